@@ -1,0 +1,216 @@
+"""The edge of the API: strict JSON in, one error shape out (RFC 9457), and field types that read money exactly."""
+
+import logging
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions, pagination, renderers, routers, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput, Missing, TooMany
+from artisans.core.middleware import request_id
+from artisans.core.money import AMOUNT
+
+logger = logging.getLogger(__name__)
+
+STATUS_OF: tuple[tuple[type[DomainError], int], ...] = (
+    (InvalidInput, 400),
+    (Forbidden, 403),
+    (Missing, 404),
+    (Conflict, 409),
+    (TooMany, 429),
+    (DomainError, 400),
+)
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+class Router(routers.SimpleRouter):
+    """Every route with and without trailing slash, both real: a redirect would lose the body."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+class NewestFirst(pagination.CursorPagination):
+    """`{next, previous, results}`; stable while rows are added. `limit` is at most 100."""
+
+    ordering = ("-created_at", "-id")
+    page_size = 25
+    page_size_query_param = "limit"
+    max_page_size = 100
+
+
+# ---- in ----------------------------------------------------------------------------------------------------
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Shape of a request body; unknown fields are refused, not ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
+            raise serializers.ValidationError({name: ["There is no such field."] for name in unknown}, "unknown")
+        return super().to_internal_value(data)
+
+
+class TextField(serializers.CharField):
+    """Text without control characters, in NFC. Numbers and booleans are not text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if CONTROL.search(data):
+            raise serializers.ValidationError("Control characters are not allowed.", "control_character")
+        return super().to_internal_value(unicodedata.normalize("NFC", data))
+
+
+class CountField(serializers.IntegerField):
+    """A whole number in JSON or plain ASCII digits; no sign, space, underscore or fraction."""
+
+    def to_internal_value(self, data: Any) -> int:
+        plain = isinstance(data, str) and data.isascii() and data.isdigit() and len(data) <= 9
+        if not plain and (isinstance(data, bool) or not isinstance(data, int)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class PlainDecimalField(serializers.Field[Any, Any, Any, Any]):
+    """A non-negative decimal in plain digits, as string or exact JSON number. Value: Decimal."""
+
+    default_error_messages = {"invalid": "Send plain decimal digits such as 12.34."}
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        text = format(data, "f") if isinstance(data, Decimal) else str(data)
+        if isinstance(data, bool) or not isinstance(data, str | int | Decimal) or not AMOUNT.fullmatch(text):
+            self.fail("invalid")
+        return Decimal(text)
+
+    def to_representation(self, value: Decimal) -> str:
+        return format(value, "f")
+
+
+class IdField(serializers.UUIDField):
+    """A UUID in its canonical spelling (hyphens, either case)."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or len(data) != 36:
+            self.fail("invalid", value=str(data)[:60])
+        return super().to_internal_value(data)
+
+
+def validated(serializer: type[serializers.Serializer[Any]], data: Any, **kwargs: Any) -> dict[str, Any]:
+    """The checked body. Errors: DRF's ValidationError, shown as a problem with pointers."""
+    checked = serializer(data=data, **kwargs)
+    checked.is_valid(raise_exception=True)
+    return checked.validated_data
+
+
+# ---- out ---------------------------------------------------------------------------------------------------
+
+
+class ProblemRenderer(renderers.JSONRenderer):
+    media_type = "application/problem+json"
+
+
+def problem(
+    status: int, code: str, detail: str, *, title: str = "", extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The body of an error answer."""
+    return {
+        "type": f"{settings.SITE_URL}/docs/errors#{code}",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "retryable": status in {429, 503},
+        "request_id": request_id.get(),
+        **(extra or {}),
+    }
+
+
+def problem_response(status: int, code: str, detail: str) -> JsonResponse:
+    """For what fails outside DRF: unknown paths, CSRF, crashes below an API prefix."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type=ProblemRenderer.media_type)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook: every refusal becomes a problem; what is unknown stays a 500 for Django to report."""
+    if isinstance(error, DomainError):
+        status = next(status for kind, status in STATUS_OF if isinstance(error, kind))
+        body = problem(status, error.code, error.detail, title=error.title, extra=error.extra)
+        return as_problem(body, status)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, OperationalError):
+        logger.error("database_unavailable", exc_info=error)
+        error = Unavailable()
+    if not isinstance(error, exceptions.APIException):
+        return None
+    return from_api_exception(error)
+
+
+class Unavailable(exceptions.APIException):
+    status_code = 503
+    default_code = "database_unavailable"
+    default_detail = "The shop's database does not answer. Nothing was changed; try again in a moment."
+
+
+def from_api_exception(error: exceptions.APIException) -> Response:
+    extra: dict[str, Any] = {}
+    if isinstance(error, exceptions.ValidationError):
+        code, detail = "validation_error", "Some values are missing or wrong; see errors."
+        extra["errors"] = list(pointers(error.detail))
+    else:
+        codes = error.get_codes()
+        code, detail = codes if isinstance(codes, str) else error.default_code, str(error.detail)
+    response = as_problem(problem(error.status_code, code, detail, extra=extra), error.status_code)
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(int(wait) + 1)
+    elif error.status_code == 503:
+        response["Retry-After"] = "5"
+    return response
+
+
+def pointers(detail: Any, path: str = "") -> Any:
+    """Flatten DRF's nested messages to {pointer, code, detail}."""
+    if isinstance(detail, Mapping):
+        for key, inner in detail.items():
+            yield from pointers(inner, path if key == "non_field_errors" else f"{path}/{key}")
+    elif isinstance(detail, list):
+        for place, inner in enumerate(detail):
+            yield from pointers(inner, path if isinstance(inner, str) else f"{path}/{place}")
+    else:
+        yield {"pointer": path, "code": detail.code, "detail": str(detail)}
+
+
+def as_problem(body: dict[str, Any], status: int) -> Response:
+    return Response(body, status=status, content_type=ProblemRenderer.media_type)
+
+
+def api_not_found(request: HttpRequest, path: str = "") -> HttpResponse:
+    return problem_response(404, "not_found", "There is nothing at this address.")
+
+
+def api_request(request: Request) -> HttpRequest:
+    """Django's request below DRF's."""
+    return request._request
+
+
+def utc(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC, as every time in an answer."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None

@@ -1,0 +1,57 @@
+"""Everything that can be refused, as exceptions that state the fact. HTTP knows them in core/api.py only."""
+
+from typing import Any
+
+
+class DomainError(Exception):
+    """Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client."""
+
+    code = "error"
+    title = "Something went wrong"
+
+    def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra or {}
+
+
+class InvalidInput(DomainError):
+    """The request cannot be right, whatever the state (400)."""
+
+    code = "invalid_input"
+    title = "The request is not valid"
+
+
+class Forbidden(DomainError):
+    """The caller may see the thing but not do this (403)."""
+
+    code = "forbidden"
+    title = "You may not do this"
+
+
+class Missing(DomainError):
+    """Not there, or not yours: the same answer (404)."""
+
+    code = "not_found"
+    title = "Not found"
+
+
+class Conflict(DomainError):
+    """The request was fine, the present state refuses it (409)."""
+
+    code = "conflict"
+    title = "This cannot be done now"
+
+
+class TooMany(DomainError):
+    """Asked too often, or too much is held already (429)."""
+
+    code = "too_many"
+    title = "Too many"
+
+
+class IllegalTransition(Conflict):
+    code = "illegal_transition"
+
+    def __init__(self, *, old: str, new: str) -> None:
+        super().__init__(f"A change from {old} to {new} is not possible.", extra={"old": old, "new": new})

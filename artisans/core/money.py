@@ -1,0 +1,122 @@
+"""Money in integer minor units with its currency; the only money type of the project."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Self
+
+# ISO 4217 (list one, 2026): every active currency that does not have two decimals.
+EXPONENTS = dict.fromkeys(
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
+) | dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)
+
+MAX_MINOR = 10**15
+CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+AMOUNT = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,8})?", re.ASCII)
+PPM = 1_000_000
+
+
+def exponent_of(currency: str) -> int:
+    """Decimals of a currency: USD 2, JPY 0, KWD 3."""
+    return EXPONENTS.get(currency, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An exact amount: `Money(8545, "USD")` is 85.45 USD. Amounts of two currencies never mix (ValueError)."""
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not CURRENCY.fullmatch(self.currency):
+            raise ValueError(f"{self.currency!r} is not a currency code.")
+
+    @classmethod
+    def parse(cls, text: str | int | Decimal, currency: str) -> Self:
+        """Read plain decimal digits exactly.
+
+        Errors: ValueError for signs, exponents, separators, other digits than 0-9, or more decimals than the currency has.
+        """
+        plain = format(text, "f") if isinstance(text, Decimal) else str(text)
+        if not AMOUNT.fullmatch(plain):
+            raise ValueError(f"{plain[:40]!r} is not a plain decimal amount such as 12.34.")
+        whole, _, fraction = plain.partition(".")
+        decimals = exponent_of(currency)
+        if len(fraction) > decimals:
+            raise ValueError(f"{currency} has {decimals} decimals, not {len(fraction)}.")
+        minor = int(whole + fraction.ljust(decimals, "0"))
+        if minor > MAX_MINOR:
+            raise ValueError("The amount is too large.")
+        return cls(minor, currency)
+
+    @classmethod
+    def total(cls, parts: Iterable[Self], currency: str) -> Self:
+        return sum(parts, start=cls(0, currency))
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.minor + self._same(other), self.currency)
+
+    def __sub__(self, other: Self) -> Self:
+        return type(self)(self.minor - self._same(other), self.currency)
+
+    def __mul__(self, count: int) -> Self:
+        return type(self)(self.minor * count, self.currency)
+
+    def __lt__(self, other: Self) -> bool:
+        return self.minor < self._same(other)
+
+    def __le__(self, other: Self) -> bool:
+        return self.minor <= self._same(other)
+
+    def __gt__(self, other: Self) -> bool:
+        return self.minor > self._same(other)
+
+    def __ge__(self, other: Self) -> bool:
+        return self.minor >= self._same(other)
+
+    def __bool__(self) -> bool:
+        return self.minor != 0
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+    @property
+    def amount(self) -> str:
+        """The amount as API clients see it: "85.45", "500" (JPY), "-1.00"."""
+        return format(self.as_decimal(), "f")
+
+    def as_decimal(self) -> Decimal:
+        return Decimal(self.minor).scaleb(-exponent_of(self.currency))
+
+    def share(self, rate_ppm: int) -> Self:
+        """This part of the amount (millionths), rounded half up: 10 % of 85.45 is 8.55."""
+        return type(self)(half_up(self.minor * rate_ppm, PPM), self.currency)
+
+    def allocate(self, weights: Sequence[int]) -> list[Self]:
+        """Split by weights without losing or making a cent (largest remainder, earlier parts first)."""
+        return [type(self)(minor, self.currency) for minor in allocate(self.minor, weights)]
+
+    def _same(self, other: Self) -> int:
+        if other.currency != self.currency:
+            raise ValueError(f"{self.currency} and {other.currency} do not mix.")
+        return other.minor
+
+
+def half_up(numerator: int, denominator: int) -> int:
+    """Divide non-negative integers, halves away from zero."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def allocate(minor: int, weights: Sequence[int]) -> list[int]:
+    """Largest remainder over non-negative weights; all-zero weights count as equal. The parts sum to `minor`."""
+    if not weights:
+        raise ValueError("Nothing to split the amount over.")
+    weights = weights if any(weights) else [1] * len(weights)
+    whole = sum(weights)
+    parts = [minor * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(minor * weights[i] % whole), i))
+    for i in by_remainder[: minor - sum(parts)]:
+        parts[i] += 1
+    return parts

@@ -1,0 +1,51 @@
+"""Answers for what went wrong: a page for people, a problem for machines."""
+
+import sys
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from artisans.core.api import problem_response
+from artisans.core.middleware import request_id
+
+DETAILS = {
+    400: ("bad_request", "The request could not be understood."),
+    403: ("forbidden", "You may not do this."),
+    404: ("not_found", "There is nothing at this address."),
+    500: ("server_error", "Something broke on our side; quote the request id when you write to us."),
+    503: ("unavailable", "The shop is not available right now. Nothing was changed; try again in a moment."),
+}
+
+
+def error_page(request: HttpRequest, status: int) -> HttpResponse:
+    if request.path.startswith(settings.API_PREFIXES):
+        return problem_response(status, *DETAILS[status])
+    return render(request, f"{status}.html", {"request_id": request_id.get()}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:
+    return error_page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A database that does not answer is a 503 that says that nothing was changed, not a crash."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        response = error_page(request, 503)
+        response["Retry-After"] = "5"
+        return response
+    return error_page(request, 500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return render(request, "403_csrf.html", {"request_id": request_id.get()}, status=403)
+

@@ -1,0 +1,16 @@
+"""State machines as tables: a status without a line, or a change without an entry, does not exist."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from artisans.core.errors import IllegalTransition
+
+S = TypeVar("S", bound=StrEnum)
+Transitions = Mapping[S, frozenset[S]]
+
+
+def check_transition(table: Mapping[S, frozenset[S]], old: S, new: S) -> None:
+    """Errors: IllegalTransition when the table does not permit the change."""
+    if new not in table[old]:
+        raise IllegalTransition(old=str(old), new=str(new))

@@ -1,0 +1,23 @@
+import copy
+
+from babel import Locale
+from django import template
+from django.utils.translation import get_language, to_locale
+
+from artisans.core.money import Money, exponent_of
+
+register = template.Library()
+
+
+@register.filter
+def money(value: Money | None) -> str:
+    """Show an amount as people write it in the present language: $85.45. Nothing for None."""
+    return show(value) if value is not None else ""
+
+
+def show(value: Money) -> str:
+    locale = Locale.parse(to_locale(get_language() or "en"))
+    pattern = copy.copy(locale.currency_formats["standard"])
+    decimals = exponent_of(value.currency)  # ISO 4217; Babel's own digits follow CLDR, which differs
+    pattern.frac_prec = (decimals, decimals)
+    return str(pattern.apply(value.as_decimal(), locale, currency=value.currency, currency_digits=False))

@@ -1,0 +1,52 @@
+"""Signed links and guest tokens. None of them is stored: cart tokens as a hash, order links not at all."""
+
+import hashlib
+import secrets
+from uuid import UUID
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.urls import reverse
+
+ORDER_LINK = Signer(salt="orders.link", sep=".")
+MAILBOX = Signer(salt="orders.mailbox", sep=".")
+
+
+def new_secret() -> str:
+    """128 random bits for a guest's cart."""
+    return secrets.token_urlsafe(16)
+
+
+def hash_secret(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def order_token(order_id: UUID, version: int) -> str:
+    """Shows and pays one order. Rebuilt at will; a higher version revokes the older links."""
+    return ORDER_LINK.sign(f"{order_id.hex}-{version}")
+
+
+def read_order_token(token: str) -> tuple[UUID, int] | None:
+    """The order and version that a link was made for, or None when it was not made here."""
+    try:
+        order_id, _, version = ORDER_LINK.unsign(token).partition("-")
+        return UUID(hex=order_id), int(version)
+    except (BadSignature, ValueError):
+        return None
+
+
+def order_url(order_id: UUID, version: int) -> str:
+    return settings.SITE_URL + reverse("payments:order", args=[order_token(order_id, version)])
+
+
+def mailbox_token(order_id: UUID) -> str:
+    """Stands only in the mail to the buyer: whoever sends it has read that mail."""
+    return MAILBOX.signature(order_id.hex)
+
+
+def is_mailbox_token(order_id: UUID, token: str) -> bool:
+    try:
+        MAILBOX.unsign(f"{order_id.hex}.{token}")
+    except BadSignature:
+        return False
+    return True

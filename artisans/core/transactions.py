@@ -1,0 +1,29 @@
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import IntegrityError, OperationalError, transaction
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RETRIES = 3
+PASSING = ("deadlock", "could not serialize", "order_number", "payment_number")
+
+
+def atomic_with_retry(service: Callable[P, R]) -> Callable[P, R]:
+    """Run a service in its own transaction; again, at most three times, when the database chose it as a victim."""
+
+    @wraps(service)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        for last in (False,) * (RETRIES - 1) + (True,):
+            try:
+                with transaction.atomic():
+                    return service(*args, **kwargs)
+            except (OperationalError, IntegrityError) as error:
+                nested = transaction.get_connection().in_atomic_block
+                if last or nested or not any(word in str(error) for word in PASSING):
+                    raise
+        raise AssertionError("unreachable")
+
+    return run
