@@ -1,0 +1,58 @@
+from rest_framework import serializers, status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from artisans.accounts.models import User
+from artisans.accounts.services import token_issue, user_register
+from artisans.core.api import StrictSerializer, TextField, api_request, utc, validated
+
+
+class RegisterIn(StrictSerializer):
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(max_length=128, trim_whitespace=False)
+    name = TextField(max_length=150, required=False, default="")
+
+
+class TokenIn(StrictSerializer):
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(max_length=128, trim_whitespace=False)
+
+
+def user_out(user: User) -> dict[str, object]:
+    return {"id": str(user.pk), "email": user.email, "name": user.name, "role": user.role}
+
+
+class RegisterView(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_scope = "register"
+
+    def post(self, request: Request) -> Response:
+        data = validated(RegisterIn, request.data)
+        user = user_register(**data)
+        return Response(user_out(user), status=status.HTTP_201_CREATED)
+
+
+class TokenView(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_scope = "login"
+
+    def post(self, request: Request) -> Response:
+        data = validated(TokenIn, request.data)
+        row, token = token_issue(request=api_request(request), **data)
+        answer = {"token": token, "expires_at": utc(row.expiry), "user": user_out(row.user)}
+        return Response(answer, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class LogoutView(APIView):
+    def post(self, request: Request) -> Response:
+        request.auth.delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class MeView(APIView):
+    def get(self, request: Request) -> Response:
+        return Response(user_out(request.user))

@@ -1,0 +1,36 @@
+"""Who is asking: a signed-in user, a guest with a cart token, or the holder of an order's link."""
+
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from artisans.accounts.models import User
+from artisans.core.tokens import hash_secret, read_order_token
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Nobody in particular by default, and nobody owns nothing: an empty field matches no row."""
+
+    user: User | None = None
+    cart_hash: str = ""
+    order_link: tuple[UUID, int] | None = None
+
+    @classmethod
+    def of_api(cls, request: Request) -> Self:
+        user = request.user if request.user.is_authenticated else None
+        cart_token = request.headers.get("X-Cart-Token", "")
+        order_token = request.headers.get("X-Order-Token", "")
+        return cls(
+            user=user,
+            cart_hash=hash_secret(cart_token) if cart_token else "",
+            order_link=read_order_token(order_token) if order_token else None,
+        )
+
+    @classmethod
+    def of_page(cls, request: HttpRequest, *, cart_token: str = "") -> Self:
+        user = request.user if request.user.is_authenticated else None
+        return cls(user=user, cart_hash=hash_secret(cart_token) if cart_token else "")

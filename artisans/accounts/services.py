@@ -1,0 +1,74 @@
+from allauth.account.models import EmailAddress
+from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from knox.settings import knox_settings
+
+from artisans.accounts.models import AuthToken, User, normal_email
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import Conflict, DomainError, InvalidInput
+
+
+class EmailTaken(Conflict):
+    code = "email_taken"
+
+    def __init__(self) -> None:
+        super().__init__("An account with this address exists already; sign in or reset its password.")
+
+
+class WrongCredentials(DomainError):
+    code = "wrong_credentials"
+    title = "Sign-in failed"
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail address or the password is wrong.")
+
+
+def user_register(*, email: str, password: str, name: str = "") -> User:
+    """A new shopper, address not yet verified.
+
+    Errors: InvalidInput for a weak password, EmailTaken (in any case of letters).
+    """
+    user = User(email=normal_email(email), name=name)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidInput(" ".join(error.messages)) from error
+    user.set_password(password)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            EmailAddress.objects.create(user=user, email=user.email, primary=True)
+            audit_record(actor=user, action=Action.ACCOUNT_REGISTER, target=user)
+    except IntegrityError as error:
+        raise EmailTaken from error
+    return user
+
+
+def token_issue(*, request: HttpRequest, email: str, password: str) -> tuple[AuthToken, str]:
+    """A bearer token for the right password: the row and, once, the token in clear.
+
+    The oldest tokens beyond the limit per user go. Errors: WrongCredentials.
+    """
+    user = authenticate(request, email=normal_email(email), password=password)
+    if not isinstance(user, User):
+        raise WrongCredentials
+    kept = knox_settings.TOKEN_LIMIT_PER_USER - 1
+    with transaction.atomic():
+        old = user.auth_token_set.order_by("-created").values_list("digest", flat=True)[kept:]
+        AuthToken.objects.filter(digest__in=list(old)).delete()
+        row, token = AuthToken.objects.create(user=user)
+        audit_record(actor=user, action=Action.TOKEN_ISSUE, target=user)
+    return row, token
+
+
+def tokens_revoke(user: User) -> None:
+    """After a change of password or role no old token works."""
+    AuthToken.objects.filter(user=user).delete()
+
+
+def has_verified(user: User, email: str) -> bool:
+    """Whether the user has shown that this address is his."""
+    return EmailAddress.objects.filter(user=user, email=normal_email(email), verified=True).exists()

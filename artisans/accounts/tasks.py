@@ -1,0 +1,13 @@
+from celery import shared_task
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from artisans.accounts.models import AuthToken
+
+
+@shared_task(name="accounts.purge")
+def purge_task() -> None:
+    """Expired tokens and sessions are dead weight."""
+    now = timezone.now()
+    AuthToken.objects.filter(expiry__lt=now).delete()
+    Session.objects.filter(expire_date__lt=now).delete()

@@ -1,0 +1,46 @@
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from artisans.audit.models import AuditEntry
+from artisans.core.middleware import request_id
+from artisans.core.models import BaseModel
+
+if TYPE_CHECKING:
+    from artisans.accounts.models import User
+
+
+class Action(StrEnum):
+    """subject.verb, for people who read the trail."""
+
+    ACCOUNT_REGISTER = "account.register"
+    TOKEN_ISSUE = "token.issue"  # noqa: S105  # an action's name
+    STOCK_ADJUST = "stock.adjust"
+    ORDER_CANCEL = "order.cancel"
+    ORDER_EXPIRE = "order.expire"
+    ORDER_RELEASE = "order.release"
+    RECEIPT_RECORD = "receipt.record"
+    PAYMENT_REJECT = "payment.reject"
+    CASH_REPORT = "cash.report"
+    MONEY_RETURN = "money.return"
+    PARCEL_MOVE = "parcel.move"
+    LINK_REVOKE = "order.revoke_links"
+
+
+def audit_record(
+    *,
+    actor: "User | None",
+    action: Action,
+    target: BaseModel,
+    data: dict[str, Any] | None = None,
+    actor_name: str = "system",
+) -> None:
+    """Add an entry in the transaction of the change it tells about. Data: plain JSON, no personal data."""
+    AuditEntry.objects.create(
+        actor=actor,
+        actor_name=actor.email if actor else actor_name,
+        action=action,
+        target_type=target._meta.label,
+        target_id=target.pk,
+        data=data or {},
+        request_id=request_id.get(),
+    )

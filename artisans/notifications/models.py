@@ -1,0 +1,48 @@
+from django.db import models
+
+from artisans.core.models import BaseModel, one_of
+
+
+class MailState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    SENT = "sent", "Sent"
+    DEAD = "dead", "Given up"
+
+
+class Notification(BaseModel):
+    """The outbox: one mail about one fact to one recipient, written in the transaction of the fact.
+
+    `context` is plain JSON; links with tokens are not in it, they are made when the mail is rendered.
+    """
+
+    kind = models.CharField(max_length=40, db_index=True)
+    recipient = models.EmailField()
+    context = models.JSONField(default=dict)
+    dedupe_key = models.CharField(max_length=120, unique=True)
+    state = models.CharField(max_length=7, choices=MailState, default=MailState.WAITING)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(auto_now_add=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    subject = models.CharField(max_length=200, blank=True)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = "mail"
+        default_permissions = ("view",)
+        permissions = [("retry_mail", "Can send a mail again")]
+        ordering = ("-created_at",)
+        constraints = [
+            one_of("state", MailState.values, name="mail_state_known"),
+            models.CheckConstraint(
+                condition=models.Q(state=MailState.SENT, sent_at__isnull=False)
+                | (~models.Q(state=MailState.SENT) & models.Q(sent_at__isnull=True)),
+                name="mail_sent_has_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=models.Q(state="waiting"), name="mail_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.recipient}"

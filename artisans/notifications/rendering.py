@@ -1,0 +1,44 @@
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from artisans.core.tokens import mailbox_token, order_token, order_url
+from artisans.notifications.models import Notification
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    subject: str
+    text: str
+    html: str
+
+
+def render(notification: Notification) -> Mail:
+    """Subject, text and HTML as the recipient reads them; links are signed here and nowhere kept."""
+    context = notification.context | links(notification.context)
+    stem = f"emails/{notification.kind}"
+    return Mail(
+        subject=" ".join(render_to_string(f"{stem}.subject.txt", context).split()),
+        text=render_to_string(f"{stem}.txt", context).strip() + "\n",
+        html=render_to_string(f"{stem}.html", context),
+    )
+
+
+def links(context: dict[str, Any]) -> dict[str, str]:
+    made: dict[str, str] = {"site_url": settings.SITE_URL}
+    if "order_link" in context:
+        order_id, version = UUID(context["order_link"][0]), int(context["order_link"][1])
+        page = order_url(order_id, version)
+        token = order_token(order_id, version)
+        made |= {
+            "order_url": page,
+            "pay_url": settings.SITE_URL + reverse("payments:order_pay", args=[token]),
+            "confirm_url": f"{page}?mailbox={mailbox_token(order_id)}",
+        }
+    if "parcel_id" in context:
+        made["parcel_url"] = settings.SITE_URL + reverse("orders:parcel", args=[context["parcel_id"]])
+    return made

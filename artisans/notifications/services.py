@@ -1,0 +1,113 @@
+import logging
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db.models import Q
+from django.utils import timezone
+
+from artisans.core.queue import run_after_commit
+from artisans.notifications.models import MailState, Notification
+from artisans.notifications.rendering import render
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=2)
+MAX_TRIES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class MailAsk:
+    """A mail to be written with the fact it tells. `key` names the fact: one mail per key, for ever."""
+
+    kind: str
+    recipient: str
+    key: str
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+def notifications_queue(*asks: MailAsk) -> None:
+    """Write the mails in the present transaction and ring for them after commit. A known key is left alone."""
+    rows = [
+        Notification(kind=ask.kind, recipient=ask.recipient, context=ask.context, dedupe_key=ask.key)
+        for ask in asks
+    ]
+    Notification.objects.bulk_create(rows, ignore_conflicts=True)
+    for row in rows:
+        run_after_commit("notifications.send", row.pk)
+
+
+def notification_send(notification_id: UUID) -> bool:
+    """Send one waiting mail, if nobody else is at it. Says whether it was sent now.
+
+    A crash between the mail server's yes and our mark sends it again under the same Message-ID.
+    """
+    now = timezone.now()
+    lease = now + LEASE
+    claimed = Notification.objects.filter(
+        Q(lease_until=None) | Q(lease_until__lt=now),
+        pk=notification_id,
+        state=MailState.WAITING,
+        next_try_at__lte=now,
+    ).update(lease_until=lease)
+    if not claimed:
+        return False
+    notification = Notification.objects.get(pk=notification_id)
+    mine = Notification.objects.filter(pk=notification_id, lease_until=lease, state=MailState.WAITING)
+    try:
+        mail = render(notification)
+        message = EmailMultiAlternatives(
+            mail.subject,
+            mail.text,
+            to=[notification.recipient],
+            headers={"Message-ID": f"<{notification.pk}@{settings.SITE_HOST}>"},
+        )
+        message.attach_alternative(mail.html, "text/html")
+        message.send()
+    except Exception as error:  # whatever the mail server or a template does, the fact stands and the mail waits
+        logger.warning("mail_failed", extra={"mail": str(notification.pk)}, exc_info=True)
+        tries = notification.tries + 1
+        mine.update(
+            tries=tries,
+            state=MailState.DEAD if tries >= MAX_TRIES else MailState.WAITING,
+            next_try_at=now + back_off(tries),
+            lease_until=None,
+            last_error=f"{type(error).__name__}: {error}"[:300],
+        )
+        return False
+    return bool(
+        mine.update(
+            state=MailState.SENT,
+            sent_at=timezone.now(),
+            tries=notification.tries + 1,
+            lease_until=None,
+            subject=mail.subject[:200],
+            last_error="",
+        )
+    )
+
+
+def notifications_sweep(*, limit: int = 100) -> int:
+    """Send what is due and was not rung for, oldest first. Says how many were sent."""
+    now = timezone.now()
+    due = Notification.objects.filter(
+        Q(lease_until=None) | Q(lease_until__lt=now), state=MailState.WAITING, next_try_at__lte=now
+    )
+    return sum(map(notification_send, due.order_by("next_try_at").values_list("pk", flat=True)[:limit]))
+
+
+def notification_retry(notification_id: UUID) -> None:
+    """Let a waiting or given-up mail be tried at once."""
+    Notification.objects.filter(pk=notification_id).exclude(state=MailState.SENT).update(
+        state=MailState.WAITING, tries=0, next_try_at=timezone.now(), lease_until=None
+    )
+    run_after_commit("notifications.send", notification_id)
+
+
+def back_off(tries: int) -> timedelta:
+    """Full jitter between 5 seconds and 5 s · 2^tries, an hour at most: 12 tries span about half a day."""
+    return timedelta(seconds=random.uniform(5, min(3600, 5 * 2**tries)))  # noqa: S311  # spread, not secrecy

@@ -1,0 +1,15 @@
+from uuid import UUID
+
+from celery import shared_task
+
+from artisans.notifications.services import notification_send, notifications_sweep
+
+
+@shared_task(name="notifications.send")
+def notification_send_task(notification_id: str) -> None:
+    notification_send(UUID(notification_id))
+
+
+@shared_task(name="notifications.sweep")
+def notifications_sweep_task() -> None:
+    notifications_sweep()
