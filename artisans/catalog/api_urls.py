@@ -1,0 +1,7 @@
+from artisans.catalog.api import ArtisanViewSet, ProductViewSet
+from artisans.core.api import Router
+
+router = Router()
+router.register("products", ProductViewSet, basename="api_product")
+router.register("artisans", ArtisanViewSet, basename="api_artisan")
+urlpatterns = router.urls

@@ -1,0 +1,116 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.money import Money
+
+
+class Artisan(BaseModel):
+    """A seller: one workshop with a page of its own."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="artisan"
+    )
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    email = models.EmailField(help_text="New orders are announced here.")
+    craft = models.CharField(max_length=60)
+    town = models.CharField(max_length=80)
+    story = models.TextField(blank=True)
+    portrait = models.ImageField(upload_to="artisans/", blank=True)
+    commission_ppm = models.PositiveIntegerField(
+        "commission", default=0, help_text="The shop's part of the subtotal, in millionths: 100000 is 10 %."
+    )
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(condition=Q(commission_ppm__lte=1_000_000), name="artisan_commission_at_most_all")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Category(models.Model):
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=60, unique=True)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("position", "name")
+        verbose_name_plural = "categories"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Product(BaseModel):
+    """A thing for sale. `stock` is what can be bought now; every change of it has a StockMove."""
+
+    artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="products")
+    category = models.ForeignKey(Category, models.PROTECT, related_name="products")
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    materials = models.CharField(max_length=160, blank=True)
+    dimensions = models.CharField(max_length=80, blank=True)
+    picture = models.ImageField(upload_to="products/", blank=True)
+    picture_alt = models.CharField("what the picture shows", max_length=200, blank=True)
+    price_minor = models.BigIntegerField("price, in minor units", help_text="8545 is 85.45 in a currency of two decimals.")
+    currency = models.CharField(max_length=3, default="USD")
+    stock = models.IntegerField(default=0)
+    is_active = models.BooleanField("on sale", default=True)
+
+    class Meta:
+        ordering = ("-created_at", "slug")
+        constraints = [
+            models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
+            models.CheckConstraint(condition=Q(price_minor__gt=0), name="product_price_positive"),
+            iso_currency("product_currency_iso"),
+        ]
+        indexes = [models.Index(fields=["is_active", "price_minor"], name="product_by_price")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def price(self) -> Money:
+        return Money(self.price_minor, self.currency)
+
+
+class StockMoveKind(models.TextChoices):
+    TAKE = "take", "Taken by an order"
+    RETURN = "return", "Returned by an order"
+    ADJUST = "adjust", "Counted by hand"
+
+
+class StockMove(models.Model):
+    """One change of a product's stock. An order line takes once and returns once."""
+
+    id = models.BigAutoField(primary_key=True)
+    product = models.ForeignKey(Product, models.PROTECT, related_name="stock_moves")
+    kind = models.CharField(max_length=6, choices=StockMoveKind)
+    quantity = models.IntegerField(help_text="Signed: a sale is negative.")
+    order_line = models.UUIDField(null=True, blank=True)
+    round = models.PositiveSmallIntegerField(default=0, help_text="Counts how often a late payment revived the order.")
+    reason = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("-id",)
+        constraints = [
+            one_of("kind", StockMoveKind.values, name="stock_move_kind_known"),
+            models.UniqueConstraint(
+                fields=["order_line", "kind", "round"],
+                condition=Q(order_line__isnull=False),
+                name="stock_move_once_per_line_and_kind",
+            ),
+            models.CheckConstraint(condition=~Q(quantity=0), name="stock_move_moves_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:+d} {self.product_id}"

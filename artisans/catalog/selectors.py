@@ -1,0 +1,35 @@
+from django.db.models import Q, QuerySet
+
+from artisans.catalog.models import Artisan, Product
+
+SORTS = {
+    "new": ("Newest", ("-created_at", "slug")),
+    "price": ("Price, low to high", ("price_minor", "slug")),
+    "-price": ("Price, high to low", ("-price_minor", "slug")),
+    "name": ("Name", ("name", "slug")),
+}
+
+
+def products_on_sale() -> QuerySet[Product]:
+    return Product.objects.filter(is_active=True, artisan__is_active=True).select_related("artisan", "category")
+
+
+def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: str = "new") -> QuerySet[Product]:
+    """What the shop list shows; every filter is optional, an unknown sort is the newest first."""
+    found = products_on_sale()
+    for word in q.split()[:8]:
+        found = found.filter(
+            Q(name__icontains=word)
+            | Q(description__icontains=word)
+            | Q(materials__icontains=word)
+            | Q(artisan__name__icontains=word)
+        )
+    if category:
+        found = found.filter(category__slug=category)
+    if artisan:
+        found = found.filter(artisan__slug=artisan)
+    return found.order_by(*SORTS.get(sort, SORTS["new"])[1])
+
+
+def artisans_open() -> QuerySet[Artisan]:
+    return Artisan.objects.filter(is_active=True)

@@ -1,0 +1,66 @@
+from dataclasses import dataclass
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from artisans.catalog.models import Category, Product
+from artisans.catalog.selectors import SORTS, artisans_open, products_found, products_on_sale
+
+PER_PAGE = 24
+FEW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryLink:
+    name: str
+    slug: str
+    is_current: bool
+
+
+def product_list(request: HttpRequest) -> HttpResponse:
+    filters = {name: request.GET.get(name, "").strip()[:80] for name in ("q", "category", "artisan", "sort")}
+    filters["sort"] = filters["sort"] if filters["sort"] in SORTS else "new"
+    paginator = Paginator(products_found(**filters), PER_PAGE)
+    is_filtered = any(filters[name] for name in ("q", "category", "artisan"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    categories = list(Category.objects.all())
+    context = {
+        "page_obj": paginator.get_page(request.GET.get("page")),
+        "paginator": paginator,
+        "categories": [CategoryLink(c.name, c.slug, c.slug == filters["category"]) for c in categories],
+        "category": next((c for c in categories if c.slug == filters["category"]), None),
+        "artisan": artisans_open().filter(slug=filters["artisan"]).first() if filters["artisan"] else None,
+        "q": filters["q"],
+        "sort": filters["sort"],
+        "sorts": [(value, label) for value, (label, _) in SORTS.items()],
+        "is_filtered": is_filtered,
+        "querystring": query.urlencode(),
+        "artisans": [] if is_filtered else list(artisans_open()),
+    }
+    return render(request, "catalog/product_list.html", context)
+
+
+def product_detail(request: HttpRequest, slug: str) -> HttpResponse:
+    product = get_object_or_404(products_on_sale(), slug=slug)
+    context = {
+        "product": product,
+        "stock_word": stock_word(product),
+        "can_buy": product.stock > 0,
+        "max_quantity": min(product.stock, 99),
+        "others": list(products_on_sale().filter(artisan=product.artisan).exclude(pk=product.pk)[:4]),
+    }
+    return render(request, "catalog/product_detail.html", context)
+
+
+def artisan_detail(request: HttpRequest, slug: str) -> HttpResponse:
+    artisan = get_object_or_404(artisans_open(), slug=slug)
+    products = products_on_sale().filter(artisan=artisan)
+    return render(request, "catalog/artisan_detail.html", {"artisan": artisan, "products": products})
+
+
+def stock_word(product: Product) -> str:
+    if product.stock == 0:
+        return "Sold out"
+    return f"Last {product.stock}" if product.stock <= FEW else "In stock"
