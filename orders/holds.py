@@ -1,0 +1,62 @@
+"""Stock on hold is rationed, or anybody could empty the shop without paying."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q, Sum
+from django.utils import timezone
+
+from artisans.core.errors import TooMany
+from orders.models import Order, OrderLine
+from orders.services import Buyer
+from orders.statuses import OrderPaymentStatus, OrderStatus
+
+OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+
+
+class TooManyHolds(TooMany):
+    code = "too_many_open_orders"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"You have {limit} orders that are not paid yet. Pay or cancel one of them, then order again. "
+            "Your cart is kept.",
+            extra={"limit": limit},
+        )
+
+
+class TooManyPieces(TooMany):
+    code = "too_many_pieces_held"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"At most {limit} pieces of one product can be on hold from one network within an hour. "
+            "Lower the quantity, or pay an earlier order first. Your cart is kept.",
+            extra={"limit": limit},
+        )
+
+
+def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
+    """Errors: TooManyHolds, TooManyPieces; both before anything is written."""
+    same = Q(email=buyer.email)
+    if buyer.user is not None:
+        same |= Q(user=buyer.user)
+    if buyer.phone:
+        same |= Q(phone=buyer.phone)
+    unpaid = Q(status__in=OPEN, payment_status=OrderPaymentStatus.UNPAID)
+    if Order.objects.filter(same, unpaid).count() >= settings.MAX_OPEN_ORDERS:
+        raise TooManyHolds(settings.MAX_OPEN_ORDERS)
+    held: dict[UUID, int] = {}
+    if buyer.network:
+        recent = OrderLine.objects.filter(
+            product_id__in=wanted,
+            order__network=buyer.network,
+            order__created_at__gte=timezone.now() - timedelta(hours=1),
+            order__status__in=OPEN,
+            order__payment_status=OrderPaymentStatus.UNPAID,
+        )
+        held = dict(recent.values_list("product_id").annotate(Sum("quantity")))
+    if any(held.get(pk, 0) + quantity > settings.MAX_PIECES_PER_HOUR for pk, quantity in wanted.items()):
+        raise TooManyPieces(settings.MAX_PIECES_PER_HOUR)

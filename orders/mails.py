@@ -1,0 +1,66 @@
+"""What mails say about an order: plain JSON with amounts as people read them."""
+
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+
+from artisans.core.templatetags.money import show
+from artisans.notifications.services import MailAsk
+from orders.models import Order, OrderLine, Parcel, StoreRules
+
+
+def order_mail(kind: str, order: Order, *, lines: list[OrderLine], store: StoreRules, key: str = "", **extra: Any) -> MailAsk:
+    """A mail to the buyer; `key` tells apart several mails of one kind about one order."""
+    context = {
+        "store": store_context(store),
+        "order_number": order.order_number,
+        "order_link": [str(order.pk), order.token_version],
+        "order": {
+            "order_number": order.order_number,
+            "created_at": date_format(localtime(order.created_at), "DATE_FORMAT"),
+            "lines": [
+                {
+                    "name": line.product_name,
+                    "artisan_name": line.artisan_name,
+                    "quantity": line.quantity,
+                    "unit_price": show(line.unit_price),
+                    "line_total": show(line.line_total),
+                }
+                for line in lines
+            ],
+            "subtotal": show(order.subtotal),
+            "tax": show(order.tax),
+            "shipping": show(order.shipping),
+            "total": show(order.total),
+            "shipping_address_lines": order.shipping_address_lines,
+            "parcel_count": len({line.parcel_id for line in lines}),
+        },
+        **extra,
+    }
+    return MailAsk(kind, order.email, f"{kind}:{order.pk}:{key}", context)
+
+
+def parcel_mail(
+    kind: str, parcel: Parcel, *, order: Order, lines: list[OrderLine], store: StoreRules, collect_cash: bool, reason: str = ""
+) -> MailAsk:
+    """A mail to the artisan: own lines only, nothing of other sellers."""
+    context = {
+        "store": store_context(store),
+        "order_number": order.order_number,
+        "parcel_id": str(parcel.pk),
+        "reason": reason,
+        "parcel": {
+            "number": parcel.number,
+            "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
+            "ship_to": order.shipping_address_lines,
+            "note": order.delivery_note,
+            "share": show(parcel.share),
+            "collect_cash": show(parcel.total) if collect_cash else "",
+        },
+    }
+    return MailAsk(kind, parcel.artisan.email, f"{kind}:{parcel.pk}", context)
+
+
+def store_context(store: StoreRules) -> dict[str, str]:
+    return {"name": store.name, "support_email": store.support_email}

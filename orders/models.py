@@ -1,0 +1,314 @@
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from artisans.catalog.models import Artisan, Product
+from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.money import Money
+from artisans.core.numbers import new_number
+from artisans.core.tokens import order_token
+from orders.addresses import address_lines
+from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
+
+
+class StoreRules(models.Model):
+    """The store's own figures, one row: what tax and shipping cost, where money goes, what is allowed."""
+
+    name = models.CharField(max_length=60, default="Artisans Alley")
+    support_email = models.EmailField(default="help@localhost")
+    currency = models.CharField(max_length=3, default="USD")
+    country = models.CharField(max_length=2, default="US", help_text="ISO 3166-1, two letters.")
+    tax_rate_ppm = models.PositiveIntegerField(
+        "tax rate", default=0, validators=[MaxValueValidator(1_000_000)], help_text="In millionths: 100000 is 10 %."
+    )
+    shipping_minor = models.BigIntegerField("shipping per order, in minor units", default=0)
+    cash_limit_minor = models.BigIntegerField("cash on delivery up to, in minor units", default=15_000)
+    account_holder = models.CharField(max_length=100, blank=True)
+    account_iban = models.CharField("account number or IBAN", max_length=40, blank=True)
+    account_bic = models.CharField("BIC or routing number", max_length=20, blank=True)
+    account_bank = models.CharField(max_length=80, blank=True)
+    check_payee = models.CharField("checks payable to", max_length=100, blank=True)
+    check_address = models.TextField("checks sent to", blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "store rules"
+        default_permissions = ("view", "change")
+        constraints = [
+            models.CheckConstraint(condition=Q(pk=1), name="store_rules_one_row"),
+            models.CheckConstraint(condition=Q(tax_rate_ppm__lte=1_000_000), name="store_tax_rate_at_most_all"),
+            models.CheckConstraint(condition=Q(shipping_minor__gte=0), name="store_shipping_not_negative"),
+            models.CheckConstraint(condition=Q(cash_limit_minor__gte=0), name="store_cash_limit_not_negative"),
+            iso_currency("store_currency_iso"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def shipping(self) -> Money:
+        return Money(self.shipping_minor, self.currency)
+
+    @property
+    def cash_limit(self) -> Money:
+        return Money(self.cash_limit_minor, self.currency)
+
+
+class Order(BaseModel):
+    """What is owed and to whom, frozen at placement. Settled by payments, sent as parcels.
+
+    `pay_by` is the date the buyer is told; `expires_at`, with some slack, the moment the hold on stock ends.
+    `released_at` says since when the artisans may ship.
+    """
+
+    order_number = models.CharField(max_length=9, unique=True, default=new_number, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="orders")
+    email = models.EmailField(db_index=True)
+    phone = models.CharField(max_length=20, blank=True, db_index=True, help_text="Digits only, to ration holds.")
+    status = models.CharField(max_length=10, choices=OrderStatus, default=OrderStatus.PENDING)
+    payment_status = models.CharField(
+        max_length=18, choices=OrderPaymentStatus, default=OrderPaymentStatus.UNPAID
+    )
+    currency = models.CharField(max_length=3)
+    tax_rate_ppm = models.PositiveIntegerField()
+    subtotal_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+    shipping_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    received_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
+    shipping_address = models.JSONField()
+    billing_address = models.JSONField()
+    delivery_note = models.CharField(max_length=300, blank=True)
+    network = models.CharField(max_length=64, blank=True, help_text="Hash of the buyer's network, to ration holds.")
+    token_version = models.PositiveIntegerField(default=1, help_text="Raise it to revoke every link to the order.")
+    mailbox_confirmed_at = models.DateTimeField(null=True, blank=True)
+    pay_by = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    is_extended = models.BooleanField(default=False, help_text="The clock was moved once for a part payment.")
+    stock_round = models.PositiveSmallIntegerField(default=0)
+    released_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [
+            ("cancel_order", "Can cancel an order until it is shipped"),
+            ("revoke_links", "Can revoke the links to an order"),
+        ]
+        ordering = ("-created_at",)
+        constraints = [
+            one_of("status", OrderStatus.values, name="order_status_known"),
+            one_of("payment_status", OrderPaymentStatus.values, name="order_payment_status_known"),
+            iso_currency("order_currency_iso"),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("shipping_minor")),
+                name="order_total_is_sum_of_parts",
+            ),
+            models.CheckConstraint(
+                condition=Q(subtotal_minor__gt=0, tax_minor__gte=0, shipping_minor__gte=0),
+                name="order_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("received_minor")),
+                name="order_refunded_at_most_received",
+            ),
+            models.CheckConstraint(
+                condition=Q(released_at__isnull=True) | ~Q(status__in=["PENDING", "EXPIRED"]),
+                name="order_released_only_when_confirmed",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="order_of_user"),
+            models.Index(fields=["expires_at"], condition=Q(status="PENDING"), name="order_to_expire"),
+            models.Index(fields=["network", "created_at"], condition=Q(status="PENDING"), name="order_of_network"),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_number
+
+    def money(self, minor: int) -> Money:
+        return Money(minor, self.currency)
+
+    @property
+    def subtotal(self) -> Money:
+        return self.money(self.subtotal_minor)
+
+    @property
+    def tax(self) -> Money:
+        return self.money(self.tax_minor)
+
+    @property
+    def shipping(self) -> Money:
+        return self.money(self.shipping_minor)
+
+    @property
+    def total(self) -> Money:
+        return self.money(self.total_minor)
+
+    @property
+    def received(self) -> Money:
+        return self.money(self.received_minor)
+
+    @property
+    def refunded(self) -> Money:
+        return self.money(self.refunded_minor)
+
+    @property
+    def is_alive(self) -> bool:
+        return self.status not in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
+
+    @property
+    def balance_due(self) -> Money:
+        """What the buyer still owes: nothing once the order is closed."""
+        owed = self.total_minor - self.received_minor + self.refunded_minor if self.is_alive else 0
+        return self.money(max(0, owed))
+
+    @property
+    def to_return(self) -> Money:
+        """Money that is ours no longer: the surplus, or all of it when the order is closed."""
+        kept = self.received_minor - self.refunded_minor
+        return self.money(max(0, kept - (self.total_minor if self.is_alive else 0)))
+
+    @property
+    def shipping_address_lines(self) -> list[str]:
+        return address_lines(self.shipping_address)
+
+    @property
+    def billing_address_lines(self) -> list[str]:
+        return address_lines(self.billing_address)
+
+    @property
+    def access_token(self) -> str:
+        return order_token(self.pk, self.token_version)
+
+
+class Parcel(BaseModel):
+    """What one artisan sends: own lines, own share of the money, own progress."""
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="parcels")
+    artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="parcels")
+    number = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=9, choices=ParcelStatus, default=ParcelStatus.NEW)
+    currency = models.CharField(max_length=3)
+    subtotal_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+    shipping_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    commission_ppm = models.PositiveIntegerField()
+    commission_minor = models.BigIntegerField()
+    carrier = models.CharField(max_length=60, blank=True)
+    tracking = models.CharField(max_length=80, blank=True)
+    cash_reported_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("order", "number")
+        constraints = [
+            one_of("status", ParcelStatus.values, name="parcel_status_known"),
+            models.UniqueConstraint(fields=["order", "artisan"], name="parcel_one_per_order_and_artisan"),
+            models.UniqueConstraint(fields=["order", "number"], name="parcel_number_unique_in_order"),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("shipping_minor")),
+                name="parcel_total_is_sum_of_parts",
+            ),
+            models.CheckConstraint(
+                condition=Q(commission_minor__gte=0, commission_minor__lte=F("subtotal_minor")),
+                name="parcel_commission_within_subtotal",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order.order_number}-{self.number}"
+
+    @property
+    def subtotal(self) -> Money:
+        return Money(self.subtotal_minor, self.currency)
+
+    @property
+    def tax(self) -> Money:
+        return Money(self.tax_minor, self.currency)
+
+    @property
+    def shipping(self) -> Money:
+        return Money(self.shipping_minor, self.currency)
+
+    @property
+    def total(self) -> Money:
+        return Money(self.total_minor, self.currency)
+
+    @property
+    def share(self) -> Money:
+        """What the artisan earns: the parcel's money without the shop's commission."""
+        return Money(self.total_minor - self.commission_minor, self.currency)
+
+
+class OrderLine(BaseModel):
+    """One product of the order as agreed: name, price and artisan are copies that never change."""
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
+    parcel = models.ForeignKey(Parcel, models.PROTECT, related_name="lines")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="order_lines")
+    artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="order_lines")
+    position = models.PositiveSmallIntegerField()
+    product_name = models.CharField(max_length=120)
+    artisan_name = models.CharField(max_length=100)
+    currency = models.CharField(max_length=3)
+    unit_price_minor = models.BigIntegerField()
+    quantity = models.PositiveIntegerField()
+    line_total_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("order", "position")
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="order_line_position_unique"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="order_line_quantity_positive"),
+            models.CheckConstraint(
+                condition=Q(line_total_minor=F("unit_price_minor") * F("quantity")),
+                name="order_line_total_is_product",
+            ),
+            models.CheckConstraint(condition=Q(tax_minor__gte=0), name="order_line_tax_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product_name}"
+
+    @property
+    def unit_price(self) -> Money:
+        return Money(self.unit_price_minor, self.currency)
+
+    @property
+    def line_total(self) -> Money:
+        return Money(self.line_total_minor, self.currency)
+
+    @property
+    def tax(self) -> Money:
+        return Money(self.tax_minor, self.currency)
+
+
+class Transition(models.Model):
+    """One change of a status: from, to, who, why. Rows are added, never changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    old = models.CharField(max_length=18, blank=True)
+    new = models.CharField(max_length=18)
+    cause = models.CharField(max_length=300)
+    actor_name = models.CharField(max_length=150)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+        default_permissions = ("view",)
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.old or 'start'} → {self.new}"
+
+
+class OrderTransition(Transition):
+    order = models.ForeignKey(Order, models.PROTECT, related_name="transitions")
+
+
+class ParcelTransition(Transition):
+    parcel = models.ForeignKey(Parcel, models.PROTECT, related_name="transitions")

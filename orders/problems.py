@@ -1,0 +1,74 @@
+"""What stands between a wish and an order: found for carts when shown, and again under lock when placed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from artisans.catalog.models import Product
+from artisans.core.money import Money
+
+MAX_QUANTITY = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One wanted product. `item_id` names it to the buyer; `seen` is the price last shown, None if none was."""
+
+    item_id: UUID
+    product_id: UUID
+    quantity: int
+    seen: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`code`: price_changed, out_of_stock, not_available, currency_mismatch. `fix`: what accepting does."""
+
+    code: str
+    item_id: str
+    old: str
+    new: str
+    fix: str
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def find_problems(wishes: Iterable[Wish], products: Mapping[UUID, Product], *, currency: str) -> list[Problem]:
+    """All obstacles, in the order of the wishes. `products` that are missing are not on sale any more."""
+    found: list[Problem] = []
+    left = {pk: product.stock for pk, product in products.items()}
+    for wish in wishes:
+        product = products.get(wish.product_id)
+        if product is None or not (product.is_active and product.artisan.is_active):
+            name = product.name if product else "This product"
+            found.append(
+                Problem("not_available", str(wish.item_id), "", "", "remove", f"{name} is not sold any more.")
+            )
+            continue
+        if product.currency != currency:
+            text = f"{product.name} is priced in {product.currency}; the cart is in {currency}."
+            found.append(
+                Problem("currency_mismatch", str(wish.item_id), currency, product.currency, "remove", text)
+            )
+            continue
+        available = left[product.pk]
+        left[product.pk] = max(0, available - wish.quantity)
+        if wish.quantity > available:
+            found.append(sold_out(wish, product, available))
+        if wish.seen is not None and wish.seen != product.price:
+            text = f"{product.name} now costs {product.price} (it was {wish.seen})."
+            old, new = wish.seen.amount, product.price.amount
+            found.append(Problem("price_changed", str(wish.item_id), old, new, "accept_price", text))
+    return found
+
+
+def sold_out(wish: Wish, product: Product, available: int) -> Problem:
+    if available:
+        text = f"Only {available} of {product.name} left (you wanted {wish.quantity})."
+        fix = "lower_quantity"
+    else:
+        text = f"{product.name} is sold out."
+        fix = "remove"
+    return Problem("out_of_stock", str(wish.item_id), str(wish.quantity), str(available), fix, text)

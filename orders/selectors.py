@@ -1,0 +1,56 @@
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from django.db.models import Q, QuerySet
+
+from artisans.accounts.models import User
+from artisans.accounts.principals import Principal
+from artisans.core.errors import Missing
+from orders.models import Order, OrderLine, Parcel, StoreRules
+
+
+def store_rules() -> StoreRules:
+    """The store's figures; a store that was never set up taxes nothing and ships for nothing."""
+    return StoreRules.objects.filter(pk=1).first() or StoreRules(pk=1)
+
+
+def owned_by(user: User, *, path: str = "") -> Q:
+    """Own orders, and guest orders to an address that the user has shown to be his. `path` leads to the order."""
+    verified = EmailAddress.objects.filter(user=user, verified=True).values("email")
+    return Q(**{f"{path}user": user}) | Q(**{f"{path}user": None, f"{path}email__in": verified})
+
+
+def orders_visible_to(principal: Principal) -> QuerySet[Order]:
+    """Own orders of a user, or the one order whose link is held. Anybody else sees none."""
+    if principal.order_link is not None:
+        order_id, version = principal.order_link
+        return Order.objects.filter(pk=order_id, token_version=version)
+    if principal.user is not None:
+        return Order.objects.filter(owned_by(principal.user))
+    return Order.objects.none()
+
+
+def order_lock(order_id: UUID) -> Order:
+    """The order, locked until the transaction ends. Errors: Missing."""
+    order = Order.objects.select_for_update(of=("self",)).filter(pk=order_id).first()
+    if order is None:
+        raise Missing("There is no such order.")
+    return order
+
+
+def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
+    """The parcels that this user's workshop may see: its own, once they may be shipped."""
+    return (
+        Parcel.objects.filter(artisan__user=user, order__released_at__isnull=False)
+        .select_related("order", "artisan")
+        .prefetch_related("lines")
+        .order_by("-order__released_at", "number")
+    )
+
+
+def lines_by_parcel(order: Order) -> dict[UUID, list[OrderLine]]:
+    """All lines of the order, by parcel key, in the order of their positions."""
+    found: dict[UUID, list[OrderLine]] = {}
+    for line in order.lines.all():
+        found.setdefault(line.parcel_id, []).append(line)
+    return found

@@ -1,0 +1,105 @@
+"""Bodies in, dictionaries out. Amounts leave as decimal strings, times in UTC."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework import serializers
+
+from artisans.core.api import StrictSerializer, TextField, utc
+from orders.models import Order, OrderLine, Parcel, StoreRules
+
+
+class AddressFields(StrictSerializer):
+    name = TextField(max_length=150)
+    line1 = TextField(max_length=150)
+    line2 = TextField(max_length=150, required=False, allow_blank=True)
+    city = TextField(max_length=100)
+    region = TextField(max_length=100, required=False, allow_blank=True)
+    postal_code = TextField(max_length=20, required=False, allow_blank=True)
+    country = serializers.RegexField(r"^[A-Z]{2}$", error_messages={"invalid": "Two capital letters (ISO 3166-1)."})
+    phone = TextField(max_length=40, required=False, allow_blank=True)
+
+
+class AddressField(serializers.Field[Any, Any, Any, Any]):
+    """One string, or an object of fields."""
+
+    default_error_messages = {"invalid": "Send a string or an object with name, line1, city and country."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, str):
+            return {"text": TextField(max_length=600).run_validation(data)}
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        fields = AddressFields(data=data)
+        fields.is_valid(raise_exception=True)
+        return dict(fields.validated_data)
+
+    def to_representation(self, value: Any) -> Any:
+        return address_out(value)
+
+
+def with_country(address: dict[str, Any], store: StoreRules) -> dict[str, Any]:
+    """An address in one string means the store's country."""
+    return {"country": store.country} | address
+
+
+def address_out(address: dict[str, Any]) -> Any:
+    return address["text"] if "text" in address else address
+
+
+def line_out(line: OrderLine) -> dict[str, Any]:
+    return {
+        "id": str(line.pk),
+        "product_id": str(line.product_id),
+        "name": line.product_name,
+        "artisan_id": str(line.artisan_id),
+        "quantity": line.quantity,
+        "unit_price": line.unit_price.amount,
+        "tax": line.tax.amount,
+        "line_total": line.line_total.amount,
+    }
+
+
+def parcel_out(parcel: Parcel) -> dict[str, Any]:
+    return {
+        "id": str(parcel.pk),
+        "number": parcel.number,
+        "artisan_id": str(parcel.artisan_id),
+        "status": parcel.status,
+        "subtotal": parcel.subtotal.amount,
+        "tax": parcel.tax.amount,
+        "shipping": parcel.shipping.amount,
+        "total": parcel.total.amount,
+        "carrier": parcel.carrier,
+        "tracking": parcel.tracking,
+    }
+
+
+def order_out(order: Order, lines: Sequence[OrderLine], parcels: Sequence[Parcel]) -> dict[str, Any]:
+    return {
+        "id": str(order.pk),
+        "order_number": order.order_number,
+        "status": order.status,
+        "payment_status": order.payment_status,
+        "order_items": [line_out(line) for line in lines],
+        "parcels": [parcel_out(parcel) for parcel in parcels],
+        "subtotal": order.subtotal.amount,
+        "tax": order.tax.amount,
+        "shipping_cost": order.shipping.amount,
+        "total": order.total.amount,
+        "received": order.received.amount,
+        "refunded": order.refunded.amount,
+        "balance_due": order.balance_due.amount,
+        "currency": order.currency,
+        "shipping_address": address_out(order.shipping_address),
+        "billing_address": address_out(order.billing_address),
+        "customer_email": order.email,
+        "expires_at": utc(order.expires_at),
+        "pay_by": utc(order.pay_by),
+        "created_at": utc(order.created_at),
+    }
+
+
+class OrderOut(serializers.BaseSerializer[Order]):
+    def to_representation(self, order: Order) -> dict[str, Any]:
+        return order_out(order, list(order.lines.all()), list(order.parcels.all()))

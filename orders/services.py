@@ -1,0 +1,342 @@
+"""The doors to an order's state. Callers hold the order's lock (order_lock) inside a transaction."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.catalog.models import Product
+from artisans.catalog.services import StockGone, StockLine, stock_return, stock_take
+from artisans.core.errors import Conflict
+from artisans.core.state import check_transition
+from artisans.notifications.services import notifications_queue
+from orders.errors import NotCancellable, NotReleased
+from orders.mails import order_mail, parcel_mail
+from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
+from orders.pricing import Quote
+from orders.selectors import lines_by_parcel, order_lock, store_rules
+from orders.statuses import (
+    ORDER_TRANSITIONS,
+    PARCEL_TRANSITIONS,
+    OrderStatus,
+    ParcelStatus,
+    order_status_of,
+    payment_status_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who buys and where it goes. `network` is a hash; no address of a machine is kept."""
+
+    email: str
+    shipping_address: dict[str, Any]
+    billing_address: dict[str, Any]
+    user: User | None = None
+    note: str = ""
+    network: str = ""
+
+    @property
+    def phone(self) -> str:
+        """Digits only, so that two spellings of a number are one."""
+        return "".join(sign for sign in self.shipping_address.get("phone", "") if sign.isdigit())[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order as just written, with what was written with it (no need to read it again)."""
+
+    order: Order
+    lines: list[OrderLine] = field(default_factory=list)
+    parcels: list[Parcel] = field(default_factory=list)
+
+
+@transaction.atomic
+def order_place(*, quote: Quote, products: dict[UUID, Product], buyer: Buyer, expires_at: datetime) -> Placed:
+    """Freeze a quote as an order and take its stock.
+
+    Shape: `products` are locked rows, one for each line of the quote.
+    Errors: StockGone; then nothing was written.
+    Locks: the products, by the caller.
+    """
+    order = Order(
+        user=buyer.user,
+        email=buyer.email,
+        currency=quote.subtotal.currency,
+        tax_rate_ppm=quote.tax_rate_ppm,
+        subtotal_minor=quote.subtotal.minor,
+        tax_minor=quote.tax.minor,
+        shipping_minor=quote.shipping.minor,
+        total_minor=quote.total.minor,
+        shipping_address=buyer.shipping_address,
+        billing_address=buyer.billing_address,
+        delivery_note=buyer.note,
+        phone=buyer.phone,
+        network=buyer.network,
+        expires_at=expires_at,
+    )
+    parcels, lines = [], []
+    for number, part in enumerate(quote.parcels, start=1):
+        artisan = products[quote.lines[part.lines[0]].ask.product_id].artisan
+        parcel = Parcel(
+            order=order,
+            artisan=artisan,
+            number=number,
+            currency=order.currency,
+            subtotal_minor=part.subtotal.minor,
+            tax_minor=part.tax.minor,
+            shipping_minor=part.shipping.minor,
+            total_minor=part.total.minor,
+            commission_ppm=artisan.commission_ppm,
+            commission_minor=part.subtotal.share(artisan.commission_ppm).minor,
+        )
+        parcels.append(parcel)
+        for place in part.lines:
+            priced = quote.lines[place]
+            product = products[priced.ask.product_id]
+            lines.append(
+                OrderLine(
+                    order=order,
+                    parcel=parcel,
+                    product=product,
+                    artisan=artisan,
+                    position=place,
+                    product_name=product.name,
+                    artisan_name=artisan.name,
+                    currency=order.currency,
+                    unit_price_minor=priced.ask.unit_price.minor,
+                    quantity=priced.ask.quantity,
+                    line_total_minor=priced.line_total.minor,
+                    tax_minor=priced.tax.minor,
+                )
+            )
+    lines.sort(key=lambda line: line.position)
+    stock_take(lines=stock_lines(lines), reason=f"order {order.order_number}")
+    order.save(force_insert=True)
+    Parcel.objects.bulk_create(parcels)
+    OrderLine.objects.bulk_create(lines)
+    OrderTransition.objects.create(
+        order=order, new=order.status, cause="placed", actor_name=buyer.user.email if buyer.user else "guest"
+    )
+    return Placed(order, lines, parcels)
+
+
+def order_hold(order: Order, *, pay_by: datetime | None, expires_at: datetime | None) -> None:
+    """Until when the stock is kept, and which date the buyer is told."""
+    order.pay_by, order.expires_at = pay_by, expires_at
+    order.save(update_fields=["pay_by", "expires_at", "updated_at"])
+
+
+def order_move(order: Order, to: OrderStatus, *, cause: str, actor: User | None = None, actor_name: str = "system") -> None:
+    """The one way a status changes: by the table, with a row that tells who and why."""
+    check_transition(ORDER_TRANSITIONS, OrderStatus(order.status), to)
+    OrderTransition.objects.create(
+        order=order,
+        old=order.status,
+        new=to,
+        cause=cause[:300],
+        actor_name=actor.email if actor else actor_name,
+    )
+    order.status = to
+    order.save(update_fields=["status", "updated_at"])
+
+
+def order_release(placed: Placed, *, cause: str, actor: User | None = None, collect_cash: bool = False) -> None:
+    """Confirm the order and tell every artisan to ship, once."""
+    order = placed.order
+    if order.status != OrderStatus.CONFIRMED:
+        order_move(order, OrderStatus.CONFIRMED, cause=cause, actor=actor)
+    if order.released_at is not None:
+        return
+    order.released_at = timezone.now()
+    order.pay_by = order.pay_by if collect_cash is False else None
+    order.expires_at = None
+    order.save(update_fields=["released_at", "pay_by", "expires_at", "updated_at"])
+    store = store_rules()
+    of_parcel: dict[UUID, list[OrderLine]] = {}
+    for line in placed.lines:
+        of_parcel.setdefault(line.parcel_id, []).append(line)
+    notifications_queue(
+        *[
+            parcel_mail(
+                "parcel_new", parcel, order=order, lines=of_parcel[parcel.pk], store=store, collect_cash=collect_cash
+            )
+            for parcel in placed.parcels
+        ]
+    )
+
+
+def placed_of(order: Order) -> Placed:
+    """The order with its lines and parcels, read again."""
+    return Placed(order, list(order.lines.all()), list(order.parcels.select_related("artisan")))
+
+
+def order_apply_settlement(
+    order: Order, *, received: int, refunded: int, cause: str, actor: User | None = None
+) -> None:
+    """Take over what payments received and refunded so far (sums, minor units) and draw the consequences.
+
+    Paid in full confirms the order. An expired order takes its stock again, if it is still there; if not, the money
+    is left as `to_return` for staff. A closed order is never revived by less than its total.
+    """
+    order.received_minor, order.refunded_minor = received, refunded
+    order.payment_status = payment_status_of(total=order.total_minor, received=received, refunded=refunded)
+    order.save(update_fields=["received_minor", "refunded_minor", "payment_status", "updated_at"])
+    is_settled = received - refunded >= order.total_minor
+    if not is_settled or order.status not in {OrderStatus.PENDING, OrderStatus.EXPIRED}:
+        return
+    placed = placed_of(order)
+    if order.status == OrderStatus.EXPIRED:
+        try:
+            stock_take(
+                lines=stock_lines(placed.lines), reason=f"late money for {order.order_number}", round=order.stock_round + 1
+            )
+        except StockGone:
+            return
+        order.stock_round += 1
+        order.save(update_fields=["stock_round", "updated_at"])
+    order_release(placed, cause=cause, actor=actor)
+
+
+def order_close(order: Order, to: OrderStatus, *, cause: str, actor: User | None = None, actor_name: str = "system") -> None:
+    """End an order that is not paid: CANCELLED or EXPIRED, its stock returned.
+
+    The caller has made sure that no payment of it can succeed any more. Errors: IllegalTransition.
+    """
+    order_move(order, to, cause=cause, actor=actor, actor_name=actor_name)
+    lines = list(order.lines.all())
+    stock_return(lines=stock_lines(lines), reason=f"{to.label.lower()} {order.order_number}", round=order.stock_round)
+    action = Action.ORDER_EXPIRE if to == OrderStatus.EXPIRED else Action.ORDER_CANCEL
+    audit_record(actor=actor, action=action, target=order, data={"cause": cause}, actor_name=actor_name)
+
+
+def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> None:
+    """Cancel every parcel of a confirmed order and return the stock.
+
+    Errors: NotCancellable once a parcel is on its way.
+    """
+    placed = placed_of(order)
+    if any(p.status in {ParcelStatus.SHIPPED, ParcelStatus.DELIVERED} for p in placed.parcels):
+        raise NotCancellable("A parcel of this order is on its way already.")
+    of_parcel, store = lines_by_parcel(order), store_rules()
+    for parcel in placed.parcels:
+        if parcel.status == ParcelStatus.CANCELLED:
+            continue
+        parcel_cancel(parcel, order=order, lines=of_parcel[parcel.pk], cause=cause, actor=actor)
+        notifications_queue(
+            parcel_mail(
+                "parcel_cancelled",
+                parcel,
+                order=order,
+                lines=of_parcel[parcel.pk],
+                store=store,
+                collect_cash=False,
+                reason=cause,
+            )
+        )
+    order_follow_parcels(order, actor=actor)
+    audit_record(actor=actor, action=Action.ORDER_CANCEL, target=order, data={"cause": cause})
+
+
+def parcel_cancel(parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None) -> None:
+    parcel_move(parcel, ParcelStatus.CANCELLED, cause=cause, actor=actor)
+    stock_return(lines=stock_lines(lines), reason=f"cancelled {order.order_number}", round=order.stock_round)
+
+
+def parcel_move(parcel: Parcel, to: ParcelStatus, *, cause: str, actor: User | None) -> None:
+    check_transition(PARCEL_TRANSITIONS, ParcelStatus(parcel.status), to)
+    ParcelTransition.objects.create(
+        parcel=parcel,
+        old=parcel.status,
+        new=to,
+        cause=cause[:300],
+        actor_name=actor.email if actor else "system",
+    )
+    parcel.status = to
+    parcel.save(update_fields=["status", "carrier", "tracking", "updated_at"])
+
+
+def order_follow_parcels(order: Order, *, actor: User | None) -> None:
+    """From confirmation on the order's status is what its parcels say."""
+    to = order_status_of([ParcelStatus(s) for s in order.parcels.values_list("status", flat=True)])
+    if to != order.status:
+        order_move(order, to, cause="follows its parcels", actor=actor)
+
+
+@transaction.atomic
+def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) -> Parcel:
+    """The artisan hands the parcel over. Errors: NotReleased while unpaid, IllegalTransition."""
+    parcel, order = parcel_lock(parcel_id)
+    if order.released_at is None:
+        raise NotReleased
+    if parcel.status == ParcelStatus.NEW:
+        parcel_move(parcel, ParcelStatus.PACKED, cause="packed", actor=actor)
+    parcel.carrier, parcel.tracking = carrier, tracking
+    parcel_move(parcel, ParcelStatus.SHIPPED, cause="handed to the carrier", actor=actor)
+    order_follow_parcels(order, actor=actor)
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
+    lines = lines_by_parcel(order)
+    about = {
+        "number": parcel.number,
+        "artisan_name": parcel.artisan.name,
+        "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines[parcel.pk]],
+        "carrier": carrier,
+        "tracking": tracking,
+    }
+    all_lines = [line for part in lines.values() for line in part]
+    notifications_queue(
+        order_mail("parcel_shipped", order, lines=all_lines, store=store_rules(), key=str(parcel.pk), parcel=about)
+    )
+    return parcel
+
+
+@transaction.atomic
+def parcel_deliver(*, parcel_id: UUID, actor: User) -> Parcel:
+    """The parcel arrived. Errors: IllegalTransition unless it is on its way."""
+    parcel, order = parcel_lock(parcel_id)
+    parcel_move(parcel, ParcelStatus.DELIVERED, cause="delivered", actor=actor)
+    order_follow_parcels(order, actor=actor)
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
+    return parcel
+
+
+@transaction.atomic
+def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
+    """The artisan says that the cash for this parcel was collected; staff record the money.
+
+    Errors: Conflict unless the parcel was shipped, or when it was reported before.
+    """
+    parcel, _ = parcel_lock(parcel_id)
+    if parcel.status not in {ParcelStatus.SHIPPED, ParcelStatus.DELIVERED}:
+        raise Conflict("Cash is collected when the parcel is handed over; it was not shipped yet.")
+    if parcel.cash_reported_at is not None:
+        raise Conflict(f"The cash was reported already, at {parcel.cash_reported_at:%Y-%m-%d %H:%M} UTC.")
+    parcel.cash_reported_at = timezone.now()
+    parcel.save(update_fields=["cash_reported_at", "updated_at"])
+    audit_record(actor=actor, action=Action.CASH_REPORT, target=parcel, data={"amount": str(parcel.total)})
+    return parcel
+
+
+def parcel_lock(parcel_id: UUID) -> tuple[Parcel, Order]:
+    """The parcel under its order's lock; one lock per order keeps its parcels in step."""
+    order_id = Parcel.objects.values_list("order_id", flat=True).get(pk=parcel_id)
+    order = order_lock(order_id)
+    return Parcel.objects.select_related("artisan").get(pk=parcel_id), order
+
+
+@transaction.atomic
+def order_links_revoke(*, order_id: UUID, actor: User) -> None:
+    """No link to the order that was sent so far works any more; the next mail carries a new one."""
+    order = order_lock(order_id)
+    order.token_version += 1
+    order.save(update_fields=["token_version", "updated_at"])
+    audit_record(actor=actor, action=Action.LINK_REVOKE, target=order)
+
+
+def stock_lines(lines: list[OrderLine]) -> list[StockLine]:
+    return [StockLine(line.pk, line.product_id, line.quantity) for line in lines]

@@ -1,0 +1,63 @@
+"""How an order's parcels are shown: word and tone, never colour alone."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orders.models import OrderLine, Parcel
+from orders.statuses import OrderPaymentStatus, ParcelStatus
+
+
+class Tone(StrEnum):
+    INFO = "info"
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+    MUTED = "muted"
+
+
+PARCEL_TONES = {
+    ParcelStatus.NEW: Tone.INFO,
+    ParcelStatus.PACKED: Tone.INFO,
+    ParcelStatus.SHIPPED: Tone.OK,
+    ParcelStatus.DELIVERED: Tone.OK,
+    ParcelStatus.CANCELLED: Tone.MUTED,
+}
+TO_SHIP = (ParcelStatus.NEW, ParcelStatus.PACKED)
+SENT = (ParcelStatus.SHIPPED, ParcelStatus.DELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownParcel:
+    """A parcel with its own lines, and what its artisan may do with it now."""
+
+    parcel: Parcel
+    lines: list[OrderLine]
+
+    @property
+    def artisan_name(self) -> str:
+        return self.parcel.artisan.name
+
+    @property
+    def state_word(self) -> str:
+        return ParcelStatus(self.parcel.status).label
+
+    @property
+    def state_tone(self) -> Tone:
+        return PARCEL_TONES[ParcelStatus(self.parcel.status)]
+
+    @property
+    def can_ship(self) -> bool:
+        return self.parcel.status in TO_SHIP and self.parcel.order.released_at is not None
+
+    @property
+    def can_deliver(self) -> bool:
+        return self.parcel.status == ParcelStatus.SHIPPED
+
+    @property
+    def collects_cash(self) -> bool:
+        """The order is shipped unpaid: the door is where the money is."""
+        return self.parcel.order.payment_status == OrderPaymentStatus.UNPAID
+
+    @property
+    def can_report_cash(self) -> bool:
+        return self.collects_cash and self.parcel.status in SENT and self.parcel.cash_reported_at is None

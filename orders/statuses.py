@@ -1,0 +1,79 @@
+"""How far an order and its parcels may come, as tables (product specification, section 6)."""
+
+from django.db.models import TextChoices
+
+from artisans.core.state import Transitions
+
+
+class OrderStatus(TextChoices):
+    PENDING = "PENDING", "Awaiting payment"
+    CONFIRMED = "CONFIRMED", "Confirmed"
+    PROCESSING = "PROCESSING", "Being prepared"
+    SHIPPED = "SHIPPED", "Shipped"
+    DELIVERED = "DELIVERED", "Delivered"
+    CANCELLED = "CANCELLED", "Cancelled"
+    EXPIRED = "EXPIRED", "Expired"
+
+
+class OrderPaymentStatus(TextChoices):
+    """Derived from total, received and refunded; never set by hand."""
+
+    UNPAID = "UNPAID", "Unpaid"
+    PARTIALLY_PAID = "PARTIALLY_PAID", "Partly paid"
+    PAID = "PAID", "Paid"
+    OVERPAID = "OVERPAID", "Overpaid"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED", "Partly refunded"
+    REFUNDED = "REFUNDED", "Refunded"
+
+
+class ParcelStatus(TextChoices):
+    NEW = "NEW", "New"
+    PACKED = "PACKED", "Packed"
+    SHIPPED = "SHIPPED", "On its way"
+    DELIVERED = "DELIVERED", "Delivered"
+    CANCELLED = "CANCELLED", "Cancelled"
+
+
+O = OrderStatus  # noqa: E741  # reads well in the table
+ORDER_TRANSITIONS: Transitions[OrderStatus] = {
+    O.PENDING: frozenset({O.CONFIRMED, O.CANCELLED, O.EXPIRED}),
+    O.EXPIRED: frozenset({O.CONFIRMED}),  # late money, when the stock could be taken again
+    O.CONFIRMED: frozenset({O.PROCESSING, O.SHIPPED, O.DELIVERED, O.CANCELLED}),
+    O.PROCESSING: frozenset({O.CONFIRMED, O.SHIPPED, O.DELIVERED, O.CANCELLED}),
+    O.SHIPPED: frozenset({O.DELIVERED}),
+    O.DELIVERED: frozenset(),
+    O.CANCELLED: frozenset(),
+}
+
+P = ParcelStatus
+PARCEL_TRANSITIONS: Transitions[ParcelStatus] = {
+    P.NEW: frozenset({P.PACKED, P.CANCELLED}),
+    P.PACKED: frozenset({P.SHIPPED, P.CANCELLED}),
+    P.SHIPPED: frozenset({P.DELIVERED}),
+    P.DELIVERED: frozenset(),
+    P.CANCELLED: frozenset(),
+}
+
+
+def payment_status_of(*, total: int, received: int, refunded: int) -> OrderPaymentStatus:
+    """The payment status that the three sums (minor units) mean."""
+    kept = received - refunded
+    if received == 0:
+        return OrderPaymentStatus.UNPAID
+    if refunded and kept == 0:
+        return OrderPaymentStatus.REFUNDED
+    if kept < total:
+        return OrderPaymentStatus.PARTIALLY_REFUNDED if refunded else OrderPaymentStatus.PARTIALLY_PAID
+    return OrderPaymentStatus.PAID if kept == total else OrderPaymentStatus.OVERPAID
+
+
+def order_status_of(parcels: list[ParcelStatus]) -> OrderStatus:
+    """What the parcels of a confirmed order say about it."""
+    alive = {status for status in parcels if status != P.CANCELLED}
+    if not alive:
+        return O.CANCELLED
+    if alive == {P.DELIVERED}:
+        return O.DELIVERED
+    if alive <= {P.SHIPPED, P.DELIVERED}:
+        return O.SHIPPED
+    return O.CONFIRMED if alive == {P.NEW} else O.PROCESSING

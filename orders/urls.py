@@ -1,0 +1,9 @@
+from django.urls import path
+
+from orders import views
+
+app_name = "orders"
+urlpatterns = [
+    path("artisan/parcels/", views.parcel_list, name="parcel_list"),
+    path("artisan/parcels/<uuid:parcel_id>/", views.parcel_detail, name="parcel"),
+]

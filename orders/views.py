@@ -1,0 +1,67 @@
+"""The artisan's desk: own parcels, once they may be shipped."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from artisans.core.errors import DomainError
+from orders.forms import ShipForm
+from orders.models import Parcel
+from orders.selectors import parcels_of_artisan
+from orders.services import parcel_deliver, parcel_report_cash, parcel_ship
+from orders.shown import SENT, TO_SHIP, ShownParcel
+from orders.statuses import ParcelStatus
+
+FILTERS = {"to_ship": TO_SHIP, "sent": SENT, "all": tuple(ParcelStatus)}
+
+
+@login_required
+@require_GET
+def parcel_list(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_artisan:
+        raise Http404
+    chosen = request.GET.get("filter", "to_ship")
+    chosen = chosen if chosen in FILTERS else "to_ship"
+    parcels = parcels_of_artisan(request.user).filter(status__in=FILTERS[chosen])
+    page = Paginator(parcels, 20).get_page(request.GET.get("page"))
+    return render(request, "orders/parcel_list.html", {"page_obj": page, "filter": chosen})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
+    parcel = get_object_or_404(parcels_of_artisan(request.user), pk=parcel_id)
+    form = ShipForm(request.POST if "ship" in request.POST else None)
+    if request.method == "POST" and act(request, parcel, form):
+        return redirect("orders:parcel", parcel_id=parcel.pk)
+    context = {
+        "parcel": parcel,
+        "desk": ShownParcel(parcel, list(parcel.lines.all())),
+        "address_lines": parcel.order.shipping_address_lines,
+        "form": form,
+    }
+    return render(request, "orders/parcel_detail.html", context)
+
+
+def act(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:
+    """Do what the pressed button says. Says whether the page is to be loaded anew."""
+    if "ship" in request.POST and not form.is_valid():
+        return False
+    try:
+        if "ship" in request.POST:
+            parcel_ship(parcel_id=parcel.pk, actor=request.user, **form.cleaned_data)
+            messages.success(request, "Marked as sent; the buyer gets a mail.")
+        elif "deliver" in request.POST:
+            parcel_deliver(parcel_id=parcel.pk, actor=request.user)
+            messages.success(request, "Marked as delivered.")
+        elif "report_cash" in request.POST:
+            parcel_report_cash(parcel_id=parcel.pk, actor=request.user)
+            messages.success(request, "Thank you. Our staff record the money next.")
+    except DomainError as error:
+        messages.error(request, error.detail)
+    return True
