@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class PaymentsConfig(AppConfig):
+    name = "payments"
+
+    def ready(self) -> None:
+        from payments import tasks  # noqa: F401  # registers the tasks by name
+        from payments.jobs import jobs_sync
+
+        post_migrate.connect(jobs_sync, sender=self)

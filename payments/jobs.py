@@ -1,0 +1,50 @@
+"""Staff rights by job: groups that an administrator gives to people."""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+VIEW = ("orders.view_order", "orders.view_parcel", "orders.view_orderline", "payments.view_payment")
+JOBS: dict[str, tuple[str, ...]] = {
+    "Payments desk": (
+        *VIEW,
+        "payments.approve_manual",
+        "payments.view_receipt",
+        "payments.view_paymentrefund",
+        "notifications.view_notification",
+        "notifications.retry_mail",
+    ),
+    "Refunds desk": (*VIEW, "payments.refund", "payments.view_paymentrefund", "payments.view_receipt"),
+    "Orders desk": (
+        *VIEW,
+        "orders.cancel_order",
+        "orders.revoke_links",
+        "notifications.view_notification",
+        "notifications.retry_mail",
+    ),
+    "Catalogue desk": (
+        "catalog.view_artisan",
+        "catalog.add_artisan",
+        "catalog.change_artisan",
+        "catalog.view_product",
+        "catalog.add_product",
+        "catalog.change_product",
+        "catalog.view_category",
+        "catalog.add_category",
+        "catalog.change_category",
+        "catalog.view_stockmove",
+    ),
+    "Auditors": (*VIEW, "audit.view_auditentry", "payments.view_receipt", "payments.view_paymentrefund"),
+}
+
+
+def jobs_sync(**kwargs: Any) -> None:
+    """Make the groups and their permissions; what an administrator added by hand stays."""
+    for name, codes in JOBS.items():
+        group, _ = Group.objects.get_or_create(name=name)
+        wanted = Q()
+        for code in codes:
+            label, _, codename = code.partition(".")
+            wanted |= Q(content_type__app_label=label, codename=codename)
+        group.permissions.add(*Permission.objects.filter(wanted))

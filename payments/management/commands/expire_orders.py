@@ -1,0 +1,30 @@
+"""Close the orders whose hold is over, as beat does every minute."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from payments.services.closing import order_expire, orders_due_to_expire
+
+
+class Command(BaseCommand):
+    help = "Expire unpaid orders whose time is over and give their stock back. Safe to stop and to repeat."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Only say how many are due.")
+        parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
+
+    def handle(self, *args: Any, dry_run: bool, json: bool, **options: Any) -> None:
+        due = orders_due_to_expire()
+        expired = 0
+        for place, order_id in enumerate([] if dry_run else due, start=1):
+            expired += order_expire(order_id=order_id)
+            if not json:
+                self.stderr.write(f"\r{place} of {len(due)}", ending="")
+        result = {"due": len(due), "expired": expired}
+        self.stdout.write(as_json(result) if json else f"{len(due)} due, {expired} expired.")
+
+
+def as_json(result: dict[str, int]) -> str:
+    return json.dumps(result)

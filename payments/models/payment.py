@@ -1,0 +1,118 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.money import Money
+from artisans.core.numbers import new_number
+from orders.models import Order, Transition
+from payments.methods import SPECS, PaymentMethod, Provider
+from payments.statuses import OPEN, PaymentStatus
+
+
+def new_payment_number() -> str:
+    return f"PAY-{new_number()}"
+
+
+def methods_fit_providers() -> Q:
+    """Every method stands beside the provider that takes it."""
+    fit = Q()
+    for method, spec in SPECS.items():
+        fit |= Q(payment_method=method.value, payment_provider=spec.provider.value)
+    return fit
+
+
+class Payment(BaseModel):
+    """One attempt to settle an order. At most one of an order is open at a time.
+
+    `received_minor`, `refunded_minor` (completed) and `refund_reserved_minor` are sums of the rows below it.
+    """
+
+    payment_number = models.CharField(max_length=13, unique=True, default=new_payment_number, editable=False)
+    order = models.ForeignKey(Order, models.PROTECT, related_name="payments")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="payments")
+    payment_method = models.CharField(max_length=20, choices=PaymentMethod)
+    payment_provider = models.CharField(max_length=10, choices=Provider)
+    status = models.CharField(max_length=18, choices=PaymentStatus, default=PaymentStatus.PENDING)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    received_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
+    refund_reserved_minor = models.BigIntegerField(default=0)
+    provider_payment_id = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001  # unique when known
+    failure_reason = models.CharField(max_length=300, blank=True)
+    processed_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [
+            ("approve_manual", "Can record or reject manual payments"),
+            ("refund", "Can return money"),
+        ]
+        ordering = ("-created_at",)
+        constraints = [
+            one_of("status", PaymentStatus.values, name="payment_status_known"),
+            iso_currency("payment_currency_iso"),
+            models.CheckConstraint(condition=methods_fit_providers(), name="payment_method_fits_provider"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(received_minor__gte=0, refunded_minor__gte=0, refund_reserved_minor__gte=0),
+                name="payment_sums_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(received_minor__gte=F("refunded_minor") + F("refund_reserved_minor")),
+                name="payment_refunds_at_most_received",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="COMPLETED")
+                | Q(received_minor__gte=F("amount_minor"), completed_at__isnull=False),
+                name="payment_completed_has_the_money",
+            ),
+            models.UniqueConstraint(
+                fields=["order"],
+                condition=Q(status__in=[status.value for status in OPEN]),
+                name="payment_one_open_per_order",
+            ),
+            models.UniqueConstraint(
+                fields=["payment_provider", "provider_payment_id"],
+                condition=Q(provider_payment_id__isnull=False),
+                name="payment_provider_id_unique",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="payment_of_user"),
+            models.Index(fields=["status", "payment_provider", "created_at"], name="payment_queue"),
+        ]
+
+    def __str__(self) -> str:
+        return self.payment_number
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def received(self) -> Money:
+        return Money(self.received_minor, self.currency)
+
+    @property
+    def missing(self) -> Money:
+        return Money(max(0, self.amount_minor - self.received_minor), self.currency)
+
+    @property
+    def refunded(self) -> Money:
+        return Money(self.refunded_minor, self.currency)
+
+    @property
+    def refundable(self) -> Money:
+        """What could still be returned: received, less returned, less promised."""
+        return Money(self.received_minor - self.refunded_minor - self.refund_reserved_minor, self.currency)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+
+class PaymentTransition(Transition):
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="transitions")

@@ -1,0 +1,102 @@
+"""Money by hand: no remote side, only words. What the buyer has to do, per method."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from artisans.core.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where money goes; empty fields are not shown."""
+
+    holder: str
+    iban: str
+    bic: str
+    bank: str
+    check_payee: str
+    check_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    label: str
+    value: str
+    is_copyable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """What to do, for a page or a mail. `due` is the date that the buyer is told, without our slack."""
+
+    kind: str
+    headline: str
+    amount: Money
+    reference: str
+    due: date | None
+    rows: tuple[Row, ...]
+    text: tuple[str, ...]
+
+
+def bank_transfer(*, amount: Money, reference: str, due: date | None, account: Account) -> Instructions:
+    rows = (
+        Row("Account holder", account.holder, is_copyable=True),
+        Row("Account number", account.iban, is_copyable=True),
+        Row("BIC", account.bic, is_copyable=True),
+        Row("Bank", account.bank),
+        Row("Reference", reference, is_copyable=True),
+    )
+    return Instructions(
+        kind="bank_transfer",
+        headline="Please transfer the money",
+        amount=amount,
+        reference=reference,
+        due=due,
+        rows=tuple(row for row in rows if row.value),
+        text=(
+            "Use exactly this reference, so that we find your money at once.",
+            "Banks take 1 to 3 working days. We mail you when the money is here, and the artisans start.",
+        ),
+    )
+
+
+def check(*, amount: Money, reference: str, due: date | None, account: Account) -> Instructions:
+    rows = (
+        Row("Payable to", account.check_payee, is_copyable=True),
+        Row("Send it to", account.check_address),
+        Row("Write on the back", reference, is_copyable=True),
+    )
+    return Instructions(
+        kind="check",
+        headline="Please send your check",
+        amount=amount,
+        reference=reference,
+        due=due,
+        rows=tuple(row for row in rows if row.value),
+        text=("We cash it when it arrives and mail you once the money is here. Then the artisans start.",),
+    )
+
+
+def cash_on_delivery(*, amount: Money, reference: str, due: date | None, account: Account) -> Instructions:
+    return Instructions(
+        kind="cash_on_delivery",
+        headline="Pay at the door",
+        amount=amount,
+        reference=reference,
+        due=None,
+        rows=(Row("Accepted", "Cash only"), Row("Order", reference)),
+        text=(
+            "There is nothing to pay now.",
+            "Each artisan sends a parcel and collects its part of the sum; please have it ready.",
+        ),
+    )
+
+
+BUILDERS = {"bank_transfer": bank_transfer, "check": check, "cash_on_delivery": cash_on_delivery}
+
+
+def instructions(
+    method: str, *, amount: Money, reference: str, due: date | None, account: Account
+) -> Instructions:
+    """The instructions of a manual method. Errors: KeyError for a method that is not manual."""
+    return BUILDERS[method](amount=amount, reference=reference, due=due, account=account)

@@ -1,0 +1,54 @@
+from uuid import UUID
+
+from django.db.models import QuerySet, Sum
+
+from artisans.accounts.principals import Principal
+from artisans.core.errors import Missing
+from orders.models import Order
+from orders.selectors import order_lock, owned_by
+from payments.models import Payment
+from payments.statuses import OPEN, PaymentStatus
+
+
+def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
+    """The payments of own orders, or of the one order whose link is held."""
+    if principal.order_link is not None:
+        order_id, version = principal.order_link
+        return Payment.objects.filter(order_id=order_id, order__token_version=version)
+    if principal.user is not None:
+        return Payment.objects.filter(owned_by(principal.user, path="order__"))
+    return Payment.objects.none()
+
+
+def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
+    """The payment and its order, locked in this order: order, payment. Errors: Missing."""
+    order_id = Payment.objects.filter(pk=payment_id).values_list("order_id", flat=True).first()
+    if order_id is None:
+        raise Missing("There is no such payment.")
+    order = order_lock(order_id)
+    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
+    payment.order = order
+    return payment, order
+
+
+def open_payment(order: Order) -> Payment | None:
+    return order.payments.filter(status__in=OPEN).first()
+
+
+def latest_payment(order: Order) -> Payment | None:
+    return order.payments.order_by("-created_at").first()
+
+
+def settled_sums(order: Order) -> tuple[int, int]:
+    """All that the order's payments received and returned, in minor units."""
+    sums = order.payments.aggregate(received=Sum("received_minor"), refunded=Sum("refunded_minor"))
+    return sums["received"] or 0, sums["refunded"] or 0
+
+
+def awaiting_decision() -> QuerySet[Payment]:
+    """Manual payments that staff must look at, oldest first."""
+    return (
+        Payment.objects.filter(payment_provider="manual", status=PaymentStatus.PENDING)
+        .select_related("order", "user")
+        .order_by("created_at")
+    )

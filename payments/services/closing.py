@@ -1,0 +1,111 @@
+"""The end of an order that nobody paid. The open payment goes first: only what cannot be paid any more is closed."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.core.errors import Conflict
+from artisans.core.templatetags.money import show
+from artisans.notifications.services import notifications_queue
+from orders.errors import NotCancellable
+from orders.mails import order_mail
+from orders.models import Order
+from orders.selectors import order_lock, store_rules
+from orders.services import order_cancel_parcels, order_close
+from orders.statuses import OrderStatus, ParcelStatus
+from payments.errors import NoPermission
+from payments.selectors import open_payment
+from payments.services.payments import payment_move
+from payments.statuses import PaymentStatus
+
+
+@transaction.atomic
+def order_cancel(*, order_id: UUID, reason: str, actor: User) -> Order:
+    """The buyer cancels while nothing is paid; staff with the permission until shipping.
+
+    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission. Locks: order, payment, products.
+    """
+    order = order_lock(order_id)
+    if order.status == OrderStatus.CANCELLED:
+        return order
+    is_owner = order.user_id == actor.pk
+    is_staff = actor.is_staff and actor.has_perm("orders.cancel_order")
+    if not (is_owner or is_staff):
+        raise NoPermission("cancel this order")
+    if not is_staff and (order.received_minor or not buyer_may_cancel(order)):
+        raise NotCancellable("This order is paid or on its way; write to us and we will sort it out.")
+    cause = reason.strip() or "cancelled by the buyer"
+    void_open_payment(order, cause=cause, actor=actor)
+    if order.status == OrderStatus.PENDING:
+        order_close(order, OrderStatus.CANCELLED, cause=cause, actor=actor)
+    elif order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
+        order_cancel_parcels(order, cause=cause, actor=actor)
+    else:
+        raise NotCancellable(f"An order that is {order.get_status_display().lower()} cannot be cancelled.")
+    money = (
+        f"We will return the {show(order.to_return)} that we received."
+        if order.to_return
+        else "You have not been charged."
+    )
+    notifications_queue(
+        order_mail(
+            "order_cancelled",
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            reason=cause,
+            money_note=money,
+        )
+    )
+    return order
+
+
+def buyer_may_cancel(order: Order) -> bool:
+    """Unpaid, and no artisan has started on it."""
+    if order.received_minor:
+        return False
+    if order.status == OrderStatus.PENDING:
+        return True
+    started = order.parcels.exclude(status__in=[ParcelStatus.NEW, ParcelStatus.CANCELLED])
+    return order.status == OrderStatus.CONFIRMED and not started.exists()
+
+
+@transaction.atomic
+def order_expire(*, order_id: UUID) -> bool:
+    """Close an order whose hold is over and give its stock back. Says whether it was closed now.
+
+    Money received in part stays listed as to be returned.
+    """
+    order = order_lock(order_id)
+    if order.status != OrderStatus.PENDING or order.expires_at is None or order.expires_at > timezone.now():
+        return False
+    void_open_payment(order, cause="the order expired", actor=None)
+    order_close(order, OrderStatus.EXPIRED, cause="not paid in time")
+    notifications_queue(
+        order_mail(
+            "order_expired",
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            key=str(order.stock_round),
+            received=show(order.to_return) if order.to_return else "",
+        )
+    )
+    return True
+
+
+def orders_due_to_expire() -> list[UUID]:
+    due = Order.objects.filter(status=OrderStatus.PENDING, expires_at__lte=timezone.now())
+    return list(due.order_by("expires_at").values_list("pk", flat=True)[:500])
+
+
+def void_open_payment(order: Order, *, cause: str, actor: User | None) -> None:
+    """Nothing of the order can be paid any more. A payment by hand has no other side that would have to agree."""
+    payment = open_payment(order)
+    if payment is None:
+        return
+    if payment.status == PaymentStatus.PROCESSING:
+        raise Conflict("A payment of this order is under way; its outcome comes first.")
+    payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor=actor)

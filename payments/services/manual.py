@@ -1,0 +1,164 @@
+"""Manual payments: people record money that they saw arrive, or reject what will not come."""
+
+from datetime import date
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from artisans.notifications.services import notifications_queue
+from orders.mails import order_mail
+from orders.models import Order
+from orders.selectors import store_rules
+from orders.services import order_hold
+from orders.statuses import OrderStatus
+from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
+from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider
+from payments.models import Payment, Receipt
+from payments.selectors import payment_lock
+from payments.services.payments import instructions_for_mail, order_settle, payment_follow_sums, payment_move
+from payments.statuses import PaymentStatus
+
+
+def staff_check(actor: User, permission: str, order: Order, *, what: str) -> None:
+    """Errors: NoPermission without the job's permission, OwnOrder on one's own order."""
+    if not (actor.is_staff and actor.has_perm(permission)):
+        raise NoPermission(what)
+    if order.user_id == actor.pk or order.email.lower() == actor.email.lower():
+        raise OwnOrder
+
+
+@transaction.atomic
+def receipt_record(
+    *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, actor: User
+) -> Receipt:
+    """Book manual money. The payment completes when its receipts reach its amount; the order settles itself.
+
+    Short: the payment waits on, the order's clock moves once by 7 days. More: the surplus is `order.to_return`.
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.approve_manual", order, what="record money")
+    if payment.payment_provider != Provider.MANUAL:
+        raise NotManual
+    if amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(f"Give the amount received, above zero, in {payment.currency}.")
+    if value_date > timezone.localdate():
+        raise InvalidInput("The value date lies in the future.")
+    if not bank_reference.strip():
+        raise InvalidInput("Give the bank's reference, the check number or the receipt number.")
+    receipt = receipt_create(payment, amount, value_date, bank_reference.strip(), actor)
+    payment.received_minor += amount.minor
+    cause = f"{amount} received by hand ({bank_reference.strip()})"
+    payment.failure_reason = ""
+    if payment.status == PaymentStatus.FAILED and payment.received_minor < payment.amount_minor:
+        payment_move(payment, PaymentStatus.PENDING, cause=cause, actor=actor)
+    payment_follow_sums(payment, cause=cause, actor=actor)
+    if payment.status == PaymentStatus.PENDING:
+        extend_once(order)
+    before = order.status
+    order_settle(order, cause=cause, actor=actor)
+    audit_record(
+        actor=actor, action=Action.RECEIPT_RECORD, target=payment, data={"amount": str(amount), "at": str(value_date)}
+    )
+    mail_receipt(receipt, payment, order, revived=before == OrderStatus.EXPIRED and order.is_alive)
+    return receipt
+
+
+def receipt_create(payment: Payment, amount: Money, value_date: date, reference: str, actor: User) -> Receipt:
+    try:
+        with transaction.atomic():
+            return Receipt.objects.create(
+                payment=payment,
+                currency=amount.currency,
+                amount_minor=amount.minor,
+                value_date=value_date,
+                bank_reference=reference,
+                actor=actor,
+                actor_name=actor.email,
+            )
+    except IntegrityError:
+        old = payment.receipts.filter(bank_reference=reference).first()
+        if old is None:
+            raise
+        raise AlreadyRecorded(
+            f"{old.amount} with the reference {reference} was recorded already by {old.actor_name} "
+            f"at {old.created_at:%Y-%m-%d %H:%M} UTC. Nothing was booked twice."
+        ) from None
+
+
+def extend_once(order: Order) -> None:
+    """A part payment shows good will: once, the buyer gets seven more days for the rest."""
+    if order.status != OrderStatus.PENDING or order.is_extended or order.expires_at is None:
+        return
+    order.is_extended = True
+    order.save(update_fields=["is_extended", "updated_at"])
+    longer = PART_PAYMENT_EXTENSION
+    order_hold(order, pay_by=(order.pay_by or timezone.now()) + longer, expires_at=order.expires_at + longer)
+
+
+@transaction.atomic
+def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
+    """Staff say that this payment will not come. The order stays at least a day, so that the buyer can pay otherwise.
+
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput without a reason, HasReceipts, IllegalTransition.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.approve_manual", order, what="reject payments")
+    if payment.payment_provider != Provider.MANUAL:
+        raise NotManual
+    if not reason.strip():
+        raise InvalidInput("Give the reason; the buyer reads it.")
+    if payment.received_minor:
+        raise HasReceipts(payment.received)
+    payment.failure_reason = reason.strip()[:300]
+    payment_move(payment, PaymentStatus.FAILED, cause=f"rejected: {reason.strip()}", actor=actor)
+    if order.status == OrderStatus.PENDING and order.expires_at is not None:
+        keep = max(order.expires_at, timezone.now() + AFTER_REJECTION)
+        order_hold(order, pay_by=order.pay_by, expires_at=keep)
+    audit_record(actor=actor, action=Action.PAYMENT_REJECT, target=payment, data={"reason": reason.strip()})
+    notifications_queue(
+        order_mail(
+            "payment_rejected",
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            key=f"{payment.pk}:{payment.transitions.count()}",
+            reason=reason.strip(),
+            keep_until=date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT")
+            if order.expires_at
+            else "",
+        )
+    )
+    return payment
+
+
+def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: bool) -> None:
+    """One mail per receipt, in the words of what it led to."""
+    store = store_rules()
+    about = {"lines": list(order.lines.all()), "store": store, "key": str(receipt.pk)}
+    amount = show(receipt.amount)
+    if not order.is_alive:
+        mail = order_mail("late_money", order, amount=amount, **about)
+    elif payment.status == PaymentStatus.PENDING:
+        mail = order_mail(
+            "payment_partly_received",
+            order,
+            received=show(payment.received),
+            missing=show(payment.missing),
+            due=date_format(timezone.localtime(order.pay_by), "DATE_FORMAT") if order.pay_by else "",
+            instructions=instructions_for_mail(payment, order, store),
+            **about,
+        )
+    elif order.to_return:
+        mail = order_mail("overpaid", order, amount=amount, surplus=show(order.to_return), **about)
+    else:
+        mail = order_mail("payment_received", order, amount=amount, revived=revived, **about)
+    notifications_queue(mail)
+

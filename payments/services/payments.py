@@ -1,0 +1,288 @@
+"""The doors to a payment's state. Locks are taken in the order: order, payment."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.money import Money
+from artisans.core.state import check_transition
+from artisans.core.templatetags.money import show
+from artisans.notifications.services import notifications_queue
+from orders.mails import order_mail
+from orders.models import Order, StoreRules
+from orders.selectors import order_lock, store_rules
+from orders.services import Placed, order_apply_settlement, order_hold, order_release, placed_of
+from orders.statuses import OrderStatus
+from payments.errors import AmountMismatch, MethodNotOffered, NothingDue
+from payments.methods import GUEST_HOLD, OFFERED, SPECS, PaymentMethod, Provider
+from payments.models import Payment, PaymentTransition
+from payments.providers.manual_provider import Account, Instructions, instructions
+from payments.selectors import open_payment, settled_sums
+from payments.statuses import PAYMENT_TRANSITIONS, SETTLED, PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class MethodChoice:
+    """One way to pay as the buyer sees it; `why_not` says why it cannot be taken now."""
+
+    value: str
+    label: str
+    hint: str
+    pay_label: str
+    why_not: str = ""
+    is_selected: bool = False
+
+    @property
+    def is_available(self) -> bool:
+        return not self.why_not
+
+
+def method_choices(
+    *, total: Money, is_known_buyer: bool, store: StoreRules, selected: str = ""
+) -> list[MethodChoice]:
+    """All offered ways to pay. `is_known_buyer`: signed in, or the mail address was confirmed."""
+    return [
+        MethodChoice(
+            value=method.value,
+            label=method.label,
+            hint=SPECS[method].hint,
+            pay_label=SPECS[method].pay_label.format(amount=show(total)),
+            why_not=why_not(method, total=total, is_known_buyer=is_known_buyer, store=store),
+            is_selected=method.value == selected,
+        )
+        for method in OFFERED
+    ]
+
+
+def why_not(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules) -> str:
+    if method not in OFFERED:
+        return f"{method.label} is not offered."
+    if method == PaymentMethod.BANK_TRANSFER and not store.account_iban:
+        return "The shop has no bank account set up yet."
+    if method == PaymentMethod.CHECK and not store.check_payee:
+        return "The shop has no address for checks set up yet."
+    if method == PaymentMethod.CASH_ON_DELIVERY:
+        if total.currency == store.currency and total > store.cash_limit:
+            return f"Possible up to {show(store.cash_limit)}; this order is {show(total)}."
+        if not is_known_buyer:
+            return "Sign in first, or confirm your mail address, so that the artisans know you are really there."
+    return ""
+
+
+def method_read(method: str, provider: str | None = None) -> PaymentMethod:
+    """The method for its API name. Errors: MethodNotOffered for an unknown one or a provider that does not take it."""
+    if method not in PaymentMethod.values:
+        raise MethodNotOffered(f"{method!r} is not a payment method.")
+    spec = SPECS[PaymentMethod(method)]
+    if provider is not None and provider != spec.provider:
+        raise MethodNotOffered(f"{method} is taken by {spec.provider}, not by {provider!r}.")
+    return PaymentMethod(method)
+
+
+def payment_start(placed: Placed, *, method: PaymentMethod, store: StoreRules, actor: User | None = None) -> Payment:
+    """Write a PENDING payment over what the order owes, in the transaction that holds the order's lock.
+
+    The clock of the order follows the method; cash on delivery confirms it at once.
+    Errors: MethodNotOffered, NothingDue.
+    """
+    order = placed.order
+    due = order.balance_due
+    if not due:
+        raise NothingDue
+    known = order.user_id is not None or order.mailbox_confirmed_at is not None
+    if reason := why_not(method, total=order.total, is_known_buyer=known, store=store):
+        raise MethodNotOffered(reason)
+    payment = Payment.objects.create(
+        order=order,
+        user_id=order.user_id,
+        payment_method=method,
+        payment_provider=SPECS[method].provider,
+        currency=order.currency,
+        amount_minor=due.minor,
+    )
+    PaymentTransition.objects.create(
+        payment=payment, new=payment.status, cause="started", actor_name=actor.email if actor else "buyer"
+    )
+    if method == PaymentMethod.CASH_ON_DELIVERY:
+        order_release(placed, cause="cash on delivery", actor=actor, collect_cash=True)
+    elif settings.MANUAL_PAYMENT_AUTO_APPROVE and SPECS[method].provider == Provider.MANUAL:
+        hold_for(order, method)
+        order_release(placed, cause="setting: released before the money is here", actor=None)
+        audit_record(actor=None, action=Action.ORDER_RELEASE, target=order, actor_name="setting")
+    else:
+        hold_for(order, method)
+    mail_instructions(placed, payment, store=store)
+    return payment
+
+
+def hold_for(order: Order, method: PaymentMethod) -> None:
+    """Start the order's clock. A guest's order by hand lasts two hours until the mailed link is opened."""
+    spec, now = SPECS[method], timezone.now()
+    if spec.told is None:
+        order_hold(order, pay_by=None, expires_at=None)
+        return
+    pay_by = now + spec.told
+    is_guest = order.user_id is None and order.mailbox_confirmed_at is None
+    short = spec.provider == Provider.MANUAL and is_guest
+    order_hold(order, pay_by=pay_by, expires_at=now + GUEST_HOLD if short else pay_by + spec.slack)
+
+
+def full_hold(payment: Payment) -> datetime | None:
+    """When the hold of this payment's method ends, counted from its start."""
+    spec = SPECS[PaymentMethod(payment.payment_method)]
+    return None if spec.told is None else payment.created_at + spec.told + spec.slack
+
+
+@transaction.atomic
+def mailbox_confirm(*, order_id: UUID) -> Order:
+    """The buyer opened the link in the mail: the guest's order now waits as long as any other."""
+    order = order_lock(order_id)
+    payment = open_payment(order)
+    if order.mailbox_confirmed_at is None:
+        order.mailbox_confirmed_at = timezone.now()
+        order.save(update_fields=["mailbox_confirmed_at", "updated_at"])
+        if order.status == OrderStatus.PENDING and payment is not None and order.expires_at is not None:
+            order_hold(order, pay_by=order.pay_by, expires_at=full_hold(payment))
+    return order
+
+
+def payment_move(
+    payment: Payment, to: PaymentStatus, *, cause: str, actor: User | None = None, actor_name: str = "system"
+) -> None:
+    """The one way a status changes: by the table, with a row that tells who and why."""
+    check_transition(PAYMENT_TRANSITIONS, PaymentStatus(payment.status), to)
+    PaymentTransition.objects.create(
+        payment=payment,
+        old=payment.status,
+        new=to,
+        cause=cause[:300],
+        actor_name=actor.email if actor else actor_name,
+    )
+    now = timezone.now()
+    payment.status = to
+    payment.processed_at = payment.processed_at or now
+    if to == PaymentStatus.COMPLETED:
+        payment.completed_at = payment.completed_at or now
+    payment.save()
+
+
+def payment_follow_sums(payment: Payment, *, cause: str, actor: User | None) -> None:
+    """Bring a payment's status in line with what it received and returned."""
+    kept = payment.received_minor - payment.refunded_minor
+    if payment.status in SETTLED:
+        if kept >= payment.amount_minor:
+            to = PaymentStatus.COMPLETED
+        else:
+            to = PaymentStatus.PARTIALLY_REFUNDED if kept else PaymentStatus.REFUNDED
+    elif payment.received_minor >= payment.amount_minor:
+        to = PaymentStatus.COMPLETED
+    else:
+        to = PaymentStatus(payment.status)
+    if to == payment.status:
+        payment.save()
+    else:
+        payment_move(payment, to, cause=cause, actor=actor)
+
+
+def order_settle(order: Order, *, cause: str, actor: User | None) -> None:
+    """Tell the order the sums over all its payments."""
+    received, refunded = settled_sums(order)
+    order_apply_settlement(order, received=received, refunded=refunded, cause=cause, actor=actor)
+
+
+@transaction.atomic
+def payment_choose(
+    *,
+    order_id: UUID,
+    method: PaymentMethod,
+    actor: User | None,
+    amount: Decimal | None = None,
+    currency: str | None = None,
+) -> tuple[Payment, bool]:
+    """Pay an order by this method: the open payment of the same method, or a new one in place of another.
+
+    Shape: the payment, and whether it is new. `amount` and `currency` only assert what the client believes.
+    Errors: NothingDue, MethodNotOffered, AmountMismatch. Locks: order, payment.
+    """
+    order = order_lock(order_id)
+    due = order.balance_due
+    if not due or (order.released_at is not None and order.status != OrderStatus.CONFIRMED):
+        raise NothingDue
+    believed = due.as_decimal() if amount is None else amount
+    if believed != due.as_decimal() or currency not in {None, due.currency}:
+        raise AmountMismatch(sent=f"{believed:f} {currency or due.currency}", due=due)
+    current = open_payment(order)
+    if current is not None:
+        current.order = order
+    if current is not None and current.payment_method == method:
+        if current.status == PaymentStatus.FAILED:
+            current.failure_reason = ""
+            payment_move(current, PaymentStatus.PENDING, cause="tried again", actor=actor, actor_name="buyer")
+            hold_for(order, method)
+        return current, False
+    if current is not None:
+        payment_move(current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer")
+    return payment_start(placed_of(order), method=method, store=store_rules(), actor=actor), True
+
+
+# ---- words ---------------------------------------------------------------------------------------------------
+
+
+def payment_instructions(payment: Payment, order: Order, store: StoreRules) -> Instructions | None:
+    """What the buyer has to do by hand now; None when nothing is left to do."""
+    if payment.payment_provider != Provider.MANUAL or payment.status != PaymentStatus.PENDING:
+        return None
+    account = Account(
+        holder=store.account_holder,
+        iban=store.account_iban,
+        bic=store.account_bic,
+        bank=store.account_bank,
+        check_payee=store.check_payee,
+        check_address=store.check_address,
+    )
+    due = timezone.localtime(order.pay_by).date() if order.pay_by else None
+    return instructions(
+        payment.payment_method, amount=payment.missing, reference=order.order_number, due=due, account=account
+    )
+
+
+def instructions_for_mail(payment: Payment, order: Order, store: StoreRules) -> dict[str, Any] | None:
+    found = payment_instructions(payment, order, store)
+    if found is None:
+        return None
+    return {
+        "kind": found.kind,
+        "headline": found.headline,
+        "amount": show(found.amount),
+        "reference": found.reference,
+        "due": date_format(found.due, "DATE_FORMAT") if found.due else "",
+        "rows": [list(asdict(row).values())[:2] for row in found.rows],
+        "text": list(found.text),
+    }
+
+
+def mail_instructions(placed: Placed, payment: Payment, *, store: StoreRules) -> None:
+    order = placed.order
+    is_cash = payment.payment_method == PaymentMethod.CASH_ON_DELIVERY
+    unconfirmed = order.user_id is None and order.mailbox_confirmed_at is None and order.expires_at is not None
+    until = date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT") if unconfirmed else ""
+    notifications_queue(
+        order_mail(
+            "cod_confirmed" if is_cash else "order_placed",
+            order,
+            lines=placed.lines,
+            store=store,
+            key=str(payment.pk),
+            instructions=instructions_for_mail(payment, order, store),
+            confirm_until=until,
+        )
+    )

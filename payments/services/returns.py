@@ -1,0 +1,83 @@
+"""Money that goes back by hand: a person made a transfer and says so."""
+
+from datetime import date
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from artisans.notifications.services import notifications_queue
+from orders.mails import order_mail
+from orders.selectors import store_rules
+from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived
+from payments.methods import Provider
+from payments.models import PaymentRefund, RefundTransition
+from payments.selectors import payment_lock
+from payments.services.manual import staff_check
+from payments.services.payments import order_settle, payment_follow_sums
+from payments.statuses import RefundStatus
+
+
+@transaction.atomic
+def money_return_record(
+    *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, reason: str, actor: User
+) -> PaymentRefund:
+    """Book a return that was made by hand; it is COMPLETED from the start.
+
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived, AlreadyRecorded.
+    Locks: order, payment.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.refund", order, what="return money")
+    if payment.payment_provider != Provider.MANUAL:
+        raise NotManual
+    if amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(f"Give the amount returned, above zero, in {payment.currency}.")
+    if not bank_reference.strip() or not reason.strip():
+        raise InvalidInput("Give the reference of the transfer that you made, and the reason.")
+    if value_date > timezone.localdate():
+        raise InvalidInput("The value date lies in the future.")
+    if payment.refunds.filter(bank_reference=bank_reference.strip()).exists():
+        raise AlreadyRecorded(f"A return with the reference {bank_reference.strip()} was recorded already.")
+    if amount > payment.refundable:
+        raise RefundExceedsReceived(asked=amount, left=payment.refundable)
+    try:
+        refund = PaymentRefund.objects.create(
+            payment=payment,
+            status=RefundStatus.COMPLETED,
+            currency=amount.currency,
+            amount_minor=amount.minor,
+            reason=reason.strip()[:300],
+            actor=actor,
+            value_date=value_date,
+            bank_reference=bank_reference.strip(),
+            processed_at=timezone.now(),
+        )
+    except IntegrityError as error:
+        raise AlreadyRecorded("This return was recorded already.") from error
+    RefundTransition.objects.create(
+        refund=refund, new=refund.status, cause="returned by hand", actor_name=actor.email
+    )
+    payment.refunded_minor += amount.minor
+    payment_follow_sums(payment, cause=f"{amount} returned by hand", actor=actor)
+    order_settle(order, cause=f"{amount} returned by hand", actor=actor)
+    audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
+    notifications_queue(
+        order_mail(
+            "money_returned",
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            key=str(refund.pk),
+            amount=show(amount),
+            reference=bank_reference.strip(),
+            date=date_format(value_date, "DATE_FORMAT"),
+        )
+    )
+    return refund

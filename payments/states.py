@@ -1,0 +1,97 @@
+"""What a buyer is shown: one displayed state for every stored combination, in words, with the next step."""
+
+from dataclasses import dataclass
+
+from artisans.core.templatetags.money import show
+from orders.models import Order
+from orders.shown import Tone
+from orders.statuses import OrderPaymentStatus, OrderStatus
+from payments.methods import PaymentMethod
+from payments.models import Payment
+from payments.statuses import PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`icon` names a shape, so that colour never speaks alone."""
+
+    word: str
+    icon: str
+    tone: Tone
+    headline: str
+    next_step: str
+
+
+def state_of(order: Order, payment: Payment | None) -> State:
+    """The displayed state; total over all statuses (a test walks every combination)."""
+    status = OrderStatus(order.status)
+    if status == OrderStatus.CANCELLED:
+        return closed(order, "Cancelled", "This order was cancelled", "Nothing more will happen with it.")
+    if status == OrderStatus.EXPIRED:
+        return closed(
+            order, "Expired", "This order was not paid in time", "The items went back on sale. You can order them again."
+        )
+    if order.payment_status == OrderPaymentStatus.REFUNDED:
+        text = f"We returned {show(order.refunded)}."
+        return State("Refunded", "return", Tone.MUTED, "Your money was returned", text)
+    if status == OrderStatus.DELIVERED:
+        return State("Delivered", "home", Tone.OK, "Everything arrived", "Enjoy it. Write to us if anything is wrong.")
+    if status == OrderStatus.SHIPPED:
+        return State("Shipped", "truck", Tone.OK, "Everything is on its way", "The parcels below show their tracking.")
+    if status == OrderStatus.PROCESSING:
+        text = "The artisans are packing; each parcel is sent when it is ready."
+        return State("Being prepared", "box", Tone.OK, "The artisans are at work", text)
+    if status == OrderStatus.CONFIRMED:
+        return confirmed(order, payment)
+    return pending(order, payment)
+
+
+def closed(order: Order, word: str, headline: str, text: str) -> State:
+    if order.to_return:
+        text = f"We hold {show(order.to_return)} of yours and will return it."
+    elif not order.received:
+        text = f"You have not been charged. {text}"
+    return State(word, "cross", Tone.MUTED, headline, text)
+
+
+def confirmed(order: Order, payment: Payment | None) -> State:
+    if order.payment_status == OrderPaymentStatus.OVERPAID:
+        text = f"You paid {show(order.to_return)} more than the total; we will return the difference."
+        return State("Paid", "check", Tone.OK, "Paid, thank you", text)
+    if order.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED:
+        text = f"We returned {show(order.refunded)} of {show(order.received)}."
+        return State("Partly refunded", "return", Tone.OK, "Part of the money was returned", text)
+    if order.balance_due:
+        if payment is not None and payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
+            text = f"Have {show(order.balance_due)} ready in cash. There is nothing to pay now."
+            return State("Pay on delivery", "cash", Tone.OK, "Your order is confirmed", text)
+        text = f"The artisans start already. {show(order.balance_due)} is still to be paid."
+        return State("Confirmed", "check", Tone.INFO, "Your order is confirmed", text)
+    return State("Paid", "check", Tone.OK, "Paid, thank you", "The artisans prepare your parcels now.")
+
+
+def pending(order: Order, payment: Payment | None) -> State:
+    due = show(order.balance_due)
+    if payment is None or payment.status == PaymentStatus.CANCELLED:
+        return State("Awaiting payment", "clock", Tone.WARN, "Choose how to pay", f"{due} is to be paid.")
+    if payment.status == PaymentStatus.FAILED:
+        text = "Nothing was charged. Your items are kept; try again or pay another way."
+        return State("Payment failed", "alert", Tone.BAD, "The payment did not work", payment_reason(payment, text))
+    if payment.status == PaymentStatus.PROCESSING:
+        text = "Do not pay again. We are checking and will write to you."
+        return State("Checking", "clock", Tone.INFO, "We are checking your payment", text)
+    if order.payment_status == OrderPaymentStatus.PARTIALLY_PAID:
+        text = f"{show(order.received)} arrived, {due} is missing. Please send the rest with the same reference."
+        return State("Partly paid", "clock", Tone.WARN, "A part of the money arrived", text)
+    words = {
+        PaymentMethod.BANK_TRANSFER: ("Awaiting transfer", "We are waiting for your transfer"),
+        PaymentMethod.CHECK: ("Awaiting check", "We are waiting for your check"),
+    }
+    word, headline = words.get(
+        PaymentMethod(payment.payment_method), ("Awaiting payment", "We are waiting for your payment")
+    )
+    return State(word, "clock", Tone.INFO, headline, f"{due} is to be paid. The artisans start when it is here.")
+
+
+def payment_reason(payment: Payment, text: str) -> str:
+    return f"{payment.failure_reason} {text}" if payment.failure_reason else text

@@ -1,0 +1,46 @@
+"""How payments and refunds may change (product specification, section 6)."""
+
+from django.db.models import TextChoices
+
+from artisans.core.state import Transitions
+
+
+class PaymentStatus(TextChoices):
+    PENDING = "PENDING", "Pending"
+    PROCESSING = "PROCESSING", "Processing"
+    COMPLETED = "COMPLETED", "Completed"
+    FAILED = "FAILED", "Failed"
+    CANCELLED = "CANCELLED", "Cancelled"
+    REFUNDED = "REFUNDED", "Refunded"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED", "Partly refunded"
+
+
+class RefundStatus(TextChoices):
+    REQUESTED = "REQUESTED", "Requested"
+    PROCESSING = "PROCESSING", "Processing"
+    COMPLETED = "COMPLETED", "Completed"
+    FAILED = "FAILED", "Failed"
+
+
+P = PaymentStatus
+OPEN = (P.PENDING, P.PROCESSING, P.FAILED)
+SETTLED = (P.COMPLETED, P.PARTIALLY_REFUNDED, P.REFUNDED)
+
+PAYMENT_TRANSITIONS: Transitions[PaymentStatus] = {
+    P.PENDING: frozenset({P.PROCESSING, P.COMPLETED, P.FAILED, P.CANCELLED}),
+    P.PROCESSING: frozenset({P.PENDING, P.COMPLETED, P.FAILED, P.CANCELLED}),
+    P.FAILED: frozenset({P.PENDING, P.PROCESSING, P.COMPLETED, P.CANCELLED}),
+    P.CANCELLED: frozenset({P.COMPLETED}),  # late money only
+    # The settled three follow the refunded sum both ways: a refund can fail after it was completed.
+    P.COMPLETED: frozenset({P.PARTIALLY_REFUNDED, P.REFUNDED}),
+    P.PARTIALLY_REFUNDED: frozenset({P.COMPLETED, P.REFUNDED}),
+    P.REFUNDED: frozenset({P.COMPLETED, P.PARTIALLY_REFUNDED}),
+}
+
+R = RefundStatus
+REFUND_TRANSITIONS: Transitions[RefundStatus] = {
+    R.REQUESTED: frozenset({R.PROCESSING, R.COMPLETED, R.FAILED}),
+    R.PROCESSING: frozenset({R.COMPLETED, R.FAILED}),
+    R.COMPLETED: frozenset({R.FAILED}),  # on the provider's evidence only
+    R.FAILED: frozenset(),
+}

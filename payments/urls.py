@@ -1,0 +1,13 @@
+from django.urls import path
+
+from payments import views
+
+app_name = "payments"
+urlpatterns = [
+    path("orders/find/", views.order_find, name="order_find"),
+    path("orders/<str:token>/", views.order_detail, name="order"),
+    path("orders/<str:token>/mailbox/", views.mailbox, name="mailbox"),
+    path("orders/<str:token>/pay/", views.order_pay, name="order_pay"),
+    path("account/orders/", views.order_history, name="order_history"),
+    path("account/orders/<uuid:order_id>/cancel/", views.order_cancel_page, name="order_cancel"),
+]

@@ -1,0 +1,223 @@
+"""An order as its buyer sees it: by signed link for everybody, by account for its owner."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from artisans.accounts.principals import Principal
+from artisans.core.errors import DomainError
+from artisans.core.templatetags.money import show
+from artisans.core.tokens import is_mailbox_token, read_order_token
+from artisans.notifications.services import notifications_queue
+from orders.addresses import masked
+from orders.mails import order_mail
+from orders.models import Order
+from orders.selectors import lines_by_parcel, orders_visible_to, store_rules
+from orders.shown import ShownParcel
+from orders.statuses import OrderStatus
+from payments.forms import CancelForm, FindOrderForm, PaymentForm
+from payments.methods import PaymentMethod
+from payments.models import Payment, PaymentRefund, Receipt
+from payments.selectors import latest_payment
+from payments.services.closing import buyer_may_cancel, order_cancel
+from payments.services.payments import mailbox_confirm, method_choices, payment_choose, payment_instructions
+from payments.states import State, state_of
+from payments.statuses import PaymentStatus, RefundStatus
+
+MASK_AFTER = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of the order's story, as its buyer reads it."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    order: Order
+    state: State
+    url: str
+    parcel_count: int
+
+
+def order_of(token: str) -> Order:
+    """Errors: Http404 for a link that was not made here, or was revoked."""
+    link = read_order_token(token)
+    if link is None:
+        raise Http404
+    return get_object_or_404(orders_visible_to(Principal(order_link=link)))
+
+
+@require_GET
+def order_detail(request: HttpRequest, token: str) -> HttpResponse:
+    order = order_of(token)
+    payment = latest_payment(order)
+    is_owner = request.user.is_authenticated and order.user_id == request.user.pk
+    is_masked = not is_owner and order.created_at < timezone.now() - MASK_AFTER
+    lines = lines_by_parcel(order)
+    mailbox = request.GET.get("mailbox", "")
+    context = {
+        "order": order,
+        "token": token,
+        "payment": payment,
+        "state": state_of(order, payment),
+        "instructions": payment_instructions(payment, order, store_rules()) if payment else None,
+        "parcels": [
+            ShownParcel(parcel, lines.get(parcel.pk, []))
+            for parcel in order.parcels.select_related("artisan", "order")
+        ],
+        "address_lines": masked(order.shipping_address) if is_masked else order.shipping_address_lines,
+        "billing_lines": masked(order.billing_address) if is_masked else order.billing_address_lines,
+        "timeline": events(order, payment),
+        "can_pay_otherwise": bool(order.balance_due) and order.status == OrderStatus.PENDING,
+        "can_cancel": is_owner and buyer_may_cancel(order),
+        "is_masked": is_masked,
+        "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
+        "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",
+        "needs_mailbox": needs_mailbox(order),
+    }
+    return render(request, "payments/order_detail.html", context)
+
+
+def events(order: Order, payment: Payment | None) -> list[Event]:
+    """What happened, oldest first; who did it in the shop is nobody's business here."""
+    words = {
+        "": "You placed the order.",
+        OrderStatus.CONFIRMED: "The order was confirmed; the artisans were told.",
+        OrderStatus.PROCESSING: "The artisans started packing.",
+        OrderStatus.SHIPPED: "Everything was sent.",
+        OrderStatus.DELIVERED: "Everything arrived.",
+        OrderStatus.CANCELLED: "The order was cancelled.",
+        OrderStatus.EXPIRED: "The order was not paid in time; the items went back on sale.",
+    }
+    found = [Event(t.at, words[t.new if t.old else ""]) for t in order.transitions.all()]
+    money = Receipt.objects.filter(payment__order=order)
+    found += [Event(receipt.created_at, f"We received {show(receipt.amount)}.") for receipt in money]
+    back = PaymentRefund.objects.filter(payment__order=order, status=RefundStatus.COMPLETED)
+    found += [Event(refund.created_at, f"We returned {show(refund.amount)}.") for refund in back]
+    if payment is not None and payment.status == PaymentStatus.FAILED:
+        found.append(Event(payment.updated_at, f"The payment was refused: {payment.failure_reason}"))
+    return sorted(found, key=lambda event: event.at)
+
+
+def needs_mailbox(order: Order) -> bool:
+    """A guest's order that is kept for two hours only, until the mailed link is opened."""
+    return (
+        order.status == OrderStatus.PENDING
+        and order.user_id is None
+        and order.mailbox_confirmed_at is None
+        and order.pay_by is not None
+    )
+
+
+@require_http_methods(["POST"])
+def mailbox(request: HttpRequest, token: str) -> HttpResponse:
+    """The button behind the mailed link: opening it changes nothing, pressing it does."""
+    order = order_of(token)
+    if not is_mailbox_token(order.pk, request.POST.get("mailbox", "")):
+        raise Http404
+    mailbox_confirm(order_id=order.pk)
+    messages.success(request, "Thank you, your address is confirmed and your items are kept.")
+    return redirect("payments:order", token=token)
+
+
+@require_http_methods(["GET", "POST"])
+def order_pay(request: HttpRequest, token: str) -> HttpResponse:
+    order = order_of(token)
+    if not order.balance_due or order.status != OrderStatus.PENDING:
+        return redirect("payments:order", token=token)
+    known = order.user_id is not None or order.mailbox_confirmed_at is not None
+    current = latest_payment(order)
+    choices = method_choices(
+        total=order.total,
+        is_known_buyer=known,
+        store=store_rules(),
+        selected=request.POST.get("payment_method", current.payment_method if current else ""),
+    )
+    form = PaymentForm(
+        request.POST or None,
+        choices=choices,
+        initial={"payment_method": current.payment_method if current else None},
+    )
+    if request.method == "POST" and form.is_valid():
+        method = PaymentMethod(form.cleaned_data["payment_method"])
+        actor = request.user if request.user.is_authenticated else None
+        try:
+            payment_choose(order_id=order.pk, method=method, actor=actor)
+        except DomainError as error:
+            messages.error(request, error.detail)
+        return redirect("payments:order", token=token)
+    context = {
+        "order": order,
+        "token": token,
+        "form": form,
+        "methods": choices,
+        "amount_due": order.balance_due,
+    }
+    return render(request, "payments/order_pay.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def order_cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    order = get_object_or_404(orders_visible_to(Principal.of_page(request)), pk=order_id)
+    form = CancelForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            order_cancel(order_id=order.pk, reason=form.cleaned_data["reason"], actor=request.user)
+        except DomainError as error:
+            messages.error(request, error.detail)
+        else:
+            messages.success(request, f"Order {order.order_number} was cancelled.")
+        return redirect("payments:order", token=order.access_token)
+    return render(request, "payments/order_cancel.html", {"order": order, "form": form})
+
+
+@login_required
+@require_GET
+def order_history(request: HttpRequest) -> HttpResponse:
+    orders = orders_visible_to(Principal.of_page(request)).annotate(parcel_count=Count("parcels"))
+    page = Paginator(orders.order_by("-created_at"), 20).get_page(request.GET.get("page"))
+    latest: dict[UUID, Payment] = {}
+    for payment in Payment.objects.filter(order__in=list(page.object_list)).order_by("created_at"):
+        latest[payment.order_id] = payment
+    page.object_list = [
+        HistoryRow(
+            order=order,
+            state=state_of(order, latest.get(order.pk)),
+            url=reverse("payments:order", args=[order.access_token]),
+            parcel_count=order.parcel_count,
+        )
+        for order in page.object_list
+    ]
+    return render(request, "payments/order_history.html", {"page_obj": page})
+
+
+@require_http_methods(["GET", "POST"])
+def order_find(request: HttpRequest) -> HttpResponse:
+    """Mail the link to an order. The answer is the same whether or not there is such an order."""
+    form = FindOrderForm(request.POST or None)
+    sent = False
+    if request.method == "POST" and form.is_valid():
+        sent = True
+        data = form.cleaned_data
+        order = Order.objects.filter(order_number=data["order_number"], email=data["email"].lower()).first()
+        if order is not None:
+            hour = f"{timezone.now():%Y%m%d%H}"
+            lines = list(order.lines.all())
+            notifications_queue(order_mail("order_find", order, lines=lines, store=store_rules(), key=hour))
+    return render(request, "payments/order_find.html", {"form": form, "sent": sent})
+
