@@ -1,0 +1,41 @@
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+from django.views.static import serve
+
+from artisans import demo
+from artisans.core import health
+from artisans.core.api import api_not_found
+
+api_prefixes = "|".join(prefix.strip("/") for prefix in settings.API_PREFIXES)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("artisans.catalog.urls")),
+    path("shop/", RedirectView.as_view(pattern_name="catalog:product_list")),
+    path("shop/", include("carts.urls")),
+    path("shop/", include("payments.urls")),
+    path("shop/", include("orders.urls")),
+    path("shop/account/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+    path("health/live", health.live, name="health_live"),
+    path("health/ready", health.ready, name="health_ready"),
+    path("auth/", include("artisans.accounts.api_urls")),
+    path("", include("artisans.catalog.api_urls")),
+    path("", include("carts.api_urls")),
+    path("", include("payments.api_urls")),
+    re_path(rf"^(?:{api_prefixes})(?:/.*)?$", api_not_found, name="api_not_found"),
+]
+if settings.SERVE_MEDIA:
+    urlpatterns.append(path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}, name="media"))
+if settings.DEMO:
+    urlpatterns += [
+        path("demo/mail/", demo.mail_list, name="demo_mail"),
+        path("demo/mail/<str:mail_id>/", demo.mail_detail, name="demo_mail_detail"),
+        path("demo/mail/<str:mail_id>/html/", demo.mail_html, name="demo_mail_html"),
+    ]
+
+handler400 = "artisans.core.pages.bad_request"
+handler403 = "artisans.core.pages.forbidden"
+handler404 = "artisans.core.pages.not_found"
+handler500 = "artisans.core.pages.server_error"

@@ -1,0 +1,194 @@
+from typing import Any
+from uuid import UUID
+
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from artisans.accounts.permissions import IsSomebody
+from artisans.accounts.principals import Principal
+from artisans.core.api import UUID_PATTERN, StrictSerializer, TextField, api_request, validated
+from artisans.core.errors import InvalidInput, Missing
+from artisans.core.network import network_hash
+from carts.checkout import Checkout, cart_checkout, order_create
+from carts.models import Cart
+from carts.selectors import CartSummary, carts_visible_to, items_of, summarize
+from carts.serializers import (
+    AssertionsIn,
+    CartIn,
+    CheckoutIn,
+    ItemIn,
+    OrderIn,
+    QuantityIn,
+    cart_out,
+    summary_out,
+)
+from carts.services import cart_item_set, cart_items_add, cart_open
+from orders.api import OrderViewSet
+from orders.models import StoreRules
+from orders.problems import Wish
+from orders.selectors import store_rules
+from orders.serializers import order_out, with_country
+from orders.services import Buyer
+from payments.serializers import payment_out
+from payments.services.closing import order_cancel
+from payments.services.payments import method_read
+
+ITEM = rf"items/(?P<item_id>{UUID_PATTERN})"
+
+
+def pieces(rows: list[dict[str, Any]]) -> dict[UUID, int]:
+    """The same product twice in one list is asked for twice."""
+    found: dict[UUID, int] = {}
+    for row in rows:
+        found[row["product_id"]] = found.get(row["product_id"], 0) + row["quantity"]
+    return found
+
+
+class CartViewSet(viewsets.ViewSet):
+    permission_classes = (IsSomebody,)
+    lookup_value_regex = UUID_PATTERN
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny()] if self.action == "create" else super().get_permissions()
+
+    def create(self, request: Request) -> Response:
+        """A new cart (201), or the one that is open already (200); a new guest also gets `token`."""
+        data = validated(CartIn, request.data or {})
+        principal = Principal.of_api(request)
+        cart, token = cart_open(principal)
+        owner = Principal(user=cart.user, cart_hash=cart.token_hash or "")
+        if data.get("items"):
+            cart_items_add(principal=owner, cart_id=cart.pk, adds=pieces(data["items"]))
+        body = cart_out(cart, self.summary(cart), token=token)
+        is_new = bool(token) or cart.created_at == cart.updated_at
+        return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        cart = self.cart(request, pk)
+        return Response(cart_out(cart, self.summary(cart)))
+
+    @action(detail=True, methods=["post"])
+    def items(self, request: Request, pk: str) -> Response:
+        rows = request.data if isinstance(request.data, list) else [request.data]
+        if not 0 < len(rows) <= 100:
+            raise InvalidInput("Send one item, or a list of 1 to 100 items.")
+        adds = pieces([validated(ItemIn, row) for row in rows])
+        cart = cart_items_add(principal=Principal.of_api(request), cart_id=UUID(pk), adds=adds)
+        return Response(cart_out(cart, self.summary(cart)), status=status.HTTP_201_CREATED)
+
+    @action(detail=True, methods=["put", "patch", "delete"], url_path=ITEM, url_name="item")
+    def item(self, request: Request, pk: str, item_id: str) -> Response:
+        quantity = 0 if request.method == "DELETE" else validated(QuantityIn, request.data)["quantity"]
+        cart = cart_item_set(
+            principal=Principal.of_api(request), cart_id=UUID(pk), item_id=UUID(item_id), quantity=quantity
+        )
+        return Response(cart_out(cart, self.summary(cart)))
+
+    @action(detail=True, methods=["post"])
+    def checkout(self, request: Request, pk: str) -> Response:
+        """Order the cart: 201; asked again, 200 with the same order."""
+        data = validated(CheckoutIn, request.data)
+        principal, store = Principal.of_api(request), store_rules()
+        done = cart_checkout(
+            principal=principal,
+            cart_id=UUID(pk),
+            buyer=buyer_of(request, principal, data, store),
+            method=method_read(data["payment_method"], data.get("payment_provider")),
+            assertions=AssertionsIn.of(data),
+            store=store,
+        )
+        code = status.HTTP_201_CREATED if done.is_new else status.HTTP_200_OK
+        return Response(order_body(done, store), status=code)
+
+    @action(detail=True, methods=["get"], url_path="checkout/summary")
+    def checkout_summary(self, request: Request, pk: str) -> Response:
+        data = validated(AssertionsIn, request.query_params.dict())
+        summary = self.summary(self.cart(request, pk))
+        assert summary.quote is not None
+        AssertionsIn.of(data).check(summary.quote)
+        return Response(summary_out(summary))
+
+    @action(detail=True, methods=["get"], url_path="checkout/validate")
+    def checkout_validate(self, request: Request, pk: str) -> Response:
+        summary = self.summary(self.cart(request, pk))
+        problems = [problem.as_dict() for problem in summary.problems]
+        return Response({"valid": summary.can_checkout, "problems": problems})
+
+    def cart(self, request: Request, pk: str) -> Cart:
+        cart = carts_visible_to(Principal.of_api(request)).filter(pk=pk).first()
+        if cart is None:
+            raise Missing("There is no such cart.")
+        return cart
+
+    def summary(self, cart: Cart) -> CartSummary:
+        return summarize(cart, items_of(cart), store_rules())
+
+
+class CancelIn(StrictSerializer):
+    reason = TextField(max_length=300, required=False, allow_blank=True, default="")
+
+
+class PlacingOrderViewSet(OrderViewSet):
+    """`/orders/` as clients know it: the orders' own reading views, with placing and cancelling."""
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny()] if self.action == "create" else super().get_permissions()
+
+    def create(self, request: Request) -> Response:
+        """Order products in one call; with `payment_method` the payment starts too."""
+        data = validated(OrderIn, request.data)
+        principal, store = Principal.of_api(request), store_rules()
+        named = data.get("payment_method")
+        wishes = [
+            Wish(product_id, product_id, quantity, None)
+            for product_id, quantity in pieces(data["order_items"]).items()
+        ]
+        done = order_create(
+            wishes=wishes,
+            buyer=buyer_of(request, principal, data, store),
+            method=method_read(named, data.get("payment_provider")) if named else None,
+            assertions=AssertionsIn.of(data),
+            store=store,
+        )
+        body = order_body(done, store)
+        if done.payment is None:
+            return Response(body["order"], status=status.HTTP_201_CREATED)
+        return Response(body | body["order"], status=status.HTTP_201_CREATED)
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        data = validated(CancelIn, request.data or {})
+        user = Principal.of_api(request).user
+        order = self.get_object()
+        if user is None:
+            raise Missing("A link shows and pays an order; it does not cancel it. Sign in to cancel.")
+        order = order_cancel(order_id=order.pk, reason=data["reason"], actor=user)
+        return Response(order_out(order, list(order.lines.all()), list(order.parcels.all())))
+
+
+def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store: StoreRules) -> Buyer:
+    """Errors: InvalidInput when a guest gives no address for mails."""
+    email = data.get("customer_email") or (principal.user.email if principal.user else "")
+    if not email:
+        raise InvalidInput("Give customer_email; the instructions and the link to the order go there.")
+    shipping = with_country(data["shipping_address"], store)
+    billing = data.get("billing_address")
+    return Buyer(
+        email=email.lower(),
+        shipping_address=shipping,
+        billing_address=with_country(billing, store) if billing else shipping,
+        user=principal.user,
+        note=data["note"],
+        network=network_hash(api_request(request)),
+    )
+
+
+def order_body(done: Checkout, store: StoreRules) -> dict[str, Any]:
+    order = done.placed.order
+    body = order_out(order, done.placed.lines, done.placed.parcels) | {"access_token": order.access_token}
+    payment = payment_out(done.payment, order, store) if done.payment else None
+    return {"order": body, "payment": payment}
+

@@ -1,0 +1,135 @@
+"""The one step from a wish to an order with its payment. Everything or nothing, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.utils import timezone
+
+from artisans.accounts.principals import Principal
+from artisans.catalog.services import StockGone, products_lock
+from artisans.core.money import PPM, Money
+from artisans.core.transactions import atomic_with_retry
+from carts.models import Cart, CartStatus
+from carts.selectors import cart_lock, items_of, wishes_of
+from orders.errors import CheckoutBlocked, EmptyOrder, QuoteChanged
+from orders.holds import holds_check
+from orders.models import Order, StoreRules
+from orders.pricing import PriceAsk, Quote, quote
+from orders.problems import Wish, find_problems
+from orders.services import Buyer, Placed, order_place, placed_of
+from payments.methods import NO_PAYMENT_HOLD, PaymentMethod
+from payments.models import Payment
+from payments.selectors import latest_payment
+from payments.services.payments import payment_start
+
+
+@dataclass(frozen=True, slots=True)
+class Assertions:
+    """Figures that the client believes in. They never enter a price; a wrong one stops the order."""
+
+    total: Decimal | None = None
+    tax_rate: Decimal | None = None
+    shipping_cost: Decimal | None = None
+    currency: str | None = None
+
+    def check(self, offer: Quote) -> None:
+        """Errors: QuoteChanged with the first figure that differs."""
+        currency = offer.total.currency
+        pairs: tuple[tuple[str, Decimal | None, Decimal], ...] = (
+            ("tax_rate", self.tax_rate, Decimal(offer.tax_rate_ppm) / PPM),
+            ("shipping_cost", self.shipping_cost, offer.shipping.as_decimal()),
+            ("amount", self.total, offer.total.as_decimal()),
+        )
+        if self.currency is not None and self.currency != currency:
+            raise QuoteChanged(field="currency", sent=self.currency, now=currency)
+        for name, sent, now in pairs:
+            if sent is not None and sent != now:
+                raise QuoteChanged(field=name, sent=format(sent, "f"), now=format(now, "f"))
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What a checkout led to. `is_new` is false when the cart had been ordered before."""
+
+    placed: Placed
+    payment: Payment | None
+    is_new: bool
+
+
+@atomic_with_retry
+def cart_checkout(
+    *,
+    principal: Principal,
+    cart_id: UUID,
+    buyer: Buyer,
+    method: PaymentMethod,
+    assertions: Assertions,
+    store: StoreRules,
+) -> Checkout:
+    """Order what is in the cart. A cart becomes at most one order: asked again, it answers with that order.
+
+    Errors: Missing, EmptyOrder, CheckoutBlocked with problems, QuoteChanged, TooManyHolds, TooManyPieces,
+    MethodNotOffered; nothing is written then. Locks: cart, products.
+    """
+    cart = cart_lock(principal, cart_id, must_be_open=False)
+    if cart.status != CartStatus.OPEN:
+        return earlier_checkout(cart)
+    wishes = wishes_of(items_of(cart))
+    placed = place(wishes, buyer=buyer, currency=cart.currency, store=store, assertions=assertions)
+    payment = payment_start(placed, method=method, store=store)
+    cart.status, cart.order, cart.draft = CartStatus.ORDERED, placed.order, {}
+    cart.save(update_fields=["status", "order", "draft", "updated_at"])
+    return Checkout(placed, payment, is_new=True)
+
+
+@atomic_with_retry
+def order_create(
+    *,
+    wishes: Sequence[Wish],
+    buyer: Buyer,
+    method: PaymentMethod | None,
+    assertions: Assertions,
+    store: StoreRules,
+) -> Checkout:
+    """Order products in one call, without a cart; without a method the order waits 30 minutes for a payment.
+
+    Errors: as cart_checkout.
+    """
+    placed = place(wishes, buyer=buyer, currency=store.currency, store=store, assertions=assertions)
+    payment = payment_start(placed, method=method, store=store) if method else None
+    return Checkout(placed, payment, is_new=True)
+
+
+def place(
+    wishes: Sequence[Wish], *, buyer: Buyer, currency: str, store: StoreRules, assertions: Assertions
+) -> Placed:
+    if not wishes:
+        raise EmptyOrder
+    products = products_lock(wish.product_id for wish in wishes)
+    if problems := find_problems(wishes, products, currency=currency):
+        raise CheckoutBlocked(problems)
+    offer = quote(
+        [PriceAsk(w.product_id, (p := products[w.product_id]).artisan_id, p.price, w.quantity) for w in wishes],
+        currency=currency,
+        tax_rate_ppm=store.tax_rate_ppm,
+        shipping=store.shipping if store.currency == currency else Money(0, currency),
+    )
+    assertions.check(offer)
+    wanted: dict[UUID, int] = {}
+    for wish in wishes:
+        wanted[wish.product_id] = wanted.get(wish.product_id, 0) + wish.quantity
+    holds_check(buyer=buyer, wanted=wanted)
+    try:
+        return order_place(
+            quote=offer, products=products, buyer=buyer, expires_at=timezone.now() + NO_PAYMENT_HOLD
+        )
+    except StockGone as error:
+        fresh = products_lock(products)
+        raise CheckoutBlocked(find_problems(wishes, fresh, currency=currency)) from error
+
+
+def earlier_checkout(cart: Cart) -> Checkout:
+    order = Order.objects.get(pk=cart.order_id)
+    return Checkout(placed_of(order), latest_payment(order), is_new=False)

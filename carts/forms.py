@@ -1,0 +1,143 @@
+"""The steps of the checkout. Every refusal names its own cause."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.core.validators import EmailValidator
+
+from artisans.core.api import CONTROL
+from orders.countries import COUNTRIES, CountryRules, rules_of
+
+TEXT_AREA_ROWS = 3
+
+
+class EmailText(forms.EmailField):
+    default_validators = [
+        EmailValidator("Enter an e-mail address with a name, an @ and a domain, such as ada@example.com.")
+    ]
+
+
+def text(label: str, autocomplete: str, *, max_length: int = 150, **kwargs: Any) -> forms.CharField:
+    widget = forms.TextInput(attrs={"autocomplete": autocomplete})
+    kwargs.setdefault("error_messages", {})
+    kwargs["error_messages"] |= {
+        "required": f"Enter the {label[0].lower()}{label[1:]}.",
+        "max_length": f"{label}: at most {max_length} characters.",
+    }
+    return forms.CharField(label=label, max_length=max_length, widget=widget, **kwargs)
+
+
+class DetailsForm(forms.Form):
+    email = EmailText(
+        label="E-mail address",
+        max_length=254,
+        help_text="Your order and its link go here. No account needed.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
+        error_messages={"required": "Enter your e-mail address; the order's link goes there."},
+    )
+    name = text("Full name", "name")
+    country = forms.ChoiceField(
+        label="Country",
+        choices=COUNTRIES,
+        widget=forms.Select(attrs={"autocomplete": "country"}),
+        error_messages={"required": "Choose a country.", "invalid_choice": "Choose a country from the list."},
+    )
+    line1 = text("Street and number", "address-line1")
+    line2 = text("Apartment, floor, company", "address-line2", required=False)
+    city = text("Town or city", "address-level2", max_length=100)
+    region = text("State or region", "address-level1", max_length=100, required=False)
+    postal_code = text("Postal code", "postal-code", max_length=20, required=False)
+    phone = forms.CharField(
+        label="Phone",
+        required=False,
+        max_length=40,
+        help_text="Only for the carrier, if the parcel cannot be delivered.",
+        widget=forms.TextInput(attrs={"autocomplete": "tel", "type": "tel", "inputmode": "tel"}),
+        error_messages={"max_length": "Phone: at most 40 characters."},
+    )
+    billing_same = forms.BooleanField(label="Bill to the same address", required=False, initial=True)
+    billing_name = text("Full name", "billing name", required=False)
+    billing_country = forms.ChoiceField(
+        label="Country",
+        choices=COUNTRIES,
+        required=False,
+        widget=forms.Select(attrs={"autocomplete": "billing country"}),
+        error_messages={"invalid_choice": "Choose a country from the list."},
+    )
+    billing_line1 = text("Street and number", "billing address-line1", required=False)
+    billing_line2 = text("Apartment, floor, company", "billing address-line2", required=False)
+    billing_city = text("Town or city", "billing address-level2", max_length=100, required=False)
+    billing_region = text("State or region", "billing address-level1", max_length=100, required=False)
+    billing_postal_code = text("Postal code", "billing postal-code", max_length=20, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for prefix in ("", "billing_"):
+            rules = self.rules(prefix)
+            for name in ("region", "postal_code", "city"):
+                field = self.fields[prefix + name]
+                field.label = getattr(rules, f"{name}_label")
+                required = getattr(rules, f"{name}_required") and not prefix
+                field.required = field.widget.is_required = required
+                field.error_messages["required"] = f"Enter the {field.label.lower()}."
+
+    def rules(self, prefix: str) -> CountryRules:
+        name = f"{prefix}country"
+        return rules_of(self.data.get(name) or self.initial.get(name) or "")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        for name, value in data.items():
+            if isinstance(value, str) and CONTROL.search(value):
+                self.add_error(name, "Remove the control characters; they cannot be printed on a label.")
+        if phone := data.get("phone"):
+            self.check_phone(phone)
+        self.check_postal_code("", data)
+        if not data.get("billing_same"):
+            self.check_billing(data)
+        return data
+
+    def check_phone(self, phone: str) -> None:
+        if re.search(r"[^\d\s()+./-]", phone):
+            self.add_error("phone", "Use digits, spaces and + ( ) . / - only; letters cannot be dialled.")
+        elif not 6 <= sum(sign.isdigit() for sign in phone) <= 15:
+            self.add_error("phone", "A phone number has 6 to 15 digits.")
+
+    def check_postal_code(self, prefix: str, data: dict[str, Any]) -> None:
+        rules, code = self.rules(prefix), data.get(f"{prefix}postal_code")
+        if code and not rules.fits(code):
+            name = dict(COUNTRIES).get(rules.country, "this country")
+            example = f", such as {rules.postal_code_example}" if rules.postal_code_example else ""
+            self.add_error(f"{prefix}postal_code", f"This is not a {rules.postal_code_label.lower()} of {name}{example}.")
+
+    def check_billing(self, data: dict[str, Any]) -> None:
+        rules = self.rules("billing_")
+        for name in ("name", "country", "line1", "city", "region", "postal_code"):
+            if getattr(rules, f"{name}_required", True) and not data.get(f"billing_{name}"):
+                self.add_error(f"billing_{name}", f"Enter the {self.fields[f'billing_{name}'].label.lower()} of the bill.")
+        self.check_postal_code("billing_", data)
+
+
+class DeliveryForm(forms.Form):
+    note = forms.CharField(
+        label="Note to the artisans",
+        required=False,
+        max_length=300,
+        help_text="For example a wish for the wrapping, or where the parcel may be left.",
+        widget=forms.Textarea(attrs={"rows": TEXT_AREA_ROWS}),
+        error_messages={"max_length": "The note is at most 300 characters long."},
+    )
+
+    def clean_note(self) -> str:
+        note: str = self.cleaned_data["note"]
+        if CONTROL.search(note):
+            raise forms.ValidationError("Remove the control characters; they cannot be printed.")
+        return note
+
+
+class PlaceForm(forms.Form):
+    """What the buyer saw when pressing the button: the cart and its total."""
+
+    cart = forms.UUIDField(widget=forms.HiddenInput)
+    quote = forms.DecimalField(widget=forms.HiddenInput, max_digits=18, decimal_places=4)

@@ -1,0 +1,107 @@
+"""A shop to play with: artisans, products, store rules and logins that everybody knows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.files.base import ContentFile
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from artisans.accounts.models import Role, User
+from artisans.catalog.models import Artisan, Category, Product, StockMove, StockMoveKind
+from artisans.core.money import Money
+from orders.models import StoreRules
+
+FOLDER = settings.BASE_DIR / "artisans" / "catalog" / "demo"
+PASSWORD = "demo-alley-1"  # noqa: S105  # printed at every start of the demo
+CURRENCY = "USD"
+RULES = {
+    "name": "Artisans Alley",
+    "support_email": "help@demo.test",
+    "currency": CURRENCY,
+    "country": "US",
+    "tax_rate_ppm": 100_000,
+    "shipping_minor": 599,
+    "cash_limit_minor": 15_000,
+    "account_holder": "Artisans Alley Demo Co.",
+    "account_iban": "DE89 3704 0044 0532 0130 00",
+    "account_bic": "COBADEFFXXX",
+    "account_bank": "Demo Bank",
+    "check_payee": "Artisans Alley Demo Co.",
+    "check_address": "1 Alley Lane\nPortland, OR 97201\nUSA",
+}
+
+
+class Command(BaseCommand):
+    help = "Fill an empty shop with demo data. Run again, it adds what is missing and changes nothing else."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEMO:
+            raise CommandError("Demo data has logins that everybody knows; it is loaded only with DEMO=true.")
+        catalogue = json.loads((FOLDER / "catalogue.json").read_text())
+        with transaction.atomic():
+            StoreRules.objects.get_or_create(pk=1, defaults=RULES)
+            self.people()
+            categories = {
+                row["slug"]: Category.objects.get_or_create(
+                    slug=row["slug"], defaults={"name": row["name"], "position": place}
+                )[0]
+                for place, row in enumerate(catalogue["categories"])
+            }
+            artisans = {row["slug"]: self.artisan(row) for row in catalogue["artisans"]}
+            made = sum(self.product(row, artisans, categories) for row in reversed(catalogue["products"]))
+        self.stdout.write(f"Demo shop: {len(artisans)} artisans, {Product.objects.count()} products ({made} new).")
+
+    def people(self) -> None:
+        login("shopper@demo.test", "Sam Shopper")
+        login("artisan@demo.test", "Ari Artisan", role=Role.ARTISAN)
+        staff = login("staff@demo.test", "Stef Staff", role=Role.STAFF)
+        staff.groups.add(*Group.objects.filter(name__in=["Payments desk", "Refunds desk", "Orders desk"]))
+        login("admin@demo.test", "Ada Admin", role=Role.STAFF, is_superuser=True)
+
+    def artisan(self, row: dict[str, Any]) -> Artisan:
+        owner = User.objects.filter(email=row["email"]).first()
+        fields = {name: row[name] for name in ("name", "craft", "town", "story", "email")}
+        artisan, is_new = Artisan.objects.get_or_create(
+            slug=row["slug"], defaults=fields | {"user": owner, "commission_ppm": 80_000}
+        )
+        if is_new:
+            artisan.portrait.save(row["portrait"], picture("portraits", row["portrait"]))
+        return artisan
+
+    def product(self, row: dict[str, Any], artisans: dict[str, Artisan], categories: dict[str, Category]) -> bool:
+        texts = {name: row[name] for name in ("name", "description", "materials", "dimensions", "picture_alt")}
+        product, is_new = Product.objects.get_or_create(
+            slug=row["slug"],
+            defaults=texts
+            | {
+                "artisan": artisans[row["artisan"]],
+                "category": categories[row["category"]],
+                "price_minor": Money.parse(row["price"], CURRENCY).minor,
+                "currency": CURRENCY,
+                "stock": row["stock"],
+            },
+        )
+        if is_new:
+            product.picture.save(row["picture"], picture("pictures", row["picture"]))
+            if row["stock"]:
+                StockMove.objects.create(
+                    product=product, kind=StockMoveKind.ADJUST, quantity=row["stock"], reason="opening stock"
+                )
+        return is_new
+
+
+def login(email: str, name: str, **fields: Any) -> User:
+    user = User.objects.filter(email=email).first()
+    if user is None:
+        user = User.objects.create_user(email, PASSWORD, name=name, **fields)
+        EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
+    return user
+
+
+def picture(folder: str, name: str) -> "ContentFile[bytes]":
+    return ContentFile(Path(FOLDER / folder / name).read_bytes())

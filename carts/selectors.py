@@ -1,0 +1,151 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from artisans.accounts.principals import Principal
+from artisans.catalog.models import Artisan, Product
+from artisans.core.errors import Missing
+from artisans.core.money import Money
+from carts.errors import CartClosed
+from carts.models import Cart, CartItem, CartStatus
+from orders.models import StoreRules
+from orders.pricing import PriceAsk, Quote, quote
+from orders.problems import MAX_QUANTITY, Problem, Wish, find_problems
+
+
+def carts_visible_to(principal: Principal) -> QuerySet[Cart]:
+    """Own carts of a user, or the cart whose guest token is held; never both, and nobody else's."""
+    if principal.user is not None:
+        return Cart.objects.filter(user=principal.user)
+    if principal.cart_hash:
+        return Cart.objects.filter(token_hash=principal.cart_hash)
+    return Cart.objects.none()
+
+
+def open_cart(principal: Principal) -> Cart | None:
+    return carts_visible_to(principal).filter(status=CartStatus.OPEN).first()
+
+
+def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True) -> Cart:
+    """The cart, locked until the transaction ends. Errors: Missing for a foreign one, CartClosed."""
+    cart = carts_visible_to(principal).select_for_update(of=("self",)).filter(pk=cart_id).first()
+    if cart is None:
+        raise Missing("There is no such cart.")
+    if must_be_open and cart.status != CartStatus.OPEN:
+        raise CartClosed
+    return cart
+
+
+def items_of(cart: Cart) -> list[CartItem]:
+    """The items with product and artisan, in the order in which they were added."""
+    return list(cart.items.select_related("product__artisan"))
+
+
+def wishes_of(items: Sequence[CartItem]) -> list[Wish]:
+    return [Wish(item.pk, item.product_id, item.quantity, item.seen_price) for item in items]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryLine:
+    id: UUID
+    product: Product
+    quantity: int
+    unit_price: Money
+    line_total: Money
+    max_quantity: int
+    problems: list[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryGroup:
+    """What one artisan would send."""
+
+    artisan: Artisan
+    lines: list[SummaryLine]
+    subtotal: Money
+    shipping: Money
+    tax: Money
+
+
+@dataclass(frozen=True, slots=True)
+class CartSummary:
+    """The cart at present prices. Lines that are in the way of an order are shown and listed in `problems`."""
+
+    cart: Cart | None
+    lines: list[SummaryLine]
+    groups: list[SummaryGroup]
+    problems: list[Problem]
+    subtotal: Money
+    tax: Money
+    shipping: Money
+    total: Money
+    tax_percent: str
+    quote: Quote | None = field(default=None, repr=False)
+
+    @property
+    def count(self) -> int:
+        return sum(line.quantity for line in self.lines)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.lines
+
+    @property
+    def can_checkout(self) -> bool:
+        return bool(self.lines) and not self.problems
+
+
+def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -> CartSummary:
+    """Price the items. Products of another currency are listed as problems and left out of the sums."""
+    currency = cart.currency if cart else store.currency
+    products = {item.product_id: item.product for item in items}
+    problems = find_problems(wishes_of(items), products, currency=currency)
+    priced = [item for item in items if item.product.currency == currency]
+    total = quote(
+        [PriceAsk(i.product_id, i.product.artisan_id, i.product.price, i.quantity) for i in priced],
+        currency=currency,
+        tax_rate_ppm=store.tax_rate_ppm,
+        shipping=store.shipping if store.currency == currency else Money(0, currency),
+    )
+    lines = {
+        item.pk: SummaryLine(
+            id=item.pk,
+            product=item.product,
+            quantity=item.quantity,
+            unit_price=item.product.price,
+            line_total=item.product.price * item.quantity,
+            max_quantity=min(MAX_QUANTITY, max(item.product.stock, item.quantity)),
+            problems=[problem for problem in problems if problem.item_id == str(item.pk)],
+        )
+        for item in items
+    }
+    groups = [
+        SummaryGroup(
+            artisan=priced[part.lines[0]].product.artisan,
+            lines=[lines[priced[place].pk] for place in part.lines],
+            subtotal=part.subtotal,
+            shipping=part.shipping,
+            tax=part.tax,
+        )
+        for part in total.parcels
+    ]
+    return CartSummary(
+        cart=cart,
+        lines=list(lines.values()),
+        groups=groups,
+        problems=problems,
+        subtotal=total.subtotal,
+        tax=total.tax,
+        shipping=total.shipping,
+        total=total.total,
+        tax_percent=percent(store.tax_rate_ppm),
+        quote=total,
+    )
+
+
+def percent(ppm: int) -> str:
+    """100000 → "10", 88750 → "8.875"."""
+    whole, rest = divmod(ppm, 10_000)
+    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")

@@ -1,0 +1,103 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from artisans.core.api import CountField, IdField, PlainDecimalField, StrictSerializer, TextField
+from artisans.core.money import Money
+from carts.checkout import Assertions
+from carts.models import Cart
+from carts.selectors import CartSummary
+from orders.problems import MAX_QUANTITY
+from orders.serializers import AddressField
+
+
+class ItemIn(StrictSerializer):
+    product_id = IdField()
+    quantity = CountField(min_value=1, max_value=MAX_QUANTITY, default=1)
+
+
+class QuantityIn(StrictSerializer):
+    quantity = CountField(min_value=0, max_value=MAX_QUANTITY)
+
+
+class CartIn(StrictSerializer):
+    items = ItemIn(many=True, required=False, max_length=100)
+
+
+class AssertionsIn(StrictSerializer):
+    """Figures that a client may send along; they are compared, never used."""
+
+    tax_rate = PlainDecimalField(required=False)
+    shipping_cost = PlainDecimalField(required=False)
+    amount = PlainDecimalField(required=False)
+    currency = serializers.CharField(max_length=3, required=False)
+
+    @staticmethod
+    def of(data: dict[str, Any]) -> Assertions:
+        return Assertions(
+            total=data.get("amount"),
+            tax_rate=data.get("tax_rate"),
+            shipping_cost=data.get("shipping_cost"),
+            currency=data.get("currency"),
+        )
+
+
+class CheckoutIn(AssertionsIn):
+    shipping_address = AddressField()
+    billing_address = AddressField(required=False)
+    payment_method = serializers.CharField(max_length=20)
+    payment_provider = serializers.CharField(max_length=10, required=False)
+    customer_email = serializers.EmailField(max_length=254, required=False)
+    note = TextField(max_length=300, required=False, allow_blank=True, default="")
+
+
+class OrderIn(CheckoutIn):
+    order_items = ItemIn(many=True, allow_empty=False, max_length=100)
+    payment_method = serializers.CharField(max_length=20, required=False)
+
+
+def cart_out(cart: Cart, summary: CartSummary, *, token: str = "") -> dict[str, Any]:
+    answer = {
+        "id": str(cart.pk),
+        "status": cart.status,
+        "currency": cart.currency,
+        "items": [
+            {
+                "id": str(line.id),
+                "product_id": str(line.product.pk),
+                "name": line.product.name,
+                "quantity": line.quantity,
+                "unit_price": line.unit_price.amount,
+                "line_total": line.line_total.amount,
+                "artisan_id": str(line.product.artisan_id),
+            }
+            for line in summary.lines
+        ],
+        "subtotal": summary.subtotal.amount,
+        "problems": [problem.as_dict() for problem in summary.problems],
+    }
+    return answer | ({"token": token} if token else {})
+
+
+def summary_out(summary: CartSummary) -> dict[str, Any]:
+    """The money of the order that a checkout would make now."""
+    return {
+        "subtotal": summary.subtotal.amount,
+        "tax": summary.tax.amount,
+        "shipping_cost": summary.shipping.amount,
+        "total": summary.total.amount,
+        "currency": summary.total.currency,
+        "parcels": [
+            {
+                "artisan_id": str(group.artisan.pk),
+                "artisan": group.artisan.name,
+                "items": [str(line.id) for line in group.lines],
+                "subtotal": group.subtotal.amount,
+                "tax": group.tax.amount,
+                "shipping": group.shipping.amount,
+                "total": Money.total([group.subtotal, group.tax, group.shipping], group.tax.currency).amount,
+            }
+            for group in summary.groups
+        ],
+        "problems": [problem.as_dict() for problem in summary.problems],
+    }

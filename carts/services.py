@@ -1,0 +1,150 @@
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from artisans.accounts.models import User
+from artisans.accounts.principals import Principal
+from artisans.catalog.models import Product
+from artisans.catalog.selectors import products_on_sale
+from artisans.core.errors import InvalidInput, Missing
+from artisans.core.tokens import hash_secret, new_secret
+from carts.errors import NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
+from carts.models import Cart, CartItem, CartStatus
+from carts.selectors import cart_lock, items_of, open_cart, wishes_of
+from orders.problems import MAX_QUANTITY, Wish, find_problems
+from orders.selectors import store_rules
+
+MAX_ITEMS = 100
+
+
+def cart_open(principal: Principal, *, currency: str = "") -> tuple[Cart, str]:
+    """The open cart of this principal, or a new one; with it, once, the token of a new guest cart (else "")."""
+    cart = open_cart(principal)
+    if cart is not None:
+        return cart, ""
+    currency = currency or store_rules().currency
+    if principal.user is None:
+        token = new_secret()
+        return Cart.objects.create(token_hash=hash_secret(token), currency=currency), token
+    try:
+        with transaction.atomic():
+            return Cart.objects.create(user=principal.user, currency=currency), ""
+    except IntegrityError:  # another tab was faster
+        return Cart.objects.get(user=principal.user, status=CartStatus.OPEN), ""
+
+
+@transaction.atomic
+def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, int]) -> Cart:
+    """Put more pieces in. `adds`: pieces by product.
+
+    Errors: Missing, CartClosed, UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock; then nothing changes.
+    """
+    cart = cart_lock(principal, cart_id)
+    have: dict[UUID, int] = dict(cart.items.values_list("product_id", "quantity"))
+    products = {product.pk: product for product in products_on_sale().filter(pk__in=adds)}
+    if missing := [pk for pk in adds if pk not in products]:
+        raise UnknownProduct(missing[0])
+    wanted = {pk: have.get(pk, 0) + quantity for pk, quantity in adds.items()}
+    if any(quantity > MAX_QUANTITY for quantity in wanted.values()):
+        raise QuantityTooLarge
+    if len(have.keys() | wanted.keys()) > MAX_ITEMS:
+        raise TooManyItems(MAX_ITEMS)
+    check_stock(wanted, products, currency=cart.currency)
+    CartItem.objects.bulk_create(
+        [new_item(cart, products[pk], quantity) for pk, quantity in wanted.items()],
+        update_conflicts=True,
+        unique_fields=["cart", "product"],
+        update_fields=["quantity", "seen_price_minor", "seen_currency", "updated_at"],
+    )
+    return cart
+
+
+def new_item(cart: Cart, product: Product, quantity: int) -> CartItem:
+    return CartItem(
+        cart=cart,
+        product=product,
+        quantity=quantity,
+        seen_price_minor=product.price_minor,
+        seen_currency=product.currency,
+    )
+
+
+def check_stock(wanted: Mapping[UUID, int], products: Mapping[UUID, Product], *, currency: str) -> None:
+    wishes = [Wish(pk, pk, quantity, None) for pk, quantity in wanted.items()]
+    if problems := find_problems(wishes, products, currency=currency):
+        raise NotEnoughStock(problems)
+
+
+@transaction.atomic
+def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantity: int) -> Cart:
+    """Set the pieces of one item; 0 removes it.
+
+    Errors: Missing, CartClosed, InvalidInput, QuantityTooLarge, NotEnoughStock when asked for more than is left.
+    """
+    cart = cart_lock(principal, cart_id)
+    item = cart.items.select_related("product__artisan").filter(pk=item_id).first()
+    if item is None:
+        raise Missing("This item is not in the cart any more.")
+    if quantity < 0:
+        raise InvalidInput("The quantity is a whole number, zero or more.")
+    if quantity > MAX_QUANTITY:
+        raise QuantityTooLarge
+    if quantity == 0:
+        item.delete()
+    else:
+        if quantity > item.quantity:
+            check_stock({item.product_id: quantity}, {item.product_id: item.product}, currency=cart.currency)
+        item.quantity = quantity
+        item.save(update_fields=["quantity", "updated_at"])
+    return cart
+
+
+@transaction.atomic
+def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
+    """Take over present prices, lower quantities to what is left, drop what cannot be bought."""
+    cart = cart_lock(principal, cart_id)
+    for item in items_of(cart):
+        [wish] = wishes_of([item])
+        fixes = {p.fix for p in find_problems([wish], {item.product_id: item.product}, currency=cart.currency)}
+        if "remove" in fixes:
+            item.delete()
+        elif fixes:
+            item.quantity = min(item.quantity, item.product.stock)
+            item.seen_price_minor, item.seen_currency = item.product.price_minor, item.product.currency
+            item.save(update_fields=["quantity", "seen_price_minor", "seen_currency", "updated_at"])
+    return cart
+
+
+@transaction.atomic
+def cart_draft_save(*, principal: Principal, cart_id: UUID, answers: Mapping[str, object]) -> Cart:
+    """Keep what was answered in the checkout; later answers replace earlier ones of the same name."""
+    cart = cart_lock(principal, cart_id)
+    cart.draft = cart.draft | dict(answers)
+    cart.save(update_fields=["draft", "updated_at"])
+    return cart
+
+
+@transaction.atomic
+def cart_merge(*, guest: Principal, user: User) -> None:
+    """At sign-in the guest's cart joins the user's; pieces add up, at most what a cart may hold."""
+    guest_cart = open_cart(guest)
+    if guest_cart is None:
+        return
+    owner = Principal(user=user)
+    cart, _ = cart_open(owner, currency=guest_cart.currency)
+    cart = cart_lock(owner, cart.pk)
+    guest_cart = cart_lock(guest, guest_cart.pk)
+    have = {item.product_id: item for item in cart.items.all()}
+    for item in guest_cart.items.all():
+        kept = have.get(item.product_id)
+        if kept is None:
+            item.cart = cart
+            item.save(update_fields=["cart", "updated_at"])
+        else:
+            kept.quantity = min(MAX_QUANTITY, kept.quantity + item.quantity)
+            kept.save(update_fields=["quantity", "updated_at"])
+    cart.draft = cart.draft | guest_cart.draft
+    cart.save(update_fields=["draft", "updated_at"])
+    guest_cart.status = CartStatus.MERGED
+    guest_cart.save(update_fields=["status", "updated_at"])

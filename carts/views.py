@@ -1,0 +1,329 @@
+"""The cart and the checkout as pages. Every step is a form that works without scripts."""
+
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from artisans.accounts.principals import Principal
+from artisans.core.errors import DomainError
+from artisans.core.network import network_hash
+from artisans.core.tokens import hash_secret
+from carts.checkout import Assertions, cart_checkout
+from carts.forms import DeliveryForm, DetailsForm, PlaceForm
+from carts.models import Cart, CartStatus
+from carts.selectors import CartSummary, carts_visible_to, items_of, open_cart, summarize
+from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_items_add, cart_open
+from carts.web import keep_token, page_principal
+from orders.addresses import address_lines
+from orders.errors import CheckoutBlocked, QuoteChanged
+from orders.selectors import store_rules
+from orders.services import Buyer
+from payments.forms import PaymentForm
+from payments.methods import PaymentMethod
+from payments.services.payments import MethodChoice, method_choices
+
+P = ParamSpec("P")
+STEPS = (("details", "Details"), ("delivery", "Delivery"), ("payment", "Payment"), ("check", "Check and pay"))
+ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country")
+
+
+# ---- cart ------------------------------------------------------------------------------------------------------
+
+
+@require_GET
+def cart_detail(request: HttpRequest) -> HttpResponse:
+    return render(request, "carts/cart_detail.html", {"summary": summary_of(open_cart(page_principal(request)))})
+
+
+@require_POST
+def item_add(request: HttpRequest) -> HttpResponse:
+    principal = page_principal(request)
+    response = redirect("carts:cart")
+    try:
+        product_id, quantity = UUID(request.POST.get("product_id", "")), whole(request.POST.get("quantity", "1"))
+    except ValueError:
+        messages.error(request, "Choose a quantity of 1 or more.")
+        return response
+    cart, token = cart_open(principal)
+    keep_token(response, token)
+    owner = principal if not token else Principal(cart_hash=hash_secret(token))
+    try:
+        cart_items_add(principal=owner, cart_id=cart.pk, adds={product_id: max(1, quantity)})
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, "Added to your cart.")
+    return response
+
+
+@require_POST
+def item_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
+    principal = page_principal(request)
+    cart = open_cart(principal)
+    item = cart.items.select_related("product").filter(pk=item_id).first() if cart else None
+    if cart is None or item is None:
+        raise Http404
+    try:
+        quantity = 0 if "remove" in request.POST else whole(request.POST.get("quantity", ""))
+        cart_item_set(principal=principal, cart_id=cart.pk, item_id=item_id, quantity=quantity)
+    except ValueError:
+        messages.error(request, "A quantity is a whole number, such as 2.")
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        if quantity == 0:
+            undo = f"undo:{item.product_id}:{item.quantity}"
+            messages.success(request, f"{item.product.name} was removed.", extra_tags=undo)
+    return redirect("carts:cart")
+
+
+@require_POST
+def accept(request: HttpRequest) -> HttpResponse:
+    principal = page_principal(request)
+    if cart := open_cart(principal):
+        cart_accept(principal=principal, cart_id=cart.pk)
+        messages.success(request, "Your cart shows the present prices and quantities.")
+    back = "carts:checkout_check" if request.POST.get("next") == "checkout" else "carts:cart"
+    return redirect(back)
+
+
+def whole(text: str) -> int:
+    """Plain digits as typed. Errors: ValueError."""
+    if not (text.isascii() and text.strip().isdigit() and len(text) <= 6):
+        raise ValueError(text)
+    return int(text)
+
+
+def summary_of(cart: Cart | None) -> CartSummary:
+    return summarize(cart, items_of(cart) if cart else [], store_rules())
+
+
+# ---- checkout --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    label: str
+    url: str
+    is_done: bool
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every step works with: who buys, the open cart, what it comes to, what was answered so far."""
+
+    principal: Principal
+    cart: Cart
+    summary: CartSummary
+
+    @property
+    def draft(self) -> dict[str, Any]:
+        return self.cart.draft
+
+    def choices(self) -> list[MethodChoice]:
+        return method_choices(
+            total=self.summary.total,
+            is_known_buyer=self.principal.user is not None,
+            store=store_rules(),
+            selected=self.draft.get("method", ""),
+        )
+
+    def chosen(self) -> MethodChoice | None:
+        return next((c for c in self.choices() if c.is_selected and c.is_available), None)
+
+    def first_open_step(self) -> str:
+        if "email" not in self.draft:
+            return "details"
+        if "note" not in self.draft:
+            return "delivery"
+        return "check" if self.chosen() else "payment"
+
+    def steps(self, current: str) -> list[Step]:
+        names = [name for name, _ in STEPS]
+        reached = names.index(self.first_open_step())
+        return [
+            Step(label, reverse(f"carts:checkout_{name}"), place < reached, name == current)
+            for place, (name, label) in enumerate(STEPS)
+        ]
+
+    def next_step(self) -> HttpResponse:
+        return redirect(f"carts:checkout_{self.first_open_step()}")
+
+    def save(self, **answers: object) -> HttpResponse:
+        cart = cart_draft_save(principal=self.principal, cart_id=self.cart.pk, answers=answers)
+        return Desk(self.principal, cart, self.summary).next_step()
+
+
+StepView = Callable[Concatenate[HttpRequest, Desk, P], HttpResponse]
+
+
+def checkout_step(name: str) -> Callable[[StepView[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+    """Give a step its desk; without a cart lead to the order just placed, or back to the cart."""
+
+    def decorate(view: StepView[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @wraps(view)
+        def step(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            principal = page_principal(request)
+            cart = open_cart(principal)
+            summary = summary_of(cart)
+            if cart is None or summary.is_empty:
+                return after_the_cart(request, principal)
+            desk = Desk(principal, cart, summary)
+            names = [step_name for step_name, _ in STEPS]
+            if names.index(name) > names.index(desk.first_open_step()):
+                return desk.next_step()
+            return view(request, desk, *args, **kwargs)
+
+        return step
+
+    return decorate
+
+
+def after_the_cart(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Back after placing, or a second press of the button: show the order, never a payable form."""
+    named = request.POST.get("cart", "")
+    carts = carts_visible_to(principal).filter(status=CartStatus.ORDERED).select_related("order")
+    try:
+        last = carts.filter(pk=UUID(named)).first() if named else carts.order_by("-updated_at").first()
+    except ValueError:
+        last = None
+    if last is None or last.order is None:
+        messages.info(request, "Your cart is empty.")
+        return redirect("carts:cart")
+    return redirect("payments:order", token=last.order.access_token)
+
+
+def checkout(request: HttpRequest) -> HttpResponse:
+    """To the first step that is still open."""
+    principal = page_principal(request)
+    cart = open_cart(principal)
+    summary = summary_of(cart)
+    if cart is None or summary.is_empty:
+        return after_the_cart(request, principal)
+    return Desk(principal, cart, summary).next_step()
+
+
+@checkout_step("details")
+def checkout_details(request: HttpRequest, desk: Desk) -> HttpResponse:
+    if request.method != "POST":
+        return show_step(request, desk, "details", DetailsForm(initial=details_initial(request, desk)))
+    form = DetailsForm(request.POST)
+    if "change_country" in request.POST:
+        values = {name: request.POST.get(name, "") for name in form.fields}
+        return show_step(request, desk, "details", DetailsForm(initial=values))
+    if not form.is_valid():
+        return show_step(request, desk, "details", form)
+    data = form.cleaned_data
+    shipping = {name: data[name] for name in (*ADDRESS, "phone")}
+    billing = shipping if data["billing_same"] else {name: data[f"billing_{name}"] for name in ADDRESS}
+    return desk.save(
+        email=data["email"].lower(), shipping=shipping, billing=billing, billing_same=data["billing_same"]
+    )
+
+
+def details_initial(request: HttpRequest, desk: Desk) -> dict[str, Any]:
+    draft, store = desk.draft, store_rules()
+    initial: dict[str, Any] = {"country": store.country, "billing_country": store.country}
+    if desk.principal.user is not None:
+        initial |= {"email": desk.principal.user.email, "name": desk.principal.user.name}
+    if "email" in draft:
+        initial |= {"email": draft["email"], "billing_same": draft["billing_same"]} | draft["shipping"]
+        if not draft["billing_same"]:
+            initial |= {f"billing_{name}": value for name, value in draft["billing"].items()}
+    return initial
+
+
+@checkout_step("delivery")
+def checkout_delivery(request: HttpRequest, desk: Desk) -> HttpResponse:
+    form = DeliveryForm(request.POST or None, initial={"note": desk.draft.get("note", "")})
+    if request.method == "POST":
+        form = DeliveryForm(request.POST)
+        if form.is_valid():
+            return desk.save(note=form.cleaned_data["note"])
+    return show_step(request, desk, "delivery", form)
+
+
+@checkout_step("payment")
+def checkout_payment(request: HttpRequest, desk: Desk) -> HttpResponse:
+    choices = desk.choices()
+    form = PaymentForm(choices=choices, initial={"payment_method": desk.draft.get("method")})
+    if request.method == "POST":
+        form = PaymentForm(request.POST, choices=choices)
+        if form.is_valid():
+            return desk.save(method=form.cleaned_data["payment_method"])
+    return show_step(request, desk, "payment", form, methods=choices)
+
+
+@checkout_step("check")
+def checkout_check(request: HttpRequest, desk: Desk) -> HttpResponse:
+    if request.method == "POST":
+        return place_order(request, desk)
+    return show_check(request, desk)
+
+
+def place_order(request: HttpRequest, desk: Desk) -> HttpResponse:
+    form = PlaceForm(request.POST)
+    if not form.is_valid() or form.cleaned_data["cart"] != desk.cart.pk:
+        return after_the_cart(request, desk.principal)
+    draft = desk.draft
+    buyer = Buyer(
+        email=draft["email"],
+        shipping_address=draft["shipping"],
+        billing_address=draft["billing"],
+        user=desk.principal.user,
+        note=draft["note"],
+        network=network_hash(request),
+    )
+    try:
+        done = cart_checkout(
+            principal=desk.principal,
+            cart_id=desk.cart.pk,
+            buyer=buyer,
+            method=PaymentMethod(draft["method"]),
+            assertions=Assertions(total=form.cleaned_data["quote"]),
+            store=store_rules(),
+        )
+    except CheckoutBlocked as error:
+        messages.error(request, error.detail)
+        return show_check(request, Desk(desk.principal, desk.cart, summary_of(desk.cart)), status=409)
+    except QuoteChanged as error:
+        text = f"The total is now {error.extra['now']} (you saw {error.extra['sent']}). Nothing was charged; check it again."
+        messages.error(request, text)
+        return show_check(request, Desk(desk.principal, desk.cart, summary_of(desk.cart)), status=409)
+    except DomainError as error:
+        messages.error(request, error.detail)
+        return show_check(request, desk, status=409)
+    return redirect("payments:order", token=done.placed.order.access_token)
+
+
+def show_check(request: HttpRequest, desk: Desk, *, status: int = 200) -> HttpResponse:
+    chosen = desk.chosen()
+    if chosen is None:
+        return desk.next_step()
+    summary = desk.summary
+    form = PlaceForm(initial={"cart": desk.cart.pk, "quote": summary.total.amount})
+    draft = {
+        "email": desk.draft["email"],
+        "shipping": {"lines": address_lines(desk.draft["shipping"]), "phone": desk.draft["shipping"]["phone"]},
+        "billing": None if desk.draft["billing_same"] else {"lines": address_lines(desk.draft["billing"])},
+        "note": desk.draft["note"],
+        "method": chosen,
+    }
+    extra = {"draft": draft, "pay_label": chosen.pay_label, "problems": summary.problems}
+    return show_step(request, desk, "check", form, status=status, **extra)
+
+
+def show_step(
+    request: HttpRequest, desk: Desk, name: str, form: object, *, status: int = 200, **extra: object
+) -> HttpResponse:
+    context = {"form": form, "summary": desk.summary, "steps": desk.steps(name), **extra}
+    return render(request, f"carts/checkout_{name}.html", context, status=status)

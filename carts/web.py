@@ -1,0 +1,19 @@
+"""The cart cookie: a guest's token lives in the browser and outlives the session."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from artisans.accounts.principals import Principal
+
+A_YEAR = 365 * 24 * 3600
+
+
+def page_principal(request: HttpRequest) -> Principal:
+    return Principal.of_page(request, cart_token=request.COOKIES.get(settings.CART_COOKIE, ""))
+
+
+def keep_token(response: HttpResponse, token: str) -> None:
+    if token:
+        response.set_cookie(
+            settings.CART_COOKIE, token, max_age=A_YEAR, httponly=True, samesite="Lax", secure=settings.HTTPS
+        )
