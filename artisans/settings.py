@@ -29,7 +29,8 @@ def flag(name: str, *, default: bool = False) -> bool:
 
 def secret_key() -> str:
     kept = VAR_DIR / "secret_key"
-    if key := env.str("SECRET_KEY", default=""):
+    key: str = env.str("SECRET_KEY", default="")
+    if key:
         return key
     if kept.exists():
         return kept.read_text().strip()
@@ -46,6 +47,7 @@ HTTPS = SITE_URL.startswith("https://")
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 MANUAL_PAYMENT_AUTO_APPROVE = flag("MANUAL_PAYMENT_AUTO_APPROVE")
+RATE_LIMIT_FACTOR = env.int("RATE_LIMIT_FACTOR", default=1)
 MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=2)
 MAX_PIECES_PER_HOUR = env.int("MAX_PIECES_PER_HOUR", default=5)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Artisans Alley <shop@localhost>")
@@ -91,6 +93,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "artisans.core.pages.RefusedPageMiddleware",
 ]
 ROOT_URLCONF = "artisans.urls"
 WSGI_APPLICATION = "artisans.wsgi.application"
@@ -126,7 +129,9 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
-    DATABASE["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}  # a file: threads cannot share the one in memory
+    DATABASE["TEST"] = {
+        "NAME": str(VAR_DIR / "test.sqlite3")
+    }  # a file: threads cannot share the one in memory
 else:
     DATABASE["CONN_HEALTH_CHECKS"] = True
     DATABASE.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
@@ -157,7 +162,11 @@ if CELERY_BROKER_URL == "filesystem://":
     }
 else:
     # A dead broker must not hold up a buyer: the doorbell gives up after two seconds.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_timeout": 2, "socket_connect_timeout": 2}
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 3600,
+        "socket_timeout": 2,
+        "socket_connect_timeout": 2,
+    }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True

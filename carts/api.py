@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, StrictSerializer, TextField, api_request, validated
 from artisans.core.errors import InvalidInput, Missing
+from artisans.core.limits import count_network
 from artisans.core.network import network_hash
 from carts.checkout import Checkout, cart_checkout, order_create
 from carts.models import Cart
@@ -25,7 +27,7 @@ from carts.serializers import (
     cart_out,
     summary_out,
 )
-from carts.services import cart_item_set, cart_items_add, cart_open
+from carts.services import MAX_ITEMS, cart_item_set, cart_items_add, cart_open
 from orders.api import OrderViewSet
 from orders.models import StoreRules
 from orders.problems import Wish
@@ -51,7 +53,7 @@ class CartViewSet(viewsets.ViewSet):
     permission_classes = (IsSomebody,)
     lookup_value_regex = UUID_PATTERN
 
-    def get_permissions(self) -> list[Any]:
+    def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
     def create(self, request: Request) -> Response:
@@ -73,8 +75,8 @@ class CartViewSet(viewsets.ViewSet):
     @action(detail=True, methods=["post"])
     def items(self, request: Request, pk: str) -> Response:
         rows = request.data if isinstance(request.data, list) else [request.data]
-        if not 0 < len(rows) <= 100:
-            raise InvalidInput("Send one item, or a list of 1 to 100 items.")
+        if not 0 < len(rows) <= MAX_ITEMS:
+            raise InvalidInput(f"Send one item, or a list of 1 to {MAX_ITEMS} items.")
         adds = pieces([validated(ItemIn, row) for row in rows])
         cart = cart_items_add(principal=Principal.of_api(request), cart_id=UUID(pk), adds=adds)
         return Response(cart_out(cart, self.summary(cart)), status=status.HTTP_201_CREATED)
@@ -107,7 +109,6 @@ class CartViewSet(viewsets.ViewSet):
     def checkout_summary(self, request: Request, pk: str) -> Response:
         data = validated(AssertionsIn, request.query_params.dict())
         summary = self.summary(self.cart(request, pk))
-        assert summary.quote is not None
         AssertionsIn.of(data).check(summary.quote)
         return Response(summary_out(summary))
 
@@ -134,7 +135,7 @@ class CancelIn(StrictSerializer):
 class PlacingOrderViewSet(OrderViewSet):
     """`/orders/` as clients know it: the orders' own reading views, with placing and cancelling."""
 
-    def get_permissions(self) -> list[Any]:
+    def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
     def create(self, request: Request) -> Response:
@@ -170,7 +171,9 @@ class PlacingOrderViewSet(OrderViewSet):
 
 
 def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store: StoreRules) -> Buyer:
-    """Errors: InvalidInput when a guest gives no address for mails."""
+    """Errors: InvalidInput when a guest gives no address for mails, RateLimited for guests in a hurry."""
+    if principal.user is None:
+        count_network("guest_checkout", api_request(request))
     email = data.get("customer_email") or (principal.user.email if principal.user else "")
     if not email:
         raise InvalidInput("Give customer_email; the instructions and the link to the order go there.")
@@ -191,4 +194,3 @@ def order_body(done: Checkout, store: StoreRules) -> dict[str, Any]:
     body = order_out(order, done.placed.lines, done.placed.parcels) | {"access_token": order.access_token}
     payment = payment_out(done.payment, order, store) if done.payment else None
     return {"order": body, "payment": payment}
-

@@ -1,9 +1,10 @@
 """The cart and the checkout as pages. Every step is a form that works without scripts."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
-from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import DomainError
+from artisans.core.limits import count_network
 from artisans.core.network import network_hash
 from artisans.core.tokens import hash_secret
 from carts.checkout import Assertions, cart_checkout
@@ -30,7 +32,6 @@ from payments.forms import PaymentForm
 from payments.methods import PaymentMethod
 from payments.services.payments import MethodChoice, method_choices
 
-P = ParamSpec("P")
 STEPS = (("details", "Details"), ("delivery", "Delivery"), ("payment", "Payment"), ("check", "Check and pay"))
 ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country")
 
@@ -40,7 +41,9 @@ ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country")
 
 @require_GET
 def cart_detail(request: HttpRequest) -> HttpResponse:
-    return render(request, "carts/cart_detail.html", {"summary": summary_of(open_cart(page_principal(request)))})
+    return render(
+        request, "carts/cart_detail.html", {"summary": summary_of(open_cart(page_principal(request)))}
+    )
 
 
 @require_POST
@@ -48,7 +51,10 @@ def item_add(request: HttpRequest) -> HttpResponse:
     principal = page_principal(request)
     response = redirect("carts:cart")
     try:
-        product_id, quantity = UUID(request.POST.get("product_id", "")), whole(request.POST.get("quantity", "1"))
+        product_id, quantity = (
+            UUID(request.POST.get("product_id", "")),
+            whole(request.POST.get("quantity", "1")),
+        )
     except ValueError:
         messages.error(request, "Choose a quantity of 1 or more.")
         return response
@@ -97,7 +103,7 @@ def accept(request: HttpRequest) -> HttpResponse:
 
 def whole(text: str) -> int:
     """Plain digits as typed. Errors: ValueError."""
-    if not (text.isascii() and text.strip().isdigit() and len(text) <= 6):
+    if not re.fullmatch(r"[0-9]{1,6}", text.strip(), re.ASCII):
         raise ValueError(text)
     return int(text)
 
@@ -127,7 +133,7 @@ class Desk:
 
     @property
     def draft(self) -> dict[str, Any]:
-        return self.cart.draft
+        return dict(self.cart.draft)
 
     def choices(self) -> list[MethodChoice]:
         return method_choices(
@@ -163,15 +169,16 @@ class Desk:
         return Desk(self.principal, cart, self.summary).next_step()
 
 
-StepView = Callable[Concatenate[HttpRequest, Desk, P], HttpResponse]
+StepView = Callable[[HttpRequest, Desk], HttpResponse]
+Page = Callable[[HttpRequest], HttpResponse]
 
 
-def checkout_step(name: str) -> Callable[[StepView[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+def checkout_step(name: str) -> Callable[[StepView], Page]:
     """Give a step its desk; without a cart lead to the order just placed, or back to the cart."""
 
-    def decorate(view: StepView[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    def decorate(view: StepView) -> Page:
         @wraps(view)
-        def step(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def step(request: HttpRequest) -> HttpResponse:
             principal = page_principal(request)
             cart = open_cart(principal)
             summary = summary_of(cart)
@@ -181,7 +188,7 @@ def checkout_step(name: str) -> Callable[[StepView[P]], Callable[Concatenate[Htt
             names = [step_name for step_name, _ in STEPS]
             if names.index(name) > names.index(desk.first_open_step()):
                 return desk.next_step()
-            return view(request, desk, *args, **kwargs)
+            return view(request, desk)
 
         return step
 
@@ -284,6 +291,8 @@ def place_order(request: HttpRequest, desk: Desk) -> HttpResponse:
         network=network_hash(request),
     )
     try:
+        if desk.principal.user is None:
+            count_network("guest_checkout", request)
         done = cart_checkout(
             principal=desk.principal,
             cart_id=desk.cart.pk,
@@ -296,7 +305,7 @@ def place_order(request: HttpRequest, desk: Desk) -> HttpResponse:
         messages.error(request, error.detail)
         return show_check(request, Desk(desk.principal, desk.cart, summary_of(desk.cart)), status=409)
     except QuoteChanged as error:
-        text = f"The total is now {error.extra['now']} (you saw {error.extra['sent']}). Nothing was charged; check it again."
+        text = f"The total is now {error.extra['now']}, you saw {error.extra['sent']}. Nothing was charged."
         messages.error(request, text)
         return show_check(request, Desk(desk.principal, desk.cart, summary_of(desk.cart)), status=409)
     except DomainError as error:
@@ -313,7 +322,10 @@ def show_check(request: HttpRequest, desk: Desk, *, status: int = 200) -> HttpRe
     form = PlaceForm(initial={"cart": desk.cart.pk, "quote": summary.total.amount})
     draft = {
         "email": desk.draft["email"],
-        "shipping": {"lines": address_lines(desk.draft["shipping"]), "phone": desk.draft["shipping"]["phone"]},
+        "shipping": {
+            "lines": address_lines(desk.draft["shipping"]),
+            "phone": desk.draft["shipping"]["phone"],
+        },
         "billing": None if desk.draft["billing_same"] else {"lines": address_lines(desk.draft["billing"])},
         "note": desk.draft["note"],
         "method": chosen,

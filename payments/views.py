@@ -7,15 +7,16 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from artisans.accounts.principals import Principal
-from artisans.core.errors import DomainError
+from artisans.accounts.principals import Principal, signed_in
+from artisans.core.errors import DomainError, Gone
+from artisans.core.limits import RateLimited, count, count_network
+from artisans.core.pages import too_many
 from artisans.core.templatetags.money import show
 from artisans.core.tokens import is_mailbox_token, read_order_token
 from artisans.notifications.services import notifications_queue
@@ -54,11 +55,14 @@ class HistoryRow:
 
 
 def order_of(token: str) -> Order:
-    """Errors: Http404 for a link that was not made here, or was revoked."""
+    """Errors: Http404 for a link that was not made here, Gone for one that was revoked."""
     link = read_order_token(token)
     if link is None:
         raise Http404
-    return get_object_or_404(orders_visible_to(Principal(order_link=link)))
+    order = orders_visible_to(Principal(order_link=link)).first()
+    if order is None:
+        raise Gone("The link to this order was replaced by a newer one.")
+    return order
 
 
 @require_GET
@@ -177,7 +181,7 @@ def order_cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
     form = CancelForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            order_cancel(order_id=order.pk, reason=form.cleaned_data["reason"], actor=request.user)
+            order_cancel(order_id=order.pk, reason=form.cleaned_data["reason"], actor=signed_in(request))
         except DomainError as error:
             messages.error(request, error.detail)
         else:
@@ -189,21 +193,21 @@ def order_cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def order_history(request: HttpRequest) -> HttpResponse:
-    orders = orders_visible_to(Principal.of_page(request)).annotate(parcel_count=Count("parcels"))
+    orders = orders_visible_to(Principal.of_page(request)).prefetch_related("parcels")
     page = Paginator(orders.order_by("-created_at"), 20).get_page(request.GET.get("page"))
     latest: dict[UUID, Payment] = {}
     for payment in Payment.objects.filter(order__in=list(page.object_list)).order_by("created_at"):
         latest[payment.order_id] = payment
-    page.object_list = [
+    rows = [
         HistoryRow(
             order=order,
             state=state_of(order, latest.get(order.pk)),
             url=reverse("payments:order", args=[order.access_token]),
-            parcel_count=order.parcel_count,
+            parcel_count=len(order.parcels.all()),
         )
         for order in page.object_list
     ]
-    return render(request, "payments/order_history.html", {"page_obj": page})
+    return render(request, "payments/order_history.html", {"page_obj": page, "rows": rows})
 
 
 @require_http_methods(["GET", "POST"])
@@ -212,12 +216,16 @@ def order_find(request: HttpRequest) -> HttpResponse:
     form = FindOrderForm(request.POST or None)
     sent = False
     if request.method == "POST" and form.is_valid():
-        sent = True
         data = form.cleaned_data
+        try:
+            count_network("find_order_network", request)
+            count("find_order_address", data["email"].lower())
+        except RateLimited as error:
+            return too_many(request, error)
+        sent = True
         order = Order.objects.filter(order_number=data["order_number"], email=data["email"].lower()).first()
         if order is not None:
             hour = f"{timezone.now():%Y%m%d%H}"
             lines = list(order.lines.all())
             notifications_queue(order_mail("order_find", order, lines=lines, store=store_rules(), key=hour))
     return render(request, "payments/order_find.html", {"form": form, "sent": sent})
-

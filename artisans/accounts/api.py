@@ -4,9 +4,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from artisans.accounts.models import User
+from artisans.accounts.models import User, normal_email
+from artisans.accounts.principals import signed_in
 from artisans.accounts.services import token_issue, user_register
 from artisans.core.api import StrictSerializer, TextField, api_request, utc, validated
+from artisans.core.limits import count, count_network
+from artisans.core.network import client_address
 
 
 class RegisterIn(StrictSerializer):
@@ -27,9 +30,9 @@ def user_out(user: User) -> dict[str, object]:
 class RegisterView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    throttle_scope = "register"
 
     def post(self, request: Request) -> Response:
+        count_network("register", api_request(request))
         data = validated(RegisterIn, request.data)
         user = user_register(**data)
         return Response(user_out(user), status=status.HTTP_201_CREATED)
@@ -38,11 +41,13 @@ class RegisterView(APIView):
 class TokenView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    throttle_scope = "login"
 
     def post(self, request: Request) -> Response:
+        plain = api_request(request)
+        count_network("login_network", plain)
         data = validated(TokenIn, request.data)
-        row, token = token_issue(request=api_request(request), **data)
+        count("login_account", normal_email(data["email"]), client_address(plain))
+        row, token = token_issue(request=plain, **data)
         answer = {"token": token, "expires_at": utc(row.expiry), "user": user_out(row.user)}
         return Response(answer, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
@@ -55,4 +60,4 @@ class LogoutView(APIView):
 
 class MeView(APIView):
     def get(self, request: Request) -> Response:
-        return Response(user_out(request.user))
+        return Response(user_out(signed_in(request)))

@@ -18,5 +18,7 @@ class BearerAuthentication(TokenAuthentication):
         if found is None or not found.user.is_active:
             raise AuthenticationFailed("The token is not valid.", "invalid_token")
         if found.expiry is not None and found.expiry < timezone.now():
-            raise AuthenticationFailed("The token has expired; get a new one from /auth/token.", "token_expired")
+            raise AuthenticationFailed(
+                "The token has expired; get a new one from /auth/token.", "token_expired"
+            )
         return found.user, found

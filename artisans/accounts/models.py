@@ -26,7 +26,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **{"role": Role.STAFF, "is_superuser": True} | fields)
 
 
-class User(BaseModel, AbstractBaseUser, PermissionsMixin):
+class User(BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # knox is untyped
     """A person who signs in by e-mail address. Rights to do a staff job are permissions, given by group."""
 
     email = models.EmailField(unique=True)

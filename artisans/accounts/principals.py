@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from rest_framework.request import Request
 
@@ -34,3 +35,10 @@ class Principal:
     def of_page(cls, request: HttpRequest, *, cart_token: str = "") -> Self:
         user = request.user if request.user.is_authenticated else None
         return cls(user=user, cart_hash=hash_secret(cart_token) if cart_token else "")
+
+
+def signed_in(request: Request | HttpRequest) -> User:
+    """The user of a request that only users reach. Errors: PermissionDenied for anybody else."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user

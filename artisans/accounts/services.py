@@ -71,4 +71,4 @@ def tokens_revoke(user: User) -> None:
 
 def has_verified(user: User, email: str) -> bool:
     """Whether the user has shown that this address is his."""
-    return EmailAddress.objects.filter(user=user, email=normal_email(email), verified=True).exists()
+    return bool(EmailAddress.objects.filter(user=user, email=normal_email(email), verified=True).exists())

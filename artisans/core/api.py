@@ -17,7 +17,8 @@ from rest_framework import exceptions, pagination, renderers, routers, serialize
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput, Missing, TooMany
+from artisans.core.errors import Conflict, DomainError, Forbidden, Gone, InvalidInput, Missing, TooMany
+from artisans.core.limits import RateLimited
 from artisans.core.middleware import request_id
 from artisans.core.money import AMOUNT
 
@@ -27,11 +28,14 @@ STATUS_OF: tuple[tuple[type[DomainError], int], ...] = (
     (InvalidInput, 400),
     (Forbidden, 403),
     (Missing, 404),
+    (Gone, 410),
     (Conflict, 409),
     (TooMany, 429),
     (DomainError, 400),
 )
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+MAX_DIGITS = 9
+UUID_LENGTH = 36
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
@@ -60,7 +64,9 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
-            raise serializers.ValidationError({name: ["There is no such field."] for name in unknown}, "unknown")
+            raise serializers.ValidationError(
+                {name: ["There is no such field."] for name in unknown}, "unknown"
+            )
         return super().to_internal_value(data)
 
 
@@ -79,7 +85,7 @@ class CountField(serializers.IntegerField):
     """A whole number in JSON or plain ASCII digits; no sign, space, underscore or fraction."""
 
     def to_internal_value(self, data: Any) -> int:
-        plain = isinstance(data, str) and data.isascii() and data.isdigit() and len(data) <= 9
+        plain = isinstance(data, str) and data.isascii() and data.isdigit() and len(data) <= MAX_DIGITS
         if not plain and (isinstance(data, bool) or not isinstance(data, int)):
             self.fail("invalid")
         return super().to_internal_value(data)
@@ -104,7 +110,7 @@ class IdField(serializers.UUIDField):
     """A UUID in its canonical spelling (hyphens, either case)."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str) or len(data) != 36:
+        if not isinstance(data, str) or len(data) != UUID_LENGTH:
             self.fail("invalid", value=str(data)[:60])
         return super().to_internal_value(data)
 
@@ -113,7 +119,7 @@ def validated(serializer: type[serializers.Serializer[Any]], data: Any, **kwargs
     """The checked body. Errors: DRF's ValidationError, shown as a problem with pointers."""
     checked = serializer(data=data, **kwargs)
     checked.is_valid(raise_exception=True)
-    return checked.validated_data
+    return dict(checked.validated_data)
 
 
 # ---- out ---------------------------------------------------------------------------------------------------
@@ -144,12 +150,19 @@ def problem_response(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(problem(status, code, detail), status=status, content_type=ProblemRenderer.media_type)
 
 
+def status_of(error: DomainError) -> int:
+    return next(status for kind, status in STATUS_OF if isinstance(error, kind))
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook: every refusal becomes a problem; what is unknown stays a 500 for Django to report."""
     if isinstance(error, DomainError):
-        status = next(status for kind, status in STATUS_OF if isinstance(error, kind))
+        status = status_of(error)
         body = problem(status, error.code, error.detail, title=error.title, extra=error.extra)
-        return as_problem(body, status)
+        response = as_problem(body | {"retryable": error.retryable}, status)
+        if isinstance(error, RateLimited):
+            response["Retry-After"] = str(error.wait)
+        return response
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -181,7 +194,7 @@ def from_api_exception(error: exceptions.APIException) -> Response:
         response["WWW-Authenticate"] = header
     if wait := getattr(error, "wait", None):
         response["Retry-After"] = str(int(wait) + 1)
-    elif error.status_code == 503:
+    elif error.status_code == Unavailable.status_code:
         response["Retry-After"] = "5"
     return response
 

@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 
 
 @register(Tags.security)
@@ -30,37 +31,46 @@ def always() -> Iterator[CheckMessage]:
 
 
 def production() -> Iterator[CheckMessage]:
-    if settings.DEMO:
-        yield Error("DEMO is on.", hint="Unset DEMO in production.", id="alley.E010")
-    if not settings.HTTPS:
-        yield Error("SITE_URL is not https.", hint="Set SITE_URL=https://your.shop.", id="alley.E011")
-    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-        yield Error("The shop runs on SQLite.", hint="Set DATABASE_URL=postgres://…", id="alley.E012")
-    if "*" in settings.ALLOWED_HOSTS or settings.SITE_HOST not in settings.ALLOWED_HOSTS:
-        yield Error(
+    wrong = {
+        ("alley.E010", "DEMO is on.", "Unset DEMO."): settings.DEMO,
+        ("alley.E011", "SITE_URL is not https.", "Set SITE_URL=https://your.shop."): not settings.HTTPS,
+        (
+            "alley.E012",
+            "The shop runs on SQLite.",
+            "Set DATABASE_URL=postgres://user:password@host:5432/name.",
+        ): settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"),
+        (
+            "alley.E013",
             "ALLOWED_HOSTS must name the host of SITE_URL, and no wildcard.",
-            hint="Set ALLOWED_HOSTS to the host names of the shop, separated by commas.",
-            id="alley.E013",
-        )
-    if not settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
-        yield Error("Mails go nowhere.", hint="Set EMAIL_URL=smtp+tls://user:password@host:587", id="alley.E014")
-    if settings.CELERY_BROKER_URL.startswith(("filesystem", "memory")):
-        yield Error(
+            "Set ALLOWED_HOSTS to the host names of the shop, separated by commas.",
+        ): "*" in settings.ALLOWED_HOSTS or settings.SITE_HOST not in settings.ALLOWED_HOSTS,
+        (
+            "alley.E014",
+            "Mails go nowhere.",
+            "Set EMAIL_URL=smtp+tls://user:password@host:587.",
+        ): not settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"),
+        (
+            "alley.E015",
             "The task queue works on one machine only.",
-            hint="Set CELERY_BROKER_URL=redis://… or amqp://…",
-            id="alley.E015",
-        )
-    if "locmem" in settings.CACHES["default"]["BACKEND"]:
-        yield Error(
+            "Set CELERY_BROKER_URL=redis://… or amqp://….",
+        ): settings.CELERY_BROKER_URL.startswith(("filesystem", "memory")),
+        (
+            "alley.E016",
             "Each process has a cache of its own, so limits do not hold.",
-            hint="Set CACHE_URL=rediscache://host:6379/1",
-            id="alley.E016",
-        )
+            "Set CACHE_URL=rediscache://host:6379/1.",
+        ): "locmem" in settings.CACHES["default"]["BACKEND"],
+        (
+            "alley.E017",
+            "SITE_URL has a path.",
+            "Give scheme and host only.",
+        ): bool(urlsplit(settings.SITE_URL).path),
+    }
+    for (check_id, text, hint), is_wrong in wrong.items():
+        if is_wrong:
+            yield Error(text, hint=hint, id=check_id)
     if settings.MANUAL_PAYMENT_AUTO_APPROVE:
-        yield Warning(
+        yield checks.Warning(
             "Transfer and check orders are shipped before their money is here.",
             hint="Unset MANUAL_PAYMENT_AUTO_APPROVE unless you mean it.",
             id="alley.W001",
         )
-    if urlsplit(settings.SITE_URL).path:
-        yield Error("SITE_URL has a path.", hint="Give scheme and host only.", id="alley.E017")

@@ -8,6 +8,7 @@ class DomainError(Exception):
 
     code = "error"
     title = "Something went wrong"
+    retryable = False
 
     def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
         super().__init__(detail)
@@ -34,6 +35,13 @@ class Missing(DomainError):
 
     code = "not_found"
     title = "Not found"
+
+
+class Gone(DomainError):
+    """It was there and was taken away on purpose (410)."""
+
+    code = "gone"
+    title = "Gone"
 
 
 class Conflict(DomainError):

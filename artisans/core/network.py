@@ -11,7 +11,9 @@ def client_address(request: HttpRequest) -> str:
     """The peer, or the address that the outermost trusted proxy wrote. A forged header changes nothing."""
     peer: str = request.META.get("REMOTE_ADDR", "")
     proxies: int = settings.TRUSTED_PROXIES
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    forwarded = [
+        part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()
+    ]
     if proxies == 0 or len(forwarded) < proxies:
         return peer
     return forwarded[-proxies]
@@ -23,6 +25,6 @@ def network_hash(request: HttpRequest) -> str:
         address = ipaddress.ip_address(client_address(request))
     except ValueError:
         return ""
-    prefix = 24 if address.version == 4 else 48
+    prefix = 24 if isinstance(address, ipaddress.IPv4Address) else 48
     network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
     return salted_hmac("core.network", str(network), algorithm="sha256").hexdigest()
