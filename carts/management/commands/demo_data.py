@@ -54,7 +54,9 @@ class Command(BaseCommand):
             }
             artisans = {row["slug"]: self.artisan(row) for row in catalogue["artisans"]}
             made = sum(self.product(row, artisans, categories) for row in reversed(catalogue["products"]))
-        self.stdout.write(f"Demo shop: {len(artisans)} artisans, {Product.objects.count()} products ({made} new).")
+        self.stdout.write(
+            f"Demo shop: {len(artisans)} artisans, {Product.objects.count()} products ({made} new)."
+        )
 
     def people(self) -> None:
         login("shopper@demo.test", "Sam Shopper")
@@ -73,8 +75,12 @@ class Command(BaseCommand):
             artisan.portrait.save(row["portrait"], picture("portraits", row["portrait"]))
         return artisan
 
-    def product(self, row: dict[str, Any], artisans: dict[str, Artisan], categories: dict[str, Category]) -> bool:
-        texts = {name: row[name] for name in ("name", "description", "materials", "dimensions", "picture_alt")}
+    def product(
+        self, row: dict[str, Any], artisans: dict[str, Artisan], categories: dict[str, Category]
+    ) -> bool:
+        texts = {
+            name: row[name] for name in ("name", "description", "materials", "dimensions", "picture_alt")
+        }
         product, is_new = Product.objects.get_or_create(
             slug=row["slug"],
             defaults=texts
