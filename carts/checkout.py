@@ -111,7 +111,10 @@ def place(
     if problems := find_problems(wishes, products, currency=currency):
         raise CheckoutBlocked(problems)
     offer = quote(
-        [PriceAsk(w.product_id, (p := products[w.product_id]).artisan_id, p.price, w.quantity) for w in wishes],
+        [
+            PriceAsk(w.product_id, (p := products[w.product_id]).artisan_id, p.price, w.quantity)
+            for w in wishes
+        ],
         currency=currency,
         tax_rate_ppm=store.tax_rate_ppm,
         shipping=store.shipping if store.currency == currency else Money(0, currency),
@@ -131,5 +134,5 @@ def place(
 
 
 def earlier_checkout(cart: Cart) -> Checkout:
-    order = Order.objects.get(pk=cart.order_id)
+    order = Order.objects.get(cart=cart)
     return Checkout(placed_of(order), latest_payment(order), is_new=False)

@@ -10,6 +10,7 @@ from artisans.core.api import CONTROL
 from orders.countries import COUNTRIES, CountryRules, rules_of
 
 TEXT_AREA_ROWS = 3
+PHONE_DIGITS = range(6, 16)  # E.164 allows 15
 
 
 class EmailText(forms.EmailField):
@@ -101,7 +102,7 @@ class DetailsForm(forms.Form):
     def check_phone(self, phone: str) -> None:
         if re.search(r"[^\d\s()+./-]", phone):
             self.add_error("phone", "Use digits, spaces and + ( ) . / - only; letters cannot be dialled.")
-        elif not 6 <= sum(sign.isdigit() for sign in phone) <= 15:
+        elif sum(sign.isdigit() for sign in phone) not in PHONE_DIGITS:
             self.add_error("phone", "A phone number has 6 to 15 digits.")
 
     def check_postal_code(self, prefix: str, data: dict[str, Any]) -> None:
@@ -109,13 +110,18 @@ class DetailsForm(forms.Form):
         if code and not rules.fits(code):
             name = dict(COUNTRIES).get(rules.country, "this country")
             example = f", such as {rules.postal_code_example}" if rules.postal_code_example else ""
-            self.add_error(f"{prefix}postal_code", f"This is not a {rules.postal_code_label.lower()} of {name}{example}.")
+            self.add_error(
+                f"{prefix}postal_code", f"This is not a {rules.postal_code_label.lower()} of {name}{example}."
+            )
 
     def check_billing(self, data: dict[str, Any]) -> None:
         rules = self.rules("billing_")
         for name in ("name", "country", "line1", "city", "region", "postal_code"):
             if getattr(rules, f"{name}_required", True) and not data.get(f"billing_{name}"):
-                self.add_error(f"billing_{name}", f"Enter the {self.fields[f'billing_{name}'].label.lower()} of the bill.")
+                self.add_error(
+                    f"billing_{name}",
+                    f"Enter the {str(self.fields[f'billing_{name}'].label).lower()} of the bill.",
+                )
         self.check_postal_code("billing_", data)
 
 

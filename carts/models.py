@@ -39,7 +39,8 @@ class Cart(BaseModel):
                 name="cart_has_one_kind_of_owner",
             ),
             models.CheckConstraint(
-                condition=Q(status="ORDERED", order__isnull=False) | (~Q(status="ORDERED") & Q(order__isnull=True)),
+                condition=Q(status="ORDERED", order__isnull=False)
+                | (~Q(status="ORDERED") & Q(order__isnull=True)),
                 name="cart_ordered_has_order",
             ),
             models.UniqueConstraint(

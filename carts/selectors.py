@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -82,7 +82,7 @@ class CartSummary:
     shipping: Money
     total: Money
     tax_percent: str
-    quote: Quote | None = field(default=None, repr=False)
+    quote: Quote
 
     @property
     def count(self) -> int:

@@ -7,6 +7,7 @@ from artisans.core.money import Money
 from carts.checkout import Assertions
 from carts.models import Cart
 from carts.selectors import CartSummary
+from carts.services import MAX_ITEMS
 from orders.problems import MAX_QUANTITY
 from orders.serializers import AddressField
 
@@ -21,7 +22,7 @@ class QuantityIn(StrictSerializer):
 
 
 class CartIn(StrictSerializer):
-    items = ItemIn(many=True, required=False, max_length=100)
+    items = serializers.ListField(child=ItemIn(), required=False, max_length=MAX_ITEMS)
 
 
 class AssertionsIn(StrictSerializer):
@@ -52,7 +53,7 @@ class CheckoutIn(AssertionsIn):
 
 
 class OrderIn(CheckoutIn):
-    order_items = ItemIn(many=True, allow_empty=False, max_length=100)
+    order_items = serializers.ListField(child=ItemIn(), allow_empty=False, max_length=MAX_ITEMS)
     payment_method = serializers.CharField(max_length=20, required=False)
 
 

@@ -106,7 +106,9 @@ def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
     cart = cart_lock(principal, cart_id)
     for item in items_of(cart):
         [wish] = wishes_of([item])
-        fixes = {p.fix for p in find_problems([wish], {item.product_id: item.product}, currency=cart.currency)}
+        fixes = {
+            p.fix for p in find_problems([wish], {item.product_id: item.product}, currency=cart.currency)
+        }
         if "remove" in fixes:
             item.delete()
         elif fixes:

@@ -29,7 +29,8 @@ class QuoteChanged(Conflict):
 
     def __init__(self, *, field: str, sent: str, now: str) -> None:
         super().__init__(
-            f"{field} is {now}, not {sent}. Nothing was charged.", extra={"field": field, "sent": sent, "now": now}
+            f"{field} is {now}, not {sent}. Nothing was charged.",
+            extra={"field": field, "sent": sent, "now": now},
         )
 
 

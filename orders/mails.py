@@ -10,7 +10,9 @@ from artisans.notifications.services import MailAsk
 from orders.models import Order, OrderLine, Parcel, StoreRules
 
 
-def order_mail(kind: str, order: Order, *, lines: list[OrderLine], store: StoreRules, key: str = "", **extra: Any) -> MailAsk:
+def order_mail(
+    kind: str, order: Order, *, lines: list[OrderLine], store: StoreRules, key: str = "", **extra: Any
+) -> MailAsk:
     """A mail to the buyer; `key` tells apart several mails of one kind about one order."""
     context = {
         "store": store_context(store),
@@ -42,7 +44,14 @@ def order_mail(kind: str, order: Order, *, lines: list[OrderLine], store: StoreR
 
 
 def parcel_mail(
-    kind: str, parcel: Parcel, *, order: Order, lines: list[OrderLine], store: StoreRules, collect_cash: bool, reason: str = ""
+    kind: str,
+    parcel: Parcel,
+    *,
+    order: Order,
+    lines: list[OrderLine],
+    store: StoreRules,
+    collect_cash: bool,
+    reason: str = "",
 ) -> MailAsk:
     """A mail to the artisan: own lines only, nothing of other sellers."""
     context = {

@@ -20,7 +20,10 @@ class StoreRules(models.Model):
     currency = models.CharField(max_length=3, default="USD")
     country = models.CharField(max_length=2, default="US", help_text="ISO 3166-1, two letters.")
     tax_rate_ppm = models.PositiveIntegerField(
-        "tax rate", default=0, validators=[MaxValueValidator(1_000_000)], help_text="In millionths: 100000 is 10 %."
+        "tax rate",
+        default=0,
+        validators=[MaxValueValidator(1_000_000)],
+        help_text="In millionths: 100000 is 10 %.",
     )
     shipping_minor = models.BigIntegerField("shipping per order, in minor units", default=0)
     cash_limit_minor = models.BigIntegerField("cash on delivery up to, in minor units", default=15_000)
@@ -36,9 +39,13 @@ class StoreRules(models.Model):
         default_permissions = ("view", "change")
         constraints = [
             models.CheckConstraint(condition=Q(pk=1), name="store_rules_one_row"),
-            models.CheckConstraint(condition=Q(tax_rate_ppm__lte=1_000_000), name="store_tax_rate_at_most_all"),
+            models.CheckConstraint(
+                condition=Q(tax_rate_ppm__lte=1_000_000), name="store_tax_rate_at_most_all"
+            ),
             models.CheckConstraint(condition=Q(shipping_minor__gte=0), name="store_shipping_not_negative"),
-            models.CheckConstraint(condition=Q(cash_limit_minor__gte=0), name="store_cash_limit_not_negative"),
+            models.CheckConstraint(
+                condition=Q(cash_limit_minor__gte=0), name="store_cash_limit_not_negative"
+            ),
             iso_currency("store_currency_iso"),
         ]
 
@@ -64,7 +71,9 @@ class Order(BaseModel):
     order_number = models.CharField(max_length=9, unique=True, default=new_number, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="orders")
     email = models.EmailField(db_index=True)
-    phone = models.CharField(max_length=20, blank=True, db_index=True, help_text="Digits only, to ration holds.")
+    phone = models.CharField(
+        max_length=20, blank=True, db_index=True, help_text="Digits only, to ration holds."
+    )
     status = models.CharField(max_length=10, choices=OrderStatus, default=OrderStatus.PENDING)
     payment_status = models.CharField(
         max_length=18, choices=OrderPaymentStatus, default=OrderPaymentStatus.UNPAID
@@ -80,8 +89,12 @@ class Order(BaseModel):
     shipping_address = models.JSONField()
     billing_address = models.JSONField()
     delivery_note = models.CharField(max_length=300, blank=True)
-    network = models.CharField(max_length=64, blank=True, help_text="Hash of the buyer's network, to ration holds.")
-    token_version = models.PositiveIntegerField(default=1, help_text="Raise it to revoke every link to the order.")
+    network = models.CharField(
+        max_length=64, blank=True, help_text="Hash of the buyer's network, to ration holds."
+    )
+    token_version = models.PositiveIntegerField(
+        default=1, help_text="Raise it to revoke every link to the order."
+    )
     mailbox_confirmed_at = models.DateTimeField(null=True, blank=True)
     pay_by = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -120,7 +133,9 @@ class Order(BaseModel):
         indexes = [
             models.Index(fields=["user", "-created_at"], name="order_of_user"),
             models.Index(fields=["expires_at"], condition=Q(status="PENDING"), name="order_to_expire"),
-            models.Index(fields=["network", "created_at"], condition=Q(status="PENDING"), name="order_of_network"),
+            models.Index(
+                fields=["network", "created_at"], condition=Q(status="PENDING"), name="order_of_network"
+            ),
         ]
 
     def __str__(self) -> str:

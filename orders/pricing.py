@@ -79,7 +79,8 @@ def parcels(lines: Sequence[PricedLine], shipping: Money) -> Iterable[PricedParc
     if not of_artisan:
         return
     subtotals = [
-        Money.total((lines[i].line_total for i in places), shipping.currency) for places in of_artisan.values()
+        Money.total((lines[i].line_total for i in places), shipping.currency)
+        for places in of_artisan.values()
     ]
     shares = shipping.allocate([subtotal.minor for subtotal in subtotals])
     for (artisan_id, places), subtotal, share in zip(of_artisan.items(), subtotals, shares, strict=True):

@@ -35,7 +35,9 @@ class Problem:
         return asdict(self)
 
 
-def find_problems(wishes: Iterable[Wish], products: Mapping[UUID, Product], *, currency: str) -> list[Problem]:
+def find_problems(
+    wishes: Iterable[Wish], products: Mapping[UUID, Product], *, currency: str
+) -> list[Problem]:
     """All obstacles, in the order of the wishes. `products` that are missing are not on sale any more."""
     found: list[Problem] = []
     left = {pk: product.stock for pk, product in products.items()}

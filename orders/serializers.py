@@ -16,7 +16,9 @@ class AddressFields(StrictSerializer):
     city = TextField(max_length=100)
     region = TextField(max_length=100, required=False, allow_blank=True)
     postal_code = TextField(max_length=20, required=False, allow_blank=True)
-    country = serializers.RegexField(r"^[A-Z]{2}$", error_messages={"invalid": "Two capital letters (ISO 3166-1)."})
+    country = serializers.RegexField(
+        r"^[A-Z]{2}$", error_messages={"invalid": "Two capital letters (ISO 3166-1)."}
+    )
     phone = TextField(max_length=40, required=False, allow_blank=True)
 
 
@@ -44,7 +46,7 @@ def with_country(address: dict[str, Any], store: StoreRules) -> dict[str, Any]:
 
 
 def address_out(address: dict[str, Any]) -> Any:
-    return address["text"] if "text" in address else address
+    return address.get("text", address)
 
 
 def line_out(line: OrderLine) -> dict[str, Any]:

@@ -132,7 +132,9 @@ def order_hold(order: Order, *, pay_by: datetime | None, expires_at: datetime | 
     order.save(update_fields=["pay_by", "expires_at", "updated_at"])
 
 
-def order_move(order: Order, to: OrderStatus, *, cause: str, actor: User | None = None, actor_name: str = "system") -> None:
+def order_move(
+    order: Order, to: OrderStatus, *, cause: str, actor: User | None = None, actor_name: str = "system"
+) -> None:
     """The one way a status changes: by the table, with a row that tells who and why."""
     check_transition(ORDER_TRANSITIONS, OrderStatus(order.status), to)
     OrderTransition.objects.create(
@@ -146,7 +148,9 @@ def order_move(order: Order, to: OrderStatus, *, cause: str, actor: User | None 
     order.save(update_fields=["status", "updated_at"])
 
 
-def order_release(placed: Placed, *, cause: str, actor: User | None = None, collect_cash: bool = False) -> None:
+def order_release(
+    placed: Placed, *, cause: str, actor: User | None = None, collect_cash: bool = False
+) -> None:
     """Confirm the order and tell every artisan to ship, once."""
     order = placed.order
     if order.status != OrderStatus.CONFIRMED:
@@ -164,7 +168,12 @@ def order_release(placed: Placed, *, cause: str, actor: User | None = None, coll
     notifications_queue(
         *[
             parcel_mail(
-                "parcel_new", parcel, order=order, lines=of_parcel[parcel.pk], store=store, collect_cash=collect_cash
+                "parcel_new",
+                parcel,
+                order=order,
+                lines=of_parcel[parcel.pk],
+                store=store,
+                collect_cash=collect_cash,
             )
             for parcel in placed.parcels
         ]
@@ -194,7 +203,9 @@ def order_apply_settlement(
     if order.status == OrderStatus.EXPIRED:
         try:
             stock_take(
-                lines=stock_lines(placed.lines), reason=f"late money for {order.order_number}", round=order.stock_round + 1
+                lines=stock_lines(placed.lines),
+                reason=f"late money for {order.order_number}",
+                stock_round=order.stock_round + 1,
             )
         except StockGone:
             return
@@ -203,14 +214,20 @@ def order_apply_settlement(
     order_release(placed, cause=cause, actor=actor)
 
 
-def order_close(order: Order, to: OrderStatus, *, cause: str, actor: User | None = None, actor_name: str = "system") -> None:
+def order_close(
+    order: Order, to: OrderStatus, *, cause: str, actor: User | None = None, actor_name: str = "system"
+) -> None:
     """End an order that is not paid: CANCELLED or EXPIRED, its stock returned.
 
     The caller has made sure that no payment of it can succeed any more. Errors: IllegalTransition.
     """
     order_move(order, to, cause=cause, actor=actor, actor_name=actor_name)
     lines = list(order.lines.all())
-    stock_return(lines=stock_lines(lines), reason=f"{to.label.lower()} {order.order_number}", round=order.stock_round)
+    stock_return(
+        lines=stock_lines(lines),
+        reason=f"{to.label.lower()} {order.order_number}",
+        stock_round=order.stock_round,
+    )
     action = Action.ORDER_EXPIRE if to == OrderStatus.EXPIRED else Action.ORDER_CANCEL
     audit_record(actor=actor, action=action, target=order, data={"cause": cause}, actor_name=actor_name)
 
@@ -243,9 +260,13 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
     audit_record(actor=actor, action=Action.ORDER_CANCEL, target=order, data={"cause": cause})
 
 
-def parcel_cancel(parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None) -> None:
+def parcel_cancel(
+    parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None
+) -> None:
     parcel_move(parcel, ParcelStatus.CANCELLED, cause=cause, actor=actor)
-    stock_return(lines=stock_lines(lines), reason=f"cancelled {order.order_number}", round=order.stock_round)
+    stock_return(
+        lines=stock_lines(lines), reason=f"cancelled {order.order_number}", stock_round=order.stock_round
+    )
 
 
 def parcel_move(parcel: Parcel, to: ParcelStatus, *, cause: str, actor: User | None) -> None:
@@ -290,7 +311,9 @@ def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) ->
     }
     all_lines = [line for part in lines.values() for line in part]
     notifications_queue(
-        order_mail("parcel_shipped", order, lines=all_lines, store=store_rules(), key=str(parcel.pk), parcel=about)
+        order_mail(
+            "parcel_shipped", order, lines=all_lines, store=store_rules(), key=str(parcel.pk), parcel=about
+        )
     )
     return parcel
 

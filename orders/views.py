@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
+from artisans.accounts.principals import signed_in
 from artisans.core.errors import DomainError
 from orders.forms import ShipForm
 from orders.models import Parcel
@@ -23,11 +24,11 @@ FILTERS = {"to_ship": TO_SHIP, "sent": SENT, "all": tuple(ParcelStatus)}
 @login_required
 @require_GET
 def parcel_list(request: HttpRequest) -> HttpResponse:
-    if not request.user.is_artisan:
+    if not signed_in(request).is_artisan:
         raise Http404
     chosen = request.GET.get("filter", "to_ship")
     chosen = chosen if chosen in FILTERS else "to_ship"
-    parcels = parcels_of_artisan(request.user).filter(status__in=FILTERS[chosen])
+    parcels = parcels_of_artisan(signed_in(request)).filter(status__in=FILTERS[chosen])
     page = Paginator(parcels, 20).get_page(request.GET.get("page"))
     return render(request, "orders/parcel_list.html", {"page_obj": page, "filter": chosen})
 
@@ -35,7 +36,7 @@ def parcel_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
-    parcel = get_object_or_404(parcels_of_artisan(request.user), pk=parcel_id)
+    parcel = get_object_or_404(parcels_of_artisan(signed_in(request)), pk=parcel_id)
     form = ShipForm(request.POST if "ship" in request.POST else None)
     if request.method == "POST" and act(request, parcel, form):
         return redirect("orders:parcel", parcel_id=parcel.pk)
@@ -54,13 +55,13 @@ def act(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:
         return False
     try:
         if "ship" in request.POST:
-            parcel_ship(parcel_id=parcel.pk, actor=request.user, **form.cleaned_data)
+            parcel_ship(parcel_id=parcel.pk, actor=signed_in(request), **form.cleaned_data)
             messages.success(request, "Marked as sent; the buyer gets a mail.")
         elif "deliver" in request.POST:
-            parcel_deliver(parcel_id=parcel.pk, actor=request.user)
+            parcel_deliver(parcel_id=parcel.pk, actor=signed_in(request))
             messages.success(request, "Marked as delivered.")
         elif "report_cash" in request.POST:
-            parcel_report_cash(parcel_id=parcel.pk, actor=request.user)
+            parcel_report_cash(parcel_id=parcel.pk, actor=signed_in(request))
             messages.success(request, "Thank you. Our staff record the money next.")
     except DomainError as error:
         messages.error(request, error.detail)

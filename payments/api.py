@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.db.models import QuerySet
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -23,6 +25,9 @@ class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
 
     def get_queryset(self) -> QuerySet[Payment]:
         return payments_visible_to(Principal.of_api(self.request)).select_related("order")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {"store": store_rules()}
 
     @action(detail=False, methods=["post"])
     def intents(self, request: Request) -> Response:

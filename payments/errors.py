@@ -57,7 +57,9 @@ class HasReceipts(Conflict):
     code = "has_receipts"
 
     def __init__(self, received: Money) -> None:
-        super().__init__(f"{received} was received for this payment; return the money instead of rejecting it.")
+        super().__init__(
+            f"{received} was received for this payment; return the money instead of rejecting it."
+        )
 
 
 class RefundExceedsReceived(Conflict):

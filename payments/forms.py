@@ -46,7 +46,10 @@ class PaymentForm(forms.Form):
     payment_method = forms.ChoiceField(
         label="How do you want to pay?",
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose how you want to pay.", "invalid_choice": "Choose one of the ways shown."},
+        error_messages={
+            "required": "Choose how you want to pay.",
+            "invalid_choice": "Choose one of the ways shown.",
+        },
     )
 
     def __init__(self, *args: Any, choices: list[MethodChoice], **kwargs: Any) -> None:

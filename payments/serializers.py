@@ -4,7 +4,6 @@ from rest_framework import serializers
 
 from artisans.core.api import IdField, PlainDecimalField, StrictSerializer, utc
 from orders.models import Order, StoreRules
-from orders.selectors import store_rules
 from payments.models import Payment
 from payments.services.payments import payment_instructions
 
@@ -58,5 +57,4 @@ def payment_out(payment: Payment, order: Order, store: StoreRules) -> dict[str, 
 
 class PaymentOut(serializers.BaseSerializer[Payment]):
     def to_representation(self, payment: Payment) -> dict[str, Any]:
-        store = self.context.setdefault("store", store_rules())
-        return payment_out(payment, payment.order, store)
+        return payment_out(payment, payment.order, self.context["store"])

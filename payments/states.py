@@ -29,15 +29,22 @@ def state_of(order: Order, payment: Payment | None) -> State:
         return closed(order, "Cancelled", "This order was cancelled", "Nothing more will happen with it.")
     if status == OrderStatus.EXPIRED:
         return closed(
-            order, "Expired", "This order was not paid in time", "The items went back on sale. You can order them again."
+            order,
+            "Expired",
+            "This order was not paid in time",
+            "The items went back on sale. You can order them again.",
         )
     if order.payment_status == OrderPaymentStatus.REFUNDED:
         text = f"We returned {show(order.refunded)}."
         return State("Refunded", "return", Tone.MUTED, "Your money was returned", text)
     if status == OrderStatus.DELIVERED:
-        return State("Delivered", "home", Tone.OK, "Everything arrived", "Enjoy it. Write to us if anything is wrong.")
+        return State(
+            "Delivered", "home", Tone.OK, "Everything arrived", "Enjoy it. Write to us if anything is wrong."
+        )
     if status == OrderStatus.SHIPPED:
-        return State("Shipped", "truck", Tone.OK, "Everything is on its way", "The parcels below show their tracking.")
+        return State(
+            "Shipped", "truck", Tone.OK, "Everything is on its way", "The parcels below show their tracking."
+        )
     if status == OrderStatus.PROCESSING:
         text = "The artisans are packing; each parcel is sent when it is ready."
         return State("Being prepared", "box", Tone.OK, "The artisans are at work", text)
@@ -76,12 +83,16 @@ def pending(order: Order, payment: Payment | None) -> State:
         return State("Awaiting payment", "clock", Tone.WARN, "Choose how to pay", f"{due} is to be paid.")
     if payment.status == PaymentStatus.FAILED:
         text = "Nothing was charged. Your items are kept; try again or pay another way."
-        return State("Payment failed", "alert", Tone.BAD, "The payment did not work", payment_reason(payment, text))
+        return State(
+            "Payment failed", "alert", Tone.BAD, "The payment did not work", payment_reason(payment, text)
+        )
     if payment.status == PaymentStatus.PROCESSING:
         text = "Do not pay again. We are checking and will write to you."
         return State("Checking", "clock", Tone.INFO, "We are checking your payment", text)
     if order.payment_status == OrderPaymentStatus.PARTIALLY_PAID:
-        text = f"{show(order.received)} arrived, {due} is missing. Please send the rest with the same reference."
+        text = (
+            f"{show(order.received)} arrived, {due} is missing. Please send the rest with the same reference."
+        )
         return State("Partly paid", "clock", Tone.WARN, "A part of the money arrived", text)
     words = {
         PaymentMethod.BANK_TRANSFER: ("Awaiting transfer", "We are waiting for your transfer"),
@@ -90,7 +101,9 @@ def pending(order: Order, payment: Payment | None) -> State:
     word, headline = words.get(
         PaymentMethod(payment.payment_method), ("Awaiting payment", "We are waiting for your payment")
     )
-    return State(word, "clock", Tone.INFO, headline, f"{due} is to be paid. The artisans start when it is here.")
+    return State(
+        word, "clock", Tone.INFO, headline, f"{due} is to be paid. The artisans start when it is here."
+    )
 
 
 def payment_reason(payment: Payment, text: str) -> str:

@@ -27,7 +27,9 @@ class Artisan(BaseModel):
     class Meta:
         ordering = ("name",)
         constraints = [
-            models.CheckConstraint(condition=Q(commission_ppm__lte=1_000_000), name="artisan_commission_at_most_all")
+            models.CheckConstraint(
+                condition=Q(commission_ppm__lte=1_000_000), name="artisan_commission_at_most_all"
+            )
         ]
 
     def __str__(self) -> str:
@@ -59,7 +61,9 @@ class Product(BaseModel):
     dimensions = models.CharField(max_length=80, blank=True)
     picture = models.ImageField(upload_to="products/", blank=True)
     picture_alt = models.CharField("what the picture shows", max_length=200, blank=True)
-    price_minor = models.BigIntegerField("price, in minor units", help_text="8545 is 85.45 in a currency of two decimals.")
+    price_minor = models.BigIntegerField(
+        "price, in minor units", help_text="8545 is 85.45 in a currency of two decimals."
+    )
     currency = models.CharField(max_length=3, default="USD")
     stock = models.IntegerField(default=0)
     is_active = models.BooleanField("on sale", default=True)
@@ -95,7 +99,9 @@ class StockMove(models.Model):
     kind = models.CharField(max_length=6, choices=StockMoveKind)
     quantity = models.IntegerField(help_text="Signed: a sale is negative.")
     order_line = models.UUIDField(null=True, blank=True)
-    round = models.PositiveSmallIntegerField(default=0, help_text="Counts how often a late payment revived the order.")
+    round = models.PositiveSmallIntegerField(
+        default=0, help_text="Counts how often a late payment revived the order."
+    )
     reason = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(auto_now_add=True, db_index=True)
 

@@ -11,10 +11,14 @@ SORTS = {
 
 
 def products_on_sale() -> QuerySet[Product]:
-    return Product.objects.filter(is_active=True, artisan__is_active=True).select_related("artisan", "category")
+    return Product.objects.filter(is_active=True, artisan__is_active=True).select_related(
+        "artisan", "category"
+    )
 
 
-def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: str = "new") -> QuerySet[Product]:
+def products_found(
+    *, q: str = "", category: str = "", artisan: str = "", sort: str = "new"
+) -> QuerySet[Product]:
     """What the shop list shows; every filter is optional, an unknown sort is the newest first."""
     found = products_on_sale()
     for word in q.split()[:8]:

@@ -38,7 +38,7 @@ def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
     return {product.pk: product for product in rows.order_by("pk")}
 
 
-def stock_take(*, lines: Iterable[StockLine], reason: str, round: int = 0) -> None:
+def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> None:
     """Take all lines or none (StockGone). Call inside the transaction that writes the order."""
     lines = list(lines)
     wanted = sum_by_product(lines)
@@ -49,15 +49,15 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, round: int = 0) -> No
         changed = Product.objects.filter(enough).update(stock=F("stock") - amounts(wanted))
         if changed != len(wanted):
             raise StockGone
-        record(StockMoveKind.TAKE, lines, sign=-1, reason=reason, round=round)
+        record(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
 
 
-def stock_return(*, lines: Iterable[StockLine], reason: str, round: int = 0) -> None:
+def stock_return(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> None:
     """Give all lines back; a second return of a line in the same round is refused by the database."""
     lines = list(lines)
     wanted = sum_by_product(lines)
     with transaction.atomic():
-        record(StockMoveKind.RETURN, lines, sign=1, reason=reason, round=round)
+        record(StockMoveKind.RETURN, lines, sign=1, reason=reason, stock_round=stock_round)
         Product.objects.filter(pk__in=wanted).update(stock=F("stock") + amounts(wanted))
 
 
@@ -100,14 +100,14 @@ def amounts(wanted: Mapping[UUID, int]) -> Case:
     )
 
 
-def record(kind: StockMoveKind, lines: list[StockLine], *, sign: int, reason: str, round: int) -> None:
+def record(kind: StockMoveKind, lines: list[StockLine], *, sign: int, reason: str, stock_round: int) -> None:
     StockMove.objects.bulk_create(
         StockMove(
             product_id=line.product_id,
             kind=kind,
             quantity=sign * line.quantity,
             order_line=line.order_line,
-            round=round,
+            round=stock_round,
             reason=reason,
         )
         for line in lines

@@ -12,7 +12,13 @@ SECRETS = re.compile(
     r"|(?<=/shop/orders/)[0-9a-f]{32}-[^/\s]+"
 )
 CARD_NUMBER = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "server_time"}
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "request",
+    "server_time",
+}
 
 
 def scrub(text: str) -> str:

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Self
 
 # ISO 4217 (list one, 2026): every active currency that does not have two decimals.
-EXPONENTS = dict.fromkeys(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
-) | dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)
+NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
+EXPONENTS = dict.fromkeys(NO_DECIMALS.split(" "), 0) | dict.fromkeys(THREE_DECIMALS.split(" "), 3)
 
 MAX_MINOR = 10**15
 CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -37,7 +37,7 @@ class Money:
     def parse(cls, text: str | int | Decimal, currency: str) -> Self:
         """Read plain decimal digits exactly.
 
-        Errors: ValueError for signs, exponents, separators, other digits than 0-9, or more decimals than the currency has.
+        Errors: ValueError for signs, exponents, separators, other digits than 0-9, too many decimals.
         """
         plain = format(text, "f") if isinstance(text, Decimal) else str(text)
         if not AMOUNT.fullmatch(plain):

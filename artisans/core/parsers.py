@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, BinaryIO, NoReturn
+from typing import IO, Any, NoReturn
 
 from rest_framework import exceptions
 from rest_framework.parsers import JSONParser
@@ -43,7 +43,7 @@ class StrictJSONParser(JSONParser):
     """JSON with exact numbers, no key twice, no NaN, bounded size and depth."""
 
     def parse(
-        self, stream: BinaryIO, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         raw = stream.read(MAX_BODY + 1)
         if len(raw) > MAX_BODY:

@@ -18,7 +18,7 @@ def run_after_commit(name: str, *ids: UUID) -> None:
     Errors: KeyError at once when no task has that name. A dead broker is logged, never raised.
     """
     task = current_app.tasks[name]
-    arguments = [str(i) for i in ids]
+    arguments = tuple(str(i) for i in ids)
 
     def ring() -> None:
         try:

@@ -36,7 +36,7 @@ def read_order_token(token: str) -> tuple[UUID, int] | None:
 
 
 def order_url(order_id: UUID, version: int) -> str:
-    return settings.SITE_URL + reverse("payments:order", args=[order_token(order_id, version)])
+    return f"{settings.SITE_URL}{reverse('payments:order', args=[order_token(order_id, version)])}"
 
 
 def mailbox_token(order_id: UUID) -> str:

@@ -68,7 +68,9 @@ def notification_send(notification_id: UUID) -> bool:
         )
         message.attach_alternative(mail.html, "text/html")
         message.send()
-    except Exception as error:  # whatever the mail server or a template does, the fact stands and the mail waits
+    except (
+        Exception
+    ) as error:  # whatever the mail server or a template does, the fact stands and the mail waits
         logger.warning("mail_failed", extra={"mail": str(notification.pk)}, exc_info=True)
         tries = notification.tries + 1
         mine.update(

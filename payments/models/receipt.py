@@ -24,7 +24,9 @@ class Receipt(BaseModel):
         constraints = [
             iso_currency("receipt_currency_iso"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="receipt_amount_positive"),
-            models.UniqueConstraint(fields=["payment", "bank_reference"], name="receipt_once_per_bank_reference"),
+            models.UniqueConstraint(
+                fields=["payment", "bank_reference"], name="receipt_once_per_bank_reference"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Manual payments: people record money that they saw arrive, or reject what will not come."""
 
 from datetime import date
+from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -65,7 +66,10 @@ def receipt_record(
     before = order.status
     order_settle(order, cause=cause, actor=actor)
     audit_record(
-        actor=actor, action=Action.RECEIPT_RECORD, target=payment, data={"amount": str(amount), "at": str(value_date)}
+        actor=actor,
+        action=Action.RECEIPT_RECORD,
+        target=payment,
+        data={"amount": str(amount), "at": str(value_date)},
     )
     mail_receipt(receipt, payment, order, revived=before == OrderStatus.EXPIRED and order.is_alive)
     return receipt
@@ -142,23 +146,20 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
 def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: bool) -> None:
     """One mail per receipt, in the words of what it led to."""
     store = store_rules()
-    about = {"lines": list(order.lines.all()), "store": store, "key": str(receipt.pk)}
+    mail = partial(order_mail, order=order, lines=list(order.lines.all()), store=store, key=str(receipt.pk))
     amount = show(receipt.amount)
     if not order.is_alive:
-        mail = order_mail("late_money", order, amount=amount, **about)
+        ask = mail("late_money", amount=amount)
     elif payment.status == PaymentStatus.PENDING:
-        mail = order_mail(
+        ask = mail(
             "payment_partly_received",
-            order,
             received=show(payment.received),
             missing=show(payment.missing),
             due=date_format(timezone.localtime(order.pay_by), "DATE_FORMAT") if order.pay_by else "",
             instructions=instructions_for_mail(payment, order, store),
-            **about,
         )
     elif order.to_return:
-        mail = order_mail("overpaid", order, amount=amount, surplus=show(order.to_return), **about)
+        ask = mail("overpaid", amount=amount, surplus=show(order.to_return))
     else:
-        mail = order_mail("payment_received", order, amount=amount, revived=revived, **about)
-    notifications_queue(mail)
-
+        ask = mail("payment_received", amount=amount, revived=revived)
+    notifications_queue(ask)

@@ -74,7 +74,9 @@ def why_not(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store:
         if total.currency == store.currency and total > store.cash_limit:
             return f"Possible up to {show(store.cash_limit)}; this order is {show(total)}."
         if not is_known_buyer:
-            return "Sign in first, or confirm your mail address, so that the artisans know you are really there."
+            return (
+                "Sign in first, or confirm your mail address, so that the artisans know you are really there."
+            )
     return ""
 
 
@@ -88,7 +90,9 @@ def method_read(method: str, provider: str | None = None) -> PaymentMethod:
     return PaymentMethod(method)
 
 
-def payment_start(placed: Placed, *, method: PaymentMethod, store: StoreRules, actor: User | None = None) -> Payment:
+def payment_start(
+    placed: Placed, *, method: PaymentMethod, store: StoreRules, actor: User | None = None
+) -> Payment:
     """Write a PENDING payment over what the order owes, in the transaction that holds the order's lock.
 
     The clock of the order follows the method; cash on delivery confirms it at once.
@@ -194,9 +198,12 @@ def payment_follow_sums(payment: Payment, *, cause: str, actor: User | None) -> 
 
 
 def order_settle(order: Order, *, cause: str, actor: User | None) -> None:
-    """Tell the order the sums over all its payments."""
+    """Tell the order the sums over all its payments; a payment that it needs no more is closed, or it is paid twice."""
     received, refunded = settled_sums(order)
     order_apply_settlement(order, received=received, refunded=refunded, cause=cause, actor=actor)
+    left = open_payment(order)
+    if left is not None and not order.balance_due:
+        payment_move(left, PaymentStatus.CANCELLED, cause="the order is paid without it", actor=actor)
 
 
 @transaction.atomic
@@ -230,7 +237,9 @@ def payment_choose(
             hold_for(order, method)
         return current, False
     if current is not None:
-        payment_move(current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer")
+        payment_move(
+            current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer"
+        )
     return payment_start(placed_of(order), method=method, store=store_rules(), actor=actor), True
 
 
@@ -251,7 +260,7 @@ def payment_instructions(payment: Payment, order: Order, store: StoreRules) -> I
     )
     due = timezone.localtime(order.pay_by).date() if order.pay_by else None
     return instructions(
-        payment.payment_method, amount=payment.missing, reference=order.order_number, due=due, account=account
+        payment.payment_method, amount=order.balance_due, reference=order.order_number, due=due, account=account
     )
 
 
@@ -273,7 +282,9 @@ def instructions_for_mail(payment: Payment, order: Order, store: StoreRules) -> 
 def mail_instructions(placed: Placed, payment: Payment, *, store: StoreRules) -> None:
     order = placed.order
     is_cash = payment.payment_method == PaymentMethod.CASH_ON_DELIVERY
-    unconfirmed = order.user_id is None and order.mailbox_confirmed_at is None and order.expires_at is not None
+    unconfirmed = (
+        order.user_id is None and order.mailbox_confirmed_at is None and order.expires_at is not None
+    )
     until = date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT") if unconfirmed else ""
     notifications_queue(
         order_mail(
