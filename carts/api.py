@@ -60,12 +60,11 @@ class CartViewSet(viewsets.ViewSet):
         """A new cart (201), or the one that is open already (200); a new guest also gets `token`."""
         data = validated(CartIn, request.data or {})
         principal = Principal.of_api(request)
-        cart, token = cart_open(principal)
+        cart, token, is_new = cart_open(principal)
         owner = Principal(user=cart.user, cart_hash=cart.token_hash or "")
         if data.get("items"):
             cart_items_add(principal=owner, cart_id=cart.pk, adds=pieces(data["items"]))
         body = cart_out(cart, self.summary(cart), token=token)
-        is_new = bool(token) or cart.created_at == cart.updated_at
         return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
     def retrieve(self, request: Request, pk: str) -> Response:

@@ -30,7 +30,7 @@ def open_cart(principal: Principal) -> Cart | None:
 
 def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True) -> Cart:
     """The cart, locked until the transaction ends. Errors: Missing for a foreign one, CartClosed."""
-    cart = carts_visible_to(principal).select_for_update(of=("self",)).filter(pk=cart_id).first()
+    cart = carts_visible_to(principal).select_for_update(of=("self",), no_key=True).filter(pk=cart_id).first()
     if cart is None:
         raise Missing("There is no such cart.")
     if must_be_open and cart.status != CartStatus.OPEN:

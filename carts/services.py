@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -18,20 +19,29 @@ from orders.selectors import store_rules
 MAX_ITEMS = 100
 
 
-def cart_open(principal: Principal, *, currency: str = "") -> tuple[Cart, str]:
-    """The open cart of this principal, or a new one; with it, once, the token of a new guest cart (else "")."""
+class OpenedCart(NamedTuple):
+    """`token`: once, for a new guest cart; else empty."""
+
+    cart: Cart
+    token: str
+    is_new: bool
+
+
+def cart_open(principal: Principal, *, currency: str = "") -> OpenedCart:
+    """The open cart of this principal, or a new one."""
     cart = open_cart(principal)
     if cart is not None:
-        return cart, ""
+        return OpenedCart(cart, "", is_new=False)
     currency = currency or store_rules().currency
     if principal.user is None:
         token = new_secret()
-        return Cart.objects.create(token_hash=hash_secret(token), currency=currency), token
+        cart = Cart.objects.create(token_hash=hash_secret(token), currency=currency)
+        return OpenedCart(cart, token, is_new=True)
     try:
         with transaction.atomic():
-            return Cart.objects.create(user=principal.user, currency=currency), ""
+            return OpenedCart(Cart.objects.create(user=principal.user, currency=currency), "", is_new=True)
     except IntegrityError:  # another tab was faster
-        return Cart.objects.get(user=principal.user, status=CartStatus.OPEN), ""
+        return OpenedCart(Cart.objects.get(user=principal.user, status=CartStatus.OPEN), "", is_new=False)
 
 
 @transaction.atomic
@@ -134,8 +144,7 @@ def cart_merge(*, guest: Principal, user: User) -> None:
     if guest_cart is None:
         return
     owner = Principal(user=user)
-    cart, _ = cart_open(owner, currency=guest_cart.currency)
-    cart = cart_lock(owner, cart.pk)
+    cart = cart_lock(owner, cart_open(owner, currency=guest_cart.currency).cart.pk)
     guest_cart = cart_lock(guest, guest_cart.pk)
     have = {item.product_id: item for item in cart.items.all()}
     for item in guest_cart.items.all():

@@ -58,7 +58,7 @@ def item_add(request: HttpRequest) -> HttpResponse:
     except ValueError:
         messages.error(request, "Choose a quantity of 1 or more.")
         return response
-    cart, token = cart_open(principal)
+    cart, token, _ = cart_open(principal)
     keep_token(response, token)
     owner = principal if not token else Principal(cart_hash=hash_secret(token))
     try:

@@ -174,9 +174,13 @@ class Order(BaseModel):
 
     @property
     def balance_due(self) -> Money:
-        """What the buyer still owes: nothing once the order is closed."""
-        owed = self.total_minor - self.received_minor + self.refunded_minor if self.is_alive else 0
-        return self.money(max(0, owed))
+        """What the buyer still owes: nothing once the order was paid in full, or is closed.
+
+        A refund of a paid order is given, it is not owed again; a returned part payment is.
+        """
+        if not self.is_alive or self.received_minor >= self.total_minor:
+            return self.money(0)
+        return self.money(self.total_minor - self.received_minor + self.refunded_minor)
 
     @property
     def to_return(self) -> Money:

@@ -32,7 +32,7 @@ def orders_visible_to(principal: Principal) -> QuerySet[Order]:
 
 def order_lock(order_id: UUID) -> Order:
     """The order, locked until the transaction ends. Errors: Missing."""
-    order = Order.objects.select_for_update(of=("self",)).filter(pk=order_id).first()
+    order = Order.objects.select_for_update(of=("self",), no_key=True).filter(pk=order_id).first()
     if order is None:
         raise Missing("There is no such order.")
     return order

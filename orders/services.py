@@ -11,7 +11,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Product
-from artisans.catalog.services import StockGone, StockLine, stock_return, stock_take
+from artisans.catalog.services import StockGone, StockLine, products_lock, stock_return, stock_take
 from artisans.core.errors import Conflict
 from artisans.core.state import check_transition
 from artisans.notifications.services import notifications_queue
@@ -201,6 +201,7 @@ def order_apply_settlement(
         return
     placed = placed_of(order)
     if order.status == OrderStatus.EXPIRED:
+        products_lock(line.product_id for line in placed.lines)
         try:
             stock_take(
                 lines=stock_lines(placed.lines),

@@ -26,7 +26,7 @@ def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
     if order_id is None:
         raise Missing("There is no such payment.")
     order = order_lock(order_id)
-    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
+    payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
     payment.order = order
     return payment, order
 

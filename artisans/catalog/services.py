@@ -34,12 +34,20 @@ class StockGone(Conflict):
 
 def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
     """The products, locked in the order of their keys until the transaction ends. Missing ids are left out."""
-    rows = Product.objects.select_for_update(of=("self",)).select_related("artisan").filter(pk__in=set(ids))
+    rows = (
+        Product.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("artisan")
+        .filter(pk__in=set(ids))
+    )
     return {product.pk: product for product in rows.order_by("pk")}
 
 
 def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> None:
-    """Take all lines or none (StockGone). Call inside the transaction that writes the order."""
+    """Take all lines or none (StockGone).
+
+    Call inside the transaction that writes the order, with the products locked (products_lock): an UPDATE of several
+    rows locks them in no certain order.
+    """
     lines = list(lines)
     wanted = sum_by_product(lines)
     enough = Q()
@@ -57,6 +65,7 @@ def stock_return(*, lines: Iterable[StockLine], reason: str, stock_round: int = 
     lines = list(lines)
     wanted = sum_by_product(lines)
     with transaction.atomic():
+        products_lock(wanted)
         record(StockMoveKind.RETURN, lines, sign=1, reason=reason, stock_round=stock_round)
         Product.objects.filter(pk__in=wanted).update(stock=F("stock") + amounts(wanted))
 

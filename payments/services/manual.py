@@ -22,7 +22,7 @@ from orders.statuses import OrderStatus
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider
 from payments.models import Payment, Receipt
-from payments.selectors import payment_lock
+from payments.selectors import open_payment, payment_lock
 from payments.services.payments import instructions_for_mail, order_settle, payment_follow_sums, payment_move
 from payments.statuses import PaymentStatus
 
@@ -150,13 +150,13 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
     amount = show(receipt.amount)
     if not order.is_alive:
         ask = mail("late_money", amount=amount)
-    elif payment.status == PaymentStatus.PENDING:
+    elif order.balance_due:
         ask = mail(
             "payment_partly_received",
-            received=show(payment.received),
-            missing=show(payment.missing),
+            received=show(order.received),
+            missing=show(order.balance_due),
             due=date_format(timezone.localtime(order.pay_by), "DATE_FORMAT") if order.pay_by else "",
-            instructions=instructions_for_mail(payment, order, store),
+            instructions=instructions_for_mail(open_payment(order) or payment, order, store),
         )
     elif order.to_return:
         ask = mail("overpaid", amount=amount, surplus=show(order.to_return))

@@ -23,7 +23,7 @@ from orders.selectors import order_lock, store_rules
 from orders.services import Placed, order_apply_settlement, order_hold, order_release, placed_of
 from orders.statuses import OrderStatus
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue
-from payments.methods import GUEST_HOLD, OFFERED, SPECS, PaymentMethod, Provider
+from payments.methods import GUEST_HOLD, LONGEST_HOLD, OFFERED, SPECS, PaymentMethod, Provider
 from payments.models import Payment, PaymentTransition
 from payments.providers.manual_provider import Account, Instructions, instructions
 from payments.selectors import open_payment, settled_sums
@@ -134,10 +134,15 @@ def hold_for(order: Order, method: PaymentMethod) -> None:
     if spec.told is None:
         order_hold(order, pay_by=None, expires_at=None)
         return
-    pay_by = now + spec.told
+    longest = (
+        order.created_at + LONGEST_HOLD
+    )  # changing the method again and again must not hold stock for ever
+    pay_by = min(now + spec.told, longest)
     is_guest = order.user_id is None and order.mailbox_confirmed_at is None
     short = spec.provider == Provider.MANUAL and is_guest
-    order_hold(order, pay_by=pay_by, expires_at=now + GUEST_HOLD if short else pay_by + spec.slack)
+    order_hold(
+        order, pay_by=pay_by, expires_at=now + GUEST_HOLD if short else min(pay_by + spec.slack, longest)
+    )
 
 
 def full_hold(payment: Payment) -> datetime | None:
@@ -201,6 +206,20 @@ def order_settle(order: Order, *, cause: str, actor: User | None) -> None:
     """Tell the order the sums over all its payments; a payment that it needs no more is closed, or it is paid twice."""
     received, refunded = settled_sums(order)
     order_apply_settlement(order, received=received, refunded=refunded, cause=cause, actor=actor)
+    open_payment_follow(order, cause=cause, actor=actor)
+
+
+def open_payment_follow(order: Order, *, cause: str, actor: User | None) -> None:
+    """Money that came by another payment lowers what the open one by hand is over, or ends it."""
+    payment = open_payment(order)
+    if payment is None or payment.payment_provider != Provider.MANUAL:
+        return
+    amount = payment.received_minor + order.balance_due.minor
+    if amount == 0 or not order.is_alive:
+        payment_move(payment, PaymentStatus.CANCELLED, cause=f"not needed: {cause}", actor=actor)
+    elif amount < payment.amount_minor:
+        payment.amount_minor = amount
+        payment_follow_sums(payment, cause=cause, actor=actor)
     left = open_payment(order)
     if left is not None and not order.balance_due:
         payment_move(left, PaymentStatus.CANCELLED, cause="the order is paid without it", actor=actor)
@@ -222,7 +241,7 @@ def payment_choose(
     """
     order = order_lock(order_id)
     due = order.balance_due
-    if not due or (order.released_at is not None and order.status != OrderStatus.CONFIRMED):
+    if not due:
         raise NothingDue
     believed = due.as_decimal() if amount is None else amount
     if believed != due.as_decimal() or currency not in {None, due.currency}:
@@ -236,6 +255,8 @@ def payment_choose(
             payment_move(current, PaymentStatus.PENDING, cause="tried again", actor=actor, actor_name="buyer")
             hold_for(order, method)
         return current, False
+    if order.status != OrderStatus.PENDING:
+        raise NothingDue
     if current is not None:
         payment_move(
             current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer"
@@ -260,7 +281,11 @@ def payment_instructions(payment: Payment, order: Order, store: StoreRules) -> I
     )
     due = timezone.localtime(order.pay_by).date() if order.pay_by else None
     return instructions(
-        payment.payment_method, amount=order.balance_due, reference=order.order_number, due=due, account=account
+        payment.payment_method,
+        amount=order.balance_due,
+        reference=order.order_number,
+        due=due,
+        account=account,
     )
 
 

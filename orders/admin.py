@@ -1,0 +1,132 @@
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from artisans.core.admin import (
+    BAD,
+    GOOD,
+    WAIT,
+    DayRangeFilter,
+    FiguresForm,
+    PagesAdmin,
+    ReadOnlyAdmin,
+    amount_text,
+    page_of,
+    percent_text,
+)
+from artisans.core.templatetags.money import show
+from orders.models import Parcel, StoreRules
+from orders.statuses import ParcelStatus
+
+PARCEL_TONES = {
+    ParcelStatus.NEW: WAIT,
+    ParcelStatus.PACKED: WAIT,
+    ParcelStatus.SHIPPED: GOOD,
+    ParcelStatus.DELIVERED: GOOD,
+    ParcelStatus.CANCELLED: BAD,
+}
+
+
+class StoreRulesForm(FiguresForm):
+    amounts = {"shipping": "shipping_minor", "cash_limit": "cash_limit_minor"}
+    percents = {"tax_rate": "tax_rate_ppm"}
+
+    shipping = amount_text("Shipping per order", help_text="One flat amount, untaxed, such as 5.99.")
+    cash_limit = amount_text(
+        "Cash on delivery up to", help_text="The total of an order that may be paid at the door."
+    )
+    tax_rate = percent_text("Tax rate", help_text="Such as 10 or 8.875. It holds for new orders only.")
+
+    class Meta:
+        model = StoreRules
+        exclude = ("tax_rate_ppm", "shipping_minor", "cash_limit_minor")  # all others are shown
+
+
+@admin.register(StoreRules)
+class StoreRulesAdmin(PagesAdmin):
+    form = StoreRulesForm
+    list_display = ("name", "currency", "tax", "shipping_shown", "cash_limit_shown")
+    fieldsets = (
+        ("The store", {"fields": ("name", "support_email", "country", "currency")}),
+        ("What orders cost", {"fields": ("tax_rate", "shipping", "cash_limit")}),
+        (
+            "Bank transfers go to",
+            {"fields": ("account_holder", "account_iban", "account_bic", "account_bank")},
+        ),
+        ("Checks", {"fields": ("check_payee", "check_address")}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: StoreRules | None = None) -> bool:
+        return False
+
+    @display(description="Tax")
+    def tax(self, rules: StoreRules) -> str:
+        return f"{rules.tax_rate_ppm / 10_000:g} %"
+
+    @display(description="Shipping")
+    def shipping_shown(self, rules: StoreRules) -> str:
+        return show(rules.shipping)
+
+    @display(description="Cash up to")
+    def cash_limit_shown(self, rules: StoreRules) -> str:
+        return show(rules.cash_limit)
+
+
+@admin.register(Parcel)
+class ParcelAdmin(ReadOnlyAdmin):
+    list_display = ("label", "artisan", "state", "total_shown", "tracking", "cash_reported_at", "created_at")
+    list_filter = ("status", "artisan", ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("order", "artisan")
+    search_fields = ("order__order_number__istartswith", "=tracking")
+    search_help_text = "Order number or tracking number"
+    ordering = ("-created_at", "number")
+    fields = (
+        "order_link",
+        "artisan",
+        "number",
+        "state",
+        "carrier",
+        "tracking",
+        "cash_reported_at",
+        ("subtotal_shown", "tax_shown"),
+        ("shipping_shown", "total_shown"),
+        "share_shown",
+    )
+
+    @display(description="Parcel", ordering="order__order_number")
+    def label(self, parcel: Parcel) -> str:
+        return str(parcel)
+
+    @display(description="Order")
+    def order_link(self, parcel: Parcel) -> SafeString:
+        return format_html('<a class="aa-link" href="{}">{}</a>', page_of(parcel.order), parcel.order)
+
+    @display(description="State", ordering="status", label=PARCEL_TONES)
+    def state(self, parcel: Parcel) -> tuple[str, str]:
+        return parcel.status, parcel.get_status_display()
+
+    @display(description="Total", ordering="total_minor")
+    def total_shown(self, parcel: Parcel) -> str:
+        return show(parcel.total)
+
+    @display(description="Subtotal")
+    def subtotal_shown(self, parcel: Parcel) -> str:
+        return show(parcel.subtotal)
+
+    @display(description="Tax")
+    def tax_shown(self, parcel: Parcel) -> str:
+        return show(parcel.tax)
+
+    @display(description="Shipping")
+    def shipping_shown(self, parcel: Parcel) -> str:
+        return show(parcel.shipping)
+
+    @display(description="The artisan earns")
+    def share_shown(self, parcel: Parcel) -> str:
+        return show(parcel.share)
