@@ -1,0 +1,83 @@
+"""The documents' own calls, run against a real server as they stand there."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from artisans.accounts.models import AuthToken
+from artisans.accounts.principals import Principal
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
+from carts.services import cart_open
+from orders.models import Order
+from payments.models import Payment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def blocks(name: str, language: str) -> list[str]:
+    text = Path(settings.BASE_DIR, name).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def run(script: str) -> str:
+    done = subprocess.run(  # noqa: S603  # our own documents
+        ["bash", "-euc", script],  # noqa: S607
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def product(store) -> Product:
+    return ProductFactory(price_minor=8545, stock=25)
+
+
+def test_the_calls_of_the_api_document_do_what_it_says(live_server, shopper, product):
+    _, token = AuthToken.objects.create(user=shopper)
+    cart = cart_open(Principal(user=shopper)).cart
+    named = {
+        "http://localhost:8000": live_server.url,
+        "<token>": token,
+        "product-uuid": str(product.pk),
+        "{cart_id}": str(cart.pk),
+    }
+
+    def call(script: str) -> dict:
+        for name, value in named.items():
+            script = script.replace(name, value)
+        return json.loads(run(script.replace("curl ", "curl -sS --fail-with-body ")))
+
+    place, pay, add, checkout = blocks("docs/api.md", "bash")
+    order = call(place)
+    named["order-uuid"] = order["id"]
+    payment = call(pay)
+    filled = call(add)
+    ordered = call(checkout)
+
+    assert (order["status"], order["total"]) == ("PENDING", "99.99")
+    assert (payment["status"], payment["amount"]) == ("PENDING", "99.99")
+    assert payment["next_action"]["reference"] == order["order_number"]
+    assert [item["quantity"] for item in filled["items"]] == [2]
+    assert ordered["payment"]["status"] == "PENDING"
+    assert Order.objects.count() == 2
+    assert Payment.objects.count() == 2
+
+
+def test_the_calls_of_the_readme_lead_to_an_order(live_server, shopper, product):
+    shopper.email = "shopper@demo.test"
+    shopper.set_password("demo-alley-1")
+    shopper.save()
+    script = "\n".join(block for block in blocks("README.md", "sh") if "curl" in block)
+
+    answer = run(script.replace("http://127.0.0.1:8000", live_server.url))
+
+    assert '"transfer_money"' in answer
+    assert Order.objects.get().user == shopper
