@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from csp.decorators import csp_update
+from csp.decorators import csp_replace
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -65,6 +65,6 @@ def mail_detail(request: HttpRequest, mail_id: str) -> HttpResponse:
 
 
 @xframe_options_sameorigin
-@csp_update({"frame-ancestors": "'self'", "style-src": "'unsafe-inline'"})  # type: ignore[arg-type]  # typed for views without arguments
+@csp_replace({"frame-ancestors": "'self'", "style-src": "'unsafe-inline'"})  # type: ignore[arg-type]  # typed for views without arguments
 def mail_html(request: HttpRequest, mail_id: str) -> HttpResponse:
     return HttpResponse(find(mail_id).html)

@@ -44,7 +44,7 @@ class PrivatePagesMiddleware:
         response = self.get_response(request)
         if request.path.startswith((*self.private, *settings.API_PREFIXES)):
             response.setdefault("Cache-Control", "no-store")
-        if request.path.startswith("/shop/orders"):
+        if request.path.startswith("/shop/orders/") and request.path != "/shop/orders/find/":
             response["Referrer-Policy"] = "no-referrer"
         return response
 
@@ -59,7 +59,7 @@ class AdminContentPolicyMiddleware:
         response = self.get_response(request)
         if request.path.startswith("/admin/") and isinstance(response, HttpResponse):
             response._csp_update = {  # type: ignore[attr-defined]  # the hook of django-csp's decorators
-                "script-src": ["'unsafe-eval'", "'unsafe-inline'"],
-                "style-src": ["'unsafe-inline'"],
+                "script-src": ["'self'", "'unsafe-eval'", "'unsafe-inline'"],
+                "style-src": ["'self'", "'unsafe-inline'"],
             }
         return response
