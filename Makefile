@@ -1,0 +1,30 @@
+# The commands of this repository. The work itself is done in scripts/.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup run test check format clean
+
+# Byte code lies with everything else that is written here, below var/.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: ## Install everything that work on the shop needs into .venv
+	@scripts/setup.sh dev
+
+run: ## Start the whole shop on this machine (PORT=8000)
+	@scripts/setup.sh
+	@.venv/bin/python -m scripts.run
+
+test: setup ## Run all tests, on SQLite and on PostgreSQL, with crashes and browsers
+	@.venv/bin/python -m scripts.test
+
+check: setup ## Check format, lint, types, layers, migrations, settings, templates
+	@.venv/bin/python -m scripts.check
+
+format: setup ## Format the code and repair what the linter can
+	@.venv/bin/python -m ruff format --quiet
+	@.venv/bin/python -m ruff check --fix
+
+clean: ## Remove var/: database, mails, logs, caches of this machine
+	@rm -rf var

@@ -1,0 +1,71 @@
+"""Every check of `make check`: all run, each prints one line, the complaints come at the end."""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "scripts/sample_production.env"
+THROW_AWAY = {"SECRET_KEY": "only-for-checks" * 4, "DATABASE_URL": "sqlite://:memory:"}
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    argv: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def sample_production() -> dict[str, str]:
+    lines = (line.strip() for line in SAMPLE.read_text().splitlines())
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+CHECKS = (
+    Check("types", ("-m", "mypy", ".")),
+    Check("format", ("-m", "ruff", "format", "--check", ".")),
+    Check("lint", ("-m", "ruff", "check", ".")),
+    Check(
+        "layers", ("-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache")
+    ),
+    Check("migrations", ("manage.py", "makemigrations", "--check", "--dry-run"), THROW_AWAY),
+    Check(
+        "production settings",
+        ("manage.py", "check", "--deploy", "--fail-level", "WARNING"),
+        sample_production(),
+    ),
+    Check("templates", ("-m", "djlint", "--lint", "--quiet", "templates")),
+    Check("no foreign scripts", ("-m", "scripts.foreign")),
+)
+
+
+def run(check: Check) -> str:
+    """Run one check and print its line; returns its complaint, empty when all is well."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *check.argv],
+        env=os.environ | check.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    verdict = "FAILED" if done.returncode else "ok"
+    print(f"{check.name:20} {verdict:6} {time.monotonic() - started:5.1f} s", flush=True)
+    return f"\n=== {check.name} ===\n{done.stdout.strip()}" if done.returncode else ""
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        complaints = [complaint for complaint in pool.map(run, CHECKS) if complaint]
+    print("\n".join(complaints) or "Everything is in order.")
+    return int(bool(complaints))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Tables, demo goods and static files for `make run`; what is there already is left alone."""
+
+import os
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+
+ROOT = Path(__file__).resolve().parent.parent
+MANIFEST = ROOT / "var/static/staticfiles.json"
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
+    django.setup()
+    print("Preparing the database …", flush=True)
+    call_command("migrate", verbosity=0)
+    print("Filling the shelves …", flush=True)
+    call_command("demo_data", verbosity=0)
+    if not static_files_are_fresh():
+        print("Collecting styles and scripts …", flush=True)
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def static_files_are_fresh() -> bool:
+    sources = [ROOT / "constraints.txt", *ROOT.glob("static/**/*")]
+    return MANIFEST.exists() and MANIFEST.stat().st_mtime > max(path.stat().st_mtime for path in sources)
+
+
+if __name__ == "__main__":
+    main()

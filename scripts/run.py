@@ -1,0 +1,170 @@
+"""Run the whole shop on this machine: web server and worker, on SQLite, everything kept below var/."""
+
+import os
+import secrets
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import deque
+from contextlib import suppress
+from http.client import HTTPException
+from pathlib import Path
+
+from honcho.manager import Manager
+from honcho.printer import Message
+
+from scripts.terminal import abandoned_by, own_ctrl_c
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = f"exec {shlex.quote(sys.executable)} -m"
+PROCESSES = {
+    "web": f"{PYTHON} gunicorn artisans.wsgi --bind 127.0.0.1:$PORT --workers 1 --threads 8"
+    " --graceful-timeout 3 --no-control-socket --log-level warning",
+    "worker": f"{PYTHON} celery --quiet -A artisans worker -P threads -c 2 -B --loglevel INFO"
+    " --without-gossip --without-mingle --without-heartbeat",
+}
+PATIENCE = 180  # seconds for the processes to become ready
+WELCOME = """
+  The alley is open; Ctrl-C closes it.
+
+    shop           {url}/
+    admin          {url}/admin/
+    mails          {url}/demo/mail/
+    API            {url}/products/
+
+    log in as      shopper@demo.test    buys
+                   artisan@demo.test    sells
+                   staff@demo.test      approves and refunds
+                   admin@demo.test      may do everything
+    with password  demo-alley-1
+"""
+
+
+class Failure(Exception):
+    """Why the shop is not running, in words for the person who started it."""
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))  # the terminal was closed
+    try:
+        with own_ctrl_c():
+            env = checked_environment()
+            prepare(env)
+            Shop(env).loop()
+    except KeyboardInterrupt:
+        pass
+    except Failure as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return 1
+    print("\nThe alley is closed.")
+    return 0
+
+
+def checked_environment() -> dict[str, str]:
+    host, port = os.environ.get("HOST") or "localhost", os.environ.get("PORT") or "8000"
+    if host not in {"127.0.0.1", "localhost"}:
+        raise Failure(
+            f"HOST is {host}, but the demo has public passwords and serves 127.0.0.1 only: unset HOST."
+        )
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(port)))
+        except (OSError, OverflowError, ValueError) as error:
+            raise Failure(f"Port {port} cannot be used ({error}); try: make run PORT=8001") from None
+    return os.environ | {"DEMO": "true", "PORT": port}
+
+
+def prepare(env: dict[str, str]) -> None:
+    key = ROOT / "var/secret_key"
+    if not key.exists():
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_urlsafe(50))
+    argv = [sys.executable, "-m", "scripts.prepare"]
+    if subprocess.run(argv, env=env | {"LOG_LEVEL": "WARNING"}, check=False).returncode:
+        raise Failure("The shop could not be prepared; see the lines above.")
+
+
+class Shop(Manager):
+    """Honcho's manager, silent until the shop is ready; it ends when told to or when a process ends."""
+
+    width = 0  # honcho takes us as its printer and sets this
+
+    def __init__(self, env: dict[str, str]) -> None:
+        super().__init__(printer=self)
+        self.url = f"http://127.0.0.1:{env['PORT']}"
+        self.is_open = False
+        self.worker_is_ready = False
+        self.problem = ""
+        self.last_lines: deque[str] = deque(maxlen=25)
+        for name, command in PROCESSES.items():
+            self.add_process(name, command, env=env)
+
+    def loop(self) -> None:
+        print("Opening .", end="", flush=True)
+        threading.Thread(
+            target=self.watch, args=(os.getppid(), time.monotonic() + PATIENCE), daemon=True
+        ).start()
+        super().loop()
+        if self.problem:
+            lines = [] if self.is_open else self.last_lines
+            raise Failure("\n".join([*lines, self.problem]))
+
+    def write(self, message: Message) -> None:
+        text = message.data if isinstance(message.data, str) else message.data.decode(errors="replace")
+        if message.name != "system":
+            self.worker_is_ready |= message.name == "worker" and " ready." in text
+            for line in filter(str.strip, text.splitlines()):
+                self.last_lines.append(f"{message.name:6} | {line}")
+                if self.is_open:
+                    with suppress(OSError):  # the terminal may be gone
+                        print(self.last_lines[-1], flush=True)
+        elif " stopped " in text and self.returncode is None:
+            self.problem = (
+                f"The shop is closed, because its {text.split()[0]} process stopped; see the lines above."
+            )
+
+    def terminate(self) -> None:
+        if self._all_started():  # before that honcho knows no process ids; watch() comes back to it
+            super().terminate()
+
+    def watch(self, parent: int, deadline: float) -> None:
+        while True:
+            time.sleep(0.5)
+            if self.returncode is not None:
+                self.terminate()
+            elif abandoned_by(parent):
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif not self.is_open:
+                self.try_to_open(deadline)
+
+    def try_to_open(self, deadline: float) -> None:
+        if self.worker_is_ready and answers(f"{self.url}/health/ready"):
+            self.is_open = True
+            print(WELCOME.format(url=self.url), flush=True)
+        elif time.monotonic() > deadline:
+            self.problem = f"The shop did not become ready in {PATIENCE} seconds; see the lines above."
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            print(".", end="", flush=True)
+
+
+def answers(url: str) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=2):
+            return True
+    except (OSError, HTTPException):
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
