@@ -198,6 +198,14 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = reverse_lazy("payments:order_history")
 ACCOUNT_ADAPTER = "artisans.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "artisans.accounts.forms.LoginForm",
+    "signup": "artisans.accounts.forms.SignupForm",
+    "add_email": "artisans.accounts.forms.AddEmailForm",
+    "change_password": "artisans.accounts.forms.ChangePasswordForm",
+    "reset_password": "artisans.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "artisans.accounts.forms.ResetPasswordKeyForm",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -283,5 +291,33 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
+    },
+}
+
+# ---- the staff's desk (django-unfold) ----------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Artisans Alley, staff",
+    "SITE_HEADER": "Artisans Alley",
+    "SITE_SUBHEADER": "The staff’s desk",
+    "SITE_SYMBOL": "storefront",
+    "ENVIRONMENT": "artisans.admin_site.environment",
+    "DASHBOARD_CALLBACK": "artisans.admin_site.dashboard",
+    "STYLES": ["artisans.admin_site.stylesheet"],
+    "SIDEBAR": {"navigation": "artisans.admin_site.navigation"},
+    "TABS": "artisans.admin_site.tabs",
+    "COLORS": {
+        "primary": {
+            "50": "#eef7f3",
+            "100": "#d6ebe2",
+            "200": "#aed7c7",
+            "300": "#7fbda6",
+            "400": "#4e9c82",
+            "500": "#2f7f67",
+            "600": "#1c6452",
+            "700": "#14493b",
+            "800": "#0f3d32",
+            "900": "#0b2d24",
+            "950": "#061a15",
+        }
     },
 }
