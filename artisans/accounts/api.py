@@ -49,7 +49,7 @@ class TokenView(APIView):
         count("login_account", normal_email(data["email"]), client_address(plain))
         row, token = token_issue(request=plain, **data)
         answer = {"token": token, "expires_at": utc(row.expiry), "user": user_out(row.user)}
-        return Response(answer, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+        return Response(answer, headers={"Cache-Control": "no-store"})
 
 
 class LogoutView(APIView):

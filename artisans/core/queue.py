@@ -4,12 +4,24 @@ Whatever must happen is a row already. A broker that is down costs time (the swe
 """
 
 import logging
+import time
 from uuid import UUID
 
 from celery import current_app
 from django.db import transaction
 
 logger = logging.getLogger(__name__)
+
+PAUSE = 10  # seconds without ringing after a failure: a broker that hangs must not hold up every buyer
+
+
+class Broken:
+    """Until when this process does not ring; a race between threads costs one more failed ring."""
+
+    until = 0.0
+
+
+broken = Broken()
 
 
 def run_after_commit(name: str, *ids: UUID) -> None:
@@ -21,9 +33,12 @@ def run_after_commit(name: str, *ids: UUID) -> None:
     arguments = tuple(str(i) for i in ids)
 
     def ring() -> None:
+        if time.monotonic() < broken.until:
+            return
         try:
             task.apply_async(arguments, retry=False, ignore_result=True)
         except Exception:  # a broker fails in as many ways as it has transports; the sweeper has the row
+            broken.until = time.monotonic() + PAUSE
             logger.warning("doorbell_failed", extra={"task": name}, exc_info=True)
 
     transaction.on_commit(ring)

@@ -37,8 +37,8 @@ def notifications_queue(*asks: MailAsk) -> None:
         for ask in asks
     ]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
-    for row in rows:
-        run_after_commit("notifications.send", row.pk)
+    if rows:
+        run_after_commit("notifications.send", *[row.pk for row in rows])
 
 
 def notification_send(notification_id: UUID) -> bool:

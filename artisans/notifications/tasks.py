@@ -6,8 +6,9 @@ from artisans.notifications.services import notification_send, notifications_swe
 
 
 @shared_task(name="notifications.send")
-def notification_send_task(notification_id: str) -> None:
-    notification_send(UUID(notification_id))
+def notification_send_task(*notification_ids: str) -> None:
+    for notification_id in notification_ids:
+        notification_send(UUID(notification_id))
 
 
 @shared_task(name="notifications.sweep")

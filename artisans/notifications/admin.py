@@ -1,0 +1,142 @@
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template import TemplateDoesNotExist
+from django.utils import timezone
+from django.utils.text import Truncator
+
+from artisans.core.admin import BAD, GOOD, WAIT, DayRangeFilter, ReadOnlyAdmin, column, is_uuid, page_of, when
+from artisans.core.tokens import mailbox_token, order_token
+from artisans.notifications.models import MailState, Notification
+from artisans.notifications.rendering import Mail, render
+from artisans.notifications.services import notification_retry
+
+TONES = {MailState.WAITING: WAIT, MailState.SENT: GOOD, MailState.DEAD: BAD}
+SOON = timedelta(minutes=5)
+
+
+def mails_stuck() -> QuerySet[Notification]:
+    """Mails that should be out by now: given up, failed at least once, or waiting for minutes."""
+    late = Q(tries__gt=0) | Q(created_at__lt=timezone.now() - SOON)
+    return Notification.objects.filter(Q(state=MailState.DEAD) | Q(state=MailState.WAITING) & late)
+
+
+def masked(mail: Mail, context: dict[str, Any]) -> Mail:
+    """The mail without the credentials in its links: staff read mails, they do not become the buyer."""
+    if "order_link" not in context:
+        return mail
+    order_id, version = UUID(context["order_link"][0]), int(context["order_link"][1])
+    parts = [mail.subject, mail.text, mail.html]
+    for secret in (order_token(order_id, version), mailbox_token(order_id)):
+        parts = [part.replace(secret, "…") for part in parts]
+    return Mail(*parts)
+
+
+class DeliveryFilter(admin.SimpleListFilter):
+    title = "delivery"
+    parameter_name = "delivery"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("stuck", "Not sent, but should be")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
+        return queryset & mails_stuck() if self.value() == "stuck" else queryset
+
+
+class KindFilter(admin.SimpleListFilter):
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        kinds = Notification.objects.order_by("kind").values_list("kind", flat=True).distinct()
+        return [(kind, words(kind)) for kind in kinds]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+def words(kind: str) -> str:
+    return kind.replace("_", " ").capitalize()
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    pages = {"again": "notifications.retry_mail"}
+    detail_template = "admin/notifications/notification/detail.html"
+    list_display = ("what", "recipient", "state_shown", "tries", "error", "created", "sent")
+    list_filter = (DeliveryFilter, "state", KindFilter, ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    search_fields = ("recipient",)
+    search_help_text = "Recipient, order number, or the id of a mail"
+    actions = ("send_again",)
+
+    @column("Mail", ordering="kind", header=True)
+    def what(self, mail: Notification) -> list[str]:
+        return [words(mail.kind), mail.subject]
+
+    @column("Error", ordering="last_error")
+    def error(self, mail: Notification) -> str:
+        return Truncator(mail.last_error).chars(60) or "–"
+
+    @column("Sent", ordering="sent_at")
+    def sent(self, mail: Notification) -> str:
+        return when(mail.sent_at)
+
+    @column("State", ordering="state", label=TONES)
+    def state_shown(self, mail: Notification) -> tuple[str, str]:
+        return mail.state, mail.get_state_display()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Notification], search_term: str
+    ) -> tuple[QuerySet[Notification], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if is_uuid(term):
+            return queryset.filter(pk=term), False
+        number = "".join(term.split()).upper()
+        return queryset.filter(Q(recipient__startswith=term.lower()) | Q(context__order_number=number)), False
+
+    def has_retry_mail_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.retry_mail")
+
+    @admin.action(description="Send again what was not sent", permissions=["retry_mail"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        waiting = list(queryset.exclude(state=MailState.SENT).values_list("pk", flat=True))
+        for pk in waiting:
+            notification_retry(pk)
+        messages.success(
+            request, f"{len(waiting)} of the chosen mails are tried again now; sent ones stay as they are."
+        )
+
+    def detail(self, request: HttpRequest, obj: Notification) -> dict[str, Any]:
+        try:
+            mail = masked(render(obj), obj.context)
+        except (TemplateDoesNotExist, LookupError, ValueError) as error:
+            mail, failure = None, f"{type(error).__name__}: {error}"
+        else:
+            failure = ""
+        may_retry = obj.state != MailState.SENT and self.has_retry_mail_permission(request)
+        return {
+            "row": obj,
+            "kind": words(obj.kind),
+            "tone": TONES[MailState(obj.state)],
+            "mail": mail,
+            "failure": failure,
+            "again": page_of(obj, "again") if may_retry else "",
+        }
+
+    def again_page(self, request: HttpRequest, mail: Notification) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if mail.state == MailState.SENT:
+            raise PermissionDenied
+        notification_retry(mail.pk)
+        messages.success(request, "The mail is tried again now.")
+        return redirect(page_of(mail))
