@@ -1,0 +1,156 @@
+"""Walk one purchase through a fresh demo shop, from the shelf to the recorded money, and picture every page.
+
+Pictures go to docs/screenshots/ (wide) and docs/screenshots/narrow/ (320 pixels), for the README and for looking at.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from scripts.services import chromium, free_port, temporary_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs/screenshots"
+PASSWORD = "demo-alley-1"  # noqa: S105  # the demo's public password
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 320, "height": 720}
+ADDRESS = {
+    "email": "gia@example.com",
+    "name": "Gia Guest",
+    "line1": "12 Long Street",
+    "city": "Portland",
+    "region": "OR",
+    "postal_code": "97201",
+}
+
+
+@contextmanager
+def demo_shop() -> Iterator[str]:
+    """A shop of its own with demo data, away from var/."""
+    with temporary_folder("screenshots") as folder:
+        port = str(free_port())
+        env = os.environ | {
+            "DEMO": "true",
+            "PORT": port,
+            "SECRET_KEY": "only-for-screenshots" * 4,
+            "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+            "MEDIA_ROOT": f"{folder}/media",
+            "EMAIL_URL": f"filemail:///{folder}/mail",
+            "LOG_LEVEL": "ERROR",
+        }
+        subprocess.run([sys.executable, "-m", "scripts.prepare"], env=env, check=True)
+        command = ["-m", "gunicorn", "artisans.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8"]
+        server = subprocess.Popen([sys.executable, *command, "--no-control-socket"], env=env)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(f"{url}/health/ready")
+            yield url
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def wait_for(url: str) -> None:
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310  # our own server
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise SystemExit(f"{url} does not answer.")
+
+
+class Walk:
+    """One browser window that takes its pictures wide and narrow."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self.page: Page = browser.new_context(viewport=WIDE).new_page()
+        self.url = url
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+    def picture(self, name: str) -> None:
+        print(f"  {name}")
+        for size, folder in ((NARROW, FOLDER / "narrow"), (WIDE, FOLDER)):
+            self.page.set_viewport_size(size)
+            self.page.wait_for_load_state("networkidle")
+            self.page.screenshot(
+                path=folder / f"{name}.jpg", full_page=name != "shop", type="jpeg", quality=80
+            )
+
+    def press(self, text: str) -> None:
+        self.page.locator("main").get_by_role("button", name=text).first.click()
+        self.page.wait_for_load_state()
+
+
+def buy(walk: Walk) -> str:
+    """Three things from two artisans by bank transfer, as guest. Answers the order's address."""
+    page = walk.page
+    walk.go("/")
+    walk.picture("shop")
+    for place, slug in enumerate(["atlantic-teapot", "moon-jar", "linen-towel-pair"]):
+        walk.go(f"/shop/products/{slug}/")
+        if place == 0:
+            walk.picture("product")
+        walk.press("Add")
+    walk.picture("cart")
+    walk.go("/shop/checkout/")
+    walk.picture("checkout-1-details")
+    for name, value in ADDRESS.items():
+        page.fill(f"#id_{name}", value)
+    walk.press("Save")
+    walk.picture("checkout-2-delivery")
+    walk.press("Save")
+    page.get_by_label("Bank transfer").check()
+    walk.picture("checkout-3-payment")
+    walk.press("Save")
+    walk.picture("checkout-4-check")
+    walk.press("Order and pay")
+    walk.picture("order-awaiting")
+    return page.url
+
+
+def record(walk: Walk, order_url: str) -> None:
+    """Staff record the money; the buyer's page turns to paid."""
+    page = walk.page
+    walk.go("/admin/")
+    page.fill("input[name=login], input[name=username]", "staff@demo.test")
+    page.fill("input[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/")
+    walk.picture("admin-home")
+    walk.go("/admin/payments/payment/?needs=decision")
+    walk.picture("admin-queue")
+    page.locator("a[href$='/record/']").first.evaluate("link => location.assign(link.href)")
+    page.wait_for_url("**/record/**")
+    walk.picture("admin-record")
+    page.fill("[name=bank_reference]", "TX-2026-0001")
+    page.get_by_role("button", name="Record the money").click()
+    page.wait_for_load_state()
+    walk.picture("admin-recorded")
+    page.goto(order_url)
+    walk.picture("order-paid")
+
+
+def main() -> None:
+    os.chdir(ROOT)
+    (FOLDER / "narrow").mkdir(parents=True, exist_ok=True)
+    with demo_shop() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        print(f"Pictures of the shop, into {FOLDER.relative_to(ROOT)}:")
+        order_url = buy(Walk(browser, url))
+        record(Walk(browser, url), order_url)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
