@@ -300,11 +300,11 @@ UNFOLD = {
     "SITE_HEADER": "Artisans Alley",
     "SITE_SUBHEADER": "The staff’s desk",
     "SITE_SYMBOL": "storefront",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "artisans.admin_site.favicon"}],
     "ENVIRONMENT": "artisans.admin_site.environment",
     "DASHBOARD_CALLBACK": "artisans.admin_site.dashboard",
     "STYLES": ["artisans.admin_site.stylesheet"],
     "SIDEBAR": {"navigation": "artisans.admin_site.navigation"},
-    "TABS": "artisans.admin_site.tabs",
     "COLORS": {
         "primary": {
             "50": "#eef7f3",

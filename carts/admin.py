@@ -4,9 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 from unfold.admin import TabularInline
-from unfold.decorators import display
 
-from artisans.core.admin import GOOD, WAIT, DayRangeFilter, ReadOnlyAdmin
+from artisans.core.admin import GOOD, WAIT, DayRangeFilter, ReadOnlyAdmin, column, when
 from artisans.core.templatetags.money import show
 from carts.models import Cart, CartItem, CartStatus
 
@@ -21,13 +20,13 @@ class ItemInline(TabularInline):
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("carts.view_cart")  # type: ignore[union-attr]
+        return request.user.has_perm("carts.view_cart")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CartItem]:
         queryset: QuerySet[CartItem] = super().get_queryset(request)
         return queryset.select_related("product")
 
-    @display(description="Price last shown")
+    @column("Price last shown")
     def price(self, item: CartItem) -> str:
         return show(item.seen_price)
 
@@ -36,32 +35,36 @@ class ItemInline(TabularInline):
 class CartAdmin(ReadOnlyAdmin):
     """Wishes, to help somebody who is stuck. What the checkout was told so far is personal and not shown."""
 
-    list_display = ("short", "owner", "state", "pieces", "created_at", "updated_at")
+    list_display = ("short", "owner", "state", "pieces", "created", "updated")
     list_filter = ("status", ("updated_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("user",)
     search_fields = ("user__email__istartswith",)
     search_help_text = "Start of the owner’s address"
     ordering = ("-updated_at",)
-    fields = ("owner", "state", "currency", "order", "created_at", "updated_at")
+    fields = ("owner", "status", "currency", "order", "created_at", "updated_at")
     inlines = (ItemInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cart]:
         queryset: QuerySet[Cart] = super().get_queryset(request)
         return queryset.annotate(sum=Sum("items__quantity"))
 
-    @display(description="Cart")
+    @column("Cart")
     def short(self, cart: Cart) -> str:
         return f"…{str(cart.pk)[-6:]}"
 
-    @display(description="Owner", ordering="user__email")
+    @column("Owner", ordering="user__email")
     def owner(self, cart: Cart) -> str:
         return cart.user.email if cart.user else "Guest"
 
-    @display(description="State", ordering="status", label={CartStatus.OPEN: WAIT, CartStatus.ORDERED: GOOD})
+    @column("State", ordering="status", label={CartStatus.OPEN: WAIT, CartStatus.ORDERED: GOOD})
     def state(self, cart: Cart) -> tuple[str, str]:
         return cart.status, cart.get_status_display()
 
-    @display(description="Pieces")
+    @column("Last changed", ordering="updated_at")
+    def updated(self, cart: Cart) -> str:
+        return when(cart.updated_at)
+
+    @column("Pieces")
     def pieces(self, cart: Any) -> int:
         return cart.sum or 0

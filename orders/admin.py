@@ -1,8 +1,6 @@
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from artisans.core.admin import (
     BAD,
@@ -13,8 +11,10 @@ from artisans.core.admin import (
     PagesAdmin,
     ReadOnlyAdmin,
     amount_text,
-    page_of,
+    column,
+    link_to,
     percent_text,
+    when,
 )
 from artisans.core.templatetags.money import show
 from orders.models import Parcel, StoreRules
@@ -64,22 +64,22 @@ class StoreRulesAdmin(PagesAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: StoreRules | None = None) -> bool:
         return False
 
-    @display(description="Tax")
+    @column("Tax")
     def tax(self, rules: StoreRules) -> str:
         return f"{rules.tax_rate_ppm / 10_000:g} %"
 
-    @display(description="Shipping")
+    @column("Shipping")
     def shipping_shown(self, rules: StoreRules) -> str:
         return show(rules.shipping)
 
-    @display(description="Cash up to")
+    @column("Cash up to")
     def cash_limit_shown(self, rules: StoreRules) -> str:
         return show(rules.cash_limit)
 
 
 @admin.register(Parcel)
 class ParcelAdmin(ReadOnlyAdmin):
-    list_display = ("label", "artisan", "state", "total_shown", "tracking", "cash_reported_at", "created_at")
+    list_display = ("label", "artisan", "state", "total_shown", "tracking", "cash", "created")
     list_filter = ("status", "artisan", ("created_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("order", "artisan")
@@ -90,7 +90,7 @@ class ParcelAdmin(ReadOnlyAdmin):
         "order_link",
         "artisan",
         "number",
-        "state",
+        "status",
         "carrier",
         "tracking",
         "cash_reported_at",
@@ -99,34 +99,38 @@ class ParcelAdmin(ReadOnlyAdmin):
         "share_shown",
     )
 
-    @display(description="Parcel", ordering="order__order_number")
+    @column("Parcel", ordering="order__order_number")
     def label(self, parcel: Parcel) -> str:
         return str(parcel)
 
-    @display(description="Order")
+    @column("Order")
     def order_link(self, parcel: Parcel) -> SafeString:
-        return format_html('<a class="aa-link" href="{}">{}</a>', page_of(parcel.order), parcel.order)
+        return link_to(parcel.order)
 
-    @display(description="State", ordering="status", label=PARCEL_TONES)
+    @column("State", ordering="status", label=PARCEL_TONES)
     def state(self, parcel: Parcel) -> tuple[str, str]:
         return parcel.status, parcel.get_status_display()
 
-    @display(description="Total", ordering="total_minor")
+    @column("Cash reported", ordering="cash_reported_at")
+    def cash(self, parcel: Parcel) -> str:
+        return when(parcel.cash_reported_at)
+
+    @column("Total", ordering="total_minor")
     def total_shown(self, parcel: Parcel) -> str:
         return show(parcel.total)
 
-    @display(description="Subtotal")
+    @column("Subtotal")
     def subtotal_shown(self, parcel: Parcel) -> str:
         return show(parcel.subtotal)
 
-    @display(description="Tax")
+    @column("Tax")
     def tax_shown(self, parcel: Parcel) -> str:
         return show(parcel.tax)
 
-    @display(description="Shipping")
+    @column("Shipping")
     def shipping_shown(self, parcel: Parcel) -> str:
         return show(parcel.shipping)
 
-    @display(description="The artisan earns")
+    @column("The artisan earns")
     def share_shown(self, parcel: Parcel) -> str:
         return show(parcel.share)

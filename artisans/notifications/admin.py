@@ -9,9 +9,20 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template import TemplateDoesNotExist
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from artisans.core.admin import BAD, GOOD, WAIT, DayRangeFilter, ReadOnlyAdmin, column, is_uuid, page_of, when
+from artisans.core.admin import (
+    BAD,
+    GOOD,
+    WAIT,
+    DayRangeFilter,
+    ReadOnlyAdmin,
+    column,
+    is_uuid,
+    page_of,
+    two_lines,
+)
 from artisans.core.tokens import mailbox_token, order_token
 from artisans.notifications.models import MailState, Notification
 from artisans.notifications.rendering import Mail, render
@@ -68,25 +79,22 @@ def words(kind: str) -> str:
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
     pages = {"again": "notifications.retry_mail"}
+    views = {"All": "", "Not sent, but should be": "delivery=stuck", "Given up": "state__exact=dead"}
     detail_template = "admin/notifications/notification/detail.html"
-    list_display = ("what", "recipient", "state_shown", "tries", "error", "created", "sent")
+    list_display = ("what", "recipient", "state_shown", "tries", "error", "created")
     list_filter = (DeliveryFilter, "state", KindFilter, ("created_at", DayRangeFilter))
     list_filter_submit = True
     search_fields = ("recipient",)
     search_help_text = "Recipient, order number, or the id of a mail"
     actions = ("send_again",)
 
-    @column("Mail", ordering="kind", header=True)
-    def what(self, mail: Notification) -> list[str]:
-        return [words(mail.kind), mail.subject]
+    @column("Mail", ordering="kind")
+    def what(self, mail: Notification) -> SafeString:
+        return two_lines(words(mail.kind), mail.subject)
 
     @column("Error", ordering="last_error")
     def error(self, mail: Notification) -> str:
         return Truncator(mail.last_error).chars(60) or "–"
-
-    @column("Sent", ordering="sent_at")
-    def sent(self, mail: Notification) -> str:
-        return when(mail.sent_at)
 
     @column("State", ordering="state", label=TONES)
     def state_shown(self, mail: Notification) -> tuple[str, str]:

@@ -1,0 +1,127 @@
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from artisans.accounts.models import Role, User, normal_email
+from artisans.accounts.services import tokens_revoke
+from artisans.core.admin import GOOD, PagesAdmin, ReadOnlyAdmin, column, when
+
+# Staff sign in on the shop's own page, where the limits on guessing passwords are.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.unregister([Group, EmailAddress])
+
+
+class NewUserForm(UserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email", "name", "role")
+
+    def clean_email(self) -> str:
+        email = normal_email(self.cleaned_data["email"])
+        if User.objects.filter(email=email).exists():
+            self.add_error("email", "An account with this address exists already.")
+        return email
+
+
+class UserForm(UserChangeForm):
+    class Meta:
+        model = User
+        fields = "__all__"
+        field_classes: dict[str, Any] = {}
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002  # Django's signature
+        user = super().save(commit)
+        tokens_revoke(user)
+        return user
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, PagesAdmin):  # type: ignore[type-arg]  # no generic at run time
+    """People. Their jobs are groups; only a superuser gives jobs, roles and rights."""
+
+    form = UserForm
+    add_form = NewUserForm
+    change_password_form = PasswordForm
+    list_display = ("email", "name", "role_shown", "jobs", "is_active", "last_seen", "since")
+    list_filter = ("role", "is_active", "groups")
+    search_fields = ("email__istartswith", "name__istartswith")
+    search_help_text = "Start of the address or of the name"
+    ordering = ("-created_at",)
+    filter_horizontal = ("groups",)
+    readonly_fields = ("email", "last_login", "created_at")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password", "is_active")}),
+        ("What they may do", {"fields": ("role", "groups", "is_superuser")}),
+        ("Times", {"fields": ("last_login", "created_at")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "role", "password1", "password2")}),)
+    rights = ("role", "groups", "is_superuser")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        own = obj == request.user or not request.user.is_superuser
+        return self.readonly_fields + (self.rights if own else ())
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "role" and not request.user.is_superuser:
+            kwargs["choices"] = [(Role.SHOPPER, Role.SHOPPER.label)]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Who may change people does not thereby become one of the staff by taking over their accounts."""
+        reachable = obj is None or request.user.is_superuser or not obj.is_staff
+        return reachable and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False  # orders and the audit trail tell of them; switch them off instead
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        super().save_model(request, obj, form, change)
+        if not change:
+            EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
+        elif {"role", "is_active", "is_superuser"} & set(form.changed_data):
+            tokens_revoke(obj)
+
+    @column("Role", ordering="role", label={Role.STAFF: "warning", Role.ARTISAN: GOOD})
+    def role_shown(self, user: User) -> tuple[str, str]:
+        return user.role, "Superuser" if user.is_superuser else user.get_role_display()
+
+    @column("Last sign-in", ordering="last_login")
+    def last_seen(self, user: User) -> str:
+        return when(user.last_login)
+
+    @column("Since", ordering="created_at")
+    def since(self, user: User) -> str:
+        return when(user.created_at)
+
+    @column("Jobs")
+    def jobs(self, user: User) -> str:
+        return ", ".join(group.name for group in user.groups.all()) or "–"
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, PagesAdmin):
+    list_display = ("name",)
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(ReadOnlyAdmin):
+    """Whether people have shown that an address is theirs; they do so themselves, by mail."""
+
+    list_display = ("email", "user", "primary", "verified")
+    list_filter = ("verified", "primary")
+    list_select_related = ("user",)
+    search_fields = ("email__istartswith",)

@@ -1,0 +1,85 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from artisans.audit.models import AuditEntry
+from artisans.core.admin import DayRangeFilter, ReadOnlyAdmin, column, is_uuid, when
+
+WORDS = {
+    "account.register": "Account opened",
+    "cash.report": "Cash reported as collected",
+    "money.return": "Money returned",
+    "order.cancel": "Order cancelled",
+    "order.expire": "Order expired",
+    "order.release": "Order released for shipping",
+    "order.revoke_links": "Links to the order revoked",
+    "parcel.move": "Parcel moved on",
+    "payment.reject": "Payment rejected",
+    "receipt.record": "Money recorded",
+    "stock.adjust": "Stock counted",
+    "token.issue": "API token issued",
+}
+
+
+def words(action: str) -> str:
+    return WORDS.get(action, action)
+
+
+class ActionFilter(admin.SimpleListFilter):
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return sorted(WORDS.items(), key=lambda pair: pair[1])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("time", "actor_name", "what", "about", "why")
+    list_filter = (ActionFilter, ("at", DayRangeFilter), "target_type")
+    list_filter_submit = True
+    search_fields = ("actor_name",)
+    search_help_text = "Who, the id of an order, payment or product, or a request id"
+    ordering = ("-id",)
+
+    @column("When", ordering="at")
+    def time(self, entry: AuditEntry) -> str:
+        return when(entry.at)
+
+    @column("What", ordering="action")
+    def what(self, entry: AuditEntry) -> str:
+        return words(entry.action)
+
+    @column("About")
+    def about(self, entry: AuditEntry) -> str | SafeString:
+        label, _, name = entry.target_type.partition(".")
+        try:
+            address = reverse(f"admin:{label.lower()}_{name.lower()}_change", args=[entry.target_id])
+        except NoReverseMatch:
+            return name
+        return format_html(
+            '<a class="aa-link" href="{}">{} …{}</a>', address, name, str(entry.target_id)[-6:]
+        )
+
+    @column("Details")
+    def why(self, entry: AuditEntry) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in entry.data.items()) or "–"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if is_uuid(term):
+            return queryset.filter(target_id=term), False
+        by_name = queryset.filter(actor_name__istartswith=term)
+        return by_name | queryset.filter(request_id=term), False

@@ -1,0 +1,191 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+
+from artisans.accounts.principals import signed_in
+from artisans.catalog.models import Artisan, Category, Product, StockMove
+from artisans.catalog.services import stock_adjust
+from artisans.core.admin import (
+    DayRangeFilter,
+    FiguresForm,
+    PagesAdmin,
+    ReadOnlyAdmin,
+    amount_text,
+    column,
+    page_of,
+    percent_text,
+    posted,
+    when,
+)
+from artisans.core.templatetags.money import show
+
+
+def count_field(label: str, **options: Any) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label, min_value=0, max_value=1_000_000, widget=UnfoldAdminIntegerFieldWidget, **options
+    )
+
+
+class ArtisanForm(FiguresForm):
+    percents = {"commission": "commission_ppm"}
+
+    commission = percent_text(
+        "Commission",
+        initial=0,
+        help_text="The shop’s part of the subtotal, such as 10. It holds for new orders only.",
+    )
+
+    class Meta:
+        model = Artisan
+        exclude = ("commission_ppm",)  # all others are shown
+
+
+class ProductForm(FiguresForm):
+    amounts = {"price": "price_minor"}
+
+    price = amount_text("Price", help_text="Before tax, such as 85.45.")
+
+    class Meta:
+        model = Product
+        exclude = ("price_minor", "stock")  # all others are shown
+
+    def clean_price(self) -> str:
+        price: str = self.cleaned_data["price"]
+        if not price.strip("0. "):
+            raise forms.ValidationError("The price has to be above zero.")
+        return price
+
+
+class NewProductForm(ProductForm):
+    in_stock = count_field(
+        "In stock", initial=0, help_text="What lies on the shelf now. Later it is counted on its own page."
+    )
+
+
+class CountForm(forms.Form):
+    counted = count_field(
+        "Counted", help_text="All pieces that can be sold now; what orders have taken is gone already."
+    )
+    reason = forms.CharField(label="Reason", max_length=200, widget=UnfoldAdminTextInputWidget)
+
+
+def thumbnail(picture: Any, css: str) -> SafeString | str:
+    return format_html('<img src="{}" alt="" class="{}">', picture.url, css) if picture else "–"
+
+
+@admin.register(Artisan)
+class ArtisanAdmin(PagesAdmin):
+    form = ArtisanForm
+    list_display = ("name", "craft", "town", "email", "commission_shown", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("name", "email")
+    prepopulated_fields = {"slug": ("name",)}
+    autocomplete_fields = ("user",)
+    readonly_fields = ("portrait_shown",)
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "user", "email", "is_active", "commission")}),
+        ("The page in the shop", {"fields": ("craft", "town", "story", "portrait", "portrait_shown")}),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Artisan | None = None) -> bool:
+        return False  # orders tell of them; switch them off instead
+
+    @column("Commission", ordering="commission_ppm")
+    def commission_shown(self, artisan: Artisan) -> str:
+        return f"{artisan.commission_ppm / 10_000:g} %"
+
+    @column("As it is now")
+    def portrait_shown(self, artisan: Artisan) -> SafeString | str:
+        return thumbnail(artisan.portrait, "aa-picture")
+
+
+@admin.register(Category)
+class CategoryAdmin(PagesAdmin):
+    list_display = ("name", "slug", "position")
+    prepopulated_fields = {"slug": ("name",)}
+
+
+@admin.register(Product)
+class ProductAdmin(PagesAdmin):
+    pages = {"count": "catalog.change_product"}
+    form = ProductForm
+    list_display = ("thumb", "name", "artisan", "category", "price_shown", "stock", "is_active")
+    list_display_links = ("name",)
+    list_filter = ("is_active", "category", "artisan")
+    list_select_related = ("artisan", "category")
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+    autocomplete_fields = ("artisan",)
+    readonly_fields = ("picture_shown", "stock_shown")
+
+    def get_form(self, request: HttpRequest, obj: Product | None = None, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, **kwargs | ({} if obj else {"form": NewProductForm}))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        return (
+            (None, {"fields": ("name", "slug", "artisan", "category", "is_active")}),
+            ("Price and stock", {"fields": ("price", "currency", "stock_shown" if obj else "in_stock")}),
+            ("What it is", {"fields": ("description", "materials", "dimensions")}),
+            ("Picture", {"fields": ("picture", "picture_alt", "picture_shown")}),
+        )
+
+    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        super().save_model(request, obj, form, change)
+        if not change and form.cleaned_data["in_stock"]:
+            counted = form.cleaned_data["in_stock"]
+            stock_adjust(product_id=obj.pk, counted=counted, reason="first stock", actor=signed_in(request))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
+        return False  # orders tell of it; take it off sale instead
+
+    @column("")
+    def thumb(self, product: Product) -> SafeString | str:
+        return thumbnail(product.picture, "aa-thumb")
+
+    @column("As it is now")
+    def picture_shown(self, product: Product) -> SafeString | str:
+        return thumbnail(product.picture, "aa-picture")
+
+    @column("Price", ordering="price_minor")
+    def price_shown(self, product: Product) -> str:
+        return show(product.price)
+
+    @column("In stock")
+    def stock_shown(self, product: Product) -> SafeString:
+        count = page_of(product, "count")
+        return format_html('{} <a class="aa-button" href="{}">Count stock</a>', product.stock, count)
+
+    def count_page(self, request: HttpRequest, product: Product) -> HttpResponse:
+        form = CountForm(posted(request), initial={"counted": product.stock})
+
+        def count(data: dict[str, Any]) -> str:
+            counted = stock_adjust(product_id=product.pk, actor=signed_in(request), **data)
+            return f"{counted.stock} pieces of {counted.name} can be sold now."
+
+        moves = product.stock_moves.all()[:10]
+        return self.act(
+            request, "admin/catalog/product/count.html", product, form, count, product=product, moves=moves
+        )
+
+
+@admin.register(StockMove)
+class StockMoveAdmin(ReadOnlyAdmin):
+    list_display = ("time", "product", "quantity_shown", "kind", "reason")
+    list_filter = ("kind", ("at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("product",)
+    search_fields = ("product__name__istartswith", "reason__istartswith")
+    search_help_text = "Start of the product’s name or of the reason"
+
+    @column("When", ordering="at")
+    def time(self, move: StockMove) -> str:
+        return when(move.at)
+
+    @column("Pieces", ordering="quantity")
+    def quantity_shown(self, move: StockMove) -> str:
+        return f"{move.quantity:+d}"

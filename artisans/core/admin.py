@@ -1,0 +1,311 @@
+"""What all staff pages share: rows are looked at, and what changes them are pages of their own that call a service."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import DateTimeField, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminTextInputWidget
+
+from artisans.core.errors import DomainError
+from artisans.core.money import PPM, Money
+
+GOOD, WAIT, WARN, BAD = "success", "info", "warning", "danger"  # the theme's words for the colours of labels
+
+Column = TypeVar("Column", bound=Callable[..., Any])
+
+
+def column(
+    title: str, *, ordering: str = "", label: dict[Any, str] | None = None
+) -> Callable[[Column], Column]:
+    """A column of a list. `label` gives colours to the values of a column that answers pairs (value, text)."""
+
+    def mark(method: Column) -> Column:
+        marked: Column = display(description=title, ordering=ordering or None, label=label)(method)
+        return marked
+
+    return mark
+
+
+def two_lines(first: object, second: object) -> SafeString:
+    return format_html('<span class="aa-two">{}<span class="aa-muted">{}</span></span>', first, second)
+
+
+def link_to(obj: Model, text: object = None) -> SafeString:
+    return format_html('<a class="aa-link" href="{}">{}</a>', page_of(obj), obj if text is None else text)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: an empty POST is one, too."""
+    return request.POST if request.method == "POST" else None
+
+
+class PagesAdmin(ModelAdmin):
+    """Adds pages of its own to a row: GET shows, POST acts.
+
+    `pages` names each and the permission that it needs; its method is `<name>_page(request, obj)`.
+    `views` are saved views above the list: a title and the query that makes it, an address that one can pass on.
+    """
+
+    pages: ClassVar[dict[str, str]] = {}
+    views: ClassVar[dict[str, str]] = {}
+    list_before_template = "admin/_views.html"
+    list_fullwidth = True
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        asked = {f"{name}={value}" for name, value in request.GET.items()} & set(self.views.values())
+        views = [
+            (title, query, query in asked or not (query or asked)) for title, query in self.views.items()
+        ]
+        response: HttpResponse = super().changelist_view(request, {"views": views} | (extra_context or {}))
+        return response
+
+    @column("When", ordering="created_at")
+    def created(self, row: Any) -> str:
+        return when(row.created_at)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(
+                f"<uuid:pk>/{name}/",
+                self.admin_site.admin_view(partial(self.own_page, name)),
+                name=f"{self.opts.app_label}_{self.opts.model_name}_{name}",
+            )
+            for name in self.pages
+        ]
+        standard: list[URLPattern] = super().get_urls()
+        return own + standard
+
+    def own_page(self, name: str, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not request.user.has_perm(self.pages[name]):
+            raise PermissionDenied
+        obj = get_object_or_404(self.get_queryset(request), pk=pk)
+        method: Callable[[HttpRequest, Model], HttpResponse] = getattr(self, f"{name.replace('-', '_')}_page")
+        return method(request, obj)
+
+    def render_page(
+        self, request: HttpRequest, template: str, obj: Model, **context: Any
+    ) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        base = {"opts": self.opts, "original": obj, "title": str(obj), "media": self.media}
+        return TemplateResponse(request, template, self.admin_site.each_context(request) | base | context)
+
+    def act(
+        self,
+        request: HttpRequest,
+        template: str,
+        obj: Model,
+        form: forms.Form,
+        service: Callable[[dict[str, Any]], str],
+        **context: Any,
+    ) -> HttpResponse:
+        """Show the form, or call the service, which answers with a sentence for the person.
+
+        A refusal becomes an error of the form; what was typed stays.
+        """
+        if request.method == "POST" and form.is_valid():
+            try:
+                told = service(form.cleaned_data)
+            except DomainError as error:
+                form.add_error(None, error.detail)
+            else:
+                messages.success(request, told)
+                return redirect(page_of(obj))
+        return self.render_page(request, template, obj, form=form, back=page_of(obj), **context)
+
+
+class ReadOnlyAdmin(PagesAdmin):
+    """Rows to look at: no add, change or delete, by link or by address. `detail_template` replaces the form."""
+
+    detail_template = ""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not self.detail_template:
+            return super().change_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+        return self.render_page(request, self.detail_template, obj, **self.detail(request, obj))
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """What the template of the detail page needs beside `original`."""
+        return {}
+
+
+def page_of(obj: Model, page: str = "change") -> str:
+    """The address of a row's page in the admin."""
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_{page}", args=[obj.pk])
+
+
+def list_of(model: type[Model], query: str = "") -> str:
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{address}?{query}" if query else address
+
+
+def when(at: datetime | None) -> str:
+    """A time as all staff pages write it, in the shop's time zone."""
+    return date_format(timezone.localtime(at), "M j, Y, H:i") if at else "–"
+
+
+def age(at: datetime) -> str:
+    """How long ago, in its largest unit: "3 days"."""
+    return timesince(at, timezone.now(), depth=1)
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+class DayRangeFilter(admin.FieldListFilter):
+    """From a day to a day, both included, in the shop's time zone. What is no date does not filter."""
+
+    template = "admin/day_range_filter.html"
+
+    def expected_parameters(self) -> list[str | None]:
+        return [f"{self.field_path}_from", f"{self.field_path}_to"]
+
+    def day(self, end: str) -> date | None:
+        texts: Any = self.used_parameters.get(f"{self.field_path}_{end}") or [""]
+        try:
+            return date.fromisoformat(texts[-1])
+        except ValueError:
+            return None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if first := self.day("from"):
+            queryset = queryset.filter(**{f"{self.field_path}__gte": self.start_of(first)})
+        if last := self.day("to"):
+            queryset = queryset.filter(**{f"{self.field_path}__lt": self.start_of(last + timedelta(days=1))})
+        return queryset
+
+    def start_of(self, day: date) -> date | datetime:
+        if isinstance(self.field, DateTimeField):
+            return timezone.make_aware(datetime.combine(day, time.min))
+        return day
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # our own template
+        for end, label in (("from", "From"), ("to", "To, included")):
+            yield {"name": f"{self.field_path}_{end}", "label": label, "value": self.day(end)}
+
+
+class AmountField(forms.CharField):
+    """An amount as people type it, read exactly: Money in, Money out."""
+
+    def __init__(self, *, currency: str, **options: Any) -> None:
+        self.currency = currency
+        widget = UnfoldAdminTextInputWidget(
+            {"inputmode": "decimal", "autocomplete": "off", "suffix": currency}
+        )
+        super().__init__(**{"widget": widget, "max_length": 30} | options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.amount if isinstance(value, Money) else value
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        return amount_read(text, self.currency) if text else None
+
+
+class DayField(forms.DateField):
+    """A date with the browser's own calendar, which needs no script."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": " ".join(BASE_INPUT_CLASSES)})
+
+
+def amount_read(text: str, currency: str) -> Money:
+    """Errors: ValidationError that says what is wrong with the amount."""
+    try:
+        return Money.parse(text.strip(), currency)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+class FiguresForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """A model's form that takes its columns of minor units and millionths as people write them.
+
+    `amounts` and `percents` name the column behind each such field of the form.
+    """
+
+    amounts: ClassVar[dict[str, str]] = {}
+    percents: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            return
+        for name, stored in self.amounts.items():
+            self.initial[name] = Money(getattr(self.instance, stored), self.instance.currency).amount
+        for name, stored in self.percents.items():
+            percent = Decimal(getattr(self.instance, stored) * 100) / PPM
+            self.initial[name] = format(percent.normalize(), "f")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        currency = data.get("currency") or getattr(self.instance, "currency", "")
+        for name, stored in self.amounts.items():
+            if data.get(name):
+                try:
+                    setattr(self.instance, stored, amount_read(data[name], str(currency)).minor)
+                except ValidationError as error:
+                    self.add_error(name, error)
+        for name, stored in self.percents.items():
+            if data.get(name) is not None:
+                setattr(self.instance, stored, int(data[name] * PPM / 100))
+        return data
+
+
+def amount_text(label: str, **options: Any) -> forms.CharField:
+    """A field of a FiguresForm for an amount in the row's own currency."""
+    widget = UnfoldAdminTextInputWidget({"inputmode": "decimal", "autocomplete": "off"})
+    return forms.CharField(label=label, max_length=30, widget=widget, **options)
+
+
+def percent_text(label: str, **options: Any) -> forms.DecimalField:
+    """A field of a FiguresForm for a rate: four decimals of a percent are one millionth."""
+    widget = UnfoldAdminTextInputWidget({"inputmode": "decimal", "suffix": "%"})
+    return forms.DecimalField(
+        label=label, min_value=0, max_value=100, max_digits=7, decimal_places=4, widget=widget, **options
+    )

@@ -1,0 +1,84 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
+from django.http import HttpRequest
+
+from artisans.catalog.models import Artisan
+from orders.models import Order, Parcel
+from orders.statuses import OrderStatus
+from payments.methods import PaymentMethod
+from payments.models import Payment
+from payments.selectors import awaiting_decision
+
+CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+
+
+# `Order.to_return` above zero, as a condition: money that is the buyer's.
+TO_RETURN = Q(
+    received_minor__gt=F("refunded_minor")
+    + Case(When(status__in=CLOSED, then=Value(0)), default=F("total_minor"), output_field=BigIntegerField())
+)
+
+
+class PaymentNeedsFilter(admin.SimpleListFilter):
+    title = "what it needs"
+    parameter_name = "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("decision", "A decision")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        if self.value() == "decision":
+            return queryset.filter(pk__in=awaiting_decision().order_by().values("pk"))
+        return queryset
+
+
+class OrderNeedsFilter(admin.SimpleListFilter):
+    title = "what it needs"
+    parameter_name = "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("return", "Money to return"), ("shipping", "To be shipped")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if self.value() == "return":
+            return queryset.filter(TO_RETURN)
+        if self.value() == "shipping":
+            return queryset.filter(status__in=[OrderStatus.CONFIRMED, OrderStatus.PROCESSING])
+        return queryset
+
+
+class SellerFilter(admin.SimpleListFilter):
+    """Rows of orders in which one artisan has a parcel. `path` leads from the row to its order."""
+
+    title = "seller"
+    parameter_name = "seller"
+    path = "pk"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(slug, name) for slug, name in Artisan.objects.values_list("slug", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        orders = Parcel.objects.filter(artisan__slug=self.value()).order_by().values("order")
+        return queryset.filter(**{f"{self.path}__in": orders})
+
+
+class SellerOfPaymentFilter(SellerFilter):
+    path = "order_id"
+
+
+class MethodOfOrderFilter(admin.SimpleListFilter):
+    title = "way to pay"
+    parameter_name = "method"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(PaymentMethod.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if not self.value():
+            return queryset
+        payments = Payment.objects.filter(payment_method=self.value()).order_by().values("order")
+        return queryset.filter(pk__in=payments)

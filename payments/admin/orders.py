@@ -1,0 +1,323 @@
+"""The order's page in the admin: here, above orders, because it shows orders and their payments together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from artisans.accounts.models import User
+from artisans.accounts.principals import signed_in
+from artisans.core.admin import (
+    BAD,
+    GOOD,
+    WAIT,
+    WARN,
+    DayRangeFilter,
+    ReadOnlyAdmin,
+    age,
+    column,
+    page_of,
+    posted,
+    when,
+)
+from artisans.core.templatetags.money import show
+from artisans.core.tokens import order_url
+from artisans.notifications.models import Notification
+from orders.models import Order
+from orders.selectors import lines_by_parcel
+from orders.services import order_links_revoke
+from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
+from payments.admin.filters import MethodOfOrderFilter, OrderNeedsFilter, SellerFilter
+from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
+from payments.admin.payments import TONES as PAYMENT_TONES
+from payments.admin.payments import Button, payment_buttons
+from payments.admin.search import HELP, orders_found
+from payments.admin.timeline import order_timeline
+from payments.methods import PaymentMethod, Provider
+from payments.models import Payment
+from payments.services.closing import order_cancel
+from payments.statuses import OPEN, PaymentStatus
+
+TONES = {
+    OrderStatus.PENDING: WAIT,
+    OrderStatus.CONFIRMED: GOOD,
+    OrderStatus.PROCESSING: GOOD,
+    OrderStatus.SHIPPED: GOOD,
+    OrderStatus.DELIVERED: GOOD,
+    OrderStatus.CANCELLED: "default",
+    OrderStatus.EXPIRED: "default",
+}
+PAID_TONES = {
+    OrderPaymentStatus.UNPAID: "default",
+    OrderPaymentStatus.PARTIALLY_PAID: WARN,
+    OrderPaymentStatus.PAID: GOOD,
+    OrderPaymentStatus.OVERPAID: BAD,
+    OrderPaymentStatus.PARTIALLY_REFUNDED: WARN,
+    OrderPaymentStatus.REFUNDED: "default",
+}
+CANCELLABLE = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The one obvious thing to do now, or why there is none. `button` is None for who may not."""
+
+    headline: str
+    text: str
+    tone: str
+    button: Button | None = None
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    """All orders, and with `?needs=return` those whose money is to be returned, oldest first."""
+
+    pages = {
+        "cancel": "orders.cancel_order",
+        "revoke-links": "orders.revoke_links",
+        "as-buyer": "orders.view_order",
+    }
+    views = {
+        "All": "",
+        "Money to return": "needs=return",
+        "To be shipped": "needs=shipping",
+        "Awaiting payment": "status__exact=PENDING",
+    }
+    detail_template = "admin/orders/order/detail.html"
+    list_display = ("order_number", "buyer", "total_shown", "state", "paid", "way", "created")
+    return_display = (
+        "order_number",
+        "buyer",
+        "owed",
+        "received_shown",
+        "total_shown",
+        "state",
+        "since",
+        "give_back",
+    )
+    list_filter = (
+        OrderNeedsFilter,
+        "status",
+        "payment_status",
+        MethodOfOrderFilter,
+        SellerFilter,
+        ("created_at", DayRangeFilter),
+    )
+    list_filter_submit = True
+    search_fields = ("order_number",)
+    search_help_text = HELP
+
+    def is_return_list(self, request: HttpRequest) -> bool:
+        return request.GET.get("needs") == "return"
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        if not self.is_return_list(request):
+            return self.list_display
+        return self.return_display if request.user.has_perm("payments.refund") else self.return_display[:-1]
+
+    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+        return ("updated_at",) if self.is_return_list(request) else ("-created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        queryset: QuerySet[Order] = super().get_queryset(request)
+        payments = Payment.objects.filter(order=OuterRef("pk"))
+        spent = F("refunded_minor") + F("refund_reserved_minor")
+        refundable = payments.filter(payment_provider=Provider.MANUAL, received_minor__gt=spent)
+        return queryset.annotate(
+            method=Subquery(payments.order_by("-created_at").values("payment_method")[:1]),
+            refundable_payment=Subquery(refundable.order_by("-created_at").values("pk")[:1]),
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        return orders_found(queryset, search_term), False
+
+    # ---- columns ---------------------------------------------------------------------------------------------
+
+    @column("Buyer", ordering="email")
+    def buyer(self, order: Order) -> str:
+        return order.email
+
+    @column("Total", ordering="total_minor")
+    def total_shown(self, order: Order) -> str:
+        return show(order.total)
+
+    @column("Received", ordering="received_minor")
+    def received_shown(self, order: Order) -> str:
+        return show(order.received)
+
+    @column("To return")
+    def owed(self, order: Order) -> str:
+        return show(order.to_return)
+
+    @column("State", ordering="status", label=TONES)
+    def state(self, order: Order) -> tuple[str, str]:
+        return order.status, order.get_status_display()
+
+    @column("Money", ordering="payment_status", label=PAID_TONES)
+    def paid(self, order: Order) -> tuple[str, str]:
+        return order.payment_status, order.get_payment_status_display()
+
+    @column("By")
+    def way(self, order: Any) -> str:
+        return PaymentMethod(order.method).label if order.method else "Not chosen"
+
+    @column("Since", ordering="updated_at")
+    def since(self, order: Order) -> str:
+        return age(order.updated_at)
+
+    @column("Settle")
+    def give_back(self, order: Any) -> SafeString | str:
+        if order.refundable_payment is None:
+            return "–"
+        address = page_of(Payment(pk=order.refundable_payment), "return")
+        return format_html('<a class="aa-button aa-main" href="{}">Record money returned</a>', address)
+
+    # ---- one order -------------------------------------------------------------------------------------------
+
+    def detail(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
+        payments = list(
+            obj.payments.prefetch_related("receipts", Prefetch("refunds")).order_by("-created_at")
+        )
+        for payment in payments:
+            payment.order = obj
+        lines = lines_by_parcel(obj)
+        parcels = list(obj.parcels.select_related("artisan"))
+        return {
+            "order": obj,
+            "tone": TONES[OrderStatus(obj.status)],
+            "paid_tone": PAID_TONES[OrderPaymentStatus(obj.payment_status)],
+            "step": next_step(obj, payments, [ParcelStatus(p.status) for p in parcels], signed_in(request)),
+            "buttons": order_buttons(obj, signed_in(request)),
+            "parcels": [(parcel, lines.get(parcel.pk, [])) for parcel in parcels],
+            "payments": [
+                (p, PAYMENT_TONES[PaymentStatus(p.status)], payment_buttons(p, signed_in(request)))
+                for p in payments
+            ],
+            "timeline": order_timeline(obj, payments),
+            "mails": mails_about(obj) if request.user.has_perm("notifications.view_notification") else None,
+        }
+
+    def cancel_page(self, request: HttpRequest, order: Order) -> HttpResponse:
+        form = ReasonForm(
+            posted(request), presets=REASONS_TO_CANCEL, help_text="The buyer and the artisans read this."
+        )
+
+        def cancel(data: dict[str, Any]) -> str:
+            done = order_cancel(order_id=order.pk, reason=data["reason"], actor=signed_in(request))
+            owed = f" {show(done.to_return)} is to be returned." if done.to_return else ""
+            return f"Order {order.order_number} is cancelled; {order.email} gets a mail.{owed}"
+
+        refusal = ""
+        if order.status not in CANCELLABLE:
+            refusal = f"This order is {order.get_status_display().lower()}; it cannot be cancelled any more."
+        kept = order.received - order.refunded
+        return self.act(
+            request,
+            "admin/orders/order/cancel.html",
+            order,
+            form,
+            cancel,
+            order=order,
+            refusal=refusal,
+            kept=kept,
+            parcel_count=order.parcels.exclude(status=ParcelStatus.CANCELLED).count(),
+            open_payment=order.payments.filter(status__in=OPEN).first(),
+        )
+
+    def revoke_links_page(self, request: HttpRequest, order: Order) -> HttpResponse:
+        def revoke(data: dict[str, Any]) -> str:
+            order_links_revoke(order_id=order.pk, actor=signed_in(request))
+            return "No link to this order that was sent so far works any more."
+
+        form = forms.Form(posted(request))
+        return self.act(request, "admin/orders/order/revoke_links.html", order, form, revoke, order=order)
+
+    def as_buyer_page(self, request: HttpRequest, order: Order) -> HttpResponse:
+        """The buyer's own page. The link is made on demand, so that no page of the admin holds it."""
+        return redirect(order_url(order.pk, order.token_version))
+
+
+def order_buttons(order: Order, user: User) -> list[Button]:
+    buttons = [Button("See it as the buyer does", page_of(order, "as-buyer"))]
+    if user.has_perm("orders.revoke_links"):
+        buttons.append(Button("Revoke links", page_of(order, "revoke-links")))
+    if user.has_perm("orders.cancel_order") and order.status in CANCELLABLE:
+        buttons.append(Button("Cancel order", page_of(order, "cancel")))
+    return buttons
+
+
+def next_step(order: Order, payments: list[Payment], parcels: list[ParcelStatus], user: User) -> Step:
+    if order.to_return:
+        return step_return(order, payments, user)
+    waiting = next((p for p in payments if p.status in OPEN), None)
+    if waiting is not None and order.is_alive:
+        return step_payment(order, waiting, parcels, user)
+    if order.status == OrderStatus.PENDING:
+        return Step("The buyer has to choose how to pay", f"Nothing to do for you. {ends(order)}", WAIT)
+    sent = sum(status in {ParcelStatus.SHIPPED, ParcelStatus.DELIVERED} for status in parcels)
+    alive = sum(status != ParcelStatus.CANCELLED for status in parcels)
+    if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
+        return Step(
+            "The artisans ship", f"{sent} of {alive} parcels are on their way. Nothing to do for you.", GOOD
+        )
+    return Step(order.get_status_display(), "Nothing is left to do.", "default")
+
+
+def step_return(order: Order, payments: list[Payment], user: User) -> Step:
+    payment = next((p for p in payments if p.refundable and p.payment_provider == Provider.MANUAL), None)
+    button = None
+    if payment is not None and user.has_perm("payments.refund"):
+        button = Button("Record money returned", page_of(payment, "return"), is_main=True)
+    why = "The order is closed" if not order.is_alive else "More was paid than the order costs"
+    text = f"{why}. Transfer {show(order.to_return)} to the buyer, then record it here."
+    return Step(f"Return {show(order.to_return)}", text, BAD, button)
+
+
+def step_payment(order: Order, payment: Payment, parcels: list[ParcelStatus], user: User) -> Step:
+    button = None
+    if payment.payment_provider == Provider.MANUAL and user.has_perm("payments.approve_manual"):
+        button = Button("Record money received", page_of(payment, "record"), is_main=True)
+    if payment.status == PaymentStatus.FAILED:
+        text = f"{payment.failure_reason} The buyer can pay otherwise. {ends(order)}"
+        return Step("The payment failed", text.strip(), WARN, button)
+    missing = show(payment.missing)
+    if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
+        reported = order.parcels.filter(cash_reported_at__isnull=False).count()
+        text = f"The cash of {reported} of {len(parcels)} parcels is reported as collected."
+        return Step(f"{missing} is collected at the door", text, WARN if reported else WAIT, button)
+    if order.pay_by is not None and order.pay_by < timezone.now():
+        day = date_format(timezone.localtime(order.pay_by), "DATE_FORMAT")
+        text = f"The buyer was told {day}. Record the money or reject the payment. {ends(order)}"
+        return Step(f"{missing} is late", text, BAD, button)
+    day = f" by {date_format(timezone.localtime(order.pay_by), 'DATE_FORMAT')}" if order.pay_by else ""
+    method = PaymentMethod(payment.payment_method).label.lower()
+    return Step(
+        f"Waiting for {missing}",
+        f"By {method}{day}, reference {order.order_number}. {ends(order)}",
+        WAIT,
+        button,
+    )
+
+
+def ends(order: Order) -> str:
+    if order.status != OrderStatus.PENDING or order.expires_at is None:
+        return ""
+    return f"The things are kept until {when(order.expires_at)}."
+
+
+def mails_about(order: Order) -> QuerySet[Notification]:
+    """To the buyer and to the artisans; none is older than the order."""
+    return Notification.objects.filter(
+        created_at__gte=order.created_at, context__order_number=order.order_number
+    ).order_by("created_at")
