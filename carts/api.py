@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
@@ -58,18 +59,21 @@ class CartViewSet(viewsets.ViewSet):
 
     def create(self, request: Request) -> Response:
         """A new cart (201), or the one that is open already (200); a new guest also gets `token`."""
-        data = validated(CartIn, request.data or {})
+        data = validated(CartIn, request.data)
         principal = Principal.of_api(request)
-        cart, token, is_new = cart_open(principal)
-        owner = Principal(user=cart.user, cart_hash=cart.token_hash or "")
-        if data.get("items"):
-            cart_items_add(principal=owner, cart_id=cart.pk, adds=pieces(data["items"]))
-        body = cart_out(cart, self.summary(cart), token=token)
+        with transaction.atomic():  # items that are refused leave no cart behind
+            cart, token, is_new = cart_open(principal)
+            items = [] if is_new else items_of(cart)
+            if data.get("items"):
+                owner = Principal(user=cart.user, cart_hash=cart.token_hash or "")
+                adds = pieces(data["items"])
+                cart, items = cart_items_add(principal=owner, cart_id=cart.pk, adds=adds)
+        body = cart_out(cart, items, token=token)
         return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
     def retrieve(self, request: Request, pk: str) -> Response:
         cart = self.cart(request, pk)
-        return Response(cart_out(cart, self.summary(cart)))
+        return Response(cart_out(cart, items_of(cart)))
 
     @action(detail=True, methods=["post"])
     def items(self, request: Request, pk: str) -> Response:
@@ -77,8 +81,8 @@ class CartViewSet(viewsets.ViewSet):
         if not 0 < len(rows) <= MAX_ITEMS:
             raise InvalidInput(f"Send one item, or a list of 1 to {MAX_ITEMS} items.")
         adds = pieces([validated(ItemIn, row) for row in rows])
-        cart = cart_items_add(principal=Principal.of_api(request), cart_id=UUID(pk), adds=adds)
-        return Response(cart_out(cart, self.summary(cart)), status=status.HTTP_201_CREATED)
+        cart, items = cart_items_add(principal=Principal.of_api(request), cart_id=UUID(pk), adds=adds)
+        return Response(cart_out(cart, items), status=status.HTTP_201_CREATED)
 
     @action(detail=True, methods=["put", "patch", "delete"], url_path=ITEM, url_name="item")
     def item(self, request: Request, pk: str, item_id: str) -> Response:
@@ -86,7 +90,7 @@ class CartViewSet(viewsets.ViewSet):
         cart = cart_item_set(
             principal=Principal.of_api(request), cart_id=UUID(pk), item_id=UUID(item_id), quantity=quantity
         )
-        return Response(cart_out(cart, self.summary(cart)))
+        return Response(cart_out(cart, items_of(cart)))
 
     @action(detail=True, methods=["post"])
     def checkout(self, request: Request, pk: str) -> Response:
@@ -160,7 +164,7 @@ class PlacingOrderViewSet(OrderViewSet):
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        data = validated(CancelIn, request.data or {})
+        data = validated(CancelIn, request.data)
         user = Principal.of_api(request).user
         order = self.get_object()
         if user is None:

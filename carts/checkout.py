@@ -8,12 +8,13 @@ from uuid import UUID
 from django.utils import timezone
 
 from artisans.accounts.principals import Principal
+from artisans.catalog.models import Product
 from artisans.catalog.services import StockGone, products_lock
-from artisans.core.money import PPM, Money
+from artisans.core.money import MAX_MINOR, PPM, Money
 from artisans.core.transactions import atomic_with_retry
 from carts.models import Cart, CartStatus
-from carts.selectors import cart_lock, items_of, wishes_of
-from orders.errors import CheckoutBlocked, EmptyOrder, QuoteChanged
+from carts.selectors import cart_lock, items_lock, wishes_of
+from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChanged
 from orders.holds import holds_check
 from orders.models import Order, StoreRules
 from orders.pricing import PriceAsk, Quote, quote
@@ -22,7 +23,7 @@ from orders.services import Buyer, Placed, order_place, placed_of
 from payments.methods import NO_PAYMENT_HOLD, PaymentMethod
 from payments.models import Payment
 from payments.selectors import latest_payment
-from payments.services.payments import payment_start
+from payments.services.payments import Hold, hold_of, payment_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,17 @@ def cart_checkout(
     cart = cart_lock(principal, cart_id, must_be_open=False)
     if cart.status != CartStatus.OPEN:
         return earlier_checkout(cart)
-    wishes = wishes_of(items_of(cart))
-    placed = place(wishes, buyer=buyer, currency=cart.currency, store=store, assertions=assertions)
-    payment = payment_start(placed, method=method, store=store)
+    items = items_lock(cart)
+    placed = place(
+        wishes_of(items),
+        {item.product_id: item.product for item in items},
+        buyer=buyer,
+        currency=cart.currency,
+        method=method,
+        store=store,
+        assertions=assertions,
+    )
+    payment = payment_start(placed, method=method, store=store, is_held=True)
     cart.status, cart.order, cart.draft = CartStatus.ORDERED, placed.order, {}
     cart.save(update_fields=["status", "order", "draft", "updated_at"])
     return Checkout(placed, payment, is_new=True)
@@ -97,17 +106,32 @@ def order_create(
 
     Errors: as cart_checkout.
     """
-    placed = place(wishes, buyer=buyer, currency=store.currency, store=store, assertions=assertions)
-    payment = payment_start(placed, method=method, store=store) if method else None
+    placed = place(
+        wishes,
+        products_lock(wish.product_id for wish in wishes),
+        buyer=buyer,
+        currency=store.currency,
+        method=method,
+        store=store,
+        assertions=assertions,
+    )
+    payment = payment_start(placed, method=method, store=store, is_held=True) if method else None
     return Checkout(placed, payment, is_new=True)
 
 
 def place(
-    wishes: Sequence[Wish], *, buyer: Buyer, currency: str, store: StoreRules, assertions: Assertions
+    wishes: Sequence[Wish],
+    products: dict[UUID, Product],
+    *,
+    buyer: Buyer,
+    currency: str,
+    method: PaymentMethod | None,
+    store: StoreRules,
+    assertions: Assertions,
 ) -> Placed:
+    """Check the wishes against the locked products and write the order with the clock of its method."""
     if not wishes:
         raise EmptyOrder
-    products = products_lock(wish.product_id for wish in wishes)
     if problems := find_problems(wishes, products, currency=currency):
         raise CheckoutBlocked(problems)
     offer = quote(
@@ -119,14 +143,20 @@ def place(
         tax_rate_ppm=store.tax_rate_ppm,
         shipping=store.shipping if store.currency == currency else Money(0, currency),
     )
+    if offer.total.minor > MAX_MINOR:
+        raise AmountTooLarge
     assertions.check(offer)
     wanted: dict[UUID, int] = {}
     for wish in wishes:
         wanted[wish.product_id] = wanted.get(wish.product_id, 0) + wish.quantity
     holds_check(buyer=buyer, wanted=wanted)
+    now = timezone.now()
+    hold = Hold(None, now + NO_PAYMENT_HOLD)
+    if method is not None:
+        hold = hold_of(method, is_known_buyer=buyer.user is not None, placed_at=now)
     try:
         return order_place(
-            quote=offer, products=products, buyer=buyer, expires_at=timezone.now() + NO_PAYMENT_HOLD
+            quote=offer, products=products, buyer=buyer, pay_by=hold.pay_by, expires_at=hold.expires_at
         )
     except StockGone as error:
         fresh = products_lock(products)

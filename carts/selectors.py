@@ -43,6 +43,24 @@ def items_of(cart: Cart) -> list[CartItem]:
     return list(cart.items.select_related("product__artisan"))
 
 
+def items_lock(cart: Cart) -> list[CartItem]:
+    """The same of a locked cart, their products locked in the order of their keys, as products_lock does."""
+    products = cart.items.select_related("product__artisan").select_for_update(of=("product",), no_key=True)
+    return sorted(products.order_by("product_id"), key=lambda item: (item.created_at, item.pk))
+
+
+def subtotal_of(cart: Cart, items: Sequence[CartItem]) -> Money:
+    """What the items cost at present, without tax and shipping; another currency than the cart's is left out."""
+    prices = (i.product.price * i.quantity for i in items if i.product.currency == cart.currency)
+    return Money.total(prices, cart.currency)
+
+
+def problems_of(cart: Cart, items: Sequence[CartItem]) -> list[Problem]:
+    """What stands between the cart and an order."""
+    products = {item.product_id: item.product for item in items}
+    return find_problems(wishes_of(items), products, currency=cart.currency)
+
+
 def wishes_of(items: Sequence[CartItem]) -> list[Wish]:
     return [Wish(item.pk, item.product_id, item.quantity, item.seen_price) for item in items]
 

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
@@ -5,8 +6,8 @@ from rest_framework import serializers
 from artisans.core.api import CountField, IdField, PlainDecimalField, StrictSerializer, TextField
 from artisans.core.money import Money
 from carts.checkout import Assertions
-from carts.models import Cart
-from carts.selectors import CartSummary
+from carts.models import Cart, CartItem
+from carts.selectors import CartSummary, problems_of, subtotal_of
 from carts.services import MAX_ITEMS
 from orders.problems import MAX_QUANTITY
 from orders.serializers import AddressField
@@ -57,25 +58,25 @@ class OrderIn(CheckoutIn):
     payment_method = serializers.CharField(max_length=20, required=False)
 
 
-def cart_out(cart: Cart, summary: CartSummary, *, token: str = "") -> dict[str, Any]:
+def cart_out(cart: Cart, items: Sequence[CartItem], *, token: str = "") -> dict[str, Any]:
     answer = {
         "id": str(cart.pk),
         "status": cart.status,
         "currency": cart.currency,
         "items": [
             {
-                "id": str(line.id),
-                "product_id": str(line.product.pk),
-                "name": line.product.name,
-                "quantity": line.quantity,
-                "unit_price": line.unit_price.amount,
-                "line_total": line.line_total.amount,
-                "artisan_id": str(line.product.artisan_id),
+                "id": str(item.pk),
+                "product_id": str(item.product_id),
+                "name": item.product.name,
+                "quantity": item.quantity,
+                "unit_price": item.product.price.amount,
+                "line_total": (item.product.price * item.quantity).amount,
+                "artisan_id": str(item.product.artisan_id),
             }
-            for line in summary.lines
+            for item in items
         ],
-        "subtotal": summary.subtotal.amount,
-        "problems": [problem.as_dict() for problem in summary.problems],
+        "subtotal": subtotal_of(cart, items).amount,
+        "problems": [problem.as_dict() for problem in problems_of(cart, items)],
     }
     return answer | ({"token": token} if token else {})
 

@@ -44,30 +44,41 @@ def cart_open(principal: Principal, *, currency: str = "") -> OpenedCart:
         return OpenedCart(Cart.objects.get(user=principal.user, status=CartStatus.OPEN), "", is_new=False)
 
 
+class FilledCart(NamedTuple):
+    """A cart with all its items, as just written."""
+
+    cart: Cart
+    items: list[CartItem]
+
+
 @transaction.atomic
-def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, int]) -> Cart:
+def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, int]) -> FilledCart:
     """Put more pieces in. `adds`: pieces by product.
 
     Errors: Missing, CartClosed, UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock; then nothing changes.
     """
     cart = cart_lock(principal, cart_id)
-    have: dict[UUID, int] = dict(cart.items.values_list("product_id", "quantity"))
+    have = {item.product_id: item for item in items_of(cart)}
     products = {product.pk: product for product in products_on_sale().filter(pk__in=adds)}
     if missing := [pk for pk in adds if pk not in products]:
         raise UnknownProduct(missing[0])
-    wanted = {pk: have.get(pk, 0) + quantity for pk, quantity in adds.items()}
+    wanted = {pk: quantity + (have[pk].quantity if pk in have else 0) for pk, quantity in adds.items()}
     if any(quantity > MAX_QUANTITY for quantity in wanted.values()):
         raise QuantityTooLarge
     if len(have.keys() | wanted.keys()) > MAX_ITEMS:
         raise TooManyItems(MAX_ITEMS)
     check_stock(wanted, products, currency=cart.currency)
-    CartItem.objects.bulk_create(
+    written = CartItem.objects.bulk_create(
         [new_item(cart, products[pk], quantity) for pk, quantity in wanted.items()],
         update_conflicts=True,
         unique_fields=["cart", "product"],
         update_fields=["quantity", "seen_price_minor", "seen_currency", "updated_at"],
     )
-    return cart
+    for item in written:
+        if old := have.get(item.product_id):
+            item.pk = old.pk  # the row that was there was changed
+        have[item.product_id] = item
+    return FilledCart(cart, list(have.values()))
 
 
 def new_item(cart: Cart, product: Product, quantity: int) -> CartItem:

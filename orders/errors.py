@@ -9,6 +9,13 @@ class EmptyOrder(InvalidInput):
         super().__init__("There is nothing in the cart; add a product first.")
 
 
+class AmountTooLarge(InvalidInput):
+    code = "amount_too_large"
+
+    def __init__(self) -> None:
+        super().__init__("The order is larger than the shop can take; split it.")
+
+
 class CheckoutBlocked(Conflict):
     """Something changed since the buyer looked. Nothing was ordered and nothing charged."""
 

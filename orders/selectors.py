@@ -1,12 +1,16 @@
+from datetime import timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from orders.models import Order, OrderLine, Parcel, StoreRules
+
+MASK_AFTER = timedelta(days=30)
 
 
 def store_rules() -> StoreRules:
@@ -28,6 +32,13 @@ def orders_visible_to(principal: Principal) -> QuerySet[Order]:
     if principal.user is not None:
         return Order.objects.filter(owned_by(principal.user))
     return Order.objects.none()
+
+
+def is_masked(order: Order, user: User | None) -> bool:
+    """Whether a link shows the order without personal data: after 30 days, to everybody but its owner."""
+    if order.created_at > timezone.now() - MASK_AFTER:
+        return False
+    return user is None or not Order.objects.filter(owned_by(user), pk=order.pk).exists()
 
 
 def order_lock(order_id: UUID) -> Order:

@@ -5,8 +5,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from artisans.accounts.principals import Principal
 from artisans.core.api import StrictSerializer, TextField, utc
 from orders.models import Order, OrderLine, Parcel, StoreRules
+from orders.selectors import is_masked
 
 
 class AddressFields(StrictSerializer):
@@ -77,7 +79,12 @@ def parcel_out(parcel: Parcel) -> dict[str, Any]:
     }
 
 
-def order_out(order: Order, lines: Sequence[OrderLine], parcels: Sequence[Parcel]) -> dict[str, Any]:
+def order_out(
+    order: Order, lines: Sequence[OrderLine], parcels: Sequence[Parcel], *, is_masked: bool = False
+) -> dict[str, Any]:
+    shipping, billing = order.shipping_address, order.billing_address
+    if is_masked:
+        shipping, billing = ({"country": address.get("country", "")} for address in (shipping, billing))
     return {
         "id": str(order.pk),
         "order_number": order.order_number,
@@ -93,9 +100,9 @@ def order_out(order: Order, lines: Sequence[OrderLine], parcels: Sequence[Parcel
         "refunded": order.refunded.amount,
         "balance_due": order.balance_due.amount,
         "currency": order.currency,
-        "shipping_address": address_out(order.shipping_address),
-        "billing_address": address_out(order.billing_address),
-        "customer_email": order.email,
+        "shipping_address": address_out(shipping),
+        "billing_address": address_out(billing),
+        "customer_email": "" if is_masked else order.email,
         "expires_at": utc(order.expires_at),
         "pay_by": utc(order.pay_by),
         "created_at": utc(order.created_at),
@@ -104,4 +111,6 @@ def order_out(order: Order, lines: Sequence[OrderLine], parcels: Sequence[Parcel
 
 class OrderOut(serializers.BaseSerializer[Order]):
     def to_representation(self, order: Order) -> dict[str, Any]:
-        return order_out(order, list(order.lines.all()), list(order.parcels.all()))
+        principal = Principal.of_api(self.context["request"])
+        hides = principal.order_link is not None and is_masked(order, principal.user)
+        return order_out(order, list(order.lines.all()), list(order.parcels.all()), is_masked=hides)

@@ -1,5 +1,6 @@
 """The doors to an order's state. Callers hold the order's lock (order_lock) inside a transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from artisans.core.state import check_transition
 from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail, parcel_mail
-from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
+from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition, StoreRules
 from orders.pricing import Quote
 from orders.selectors import lines_by_parcel, order_lock, store_rules
 from orders.statuses import (
@@ -56,9 +57,15 @@ class Placed:
     parcels: list[Parcel] = field(default_factory=list)
 
 
-@transaction.atomic
-def order_place(*, quote: Quote, products: dict[UUID, Product], buyer: Buyer, expires_at: datetime) -> Placed:
-    """Freeze a quote as an order and take its stock.
+def order_place(
+    *,
+    quote: Quote,
+    products: dict[UUID, Product],
+    buyer: Buyer,
+    expires_at: datetime | None,
+    pay_by: datetime | None = None,
+) -> Placed:
+    """Freeze a quote as an order and take its stock, in the caller's transaction.
 
     Shape: `products` are locked rows, one for each line of the quote.
     Errors: StockGone; then nothing was written.
@@ -78,6 +85,7 @@ def order_place(*, quote: Quote, products: dict[UUID, Product], buyer: Buyer, ex
         delivery_note=buyer.note,
         phone=buyer.phone,
         network=buyer.network,
+        pay_by=pay_by,
         expires_at=expires_at,
     )
     parcels, lines = [], []
@@ -133,9 +141,18 @@ def order_hold(order: Order, *, pay_by: datetime | None, expires_at: datetime | 
 
 
 def order_move(
-    order: Order, to: OrderStatus, *, cause: str, actor: User | None = None, actor_name: str = "system"
+    order: Order,
+    to: OrderStatus,
+    *,
+    cause: str,
+    actor: User | None = None,
+    actor_name: str = "system",
+    also: Sequence[str] = (),
 ) -> None:
-    """The one way a status changes: by the table, with a row that tells who and why."""
+    """The one way a status changes: by the table, with a row that tells who and why.
+
+    `also`: further fields of the order that the caller changed.
+    """
     check_transition(ORDER_TRANSITIONS, OrderStatus(order.status), to)
     OrderTransition.objects.create(
         order=order,
@@ -145,23 +162,35 @@ def order_move(
         actor_name=actor.email if actor else actor_name,
     )
     order.status = to
-    order.save(update_fields=["status", "updated_at"])
+    order.save(update_fields=["status", "updated_at", *also])
 
 
 def order_release(
-    placed: Placed, *, cause: str, actor: User | None = None, collect_cash: bool = False
+    placed: Placed,
+    *,
+    cause: str,
+    actor: User | None = None,
+    actor_name: str = "system",
+    store: StoreRules | None = None,
+    collect_cash: bool = False,
 ) -> None:
     """Confirm the order and tell every artisan to ship, once."""
     order = placed.order
+    is_first = order.released_at is None
+    if is_first:
+        order.released_at = timezone.now()
+        order.pay_by = order.pay_by if collect_cash is False else None
+        order.expires_at = None
+    changed = ("released_at", "pay_by", "expires_at") if is_first else ()
     if order.status != OrderStatus.CONFIRMED:
-        order_move(order, OrderStatus.CONFIRMED, cause=cause, actor=actor)
-    if order.released_at is not None:
+        order_move(
+            order, OrderStatus.CONFIRMED, cause=cause, actor=actor, actor_name=actor_name, also=changed
+        )
+    elif is_first:
+        order.save(update_fields=[*changed, "updated_at"])
+    if not is_first:
         return
-    order.released_at = timezone.now()
-    order.pay_by = order.pay_by if collect_cash is False else None
-    order.expires_at = None
-    order.save(update_fields=["released_at", "pay_by", "expires_at", "updated_at"])
-    store = store_rules()
+    store = store or store_rules()
     of_parcel: dict[UUID, list[OrderLine]] = {}
     for line in placed.lines:
         of_parcel.setdefault(line.parcel_id, []).append(line)

@@ -24,7 +24,7 @@ from artisans.notifications.services import notifications_queue
 from orders.addresses import masked
 from orders.mails import order_mail
 from orders.models import Order
-from orders.selectors import lines_by_parcel, orders_visible_to, store_rules
+from orders.selectors import is_masked, lines_by_parcel, orders_visible_to, store_rules
 from orders.shown import ShownParcel
 from orders.statuses import OrderStatus
 from payments.forms import CancelForm, FindOrderForm, PaymentForm
@@ -36,7 +36,6 @@ from payments.services.payments import mailbox_confirm, method_choices, payment_
 from payments.states import State, state_of
 from payments.statuses import PaymentStatus, RefundStatus
 
-MASK_AFTER = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
     payment = latest_payment(order)
     is_owner = request.user.is_authenticated and order.user_id == request.user.pk
-    is_masked = not is_owner and order.created_at < timezone.now() - MASK_AFTER
+    hides = is_masked(order, Principal.of_page(request).user)
     lines = lines_by_parcel(order)
     mailbox = request.GET.get("mailbox", "")
     context = {
@@ -84,12 +83,12 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
             ShownParcel(parcel, lines.get(parcel.pk, []))
             for parcel in order.parcels.select_related("artisan", "order")
         ],
-        "address_lines": masked(order.shipping_address) if is_masked else order.shipping_address_lines,
-        "billing_lines": masked(order.billing_address) if is_masked else order.billing_address_lines,
+        "address_lines": masked(order.shipping_address) if hides else order.shipping_address_lines,
+        "billing_lines": masked(order.billing_address) if hides else order.billing_address_lines,
         "timeline": events(order, payment),
         "can_pay_otherwise": bool(order.balance_due) and order.status == OrderStatus.PENDING,
         "can_cancel": is_owner and buyer_may_cancel(order),
-        "is_masked": is_masked,
+        "is_masked": hides,
         "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
         "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",
         "needs_mailbox": needs_mailbox(order),
@@ -135,8 +134,10 @@ def mailbox(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
     if not is_mailbox_token(order.pk, request.POST.get("mailbox", "")):
         raise Http404
-    mailbox_confirm(order_id=order.pk)
-    messages.success(request, "Thank you, your address is confirmed and your items are kept.")
+    if mailbox_confirm(order_id=order.pk).is_alive:
+        messages.success(request, "Thank you, your address is confirmed and your items are kept.")
+    else:
+        messages.info(request, "Your address is confirmed, but the order had ended before.")
     return redirect("payments:order", token=token)
 
 

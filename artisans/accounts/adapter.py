@@ -3,8 +3,14 @@ from smtplib import SMTPException
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.contrib import messages
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.shortcuts import redirect
 
+from artisans.accounts.models import User
+from artisans.accounts.services import EmailTaken
 from artisans.core.network import client_address
 
 logger = logging.getLogger(__name__)
@@ -14,6 +20,16 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
         """What allauth's own limits count; a forged header does not help."""
         return client_address(request)
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002  # allauth's own
+        """Of two sign-ups with one address at the same moment the later is sent to sign in."""
+        try:
+            with transaction.atomic():
+                saved: User = super().save_user(request, user, form, commit)
+        except IntegrityError:
+            messages.error(request, EmailTaken().detail)
+            raise ImmediateHttpResponse(redirect("account_login")) from None
+        return saved
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Sent at once, for it holds a credential that must not lie in the outbox; the person can ask again."""

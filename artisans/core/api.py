@@ -97,7 +97,7 @@ class PlainDecimalField(serializers.Field[Any, Any, Any, Any]):
     default_error_messages = {"invalid": "Send plain decimal digits such as 12.34."}
 
     def to_internal_value(self, data: Any) -> Decimal:
-        text = format(data, "f") if isinstance(data, Decimal) else str(data)
+        text = str(data)  # keeps an exponent as it is: written out, 1e999999999 would fill the memory
         if isinstance(data, bool) or not isinstance(data, str | int | Decimal) or not AMOUNT.fullmatch(text):
             self.fail("invalid")
         return Decimal(text)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from artisans.core.middleware import request_id
 
 SECRETS = re.compile(
-    r"(?:sk|rk|pk)_(?:test|live)_\w+|whsec_\w+|\w+_secret_\w+|aa_[0-9a-f]{16,}|(?i:bearer)\s+\S+"
+    r"(?:sk|rk|pk)_(?:test|live)_\w+|whsec_\w+|(?<!\w)\w+_secret_\w+|aa_[0-9a-f]{16,}|(?i:bearer)\s+\S+"
     r"|(?<=/shop/orders/)[0-9a-f]{32}-[^/\s]+"
 )
 CARD_NUMBER = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")

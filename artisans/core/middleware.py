@@ -23,11 +23,8 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         sent = request.headers.get("X-Request-Id", "")
         this_id = sent if ACCEPTED_ID.fullmatch(sent) else uuid.uuid4().hex
-        mark = request_id.set(this_id)
-        try:
-            response = self.get_response(request)
-        finally:
-            request_id.reset(mark)
+        request_id.set(this_id)  # until the next request of this thread: Django logs refusals after us
+        response = self.get_response(request)
         response["X-Request-Id"] = this_id
         return response
 

@@ -39,7 +39,7 @@ class Money:
 
         Errors: ValueError for signs, exponents, separators, other digits than 0-9, too many decimals.
         """
-        plain = format(text, "f") if isinstance(text, Decimal) else str(text)
+        plain = str(text)
         if not AMOUNT.fullmatch(plain):
             raise ValueError(f"{plain[:40]!r} is not a plain decimal amount such as 12.34.")
         whole, _, fraction = plain.partition(".")

@@ -19,6 +19,12 @@ class TooLarge(exceptions.APIException):
     default_detail = f"The body is larger than {MAX_BODY} bytes."
 
 
+def exact(literal: str) -> Decimal:
+    if "e" in literal.lower():
+        raise ValueError("A number has an exponent; write it out.")
+    return Decimal(literal)
+
+
 def no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number.")
 
@@ -32,7 +38,8 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def check_depth(text: str) -> None:
     depth = deepest = 0
-    for sign in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
+    unescaped = re.sub(r"\\.", "", text)  # first, so that the next pattern reads every sign only once
+    for sign in re.sub(r'"[^"]*"', "", unescaped):
         depth += (sign in "[{") - (sign in "]}")
         deepest = max(deepest, depth)
     if deepest > MAX_DEPTH:
@@ -51,8 +58,11 @@ class StrictJSONParser(JSONParser):
         try:
             text = raw.decode("utf-8")
             check_depth(text)
-            return json.loads(
-                text, parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=unique_keys
+            found = json.loads(
+                text, parse_float=exact, parse_constant=no_constant, object_pairs_hook=unique_keys
             )
+            if "\\ud" in text.lower():  # half of a surrogate pair is a string that nothing can store
+                json.dumps(found, ensure_ascii=False, default=str).encode()
         except (ValueError, RecursionError) as error:
             raise exceptions.ParseError(f"The body is not valid JSON: {error}") from error
+        return found

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -91,11 +91,17 @@ def method_read(method: str, provider: str | None = None) -> PaymentMethod:
 
 
 def payment_start(
-    placed: Placed, *, method: PaymentMethod, store: StoreRules, actor: User | None = None
+    placed: Placed,
+    *,
+    method: PaymentMethod,
+    store: StoreRules,
+    actor: User | None = None,
+    is_held: bool = False,
 ) -> Payment:
     """Write a PENDING payment over what the order owes, in the transaction that holds the order's lock.
 
-    The clock of the order follows the method; cash on delivery confirms it at once.
+    The clock of the order follows the method, unless the order was placed with it (`is_held`); cash on delivery
+    confirms it at once.
     Errors: MethodNotOffered, NothingDue.
     """
     order = placed.order
@@ -116,33 +122,41 @@ def payment_start(
     PaymentTransition.objects.create(
         payment=payment, new=payment.status, cause="started", actor_name=actor.email if actor else "buyer"
     )
+    if not is_held:
+        hold_for(order, method)
     if method == PaymentMethod.CASH_ON_DELIVERY:
-        order_release(placed, cause="cash on delivery", actor=actor, collect_cash=True)
+        order_release(placed, cause="cash on delivery", actor=actor, store=store, collect_cash=True)
     elif settings.MANUAL_PAYMENT_AUTO_APPROVE and SPECS[method].provider == Provider.MANUAL:
-        hold_for(order, method)
-        order_release(placed, cause="setting: released before the money is here", actor=None)
+        order_release(placed, cause="released before the money is here", actor_name="setting")
         audit_record(actor=None, action=Action.ORDER_RELEASE, target=order, actor_name="setting")
-    else:
-        hold_for(order, method)
     mail_instructions(placed, payment, store=store)
     return payment
 
 
-def hold_for(order: Order, method: PaymentMethod) -> None:
-    """Start the order's clock. A guest's order by hand lasts two hours until the mailed link is opened."""
+class Hold(NamedTuple):
+    """Until when the buyer is told to pay, and when the stock is let go; None: it waits without an end."""
+
+    pay_by: datetime | None
+    expires_at: datetime | None
+
+
+def hold_of(method: PaymentMethod, *, is_known_buyer: bool, placed_at: datetime) -> Hold:
+    """The clock of an order. A guest's order by hand lasts two hours until the mailed link is opened."""
     spec, now = SPECS[method], timezone.now()
     if spec.told is None:
-        order_hold(order, pay_by=None, expires_at=None)
-        return
-    longest = (
-        order.created_at + LONGEST_HOLD
-    )  # changing the method again and again must not hold stock for ever
+        return Hold(None, None)
+    longest = placed_at + LONGEST_HOLD  # changing the method again and again must not hold stock for ever
     pay_by = min(now + spec.told, longest)
-    is_guest = order.user_id is None and order.mailbox_confirmed_at is None
-    short = spec.provider == Provider.MANUAL and is_guest
-    order_hold(
-        order, pay_by=pay_by, expires_at=now + GUEST_HOLD if short else min(pay_by + spec.slack, longest)
-    )
+    if spec.provider == Provider.MANUAL and not is_known_buyer:
+        return Hold(pay_by, now + GUEST_HOLD)
+    return Hold(pay_by, min(pay_by + spec.slack, longest))
+
+
+def hold_for(order: Order, method: PaymentMethod) -> None:
+    """Start the order's clock anew."""
+    known = order.user_id is not None or order.mailbox_confirmed_at is not None
+    hold = hold_of(method, is_known_buyer=known, placed_at=order.created_at)
+    order_hold(order, pay_by=hold.pay_by, expires_at=hold.expires_at)
 
 
 def full_hold(payment: Payment) -> datetime | None:
@@ -192,7 +206,7 @@ def payment_follow_sums(payment: Payment, *, cause: str, actor: User | None) -> 
             to = PaymentStatus.COMPLETED
         else:
             to = PaymentStatus.PARTIALLY_REFUNDED if kept else PaymentStatus.REFUNDED
-    elif payment.received_minor >= payment.amount_minor:
+    elif kept >= payment.amount_minor:
         to = PaymentStatus.COMPLETED
     else:
         to = PaymentStatus(payment.status)

@@ -8,8 +8,15 @@ if (same && billing) {
   show();
 }
 
-// Another country may want other fields. The server knows which; the focus stays where it is.
-const fieldOf = (page, name) => page.getElementById("id_" + name)?.closest(".field");
+// Another country may want other fields. The server knows which; focus and what was typed meanwhile stay.
+const replace = (page, id) => {
+  const [before, after] = [document.getElementById(id), page.getElementById(id)];
+  if (!before || !after) return;
+  const hasFocus = before === document.activeElement;
+  after.value = before.value;
+  before.closest(".field").replaceWith(after.closest(".field"));
+  if (hasFocus) after.focus();
+};
 
 const relabel = async (form, prefix) => {
   const body = new FormData(form);
@@ -17,9 +24,7 @@ const relabel = async (form, prefix) => {
   try {
     const answer = await fetch(form.action, { method: "POST", body });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const name of ["city", "region", "postal_code"]) {
-      fieldOf(document, prefix + name)?.replaceWith(fieldOf(page, prefix + name) ?? "");
-    }
+    for (const name of ["city", "region", "postal_code"]) replace(page, "id_" + prefix + name);
   } catch {
     for (const button of document.querySelectorAll(".needs-no-js")) button.classList.remove("needs-no-js");
   }

@@ -1,0 +1,63 @@
+"""Settings that a shop must not run with: one test per id, and none of them on good settings."""
+
+import re
+
+import pytest
+
+from artisans.core import checks
+
+GOOD = {
+    "DEMO": False,
+    "SITE_URL": "https://shop.test",
+    "SITE_HOST": "shop.test",
+    "HTTPS": True,
+    "ALLOWED_HOSTS": ["shop.test"],
+    "DATABASES": {"default": {"ENGINE": "django.db.backends.postgresql"}},
+    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+    "CELERY_BROKER_URL": "redis://localhost:6379/0",
+    "CACHES": {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}},
+    "MANUAL_PAYMENT_AUTO_APPROVE": False,
+}
+BAD = {
+    "alley.E001": {"DEMO": True},
+    "alley.E002": {"DEMO": True, "SITE_HOST": "localhost"},
+    "alley.E010": {"DEMO": True},
+    "alley.E011": {"HTTPS": False},
+    "alley.E012": {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3"}}},
+    "alley.E013": {"ALLOWED_HOSTS": ["*", "shop.test"]},
+    "alley.E014": {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend"},
+    "alley.E015": {"CELERY_BROKER_URL": "filesystem://"},
+    "alley.E016": {"CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}},
+    "alley.E017": {"SITE_URL": "https://shop.test/alley"},
+    "alley.W001": {"MANUAL_PAYMENT_AUTO_APPROVE": True},
+}
+
+
+@pytest.fixture
+def found(settings, monkeypatch):
+    def run(**changes: object) -> set[str]:
+        values = GOOD | changes
+        monkeypatch.setattr(checks, "settings", type("Settings", (), values))
+        return {message.id for message in (*checks.always(), *checks.production())}
+
+    return run
+
+
+def test_good_settings_pass(found):
+    assert found() == set()
+
+
+@pytest.mark.parametrize("check_id", BAD)
+def test_bad_setting_is_told_by_its_id(found, check_id):
+    assert check_id in found(**BAD[check_id])
+
+
+@pytest.mark.parametrize("hosts", [[], ["other.test"]])
+def test_host_of_the_shop_must_be_allowed(found, hosts):
+    assert found(ALLOWED_HOSTS=hosts) == {"alley.E013"}
+
+
+def test_every_id_has_a_test(settings):
+    source = (settings.BASE_DIR / "artisans/core/checks.py").read_text()
+
+    assert set(re.findall(r"alley\.[EW]\d+", source)) == set(BAD)

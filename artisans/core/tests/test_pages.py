@@ -1,0 +1,140 @@
+"""What every answer carries: a request id, safe headers, and errors that say what was or was not charged."""
+
+import io
+import json
+import logging
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from artisans.core.logs import JsonFormatter
+from tests.html import page
+
+pytestmark = pytest.mark.django_db
+
+
+def test_refusal_in_the_log_has_the_id_of_the_answer(client):
+    heard = io.StringIO()
+    handler = logging.StreamHandler(heard)
+    handler.setFormatter(JsonFormatter())
+    logging.getLogger("django.request").addHandler(handler)
+    try:
+        answer = client.get("/nothing/here/")
+    finally:
+        logging.getLogger("django.request").removeHandler(handler)
+
+    told = json.loads(heard.getvalue())
+    assert told["request_id"] == answer["X-Request-Id"]
+    assert answer["X-Request-Id"] in answer.content.decode()
+
+
+@pytest.mark.parametrize("address", ["/", "/nothing/here/", "/shop/cart/", "/shop/orders/find/", "/shop/account/login/"])
+def test_safe_headers_are_on_all_pages_errors_included(client, address):
+    answer = client.get(address)
+
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "object-src 'none'" in policy
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"]
+
+
+@pytest.mark.parametrize("address", ["/", "/shop/cart/", "/shop/orders/find/", "/nothing/", "/shop/account/login/"])
+def test_no_page_has_inline_scripts_or_styles_or_foreign_hosts(client, address):
+    shown = page(client.get(address))
+
+    for node in shown.walk():
+        assert "style" not in node.attrs, node
+        assert not [name for name in node.attrs if name.startswith("on")], node
+        assert node.tag != "style"
+        assert node.tag != "script" or (node.attrs["src"].startswith("/static/") and not node.text)
+        for name in ("src", "href", "action"):
+            assert not node.attrs.get(name, "").startswith(("http:", "https:", "//", "javascript:")), node
+
+
+@pytest.mark.parametrize("address", ["/shop/cart/", "/shop/checkout/", "/shop/orders/find/", "/shop/account/login/", "/orders/"])
+def test_personal_pages_are_kept_by_no_cache(client, address):
+    assert "no-store" in client.get(address)["Cache-Control"]
+
+
+def test_missing_page_says_that_nothing_was_charged_and_leads_on(client):
+    answer = client.get("/nothing/here/")
+
+    shown = page(answer)
+    assert answer.status_code == 404
+    assert "Nothing was charged" in shown.text
+    assert {"/", "/shop/cart/", "/shop/orders/find/"} <= {a.attrs["href"] for a in shown.all("a")}
+
+
+@pytest.mark.parametrize("host", ["evil.test", "evil.test:80", "127.0.0.1.evil.test", "a b"])
+def test_foreign_host_is_refused(client, host):
+    assert client.get("/", headers={"Host": host}).status_code == 400
+    assert client.get("/orders/", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/shop/cart/items/",
+        "/shop/cart/accept/",
+        "/shop/checkout/details/",
+        "/shop/checkout/check/",
+        "/shop/orders/find/",
+        "/shop/account/login/",
+        "/shop/account/logout/",
+    ],
+)
+def test_form_of_another_site_is_refused(address):
+    answer = Client(enforce_csrf_checks=True).post(address, {"email": "a@b.c"})
+
+    assert answer.status_code == 403
+    assert "Nothing was ordered, and nothing was charged" in page(answer).text
+
+
+def test_form_with_too_many_fields_is_refused(client):
+    answer = client.post("/shop/orders/find/", {f"f{n}": "x" for n in range(300)})
+
+    assert answer.status_code == 400
+
+
+def test_crash_of_a_page_shows_no_inside(client, monkeypatch):
+    def crash(*args: object, **kwargs: object):
+        raise RuntimeError("secret inside")
+
+    monkeypatch.setattr("artisans.catalog.views.products_found", crash)
+    client.raise_request_exception = False
+
+    answer = client.get("/")
+
+    assert answer.status_code == 500
+    assert b"secret" not in answer.content
+    assert answer["X-Request-Id"] in answer.content.decode()
+
+
+def test_database_that_is_away_is_a_503_page(client, monkeypatch):
+    def away(*args: object, **kwargs: object):
+        raise OperationalError("no route to secret-host")
+
+    monkeypatch.setattr("artisans.catalog.views.products_found", away)
+    client.raise_request_exception = False
+
+    answer = client.get("/")
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "nothing was charged" in page(answer).text
+    assert b"secret-host" not in answer.content
+
+
+def test_health(client, monkeypatch):
+    assert client.get("/health/live").json() == {"status": "ok"}
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+
+
+@pytest.mark.parametrize("path", ["/static/..%2f..%2fartisans/settings.py", "/static/%00", "/media/../db.sqlite3", "/..%2f..%2fetc/passwd"])
+def test_paths_out_of_the_house_are_not_found(client, path):
+    assert client.get(path).status_code in {400, 404}

@@ -1,0 +1,84 @@
+"""Hostile JSON is refused before anything reads it, in good time."""
+
+import time
+from decimal import Decimal
+from io import BytesIO
+
+import pytest
+from rest_framework.exceptions import ParseError
+
+from artisans.core.parsers import MAX_BODY, MAX_DEPTH, StrictJSONParser, TooLarge
+
+
+def parse(body: str | bytes):
+    return StrictJSONParser().parse(BytesIO(body.encode() if isinstance(body, str) else body))
+
+
+def test_numbers_are_read_exactly():
+    got = parse('{"amount": 99.99, "tax_rate": 0.10, "quantity": 2}')
+
+    assert got == {"amount": Decimal("99.99"), "tax_rate": Decimal("0.10"), "quantity": 2}
+    assert isinstance(got["amount"], Decimal)
+
+
+HOSTILE = {
+    "key twice": '{"quantity":1,"quantity":99}',
+    "key twice, spelled differently": '{"quantity":1,"quantit\\u0079":99}',
+    "key twice, deep": '{"a":[{"b":1,"b":2}]}',
+    "NaN": '{"amount": NaN}',
+    "Infinity": '{"amount": -Infinity}',
+    "number of 5000 digits": '{"amount": ' + "9" * 5000 + "}",
+    "too deep": "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
+    "very deep": "[" * 30_000,
+    "half": '{"a": 1',
+    "two": '{"a": 1}{"a": 2}',
+    "single quotes": "{'a': 1}",
+    "comment": '{"a": 1} // x',
+    "trailing comma": '{"a": 1,}',
+    "not UTF-8": b'{"a": "\xff\xfe"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "byte order mark": b'\xef\xbb\xbf{"a": 1}',
+    "half of a surrogate pair": '{"a": "\\ud800"}',
+    "half of a surrogate pair as a key": '{"\\uDFFF": 1}',
+    "control character": '{"a": "\x01"}',
+    "empty": " ",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_is_not_plain_json_is_refused(body):
+    with pytest.raises(ParseError):
+        parse(body)
+
+
+def test_body_above_the_limit_is_refused_and_below_is_read():
+    with pytest.raises(TooLarge):
+        parse(b'"' + b"a" * MAX_BODY + b'"')
+    assert parse(b'"' + b"a" * (MAX_BODY - 2) + b'"')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '"' + '\\"' * 32_000,
+        '"' + "\\" * 65_000,
+        "[" * 65_000,
+        '{"' + '":{"' * 15_000,
+        '"' * 65_000,
+        "{" + ",".join(f'"{i}":1' for i in range(5000)) + "}",
+        '{"amount": 1e' + "9" * 60_000 + "}",
+    ],
+)
+def test_no_body_takes_long(body):
+    started = time.perf_counter()
+
+    try:
+        parse(body)
+    except ParseError:
+        pass
+
+    assert time.perf_counter() - started < 1
+
+
+def test_pairs_of_surrogates_and_brackets_in_strings_are_fine():
+    assert parse('{"a": "\\ud83e\\uded6 [[[[[[[[[[[[[[[[ \\" {{{{"}') == {"a": '🫖 [[[[[[[[[[[[[[[[ " {{{{'}
