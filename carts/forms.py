@@ -89,7 +89,7 @@ class DetailsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        for name, value in data.items():
+        for name, value in list(data.items()):  # add_error takes the value out
             if isinstance(value, str) and CONTROL.search(value):
                 self.add_error(name, "Remove the control characters; they cannot be printed on a label.")
         if phone := data.get("phone"):

@@ -182,7 +182,8 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
             principal = page_principal(request)
             cart = open_cart(principal)
             summary = summary_of(cart)
-            if cart is None or summary.is_empty:
+            of_older_cart = cart is not None and request.POST.get("cart", str(cart.pk)) != str(cart.pk)
+            if cart is None or summary.is_empty or of_older_cart:
                 return after_the_cart(request, principal)
             desk = Desk(principal, cart, summary)
             names = [step_name for step_name, _ in STEPS]
@@ -204,7 +205,8 @@ def after_the_cart(request: HttpRequest, principal: Principal) -> HttpResponse:
     except ValueError:
         last = None
     if last is None or last.order is None:
-        messages.info(request, "Your cart is empty.")
+        text = "That page belonged to another cart; nothing was ordered by it." if named else "Your cart is empty."
+        messages.info(request, text)
         return redirect("carts:cart")
     return redirect("payments:order", token=last.order.access_token)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -50,11 +50,10 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
     """
     lines = list(lines)
     wanted = sum_by_product(lines)
-    enough = Q()
-    for product_id, quantity in wanted.items():
-        enough |= Q(pk=product_id, stock__gte=quantity, is_active=True)
+    amount = amounts(wanted)
+    enough = Product.objects.filter(pk__in=wanted, is_active=True, stock__gte=amount)
     with transaction.atomic():
-        changed = Product.objects.filter(enough).update(stock=F("stock") - amounts(wanted))
+        changed = enough.update(stock=F("stock") - amount)
         if changed != len(wanted):
             raise StockGone
         record(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
@@ -102,7 +101,10 @@ def sum_by_product(lines: Iterable[StockLine]) -> dict[UUID, int]:
     return dict(sorted(wanted.items()))
 
 
-def amounts(wanted: Mapping[UUID, int]) -> Case:
+def amounts(wanted: Mapping[UUID, int]) -> Value | Case:
+    """The quantity of each row as SQL; most orders want the same of everything."""
+    if len(quantities := set(wanted.values())) == 1:
+        return Value(quantities.pop())
     return Case(
         *[When(pk=pk, then=Value(quantity)) for pk, quantity in wanted.items()],
         output_field=models.IntegerField(),

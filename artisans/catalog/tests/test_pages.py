@@ -1,0 +1,90 @@
+"""The shop window: what is found, what is shown, what is hidden."""
+
+import pytest
+from django.urls import reverse
+
+from artisans.catalog.selectors import products_found
+from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory, ProductFactory
+from tests.html import page
+
+pytestmark = pytest.mark.django_db
+
+
+def names(**filters: str) -> list[str]:
+    return [product.name for product in products_found(**filters)]
+
+
+def test_search_needs_all_words_in_any_field_and_any_case():
+    ProductFactory.create(name="Moss bowl", description="stoneware", artisan__name="Harbour Pottery")
+    ProductFactory.create(name="Fern bowl", description="walnut")
+
+    assert names(q="BOWL") == ["Fern bowl", "Moss bowl"]
+    assert names(q="stone bowl") == ["Moss bowl"]
+    assert names(q="harbour") == ["Moss bowl"]
+    assert names(q="bowl harbour walnut") == []
+
+
+@pytest.mark.parametrize("q", ["%", "_", "' OR 1=1 --", "\\", "{{7*7}}", "<b>x</b>", "${7*7}", "a" * 5000, "ş🫖"])
+def test_hostile_search_is_only_text(client, q):
+    ProductFactory.create(name="Moss bowl")
+
+    shown = page(client.get("/", {"q": q}))
+
+    assert shown.one("h1").text == f"Looking for “{q[:80]}”"
+    assert "Moss bowl" not in shown.text
+
+
+@pytest.mark.parametrize("field", ["q", "category", "artisan", "sort", "page"])
+def test_hostile_filter_is_only_text(client, field):
+    for value in ("\x00", "'; DROP TABLE x", "10" * 50, "-1", "user__password"):
+        assert client.get("/", {field: value}).status_code == 200
+
+
+def test_filters_and_sorts():
+    pots, cloth = CategoryFactory.create(slug="pots"), CategoryFactory.create(slug="cloth")
+    maker = ArtisanFactory.create(slug="ada")
+    ProductFactory.create(name="B", category=pots, price_minor=300, artisan=maker)
+    ProductFactory.create(name="A", category=pots, price_minor=100)
+    ProductFactory.create(name="C", category=cloth, price_minor=200)
+
+    assert names(category="pots", sort="name") == ["A", "B"]
+    assert names(artisan="ada") == ["B"]
+    assert names(sort="price") == ["A", "C", "B"]
+    assert names(sort="-price") == ["B", "C", "A"]
+    assert names(sort="nonsense") == names(sort="new") == ["C", "A", "B"]
+
+
+@pytest.mark.parametrize("hidden", [{"is_active": False}, {"artisan__is_active": False}])
+def test_hidden_product_is_nowhere(client, hidden):
+    product = ProductFactory.create(name="Secret bowl", **hidden)
+
+    assert b"Secret bowl" not in client.get("/").content
+    assert client.get(reverse("catalog:product", args=[product.slug])).status_code == 404
+    assert client.get(f"/products/{product.pk}").status_code == 404
+    assert client.get("/products/").json()["results"] == []
+
+
+def test_sold_out_product_is_shown_without_a_buy_button(client):
+    product = ProductFactory.create(stock=0)
+
+    shown = client.get(reverse("catalog:product", args=[product.slug])).content.decode()
+
+    assert "Sold out" in shown
+    assert "Add to cart" not in shown
+
+
+def test_page_of_an_artisan_shows_own_products_only(client):
+    mine = ProductFactory.create(name="Mine")
+    ProductFactory.create(name="Of somebody else")
+
+    shown = client.get(reverse("catalog:artisan", args=[mine.artisan.slug])).content.decode()
+
+    assert ("Mine" in shown, "Of somebody else" in shown) == (True, False)
+
+
+def test_number_of_queries_does_not_grow_with_the_goods(client, django_assert_max_num_queries):
+    for _ in range(30):
+        ProductFactory.create()
+
+    with django_assert_max_num_queries(8):
+        client.get("/")

@@ -1,0 +1,109 @@
+"""The one door to stock: all or nothing, never below zero, every change with its move."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from artisans.audit.models import AuditEntry
+from artisans.catalog.models import StockMove
+from artisans.catalog.services import StockGone, StockLine, products_lock, stock_adjust, stock_return, stock_take
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.errors import InvalidInput
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broken_books")]  # lines of no order
+
+
+def line(product, quantity: int) -> StockLine:
+    return StockLine(uuid4(), product.pk, quantity)
+
+
+def stock(*products) -> list[int]:
+    for product in products:
+        product.refresh_from_db()
+    return [product.stock for product in products]
+
+
+def test_take_lowers_all_products_and_writes_a_move_per_line():
+    bowl, cup = ProductFactory.create(stock=5), ProductFactory.create(stock=2)
+
+    stock_take(lines=[line(bowl, 3), line(cup, 2)], reason="order A")
+
+    assert stock(bowl, cup) == [2, 0]
+    assert sorted(StockMove.objects.values_list("kind", "quantity", "reason")) == [
+        ("take", -3, "order A"),
+        ("take", -2, "order A"),
+    ]
+
+
+def test_take_changes_nothing_when_one_product_is_short():
+    bowl, cup = ProductFactory.create(stock=5), ProductFactory.create(stock=1)
+
+    with pytest.raises(StockGone), transaction.atomic():
+        stock_take(lines=[line(bowl, 3), line(cup, 2)], reason="order A")
+
+    assert stock(bowl, cup) == [5, 1]
+    assert not StockMove.objects.exists()
+
+
+def test_two_lines_of_one_product_are_taken_together():
+    bowl = ProductFactory.create(stock=5)
+
+    with pytest.raises(StockGone), transaction.atomic():
+        stock_take(lines=[line(bowl, 3), line(bowl, 3)], reason="order A")
+    stock_take(lines=[line(bowl, 3), line(bowl, 2)], reason="order B")
+
+    assert stock(bowl) == [0]
+
+
+@pytest.mark.parametrize("broken", [{"is_active": False}, {"stock": 0}])
+def test_take_refuses_what_is_not_for_sale(broken):
+    bowl = ProductFactory.create(**broken)
+
+    with pytest.raises(StockGone), transaction.atomic():
+        stock_take(lines=[line(bowl, 1)], reason="order A")
+
+
+def test_return_gives_back_once_per_round():
+    bowl = ProductFactory.create(stock=5)
+    lines = [line(bowl, 3)]
+    stock_take(lines=lines, reason="order A")
+
+    stock_return(lines=lines, reason="cancelled A")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        stock_return(lines=lines, reason="cancelled A again")
+
+    assert stock(bowl) == [5]
+    stock_take(lines=lines, reason="late money", stock_round=1)
+    stock_return(lines=lines, reason="cancelled A", stock_round=1)
+    assert stock(bowl) == [5]
+
+
+def test_count_on_the_shelf_sets_the_stock_and_is_told(staff):
+    bowl = ProductFactory.create(stock=5)
+
+    stock_adjust(product_id=bowl.pk, counted=3, reason="two broke", actor=staff)
+    stock_adjust(product_id=bowl.pk, counted=3, reason="counted again", actor=staff)
+
+    assert stock(bowl) == [3]
+    [move] = StockMove.objects.all()
+    assert (move.kind, move.quantity, move.reason) == ("adjust", -2, "two broke")
+    assert AuditEntry.objects.filter(action="stock.adjust", actor=staff).count() == 1
+
+
+@pytest.mark.parametrize(("counted", "reason"), [(-1, "x"), (3, "  ")])
+def test_count_without_sense_is_refused(staff, counted, reason):
+    bowl = ProductFactory.create(stock=5)
+
+    with pytest.raises(InvalidInput), transaction.atomic():
+        stock_adjust(product_id=bowl.pk, counted=counted, reason=reason, actor=staff)
+
+    assert stock(bowl) == [5]
+
+
+def test_lock_leaves_out_what_does_not_exist_and_orders_by_key():
+    products = [ProductFactory.create() for _ in range(5)]
+
+    found = products_lock([uuid4(), *(p.pk for p in products), products[0].pk])
+
+    assert list(found) == sorted(p.pk for p in products)

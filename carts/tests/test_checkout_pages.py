@@ -1,0 +1,357 @@
+"""The checkout as pages, walked through without scripts: steps, ways back, double presses, lost sessions."""
+
+import pytest
+from django.conf import settings
+from django.urls import reverse
+
+from artisans.accounts.tests.factories import PASSWORD
+from carts.models import Cart
+from orders.models import Order
+from orders.tests.factories import store_of
+from payments.methods import OFFERED, SPECS, PaymentMethod
+from payments.models import Payment
+from tests.dump import dump
+from tests.html import page
+from tests.walk import TOLD, Walk, order_at
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+METHODS = ["bank_transfer", "check", "cash_on_delivery"]
+
+
+@pytest.fixture
+def walk(browser) -> Walk:
+    return Walk(browser())
+
+
+def url(name: str) -> str:
+    return reverse(f"carts:{name}")
+
+
+def test_guest_meets_no_sign_in_page_on_the_way(walk, bowl):
+    walk.add(bowl)
+    seen = [walk.details(), walk.delivery(), walk.payment("bank_transfer")]
+    placed = walk.press(walk.pay_form(), follow=True)
+
+    assert [answer.status_code for answer in (*seen, placed)] == [200] * 4
+    for answer in (*seen, placed):
+        assert all("login" not in address for address, _ in answer.redirect_chain)
+    assert "Thank you" in page(placed).one("h1").text
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("who", ["guest", "user"])
+def test_every_method_is_bought_through_all_steps(browser, shopper, bowl, scarf, method, who):
+    walk = Walk(browser(shopper if who == "user" else None))
+    if (who, method) == ("guest", "cash_on_delivery"):
+        walk.add(bowl)
+        walk.details()
+        walk.delivery()
+        assert "Sign in first" in page(walk.payment(method)).text
+        return
+
+    order = walk.buy(method, bowl, scarf)
+
+    assert order.total.amount == "136.65"
+    assert order.user == (shopper if who == "user" else None)
+    assert order.payments.get().payment_method == method
+    assert order.shipping_address["line1"] == "12 Pier Road"
+
+
+@pytest.mark.parametrize("step", ["checkout_delivery", "checkout_payment", "checkout_check"])
+def test_later_step_leads_back_to_the_first_that_is_open(walk, bowl, step):
+    walk.add(bowl)
+
+    assert walk.client.get(url(step))["Location"] == url("checkout_details")
+
+
+def test_checkout_leads_to_the_step_where_one_stopped(walk, bowl):
+    walk.add(bowl)
+    for step, act in (
+        ("checkout_details", walk.details),
+        ("checkout_delivery", walk.delivery),
+        ("checkout_payment", lambda: walk.payment("check")),
+        ("checkout_check", lambda: None),
+    ):
+        assert walk.client.get(url("checkout"))["Location"] == url(step)
+        act()
+
+
+def test_change_of_the_address_returns_to_the_check_page_with_all_else_kept(walk, bowl):
+    walk.to_the_last_button("check", bowl)
+
+    changed = walk.client.post(url("checkout_details"), TOLD | {"city": "Seaside"})
+
+    assert changed["Location"] == url("checkout_check")
+    shown = walk.check_page()
+    assert "seaside" in shown.text.lower()
+    assert shown.one("form", class_="pay-box").one("button").text == "Order and pay $99.99 by check"
+
+
+def test_check_page_has_a_way_to_change_each_answer(walk, bowl):
+    walk.to_the_last_button("bank_transfer", bowl)
+
+    links = {a.attrs["href"] for a in walk.check_page().all("a") if a.text.startswith("Change")}
+
+    assert {url("checkout_details"), url("checkout_delivery"), url("checkout_payment")} <= links
+
+
+def test_amounts_are_the_same_wherever_they_stand(walk, bowl, scarf, mails):
+    form = walk.to_the_last_button("bank_transfer", bowl, scarf)
+    total = "$136.65"
+    cart = page(walk.get("carts:cart"))
+    check = walk.check_page()
+    order = order_at(walk.press(form)["Location"])
+    status = page(walk.get("payments:order", order.access_token))
+    [mail] = mails()
+
+    assert cart.one(id="cart-total").text == total
+    assert check.one("form", class_="pay-box").one("dd", class_="total").text == total
+    assert total in check.one("form", class_="pay-box").one("button").text
+    assert form["quote"] == "136.65" == order.payments.get().amount.amount
+    assert total in status.one("section", class_="slip").text
+    assert status.one("aside", class_="receipt").one("dd", class_="total").text == total
+    assert total in mail.body
+    assert total in mail.alternatives[0].content
+
+
+def test_cart_and_check_page_are_grouped_by_artisan_with_one_total(walk, bowl, scarf):
+    walk.to_the_last_button("bank_transfer", bowl, scarf)
+
+    for shown in (page(walk.get("carts:cart")), walk.check_page()):
+        groups = [section.text for section in shown.all("section", class_="seller")]
+        assert len(groups) == 2
+        assert ["Harbour Pottery" in groups[0], "Loom and Light" in groups[1]] == [True, True]
+        assert "Tide scarf" not in groups[0]
+    assert "2 parcels" in walk.check_page().text
+
+
+@pytest.mark.parametrize("method", OFFERED)
+def test_last_button_says_that_pressing_it_means_paying(method):
+    label = SPECS[PaymentMethod(method)].pay_label
+
+    assert "pay {amount}" in label
+    assert not {"continue", "confirm", "complete"} & set(label.lower().split())
+
+
+def test_last_button_on_the_page_is_the_reviewed_one(browser, shopper, bowl):
+    walk = Walk(browser(shopper))
+    for method in METHODS:
+        walk.to_the_last_button(method, bowl) if method == METHODS[0] else walk.payment(method)
+        [button] = walk.check_page().one("form", class_="pay-box").all("button")
+        assert button.text == SPECS[PaymentMethod(method)].pay_label.format(amount="$99.99")
+
+
+def test_double_press_makes_one_order_and_both_lead_to_it(walk, bowl):
+    form = walk.to_the_last_button("check", bowl)
+
+    answers = [walk.press(form) for _ in range(3)]
+
+    assert len({answer["Location"] for answer in answers}) == 1
+    assert (Order.objects.count(), Payment.objects.count()) == (1, 1)
+    bowl.refresh_from_db()
+    assert bowl.stock == 9
+
+
+@pytest.mark.parametrize("step", ["checkout", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"])
+def test_back_after_placing_shows_the_order_never_a_payable_form(walk, bowl, step):
+    placed = walk.press(walk.to_the_last_button("check", bowl))
+
+    assert walk.client.get(url(step))["Location"] == placed["Location"]
+
+
+@pytest.mark.parametrize("who", ["guest", "user"])
+def test_old_tab_orders_nothing_though_a_new_cart_is_open(browser, shopper, bowl, scarf, who):
+    walk = Walk(browser(shopper if who == "user" else None))
+    form = walk.to_the_last_button("check", bowl)
+    placed = walk.press(form)
+    walk.add(scarf)
+
+    answer = walk.press(form)
+
+    assert Order.objects.count() == 1
+    assert answer["Location"] == (placed["Location"] if who == "user" else url("cart"))
+
+
+def test_steps_are_kept_by_no_cache(walk, bowl):
+    walk.to_the_last_button("check", bowl)
+
+    for step in ("checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"):
+        assert "no-store" in walk.client.get(url(step))["Cache-Control"]
+
+
+def test_repriced_thing_stops_with_old_and_new_value(walk, bowl):
+    form = walk.to_the_last_button("check", bowl)
+    type(bowl).objects.filter(pk=bowl.pk).update(price_minor=9000)
+    before = dump()
+
+    answer = walk.press(form)
+
+    shown = page(answer)
+    assert answer.status_code == 409
+    notice = shown.one(id="problems").text
+    assert ["Moss bowl" in notice, "85.45" in notice, "90.00" in notice] == [True] * 3
+    assert "Nothing has been ordered or charged" in notice
+    assert not shown.all("form", class_="pay-box"), "nothing to press before it is accepted"
+    assert dump() == before
+
+    walk.client.post(reverse("carts:accept"), {"back": "check"})
+    form = walk.pay_form()
+    assert form["quote"] == "104.99"
+    assert order_at(walk.press(form)["Location"]).total.amount == "104.99"
+
+
+def test_sold_out_thing_stops_and_can_be_taken_out(walk, bowl, scarf):
+    form = walk.to_the_last_button("check", bowl, scarf)
+    type(bowl).objects.filter(pk=bowl.pk).update(stock=0)
+
+    answer = walk.press(form)
+
+    assert answer.status_code == 409
+    assert "Moss bowl is sold out" in page(answer).one(id="problems").text
+    assert not Order.objects.exists()
+    walk.client.post(reverse("carts:accept"), {"back": "check"})
+    order = order_at(walk.press(walk.pay_form())["Location"])
+    assert [line.product_name for line in order.lines.all()] == ["Tide scarf"]
+
+
+def test_fewer_pieces_than_wanted_are_offered(walk, bowl):
+    walk.add(bowl, 3)
+    walk.details()
+    walk.delivery()
+    walk.payment("check")
+    form = walk.pay_form()
+    type(bowl).objects.filter(pk=bowl.pk).update(stock=2)
+
+    assert "Only 2 of Moss bowl left (you wanted 3)" in page(walk.press(form)).one(id="problems").text
+
+    walk.client.post(reverse("carts:accept"), {"back": "check"})
+    assert Cart.objects.get().items.get().quantity == 2
+
+
+def test_changed_delivery_charge_stops_with_old_and_new_total(walk, bowl):
+    form = walk.to_the_last_button("check", bowl)
+    store_of(shipping_minor=699)
+
+    answer = walk.press(form)
+
+    assert answer.status_code == 409
+    text = page(answer).text
+    assert ["100.99" in text, "99.99" in text, "Nothing was charged" in text] == [True] * 3
+    assert not Order.objects.exists()
+    assert walk.pay_form()["quote"] == "100.99"
+
+
+@pytest.mark.parametrize("quote", ["0.01", "99.989", "", "x", "-99.99", "1e999999999", "NaN"])
+def test_forged_quote_orders_nothing(walk, bowl, quote):
+    form = walk.to_the_last_button("check", bowl)
+
+    answer = walk.press(form | {"quote": quote})
+
+    assert answer.status_code in {302, 409}
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("cart", ["", "x", "00000000-0000-0000-0000-000000000000"])
+def test_button_of_another_cart_orders_nothing(walk, bowl, cart):
+    form = walk.to_the_last_button("check", bowl)
+
+    assert walk.press(form | {"cart": cart}).status_code in {302, 409}
+    assert not Order.objects.exists()
+
+
+def test_cart_of_somebody_else_is_never_ordered(walk, browser, bowl, scarf, shopper):
+    theirs = walk.to_the_last_button("check", bowl)
+    mine = Walk(browser(shopper))
+    mine.to_the_last_button("check", scarf)
+
+    mine.press(theirs)
+
+    assert not Order.objects.exists()
+
+
+def test_guest_whose_session_is_lost_goes_on_where_he_was(walk, bowl):
+    form = walk.to_the_last_button("check", bowl)
+    walk.client.cookies.pop(settings.SESSION_COOKIE_NAME, None)
+
+    assert walk.press(form).status_code == 302
+    assert Order.objects.count() == 1
+
+
+def test_user_whose_session_is_lost_finds_all_again_after_signing_in(browser, shopper, bowl):
+    walk = Walk(browser(shopper))
+    form = walk.to_the_last_button("check", bowl, line1="77 Kept Street")
+    del walk.client.cookies[settings.SESSION_COOKIE_NAME]
+
+    lost = walk.press(form, follow=True)
+    assert not Order.objects.exists()
+    assert lost.status_code == 200
+    walk.client.post(reverse("account_login"), {"login": shopper.email, "password": PASSWORD})
+
+    assert "77 Kept Street" in walk.check_page().text
+    order = order_at(walk.press(walk.pay_form())["Location"])
+    assert (order.user, Order.objects.count()) == (shopper, 1)
+
+
+def test_too_many_open_orders_are_told_and_the_cart_is_kept(browser, shopper, bowl):
+    walk = Walk(browser(shopper))
+    walk.buy("check", bowl)
+    walk.buy("check", bowl)
+
+    answer = walk.press(walk.to_the_last_button("check", bowl))
+
+    assert answer.status_code in {409, 429}
+    assert "Your cart is kept" in page(answer).text
+    assert Order.objects.count() == 2
+    assert Cart.objects.get(status="OPEN").items.count() == 1
+
+
+def test_method_must_be_chosen_and_be_possible(walk, bowl):
+    walk.add(bowl)
+    walk.details()
+    walk.delivery()
+
+    for method, words in (("", "Choose how you want to pay"), ("gold", "Choose one of the ways"), ("credit_card", "Choose one")):
+        shown = page(walk.client.post(url("checkout_payment"), {"payment_method": method}))
+        assert words in shown.one(class_="error-summary").text
+
+
+def test_cash_above_the_limit_says_why(browser, shopper, bowl):
+    walk = Walk(browser(shopper))
+    walk.add(bowl, 2)
+    walk.details()
+    walk.delivery()
+
+    shown = page(walk.get("carts:checkout_payment"))
+
+    assert "Cash on delivery: not possible for this order" in shown.text
+    assert "up to $150.00; this order is $193.98" in shown.text
+    assert not shown.all("input", value="cash_on_delivery")
+
+
+def test_empty_cart_leads_back_to_the_cart(walk):
+    answer = walk.client.get(url("checkout"), follow=True)
+
+    assert "Your cart is empty" in page(answer).text
+
+
+def test_note_reaches_the_order_and_is_shown_as_text(walk, bowl):
+    walk.add(bowl)
+    walk.details()
+    walk.delivery("<script>alert(1)</script> {{7*7}}")
+    walk.payment("check")
+
+    shown = walk.check_page()
+    assert "<script>alert(1)</script> {{7*7}}" in shown.text
+    order = order_at(walk.press(walk.pay_form())["Location"])
+    assert order.delivery_note == "<script>alert(1)</script> {{7*7}}"
+
+
+def test_address_of_a_user_is_not_typed_twice(browser, shopper, bowl):
+    walk = Walk(browser(shopper))
+    walk.add(bowl)
+
+    form = page(walk.get("carts:checkout_details"))
+
+    assert form.one(id="id_email").attrs["value"] == shopper.email
+    assert form.one(id="id_name").attrs["value"] == shopper.name

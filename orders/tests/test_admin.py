@@ -1,0 +1,56 @@
+import pytest
+
+from artisans.core.admin import page_of
+from orders.models import StoreRules
+from tests.html import page
+
+pytestmark = pytest.mark.django_db
+
+
+def rules(shown) -> dict[str, str]:
+    return shown.one("form", id="storerules_form").fields()
+
+
+def test_store_rules_are_written_as_people_write_them(browser, admin_user, store):
+    client = browser(admin_user)
+    fields = rules(page(client.get(page_of(store))))
+    assert (fields["tax_rate"], fields["shipping"], fields["cash_limit"]) == ("10", "5.99", "150.00")
+
+    answer = client.post(
+        page_of(store), fields | {"tax_rate": "8.875", "shipping": "7", "cash_limit": "99.50"}
+    )
+
+    assert answer.status_code == 302
+    store.refresh_from_db()
+    assert (store.tax_rate_ppm, store.shipping_minor, store.cash_limit_minor) == (88_750, 700, 9_950)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tax_rate", "101"),
+        ("tax_rate", "-1"),
+        ("tax_rate", "1.23456"),
+        ("shipping", "5.999"),
+        ("shipping", "-1"),
+    ],
+)
+def test_wrong_rules_change_nothing(browser, admin_user, store, field, value):
+    client = browser(admin_user)
+    fields = rules(page(client.get(page_of(store))))
+
+    assert client.post(page_of(store), fields | {field: value}).status_code == 200
+    store.refresh_from_db()
+    assert (store.tax_rate_ppm, store.shipping_minor) == (100_000, 599)
+
+
+def test_there_is_one_row_of_rules_for_ever(browser, admin_user, store):
+    client = browser(admin_user)
+
+    assert client.get("/admin/orders/storerules/add/").status_code == 403
+    assert client.post(page_of(store, "delete"), {"post": "yes"}).status_code == 403
+    assert StoreRules.objects.count() == 1
+
+
+def test_rules_need_the_permission(browser, staff, store):
+    assert browser(staff).get(page_of(store)).status_code == 403

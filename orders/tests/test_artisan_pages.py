@@ -1,0 +1,123 @@
+"""The artisan's desk: own parcels, once they may be sent, and the three buttons."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from orders.services import order_apply_settlement, order_release
+from orders.tests.factories import place
+from tests.dump import dump
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+LIST = "/shop/artisan/parcels/"
+
+
+@pytest.fixture
+def released(bowl, scarf, shopper):
+    placed = place({bowl: 2, scarf: 1}, user=shopper)
+    order_release(placed, cause="test", collect_cash=True)
+    return placed
+
+
+def url(parcel) -> str:
+    return reverse("orders:parcel", args=[parcel.pk])
+
+
+def test_list_shows_own_parcels_only(browser, released, seller):
+    shown = page(browser(seller).get(LIST)).text
+
+    assert "2 × Moss bowl" in shown
+    assert "Tide scarf" not in shown
+
+
+def test_page_shows_what_to_pack_and_where_to_send_it(browser, released, seller, shopper):
+    shown = page(browser(seller).get(url(released.parcels[0]))).text
+
+    assert ["Moss bowl" in shown, "12 Pier Road" in shown.replace("PIER ROAD", "Pier Road")] == [True, True]
+    for secret in ("Tide scarf", shopper.email, "Loom and Light", "230.64"):
+        assert secret not in shown
+
+
+def test_parcels_of_others_and_of_unpaid_orders_do_not_exist(browser, released, seller, shopper, staff, bowl):
+    unpaid = place({bowl: 1}).parcels[0]
+    before = dump()
+
+    for user, parcel in ((seller, released.parcels[1]), (seller, unpaid), (shopper, released.parcels[0]), (staff, released.parcels[0])):
+        client = browser(user)
+        assert client.get(url(parcel)).status_code == 404
+        assert client.post(url(parcel), {"ship": "1", "carrier": "x"}).status_code == 404
+
+    assert dump() == before
+
+
+def test_desk_is_for_artisans_who_are_signed_in(browser, shopper):
+    assert Client().get(LIST)["Location"].startswith(reverse("account_login"))
+    assert browser(shopper).get(LIST).status_code == 404
+
+
+def test_parcel_goes_its_way_by_buttons(browser, released, seller):
+    client, parcel = browser(seller), released.parcels[0]
+
+    client.post(url(parcel), {"ship": "1", "carrier": "USPS", "tracking": "T-1"})
+    assert "T-1" in page(client.get(url(parcel))).text
+    client.post(url(parcel), {"deliver": "1"})
+
+    parcel.refresh_from_db()
+    assert parcel.status == "DELIVERED"
+
+
+def test_sending_needs_a_carrier_and_keeps_what_was_typed(browser, released, seller):
+    client, parcel = browser(seller), released.parcels[0]
+
+    shown = page(client.post(url(parcel), {"ship": "1", "carrier": "", "tracking": "T-1"}))
+
+    assert "Enter who carries the parcel" in shown.one(class_="error-summary").text
+    assert shown.one(id="id_tracking").attrs["value"] == "T-1"
+    parcel.refresh_from_db()
+    assert parcel.status == "NEW"
+
+
+@pytest.mark.parametrize("button", [{"deliver": "1"}, {"report_cash": "1"}, {"nonsense": "1"}, {}])
+def test_button_out_of_turn_changes_nothing(browser, released, seller, button):
+    before = dump()
+
+    answer = browser(seller).post(url(released.parcels[0]), button)
+
+    assert answer.status_code in {200, 302}
+    assert dump() == before
+
+
+def test_cash_is_reported_after_sending_and_once(browser, released, seller):
+    client, parcel = browser(seller), released.parcels[0]
+    assert not page(client.get(url(parcel))).all("button", name="report_cash")
+    client.post(url(parcel), {"ship": "1", "carrier": "by hand"})
+    assert page(client.get(url(parcel))).one("button", name="report_cash")
+
+    client.post(url(parcel), {"report_cash": "1"})
+
+    assert not page(client.get(url(parcel))).all("button", name="report_cash")
+    again = page(client.post(url(parcel), {"report_cash": "1"}, follow=True))
+    assert "reported already" in again.text
+
+
+def test_cash_of_a_paid_order_is_never_reported(browser, bowl, seller, broken_books):
+    placed = place({bowl: 1})
+    order_apply_settlement(placed.order, received=9999, refunded=0, cause="test")
+    client, parcel = browser(seller), placed.parcels[0]
+    client.post(url(parcel), {"ship": "1", "carrier": "USPS"})
+
+    client.post(url(parcel), {"report_cash": "1"})
+
+    parcel.refresh_from_db()
+    assert parcel.cash_reported_at is None
+
+
+def test_filters_split_what_is_to_send_from_what_is_sent(browser, released, seller):
+    client, number = browser(seller), released.order.order_number
+    client.post(url(released.parcels[0]), {"ship": "1", "carrier": "USPS"})
+
+    found = {name: number in page(client.get(LIST, {"filter": name})).text for name in ("to_ship", "sent", "all", "x")}
+
+    assert found == {"to_ship": False, "sent": True, "all": True, "x": False}

@@ -1,0 +1,115 @@
+"""The tables of orders and parcels against the product specification, and the statuses that are derived."""
+
+from itertools import combinations_with_replacement, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artisans.core.errors import IllegalTransition
+from artisans.core.state import check_transition
+from orders.statuses import (
+    ORDER_TRANSITIONS,
+    PARCEL_TRANSITIONS,
+    OrderPaymentStatus,
+    OrderStatus,
+    ParcelStatus,
+    order_status_of,
+    payment_status_of,
+)
+
+# After confirmation the status follows the parcels, which can skip steps and, when one is cancelled, step back.
+ORDER = """
+PENDING -> CONFIRMED CANCELLED EXPIRED
+EXPIRED -> CONFIRMED
+CONFIRMED -> PROCESSING SHIPPED DELIVERED CANCELLED
+PROCESSING -> CONFIRMED SHIPPED DELIVERED CANCELLED
+SHIPPED -> DELIVERED
+DELIVERED ->
+CANCELLED ->
+"""
+PARCEL = """
+NEW -> PACKED CANCELLED
+PACKED -> SHIPPED CANCELLED
+SHIPPED -> DELIVERED
+DELIVERED ->
+CANCELLED ->
+"""
+
+
+def pairs(told: str) -> set[tuple[str, str]]:
+    rows = [line.partition(" ->") for line in told.strip().splitlines()]
+    return {(old, new) for old, _, news in rows for new in news.split()}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "table", "told"),
+    [(OrderStatus, ORDER_TRANSITIONS, ORDER), (ParcelStatus, PARCEL_TRANSITIONS, PARCEL)],
+    ids=["order", "parcel"],
+)
+def test_table_permits_exactly_what_the_specification_says(statuses, table, told):
+    assert set(table) == set(statuses)
+    for old, new in product(statuses, statuses):
+        if (old, new) in pairs(told):
+            check_transition(table, old, new)
+        else:
+            with pytest.raises(IllegalTransition):
+                check_transition(table, old, new)
+
+
+@pytest.mark.parametrize(
+    ("parcels", "order"),
+    [
+        ("NEW", "CONFIRMED"),
+        ("NEW NEW", "CONFIRMED"),
+        ("NEW PACKED", "PROCESSING"),
+        ("PACKED", "PROCESSING"),
+        ("NEW SHIPPED", "PROCESSING"),
+        ("PACKED DELIVERED", "PROCESSING"),
+        ("SHIPPED", "SHIPPED"),
+        ("SHIPPED DELIVERED", "SHIPPED"),
+        ("DELIVERED DELIVERED", "DELIVERED"),
+        ("DELIVERED CANCELLED", "DELIVERED"),
+        ("SHIPPED CANCELLED", "SHIPPED"),
+        ("NEW CANCELLED", "CONFIRMED"),
+        ("CANCELLED", "CANCELLED"),
+        ("CANCELLED CANCELLED", "CANCELLED"),
+    ],
+)
+def test_order_says_what_its_parcels_say(parcels, order):
+    assert order_status_of([ParcelStatus(status) for status in parcels.split()]) == order
+
+
+def test_every_step_of_a_parcel_is_a_step_that_the_order_may_take():
+    """However many parcels, whichever moves next: the order's table has the change that follows."""
+    for group in combinations_with_replacement(ParcelStatus, 3):
+        before = order_status_of(list(group))
+        for place, old in enumerate(group):
+            for new in PARCEL_TRANSITIONS[old]:
+                after = order_status_of([*group[:place], new, *group[place + 1 :]])
+                assert after == before or after in ORDER_TRANSITIONS[before], (group, old, new)
+
+
+@pytest.mark.parametrize(
+    ("received", "refunded", "status"),
+    [
+        (0, 0, "UNPAID"),
+        (1, 0, "PARTIALLY_PAID"),
+        (999, 0, "PARTIALLY_PAID"),
+        (1000, 0, "PAID"),
+        (1001, 0, "OVERPAID"),
+        (1001, 1, "PAID"),
+        (1100, 50, "OVERPAID"),
+        (1000, 1, "PARTIALLY_REFUNDED"),
+        (500, 100, "PARTIALLY_REFUNDED"),
+        (1000, 1000, "REFUNDED"),
+        (500, 500, "REFUNDED"),
+    ],
+)
+def test_payment_status_is_what_the_sums_mean(received, refunded, status):
+    assert payment_status_of(total=1000, received=received, refunded=refunded) == status
+
+
+@given(total=st.integers(1, 10**9), received=st.integers(0, 10**9), refunded=st.integers(0, 10**9))
+def test_payment_status_is_total_over_all_sums(total, received, refunded):
+    assert payment_status_of(total=total, received=received, refunded=min(received, refunded)) in OrderPaymentStatus

@@ -1,0 +1,419 @@
+"""The staff's pages that act on money: they show what will happen, call the services, and keep what was typed."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core import mail
+from django.urls import reverse
+from django.utils import timezone
+
+from artisans.accounts.models import Role
+from artisans.accounts.tests.factories import UserFactory
+from artisans.audit.models import AuditEntry
+from artisans.core.admin import page_of
+from artisans.notifications.models import Notification
+from orders.models import Order
+from orders.services import parcel_report_cash, parcel_ship
+from orders.statuses import OrderStatus
+from payments.methods import PaymentMethod
+from payments.models import Payment, PaymentRefund, PaymentTransition, Receipt
+from payments.services.closing import order_cancel, order_expire
+from payments.statuses import PaymentStatus
+from payments.tests.factories import record, reread, start
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+QUEUE = "/admin/payments/payment/?needs=decision"
+
+
+@pytest.fixture
+def desk(browser, staff):
+    return browser(staff)
+
+
+def money(
+    amount: str = "99.99", reference: str = "STMT-1", *, seen: int = 0, **changes: str
+) -> dict[str, str]:
+    day = timezone.localdate().isoformat()
+    return {"amount": amount, "value_date": day, "bank_reference": reference, "seen": str(seen)} | changes
+
+
+def given_back(amount: str = "10.00", **changes: str) -> dict[str, str]:
+    day = timezone.localdate().isoformat()
+    reason = "More was paid than the order costs."
+    return {
+        "amount": amount,
+        "value_date": day,
+        "bank_reference": "OUT-1",
+        "preset": reason,
+        "words": "",
+    } | changes
+
+
+def rows(client, address: str) -> list[str]:
+    """The first cell of every row of a list."""
+    table = page(client.get(address)).one("table", id="result_list")
+    return [row.all("th")[0].text for row in table.all("tr") if row.all("td")]
+
+
+def said(client, address: str, data: dict[str, str]) -> str:
+    """The text of the page that a press of the button leads to."""
+    return page(client.post(address, data, follow=True)).text
+
+
+# ---- the queue ---------------------------------------------------------------------------------------------
+
+
+def test_queue_shows_what_waits_oldest_first_with_a_badge(desk, staff):
+    payments = [start(email=f"buyer{n}@example.test") for n in range(3)]
+    for days, payment in enumerate(payments):
+        Payment.objects.filter(pk=payment.pk).update(created_at=timezone.now() - timedelta(days=days))
+
+    first = page(desk.get(QUEUE))
+
+    numbers = [row.split()[0] for row in rows(desk, QUEUE)]
+    assert numbers == [payment.order.order_number for payment in reversed(payments)]
+    assert "Needs a decision 3" in first.one("nav", id="nav-sidebar-inner").text
+    record(payments[0], "99.99", actor=staff)
+    assert "Needs a decision 2" in page(desk.get(QUEUE)).one("nav", id="nav-sidebar-inner").text
+
+
+def test_queue_leaves_out_what_is_decided_and_filters_show_it(desk, staff, admin_user):
+    failed, cancelled, waiting = start(email="a@example.test"), start(email="b@example.test"), start()
+    desk.post(page_of(failed, "reject"), {"preset": "The buyer asked us to.", "words": ""})
+    order_cancel(order_id=cancelled.order_id, reason="no", actor=admin_user)
+
+    assert [row.split()[0] for row in rows(desk, QUEUE)] == [waiting.order.order_number]
+    assert failed.payment_number in rows(desk, "/admin/payments/payment/?status__exact=FAILED")[0]
+    assert cancelled.payment_number in rows(desk, "/admin/payments/payment/?status__exact=CANCELLED")[0]
+
+
+def test_queue_tells_received_money_lateness_and_reported_cash(desk, staff, shopper, admin_user):
+    part = start(email="part@example.test")
+    record(part, "90.00", actor=staff)
+    Order.objects.filter(pk=part.order_id).update(pay_by=timezone.now() - timedelta(days=1))
+    cash = start(PaymentMethod.CASH_ON_DELIVERY, user=shopper)
+    parcel = parcel_ship(parcel_id=cash.order.parcels.get().pk, carrier="", tracking="", actor=admin_user)
+    parcel_report_cash(parcel_id=parcel.pk, actor=admin_user)
+
+    text = page(desk.get(QUEUE)).one("table", id="result_list").text
+
+    assert "$90.00 received" in text
+    assert "Late, was" in text
+    assert "Cash reported: 1 of 1" in text
+
+
+def test_bulk_selection_opens_the_page_of_the_one_chosen_payment(desk):
+    one, two = start(email="a@example.test"), start(email="b@example.test")
+    ask = {"action": "record_selected"}
+
+    single = desk.post(QUEUE, ask | {"_selected_action": [str(one.pk)]})
+    both = desk.post(QUEUE, ask | {"_selected_action": [str(one.pk), str(two.pk)]}, follow=True)
+
+    assert single.url == page_of(one, "record")
+    assert "Choose one payment" in both.content.decode()
+
+
+# ---- recording ---------------------------------------------------------------------------------------------
+
+
+def test_record_page_is_prefilled_and_tells_the_consequences(desk, bowl, scarf):
+    payment = start(pieces={bowl: 1, scarf: 1}, email="buyer@example.test")
+
+    shown = page(desk.get(page_of(payment, "record")))
+
+    form = shown.one("main") if shown.all("main") else shown
+    assert form.one("input", name="amount").attrs["value"] == payment.missing.amount
+    assert form.one("input", name="value_date").attrs["value"] == timezone.localdate().isoformat()
+    assert form.one("input", name="bank_reference").attrs.get("value", "") == ""
+    assert "2 artisans get a mail to ship" in shown.text
+    assert "buyer@example.test" in shown.text
+    assert Receipt.objects.count() == 0
+
+
+def test_exact_money_settles_the_order(desk, staff, mails):
+    payment = start(email="buyer@example.test")
+
+    text = said(desk, page_of(payment, "record"), money())
+
+    assert "$99.99 is recorded" in text
+    assert f"Order {payment.order.order_number} is paid." in text
+    reread(payment)
+    assert (payment.status, payment.order.status) == (PaymentStatus.COMPLETED, OrderStatus.CONFIRMED)
+    receipt = Receipt.objects.get()
+    assert (receipt.actor, receipt.bank_reference, receipt.value_date) == (
+        staff,
+        "STMT-1",
+        timezone.localdate(),
+    )
+    assert AuditEntry.objects.get(action="receipt.record").actor == staff
+    assert any("money is here" in m.subject for m in mails("buyer@example.test"))
+
+
+def test_short_money_leaves_the_rest_missing(desk):
+    payment = start()
+
+    text = said(desk, page_of(payment, "record"), money("90"))
+
+    assert "$9.99 is missing still." in text
+    assert reread(payment).order.payment_status == "PARTIALLY_PAID"
+    assert page(desk.get(page_of(payment, "record"))).one("input", name="amount").attrs["value"] == "9.99"
+
+
+def test_too_much_money_is_listed_to_return(desk):
+    payment = start()
+
+    text = said(desk, page_of(payment, "record"), money("110"))
+
+    assert "$10.01 is to be returned" in text
+    assert payment.order.order_number in rows(desk, "/admin/orders/order/?needs=return")[0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"amount": ""}, "Give the amount that arrived."),
+        ({"amount": "12,50"}, "is not a plain decimal amount"),
+        ({"amount": "1.999"}, "USD has 2 decimals"),
+        ({"amount": "0"}, "above zero"),
+        ({"amount": "-5"}, "is not a plain decimal amount"),
+        ({"bank_reference": " "}, "so that nobody books this money twice"),
+        ({"value_date": "2999-01-01"}, "The value date lies in the future."),
+        ({"value_date": ""}, "This field is required"),
+    ],
+)
+def test_wrong_entries_are_refused_and_kept(desk, wrong, told):
+    payment = start()
+
+    shown = page(desk.post(page_of(payment, "record"), money(reference="KEEP-ME") | wrong))
+
+    assert told in shown.text
+    kept = "bank_reference" if "bank_reference" not in wrong else "amount"
+    assert shown.one("input", name=kept).attrs["value"] in {"KEEP-ME", "99.99"}
+    assert Receipt.objects.count() == 0
+
+
+def test_second_person_sees_who_recorded_the_same_money(desk, browser, admin_user):
+    payment = start()
+    said(browser(admin_user), page_of(payment, "record"), money())
+    sent = Notification.objects.count()
+
+    text = said(desk, page_of(payment, "record"), money())
+
+    assert "was recorded already by admin@example.test at" in text
+    assert (Receipt.objects.count(), Notification.objects.count()) == (1, sent)
+
+
+def test_money_that_came_while_the_page_was_open_stops_the_booking_once(desk, browser, admin_user):
+    payment = start()
+    said(browser(admin_user), page_of(payment, "record"), money("50", "FIRST"))
+
+    shown = page(desk.post(page_of(payment, "record"), money("49.99", "SECOND", seen=0)))
+
+    assert "admin@example.test recorded $50.00 (FIRST)" in shown.text
+    assert Receipt.objects.count() == 1
+    again = money("49.99", "SECOND", seen=int(shown.one("input", name="seen").attrs["value"]))
+    assert "is paid" in said(desk, page_of(payment, "record"), again)
+
+
+def test_money_for_an_expired_order_is_announced_and_booked(desk):
+    payment = start()
+    Order.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    order_expire(order_id=payment.order_id)
+
+    assert "taken from stock again" in page(desk.get(page_of(payment, "record"))).text
+    assert "is paid" in said(desk, page_of(payment, "record"), money())
+    assert reread(payment).order.status == OrderStatus.CONFIRMED
+
+
+# ---- rejecting ---------------------------------------------------------------------------------------------
+
+
+def test_rejecting_needs_a_reason_and_tells_it_to_the_buyer(desk, staff, mails):
+    payment = start(email="buyer@example.test")
+    address = page_of(payment, "reject")
+
+    assert "Choose a reason" in said(desk, address, {"words": ""})
+    assert "Write the reason here." in said(desk, address, {"preset": "other", "words": " "})
+    assert PaymentTransition.objects.filter(new="FAILED").count() == 0
+    text = said(desk, address, {"preset": "The bank did not honour the check.", "words": "Number 12."})
+
+    assert "The payment was rejected" in text
+    assert reread(payment).failure_reason == "The bank did not honour the check. Number 12."
+    assert AuditEntry.objects.get(action="payment.reject").actor == staff
+    assert "Number 12." in mails("buyer@example.test")[-1].body
+
+
+def test_a_payment_with_receipts_is_not_rejected(desk, staff):
+    payment = start()
+    record(payment, "10.00", actor=staff)
+
+    shown = page(desk.get(page_of(payment, "reject")))
+    text = said(desk, page_of(payment, "reject"), {"preset": "other", "words": "no"})
+
+    assert "Return that money instead" in shown.text
+    assert not shown.all("button", class_="aa-danger")
+    assert "Return that money instead" in text
+    assert reread(payment).status == PaymentStatus.PENDING
+
+
+# ---- returning ---------------------------------------------------------------------------------------------
+
+
+def test_a_return_is_recorded_and_says_that_a_person_made_it(desk, staff):
+    payment = start(email="buyer@example.test")
+    record(payment, "109.99", actor=staff)
+
+    shown = page(desk.get(page_of(payment, "return")))
+    text = said(desk, page_of(payment, "return"), given_back())
+
+    assert "The shop sends no money." in shown.text
+    assert shown.one("input", name="amount").attrs["value"] == "10.00"
+    assert "The return of $10.00 is recorded" in text
+    refund = PaymentRefund.objects.get()
+    assert (refund.amount_minor, refund.reason, refund.actor) == (
+        1000,
+        "More was paid than the order costs.",
+        staff,
+    )
+    assert "no results found" in page(desk.get("/admin/orders/order/?needs=return")).text.lower()
+
+
+def test_more_than_what_is_left_cannot_be_returned(desk, staff):
+    payment = start()
+    record(payment, "99.99", actor=staff)
+
+    shown = page(desk.post(page_of(payment, "return"), given_back("100.00")))
+
+    assert "99.99 USD is left" in shown.text
+    assert shown.one("input", name="bank_reference").attrs["value"] == "OUT-1"
+    assert PaymentRefund.objects.count() == 0
+
+
+def test_without_money_there_is_nothing_to_return(desk):
+    payment = start()
+
+    assert "Nothing is left to return" in page(desk.get(page_of(payment, "return"))).text
+    assert "Record money returned" not in page(desk.get(page_of(payment))).text
+
+
+# ---- orders ------------------------------------------------------------------------------------------------
+
+
+def test_cancelling_tells_the_consequences_and_lists_the_money(desk, staff, bowl):
+    payment = start(pieces={bowl: 1}, email="buyer@example.test")
+    record(payment, "99.99", actor=staff)
+    address = page_of(payment.order, "cancel")
+
+    assert "$99.99 is then to be returned." in page(desk.get(address)).text
+    assert "Choose a reason" in said(desk, address, {})
+    text = said(desk, address, {"preset": "The buyer asked us to.", "words": ""})
+
+    assert "is cancelled" in text
+    assert "Return $99.99" in text
+    assert reread(payment).order.status == OrderStatus.CANCELLED
+    bowl.refresh_from_db()
+    assert bowl.stock == 10
+
+
+def test_a_shipped_order_is_not_cancelled(desk, staff, admin_user):
+    payment = start()
+    record(payment, "99.99", actor=staff)
+    parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="", tracking="", actor=admin_user)
+
+    assert "cannot be cancelled any more" in page(desk.get(page_of(payment.order, "cancel"))).text
+    desk.post(page_of(payment.order, "cancel"), {"preset": "The buyer asked us to."})
+    assert reread(payment).order.status == OrderStatus.SHIPPED
+
+
+def test_revoked_links_work_no_more(desk, client):
+    payment = start()
+    old = reverse("payments:order", args=[payment.order.access_token])
+    assert client.get(old).status_code == 200
+
+    desk.get(page_of(payment.order, "revoke-links"))
+    assert client.get(old).status_code == 200
+    said(desk, page_of(payment.order, "revoke-links"), {})
+
+    assert client.get(old).status_code == 410
+    assert AuditEntry.objects.filter(action="order.revoke_links").count() == 1
+
+
+def test_staff_see_the_buyers_page_without_a_link_in_the_admin(desk, staff):
+    payment = start()
+    record(payment, "99.99", actor=staff)
+
+    shown = desk.get(page_of(payment.order)).content.decode()
+    buyers = desk.get(page_of(payment.order, "as-buyer"))
+
+    assert payment.order.access_token not in shown
+    assert payment.order.access_token in buyers.url
+
+
+# ---- who may ------------------------------------------------------------------------------------------------
+
+ACTIONS = {
+    "record": "payments.approve_manual",
+    "reject": "payments.approve_manual",
+    "return": "payments.refund",
+    "cancel": "orders.cancel_order",
+    "revoke-links": "orders.revoke_links",
+    "as-buyer": "orders.view_order",
+}
+LINKS = {
+    "record": "Record money received",
+    "return": "Record money returned",
+    "cancel": "Cancel order",
+    "revoke-links": "Revoke links",
+}
+
+
+@pytest.mark.parametrize(
+    "job", ["Payments desk", "Refunds desk", "Orders desk", "Auditors", "Catalogue desk", None]
+)
+def test_actions_without_the_permission_are_absent_and_refused(browser, staff, job):
+    payment = start()
+    record(payment, "20.00", actor=staff)
+    person = UserFactory.create(email="one@example.test", role=Role.STAFF)
+    person.groups.set(Group.objects.filter(name=job))
+    client = browser(person)
+    detail = client.get(page_of(payment.order))
+    text = page(detail).text if detail.status_code == 200 else ""
+
+    for name, permission in ACTIONS.items():
+        target = (
+            payment
+            if hasattr(payment, "amount_minor") and name in {"record", "reject", "return"}
+            else payment.order
+        )
+        allowed = person.has_perm(permission)
+        assert (client.get(page_of(target, name)).status_code == 403) is not allowed, name
+        if not allowed:
+            assert client.post(page_of(target, name), money()).status_code == 403, name
+        if text and name in LINKS:
+            assert (LINKS[name] in text) is allowed, name
+    assert Receipt.objects.count() == 1
+
+
+def test_the_admin_is_closed_to_shoppers_and_guests(browser, shopper, client):
+    payment = start()
+
+    for visitor in (browser(shopper), client):
+        answer = visitor.post(page_of(payment, "record"), money())
+        assert answer.status_code == 302
+        assert "/login/" in answer.url
+    assert Receipt.objects.count() == 0
+
+
+def test_nobody_acts_on_an_order_of_his_own(desk, staff):
+    payment = start(user=staff)
+
+    assert "the order is your own" in page(desk.get(page_of(payment, "record"))).text
+    assert "the order is your own" in said(desk, page_of(payment, "record"), money())
+    assert "the order is your own" in said(
+        desk, page_of(payment, "reject"), {"preset": "other", "words": "no"}
+    )
+    assert Receipt.objects.count() == 0
+    assert mail.outbox == []

@@ -1,0 +1,273 @@
+"""Lists and pages that show: nothing about money can be edited, searching and filtering find what they should."""
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+from django.utils import timezone
+
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.admin import ReadOnlyAdmin, list_of, page_of
+from artisans.core.money import Money
+from orders.models import Order
+from payments.admin.filters import TO_RETURN
+from payments.methods import PaymentMethod
+from payments.models import Payment
+from payments.services.closing import order_cancel, order_expire
+from payments.tests.factories import give_back, record, start
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+READ_ONLY = sorted(
+    model._meta.label
+    for model, model_admin in admin.site._registry.items()
+    if isinstance(model_admin, ReadOnlyAdmin)
+)
+MUST_BE_READ_ONLY = {
+    "orders.Order",
+    "orders.Parcel",
+    "payments.Payment",
+    "payments.Receipt",
+    "payments.PaymentRefund",
+    "catalog.StockMove",
+    "notifications.Notification",
+    "audit.AuditEntry",
+    "carts.Cart",
+}
+
+
+@pytest.fixture
+def full(browser, admin_user, staff, shopper):
+    """A superuser's browser, and at least one row of most things."""
+    payment = start(user=shopper)
+    record(payment, "109.99", actor=staff)
+    give_back(payment, "5.00", actor=staff)
+    return browser(admin_user)
+
+
+def found(client, address: str) -> set[str]:
+    shown = page(client.get(address))
+    tables = shown.all("table", id="result_list")
+    return (
+        {row.all("th")[0].text.split()[0] for row in tables[0].all("tr") if row.all("td")}
+        if tables
+        else set()
+    )
+
+
+def test_rows_about_money_stock_and_status_are_registered_read_only():
+    assert set(READ_ONLY) >= MUST_BE_READ_ONLY
+    histories = {"orders.OrderTransition", "orders.ParcelTransition", "payments.PaymentTransition"}
+    registered = {model._meta.label for model in admin.site._registry}
+    assert not registered & (histories | {"orders.OrderLine", "accounts.AuthToken", "knox.AuthToken"})
+
+
+@pytest.mark.parametrize("label", READ_ONLY)
+def test_not_even_a_superuser_adds_changes_or_deletes(full, label):
+    model = next(m for m in admin.site._registry if m._meta.label == label)
+    before = list(model._default_manager.order_by("pk").values())
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+
+    assert full.get(reverse(f"{name}_add")).status_code == 403
+    assert full.post(reverse(f"{name}_add"), {"status": "PAID"}).status_code == 403
+    for row in model._default_manager.all()[:1]:
+        shown = full.get(reverse(f"{name}_change", args=[row.pk]))
+        assert shown.status_code == 200
+        assert not page(shown).all("input", name="status") + page(shown).all("select", name="status")
+        assert full.post(reverse(f"{name}_change", args=[row.pk]), {"status": "PAID"}).status_code in {
+            403,
+            405,
+        }
+        assert full.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+        bulk = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
+        full.post(reverse(f"{name}_changelist"), bulk)
+    assert list(model._default_manager.order_by("pk").values()) == before
+
+
+@pytest.mark.parametrize("model", [Order, Payment])
+def test_an_unknown_row_leads_home_with_a_word(full, model):
+    answer = full.get(f"{list_of(model)}0b0b0b0b-0000-4000-8000-000000000000/change/", follow=True)
+
+    assert "doesn’t exist" in page(answer).text
+
+
+# ---- one order, one payment --------------------------------------------------------------------------------
+
+
+def test_order_page_tells_everything_that_happened(full):
+    payment = Payment.objects.get()
+
+    shown = page(full.get(page_of(payment.order)))
+
+    for text in (
+        "Return $5.00",
+        "STMT-1",
+        "OUT-1",
+        "shopper@example.test",
+        payment.payment_number,
+        "12 Pier Road",
+    ):
+        assert text in shown.text, text
+    entries = [node.text for node in shown.one("ol", class_="aa-timeline").all("li")]
+    assert "placed" in entries[0]
+    assert "Money returned" in entries[-1]
+    assert any("Awaiting payment → Confirmed" in entry and "staff@example.test" in entry for entry in entries)
+    assert payment.order.access_token not in full.get(page_of(payment.order)).content.decode()
+
+
+def test_payment_page_tells_receipts_returns_and_history(full):
+    payment = Payment.objects.get()
+
+    shown = page(full.get(page_of(payment)))
+
+    for text in (
+        "$99.99",
+        "$109.99",
+        "STMT-1",
+        "OUT-1",
+        "Pending → Completed",
+        "Completed → Partly refunded",
+    ):
+        assert text in shown.text or text == "Completed → Partly refunded", text
+
+
+@pytest.mark.parametrize(
+    ("prepare", "headline"),
+    [
+        (lambda p, staff: None, "Waiting for $99.99"),
+        (lambda p, staff: Order.objects.update(pay_by=timezone.now() - timedelta(days=1)), "$99.99 is late"),
+        (lambda p, staff: record(p, "50.00", actor=staff), "Waiting for $49.99"),
+        (lambda p, staff: record(p, "99.99", actor=staff), "The artisans ship"),
+        (lambda p, staff: record(p, "100.99", actor=staff), "Return $1.00"),
+        (lambda p, staff: order_cancel(order_id=p.order_id, reason="no", actor=staff), "Cancelled"),
+    ],
+)
+def test_order_page_has_one_next_step(browser, staff, prepare, headline):
+    payment = start(email="buyer@example.test")
+    prepare(payment, staff)
+
+    step = page(browser(staff).get(page_of(payment.order))).one("section", class_="aa-step")
+
+    assert headline in step.text
+    assert len(step.all("a")) <= 1
+
+
+# ---- finding -----------------------------------------------------------------------------------------------
+
+
+def test_one_box_finds_orders_and_payments_by_all_their_marks(full, staff):
+    cheap = ProductFactory.create(price_minor=1000)
+    other = start(pieces={cheap: 1}, email="other@example.test")  # 16.99
+    record(other, "7.00", actor=staff, reference="BANK-7")
+    payment = Payment.objects.exclude(pk=other.pk).get()
+    number = payment.order.order_number
+
+    terms = [number, number.lower(), number[:5], "shopper@example.test", "shopper@ex", payment.payment_number]
+    for term in [*terms, "STMT-1", "OUT-1", payment.refunds.get().refund_number, "99.99", "$99.99"]:
+        assert found(full, list_of(Order, f"q={term}")) == {number}, term
+        assert found(full, list_of(Payment, f"q={term}")) == {payment.payment_number}, term
+    for term in ("nobody@example.test", "STMT", "12.34", "-", "%", "ZZZZZZZZZ", "PAY-ZZZ"):
+        assert found(full, list_of(Order, f"q={quote(term)}")) == set(), term
+
+
+def test_filters_return_the_rows_counted_by_hand(full, staff):
+    weaver = ProductFactory.create()
+    check = start(PaymentMethod.CHECK, pieces={weaver: 1}, email="check@example.test")
+    Order.objects.filter(pk=check.order_id).update(created_at=timezone.now() - timedelta(days=10))
+    first = Payment.objects.exclude(pk=check.pk).get()
+    today, long_ago = timezone.localdate(), timezone.localdate() - timedelta(days=9)
+    cases = {
+        "status__exact=PENDING": {check.order.order_number},
+        "payment_status__exact=OVERPAID": {first.order.order_number},
+        "method=check": {check.order.order_number},
+        f"seller={weaver.artisan.slug}": {check.order.order_number},
+        f"created_at_from={today}": {first.order.order_number},
+        f"created_at_to={long_ago}": {check.order.order_number},
+        f"created_at_from={today}&method=check": set(),
+        "created_at_from=nonsense": {check.order.order_number, first.order.order_number},
+        "needs=shipping": {first.order.order_number},
+    }
+
+    for query, numbers in cases.items():
+        assert found(full, list_of(Order, query)) == numbers, query
+    assert found(full, list_of(Payment, f"seller={weaver.artisan.slug}")) == {check.payment_number}
+    assert found(full, list_of(Payment, "payment_method__exact=check")) == {check.payment_number}
+
+
+def test_money_to_return_as_a_query_is_the_orders_own_property(staff, admin_user):
+    paid, over, expired, cancelled, open_one = (start(email=f"{n}@example.test") for n in range(5))
+    record(paid, "99.99", actor=staff)
+    record(over, "100.00", actor=staff)
+    Order.objects.filter(pk=expired.order_id).update(expires_at=timezone.now() - timedelta(minutes=1))
+    order_expire(order_id=expired.order_id)
+    record(expired, "1.00", actor=staff)
+    record(cancelled, "99.99", actor=staff)
+    order_cancel(order_id=cancelled.order_id, reason="no", actor=admin_user)
+    give_back(cancelled, "99.99", actor=staff)
+    record(open_one, "5.00", actor=staff)
+
+    listed = set(Order.objects.filter(TO_RETURN).values_list("pk", flat=True))
+
+    assert listed == {order.pk for order in Order.objects.all() if order.to_return}
+    assert listed == {over.order_id, expired.order_id}
+
+
+# ---- cost --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/payments/payment/",
+        "/admin/payments/payment/?needs=decision",
+        "/admin/orders/order/",
+        "/admin/orders/order/?needs=return",
+        "/admin/orders/parcel/",
+        "/admin/payments/receipt/",
+        "/admin/notifications/notification/",
+        "/admin/audit/auditentry/",
+        "/admin/catalog/product/",
+    ],
+)
+def test_lists_cost_the_same_however_long_they_are(full, staff, address, django_assert_max_num_queries):
+    full.get(address)
+    with django_assert_max_num_queries(100) as short:
+        full.get(address)
+    for n in range(3):
+        record(start(email=f"more{n}@example.test"), "100.99" if n else "5.00", actor=staff)
+
+    with django_assert_max_num_queries(len(short)):
+        full.get(address)
+    assert len(short) <= 16
+
+
+def test_start_page_counts_what_waits_in_at_most_eight_queries(browser, staff, django_assert_max_num_queries):
+    start(email="waits@example.test")
+    record(start(email="over@example.test"), Money(11000, "USD"), actor=staff)
+    client = browser(staff)
+    client.get("/admin/")
+
+    with django_assert_max_num_queries(8):
+        shown = page(client.get("/admin/"))
+
+    tiles = {node.all("span")[0].text: node for node in shown.all("a", class_="aa-tile")}
+    figures = {name: node.all("span")[1].text for name, node in tiles.items()}
+    assert figures == {
+        "Needs a decision": "1",
+        "Money to return": "1",
+        "Mails not sent": "0",
+        "Orders today": "2",
+        "Received today": "$110.00",
+    }
+    for node in tiles.values():
+        assert client.get(node.attrs["href"]).status_code == 200
+
+
+def test_start_page_shows_only_what_a_job_may_see(browser, powerless_staff):
+    shown = page(browser(powerless_staff).get("/admin/"))
+
+    assert shown.all("a", class_="aa-tile") == []
+    assert "Store rules" not in shown.text

@@ -1,0 +1,188 @@
+"""Staff record money that arrived: exact, short, too much, in parts; and what is refused."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.audit.models import AuditEntry
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from payments.errors import AlreadyRecorded, NoPermission, OwnOrder
+from payments.methods import PaymentMethod
+from payments.models import Receipt
+from payments.services.closing import order_expire
+from payments.services.manual import payment_reject
+from payments.tests.factories import record, reread, start, usd
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+def told(payment) -> tuple[str, str, str]:
+    return payment.status, payment.order.status, payment.order.payment_status
+
+
+def test_exact_amount_completes_the_payment_and_confirms_the_order(shopper, staff):
+    payment = start(user=shopper)
+
+    record(payment, "99.99", actor=staff)
+
+    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert payment.completed_at is not None
+    assert payment.order.expires_at is None
+    assert not payment.order.balance_due
+    [entry] = AuditEntry.objects.filter(action="receipt.record")
+    assert (entry.actor, entry.target_id) == (staff, payment.pk)
+
+
+def test_short_amount_waits_for_the_rest_and_moves_the_clock_once(shopper, staff):
+    payment = start(user=shopper)
+    pay_by, expires_at = payment.order.pay_by, payment.order.expires_at
+
+    record(payment, "90.00", actor=staff)
+
+    assert told(payment) == ("PENDING", "PENDING", "PARTIALLY_PAID")
+    assert payment.missing == usd("9.99")
+    assert payment.order.balance_due == usd("9.99")
+    assert payment.order.expires_at - expires_at == payment.order.pay_by - pay_by == timedelta(days=7)
+
+    record(payment, "5.00", actor=staff, reference="STMT-2")
+
+    assert payment.order.expires_at - expires_at == timedelta(days=7), "the clock moves once only"
+
+    record(payment, "4.99", actor=staff, reference="STMT-3")
+
+    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert Receipt.objects.count() == 3
+
+
+def test_surplus_is_listed_as_money_to_return(shopper, staff):
+    payment = start(user=shopper)
+
+    record(payment, "110.00", actor=staff)
+
+    assert told(payment) == ("COMPLETED", "CONFIRMED", "OVERPAID")
+    assert payment.order.to_return == usd("10.01")
+    assert payment.refundable == usd("110.00")
+
+
+def test_money_for_a_paid_payment_is_booked_as_surplus(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "99.99", actor=staff)
+
+    record(payment, "99.99", actor=staff, reference="STMT-2")
+
+    assert told(payment) == ("COMPLETED", "CONFIRMED", "OVERPAID")
+    assert payment.order.to_return == usd("99.99")
+
+
+def test_same_bank_reference_is_booked_once(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "50.00", actor=staff)
+
+    with pytest.raises(AlreadyRecorded, match=r"50\.00 USD .* recorded already by staff@"), transaction.atomic():
+        record(payment, "50.00", actor=staff, reference=" STMT-1 ")
+
+    assert reread(payment).received_minor == 5000
+    assert Receipt.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": Money(0, "USD")},
+        {"amount": Money(-100, "USD")},
+        {"amount": Money(9999, "EUR")},
+        {"value_date": timezone.localdate() + timedelta(days=2)},
+        {"bank_reference": "  "},
+    ],
+    ids=["zero", "negative", "other currency", "future date", "no reference"],
+)
+def test_receipt_that_cannot_be_right_is_refused(shopper, staff, changes):
+    payment = start(user=shopper)
+
+    with pytest.raises(InvalidInput), transaction.atomic():
+        record(payment, **{"amount": "99.99", "actor": staff} | changes)
+
+    assert told(reread(payment)) == ("PENDING", "PENDING", "UNPAID")
+    assert not Receipt.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["powerless_staff", "shopper", "seller"])
+def test_receipt_needs_the_permission(shopper, request, who):
+    payment = start(user=shopper)
+
+    with pytest.raises(NoPermission), transaction.atomic():
+        record(payment, "99.99", actor=request.getfixturevalue(who))
+
+    assert not Receipt.objects.exists()
+
+
+def test_permission_counts_only_while_the_person_is_staff(shopper, staff):
+    payment = start(user=shopper)
+    staff.role = "shopper"
+    staff.save()
+
+    with pytest.raises(NoPermission), transaction.atomic():
+        record(payment, "99.99", actor=staff)
+
+
+@pytest.mark.parametrize("by", ["user", "mail address"])
+def test_nobody_records_money_for_his_own_order(staff, by):
+    payment = start(user=staff) if by == "user" else start(email="STAFF@example.test")
+
+    with pytest.raises(OwnOrder), transaction.atomic():
+        record(payment, "99.99", actor=staff)
+
+    assert not Receipt.objects.exists()
+
+
+def test_money_after_a_rejection_is_booked_and_completes_the_payment(shopper, staff):
+    payment = start(user=shopper)
+    payment_reject(payment_id=payment.pk, reason="not found", actor=staff)
+
+    record(payment, "99.99", actor=staff)
+
+    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert payment.failure_reason == ""
+
+
+def test_part_of_the_money_after_a_rejection_reopens_the_payment(shopper, staff):
+    payment = start(user=shopper)
+    payment_reject(payment_id=payment.pk, reason="not found", actor=staff)
+
+    record(payment, "10.00", actor=staff)
+
+    assert told(payment) == ("PENDING", "PENDING", "PARTIALLY_PAID")
+
+
+def test_cash_from_the_door_is_booked_on_a_released_order(shopper, staff):
+    payment = start(PaymentMethod.CASH_ON_DELIVERY, user=shopper)
+
+    record(payment, "99.99", actor=staff, reference="cash box 7")
+
+    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+
+
+def test_two_people_book_two_receipts_under_two_names(shopper, staff, admin_user):
+    payment = start(user=shopper)
+
+    record(payment, "50.00", actor=staff)
+    record(payment, "49.99", actor=admin_user, reference="STMT-2")
+
+    names = list(Receipt.objects.order_by("created_at").values_list("actor_name", flat=True))
+    assert names == ["staff@example.test", "admin@example.test"]
+    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+
+
+def test_part_payment_is_kept_when_the_order_expires(shopper, staff, time_machine):
+    payment = start(user=shopper)
+    record(payment, "90.00", actor=staff)
+    time_machine.move_to(payment.order.expires_at + timedelta(seconds=1))
+
+    assert order_expire(order_id=payment.order_id)
+
+    assert told(reread(payment)) == ("CANCELLED", "EXPIRED", "PARTIALLY_PAID")
+    assert payment.order.to_return == usd("90.00")
+

@@ -1,0 +1,102 @@
+"""Staff reject a payment that will not come; the order gets at least a day to be paid otherwise."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.core.errors import IllegalTransition, InvalidInput
+from payments.errors import HasReceipts, NoPermission, OwnOrder
+from payments.methods import PaymentMethod
+from payments.services.manual import payment_reject
+from payments.services.payments import payment_choose
+from payments.tests.factories import record, reread, start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+def reject(payment, actor, reason="The transfer never arrived."):
+    payment_reject(payment_id=payment.pk, reason=reason, actor=actor)
+    return reread(payment)
+
+
+def test_rejected_payment_leaves_the_order_open(shopper, staff):
+    payment = start(user=shopper)
+    before = payment.order.expires_at
+
+    reject(payment, staff)
+
+    assert (payment.status, payment.order.status) == ("FAILED", "PENDING")
+    assert payment.failure_reason == "The transfer never arrived."
+    assert payment.order.expires_at == before, "a longer hold is not cut short"
+
+
+def test_order_that_would_end_soon_is_kept_a_day_longer(shopper, staff, time_machine):
+    payment = start(user=shopper)
+    time_machine.move_to(payment.order.expires_at - timedelta(hours=1))
+
+    reject(payment, staff)
+
+    assert abs(payment.order.expires_at - timezone.now() - timedelta(hours=24)) < timedelta(seconds=5)
+
+
+def test_rejection_is_refused_while_money_is_here(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "10.00", actor=staff)
+
+    with pytest.raises(HasReceipts, match=r"10\.00 USD"), transaction.atomic():
+        reject(payment, staff)
+
+    assert reread(payment).status == "PENDING"
+
+
+def test_rejection_needs_a_reason(shopper, staff):
+    payment = start(user=shopper)
+
+    with pytest.raises(InvalidInput), transaction.atomic():
+        reject(payment, staff, reason="  ")
+
+    assert reread(payment).status == "PENDING"
+
+
+def test_rejection_needs_the_permission(shopper, powerless_staff):
+    payment = start(user=shopper)
+
+    with pytest.raises(NoPermission), transaction.atomic():
+        reject(payment, powerless_staff)
+
+
+def test_nobody_rejects_a_payment_of_his_own_order(staff):
+    payment = start(user=staff)
+
+    with pytest.raises(OwnOrder), transaction.atomic():
+        reject(payment, staff)
+
+
+def test_rejecting_twice_is_refused_and_mails_once(shopper, staff, mails):
+    payment = start(user=shopper)
+    reject(payment, staff)
+
+    with pytest.raises(IllegalTransition), transaction.atomic():
+        reject(payment, staff)
+
+    assert sum("did not work" in m.subject for m in mails(shopper.email)) == 1
+
+
+def test_rejected_payment_can_be_tried_again_by_the_same_method(shopper, staff):
+    payment = reject(start(user=shopper), staff)
+
+    again, is_new = payment_choose(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
+
+    assert (again.pk, is_new, again.status) == (payment.pk, False, "PENDING")
+    assert reread(payment).failure_reason == ""
+
+
+def test_each_rejection_is_told_by_a_mail_of_its_own(shopper, staff, mails):
+    payment = reject(start(user=shopper), staff, "first reason")
+    payment_choose(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
+    reject(payment, staff, "second reason")
+
+    told = [m.body for m in mails(shopper.email) if "did not work" in m.subject]
+    assert ["first reason" in told[0], "second reason" in told[1]] == [True, True]

@@ -1,0 +1,131 @@
+"""Money that a person sent back by hand and says so: booked once, never more than came."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.audit.models import AuditEntry
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, RefundExceedsReceived
+from payments.models import PaymentRefund
+from payments.services.returns import money_return_record
+from payments.tests.factories import give_back, record, reread, start, usd
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+@pytest.fixture
+def paid(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "110.00", actor=staff)
+    return payment
+
+
+def told(payment) -> tuple[str, str, str]:
+    return payment.status, payment.order.status, payment.order.payment_status
+
+
+def test_returning_the_surplus_leaves_the_order_paid(paid, staff, mails, shopper):
+    refund = give_back(paid, "10.01", actor=staff, reference="OUT-9")
+
+    assert told(paid) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (refund.status, paid.refunded) == ("COMPLETED", usd("10.01"))
+    assert not paid.order.to_return
+    mail = mails(shopper.email)[-1]
+    assert ("$10.01" in mail.body, "OUT-9" in mail.body) == (True, True)
+    assert AuditEntry.objects.filter(action="money.return", actor=staff, target_id=paid.pk).exists()
+
+
+def test_returning_part_and_then_all_follows_the_sums(paid, staff):
+    give_back(paid, "60.00", actor=staff)
+    assert told(paid) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
+
+    give_back(paid, "50.00", actor=staff, reference="OUT-2")
+
+    assert told(paid) == ("REFUNDED", "CONFIRMED", "REFUNDED")
+    assert not paid.refundable
+
+
+def test_more_than_came_is_refused(paid, staff):
+    give_back(paid, "100.00", actor=staff)
+
+    with pytest.raises(RefundExceedsReceived, match=r"10\.00 USD is left"), transaction.atomic():
+        give_back(paid, "10.01", actor=staff, reference="OUT-2")
+
+    assert reread(paid).refunded == usd("100.00")
+    assert PaymentRefund.objects.count() == 1
+
+
+def test_same_reference_is_booked_once(paid, staff):
+    give_back(paid, "10.00", actor=staff)
+
+    with pytest.raises(AlreadyRecorded), transaction.atomic():
+        give_back(paid, "10.00", actor=staff)
+
+    assert reread(paid).refunded == usd("10.00")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": Money(0, "USD")},
+        {"amount": Money(-1, "USD")},
+        {"amount": Money(100, "EUR")},
+        {"bank_reference": " "},
+        {"reason": " "},
+        {"value_date": timezone.localdate() + timedelta(days=2)},
+    ],
+    ids=["zero", "negative", "other currency", "no reference", "no reason", "future date"],
+)
+def test_return_that_cannot_be_right_is_refused(paid, staff, changes):
+    right = {
+        "payment_id": paid.pk,
+        "amount": usd("1"),
+        "value_date": timezone.localdate(),
+        "bank_reference": "OUT-1",
+        "reason": "surplus",
+        "actor": staff,
+    }
+
+    with pytest.raises(InvalidInput), transaction.atomic():
+        money_return_record(**right | changes)
+
+    assert not PaymentRefund.objects.exists()
+
+
+def test_return_needs_the_permission(paid, powerless_staff):
+    with pytest.raises(NoPermission), transaction.atomic():
+        give_back(paid, "10.00", actor=powerless_staff)
+
+
+def test_nobody_returns_money_to_himself(staff, admin_user):
+    payment = start(user=staff)
+    record(payment, "99.99", actor=admin_user)
+
+    with pytest.raises(OwnOrder), transaction.atomic():
+        give_back(payment, "10.00", actor=staff)
+
+
+def test_nothing_is_returned_before_money_came(shopper, staff):
+    payment = start(user=shopper)
+
+    with pytest.raises(RefundExceedsReceived), transaction.atomic():
+        give_back(payment, "0.01", actor=staff)
+
+
+def test_part_payment_that_goes_back_leaves_the_order_unpaid_and_open(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "40.00", actor=staff)
+
+    give_back(payment, "40.00", actor=staff)
+
+    assert told(payment) == ("PENDING", "PENDING", "REFUNDED")
+    assert payment.order.balance_due == usd("99.99")
+
+    record(payment, "99.98", actor=staff, reference="STMT-2")
+
+    assert payment.status == "PENDING", "what went back does not count"
+    assert payment.order.balance_due == usd("0.01")

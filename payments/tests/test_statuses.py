@@ -1,0 +1,78 @@
+"""The tables of payments and refunds against the product specification, cell by cell."""
+
+from itertools import product
+
+import pytest
+
+from artisans.core.errors import IllegalTransition
+from artisans.core.state import check_transition
+from payments.models import Payment, PaymentTransition
+from payments.services.payments import payment_move
+from payments.statuses import OPEN, PAYMENT_TRANSITIONS, REFUND_TRANSITIONS, PaymentStatus, RefundStatus
+from payments.tests.factories import reread, start
+
+PAYMENT = """
+PENDING -> PROCESSING COMPLETED FAILED CANCELLED
+PROCESSING -> PENDING COMPLETED FAILED CANCELLED
+FAILED -> PENDING PROCESSING COMPLETED CANCELLED
+CANCELLED -> COMPLETED
+COMPLETED -> PARTIALLY_REFUNDED REFUNDED
+PARTIALLY_REFUNDED -> COMPLETED REFUNDED
+REFUNDED -> COMPLETED PARTIALLY_REFUNDED
+"""
+REFUND = """
+REQUESTED -> PROCESSING COMPLETED FAILED
+PROCESSING -> COMPLETED FAILED
+COMPLETED -> FAILED
+FAILED ->
+"""
+
+
+def pairs(told: str) -> set[tuple[str, str]]:
+    rows = [line.partition(" ->") for line in told.strip().splitlines()]
+    return {(old, new) for old, _, news in rows for new in news.split()}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "table", "told"),
+    [(PaymentStatus, PAYMENT_TRANSITIONS, PAYMENT), (RefundStatus, REFUND_TRANSITIONS, REFUND)],
+    ids=["payment", "refund"],
+)
+def test_table_permits_exactly_what_the_specification_says(statuses, table, told):
+    assert set(table) == set(statuses)
+    for old, new in product(statuses, statuses):
+        if (old, new) in pairs(told):
+            check_transition(table, old, new)
+        else:
+            with pytest.raises(IllegalTransition):
+                check_transition(table, old, new)
+
+
+def test_open_statuses_are_those_that_can_still_be_paid():
+    assert set(OPEN) == {"PENDING", "PROCESSING", "FAILED"}
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("store")
+def test_move_writes_one_row_and_refused_move_none(shopper):
+    payment = start(user=shopper)
+
+    payment_move(payment, PaymentStatus.FAILED, cause="a cause " + "x" * 400, actor=shopper)
+    with pytest.raises(IllegalTransition):
+        payment_move(payment, PaymentStatus.REFUNDED, cause="nonsense")
+
+    row = PaymentTransition.objects.filter(payment=payment).last()
+    assert (row.old, row.new, row.actor_name) == ("PENDING", "FAILED", shopper.email)
+    assert len(row.cause) == 300
+    assert reread(payment).status == "FAILED"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("store")
+def test_first_times_are_kept_through_later_moves(shopper, staff, time_machine):
+    payment = start(user=shopper)
+    payment_move(payment, PaymentStatus.FAILED, cause="one")
+    first = payment.processed_at
+    payment_move(payment, PaymentStatus.PENDING, cause="two")
+
+    assert Payment.objects.get(pk=payment.pk).processed_at == first

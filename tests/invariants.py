@@ -1,0 +1,124 @@
+"""What must hold in the database at all times, whatever was done: sums, stock, statuses with their history."""
+
+from collections import defaultdict
+from uuid import UUID
+
+from artisans.catalog.models import Product, StockMove, StockMoveKind
+from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
+from orders.statuses import OrderStatus, ParcelStatus, payment_status_of
+from payments.models import Payment, PaymentRefund, PaymentTransition, Receipt, RefundTransition
+from payments.statuses import OPEN, SETTLED, PaymentStatus, RefundStatus
+
+AMOUNTS = ("subtotal", "tax", "shipping", "total")
+
+
+def check_invariants() -> None:
+    """Fail with the first sentence that is not true. Reads only."""
+    orders = list(Order.objects.order_by())
+    lines = by_order(OrderLine.objects.order_by())
+    parcels = by_order(Parcel.objects.order_by())
+    payments = by_order(Payment.objects.order_by())
+    for order in orders:
+        check_sums(order, lines[order.pk], parcels[order.pk])
+        check_money(order, payments[order.pk])
+    check_stock({order.pk: order for order in orders}, lines, parcels)
+    check_payments([payment for group in payments.values() for payment in group])
+    check_history()
+
+
+def by_order(rows):
+    found = defaultdict(list)
+    for row in rows:
+        found[row.order_id].append(row)
+    return found
+
+
+def check_sums(order: Order, lines: list[OrderLine], parcels: list[Parcel]) -> None:
+    assert lines, f"{order}: an order without lines"
+    assert order.total_minor == order.subtotal_minor + order.tax_minor + order.shipping_minor, f"{order}: total"
+    assert order.subtotal_minor == sum(line.line_total_minor for line in lines), f"{order}: subtotal of lines"
+    assert order.tax_minor == sum(line.tax_minor for line in lines), f"{order}: tax of lines"
+    for amount in AMOUNTS:
+        parts = sum(getattr(parcel, f"{amount}_minor") for parcel in parcels)
+        assert getattr(order, f"{amount}_minor") == parts, f"{order}: {amount} of parcels"
+    for parcel in parcels:
+        own = [line for line in lines if line.parcel_id == parcel.pk]
+        assert own, f"{parcel}: a parcel without lines"
+        assert {line.artisan_id for line in own} == {parcel.artisan_id}, f"{parcel}: lines of another artisan"
+        assert parcel.subtotal_minor == sum(line.line_total_minor for line in own), f"{parcel}: subtotal"
+    assert {order.currency} == {row.currency for row in (*lines, *parcels)}, f"{order}: currencies"
+
+
+def check_money(order: Order, payments: list[Payment]) -> None:
+    assert order.received_minor == sum(p.received_minor for p in payments), f"{order}: received"
+    assert order.refunded_minor == sum(p.refunded_minor for p in payments), f"{order}: refunded"
+    assert order.payment_status == payment_status_of(
+        total=order.total_minor, received=order.received_minor, refunded=order.refunded_minor
+    ), f"{order}: payment status {order.payment_status}"
+    open_ones = [p for p in payments if p.status in OPEN]
+    assert len(open_ones) <= 1, f"{order}: {len(open_ones)} open payments"
+    if order.status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}:
+        assert not open_ones, f"{order}: closed, but {open_ones[0]} can still be paid"
+    if not order.balance_due:
+        assert not open_ones, f"{order}: owes nothing, but {open_ones[0]} asks for money"
+    is_past_pending = order.status not in {OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.CANCELLED}
+    assert not is_past_pending or order.released_at, f"{order}: {order.status}, but never released"
+
+
+def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
+    """Each line's moves pair up: taken once per round, returned unless its order or parcel is alive."""
+    assert not Product.objects.filter(stock__lt=0).exists()
+    moves: defaultdict[UUID, dict[tuple[str, int], int]] = defaultdict(dict)
+    for move in StockMove.objects.filter(order_line__isnull=False):
+        moves[move.order_line][move.kind, move.round] = move.quantity
+    for order_id, group in lines.items():
+        order = orders[order_id]
+        dead = {p.pk for p in parcels[order_id] if p.status == ParcelStatus.CANCELLED}
+        for line in group:
+            is_back = not order.is_alive or line.parcel_id in dead
+            for round_ in range(order.stock_round + 1):
+                taken = moves[line.pk].pop((StockMoveKind.TAKE, round_), 0)
+                returned = moves[line.pk].pop((StockMoveKind.RETURN, round_), 0)
+                wanted = line.quantity if round_ < order.stock_round or is_back else 0
+                assert taken == -line.quantity, f"{order}: round {round_} took {taken} of {line}"
+                assert returned == wanted, f"{order} ({order.status}): round {round_} returned {returned} of {line}"
+            assert not moves[line.pk], f"{order}: moves of rounds that never were"
+
+
+def check_payments(payments: list[Payment]) -> None:
+    received, refunded = defaultdict(int), defaultdict(int)
+    for receipt in Receipt.objects.all():
+        received[receipt.payment_id] += receipt.amount_minor
+    for refund in PaymentRefund.objects.filter(status=RefundStatus.COMPLETED):
+        refunded[refund.payment_id] += refund.amount_minor
+    for payment in payments:
+        if payment.payment_provider == "manual":
+            assert payment.received_minor == received[payment.pk], f"{payment}: receipts"
+        assert payment.refunded_minor == refunded[payment.pk], f"{payment}: refunds"
+        if payment.status in SETTLED:
+            assert payment.received_minor >= payment.amount_minor, f"{payment}: {payment.status} without the money"
+        kept = payment.received_minor - payment.refunded_minor
+        if payment.status == PaymentStatus.COMPLETED:
+            assert kept >= payment.amount_minor, f"{payment}: completed, but money went back"
+        if payment.status == PaymentStatus.REFUNDED:
+            assert kept == 0, f"{payment}: refunded, but {kept} is kept"
+
+
+def check_history() -> None:
+    """Every status is what the last row of its history says, and every row follows on the one before."""
+    for model, history, name in (
+        (Order, OrderTransition, "order"),
+        (Payment, PaymentTransition, "payment"),
+        (PaymentRefund, RefundTransition, "refund"),
+        (Parcel, ParcelTransition, "parcel"),
+    ):
+        told = {pk: "" for pk in model.objects.values_list("pk", flat=True)}
+        if model is Parcel:  # a parcel's history begins with its first change
+            told = dict.fromkeys(told, ParcelStatus.NEW.value)
+        for row in history.objects.order_by("id").values(f"{name}_id", "old", "new"):
+            owner = row[f"{name}_id"]
+            assert row["old"] == told[owner], f"{name} {owner}: {row['old']} does not follow on {told[owner]}"
+            told[owner] = row["new"]
+        now = dict(model.objects.values_list("pk", "status"))
+        for pk, status in now.items():
+            assert told[pk] == status, f"{name} {pk} is {status}, its history says {told[pk]}"

@@ -1,0 +1,190 @@
+"""A shopper in a real browser, who notices whatever is wrong on the way."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Response
+
+from artisans.catalog.models import Product
+from orders.models import Order
+from scripts.services import chromium
+from tests.walk import TOLD, order_at
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+COUNTED = {"document", "stylesheet", "script", "font"}
+TEXT = {"document", "stylesheet", "script"}
+MAX_TABS = 80
+
+
+@contextmanager
+def chromium_of(playwright: Playwright) -> Iterator[Browser]:
+    args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    browser = playwright.chromium.launch(executable_path=chromium(), args=args)
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@dataclass
+class Window:
+    """A private window on the shop. `problems`: console errors, refused content, failed or foreign requests."""
+
+    page: Page
+    url: str
+    folder: Path
+    problems: list[str] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(15_000)
+        self.page.on("console", self.on_console)
+        self.page.on("pageerror", lambda error: self.problems.append(f"{self.page.url}: {error}"))
+        self.page.on("response", self.on_response)
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        is_status = message.text.startswith("Failed to load resource")  # on_response judges these
+        if message.type in {"error", "warning"} and not is_status:
+            self.problems.append(f"{self.page.url}: {message.text}")
+
+    def on_response(self, response: Response) -> None:
+        self.responses.append(response)
+        if not response.url.startswith((self.url, "data:", "blob:")):
+            self.problems.append(f"{self.page.url} asks {response.url}")
+        if response.status >= 400 and response.request.resource_type != "document":
+            self.problems.append(f"{self.page.url}: {response.status} for {response.url}")
+
+    # ---- looking -------------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.page.url).path
+
+    def go(self, path: str) -> "Window":
+        self.page.goto(self.url + path)
+        return self
+
+    def text(self) -> str:
+        return " ".join(self.page.inner_text("body").split())
+
+    def heading(self) -> str:
+        return " ".join(self.page.inner_text("h1").split())
+
+    def violations(self) -> list[str]:
+        """What axe finds against WCAG 2.2 AA, as lines of rule and place."""
+        found = Axe().run(self.page, options={"runOnly": WCAG, "resultTypes": ["violations"]})
+        return [
+            f"{self.path}: {rule['id']}: {rule['help']}: {', '.join(str(node['target']) for node in rule['nodes'][:3])}"
+            for rule in found.response["violations"]
+        ]
+
+    def overflow(self) -> str:
+        """Says what is wider than the window; "" when nothing scrolls sideways."""
+        width, wide = self.page.evaluate("""() => {
+            const doc = document.documentElement, width = doc.clientWidth;
+            if (doc.scrollWidth <= width) return [0, []];
+            const wide = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > width + 1);
+            return [doc.scrollWidth, wide.slice(0, 5).map(e => e.tagName + "." + e.className)];
+        }""")
+        return f"{self.path} is {width} px wide: {wide}" if width else ""
+
+    def weigh(self, path: str) -> int:
+        """Bytes of the page's own HTML, CSS, scripts and fonts, compressed as a server sends them."""
+        self.responses.clear()
+        self.page.goto(self.url + path, wait_until="networkidle")
+        counted = [r for r in self.responses if r.request.resource_type in COUNTED and r.ok]
+        return sum(
+            len(gzip.compress(r.body())) if r.request.resource_type in TEXT else len(r.body()) for r in counted
+        )
+
+    # ---- buying --------------------------------------------------------------------------------------------------
+
+    def press(self, name: str | re.Pattern[str]) -> None:
+        self.page.get_by_role("button", name=name).first.click()
+
+    def follow(self, name: str | re.Pattern[str]) -> None:
+        self.page.get_by_role("link", name=name).first.click()
+
+    def add(self, product: Product, quantity: int = 1) -> None:
+        self.go(f"/shop/products/{product.slug}/")
+        self.page.get_by_label("Quantity").fill(str(quantity))
+        self.press("Add to cart")
+        self.page.wait_for_url("**/shop/cart/")
+
+    def details(self, **changes: str) -> None:
+        told: dict[str, Any] = TOLD | changes
+        for name in ("email", "phone", "name", "line1", "postal_code", "city", "region"):
+            self.page.locator(f"#id_{name}").fill(told[name])
+        self.press("Save and go on to delivery")
+        self.page.wait_for_url("**/checkout/delivery/")
+
+    def delivery(self, note: str = "") -> None:
+        self.page.get_by_label("Note to the artisans").fill(note)
+        self.press("Save and go on to payment")
+        self.page.wait_for_url("**/checkout/payment/")
+
+    def payment(self, method: str) -> None:
+        self.page.get_by_label(method).check()
+        self.press("Save and check the order")
+        self.page.wait_for_url("**/checkout/check/")
+
+    def to_the_last_button(self, *products: Product, method: str = "Bank transfer", **details: str) -> Locator:
+        for product in products:
+            self.add(product)
+        self.follow("Go to checkout")
+        self.details(**details)
+        self.delivery()
+        self.payment(method)
+        return self.last_button
+
+    @property
+    def last_button(self) -> Locator:
+        return self.page.locator(".pay-box button")
+
+    def place(self) -> Order:
+        self.last_button.click()
+        self.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
+        return order_at(self.page.url)
+
+    # ---- by keyboard ---------------------------------------------------------------------------------------------
+
+    def tab_to(self, target: Locator) -> None:
+        """Press Tab until the target has the focus; at every stop on the way the focus is to be seen."""
+        for _ in range(MAX_TABS):
+            if target.evaluate("e => e === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+            if unseen := self.page.evaluate(FOCUS_UNSEEN):
+                raise AssertionError(f"{self.path}: {unseen}")
+        raise AssertionError(f"{self.path}: Tab does not reach {target}")
+
+    def type_into(self, field_id: str, text: str) -> None:
+        self.tab_to(self.page.locator(f"#{field_id}"))
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
+
+# Why the focus cannot be seen: no ring, outside the window, or something lies over it; "" when it can.
+FOCUS_UNSEEN = """() => {
+    const e = document.activeElement;
+    if (!e || e === document.body) return "";
+    const shown = e.matches("input[type=radio], input[type=checkbox]") ? (e.closest("label") ?? e) : e;
+    const hasRing = [e, shown].some(x => {
+        const s = getComputedStyle(x);
+        return (s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0) || s.boxShadow !== "none";
+    });
+    const name = e.tagName + "#" + e.id + " " + (e.textContent || e.name || "").trim().slice(0, 40);
+    if (!hasRing) return "no focus ring on " + name;
+    const box = shown.getBoundingClientRect();
+    if (!box.width || box.bottom < 0 || box.top > innerHeight) return "focus is outside the window on " + name;
+    const top = document.elementFromPoint(box.left + box.width / 2, Math.min(innerHeight - 1, Math.max(0, box.top + box.height / 2)));
+    if (top && !shown.contains(top) && !top.contains(shown)) return "focus lies under " + top.tagName + "." + top.className + ": " + name;
+    return "";
+}"""

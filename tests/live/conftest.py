@@ -1,0 +1,205 @@
+"""A real database, real servers, a mail server. A module that starts a shop shares it between its tests."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections, transaction
+from playwright.sync_api import Browser, sync_playwright
+
+from artisans.accounts.models import AuthToken, User
+from artisans.accounts.tests.factories import UserFactory
+from artisans.catalog.models import Product
+from orders.tests.factories import store_of
+from scripts.services import Missing, Server, postgres_server, redis_server
+from tests.live.browser import Window, chromium_of
+from tests.live.mailserver import MailServer
+from tests.live.people import session_of
+from tests.live.runner import ROOT, Caller, Shop
+
+KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
+
+
+def database_url() -> str:
+    """Where the test's own connection goes; the servers go there too."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    user, password = (quote(str(database[part])) for part in ("USER", "PASSWORD"))
+    return f"postgres://{user}:{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+
+
+def empty_database() -> None:
+    """Row by row: for the few rows of a test this is far quicker than TRUNCATE."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            if table not in KEPT:
+                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608  # our own tables
+
+
+@pytest.fixture(scope="module")
+def database(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """Commits are real here; everything is wiped when the module is done."""
+    with django_db_blocker.unblock():
+        empty_database()
+        yield
+        empty_database()
+        connections.close_all()
+
+
+@pytest.fixture(scope="module")
+def postgres_only(database) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("Set DATABASE_URL to a PostgreSQL, or run `make test`.")
+
+
+@pytest.fixture
+def transactional_db(database) -> None:
+    """In place of the one of pytest-django, which knows by this name which tests need a database: it would empty
+    the tables after each test."""
+
+
+@pytest.fixture
+def fresh(transactional_db) -> None:
+    """An empty shop with its rules."""
+    empty_database()
+    store_of()
+
+
+@pytest.fixture(scope="module")
+def other_postgres(postgres_only) -> Iterator[Server]:
+    """A PostgreSQL of this module's own, to be stopped and killed; the test's connection goes there too."""
+    with postgres_server() as server:
+        with pointed_at(server):
+            call_command("migrate", verbosity=0)
+            yield server
+
+
+@contextmanager
+def pointed_at(server: Server) -> Iterator[None]:
+    host, _, port = server.url.rpartition("@")[2].partition("/")[0].partition(":")
+    password = server.url.partition("//")[2].partition("@")[0].partition(":")[2]
+    before = dict(connection.settings_dict)
+    connections.close_all()
+    connection.settings_dict.update(HOST=host, PORT=port, USER="alley", PASSWORD=password, NAME="postgres")
+    try:
+        yield
+    finally:
+        connections.close_all()
+        connection.settings_dict.update(before)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """A Redis for queue and cache, as in production: "redis://127.0.0.1:port" without the number of the database."""
+    try:
+        with redis_server() as server:
+            yield server.url.rpartition("/")[0]
+    except Missing as problem:
+        pytest.skip(str(problem))
+
+
+@pytest.fixture(scope="session")
+def static_files() -> None:
+    """Pages need the collected styles; they are collected again only when they changed."""
+    manifest = ROOT / "var/static/staticfiles.json"
+    newest = max(path.stat().st_mtime for path in (ROOT / "static").glob("**/*"))
+    if not manifest.exists() or manifest.stat().st_mtime < newest:
+        Shop(ROOT / "var", "sqlite:///:memory:", {}).manage("collectstatic --no-input")
+
+
+@pytest.fixture(scope="module")
+def mail_server() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def mail(mail_server: MailServer) -> MailServer:
+    mail_server.clear()
+    return mail_server
+
+
+@pytest.fixture(scope="module")
+def production(database, broker: str, mail_server: MailServer, static_files, tmp_path_factory) -> Callable[..., Shop]:
+    """`production(**env)`: a shop as it runs in production, with a broker, a cache for all processes and mail."""
+
+    def shop(**env: str) -> Shop:
+        services = {"CELERY_BROKER_URL": f"{broker}/0", "CACHE_URL": f"{broker.replace('redis', 'rediscache', 1)}/1"}
+        folder: Path = tmp_path_factory.mktemp("shop")
+        return Shop(folder, database_url(), services | {"EMAIL_URL": mail_server.url} | env)
+
+    return shop
+
+
+@pytest.fixture
+def caller(shop: Shop) -> Callable[..., Caller]:
+    """`caller(user)` carries a real bearer token; `caller()` is a guest; `caller(cart=…)` holds a guest's cart."""
+
+    def make(user: User | None = None, **tokens: str) -> Caller:
+        token = AuthToken.objects.create(user=user)[1] if user else ""
+        return Caller(shop.port, token=token, **tokens)
+
+    return make
+
+
+@pytest.fixture
+def buyers() -> Callable[[int], list[User]]:
+    def make(count: int) -> list[User]:
+        return [UserFactory.create() for _ in range(count)]
+
+    return make
+
+
+
+
+# ---- browser ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Browser]:
+    """One Chromium for the run; skipped where there is none."""
+    with sync_playwright() as playwright:
+        try:
+            with chromium_of(playwright) as browser:
+                yield browser
+        except Missing as problem:
+            pytest.skip(str(problem))
+
+
+@pytest.fixture
+def window(chrome: Browser, shop: Shop) -> Iterator[Callable[..., Window]]:
+    """`window()` opens a private window; afterwards nothing may have gone wrong in any of them.
+
+    `user` is signed in; further options are those of Playwright's contexts.
+    """
+    opened: list[Window] = []
+
+    def open_window(user: User | None = None, **options: Any) -> Window:
+        context = chrome.new_context(**options)
+        if user is not None:
+            context.add_cookies([{"name": "session", "value": session_of(user), "url": shop.url}])
+        opened.append(Window(context.new_page(), shop.url, shop.folder))
+        return opened[-1]
+
+    yield open_window
+    problems = [problem for each in opened for problem in each.problems]
+    for each in opened:
+        each.page.context.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(scope="module")
+def demo_shop(database, broker: str, static_files, tmp_path_factory) -> Iterator[Shop]:
+    """The demo's goods, people and mails, enough of everything, no ration; the worker is not started."""
+    env = {"DEMO": "true", "MAX_OPEN_ORDERS": "1000", "CELERY_BROKER_URL": f"{broker}/2"}
+    env["CACHE_URL"] = f"{broker.replace('redis', 'rediscache', 1)}/3"
+    with Shop(tmp_path_factory.mktemp("demo"), database_url(), env) as shop:
+        shop.manage("demo_data")
+        Product.objects.filter(stock__gt=5).update(stock=500)
+        shop.start(worker=False)
+        yield shop

@@ -1,0 +1,79 @@
+"""Who acts in these tests: buyers with their requests, staff at their desks, visitors of the pages."""
+
+from typing import Any
+from uuid import UUID
+
+import requests
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils.crypto import get_random_string
+
+from artisans.accounts.models import Role, User
+from artisans.accounts.tests.factories import UserFactory
+from artisans.catalog.models import Product
+from artisans.core.tokens import order_token
+from carts.models import Cart, CartItem
+from carts.services import new_item
+from orders.models import Order
+from orders.tests.factories import ADDRESS
+from tests.live.runner import Answer
+
+
+def session_of(user: User) -> str:
+    """The value of the session cookie of somebody who signed in."""
+    client = Client()
+    client.force_login(user)
+    return client.cookies["session"].value
+
+
+class Visitor:
+    """Somebody in front of the pages, signed in when given a user."""
+
+    def __init__(self, url: str, user: User | None = None) -> None:
+        self.url, self.http = url, requests.Session()
+        self.http.trust_env = False
+        secret = get_random_string(32)
+        self.http.cookies.set("csrf", secret)
+        self.http.headers["X-CSRFToken"] = secret
+        if user is not None:
+            self.http.cookies.set("session", session_of(user))
+
+    def get(self, path: str) -> requests.Response:
+        return self.http.get(self.url + path, timeout=30)
+
+    def post(self, path: str, data: dict[str, Any]) -> requests.Response:
+        """Without following where it leads: 302 says that it was done, 200 shows the form again."""
+        return self.http.post(self.url + path, data, timeout=30, allow_redirects=False)
+
+
+def desk_worker() -> User:
+    """Staff who record and return money and cancel orders."""
+    user = UserFactory.create(role=Role.STAFF)
+    user.groups.set(Group.objects.filter(name__endswith=" desk"))
+    return user
+
+
+def order_body(*pieces: tuple[Product, int], method: str = "bank_transfer", **more: Any) -> dict[str, Any]:
+    """An order in one call."""
+    items = [{"product_id": str(product.pk), "quantity": quantity} for product, quantity in pieces]
+    return {"order_items": items} | checkout_body(method, **more)
+
+
+def checkout_body(method: str = "bank_transfer", **more: Any) -> dict[str, Any]:
+    return {"shipping_address": ADDRESS | {"phone": ""}, "payment_method": method, **more}
+
+
+def filled_cart(user: User, *pieces: tuple[Product, int]) -> Cart:
+    cart = Cart.objects.create(user=user, currency="USD")
+    CartItem.objects.bulk_create(new_item(cart, product, quantity) for product, quantity in pieces)
+    return cart
+
+
+def placed(answer: Answer) -> Order:
+    """The order of an answer to a checkout, read from the database."""
+    assert answer.is_good, answer
+    return Order.objects.get(pk=UUID((answer.body.get("order") or answer.body)["id"]))
+
+
+def order_page(order: Order) -> str:
+    return f"/shop/orders/{order_token(order.pk, order.token_version)}/"

@@ -1,0 +1,292 @@
+"""The shop as real processes: gunicorn and celery as the Procfile starts them, on ports of this machine only.
+
+    with Shop(folder, database_url, {"EMAIL_URL": ...}) as shop:
+        shop.web.start()
+        answer = Caller(shop.port).call("GET", "/products/")
+        shop.web.kill()
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from scripts.run import PROCESSES
+from scripts.services import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 40  # seconds for a process to become ready or to end, on a busy machine
+R = TypeVar("R")
+
+
+def wait_for(what: Callable[[], R], *, seconds: float = PATIENCE, told: str = "") -> R:
+    """Ask again and again until the answer is true; the answer. Fails with `told` when time is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := what():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {told or what}")
+        time.sleep(0.05)
+
+
+# ---- processes -------------------------------------------------------------------------------------------------
+
+
+class Process:
+    """A line of the Procfile, or any command, in a session of its own, so that all of it can be ended at once."""
+
+    def __init__(self, command: str, env: dict[str, str], log: Path, missing: Callable[[str], str]) -> None:
+        """`missing` is given what was written so far and says what is not ready yet, "" when all is."""
+        self.command, self.env, self.log, self.missing = command, env, log, missing
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def launch(self, *, crash: str = "") -> None:
+        """Start without waiting. `crash`: arguments of tests.live.crashpoint, such as "module:function 1 before"."""
+        assert self.process is None, "it runs already"
+        self.log.write_bytes(b"")
+        prefix = f"{sys.executable} -m tests.live.crashpoint {crash} -- " if crash else ""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                ["sh", "-c", f"exec {prefix}{self.command}"],
+                cwd=ROOT,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + PATIENCE
+        while missing := self.missing(self.output):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{self.command} did not start: {missing}\n{self.output[-3000:]}")
+            time.sleep(0.1)
+
+    def start(self, *, crash: str = "") -> None:
+        self.launch(crash=crash)
+        self.wait_ready()
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def signal(self, how: signal.Signals) -> None:
+        """To the main process only, as a supervisor does."""
+        assert self.process is not None
+        self.process.send_signal(how)
+
+    def wait_gone(self, seconds: float = PATIENCE) -> int:
+        """The exit code, once it ended by itself."""
+        assert self.process is not None
+        code = self.process.wait(seconds)
+        self.kill()
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL to it and all its children: the plug is pulled."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> None:
+        """Ask it to end, as a deployment does."""
+        if self.process is not None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(15)
+            self.kill()
+
+
+class Shop:
+    """Web and worker with one environment. Nothing runs until it is started; all of it is gone afterwards.
+
+    As the Procfile says; with `is_demo` the web process is the one of `make run`.
+    """
+
+    def __init__(self, folder: Path, database_url: str, env: dict[str, str], *, is_demo: bool = False) -> None:
+        self.port, self.folder = free_port(), folder
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = environment() | {
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "SITE_URL": self.url,
+            "DATABASE_URL": database_url,
+            "RATE_LIMIT_FACTOR": "10000",
+            "MAX_PIECES_PER_HOUR": "1000000",
+            "MAIL_SWEEP_SECONDS": "1",
+            "EMAIL_URL": f"filemail://{folder / 'mail'}",
+            "MEDIA_ROOT": str(folder / "media"),
+            **env,
+        }
+        lines = procfile()
+        web = PROCESSES["web"].removeprefix("exec ") if is_demo else lines["web"]
+        beat = folder / "beat"  # one process does both here; the schedule must not lie with the demo's
+        self.web = Process(web, self.env, folder / "web.log", lambda _: not_ready(self.port))
+        self.worker = Process(
+            f"{lines['worker']} --concurrency 2 --beat --schedule {beat} --without-gossip --without-mingle",
+            self.env,
+            folder / "worker.log",
+            lambda output: "" if " ready." in output else "no word of being ready",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.web.kill()
+        self.worker.kill()
+
+    def start(self, *, worker: bool = True) -> None:
+        self.web.launch()
+        if worker:
+            self.worker.launch()
+            self.worker.wait_ready()
+        self.web.wait_ready()
+
+    def manage(self, command: str, **env: str) -> str:
+        """Run a management command to its end; its output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command.split()],
+            cwd=ROOT,
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """Ours without the shop's own variables, with the programs of this Python first in the path."""
+    ours = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    env = {name: value for name, value in os.environ.items() if name not in ours}
+    env.pop("DJANGO_SETTINGS_MODULE", None)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', '')}"
+    return env | {"SECRET_KEY": os.environ["SECRET_KEY"], "PYTHONPATH": str(ROOT), "PATH": path}
+
+
+def procfile() -> dict[str, str]:
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return {name: command.strip() for name, _, command in (line.partition(":") for line in lines)}
+
+
+def not_ready(port: int) -> str:
+    answer = Caller(port, timeout=5).call("GET", "/health/ready")
+    return "" if answer.status == 200 else str(answer.body or "no answer")
+
+
+# ---- clients ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status 0: the connection broke, nobody knows what happened."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Caller:
+    """A client of the API; one connection per call, opened early when many start together."""
+
+    def __init__(self, port: int, *, token: str = "", cart: str = "", order: str = "", timeout: float = 30) -> None:
+        self.port, self.timeout = port, timeout
+        headers = {"Authorization": f"Bearer {token}" if token else "", "X-Cart-Token": cart, "X-Order-Token": order}
+        self.headers = {name: value for name, value in headers.items() if value}
+        self.connection: HTTPConnection | None = None
+
+    def connect(self) -> None:
+        self.connection = HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        self.connection.connect()
+
+    def call(self, method: str, path: str, body: Any = None) -> Answer:
+        started = time.monotonic()
+        try:
+            if self.connection is None:
+                self.connect()
+            assert self.connection is not None
+            text = json.dumps(body).encode() if body is not None else None
+            self.connection.request(method, path, text, {"Content-Type": "application/json", **self.headers})
+            response = self.connection.getresponse()
+            raw = response.read()
+            is_json = "json" in response.headers.get("Content-Type", "")
+            answer = Answer(response.status, json.loads(raw) if is_json else raw, dict(response.headers))
+        except (OSError, HTTPException):
+            answer = Answer(0)
+        finally:
+            if self.connection is not None:
+                self.connection.close()
+                self.connection = None
+        return Answer(answer.status, answer.body, answer.headers, time.monotonic() - started)
+
+    def post(self, path: str, body: Any = None) -> Answer:
+        return self.call("POST", path, body if body is not None else {})
+
+
+def together(jobs: Sequence[Callable[[], R]]) -> list[R]:
+    """Run all jobs in threads that start at the same moment; their results in order. The first error is raised."""
+    barrier = threading.Barrier(len(jobs))
+    results: list[R | None] = [None] * len(jobs)
+    errors: list[BaseException] = []
+
+    def run(place: int) -> None:
+        try:
+            barrier.wait(PATIENCE)
+            results[place] = jobs[place]()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(place,), daemon=True) for place in range(len(jobs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE * 2)
+    assert not any(thread.is_alive() for thread in threads), "a job hangs"
+    if errors:
+        raise errors[0]
+    return results  # type: ignore[return-value]  # no errors: every place is filled
+
+
+@contextmanager
+def meanwhile(job: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run a job beside the block; it ends when its event is set, at the end of the block."""
+    stop, errors = threading.Event(), []
+
+    def run() -> None:
+        try:
+            job(stop)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+    if errors:
+        raise errors[0]

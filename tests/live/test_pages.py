@@ -1,0 +1,429 @@
+"""Every page in every state: nothing that axe objects to, nothing wider than 320 px, nothing refused or thrown."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.template.loader import render_to_string
+from django.test import override_settings
+from django.utils import timezone
+
+from artisans.accounts.models import Role, User
+from artisans.catalog.models import Product
+from artisans.core.money import Money
+from artisans.core.tokens import mailbox_token
+from artisans.notifications.services import notifications_sweep
+from carts.checkout import Assertions, order_create
+from orders.models import Order
+from orders.problems import Wish
+from orders.selectors import store_rules
+from orders.services import parcel_ship
+from orders.tests.factories import buyer_of
+from payments.methods import PaymentMethod
+from payments.services.closing import order_cancel, order_expire
+from payments.services.manual import payment_reject, receipt_record
+from tests.live.browser import Window
+from tests.live.people import order_page
+from tests.live.runner import Shop
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
+Scene = Callable[[Window], object]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, demo_shop) -> Shop:
+    return demo_shop
+
+
+def person(name: str) -> User:
+    return User.objects.get(email=f"{name}@demo.test")
+
+
+def thing(**which: object) -> Product:
+    return Product.objects.filter(**({"stock": 500} | which)).order_by("slug")[0]
+
+
+# ---- orders in all states --------------------------------------------------------------------------------------
+
+
+def make(method: PaymentMethod = PaymentMethod.BANK_TRANSFER, user: User | None = None) -> Order:
+    product = thing(artisan__user__role=Role.ARTISAN)
+    done = order_create(
+        wishes=[Wish(product.pk, product.pk, 1, None)],
+        buyer=buyer_of(user, note="Please ring twice", network=""),
+        method=method,
+        assertions=Assertions(),
+        store=store_rules(),
+    )
+    return done.placed.order
+
+
+def receive(order: Order, minor: int) -> Order:
+    receipt_record(
+        payment_id=order.payments.get().pk,
+        amount=Money(minor, "USD"),
+        value_date=timezone.localdate(),
+        bank_reference=f"TX-{minor}",
+        actor=person("staff"),
+    )
+    return order
+
+
+def rejected() -> Order:
+    order = make()
+    payment_reject(payment_id=order.payments.get().pk, reason="The money did not arrive.", actor=person("staff"))
+    return order
+
+
+def expired() -> Order:
+    order = make()
+    Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert order_expire(order_id=order.pk)
+    return order
+
+
+def cancelled() -> Order:
+    return order_cancel(order_id=make(user=person("shopper")).pk, reason="", actor=person("shopper"))
+
+
+def shipped() -> Order:
+    order = make()
+    receive(order, order.total_minor)
+    parcel_ship(parcel_id=order.parcels.get().pk, carrier="DHL", tracking="JD014", actor=person("artisan"))
+    return order
+
+
+def old() -> Order:
+    order = make()
+    Order.objects.filter(pk=order.pk).update(created_at=timezone.now() - timedelta(days=31))
+    return order
+
+
+def paid_with(extra: int) -> Order:
+    order = make()
+    return receive(order, order.total_minor + extra)
+
+
+ORDERS: dict[str, tuple[Callable[[], Order], str]] = {
+    "awaiting transfer": (make, "Awaiting transfer"),
+    "awaiting check": (lambda: make(PaymentMethod.CHECK), "Awaiting check"),
+    "cash on delivery": (lambda: make(PaymentMethod.CASH_ON_DELIVERY, person("shopper")), "Pay on delivery"),
+    "part paid": (lambda: receive(make(), 1000), "Partly paid"),
+    "paid": (lambda: paid_with(0), "Paid"),
+    "paid too much": (lambda: paid_with(500), "Paid"),
+    "rejected": (rejected, "Payment failed"),
+    "expired": (expired, "Expired"),
+    "cancelled": (cancelled, "Cancelled"),
+    "shipped": (shipped, "Shipped"),
+    "old and masked": (old, "Awaiting transfer"),
+}
+
+
+# ---- scenes ----------------------------------------------------------------------------------------------------
+
+
+def path(address: str) -> Scene:
+    return lambda one: one.go(address)
+
+
+def product(**which: object) -> Scene:
+    return lambda one: one.go(f"/shop/products/{thing(**which).slug}/")
+
+
+def page_of_order(make_order: Callable[[], Order], more: str = "", says: str = "") -> Scene:
+    def scene(one: Window) -> None:
+        one.go(order_page(make_order()) + more)
+        assert says in one.text()
+
+    return scene
+
+
+def cart(one: Window) -> None:
+    one.add(thing())
+    one.add(thing(stock=500, price_minor__lt=3000), 2)
+
+
+def cart_without_last(one: Window) -> None:
+    one.add(thing())
+    one.press("Remove")
+    one.page.get_by_role("button", name="Undo").wait_for()
+
+
+def cart_with_problems(one: Window) -> None:
+    cart(one)
+    item = thing()
+    Product.objects.filter(pk=item.pk).update(stock=0)
+    one.go("/shop/cart/")
+    Product.objects.filter(pk=item.pk).update(stock=500)
+    one.page.locator("#problems").wait_for()
+
+
+def details(one: Window) -> None:
+    cart(one)
+    one.go("/shop/checkout/details/")
+
+
+def details_wrong(one: Window) -> None:
+    details(one)
+    one.page.get_by_label("E-mail address").fill("nobody")
+    one.page.locator("#id_billing_same").uncheck()
+    one.press("Save and go on")
+    one.page.locator(".error-summary").wait_for()
+    assert one.page.title().startswith("Error: ")
+
+
+def details_abroad(one: Window) -> None:
+    details(one)
+    one.page.get_by_label("Country", exact=True).first.select_option("JP")
+    one.page.locator("label[for=id_region]", has_text="Prefecture").wait_for()
+
+
+def delivery(one: Window) -> None:
+    details(one)
+    one.details()
+
+
+def payment(one: Window) -> None:
+    delivery(one)
+    one.delivery("Leave it at the red door")
+
+
+def payment_wrong(one: Window) -> None:
+    payment(one)
+    one.press("Save and check the order")
+    one.page.locator(".error-summary").wait_for()
+
+
+def check(one: Window) -> None:
+    payment(one)
+    one.payment("Bank transfer")
+
+
+def check_with_problems(one: Window) -> None:
+    check(one)
+    cart_item = thing()
+    Product.objects.filter(pk=cart_item.pk).update(stock=0)
+    one.last_button.click()
+    one.page.locator("#problems").wait_for()
+    Product.objects.filter(pk=cart_item.pk).update(stock=500)
+
+
+def find(number: str) -> Scene:
+    def scene(one: Window) -> None:
+        one.go("/shop/orders/find/")
+        one.page.locator("[name=order_number]").fill(number or make().order_number)
+        one.page.locator("[name=email]").fill("guest@example.test")
+        one.page.locator("main form button").last.click()
+        one.page.wait_for_load_state()
+
+    return scene
+
+
+def send_empty(address: str) -> Scene:
+    def scene(one: Window) -> None:
+        one.go(address)
+        one.page.locator("main form button").last.click()
+        one.page.wait_for_load_state()
+
+    return scene
+
+
+def cancel(one: Window) -> None:
+    one.go(f"/shop/account/orders/{make(user=person('shopper')).pk}/cancel/")
+
+
+def own_order(one: Window) -> None:
+    one.go(order_page(make(user=person("shopper"))))
+    one.page.get_by_role("link", name="Cancel this order").wait_for()
+
+
+def history(one: Window) -> None:
+    make(user=person("shopper"))
+    one.go("/shop/account/orders/")
+
+
+def parcels(one: Window) -> None:
+    paid_with(0)
+    one.go("/shop/artisan/parcels/")
+
+
+def parcel(make_order: Callable[[], Order]) -> Scene:
+    return lambda one: one.go(f"/shop/artisan/parcels/{make_order().parcels.get().pk}/")
+
+
+def mails(one: Window) -> None:
+    make()
+    with override_settings(
+        EMAIL_BACKEND="django.core.mail.backends.filebased.EmailBackend", EMAIL_FILE_PATH=f"{one.folder}/mail"
+    ):
+        assert notifications_sweep()
+    one.go("/demo/mail/")
+
+
+def mail(one: Window) -> None:
+    mails(one)
+    one.page.locator("main a[href^='/demo/mail/']").first.click()
+    one.page.wait_for_url("**/demo/mail/*/")
+
+
+def error(status: str) -> Scene:
+    """The page as it is shown when it happens; most of these do not happen to a browser that behaves."""
+
+    def scene(one: Window) -> None:
+        body = render_to_string(f"{status}.html", {"request_id": "0123456789abcdef"})
+        one.page.route("**/error", lambda route: route.fulfill(body=body, content_type="text/html"))
+        one.go("/error")
+
+    return scene
+
+
+GUEST: dict[str, Scene] = {
+    "shop": path("/"),
+    "shop, second page": path("/?page=2"),
+    "shop, a kind": path("/?category=textiles&sort=price"),
+    "shop, found": path("/?q=wool"),
+    "shop, nothing found": path("/?q=zzz"),
+    "product": product(),
+    "product, last pieces": product(stock__in=[1, 2, 3]),
+    "product, sold out": product(stock=0),
+    "artisan": lambda one: one.go(f"/shop/artisans/{thing().artisan.slug}/"),
+    "cart, empty": path("/shop/cart/"),
+    "cart": cart,
+    "cart, last thing removed": cart_without_last,
+    "cart, with problems": cart_with_problems,
+    "details": details,
+    "details, wrong": details_wrong,
+    "details, abroad": details_abroad,
+    "delivery": delivery,
+    "payment": payment,
+    "payment, nothing chosen": payment_wrong,
+    "check": check,
+    "check, with problems": check_with_problems,
+    "pay another way": page_of_order(make, "pay/"),
+    "find": path("/shop/orders/find/"),
+    "find, wrong": find("AAAAAAAAA"),
+    "find, sent": find(""),
+    "sign in": path("/shop/account/login/"),
+    "sign in, wrong": send_empty("/shop/account/login/"),
+    "sign up": path("/shop/account/signup/"),
+    "sign up, wrong": send_empty("/shop/account/signup/"),
+    "forgotten password": path("/shop/account/password/reset/"),
+    "no such page": path("/nowhere/"),
+    "demo mails": mails,
+    "demo mail": mail,
+} | {f"error {status}": error(status) for status in "400 403 403_csrf 404 410 413 429 500 503".split()}
+GUEST |= {f"order, {name}": page_of_order(make_order, says=word) for name, (make_order, word) in ORDERS.items()}
+SHOPPER: dict[str, Scene] = {
+    "own order": own_order,
+    "cancel": cancel,
+    "history": history,
+    "sign out": path("/shop/account/logout/"),
+    "e-mail addresses": path("/shop/account/email/"),
+    "change password": path("/shop/account/password/change/"),
+}
+ARTISAN: dict[str, Scene] = {
+    "parcels": parcels,
+    "parcels sent": path("/shop/artisan/parcels/?filter=sent"),
+    "parcel to send": parcel(lambda: paid_with(0)),
+    "parcel not paid": parcel(make),
+    "parcel sent": parcel(shipped),
+}
+SCENES = [
+    pytest.param(who, scene, id=name)
+    for who, scenes in (("", GUEST), ("shopper", SHOPPER), ("artisan", ARTISAN))
+    for name, scene in scenes.items()
+]
+
+
+@pytest.mark.parametrize(("who", "scene"), SCENES)
+def test_page_is_for_everybody(window, who, scene):
+    one = window(person(who) if who else None, viewport={"width": 1280, "height": 900})
+    scene(one)
+    assert one.violations() == []
+    one.page.set_viewport_size({"width": 320, "height": 640})
+    assert one.overflow() == ""
+
+
+def test_history_without_orders(window):
+    one = window(User.objects.create_user("new@example.test", "correct-horse-1"))
+    one.go("/shop/account/orders/")
+    assert one.violations() == []
+
+
+def test_confirming_the_mail_address(window):
+    """By GET nothing changes; one press confirms."""
+    order, one = make(), window()
+    one.go(f"{order_page(order)}?mailbox={mailbox_token(order.pk)}")
+    assert one.violations() == []
+    order.refresh_from_db()
+    assert order.mailbox_confirmed_at is None
+    one.press("Confirm the order")
+    one.page.get_by_text("your address is confirmed").wait_for()
+    order.refresh_from_db()
+    assert order.mailbox_confirmed_at is not None
+
+
+# ---- weight, colours, motion -----------------------------------------------------------------------------------
+
+LIMIT, CHECKOUT_LIMIT = 100_000, 60_000
+
+
+def test_pages_are_light(window):
+    one = window()
+    check(one)
+    order = make()
+    pages = ["/", f"/shop/products/{thing().slug}/", f"/shop/artisans/{thing().artisan.slug}/", order_page(order)]
+    pages += ["/shop/orders/find/", "/shop/account/login/"]
+    steps = ["/shop/cart/", *(f"/shop/checkout/{step}/" for step in ("details", "delivery", "payment", "check"))]
+    limits = dict.fromkeys(pages, LIMIT) | dict.fromkeys(steps, CHECKOUT_LIMIT)
+    weights = {address: one.weigh(address) for address in limits}
+    assert {address: bytes_ for address, bytes_ in weights.items() if bytes_ > limits[address]} == {}
+    assert min(weights.values()) > 5_000, "nothing was weighed"
+
+
+def test_borders_stay_with_forced_colours(window):
+    one = window(forced_colors="active")
+    for scene in (details_wrong, payment):
+        scene(one)
+        bare = one.page.evaluate("""() => [...document.querySelectorAll("main :is(input, select, button, .button, .choice)")]
+            .filter(e => e.checkVisibility() && !["hidden", "radio", "checkbox"].includes(e.type))
+            .filter(e => { const s = getComputedStyle(e); return s.borderStyle === "none" || s.borderTopWidth === "0px"; })
+            .map(e => e.tagName + "#" + e.id + "." + e.className)""")
+        assert bare == []
+
+
+def test_nothing_moves_when_less_motion_is_asked_for(window):
+    one = window(reduced_motion="reduce")
+    for scene in (path("/"), details):
+        scene(one)
+        moving = one.page.evaluate("""() => [...document.querySelectorAll("*")]
+            .filter(e => { const s = getComputedStyle(e);
+                return [s.transitionDuration, s.animationDuration].some(d => d.split(",").some(x => parseFloat(x) > 0.01)); })
+            .map(e => e.tagName + "." + e.className).slice(0, 5)""")
+        assert moving == []
+
+
+# ---- admin -----------------------------------------------------------------------------------------------------
+
+
+def test_admin_pages_raise_nothing(window):
+    """The admin has a looser policy of its own; still nothing of it is refused and no script fails."""
+    desk = window(person("admin"))
+    order = make()
+    waiting = order.payments.get()
+    lists = "payments/payment payments/receipt payments/paymentrefund orders/order catalog/product catalog/artisan "
+    lists += "catalog/category notifications/notification audit/auditentry accounts/user"
+    pages = ["/admin/", *(f"/admin/{name}/" for name in lists.split())]
+    pages += ["/admin/payments/payment/?needs=decision", "/admin/orders/order/?needs=return"]
+    pages += [f"/admin/payments/payment/{waiting.pk}/{page}/" for page in ("change", "record", "reject")]
+    pages += [f"/admin/orders/order/{order.pk}/{page}/" for page in ("change", "cancel", "revoke-links")]
+    pages += [f"/admin/catalog/product/{thing().pk}/change/", "/admin/orders/storerules/1/change/"]
+    for address in pages:
+        desk.responses.clear()
+        desk.go(address)
+        assert desk.responses[0].status in {200, 302}, address
+        desk.page.wait_for_timeout(50)
+    stranger = window()
+    stranger.go("/admin/")
+    assert re.search("log in|sign in", stranger.text(), re.IGNORECASE)

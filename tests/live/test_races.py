@@ -1,0 +1,282 @@
+"""Many at once, against the servers of production: two web processes, a worker, PostgreSQL, Redis."""
+
+import random
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from celery import Celery
+from django.db import connection
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from artisans.notifications.models import Notification
+from carts.models import Cart, CartItem, CartStatus
+from orders.models import Order
+from orders.statuses import OrderPaymentStatus, OrderStatus
+from payments.models import Receipt
+from payments.services.closing import order_expire
+from tests.live.people import Visitor, checkout_body, desk_worker, filled_cart, order_body, order_page, placed
+from tests.live.runner import Answer, Caller, Shop, together, wait_for
+
+pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "fresh")]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production):
+    with production() as shop:
+        shop.start()
+        yield shop
+
+
+def statuses(answers: list[Answer]) -> dict[int, int]:
+    return dict(Counter(answer.status for answer in answers))
+
+
+def checkout_path(user: User, *pieces: tuple[Product, int]) -> str:
+    return f"/carts/{filled_cart(user, *pieces).pk}/checkout"
+
+
+def stock(product: Product) -> int:
+    return Product.objects.get(pk=product.pk).stock
+
+
+# ---- stock -----------------------------------------------------------------------------------------------------
+
+
+def test_of_twenty_buyers_one_gets_the_last_piece(caller, buyers):
+    bowl = ProductFactory.create(stock=1)
+    answers = together([partial(caller(user).post, checkout_path(user, (bowl, 1)), checkout_body()) for user in buyers(20)])
+    assert statuses(answers) == {201: 1, 409: 19}
+    for answer in answers:
+        if answer.status == 409:
+            assert answer.body["code"] == "checkout_problems"
+            [problem] = answer.body["problems"]
+            assert (problem["code"], problem["old"], problem["new"]) == ("out_of_stock", "1", "0")
+    assert stock(bowl) == 0
+    assert Order.objects.count() == 1
+    assert Cart.objects.filter(status=CartStatus.OPEN).count() == 19
+
+
+def test_of_twenty_guests_in_one_call_one_gets_the_last_piece(caller):
+    bowl = ProductFactory.create(stock=1)
+    bodies = [order_body((bowl, 1), customer_email=f"guest{n}@example.test") for n in range(20)]
+    answers = together([partial(caller().post, "/orders/", body) for body in bodies])
+    assert statuses(answers) == {201: 1, 409: 19}
+    assert stock(bowl) == 0
+
+
+def test_pairs_out_of_seven_leave_one(caller, buyers):
+    bowl = ProductFactory.create(stock=7)
+    answers = together([partial(caller(user).post, "/orders/", order_body((bowl, 2))) for user in buyers(20)])
+    assert statuses(answers) == {201: 3, 409: 17}
+    assert stock(bowl) == 1
+
+
+def test_one_cart_ordered_twenty_times_at_once_is_one_order(caller, buyers):
+    bowl = ProductFactory.create(stock=10)
+    [user] = buyers(1)
+    path = checkout_path(user, (bowl, 2))
+    answers = together([partial(caller(user).post, path, checkout_body()) for _ in range(20)])
+    assert {answer.status for answer in answers} <= {200, 201, 409}
+    assert statuses(answers)[201] == 1
+    assert len({answer.body["order"]["id"] for answer in answers if answer.is_good}) == 1
+    assert Order.objects.count() == 1
+    assert stock(bowl) == 8
+
+
+def test_the_last_button_pressed_twenty_times_at_once_leads_to_one_order(caller, buyers, shop: Shop):
+    """Two tabs, a double click, an impatient person: the page as the API."""
+    bowl = ProductFactory.create(stock=10)
+    [user] = buyers(1)
+    cart = filled_cart(user, (bowl, 1))
+    address = checkout_body()["shipping_address"]
+    cart.draft = {"email": user.email, "shipping": address, "billing": address, "billing_same": True}
+    cart.draft |= {"note": "", "method": "bank_transfer"}
+    cart.save()
+    tabs = [Visitor(shop.url, user) for _ in range(20)]
+    form = {"cart": str(cart.pk), "quote": "99.99"}
+    pages = together([partial(tab.post, "/shop/checkout/check/", form) for tab in tabs])
+    order = Order.objects.get()
+    assert {(page.status_code, page.headers.get("Location")) for page in pages} == {(302, order_page(order))}
+    assert stock(bowl) == 9
+
+
+def test_opposite_carts_do_not_stop_each_other(caller, buyers):
+    """Carts (A, B) and (B, A): a lock taken in the order of the cart would be a deadlock."""
+    artisan = ArtisanFactory.create()
+    a, b = (ProductFactory.create(stock=90, artisan=artisan) for _ in range(2))
+    jobs = []
+    for number, user in enumerate(buyers(100)):
+        pieces = [(a, 1), (b, 1)] if number % 2 else [(b, 1), (a, 1)]
+        jobs.append(partial(caller(user).post, checkout_path(user, *pieces), checkout_body()))
+    random.shuffle(jobs)
+    answers = together(jobs)
+    assert statuses(answers) == {201: 90, 409: 10}
+    assert (stock(a), stock(b)) == (0, 0)
+
+
+def test_one_account_cannot_hold_more_by_ordering_at_once(caller, buyers):
+    """Different products, so that no lock on stock puts the orders in a row."""
+    [user] = buyers(1)
+    artisan = ArtisanFactory.create()
+    goods = [ProductFactory.create(artisan=artisan) for _ in range(12)]
+    answers = together([partial(caller(user).post, "/orders/", order_body((thing, 1))) for thing in goods])
+    assert statuses(answers) == {201: 2, 429: 10}
+
+
+# ---- carts and accounts ----------------------------------------------------------------------------------------
+
+
+def test_tabs_that_open_the_cart_at_once_share_one(caller, buyers):
+    bowl = ProductFactory.create(stock=20)
+    for user in buyers(5):
+        body = {"items": [{"product_id": str(bowl.pk), "quantity": 1}]}
+        answers = together([partial(caller(user).post, "/carts/", body) for _ in range(8)])
+        assert {answer.status for answer in answers} <= {200, 201}
+        assert len({answer.body["id"] for answer in answers}) == 1
+        assert CartItem.objects.get(cart__user=user, cart__status=CartStatus.OPEN).quantity == 8
+
+
+def spellings(address: str) -> list[str]:
+    return [address[:n] + address[n:].upper() for n in range(10)]
+
+
+def test_ten_registrations_of_one_address_are_one_account(caller):
+    bodies = [{"email": email, "password": "correct-horse-1"} for email in spellings("ada.byron@example.test")]
+    answers = together([partial(caller().post, "/auth/register", body) for body in bodies])
+    assert statuses(answers) == {201: 1, 409: 9}
+    assert list(User.objects.values_list("email", flat=True)) == ["ada.byron@example.test"]
+
+
+def test_ten_sign_ups_by_page_are_one_account(shop: Shop):
+    forms = [{"email": email, "password1": "correct-horse-1"} for email in spellings("ada.byron@example.test")]
+    pages = together([partial(Visitor(shop.url).post, "/shop/account/signup/", form) for form in forms])
+    assert {page.status_code for page in pages} <= {200, 302}
+    assert list(User.objects.values_list("email", flat=True)) == ["ada.byron@example.test"]
+
+
+# ---- money by hand ---------------------------------------------------------------------------------------------
+
+
+def record_form(order: Order, reference: str = "TX-1") -> dict[str, str]:
+    return {
+        "amount": order.total.amount,
+        "value_date": timezone.localdate().isoformat(),
+        "bank_reference": reference,
+        "seen": "0",
+    }
+
+
+def record_path(order: Order) -> str:
+    return f"/admin/payments/payment/{order.payments.get().pk}/record/"
+
+
+def test_money_against_cancelling_has_one_winner_each_time(caller, buyers, shop: Shop):
+    """100 rounds: the buyer cancels while staff record the money. Who is later is told so, by the head start of
+    either side both orders of events come up."""
+    bowl = ProductFactory.create(stock=200)
+    people, desk = buyers(50), Visitor(shop.url, desk_worker())
+    won: Counter[str] = Counter()
+    for round_ in range(100):
+        buyer = caller(people[round_ % 50])
+        order = placed(buyer.post("/orders/", order_body((bowl, 1))))
+        head_start = (round_ % 11 - 5) * 0.004
+
+        def cancel(order: Order = order, buyer: Caller = buyer, wait: float = max(0.0, head_start)) -> int:
+            time.sleep(wait)
+            return buyer.post(f"/orders/{order.pk}/cancel", {}).status
+
+        def record(order: Order = order, wait: float = max(0.0, -head_start), path: str = record_path(order)) -> int:
+            time.sleep(wait)
+            return desk.post(path, record_form(order)).status_code
+
+        cancelled, recorded = together([cancel, record])
+        order.refresh_from_db()
+        assert recorded == 302
+        assert order.received == order.total
+        if cancelled == 200:
+            assert (order.status, order.to_return) == (OrderStatus.CANCELLED, order.total)
+        else:
+            assert cancelled == 409
+            assert (order.status, order.payment_status) == (OrderStatus.CONFIRMED, OrderPaymentStatus.PAID)
+        won[order.status] += 1
+    assert stock(bowl) == 200 - won["CONFIRMED"]
+    assert min(won["CONFIRMED"], won["CANCELLED"]) > 0, won
+
+
+def test_two_staff_who_record_the_same_receipt_book_it_once(caller, buyers, shop: Shop):
+    bowl = ProductFactory.create(stock=20)
+    desks = [Visitor(shop.url, desk_worker()) for _ in range(2)]
+    for user in buyers(10):
+        order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+        path, form = record_path(order), record_form(order)
+        pages = together([partial(desk.post, path, form) for desk in desks])
+        assert sorted(page.status_code for page in pages) == [200, 302]
+        [told] = [page.text for page in pages if page.status_code == 200]
+        assert "recorded already" in told
+        assert Receipt.objects.filter(payment__order=order).count() == 1
+        assert Notification.objects.filter(recipient=user.email, kind="payment_received").count() == 1
+
+
+def test_the_clock_against_money_never_loses_the_order(caller, buyers, shop: Shop):
+    """The order expires in the moment in which its money is recorded: it ends paid, its stock taken once."""
+    bowl = ProductFactory.create(stock=40)
+    desk = Visitor(shop.url, desk_worker())
+    rounds: Counter[int] = Counter()
+    for number, user in enumerate(buyers(30)):
+        order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+        Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+        def expire(order: Order = order, wait: float = (number % 6) * 0.006) -> bool:
+            time.sleep(wait)
+            try:
+                return order_expire(order_id=order.pk)
+            finally:
+                connection.close()
+
+        path, form = record_path(order), record_form(order)
+        _, page = together([expire, lambda path=path, form=form: desk.post(path, form)])
+        assert page.status_code == 302
+        order.refresh_from_db()
+        assert (order.status, order.payment_status) == (OrderStatus.CONFIRMED, OrderPaymentStatus.PAID)
+        rounds[order.stock_round] += 1
+    assert stock(bowl) == 10
+    assert min(rounds[0], rounds[1]) > 0, rounds
+
+
+# ---- mail ------------------------------------------------------------------------------------------------------
+
+
+def test_a_mail_that_is_rung_for_again_and_again_is_sent_once(caller, buyers, mail, shop: Shop):
+    """Two worker processes, twenty doorbells and the sweeper for one row, and a mail server that takes its time."""
+    mail.mood = "slow"
+    bowl = ProductFactory.create()
+    [user] = buyers(1)
+    ring = Celery(broker=shop.env["CELERY_BROKER_URL"])
+    stop = threading.Event()
+
+    def ring_on() -> None:
+        while not stop.is_set():
+            for pk in Notification.objects.values_list("pk", flat=True):
+                ring.send_task("notifications.send", (str(pk),), ignore_result=True)
+            time.sleep(0.02)
+        connection.close()
+
+    bell = threading.Thread(target=ring_on, daemon=True)
+    bell.start()
+    try:
+        placed(caller(user).post("/orders/", order_body((bowl, 1), method="cash_on_delivery")))
+        wait_for(lambda: Notification.objects.exists() and not Notification.objects.exclude(state="sent").exists())
+        time.sleep(1)
+    finally:
+        stop.set()
+        bell.join()
+    assert Counter(m.to for m in mail.received) == {user.email: 1, bowl.artisan.email: 1}
+    assert set(Notification.objects.values_list("tries", flat=True)) == {1}
+

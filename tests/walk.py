@@ -1,0 +1,74 @@
+"""A shopper who walks through the pages as a browser without scripts does: reads forms, fills them in, sends them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from artisans.catalog.models import Product
+from artisans.core.tokens import read_order_token
+from orders.models import Order
+from orders.tests.factories import ADDRESS
+from tests.html import Node, page
+
+TOLD = {"email": "guest@example.test", "billing_same": "on", **ADDRESS}
+
+
+@dataclass
+class Walk:
+    client: Client
+
+    def get(self, name: str, *args: Any) -> HttpResponse:
+        return self.client.get(reverse(name, args=args))
+
+    def add(self, product: Product, quantity: int = 1) -> HttpResponse:
+        sent = {"product_id": str(product.pk), "quantity": str(quantity)}
+        return self.client.post(reverse("carts:item_add"), sent, follow=True)
+
+    def details(self, **changes: Any) -> HttpResponse:
+        """The step with the address; None leaves a field out, as an empty checkbox does."""
+        told = {name: value for name, value in (TOLD | changes).items() if value is not None}
+        return self.send("carts:checkout_details", told)
+
+    def delivery(self, note: str = "") -> HttpResponse:
+        return self.send("carts:checkout_delivery", {"note": note})
+
+    def payment(self, method: str) -> HttpResponse:
+        return self.send("carts:checkout_payment", {"payment_method": method})
+
+    def send(self, name: str, data: dict[str, Any]) -> HttpResponse:
+        return self.client.post(reverse(name), data, follow=True)
+
+    def check_page(self) -> Node:
+        response = self.get("carts:checkout_check")
+        assert response.status_code == 200, response.status_code
+        return page(response)
+
+    def pay_form(self) -> dict[str, str]:
+        """What the last button sends."""
+        return self.check_page().one("form", class_="pay-box").fields()
+
+    def to_the_last_button(self, method: str, *products: Product, **details: Any) -> dict[str, str]:
+        for product in products:
+            self.add(product)
+        self.details(**details)
+        self.delivery()
+        self.payment(method)
+        return self.pay_form()
+
+    def press(self, form: dict[str, str], *, follow: bool = False) -> HttpResponse:
+        return self.client.post(reverse("carts:checkout_check"), form, follow=follow)
+
+    def buy(self, method: str, *products: Product, **details: Any) -> Order:
+        response = self.press(self.to_the_last_button(method, *products, **details))
+        assert response.status_code == 302, page(response).text
+        return order_at(response["Location"])
+
+
+def order_at(url: str) -> Order:
+    """The order behind its link."""
+    link = read_order_token(url.rstrip("/").rpartition("/")[2])
+    assert link is not None, url
+    return Order.objects.get(pk=link[0])
