@@ -221,7 +221,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         form = ReceiptForm(posted(request), payment=payment)
 
         def book(data: dict[str, Any]) -> str:
-            del data["seen"]
+            data["seen_minor"] = data.pop("seen")
             return told_of(receipt_record(payment_id=payment.pk, actor=signed_in(request), **data))
 
         return self.act(

@@ -14,7 +14,7 @@ class Receipt(BaseModel):
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     value_date = models.DateField()
-    bank_reference = models.CharField(max_length=80)
+    bank_reference = models.CharField(max_length=80, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     actor_name = models.CharField(max_length=150)
 

@@ -29,7 +29,7 @@ class PaymentRefund(BaseModel):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     provider_refund_id = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001  # unique when known
     value_date = models.DateField(null=True, blank=True)
-    bank_reference = models.CharField(max_length=80, blank=True)
+    bank_reference = models.CharField(max_length=80, blank=True, db_index=True)
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -31,7 +31,8 @@ def order_cancel(*, order_id: UUID, reason: str, actor: User) -> Order:
     if order.status == OrderStatus.CANCELLED:
         return order
     is_owner = order.user_id == actor.pk
-    is_staff = actor.is_staff and actor.has_perm("orders.cancel_order")
+    is_own = is_owner or order.email.lower() == actor.email.lower()
+    is_staff = actor.is_staff and actor.has_perm("orders.cancel_order") and not is_own  # own orders: as a buyer
     if not (is_owner or is_staff):
         raise NoPermission("cancel this order")
     if not is_staff and (order.received_minor or not buyer_may_cancel(order)):

@@ -37,10 +37,17 @@ def staff_check(actor: User, permission: str, order: Order, *, what: str) -> Non
 
 @transaction.atomic
 def receipt_record(
-    *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, actor: User
+    *,
+    payment_id: UUID,
+    amount: Money,
+    value_date: date,
+    bank_reference: str,
+    actor: User,
+    seen_minor: int | None = None,
 ) -> Receipt:
     """Book manual money. The payment completes when its receipts reach its amount; the order settles itself.
 
+    `seen_minor`: what had been received when the actor looked; anything else now means that a colleague was faster.
     Short: the payment waits on, the order's clock moves once by 7 days. More: the surplus is `order.to_return`.
     Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
     """
@@ -55,6 +62,10 @@ def receipt_record(
     if not bank_reference.strip():
         raise InvalidInput("Give the bank's reference, the check number or the receipt number.")
     receipt = receipt_create(payment, amount, value_date, bank_reference.strip(), actor)
+    if seen_minor is not None and seen_minor != payment.received_minor:
+        raise AlreadyRecorded(
+            f"{payment.received} was recorded for this payment meanwhile. Nothing was booked now; look again."
+        )
     payment.received_minor += amount.minor
     cause = f"{amount} received by hand ({bank_reference.strip()})"
     payment.failure_reason = ""

@@ -1,0 +1,40 @@
+"""Nobody decides about an order of their own, and nobody books what a colleague booked a moment ago."""
+
+import pytest
+
+from orders.errors import NotCancellable
+from payments.errors import AlreadyRecorded
+from payments.models import Receipt
+from payments.services.closing import order_cancel
+from payments.tests.factories import record, reread, start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+def test_staff_cannot_cancel_an_own_order_that_is_paid(staff, admin_user):
+    payment = start(user=staff)
+    record(payment, "99.99", actor=admin_user)
+
+    with pytest.raises(NotCancellable):
+        order_cancel(order_id=payment.order_id, reason="changed my mind", actor=staff)
+
+    assert reread(payment).order.status == "CONFIRMED"
+
+
+def test_staff_cancels_an_own_unpaid_order_as_any_buyer(staff):
+    payment = start(user=staff)
+
+    order_cancel(order_id=payment.order_id, reason="", actor=staff)
+
+    assert reread(payment).order.status == "CANCELLED"
+
+
+def test_second_booking_is_stopped_when_a_colleague_was_faster(shopper, staff, admin_user):
+    payment = start(user=shopper)
+    record(payment, "99.99", actor=staff, reference="STMT-1", seen_minor=0)
+
+    with pytest.raises(AlreadyRecorded):
+        record(payment, "99.99", actor=admin_user, reference="slip 1", seen_minor=0)
+
+    assert Receipt.objects.count() == 1
+    assert reread(payment).received_minor == 9999
