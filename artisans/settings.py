@@ -214,6 +214,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 
+MIGRATION_MODULES = {"knox": None}  # its own token table would stand unused beside ours
 KNOX_TOKEN_MODEL = "accounts.AuthToken"  # noqa: S105  # a model's name
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
@@ -289,6 +290,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "celery.beat": {"level": "WARNING"},
+        "kombu.connection": {"level": "ERROR"},  # warns that the file broker has no host name
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },

@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404, render
 
 from artisans.catalog.models import Category, Product
 from artisans.catalog.selectors import SORTS, artisans_open, products_found, products_on_sale
+from artisans.core.api import CONTROL
 
 PER_PAGE = 24
 FEW = 3
@@ -19,7 +20,8 @@ class CategoryLink:
 
 
 def product_list(request: HttpRequest) -> HttpResponse:
-    filters = {name: request.GET.get(name, "").strip()[:80] for name in ("q", "category", "artisan", "sort")}
+    names = ("q", "category", "artisan", "sort")
+    filters = {name: CONTROL.sub(" ", request.GET.get(name, "")).strip()[:80] for name in names}
     filters["sort"] = filters["sort"] if filters["sort"] in SORTS else "new"
     paginator = Paginator(products_found(**filters), PER_PAGE)
     is_filtered = any(filters[name] for name in ("q", "category", "artisan"))
