@@ -36,7 +36,13 @@ RUNS = (
     Run("SQLite", f"not ({SPECIAL})", options=("--cov", "--cov-report=")),
     Run("PostgreSQL", f"not ({SPECIAL})", frozenset({"postgres"})),
     Run("races and crashes", "(pg or crash) and not browser", frozenset({"postgres"})),
-    Run("browser", "browser and not browser_sqlite", frozenset({"postgres", "chromium"})),
+    Run("sandbox", f"not ({SPECIAL})", options=("sandbox",)),
+    Run(
+        "browser",
+        "browser and not browser_sqlite",
+        frozenset({"postgres", "chromium"}),
+        ("tests/live", "sandbox"),
+    ),
     Run("browser on SQLite", "browser_sqlite", frozenset({"chromium"})),
 )
 
@@ -97,10 +103,8 @@ def environment(run: Run, services: dict[str, str]) -> dict[str, str]:
     else:
         env |= {"DATABASE_URL": "sqlite://:memory:", "TEST_DATABASE": f"{REPORTS}/test.sqlite3"}
     if "chromium" in run.needs:
-        env |= {
-            "CHROMIUM": services["chromium"],
-            "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
-        }  # Playwright runs an event loop
+        # Playwright runs an event loop, beside which Django refuses its ORM unless told otherwise.
+        env |= {"CHROMIUM": services["chromium"], "DJANGO_ALLOW_ASYNC_UNSAFE": "1"}
     return env
 
 

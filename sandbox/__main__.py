@@ -1,0 +1,59 @@
+"""`python -m sandbox --port 12111 --state var/sandbox --webhook-url http://… --webhook-secret whsec_…`"""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from sandbox.http_server import Server
+from sandbox.program import Program
+from sandbox.stripe_face.face import StripeFace
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=12111, help="on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--state", type=Path, help="folder that keeps the state over a restart")
+    parser.add_argument("--webhook-url", action="append", default=[], help="where events go; may be repeated")
+    parser.add_argument("--webhook-secret", action="append", default=[], help="one for each --webhook-url")
+    parser.add_argument("--verbose", action="store_true", help="log each request")
+    chosen = parser.parse_args()
+    if len(chosen.webhook_url) != len(chosen.webhook_secret):
+        parser.error("Each --webhook-url needs its --webhook-secret.")
+    return chosen
+
+
+def build(server: Server, state: Path | None, webhooks: list[tuple[str, str]]) -> Program:
+    """The program with all its faces, not started yet."""
+    program = Program(server.base_url, state)
+    stripe = StripeFace(program)
+    program.faces.append(stripe)
+    for url, secret in webhooks:
+        stripe.add_endpoint(url, secret)
+    return program
+
+
+def main() -> None:
+    chosen = arguments()
+    logging.basicConfig(level=logging.DEBUG if chosen.verbose else logging.INFO, format="%(message)s")
+    try:
+        server = Server(chosen.port)
+    except OSError as taken:
+        sys.exit(f"The sandbox cannot listen on port {chosen.port}: {taken.strerror}.")
+    program = build(server, chosen.state, list(zip(chosen.webhook_url, chosen.webhook_secret, strict=True)))
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: threading.Thread(target=server.shutdown).start())
+    program.start()
+    sys.stdout.write(f"Sandbox of the payment providers on {server.base_url} – no real money.\n")
+    sys.stdout.flush()
+    try:
+        server.serve(program)
+    finally:
+        server.server_close()
+        program.close()
+
+
+if __name__ == "__main__":
+    main()

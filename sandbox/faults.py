@@ -1,0 +1,139 @@
+"""Bad luck on order: a rule says which requests it meets, what goes wrong, and how often.
+
+A request passes four stages: arrival (before the provider looks at it), execution (its idempotency key is taken,
+nothing has happened yet), result (the effect is there and its answer is about to be saved under the key), answer (on
+its way out).
+"""
+
+import fnmatch
+import itertools
+import threading
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sandbox.wire import Hangup, Json, Request, Response
+
+HOLD_LIMIT = 30.0
+
+
+class Action(StrEnum):
+    RATE_LIMIT = "rate_limit"  # arrival: 429 with Retry-After; no effect, key not taken
+    UNAVAILABLE = "unavailable"  # arrival: 503; no effect, key not taken
+    DROP_BEFORE = "drop_before"  # arrival: connection closed; no effect, key not taken
+    DELAY = "delay"  # execution: waits `seconds`, then all is well
+    HOLD_BEFORE = "hold_before"  # execution: waits for the release (or `seconds`), then all is well
+    ERROR_BEFORE = "error_before"  # execution: 500, no effect; sticks to the key
+    ERROR_AFTER = "error_after"  # result: 500 although the effect happened; sticks to the key
+    HOLD_AFTER = "hold_after"  # answer: effect and saved answer are there, the answer waits for the release
+    DROP_AFTER = "drop_after"  # answer: connection closed instead
+    TRUNCATE = "truncate"  # answer: half of the body, then the connection closes
+    GARBAGE = "garbage"  # answer: half of the body with a Content-Length that fits it
+    HTML = "html"  # answer: a page of a proxy, with `status`
+    EMPTY = "empty"  # answer: 200 without a body
+
+
+@dataclass
+class Fault:
+    id: str
+    action: Action
+    method: str = "*"
+    path: str = "*"
+    count: int | None = 1  # None: until deleted
+    skip: int = 0
+    seconds: float = 0.0
+    status: int = 502
+    retry_after: int = 1
+    met: int = 0
+    released: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def on_arrival(self) -> Response | None:
+        """An answer of which the face makes the body, or a connection that ends, before anything is looked at."""
+        match self.action:
+            case Action.DROP_BEFORE:
+                raise Hangup
+            case Action.RATE_LIMIT:
+                return Response(429, b"", {"Retry-After": str(self.retry_after)})
+            case Action.UNAVAILABLE:
+                return Response(503)
+        return None
+
+    def on_execution(self) -> None:
+        if self.action is Action.DELAY:
+            time.sleep(self.seconds)
+        elif self.action is Action.HOLD_BEFORE:
+            self.released.wait(self.seconds or HOLD_LIMIT)
+
+    def on_answer(self, response: Response) -> Response:
+        half = response.body[: len(response.body) // 2]
+        match self.action:
+            case Action.HOLD_AFTER:
+                self.released.wait(self.seconds or HOLD_LIMIT)
+            case Action.DROP_AFTER:
+                raise Hangup
+            case Action.TRUNCATE:
+                raise Hangup(response)
+            case Action.GARBAGE:
+                return Response(response.status, half, response.headers)
+            case Action.HTML:
+                page = b"<html><head><title>Bad Gateway</title></head><body>Bad Gateway</body></html>"
+                return Response(self.status, page, {"Content-Type": "text/html"})
+            case Action.EMPTY:
+                return Response(200, b"", {"Content-Type": "application/json"})
+        return response
+
+    def as_json(self) -> Json:
+        return {name: value for name, value in vars(self).items() if name != "released"}
+
+
+NO_FAULT = Fault("none", Action.DELAY)
+
+
+class Faults:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules: dict[str, Fault] = {}
+        self._numbers = itertools.count(1)
+
+    def add(self, wish: Json) -> Fault:
+        """Raises TypeError or ValueError on a field or an action that does not exist."""
+        with self._lock:
+            fault = Fault(
+                id=f"fault_{next(self._numbers)}", **(wish | {"action": Action(wish.get("action", ""))})
+            )
+            self._rules[fault.id] = fault
+            return fault
+
+    def match(self, request: Request) -> Fault:
+        """The oldest rule that still wants this request; NO_FAULT when there is none."""
+        with self._lock:
+            for fault in self._rules.values():
+                if self._wants(fault, request):
+                    fault.met += 1
+                    if fault.met > fault.skip:
+                        return fault
+        return NO_FAULT
+
+    def _wants(self, fault: Fault, request: Request) -> bool:
+        if fault.count is not None and fault.met >= fault.skip + fault.count:
+            return False
+        return fault.method in {"*", request.method} and fnmatch.fnmatchcase(request.path, fault.path)
+
+    def release(self, fault_id: str) -> bool:
+        """Let go what is held. Returns whether the rule exists."""
+        fault = self._rules.get(fault_id)
+        if fault:
+            fault.released.set()
+        return fault is not None
+
+    def remove(self, fault_id: str | None = None) -> None:
+        """One rule, or all of them; what they hold goes on."""
+        with self._lock:
+            gone = [fault_id] if fault_id else list(self._rules)
+            for name in gone:
+                if fault := self._rules.pop(name, None):
+                    fault.released.set()
+
+    def listing(self) -> list[Json]:
+        with self._lock:
+            return [fault.as_json() for fault in self._rules.values()]

@@ -1,0 +1,100 @@
+"""The socket side: HTTP/1.1 on 127.0.0.1, one thread per connection, faults on the way in and out."""
+
+import logging
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from sandbox.control import Control
+from sandbox.faults import NO_FAULT
+from sandbox.program import Program
+from sandbox.wire import Hangup, Request, Response, json_response
+
+logger = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+LOCAL_NAMES = {"127.0.0.1", "localhost"}
+BODY_LIMIT = 1_000_000
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    program: Program
+    control: Control
+
+    def __init__(self, port: int) -> None:
+        super().__init__((HOST, port), Handler)
+        self.base_url = f"http://{HOST}:{self.server_port}"
+
+    def serve(self, program: Program) -> None:
+        """Answer until `shutdown` is called from another thread."""
+        self.program = program
+        self.control = Control(program)
+        self.serve_forever(poll_interval=0.1)
+
+    def answer(self, request: Request) -> Response:
+        if request.headers.get("host", "").rsplit(":", 1)[0] not in LOCAL_NAMES:
+            return json_response({"error": "This is a sandbox on 127.0.0.1."}, 421)
+        if self.control.owns(request.path):
+            return self.control.answer(request)
+        for face in self.program.faces:
+            if face.owns(request.path):
+                fault = self.program.faults.match(request)
+                self.program.requests.append(noted(request, fault.id))
+                return fault.on_answer(face.answer(request, fault))
+        return json_response({"error": {"message": "Nothing is simulated here."}}, 404)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def handle_any(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > BODY_LIMIT:
+            self.close_connection = True
+            self.send_error(413)
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, self.rfile.read(length))
+        try:
+            self._write(self.server.answer(request))
+        except Hangup as end:
+            self.close_connection = True
+            if end.response:
+                self._write(end.response, part=len(end.response.body) // 2)
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.path)
+            self._write(
+                json_response({"error": {"type": "api_error", "message": "The sandbox has a bug."}}, 500)
+            )
+
+    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = handle_any  # noqa: N815 (names of http.server)
+
+    def _write(self, response: Response, part: int | None = None) -> None:
+        """In one piece, so that the other side never waits for a delayed acknowledgement."""
+        self.send_response(response.status)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body)))
+        self._headers_buffer.append(b"\r\n" + response.body[:part])  # type: ignore[attr-defined]
+        self.flush_headers()
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True  # the other side went away
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (name of http.server)
+        logger.debug(format, *args)
+
+
+def noted(request: Request, fault_id: str) -> dict[str, str | None]:
+    return {
+        "id": request.id,
+        "method": request.method,
+        "path": request.path,
+        "idempotency_key": request.headers.get("idempotency-key"),
+        "fault": None if fault_id == NO_FAULT.id else fault_id,
+    }

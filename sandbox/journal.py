@@ -1,0 +1,70 @@
+"""What really happened at the provider, in order: the witness that tests compare the shop's books with."""
+
+from collections import Counter
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from sandbox.store import Store
+from sandbox.wire import Json
+
+TABLE = "journal"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who causes what happens now. `actor`: api, browser, dashboard (a person at the provider) or provider (time)."""
+
+    actor: str
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+PROVIDER = Origin("provider")
+origin: ContextVar[Origin] = ContextVar("origin", default=PROVIDER)
+
+
+class Journal:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def write(self, face: str, effect: str, at: int, **facts: object) -> None:
+        """`facts`: id, amount in minor units, currency, metadata and references to other objects."""
+        seq = len(self._store.table(TABLE)) + 1
+        cause = origin.get()
+        row = {
+            "seq": seq,
+            "at": at,
+            "face": face,
+            "effect": effect,
+            "actor": cause.actor,
+            "request_id": cause.request_id,
+            "idempotency_key": cause.idempotency_key,
+            **facts,
+        }
+        self._store.save(TABLE, str(seq), row)
+
+    def read(self, filters: dict[str, str]) -> list[Json]:
+        """Rows whose fields equal the filters; `since` leaves out rows up to that seq."""
+        wanted = {name: value for name, value in filters.items() if name != "since"}
+        since = int(filters.get("since", "0"))
+        return [
+            row
+            for row in self._store.table(TABLE).values()
+            if row["seq"] > since and all(str(row.get(name)) == value for name, value in wanted.items())
+        ]
+
+    def totals(self) -> dict[str, dict[str, int]]:
+        """Minor units captured, refunded (less refunds that failed) and disputed (less disputes won), by currency."""
+        sums: dict[str, Counter[str]] = {name: Counter() for name in ("captured", "refunded", "disputed")}
+        signs = {
+            "charge.captured": ("captured", 1),
+            "refund.succeeded": ("refunded", 1),
+            "refund.reversed": ("refunded", -1),
+            "dispute.withdrawn": ("disputed", 1),
+            "dispute.reinstated": ("disputed", -1),
+        }
+        for row in self._store.table(TABLE).values():
+            if row["effect"] in signs:
+                name, sign = signs[row["effect"]]
+                sums[name][row["currency"]] += sign * row["amount"]
+        return {name: dict(counter) for name, counter in sums.items()}

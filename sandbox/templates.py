@@ -1,0 +1,33 @@
+"""Pages from the files in pages/: `$name` is replaced, escaped unless it is Markup."""
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from string import Template
+
+FOLDER = Path(__file__).parent / "pages"
+
+
+class Markup(str):
+    """HTML that is safe as it stands."""
+
+    __slots__ = ()
+
+
+@cache
+def template(name: str) -> Template:
+    return Template((FOLDER / name).read_text())
+
+
+def fill(name: str, /, **values: object) -> Markup:
+    safe = {key: value if isinstance(value, Markup) else escape(str(value)) for key, value in values.items()}
+    return Markup(template(name).substitute(safe))
+
+
+def page(name: str, /, *, title: str, **values: object) -> str:
+    """A whole page, in the frame that says that no money moves."""
+    return fill("layout.html", title=title, content=fill(name, **values))
+
+
+def many(name: str, rows: list[dict[str, object]]) -> Markup:
+    return Markup("".join(fill(name, **row) for row in rows))

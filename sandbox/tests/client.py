@@ -1,0 +1,133 @@
+"""The ways into the sandbox that the tests use: the official SDK, the control API, a shop that receives webhooks."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import stripe  # noqa: TID251 (the SDK is the witness of these tests; the shop has its own adapter)
+
+SDK = stripe
+stripe.enable_telemetry = False
+PUBLIC = "pk_test_sandbox"
+BACK = "http://127.0.0.1:9/back?order=7"
+
+
+def client(url: str, *, key: str = "sk_test_sandbox", timeout: float = 10, retries: int = 0) -> Any:
+    addresses: Any = dict.fromkeys(("api", "connect", "files", "meter_events"), url)
+    http = stripe.RequestsClient(timeout=timeout)
+    return stripe.StripeClient(key, base_addresses=addresses, max_network_retries=retries, http_client=http)
+
+
+class Control:
+    """`/_sandbox/`, and what a browser sends with a publishable key."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def post(self, path: str, /, **wish: Any) -> Any:
+        return self._call("POST", path, json.dumps(wish).encode())
+
+    def get(self, path: str, /, **query: Any) -> Any:
+        return self._call("GET", f"{path}?{urllib.parse.urlencode(query)}")
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path)
+
+    def journal(self, effect: str, **filters: Any) -> list[dict[str, Any]]:
+        return list(self.get("journal", effect=effect, **filters)["rows"])
+
+    def later(self) -> None:
+        """Let happen what the provider does later."""
+        while self.post("jobs/run")["run"]:
+            pass
+
+    def fault(self, action: str, **details: Any) -> str:
+        return str(self.post("faults", action=action, **details)["id"])
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
+        request = urllib.request.Request(f"{self.url}/_sandbox/{path}", body, method=method)  # noqa: S310 (http)
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def raw(
+        self, method: str, path: str, body: str = "", **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers (names in lower case) and body of any request."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = body.encode() if method == "POST" else None
+        request = urllib.request.Request(self.url + path, data, named, method=method)  # noqa: S310
+        try:
+            answer = urllib.request.urlopen(request, timeout=10)  # noqa: S310
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return (
+                answer.status,
+                {name.lower(): value for name, value in answer.headers.items()},
+                answer.read(),
+            )
+
+    def browser(self, method: str, path: str, **params: str) -> tuple[int, Any]:
+        """As Stripe.js calls: the publishable key among the parameters."""
+        text = urllib.parse.urlencode({"key": PUBLIC, **params})
+        target = path if method == "POST" else f"{path}?{text}"
+        status, _, body = self.raw(method, target, text)
+        return status, json.loads(body)
+
+
+class Receiver:
+    """The shop's end of the webhooks. `answers` are the statuses to come; then 200."""
+
+    secret = "whsec_test"
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.raw: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                receiver.take(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    def take(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        self.raw.append((dict(handler.headers.items()), body))
+        event = stripe.Webhook.construct_event(body, handler.headers["Stripe-Signature"], self.secret)
+        self.events.append(event.to_dict())
+        handler.send_response(self.answers.pop(0) if self.answers else 200)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.events]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._server.shutdown()
+            self._server.server_close()
+
+
+def until(true: Callable[[], Any], seconds: float = 8) -> None:
+    """Wait for something that another thread does."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "It did not happen in time."
+        time.sleep(0.02)

@@ -1,0 +1,83 @@
+"""A sandbox in this process, on a real socket; every answer and every event is held against the field lists."""
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.__main__ import build
+from sandbox.http_server import Server
+from sandbox.tests.client import Control, Receiver, client
+from sandbox.tests.shapes import problems
+from sandbox.wire import Request, Response
+
+
+class WatchedServer(Server):
+    """Remembers what is wrong with its answers."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.complaints: list[str] = []
+
+    def answer(self, request: Request) -> Response:
+        response = super().answer(request)
+        if request.path.startswith("/v1/") and response.headers.get("Content-Type") == "application/json":
+            self.check(request, response)
+        return response
+
+    def check(self, request: Request, response: Response) -> None:
+        try:
+            answer = json.loads(response.body)
+        except ValueError:
+            return  # a fault cut it
+        is_public = (
+            "pk_test_" in request.headers.get("authorization", "") + request.target + request.body.decode()
+        )
+        if "error" in answer:
+            self.complaints += problems(answer["error"], "error")
+        elif not is_public:
+            self.complaints += problems(answer)
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[WatchedServer]:
+    server = WatchedServer()
+    program = build(server, None, [])
+    program.start()
+    thread = threading.Thread(target=server.serve, args=(program,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    program.close()
+    thread.join()
+
+
+@pytest.fixture
+def sandbox(server: WatchedServer) -> Iterator[Control]:
+    """The control API of a sandbox without objects, faults and endpoints; later things wait for `sandbox.later()`."""
+    server.program.store.table("endpoint").clear()
+    control = Control(server.base_url)
+    control.post("reset")
+    control.post("settings", async_seconds=3600)
+    server.complaints.clear()
+    yield control
+    for event in server.program.store.table("stripe.event").values():
+        server.complaints += problems(event)
+    assert server.complaints == []
+
+
+@pytest.fixture
+def stripe_api(sandbox: Control) -> Any:
+    """The official SDK with a secret key."""
+    return client(sandbox.url)
+
+
+@pytest.fixture
+def shop(sandbox: Control) -> Iterator[Receiver]:
+    """A shop that takes webhooks."""
+    with Receiver() as receiver:
+        sandbox.post("stripe/endpoint", url=receiver.url, secret=receiver.secret)
+        yield receiver

@@ -1,0 +1,138 @@
+"""The program around the faces: a process of its own, its state, its clock, its page."""
+
+import json
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox.tests.client import BACK, Control, Receiver, client, until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@contextmanager
+def process(*arguments):
+    """A sandbox started from the command line; yields its address."""
+    argv = [sys.executable, "-m", "sandbox", "--port", "0", *arguments]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            yield re.search(r"http://127\.0\.0\.1:\d+", running.stdout.readline())[0]
+        finally:
+            running.terminate()
+            assert running.wait(10) == 0
+
+
+def test_a_restart_keeps_everything(tmp_path):
+    with Receiver() as shop:
+        hooks = ("--state", str(tmp_path), "--webhook-url", shop.url, "--webhook-secret", shop.secret)
+        wish = {"amount": 1000, "currency": "usd"}
+        with process(*hooks) as url:
+            Control(url).post("webhooks", mode="hold")
+            intent = client(url).v1.payment_intents.create(wish, {"idempotency_key": "k"})
+        with process(*hooks) as url:
+            api, control = client(url), Control(url)
+            assert api.v1.payment_intents.create(wish, {"idempotency_key": "k"}).id == intent.id
+            api.v1.payment_intents.confirm(intent.id, {"payment_method": "pm_card_visa", "return_url": BACK})
+            control.post("webhooks/send")
+            assert set(shop.types()) >= {"payment_intent.created", "payment_intent.succeeded"}
+            assert [row["seq"] for row in control.get("journal")["rows"]] == [1, 2, 3]
+            assert len(api.v1.webhook_endpoints.list().data) == 1
+            assert control.get("journal/totals")["captured"] == {"usd": 1000}
+
+
+def test_time_can_be_moved(stripe_api, sandbox):
+    sandbox.post("settings", async_seconds=500)
+    wish = {"amount": 1000, "currency": "usd", "payment_method": "pm_card_sandboxProcessing", "confirm": True}
+    intent = stripe_api.v1.payment_intents.create({**wish, "return_url": BACK})
+
+    moved = sandbox.post("clock", advance=600)["now"]
+
+    until(lambda: stripe_api.v1.payment_intents.retrieve(intent.id).status == "succeeded")
+    assert stripe_api.v1.payment_intents.create({"amount": 1000, "currency": "usd"}).created >= int(moved)
+
+
+def test_reset_forgets_all_but_the_endpoints(stripe_api, sandbox, shop):
+    stripe_api.v1.customers.create({})
+    sandbox.fault("unavailable", count=None)
+
+    sandbox.post("reset")
+
+    assert stripe_api.v1.customers.list().data == []
+    assert sandbox.get("journal")["rows"] == sandbox.get("faults")["rows"] == []
+    assert len(stripe_api.v1.webhook_endpoints.list().data) == 1
+
+
+def test_the_journal_is_filtered(stripe_api, sandbox):
+    first, second = (
+        stripe_api.v1.payment_intents.create({"amount": n, "currency": "usd"}).id for n in (100, 200)
+    )
+
+    assert [row["id"] for row in sandbox.get("journal", id=second)["rows"]] == [second]
+    assert [row["id"] for row in sandbox.get("journal", since=1)["rows"]] == [second]
+    assert [row["id"] for row in sandbox.get("journal", effect="intent.created", amount=100)["rows"]] == [
+        first
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "wish", "status"),
+    [
+        ("settings", {"colour": 1}, 404),
+        ("webhooks", {"colour": 1}, 404),
+        ("stripe/refund", {"payment_intent": "pi_no"}, 404),
+        ("stripe/dance", {}, 404),
+        ("elsewhere", {}, 404),
+        ("clock", {"offset": "soon"}, 400),
+    ],
+)
+def test_wrong_orders_are_told(sandbox, path, wish, status):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        sandbox.post(path, **wish)
+
+    assert refused.value.code == status
+    assert "error" in json.load(refused.value)
+
+
+def test_the_page_shows_and_acts(stripe_api, sandbox, shop):
+    sandbox.post("webhooks", mode="hold")
+    wish = {
+        "amount": 1000,
+        "currency": "usd",
+        "payment_method": "pm_card_visa",
+        "confirm": True,
+        "return_url": BACK,
+    }
+    intent = stripe_api.v1.payment_intents.create(wish)
+
+    def press(act, name=""):
+        form = urllib.parse.urlencode({"act": act, "id": name})
+        return sandbox.raw("POST", "/_sandbox/", form, Content_Type="application/x-www-form-urlencoded")
+
+    press("send")
+    press("refund", intent.id)
+    status, _, page = sandbox.raw("GET", "/")
+
+    assert len(shop.events) == 3
+    assert (status, intent.id.encode() in page, b"no real money" in page) == (200, True, True)
+    assert [row["actor"] for row in sandbox.journal("refund.created")] == ["dashboard"]
+    assert press("refund", intent.id)[0] == 409
+    foreign = sandbox.raw("POST", "/_sandbox/", "act=jobs", Origin="http://evil.example")
+    assert foreign[0] == 403
+
+
+def test_nothing_of_the_shop_is_imported_and_nothing_of_here_by_the_shop():
+    ours = list((ROOT / "sandbox").rglob("*.py"))
+    shops = [
+        path for name in ("artisans", "orders", "payments", "carts") for path in (ROOT / name).rglob("*.py")
+    ]
+    shop_import = re.compile(r"^\s*(from|import) (artisans|orders|payments|carts|django)\b", re.M)
+    assert [path.name for path in ours if shop_import.search(path.read_text())] == []
+    assert [
+        path.name for path in shops if re.search(r"^\s*(from|import) sandbox\b", path.read_text(), re.M)
+    ] == []
