@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from scripts.services import chromium, free_port, temporary_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs/screenshots"
 PASSWORD = "demo-alley-1"  # noqa: S105  # the demo's public password
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 320, "height": 720}
+WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=320, height=720)
 ADDRESS = {
     "email": "gia@example.com",
     "name": "Gia Guest",
