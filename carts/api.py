@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,17 @@ from rest_framework.response import Response
 
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
-from artisans.core.api import UUID_PATTERN, StrictSerializer, TextField, api_request, validated
+from artisans.core.api import (
+    UUID_PATTERN,
+    StrictSerializer,
+    TextField,
+    api_request,
+    validated,
+    validated_list,
+)
 from artisans.core.errors import InvalidInput, Missing
 from artisans.core.limits import count_network
+from artisans.core.models import only_row
 from artisans.core.network import network_hash
 from carts.checkout import Checkout, cart_checkout, order_create
 from carts.models import Cart
@@ -61,13 +70,14 @@ class CartViewSet(viewsets.ViewSet):
         """A new cart (201), or the one that is open already (200); a new guest also gets `token`."""
         data = validated(CartIn, request.data)
         principal = Principal.of_api(request)
-        with transaction.atomic():  # items that are refused leave no cart behind
+        adds = pieces(data.get("items", []))
+        with transaction.atomic() if adds else nullcontext():  # items that are refused leave no cart behind
             cart, token, is_new = cart_open(principal)
-            items = [] if is_new else items_of(cart)
-            if data.get("items"):
+            if adds:
                 owner = Principal(user=cart.user, cart_hash=cart.token_hash or "")
-                adds = pieces(data["items"])
                 cart, items = cart_items_add(principal=owner, cart_id=cart.pk, adds=adds)
+            else:
+                items = [] if is_new else items_of(cart)
         body = cart_out(cart, items, token=token)
         return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
@@ -77,10 +87,13 @@ class CartViewSet(viewsets.ViewSet):
 
     @action(detail=True, methods=["post"])
     def items(self, request: Request, pk: str) -> Response:
-        rows = request.data if isinstance(request.data, list) else [request.data]
-        if not 0 < len(rows) <= MAX_ITEMS:
+        if not isinstance(request.data, list):
+            rows = [validated(ItemIn, request.data)]
+        elif 0 < len(request.data) <= MAX_ITEMS:
+            rows = validated_list(ItemIn, request.data)
+        else:
             raise InvalidInput(f"Send one item, or a list of 1 to {MAX_ITEMS} items.")
-        adds = pieces([validated(ItemIn, row) for row in rows])
+        adds = pieces(rows)
         cart, items = cart_items_add(principal=Principal.of_api(request), cart_id=UUID(pk), adds=adds)
         return Response(cart_out(cart, items), status=status.HTTP_201_CREATED)
 
@@ -122,7 +135,7 @@ class CartViewSet(viewsets.ViewSet):
         return Response({"valid": summary.can_checkout, "problems": problems})
 
     def cart(self, request: Request, pk: str) -> Cart:
-        cart = carts_visible_to(Principal.of_api(request)).filter(pk=pk).first()
+        cart = only_row(carts_visible_to(Principal.of_api(request)).filter(pk=pk))
         if cart is None:
             raise Missing("There is no such cart.")
         return cart

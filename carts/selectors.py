@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Artisan, Product
 from artisans.core.errors import Missing
+from artisans.core.models import only_row
 from artisans.core.money import Money
 from carts.errors import CartClosed
 from carts.models import Cart, CartItem, CartStatus
@@ -25,12 +26,13 @@ def carts_visible_to(principal: Principal) -> QuerySet[Cart]:
 
 
 def open_cart(principal: Principal) -> Cart | None:
-    return carts_visible_to(principal).filter(status=CartStatus.OPEN).first()
+    return only_row(carts_visible_to(principal).filter(status=CartStatus.OPEN))
 
 
 def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True) -> Cart:
     """The cart, locked until the transaction ends. Errors: Missing for a foreign one, CartClosed."""
-    cart = carts_visible_to(principal).select_for_update(of=("self",), no_key=True).filter(pk=cart_id).first()
+    carts = carts_visible_to(principal).select_for_update(of=("self",), no_key=True)
+    cart = only_row(carts.filter(pk=cart_id))
     if cart is None:
         raise Missing("There is no such cart.")
     if must_be_open and cart.status != CartStatus.OPEN:
@@ -40,13 +42,18 @@ def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True)
 
 def items_of(cart: Cart) -> list[CartItem]:
     """The items with product and artisan, in the order in which they were added."""
-    return list(cart.items.select_related("product__artisan"))
+    return in_order(cart.items.select_related("product__artisan").order_by())
 
 
 def items_lock(cart: Cart) -> list[CartItem]:
     """The same of a locked cart, their products locked in the order of their keys, as products_lock does."""
     products = cart.items.select_related("product__artisan").select_for_update(of=("product",), no_key=True)
-    return sorted(products.order_by("product_id"), key=lambda item: (item.created_at, item.pk))
+    return in_order(products.order_by("product_id"))
+
+
+def in_order(items: Iterable[CartItem]) -> list[CartItem]:
+    """As they were added."""
+    return sorted(items, key=lambda item: (item.created_at, item.pk))
 
 
 def subtotal_of(cart: Cart, items: Sequence[CartItem]) -> Money:

@@ -7,12 +7,12 @@ from django.db import IntegrityError, transaction
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
-from artisans.catalog.selectors import products_on_sale
+from artisans.catalog.selectors import products_by_id
 from artisans.core.errors import InvalidInput, Missing
 from artisans.core.tokens import hash_secret, new_secret
 from carts.errors import NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
 from carts.models import Cart, CartItem, CartStatus
-from carts.selectors import cart_lock, items_of, open_cart, wishes_of
+from carts.selectors import cart_lock, in_order, items_of, open_cart, wishes_of
 from orders.problems import MAX_QUANTITY, Wish, find_problems
 from orders.selectors import store_rules
 
@@ -58,9 +58,11 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
     Errors: Missing, CartClosed, UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock; then nothing changes.
     """
     cart = cart_lock(principal, cart_id)
-    have = {item.product_id: item for item in items_of(cart)}
-    products = {product.pk: product for product in products_on_sale().filter(pk__in=adds)}
-    if missing := [pk for pk in adds if pk not in products]:
+    have = {item.product_id: item for item in in_order(cart.items.order_by())}
+    products = products_by_id([*have, *adds])
+    for item in have.values():
+        item.product = products[item.product_id]
+    if missing := [pk for pk in adds if pk not in products or not products[pk].is_on_sale]:
         raise UnknownProduct(missing[0])
     wanted = {pk: quantity + (have[pk].quantity if pk in have else 0) for pk, quantity in adds.items()}
     if any(quantity > MAX_QUANTITY for quantity in wanted.values()):

@@ -1,12 +1,13 @@
 """Stock on hold is rationed, or anybody could empty the shop without paying."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 
 from artisans.core.errors import TooMany
@@ -48,9 +49,10 @@ def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
     if buyer.phone:
         same |= Q(phone=buyer.phone)
     unpaid = Q(status__in=OPEN, payment_status=OrderPaymentStatus.UNPAID)
-    if Order.objects.filter(same, unpaid).count() >= settings.MAX_OPEN_ORDERS:
-        raise TooManyHolds(settings.MAX_OPEN_ORDERS)
-    held: dict[UUID, int] = {}
+    limit = settings.MAX_OPEN_ORDERS
+    if len(Order.objects.filter(same, unpaid).order_by().values_list("pk")[:limit]) >= limit:
+        raise TooManyHolds(limit)
+    held: Counter[UUID] = Counter()
     if buyer.network:
         recent = OrderLine.objects.filter(
             product_id__in=wanted,
@@ -59,8 +61,9 @@ def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
             order__status__in=OPEN,
             order__payment_status=OrderPaymentStatus.UNPAID,
         )
-        held = dict(recent.values_list("product_id").annotate(Sum("quantity")))
-    if any(held.get(pk, 0) + quantity > settings.MAX_PIECES_PER_HOUR for pk, quantity in wanted.items()):
+        for product_id, quantity in recent.order_by().values_list("product_id", "quantity"):
+            held[product_id] += quantity
+    if any(held[pk] + quantity > settings.MAX_PIECES_PER_HOUR for pk, quantity in wanted.items()):
         raise TooManyPieces(settings.MAX_PIECES_PER_HOUR)
 
 

@@ -43,7 +43,7 @@ def find_problems(
     left = {pk: product.stock for pk, product in products.items()}
     for wish in wishes:
         product = products.get(wish.product_id)
-        if product is None or not (product.is_active and product.artisan.is_active):
+        if product is None or not product.is_on_sale:
             name = product.name if product else "This product"
             found.append(
                 Problem("not_available", str(wish.item_id), "", "", "remove", f"{name} is not sold any more.")

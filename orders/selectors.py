@@ -8,6 +8,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
+from artisans.core.models import only_row
 from orders.models import Order, OrderLine, Parcel, StoreRules
 
 MASK_AFTER = timedelta(days=30)
@@ -15,7 +16,7 @@ MASK_AFTER = timedelta(days=30)
 
 def store_rules() -> StoreRules:
     """The store's figures; a store that was never set up taxes nothing and ships for nothing."""
-    return StoreRules.objects.filter(pk=1).first() or StoreRules(pk=1)
+    return only_row(StoreRules.objects.filter(pk=1)) or StoreRules(pk=1)
 
 
 def owned_by(user: User, *, path: str = "") -> Q:

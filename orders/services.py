@@ -362,9 +362,11 @@ def parcel_deliver(*, parcel_id: UUID, actor: User) -> Parcel:
 def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
     """The artisan says that the cash for this parcel was collected; staff record the money.
 
-    Errors: Conflict unless the parcel was shipped, or when it was reported before.
+    Errors: Conflict unless the parcel was shipped unpaid, or when it was reported before.
     """
-    parcel, _ = parcel_lock(parcel_id)
+    parcel, order = parcel_lock(parcel_id)
+    if not order.balance_due:
+        raise Conflict("This order is paid; there is no cash to collect.")
     if parcel.status not in {ParcelStatus.SHIPPED, ParcelStatus.DELIVERED}:
         raise Conflict("Cash is collected when the parcel is handed over; it was not shipped yet.")
     if parcel.cash_reported_at is not None:

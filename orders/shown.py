@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orders.models import OrderLine, Parcel
-from orders.statuses import OrderPaymentStatus, ParcelStatus
+from orders.statuses import ParcelStatus
 
 
 class Tone(StrEnum):
@@ -56,7 +56,7 @@ class ShownParcel:
     @property
     def collects_cash(self) -> bool:
         """The order is shipped unpaid: the door is where the money is."""
-        return self.parcel.order.payment_status == OrderPaymentStatus.UNPAID
+        return bool(self.parcel.order.balance_due)
 
     @property
     def can_report_cash(self) -> bool:

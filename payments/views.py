@@ -229,7 +229,7 @@ def order_find(request: HttpRequest) -> HttpResponse:
         sent = True
         order = Order.objects.filter(order_number=data["order_number"], email=data["email"].lower()).first()
         if order is not None:
-            hour = f"{timezone.now():%Y%m%d%H}"
+            once = f"{timezone.now():%Y%m%d%H}:{order.token_version}"  # an hour, or since the links were revoked
             lines = list(order.lines.all())
-            notifications_queue(order_mail("order_find", order, lines=lines, store=store_rules(), key=hour))
+            notifications_queue(order_mail("order_find", order, lines=lines, store=store_rules(), key=once))
     return render(request, "payments/order_find.html", {"form": form, "sent": sent})

@@ -4,6 +4,7 @@ from knox.crypto import hash_token
 from rest_framework.exceptions import AuthenticationFailed
 
 from artisans.accounts.models import AuthToken, User
+from artisans.core.models import only_row
 
 
 class BearerAuthentication(TokenAuthentication):
@@ -14,7 +15,7 @@ class BearerAuthentication(TokenAuthentication):
             digest = hash_token(token.decode("ascii"))
         except ValueError as error:
             raise AuthenticationFailed("The token is not valid.", "invalid_token") from error
-        found = AuthToken.objects.select_related("user").filter(digest=digest).first()
+        found = only_row(AuthToken.objects.select_related("user").filter(digest=digest))
         if found is None or not found.user.is_active:
             raise AuthenticationFailed("The token is not valid.", "invalid_token")
         if found.expiry is not None and found.expiry < timezone.now():

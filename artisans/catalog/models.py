@@ -84,6 +84,10 @@ class Product(BaseModel):
     def price(self) -> Money:
         return Money(self.price_minor, self.currency)
 
+    @property
+    def is_on_sale(self) -> bool:
+        return self.is_active and self.artisan.is_active
+
 
 class StockMoveKind(models.TextChoices):
     TAKE = "take", "Taken by an order"

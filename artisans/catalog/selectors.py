@@ -1,3 +1,6 @@
+from collections.abc import Iterable
+from uuid import UUID
+
 from django.db.models import Q, QuerySet
 
 from artisans.catalog.models import Artisan, Product
@@ -14,6 +17,12 @@ def products_on_sale() -> QuerySet[Product]:
     return Product.objects.filter(is_active=True, artisan__is_active=True).select_related(
         "artisan", "category"
     )
+
+
+def products_by_id(ids: Iterable[UUID]) -> dict[UUID, Product]:
+    """The products with their artisans, on sale or not. Missing ids are left out."""
+    found = Product.objects.filter(pk__in=set(ids)).select_related("artisan")
+    return {product.pk: product for product in found.order_by()}
 
 
 def products_found(

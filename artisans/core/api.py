@@ -122,6 +122,13 @@ def validated(serializer: type[serializers.Serializer[Any]], data: Any, **kwargs
     return dict(checked.validated_data)
 
 
+def validated_list(serializer: type[serializers.Serializer[Any]], rows: list[Any]) -> list[dict[str, Any]]:
+    """The same of a list; pointers start with the place in it."""
+    checked = serializer(data=rows, many=True)
+    checked.is_valid(raise_exception=True)
+    return list(checked.validated_data)
+
+
 # ---- out ---------------------------------------------------------------------------------------------------
 
 

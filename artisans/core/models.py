@@ -1,6 +1,9 @@
 import uuid
+from typing import TypeVar
 
 from django.db import models
+
+M = TypeVar("M", bound=models.Model)
 
 
 class BaseModel(models.Model):
@@ -12,6 +15,11 @@ class BaseModel(models.Model):
 
     class Meta:
         abstract = True
+
+
+def only_row(rows: models.QuerySet[M]) -> M | None:
+    """The row of a unique key, or None: `first()` without its sorting."""
+    return next(iter(rows.order_by()), None)
 
 
 def one_of(field: str, values: list[str], *, name: str) -> models.CheckConstraint:

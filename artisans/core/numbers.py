@@ -7,7 +7,7 @@ LENGTH = 8
 
 
 def new_number() -> str:
-    """Eight random signs and a check sign, such as "7KQ2M9XBT"."""
+    """Eight random signs and a check sign, such as "7KQ2M9XBG"."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     return body + check_sign(body)
 

@@ -114,6 +114,14 @@ def test_cash_of_a_paid_order_is_never_reported(browser, bowl, seller, broken_bo
     assert parcel.cash_reported_at is None
 
 
+def test_second_artisan_reports_cash_though_the_first_part_is_booked(browser, released, other_seller, broken_books):
+    client, parcel = browser(other_seller), released.parcels[1]
+    client.post(url(parcel), {"ship": "1", "carrier": "by hand"})
+    order_apply_settlement(released.order, received=released.parcels[0].total_minor, refunded=0, cause="test")
+
+    assert page(client.get(url(parcel))).one("button", name="report_cash")
+
+
 def test_filters_split_what_is_to_send_from_what_is_sent(browser, released, seller):
     client, number = browser(seller), released.order.order_number
     client.post(url(released.parcels[0]), {"ship": "1", "carrier": "USPS"})

@@ -97,12 +97,15 @@ class Window:
 
     def weigh(self, path: str) -> int:
         """Bytes of the page's own HTML, CSS, scripts and fonts, compressed as a server sends them."""
+        self.page.context.new_cdp_session(self.page).send("Network.setCacheDisabled", {"cacheDisabled": True})
         self.responses.clear()
         self.page.goto(self.url + path, wait_until="networkidle")
-        counted = [r for r in self.responses if r.request.resource_type in COUNTED and r.ok]
-        return sum(
-            len(gzip.compress(r.body())) if r.request.resource_type in TEXT else len(r.body()) for r in counted
-        )
+        counted = {r.url: r.request.resource_type for r in self.responses if r.request.resource_type in COUNTED}
+        total = 0
+        for address, kind in counted.items():
+            body = self.page.context.request.get(address).body()
+            total += len(gzip.compress(body)) if kind in TEXT else len(body)
+        return total
 
     # ---- buying --------------------------------------------------------------------------------------------------
 

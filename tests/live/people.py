@@ -6,6 +6,7 @@ from uuid import UUID
 import requests
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from artisans.accounts.models import Role, User
@@ -77,3 +78,13 @@ def placed(answer: Answer) -> Order:
 
 def order_page(order: Order) -> str:
     return f"/shop/orders/{order_token(order.pk, order.token_version)}/"
+
+
+def receipt_path(order: Order) -> str:
+    return f"/admin/payments/payment/{order.payments.get().pk}/record/"
+
+
+def receipt_form(order: Order) -> dict[str, str]:
+    """What staff send who found the whole sum on the statement."""
+    today = timezone.localdate().isoformat()
+    return {"amount": order.total.amount, "value_date": today, "bank_reference": "TX-1", "seen": "0"}

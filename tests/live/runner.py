@@ -79,6 +79,12 @@ class Process:
         self.launch(crash=crash)
         self.wait_ready()
 
+    def revive(self) -> None:
+        """Start it again if it ended by itself, as a supervisor does."""
+        if self.process is not None and self.process.poll() is not None:
+            self.kill()
+            self.start()
+
     @property
     def output(self) -> str:
         return self.log.read_text(errors="replace")
@@ -129,7 +135,7 @@ class Shop:
             "RATE_LIMIT_FACTOR": "10000",
             "MAX_PIECES_PER_HOUR": "1000000",
             "MAIL_SWEEP_SECONDS": "1",
-            "EMAIL_URL": f"filemail://{folder / 'mail'}",
+            "EMAIL_URL": f"filemail:///{folder / 'mail'}",
             "MEDIA_ROOT": str(folder / "media"),
             **env,
         }
@@ -217,6 +223,12 @@ class Caller:
         headers = {"Authorization": f"Bearer {token}" if token else "", "X-Cart-Token": cart, "X-Order-Token": order}
         self.headers = {name: value for name, value in headers.items() if value}
         self.connection: HTTPConnection | None = None
+
+    def at(self, port: int) -> Self:
+        """The same person at another host."""
+        other = type(self)(port, timeout=self.timeout)
+        other.headers = self.headers
+        return other
 
     def connect(self) -> None:
         self.connection = HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)

@@ -21,7 +21,17 @@ from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.models import Receipt
 from payments.services.closing import order_expire
-from tests.live.people import Visitor, checkout_body, desk_worker, filled_cart, order_body, order_page, placed
+from tests.live.people import (
+    Visitor,
+    checkout_body,
+    desk_worker,
+    filled_cart,
+    order_body,
+    order_page,
+    placed,
+    receipt_form,
+    receipt_path,
+)
 from tests.live.runner import Answer, Caller, Shop, together, wait_for
 
 pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "fresh")]
@@ -164,19 +174,6 @@ def test_ten_sign_ups_by_page_are_one_account(shop: Shop):
 # ---- money by hand ---------------------------------------------------------------------------------------------
 
 
-def record_form(order: Order, reference: str = "TX-1") -> dict[str, str]:
-    return {
-        "amount": order.total.amount,
-        "value_date": timezone.localdate().isoformat(),
-        "bank_reference": reference,
-        "seen": "0",
-    }
-
-
-def record_path(order: Order) -> str:
-    return f"/admin/payments/payment/{order.payments.get().pk}/record/"
-
-
 def test_money_against_cancelling_has_one_winner_each_time(caller, buyers, shop: Shop):
     """100 rounds: the buyer cancels while staff record the money. Who is later is told so, by the head start of
     either side both orders of events come up."""
@@ -192,9 +189,9 @@ def test_money_against_cancelling_has_one_winner_each_time(caller, buyers, shop:
             time.sleep(wait)
             return buyer.post(f"/orders/{order.pk}/cancel", {}).status
 
-        def record(order: Order = order, wait: float = max(0.0, -head_start), path: str = record_path(order)) -> int:
+        def record(order: Order = order, wait: float = max(0.0, -head_start), path: str = receipt_path(order)) -> int:
             time.sleep(wait)
-            return desk.post(path, record_form(order)).status_code
+            return desk.post(path, receipt_form(order)).status_code
 
         cancelled, recorded = together([cancel, record])
         order.refresh_from_db()
@@ -215,7 +212,7 @@ def test_two_staff_who_record_the_same_receipt_book_it_once(caller, buyers, shop
     desks = [Visitor(shop.url, desk_worker()) for _ in range(2)]
     for user in buyers(10):
         order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
-        path, form = record_path(order), record_form(order)
+        path, form = receipt_path(order), receipt_form(order)
         pages = together([partial(desk.post, path, form) for desk in desks])
         assert sorted(page.status_code for page in pages) == [200, 302]
         [told] = [page.text for page in pages if page.status_code == 200]
@@ -240,7 +237,7 @@ def test_the_clock_against_money_never_loses_the_order(caller, buyers, shop: Sho
             finally:
                 connection.close()
 
-        path, form = record_path(order), record_form(order)
+        path, form = receipt_path(order), receipt_form(order)
         _, page = together([expire, lambda path=path, form=form: desk.post(path, form)])
         assert page.status_code == 302
         order.refresh_from_db()

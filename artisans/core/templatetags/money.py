@@ -1,8 +1,7 @@
 import copy
-from functools import cache
+from functools import lru_cache
 
 from babel import Locale
-from babel.numbers import NumberPattern
 from django import template
 from django.utils.translation import get_language, to_locale
 
@@ -18,14 +17,13 @@ def money(value: Money | None) -> str:
 
 
 def show(value: Money) -> str:
-    locale, pattern = format_of(get_language() or "en", exponent_of(value.currency))
-    return str(pattern.apply(value.as_decimal(), locale, currency=value.currency, currency_digits=False))
+    return written(value, get_language() or "en")
 
 
-@cache
-def format_of(language: str, decimals: int) -> tuple[Locale, NumberPattern]:
-    """How the language writes amounts. Decimals as in ISO 4217; Babel's own follow CLDR, which differs."""
+@lru_cache(maxsize=4096)  # the same prices are shown again and again
+def written(value: Money, language: str) -> str:
     locale = Locale.parse(to_locale(language))
     pattern = copy.copy(locale.currency_formats["standard"])
+    decimals = exponent_of(value.currency)  # ISO 4217; Babel's own digits follow CLDR, which differs
     pattern.frac_prec = (decimals, decimals)
-    return locale, pattern
+    return str(pattern.apply(value.as_decimal(), locale, currency=value.currency, currency_digits=False))

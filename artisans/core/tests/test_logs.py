@@ -42,7 +42,7 @@ def test_link_of_an_order_is_masked():
         assert "/shop/orders/" in scrub(path)
 
 
-@pytest.mark.parametrize("text", ["order 7KQ2M9XBT", "4242424242424241", "2026-11-23T10:00:00", str(uuid4()), "12345"])
+@pytest.mark.parametrize("text", ["order 7KQ2M9XBG", "4242424242424241", "2026-11-23T10:00:00", str(uuid4()), "12345"])
 def test_other_text_is_left_alone(text):
     assert scrub(text) == text
 

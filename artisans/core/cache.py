@@ -1,0 +1,45 @@
+"""A Redis cache that may be away. It holds counters only: without them the shop goes on, with looser limits."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.core.cache.backends.redis import RedisCache
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 10  # seconds without asking after a failure: a cache that hangs must not hold up everybody
+R = TypeVar("R")
+
+
+class OptionalRedisCache(RedisCache):
+    """While Redis is away nothing is found, everything counts as the first time and what is written is lost."""
+
+    away_until = 0.0
+
+    def add(self, *args: Any, **kwargs: Any) -> bool:
+        return self.attempt(super().add, *args, otherwise=True, **kwargs)
+
+    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        return self.attempt(super().get, key, default, version, otherwise=default)
+
+    def set(self, *args: Any, **kwargs: Any) -> None:
+        self.attempt(super().set, *args, otherwise=None, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> bool:
+        return self.attempt(super().delete, *args, otherwise=False, **kwargs)
+
+    def incr(self, *args: Any, **kwargs: Any) -> int:
+        return self.attempt(super().incr, *args, otherwise=1, **kwargs)
+
+    def attempt(self, function: Callable[..., R], *args: Any, otherwise: R, **kwargs: Any) -> R:
+        if time.monotonic() < OptionalRedisCache.away_until:
+            return otherwise
+        try:
+            return function(*args, **kwargs)
+        except RedisError:
+            OptionalRedisCache.away_until = time.monotonic() + PAUSE
+            logger.warning("cache_failed", exc_info=True)
+            return otherwise

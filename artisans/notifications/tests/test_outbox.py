@@ -1,0 +1,254 @@
+"""The outbox: one mail per fact, sent after it, tried again while the mail server is away, never twice at once."""
+
+import smtplib
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.core import queue
+from artisans.notifications.models import MailState, Notification
+from artisans.notifications.services import (
+    LEASE,
+    MAX_TRIES,
+    MailAsk,
+    back_off,
+    notification_retry,
+    notification_send,
+    notifications_queue,
+    notifications_sweep,
+)
+
+pytestmark = pytest.mark.django_db
+
+STORE = {"name": "Artisans Alley", "support_email": "help@example.test"}
+
+
+def queued(key: str = "fact", **changes) -> Notification:
+    context = {"store": STORE, "order_number": "7KQ2M9XBG", "order_link": [str(uuid4()), 1]}
+    notifications_queue(MailAsk("order_find", "ada@example.test", key, context))
+    Notification.objects.filter(dedupe_key=key).update(**changes)
+    return Notification.objects.get(dedupe_key=key)
+
+
+@pytest.fixture
+def dead_server(monkeypatch):
+    """Refuses until it is told to live again."""
+
+    def refuse(self, messages):
+        raise smtplib.SMTPServerDisconnected("connection lost to mail.secret.test")
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+    return monkeypatch
+
+
+def test_waiting_mail_is_sent_once():
+    row = queued()
+
+    assert notification_send(row.pk) is True
+    assert notification_send(row.pk) is False
+
+    row.refresh_from_db()
+    assert (row.state, row.tries, row.last_error) == (MailState.SENT, 1, "")
+    assert row.sent_at is not None
+    assert "7KQ2M9XBG" in row.subject
+    [sent] = mail.outbox
+    assert sent.to == ["ada@example.test"]
+    assert [kind for _, kind in sent.alternatives] == ["text/html"]
+
+
+def test_same_fact_is_told_once():
+    first = queued("one fact")
+    notifications_queue(MailAsk("order_find", "eve@example.test", "one fact", {}))
+
+    [row] = Notification.objects.all()
+    assert (row.pk, row.recipient) == (first.pk, "ada@example.test")
+
+
+def test_message_id_is_the_same_at_every_try():
+    row = queued()
+    notification_send(row.pk)
+    Notification.objects.update(state=MailState.WAITING, sent_at=None, lease_until=None)
+
+    notification_send(row.pk)
+
+    assert len({message.extra_headers["Message-ID"] for message in mail.outbox}) == 1
+    assert str(row.pk) in mail.outbox[0].extra_headers["Message-ID"]
+
+
+def test_dead_server_leaves_the_mail_waiting_with_a_growing_pause(dead_server):
+    row = queued()
+
+    assert notification_send(row.pk) is False
+
+    row.refresh_from_db()
+    assert (row.state, row.tries, row.sent_at, row.lease_until) == (MailState.WAITING, 1, None, None)
+    assert row.last_error.startswith("SMTPServerDisconnected")
+    assert row.next_try_at > timezone.now() + timedelta(seconds=4)
+    assert notifications_sweep() == 0, "not before its time"
+
+
+def test_mail_is_sent_when_the_server_is_back(dead_server, time_machine):
+    row = queued()
+    notification_send(row.pk)
+    dead_server.undo()
+    time_machine.move_to(timezone.now() + timedelta(hours=1))
+
+    assert notifications_sweep() == 1
+
+    row.refresh_from_db()
+    assert (row.state, row.tries) == (MailState.SENT, 2)
+
+
+def test_mail_is_given_up_after_the_last_try_and_can_be_tried_again_by_hand(dead_server):
+    row = queued(tries=MAX_TRIES - 1)
+    notification_send(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.tries) == (MailState.DEAD, MAX_TRIES)
+    assert notifications_sweep() == 0
+
+    dead_server.undo()
+    notification_retry(row.pk)
+
+    assert notifications_sweep() == 1
+    row.refresh_from_db()
+    assert row.state == MailState.SENT
+
+
+def test_sent_mail_is_never_tried_again():
+    row = queued()
+    notification_send(row.pk)
+
+    notification_retry(row.pk)
+
+    assert notifications_sweep() == 0
+    assert len(mail.outbox) == 1
+
+
+def test_pause_grows_to_an_hour_at_most():
+    assert MAX_TRIES == 12
+    for tries in range(1, MAX_TRIES + 1):
+        pauses = [back_off(tries).total_seconds() for _ in range(50)]
+        assert 5 <= min(pauses)
+        assert max(pauses) <= min(3600, 5 * 2**tries)
+
+
+def test_mail_under_lease_is_left_to_the_one_who_has_it():
+    row = queued(lease_until=timezone.now() + timedelta(seconds=30))
+
+    assert notification_send(row.pk) is False
+    assert notifications_sweep() == 0
+    assert mail.outbox == []
+
+
+def test_lease_of_a_dead_sender_runs_out(time_machine):
+    row = queued(lease_until=timezone.now() + LEASE)
+    time_machine.move_to(timezone.now() + LEASE + timedelta(seconds=1))
+
+    assert notifications_sweep() == 1
+    row.refresh_from_db()
+    assert row.state == MailState.SENT
+
+
+def test_second_sender_during_the_first_sends_nothing(monkeypatch):
+    row, real, inner = queued(), EmailBackend.send_messages, []
+
+    def send_slowly(self, messages):
+        inner.append(notification_send(row.pk))
+        return real(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send_slowly)
+
+    assert notification_send(row.pk) is True
+    assert inner == [False]
+    assert len(mail.outbox) == 1
+
+
+def test_sender_that_lost_its_lease_does_not_mark_the_mail(monkeypatch):
+    row, real = queued(), EmailBackend.send_messages
+
+    def overtaken(self, messages):
+        Notification.objects.update(lease_until=timezone.now() + timedelta(minutes=9))
+        return real(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", overtaken)
+
+    assert notification_send(row.pk) is False
+    row.refresh_from_db()
+    assert row.state == MailState.WAITING
+
+
+def test_broken_template_does_not_hold_up_the_others():
+    queued("broken", kind="no_such_template")
+    queued("fine")
+
+    assert notifications_sweep() == 1
+
+    broken = Notification.objects.get(dedupe_key="broken")
+    assert broken.last_error.startswith("TemplateDoesNotExist")
+
+
+def test_oldest_mail_goes_first():
+    now = timezone.now()
+    for age in (1, 3, 2):
+        queued(f"age {age}", recipient=f"age{age}@example.test", next_try_at=now - timedelta(minutes=age))
+
+    notifications_sweep(limit=2)
+
+    assert [message.to for message in mail.outbox] == [["age3@example.test"], ["age2@example.test"]]
+
+
+def test_mail_of_a_fact_that_never_happened_is_not_written():
+    with pytest.raises(RuntimeError), transaction.atomic():
+        notifications_queue(MailAsk("order_find", "ada@example.test", "fact", {}))
+        raise RuntimeError
+
+    assert not Notification.objects.exists()
+
+
+@pytest.fixture
+def doorbell(monkeypatch):
+    """Gives the task another way to be started; the bell itself is in order before and after."""
+    monkeypatch.setattr(queue.broken, "until", 0.0)
+
+    def replace(apply_async):
+        monkeypatch.setattr(queue.current_app.tasks["notifications.send"], "apply_async", apply_async)
+
+    return replace
+
+
+def test_doorbell_rings_after_commit_only(django_capture_on_commit_callbacks, doorbell):
+    rung: list[str] = []
+    doorbell(lambda args, **options: rung.extend(args))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        row = queued()
+        assert rung == []
+
+    assert rung == [str(row.pk)]
+
+
+def test_dead_broker_is_no_error_and_holds_up_one_mail_only(django_capture_on_commit_callbacks, doorbell):
+    tried = []
+
+    def broken(*args, **options):
+        tried.append(args)
+        raise OSError("broker is down")
+
+    doorbell(broken)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        queued("one")
+        queued("two")
+
+    assert len(tried) == 1
+    assert notifications_sweep() == 2
+
+
+def test_unknown_task_is_an_error_at_once():
+    with pytest.raises(KeyError):
+        queue.run_after_commit("no.such.task", uuid4())

@@ -1,0 +1,255 @@
+"""The plug is pulled: SIGKILL of real servers at the worst moments, and what is true afterwards.
+
+A doomed process crashes at a named point; a healthy one beside it, as on another host, serves the second try.
+"""
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+
+import pytest
+import requests
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.catalog.models import Product, StockMove
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.notifications.models import Notification
+from carts.models import Cart, CartStatus
+from orders.models import Order
+from orders.statuses import OrderPaymentStatus
+from payments.models import Payment, Receipt
+from payments.statuses import PaymentStatus
+from tests.live.people import (
+    Visitor,
+    checkout_body,
+    desk_worker,
+    filled_cart,
+    order_body,
+    order_page,
+    placed,
+    receipt_form,
+    receipt_path,
+)
+from tests.live.runner import Caller, Shop, meanwhile, together, wait_for
+
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "fresh")]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production) -> Iterator[Shop]:
+    with production() as shop:
+        shop.start(worker=False)
+        yield shop
+
+
+@pytest.fixture
+def no_worker(shop: Shop) -> Iterator[None]:
+    yield
+    shop.worker.kill()
+
+
+@pytest.fixture
+def doomed(production) -> Callable[[str], Shop]:
+    """`with doomed("module:function 1 after") as host`: another web host of the same shop, which crashes there."""
+
+    @contextmanager
+    def host(crash: str) -> Iterator[Shop]:
+        with production(WEB_CONCURRENCY="1") as shop:
+            shop.web.start(crash=crash)
+            yield shop
+            assert shop.web.wait_gone() == -signal.SIGKILL, "it did not crash"
+
+    return host
+
+
+@pytest.fixture
+def bowl(fresh) -> Product:
+    return ProductFactory.create(stock=10)
+
+
+@pytest.fixture
+def user(buyers) -> User:
+    [user] = buyers(1)
+    return user
+
+
+def stock(product: Product) -> int:
+    return Product.objects.get(pk=product.pk).stock
+
+
+# ---- checkout --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        "orders.services:stock_take 1 after",
+        "carts.checkout:order_place 1 after",
+        "carts.checkout:payment_start 1 after",
+    ],
+)
+def test_killed_before_commit_nothing_happened(doomed, caller, user, bowl, crash):
+    cart = filled_cart(user, (bowl, 2))
+    path, body = f"/carts/{cart.pk}/checkout", checkout_body()
+    buyer = caller(user)
+    with doomed(crash) as host:
+        assert buyer.at(host.port).post(path, body).status == 0
+    assert (Order.objects.count(), Payment.objects.count(), StockMove.objects.count()) == (0, 0, 0)
+    assert Notification.objects.count() == 0
+    assert stock(bowl) == 10
+    cart.refresh_from_db()
+    assert (cart.status, cart.items.get().quantity) == (CartStatus.OPEN, 2)
+    assert buyer.post(path, body).status == 201
+    assert stock(bowl) == 8
+
+
+def test_killed_after_commit_the_retry_gives_the_same_order(doomed, caller, user, bowl):
+    cart = filled_cart(user, (bowl, 2))
+    path, body = f"/carts/{cart.pk}/checkout", checkout_body()
+    buyer = caller(user)
+    with doomed("carts.api:order_body 1 before") as host:
+        assert buyer.at(host.port).post(path, body).status == 0
+    order = Order.objects.get()
+    again = buyer.post(path, body)
+    assert (again.status, again.body["order"]["id"]) == (200, str(order.pk))
+    assert again.body["payment"]["id"] == str(Payment.objects.get().pk)
+    assert stock(bowl) == 8
+    assert Counter(Notification.objects.values_list("recipient", flat=True)) == {user.email: 1}
+
+
+def test_killed_after_commit_the_page_sent_again_shows_the_order(doomed, shop, user, bowl):
+    cart = filled_cart(user, (bowl, 1))
+    address = checkout_body()["shipping_address"]
+    Cart.objects.filter(pk=cart.pk).update(
+        draft={"email": user.email, "shipping": address, "billing": address, "billing_same": True, "note": ""}
+        | {"method": "bank_transfer"}
+    )
+    form = {"cart": str(cart.pk), "quote": "99.99"}
+    with doomed("carts.views:cart_checkout 1 after") as host, pytest.raises(requests.ConnectionError):
+        Visitor(host.url, user).post("/shop/checkout/check/", form)
+    order = Order.objects.get()
+    again = Visitor(shop.url, user).post("/shop/checkout/check/", form)
+    assert (again.status_code, again.headers["Location"]) == (302, order_page(order))
+    assert stock(bowl) == 9
+
+
+# ---- money -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        "payments.services.manual:receipt_create 1 after",
+        "payments.services.manual:order_settle 1 before",
+        "payments.services.manual:mail_receipt 1 after",
+    ],
+)
+def test_killed_while_money_is_recorded_nothing_is_booked(doomed, caller, shop, user, bowl, crash):
+    order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+    desk, before = desk_worker(), Notification.objects.count()
+    with doomed(crash) as host, pytest.raises(requests.ConnectionError):
+        Visitor(host.url, desk).post(receipt_path(order), receipt_form(order))
+    order.refresh_from_db()
+    payment = order.payments.get()
+    assert (Receipt.objects.count(), payment.status, order.received_minor) == (0, PaymentStatus.PENDING, 0)
+    assert Notification.objects.count() == before
+    assert Visitor(shop.url, desk).post(receipt_path(order), receipt_form(order)).status_code == 302
+    order.refresh_from_db()
+    assert order.payment_status == OrderPaymentStatus.PAID
+
+
+def test_killed_after_the_money_was_booked_it_is_not_booked_again(doomed, caller, shop, user, bowl):
+    order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+    desk = desk_worker()
+    with doomed("payments.admin.payments:receipt_record 1 after") as host, pytest.raises(requests.ConnectionError):
+        Visitor(host.url, desk).post(receipt_path(order), receipt_form(order))
+    again = Visitor(shop.url, desk).post(receipt_path(order), receipt_form(order))
+    assert again.status_code == 200
+    assert "recorded already" in again.text
+    assert Receipt.objects.count() == 1
+
+
+# ---- mail ------------------------------------------------------------------------------------------------------
+
+
+def all_sent() -> bool:
+    return not Notification.objects.exclude(state="sent").exists()
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_worker_killed_between_sending_and_marking(caller, shop, user, bowl, mail):
+    """The mail server has it, the outbox does not know: it goes out once more under the same id, and that is all."""
+    shop.worker.start(crash="django.core.mail.message:EmailMessage.send 1 after")
+    placed(caller(user).post("/orders/", order_body((bowl, 1))))
+    assert shop.worker.wait_gone() == -signal.SIGKILL
+    [row] = Notification.objects.all()
+    assert (row.state, len(mail.received)) == ("waiting", 1)
+    assert row.lease_until is not None
+    assert row.lease_until > timezone.now(), "nobody else may send it for now"
+    Notification.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    shop.worker.start()
+    wait_for(all_sent)
+    assert [one.to for one in mail.received] == [user.email] * 2
+    assert len({one.id for one in mail.received}) == 1
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_orders_without_a_worker_get_their_mails_later(caller, shop, buyers, bowl, mail):
+    users = buyers(5)
+    for user in users:
+        assert caller(user).post("/orders/", order_body((bowl, 1), method="cash_on_delivery")).status == 201
+    assert mail.received == []
+    shop.worker.start()
+    wait_for(all_sent)
+    assert Counter(one.to for one in mail.received) == {bowl.artisan.email: 5} | {user.email: 1 for user in users}
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_worker_told_to_stop_finishes_what_it_sends(caller, shop, buyers, bowl, mail):
+    mail.mood = "slow"
+    shop.worker.start()
+    users = buyers(6)
+    for user in users:
+        assert caller(user).post("/orders/", order_body((bowl, 1))).status == 201
+    wait_for(lambda: mail.received)
+    shop.worker.signal(signal.SIGTERM)
+    shop.worker.wait_gone(30)
+    sent = Notification.objects.filter(state="sent").count()
+    assert len(mail.received) == sent, "a mail went out and was not marked"
+    mail.mood = "good"
+    shop.worker.start()
+    wait_for(all_sent)
+    assert Counter(one.to for one in mail.received) == {user.email: 1 for user in users}
+
+
+# ---- deployment ------------------------------------------------------------------------------------------------
+
+
+def test_web_told_to_stop_keeps_every_promise(production, caller, buyers):
+    """SIGTERM while twenty buyers order without a pause: each 2xx has its order, and the processes end in time."""
+    bowl = ProductFactory.create(stock=5000)
+    people = [caller(user) for user in buyers(20)]
+    with production(MAX_OPEN_ORDERS="100000") as host:
+        host.web.start()
+        promised: list[str] = []
+
+        def order_on(buyer: Caller) -> None:
+            while (answer := buyer.post("/orders/", order_body((bowl, 1)))).status:
+                assert answer.status in {201, 503}, answer
+                if answer.is_good:
+                    promised.append(answer.body["order"]["id"])
+
+        def buy(_: object) -> None:
+            together([partial(order_on, person.at(host.port)) for person in people])
+
+        with meanwhile(buy):
+            wait_for(lambda: len(promised) >= 40)
+            host.web.signal(signal.SIGTERM)
+            assert host.web.wait_gone(30) == 0
+    kept = {str(pk) for pk in Order.objects.values_list("pk", flat=True)}
+    assert set(promised) <= kept
+    assert stock(bowl) == 5000 - len(kept)

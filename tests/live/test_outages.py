@@ -1,0 +1,217 @@
+"""Redis, the mail server and PostgreSQL fail while people buy: no order is lost, no buyer waits, mails come later."""
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
+from uuid import UUID
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+from redis import Redis
+
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.notifications.models import Notification
+from orders.models import Order
+from scripts.services import Server, redis_server
+from tests.live.conftest import database_url
+from tests.live.people import order_body
+from tests.live.runner import Answer, Caller, Shop, meanwhile, wait_for
+
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("fresh")]
+EXTRA = 2.0  # seconds that a buyer may wait longer than usual
+
+
+@pytest.fixture(scope="module")
+def redis(other_postgres) -> Iterator[Server]:
+    """This module's own, for queue and cache."""
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shop(other_postgres, redis: Server, mail_server, static_files, tmp_path_factory) -> Iterator[Shop]:
+    env = {"CELERY_BROKER_URL": redis.url, "CACHE_URL": redis.url.replace("redis", "rediscache", 1)}
+    env |= {"EMAIL_URL": mail_server.url, "MAX_OPEN_ORDERS": "1000"}
+    with Shop(tmp_path_factory.mktemp("outages"), database_url(), env) as shop:
+        shop.start()
+        yield shop
+
+
+@pytest.fixture
+def bowl(fresh) -> Product:
+    return ProductFactory.create(stock=5000)
+
+
+@pytest.fixture
+def order(bowl, caller, buyers) -> Callable[[], tuple[Answer, str]]:
+    """Places an order; the answer and the address that its mail goes to. By turns users and guests."""
+    turns = cycle([True, False])
+
+    def place() -> tuple[Answer, str]:
+        if next(turns):
+            [user] = buyers(1)
+            return caller(user).post("/orders/", order_body((bowl, 1))), user.email
+        email = f"guest{time.monotonic_ns()}@example.test"
+        return caller().post("/orders/", order_body((bowl, 1), customer_email=email)), email
+
+    return place
+
+
+@pytest.fixture
+def all_sent(shop: Shop) -> Callable[[], bool]:
+    def check() -> bool:
+        shop.worker.revive()  # a worker whose broker goes away may end; every deployment starts it again
+        return not Notification.objects.exclude(state="sent").exists()
+
+    return check
+
+
+def try_again_now() -> None:
+    """Instead of waiting for the back-off."""
+    Notification.objects.exclude(state="sent").update(next_try_at=timezone.now(), lease_until=None)
+
+
+# ---- Redis -----------------------------------------------------------------------------------------------------
+
+
+def test_redis_down_costs_no_order_and_little_time(order, redis, shop, mail, all_sent):
+    usual = max(order()[0].seconds for _ in range(4))
+    redis.stop()
+    try:
+        made = [order() for _ in range(6)]
+    finally:
+        redis.start()
+    assert [answer.status for answer, _ in made] == [201] * 6
+    assert max(answer.seconds for answer, _ in made) < usual + EXTRA
+    wait_for(all_sent)
+    assert {email for _, email in made} <= {one.to for one in mail.received}
+
+
+def test_redis_that_hangs_costs_no_order_and_little_time(order, redis, shop, mail, all_sent):
+    usual = max(order()[0].seconds for _ in range(4))
+    assert redis.process is not None
+    redis.process.send_signal(signal.SIGSTOP)
+    try:
+        made = [order() for _ in range(6)]
+    finally:
+        redis.process.send_signal(signal.SIGCONT)
+    assert [answer.status for answer, _ in made] == [201] * 6
+    assert max(answer.seconds for answer, _ in made) < usual + EXTRA + 0.5
+    wait_for(all_sent)
+
+
+def test_redis_flushed_loses_no_mail(order, redis, shop, mail, all_sent):
+    """Everything that rang is forgotten; the sweeper finds the rows."""
+    shop.worker.kill()
+    client, made = Redis.from_url(redis.url), [order() for _ in range(4)]
+    wait_for(lambda: client.llen("celery") or made.append(order()), told="nobody rings")
+    client.flushall()
+    shop.worker.start()
+    wait_for(all_sent)
+    assert Counter(one.to for one in mail.received) == {email: 1 for _, email in made}
+
+
+# ---- mail server -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mood", "told"),
+    [("refuse", "421"), ("hang", "timed out"), ("drop", "SMTPServerDisconnected|closed|Disconnected")],
+)
+def test_bad_mail_server_delays_mails_only(order, mail, shop, all_sent, mood, told):
+    usual = max(order()[0].seconds for _ in range(2))
+    wait_for(all_sent)
+    mail.received.clear()
+    mail.mood = mood
+    answer, email = order()
+    assert answer.status == 201
+    assert answer.seconds < usual + EXTRA
+    row = Notification.objects.get(recipient=email)
+    wait_for(lambda: row.refresh_from_db() or row.tries)
+    assert row.state == "waiting"
+    assert any(word in row.last_error for word in told.split("|")), row.last_error
+    mail.mood = "good"
+    try_again_now()
+    wait_for(all_sent)
+    copies = [one for one in mail.received if one.to == email]
+    assert len(copies) == (2 if mood == "drop" else 1)
+    assert len({one.id for one in copies}) == 1
+
+
+# ---- PostgreSQL ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Load:
+    """About five checkouts a second, each by a client that does not wait for the others."""
+
+    people: list[Caller]
+    bowl: Product
+    answers: list[tuple[float, Answer]] = field(default_factory=list)
+
+    def run(self, stop: threading.Event) -> None:
+        threads = []
+        for person in cycle(self.people):
+            thread = threading.Thread(target=self.order, args=(person.at(person.port),), daemon=True)
+            thread.start()
+            threads.append(thread)
+            if stop.wait(0.2):
+                break
+        for thread in threads:
+            thread.join(30)
+
+    def order(self, person: Caller) -> None:
+        sent = time.monotonic()
+        self.answers.append((sent, person.post("/orders/", order_body((self.bowl, 1)))))
+
+    def statuses(self, since: float, until: float) -> Counter[int]:
+        return Counter(answer.status for sent, answer in self.answers if since <= sent < until)
+
+
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGINT, id="restarted"), pytest.param(signal.SIGQUIT, id="stopped at once")]
+)
+def test_postgres_fails_under_load(other_postgres, bowl, caller, buyers, shop, how):
+    """503 while it is away, well within ten seconds, and every order that was promised is there."""
+    load = Load([caller(user) for user in buyers(10)], bowl)
+    began = time.monotonic()
+    with meanwhile(load.run):
+        wait_for(lambda: len(load.answers) >= 10)
+        gone = time.monotonic()
+        other_postgres.stop(how)
+        time.sleep(1)
+        other_postgres.start()
+        back = time.monotonic()
+        connections.close_all()
+        time.sleep(5)
+    ended = time.monotonic()
+    assert set(load.statuses(began, gone - 1)) == {201}
+    assert set(load.statuses(gone - 1, ended)) <= {201, 502, 503}
+    assert load.statuses(gone, back)[503], "nobody noticed"
+    assert set(load.statuses(back + 2, ended)) == {201}
+    promised = {UUID(answer.body["id"]) for _, answer in load.answers if answer.is_good}
+    kept = set(Order.objects.values_list("pk", flat=True))
+    assert promised <= kept
+    assert Product.objects.get(pk=bowl.pk).stock == 5000 - len(kept)
+
+
+def test_pages_without_a_database_say_so(other_postgres, shop, bowl):
+    other_postgres.stop()
+    try:
+        guest = Caller(shop.port)
+        page = guest.call("GET", "/")
+        api = guest.call("GET", "/products/")
+        ready, live = guest.call("GET", "/health/ready"), guest.call("GET", "/health/live")
+    finally:
+        other_postgres.start()
+        connections.close_all()
+    assert (page.status, api.status, ready.status, live.status) == (503, 503, 503, 200)
+    assert b"<html" in page.body
+    assert api.body["retryable"] is True
+    assert api.headers["Retry-After"]

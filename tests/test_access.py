@@ -1,0 +1,258 @@
+"""Who gets which answer from which route. A route without a line here fails the test."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RegexPattern
+
+from payments.methods import PaymentMethod
+from payments.tests.factories import start
+from tests.dump import dump
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+ROLES = ("anonymous", "owner", "stranger", "seller", "intern", "staff")
+
+# Route: method, address, then the answers in the order of ROLES ("login" is a redirect to the sign-in page).
+# The seller has a parcel in the order; the intern is staff without a job; staff have the desks of money and orders.
+ACCESS = """
+catalog:product_list                 get  /                                        200 200 200 200 200 200
+catalog:product                      get  /shop/products/{slug}/                   200 200 200 200 200 200
+catalog:artisan                      get  /shop/artisans/{artisan}/                200 200 200 200 200 200
+shop/                                get  /shop/                                   302 302 302 302 302 302
+carts:cart                           get  /shop/cart/                              200 200 200 200 200 200
+carts:item_add                       get  /shop/cart/items/                        405 405 405 405 405 405
+carts:item_update                    post /shop/cart/items/{item}/                 404 302 404 404 404 404
+carts:accept                         get  /shop/cart/accept/                       405 405 405 405 405 405
+carts:checkout                       get  /shop/checkout/                          302 302 302 302 302 302
+carts:checkout_details               get  /shop/checkout/details/                  302 200 302 302 302 302
+carts:checkout_delivery              get  /shop/checkout/delivery/                 302 302 302 302 302 302
+carts:checkout_payment               get  /shop/checkout/payment/                  302 302 302 302 302 302
+carts:checkout_check                 get  /shop/checkout/check/                    302 302 302 302 302 302
+payments:order_find                  get  /shop/orders/find/                       200 200 200 200 200 200
+payments:order                       get  /shop/orders/{token}/                    200 200 200 200 200 200
+payments:mailbox                     get  /shop/orders/{token}/mailbox/            405 405 405 405 405 405
+payments:order_pay                   get  /shop/orders/{token}/pay/                302 302 302 302 302 302
+payments:order_history               get  /shop/account/orders/                    login 200 200 200 200 200
+payments:order_cancel                get  /shop/account/orders/{order}/cancel/     login 200 404 404 404 404
+orders:parcel_list                   get  /shop/artisan/parcels/                   login 404 404 200 404 404
+orders:parcel                        get  /shop/artisan/parcels/{parcel}/          login 404 404 200 404 404
+account_login                        get  /shop/account/login/                     200 302 302 302 302 302
+account_logout                       get  /shop/account/logout/                    302 200 200 200 200 200
+account_inactive                     get  /shop/account/inactive/                  200 200 200 200 200 200
+account_signup                       get  /shop/account/signup/                    200 302 302 302 302 302
+account_reauthenticate               get  /shop/account/reauthenticate/            login 200 200 200 200 200
+account_email                        get  /shop/account/email/                     login 200 200 200 200 200
+account_email_verification_sent      get  /shop/account/confirm-email/             200 200 200 200 200 200
+account_change_password              get  /shop/account/password/change/           login 200 200 200 200 200
+account_set_password                 get  /shop/account/password/set/              login 302 302 302 302 302
+account_reset_password               get  /shop/account/password/reset/            200 200 200 200 200 200
+account_confirm_login_code           get  /shop/account/login/code/confirm/        login 302 302 302 302 302
+account_confirm_email                get  /shop/account/confirm-email/x:y/         200 200 200 200 200 200
+account_reset_password_from_key_done get  /shop/account/password/reset/key/done/   200 200 200 200 200 200
+account_reset_password_from_key      get  /shop/account/password/reset/key/x-y/    200 200 200 200 200 200
+account_reset_password_done          get  /shop/account/password/reset/done/       200 200 200 200 200 200
+health_live                          get  /health/live                             200 200 200 200 200 200
+health_ready                         get  /health/ready                            200 200 200 200 200 200
+api_register                         post /auth/register                           400 400 400 400 400 400
+api_token                            post /auth/token                              400 400 400 400 400 400
+api_logout                           get  /auth/logout                             401 405 405 405 405 405
+api_me                               get  /auth/me                                 401 200 200 200 200 200
+api_product-list                     get  /products                                200 200 200 200 200 200
+api_product-detail                   get  /products/{product}                      200 200 200 200 200 200
+api_artisan-list                     get  /artisans                                200 200 200 200 200 200
+api_artisan-detail                   get  /artisans/{artisan_id}                   200 200 200 200 200 200
+api_cart-list                        get  /carts                                   401 405 405 405 405 405
+api_cart-detail                      get  /carts/{cart}                            401 200 404 404 404 404
+api_cart-checkout                    post /carts/{cart}/checkout                   401 400 400 400 400 400
+api_cart-checkout-summary            get  /carts/{cart}/checkout/summary           401 200 404 404 404 404
+api_cart-checkout-validate           get  /carts/{cart}/checkout/validate          401 200 404 404 404 404
+api_cart-item                        put  /carts/{cart}/items/{item}               401 400 400 400 400 400
+api_cart-items                       post /carts/{cart}/items                      401 400 400 400 400 400
+api_order-list                       get  /orders                                  401 200 200 200 200 200
+api_order-detail                     get  /orders/{order}                          401 200 404 404 404 404
+api_order-cancel                     get  /orders/{order}/cancel                   401 405 405 405 405 405
+api_payment-list                     get  /payments                                401 200 200 200 200 200
+api_payment-intents                  post /payments/intents                        401 400 400 400 400 400
+api_payment-detail                   get  /payments/{payment}                      401 200 404 404 404 404
+api_not_found                        get  /orders/none/none                        404 404 404 404 404 404
+"""
+
+# Requests that would change something: only the owner may, for all others it is as if the thing did not exist.
+WRITES = [
+    ("put", "/carts/{cart}/items/{item}", {"quantity": 3}, "401 200 404 404 404 404"),
+    ("delete", "/carts/{cart}/items/{item}", None, "401 200 404 404 404 404"),
+    ("post", "/carts/{cart}/items", {"product_id": "{product}"}, "401 201 404 404 404 404"),
+    ("post", "/carts/{cart}/checkout", {"shipping_address": "x", "payment_method": "check"}, "401 201 404 404 404 404"),
+    ("post", "/orders/{order}/cancel", {"reason": "x"}, "401 200 404 404 404 404"),
+    ("post", "/payments/intents", {"order_id": "{unpaid}", "payment_method": "check"}, "401 201 404 404 404 404"),
+]
+
+
+def routes(patterns: list[URLPattern | URLResolver], prefix: str = "", space: str = "") -> Iterator[tuple[str, str]]:
+    for pattern in patterns:
+        where = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, where, f"{pattern.namespace}:" if pattern.namespace else space)
+        else:
+            yield f"{space}{pattern.name}" if pattern.name else where, where
+
+
+def ours() -> dict[str, str]:
+    return {name: where for name, where in routes(get_resolver().url_patterns) if not where.startswith("admin/")}
+
+
+@pytest.fixture
+def clients(shopper, stranger, seller, powerless_staff, staff, browser, api):
+    people = [None, shopper, stranger, seller, powerless_staff, staff]
+    pages = dict(zip(ROLES, map(browser, people), strict=True))
+    return lambda address: (
+        dict(zip(ROLES, map(api, people), strict=True)) if address.startswith(settings.API_PREFIXES) else pages
+    )
+
+
+@pytest.fixture
+def things(shopper, bowl, api, monkeypatch) -> dict[str, object]:
+    """The owner's cart, two orders, payment and parcel; one is released, so that the seller may see the parcel."""
+    monkeypatch.setattr(settings, "MAX_OPEN_ORDERS", 9)
+    payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
+    order = payment.order
+    cart = api(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
+    return {
+        "slug": bowl.slug,
+        "product": bowl.pk,
+        "artisan": bowl.artisan.slug,
+        "artisan_id": bowl.artisan_id,
+        "cart": cart["id"],
+        "item": cart["items"][0]["id"],
+        "order": order.pk,
+        "token": order.access_token,
+        "unpaid": start(pieces={bowl: 1}, user=shopper).order_id,
+        "payment": payment.pk,
+        "parcel": order.parcels.get().pk,
+    }
+
+
+def lines() -> dict[str, list[str]]:
+    return {words[0]: words[1:] for words in map(str.split, ACCESS.strip().splitlines())}
+
+
+def told(answer) -> str:
+    is_sign_in = answer.status_code == 302 and "/account/login/" in answer["Location"]
+    return "login" if is_sign_in else str(answer.status_code)
+
+
+def test_every_route_has_a_line():
+    assert set(lines()) == set(ours())
+
+
+@pytest.mark.parametrize("name", lines())
+def test_route_answers_each_role_as_written(clients, things, name):
+    method, address, *wanted = lines()[name]
+
+    answers = {
+        role: told(getattr(client, method)(address.format(**things))) for role, client in clients(address).items()
+    }
+
+    assert answers == dict(zip(ROLES, wanted, strict=True))
+
+
+@pytest.mark.parametrize(("method", "address", "body", "wanted"), WRITES, ids=[f"{w[0]} {w[1]}" for w in WRITES])
+def test_only_the_owner_changes_things(clients, things, method, address, body, wanted):
+    body = body and {name: str(value).format(**things) for name, value in body.items()}
+    people = clients(address)
+    for role, status in list(zip(ROLES, wanted.split(), strict=True))[::-1]:
+        before = dump()
+        answer = getattr(people[role], method)(address.format(**things), body)
+        assert str(answer.status_code) == status, (role, answer.content)
+        assert (dump() == before) == (role != "owner"), role
+
+
+@pytest.mark.parametrize("address", ["/orders/{}", "/payments/{}", "/carts/{}", "/carts/{}/checkout/summary", "/products/{}"])
+def test_foreign_thing_answers_like_a_missing_one(api, stranger, things, address):
+    kind = address.split("/")[1].rstrip("s")
+    client = api(stranger)
+    foreign = things[kind] if kind != "product" else uuid4()
+
+    answers = [client.get(address.format(key)) for key in (foreign, uuid4())]
+
+    bodies = [{k: v for k, v in answer.json().items() if k != "request_id"} for answer in answers]
+    assert answers[0].status_code == answers[1].status_code == 404
+    assert bodies[0] == bodies[1]
+
+
+def test_nobody_owns_what_has_no_owner(api, stranger, bowl):
+    """Guest carts and orders have no user; an account, a garbage token or an empty one match none of them."""
+    guest = api().post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
+    order = start().order
+
+    for client in (api(stranger), api(cart="x"), api(order="x"), api(stranger, cart="", order="x")):
+        for address in (f"/carts/{guest['id']}", f"/orders/{order.pk}"):
+            assert client.get(address).status_code in {401, 404}
+        for address in ("/orders/", "/payments/"):
+            answer = client.get(address)
+            assert answer.status_code == 401 or answer.json()["results"] == []
+
+
+# ---- the office --------------------------------------------------------------------------------------------
+
+# Pages of the office that need no job: the start, the way out, the own password, the search box.
+FOR_ALL_STAFF = {"index", "logout", "password_change", "password_change_done", "jsi18n", "search", "login"}
+
+
+def office() -> list[tuple[str, str]]:
+    return sorted((n.removeprefix("admin:"), w) for n, w in routes(get_resolver().url_patterns) if w.startswith("admin/"))
+
+
+def address_of(where: str, things: dict[str, object]) -> str:
+    """The route with real keys where it wants some."""
+    app = where.split("/")[1]
+    key = {"payments": things["payment"], "orders": things["order"], "catalog": things["product"]}.get(app, uuid4())
+    address = where
+    for hole in ("<path:object_id>", "<uuid:pk>", "<id>", "<path:content_type_id>"):
+        address = address.replace(hole, str(key))
+    return "/" + (address.split("^")[0] if "^" in address or "(" in address else address)
+
+
+def test_office_is_closed_to_everybody_else(browser, shopper, seller, things):
+    before = dump()
+    for user in (None, shopper, seller):
+        client = browser(user)
+        for name, where in office():
+            if name in {"login", "logout"}:
+                continue
+            for method in ("get", "post"):
+                answer = getattr(client, method)(address_of(where, things))
+                assert answer.status_code in {302, 403, 404}, (user, where)
+                assert answer.status_code != 302 or "login" in answer["Location"], (user, where, answer["Location"])
+    assert dump() == before
+
+
+def test_staff_without_a_job_see_the_door_and_nothing_behind_it(browser, powerless_staff, things):
+    client, before = browser(powerless_staff), dump()
+    for name, where in office():
+        if name in FOR_ALL_STAFF or "(?P<" in where:
+            continue
+        for method in ("get", "post"):
+            answer = getattr(client, method)(address_of(where, things))
+            assert answer.status_code in {302, 403, 404, 405}, (name, where, method, answer.status_code)
+            if answer.status_code == 302:
+                assert answer["Location"].endswith(("/admin/", "/change/")) or "login" in answer["Location"], where
+    assert dump() == before
+
+
+def test_regular_expressions_of_routes_stay_inside_one_segment():
+    for resolver in get_resolver().url_patterns:
+        if isinstance(resolver, URLPattern) and isinstance(resolver.pattern, RegexPattern):
+            assert str(resolver.pattern).startswith("^"), resolver
+
+
+def test_session_of_the_office_opens_nothing_in_the_api(browser, admin_user, things):
+    client: Client = browser(admin_user)
+
+    assert client.get(f"/orders/{things['order']}").status_code == 401
+    assert client.post(f"/orders/{things['order']}/cancel", {}).status_code == 401

@@ -1,0 +1,128 @@
+"""What holds for the code as a whole."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from celery import current_app
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.db import models
+from django.db.models.fields.related import RelatedField
+
+from artisans.audit.services import Action
+from orders.statuses import ORDER_TRANSITIONS, PARCEL_TRANSITIONS, OrderStatus, ParcelStatus
+from payments.methods import OFFERED, SPECS, PaymentMethod
+from payments.providers.manual_provider import BUILDERS
+from payments.statuses import PAYMENT_TRANSITIONS, REFUND_TRANSITIONS, PaymentStatus, RefundStatus
+from tests.dump import LABELS
+
+PACKAGES = ("artisans", "orders", "payments", "carts")
+MODELS = [model for label in LABELS for model in apps.get_app_config(label).get_models()]
+FIELDS = [(model, field) for model in MODELS for field in model._meta.get_fields() if isinstance(field, models.Field)]
+
+
+def sources() -> list[Path]:
+    found = [path for package in PACKAGES for path in Path(settings.BASE_DIR, package).rglob("*.py")]
+    return [path for path in found if not {"tests", "migrations"} & set(path.parts)]
+
+
+def test_money_is_no_float_and_no_decimal_in_the_database():
+    """SQLite keeps decimals as floats; a valid refund could be refused there."""
+    for model, field in FIELDS:
+        assert not isinstance(field, models.FloatField | models.DecimalField), (model, field)
+        if field.name.endswith("_minor"):
+            assert isinstance(field, models.BigIntegerField), (model, field)
+
+
+def test_every_amount_stands_beside_its_currency():
+    for model in MODELS:
+        names = {field.name for field in model._meta.get_fields()}
+        if any(name.endswith("_minor") for name in names):
+            assert names & {"currency", "seen_currency"}, model
+
+
+def test_keys_are_wide():
+    for model in MODELS:
+        kind = model._meta.pk
+        narrow = isinstance(kind, models.AutoField) and not isinstance(kind, models.BigAutoField)
+        assert not narrow or model.__name__ in {"StoreRules", "Category"}, (model, kind)
+
+
+def test_people_and_money_are_never_deleted_by_the_way():
+    for model, field in FIELDS:
+        if isinstance(field, RelatedField) and field.many_to_one and model._meta.app_label in {"orders", "payments", "audit"}:
+            assert field.remote_field.on_delete is models.PROTECT, (model, field)
+
+
+@pytest.mark.parametrize(
+    ("table", "statuses"),
+    [
+        (ORDER_TRANSITIONS, OrderStatus),
+        (PARCEL_TRANSITIONS, ParcelStatus),
+        (PAYMENT_TRANSITIONS, PaymentStatus),
+        (REFUND_TRANSITIONS, RefundStatus),
+    ],
+)
+def test_transition_tables_are_total(table, statuses):
+    assert set(table) == set(statuses)
+    assert set().union(*table.values()) <= set(statuses)
+
+
+def test_every_method_has_a_provider_and_every_offered_one_its_instructions():
+    assert set(SPECS) == set(PaymentMethod)
+    assert {method.value for method in OFFERED} == set(BUILDERS)
+
+
+def test_every_task_of_the_timetable_is_registered():
+    for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
+        assert entry["task"] in current_app.tasks, name
+
+
+def test_every_task_that_is_rung_for_exists():
+    for path in sources():
+        for task in re.findall(r'run_after_commit\(\s*"([^"]+)"', path.read_text()):
+            assert task in current_app.tasks, (path, task)
+
+
+def test_statuses_are_set_by_their_one_door_only():
+    """`x.status = …` stands in the function that writes the history, nowhere else."""
+    doors = {"order_move", "parcel_move", "payment_move", "cart_checkout", "cart_merge"}
+    for path in sources():
+        for function in [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]:
+            for node in ast.walk(function):
+                targets = node.targets if isinstance(node, ast.Assign) else []
+                flat = [t for target in targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])]
+                if any(isinstance(t, ast.Attribute) and t.attr == "status" for t in flat):
+                    assert function.name in doors, (path, function.name)
+
+
+def test_every_audit_action_is_used():
+    text = "".join(path.read_text() for path in sources() if path.name != "services.py" or "audit" not in path.parts)
+    for action in Action:
+        assert f"Action.{action.name}" in text, action
+
+
+def test_no_float_arithmetic_on_money():
+    for path in sources():
+        text = path.read_text()
+        assert not re.search(r"\bfloat\(|\bround\(", text), path
+
+
+@pytest.mark.django_db
+def test_migrations_are_complete():
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_templates_mark_nothing_safe_and_write_no_amount_by_hand():
+    for path in Path(settings.BASE_DIR, "templates").rglob("*"):
+        if path.suffix not in {".html", ".txt"}:
+            continue
+        text = path.read_text()
+        assert not re.search(r"floatformat|_minor\b", text), path
+        unsafe = re.findall(r"\{\{[^}]*\|\s*safe[^}]*\}\}", text)
+        assert unsafe in ([], ["{{ field.help_text|safe }}"]), (path, unsafe)
+        if path.suffix == ".html":
+            assert "autoescape off" not in text, path

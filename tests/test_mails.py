@@ -1,0 +1,193 @@
+"""Every mail that the shop sends, made by the fact that it tells: whole, equal in text and HTML, and discreet."""
+
+import re
+from datetime import timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.mail.backends.locmem import EmailBackend
+from django.test import Client
+from django.utils import timezone
+
+from artisans.notifications.models import Notification
+from artisans.notifications.rendering import render
+from orders.models import Order
+from orders.services import parcel_ship
+from payments.methods import PaymentMethod
+from payments.services.closing import order_cancel, order_expire
+from payments.services.manual import payment_reject
+from payments.tests.factories import give_back, record, reread, start
+from tests.html import page
+from tests.walk import Walk
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+AMOUNT = re.compile(r"[$€¥]\s?[\d,.]*\d")
+LINK = re.compile(r"https?://[^\s\"'<>)]+")
+KINDS = {path.name.removesuffix(".subject.txt") for path in Path(settings.BASE_DIR, "templates/emails").glob("*.subject.txt")}
+
+
+@pytest.fixture
+def all_mails(bowl, scarf, shopper, staff, seller, browser, time_machine) -> dict[str, Notification]:
+    """One of each kind, by the deeds of people."""
+    two = {bowl: 1, scarf: 2}
+    short = start(pieces=two, user=shopper, note="<b>ring</b> & wait")
+    record(short, "100.00", actor=staff)
+    record(short, "80.00", actor=staff, reference="STMT-2")
+    give_back(short, "1.00", actor=staff)
+    exact = start(pieces=two, email="guest@example.test")
+    record(exact, exact.amount.amount, actor=staff)
+    parcel_ship(parcel_id=exact.order.parcels.first().pk, carrier="USPS", tracking="T-<1>", actor=seller)
+    rejected = start(PaymentMethod.CHECK, two, user=shopper)
+    payment_reject(payment_id=rejected.pk, reason="The check <bounced> & came back.", actor=staff)
+    cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
+    order_cancel(order_id=cash.order_id, reason="kiln broke", actor=staff)
+    Client().post("/shop/orders/find/", {"order_number": exact.order.order_number, "email": "guest@example.test"})
+    lost = start(pieces={scarf: 1}, user=shopper)
+    time_machine.move_to(timezone.now() + timedelta(days=11))
+    order_expire(order_id=lost.order_id)
+    scarf.stock = 0
+    scarf.save()
+    record(reread(lost), lost.amount.amount, actor=staff)
+    return {row.kind: row for row in Notification.objects.order_by("created_at")}
+
+
+def text_of(html: str) -> str:
+    return page(html).one("body").text
+
+
+def test_every_template_has_a_deed_and_every_deed_a_template(all_mails):
+    assert set(all_mails) == KINDS
+
+
+def test_text_and_html_have_the_same_amounts_and_links(all_mails):
+    for kind, row in all_mails.items():
+        mail = render(row)
+        assert sorted(set(AMOUNT.findall(mail.text))) == sorted(set(AMOUNT.findall(text_of(mail.html)))), kind
+        assert set(LINK.findall(mail.text)) == set(LINK.findall(mail.html.replace("&amp;", "&"))), kind
+
+
+def test_subject_has_the_number_and_nothing_personal(all_mails, shopper):
+    for kind, row in all_mails.items():
+        subject = render(row).subject
+        assert re.match(r"Order [2-9A-HJ-NP-TV-Z]{9}: \S", subject), (kind, subject)
+        for secret in ("Lovelace", "@", "Pier", "555", shopper.name, "Moss bowl"):
+            assert secret not in subject, kind
+        assert len(subject) <= 78, "longer subjects are cut"
+
+
+def test_nothing_is_left_unfilled_or_unescaped(all_mails):
+    for kind, row in all_mails.items():
+        mail = render(row)
+        for part in (mail.subject, mail.text, mail.html):
+            assert not re.search(r"\{\{|\{%|None|Undefined|\[\]|&lt;b&gt;.*&lt;b&gt;&lt;b&gt;", part), (kind, part)
+        assert "<b>ring</b>" not in mail.html
+        assert "<bounced>" not in mail.html
+        assert "&lt;" not in mail.text, "text is not escaped"
+        assert "\n\n\n\n" not in mail.text, kind
+
+
+def test_what_people_wrote_arrives_as_they_wrote_it(all_mails):
+    new, rejected = render(all_mails["parcel_new"]), render(all_mails["payment_rejected"])
+
+    assert "The check <bounced> & came back." in rejected.text
+    assert "The check <bounced> & came back." in text_of(rejected.html)
+    assert "T-<1>" in render(all_mails["parcel_shipped"]).text
+    assert new.text
+
+
+def test_links_open_the_right_page_for_a_stranger_s_browser(all_mails):
+    for kind, row in all_mails.items():
+        if "order_link" not in row.context:
+            continue
+        order = Order.objects.get(pk=row.context["order_link"][0])
+        links = {link for link in LINK.findall(render(row).text) if "/shop/orders/" in link}
+        assert links, kind
+        for link in links:
+            answer = Client().get(link.removeprefix(settings.SITE_URL), follow=True)
+            assert answer.status_code == 200
+            assert order.order_number in page(answer).text
+
+
+def test_no_mail_tracks_or_loads_anything(all_mails):
+    for kind, row in all_mails.items():
+        html = render(row).html
+        assert "<img" not in html, kind
+        for link in LINK.findall(html):
+            assert link.startswith(settings.SITE_URL), (kind, link)
+
+
+def test_stored_context_holds_no_link_and_no_key(all_mails):
+    for row in Notification.objects.all():
+        assert "http" not in str(row.context), row.kind
+        assert "mailbox" not in str(row.context), row.kind
+
+
+def test_each_fact_is_told_once_though_everything_is_done_twice(all_mails, mails):
+    kinds = [(row.kind, row.dedupe_key) for row in Notification.objects.all()]
+    assert len(kinds) == len(set(kinds))
+    before = len(mails())
+
+    assert len(mails()) == before == len(kinds)
+
+
+def test_guest_finds_the_way_to_confirm_the_address(browser, bowl, mails):
+    order = Walk(browser()).buy("bank_transfer", bowl)
+
+    [mail] = mails("guest@example.test")
+
+    assert "?mailbox=" in mail.body
+    assert "?mailbox=" in mail.alternatives[0].content
+    assert order.order_number in mail.subject
+
+
+def test_signed_in_buyer_is_not_asked_to_confirm(browser, bowl, shopper, mails):
+    Walk(browser(shopper)).buy("bank_transfer", bowl, email=shopper.email)
+
+    assert "?mailbox=" not in mails(shopper.email)[0].body
+
+
+def test_dead_mail_server_never_undoes_an_order(browser, bowl, monkeypatch, mails, time_machine):
+    def refuse(self, messages):
+        raise ConnectionRefusedError
+
+    with monkeypatch.context() as dead:
+        dead.setattr(EmailBackend, "send_messages", refuse)
+        order = Walk(browser()).buy("bank_transfer", bowl)
+        assert mails() == []
+
+    assert order.status == "PENDING"
+    time_machine.move_to(timezone.now() + timedelta(minutes=2))
+    assert len(mails("guest@example.test")) == 1
+
+
+@pytest.mark.parametrize("name", ["Ada\r\nBcc: eve@example.test", "Ada\nX-Evil: 1"])
+def test_no_line_break_reaches_a_header(name, bowl, shopper, mails):
+    start(pieces={bowl: 1}, user=shopper, note=name)
+
+    for message in mails():
+        read = message_from_bytes(message.message().as_bytes(), policy=policy.default)
+        assert read["Bcc"] is None
+        assert read["X-Evil"] is None
+        assert "\n" not in message.subject
+
+
+def test_due_date_is_the_one_without_our_slack(shopper, mails):
+    payment = start(user=shopper)
+    told = timezone.localtime(payment.order.pay_by)
+
+    body = mails(shopper.email)[0].body
+
+    assert f"{told:%b}" in body
+    assert str(told.day) in body
+    assert (payment.order.expires_at - payment.order.pay_by).days == 3
+
+
+def test_cash_is_never_reminded_to_pay(shopper, mails):
+    start(PaymentMethod.CASH_ON_DELIVERY, user=shopper)
+
+    [mail] = mails(shopper.email)
+    assert "nothing to pay now" in mail.body
+    assert "Please pay by" not in mail.body
