@@ -1,7 +1,7 @@
 # The commands of this repository. The work itself is done in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test check format clean
+.PHONY: help setup run test check bench screenshots format clean
 
 # Byte code lies with everything else that is written here, below var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
@@ -22,9 +22,15 @@ test: setup ## Run all tests, on SQLite and on PostgreSQL, with crashes and brow
 check: setup ## Check format, lint, types, layers, migrations, settings, templates
 	@.venv/bin/python -m scripts.check
 
+bench: setup ## Measure orders per second beside a bare minimum
+	@.venv/bin/python -m bench
+
 format: setup ## Format the code and repair what the linter can
 	@.venv/bin/python -m ruff format --quiet
 	@.venv/bin/python -m ruff check --fix
 
 clean: ## Remove var/: database, mails, logs, caches of this machine
 	@rm -rf var
+
+screenshots: setup ## Picture every page of one purchase into docs/screenshots
+	@.venv/bin/python -m scripts.screenshots

@@ -1,0 +1,102 @@
+"""What an order costs, beside the least that it could cost: `make bench`, or `python -m bench --quick`."""
+
+import argparse
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from bench.client import JOURNEYS
+from bench.measure import Case, Counter, Load, Pair, run_both, statements
+from bench.report import report
+from bench.servers import Site, shop_and_floor
+
+LINES = (1, 5, 20)
+USUAL = 5  # lines of the orders that the limits are about
+CLIENTS = (1, 8)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to measure, in seconds of each stretch of load, and how often all of it is repeated."""
+
+    seconds: float
+    rounds: int
+    longest: int  # seconds after which the whole run is given up
+
+
+FULL = Plan(seconds=3.5, rounds=3, longest=300)
+QUICK = Plan(seconds=1.5, rounds=1, longest=150)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about a minute, less exact")
+    plan = QUICK if parser.parse_args().quick else FULL
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(plan.longest)
+    started = time.monotonic()
+    tell("Starting PostgreSQL, Redis, the shop and the floor …")
+    with shop_and_floor() as (shop, floor):
+        tell("Warming up …")
+        for case in every_case():
+            run_both(shop, floor, case, seconds=plan.seconds / 5)
+        counter = Counter(shop)
+        counts = {lines: statements(counter, lines) for lines in LINES}
+        loads = measure(shop, floor, plan)
+    misses = report(counts, loads, usual=USUAL)
+    verdict = f"{misses} limits are missed." if misses else "Every limit is kept."
+    tell(f"\n{verdict} {time.monotonic() - started:.0f} seconds.")
+    return int(misses > 0)
+
+
+def give_up(*_: object) -> None:
+    raise TimeoutError("Given up: the machine is too slow or too busy.")
+
+
+def tell(text: str) -> None:
+    print(text, flush=True)
+
+
+def every_case() -> list[Case]:
+    """With the usual lines for each number of clients, with other lines for many clients."""
+    usual = [Case(journey, USUAL, clients) for journey in JOURNEYS for clients in CLIENTS]
+    return usual + [
+        Case(journey, lines, max(CLIENTS)) for journey in JOURNEYS for lines in LINES if lines != USUAL
+    ]
+
+
+def measure(shop: Site, floor: Site, plan: Plan) -> dict[Case, Pair]:
+    """The cases with the usual lines in every round, the others in the last one."""
+    loads: dict[Case, Pair] = {}
+    for number in range(1, plan.rounds + 1):
+        refresh_statistics(shop, floor)
+        for case in every_case():
+            if case.lines != USUAL and number != plan.rounds:
+                continue
+            tell(
+                f"Round {number} of {plan.rounds}: {case.journey.name}, {case.lines} lines, {case.clients} clients …"
+            )
+            now = run_both(shop, floor, case, seconds=plan.seconds)
+            before = loads.get(case, Pair(Load(), Load()))
+            loads[case] = Pair(before.shop + now.shop, before.floor + now.floor)
+    return loads
+
+
+def refresh_statistics(*sites: Site) -> None:
+    """The tables grow faster here than autovacuum looks at them."""
+    for site in sites:
+        with psycopg.connect(site.database, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
+    except TimeoutError as problem:
+        sys.exit(str(problem))

@@ -1,0 +1,93 @@
+"""Buyers as programs: one kept connection each, and the ways from the first product to the placed order."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any
+
+CHECKOUT = {
+    "shipping_address": {
+        "name": "Ada Lovelace",
+        "line1": "12 Pier Road",
+        "city": "Astoria",
+        "postal_code": "97103",
+        "country": "US",
+    },
+    "payment_method": "bank_transfer",
+}
+
+
+class Refused(Exception):
+    """An answer that is no success."""
+
+
+class Client:
+    """`prefix` stands before every path; `placed_in` is how long the last placing request took, in seconds."""
+
+    def __init__(self, port: int, prefix: str = "") -> None:
+        self.connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        self.prefix = prefix
+        self.headers: dict[str, str] = {}
+        self.placed_in = 0.0
+
+    def become(self, token: str) -> None:
+        """Another buyer in another network, as the proxy before a real shop reports it."""
+        network = f"10.{random.randrange(256)}.{random.randrange(256)}.1"  # noqa: S311  # spread, not secrecy
+        self.headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": network}
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        sent = None if body is None else json.dumps(body)
+        headers = self.headers | ({"Content-Type": "application/json"} if sent else {})
+        self.connection.request(method, self.prefix + path, sent, headers)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        if not 200 <= answer.status < 300:  # noqa: PLR2004
+            raise Refused(f"{method} {path}: {answer.status} {text[:500]!r}")
+        return json.loads(text)
+
+    def place(self, path: str, body: Any) -> None:
+        started = time.perf_counter()
+        self.call("POST", path, body)
+        self.placed_in = time.perf_counter() - started
+
+
+def items_of(products: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"product_id": product, "quantity": 1} for product in products]
+
+
+def one_by_one(client: Client, products: Sequence[str]) -> None:
+    cart = client.call("POST", "/carts/", {})["id"]
+    for item in items_of(products):
+        client.call("POST", f"/carts/{cart}/items", item)
+    client.place(f"/carts/{cart}/checkout", CHECKOUT)
+
+
+def three_requests(client: Client, products: Sequence[str]) -> None:
+    cart = client.call("POST", "/carts/", {})["id"]
+    client.call("POST", f"/carts/{cart}/items", items_of(products))
+    client.place(f"/carts/{cart}/checkout", CHECKOUT)
+
+
+def one_call(client: Client, products: Sequence[str]) -> None:
+    client.place("/orders/", CHECKOUT | {"order_items": items_of(products)})
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A way to order, the floor it is held against, and how many times its CPU it may cost."""
+
+    name: str
+    order: Callable[[Client, Sequence[str]], None]
+    floor: str
+    limit: float
+    floor_prefix: str = ""
+
+
+JOURNEYS = (
+    Journey("one by one", one_by_one, floor="journey", limit=1.5),
+    Journey("three requests", three_requests, floor="lean-bulk", limit=2.0, floor_prefix="/lean"),
+    Journey("one call", one_call, floor="drf", limit=2.0),
+)
