@@ -147,7 +147,7 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 if CACHES["default"]["BACKEND"].endswith("RedisCache"):
     CACHES["default"] |= {
         "BACKEND": "artisans.core.cache.OptionalRedisCache",
-        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": None},
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": None},
     }
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{VAR_DIR / 'mail'}")

@@ -205,7 +205,11 @@ def after_the_cart(request: HttpRequest, principal: Principal) -> HttpResponse:
     except ValueError:
         last = None
     if last is None or last.order is None:
-        text = "That page belonged to another cart; nothing was ordered by it." if named else "Your cart is empty."
+        text = (
+            "That page belonged to another cart; nothing was ordered by it."
+            if named
+            else "Your cart is empty."
+        )
         messages.info(request, text)
         return redirect("carts:cart")
     return redirect("payments:order", token=last.order.access_token)

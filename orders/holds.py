@@ -75,4 +75,7 @@ def lock(*names: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             ordered = sorted(filter(None, names))
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) name", [ordered])
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) name",
+                [ordered],
+            )

@@ -179,7 +179,11 @@ class Order(BaseModel):
         A refund of a paid order is given, it is not owed again; a returned part payment is.
         """
         was_paid = self.received_minor >= self.total_minor and self.status != OrderStatus.PENDING
-        owed = 0 if was_paid or not self.is_alive else self.total_minor - self.received_minor + self.refunded_minor
+        owed = (
+            0
+            if was_paid or not self.is_alive
+            else self.total_minor - self.received_minor + self.refunded_minor
+        )
         return self.money(max(0, owed))
 
     @property

@@ -37,7 +37,6 @@ from payments.states import State, state_of
 from payments.statuses import PaymentStatus, RefundStatus
 
 
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """A line of the order's story, as its buyer reads it."""
@@ -229,7 +228,9 @@ def order_find(request: HttpRequest) -> HttpResponse:
         sent = True
         order = Order.objects.filter(order_number=data["order_number"], email=data["email"].lower()).first()
         if order is not None:
-            once = f"{timezone.now():%Y%m%d%H}:{order.token_version}"  # an hour, or since the links were revoked
+            once = (
+                f"{timezone.now():%Y%m%d%H}:{order.token_version}"  # an hour, or since the links were revoked
+            )
             lines = list(order.lines.all())
             notifications_queue(order_mail("order_find", order, lines=lines, store=store_rules(), key=once))
     return render(request, "payments/order_find.html", {"form": form, "sent": sent})

@@ -6,7 +6,9 @@ from html.parser import HTMLParser
 
 from django.http import HttpResponse
 
-VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
 
 
 @dataclass
@@ -18,7 +20,9 @@ class Node:
     @property
     def text(self) -> str:
         """All text below, white space folded."""
-        return " ".join("".join(part if isinstance(part, str) else f" {part.text} " for part in self.inside).split())
+        return " ".join(
+            "".join(part if isinstance(part, str) else f" {part.text} " for part in self.inside).split()
+        )
 
     def walk(self) -> "Iterator[Node]":
         yield self

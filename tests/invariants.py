@@ -35,7 +35,9 @@ def by_order(rows):
 
 def check_sums(order: Order, lines: list[OrderLine], parcels: list[Parcel]) -> None:
     assert lines, f"{order}: an order without lines"
-    assert order.total_minor == order.subtotal_minor + order.tax_minor + order.shipping_minor, f"{order}: total"
+    assert order.total_minor == order.subtotal_minor + order.tax_minor + order.shipping_minor, (
+        f"{order}: total"
+    )
     assert order.subtotal_minor == sum(line.line_total_minor for line in lines), f"{order}: subtotal of lines"
     assert order.tax_minor == sum(line.tax_minor for line in lines), f"{order}: tax of lines"
     for amount in AMOUNTS:
@@ -81,7 +83,9 @@ def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
                 returned = moves[line.pk].pop((StockMoveKind.RETURN, round_), 0)
                 wanted = line.quantity if round_ < order.stock_round or is_back else 0
                 assert taken == -line.quantity, f"{order}: round {round_} took {taken} of {line}"
-                assert returned == wanted, f"{order} ({order.status}): round {round_} returned {returned} of {line}"
+                assert returned == wanted, (
+                    f"{order} ({order.status}): round {round_} returned {returned} of {line}"
+                )
             assert not moves[line.pk], f"{order}: moves of rounds that never were"
 
 
@@ -96,7 +100,9 @@ def check_payments(payments: list[Payment]) -> None:
             assert payment.received_minor == received[payment.pk], f"{payment}: receipts"
         assert payment.refunded_minor == refunded[payment.pk], f"{payment}: refunds"
         if payment.status in SETTLED:
-            assert payment.received_minor >= payment.amount_minor, f"{payment}: {payment.status} without the money"
+            assert payment.received_minor >= payment.amount_minor, (
+                f"{payment}: {payment.status} without the money"
+            )
         kept = payment.received_minor - payment.refunded_minor
         if payment.status == PaymentStatus.COMPLETED:
             assert kept >= payment.amount_minor, f"{payment}: completed, but money went back"
@@ -112,7 +118,7 @@ def check_history() -> None:
         (PaymentRefund, RefundTransition, "refund"),
         (Parcel, ParcelTransition, "parcel"),
     ):
-        told = {pk: "" for pk in model.objects.values_list("pk", flat=True)}
+        told = dict.fromkeys(model.objects.values_list("pk", flat=True), "")
         if model is Parcel:  # a parcel's history begins with its first change
             told = dict.fromkeys(told, ParcelStatus.NEW.value)
         for row in history.objects.order_by("id").values(f"{name}_id", "old", "new"):

@@ -87,23 +87,39 @@ WRITES = [
     ("put", "/carts/{cart}/items/{item}", {"quantity": 3}, "401 200 404 404 404 404"),
     ("delete", "/carts/{cart}/items/{item}", None, "401 200 404 404 404 404"),
     ("post", "/carts/{cart}/items", {"product_id": "{product}"}, "401 201 404 404 404 404"),
-    ("post", "/carts/{cart}/checkout", {"shipping_address": "x", "payment_method": "check"}, "401 201 404 404 404 404"),
+    (
+        "post",
+        "/carts/{cart}/checkout",
+        {"shipping_address": "x", "payment_method": "check"},
+        "401 201 404 404 404 404",
+    ),
     ("post", "/orders/{order}/cancel", {"reason": "x"}, "401 200 404 404 404 404"),
-    ("post", "/payments/intents", {"order_id": "{unpaid}", "payment_method": "check"}, "401 201 404 404 404 404"),
+    (
+        "post",
+        "/payments/intents",
+        {"order_id": "{unpaid}", "payment_method": "check"},
+        "401 201 404 404 404 404",
+    ),
 ]
 
 
-def routes(patterns: list[URLPattern | URLResolver], prefix: str = "", space: str = "") -> Iterator[tuple[str, str]]:
+def routes(
+    patterns: list[URLPattern | URLResolver], prefix: str = "", space: str = ""
+) -> Iterator[tuple[str, str]]:
     for pattern in patterns:
         where = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            yield from routes(pattern.url_patterns, where, f"{pattern.namespace}:" if pattern.namespace else space)
+            yield from routes(
+                pattern.url_patterns, where, f"{pattern.namespace}:" if pattern.namespace else space
+            )
         else:
             yield f"{space}{pattern.name}" if pattern.name else where, where
 
 
 def ours() -> dict[str, str]:
-    return {name: where for name, where in routes(get_resolver().url_patterns) if not where.startswith("admin/")}
+    return {
+        name: where for name, where in routes(get_resolver().url_patterns) if not where.startswith("admin/")
+    }
 
 
 @pytest.fixture
@@ -111,7 +127,9 @@ def clients(shopper, stranger, seller, powerless_staff, staff, browser, api):
     people = [None, shopper, stranger, seller, powerless_staff, staff]
     pages = dict(zip(ROLES, map(browser, people), strict=True))
     return lambda address: (
-        dict(zip(ROLES, map(api, people), strict=True)) if address.startswith(settings.API_PREFIXES) else pages
+        dict(zip(ROLES, map(api, people), strict=True))
+        if address.startswith(settings.API_PREFIXES)
+        else pages
     )
 
 
@@ -155,13 +173,16 @@ def test_route_answers_each_role_as_written(clients, things, name):
     method, address, *wanted = lines()[name]
 
     answers = {
-        role: told(getattr(client, method)(address.format(**things))) for role, client in clients(address).items()
+        role: told(getattr(client, method)(address.format(**things)))
+        for role, client in clients(address).items()
     }
 
     assert answers == dict(zip(ROLES, wanted, strict=True))
 
 
-@pytest.mark.parametrize(("method", "address", "body", "wanted"), WRITES, ids=[f"{w[0]} {w[1]}" for w in WRITES])
+@pytest.mark.parametrize(
+    ("method", "address", "body", "wanted"), WRITES, ids=[f"{w[0]} {w[1]}" for w in WRITES]
+)
 def test_only_the_owner_changes_things(clients, things, method, address, body, wanted):
     body = body and {name: str(value).format(**things) for name, value in body.items()}
     people = clients(address)
@@ -172,7 +193,9 @@ def test_only_the_owner_changes_things(clients, things, method, address, body, w
         assert (dump() == before) == (role != "owner"), role
 
 
-@pytest.mark.parametrize("address", ["/orders/{}", "/payments/{}", "/carts/{}", "/carts/{}/checkout/summary", "/products/{}"])
+@pytest.mark.parametrize(
+    "address", ["/orders/{}", "/payments/{}", "/carts/{}", "/carts/{}/checkout/summary", "/products/{}"]
+)
 def test_foreign_thing_answers_like_a_missing_one(api, stranger, things, address):
     kind = address.split("/")[1].rstrip("s")
     client = api(stranger)
@@ -205,13 +228,19 @@ FOR_ALL_STAFF = {"index", "logout", "password_change", "password_change_done", "
 
 
 def office() -> list[tuple[str, str]]:
-    return sorted((n.removeprefix("admin:"), w) for n, w in routes(get_resolver().url_patterns) if w.startswith("admin/"))
+    return sorted(
+        (n.removeprefix("admin:"), w)
+        for n, w in routes(get_resolver().url_patterns)
+        if w.startswith("admin/")
+    )
 
 
 def address_of(where: str, things: dict[str, object]) -> str:
     """The route with real keys where it wants some."""
     app = where.split("/")[1]
-    key = {"payments": things["payment"], "orders": things["order"], "catalog": things["product"]}.get(app, uuid4())
+    key = {"payments": things["payment"], "orders": things["order"], "catalog": things["product"]}.get(
+        app, uuid4()
+    )
     address = where
     for hole in ("<path:object_id>", "<uuid:pk>", "<id>", "<path:content_type_id>"):
         address = address.replace(hole, str(key))
@@ -228,7 +257,11 @@ def test_office_is_closed_to_everybody_else(browser, shopper, seller, things):
             for method in ("get", "post"):
                 answer = getattr(client, method)(address_of(where, things))
                 assert answer.status_code in {302, 403, 404}, (user, where)
-                assert answer.status_code != 302 or "login" in answer["Location"], (user, where, answer["Location"])
+                assert answer.status_code != 302 or "login" in answer["Location"], (
+                    user,
+                    where,
+                    answer["Location"],
+                )
     assert dump() == before
 
 
@@ -241,7 +274,9 @@ def test_staff_without_a_job_see_the_door_and_nothing_behind_it(browser, powerle
             answer = getattr(client, method)(address_of(where, things))
             assert answer.status_code in {302, 403, 404, 405}, (name, where, method, answer.status_code)
             if answer.status_code == 302:
-                assert answer["Location"].endswith(("/admin/", "/change/")) or "login" in answer["Location"], where
+                assert (
+                    answer["Location"].endswith(("/admin/", "/change/")) or "login" in answer["Location"]
+                ), where
     assert dump() == before
 
 

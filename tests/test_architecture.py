@@ -21,7 +21,12 @@ from tests.dump import LABELS
 
 PACKAGES = ("artisans", "orders", "payments", "carts")
 MODELS = [model for label in LABELS for model in apps.get_app_config(label).get_models()]
-FIELDS = [(model, field) for model in MODELS for field in model._meta.get_fields() if isinstance(field, models.Field)]
+FIELDS = [
+    (model, field)
+    for model in MODELS
+    for field in model._meta.get_fields()
+    if isinstance(field, models.Field)
+]
 
 
 def sources() -> list[Path]:
@@ -53,7 +58,11 @@ def test_keys_are_wide():
 
 def test_people_and_money_are_never_deleted_by_the_way():
     for model, field in FIELDS:
-        if isinstance(field, RelatedField) and field.many_to_one and model._meta.app_label in {"orders", "payments", "audit"}:
+        if (
+            isinstance(field, RelatedField)
+            and field.many_to_one
+            and model._meta.app_label in {"orders", "payments", "audit"}
+        ):
             assert field.remote_field.on_delete is models.PROTECT, (model, field)
 
 
@@ -91,16 +100,24 @@ def test_statuses_are_set_by_their_one_door_only():
     """`x.status = …` stands in the function that writes the history, nowhere else."""
     doors = {"order_move", "parcel_move", "payment_move", "cart_checkout", "cart_merge"}
     for path in sources():
-        for function in [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]:
+        for function in [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+        ]:
             for node in ast.walk(function):
                 targets = node.targets if isinstance(node, ast.Assign) else []
-                flat = [t for target in targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])]
+                flat = [
+                    t
+                    for target in targets
+                    for t in (target.elts if isinstance(target, ast.Tuple) else [target])
+                ]
                 if any(isinstance(t, ast.Attribute) and t.attr == "status" for t in flat):
                     assert function.name in doors, (path, function.name)
 
 
 def test_every_audit_action_is_used():
-    text = "".join(path.read_text() for path in sources() if path.name != "services.py" or "audit" not in path.parts)
+    text = "".join(
+        path.read_text() for path in sources() if path.name != "services.py" or "audit" not in path.parts
+    )
     for action in Action:
         assert f"Action.{action.name}" in text, action
 

@@ -56,7 +56,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         {"tax_minor": -1, "shipping_minor": F("shipping_minor") + F("tax_minor") + 1},
     ),
     "order_refunded_at_most_received": ("orders.Order", {"refunded_minor": F("received_minor") + 1}),
-    "order_released_only_when_confirmed": ("orders.Order", {"status": "PENDING", "released_at": timezone.now()}),
+    "order_released_only_when_confirmed": (
+        "orders.Order",
+        {"status": "PENDING", "released_at": timezone.now()},
+    ),
     "parcel_status_known": ("orders.Parcel", {"status": "LOST"}),
     "parcel_one_per_order_and_artisan": ("orders.Parcel", {"artisan": "first"}),
     "parcel_number_unique_in_order": ("orders.Parcel", {"number": 1}),
@@ -71,7 +74,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "payment_method_fits_provider": ("payments.Payment", {"payment_provider": "stripe"}),
     "payment_amount_positive": ("payments.Payment", {"amount_minor": 0}),
     "payment_sums_not_negative": ("payments.Payment", {"refund_reserved_minor": -1}),
-    "payment_refunds_at_most_received": ("payments.Payment", {"refund_reserved_minor": F("received_minor") + 1}),
+    "payment_refunds_at_most_received": (
+        "payments.Payment",
+        {"refund_reserved_minor": F("received_minor") + 1},
+    ),
     "payment_completed_has_the_money": ("payments.Payment", {"status": "COMPLETED", "amount_minor": 10**9}),
     "payment_one_open_per_order": ("payments.Payment", {"status": "FAILED"}),
     "payment_provider_id_unique": ("payments.Payment", {"provider_payment_id": "pi_1"}),
@@ -112,7 +118,7 @@ def world(shopper, staff, bowl, scarf, store) -> Order:
 
 
 FIRST = {
-    "product": lambda: Product.objects.first(),
+    "product": Product.objects.first,
     "artisan": lambda: Product.objects.first().artisan,
     "order_line": lambda: Order.objects.get().lines.first().pk,
 }
@@ -137,7 +143,8 @@ def test_every_constraint_has_an_entry():
 
 
 @pytest.mark.parametrize(
-    ("model", "label"), [(model, label) for label in LABELS for model in apps.get_app_config(label).get_models()]
+    ("model", "label"),
+    [(model, label) for label in LABELS for model in apps.get_app_config(label).get_models()],
 )
 def test_row_that_others_stand_on_is_not_deleted(model, label):
     """Deleting an order, a payment or a person never takes their history along."""

@@ -26,7 +26,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 AMOUNT = re.compile(r"[$€¥]\s?[\d,.]*\d")
 LINK = re.compile(r"https?://[^\s\"'<>)]+")
-KINDS = {path.name.removesuffix(".subject.txt") for path in Path(settings.BASE_DIR, "templates/emails").glob("*.subject.txt")}
+KINDS = {
+    path.name.removesuffix(".subject.txt")
+    for path in Path(settings.BASE_DIR, "templates/emails").glob("*.subject.txt")
+}
 
 
 @pytest.fixture
@@ -44,7 +47,9 @@ def all_mails(bowl, scarf, shopper, staff, seller, browser, time_machine) -> dic
     payment_reject(payment_id=rejected.pk, reason="The check <bounced> & came back.", actor=staff)
     cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     order_cancel(order_id=cash.order_id, reason="kiln broke", actor=staff)
-    Client().post("/shop/orders/find/", {"order_number": exact.order.order_number, "email": "guest@example.test"})
+    Client().post(
+        "/shop/orders/find/", {"order_number": exact.order.order_number, "email": "guest@example.test"}
+    )
     lost = start(pieces={scarf: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=11))
     order_expire(order_id=lost.order_id)
@@ -82,7 +87,10 @@ def test_nothing_is_left_unfilled_or_unescaped(all_mails):
     for kind, row in all_mails.items():
         mail = render(row)
         for part in (mail.subject, mail.text, mail.html):
-            assert not re.search(r"\{\{|\{%|None|Undefined|\[\]|&lt;b&gt;.*&lt;b&gt;&lt;b&gt;", part), (kind, part)
+            assert not re.search(r"\{\{|\{%|None|Undefined|\[\]|&lt;b&gt;.*&lt;b&gt;&lt;b&gt;", part), (
+                kind,
+                part,
+            )
         assert "<b>ring</b>" not in mail.html
         assert "<bounced>" not in mail.html
         assert "&lt;" not in mail.text, "text is not escaped"

@@ -28,7 +28,9 @@ def arrive(order: Order, amount: str, staff: User, reference: str = "STMT-77") -
     )
 
 
-def test_guest_buys_from_two_artisans_by_bank_transfer(browser, bowl, scarf, staff, seller, other_seller, mails):
+def test_guest_buys_from_two_artisans_by_bank_transfer(
+    browser, bowl, scarf, staff, seller, other_seller, mails
+):
     walk = Walk(browser())
     order = walk.buy("bank_transfer", bowl, scarf)
 
@@ -67,7 +69,9 @@ def mailbox_button(walk: Walk, mail: str) -> tuple[str, dict[str, str]]:
     return form.attrs["action"], form.fields()
 
 
-def test_user_pays_by_check_and_the_parcels_reach_him(browser, bowl, scarf, shopper, staff, seller, other_seller, mails):
+def test_user_pays_by_check_and_the_parcels_reach_him(
+    browser, bowl, scarf, shopper, staff, seller, other_seller, mails
+):
     walk = Walk(browser(shopper))
     order = walk.buy("check", bowl, scarf, email=shopper.email)
     assert "1 Alley Lane" in page(walk.get("payments:order", order.access_token)).text

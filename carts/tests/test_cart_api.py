@@ -113,7 +113,12 @@ def test_more_than_the_stock_is_refused_and_less_is_always_possible(client, bowl
 
     assert body["items"][0]["quantity"] == 4
     [found] = body["problems"]
-    assert (found["code"], found["old"], found["new"], found["fix"]) == ("out_of_stock", "4", "3", "lower_quantity")
+    assert (found["code"], found["old"], found["new"], found["fix"]) == (
+        "out_of_stock",
+        "4",
+        "3",
+        "lower_quantity",
+    )
 
 
 def test_changed_price_is_a_problem_until_accepted(client, bowl):
@@ -155,7 +160,9 @@ def test_second_currency_is_refused_and_named_when_it_appears_later(client, bowl
 
     body = client.get(f"/carts/{cart['id']}").json()
 
-    assert [(p["code"], p["old"], p["new"]) for p in body["problems"]] == [("currency_mismatch", "USD", "EUR")]
+    assert [(p["code"], p["old"], p["new"]) for p in body["problems"]] == [
+        ("currency_mismatch", "USD", "EUR")
+    ]
     assert body["subtotal"] == "0.00"
 
 
@@ -183,14 +190,26 @@ def test_founding_summary_shows_what_an_order_would_cost(client, bowl, scarf):
     body = client.get(f"/carts/{cart['id']}/checkout/summary?tax_rate=0.10&shipping_cost=5.99").json()
 
     money = {name: body[name] for name in ("subtotal", "tax", "shipping_cost", "total", "currency")}
-    assert money == {"subtotal": "118.78", "tax": "11.88", "shipping_cost": "5.99", "total": "136.65", "currency": "USD"}
+    assert money == {
+        "subtotal": "118.78",
+        "tax": "11.88",
+        "shipping_cost": "5.99",
+        "total": "136.65",
+        "currency": "USD",
+    }
     assert [parcel["shipping"] for parcel in body["parcels"]] == ["4.31", "1.68"]
-    assert sorted(sum((parcel["items"] for parcel in body["parcels"]), [])) == sorted(i["id"] for i in cart["items"])
+    assert sorted(sum((parcel["items"] for parcel in body["parcels"]), [])) == sorted(
+        i["id"] for i in cart["items"]
+    )
 
 
 @pytest.mark.parametrize(
     ("query", "field", "now"),
-    [("tax_rate=0.11", "tax_rate", "0.1"), ("shipping_cost=0", "shipping_cost", "5.99"), ("amount=1", "amount", "99.99")],
+    [
+        ("tax_rate=0.11", "tax_rate", "0.1"),
+        ("shipping_cost=0", "shipping_cost", "5.99"),
+        ("amount=1", "amount", "99.99"),
+    ],
 )
 def test_summary_refuses_figures_that_are_not_ours(client, bowl, query, field, now):
     cart = client.post("/carts/", {"items": items({bowl: 1})}).json()

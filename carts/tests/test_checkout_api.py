@@ -46,16 +46,24 @@ def test_founding_body_makes_order_and_payment(client, cart, bowl, slash):
     assert answer.status_code == 201, answer.json()
     order, payment = answer.json()["order"], answer.json()["payment"]
     assert (order["status"], order["payment_status"]) == ("PENDING", "UNPAID")
-    assert (order["subtotal"], order["tax"], order["shipping_cost"], order["total"]) == ("85.45", "8.55", "5.99", "99.99")
+    assert (order["subtotal"], order["tax"], order["shipping_cost"], order["total"]) == (
+        "85.45",
+        "8.55",
+        "5.99",
+        "99.99",
+    )
     assert order["customer_email"] == "user@example.com"
     assert order["shipping_address"] == FOUNDING["shipping_address"]
-    assert [(i["name"], i["quantity"], i["unit_price"], i["tax"], i["line_total"]) for i in order["order_items"]] == [
-        ("Moss bowl", 1, "85.45", "8.55", "85.45")
-    ]
+    assert [
+        (i["name"], i["quantity"], i["unit_price"], i["tax"], i["line_total"]) for i in order["order_items"]
+    ] == [("Moss bowl", 1, "85.45", "8.55", "85.45")]
     assert order["parcels"][0]["total"] == "99.99"
     assert (payment["order_id"], payment["amount"], payment["status"]) == (order["id"], "99.99", "PENDING")
     assert payment["next_action"]["reference"] == order["order_number"]
-    assert payment["next_action"]["details"][1] == {"label": "Account number", "value": "DE89 3704 0044 0532 0130 00"}
+    assert payment["next_action"]["details"][1] == {
+        "label": "Account number",
+        "value": "DE89 3704 0044 0532 0130 00",
+    }
 
 
 def test_asked_again_it_answers_with_the_same_order(client, cart, bowl):
@@ -123,7 +131,9 @@ def test_other_figures_stop_the_order_and_show_both(client, cart, name, value, n
     assert dump() == before
 
 
-@pytest.mark.parametrize("change", [{"price_minor": 9000}, {"stock": 0}, {"is_active": False}, {"currency": "EUR"}])
+@pytest.mark.parametrize(
+    "change", [{"price_minor": 9000}, {"stock": 0}, {"is_active": False}, {"currency": "EUR"}]
+)
 def test_changed_goods_stop_the_order_with_problems(client, cart, bowl, change):
     type(bowl).objects.filter(pk=bowl.pk).update(**change)
     before = dump()
@@ -150,12 +160,20 @@ def test_empty_cart_is_refused(client):
 
 @pytest.mark.parametrize(
     ("method", "provider"),
-    [("credit_card", "stripe"), ("paypal", "paypal"), ("bank_transfer", "stripe"), ("barter", "manual"), ("check", "x")],
+    [
+        ("credit_card", "stripe"),
+        ("paypal", "paypal"),
+        ("bank_transfer", "stripe"),
+        ("barter", "manual"),
+        ("check", "x"),
+    ],
 )
 def test_method_that_is_not_offered_is_refused(client, cart, method, provider):
     before = dump()
 
-    problem(checkout(client, cart, payment_method=method, payment_provider=provider), 400, "method_not_offered")
+    problem(
+        checkout(client, cart, payment_method=method, payment_provider=provider), 400, "method_not_offered"
+    )
 
     assert dump() == before
 
@@ -169,7 +187,9 @@ def test_guest_checks_out_with_the_cart_token_and_reads_with_the_order_token(api
 
     reader = api(order=order["access_token"])
     assert reader.get(f"/orders/{order['id']}").json()["order_number"] == order["order_number"]
-    assert [row["id"] for row in reader.get("/payments/").json()["results"]] == [str(Payment.objects.get().pk)]
+    assert [row["id"] for row in reader.get("/payments/").json()["results"]] == [
+        str(Payment.objects.get().pk)
+    ]
     problem(guest.get(f"/orders/{order['id']}"), 404)
     assert Order.objects.get().user is None
 

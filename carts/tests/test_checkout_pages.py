@@ -153,7 +153,9 @@ def test_double_press_makes_one_order_and_both_lead_to_it(walk, bowl):
     assert bowl.stock == 9
 
 
-@pytest.mark.parametrize("step", ["checkout", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"])
+@pytest.mark.parametrize(
+    "step", ["checkout", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"]
+)
 def test_back_after_placing_shows_the_order_never_a_payable_form(walk, bowl, step):
     placed = walk.press(walk.to_the_last_button("check", bowl))
 
@@ -311,7 +313,11 @@ def test_method_must_be_chosen_and_be_possible(walk, bowl):
     walk.details()
     walk.delivery()
 
-    for method, words in (("", "Choose how you want to pay"), ("gold", "Choose one of the ways"), ("credit_card", "Choose one")):
+    for method, words in (
+        ("", "Choose how you want to pay"),
+        ("gold", "Choose one of the ways"),
+        ("credit_card", "Choose one"),
+    ):
         shown = page(walk.client.post(url("checkout_payment"), {"payment_method": method}))
         assert words in shown.one(class_="error-summary").text
 

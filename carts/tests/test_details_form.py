@@ -95,14 +95,21 @@ def test_what_was_typed_is_kept(walk):
     shown = sent(walk, email="ada", name="Ada <b>L</b>", line2="c/o Möbius", phone="abc", billing_same=None)
 
     form = shown.one("form", method="post").fields()
-    assert (form["email"], form["name"], form["line2"], form["phone"]) == ("ada", "Ada <b>L</b>", "c/o Möbius", "abc")
+    assert (form["email"], form["name"], form["line2"], form["phone"]) == (
+        "ada",
+        "Ada <b>L</b>",
+        "c/o Möbius",
+        "abc",
+    )
     assert "billing_same" not in form
 
 
 def test_every_personal_field_has_its_autocomplete_token(walk):
     shown = page(walk.get("carts:checkout_details"))
 
-    assert {name: shown.one(id=f"id_{name}").attrs.get("autocomplete") for name in AUTOCOMPLETE} == AUTOCOMPLETE
+    assert {
+        name: shown.one(id=f"id_{name}").attrs.get("autocomplete") for name in AUTOCOMPLETE
+    } == AUTOCOMPLETE
     assert shown.one(id="id_email").attrs["type"] == "email"
     assert shown.one(id="id_phone").attrs["type"] == "tel"
     assert set(AUTOCOMPLETE) | {"billing_same"} == set(DetailsForm().fields)
@@ -145,7 +152,15 @@ def test_fields_follow_the_country_without_scripts(walk, country):
 
 @pytest.mark.parametrize(
     ("country", "code"),
-    [("US", "97103-1234"), ("GB", "sw1a 1aa"), ("DE", "10115"), ("JP", "154-0023"), ("IE", "A65 F4E2"), ("HK", ""), ("AE", "")],
+    [
+        ("US", "97103-1234"),
+        ("GB", "sw1a 1aa"),
+        ("DE", "10115"),
+        ("JP", "154-0023"),
+        ("IE", "A65 F4E2"),
+        ("HK", ""),
+        ("AE", ""),
+    ],
 )
 def test_right_postal_codes_pass(walk, country, code):
     answer = walk.details(country=country, postal_code=code, region="Somewhere")
@@ -153,14 +168,18 @@ def test_right_postal_codes_pass(walk, country, code):
     assert answer.redirect_chain
 
 
-@pytest.mark.parametrize(("country", "code"), [("GB", "12345"), ("DE", "1011"), ("JP", "1540"), ("IE", "12345678901")])
+@pytest.mark.parametrize(
+    ("country", "code"), [("GB", "12345"), ("DE", "1011"), ("JP", "1540"), ("IE", "12345678901")]
+)
 def test_postal_codes_of_other_countries_do_not(walk, country, code):
     shown = sent(walk, country=country, postal_code=code)
 
     assert "not a" in shown.one(id="id_postal_code_error").text
 
 
-@pytest.mark.parametrize("name", ["محمد " * 24, "Łukasz Żółć-Ñandú", "王小明", "O'Brien", "J. R. R. van der Berg-von Österreich"])
+@pytest.mark.parametrize(
+    "name", ["محمد " * 24, "Łukasz Żółć-Ñandú", "王小明", "O'Brien", "J. R. R. van der Berg-von Österreich"]
+)
 def test_names_of_all_kinds_pass(walk, name):
     answer = walk.details(name=name)
 

@@ -35,7 +35,12 @@ def test_founding_body_makes_an_order_without_a_payment(client, bowl, slash):
 
     body = answer.json()
     assert answer.status_code == 201, body
-    assert (body["status"], body["payment_status"], body["total"], body["currency"]) == ("PENDING", "UNPAID", "99.99", "USD")
+    assert (body["status"], body["payment_status"], body["total"], body["currency"]) == (
+        "PENDING",
+        "UNPAID",
+        "99.99",
+        "USD",
+    )
     assert len(body["order_items"]) == 1
     assert not Payment.objects.exists()
     order = Order.objects.get()
@@ -43,7 +48,9 @@ def test_founding_body_makes_an_order_without_a_payment(client, bowl, slash):
 
 
 def test_with_a_method_it_starts_the_payment_too(client, bowl):
-    answer = client.post("/orders/", body_for({bowl: 1}, payment_method="check", payment_provider="manual", amount=99.99))
+    answer = client.post(
+        "/orders/", body_for({bowl: 1}, payment_method="check", payment_provider="manual", amount=99.99)
+    )
 
     body = answer.json()
     assert answer.status_code == 201, body
@@ -73,7 +80,9 @@ def test_same_product_in_many_rows_cannot_exceed_the_stock(client, bowl):
 
 @pytest.mark.parametrize("rows", [[], None, "x", {}, [None], [[]], [{}], [{"quantity": 1}]])
 def test_order_of_nothing_is_refused(client, rows):
-    body = problem(client.post("/orders/", {"shipping_address": ADDRESS, "order_items": rows}), 400, "validation_error")
+    body = problem(
+        client.post("/orders/", {"shipping_address": ADDRESS, "order_items": rows}), 400, "validation_error"
+    )
 
     assert body["errors"][0]["pointer"].startswith("/order_items")
 

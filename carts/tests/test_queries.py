@@ -21,7 +21,9 @@ def counted(call) -> tuple[object, list[str]]:
 
 def goods(number: int):
     artisans = [ArtisanFactory.create() for _ in range(min(number, 4))]
-    return [ProductFactory.create(artisan=artisans[i % len(artisans)], price_minor=1000) for i in range(number)]
+    return [
+        ProductFactory.create(artisan=artisans[i % len(artisans)], price_minor=1000) for i in range(number)
+    ]
 
 
 def journey(client, number: int) -> dict[str, list[str]]:
@@ -48,7 +50,9 @@ def test_steps_keep_their_budget_whatever_is_in_the_cart(api, shopper, settings)
     settings.MAX_OPEN_ORDERS = 100
     client = api(shopper)
 
-    counts = {number: {name: len(sql) for name, sql in journey(client, number).items()} for number in (1, 5, 20)}
+    counts = {
+        number: {name: len(sql) for name, sql in journey(client, number).items()} for number in (1, 5, 20)
+    }
 
     assert counts[1] == counts[5] == counts[20]
     over = {name: n for name, n in counts[20].items() if n > BUDGET[name]}
@@ -91,7 +95,11 @@ def test_lists_cost_the_same_however_long_they_are(api, browser, shopper, settin
     counts = []
     for number in (1, 12):
         for thing in goods(number):
-            body = {"shipping_address": "1 Road", "payment_method": "check", "order_items": [{"product_id": str(thing.pk)}]}
+            body = {
+                "shipping_address": "1 Road",
+                "payment_method": "check",
+                "order_items": [{"product_id": str(thing.pk)}],
+            }
             assert api(shopper).post("/orders/", body).status_code == 201
         answer, sql = counted(lambda: client.get(address))
         assert answer.status_code == 200

@@ -44,7 +44,12 @@ def test_parcels_of_others_and_of_unpaid_orders_do_not_exist(browser, released, 
     unpaid = place({bowl: 1}).parcels[0]
     before = dump()
 
-    for user, parcel in ((seller, released.parcels[1]), (seller, unpaid), (shopper, released.parcels[0]), (staff, released.parcels[0])):
+    for user, parcel in (
+        (seller, released.parcels[1]),
+        (seller, unpaid),
+        (shopper, released.parcels[0]),
+        (staff, released.parcels[0]),
+    ):
         client = browser(user)
         assert client.get(url(parcel)).status_code == 404
         assert client.post(url(parcel), {"ship": "1", "carrier": "x"}).status_code == 404
@@ -114,7 +119,9 @@ def test_cash_of_a_paid_order_is_never_reported(browser, bowl, seller, broken_bo
     assert parcel.cash_reported_at is None
 
 
-def test_second_artisan_reports_cash_though_the_first_part_is_booked(browser, released, other_seller, broken_books):
+def test_second_artisan_reports_cash_though_the_first_part_is_booked(
+    browser, released, other_seller, broken_books
+):
     client, parcel = browser(other_seller), released.parcels[1]
     client.post(url(parcel), {"ship": "1", "carrier": "by hand"})
     order_apply_settlement(released.order, received=released.parcels[0].total_minor, refunded=0, cause="test")
@@ -126,6 +133,9 @@ def test_filters_split_what_is_to_send_from_what_is_sent(browser, released, sell
     client, number = browser(seller), released.order.order_number
     client.post(url(released.parcels[0]), {"ship": "1", "carrier": "USPS"})
 
-    found = {name: number in page(client.get(LIST, {"filter": name})).text for name in ("to_ship", "sent", "all", "x")}
+    found = {
+        name: number in page(client.get(LIST, {"filter": name})).text
+        for name in ("to_ship", "sent", "all", "x")
+    }
 
     assert found == {"to_ship": False, "sent": True, "all": True, "x": False}

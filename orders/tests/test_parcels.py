@@ -78,7 +78,11 @@ def test_buyer_is_told_of_each_parcel_with_its_own_lines(released, seller, other
 
     first, second = (m for m in mails(shopper.email) if "on its way" in m.subject)
     assert ("Moss bowl" in first.body, "Tide scarf" in first.body, "T-1" in first.body) == (True, False, True)
-    assert ("Moss bowl" in second.body, "Tide scarf" in second.body, "T-2" in second.body) == (False, True, True)
+    assert ("Moss bowl" in second.body, "Tide scarf" in second.body, "T-2" in second.body) == (
+        False,
+        True,
+        True,
+    )
 
 
 def test_artisan_is_told_own_lines_address_and_share_only(released, seller, mails, shopper):

@@ -19,7 +19,12 @@ def test_order_holds_what_was_agreed(shopper, bowl, scarf):
     order = Order.objects.get()
     assert is_number(order.order_number)
     assert (order.status, order.payment_status, order.user) == ("PENDING", "UNPAID", shopper)
-    assert (order.subtotal_minor, order.tax_minor, order.shipping_minor, order.total_minor) == (20423, 2042, 599, 23064)
+    assert (order.subtotal_minor, order.tax_minor, order.shipping_minor, order.total_minor) == (
+        20423,
+        2042,
+        599,
+        23064,
+    )
     assert (order.delivery_note, order.phone) == ("leave it at the door", "15035550123")
     assert [(line.product_name, line.quantity, line.unit_price_minor) for line in placed.lines] == [
         ("Moss bowl", 2, 8545),
@@ -38,7 +43,11 @@ def test_later_changes_of_the_product_leave_the_order_alone(bowl):
     bowl.artisan.save()
 
     [line] = order.lines.all()
-    assert (line.product_name, line.artisan_name, line.unit_price.amount) == ("Moss bowl", "Harbour Pottery", "85.45")
+    assert (line.product_name, line.artisan_name, line.unit_price.amount) == (
+        "Moss bowl",
+        "Harbour Pottery",
+        "85.45",
+    )
 
 
 def test_commission_is_frozen_on_the_parcel():

@@ -39,13 +39,17 @@ def test_tax_of_a_line_is_rounded_once_over_all_its_pieces():
 
 
 def test_shipping_is_shared_by_subtotal_without_losing_a_cent():
-    found = quote([ask(100, 1, 1), ask(100, 1, 2), ask(100, 1, 3)], currency="USD", tax_rate_ppm=0, shipping=usd(100))
+    found = quote(
+        [ask(100, 1, 1), ask(100, 1, 2), ask(100, 1, 3)], currency="USD", tax_rate_ppm=0, shipping=usd(100)
+    )
 
     assert [part.shipping.minor for part in found.parcels] == [34, 33, 33]
 
 
 def test_lines_of_one_artisan_share_a_parcel_in_the_order_of_the_basket():
-    found = quote([ask(100, 1, 1), ask(200, 1, 2), ask(300, 2, 1)], currency="USD", tax_rate_ppm=0, shipping=usd(10))
+    found = quote(
+        [ask(100, 1, 1), ask(200, 1, 2), ask(300, 2, 1)], currency="USD", tax_rate_ppm=0, shipping=usd(10)
+    )
 
     assert [part.lines for part in found.parcels] == [(0, 2), (1,)]
     assert [part.subtotal.minor for part in found.parcels] == [700, 200]
@@ -62,7 +66,9 @@ def test_empty_basket_costs_nothing():
 def test_tax_is_rounded_to_the_decimals_of_the_currency(currency, price, tax):
     line = PriceAsk(uuid4(), uuid4(), Money(price, currency), 1)
 
-    assert quote([line], currency=currency, tax_rate_ppm=100_000, shipping=Money(0, currency)).tax.minor == tax
+    assert (
+        quote([line], currency=currency, tax_rate_ppm=100_000, shipping=Money(0, currency)).tax.minor == tax
+    )
 
 
 baskets = st.lists(

@@ -112,4 +112,7 @@ def test_payment_status_is_what_the_sums_mean(received, refunded, status):
 
 @given(total=st.integers(1, 10**9), received=st.integers(0, 10**9), refunded=st.integers(0, 10**9))
 def test_payment_status_is_total_over_all_sums(total, received, refunded):
-    assert payment_status_of(total=total, received=received, refunded=min(received, refunded)) in OrderPaymentStatus
+    assert (
+        payment_status_of(total=total, received=received, refunded=min(received, refunded))
+        in OrderPaymentStatus
+    )

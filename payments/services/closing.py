@@ -32,7 +32,9 @@ def order_cancel(*, order_id: UUID, reason: str, actor: User) -> Order:
         return order
     is_owner = order.user_id == actor.pk
     is_own = is_owner or order.email.lower() == actor.email.lower()
-    is_staff = actor.is_staff and actor.has_perm("orders.cancel_order") and not is_own  # own orders: as a buyer
+    is_staff = (
+        actor.is_staff and actor.has_perm("orders.cancel_order") and not is_own
+    )  # own orders: as a buyer
     if not (is_owner or is_staff):
         raise NoPermission("cancel this order")
     if not is_staff and (order.received_minor or not buyer_may_cancel(order)):

@@ -32,7 +32,9 @@ def start(
     return payment_start(place(pieces, user=user, **buyer), method=method, store=store_rules())
 
 
-def record(payment: Payment, amount: str | Money, *, actor: User, reference: str = "STMT-1", **changes: Any) -> Receipt:
+def record(
+    payment: Payment, amount: str | Money, *, actor: User, reference: str = "STMT-1", **changes: Any
+) -> Receipt:
     """Staff book money for a payment; payment and order are read again."""
     receipt = receipt_record(
         **{
@@ -48,7 +50,9 @@ def record(payment: Payment, amount: str | Money, *, actor: User, reference: str
     return receipt
 
 
-def give_back(payment: Payment, amount: str, *, actor: User, reference: str = "OUT-1", **changes: Any) -> PaymentRefund:
+def give_back(
+    payment: Payment, amount: str, *, actor: User, reference: str = "OUT-1", **changes: Any
+) -> PaymentRefund:
     refund = money_return_record(
         **{
             "payment_id": payment.pk,

@@ -69,13 +69,16 @@ def test_methods_of_later_releases_are_named_as_not_offered(client, shopper, met
     order = place(user=shopper).order
     before = dump()
 
-    problem(intent(client, order, payment_method=method, payment_provider=provider), 400, "method_not_offered")
+    problem(
+        intent(client, order, payment_method=method, payment_provider=provider), 400, "method_not_offered"
+    )
 
     assert dump() == before
 
 
 @pytest.mark.parametrize(
-    ("method", "provider"), [("check", "stripe"), ("credit_card", "manual"), ("gold", ...), ("", ...), ("CHECK", ...)]
+    ("method", "provider"),
+    [("check", "stripe"), ("credit_card", "manual"), ("gold", ...), ("", ...), ("CHECK", ...)],
 )
 def test_pair_that_does_not_fit_is_refused(client, shopper, method, provider):
     answer = intent(client, place(user=shopper).order, payment_method=method, payment_provider=provider)
@@ -98,7 +101,23 @@ def test_other_amount_is_a_mismatch_with_both_values(client, shopper, amount):
     assert not Payment.objects.exists()
 
 
-HOSTILE = ["1e2", "99,99", "+99.99", "-99.99", " 99.99", "９９.99", "99.99 USD", "NaN", "", None, True, [], {}, "1_0", "0x63"]
+HOSTILE = [
+    "1e2",
+    "99,99",
+    "+99.99",
+    "-99.99",
+    " 99.99",
+    "９９.99",
+    "99.99 USD",
+    "NaN",
+    "",
+    None,
+    True,
+    [],
+    {},
+    "1_0",
+    "0x63",
+]
 
 
 @pytest.mark.parametrize("amount", HOSTILE)
@@ -108,7 +127,9 @@ def test_amount_that_is_no_plain_decimal_is_refused(client, shopper, amount):
     assert [error["pointer"] for error in body["errors"]] == ["/amount"]
 
 
-@pytest.mark.parametrize("literal", ["1e2", "9.999e1", "1e999999999", "-0", "-99.99", "NaN", "Infinity", "9" * 5000])
+@pytest.mark.parametrize(
+    "literal", ["1e2", "9.999e1", "1e999999999", "-0", "-99.99", "NaN", "Infinity", "9" * 5000]
+)
 def test_number_that_is_not_plain_is_refused_quickly(client, shopper, literal):
     body = json.dumps({"order_id": str(place(user=shopper).order.pk), "payment_method": "check", "amount": 0})
     raw = body.replace('"amount": 0', f'"amount": {literal}')
@@ -142,7 +163,10 @@ def test_link_pays_its_own_order_only(api):
     problem(intent(holder, other), 404)
 
 
-@pytest.mark.parametrize("spelling", [str.upper, lambda key: f"urn:uuid:{key}", lambda key: "{%s}" % key, lambda key: key.replace("-", "")])
+@pytest.mark.parametrize(
+    "spelling",
+    [str.upper, lambda key: f"urn:uuid:{key}", lambda key: "{%s}" % key, lambda key: key.replace("-", "")],
+)
 def test_spellings_of_an_id_are_canonical_or_refused(client, shopper, spelling):
     order = place(user=shopper).order
 
@@ -153,7 +177,9 @@ def test_spellings_of_an_id_are_canonical_or_refused(client, shopper, spelling):
         assert answer.json()["order_id"] == str(order.pk)
 
 
-@pytest.mark.parametrize("order_id", [1, 0, -1, None, True, "1", "", [], {}, "x" * 10_000, "00000000-0000-0000-0000-00000000000g"])
+@pytest.mark.parametrize(
+    "order_id", [1, 0, -1, None, True, "1", "", [], {}, "x" * 10_000, "00000000-0000-0000-0000-00000000000g"]
+)
 def test_id_that_is_none_is_refused_with_a_pointer(client, shopper, order_id):
     body = problem(client.post("/payments/intents", {"order_id": order_id, "payment_method": "check"}), 400)
 
@@ -163,7 +189,9 @@ def test_id_that_is_none_is_refused_with_a_pointer(client, shopper, order_id):
 def test_unknown_field_is_refused_not_ignored(client, shopper):
     body = problem(intent(client, place(user=shopper).order, amout=1), 400, "validation_error")
 
-    assert body["errors"] == [{"pointer": "/amout", "code": body["errors"][0]["code"], "detail": "There is no such field."}]
+    assert body["errors"] == [
+        {"pointer": "/amout", "code": body["errors"][0]["code"], "detail": "There is no such field."}
+    ]
 
 
 def test_payment_of_a_stranger_is_missing(api, stranger, shopper):

@@ -43,7 +43,11 @@ def test_money_is_booked_later_and_the_artisans_are_told_once(shopper, staff, se
 
     record(payment, "99.99", actor=staff)
 
-    assert (payment.status, payment.order.status, payment.order.payment_status) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (payment.status, payment.order.status, payment.order.payment_status) == (
+        "COMPLETED",
+        "CONFIRMED",
+        "PAID",
+    )
     assert len(mails(seller.email)) == 1
 
 

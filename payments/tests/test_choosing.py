@@ -67,7 +67,11 @@ def test_rest_of_a_part_payment_is_asked_for_by_the_other_method(shopper, staff)
     record(check, "59.99", actor=staff, reference="check 1")
 
     assert check.amount == usd("59.99")
-    assert (check.status, check.order.status, check.order.payment_status) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (check.status, check.order.status, check.order.payment_status) == (
+        "COMPLETED",
+        "CONFIRMED",
+        "PAID",
+    )
 
 
 def test_late_money_for_the_replaced_payment_closes_the_open_one(shopper, staff):
@@ -77,11 +81,17 @@ def test_late_money_for_the_replaced_payment_closes_the_open_one(shopper, staff)
 
     record(payment, "99.99", actor=staff)
 
-    assert (payment.status, payment.order.status, payment.order.payment_status) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (payment.status, payment.order.status, payment.order.payment_status) == (
+        "COMPLETED",
+        "CONFIRMED",
+        "PAID",
+    )
     assert reread(check).status == "CANCELLED"
 
 
-@pytest.mark.parametrize(("amount", "currency"), [("99.98", None), ("100", None), ("0", None), ("99.99", "EUR")])
+@pytest.mark.parametrize(
+    ("amount", "currency"), [("99.98", None), ("100", None), ("0", None), ("99.99", "EUR")]
+)
 def test_amount_is_an_assertion(shopper, amount, currency):
     payment = start(user=shopper)
 

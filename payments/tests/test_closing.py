@@ -90,7 +90,11 @@ def test_staff_cancel_a_paid_order_and_the_money_is_listed_to_return(shopper, st
 
     cancel(payment, staff, "kiln broke")
 
-    assert (payment.status, payment.order.status, payment.order.payment_status) == ("COMPLETED", "CANCELLED", "PAID")
+    assert (payment.status, payment.order.status, payment.order.payment_status) == (
+        "COMPLETED",
+        "CANCELLED",
+        "PAID",
+    )
     assert payment.order.to_return == usd("99.99")
     assert stock(bowl) == 10
     [told] = [m for m in mails(shopper.email) if m.subject.endswith(": cancelled")]

@@ -38,7 +38,15 @@ def test_link_shows_everything_to_a_browser_that_was_never_here(bowl):
 
     shown = status(order).text
 
-    for told in (order.order_number, "2 × Moss bowl", "$170.90", "$193.98", "12 Pier Road", "Harbour Pottery", "Awaiting transfer"):
+    for told in (
+        order.order_number,
+        "2 × Moss bowl",
+        "$170.90",
+        "$193.98",
+        "12 Pier Road",
+        "Harbour Pottery",
+        "Awaiting transfer",
+    ):
         assert told in shown, told
     assert "password" not in shown.lower()
 
@@ -120,7 +128,9 @@ def test_confirmation_after_the_end_does_not_claim_that_things_are_kept(time_mac
     assert order_expire(order_id=order.pk)
 
     done = Client().post(
-        reverse("payments:mailbox", args=[order.access_token]), {"mailbox": mailbox_token(order.pk)}, follow=True
+        reverse("payments:mailbox", args=[order.access_token]),
+        {"mailbox": mailbox_token(order.pk)},
+        follow=True,
     )
 
     assert "items are kept" not in page(done).text
@@ -131,14 +141,18 @@ def test_browsers_that_hide_the_origin_can_still_confirm_and_pay(shopper):
     order = start().order
     strict = Client(enforce_csrf_checks=True, headers={"Origin": "null"})
 
-    confirmed = strict.post(reverse("payments:mailbox", args=[order.access_token]), {"mailbox": mailbox_token(order.pk)})
+    confirmed = strict.post(
+        reverse("payments:mailbox", args=[order.access_token]), {"mailbox": mailbox_token(order.pk)}
+    )
     paid = strict.post(pay_url(order), {"payment_method": "check"})
 
     assert (confirmed.status_code, paid.status_code) == (302, 302)
     assert order.payments.get(status="PENDING").payment_method == "check"
 
 
-def test_personal_data_is_masked_after_thirty_days_but_not_for_the_owner(shopper, stranger, browser, time_machine):
+def test_personal_data_is_masked_after_thirty_days_but_not_for_the_owner(
+    shopper, stranger, browser, time_machine
+):
     order = start(user=shopper, note="ring at Lovelace").order
     time_machine.move_to(timezone.now() + timedelta(days=30, minutes=1))
 
@@ -198,7 +212,9 @@ def test_rejected_payment_says_why_and_offers_another_way(shopper, staff):
 
     assert "The check bounced." in shown.text
     assert "Nothing was charged" in shown.text
-    assert [a.attrs["href"] for a in shown.all("a") if a.text == "Pay another way"] == [pay_url(payment.order)]
+    assert [a.attrs["href"] for a in shown.all("a") if a.text == "Pay another way"] == [
+        pay_url(payment.order)
+    ]
 
 
 def test_other_way_is_chosen_on_a_page_of_its_own():
@@ -276,7 +292,11 @@ def find(number: str, email: str):
 
 def test_find_my_order_answers_the_same_whoever_asks(mails):
     order = place().order
-    answers = [find(order.order_number, order.email), find(order.order_number, "x@example.test"), find(new_number(), order.email)]
+    answers = [
+        find(order.order_number, order.email),
+        find(order.order_number, "x@example.test"),
+        find(new_number(), order.email),
+    ]
     texts = {page(answer).one("main").text for answer in answers if answer.status_code == 200}
 
     assert len(texts) == 1

@@ -81,7 +81,10 @@ def test_same_bank_reference_is_booked_once(shopper, staff):
     payment = start(user=shopper)
     record(payment, "50.00", actor=staff)
 
-    with pytest.raises(AlreadyRecorded, match=r"50\.00 USD .* recorded already by staff@"), transaction.atomic():
+    with (
+        pytest.raises(AlreadyRecorded, match=r"50\.00 USD .* recorded already by staff@"),
+        transaction.atomic(),
+    ):
         record(payment, "50.00", actor=staff, reference=" STMT-1 ")
 
     assert reread(payment).received_minor == 5000
@@ -185,4 +188,3 @@ def test_part_payment_is_kept_when_the_order_expires(shopper, staff, time_machin
 
     assert told(reread(payment)) == ("CANCELLED", "EXPIRED", "PARTIALLY_PAID")
     assert payment.order.to_return == usd("90.00")
-

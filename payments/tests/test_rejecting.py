@@ -87,7 +87,9 @@ def test_rejecting_twice_is_refused_and_mails_once(shopper, staff, mails):
 def test_rejected_payment_can_be_tried_again_by_the_same_method(shopper, staff):
     payment = reject(start(user=shopper), staff)
 
-    again, is_new = payment_choose(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
+    again, is_new = payment_choose(
+        order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper
+    )
 
     assert (again.pk, is_new, again.status) == (payment.pk, False, "PENDING")
     assert reread(payment).failure_reason == ""

@@ -81,7 +81,10 @@ def test_cash_is_refused_above_the_limit_of_the_store(shopper):
     start(CASH, {dear: 1}, user=shopper)
     dearer = ProductFactory.create(price_minor=13_093)
 
-    with pytest.raises(MethodNotOffered, match=r"up to \$150\.00; this order is \$150\.01"), transaction.atomic():
+    with (
+        pytest.raises(MethodNotOffered, match=r"up to \$150\.00; this order is \$150\.01"),
+        transaction.atomic(),
+    ):
         start(CASH, {dearer: 1}, user=shopper)
 
     assert Payment.objects.count() == 1

@@ -8,8 +8,8 @@ from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.statuses import PaymentStatus
 from payments.states import state_of
+from payments.statuses import PaymentStatus
 
 ICONS = {"clock", "alert", "check", "cash", "cross", "box", "truck", "home", "return"}
 SUMS = {
@@ -48,7 +48,9 @@ def test_every_combination_has_one_state_with_all_its_words(status, paid):
 
         assert all([state.word, state.headline, state.next_step]), (status, paid, payment)
         assert state.icon in ICONS
-        if not (status == OrderStatus.PENDING and paid in {OrderPaymentStatus.PAID, OrderPaymentStatus.OVERPAID}):
+        if not (
+            status == OrderStatus.PENDING and paid in {OrderPaymentStatus.PAID, OrderPaymentStatus.OVERPAID}
+        ):
             assert "$0.00" not in state.headline + state.next_step  # an order that is paid is never PENDING
 
 
@@ -62,8 +64,20 @@ def pending(method: str, status: str = "PENDING", **fields) -> Payment:
         ("PENDING", "UNPAID", None, "Awaiting payment", "$10.00 is to be paid"),
         ("PENDING", "UNPAID", pending("bank_transfer"), "Awaiting transfer", "$10.00 is to be paid"),
         ("PENDING", "UNPAID", pending("check"), "Awaiting check", "$10.00 is to be paid"),
-        ("PENDING", "PARTIALLY_PAID", pending("bank_transfer"), "Partly paid", "$5.00 arrived, $5.00 is missing"),
-        ("PENDING", "UNPAID", pending("bank_transfer", "FAILED", failure_reason="Bounced."), "Payment failed", "Bounced."),
+        (
+            "PENDING",
+            "PARTIALLY_PAID",
+            pending("bank_transfer"),
+            "Partly paid",
+            "$5.00 arrived, $5.00 is missing",
+        ),
+        (
+            "PENDING",
+            "UNPAID",
+            pending("bank_transfer", "FAILED", failure_reason="Bounced."),
+            "Payment failed",
+            "Bounced.",
+        ),
         ("PENDING", "UNPAID", pending("credit_card", "PROCESSING"), "Checking", "Do not pay again"),
         ("CONFIRMED", "UNPAID", pending("cash_on_delivery"), "Pay on delivery", "nothing to pay now"),
         ("CONFIRMED", "UNPAID", pending("bank_transfer"), "Confirmed", "$10.00 is still to be paid"),

@@ -87,20 +87,17 @@ class Window:
 
     def overflow(self) -> str:
         """Says what is wider than the window; "" when nothing scrolls sideways."""
-        width, wide = self.page.evaluate("""() => {
-            const doc = document.documentElement, width = doc.clientWidth;
-            if (doc.scrollWidth <= width) return [0, []];
-            const wide = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > width + 1);
-            return [doc.scrollWidth, wide.slice(0, 5).map(e => e.tagName + "." + e.className)];
-        }""")
-        return f"{self.path} is {width} px wide: {wide}" if width else ""
+        wide = self.page.evaluate(WIDER_THAN_WINDOW)
+        return f"{self.path} is too wide: {wide}" if wide else ""
 
     def weigh(self, path: str) -> int:
         """Bytes of the page's own HTML, CSS, scripts and fonts, compressed as a server sends them."""
         self.page.context.new_cdp_session(self.page).send("Network.setCacheDisabled", {"cacheDisabled": True})
         self.responses.clear()
         self.page.goto(self.url + path, wait_until="networkidle")
-        counted = {r.url: r.request.resource_type for r in self.responses if r.request.resource_type in COUNTED}
+        counted = {
+            r.url: r.request.resource_type for r in self.responses if r.request.resource_type in COUNTED
+        }
         total = 0
         for address, kind in counted.items():
             body = self.page.context.request.get(address).body()
@@ -138,7 +135,9 @@ class Window:
         self.press("Save and check the order")
         self.page.wait_for_url("**/checkout/check/")
 
-    def to_the_last_button(self, *products: Product, method: str = "Bank transfer", **details: str) -> Locator:
+    def to_the_last_button(
+        self, *products: Product, method: str = "Bank transfer", **details: str
+    ) -> Locator:
         for product in products:
             self.add(product)
         self.follow("Go to checkout")
@@ -155,6 +154,15 @@ class Window:
         self.last_button.click()
         self.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
         return order_at(self.page.url)
+
+    # ---- at the staff's desk -------------------------------------------------------------------------------------
+
+    def record_money(self, order: Order) -> None:
+        """The whole sum, as the statement shows it."""
+        self.go(f"/admin/payments/payment/{order.payments.get().pk}/change/").follow("Record money received")
+        self.page.get_by_label("Bank reference").fill(f"STATEMENT-{order.order_number}")
+        self.press("Record the money")
+        self.page.get_by_text(f"${order.total.amount} is recorded").wait_for()
 
     # ---- by keyboard ---------------------------------------------------------------------------------------------
 
@@ -174,6 +182,14 @@ class Window:
         self.page.keyboard.type(text)
 
 
+# What reaches out to the right, when the page can be scrolled there.
+WIDER_THAN_WINDOW = """() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    const wide = [...document.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > width + 1);
+    return wide.slice(0, 5).map(e => e.tagName + "." + e.className);
+}"""
+
 # Why the focus cannot be seen: no ring, outside the window, or something lies over it; "" when it can.
 FOCUS_UNSEEN = """() => {
     const e = document.activeElement;
@@ -187,7 +203,8 @@ FOCUS_UNSEEN = """() => {
     if (!hasRing) return "no focus ring on " + name;
     const box = shown.getBoundingClientRect();
     if (!box.width || box.bottom < 0 || box.top > innerHeight) return "focus is outside the window on " + name;
-    const top = document.elementFromPoint(box.left + box.width / 2, Math.min(innerHeight - 1, Math.max(0, box.top + box.height / 2)));
-    if (top && !shown.contains(top) && !top.contains(shown)) return "focus lies under " + top.tagName + "." + top.className + ": " + name;
-    return "";
+    const middle = Math.min(innerHeight - 1, Math.max(0, box.top + box.height / 2));
+    const top = document.elementFromPoint(box.left + box.width / 2, middle);
+    const isCovered = top && !shown.contains(top) && !top.contains(shown);
+    return isCovered ? "focus lies under " + top.tagName + "." + top.className + ": " + name : "";
 }"""

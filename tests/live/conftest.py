@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -73,10 +72,9 @@ def fresh(transactional_db) -> None:
 @pytest.fixture(scope="module")
 def other_postgres(postgres_only) -> Iterator[Server]:
     """A PostgreSQL of this module's own, to be stopped and killed; the test's connection goes there too."""
-    with postgres_server() as server:
-        with pointed_at(server):
-            call_command("migrate", verbosity=0)
-            yield server
+    with postgres_server() as server, pointed_at(server):
+        call_command("migrate", verbosity=0)
+        yield server
 
 
 @contextmanager
@@ -125,13 +123,18 @@ def mail(mail_server: MailServer) -> MailServer:
 
 
 @pytest.fixture(scope="module")
-def production(database, broker: str, mail_server: MailServer, static_files, tmp_path_factory) -> Callable[..., Shop]:
+def production(
+    database, broker: str, mail_server: MailServer, static_files, tmp_path_factory
+) -> Callable[..., Shop]:
     """`production(**env)`: a shop as it runs in production, with a broker, a cache for all processes and mail."""
 
     def shop(**env: str) -> Shop:
-        services = {"CELERY_BROKER_URL": f"{broker}/0", "CACHE_URL": f"{broker.replace('redis', 'rediscache', 1)}/1"}
-        folder: Path = tmp_path_factory.mktemp("shop")
-        return Shop(folder, database_url(), services | {"EMAIL_URL": mail_server.url} | env)
+        services = {
+            "CELERY_BROKER_URL": f"{broker}/0",
+            "CACHE_URL": f"{broker.replace('redis', 'rediscache', 1)}/1",
+        }
+        env = services | {"EMAIL_URL": mail_server.url} | env
+        return Shop(tmp_path_factory.mktemp("shop"), database_url(), env)
 
     return shop
 
@@ -153,8 +156,6 @@ def buyers() -> Callable[[int], list[User]]:
         return [UserFactory.create() for _ in range(count)]
 
     return make
-
-
 
 
 # ---- browser ---------------------------------------------------------------------------------------------------
@@ -198,7 +199,8 @@ def demo_shop(database, broker: str, static_files, tmp_path_factory) -> Iterator
     """The demo's goods, people and mails, enough of everything, no ration; the worker is not started."""
     env = {"DEMO": "true", "MAX_OPEN_ORDERS": "1000", "CELERY_BROKER_URL": f"{broker}/2"}
     env["CACHE_URL"] = f"{broker.replace('redis', 'rediscache', 1)}/3"
-    with Shop(tmp_path_factory.mktemp("demo"), database_url(), env) as shop:
+    is_demo = connection.vendor == "sqlite"
+    with Shop(tmp_path_factory.mktemp("demo"), database_url(), env, is_demo=is_demo) as shop:
         shop.manage("demo_data")
         Product.objects.filter(stock__gt=5).update(stock=500)
         shop.start(worker=False)

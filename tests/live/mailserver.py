@@ -32,8 +32,9 @@ class Received:
 
 @dataclass
 class MailServer:
-    """`mood`: good; refuse (421 at the door); hang (no greeting); drop (takes the mail, then breaks off without a word);
-    slow (half a second between the mail and the yes)."""
+    """`mood`: good; refuse (421 at the door); hang (no greeting); drop (takes the mail, then breaks off);
+    slow (half a second between the mail and the yes).
+    """
 
     mood: Mood = "good"
     received: list[Received] = field(default_factory=list)
@@ -67,36 +68,33 @@ class MailServer:
         return [mail for mail in self.received if mail.to == address]
 
     def talk(self, line: socketserver.StreamRequestHandler) -> None:
-        def say(text: str) -> None:
-            line.wfile.write(f"{text}\r\n".encode())
-
-        if self.mood == "hang":
-            while self.mood == "hang" and time.sleep(0.1) is None:
-                pass
-            return
+        while self.mood == "hang":
+            time.sleep(0.1)
         if self.mood == "refuse":
-            return say("421 not today")
-        say("220 sink")
-        recipient = ""
-        while command := line.rfile.readline().decode(errors="replace").strip():
-            verb = command[:4].upper()
+            say(line, "421 not today")
+            return
+        say(line, "220 good day")
+        recipient, verb = "", ""
+        while verb != "QUIT" and (command := line.rfile.readline().decode(errors="replace")):
+            verb = command[:4].upper().strip()
             if verb == "RCPT":
                 recipient = command.partition("<")[2].partition(">")[0]
-            if verb == "DATA":
-                say("354 go on")
-                self.take(recipient, line)
-                if self.mood == "drop":
-                    return None
-                if self.mood == "slow":
-                    time.sleep(0.5)
-            say("221 bye" if verb == "QUIT" else "250 fine")
-            if verb == "QUIT":
-                return None
-        return None
+            if verb == "DATA" and not self.take(recipient, line):
+                return
+            say(line, "221 bye" if verb == "QUIT" else "250 fine")
 
-    def take(self, recipient: str, line: socketserver.StreamRequestHandler) -> None:
+    def take(self, recipient: str, line: socketserver.StreamRequestHandler) -> bool:
+        """Keep the mail. Says whether the sender is told."""
+        say(line, "354 go on")
         raw = bytearray()
         while (row := line.rfile.readline()) not in {b".\r\n", b""}:
             raw += row.removeprefix(b".") if row.startswith(b"..") else row
         message = message_from_bytes(bytes(raw), _class=EmailMessage, policy=policy.default)
         self.received.append(Received(recipient, message))
+        if self.mood == "slow":
+            time.sleep(0.5)
+        return self.mood != "drop"
+
+
+def say(line: socketserver.StreamRequestHandler, text: str) -> None:
+    line.wfile.write(f"{text}\r\n".encode())

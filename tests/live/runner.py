@@ -1,9 +1,9 @@
 """The shop as real processes: gunicorn and celery as the Procfile starts them, on ports of this machine only.
 
-    with Shop(folder, database_url, {"EMAIL_URL": ...}) as shop:
-        shop.web.start()
-        answer = Caller(shop.port).call("GET", "/products/")
-        shop.web.kill()
+with Shop(folder, database_url, {"EMAIL_URL": ...}) as shop:
+    shop.web.start()
+    answer = Caller(shop.port).call("GET", "/products/")
+    shop.web.kill()
 """
 
 import json
@@ -124,7 +124,9 @@ class Shop:
     As the Procfile says; with `is_demo` the web process is the one of `make run`.
     """
 
-    def __init__(self, folder: Path, database_url: str, env: dict[str, str], *, is_demo: bool = False) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, env: dict[str, str], *, is_demo: bool = False
+    ) -> None:
         self.port, self.folder = free_port(), folder
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = environment() | {
@@ -153,7 +155,9 @@ class Shop:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self.web.kill()
         self.worker.kill()
 
@@ -218,9 +222,15 @@ class Answer:
 class Caller:
     """A client of the API; one connection per call, opened early when many start together."""
 
-    def __init__(self, port: int, *, token: str = "", cart: str = "", order: str = "", timeout: float = 30) -> None:
+    def __init__(
+        self, port: int, *, token: str = "", cart: str = "", order: str = "", timeout: float = 30
+    ) -> None:
         self.port, self.timeout = port, timeout
-        headers = {"Authorization": f"Bearer {token}" if token else "", "X-Cart-Token": cart, "X-Order-Token": order}
+        headers = {
+            "Authorization": f"Bearer {token}" if token else "",
+            "X-Cart-Token": cart,
+            "X-Order-Token": order,
+        }
         self.headers = {name: value for name, value in headers.items() if value}
         self.connection: HTTPConnection | None = None
 

@@ -165,7 +165,10 @@ def test_killed_while_money_is_recorded_nothing_is_booked(doomed, caller, shop, 
 def test_killed_after_the_money_was_booked_it_is_not_booked_again(doomed, caller, shop, user, bowl):
     order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
     desk = desk_worker()
-    with doomed("payments.admin.payments:receipt_record 1 after") as host, pytest.raises(requests.ConnectionError):
+    with (
+        doomed("payments.admin.payments:receipt_record 1 after") as host,
+        pytest.raises(requests.ConnectionError),
+    ):
         Visitor(host.url, desk).post(receipt_path(order), receipt_form(order))
     again = Visitor(shop.url, desk).post(receipt_path(order), receipt_form(order))
     assert again.status_code == 200
@@ -205,7 +208,9 @@ def test_orders_without_a_worker_get_their_mails_later(caller, shop, buyers, bow
     assert mail.received == []
     shop.worker.start()
     wait_for(all_sent)
-    assert Counter(one.to for one in mail.received) == {bowl.artisan.email: 5} | {user.email: 1 for user in users}
+    assert Counter(one.to for one in mail.received) == {bowl.artisan.email: 5} | {
+        user.email: 1 for user in users
+    }
 
 
 @pytest.mark.usefixtures("no_worker")

@@ -72,6 +72,13 @@ def all_sent(shop: Shop) -> Callable[[], bool]:
     return check
 
 
+@pytest.fixture
+def new_web(shop: Shop) -> None:
+    """Without the memory of an earlier outage, in which it asks Redis less often."""
+    shop.web.kill()
+    shop.web.start()
+
+
 def try_again_now() -> None:
     """Instead of waiting for the back-off."""
     Notification.objects.exclude(state="sent").update(next_try_at=timezone.now(), lease_until=None)
@@ -80,6 +87,7 @@ def try_again_now() -> None:
 # ---- Redis -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("new_web")
 def test_redis_down_costs_no_order_and_little_time(order, redis, shop, mail, all_sent):
     usual = max(order()[0].seconds for _ in range(4))
     redis.stop()
@@ -93,6 +101,7 @@ def test_redis_down_costs_no_order_and_little_time(order, redis, shop, mail, all
     assert {email for _, email in made} <= {one.to for one in mail.received}
 
 
+@pytest.mark.usefixtures("new_web")
 def test_redis_that_hangs_costs_no_order_and_little_time(order, redis, shop, mail, all_sent):
     usual = max(order()[0].seconds for _ in range(4))
     assert redis.process is not None
@@ -102,15 +111,19 @@ def test_redis_that_hangs_costs_no_order_and_little_time(order, redis, shop, mai
     finally:
         redis.process.send_signal(signal.SIGCONT)
     assert [answer.status for answer, _ in made] == [201] * 6
-    assert max(answer.seconds for answer, _ in made) < usual + EXTRA + 0.5
+    assert (
+        max(answer.seconds for answer, _ in made) < usual + EXTRA + 1
+    )  # queue and cache, each in its own time
     wait_for(all_sent)
 
 
+@pytest.mark.usefixtures("new_web")
 def test_redis_flushed_loses_no_mail(order, redis, shop, mail, all_sent):
     """Everything that rang is forgotten; the sweeper finds the rows."""
     shop.worker.kill()
-    client, made = Redis.from_url(redis.url), [order() for _ in range(4)]
-    wait_for(lambda: client.llen("celery") or made.append(order()), told="nobody rings")
+    made = [order() for _ in range(4)]
+    client = Redis.from_url(redis.url)
+    assert client.llen("celery") >= len(made), "nobody rang"
     client.flushall()
     shop.worker.start()
     wait_for(all_sent)

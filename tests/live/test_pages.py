@@ -77,7 +77,9 @@ def receive(order: Order, minor: int) -> Order:
 
 def rejected() -> Order:
     order = make()
-    payment_reject(payment_id=order.payments.get().pk, reason="The money did not arrive.", actor=person("staff"))
+    payment_reject(
+        payment_id=order.payments.get().pk, reason="The money did not arrive.", actor=person("staff")
+    )
     return order
 
 
@@ -328,8 +330,13 @@ GUEST: dict[str, Scene] = {
     "no such page": path("/nowhere/"),
     "demo mails": mails,
     "demo mail": mail,
-} | {f"error {status}": error(status) for status in "400 403 403_csrf 404 410 413 429 500 503".split()}
-GUEST |= {f"order, {name}": page_of_order(make_order, says=word) for name, (make_order, word) in ORDERS.items()}
+} | {
+    f"error {name}": error(name)
+    for name in ("400", "403", "403_csrf", "404", "410", "413", "429", "500", "503")
+}
+GUEST |= {
+    f"order, {name}": page_of_order(make_order, says=word) for name, (make_order, word) in ORDERS.items()
+}
 SHOPPER: dict[str, Scene] = {
     "own order": own_order,
     "cancel": cancel,
@@ -389,9 +396,17 @@ def test_pages_are_light(window):
     one = window()
     check(one)
     order = make()
-    pages = ["/", f"/shop/products/{teapot().slug}/", f"/shop/artisans/{teapot().artisan.slug}/", order_page(order)]
+    pages = [
+        "/",
+        f"/shop/products/{teapot().slug}/",
+        f"/shop/artisans/{teapot().artisan.slug}/",
+        order_page(order),
+    ]
     pages += ["/shop/orders/find/", "/shop/account/login/"]
-    steps = ["/shop/cart/", *(f"/shop/checkout/{step}/" for step in ("details", "delivery", "payment", "check"))]
+    steps = [
+        "/shop/cart/",
+        *(f"/shop/checkout/{step}/" for step in ("details", "delivery", "payment", "check")),
+    ]
     limits = dict.fromkeys(pages, LIMIT) | dict.fromkeys(steps, CHECKOUT_LIMIT)
     weights = {address: one.weigh(address) for address in limits}
     assert {address: bytes_ for address, bytes_ in weights.items() if bytes_ > limits[address]} == {}
@@ -402,22 +417,26 @@ def test_borders_stay_with_forced_colours(window):
     one = window(forced_colors="active")
     for scene in (details_wrong, payment):
         scene(one)
-        bare = one.page.evaluate("""() => [...document.querySelectorAll("main :is(input, select, button, .button, .choice)")]
-            .filter(e => e.checkVisibility() && !["hidden", "radio", "checkbox"].includes(e.type))
-            .filter(e => { const s = getComputedStyle(e); return s.borderStyle === "none" || s.borderTopWidth === "0px"; })
-            .map(e => e.tagName + "#" + e.id + "." + e.className)""")
-        assert bare == []
+        assert one.page.evaluate(WITHOUT_BORDER) == []
 
 
 def test_nothing_moves_when_less_motion_is_asked_for(window):
     one = window(reduced_motion="reduce")
     for scene in (path("/"), details):
         scene(one)
-        moving = one.page.evaluate("""() => [...document.querySelectorAll("*")]
-            .filter(e => { const s = getComputedStyle(e);
-                return [s.transitionDuration, s.animationDuration].some(d => d.split(",").some(x => parseFloat(x) > 0.01)); })
-            .map(e => e.tagName + "." + e.className).slice(0, 5)""")
-        assert moving == []
+        assert one.page.evaluate(MOVING) == []
+
+
+WITHOUT_BORDER = """() => [...document.querySelectorAll("main :is(input, select, button, .button, .choice)")]
+    .filter(e => e.checkVisibility() && !["hidden", "radio", "checkbox"].includes(e.type))
+    .filter(e => getComputedStyle(e).borderTopStyle === "none" || getComputedStyle(e).borderTopWidth === "0px")
+    .map(e => e.tagName + "#" + e.id + "." + e.className)"""
+
+MOVING = """() => {
+    const lasts = s => (s.transitionDuration + "," + s.animationDuration).split(",").some(d => parseFloat(d) > 0.01);
+    const moving = [...document.querySelectorAll("*")].filter(e => lasts(getComputedStyle(e)));
+    return moving.slice(0, 5).map(e => e.tagName + "." + e.className);
+}"""
 
 
 # ---- admin -----------------------------------------------------------------------------------------------------

@@ -61,7 +61,10 @@ def stock(product: Product) -> int:
 
 def test_of_twenty_buyers_one_gets_the_last_piece(caller, buyers):
     bowl = ProductFactory.create(stock=1)
-    answers = together([partial(caller(user).post, checkout_path(user, (bowl, 1)), checkout_body()) for user in buyers(20)])
+    people = buyers(20)
+    answers = together(
+        [partial(caller(u).post, checkout_path(u, (bowl, 1)), checkout_body()) for u in people]
+    )
     assert statuses(answers) == {201: 1, 409: 19}
     for answer in answers:
         if answer.status == 409:
@@ -158,14 +161,18 @@ def spellings(address: str) -> list[str]:
 
 
 def test_ten_registrations_of_one_address_are_one_account(caller):
-    bodies = [{"email": email, "password": "correct-horse-1"} for email in spellings("ada.byron@example.test")]
+    bodies = [
+        {"email": email, "password": "correct-horse-1"} for email in spellings("ada.byron@example.test")
+    ]
     answers = together([partial(caller().post, "/auth/register", body) for body in bodies])
     assert statuses(answers) == {201: 1, 409: 9}
     assert list(User.objects.values_list("email", flat=True)) == ["ada.byron@example.test"]
 
 
 def test_ten_sign_ups_by_page_are_one_account(shop: Shop):
-    forms = [{"email": email, "password1": "correct-horse-1"} for email in spellings("ada.byron@example.test")]
+    forms = [
+        {"email": email, "password1": "correct-horse-1"} for email in spellings("ada.byron@example.test")
+    ]
     pages = together([partial(Visitor(shop.url).post, "/shop/account/signup/", form) for form in forms])
     assert {page.status_code for page in pages} <= {200, 302}
     assert list(User.objects.values_list("email", flat=True)) == ["ada.byron@example.test"]
@@ -189,7 +196,9 @@ def test_money_against_cancelling_has_one_winner_each_time(caller, buyers, shop:
             time.sleep(wait)
             return buyer.post(f"/orders/{order.pk}/cancel", {}).status
 
-        def record(order: Order = order, wait: float = max(0.0, -head_start), path: str = receipt_path(order)) -> int:
+        def record(
+            order: Order = order, wait: float = max(0.0, -head_start), path: str = receipt_path(order)
+        ) -> int:
             time.sleep(wait)
             return desk.post(path, receipt_form(order)).status_code
 
@@ -269,11 +278,12 @@ def test_a_mail_that_is_rung_for_again_and_again_is_sent_once(caller, buyers, ma
     bell.start()
     try:
         placed(caller(user).post("/orders/", order_body((bowl, 1), method="cash_on_delivery")))
-        wait_for(lambda: Notification.objects.exists() and not Notification.objects.exclude(state="sent").exists())
+        wait_for(
+            lambda: Notification.objects.exists() and not Notification.objects.exclude(state="sent").exists()
+        )
         time.sleep(1)
     finally:
         stop.set()
         bell.join()
     assert Counter(m.to for m in mail.received) == {user.email: 1, bowl.artisan.email: 1}
     assert set(Notification.objects.values_list("tries", flat=True)) == {1}
-

@@ -36,7 +36,12 @@ def test_token_opens_the_own_account_and_is_stored_as_a_digest(api, shopper):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"password": "wrong"}, {"email": "nobody@example.test"}, {"email": "nobody@example.test", "password": ""}]
+    "wrong",
+    [
+        {"password": "wrong"},
+        {"email": "nobody@example.test"},
+        {"email": "nobody@example.test", "password": ""},
+    ],
 )
 def test_wrong_credentials_get_one_answer(api, shopper, wrong):
     answer = api().post("/auth/token", RIGHT | wrong)
@@ -135,7 +140,9 @@ def test_session_of_a_page_opens_nothing_in_the_api(browser, shopper):
 
 
 def test_registration_makes_a_shopper(api):
-    answer = api().post("/auth/register", {"email": "New@Example.Test", "password": "tall-giraffe-9", "name": "Noor"})
+    answer = api().post(
+        "/auth/register", {"email": "New@Example.Test", "password": "tall-giraffe-9", "name": "Noor"}
+    )
 
     assert answer.status_code == 201
     user = User.objects.get()
@@ -154,21 +161,29 @@ def test_address_is_registered_once_in_any_case(api, shopper, email):
     "extra", [{"role": "staff"}, {"is_staff": True}, {"is_superuser": True}, {"groups": [1]}, {"id": "x"}]
 )
 def test_nobody_registers_with_rights(api, extra):
-    problem(api().post("/auth/register", {"email": "a@example.test", "password": "tall-giraffe-9"} | extra), 400)
+    problem(
+        api().post("/auth/register", {"email": "a@example.test", "password": "tall-giraffe-9"} | extra), 400
+    )
 
     assert not User.objects.exists()
 
 
-@pytest.mark.parametrize("password", ["", "short", "password", "12345678", "a@example.test", "\x00" * 12, 5, None, ["x"]])
+@pytest.mark.parametrize(
+    "password", ["", "short", "password", "12345678", "a@example.test", "\x00" * 12, 5, None, ["x"]]
+)
 def test_weak_password_is_refused(api, password):
     problem(api().post("/auth/register", {"email": "a@example.test", "password": password}), 400)
 
     assert not User.objects.exists()
 
 
-@pytest.mark.parametrize("email", ["", "a", "a@", "@b", "a b@c.d", "a@b.c\r\nBcc: x@y.z", 5, None, "a" * 250 + "@b.cd"])
+@pytest.mark.parametrize(
+    "email", ["", "a", "a@", "@b", "a b@c.d", "a@b.c\r\nBcc: x@y.z", 5, None, "a" * 250 + "@b.cd"]
+)
 def test_address_that_is_none_is_refused_with_a_pointer(api, email):
-    body = problem(api().post("/auth/register", {"email": email, "password": "tall-giraffe-9"}), 400, "validation_error")
+    body = problem(
+        api().post("/auth/register", {"email": email, "password": "tall-giraffe-9"}), 400, "validation_error"
+    )
 
     assert [error["pointer"] for error in body["errors"]] == ["/email"]
 

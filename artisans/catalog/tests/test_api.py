@@ -12,8 +12,16 @@ def test_product_shows_its_price_as_a_string(api):
 
     body = api().get(f"/products/{product.pk}").json()
 
-    assert (body["id"], body["name"], body["price"], body["currency"]) == (str(product.pk), "Moss bowl", "85.45", "USD")
-    assert (body["stock"], body["artisan"]) == (3, {"id": str(product.artisan_id), "name": product.artisan.name})
+    assert (body["id"], body["name"], body["price"], body["currency"]) == (
+        str(product.pk),
+        "Moss bowl",
+        "85.45",
+        "USD",
+    )
+    assert (body["stock"], body["artisan"]) == (
+        3,
+        {"id": str(product.artisan_id), "name": product.artisan.name},
+    )
 
 
 @pytest.mark.parametrize(("currency", "minor", "shown"), [("JPY", 500, "500"), ("KWD", 1234, "1.234")])

@@ -7,7 +7,14 @@ from django.db import IntegrityError, transaction
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
-from artisans.catalog.services import StockGone, StockLine, products_lock, stock_adjust, stock_return, stock_take
+from artisans.catalog.services import (
+    StockGone,
+    StockLine,
+    products_lock,
+    stock_adjust,
+    stock_return,
+    stock_take,
+)
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.errors import InvalidInput
 

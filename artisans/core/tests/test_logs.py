@@ -29,7 +29,9 @@ from artisans.core.tokens import order_token
         "aa_0123456789abcdef0123456789abcdef",
     ],
 )
-@pytest.mark.parametrize("around", ["{}", "card={}", '{{"number": "{}"}}', "paid with {}, thanks", "url?x={}&y=1"])
+@pytest.mark.parametrize(
+    "around", ["{}", "card={}", '{{"number": "{}"}}', "paid with {}, thanks", "url?x={}&y=1"]
+)
 def test_secrets_are_masked_wherever_they_stand(secret, around):
     assert secret not in scrub(around.format(secret))
 
@@ -42,13 +44,17 @@ def test_link_of_an_order_is_masked():
         assert "/shop/orders/" in scrub(path)
 
 
-@pytest.mark.parametrize("text", ["order 7KQ2M9XBG", "4242424242424241", "2026-11-23T10:00:00", str(uuid4()), "12345"])
+@pytest.mark.parametrize(
+    "text", ["order 7KQ2M9XBG", "4242424242424241", "2026-11-23T10:00:00", str(uuid4()), "12345"]
+)
 def test_other_text_is_left_alone(text):
     assert scrub(text) == text
 
 
 def line(message: str, *args: object, exc_info: object = None, **extra: object) -> dict[str, str]:
-    record = logging.getLogger("x").makeRecord("x", logging.WARNING, "f", 1, message, args, exc_info, extra=extra)
+    record = logging.getLogger("x").makeRecord(
+        "x", logging.WARNING, "f", 1, message, args, exc_info, extra=extra
+    )
     text = JsonFormatter().format(record)
     assert "\n" not in text
     return json.loads(text)
@@ -66,7 +72,9 @@ def test_long_values_are_cut_and_extra_values_are_scrubbed():
     assert len(told["note"]) == 500
 
 
-@pytest.mark.parametrize("text", ["x" * 100_000, "x_secret" * 20_000, "4 " * 50_000, "4" * 100_000, "sk_" * 30_000])
+@pytest.mark.parametrize(
+    "text", ["x" * 100_000, "x_secret" * 20_000, "4 " * 50_000, "4" * 100_000, "sk_" * 30_000]
+)
 def test_no_text_takes_long(text):
     started = time.perf_counter()
 

@@ -44,7 +44,9 @@ def test_anything_else_is_refused(text):
         Money.parse(text, "USD")
 
 
-@pytest.mark.parametrize("value", [0.1 + 0.2, True, None, Decimal("NaN"), Decimal("1E+999999999"), Decimal("-1")])
+@pytest.mark.parametrize(
+    "value", [0.1 + 0.2, True, None, Decimal("NaN"), Decimal("1E+999999999"), Decimal("-1")]
+)
 def test_values_that_are_no_exact_numbers_are_refused(value):
     with pytest.raises(ValueError, match="amount|decimals"):
         Money.parse(value, "USD")
@@ -78,7 +80,7 @@ def test_parts_sum_to_the_whole_and_none_is_a_cent_off(minor, weights):
     assert len(parts) == len(weights)
     whole = sum(weights) or len(weights)
     for part, weight in zip(parts, weights if any(weights) else [1] * len(weights), strict=True):
-        assert 0 <= part
+        assert part >= 0
         assert abs(part * whole - minor * weight) < whole
 
 
@@ -96,7 +98,14 @@ def test_nothing_to_split_over_is_an_error():
 
 @pytest.mark.parametrize(
     ("minor", "ppm", "share"),
-    [(8545, 100_000, 855), (8544, 100_000, 854), (5, 100_000, 1), (4, 100_000, 0), (0, 100_000, 0), (1, 1_000_000, 1)],
+    [
+        (8545, 100_000, 855),
+        (8544, 100_000, 854),
+        (5, 100_000, 1),
+        (4, 100_000, 0),
+        (0, 100_000, 0),
+        (1, 1_000_000, 1),
+    ],
 )
 def test_share_is_rounded_half_up(minor, ppm, share):
     assert Money(minor, "USD").share(ppm) == Money(share, "USD")
@@ -120,7 +129,12 @@ def test_two_currencies_never_mix():
 
 @pytest.mark.parametrize(
     ("minor", "currency", "shown"),
-    [(8545, "USD", "$85.45"), (123456789, "USD", "$1,234,567.89"), (500, "JPY", "¥500"), (1234, "KWD", "KWD1.234")],
+    [
+        (8545, "USD", "$85.45"),
+        (123456789, "USD", "$1,234,567.89"),
+        (500, "JPY", "¥500"),
+        (1234, "KWD", "KWD1.234"),
+    ],
 )
 def test_people_see_the_decimals_of_the_currency(minor, currency, shown):
     assert show(Money(minor, currency)) == shown

@@ -33,6 +33,8 @@ def test_every_swap_of_neighbours_shows(number):
             assert not is_number(number[:place] + other + one + number[place + 2 :])
 
 
-@pytest.mark.parametrize("text", ["", "2", "2" * 8, "2" * 10, "7kq2m9xbt", "OOOOOOOOO", "22222222\n", "２２２２２２２２２"])
+@pytest.mark.parametrize(
+    "text", ["", "2", "2" * 8, "2" * 10, "7kq2m9xbt", "OOOOOOOOO", "22222222\n", "２２２２２２２２２"]
+)
 def test_what_is_no_number_is_refused(text):
     assert not is_number(text)

@@ -29,7 +29,9 @@ def test_refusal_in_the_log_has_the_id_of_the_answer(client):
     assert answer["X-Request-Id"] in answer.content.decode()
 
 
-@pytest.mark.parametrize("address", ["/", "/nothing/here/", "/shop/cart/", "/shop/orders/find/", "/shop/account/login/"])
+@pytest.mark.parametrize(
+    "address", ["/", "/nothing/here/", "/shop/cart/", "/shop/orders/find/", "/shop/account/login/"]
+)
 def test_safe_headers_are_on_all_pages_errors_included(client, address):
     answer = client.get(address)
 
@@ -43,7 +45,9 @@ def test_safe_headers_are_on_all_pages_errors_included(client, address):
     assert answer["Referrer-Policy"]
 
 
-@pytest.mark.parametrize("address", ["/", "/shop/cart/", "/shop/orders/find/", "/nothing/", "/shop/account/login/"])
+@pytest.mark.parametrize(
+    "address", ["/", "/shop/cart/", "/shop/orders/find/", "/nothing/", "/shop/account/login/"]
+)
 def test_no_page_has_inline_scripts_or_styles_or_foreign_hosts(client, address):
     shown = page(client.get(address))
 
@@ -56,7 +60,9 @@ def test_no_page_has_inline_scripts_or_styles_or_foreign_hosts(client, address):
             assert not node.attrs.get(name, "").startswith(("http:", "https:", "//", "javascript:")), node
 
 
-@pytest.mark.parametrize("address", ["/shop/cart/", "/shop/checkout/", "/shop/orders/find/", "/shop/account/login/", "/orders/"])
+@pytest.mark.parametrize(
+    "address", ["/shop/cart/", "/shop/checkout/", "/shop/orders/find/", "/shop/account/login/", "/orders/"]
+)
 def test_personal_pages_are_kept_by_no_cache(client, address):
     assert "no-store" in client.get(address)["Cache-Control"]
 
@@ -135,6 +141,14 @@ def test_health(client, monkeypatch):
     assert (ready.status_code, ready.json()["status"]) == (200, "ok")
 
 
-@pytest.mark.parametrize("path", ["/static/..%2f..%2fartisans/settings.py", "/static/%00", "/media/../db.sqlite3", "/..%2f..%2fetc/passwd"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/..%2f..%2fartisans/settings.py",
+        "/static/%00",
+        "/media/../db.sqlite3",
+        "/..%2f..%2fetc/passwd",
+    ],
+)
 def test_paths_out_of_the_house_are_not_found(client, path):
     assert client.get(path).status_code in {400, 404}

@@ -72,7 +72,11 @@ def test_nothing_else_reads_the_environment():
 
 
 def start(**env: str) -> subprocess.CompletedProcess[str]:
-    clean = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "artisans.settings", "CELERY_BROKER_URL": "memory://"}
+    clean = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "artisans.settings",
+        "CELERY_BROKER_URL": "memory://",
+    }
     script = "import django; django.setup()"
     return subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=clean | env, capture_output=True, text=True, check=False
@@ -88,7 +92,12 @@ def test_a_typing_error_in_the_environment_stops_the_process():
 
 def test_https_address_makes_cookies_safe():
     script = "from django.conf import settings as s; print(s.SESSION_COOKIE_NAME, s.CART_COOKIE, s.SECURE_HSTS_SECONDS)"
-    env = {"PATH": os.environ["PATH"], "SECRET_KEY": "x" * 50, "SITE_URL": "https://shop.test", "CELERY_BROKER_URL": "memory://"}
+    env = {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": "x" * 50,
+        "SITE_URL": "https://shop.test",
+        "CELERY_BROKER_URL": "memory://",
+    }
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,

@@ -24,7 +24,9 @@ def test_link_names_its_order_and_version():
     assert order_token(order_id, 3) in order_url(order_id, 3)
 
 
-@pytest.mark.parametrize("token", ["", ".", "x", "a.b", "-.", "0" * 32 + "-1.forged", "\x00", "é.ü", "x" * 100_000])
+@pytest.mark.parametrize(
+    "token", ["", ".", "x", "a.b", "-.", "0" * 32 + "-1.forged", "\x00", "é.ü", "x" * 100_000]
+)
 def test_link_that_was_not_made_here_is_worth_nothing(token):
     assert read_order_token(token) is None
 
