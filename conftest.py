@@ -126,7 +126,9 @@ def bowl(seller: User, store: StoreRules) -> Product:
 
 @pytest.fixture
 def scarf(other_seller: User, store: StoreRules) -> Product:
-    return ProductFactory.create(artisan=other_seller.artisan, name="Tide scarf", slug="tide-scarf", price_minor=3333)
+    return ProductFactory.create(
+        artisan=other_seller.artisan, name="Tide scarf", slug="tide-scarf", price_minor=3333
+    )
 
 
 # ---- clients -----------------------------------------------------------------------------------------------

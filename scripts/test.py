@@ -41,8 +41,9 @@ RUNS = (
         "browser",
         "browser and not browser_sqlite",
         frozenset({"postgres", "chromium"}),
-        ("tests/live", "sandbox"),
+        ("tests/live",),
     ),
+    Run("sandbox in browser", "browser", frozenset({"chromium"}), ("sandbox",)),
     Run("browser on SQLite", "browser_sqlite", frozenset({"chromium"})),
 )
 
