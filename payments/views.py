@@ -30,9 +30,12 @@ from orders.statuses import OrderStatus
 from payments.forms import CancelForm, FindOrderForm, PaymentForm
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, Receipt
-from payments.selectors import latest_payment
+from payments.providers.base import Refused, Unknown
+from payments.selectors import latest_payment, open_payment
+from payments.services.choosing import payment_choose
 from payments.services.closing import buyer_may_cancel, order_cancel
-from payments.services.payments import mailbox_confirm, method_choices, payment_choose, payment_instructions
+from payments.services.payments import mailbox_confirm, method_choices, payment_instructions
+from payments.services.remote import payment_sync, payment_wait
 from payments.states import State, state_of
 from payments.statuses import PaymentStatus, RefundStatus
 
@@ -175,6 +178,27 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         "amount_due": order.balance_due,
     }
     return render(request, "payments/order_pay.html", context)
+
+
+@require_GET
+def order_return(request: HttpRequest, token: str) -> HttpResponse:
+    """The buyer comes back from the provider: the provider is asked, and the order page tells the truth."""
+    order = order_of(token)
+    payment = open_payment(order)
+    if payment is not None:
+        try:
+            payment_sync(payment.pk, cause="the buyer came back")
+        except (Refused, Unknown):
+            payment_wait(payment.pk)
+    return redirect("payments:order", token=token)
+
+
+@require_GET
+def order_cancelled_there(request: HttpRequest, token: str) -> HttpResponse:
+    """The buyer turned back at the provider; nothing changes, and every way to pay is open."""
+    order_of(token)
+    messages.info(request, "You came back without paying. Nothing was charged; choose how you want to pay.")
+    return redirect("payments:order_pay", token=token)
 
 
 @login_required
