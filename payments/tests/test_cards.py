@@ -1,4 +1,4 @@
-"""A card payment from its start to its end, against the sandbox over a real socket; the sandbox's journal is the witness."""
+"""A card payment from start to end, against the sandbox over a real socket; its journal is the witness."""
 
 from datetime import timedelta
 
