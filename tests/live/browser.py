@@ -85,7 +85,9 @@ class Window:
 
     def violations(self) -> list[str]:
         """What axe finds against WCAG 2.2 AA, as lines of rule and place."""
-        found = Axe().run(self.page, options={"runOnly": WCAG, "resultTypes": ["violations"]})
+        found = Axe().run(
+            self.page, options={"runOnly": WCAG, "resultTypes": ["violations"], "iframes": False}
+        )
         return [
             f"{self.path}: {rule['id']}: {rule['help']}: {', '.join(str(node['target']) for node in rule['nodes'][:3])}"
             for rule in found.response["violations"]
