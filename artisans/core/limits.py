@@ -27,6 +27,7 @@ LIMITS = {
     "guest_checkout": Limit(10, 3600),
     "find_order_network": Limit(20, 3600),
     "find_order_address": Limit(5, 3600),
+    "webhook_refused": Limit(30, 300),
 }
 
 
