@@ -9,10 +9,16 @@ import pytest
 from django.test import Client
 
 from payments.models import Payment
+from payments.providers.stripe_link import StripeConfig
+from payments.providers.stripe_provider import StripeProvider
 from payments.registry import configured
+from payments.tests.stripe_talk import SECRET
 from sandbox.__main__ import build
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, Receiver
+from sandbox.tests.conftest import sandbox, server
+
+__all__ = ["sandbox", "server"]  # fixtures of the sandbox's own tests
 
 WEBHOOK_SECRET = Receiver.secret
 
@@ -105,3 +111,16 @@ def deliver() -> Callable[..., list[int]]:
         return answers
 
     return post
+
+
+# ---- the adapters alone ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stripe_config(sandbox: Control) -> StripeConfig:
+    return StripeConfig("sk_test_sandbox", "pk_test_sandbox", (SECRET,), sandbox.url, read_timeout=2)
+
+
+@pytest.fixture
+def adapter(stripe_config: StripeConfig) -> StripeProvider:
+    return StripeProvider(stripe_config)
