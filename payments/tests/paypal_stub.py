@@ -48,7 +48,9 @@ class Answer:
 def refusal(issue: str, status: int = 422, **more: Any) -> Answer:
     """An error as PayPal writes it."""
     details = [{"issue": issue, "description": f"About {issue}."}]
-    return Answer({"name": "UNPROCESSABLE_ENTITY", "details": details, "debug_id": "90957fca61718"} | more, status)
+    return Answer(
+        {"name": "UNPROCESSABLE_ENTITY", "details": details, "debug_id": "90957fca61718"} | more, status
+    )
 
 
 class Stub:
@@ -84,7 +86,9 @@ class Stub:
                 return answers.pop(0) if len(answers) > 1 else answers[0]
             if path == TOKEN_PATH:
                 self._tokens += 1
-                return Answer({"access_token": f"A21.{self._tokens}", "token_type": "Bearer", "expires_in": 32400})
+                return Answer(
+                    {"access_token": f"A21.{self._tokens}", "token_type": "Bearer", "expires_in": 32400}
+                )
         return refusal("RESOURCE_NOT_FOUND", 404)
 
     def __enter__(self) -> Self:
@@ -132,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.content[: answer.cut])
         self.close_connection = answer.cut is not None
 
-    do_GET = do_POST = do_DELETE = handle_any
+    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 (names of http.server)
 
 
 def config(stub: Stub, **changes: Any) -> PayPalConfig:
@@ -147,7 +151,10 @@ def config(stub: Stub, **changes: Any) -> PayPalConfig:
     return PayPalConfig(**(values | changes))
 
 
-def ask(amount: Money = Money(9999, "USD"), **changes: Any) -> CreateRequest:
+PRICE = Money(9999, "USD")
+
+
+def ask(amount: Money = PRICE, **changes: Any) -> CreateRequest:
     values = {
         "key": "pay-1:create",
         "payment_id": PAYMENT_ID,

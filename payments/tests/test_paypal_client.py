@@ -34,7 +34,9 @@ def client_of(stub: Stub, timeout: tuple[float, float] = (2, 2)) -> PayPalClient
 def test_a_call_carries_token_key_and_preference(stub):
     stub.says(PATH, Answer({"id": "1"}, 201))
 
-    answer = client_of(stub).request("POST", PATH, {"intent": "CAPTURE"}, key="k-1", prefer="return=representation")
+    answer = client_of(stub).request(
+        "POST", PATH, {"intent": "CAPTURE"}, key="k-1", prefer="return=representation"
+    )
 
     (sent,) = stub.asked(PATH)
     assert answer == {"id": "1"}
@@ -144,7 +146,10 @@ def test_a_token_that_ended_in_mid_call_is_renewed_once_with_the_same_key(stub):
     first, second = stub.asked(PATH)
     assert answer == {"id": "1"}
     assert len(stub.asked(TOKEN_PATH)) == 2
-    assert (first.headers["paypal-request-id"], first.body) == (second.headers["paypal-request-id"], second.body)
+    assert (first.headers["paypal-request-id"], first.body) == (
+        second.headers["paypal-request-id"],
+        second.body,
+    )
     assert second.headers["authorization"] == "Bearer A21.2"
 
 
@@ -311,7 +316,15 @@ def test_it_is_unknown_when_an_answer_says_nothing_for_sure(stub, answer):
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7), ("0", 0), ("999999999999", 3600), ("", 0), ("soon", 0), ("-5", 0), ("Sun, 01 Mar 2026 12:00:30 GMT", 30)],
+    [
+        ("7", 7),
+        ("0", 0),
+        ("999999999999", 3600),
+        ("", 0),
+        ("soon", 0),
+        ("-5", 0),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", 30),
+    ],
 )
 def test_asked_too_often_says_how_long_to_wait(stub, header, seconds):
     stub.says(PATH, refusal("RATE_LIMIT_REACHED", 429, name="RATE_LIMIT_REACHED"))
