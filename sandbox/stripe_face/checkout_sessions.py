@@ -22,6 +22,7 @@ INTENT_DATA: dict[str, Kind] = {
 }
 CREATE = Map(
     {
+        "allowed_payment_method_types": Many(Choice("card")),
         "cancel_url": Url(),
         "client_reference_id": Text(200),
         "currency": Text(3),
@@ -34,7 +35,6 @@ CREATE = Map(
         "metadata": Metadata(),
         "mode": Choice("payment", "setup"),
         "payment_intent_data": Map(INTENT_DATA),
-        "payment_method_types": Many(Choice("card")),
         "setup_intent_data": Map({"description": Text(), "metadata": Metadata()}),
         "submit_type": Choice("auto", "book", "donate", "pay"),
         "success_url": Url(),
@@ -152,7 +152,7 @@ def start_payment(account: Account, row: Json) -> Json:
     params = data | {
         "amount": row["amount_total"],
         "currency": row["currency"],
-        "payment_method_types": ["card"],
+        "allowed_payment_method_types": ["card"],
     }
     if row["customer"]:
         params["customer"] = row["customer"]

@@ -49,13 +49,13 @@ CHANGES: dict[str, Kind] = {
     "transfer_group": Text(),
 }
 NEW: dict[str, Kind] = {
+    "allowed_payment_method_types": Many(Choice("card")),
     "automatic_payment_methods": Map(
         {"enabled": Flag(), "allow_redirects": Choice("always", "never")}, required=("enabled",)
     ),
     "capture_method": Choice("automatic", "automatic_async", "manual"),
     "confirm": Flag(),
     "confirmation_method": Choice("automatic"),
-    "payment_method_types": Many(Choice("card")),
 }
 CREATE = Map({**COMMON, **CONFIRM, **CHANGES, **NEW}, required=("amount", "currency"))
 PLAIN = (
@@ -93,10 +93,8 @@ def check_create(account: Account, params: Json) -> None:
     if params.get("capture_method") == "manual":
         raise bad_parameter("capture_method", "The sandbox does not simulate capture_method=manual.")
     automatic = params.get("automatic_payment_methods", {})
-    if automatic.get("enabled") and "payment_method_types" in params:
-        message = (
-            "You may only specify one of these parameters: automatic_payment_methods, payment_method_types."
-        )
+    if automatic.get("enabled") and "allowed_payment_method_types" in params:
+        message = "Only one of allowed_payment_method_types and automatic_payment_methods may be specified."
         raise bad_parameter("automatic_payment_methods", message, "parameters_exclusive")
     for name in CONFIRM:
         if name in params and not params.get("confirm"):
@@ -107,9 +105,9 @@ def check_create(account: Account, params: Json) -> None:
 
 def new_intent(account: Account, params: Json) -> Json:
     intent_id = account.new_id("pi")
-    automatic = "payment_method_types" not in params and params.get("automatic_payment_methods", {}).get(
-        "enabled", True
-    )
+    automatic = "allowed_payment_method_types" not in params and params.get(
+        "automatic_payment_methods", {}
+    ).get("enabled", True)
     redirects = params.get("automatic_payment_methods", {}).get("allow_redirects", "always")
     request = (
         params.get("payment_method_options", {}).get("card", {}).get("request_three_d_secure", "automatic")

@@ -23,11 +23,11 @@ CONFIRM: dict[str, Kind] = {
 }
 CHANGES: dict[str, Kind] = {"customer": Text(), "description": Text(unset=True), "metadata": Metadata()}
 NEW: dict[str, Kind] = {
+    "allowed_payment_method_types": Many(Choice("card")),
     "automatic_payment_methods": Map(
         {"enabled": Flag(), "allow_redirects": Choice("always", "never")}, required=("enabled",)
     ),
     "confirm": Flag(),
-    "payment_method_types": Many(Choice("card")),
     "usage": Choice("off_session", "on_session"),
 }
 
@@ -51,9 +51,9 @@ def create(account: Account, call: Call) -> Json:
 
 def new_intent(account: Account, params: Json) -> Json:
     intent_id = account.new_id("seti")
-    automatic = "payment_method_types" not in params and params.get("automatic_payment_methods", {}).get(
-        "enabled", True
-    )
+    automatic = "allowed_payment_method_types" not in params and params.get(
+        "automatic_payment_methods", {}
+    ).get("enabled", True)
     redirects = params.get("automatic_payment_methods", {}).get("allow_redirects", "always")
     return {
         "id": intent_id,

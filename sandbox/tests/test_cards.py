@@ -7,7 +7,7 @@ import pytest
 from sandbox.stripe_face.cards import CARDS, luhn
 from sandbox.tests.client import BACK, SDK
 
-INTENT = {"amount": 2000, "currency": "eur", "payment_method_types": ["card"], "confirm": True}
+INTENT = {"amount": 2000, "currency": "eur", "allowed_payment_method_types": ["card"], "confirm": True}
 DECLINES = {
     "chargeDeclined": ("card_declined", "generic_decline"),
     "visa_chargeDeclined": ("card_declined", "generic_decline"),

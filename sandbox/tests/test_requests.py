@@ -29,9 +29,9 @@ from sandbox.tests.client import BACK, SDK, client
         ({"amount": 1000, "currency": "usd", "metadata": {"k": "v" * 501}}, None, "metadata[k]"),
         ({"amount": 1000, "currency": "usd", "capture_method": "manual"}, None, "capture_method"),
         (
-            {"amount": 1000, "currency": "usd", "payment_method_types": ["sofort"]},
+            {"amount": 1000, "currency": "usd", "allowed_payment_method_types": ["sofort"]},
             None,
-            "payment_method_types[0]",
+            "allowed_payment_method_types[0]",
         ),
         ({"amount": 1000, "currency": "usd", "customer": "cus_no"}, "resource_missing", "customer"),
         ({"amount": 1000, "currency": "usd", "off_session": True}, None, "off_session"),

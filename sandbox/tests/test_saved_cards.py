@@ -131,7 +131,7 @@ def test_a_saved_card_is_its_customers_own(stripe_api, customer):
 
 
 def test_a_used_card_that_was_not_saved_is_spent(stripe_api):
-    wish = {"amount": 700, "currency": "usd", "payment_method_types": ["card"], "confirm": True}
+    wish = {"amount": 700, "currency": "usd", "allowed_payment_method_types": ["card"], "confirm": True}
     used = stripe_api.v1.payment_intents.create({**wish, "payment_method": "pm_card_visa"}).payment_method
 
     with pytest.raises(SDK.InvalidRequestError, match="may not be used again"):

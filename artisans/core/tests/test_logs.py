@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from artisans.core.logs import JsonFormatter, scrub
+from artisans.core.logs import JsonFormatter
 from artisans.core.middleware import request_id
+from artisans.core.scrub import scrub
 from artisans.core.tokens import order_token
 
 
