@@ -89,7 +89,7 @@ class Certificates:
     def _fetch(self, url: str) -> list[x509.Certificate]:
         try:
             with self._session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
-                status, content = answer.status_code, content_of(answer, limit=SIZE_LIMIT)
+                status, content = answer.status_code, content_of(answer, limit=SIZE_LIMIT, seconds=TIMEOUT[1])
         except TooLarge:
             raise BadSignature("certificate_size", "This is too long for a certificate.") from None
         except requests.RequestException as silence:

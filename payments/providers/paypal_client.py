@@ -98,7 +98,7 @@ class RepairedApi(paypalrestsdk.Api):
         with self._session.request(
             method, url, timeout=self._timeout, allow_redirects=False, stream=True, **wish
         ) as response:
-            text = content_of(response, limit=ANSWER_LIMIT).decode(errors="replace")
+            text = content_of(response, limit=ANSWER_LIMIT, seconds=self._timeout[1]).decode(errors="replace")
             return self.handle_response(response, text)
 
     def request(

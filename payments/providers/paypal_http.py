@@ -1,9 +1,13 @@
 """Sockets to PayPal: one session per client with kept connections, and answers that are never read without end."""
 
+import time
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as SocketTimeout
 
 CONNECTIONS = 16
 CHUNK = 65_536
@@ -23,11 +27,21 @@ def session() -> requests.Session:
     return made
 
 
-def content_of(response: requests.Response, *, limit: int) -> bytes:
-    """The whole body of a streamed response. Errors: TooLarge, and those of requests."""
-    content = bytearray()
-    for part in response.iter_content(CHUNK):
-        content += part
-        if len(content) > limit:
-            raise TooLarge(f"The answer is longer than {limit} bytes.")
+def content_of(response: requests.Response, *, limit: int, seconds: float) -> bytes:
+    """The whole body of a streamed response, as it arrives: many small pieces together may not take longer either.
+
+    Errors: TooLarge, requests.Timeout, and ChunkedEncodingError for a body that ends early or is packed wrongly.
+    """
+    content, end = bytearray(), time.monotonic() + seconds
+    try:
+        while part := response.raw.read1(CHUNK, decode_content=True):
+            content += part
+            if len(content) > limit:
+                raise TooLarge(f"The answer is longer than {limit} bytes.")
+            if time.monotonic() > end:
+                raise requests.Timeout("The answer takes too long.")
+    except SocketTimeout as silence:
+        raise requests.Timeout(type(silence).__name__) from None
+    except HTTPError as broken:
+        raise ChunkedEncodingError(type(broken).__name__) from None
     return bytes(content)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,13 +32,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`raw` goes out instead of `body`; `cut` closes the connection after so many bytes of it."""
+    """`raw` goes out instead of `body`; `cut` closes the connection after so many bytes of it.
+
+    `drip`: seconds between any two bytes.
+    """
 
     body: Any = None
     status: int = 200
     raw: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
+    drip: float = 0
     wait: Callable[[], object] = field(default=lambda: None)
 
     @property
@@ -133,7 +138,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.content)))
         self.end_headers()
-        self.wfile.write(answer.content[: answer.cut])
+        if answer.drip:
+            for byte in answer.content:
+                time.sleep(answer.drip)
+                self.wfile.write(bytes([byte]))
+        self.wfile.write(b"" if answer.drip else answer.content[: answer.cut])
         self.close_connection = answer.cut is not None
 
     do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 (names of http.server)

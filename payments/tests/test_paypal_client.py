@@ -1,5 +1,6 @@
 """The transport, over real sockets: what goes out, and what every kind of bad luck becomes."""
 
+import gzip
 import logging
 import threading
 import time
@@ -252,6 +253,29 @@ def test_silence_is_an_outage(stub):
     release.set()
 
     assert unknown.value.is_outage
+
+
+def test_an_answer_that_drips_is_an_outage_too(stub):
+    stub.says(PATH, Answer({"id": "1" * 40}, drip=0.1))
+    began = time.monotonic()
+
+    with pytest.raises(Unknown) as unknown:
+        client_of(stub, timeout=(0.5, 0.5)).request("GET", PATH)
+
+    assert unknown.value.is_outage
+    assert time.monotonic() - began < 2
+
+
+def test_a_packed_answer_is_unpacked(stub):
+    packed = {"Content-Encoding": "gzip"}
+    stub.says(
+        PATH, Answer(raw=gzip.compress(b'{"id": "1"}'), headers=packed), Answer({"id": "1"}, headers=packed)
+    )
+    client = client_of(stub)
+
+    assert client.request("GET", PATH) == {"id": "1"}
+    with pytest.raises(Unknown):
+        client.request("GET", PATH)
 
 
 def test_a_closed_port_is_an_outage():

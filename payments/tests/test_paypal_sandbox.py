@@ -17,9 +17,9 @@ from payments.providers.base import (
     DisputeStatus,
     Item,
     NotThere,
-    Refused,
     RefundRequest,
     RefundStatus,
+    Refused,
     RemotePayment,
     RemoteStatus,
     SaveRequest,
@@ -28,7 +28,6 @@ from payments.providers.base import (
 from payments.providers.paypal_config import PayPalConfig
 from payments.providers.paypal_provider import PayPalProvider
 from payments.tests.paypal_stub import ask
-from sandbox.__main__ import build
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, until
 from sandbox.tests.paypal_client import PayPalReceiver
@@ -41,25 +40,11 @@ numbers = count(1)
 Buy = Callable[..., RemotePayment]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server(0)
-    program = build(server, None, [])
-    program.start()
-    thread = threading.Thread(target=server.serve, args=(program,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    program.close()
-    thread.join()
-
-
 @pytest.fixture
-def sandbox(server: Server) -> Control:
+def sandbox(sandbox_server: Server) -> Control:
     """Without objects, faults and endpoints; later things wait for `sandbox.later()`."""
-    server.program.store.table("endpoint").clear()
-    control = Control(server.base_url)
+    sandbox_server.program.store.table("endpoint").clear()
+    control = Control(sandbox_server.base_url)
     control.post("reset")
     control.post("settings", async_seconds=3600)
     return control
