@@ -15,10 +15,16 @@ LETTERS = string.ascii_uppercase + string.digits
 MERCHANT_ID = "SANDBXSHP2222"
 PAYEE: Json = {"email_address": "shop@business.example", "merchant_id": MERCHANT_ID}
 SWITCHES: Json = {
-    "signing": "good",  # of webhooks: good, expired, wrong_name, foreign_ca, wrong_webhook, altered
+    "signing": "good",  # of webhooks, see WAYS
     "token_seconds": 32400,  # how long a new access token is good for
     "client": None,  # "id:secret", the only credentials that are taken; None: any
     "vaulted_orders": "COMPLETED",  # of orders with a vault_id: captured at once, or APPROVED until the shop captures
+}
+
+
+WAYS = {
+    "signing": ("good", "expired", "wrong_name", "foreign_ca", "wrong_webhook", "altered"),
+    "vaulted_orders": ("COMPLETED", "APPROVED"),
 }
 
 
@@ -79,8 +85,10 @@ class Account:
         return SWITCHES | self.store.table("settings").get(NAME, {})
 
     def switch(self, wish: Json) -> Json:
-        """Raises KeyError on a switch that does not exist."""
-        for name in wish:
+        """Raises KeyError on a switch that does not exist, ValueError on a way that it cannot be set."""
+        for name, value in wish.items():
+            if name in WAYS and value not in WAYS[name]:
+                raise ValueError(f"{name} is one of {', '.join(WAYS[name])}.")
             SWITCHES[name]
         self.store.save("settings", NAME, self.switches | wish)
         return self.switches

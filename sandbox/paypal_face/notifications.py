@@ -20,7 +20,6 @@ from sandbox.wire import Json
 PATH = "/v1/notifications"
 CERTIFICATES = f"{PATH}/certs/"
 ALGORITHM = "SHA256withRSA"
-SIGNINGS = {"good", "expired", "wrong_name", "foreign_ca", "wrong_webhook", "altered"}
 
 
 def envelope(account: Account, endpoint: Json, event_id: str) -> tuple[dict[str, str], bytes]:

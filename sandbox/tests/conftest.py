@@ -1,6 +1,8 @@
 """A sandbox in this process, on a real socket; every answer and every event is held against the field lists."""
 
 import json
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -91,6 +93,18 @@ def sandbox(server: WatchedServer) -> Iterator[Control]:
 def stripe_api(sandbox: Control) -> Any:
     """The official SDK with a secret key."""
     return client(sandbox.url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One browser for all modules: a process can drive only one at a time."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (only the browser tests need it)
+
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
