@@ -164,7 +164,9 @@ class PayPalProvider(PaymentProvider):
         return self._vault.read(setup_id)
 
     def save_token(self, ask: SaveRequest, token: str) -> RemoteMethod:
-        """`token`: a setup token that the buyer approved."""
+        """`token`: a setup token that the buyer approved; what could be a card's number goes nowhere."""
+        if token.isdigit():
+            raise Refused("not_a_token", "PayPal's tokens are not made of digits alone.")
         return self._vault.keep(token, key=ask.key)
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:

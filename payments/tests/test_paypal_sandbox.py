@@ -25,8 +25,8 @@ from payments.providers.base import (
     SaveRequest,
     Unknown,
 )
-from payments.providers.paypal_config import PayPalConfig
 from payments.providers.paypal_provider import PayPalProvider
+from payments.tests.paypal_sandbox import control_of, sandbox_config
 from payments.tests.paypal_stub import ask
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, until
@@ -42,28 +42,13 @@ Buy = Callable[..., RemotePayment]
 
 @pytest.fixture
 def sandbox(sandbox_server: Server) -> Control:
-    """Without objects, faults and endpoints; later things wait for `sandbox.later()`."""
-    sandbox_server.program.store.table("endpoint").clear()
-    control = Control(sandbox_server.base_url)
-    control.post("reset")
-    control.post("settings", async_seconds=3600)
-    return control
+    return control_of(sandbox_server)
 
 
 @pytest.fixture
 def shop(sandbox: Control, tmp_path) -> Callable[..., PayPalProvider]:
     """A configured provider; keyword arguments change the configuration."""
-    ca_file = tmp_path / "ca.pem"
-    ca_file.write_text(sandbox.get("paypal/ca")["pem"])
-    values = {
-        "client_id": "shop",
-        "client_secret": "secret",
-        "api_base": sandbox.url,
-        "cert_hosts": (sandbox.url.removeprefix("http://"),),
-        "ca_file": str(ca_file),
-        "webhook_id": PayPalReceiver.webhook_id,
-    }
-    return lambda **changes: PayPalProvider(PayPalConfig(**(values | changes)))
+    return lambda **changes: PayPalProvider(sandbox_config(sandbox, tmp_path, **changes))
 
 
 @pytest.fixture
