@@ -190,7 +190,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.expire_orders",
         "schedule": timedelta(minutes=1),
     },
-    "purge expired tokens and sessions": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
+    "purge expired tokens, sessions and answers": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
 }
 
 # ---- people --------------------------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ from rest_framework.response import Response
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
+from artisans.core.api_views import ApiView, idempotent
 from artisans.core.errors import Missing
+from artisans.core.idempotency import effect_id
 from orders.selectors import orders_visible_to, store_rules
 from payments.models import Payment
 from payments.selectors import payments_visible_to
@@ -17,7 +19,14 @@ from payments.serializers import IntentIn, PaymentOut, payment_out
 from payments.services.payments import method_read, payment_choose
 
 
-class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]):
+def payment_replay(request: Request, reference: str) -> Response:
+    payment = Payment.objects.select_related("order").get(pk=effect_id(reference))
+    return Response(payment_out(payment, payment.order, store_rules()), status=201)
+
+
+class PaymentViewSet(
+    ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
+):
     permission_classes = (IsSomebody,)
     serializer_class = PaymentOut
     pagination_class = NewestFirst
@@ -29,6 +38,7 @@ class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     def get_serializer_context(self) -> dict[str, Any]:
         return {"store": store_rules()}
 
+    @idempotent(replay=payment_replay)
     @action(detail=False, methods=["post"])
     def intents(self, request: Request) -> Response:
         """Pay an order: answers 201 with a new payment, 200 with the open one of the same method."""

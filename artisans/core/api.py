@@ -17,8 +17,16 @@ from rest_framework import exceptions, pagination, renderers, routers, serialize
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.core.errors import Conflict, DomainError, Forbidden, Gone, InvalidInput, Missing, TooMany
-from artisans.core.limits import RateLimited
+from artisans.core.errors import (
+    Conflict,
+    ContradictsEarlier,
+    DomainError,
+    Forbidden,
+    Gone,
+    InvalidInput,
+    Missing,
+    TooMany,
+)
 from artisans.core.middleware import request_id
 from artisans.core.money import AMOUNT
 
@@ -30,6 +38,7 @@ STATUS_OF: tuple[tuple[type[DomainError], int], ...] = (
     (Missing, 404),
     (Gone, 410),
     (Conflict, 409),
+    (ContradictsEarlier, 422),
     (TooMany, 429),
     (DomainError, 400),
 )
@@ -167,7 +176,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         status = status_of(error)
         body = problem(status, error.code, error.detail, title=error.title, extra=error.extra)
         response = as_problem(body | {"retryable": error.retryable}, status)
-        if isinstance(error, RateLimited):
+        if error.wait:
             response["Retry-After"] = str(error.wait)
         return response
     if isinstance(error, Http404):

@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.idempotency import effect_record
 from artisans.core.money import Money
 from artisans.core.state import check_transition
 from artisans.core.templatetags.money import show
@@ -275,7 +276,9 @@ def payment_choose(
         payment_move(
             current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer"
         )
-    return payment_start(placed_of(order), method=method, store=store_rules(), actor=actor), True
+    payment = payment_start(placed_of(order), method=method, store=store_rules(), actor=actor)
+    effect_record(f"payment:{payment.pk}")
+    return payment, True
 
 
 # ---- words ---------------------------------------------------------------------------------------------------
