@@ -20,7 +20,7 @@ from artisans.core.api import (
     validated,
     validated_list,
 )
-from artisans.core.api_views import ApiView, idempotent
+from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import InvalidInput, Missing
 from artisans.core.idempotency import effect_id
 from artisans.core.limits import count_network
@@ -89,6 +89,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
+    @limited("carts")
     @idempotent(replay=cart_replay)
     def create(self, request: Request) -> Response:
         """A new cart (201), or the one that is open already (200); a new guest also gets `token`."""
@@ -130,6 +131,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         )
         return Response(cart_out(cart, items_of(cart)))
 
+    @limited("checkout")
     @idempotent(replay=checkout_replay, secrets=order_secrets)
     @action(detail=True, methods=["post"])
     def checkout(self, request: Request, pk: str) -> Response:
@@ -180,6 +182,7 @@ class PlacingOrderViewSet(OrderViewSet):
     def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
+    @limited("checkout")
     @idempotent(replay=order_replay, secrets=order_secrets)
     def create(self, request: Request) -> Response:
         """Order products in one call; with `payment_method` the payment starts too."""

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
-from artisans.core.api_views import ApiView, idempotent
+from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import Missing
 from artisans.core.idempotency import effect_id
 from orders.selectors import orders_visible_to, store_rules
@@ -38,6 +38,7 @@ class PaymentViewSet(
     def get_serializer_context(self) -> dict[str, Any]:
         return {"store": store_rules()}
 
+    @limited("intents")
     @idempotent(replay=payment_replay)
     @action(detail=False, methods=["post"])
     def intents(self, request: Request) -> Response:

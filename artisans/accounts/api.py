@@ -7,10 +7,10 @@ from artisans.accounts.models import User, normal_email
 from artisans.accounts.principals import signed_in
 from artisans.accounts.services import token_issue, user_register
 from artisans.core.api import StrictSerializer, TextField, api_request, utc, validated
-from artisans.core.api_views import ApiView, idempotent
+from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.idempotency import effect_id
-from artisans.core.limits import count, count_network
-from artisans.core.network import client_address
+from artisans.core.limits import count
+from artisans.core.network import client_line
 
 
 class RegisterIn(StrictSerializer):
@@ -37,9 +37,9 @@ class RegisterView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    @limited("register")
     @idempotent(replay=user_replay)
     def post(self, request: Request) -> Response:
-        count_network("register", api_request(request))
         data = validated(RegisterIn, request.data)
         user = user_register(**data)
         return Response(user_out(user), status=status.HTTP_201_CREATED)
@@ -51,11 +51,11 @@ class TokenView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    @limited("login")
     def post(self, request: Request) -> Response:
         plain = api_request(request)
-        count_network("login_network", plain)
         data = validated(TokenIn, request.data)
-        count("login_account", normal_email(data["email"]), client_address(plain))
+        count("login_account", normal_email(data["email"]), client_line(plain))
         row, token = token_issue(request=plain, **data)
         answer = {"token": token, "expires_at": utc(row.expiry), "user": user_out(row.user)}
         return Response(answer, headers={"Cache-Control": "no-store"})

@@ -1,8 +1,8 @@
-"""What every view of the API stands on: a POST with an Idempotency-Key runs once."""
+"""What every view of the API stands on: limits on tries, and a POST with an Idempotency-Key runs once."""
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -25,6 +25,7 @@ from artisans.core.idempotency import (
     key_take_over,
     key_work,
 )
+from artisans.core.limits import Quota, RateLimited, has_limits, limit_headers, spend_scope
 from artisans.core.models import IdempotencyKey, IdempotencyState
 from artisans.core.principals import principal_text
 
@@ -68,6 +69,21 @@ def idempotent(
     return mark
 
 
+def limited(scope: str) -> Callable[[Post], Post]:
+    """Count each request to an action against the limits of a scope, for who sends it and for his network.
+
+    It is counted before anything else is done, replays too. All answers say what is left.
+    """
+    if not has_limits(scope):
+        raise LookupError(f"There is no limit of {scope!r}.")
+
+    def mark(post: Post) -> Post:
+        post.limited = scope  # type: ignore[attr-defined]  # functions take attributes
+        return post
+
+    return mark
+
+
 class ApiView(APIView):
     """Base of all views of the API, first in the line of bases of a viewset.
 
@@ -76,6 +92,33 @@ class ApiView(APIView):
 
     takes_idempotency_keys: ClassVar[bool] = True
     post: Handler
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.quotas: dict[str, Quota] = {}
+
+    def check_throttles(self, request: Request) -> None:
+        """Errors: RateLimited."""
+        super().check_throttles(request)
+        action = getattr(self, str(request.method).lower(), None)
+        scope = getattr(action, "limited", "")
+        if not scope:
+            return
+        quotas = spend_scope(scope, api_request(request))
+        self.tell(quotas)
+        for quota in quotas:
+            if quota.is_exceeded:
+                raise RateLimited(quota)
+
+    def handle_exception(self, error: Exception) -> Response:
+        if isinstance(error, RateLimited):
+            self.tell([error.quota])
+        return super().handle_exception(error)
+
+    def tell(self, quotas: Iterable[Quota]) -> None:
+        """Say in the answer, whatever it becomes, what is left of these limits."""
+        self.quotas |= {quota.name: quota for quota in quotas}
+        self.headers |= limit_headers(self.quotas.values())
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -5,6 +5,8 @@ from django.http import HttpRequest
 from artisans.core.network import network_hash
 from artisans.core.tokens import hash_secret, read_order_token
 
+NOBODY = "network:"
+
 
 def principal_text(request: HttpRequest) -> str:
     """ "user:<id>", else what a guest holds: "order:<id>-<version>", "cart:<hash>", else "network:<hash>".
@@ -18,4 +20,9 @@ def principal_text(request: HttpRequest) -> str:
         return f"order:{order_id}-{version}"
     if token := request.headers.get("X-Cart-Token"):
         return f"cart:{hash_secret(token)}"
-    return f"network:{network_hash(request)}"
+    return f"{NOBODY}{network_hash(request)}"
+
+
+def is_known(principal: str) -> bool:
+    """Whether the text names somebody, and not only a network."""
+    return not principal.startswith(NOBODY)
