@@ -53,6 +53,21 @@ MAX_PIECES_PER_HOUR = env.int("MAX_PIECES_PER_HOUR", default=5)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Artisans Alley <shop@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
+# ---- payment providers -------------------------------------------------------------------------------------
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", default="")
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRET", default=[])
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="").rstrip("/")
+STRIPE_JS_URL = env.str("STRIPE_JS_URL", default="https://js.stripe.com/v3/")
+ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
+PAYPAL_CLIENT_ID = env.str("PAYPAL_CLIENT_ID", default="")
+PAYPAL_CLIENT_SECRET = env.str("PAYPAL_CLIENT_SECRET", default="")
+PAYPAL_MODE = env.str("PAYPAL_MODE", default="sandbox")
+PAYPAL_WEBHOOK_ID = env.str("PAYPAL_WEBHOOK_ID", default="")
+PAYPAL_API_BASE = env.str("PAYPAL_API_BASE", default="").rstrip("/")
+PAYPAL_CERT_HOSTS = env.list("PAYPAL_CERT_HOSTS", default=[])
+MANUAL_WEBHOOK_SECRETS = env.list("MANUAL_WEBHOOK_SECRET", default=[])
+
 # ---- Django ------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
@@ -190,6 +205,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.expire_orders",
         "schedule": timedelta(minutes=1),
     },
+    "ask the providers what nobody told": {
+        "task": "payments.sweep",
+        "schedule": timedelta(seconds=env.int("PAYMENT_SWEEP_SECONDS", default=15)),
+    },
     "purge expired tokens and sessions": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
 }
 
@@ -295,6 +314,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "celery.beat": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
         "kombu.connection": {"level": "ERROR"},  # warns that the file broker has no host name
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

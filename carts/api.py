@@ -47,6 +47,7 @@ from orders.services import Buyer
 from payments.serializers import payment_out
 from payments.services.closing import order_cancel
 from payments.services.payments import method_read
+from payments.services.remote import payment_reach
 
 ITEM = rf"items/(?P<item_id>{UUID_PATTERN})"
 
@@ -206,7 +207,11 @@ def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store
 
 
 def order_body(done: Checkout, store: StoreRules) -> dict[str, Any]:
-    order = done.placed.order
+    """The answer to a checkout; the payment's provider is asked here, after the order is on disk."""
+    order, payment = done.placed.order, None
+    if done.payment is not None:
+        reached = payment_reach(done.payment)
+        order = reached.payment.order
+        payment = payment_out(reached.payment, order, store, reached.action)
     body = order_out(order, done.placed.lines, done.placed.parcels) | {"access_token": order.access_token}
-    payment = payment_out(done.payment, order, store) if done.payment else None
     return {"order": body, "payment": payment}

@@ -1,6 +1,7 @@
+import re
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -13,8 +14,11 @@ from artisans.core.errors import Missing
 from orders.selectors import orders_visible_to, store_rules
 from payments.models import Payment
 from payments.selectors import payments_visible_to
-from payments.serializers import IntentIn, PaymentOut, payment_out
-from payments.services.payments import method_read, payment_choose
+from payments.serializers import ConfirmIn, ExpandIn, IntentIn, PaymentOut, payment_out, reached_out
+from payments.services.choosing import payment_choose
+from payments.services.methods import method_token
+from payments.services.payments import method_read
+from payments.services.remote import payment_action, payment_confirm
 
 
 class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]):
@@ -29,6 +33,36 @@ class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     def get_serializer_context(self) -> dict[str, Any]:
         return {"store": store_rules()}
 
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """With `?expand=next_action` the provider is asked, and the answer holds what a buyer needs to pay now."""
+        payment = self.get_object()
+        wish = validated(ExpandIn, request.query_params.dict())
+        action = payment_action(payment) if wish.get("expand") else None
+        payment = self.get_object() if wish.get("expand") else payment
+        return Response(payment_out(payment, payment.order, store_rules(), action))
+
+    @action(detail=False, methods=["post"])
+    def confirm(self, request: Request) -> Response:
+        """Pay with a method that the provider knows; asked again after success, the same answer."""
+        data = validated(ConfirmIn, request.data)
+        payment = self.by_intent(data["payment_intent_id"])
+        method_id = method_token(
+            Principal.of_api(request).user, payment.payment_provider, data.get("payment_method_id", "")
+        )
+        return Response(reached_out(payment_confirm(payment.pk, method_id=method_id)))
+
+    def by_intent(self, intent_id: str) -> Payment:
+        """By the provider's id, or by ours."""
+        found = self.get_queryset().filter(Q(provider_payment_id=intent_id) | Q(payment_number=intent_id))
+        payment = found.first() or (
+            self.get_queryset().filter(pk=intent_id).first()
+            if re.fullmatch(UUID_PATTERN, intent_id)
+            else None
+        )
+        if payment is None:
+            raise Missing("There is no such payment.")
+        return payment
+
     @action(detail=False, methods=["post"])
     def intents(self, request: Request) -> Response:
         """Pay an order: answers 201 with a new payment, 200 with the open one of the same method."""
@@ -37,11 +71,11 @@ class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         order = orders_visible_to(principal).filter(pk=data["order_id"]).first()
         if order is None:
             raise Missing("There is no such order.")
-        payment, is_new = payment_choose(
+        chosen = payment_choose(
             order_id=order.pk,
             method=method_read(data["payment_method"], data.get("payment_provider")),
             actor=principal.user,
             amount=data.get("amount"),
             currency=data.get("currency"),
         )
-        return Response(payment_out(payment, payment.order, store_rules()), status=201 if is_new else 200)
+        return Response(reached_out(chosen.reached), status=201 if chosen.is_new else 200)

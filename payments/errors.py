@@ -1,4 +1,6 @@
-from artisans.core.errors import Conflict, Forbidden, InvalidInput
+from uuid import UUID
+
+from artisans.core.errors import Conflict, Declined, Forbidden, InvalidInput, NotNow
 from artisans.core.money import Money
 
 
@@ -67,3 +69,74 @@ class RefundExceedsReceived(Conflict):
 
     def __init__(self, *, asked: Money, left: Money) -> None:
         super().__init__(f"Cannot return {asked}; {left} is left.", extra={"left": left.amount})
+
+
+class RecordedOnly(Conflict):
+    code = "recorded_only"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This money came by hand and goes back by hand: make the transfer, then record it in the admin."
+        )
+
+
+class PaymentDisputed(Conflict):
+    code = "payment_disputed"
+
+    def __init__(self) -> None:
+        super().__init__("The buyer's bank disputes this payment; answer the dispute at the provider first.")
+
+
+class PaymentBusy(Conflict):
+    """Something is being done with the payment at this moment; a moment later it can be tried again."""
+
+    code = "payment_busy"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "We are talking to the payment provider about this payment already; try again in a moment."
+        )
+
+
+class PaymentUnderWay(Conflict):
+    """Nobody knows yet whether the open payment succeeds; its outcome comes first."""
+
+    code = "payment_under_way"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A payment of this order is under way and we do not know its outcome yet. Do not pay again; "
+            "we are checking."
+        )
+
+
+class StillPayable(PaymentUnderWay):
+    """A provider still holds an object that can be paid; it has to be taken back there first."""
+
+    def __init__(self, payment_id: UUID) -> None:
+        super().__init__()
+        self.payment_id = payment_id
+
+
+class ProviderUnavailable(NotNow):
+    code = "provider_unavailable"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} does not answer at the moment. Nothing was charged; try again in a moment or pay another way."
+        )
+
+
+class PaymentDeclined(Declined):
+    """`payment_id` can be tried again, with another card or another way to pay."""
+
+    code = "payment_declined"
+
+    def __init__(self, detail: str, *, payment_id: str, group: str) -> None:
+        super().__init__(detail, extra={"payment_id": payment_id, "decline_group": group})
+
+
+class NotConfirmable(Conflict):
+    code = "not_confirmable"

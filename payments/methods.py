@@ -23,20 +23,40 @@ class PaymentMethod(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class MethodSpec:
-    """`told`: the buyer's deadline. `slack`: what the hold lasts beyond it. No `told`: the hold has no end."""
+    """`told`: the buyer's deadline. `slack`: what the hold lasts beyond it. No `told`: the hold has no end.
+
+    `shown_as`: the name on pages where it differs from the label; "" for a method that only API clients name.
+    """
 
     provider: Provider
     told: timedelta | None
     slack: timedelta = timedelta()
     hint: str = ""
     pay_label: str = "Pay {amount}"
+    shown_as: str | None = None
 
 
 M = PaymentMethod
 SPECS: dict[PaymentMethod, MethodSpec] = {
-    M.CREDIT_CARD: MethodSpec(Provider.STRIPE, timedelta(minutes=30)),
-    M.DEBIT_CARD: MethodSpec(Provider.STRIPE, timedelta(minutes=30)),
-    M.PAYPAL: MethodSpec(Provider.PAYPAL, timedelta(hours=3)),
+    M.CREDIT_CARD: MethodSpec(
+        Provider.STRIPE,
+        timedelta(minutes=30),
+        hint="You enter the card on the next page, at our payment provider. Your bank may ask you to confirm.",
+        pay_label="Order now and pay {amount} by card",
+        shown_as="Card",
+    ),
+    M.DEBIT_CARD: MethodSpec(
+        Provider.STRIPE,
+        timedelta(minutes=30),
+        pay_label="Order now and pay {amount} by card",
+        shown_as="",
+    ),
+    M.PAYPAL: MethodSpec(
+        Provider.PAYPAL,
+        timedelta(hours=3),
+        hint="You confirm at PayPal and come back here.",
+        pay_label="Order now and pay {amount} with PayPal",
+    ),
     M.BANK_TRANSFER: MethodSpec(
         Provider.MANUAL,
         timedelta(days=7),
@@ -58,8 +78,8 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
     ),
 }
 
-# What this release can really take; the others join with their providers.
-OFFERED = (M.BANK_TRANSFER, M.CHECK, M.CASH_ON_DELIVERY)
+# What needs no provider. The others are offered where their provider has its keys (registry.offered_methods).
+BY_HAND = (M.BANK_TRANSFER, M.CHECK, M.CASH_ON_DELIVERY)
 GUEST_HOLD = timedelta(hours=2)
 NO_PAYMENT_HOLD = timedelta(minutes=30)
 PART_PAYMENT_EXTENSION = timedelta(days=7)

@@ -1,6 +1,7 @@
+from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
@@ -40,9 +41,33 @@ def latest_payment(order: Order) -> Payment | None:
 
 
 def settled_sums(order: Order) -> tuple[int, int]:
-    """All that the order's payments received and returned, in minor units."""
-    sums = order.payments.aggregate(received=Sum("received_minor"), refunded=Sum("refunded_minor"))
-    return sums["received"] or 0, sums["refunded"] or 0
+    """All that the order's payments received, and that went back or was taken back, in minor units."""
+    sums = order.payments.aggregate(
+        received=Sum("received_minor"), returned=Sum(F("refunded_minor") + F("disputed_minor"))
+    )
+    return sums["received"] or 0, sums["returned"] or 0
+
+
+def object_ids_of(payment: Payment) -> set[str]:
+    """Every id by which the provider knows this payment, the present one and those before."""
+    made = payment.calls.exclude(object_id="").filter(refund=None).values_list("object_id", flat=True)
+    return {*made, payment.provider_payment_id} - {None}  # type: ignore[return-value]
+
+
+def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, str] | None:
+    """The payment that one of these provider's ids belongs to, and that id; None when nobody knows them (yet)."""
+    for object_id in object_ids:
+        by_present = Payment.objects.filter(payment_provider=provider, provider_payment_id=object_id)
+        by_past = Payment.objects.filter(
+            calls__provider=provider, calls__object_id=object_id, calls__refund=None
+        )
+        by_capture = Payment.objects.filter(
+            captures__provider=provider, captures__provider_capture_id=object_id
+        )
+        for found in (by_present, by_past, by_capture):
+            if (pk := found.values_list("pk", flat=True).first()) is not None:
+                return pk, object_id
+    return None
 
 
 def awaiting_decision() -> QuerySet[Payment]:

@@ -22,6 +22,12 @@ class RefundStatus(TextChoices):
     FAILED = "FAILED", "Failed"
 
 
+class DisputeStatus(TextChoices):
+    OPEN = "OPEN", "Open"
+    WON = "WON", "Won"
+    LOST = "LOST", "Lost"
+
+
 P = PaymentStatus
 OPEN = (P.PENDING, P.PROCESSING, P.FAILED)
 SETTLED = (P.COMPLETED, P.PARTIALLY_REFUNDED, P.REFUNDED)
@@ -43,4 +49,11 @@ REFUND_TRANSITIONS: Transitions[RefundStatus] = {
     R.PROCESSING: frozenset({R.COMPLETED, R.FAILED}),
     R.COMPLETED: frozenset({R.FAILED}),  # on the provider's evidence only
     R.FAILED: frozenset(),
+}
+
+D = DisputeStatus
+DISPUTE_TRANSITIONS: Transitions[DisputeStatus] = {
+    D.OPEN: frozenset({D.WON, D.LOST}),
+    D.LOST: frozenset({D.WON}),  # the bank can change its mind
+    D.WON: frozenset({D.LOST}),
 }

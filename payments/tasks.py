@@ -1,16 +1,45 @@
 import logging
+from collections.abc import Callable, Iterable
+from uuid import UUID
 
 from celery import shared_task
 
+from payments.services.calls import calls_due
+from payments.services.carriers import call_carry_out
 from payments.services.closing import order_expire, orders_due_to_expire
+from payments.services.remote import payment_check, payments_due
 
 logger = logging.getLogger(__name__)
 
 
+def each(ids: Iterable[UUID], act: Callable[[UUID], object], *, event: str) -> None:
+    """One after the other; one that fails must not hold up the others."""
+    for one in ids:
+        try:
+            act(one)
+        except Exception:  # whatever it is, its row waits for the next sweep
+            logger.exception(event, extra={"id": str(one)})
+
+
 @shared_task(name="payments.expire_orders")
 def expire_orders_task() -> None:
-    for order_id in orders_due_to_expire():
-        try:
-            order_expire(order_id=order_id)
-        except Exception:  # one order that cannot be closed must not hold up the others
-            logger.exception("order_expire_failed", extra={"order": str(order_id)})
+    each(
+        orders_due_to_expire(), lambda order_id: order_expire(order_id=order_id), event="order_expire_failed"
+    )
+
+
+@shared_task(name="payments.carry_out")
+def carry_out_task(call_id: str) -> None:
+    call_carry_out(UUID(call_id))
+
+
+@shared_task(name="payments.check")
+def check_task(payment_id: str) -> None:
+    payment_check(UUID(payment_id))
+
+
+@shared_task(name="payments.sweep")
+def sweep_task() -> None:
+    """What nobody rang for: calls without an answer, payments whose provider is to be asked."""
+    each(calls_due(), call_carry_out, event="provider_call_failed")
+    each(payments_due(), payment_check, event="payment_check_failed")

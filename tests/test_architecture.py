@@ -14,7 +14,7 @@ from django.db.models.fields.related import RelatedField
 
 from artisans.audit.services import Action
 from orders.statuses import ORDER_TRANSITIONS, PARCEL_TRANSITIONS, OrderStatus, ParcelStatus
-from payments.methods import OFFERED, SPECS, PaymentMethod
+from payments.methods import BY_HAND, SPECS, PaymentMethod
 from payments.providers.manual_provider import BUILDERS
 from payments.statuses import PAYMENT_TRANSITIONS, REFUND_TRANSITIONS, PaymentStatus, RefundStatus
 from tests.dump import LABELS
@@ -82,7 +82,7 @@ def test_transition_tables_are_total(table, statuses):
 
 def test_every_method_has_a_provider_and_every_offered_one_its_instructions():
     assert set(SPECS) == set(PaymentMethod)
-    assert {method.value for method in OFFERED} == set(BUILDERS)
+    assert {method.value for method in BY_HAND} == set(BUILDERS)
 
 
 def test_every_task_of_the_timetable_is_registered():
@@ -98,7 +98,15 @@ def test_every_task_that_is_rung_for_exists():
 
 def test_statuses_are_set_by_their_one_door_only():
     """`x.status = …` stands in the function that writes the history, nowhere else."""
-    doors = {"order_move", "parcel_move", "payment_move", "cart_checkout", "cart_merge"}
+    doors = {
+        "order_move",
+        "parcel_move",
+        "payment_move",
+        "refund_move",
+        "dispute_move",
+        "cart_checkout",
+        "cart_merge",
+    }
     for path in sources():
         for function in [
             node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)

@@ -15,7 +15,7 @@ from carts.services import cart_items_add, cart_open
 from orders.models import Order
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.services.payments import payment_choose
+from payments.services.choosing import payment_choose
 from payments.tests.factories import give_back, record, start
 from tests.dump import LABELS
 

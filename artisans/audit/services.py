@@ -22,6 +22,8 @@ class Action(StrEnum):
     PAYMENT_REJECT = "payment.reject"
     CASH_REPORT = "cash.report"
     MONEY_RETURN = "money.return"
+    REFUND_OPEN = "refund.open"
+    FLAG_RESOLVE = "flag.resolve"
     PARCEL_MOVE = "parcel.move"
     LINK_REVOKE = "order.revoke_links"
 

@@ -17,7 +17,17 @@ from rest_framework import exceptions, pagination, renderers, routers, serialize
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.core.errors import Conflict, DomainError, Forbidden, Gone, InvalidInput, Missing, TooMany
+from artisans.core.errors import (
+    Conflict,
+    Declined,
+    DomainError,
+    Forbidden,
+    Gone,
+    InvalidInput,
+    Missing,
+    NotNow,
+    TooMany,
+)
 from artisans.core.limits import RateLimited
 from artisans.core.middleware import request_id
 from artisans.core.money import AMOUNT
@@ -31,6 +41,8 @@ STATUS_OF: tuple[tuple[type[DomainError], int], ...] = (
     (Gone, 410),
     (Conflict, 409),
     (TooMany, 429),
+    (Declined, 402),
+    (NotNow, 503),
     (DomainError, 400),
 )
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

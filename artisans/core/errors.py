@@ -58,6 +58,21 @@ class TooMany(DomainError):
     title = "Too many"
 
 
+class Declined(DomainError):
+    """The payment provider said no to this try (402)."""
+
+    code = "declined"
+    title = "The payment was refused"
+
+
+class NotNow(DomainError):
+    """Somebody whom we need does not answer; later it works (503)."""
+
+    code = "not_now"
+    title = "Not possible at this moment"
+    retryable = True
+
+
 class IllegalTransition(Conflict):
     code = "illegal_transition"
 

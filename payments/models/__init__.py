@@ -1,5 +1,37 @@
+from payments.models.call import CallState, Operation, ProviderCall
+from payments.models.capture import Capture, Dispute, DisputeTransition
+from payments.models.flag import FlagKind, PaymentFlag
+from payments.models.method import PaymentMethodInfo, ProviderCustomer
 from payments.models.payment import Payment, PaymentTransition
 from payments.models.receipt import Receipt
-from payments.models.refund import PaymentRefund, RefundTransition
+from payments.models.refund import (
+    PaymentRefund,
+    RefundDecision,
+    RefundLine,
+    RefundOrigin,
+    RefundTransition,
+)
+from payments.models.webhook import EventState, WebhookEvent
 
-__all__ = ["Payment", "PaymentRefund", "PaymentTransition", "Receipt", "RefundTransition"]
+__all__ = [
+    "CallState",
+    "Capture",
+    "Dispute",
+    "DisputeTransition",
+    "EventState",
+    "FlagKind",
+    "Operation",
+    "Payment",
+    "PaymentFlag",
+    "PaymentMethodInfo",
+    "PaymentRefund",
+    "PaymentTransition",
+    "ProviderCall",
+    "ProviderCustomer",
+    "Receipt",
+    "RefundDecision",
+    "RefundLine",
+    "RefundOrigin",
+    "RefundTransition",
+    "WebhookEvent",
+]

@@ -25,7 +25,8 @@ def methods_fit_providers() -> Q:
 class Payment(BaseModel):
     """One attempt to settle an order. At most one of an order is open at a time.
 
-    `received_minor`, `refunded_minor` (completed) and `refund_reserved_minor` are sums of the rows below it.
+    `received_minor`, `refunded_minor` (completed), `refund_reserved_minor` and `disputed_minor` (lost) are sums of the
+    rows below it. `provider_payment_id` is the object that can be paid now; earlier ones stay in `calls`.
     """
 
     payment_number = models.CharField(max_length=13, unique=True, default=new_payment_number, editable=False)
@@ -39,8 +40,14 @@ class Payment(BaseModel):
     received_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
     refund_reserved_minor = models.BigIntegerField(default=0)
+    disputed_minor = models.BigIntegerField(default=0)
     provider_payment_id = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001  # unique when known
     failure_reason = models.CharField(max_length=300, blank=True)
+    failure_code = models.CharField(max_length=80, blank=True)
+    checks = models.PositiveIntegerField(
+        default=0, help_text="How often the provider was asked without news."
+    )
+    next_check_at = models.DateTimeField(null=True, blank=True)
     processed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
 
@@ -57,11 +64,18 @@ class Payment(BaseModel):
             models.CheckConstraint(condition=methods_fit_providers(), name="payment_method_fits_provider"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
             models.CheckConstraint(
-                condition=Q(received_minor__gte=0, refunded_minor__gte=0, refund_reserved_minor__gte=0),
+                condition=Q(
+                    received_minor__gte=0,
+                    refunded_minor__gte=0,
+                    refund_reserved_minor__gte=0,
+                    disputed_minor__gte=0,
+                ),
                 name="payment_sums_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(received_minor__gte=F("refunded_minor") + F("refund_reserved_minor")),
+                condition=Q(
+                    received_minor__gte=F("refunded_minor") + F("refund_reserved_minor") + F("disputed_minor")
+                ),
                 name="payment_refunds_at_most_received",
             ),
             models.CheckConstraint(
@@ -83,6 +97,9 @@ class Payment(BaseModel):
         indexes = [
             models.Index(fields=["user", "-created_at"], name="payment_of_user"),
             models.Index(fields=["status", "payment_provider", "created_at"], name="payment_queue"),
+            models.Index(
+                fields=["next_check_at"], condition=Q(next_check_at__isnull=False), name="payment_to_check"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -106,8 +123,18 @@ class Payment(BaseModel):
 
     @property
     def refundable(self) -> Money:
-        """What could still be returned: received, less returned, less promised."""
-        return Money(self.received_minor - self.refunded_minor - self.refund_reserved_minor, self.currency)
+        """What could still be returned: received, less returned, less promised, less taken by the buyer's bank."""
+        return Money(self.kept_minor - self.refund_reserved_minor, self.currency)
+
+    @property
+    def kept_minor(self) -> int:
+        """What is still here of the money received."""
+        return self.received_minor - self.refunded_minor - self.disputed_minor
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a provider takes the money, and so has a say in everything."""
+        return self.payment_provider in {Provider.STRIPE, Provider.PAYPAL}
 
     @property
     def is_open(self) -> bool:

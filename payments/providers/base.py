@@ -1,7 +1,7 @@
 """The contract between the shop and a payment provider: plain data in, plain data out, no framework, no rows.
 
-A call ends in one of three ways. Done: it returns. Refused: it raises `Refused`, and nothing happened. Unknown: it raises
-`Unknown`, and nobody can say whether it happened until the provider is asked again with the same key, or read.
+A call ends in one of three ways. Done: it returns. Refused: it raises `Refused`, and nothing happened. Unknown: it
+raises `Unknown`, and nobody can say whether it happened until the provider is asked again with the same key, or read.
 """
 
 from abc import ABC, abstractmethod
@@ -301,9 +301,7 @@ class Unknown(ProviderError):
     `is_outage`: the provider does not answer at all, as opposed to answering that it cannot now.
     """
 
-    def __init__(
-        self, code: str, detail: str = "", *, retry_after: int = 0, is_outage: bool = False
-    ) -> None:
+    def __init__(self, code: str, detail: str = "", *, retry_after: int = 0, is_outage: bool = False) -> None:
         super().__init__(code, detail)
         self.retry_after = retry_after
         self.is_outage = is_outage

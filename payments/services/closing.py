@@ -1,12 +1,12 @@
 """The end of an order that nobody paid. The open payment goes first: only what cannot be paid any more is closed."""
 
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.core.errors import Conflict
 from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable
@@ -15,18 +15,25 @@ from orders.models import Order
 from orders.selectors import order_lock, store_rules
 from orders.services import order_cancel_parcels, order_close
 from orders.statuses import OrderStatus, ParcelStatus
-from payments.errors import NoPermission
+from payments.errors import NoPermission, PaymentUnderWay, StillPayable
 from payments.selectors import open_payment
 from payments.services.payments import payment_move
+from payments.services.remote import after_withdrawing
 from payments.statuses import PaymentStatus
 
 
-@transaction.atomic
 def order_cancel(*, order_id: UUID, reason: str, actor: User) -> Order:
     """The buyer cancels while nothing is paid; staff with the permission until shipping.
 
-    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission. Locks: order, payment, products.
+    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission, PaymentUnderWay.
     """
+    cancel = partial(order_cancel_now, order_id=order_id, reason=reason, actor=actor)
+    return after_withdrawing(cancel, cause="the order is cancelled", actor=actor.email)
+
+
+@transaction.atomic
+def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
+    """The same when no provider can be paid any more. Errors: StillPayable as well. Locks: order, payment, products."""
     order = order_lock(order_id)
     if order.status == OrderStatus.CANCELLED:
         return order
@@ -75,12 +82,21 @@ def buyer_may_cancel(order: Order) -> bool:
     return order.status == OrderStatus.CONFIRMED and not started.exists()
 
 
-@transaction.atomic
 def order_expire(*, order_id: UUID) -> bool:
     """Close an order whose hold is over and give its stock back. Says whether it was closed now.
 
-    Money received in part stays listed as to be returned.
+    The open payment is taken back at its provider first: an order that turns out to be paid is not closed, and while
+    nobody knows, it is kept. Money received in part stays listed as to be returned.
     """
+    try:
+        return after_withdrawing(partial(order_expire_now, order_id=order_id), cause="the order expired")
+    except PaymentUnderWay:
+        return False
+
+
+@transaction.atomic
+def order_expire_now(*, order_id: UUID) -> bool:
+    """The same when no provider can be paid any more. Errors: StillPayable. Locks: order, payment, products."""
     order = order_lock(order_id)
     if order.status != OrderStatus.PENDING or order.expires_at is None or order.expires_at > timezone.now():
         return False
@@ -105,10 +121,13 @@ def orders_due_to_expire() -> list[UUID]:
 
 
 def void_open_payment(order: Order, *, cause: str, actor: User | None) -> None:
-    """Nothing of the order can be paid any more. A payment by hand has no other side that would have to agree."""
+    """Nothing of the order can be paid any more. A payment by hand has no other side that would have to agree.
+
+    Errors: StillPayable for a payment that has one.
+    """
     payment = open_payment(order)
     if payment is None:
         return
-    if payment.status == PaymentStatus.PROCESSING:
-        raise Conflict("A payment of this order is under way; its outcome comes first.")
+    if payment.is_remote:
+        raise StillPayable(payment.pk)
     payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor=actor)

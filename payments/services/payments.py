@@ -1,8 +1,7 @@
 """The doors to a payment's state. Locks are taken in the order: order, payment."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,20 +13,25 @@ from django.utils.formats import date_format
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.money import Money
+from artisans.core.queue import run_after_commit
 from artisans.core.state import check_transition
 from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
-from orders.selectors import order_lock, store_rules
-from orders.services import Placed, order_apply_settlement, order_hold, order_release, placed_of
+from orders.selectors import order_lock
+from orders.services import Placed, order_apply_settlement, order_hold, order_release
 from orders.statuses import OrderStatus
-from payments.errors import AmountMismatch, MethodNotOffered, NothingDue
-from payments.methods import GUEST_HOLD, LONGEST_HOLD, OFFERED, SPECS, PaymentMethod, Provider
-from payments.models import Payment, PaymentTransition
+from payments.errors import MethodNotOffered, NothingDue
+from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
+from payments.models import Operation, Payment, PaymentTransition, ProviderCustomer
 from payments.providers.manual_provider import Account, Instructions, instructions
+from payments.registry import is_down, offered_methods
 from payments.selectors import open_payment, settled_sums
-from payments.statuses import PAYMENT_TRANSITIONS, SETTLED, PaymentStatus
+from payments.services.calls import call_write
+from payments.statuses import OPEN, PAYMENT_TRANSITIONS, SETTLED, PaymentStatus
+
+FIRST_CHECK = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +57,22 @@ def method_choices(
     return [
         MethodChoice(
             value=method.value,
-            label=method.label,
+            label=SPECS[method].shown_as or method.label,
             hint=SPECS[method].hint,
             pay_label=SPECS[method].pay_label.format(amount=show(total)),
             why_not=why_not(method, total=total, is_known_buyer=is_known_buyer, store=store),
             is_selected=method.value == selected,
         )
-        for method in OFFERED
+        for method in offered_methods()
+        if SPECS[method].shown_as != ""
     ]
 
 
 def why_not(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules) -> str:
-    if method not in OFFERED:
+    if method not in offered_methods():
         return f"{method.label} is not offered."
+    if is_down(SPECS[method].provider):
+        return f"{SPECS[method].provider.label} does not answer at the moment; please choose another way."
     if method == PaymentMethod.BANK_TRANSFER and not store.account_iban:
         return "The shop has no bank account set up yet."
     if method == PaymentMethod.CHECK and not store.check_payee:
@@ -124,6 +131,9 @@ def payment_start(
     )
     if not is_held:
         hold_for(order, method)
+    if payment.is_remote:
+        intend_create(payment, order)
+        return payment
     if method == PaymentMethod.CASH_ON_DELIVERY:
         order_release(placed, cause="cash on delivery", actor=actor, store=store, collect_cash=True)
     elif settings.MANUAL_PAYMENT_AUTO_APPROVE and SPECS[method].provider == Provider.MANUAL:
@@ -131,6 +141,19 @@ def payment_start(
         audit_record(actor=None, action=Action.ORDER_RELEASE, target=order, actor_name="setting")
     mail_instructions(placed, payment, store=store)
     return payment
+
+
+def intend_create(payment: Payment, order: Order) -> None:
+    """The provider is to make something that can be paid; the call is made after commit (remote.payment_reach)."""
+    request: dict[str, Any] = {"token_version": order.token_version}
+    known = payment.user_id and ProviderCustomer.objects.filter(
+        user_id=payment.user_id, provider=payment.payment_provider
+    ).values_list("customer_id", flat=True)
+    if known and (customer_id := known.first()):
+        request["customer_id"] = customer_id
+    call_write(Operation.CREATE, payment=payment, request=request)
+    payment.next_check_at = timezone.now() + FIRST_CHECK
+    payment.save(update_fields=["next_check_at", "updated_at"])
 
 
 class Hold(NamedTuple):
@@ -192,15 +215,20 @@ def payment_move(
     )
     now = timezone.now()
     payment.status = to
+    if to not in OPEN:
+        payment.checks, payment.next_check_at = 0, None
     payment.processed_at = payment.processed_at or now
     if to == PaymentStatus.COMPLETED:
+        payment.failure_reason, payment.failure_code = "", ""
         payment.completed_at = payment.completed_at or now
     payment.save()
 
 
-def payment_follow_sums(payment: Payment, *, cause: str, actor: User | None) -> None:
+def payment_follow_sums(
+    payment: Payment, *, cause: str, actor: User | None, actor_name: str = "system"
+) -> None:
     """Bring a payment's status in line with what it received and returned."""
-    kept = payment.received_minor - payment.refunded_minor
+    kept = payment.kept_minor
     if payment.status in SETTLED:
         if kept >= payment.amount_minor:
             to = PaymentStatus.COMPLETED
@@ -213,7 +241,7 @@ def payment_follow_sums(payment: Payment, *, cause: str, actor: User | None) -> 
     if to == payment.status:
         payment.save()
     else:
-        payment_move(payment, to, cause=cause, actor=actor)
+        payment_move(payment, to, cause=cause, actor=actor, actor_name=actor_name)
 
 
 def order_settle(order: Order, *, cause: str, actor: User | None) -> None:
@@ -226,7 +254,13 @@ def order_settle(order: Order, *, cause: str, actor: User | None) -> None:
 def open_payment_follow(order: Order, *, cause: str, actor: User | None) -> None:
     """Money that came by another payment lowers what the open one by hand is over, or ends it."""
     payment = open_payment(order)
-    if payment is None or payment.payment_provider != Provider.MANUAL:
+    if payment is None:
+        return
+    if payment.is_remote:
+        if payment.missing != order.balance_due:  # the sweep takes it back at the provider
+            payment.next_check_at = timezone.now()
+            payment.save(update_fields=["next_check_at", "updated_at"])
+            run_after_commit("payments.check", payment.pk)
         return
     amount = payment.received_minor + order.balance_due.minor
     if amount == 0 or not order.is_alive:
@@ -237,45 +271,6 @@ def open_payment_follow(order: Order, *, cause: str, actor: User | None) -> None
     left = open_payment(order)
     if left is not None and not order.balance_due:
         payment_move(left, PaymentStatus.CANCELLED, cause="the order is paid without it", actor=actor)
-
-
-@transaction.atomic
-def payment_choose(
-    *,
-    order_id: UUID,
-    method: PaymentMethod,
-    actor: User | None,
-    amount: Decimal | None = None,
-    currency: str | None = None,
-) -> tuple[Payment, bool]:
-    """Pay an order by this method: the open payment of the same method, or a new one in place of another.
-
-    Shape: the payment, and whether it is new. `amount` and `currency` only assert what the client believes.
-    Errors: NothingDue, MethodNotOffered, AmountMismatch. Locks: order, payment.
-    """
-    order = order_lock(order_id)
-    due = order.balance_due
-    if not due:
-        raise NothingDue
-    believed = due.as_decimal() if amount is None else amount
-    if believed != due.as_decimal() or currency not in {None, due.currency}:
-        raise AmountMismatch(sent=f"{believed:f} {currency or due.currency}", due=due)
-    current = open_payment(order)
-    if current is not None:
-        current.order = order
-    if current is not None and current.payment_method == method:
-        if current.status == PaymentStatus.FAILED:
-            current.failure_reason = ""
-            payment_move(current, PaymentStatus.PENDING, cause="tried again", actor=actor, actor_name="buyer")
-            hold_for(order, method)
-        return current, False
-    if order.status != OrderStatus.PENDING:
-        raise NothingDue
-    if current is not None:
-        payment_move(
-            current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer"
-        )
-    return payment_start(placed_of(order), method=method, store=store_rules(), actor=actor), True
 
 
 # ---- words ---------------------------------------------------------------------------------------------------

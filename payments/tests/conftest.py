@@ -1,14 +1,126 @@
-"""The sandbox of the payment providers, and the adapters that talk to it over a real socket."""
+"""The provider's other side for tests of payments: the sandbox, in this process, on a real socket."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from django.test import Client
 
+from payments.models import Payment
 from payments.providers.stripe_link import StripeConfig
 from payments.providers.stripe_provider import StripeProvider
+from payments.registry import configured
 from payments.tests.stripe_talk import SECRET
-from sandbox.tests.client import Control
-from sandbox.tests.conftest import sandbox, server
+from sandbox.__main__ import build
+from sandbox.http_server import Server
+from sandbox.tests.client import Control, Receiver
 
-__all__ = ["sandbox", "server"]  # fixtures of the sandbox's own tests
+WEBHOOK_SECRET = Receiver.secret
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[Server]:
+    server = Server(0)
+    program = build(server, None, [])
+    program.start()
+    thread = threading.Thread(target=server.serve, args=(program,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    program.close()
+    thread.join()
+
+
+class Stripe(Control):
+    """The sandbox as Stripe; what the buyer and the dashboard do there, and the webhooks that it sends."""
+
+    def __init__(self, url: str, post: "Receiver") -> None:
+        super().__init__(url)
+        self.post_box = post
+
+    def pay(self, payment: Payment, card: str = "visa") -> Any:
+        """The buyer enters a test card on the page."""
+        return self.post("stripe/pay", **self.object_of(payment), payment_method=f"pm_card_{card}")
+
+    def authenticate(self, payment: Payment, *, passed: bool = True) -> Any:
+        return self.post("stripe/authenticate", payment_intent=payment.provider_payment_id, passed=passed)
+
+    def object_of(self, payment: Payment) -> dict[str, str]:
+        object_id = Payment.objects.values_list("provider_payment_id", flat=True).get(pk=payment.pk)
+        return {"session" if object_id.startswith("cs_") else "payment_intent": object_id}
+
+    def captured(self) -> list[int]:
+        """Minor units of every capture that really happened: the independent witness."""
+        return [row["amount"] for row in self.journal("charge.captured")]
+
+    def refunded(self) -> list[int]:
+        return [row["amount"] for row in self.journal("refund.succeeded")]
+
+    def made(self) -> int:
+        return len(self.journal("intent.created"))
+
+    def events(self, *kinds: str) -> list[tuple[dict[str, str], bytes]]:
+        """The webhooks sent so far (headers, raw body), of these kinds or all, in the order of their sending."""
+        self.post("webhooks/send")
+        return [
+            (headers, body)
+            for headers, body in self.post_box.raw
+            if not kinds or json.loads(body)["type"] in kinds
+        ]
+
+
+@pytest.fixture
+def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
+    """Stripe without objects and faults, and a shop that has its keys; webhooks are held until `events()`."""
+    settings.STRIPE_SECRET_KEY = "sk_test_sandbox"
+    settings.STRIPE_PUBLISHABLE_KEY = "pk_test_sandbox"
+    settings.STRIPE_WEBHOOK_SECRETS = [WEBHOOK_SECRET]
+    settings.STRIPE_API_BASE = sandbox_server.base_url
+    sandbox_server.program.store.table("endpoint").clear()
+    with Receiver() as receiver:
+        made = Stripe(sandbox_server.base_url, receiver)
+        made.post("reset")
+        made.post("settings", async_seconds=3600)
+        made.post("stripe/endpoint", url=receiver.url, secret=receiver.secret)
+        made.post("webhooks", mode="hold")
+        yield made
+    configured.cache_clear()
+
+
+@pytest.fixture
+def deliver() -> Callable[..., list[int]]:
+    """Hand webhooks to the shop as the provider posts them; answers with the shop's statuses."""
+
+    def post(*events: tuple[dict[str, str], bytes], path: str = "/payments/webhooks/stripe") -> list[int]:
+        answers = []
+        for headers, body in events:
+            signature = {
+                f"HTTP_{name.upper().replace('-', '_')}": value
+                for name, value in headers.items()
+                if name.lower().startswith(("stripe-", "paypal-"))
+            }
+            answers.append(
+                Client().post(path, body, content_type="application/json", **signature).status_code
+            )
+        return answers
+
+    return post
+
+
+# ---- the adapter alone, without the shop ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sandbox(sandbox_server: Server) -> Control:
+    """The sandbox without objects, faults and endpoints; later things wait for `later()`."""
+    sandbox_server.program.store.table("endpoint").clear()
+    control = Control(sandbox_server.base_url)
+    control.post("reset")
+    control.post("settings", async_seconds=3600)
+    return control
 
 
 @pytest.fixture
@@ -17,5 +129,5 @@ def stripe_config(sandbox: Control) -> StripeConfig:
 
 
 @pytest.fixture
-def stripe(stripe_config: StripeConfig) -> StripeProvider:
+def adapter(stripe_config: StripeConfig) -> StripeProvider:
     return StripeProvider(stripe_config)

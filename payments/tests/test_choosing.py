@@ -7,8 +7,8 @@ from artisans.core.errors import Missing
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue
 from payments.methods import PaymentMethod
 from payments.models import Payment
+from payments.services.choosing import payment_choose
 from payments.services.closing import order_cancel
-from payments.services.payments import payment_choose
 from payments.tests.factories import record, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -17,9 +17,9 @@ TRANSFER, CHECK, CASH = PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK, Paymen
 
 
 def choose(payment, method, actor=None, **asserted):
-    chosen, is_new = payment_choose(order_id=payment.order_id, method=method, actor=actor, **asserted)
+    chosen = payment_choose(order_id=payment.order_id, method=method, actor=actor, **asserted)
     reread(payment)
-    return chosen, is_new
+    return chosen.payment, chosen.is_new
 
 
 def test_same_method_answers_with_the_open_payment(shopper):

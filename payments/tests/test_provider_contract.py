@@ -116,8 +116,8 @@ class TestToy(ProviderContract):
 
 class TestStripe(ProviderContract):
     @pytest.fixture
-    def world(self, stripe: StripeProvider, sandbox: Control) -> World:
-        return StripeWorld(stripe, sandbox)
+    def world(self, adapter: StripeProvider, sandbox: Control) -> World:
+        return StripeWorld(adapter, sandbox)
 
 
 class Forgetful(ToyProvider):

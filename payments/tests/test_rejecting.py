@@ -9,8 +9,8 @@ from django.utils import timezone
 from artisans.core.errors import IllegalTransition, InvalidInput
 from payments.errors import HasReceipts, NoPermission, OwnOrder
 from payments.methods import PaymentMethod
+from payments.services.choosing import payment_choose
 from payments.services.manual import payment_reject
-from payments.services.payments import payment_choose
 from payments.tests.factories import record, reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -87,11 +87,9 @@ def test_rejecting_twice_is_refused_and_mails_once(shopper, staff, mails):
 def test_rejected_payment_can_be_tried_again_by_the_same_method(shopper, staff):
     payment = reject(start(user=shopper), staff)
 
-    again, is_new = payment_choose(
-        order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper
-    )
+    again = payment_choose(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
 
-    assert (again.pk, is_new, again.status) == (payment.pk, False, "PENDING")
+    assert (again.payment.pk, again.is_new, again.payment.status) == (payment.pk, False, "PENDING")
     assert reread(payment).failure_reason == ""
 
 

@@ -39,7 +39,7 @@ def stub():
 
 
 @pytest.fixture
-def stripe(stub):
+def adapter(stub):
     return StripeProvider(StripeConfig(KEY, "pk_test_x", api_base=stub.url))
 
 
@@ -92,14 +92,14 @@ INVALID, CARD, IDEMPOTENCY, API = "invalid_request_error", "card_error", "idempo
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("call", ["create", "read"])
-def test_what_an_error_means(stub, stripe, status, body, kind, code, call):
+def test_what_an_error_means(stub, adapter, status, body, kind, code, call):
     stub.says(status, body)
     stub.says(
         200, {"object": "search_result", "data": [], "has_more": False, "url": "/"}
     )  # when it is looked for
 
     with pytest.raises(ProviderError) as seen:
-        stripe.create(wish()) if call == "create" else stripe.read("pi_1")
+        adapter.create(wish()) if call == "create" else adapter.read("pi_1")
 
     assert isinstance(seen.value, kind)
     assert isinstance(seen.value, NotThere) == (kind is NotThere)
@@ -120,29 +120,29 @@ def test_what_an_error_means(stub, stripe, status, body, kind, code, call):
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_seconds_to_wait_are_read_strictly(stub, stripe, text, seconds, status):
+def test_seconds_to_wait_are_read_strictly(stub, adapter, text, seconds, status):
     stub.says(status, error(API), Retry_After=text.encode().decode("latin-1"))
 
     with pytest.raises(Unknown) as seen:
-        stripe.read("pi_1")
+        adapter.read("pi_1")
 
     assert seen.value.retry_after == seconds
 
 
-def test_decline_without_its_payment_is_a_refusal_all_the_same(stub, stripe):
+def test_decline_without_its_payment_is_a_refusal_all_the_same(stub, adapter):
     stub.says(402, error(CARD, code="expired_card"))
 
     with pytest.raises(Refused) as seen:
-        stripe.create(wish(method_id="pm_1"))
+        adapter.create(wish(method_id="pm_1"))
 
     assert (seen.value.decline, seen.value.remote) == (DeclineGroup.OTHER_CARD, None)
 
 
-def test_decline_with_an_unreadable_payment_is_a_refusal_all_the_same(stub, stripe):
+def test_decline_with_an_unreadable_payment_is_a_refusal_all_the_same(stub, adapter):
     stub.says(402, error(CARD, code="card_declined", payment_intent={"id": "pi_1"}))
 
     with pytest.raises(Refused) as seen:
-        stripe.create(wish(method_id="pm_1"))
+        adapter.create(wish(method_id="pm_1"))
 
     assert (seen.value.decline, seen.value.remote) == (DeclineGroup.DECLINED, None)
 
@@ -167,21 +167,21 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("body", UNREADABLE)
 @pytest.mark.parametrize("call", ["create", "read"])
-def test_answer_that_cannot_be_read_is_unknown(stub, stripe, body, call):
+def test_answer_that_cannot_be_read_is_unknown(stub, adapter, body, call):
     stub.says(200, body)
     stub.says(500, error(API))  # should a part be asked for
 
     with pytest.raises(Unknown):
-        stripe.create(wish(method_id="pm_1")) if call == "create" else stripe.read("pi_1")
+        adapter.create(wish(method_id="pm_1")) if call == "create" else adapter.read("pi_1")
 
 
-def test_money_that_the_latest_charge_does_not_show_is_looked_for(stub, stripe):
+def test_money_that_the_latest_charge_does_not_show_is_looked_for(stub, adapter):
     failed = CHARGE | {"id": "ch_3", "status": "failed", "captured": False, "amount_captured": 0}
     stub.says(200, INTENT | {"status": "succeeded", "amount_received": 9999, "latest_charge": failed})
     stub.says(200, listing(failed, CHARGE))
     stub.says(200, listing())
 
-    remote = stripe.read("pi_1")
+    remote = adapter.read("pi_1")
 
     assert remote.captures == (Capture("ch_2", Money(9999, "USD")),)
     assert stub.seen[1][1].startswith("/v1/charges?payment_intent=pi_1")
@@ -196,18 +196,18 @@ def test_money_that_the_latest_charge_does_not_show_is_looked_for(stub, stripe):
         ({"status": "canceled", "last_payment_error": {"code": "card_declined"}}, RemoteStatus.CANCELLED),
     ],
 )
-def test_status_of_an_intent_in_our_words(stub, stripe, fields, status):
+def test_status_of_an_intent_in_our_words(stub, adapter, fields, status):
     stub.says(200, INTENT | fields)
 
-    assert stripe.read("pi_1").status is status
+    assert adapter.read("pi_1").status is status
 
 
-def test_payment_that_is_not_ours_is_read_too(stub, stripe):
+def test_payment_that_is_not_ours_is_read_too(stub, adapter):
     stub.says(
         200, INTENT | {"metadata": None, "customer": {"id": "cus_1", "object": "customer"}, "livemode": True}
     )
 
-    remote = stripe.read("pi_1")
+    remote = adapter.read("pi_1")
 
     assert (remote.reference, remote.customer_id, remote.is_live) == ("", "cus_1", True)
 
@@ -215,10 +215,10 @@ def test_payment_that_is_not_ours_is_read_too(stub, stripe):
 # ---- what is sent --------------------------------------------------------------------------------------------------
 
 
-def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, stripe):
+def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, adapter):
     for _ in range(2):
         stub.says(200, INTENT)
-        stripe.create(wish("my-key"))
+        adapter.create(wish("my-key"))
 
     for _, _, headers, _ in stub.seen:
         assert headers["Stripe-Version"] == API_VERSION == "2026-10-28.endive"
@@ -228,10 +228,10 @@ def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, strip
         assert "platform" not in headers["X-Stripe-Client-User-Agent"]
 
 
-def test_fields_of_a_payment_by_saved_card(stub, stripe):
+def test_fields_of_a_payment_by_saved_card(stub, adapter):
     stub.says(200, INTENT)
 
-    stripe.create(wish(method_id="pm_1", customer_id="cus_1", save=True, amount=Money(5, "ISK")))
+    adapter.create(wish(method_id="pm_1", customer_id="cus_1", save=True, amount=Money(5, "ISK")))
 
     method, path, _, sent = stub.seen[0]
     assert (method, path) == ("POST", "/v1/payment_intents")
@@ -252,12 +252,12 @@ def test_fields_of_a_payment_by_saved_card(stub, stripe):
     }
 
 
-def test_customer_is_made_under_a_key_of_the_call(stub, stripe):
+def test_customer_is_made_under_a_key_of_the_call(stub, adapter):
     stub.says(200, {"id": "cus_1", "object": "customer"})
     stub.says(500, error(API))
 
     with pytest.raises(Unknown):
-        stripe.save_start(saving("my-key"))
+        adapter.save_start(saving("my-key"))
 
     assert [headers["Idempotency-Key"] for _, _, headers, _ in stub.seen] == ["my-key:customer", "my-key"]
 
@@ -298,12 +298,12 @@ def test_key_says_whether_money_is_real(key, is_live):
         (500, b"pi_1_secret_hush"),
     ],
 )
-def test_error_shows_no_secret_wherever_one_looks(stub, stripe, caplog, status, body):
+def test_error_shows_no_secret_wherever_one_looks(stub, adapter, caplog, status, body):
     caplog.set_level(logging.INFO)
     stub.says(status, body)
 
     with pytest.raises(ProviderError) as seen:
-        stripe.create(wish())
+        adapter.create(wish())
 
     shown = "".join(traceback.format_exception(seen.value)) + repr(seen.value) + repr(vars(seen.value))
     for secret in (KEY, "secret_hush", "whsec_hush", "4242424242424242", "4242 4242 4242 4242"):

@@ -29,15 +29,15 @@ class Create:
 
     path, effect = INTENTS, "intent.created"
 
-    def __init__(self, stripe, sandbox):
-        self.stripe, self.sandbox = stripe, sandbox
+    def __init__(self, adapter, sandbox):
+        self.adapter, self.sandbox = adapter, sandbox
         self.prepare()
 
     def prepare(self):
         pass
 
     def __call__(self):
-        return self.stripe.create(wish())
+        return self.adapter.create(wish())
 
     def is_done(self, answer):
         return answer.status is RemoteStatus.OPEN
@@ -47,7 +47,7 @@ class PayBySavedCard(Create):
     effect = "charge.captured"
 
     def __call__(self):
-        return self.stripe.create(wish(method_id="pm_card_visa"))
+        return self.adapter.create(wish(method_id="pm_card_visa"))
 
     def is_done(self, answer):
         return answer.captures[0].amount == Money(9999, "USD")
@@ -57,17 +57,17 @@ class CreateHosted(Create):
     path, effect = SESSIONS, "session.created"
 
     def __call__(self):
-        return self.stripe.create_hosted(wish())
+        return self.adapter.create_hosted(wish())
 
 
 class Confirm(Create):
     path, effect = INTENTS + "/*/confirm", "charge.captured"
 
     def prepare(self):
-        self.made = self.stripe.create(wish())
+        self.made = self.adapter.create(wish())
 
     def __call__(self):
-        return self.stripe.confirm(confirmation(self.made, "pm_card_visa"))
+        return self.adapter.confirm(confirmation(self.made, "pm_card_visa"))
 
     def is_done(self, answer):
         return answer.captures[0].amount == Money(9999, "USD")
@@ -77,10 +77,10 @@ class Cancel(Create):
     path, effect = INTENTS + "/*/cancel", "intent.canceled"
 
     def prepare(self):
-        self.made = self.stripe.create(wish())
+        self.made = self.adapter.create(wish())
 
     def __call__(self):
-        return self.stripe.cancel(self.made.object_id, key="cancel-1")
+        return self.adapter.cancel(self.made.object_id, key="cancel-1")
 
     def is_done(self, answer):
         return answer.status is RemoteStatus.CANCELLED
@@ -90,7 +90,7 @@ class Expire(Cancel):
     path, effect = SESSIONS + "/*/expire", "session.expired"
 
     def prepare(self):
-        self.made = self.stripe.create_hosted(wish())
+        self.made = self.adapter.create_hosted(wish())
 
     def is_done(self, answer):
         return answer.status is RemoteStatus.EXPIRED
@@ -100,10 +100,10 @@ class Refund(Create):
     path, effect = REFUNDS, "refund.created"
 
     def prepare(self):
-        self.paid = self.stripe.create(wish(method_id="pm_card_visa"))
+        self.paid = self.adapter.create(wish(method_id="pm_card_visa"))
 
     def __call__(self):
-        return self.stripe.refund(money_back(self.paid, Money(1000, "USD")))
+        return self.adapter.refund(money_back(self.paid, Money(1000, "USD")))
 
     def is_done(self, answer):
         return answer.status is RefundStatus.SUCCEEDED and answer.reference == "ref-1"
@@ -113,7 +113,7 @@ class StartSaving(Create):
     path, effect = "/v1/setup_intents", "setup.created"
 
     def __call__(self):
-        return self.stripe.save_start(saving())
+        return self.adapter.save_start(saving())
 
     def is_done(self, answer):
         return not answer.is_done
@@ -127,13 +127,13 @@ class Detach(Create):
     path, effect = "/v1/payment_methods/*/detach", "payment_method.detached"
 
     def prepare(self):
-        self.method = self.stripe.save_token(saving(), "pm_card_visa")
+        self.method = self.adapter.save_token(saving(), "pm_card_visa")
 
     def __call__(self):
-        return self.stripe.detach(self.method.method_id, key="detach-1")
+        return self.adapter.detach(self.method.method_id, key="detach-1")
 
     def is_done(self, answer):
-        return self.stripe.saved_methods(self.method.customer_id) == []
+        return self.adapter.saved_methods(self.method.customer_id) == []
 
 
 MONEY = [Create, PayBySavedCard, CreateHosted, Confirm, Cancel, Expire, Refund]
@@ -141,8 +141,8 @@ CALLS = [*MONEY, StartSaving, MakeCustomer, Detach]
 
 
 @pytest.fixture
-def call(request, stripe, sandbox):
-    return request.param(stripe, sandbox)
+def call(request, adapter, sandbox):
+    return request.param(adapter, sandbox)
 
 
 @pytest.mark.parametrize("call", CALLS, indirect=True)
@@ -180,8 +180,8 @@ def test_an_error_that_stripe_keeps_stays_unknown_when_nothing_is_there(call, sa
     assert sandbox.journal(call.effect) == []
 
 
-def test_detaching_that_worked_in_spite_of_an_error_is_done(stripe, sandbox):
-    call = Detach(stripe, sandbox)
+def test_detaching_that_worked_in_spite_of_an_error_is_done(adapter, sandbox):
+    call = Detach(adapter, sandbox)
     sandbox.fault("error_after", method="POST", path=call.path)
 
     with suppress(Unknown):
@@ -192,18 +192,18 @@ def test_detaching_that_worked_in_spite_of_an_error_is_done(stripe, sandbox):
 
 @pytest.mark.parametrize("action", [*WITHOUT_EFFECT, *WITH_EFFECT, "error_before"])
 @pytest.mark.parametrize("kind", ["intent", "session", "refund", "setup", "methods", "list"])
-def test_reading_through_bad_luck_is_unknown(stripe, sandbox, action, kind):
-    paid = stripe.create(wish(method_id="pm_card_visa"))
-    session = stripe.create_hosted(wish("hosted-1"))
-    refund = stripe.refund(money_back(paid, Money(1, "USD")))
-    setup = stripe.save_start(saving())
+def test_reading_through_bad_luck_is_unknown(adapter, sandbox, action, kind):
+    paid = adapter.create(wish(method_id="pm_card_visa"))
+    session = adapter.create_hosted(wish("hosted-1"))
+    refund = adapter.refund(money_back(paid, Money(1, "USD")))
+    setup = adapter.save_start(saving())
     reads = {
-        "intent": lambda: stripe.read(paid.object_id),
-        "session": lambda: stripe.read(session.object_id),
-        "refund": lambda: stripe.read_refund(refund.refund_id, currency="USD"),
-        "setup": lambda: stripe.save_read(setup.setup_id),
-        "methods": lambda: stripe.saved_methods(setup.customer_id),
-        "list": lambda: list(stripe.list_payments(*lately())),
+        "intent": lambda: adapter.read(paid.object_id),
+        "session": lambda: adapter.read(session.object_id),
+        "refund": lambda: adapter.read_refund(refund.refund_id, currency="USD"),
+        "setup": lambda: adapter.save_read(setup.setup_id),
+        "methods": lambda: adapter.saved_methods(setup.customer_id),
+        "list": lambda: list(adapter.list_payments(*lately())),
     }
     sandbox.fault(action, method="GET")
 
@@ -214,23 +214,23 @@ def test_reading_through_bad_luck_is_unknown(stripe, sandbox, action, kind):
 
 
 @pytest.mark.parametrize("nth", [0, 1, 2])
-def test_reading_a_part_through_bad_luck_is_unknown(stripe, sandbox, nth):
+def test_reading_a_part_through_bad_luck_is_unknown(adapter, sandbox, nth):
     """Never a payment without its disputes or refunds because their page did not come."""
-    paid = stripe.create(wish(method_id="pm_card_visa"))
+    paid = adapter.create(wish(method_id="pm_card_visa"))
     for number in range(11):
-        stripe.refund(money_back(paid, Money(1, "USD"), f"refund-{number}", f"ref-{number}"))
-    assert len(stripe.read(paid.object_id).refunds) == 11
+        adapter.refund(money_back(paid, Money(1, "USD"), f"refund-{number}", f"ref-{number}"))
+    assert len(adapter.read(paid.object_id).refunds) == 11
     sandbox.fault("garbage", method="GET", skip=nth)
 
     with pytest.raises(Unknown):
-        stripe.read(paid.object_id)
+        adapter.read(paid.object_id)
 
 
-def test_how_long_to_wait_is_told(stripe, sandbox):
+def test_how_long_to_wait_is_told(adapter, sandbox):
     sandbox.fault("rate_limit", retry_after=7)
 
     with pytest.raises(Unknown) as seen:
-        stripe.create(wish())
+        adapter.create(wish())
 
     assert (seen.value.code, seen.value.retry_after, seen.value.is_outage) == ("rate_limit", 7, False)
 
@@ -239,11 +239,11 @@ def test_how_long_to_wait_is_told(stripe, sandbox):
     ("action", "is_outage"),
     [("drop_before", True), ("unavailable", False), ("html", False), ("rate_limit", False)],
 )
-def test_silence_is_an_outage_and_an_answer_is_none(stripe, sandbox, action, is_outage):
+def test_silence_is_an_outage_and_an_answer_is_none(adapter, sandbox, action, is_outage):
     sandbox.fault(action)
 
     with pytest.raises(Unknown) as seen:
-        stripe.create(wish())
+        adapter.create(wish())
 
     assert seen.value.is_outage is is_outage
 
@@ -274,30 +274,30 @@ def test_nobody_there_is_an_outage():
     assert (seen.value.code, seen.value.is_outage) == ("no_answer", True)
 
 
-def test_calls_are_made_once(stripe, sandbox):
+def test_calls_are_made_once(adapter, sandbox):
     sandbox.fault("unavailable", count=None)
 
     with pytest.raises(Unknown):
-        stripe.create(wish())
+        adapter.create(wish())
 
     assert len(sandbox.get("requests")["rows"]) == 1
 
 
-def test_other_parameters_under_the_same_key_are_no_refusal(stripe, sandbox):
-    first = stripe.create(wish())
+def test_other_parameters_under_the_same_key_are_no_refusal(adapter, sandbox):
+    first = adapter.create(wish())
 
-    again = stripe.create(wish(order_number="OTHER"))
+    again = adapter.create(wish(order_number="OTHER"))
 
     assert again.object_id == first.object_id
     assert len(sandbox.journal("intent.created")) == 1
 
 
-def test_a_key_that_was_used_for_something_else_is_unknown(stripe):
-    paid = stripe.create(wish(method_id="pm_card_visa"))
-    stripe.refund(money_back(paid, Money(1, "USD"), "refund-1", "ref-1"))
+def test_a_key_that_was_used_for_something_else_is_unknown(adapter):
+    paid = adapter.create(wish(method_id="pm_card_visa"))
+    adapter.refund(money_back(paid, Money(1, "USD"), "refund-1", "ref-1"))
 
     with pytest.raises(Unknown, match="idempotency_mismatch"):
-        stripe.refund(money_back(paid, Money(2, "USD"), "refund-1", "ref-2"))
+        adapter.refund(money_back(paid, Money(2, "USD"), "refund-1", "ref-2"))
 
 
 def test_a_refused_key_is_unknown_since_an_earlier_try_may_have_worked(sandbox):

@@ -320,17 +320,17 @@ def receiving(sandbox: Control) -> Iterator[Receiver]:
         yield shop
 
 
-def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(stripe, sandbox, server):
+def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(adapter, sandbox, sandbox_server):
     with receiving(sandbox) as shop:
-        paid = stripe.create(wish(method_id="pm_card_visa", save=True))
-        stripe.refund(money_back(paid, Money(100, "USD")))
-        hosted = stripe.create_hosted(wish("hosted"))
+        paid = adapter.create(wish(method_id="pm_card_visa", save=True))
+        adapter.refund(money_back(paid, Money(100, "USD")))
+        hosted = adapter.create_hosted(wish("hosted"))
         sandbox.post("stripe/pay", session=hosted.object_id)
-        sandbox.post("stripe/dispute", payment_intent=stripe.read(hosted.object_id).related_ids[0])
+        sandbox.post("stripe/dispute", payment_intent=adapter.read(hosted.object_id).related_ids[0])
         sandbox.post("webhooks/send")
-        until(lambda: len(shop.raw) >= len(server.program.store.table("stripe.event")))
+        until(lambda: len(shop.raw) >= len(sandbox_server.program.store.table("stripe.event")))
 
-    events = [stripe.parse_webhook(body, headers) for headers, body in shop.raw]
+    events = [adapter.parse_webhook(body, headers) for headers, body in shop.raw]
 
     about = [event for event in events if event.object_ids]
     assert {event.kind for event in about} >= {
@@ -338,7 +338,7 @@ def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(stripe, s
         "checkout.session.completed", "charge.dispute.created",
     }  # fmt: skip
     for event in about:
-        remote = stripe.read(event.object_ids[0])
+        remote = adapter.read(event.object_ids[0])
         assert remote.reference == "pay-1"
         assert event.amount in {None, remote.amount}
     captured = {event.capture_id for event in events} - {""}

@@ -1,0 +1,41 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from artisans.core.models import BaseModel, one_of
+from payments.models.payment import Payment
+
+
+class FlagKind(models.TextChoices):
+    MISMATCH = "mismatch", "The provider's figures are not ours"
+    DISPUTE = "dispute", "The buyer's bank disputes the payment"
+    REFUND_FAILED = "refund_failed", "A refund failed"
+    STUCK = "stuck", "A call to the provider has no answer"
+    CONFLICT = "conflict", "More money left than came in"
+
+
+class PaymentFlag(BaseModel):
+    """Something about a payment that a person must look at. One open row per payment and kind of trouble."""
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="flags")
+    kind = models.CharField(max_length=13, choices=FlagKind)
+    detail = models.CharField(max_length=300)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    resolution = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [("resolve_flag", "Can settle what was flagged")]
+        ordering = ("created_at",)
+        constraints = [
+            one_of("kind", FlagKind.values, name="payment_flag_kind_known"),
+            models.UniqueConstraint(
+                fields=["payment", "kind"],
+                condition=Q(resolved_at__isnull=True),
+                name="payment_flag_one_open_per_kind",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.detail}"

@@ -1,0 +1,112 @@
+"""The providers as this shop has configured them, and the one way to ask them something.
+
+Nobody asks inside a transaction; a provider that does not answer is left alone for half a minute, so that no buyer
+waits for it.
+"""
+
+from collections.abc import Callable
+from functools import cache as once
+from typing import TypeVar
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.signals import setting_changed
+from django.db import connection
+
+from payments.methods import BY_HAND, SPECS, PaymentMethod, Provider
+from payments.providers.base import Capability, PaymentProvider, Unknown
+from payments.providers.stripe_link import StripeConfig
+from payments.providers.stripe_provider import StripeProvider
+
+T = TypeVar("T")
+
+OUTAGES_UNTIL_DOWN = 2
+DOWN_SECONDS = 30
+
+
+class NetworkInTransaction(RuntimeError):
+    """A provider was asked while the database waits: a slow answer would hold every lock of the transaction."""
+
+
+def stripe() -> StripeProvider | None:
+    if not settings.STRIPE_SECRET_KEY:
+        return None
+    return StripeProvider(
+        StripeConfig(
+            secret_key=settings.STRIPE_SECRET_KEY,
+            publishable_key=settings.STRIPE_PUBLISHABLE_KEY,
+            webhook_secrets=tuple(settings.STRIPE_WEBHOOK_SECRETS),
+            api_base=settings.STRIPE_API_BASE,
+        )
+    )
+
+
+BUILDERS: dict[str, Callable[[], PaymentProvider | None]] = {Provider.STRIPE: stripe}
+
+
+@once
+def configured() -> dict[str, PaymentProvider]:
+    """By name, those that have their keys."""
+    return {name: made for name, build in BUILDERS.items() if (made := build()) is not None}
+
+
+setting_changed.connect(lambda **_: configured.cache_clear(), weak=False)
+
+
+def provider(name: str) -> PaymentProvider | None:
+    return configured().get(name)
+
+
+def can(name: str, capability: Capability) -> bool:
+    found = provider(name)
+    return found is not None and capability in found.capabilities
+
+
+def offered_methods() -> list[PaymentMethod]:
+    """What this shop takes: by hand always, the others with their provider."""
+    return [method for method in SPECS if method in BY_HAND or provider(SPECS[method].provider) is not None]
+
+
+def ask(name: str, question: Callable[[PaymentProvider], T]) -> T:
+    """`ask("stripe", lambda stripe: stripe.read(object_id))`.
+
+    Errors: Refused, Unknown; Unknown at once while the provider is marked down; NetworkInTransaction.
+    """
+    forbid_transaction()
+    found = provider(name)
+    if found is None:
+        raise Unknown("not_configured", f"{name} has no keys here.", is_outage=True)
+    if is_down(name):
+        raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
+    try:
+        answer = question(found)
+    except Unknown as unknown:
+        if unknown.is_outage:
+            note_outage(name)
+        raise
+    note_answer(name)
+    return answer
+
+
+def forbid_transaction() -> None:
+    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        raise NetworkInTransaction("Commit first, then ask the provider.")
+
+
+def is_down(name: str) -> bool:
+    return cache.get(f"provider:{name}:down") is not None
+
+
+def note_outage(name: str) -> None:
+    key = f"provider:{name}:outages"
+    cache.add(key, 0, DOWN_SECONDS)
+    try:
+        seen = cache.incr(key)
+    except ValueError:  # it ran out between the two lines
+        seen = 1
+    if seen >= OUTAGES_UNTIL_DOWN:
+        cache.set(f"provider:{name}:down", 1, DOWN_SECONDS)
+
+
+def note_answer(name: str) -> None:
+    cache.delete(f"provider:{name}:outages")

@@ -1,0 +1,141 @@
+"""Calls to a provider that survive: a row, the call outside any transaction, the booking of its answer.
+
+Whoever dies on the way leaves an open row; the next one repeats the call with the same key, so that it happens once.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from payments.errors import PaymentBusy
+from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall
+from payments.providers.base import Refused, RemotePayment, RemoteRefund, Unknown
+from payments.registry import ask
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)  # longer than a call with its time-outs can last
+KEYS_LIVE = timedelta(hours=23)  # providers forget keys after a day; then repeating could do it twice
+HEAD_START = timedelta(
+    seconds=15
+)  # for the request that wrote the call; refunds are the worker's from the start
+MAX_PAUSE = 600
+
+Answer = RemotePayment | RemoteRefund
+A = TypeVar("A", bound=Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """How a call went: its answer, a definite refusal, or neither when the outcome is not known yet."""
+
+    answer: Answer | None = None
+    refused: Refused | None = None
+
+
+def call_write(
+    operation: Operation,
+    *,
+    payment: Payment,
+    refund: PaymentRefund | None = None,
+    request: dict[str, Any] | None = None,
+) -> ProviderCall:
+    """Intend a call, in the transaction that decides on it.
+
+    Errors: PaymentBusy while another one of this payment is open.
+    """
+    try:
+        with transaction.atomic():
+            return ProviderCall.objects.create(
+                provider=payment.payment_provider,
+                operation=operation,
+                payment=payment,
+                refund=refund,
+                request=request or {},
+                next_try_at=timezone.now() + (timedelta() if refund else HEAD_START),
+            )
+    except IntegrityError:
+        raise PaymentBusy from None
+
+
+def call_claim(call_id: UUID) -> ProviderCall | None:
+    """Take an open call that nobody is at. None when somebody is, or when it has ended."""
+    now = timezone.now()
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    claimed = ProviderCall.objects.filter(free, pk=call_id, state=CallState.OPEN).update(
+        lease_until=now + LEASE
+    )
+    if not claimed:
+        return None
+    return ProviderCall.objects.select_related("payment__order", "refund").get(pk=call_id)
+
+
+def call_make(
+    call: ProviderCall,
+    question: Callable[[Any], A],
+    *,
+    book: Callable[[A], None],
+    refuse: Callable[[Refused], None],
+) -> Carried:
+    """Ask, then book the answer or the refusal (each in a transaction of its own); unknown is tried again later."""
+    try:
+        answer = ask(call.provider, question)
+    except Refused as refused:
+        refuse(refused)
+        return Carried(refused=refused)
+    except Unknown as unknown:
+        call_postpone(call, unknown)
+        return Carried()
+    book(answer)
+    return Carried(answer=answer)
+
+
+def call_postpone(call: ProviderCall, unknown: Unknown) -> None:
+    """Nobody knows how it went; the sweep asks again, more and more seldom."""
+    tries = call.tries + 1
+    pause = max(unknown.retry_after, random.uniform(1, min(MAX_PAUSE, 2 * 2 ** min(tries, 10))))  # noqa: S311  # spread
+    ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
+        tries=tries,
+        next_try_at=timezone.now() + timedelta(seconds=pause),
+        lease_until=None,
+        error=str(unknown)[:300],
+    )
+    logger.warning(
+        "provider_unknown", extra={"call": str(call.pk), "provider": call.provider, "why": unknown.code}
+    )
+
+
+def call_end(call: ProviderCall, state: CallState, *, object_id: str = "", error: str = "") -> bool:
+    """Close the call, in the transaction that books its outcome. False when somebody else closed it before."""
+    return bool(
+        ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
+            state=state,
+            object_id=object_id,
+            error=error[:300],
+            tries=call.tries + 1,
+            lease_until=None,
+            finished_at=timezone.now(),
+        )
+    )
+
+
+def calls_due(*, limit: int = 100) -> list[UUID]:
+    """Open calls whose time has come and that nobody is at, oldest first."""
+    now = timezone.now()
+    due = ProviderCall.objects.filter(
+        Q(lease_until=None) | Q(lease_until__lt=now), state=CallState.OPEN, next_try_at__lte=now
+    )
+    return list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+
+
+def is_too_old(call: ProviderCall) -> bool:
+    """Whether the provider may have forgotten the key, so that asking again could do it a second time."""
+    return call.created_at < timezone.now() - KEYS_LIVE

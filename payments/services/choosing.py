@@ -1,0 +1,96 @@
+"""Choosing how an order is paid, and changing one's mind."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+
+from artisans.accounts.models import User
+from orders.models import Order
+from orders.selectors import order_lock, store_rules
+from orders.services import placed_of
+from orders.statuses import OrderStatus
+from payments.errors import AmountMismatch, NothingDue, StillPayable
+from payments.methods import PaymentMethod
+from payments.models import CallState, Payment
+from payments.selectors import open_payment
+from payments.services.payments import hold_for, intend_create, payment_move, payment_start
+from payments.services.remote import Reached, after_withdrawing, payment_reach
+from payments.statuses import PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The payment to go on with, what the buyer has to do, and whether the payment is a new one."""
+
+    reached: Reached
+    is_new: bool
+
+    @property
+    def payment(self) -> Payment:
+        return self.reached.payment
+
+
+def payment_choose(
+    *,
+    order_id: UUID,
+    method: PaymentMethod,
+    actor: User | None,
+    amount: Decimal | None = None,
+    currency: str | None = None,
+) -> Chosen:
+    """Pay an order by this method: the open payment of the same method, or a new one in place of another.
+
+    `amount` and `currency` only assert what the client believes. A payment at a provider is taken back there before
+    another one begins; the new one is made there before this returns.
+    Errors: NothingDue, MethodNotOffered, AmountMismatch, PaymentUnderWay.
+    """
+    choose = partial(
+        choose_now, order_id=order_id, method=method, actor=actor, amount=amount, currency=currency
+    )
+    payment, is_new = after_withdrawing(choose, cause=f"{method.label} instead", actor="buyer")
+    return Chosen(payment_reach(payment), is_new)
+
+
+@transaction.atomic
+def choose_now(
+    *, order_id: UUID, method: PaymentMethod, actor: User | None, amount: Decimal | None, currency: str | None
+) -> tuple[Payment, bool]:
+    """The decision, in one transaction. Errors: StillPayable as well. Locks: order, payment."""
+    order = order_lock(order_id)
+    due = order.balance_due
+    if not due:
+        raise NothingDue
+    believed = due.as_decimal() if amount is None else amount
+    if believed != due.as_decimal() or currency not in {None, due.currency}:
+        raise AmountMismatch(sent=f"{believed:f} {currency or due.currency}", due=due)
+    current = open_payment(order)
+    if current is not None:
+        current.order = order
+    if current is not None and current.payment_method == method and current.missing == due:
+        try_again(current, order, actor)
+        return current, False
+    if order.status != OrderStatus.PENDING:
+        raise NothingDue
+    if current is not None and current.is_remote:
+        raise StillPayable(current.pk)
+    if current is not None:
+        payment_move(
+            current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer"
+        )
+    return payment_start(placed_of(order), method=method, store=store_rules(), actor=actor), True
+
+
+def try_again(payment: Payment, order: Order, actor: User | None) -> None:
+    """The same payment goes on: after a refusal by hand anew, at a provider with the object that it has."""
+    if payment.is_remote:
+        under_way = payment.calls.filter(state=CallState.OPEN, refund=None).exists()
+        if not payment.provider_payment_id and not under_way:
+            intend_create(payment, order)
+            hold_for(order, PaymentMethod(payment.payment_method))
+    elif payment.status == PaymentStatus.FAILED:
+        payment.failure_reason = ""
+        payment_move(payment, PaymentStatus.PENDING, cause="tried again", actor=actor, actor_name="buyer")
+        hold_for(order, PaymentMethod(payment.payment_method))

@@ -1,0 +1,33 @@
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from payments.errors import AlreadyRecorded, NoPermission
+from payments.models import FlagKind, Payment, PaymentFlag
+
+
+def flag(payment: Payment, kind: FlagKind, detail: str) -> None:
+    """Put the payment on the staff's list; the first open flag of a kind stands."""
+    PaymentFlag.objects.bulk_create(
+        [PaymentFlag(payment=payment, kind=kind, detail=detail[:300])], ignore_conflicts=True
+    )
+
+
+@transaction.atomic
+def flag_resolve(*, flag_id: UUID, resolution: str, actor: User) -> PaymentFlag:
+    """A person looked at it and says what was done. Errors: NoPermission, InvalidInput, AlreadyRecorded."""
+    if not (actor.is_staff and actor.has_perm("payments.resolve_flag")):
+        raise NoPermission("settle what was flagged")
+    if not resolution.strip():
+        raise InvalidInput("Say what was found and done.")
+    found = PaymentFlag.objects.select_for_update().select_related("payment").get(pk=flag_id)
+    if found.resolved_at is not None:
+        raise AlreadyRecorded("Somebody settled this already.")
+    found.resolved_at, found.resolved_by, found.resolution = timezone.now(), actor, resolution.strip()[:300]
+    found.save(update_fields=["resolved_at", "resolved_by", "resolution", "updated_at"])
+    audit_record(actor=actor, action=Action.FLAG_RESOLVE, target=found.payment, data={"kind": found.kind})
+    return found

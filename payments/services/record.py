@@ -1,0 +1,217 @@
+"""Taking over what a provider says about a payment. Whoever asks (return page, webhook, sweep, staff), this applies the
+answer; asked twice, or in any order, it ends the same.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from artisans.core.money import Money
+from artisans.core.state import check_transition
+from artisans.core.templatetags.money import show
+from artisans.notifications.services import notifications_queue
+from orders.mails import order_mail
+from orders.models import Order
+from orders.selectors import store_rules
+from orders.statuses import OrderStatus
+from payments.declines import decline_words
+from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
+from payments.providers import base
+from payments.providers.base import RemotePayment, RemoteStatus
+from payments.registry import provider
+from payments.selectors import object_ids_of, payment_lock
+from payments.services.flags import flag
+from payments.services.payments import order_settle, payment_follow_sums, payment_move
+from payments.services.refunds import refund_surplus, refunds_take_over
+from payments.statuses import DISPUTE_TRANSITIONS, OPEN, DisputeStatus, PaymentStatus
+
+FIRST_CHECK = {PaymentStatus.PENDING: 60, PaymentStatus.FAILED: 120, PaymentStatus.PROCESSING: 4}
+LONGEST_PAUSE = 1800
+FOLLOWED = {
+    RemoteStatus.OPEN: PaymentStatus.PENDING,
+    RemoteStatus.PROCESSING: PaymentStatus.PROCESSING,
+    RemoteStatus.FAILED: PaymentStatus.FAILED,
+    RemoteStatus.CANCELLED: PaymentStatus.CANCELLED,
+}
+
+
+@transaction.atomic
+def payment_record(
+    *, payment_id: UUID, remote: RemotePayment, cause: str, actor_name: str = "provider"
+) -> Payment:
+    """Apply the provider's object to our payment. Errors: none; what does not fit is flagged and not booked.
+
+    Locks: order, payment, products.
+    """
+    payment, order = payment_lock(payment_id)
+    payment_take_over(payment, order, remote, cause=cause, actor_name=actor_name)
+    return payment
+
+
+def payment_take_over(
+    payment: Payment, order: Order, remote: RemotePayment, *, cause: str, actor_name: str
+) -> None:
+    """The same for a caller that holds the locks."""
+    if trouble := mismatch(payment, remote):
+        flag(payment, FlagKind.MISMATCH, trouble)
+        plan_check(payment)
+        payment.save(update_fields=["checks", "next_check_at", "updated_at"])
+        return
+    before = order.status
+    fresh = [made for capture in remote.captures if (made := capture_book(payment, capture, actor_name))]
+    follow_status(payment, remote, cause=cause, actor_name=actor_name)
+    if fresh:
+        payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
+    moved = refunds_take_over(payment, order, remote.refunds)
+    for dispute in remote.disputes:
+        moved |= dispute_take_over(payment, dispute)
+    plan_check(payment, news=bool(fresh) or moved)
+    payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
+    if fresh or moved:
+        order_settle(order, cause=cause, actor=None)
+    if fresh:
+        mail_captures(fresh, order, revived=before == OrderStatus.EXPIRED and order.is_alive)
+        refund_surplus(payment, order)
+
+
+def mismatch(payment: Payment, remote: RemotePayment) -> str:
+    """What of the provider's object is not ours; "" when all is. Such an object books nothing, whatever it claims."""
+    configured = provider(payment.payment_provider)
+    known = object_ids_of(payment)
+    if remote.object_id not in known:
+        return f"{remote.object_id} is not an object of this payment."
+    if remote.amount != payment.amount:
+        return f"{remote.object_id} is over {remote.amount}, the payment over {payment.amount}."
+    if remote.reference and remote.reference != str(payment.pk):
+        return f"{remote.object_id} names another payment ({remote.reference[:60]})."
+    if configured is not None and remote.is_live != configured.is_live:
+        return f"{remote.object_id} belongs to the provider's {'live' if remote.is_live else 'test'} mode."
+    if configured is not None and configured.payee and remote.payee and remote.payee != configured.payee:
+        return f"{remote.object_id} pays another account ({remote.payee[:60]})."
+    if any(capture.amount.currency != payment.currency for capture in remote.captures):
+        return f"{remote.object_id} was captured in another currency."
+    if Money.total((c.amount for c in remote.captures), payment.currency) > payment.amount:
+        return f"{remote.object_id} was captured over more than {payment.amount}."
+    return ""
+
+
+def capture_book(payment: Payment, capture: base.Capture, actor_name: str) -> Capture | None:
+    """Book money that was taken, once; None when it was booked before."""
+    try:
+        with transaction.atomic():
+            row = Capture.objects.create(
+                payment=payment,
+                provider=payment.payment_provider,
+                provider_capture_id=capture.capture_id,
+                currency=capture.amount.currency,
+                amount_minor=capture.amount.minor,
+                actor_name=actor_name,
+            )
+    except IntegrityError:
+        return None
+    payment.received_minor += capture.amount.minor
+    return row
+
+
+def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_name: str) -> None:
+    """Move an open payment along with the object that can be paid now; money speaks for itself (the sums)."""
+    if payment.status not in OPEN or remote.object_id != payment.provider_payment_id:
+        return
+    if remote.status == RemoteStatus.EXPIRED:
+        payment.provider_payment_id = None
+    to = FOLLOWED.get(remote.status)
+    if to is None:
+        return
+    payment.failure_reason, payment.failure_code = "", ""
+    if to == PaymentStatus.FAILED:
+        payment.failure_reason, payment.failure_code = decline_words(remote.decline), remote.decline_code[:80]
+    if to != payment.status:
+        payment_move(payment, to, cause=cause, actor_name=actor_name)
+
+
+def plan_check(payment: Payment, *, news: bool = False) -> None:
+    """When the sweep asks the provider next: soon while something is under way, never once nothing can come."""
+    if payment.status not in OPEN or not payment.is_remote:
+        payment.checks, payment.next_check_at = 0, None
+        return
+    payment.checks = 0 if news else payment.checks + 1
+    first = FIRST_CHECK[PaymentStatus(payment.status)]
+    pause = min(LONGEST_PAUSE, first * 2 ** min(payment.checks, 12))
+    payment.next_check_at = timezone.now() + timedelta(seconds=pause)
+
+
+# ---- disputes ----------------------------------------------------------------------------------------------------
+
+
+def dispute_take_over(payment: Payment, remote: base.RemoteDispute) -> bool:
+    """Record a dispute and count it while it is lost. Says whether that was news."""
+    dispute, is_new = Dispute.objects.get_or_create(
+        provider=payment.payment_provider,
+        provider_dispute_id=remote.dispute_id,
+        defaults={
+            "payment": payment,
+            "currency": payment.currency,
+            "amount_minor": min(remote.amount.minor, payment.received_minor),
+            "reason": remote.reason[:100],
+        },
+    )
+    if is_new:
+        DisputeTransition.objects.create(
+            dispute=dispute, new=dispute.status, cause="told by the provider", actor_name="provider"
+        )
+        flag(payment, FlagKind.DISPUTE, f"{dispute.amount} disputed: {dispute.reason or 'no reason given'}")
+    status = DisputeStatus[remote.status.name]
+    if status == dispute.status:
+        return is_new
+    dispute_move(dispute, status)
+    payment.disputed_minor = sum(
+        lost.amount_minor for lost in payment.disputes.filter(status=DisputeStatus.LOST)
+    )
+    left = payment.received_minor - payment.refunded_minor - payment.refund_reserved_minor
+    if payment.disputed_minor > left:
+        flag(payment, FlagKind.CONFLICT, "Refunds and a lost dispute together are more than was received.")
+        payment.disputed_minor = left
+    return True
+
+
+def dispute_move(dispute: Dispute, to: DisputeStatus) -> None:
+    check_transition(DISPUTE_TRANSITIONS, DisputeStatus(dispute.status), to)
+    DisputeTransition.objects.create(
+        dispute=dispute, old=dispute.status, new=to, cause="told by the provider", actor_name="provider"
+    )
+    dispute.status = to
+    dispute.save(update_fields=["status", "updated_at"])
+
+
+def mail_captures(captures: list[Capture], order: Order, *, revived: bool) -> None:
+    """Tell the buyer, once per capture, in the words of what it led to."""
+    lines, store = list(order.lines.all()), store_rules()
+    for capture in captures:
+        amount = show(capture.amount)
+        if not order.is_alive:
+            ask = order_mail(
+                "late_money", order, lines=lines, store=store, key=str(capture.pk), amount=amount
+            )
+        elif order.to_return:
+            ask = order_mail(
+                "overpaid",
+                order,
+                lines=lines,
+                store=store,
+                key=str(capture.pk),
+                amount=amount,
+                surplus=show(order.to_return),
+            )
+        else:
+            ask = order_mail(
+                "payment_received",
+                order,
+                lines=lines,
+                store=store,
+                key=str(capture.pk),
+                amount=amount,
+                revived=revived,
+            )
+        notifications_queue(ask)

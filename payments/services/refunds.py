@@ -1,0 +1,222 @@
+"""Money that goes back through a provider. The amount is reserved before the call, freed by a definite no only."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from artisans.core.queue import run_after_commit
+from artisans.core.state import check_transition
+from artisans.core.templatetags.money import show
+from artisans.notifications.services import notifications_queue
+from orders.mails import order_mail
+from orders.models import Order
+from orders.selectors import store_rules
+from payments.errors import PaymentDisputed, RecordedOnly, RefundExceedsReceived
+from payments.models import (
+    FlagKind,
+    Operation,
+    Payment,
+    PaymentRefund,
+    RefundDecision,
+    RefundOrigin,
+    RefundTransition,
+)
+from payments.providers import base
+from payments.selectors import payment_lock
+from payments.services.calls import call_write
+from payments.services.flags import flag
+from payments.services.manual import staff_check
+from payments.services.payments import order_settle, payment_follow_sums
+from payments.statuses import REFUND_TRANSITIONS, DisputeStatus, RefundStatus
+
+R = RefundStatus
+FOLLOWED = {
+    base.RefundStatus.PENDING: R.PROCESSING,
+    base.RefundStatus.SUCCEEDED: R.COMPLETED,
+    base.RefundStatus.FAILED: R.FAILED,
+}
+HOLDS = (R.REQUESTED, R.PROCESSING)
+
+
+@transaction.atomic
+def refund_open(*, payment_id: UUID, amount: Money, reason: str, actor: User) -> PaymentRefund:
+    """Decide on a refund: reserve its amount, and let the provider be asked after commit.
+
+    Errors: NoPermission, OwnOrder, RecordedOnly for money by hand, InvalidInput, PaymentDisputed,
+    RefundExceedsReceived. Locks: order, payment.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.refund", order, what="refund")
+    if not payment.is_remote:
+        raise RecordedOnly
+    if amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(f"Give the amount to refund, above zero, in {payment.currency}.")
+    if not reason.strip():
+        raise InvalidInput("Give the reason; the buyer reads it.")
+    if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
+        raise PaymentDisputed
+    if amount > payment.refundable:
+        raise RefundExceedsReceived(asked=amount, left=payment.refundable)
+    refund = refund_write(payment, amount, reason=reason.strip(), origin=RefundOrigin.STAFF, actor=actor)
+    payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+    audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data={"amount": str(amount)})
+    return refund
+
+
+def refund_surplus(payment: Payment, order: Order) -> None:
+    """Send back at once what a late or second payment brought in too much. The caller holds the locks."""
+    promised = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
+    minor = min(order.to_return.minor - promised, payment.refundable.minor)
+    if minor <= 0 or payment.disputes.filter(status=DisputeStatus.OPEN).exists():
+        return
+    reason = "The order was paid already." if order.is_alive else "The order had ended before the money came."
+    refund_write(payment, Money(minor, payment.currency), reason=reason, origin=RefundOrigin.SYSTEM)
+    payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+
+
+def refund_write(
+    payment: Payment, amount: Money, *, reason: str, origin: RefundOrigin, actor: User | None = None
+) -> PaymentRefund:
+    """The refund, its reserved amount (on the instance, saved by the caller) and the call that is to be made."""
+    refund = PaymentRefund.objects.create(
+        payment=payment,
+        origin=origin,
+        currency=amount.currency,
+        amount_minor=amount.minor,
+        reason=reason[:300],
+        actor=actor,
+    )
+    RefundTransition.objects.create(
+        refund=refund,
+        new=refund.status,
+        cause=reason[:300],
+        actor_name=actor.email if actor else "system",
+    )
+    payment.refund_reserved_minor += amount.minor
+    call = call_write(Operation.REFUND, payment=payment, refund=refund)
+    run_after_commit("payments.carry_out", call.pk)
+    return refund
+
+
+def refunds_take_over(payment: Payment, order: Order, remotes: Iterable[base.RemoteRefund]) -> bool:
+    """Apply the provider's refunds of a payment, ours first. Says whether one of them was news.
+
+    The caller holds the locks, saves the payment and settles the order.
+    """
+    moved = False
+    for remote in sorted(remotes, key=is_foreign):
+        moved |= refund_take_over(payment, order, remote)
+    return moved
+
+
+def is_foreign(remote: base.RemoteRefund) -> bool:
+    return not remote.reference
+
+
+def refund_take_over(payment: Payment, order: Order, remote: base.RemoteRefund) -> bool:
+    refund = refund_of(payment, remote)
+    if refund is None:
+        return refund_from_outside(payment, order, remote)
+    if refund.provider_refund_id is None:
+        refund.provider_refund_id = remote.refund_id
+        refund.save(update_fields=["provider_refund_id", "updated_at"])
+    to = FOLLOWED[remote.status]
+    if refund.status in {to, R.FAILED} or (refund.status, to) == (R.COMPLETED, R.PROCESSING):
+        return False
+    refund_move(refund, payment, order, to, cause=remote.reason or "told by the provider")
+    return True
+
+
+def refund_of(payment: Payment, remote: base.RemoteRefund) -> PaymentRefund | None:
+    """Ours by the provider's id, or by the reference that we gave it."""
+    own = {str(refund.pk): refund for refund in payment.refunds.all()}
+    known = next((r for r in own.values() if r.provider_refund_id == remote.refund_id), None)
+    return known or own.get(remote.reference)
+
+
+def refund_from_outside(payment: Payment, order: Order, remote: base.RemoteRefund) -> bool:
+    """A person refunded at the provider: the money is booked, the meaning for the order waits for staff."""
+    status = FOLLOWED[remote.status]
+    if status == R.FAILED:
+        return False
+    if remote.amount > payment.refundable:  # one of ours is under way and will be refused; then there is room
+        flag(payment, FlagKind.CONFLICT, f"{remote.refund_id} over {remote.amount} is more than is left.")
+        return False
+    refund = PaymentRefund.objects.create(
+        payment=payment,
+        origin=RefundOrigin.PROVIDER,
+        decision=RefundDecision.PENDING,
+        currency=remote.amount.currency,
+        amount_minor=remote.amount.minor,
+        reason=(remote.reason or "refunded at the provider")[:300],
+        provider_refund_id=remote.refund_id,
+    )
+    RefundTransition.objects.create(
+        refund=refund, new=refund.status, cause="made at the provider", actor_name="provider"
+    )
+    payment.refund_reserved_minor += remote.amount.minor
+    refund_move(refund, payment, order, status, cause="made at the provider")
+    return True
+
+
+def refund_move(
+    refund: PaymentRefund, payment: Payment, order: Order, to: RefundStatus, *, cause: str
+) -> None:
+    """The one way a refund's status changes; the payment's sums follow (saved by the caller)."""
+    old = R(refund.status)
+    check_transition(REFUND_TRANSITIONS, old, to)
+    RefundTransition.objects.create(refund=refund, old=old, new=to, cause=cause[:300], actor_name="provider")
+    refund.status, refund.processed_at = to, timezone.now()
+    minor = refund.amount_minor
+    if to in {R.COMPLETED, R.FAILED} and old in HOLDS:
+        payment.refund_reserved_minor -= minor
+    if to == R.COMPLETED:
+        payment.refunded_minor += minor
+        mail_refund(refund, order)
+    elif to == R.FAILED:
+        refund.failure_reason = cause[:300]
+        payment.refunded_minor -= minor if old == R.COMPLETED else 0
+        flag(payment, FlagKind.REFUND_FAILED, f"{refund.refund_number} over {refund.amount}: {cause}")
+    refund.save(update_fields=["status", "processed_at", "failure_reason", "updated_at"])
+
+
+@transaction.atomic
+def refund_end(*, refund_id: UUID, remote: base.RemoteRefund | None, refusal: str = "") -> None:
+    """Book the answer to our call for a refund: what the provider made of it, or that it said no."""
+    payment_id = PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
+    payment, order = payment_lock(payment_id)
+    refund = PaymentRefund.objects.get(pk=refund_id)
+    cause = f"{refund.refund_number} at the provider"
+    if remote is not None:
+        moved = refund_take_over(payment, order, remote)
+    else:
+        moved = refund.status in HOLDS
+        if moved:
+            refund_move(refund, payment, order, R.FAILED, cause=refusal or "refused by the provider")
+    if moved:
+        payment_follow_sums(payment, cause=cause, actor=None)
+        order_settle(order, cause=cause, actor=None)
+
+
+def mail_refund(refund: PaymentRefund, order: Order) -> None:
+    """Told only when the money is on its way for certain."""
+    notifications_queue(
+        order_mail(
+            "refund_completed",
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            key=str(refund.pk),
+            amount=show(refund.amount),
+            number=refund.refund_number,
+            provider=refund.payment.get_payment_provider_display(),
+            reason=refund.reason if refund.origin != RefundOrigin.PROVIDER else "",
+        )
+    )

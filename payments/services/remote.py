@@ -1,0 +1,295 @@
+"""A payment that a provider takes, from its start to its end. Nothing here runs inside a transaction of the caller.
+
+The provider is asked first, then its answer is booked (record.py). Only a definite "cancelled" lets another payment
+begin or stock go; "paid already" settles; as long as nobody knows, everything is kept as it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.models import Order
+from payments.declines import NOT_STARTED
+from payments.errors import (
+    NotConfirmable,
+    NothingDue,
+    PaymentBusy,
+    PaymentDeclined,
+    PaymentUnderWay,
+    ProviderUnavailable,
+    StillPayable,
+)
+from payments.methods import PaymentMethod
+from payments.models import CallState, Operation, Payment, PaymentMethodInfo, ProviderCall
+from payments.providers.base import (
+    Action,
+    Capability,
+    Refused,
+    RemotePayment,
+    RemoteStatus,
+    Unknown,
+)
+from payments.registry import ask, can
+from payments.selectors import payment_lock
+from payments.services.calls import (
+    Carried,
+    call_write,
+)
+from payments.services.carriers import call_carry_out
+from payments.services.payments import hold_for, payment_move
+from payments.services.record import payment_record, plan_check
+from payments.statuses import OPEN, PaymentStatus
+
+T = TypeVar("T")
+WITHDRAWALS = 3  # somebody else may begin another payment between our two steps, but not for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a payment stands after the provider was asked. `action`: what the buyer has to do now, if anything."""
+
+    payment: Payment
+    action: Action | None = None
+    refused: Refused | None = None
+
+
+def fresh(payment_id: UUID) -> Payment:
+    return Payment.objects.select_related("order").get(pk=payment_id)
+
+
+# ---- what people and jobs do -----------------------------------------------------------------------------------------
+
+
+def payment_reach(payment: Payment, *, method: PaymentMethodInfo | None = None) -> Reached:
+    """Let the provider make what the buyer can pay, right after the payment was written and committed.
+
+    Never raises for the provider's sake: unknown is PROCESSING, refused is FAILED.
+    """
+    if not payment.is_remote:
+        return Reached(payment)
+    call = payment.calls.filter(state=CallState.OPEN, refund=None).first()
+    if call is None:
+        return payment_sync(payment.pk, cause="asked again")
+    carried = call_carry_out(call.pk)
+    if carried.answer is None and carried.refused is None:
+        payment_wait(payment.pk)
+    return reached_by(payment.pk, carried)
+
+
+def reached_by(payment_id: UUID, carried: Carried) -> Reached:
+    remote = carried.answer if isinstance(carried.answer, RemotePayment) else None
+    if carried.refused is not None:
+        remote = carried.refused.remote
+    payment = fresh(payment_id)
+    action = remote.action if remote and payment.status in OPEN else None
+    return Reached(payment, action=action, refused=carried.refused)
+
+
+@transaction.atomic
+def payment_wait(payment_id: UUID, *, even_without_call: bool = False) -> None:
+    """Nobody knows how a call went, or what the buyer did there: until somebody does, the buyer must not pay again."""
+    payment, _ = payment_lock(payment_id)
+    is_open = even_without_call or payment.calls.filter(state=CallState.OPEN, refund=None).exists()
+    if is_open and payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
+        payment_move(payment, PaymentStatus.PROCESSING, cause="no answer from the provider yet")
+        plan_check(payment, news=True)
+        payment.save(update_fields=["checks", "next_check_at", "updated_at"])
+
+
+def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reached:
+    """Ask the provider how a payment stands and apply the truth; finish what is ours to do.
+
+    `object_id`: an earlier object of the payment, when the question is about that one.
+    Errors: Refused, Unknown from the provider when it cannot be read; nothing has changed then.
+    """
+    payment = fresh(payment_id)
+    if not payment.is_remote:
+        return Reached(payment)
+    call = payment.calls.filter(state=CallState.OPEN, refund=None).first()
+    if call is not None:
+        carried = call_carry_out(call.pk)
+        if not object_id:
+            return finish(reached_by(payment_id, carried))
+    asked = object_id or payment.provider_payment_id
+    if not asked:
+        return finish(Reached(payment))
+    remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
+    payment_record(payment_id=payment_id, remote=remote, cause=cause)
+    payment = fresh(payment_id)
+    if remote.status == RemoteStatus.APPROVED and payment.status in OPEN and payment.order.balance_due:
+        return finish(payment_capture(payment))
+    action = (
+        remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
+    )
+    return finish(Reached(payment, action=action))
+
+
+def finish(reached: Reached) -> Reached:
+    """An open payment that its order does not want any more is taken back at the provider."""
+    payment = reached.payment
+    if payment.status in OPEN and payment.order.balance_due != payment.missing:
+        payment_withdraw(payment.pk, cause="the order needs it no more", is_patient=True)
+        return Reached(fresh(payment.pk))
+    return reached
+
+
+def payment_capture(payment: Payment) -> Reached:
+    """The buyer agreed at the provider: take the money, once, if the order still wants it."""
+    try:
+        with transaction.atomic():
+            locked, order = payment_lock(payment.pk)
+            if locked.status not in OPEN or not order.balance_due:
+                return Reached(locked)
+            call = call_write(Operation.CONFIRM, payment=locked, request=request_of(order))
+    except PaymentBusy:
+        return Reached(fresh(payment.pk))
+    return carried_on(payment.pk, call)
+
+
+def carried_on(payment_id: UUID, call: ProviderCall) -> Reached:
+    carried = call_carry_out(call.pk)
+    if carried.answer is None and carried.refused is None:
+        payment_wait(payment_id)
+    return reached_by(payment_id, carried)
+
+
+def request_of(order: Order, **more: object) -> dict[str, object]:
+    return {"token_version": order.token_version, **more}
+
+
+def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
+    """Pay with a method that the provider knows (its token, or a saved one). Asked again after success: no effect.
+
+    Errors: NotConfirmable, PaymentBusy, PaymentDeclined with the words for the buyer.
+    """
+    payment = fresh(payment_id)
+    if payment.status not in OPEN:
+        return Reached(payment)
+    if not payment.is_remote or not can(payment.payment_provider, Capability.CONFIRM):
+        raise NotConfirmable("This payment is not confirmed by a call; follow its next_action.")
+    with transaction.atomic():
+        locked, order = payment_lock(payment_id)
+        if locked.status not in OPEN:
+            return Reached(locked)
+        if not order.balance_due:
+            raise NothingDue
+        if not locked.provider_payment_id:
+            raise PaymentBusy
+        call = call_write(
+            Operation.CONFIRM, payment=locked, request=request_of(order, method_id=method_id, actor="buyer")
+        )
+    reached = carried_on(payment_id, call)
+    if reached.refused is not None and reached.payment.status == PaymentStatus.FAILED:
+        group = reached.refused.decline.value if reached.refused.decline else ""
+        raise PaymentDeclined(
+            reached.payment.failure_reason or NOT_STARTED, payment_id=str(payment_id), group=group
+        )
+    return reached
+
+
+def payment_use(
+    payment_id: UUID, operation: Operation, *, request: dict[str, object] | None = None
+) -> Reached:
+    """Go on with a new object of the same payment: the provider's hosted page, or back to the element on ours.
+
+    The present object is closed first, so that two can never be paid. Errors: PaymentBusy, PaymentUnderWay, NothingDue.
+    """
+    with transaction.atomic():
+        payment, order = payment_lock(payment_id)
+        if payment.status not in OPEN or not order.balance_due:
+            raise NothingDue
+        present = payment.provider_payment_id
+        call = (
+            call_write(Operation.RELEASE, payment=payment, request={"object_id": present})
+            if present
+            else None
+        )
+    if call is not None:
+        call_carry_out(call.pk)
+    with transaction.atomic():
+        payment, order = payment_lock(payment_id)
+        if payment.status not in OPEN:
+            return Reached(payment)  # it was paid meanwhile
+        if payment.provider_payment_id:
+            raise PaymentUnderWay
+        call = call_write(operation, payment=payment, request=request_of(order, **(request or {})))
+        hold_for(order, PaymentMethod(payment.payment_method))
+    return carried_on(payment_id, call)
+
+
+def payment_withdraw(
+    payment_id: UUID, *, cause: str, actor: str = "system", is_patient: bool = False
+) -> None:
+    """Make sure that an open payment can never be paid any more, or learn that it is paid.
+
+    `is_patient`: leave an unknown outcome to the sweep instead of raising.
+    Errors: PaymentUnderWay while nobody knows; nothing may be closed or begun then.
+    """
+    under_way = fresh(payment_id).calls.filter(state=CallState.OPEN, refund=None).first()
+    if under_way is not None:
+        call_carry_out(under_way.pk)
+    call = intend_cancel(payment_id, cause=cause, actor=actor)
+    if call is not None:
+        call_carry_out(call.pk)
+    if not is_patient and fresh(payment_id).status in OPEN:
+        raise PaymentUnderWay
+
+
+@transaction.atomic
+def intend_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall | None:
+    """The call that takes it back; None when there is nothing to take back, or another call comes first."""
+    payment, order = payment_lock(payment_id)
+    if payment.status not in OPEN or payment.calls.filter(state=CallState.OPEN, refund=None).exists():
+        return None
+    if not payment.provider_payment_id:
+        payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor_name=actor)
+        return None
+    told = request_of(order, object_id=payment.provider_payment_id, cause=cause[:300], actor=actor)
+    return call_write(Operation.CANCEL, payment=payment, request=told)
+
+
+def after_withdrawing(act: Callable[[], T], *, cause: str, actor: str = "system") -> T:
+    """Do what needs an order without a payable object: when one is in the way, take it back first.
+
+    Errors: PaymentUnderWay while its outcome is not known.
+    """
+    for _ in range(WITHDRAWALS):
+        try:
+            return act()
+        except StillPayable as found:
+            payment_withdraw(found.payment_id, cause=cause, actor=actor)
+    raise PaymentUnderWay
+
+
+def payment_action(payment: Payment) -> Action | None:
+    """What the buyer has to do now, read from the provider: secrets are kept nowhere.
+
+    Errors: ProviderUnavailable.
+    """
+    if not payment.is_remote or payment.status not in OPEN:
+        return None
+    try:
+        return payment_sync(payment.pk, cause="asked by the buyer").action
+    except (Refused, Unknown):
+        raise ProviderUnavailable(payment.get_payment_provider_display()) from None
+
+
+def payments_due() -> list[UUID]:
+    """Payments whose provider is to be asked now, the longest waiting first."""
+    due = Payment.objects.filter(next_check_at__lte=timezone.now())
+    return list(due.order_by("next_check_at").values_list("pk", flat=True)[:100])
+
+
+def payment_check(payment_id: UUID) -> None:
+    """The sweep's question; a provider that cannot answer is asked again later."""
+    try:
+        payment_sync(payment_id, cause="checked by the shop")
+    except (Refused, Unknown):
+        with transaction.atomic():
+            payment, _ = payment_lock(payment_id)
+            plan_check(payment)
+            payment.save(update_fields=["checks", "next_check_at", "updated_at"])

@@ -1,0 +1,211 @@
+"""A card payment from start to end, against the sandbox over a real socket; its journal is the witness."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from payments.errors import PaymentDeclined, PaymentUnderWay
+from payments.methods import PaymentMethod
+from payments.models import CallState, Capture, Operation, ProviderCall
+from payments.providers.base import ActionKind
+from payments.services.choosing import payment_choose
+from payments.services.closing import order_cancel, order_expire
+from payments.services.remote import payment_confirm, payment_reach, payment_sync, payment_use
+from payments.tasks import sweep_task
+from payments.tests.factories import record, reread, start, usd
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+CARD, TRANSFER = PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER
+
+
+@pytest.fixture
+def open_card(shopper, stripe):
+    """A payment whose intent waits for the buyer's card."""
+    payment = start(CARD, user=shopper)
+    assert payment_reach(payment).action.kind == ActionKind.CONFIRM
+    return reread(payment)
+
+
+def sync(payment):
+    reached = payment_sync(payment.pk, cause="test")
+    reread(payment)
+    return reached
+
+
+def sweep_later(time_machine, **later):
+    time_machine.move_to(timezone.now() + timedelta(**later or {"minutes": 2}))
+    sweep_task()
+
+
+def test_card_payment_settles_the_order_once(open_card, stripe, mails, shopper, seller):
+    stripe.pay(open_card)
+
+    sync(open_card)
+    sync(open_card)
+
+    assert (open_card.status, open_card.order.status, open_card.order.payment_status) == (
+        "COMPLETED",
+        "CONFIRMED",
+        "PAID",
+    )
+    assert stripe.captured() == [9999]
+    assert [capture.amount_minor for capture in Capture.objects.all()] == [9999]
+    assert [m.subject.partition(": ")[2] for m in mails(shopper.email)] == ["your money is here"]
+
+
+def test_intent_is_made_once_for_one_payment(open_card, stripe):
+    payment_reach(open_card)
+    payment_choose(order_id=open_card.order_id, method=CARD, actor=None)
+
+    assert stripe.made() == 1
+    assert open_card.calls.get().state == CallState.DONE
+
+
+def test_declined_card_can_be_followed_by_another_on_the_same_payment(open_card, stripe):
+    stripe.pay(open_card, "visa_chargeDeclined")
+    sync(open_card)
+    assert (open_card.status, open_card.order.status) == ("FAILED", "PENDING")
+    assert "bank refused" in open_card.failure_reason
+
+    stripe.pay(open_card)
+    sync(open_card)
+
+    assert (open_card.status, open_card.failure_reason) == ("COMPLETED", "")
+    assert (stripe.made(), stripe.captured()) == (1, [9999])
+
+
+def test_confirm_declines_with_words_and_succeeds_later(open_card, stripe):
+    with pytest.raises(PaymentDeclined) as refused:
+        payment_confirm(open_card.pk, method_id="pm_card_visa_chargeDeclinedInsufficientFunds")
+    assert "not enough money" in refused.value.detail
+
+    assert payment_confirm(open_card.pk, method_id="pm_card_visa").payment.status == "COMPLETED"
+    assert payment_confirm(open_card.pk, method_id="pm_card_visa").payment.status == "COMPLETED"
+    assert stripe.captured() == [9999]
+
+
+def test_three_d_secure_waits_for_the_buyer(open_card, stripe):
+    reached = payment_confirm(open_card.pk, method_id="pm_card_authenticationRequired")
+    assert (reached.payment.status, reached.action.kind) == ("PENDING", ActionKind.REDIRECT)
+
+    stripe.authenticate(open_card)
+    sync(open_card)
+
+    assert (open_card.status, stripe.captured()) == ("COMPLETED", [9999])
+
+
+def test_processing_payment_is_settled_by_the_sweep(open_card, stripe, time_machine):
+    stripe.pay(open_card, "sandboxProcessing")
+    sync(open_card)
+    assert (open_card.status, open_card.order.status) == ("PROCESSING", "PENDING")
+
+    stripe.later()
+    sweep_later(time_machine)
+
+    assert reread(open_card).status == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    "action", ["drop_before", "drop_after", "error_after", "truncate", "html", "unavailable"]
+)
+def test_unknown_create_is_resolved_by_asking_with_the_same_key(shopper, stripe, time_machine, action):
+    stripe.fault(action, path="/v1/payment_intents", method="POST")
+    payment = start(CARD, user=shopper)
+
+    reached = payment_reach(payment)
+    assert (reached.payment.status, reached.action) == ("PROCESSING", None)
+
+    sweep_later(time_machine)
+
+    reread(payment)
+    assert (payment.status, stripe.made()) == ("PENDING", 1)
+    assert payment.provider_payment_id.startswith("pi_")
+    assert ProviderCall.objects.get().state == CallState.DONE
+
+
+def test_another_method_takes_the_intent_back_first(open_card, stripe, shopper):
+    chosen = payment_choose(order_id=open_card.order_id, method=TRANSFER, actor=shopper)
+
+    assert (reread(open_card).status, chosen.payment.status) == ("CANCELLED", "PENDING")
+    assert len(stripe.journal("intent.canceled")) == 1
+
+
+def test_another_method_is_refused_when_the_card_turns_out_paid(open_card, stripe, shopper):
+    stripe.pay(open_card)
+
+    with pytest.raises(Exception, match="needs no payment"):
+        payment_choose(order_id=open_card.order_id, method=TRANSFER, actor=shopper)
+
+    assert (reread(open_card).status, open_card.order.status) == ("COMPLETED", "CONFIRMED")
+
+
+def test_unknown_cancel_keeps_order_and_stock(open_card, stripe, shopper, bowl):
+    stripe.fault("drop_before", path="/v1/payment_intents/*", count=None)
+
+    with pytest.raises(PaymentUnderWay):
+        order_cancel(order_id=open_card.order_id, reason="", actor=shopper)
+
+    assert (reread(open_card).order.status, open_card.status) == ("PENDING", "PENDING")
+
+
+def test_paid_order_is_not_expired_although_its_webhook_was_lost(open_card, stripe, time_machine):
+    stripe.pay(open_card)
+    time_machine.move_to(timezone.now() + timedelta(hours=1))
+
+    assert order_expire(order_id=open_card.order_id) is False
+
+    assert (reread(open_card).order.status, open_card.status) == ("CONFIRMED", "COMPLETED")
+
+
+def test_unpaid_order_expires_after_the_intent_was_cancelled(open_card, stripe, time_machine):
+    time_machine.move_to(timezone.now() + timedelta(hours=1))
+
+    assert order_expire(order_id=open_card.order_id) is True
+
+    assert (reread(open_card).order.status, open_card.status) == ("EXPIRED", "CANCELLED")
+    assert len(stripe.journal("intent.canceled")) == 1
+
+
+def test_hosted_page_replaces_the_intent_and_back(open_card, stripe):
+    hosted = payment_use(open_card.pk, Operation.HOSTED)
+    assert hosted.action.kind == ActionKind.REDIRECT
+    assert len(stripe.journal("intent.canceled")) == 1
+
+    back = payment_use(open_card.pk, Operation.CREATE)
+    assert back.action.kind == ActionKind.CONFIRM
+    assert len(stripe.journal("session.expired")) == 1
+
+    payment_use(open_card.pk, Operation.HOSTED)
+    stripe.pay(open_card)
+    sync(open_card)
+    assert (open_card.status, stripe.captured()) == ("COMPLETED", [9999])
+
+
+def test_order_paid_twice_sends_the_surplus_back_by_itself(stripe, shopper, staff, mails):
+    """The transfer arrives after the buyer had turned to the card, and the card is paid before anybody looked."""
+    transfer = start(TRANSFER, user=shopper)
+    card = payment_choose(order_id=transfer.order_id, method=CARD, actor=shopper).payment
+    record(transfer, "99.99", actor=staff)
+    stripe.pay(card)
+
+    sync(card)
+    assert (card.order.payment_status, card.order.to_return) == ("OVERPAID", usd("99.99"))
+    sweep_task()
+
+    assert reread(card).status == "REFUNDED"
+    assert (stripe.captured(), stripe.refunded()) == ([9999], [9999])
+    assert (card.order.payment_status, card.order.status) == ("PAID", "CONFIRMED")
+    assert "refund sent" in mails(shopper.email)[-1].subject
+
+
+def test_card_that_an_order_needs_no_more_is_taken_back_by_the_sweep(stripe, shopper, staff):
+    transfer = start(TRANSFER, user=shopper)
+    card = payment_choose(order_id=transfer.order_id, method=CARD, actor=shopper).payment
+    record(transfer, "99.99", actor=staff)
+
+    sweep_task()
+
+    assert reread(card).status == "CANCELLED"
+    assert len(stripe.journal("intent.canceled")) == 1
