@@ -16,9 +16,6 @@ from payments.tests.stripe_talk import SECRET
 from sandbox.__main__ import build
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, Receiver
-from sandbox.tests.conftest import sandbox, server
-
-__all__ = ["sandbox", "server"]  # fixtures of the sandbox's own tests
 
 WEBHOOK_SECRET = Receiver.secret
 
@@ -113,7 +110,17 @@ def deliver() -> Callable[..., list[int]]:
     return post
 
 
-# ---- the adapters alone ------------------------------------------------------------------------------------------
+# ---- the adapter alone, without the shop ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sandbox(sandbox_server: Server) -> Control:
+    """The sandbox without objects, faults and endpoints; later things wait for `later()`."""
+    sandbox_server.program.store.table("endpoint").clear()
+    control = Control(sandbox_server.base_url)
+    control.post("reset")
+    control.post("settings", async_seconds=3600)
+    return control
 
 
 @pytest.fixture

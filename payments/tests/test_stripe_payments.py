@@ -355,19 +355,19 @@ def test_hosted_page_of_a_long_order_shows_one_line(adapter, sandbox):
 @pytest.mark.parametrize(
     ("minutes", "kept"), [(45, True), (10, False), (60 * 24 + 5, False), (-5, False), (None, False)]
 )
-def test_hosted_page_closes_when_asked_within_stripes_limits(adapter, sandbox, server, minutes, kept):
+def test_hosted_page_closes_when_asked_within_stripes_limits(adapter, sandbox, sandbox_server, minutes, kept):
     ends = None if minutes is None else datetime.now(UTC) + timedelta(minutes=minutes)
 
     made = adapter.create_hosted(wish(expires_at=ends))
 
-    expires = server.program.store.table("stripe.checkout.session")[made.object_id]["expires_at"]
+    expires = sandbox_server.program.store.table("stripe.checkout.session")[made.object_id]["expires_at"]
     in_a_day = (datetime.now(UTC) + timedelta(hours=24)).timestamp()
     assert abs(expires - (ends.timestamp() if kept else in_a_day)) < 10
 
 
-def test_hosted_page_comes_back_to_us_and_saves_the_card(adapter, sandbox, server):
+def test_hosted_page_comes_back_to_us_and_saves_the_card(adapter, sandbox, sandbox_server):
     made = adapter.create_hosted(wish(save=True))
-    row = server.program.store.table("stripe.checkout.session")[made.object_id]
+    row = sandbox_server.program.store.table("stripe.checkout.session")[made.object_id]
     assert (row["success_url"], row["client_reference_id"]) == (BACK, "pay-1")
     pay(sandbox, made)
 
@@ -576,7 +576,7 @@ def test_listing_is_what_reading_one_by_one_says(adapter, sandbox):
         assert remote.action is None
 
 
-def test_listing_turns_all_pages_and_names_each_payment_once(adapter, sandbox, server):
+def test_listing_turns_all_pages_and_names_each_payment_once(adapter, sandbox):
     for _ in range(105):
         sandbox.raw(
             "POST", "/v1/payment_intents", "amount=100&currency=usd", Authorization="Bearer sk_test_x"

@@ -320,7 +320,7 @@ def receiving(sandbox: Control) -> Iterator[Receiver]:
         yield shop
 
 
-def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(adapter, sandbox, server):
+def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(adapter, sandbox, sandbox_server):
     with receiving(sandbox) as shop:
         paid = adapter.create(wish(method_id="pm_card_visa", save=True))
         adapter.refund(money_back(paid, Money(100, "USD")))
@@ -328,7 +328,7 @@ def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(adapter, 
         sandbox.post("stripe/pay", session=hosted.object_id)
         sandbox.post("stripe/dispute", payment_intent=adapter.read(hosted.object_id).related_ids[0])
         sandbox.post("webhooks/send")
-        until(lambda: len(shop.raw) >= len(server.program.store.table("stripe.event")))
+        until(lambda: len(shop.raw) >= len(sandbox_server.program.store.table("stripe.event")))
 
     events = [adapter.parse_webhook(body, headers) for headers, body in shop.raw]
 
