@@ -6,7 +6,7 @@ from uuid import UUID
 from artisans.catalog.models import Product, StockMove, StockMoveKind
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
 from orders.statuses import OrderStatus, ParcelStatus, payment_status_of
-from payments.models import Payment, PaymentRefund, PaymentTransition, Receipt, RefundTransition
+from payments.models import Capture, Payment, PaymentRefund, PaymentTransition, Receipt, RefundTransition
 from payments.statuses import OPEN, SETTLED, PaymentStatus, RefundStatus
 
 AMOUNTS = ("subtotal", "tax", "shipping", "total")
@@ -23,6 +23,7 @@ def check_invariants() -> None:
         check_money(order, payments[order.pk])
     check_stock({order.pk: order for order in orders}, lines, parcels)
     check_payments([payment for group in payments.values() for payment in group])
+    check_captures()
     check_history()
 
 
@@ -110,6 +111,19 @@ def check_payments(payments: list[Payment]) -> None:
             assert kept >= payment.amount_minor, f"{payment}: completed, but money went back"
         if payment.status == PaymentStatus.REFUNDED:
             assert kept == 0, f"{payment}: refunded, but {kept} is kept"
+
+
+def check_captures() -> None:
+    """What a provider took for a payment is what the payment received, and each taking was booked by its provider."""
+    taken: defaultdict[UUID, int] = defaultdict(int)
+    for capture in Capture.objects.select_related("payment").order_by():
+        payment = capture.payment
+        assert (capture.provider, capture.currency) == (payment.payment_provider, payment.currency), (
+            f"{payment}: captured by {capture.provider} in {capture.currency}"
+        )
+        taken[payment.pk] += capture.amount_minor
+    for payment in Payment.objects.exclude(payment_provider="manual").order_by():
+        assert payment.received_minor == taken[payment.pk], f"{payment}: captures"
 
 
 def check_history() -> None:
