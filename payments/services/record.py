@@ -62,14 +62,15 @@ def payment_take_over(
     before = order.status
     fresh = [made for capture in remote.captures if (made := capture_book(payment, capture, actor_name))]
     follow_status(payment, remote, cause=cause, actor_name=actor_name)
-    if fresh:
+    if fresh:  # as if it had been told before the refunds in the same answer: those never change an order's way
         payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
+        order_settle(order, cause=cause, actor=None)
     moved = refunds_take_over(payment, order, remote.refunds)
     for dispute in remote.disputes:
         moved |= dispute_take_over(payment, dispute)
     plan_check(payment, news=bool(fresh) or moved)
     payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
-    if fresh or moved:
+    if moved:
         order_settle(order, cause=cause, actor=None)
     if fresh:
         mail_captures(fresh, order, revived=before == OrderStatus.EXPIRED and order.is_alive)

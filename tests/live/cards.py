@@ -78,19 +78,27 @@ def time_passes() -> None:
     )
 
 
-def nothing_is_open() -> bool:
-    return not (
-        ProviderCall.objects.filter(state=CallState.OPEN).exists()
-        or WebhookEvent.objects.filter(state__in=[EventState.RECEIVED, EventState.WAITING]).exists()
-        or Payment.objects.filter(status=PaymentStatus.PROCESSING).exists()
-        or Payment.objects.filter(next_check_at__lte=timezone.now()).exists()
+def still_open() -> list[str]:
+    """What waits for an answer, for a worker, or for its time."""
+    waiting = [EventState.RECEIVED, EventState.WAITING]
+    calls = ProviderCall.objects.filter(state=CallState.OPEN)
+    payments = Payment.objects.filter(
+        Q(status=PaymentStatus.PROCESSING) | Q(next_check_at__lte=timezone.now())
     )
+    return [
+        *(f"{call}: {call.error or call.next_try_at}" for call in calls),
+        *(f"{event}: {event.note}" for event in WebhookEvent.objects.filter(state__in=waiting)),
+        *(f"{payment.status}: {payment.provider_payment_id} {payment.next_check_at}" for payment in payments),
+    ]
 
 
 def settle(sandbox: Sandbox) -> None:
     """Without a person everything comes to its end, and both sides tell the same afterwards."""
     time_passes()
-    wait_for(nothing_is_open, told="something stays open")
+    try:
+        wait_for(lambda: not still_open())
+    except AssertionError:
+        raise AssertionError(f"this stays open: {still_open()}") from None
     check_witness(sandbox)
     check_invariants()
 
