@@ -7,7 +7,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from orders.models import Order
 from orders.selectors import order_lock, owned_by
-from payments.models import Payment
+from payments.models import EventState, Payment, WebhookEvent
 from payments.statuses import OPEN, PaymentStatus
 
 
@@ -80,3 +80,8 @@ def awaiting_decision() -> QuerySet[Payment]:
         .select_related("order", "user")
         .order_by("created_at")
     )
+
+
+def webhooks_for_people() -> QuerySet[WebhookEvent]:
+    """Messages that no worker will touch again by itself: given up, or left to a person."""
+    return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])

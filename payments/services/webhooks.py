@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -281,8 +281,3 @@ def event_for(event_id: UUID, permission: str, reason: str, actor: User, *, what
 def audit_event(event: WebhookEvent, action: Action, reason: str, actor: User) -> None:
     data = {"event": event.event_id, "kind": event.kind, "state": event.state, "reason": reason.strip()}
     audit_record(actor=actor, action=action, target=event, data=data)
-
-
-def webhooks_for_people() -> QuerySet[WebhookEvent]:
-    """What no worker will touch again by itself: given up, or left to a person."""
-    return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])
