@@ -25,6 +25,8 @@ class Action(StrEnum):
     REFUND_OPEN = "refund.open"
     FLAG_RESOLVE = "flag.resolve"
     PARCEL_MOVE = "parcel.move"
+    WEBHOOK_REPLAY = "webhook.replay"
+    WEBHOOK_CLOSE = "webhook.close"
     LINK_REVOKE = "order.revoke_links"
 
 
