@@ -7,6 +7,7 @@ from celery import shared_task
 from payments.services.calls import calls_due
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_expire, orders_due_to_expire
+from payments.services.methods import setup_check, setups_due
 from payments.services.remote import payment_check, payments_due
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def check_task(payment_id: str) -> None:
 
 @shared_task(name="payments.sweep")
 def sweep_task() -> None:
-    """What nobody rang for: calls without an answer, payments whose provider is to be asked."""
+    """What nobody rang for: calls without an answer, payments and savings whose provider is to be asked."""
     each(calls_due(), call_carry_out, event="provider_call_failed")
     each(payments_due(), payment_check, event="payment_check_failed")
+    each(setups_due(), setup_check, event="setup_check_failed")
