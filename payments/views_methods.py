@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from artisans.accounts.principals import signed_in
 from artisans.core.errors import DomainError, Missing
-from payments.csp import provider_csp
+from payments.csp import may_load_provider
 from payments.errors import ProviderUnavailable
 from payments.methods import Provider
 from payments.providers.base import ActionKind, Capability
@@ -79,7 +79,7 @@ def method_add(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-@provider_csp
+@may_load_provider
 def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
     """The provider's form. Its secret is read from the provider each time, and kept nowhere."""
     try:

@@ -28,13 +28,6 @@ def always() -> Iterator[CheckMessage]:
         )
     if settings.DEMO and settings.HTTPS:
         yield Error("The demo is not a shop.", hint="Unset DEMO in production.", id="alley.E002")
-    is_test_key = settings.STRIPE_SECRET_KEY.startswith(("sk_test_", "rk_test_"))
-    if settings.ALLOW_TEST_CARDS and settings.STRIPE_SECRET_KEY and not is_test_key:
-        yield Error(
-            "Test card numbers are accepted beside a live key.",
-            hint="Unset ALLOW_TEST_CARDS, or use a key that begins with sk_test_.",
-            id="alley.E003",
-        )
 
 
 def production() -> Iterator[CheckMessage]:

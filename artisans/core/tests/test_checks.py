@@ -17,13 +17,10 @@ GOOD = {
     "CELERY_BROKER_URL": "redis://localhost:6379/0",
     "CACHES": {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}},
     "MANUAL_PAYMENT_AUTO_APPROVE": False,
-    "ALLOW_TEST_CARDS": False,
-    "STRIPE_SECRET_KEY": "sk_live_1",
 }
 BAD = {
     "alley.E001": {"DEMO": True},
     "alley.E002": {"DEMO": True, "SITE_HOST": "localhost"},
-    "alley.E003": {"ALLOW_TEST_CARDS": True},
     "alley.E010": {"DEMO": True},
     "alley.E011": {"HTTPS": False},
     "alley.E012": {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3"}}},
