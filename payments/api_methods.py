@@ -6,13 +6,10 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.accounts.models import User
 from artisans.accounts.principals import signed_in
 from artisans.core.api import UUID_PATTERN, validated
-from artisans.core.errors import Missing
 from payments.card_data import CARD_FIELDS, holds_card_data
 from payments.errors import RawCardData
-from payments.models import PaymentMethodInfo
 from payments.serializers import MethodChangeIn, MethodIn, method_out, saving_out
 from payments.services.methods import (
     Saving,
@@ -22,7 +19,7 @@ from payments.services.methods import (
     method_setup_start,
     token_for_card,
 )
-from payments.services.saved import method_update, methods_of
+from payments.services.saved import method_shown, method_update, methods_of
 
 
 class MethodViewSet(viewsets.ViewSet):
@@ -52,10 +49,10 @@ class MethodViewSet(viewsets.ViewSet):
             saving = method_setup_start(user=user, provider=provider, is_default=is_default)
             return Response(saving_out(saving, provider), status=202)
         if setup_id := wish.get("setup_id"):
-            return self.finished(method_setup_finish(setup_id, user=user), provider, user)
+            return self.finished(method_setup_finish(setup_id, user=user), provider)
         token = wish["provider_method_id"]
         method = method_save(user=user, provider=provider, token=token, is_default=is_default)
-        return self.shown(user, method, status=201)
+        return Response(method_out(method_shown(method)), status=201)
 
     def update(self, request: Request, pk: str) -> Response:
         """Only `is_default`, and only to true: the default is changed by choosing another one."""
@@ -63,7 +60,7 @@ class MethodViewSet(viewsets.ViewSet):
             raise RawCardData
         user, wish = signed_in(request), validated(MethodChangeIn, request.data)
         method = method_update(user=user, method_id=UUID(pk), is_default=wish["is_default"])
-        return self.shown(user, method)
+        return Response(method_out(method_shown(method)))
 
     def partial_update(self, request: Request, pk: str) -> Response:
         return self.update(request, pk)
@@ -73,17 +70,10 @@ class MethodViewSet(viewsets.ViewSet):
         method_remove(user=signed_in(request), method_id=UUID(pk))
         return Response(status=204)
 
-    def finished(self, saving: Saving, provider: str, user: User) -> Response:
+    def finished(self, saving: Saving, provider: str) -> Response:
         if saving.method is None:
             return Response(saving_out(saving, provider), status=202)
-        return self.shown(user, saving.method, status=201)
-
-    def shown(self, user: User, method: PaymentMethodInfo, *, status: int = 200) -> Response:
-        found = (row for row in methods_of(user) if row["id"] == str(method.pk))
-        row = next(found, None)
-        if row is None:
-            raise Missing("There is no such payment method.")
-        return Response(method_out(row), status=status)
+        return Response(method_out(method_shown(saving.method)), status=201)
 
 
 def without_card(body: Any) -> Any:

@@ -42,8 +42,12 @@ def methods_of(user: User) -> list[dict[str, Any]]:
         rows = PaymentMethodInfo.objects.filter(user=user, is_active=True)
         found = [method_row(method) for method in rows.order_by("-is_default", "-created_at", "pk")]
         cache.set(key, found, LIST_SECONDS)
-    today = timezone.localdate()
-    return [row | {"is_expired": is_expired(row, (today.year, today.month))} for row in found]
+    return [as_of_today(row) for row in found]
+
+
+def method_shown(method: PaymentMethodInfo) -> dict[str, Any]:
+    """One of them, as it is now."""
+    return as_of_today(method_row(method))
 
 
 def method_row(method: PaymentMethodInfo) -> dict[str, Any]:
@@ -61,9 +65,11 @@ def method_row(method: PaymentMethodInfo) -> dict[str, Any]:
     }
 
 
-def is_expired(row: dict[str, Any], this_month: tuple[int, int]) -> bool:
+def as_of_today(row: dict[str, Any]) -> dict[str, Any]:
     """A card is good until the end of its month."""
-    return bool(row["card_exp_year"]) and (row["card_exp_year"], row["card_exp_month"]) < this_month
+    today = timezone.localdate()
+    last = (row["card_exp_year"], row["card_exp_month"])
+    return row | {"is_expired": row["card_exp_year"] is not None and last < (today.year, today.month)}
 
 
 def list_version(user_id: UUID) -> str:

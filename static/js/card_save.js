@@ -35,7 +35,8 @@ if (typeof Stripe === "function") {
     busy("Saving…");
     const { error } = await stripe.confirmSetup({ elements, confirmParams: { return_url: form.dataset.return } });
     busy("");
-    if (error) tell(error.message || "The card could not be saved. Please try again.");
+    // Incomplete fields are told by the element itself; a refusal is told in the shop's words.
+    if (error) tell(error.type === "validation_error" ? error.message : form.dataset.refused);
   });
 } else {
   missing.hidden = false;
