@@ -24,7 +24,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 CARD = PaymentMethod.CREDIT_CARD
 
 
-def card(user, token="pm_card_visa"):
+VISA = "pm_card_visa"
+
+
+def card(user, token=VISA):
     return method_save(user=user, provider="stripe", token=token)
 
 
@@ -51,7 +54,7 @@ def paid_for(stripe):
     return [client(stripe.url).v1.payment_intents.retrieve(each).customer for each in intents]
 
 
-# ---- with a saved card -----------------------------------------------------------------------------------------------
+# ---- with a saved card ---------------------------------------------------------------------------------------------
 
 
 def test_saved_card_pays_what_was_made_for_its_owner(saved, payment, api, shopper, stripe):
@@ -171,7 +174,7 @@ def test_unknown_outcome_with_a_saved_card_is_processing_and_charged_once(
     assert stripe.captured() == [9999]
 
 
-# ---- with a token, or without -----------------------------------------------------------------------------------------
+# ---- with a token, or without ---------------------------------------------------------------------------------------
 
 
 def test_founding_body_confirms_with_a_token_and_again_with_the_same_answer(payment, api, shopper, stripe):
@@ -238,7 +241,7 @@ def test_payment_of_somebody_else_is_missing(payment, api, stranger):
     problem(confirm(api, stranger, payment, payment_method_id="pm_card_visa"), 404, "not_found")
 
 
-# ---- at the same time --------------------------------------------------------------------------------------------------
+# ---- at the same time ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("detached_first", [True, False])
