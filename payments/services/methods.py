@@ -140,12 +140,16 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
     """
     must_save(provider)
     count("save_method", str(user.pk))
+    knew_customer = customer_of(user.pk, provider)
     call = save_write(user, provider, is_default=is_default)
-    setup = call_carry_out(call.pk).answer
-    if not isinstance(setup, RemoteSetup):
-        call_end(call, CallState.REFUSED, error="No answer, or a refusal; the buyer begins again.")
+    carried = call_carry_out(call.pk)
+    if carried.refused is not None and knew_customer and not customer_of(user.pk, provider):
+        call = save_write(user, provider, is_default=is_default)  # the customer was gone: with a new one
+        carried = call_carry_out(call.pk)
+    if not isinstance(carried.answer, RemoteSetup):
+        call_end(call, CallState.REFUSED, error="No answer; the buyer begins again.")
         raise ProviderUnavailable(Provider(provider).label)
-    return Saving(call.pk, setup.setup_id, action=setup.action)
+    return Saving(call.pk, carried.answer.setup_id, action=carried.answer.action)
 
 
 def method_setup_finish(setup_id: str, *, user: User | None = None) -> Saving:

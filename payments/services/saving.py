@@ -117,7 +117,7 @@ def keep_for(call: ProviderCall, remote: RemoteMethod) -> None:
 def refuse_save(call: ProviderCall, refused: Refused) -> None:
     """A customer whom the provider does not know any more is forgotten, so that the next try makes a new one."""
     call_end(call, CallState.REFUSED, error=str(refused))
-    if refused.code == CUSTOMER_GONE and not call.request.get("token"):
+    if refused.code == CUSTOMER_GONE and call.request["customer_id"] and not call.request.get("token"):
         ProviderCustomer.objects.filter(user=call.user, provider=call.provider).delete()
 
 

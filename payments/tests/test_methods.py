@@ -296,6 +296,16 @@ def test_setup_whose_answer_is_lost_is_begun_anew(shopper, stripe, time_machine)
     assert method_setup_start(user=shopper, provider="stripe").action is not None
 
 
+def test_customer_whom_the_provider_has_deleted_is_replaced(shopper, stripe):
+    ProviderCustomer.objects.create(user=shopper, provider="stripe", customer_id="cus_deleted")
+
+    setup = method_setup_start(user=shopper, provider="stripe")
+
+    [made] = stripe.journal("customer.created")
+    assert ProviderCustomer.objects.get().customer_id == made["id"]
+    assert setup.action is not None
+
+
 def test_setup_that_nobody_finishes_is_asked_for_more_and_more_seldom(setup, stripe, time_machine):
     def asked() -> int:
         return sum(
