@@ -24,6 +24,8 @@ class Action(StrEnum):
     MONEY_RETURN = "money.return"
     REFUND_OPEN = "refund.open"
     FLAG_RESOLVE = "flag.resolve"
+    METHOD_SAVE = "method.save"
+    METHOD_REMOVE = "method.remove"
     PARCEL_MOVE = "parcel.move"
     WEBHOOK_REPLAY = "webhook.replay"
     WEBHOOK_CLOSE = "webhook.close"
