@@ -23,6 +23,7 @@ class Action(StrEnum):
     CASH_REPORT = "cash.report"
     MONEY_RETURN = "money.return"
     REFUND_OPEN = "refund.open"
+    REFUND_DECIDE = "refund.decide"
     FLAG_RESOLVE = "flag.resolve"
     PARCEL_MOVE = "parcel.move"
     LINK_REVOKE = "order.revoke_links"

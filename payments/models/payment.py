@@ -56,6 +56,7 @@ class Payment(BaseModel):
         permissions = [
             ("approve_manual", "Can record or reject manual payments"),
             ("refund", "Can return money"),
+            ("sync_payment", "Can ask the provider how a payment stands"),
         ]
         ordering = ("-created_at",)
         constraints = [
