@@ -135,7 +135,7 @@ class Payment(BaseModel):
     @property
     def is_remote(self) -> bool:
         """Whether a provider takes the money, and so has a say in everything."""
-        return self.payment_provider != Provider.MANUAL
+        return self.payment_provider in {Provider.STRIPE, Provider.PAYPAL}
 
     @property
     def is_open(self) -> bool:

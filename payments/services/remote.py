@@ -90,10 +90,10 @@ def reached_by(payment_id: UUID, carried: Carried) -> Reached:
 
 
 @transaction.atomic
-def payment_wait(payment_id: UUID) -> None:
-    """Nobody knows how a call went: until somebody does, the buyer must not pay again."""
+def payment_wait(payment_id: UUID, *, even_without_call: bool = False) -> None:
+    """Nobody knows how a call went, or what the buyer did there: until somebody does, the buyer must not pay again."""
     payment, _ = payment_lock(payment_id)
-    is_open = payment.calls.filter(state=CallState.OPEN, refund=None).exists()
+    is_open = even_without_call or payment.calls.filter(state=CallState.OPEN, refund=None).exists()
     if is_open and payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
         payment_move(payment, PaymentStatus.PROCESSING, cause="no answer from the provider yet")
         plan_check(payment, news=True)
