@@ -38,7 +38,7 @@ def refund_open(
     pieces: Pieces | None = None,
     seen_minor: int | None = None,
 ) -> PaymentRefund:
-    """Decide on a refund, of an amount or of pieces: reserve its amount and write the call for it (refund_send makes it).
+    """Decide on a refund, of an amount or of pieces: reserve its amount and write its call; refund_send makes it.
 
     With `pieces` an amount only asserts what they are worth. `seen_minor`: what had gone back or was on its way when
     the actor looked; anything else now means that a colleague, or the same button, was faster.
@@ -141,7 +141,7 @@ def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
 def refund_decide(
     *, refund_id: UUID, decision: RefundDecision, actor: User, lines: tuple[LineAsk, ...] = ()
 ) -> PaymentRefund:
-    """Say what a refund that was made at the provider means: nothing, these pieces came back, or the order is cancelled.
+    """Say what a refund made at the provider means: nothing, these pieces came back, or the order is cancelled.
 
     Errors: NoPermission, OwnOrder, NotDecidable, InvalidInput, PiecesRefunded, NothingToRestock, and those of
     order_cancel. Cancelling comes first; asked again after a crash it finds the order cancelled and goes on.

@@ -1,4 +1,4 @@
-"""What pieces of an order are worth: their frozen parts of price and tax, split so that the last piece takes the rest."""
+"""What pieces of an order are worth: their frozen parts of price and tax, the last piece taking the remainder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,12 +8,16 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.core.money import Money
+from orders.models import OrderLine
 from orders.selectors import store_rules
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, Receipt
 from payments.services.manual import receipt_record
 from payments.services.payments import payment_start
+from payments.services.refund_desk import refund_open, refund_send
+from payments.services.refund_parts import LineAsk, Pieces
+from payments.services.remote import payment_reach, payment_sync
 from payments.services.returns import money_return_record
 
 
@@ -72,3 +76,29 @@ def reread(payment: Payment) -> Payment:
     payment.refresh_from_db()
     payment.order.refresh_from_db()
     return payment
+
+
+def paid_by_card(
+    stripe: Any, pieces: Mapping[Product, int] | None = None, *, user: User | None = None, card: str = "visa"
+) -> Payment:
+    """An order paid at the sandbox by this test card, and booked."""
+    payment = start(PaymentMethod.CREDIT_CARD, pieces, user=user)
+    payment_reach(payment)
+    stripe.pay(payment, card)
+    payment_sync(payment.pk, cause="test")
+    return reread(payment)
+
+
+def refund(payment: Payment, amount: str = "", *, actor: User, **changes: Any) -> PaymentRefund:
+    """Staff refund an amount, or `pieces`, and the provider is asked; payment and order are read again."""
+    wish = {"payment_id": payment.pk, "reason": "The bowl was chipped.", "actor": actor} | changes
+    if amount:
+        wish["amount"] = Money.parse(amount, payment.currency)
+    done = refund_send(refund_open(**wish))
+    reread(payment)
+    return done
+
+
+def pieces(*lines: tuple[OrderLine, int], shipping: bool = False, restock: bool = False) -> Pieces:
+    asked = tuple(LineAsk(line.pk, quantity) for line, quantity in lines)
+    return Pieces(asked, with_shipping=shipping, restock=restock)
