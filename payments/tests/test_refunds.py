@@ -148,7 +148,9 @@ def test_cancelled_order_owes_its_money_until_the_refund_is_through(paid, staff,
 # ---- later, and not at all -----------------------------------------------------------------------------------
 
 
-def test_pending_refund_is_processing_until_the_provider_is_through(stripe, shopper, staff, mails, time_machine):
+def test_pending_refund_is_processing_until_the_provider_is_through(
+    stripe, shopper, staff, mails, time_machine
+):
     payment = paid_by_card(stripe, user=shopper, card="pendingRefund")
 
     done = refund(payment, "40", actor=staff)
@@ -167,7 +169,11 @@ def test_pending_refund_is_processing_until_the_provider_is_through(stripe, shop
 def test_refund_that_fails_after_it_was_done_frees_the_amount(stripe, shopper, staff, mails):
     payment = paid_by_card(stripe, user=shopper, card="refundFail")
     done = refund(payment, "99.99", actor=staff)
-    assert (done.status, payment.status, payment.order.payment_status) == ("COMPLETED", "REFUNDED", "REFUNDED")
+    assert (done.status, payment.status, payment.order.payment_status) == (
+        "COMPLETED",
+        "REFUNDED",
+        "REFUNDED",
+    )
 
     stripe.later()
     sync(payment)
