@@ -8,7 +8,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from orders.models import Order
 from orders.selectors import order_lock, owned_by
-from payments.models import Payment, PaymentRefund, RefundDecision
+from payments.models import Payment, PaymentFlag, PaymentRefund, RefundDecision
 from payments.statuses import OPEN, PaymentStatus
 
 
@@ -86,6 +86,17 @@ def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, s
             if (pk := found.values_list("pk", flat=True).first()) is not None:
                 return pk, object_id
     return None
+
+
+def refund_due(order: Order, payment: Payment) -> int:
+    """Minor units that are the buyer's, are not on their way yet, and can go back by this payment."""
+    promised = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
+    return max(0, min(order.to_return.minor - promised, payment.refundable.minor))
+
+
+def flags_open() -> QuerySet[PaymentFlag]:
+    """What about payments a person has to look at, oldest first."""
+    return PaymentFlag.objects.filter(resolved_at=None).order_by("created_at")
 
 
 def refunds_to_decide() -> QuerySet[PaymentRefund]:

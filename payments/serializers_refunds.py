@@ -26,7 +26,7 @@ class RefundIn(StrictSerializer):
     reason = TextField(max_length=300)
     amount = PlainDecimalField(required=False)
     currency = serializers.CharField(max_length=3, required=False)
-    lines = RefundLineIn(many=True, required=False, max_length=100)
+    lines = RefundLineIn(many=True, required=False)
     shipping = serializers.BooleanField(required=False)
     restock = serializers.BooleanField(required=False)
 

@@ -24,6 +24,7 @@ class Action(StrEnum):
     MONEY_RETURN = "money.return"
     REFUND_OPEN = "refund.open"
     REFUND_DECIDE = "refund.decide"
+    PAYMENT_ASK = "payment.ask"
     FLAG_RESOLVE = "flag.resolve"
     PARCEL_MOVE = "parcel.move"
     LINK_REVOKE = "order.revoke_links"

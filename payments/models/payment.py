@@ -123,6 +123,14 @@ class Payment(BaseModel):
         return Money(self.refunded_minor, self.currency)
 
     @property
+    def refund_reserved(self) -> Money:
+        return Money(self.refund_reserved_minor, self.currency)
+
+    @property
+    def disputed(self) -> Money:
+        return Money(self.disputed_minor, self.currency)
+
+    @property
     def refundable(self) -> Money:
         """What could still be returned: received, less returned, less promised, less taken by the buyer's bank."""
         return Money(self.kept_minor - self.refund_reserved_minor, self.currency)

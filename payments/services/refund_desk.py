@@ -6,11 +6,12 @@ from django.db import transaction
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import InvalidInput
+from artisans.core.errors import Conflict, InvalidInput, NotNow
 from artisans.core.money import Money
 from orders.models import Order
 from payments.errors import (
     AlreadyRecorded,
+    NoPermission,
     NotDecidable,
     NotRetryable,
     PaymentDisputed,
@@ -19,12 +20,14 @@ from payments.errors import (
     RefundMismatch,
 )
 from payments.models import CallState, Payment, PaymentRefund, RefundDecision, RefundOrigin
+from payments.providers.base import Refused, Unknown
 from payments.selectors import payment_lock
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_cancel
 from payments.services.manual import staff_check
 from payments.services.refund_parts import LineAsk, Parts, Pieces, is_held, parts_of
 from payments.services.refunds import refund_lines_write, refund_restock, refund_write
+from payments.services.remote import payment_sync
 from payments.statuses import DisputeStatus, RefundStatus
 
 
@@ -111,6 +114,27 @@ def refund_send(refund: PaymentRefund) -> PaymentRefund:
     if call is not None:
         call_carry_out(call.pk)
     return PaymentRefund.objects.select_related("payment__order").get(pk=refund.pk)
+
+
+def payment_ask(*, payment_id: UUID, actor: User) -> Payment:
+    """Ask the provider now how a payment and its refunds stand, and apply the truth.
+
+    Errors: NoPermission, NotNow when the provider does not answer; nothing has changed then.
+    """
+    if not (actor.is_staff and actor.has_perm("payments.sync_payment")):
+        raise NoPermission("ask the provider")
+    payment = Payment.objects.get(pk=payment_id)
+    audit_record(actor=actor, action=Action.PAYMENT_ASK, target=payment)
+    try:
+        payment_sync(payment_id, cause=f"asked by {actor.email}")
+    except Unknown:
+        name = payment.get_payment_provider_display()
+        raise NotNow(f"{name} does not answer at the moment. Nothing was changed.") from None
+    except Refused as refused:
+        raise Conflict(f"The provider cannot tell: {refused.code}.") from None
+    for refund in payment.refunds.filter(status__in=[RefundStatus.REQUESTED]):
+        refund_send(refund)
+    return Payment.objects.get(pk=payment_id)
 
 
 @transaction.atomic
