@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern
 
 from payments.methods import PaymentMethod
-from payments.tests.factories import start
+from payments.tests.factories import give_back, record, start
 from tests.dump import dump
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -79,6 +79,9 @@ api_order-cancel                     get  /orders/{order}/cancel                
 api_payment-list                     get  /payments                                401 200 200 200 200 200
 api_payment-intents                  post /payments/intents                        401 400 400 400 400 400
 api_payment-detail                   get  /payments/{payment}                      401 200 404 404 404 404
+api_payment_history-timeline         get  /payments/{payment}/timeline             401 200 404 404 404 200
+api_refund-list                      get  /payments/refunds                        401 200 200 200 200 200
+api_refund-detail                    get  /payments/refunds/{refund}               401 200 404 404 404 200
 api_not_found                        get  /orders/none/none                        404 404 404 404 404 404
 """
 
@@ -134,13 +137,16 @@ def clients(shopper, stranger, seller, powerless_staff, staff, browser, api):
 
 
 @pytest.fixture
-def things(shopper, bowl, api, monkeypatch) -> dict[str, object]:
-    """The owner's cart, two orders, payment and parcel; one is released, so that the seller may see the parcel."""
+def things(shopper, bowl, api, admin_user, monkeypatch) -> dict[str, object]:
+    """The owner's cart, orders, payment, refund and parcel; one is released, so that the seller may see the parcel."""
     monkeypatch.setattr(settings, "MAX_OPEN_ORDERS", 9)
     payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     order = payment.order
     cart = api(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
+    paid = start(pieces={bowl: 1}, user=shopper)
+    record(paid, "109.99", actor=admin_user)
     return {
+        "refund": give_back(paid, "10.00", actor=admin_user).pk,
         "slug": bowl.slug,
         "product": bowl.pk,
         "artisan": bowl.artisan.slug,
