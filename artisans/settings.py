@@ -209,7 +209,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.sweep",
         "schedule": timedelta(seconds=env.int("PAYMENT_SWEEP_SECONDS", default=15)),
     },
-    "purge expired tokens and sessions": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
+    "purge expired tokens, sessions and answers": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
 }
 
 # ---- people --------------------------------------------------------------------------------------------------

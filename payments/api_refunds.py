@@ -11,7 +11,9 @@ from rest_framework.response import Response
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
+from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import Missing
+from artisans.core.idempotency import effect_id
 from payments.errors import NoPermission
 from payments.history import facts_of
 from payments.models import Payment, PaymentRefund
@@ -28,7 +30,14 @@ from payments.serializers_refunds import (
 from payments.services.refund_desk import refund_open, refund_send
 
 
-class RefundViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PaymentRefund]):
+def refund_replay(request: Request, reference: str) -> Response:
+    refund = PaymentRefund.objects.get(pk=effect_id(reference))
+    return Response(refund_out(refund_send(refund)), status=201)
+
+
+class RefundViewSet(
+    ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PaymentRefund]
+):
     permission_classes = (IsSomebody,)
     serializer_class = RefundOut
     pagination_class = NewestFirst
@@ -41,6 +50,8 @@ class RefundViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         wish = validated(RefundFilterIn, self.request.query_params.dict())
         return refunds.filter(payment=wish["payment"]) if "payment" in wish else refunds
 
+    @limited("refunds")
+    @idempotent(replay=refund_replay)
     def create(self, request: Request) -> Response:
         """Refund an amount, or pieces of the order. The provider is asked at once: 201 tells how far it came.
 
@@ -63,7 +74,7 @@ class RefundViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         return Response(refund_out(refund_send(refund)), status=201)
 
 
-class TimelineViewSet(viewsets.GenericViewSet[Payment]):
+class TimelineViewSet(ApiView, viewsets.GenericViewSet[Payment]):
     permission_classes = (IsSomebody,)
     lookup_value_regex = UUID_PATTERN
 

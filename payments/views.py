@@ -91,7 +91,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "is_masked": hides,
         "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
         "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",
-        "needs_mailbox": needs_mailbox(order),
+        "needs_mailbox": needs_mailbox(order, payment),
     }
     return render(request, "payments/order_detail.html", context)
 
@@ -151,10 +151,11 @@ def refund_event(refund: PaymentRefund) -> Event:
     return Event(refund.processed_at or refund.created_at, words[RefundStatus(refund.status)])
 
 
-def needs_mailbox(order: Order) -> bool:
-    """A guest's order that is kept for two hours only, until the mailed link is opened."""
+def needs_mailbox(order: Order, payment: Payment | None) -> bool:
+    """A guest's order by hand that is kept for two hours only, until the mailed link is opened."""
     return (
-        order.status == OrderStatus.PENDING
+        not (payment is not None and payment.is_remote)
+        and order.status == OrderStatus.PENDING
         and order.user_id is None
         and order.mailbox_confirmed_at is None
         and order.pay_by is not None

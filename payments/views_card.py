@@ -95,9 +95,11 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
     payment = open_payment(order)
     if payment is not None and payment.is_remote:
         try:
-            payment_sync(payment.pk, cause="the buyer came back")
+            payment = payment_sync(payment.pk, cause="the buyer came back").payment
         except (Refused, Unknown):
             payment_wait(payment.pk, even_without_call=True)
+        if payment.status == PaymentStatus.FAILED and payment.payment_provider == Provider.STRIPE:
+            return redirect("payments:order_card", token=token)  # it says why, and takes another card
     return redirect("payments:order", token=token)
 
 

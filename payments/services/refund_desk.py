@@ -7,6 +7,7 @@ from django.db import transaction
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import Conflict, InvalidInput, NotNow
+from artisans.core.idempotency import effect_record
 from artisans.core.money import Money
 from orders.models import Order
 from payments.errors import (
@@ -90,6 +91,7 @@ def open_now(
         retry_of=retry_of,
     )
     payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+    effect_record(f"refund:{refund.pk}")
     told = {"amount": str(amount), "refund": refund.refund_number}
     audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=told)
     return refund

@@ -9,7 +9,10 @@ import pytest
 from django.test import Client
 
 from payments.models import Payment
+from payments.providers.stripe_link import StripeConfig
+from payments.providers.stripe_provider import StripeProvider
 from payments.registry import configured
+from payments.tests.stripe_talk import SECRET
 from sandbox.__main__ import build
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, Receiver
@@ -105,3 +108,26 @@ def deliver() -> Callable[..., list[int]]:
         return answers
 
     return post
+
+
+# ---- the adapter alone, without the shop ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sandbox(sandbox_server: Server) -> Control:
+    """The sandbox without objects, faults and endpoints; later things wait for `later()`."""
+    sandbox_server.program.store.table("endpoint").clear()
+    control = Control(sandbox_server.base_url)
+    control.post("reset")
+    control.post("settings", async_seconds=3600)
+    return control
+
+
+@pytest.fixture
+def stripe_config(sandbox: Control) -> StripeConfig:
+    return StripeConfig("sk_test_sandbox", "pk_test_sandbox", (SECRET,), sandbox.url, read_timeout=2)
+
+
+@pytest.fixture
+def adapter(stripe_config: StripeConfig) -> StripeProvider:
+    return StripeProvider(stripe_config)
