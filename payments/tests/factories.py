@@ -13,8 +13,10 @@ from orders.selectors import store_rules
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, Receipt
+from payments.providers.base import Capture, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
 from payments.services.manual import receipt_record
 from payments.services.payments import payment_start
+from payments.services.record import payment_record
 from payments.services.refund_desk import refund_open, refund_send
 from payments.services.refund_parts import LineAsk, Pieces
 from payments.services.remote import payment_reach, payment_sync
@@ -102,3 +104,30 @@ def refund(payment: Payment, amount: str = "", *, actor: User, **changes: Any) -
 def pieces(*lines: tuple[OrderLine, int], shipping: bool = False, restock: bool = False) -> Pieces:
     asked = tuple(LineAsk(line.pk, quantity) for line, quantity in lines)
     return Pieces(asked, with_shipping=shipping, restock=restock)
+
+
+def told_by_card(payment: Payment, **news: Any) -> Payment:
+    """Stripe says so about a card payment, without a Stripe: paid in two captures, and what `news` add."""
+    half = Money(payment.amount_minor // 2, payment.currency)
+    Payment.objects.filter(pk=payment.pk).update(provider_payment_id=f"pi_{payment.pk.hex}")
+    remote = RemotePayment(
+        **{
+            "object_id": f"pi_{payment.pk.hex}",
+            "status": RemoteStatus.SUCCEEDED,
+            "amount": payment.amount,
+            "reference": str(payment.pk),
+            "is_live": False,
+            "captures": (
+                Capture(f"ch_{payment.pk.hex}_1", half),
+                Capture(f"ch_{payment.pk.hex}_2", payment.amount - half),
+            ),
+        }
+        | news
+    )
+    payment_record(payment_id=payment.pk, remote=remote, cause="test")
+    return reread(payment)
+
+
+def answered(refund: PaymentRefund, status: RefundStatus = RefundStatus.SUCCEEDED) -> RemoteRefund:
+    """The provider's side of a refund of ours."""
+    return RemoteRefund(f"re_{refund.pk.hex}", refund.amount, status, reference=str(refund.pk))

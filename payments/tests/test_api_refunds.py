@@ -246,3 +246,35 @@ def test_timeline_of_money_by_hand_has_its_receipts(api, shopper, staff):
         ("receipt", "40.00")
     ]
     assert Payment.objects.count() == 1
+
+
+# ---- sent again ------------------------------------------------------------------------------------------------
+
+
+def test_same_key_refunds_once_and_answers_the_same(desk, paid, stripe):
+    body = {"payment_id": str(paid.pk), "amount": "40.00", "reason": "Customer requested refund"}
+
+    first, again = (
+        desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-1"}) for _ in range(2)
+    )
+    other = desk.post("/payments/refunds", body | {"amount": "41"}, headers={"Idempotency-Key": "r-1"})
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
+    assert first.json() == again.json()
+    assert stripe.refunded() == [4000]
+
+
+def test_key_whose_answer_was_lost_is_answered_from_the_refund(desk, paid, stripe, monkeypatch):
+    body = {"payment_id": str(paid.pk), "amount": "40.00", "reason": "Customer requested refund"}
+
+    def die(refund):
+        raise RuntimeError("the process dies here")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr("payments.api_refunds.refund_send", die)
+        desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
+
+    again = desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
+
+    assert (again.status_code, again.json()["status"]) == (201, "COMPLETED")
+    assert stripe.refunded() == [4000]
