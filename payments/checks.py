@@ -64,6 +64,12 @@ def production() -> Iterator[CheckMessage]:
             hint="Unset it; the sandbox is for development only.",
             id="alley.E034",
         )
+    if settings.PAYPAL_CA_FILE:
+        yield Error(
+            "Messages of PayPal would be trusted by a root that is not public.",
+            hint="Unset PAYPAL_CA_FILE; the sandbox is for development only.",
+            id="alley.E039",
+        )
     if settings.STRIPE_SECRET_KEY and not settings.STRIPE_WEBHOOK_SECRETS:
         yield Error(
             "Stripe has a key, but no webhook secret: its messages would be refused.",
