@@ -5,7 +5,7 @@ from datetime import datetime, time
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum, Value
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
@@ -18,8 +18,8 @@ from artisans.notifications.admin import mails_stuck
 from artisans.notifications.models import Notification
 from orders.models import Order
 from payments.admin.filters import TO_RETURN
-from payments.models import Payment, Receipt
-from payments.selectors import awaiting_decision
+from payments.models import Payment, PaymentFlag, PaymentRefund, Receipt, WebhookEvent
+from payments.selectors import awaiting_decision, flags_open, refunds_to_decide, webhooks_for_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,35 @@ def waiting(request: HttpRequest) -> dict[str, int]:
     """What waits for somebody, counted once per request; only what this person may see."""
     if not hasattr(request, "_waiting"):
         user = request.user
-        counts = {"decision": 0, "return": 0, "today": 0, "mail": 0}
-        if user.has_perm("payments.view_payment"):
-            counts["decision"] = awaiting_decision().order_by().count()
+        counts = {"decision": 0, "return": 0, "today": 0, "mail": 0, "look": 0, "decide": 0, "message": 0}
+        lists = {
+            "decision": ("payments.view_payment", awaiting_decision()),
+            "look": ("payments.view_paymentflag", flags_open()),
+            "decide": ("payments.view_paymentrefund", refunds_to_decide()),
+            "message": ("payments.view_webhookevent", webhooks_for_people()),
+        }
+        counts |= counted({name: rows for name, (right, rows) in lists.items() if user.has_perm(right)})
         if user.has_perm("orders.view_order"):
             today = Count("pk", filter=Q(created_at__gte=midnight()))
             counts |= Order.objects.aggregate(**{"return": Count("pk", filter=TO_RETURN), "today": today})
         if user.has_perm("notifications.view_notification"):
-            counts["mail"] = mails_stuck().count()
+            lists["mail"] = mails_stuck()
+        counts |= counts_of(lists)
         request._waiting = counts  # type: ignore[attr-defined]
     return request._waiting  # type: ignore[attr-defined, no-any-return]
+
+
+def counted(lists: dict[str, QuerySet[Any]]) -> dict[str, int]:
+    """The length of each list, all by one query."""
+    ones = [
+        rows.order_by()
+        .annotate(list=Value(name))
+        .values("list")
+        .annotate(n=Count("pk"))
+        .values_list("list", "n")
+        for name, rows in lists.items()
+    ]
+    return dict(ones[0].union(*ones[1:], all=True)) if ones else {}
 
 
 def midnight() -> datetime:
@@ -78,9 +97,19 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 badge=counts["decision"],
             ),
             link(request, "Money to return", "undo", "orders.order", "needs=return", badge=counts["return"]),
+            link(request, "Needs a look", "flag", "payments.paymentflag", "needs=look", badge=counts["look"]),
+            link(
+                request,
+                "Refunds to decide",
+                "gavel",
+                "payments.paymentrefund",
+                "needs=decision",
+                badge=counts["decide"],
+            ),
             link(request, "Payments", "payments", "payments.payment"),
             link(request, "Money received", "account_balance", "payments.receipt"),
             link(request, "Money returned", "currency_exchange", "payments.paymentrefund"),
+            link(request, "Webhooks", "webhook", "payments.webhookevent", badge=counts["message"]),
         ],
         "Orders": [
             link(request, "Orders", "receipt_long", "orders.order"),
@@ -147,12 +176,26 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         n = counts["return"]
         text = "orders hold money of the buyer" if n else "nothing is owed"
         tiles.append(Tile("Money to return", str(n), text, list_of(Order, "needs=return"), is_urgent=n > 0))
+    if user.has_perm("payments.view_paymentflag"):
+        n = counts["look"]
+        text = "payments have something odd" if n else "nothing is odd"
+        tiles.append(Tile("Needs a look", str(n), text, list_of(PaymentFlag, "needs=look"), is_urgent=n > 0))
+    if n := counts["decide"]:
+        text = "made at the provider: what do they mean?"
+        tiles.append(
+            Tile("Refunds to decide", str(n), text, list_of(PaymentRefund, "needs=decision"), is_urgent=True)
+        )
     if user.has_perm("notifications.view_notification"):
         n = counts["mail"]
         text = "should be out by now" if n else "all are on their way"
         tiles.append(
             Tile("Mails not sent", str(n), text, list_of(Notification, "delivery=stuck"), is_urgent=n > 0)
         )
+    if user.has_perm("payments.view_webhookevent"):
+        n = counts["message"]
+        text = "messages of providers need a person" if n else "all are processed"
+        address = list_of(WebhookEvent, "state__in=staff,dead")
+        tiles.append(Tile("Webhooks", str(n), text, address, is_urgent=n > 0))
     if user.has_perm("orders.view_order"):
         text = "placed since midnight"
         tiles.append(Tile("Orders today", str(counts["today"]), text, list_of(Order, since_today)))

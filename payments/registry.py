@@ -4,7 +4,7 @@ Nobody asks inside a transaction; a provider that does not answer is left alone 
 waits for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache as once
 from typing import TypeVar
 
@@ -14,7 +14,10 @@ from django.core.signals import setting_changed
 from django.db import connection
 
 from payments.methods import BY_HAND, SPECS, PaymentMethod, Provider
-from payments.providers.base import Capability, PaymentProvider, Unknown
+from payments.providers.base import CannotVerify, Capability, PaymentProvider, ProviderEvent, Unknown
+from payments.providers.manual_feed import feed_event
+from payments.providers.paypal_config import PayPalConfig
+from payments.providers.paypal_provider import PayPalProvider
 from payments.providers.stripe_link import StripeConfig
 from payments.providers.stripe_provider import StripeProvider
 
@@ -41,7 +44,28 @@ def stripe() -> StripeProvider | None:
     )
 
 
-BUILDERS: dict[str, Callable[[], PaymentProvider | None]] = {Provider.STRIPE: stripe}
+def paypal() -> PayPalProvider | None:
+    if not settings.PAYPAL_CLIENT_ID:
+        return None
+    return PayPalProvider(
+        PayPalConfig(
+            client_id=settings.PAYPAL_CLIENT_ID,
+            client_secret=settings.PAYPAL_CLIENT_SECRET,
+            mode=settings.PAYPAL_MODE,
+            webhook_id=settings.PAYPAL_WEBHOOK_ID,
+            api_base=settings.PAYPAL_API_BASE,
+            cert_hosts=tuple(settings.PAYPAL_CERT_HOSTS),
+            payee=settings.PAYPAL_PAYEE,
+            verify_by_call=settings.PAYPAL_VERIFY_BY_CALL,
+            ca_file=settings.PAYPAL_CA_FILE,
+        )
+    )
+
+
+BUILDERS: dict[str, Callable[[], PaymentProvider | None]] = {
+    Provider.STRIPE: stripe,
+    Provider.PAYPAL: paypal,
+}
 
 
 @once
@@ -86,6 +110,21 @@ def ask(name: str, question: Callable[[PaymentProvider], T]) -> T:
         raise
     note_answer(name)
     return answer
+
+
+def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+    """A message to us, verified. Errors: BadSignature, CannotVerify (also without keys or secrets of this provider).
+
+    It passes by the breaker: that a provider does not answer us is no reason to refuse what it tells, and what it
+    tells is no sign that it answers again.
+    """
+    forbid_transaction()
+    if name == Provider.MANUAL:
+        return feed_event(body, headers, settings.MANUAL_WEBHOOK_SECRETS)
+    found = provider(name)
+    if found is None or Capability.WEBHOOK not in found.capabilities:
+        raise CannotVerify("not_configured", f"{name} has no keys here.")
+    return found.parse_webhook(body, headers)
 
 
 def forbid_transaction() -> None:

@@ -18,7 +18,9 @@ GOOD = {
     "PAYPAL_MODE": "live",
     "PAYPAL_WEBHOOK_ID": "WH-1",
     "PAYPAL_API_BASE": "",
+    "PAYPAL_CA_FILE": "",
     "MANUAL_WEBHOOK_SECRETS": ["bank_feed_0123456789"],
+    "ALLOW_TEST_CARDS": False,
 }
 BAD = {
     "alley.E030": {"DEBUG": True},
@@ -30,6 +32,8 @@ BAD = {
     "alley.E036": {"PAYPAL_WEBHOOK_ID": ""},
     "alley.E037": {"STRIPE_PUBLISHABLE_KEY": ""},
     "alley.E038": {"MANUAL_WEBHOOK_SECRETS": ["whsec_sample_0123456789"]},
+    "alley.E039": {"PAYPAL_CA_FILE": "var/sandbox/paypal/ca.pem"},
+    "alley.E040": {"ALLOW_TEST_CARDS": True},
 }
 
 

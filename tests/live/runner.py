@@ -190,9 +190,10 @@ class Sandbox(Control):
     """The providers' stand-in as a real process, with its control API and its journal."""
 
     secret = "whsec_of_the_live_tests"
+    webhook_id = "5GP028458E2496506"
 
     def __init__(self, folder: Path) -> None:
-        port = free_port()
+        port, self.ca_file = free_port(), folder / "ca.pem"
         super().__init__(f"http://127.0.0.1:{port}")
         self.process = Process(
             f"{sys.executable} -m sandbox --port {port}",
@@ -203,6 +204,7 @@ class Sandbox(Control):
 
     def __enter__(self) -> Self:
         self.process.start()
+        self.ca_file.write_text(self.get("paypal/ca")["pem"])
         return self
 
     def __exit__(
@@ -220,15 +222,23 @@ class Sandbox(Control):
             "STRIPE_API_BASE": self.url,
             "STRIPE_JS_URL": f"{self.url}/v3/",
             "ALLOW_TEST_CARDS": "true",
+            "PAYPAL_CLIENT_ID": "sandbox",
+            "PAYPAL_CLIENT_SECRET": "sandbox",
+            "PAYPAL_WEBHOOK_ID": self.webhook_id,
+            "PAYPAL_API_BASE": self.url,
+            "PAYPAL_CERT_HOSTS": self.url.removeprefix("http://"),
+            "PAYPAL_CA_FILE": str(self.ca_file),
         }
 
     def tell(self, shop: Shop) -> None:
         """Send webhooks to this shop from now on."""
         self.post("stripe/endpoint", url=f"{shop.url}/payments/webhooks/stripe", secret=self.secret)
+        self.post("paypal/endpoint", url=f"{shop.url}/payments/webhooks/paypal", webhook_id=self.webhook_id)
 
     def captured(self) -> list[int]:
-        """Minor units of every capture that really happened: the independent witness."""
-        return [row["amount"] for row in self.journal("charge.captured")]
+        """Minor units of every capture that really happened at any provider: the independent witness."""
+        rows = [*self.journal("charge.captured"), *self.journal("capture.completed")]
+        return [row["amount"] for row in rows]
 
 
 def environment() -> dict[str, str]:
@@ -292,14 +302,17 @@ class Caller:
         self.connection = HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         self.connection.connect()
 
-    def call(self, method: str, path: str, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, *, key: str = "") -> Answer:
         started = time.monotonic()
         try:
             if self.connection is None:
                 self.connect()
             assert self.connection is not None
             text = json.dumps(body).encode() if body is not None else None
-            self.connection.request(method, path, text, {"Content-Type": "application/json", **self.headers})
+            headers = {"Content-Type": "application/json", **self.headers}
+            if key:
+                headers["Idempotency-Key"] = key
+            self.connection.request(method, path, text, headers)
             response = self.connection.getresponse()
             raw = response.read()
             is_json = "json" in response.headers.get("Content-Type", "")
@@ -312,8 +325,8 @@ class Caller:
                 self.connection = None
         return Answer(answer.status, answer.body, answer.headers, time.monotonic() - started)
 
-    def post(self, path: str, body: Any = None) -> Answer:
-        return self.call("POST", path, body if body is not None else {})
+    def post(self, path: str, body: Any = None, *, key: str = "") -> Answer:
+        return self.call("POST", path, body if body is not None else {}, key=key)
 
 
 def together(jobs: Sequence[Callable[[], R]]) -> list[R]:
