@@ -28,9 +28,11 @@ from orders.addresses import address_lines
 from orders.errors import CheckoutBlocked, QuoteChanged
 from orders.selectors import store_rules
 from orders.services import Buyer
+from payments.csp import may_lead_to_provider
 from payments.forms import PaymentForm
 from payments.methods import PaymentMethod
 from payments.services.payments import MethodChoice, method_choices
+from payments.views_card import after_placing
 
 STEPS = (("details", "Details"), ("delivery", "Delivery"), ("payment", "Payment"), ("check", "Check and pay"))
 ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country")
@@ -276,6 +278,7 @@ def checkout_payment(request: HttpRequest, desk: Desk) -> HttpResponse:
     return show_step(request, desk, "payment", form, methods=choices)
 
 
+@may_lead_to_provider
 @checkout_step("check")
 def checkout_check(request: HttpRequest, desk: Desk) -> HttpResponse:
     if request.method == "POST":
@@ -317,7 +320,7 @@ def place_order(request: HttpRequest, desk: Desk) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.detail)
         return show_check(request, desk, status=409)
-    return redirect("payments:order", token=done.placed.order.access_token)
+    return after_placing(done.payment, done.placed.order.access_token)
 
 
 def show_check(request: HttpRequest, desk: Desk, *, status: int = 200) -> HttpResponse:

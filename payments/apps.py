@@ -6,7 +6,7 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from payments import tasks  # noqa: F401  # registers the tasks by name
+        from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.jobs import jobs_sync
 
         post_migrate.connect(jobs_sync, sender=self)

@@ -58,6 +58,8 @@ def closed(order: Order, word: str, headline: str, text: str) -> State:
         text = f"We hold {show(order.to_return)} of yours and will return it."
     elif not order.received:
         text = f"You have not been charged. {text}"
+    else:
+        text = f"We returned {show(order.refunded)}."
     return State(word, "cross", Tone.MUTED, headline, text)
 
 
@@ -87,7 +89,7 @@ def pending(order: Order, payment: Payment | None) -> State:
             "Payment failed", "alert", Tone.BAD, "The payment did not work", payment_reason(payment, text)
         )
     if payment.status == PaymentStatus.PROCESSING:
-        text = "Do not pay again. We are checking and will write to you."
+        text = "Do not pay again. We do not know the outcome yet; this page finds out by itself, and we write to you."
         return State("Checking", "clock", Tone.INFO, "We are checking your payment", text)
     if order.payment_status == OrderPaymentStatus.PARTIALLY_PAID:
         text = (
@@ -98,6 +100,9 @@ def pending(order: Order, payment: Payment | None) -> State:
         PaymentMethod.BANK_TRANSFER: ("Awaiting transfer", "We are waiting for your transfer"),
         PaymentMethod.CHECK: ("Awaiting check", "We are waiting for your check"),
     }
+    if payment.is_remote:
+        text = f"Your order is placed and your things are set aside. {due} is to be paid."
+        return State("Awaiting payment", "clock", Tone.WARN, "One step is left: the payment", text)
     word, headline = words.get(
         PaymentMethod(payment.payment_method), ("Awaiting payment", "We are waiting for your payment")
     )

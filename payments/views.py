@@ -15,11 +15,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from artisans.accounts.principals import Principal, signed_in
-from artisans.core.errors import DomainError, Gone
+from artisans.core.errors import DomainError
 from artisans.core.limits import RateLimited, count, count_network
 from artisans.core.pages import too_many
 from artisans.core.templatetags.money import show
-from artisans.core.tokens import is_mailbox_token, read_order_token
+from artisans.core.tokens import is_mailbox_token
 from artisans.notifications.services import notifications_queue
 from orders.addresses import masked
 from orders.mails import order_mail
@@ -27,17 +27,20 @@ from orders.models import Order
 from orders.selectors import is_masked, lines_by_parcel, orders_visible_to, store_rules
 from orders.shown import ShownParcel
 from orders.statuses import OrderStatus
+from payments.csp import may_lead_to_provider
 from payments.forms import CancelForm, FindOrderForm, PaymentForm
-from payments.methods import PaymentMethod
-from payments.models import Payment, PaymentRefund, Receipt
+from payments.methods import PaymentMethod, Provider
+from payments.models import Capture, Payment, PaymentRefund, Receipt
+from payments.pages import order_of
 from payments.providers.base import Refused, Unknown
-from payments.selectors import latest_payment, open_payment
+from payments.selectors import latest_payment
 from payments.services.choosing import payment_choose
 from payments.services.closing import buyer_may_cancel, order_cancel
 from payments.services.payments import mailbox_confirm, method_choices, payment_instructions
-from payments.services.remote import payment_sync, payment_wait
+from payments.services.remote import payment_check
 from payments.states import State, state_of
 from payments.statuses import PaymentStatus, RefundStatus
+from payments.views_card import can_pay_now, onward
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +59,13 @@ class HistoryRow:
     parcel_count: int
 
 
-def order_of(token: str) -> Order:
-    """Errors: Http404 for a link that was not made here, Gone for one that was revoked."""
-    link = read_order_token(token)
-    if link is None:
-        raise Http404
-    order = orders_visible_to(Principal(order_link=link)).first()
-    if order is None:
-        raise Gone("The link to this order was replaced by a newer one.")
-    return order
-
-
 @require_GET
 def order_detail(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
     payment = latest_payment(order)
+    if payment is not None and is_check_due(payment):
+        payment_check(payment.pk)
+        order, payment = order_of(token), latest_payment(order)
     is_owner = request.user.is_authenticated and order.user_id == request.user.pk
     hides = is_masked(order, Principal.of_page(request).user)
     lines = lines_by_parcel(order)
@@ -88,14 +83,35 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "address_lines": masked(order.shipping_address) if hides else order.shipping_address_lines,
         "billing_lines": masked(order.billing_address) if hides else order.billing_address_lines,
         "timeline": events(order, payment),
+        "can_pay_now": bool(order.balance_due) and can_pay_now(payment),
+        "is_waiting": payment is not None and payment.status == PaymentStatus.PROCESSING and order.is_alive,
+        "thanks": order.created_at > timezone.now() - timedelta(minutes=10) and is_taken(order, payment),
         "can_pay_otherwise": bool(order.balance_due) and order.status == OrderStatus.PENDING,
         "can_cancel": is_owner and buyer_may_cancel(order),
         "is_masked": hides,
         "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
         "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",
-        "needs_mailbox": needs_mailbox(order),
+        "needs_mailbox": needs_mailbox(order, payment),
     }
     return render(request, "payments/order_detail.html", context)
+
+
+def is_check_due(payment: Payment) -> bool:
+    """Whether the provider is to be asked while the buyer waits; seldom enough not to be asked by every reload."""
+    return (
+        payment.status == PaymentStatus.PROCESSING
+        and payment.next_check_at is not None
+        and payment.next_check_at <= timezone.now()
+    )
+
+
+def is_taken(order: Order, payment: Payment | None) -> bool:
+    """Whether the buyer has done all there was to do: paid, or told to pay by hand."""
+    if not order.is_alive or payment is None:
+        return False
+    return order.released_at is not None or (
+        not payment.is_remote and payment.status == PaymentStatus.PENDING
+    )
 
 
 def events(order: Order, payment: Payment | None) -> list[Event]:
@@ -110,19 +126,36 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
         OrderStatus.EXPIRED: "The order was not paid in time; the items went back on sale.",
     }
     found = [Event(t.at, words[t.new if t.old else ""]) for t in order.transitions.all()]
-    money = Receipt.objects.filter(payment__order=order)
+    money: list[Receipt | Capture] = [
+        *Receipt.objects.filter(payment__order=order),
+        *Capture.objects.filter(payment__order=order),
+    ]
     found += [Event(receipt.created_at, f"We received {show(receipt.amount)}.") for receipt in money]
-    back = PaymentRefund.objects.filter(payment__order=order, status=RefundStatus.COMPLETED)
-    found += [Event(refund.created_at, f"We returned {show(refund.amount)}.") for refund in back]
+    found += [refund_event(refund) for refund in PaymentRefund.objects.filter(payment__order=order)]
     if payment is not None and payment.status == PaymentStatus.FAILED:
         found.append(Event(payment.updated_at, f"The payment was refused: {payment.failure_reason}"))
     return sorted(found, key=lambda event: event.at)
 
 
-def needs_mailbox(order: Order) -> bool:
-    """A guest's order that is kept for two hours only, until the mailed link is opened."""
+def refund_event(refund: PaymentRefund) -> Event:
+    """In the words of how far it came; what failed is ours to repair and says so."""
+    amount = show(refund.amount)
+    words = {
+        RefundStatus.REQUESTED: f"A refund of {amount} was asked for; it is not sent yet.",
+        RefundStatus.PROCESSING: f"A refund of {amount} is on its way through the banks; not sent for certain yet.",
+        RefundStatus.COMPLETED: f"We returned {amount}. Cards and PayPal show it within five to ten days.",
+        RefundStatus.FAILED: f"A refund of {amount} did not go through. That is ours to repair; we will write to you.",
+    }
+    if refund.bank_reference:
+        return Event(refund.created_at, f"We returned {amount}.")
+    return Event(refund.processed_at or refund.created_at, words[RefundStatus(refund.status)])
+
+
+def needs_mailbox(order: Order, payment: Payment | None) -> bool:
+    """A guest's order by hand that is kept for two hours only, until the mailed link is opened."""
     return (
-        order.status == OrderStatus.PENDING
+        not (payment is not None and payment.is_remote)
+        and order.status == OrderStatus.PENDING
         and order.user_id is None
         and order.mailbox_confirmed_at is None
         and order.pay_by is not None
@@ -145,6 +178,7 @@ def mailbox(request: HttpRequest, token: str) -> HttpResponse:
 
 @csrf_exempt  # the secret is in the path; with no-referrer browsers send "Origin: null", which Django refuses
 @require_http_methods(["GET", "POST"])
+@may_lead_to_provider
 def order_pay(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
     if not order.balance_due or order.status != OrderStatus.PENDING:
@@ -166,10 +200,18 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         method = PaymentMethod(form.cleaned_data["payment_method"])
         actor = request.user if request.user.is_authenticated else None
         try:
-            payment_choose(order_id=order.pk, method=method, actor=actor)
+            chosen = payment_choose(order_id=order.pk, method=method, actor=actor)
         except DomainError as error:
             messages.error(request, error.detail)
-        return redirect("payments:order", token=token)
+            return redirect("payments:order", token=token)
+        except (Refused, Unknown):  # the open payment of the same method could not be read
+            messages.error(
+                request, "Our payment provider does not answer at the moment. Nothing was charged."
+            )
+            return redirect("payments:order", token=token)
+        if chosen.payment.payment_provider == Provider.STRIPE and chosen.reached.action is not None:
+            return redirect("payments:order_card", token=token)
+        return onward(chosen.reached, token)
     context = {
         "order": order,
         "token": token,
@@ -178,27 +220,6 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         "amount_due": order.balance_due,
     }
     return render(request, "payments/order_pay.html", context)
-
-
-@require_GET
-def order_return(request: HttpRequest, token: str) -> HttpResponse:
-    """The buyer comes back from the provider: the provider is asked, and the order page tells the truth."""
-    order = order_of(token)
-    payment = open_payment(order)
-    if payment is not None:
-        try:
-            payment_sync(payment.pk, cause="the buyer came back")
-        except (Refused, Unknown):
-            payment_wait(payment.pk)
-    return redirect("payments:order", token=token)
-
-
-@require_GET
-def order_cancelled_there(request: HttpRequest, token: str) -> HttpResponse:
-    """The buyer turned back at the provider; nothing changes, and every way to pay is open."""
-    order_of(token)
-    messages.info(request, "You came back without paying. Nothing was charged; choose how you want to pay.")
-    return redirect("payments:order_pay", token=token)
 
 
 @login_required

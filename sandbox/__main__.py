@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from sandbox.http_server import Server
+from sandbox.paypal_face.face import PayPalFace
 from sandbox.program import Program
 from sandbox.stripe_face.face import StripeFace
 
@@ -18,20 +19,36 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--state", type=Path, help="folder that keeps the state over a restart")
     parser.add_argument("--webhook-url", action="append", default=[], help="where events go; may be repeated")
     parser.add_argument("--webhook-secret", action="append", default=[], help="one for each --webhook-url")
+    parser.add_argument("--paypal-webhook-url", action="append", default=[], help="where PayPal's events go")
+    parser.add_argument(
+        "--paypal-webhook-id", action="append", default=[], help="one for each of these addresses"
+    )
     parser.add_argument("--verbose", action="store_true", help="log each request")
     chosen = parser.parse_args()
     if len(chosen.webhook_url) != len(chosen.webhook_secret):
         parser.error("Each --webhook-url needs its --webhook-secret.")
+    if len(chosen.paypal_webhook_url) != len(chosen.paypal_webhook_id):
+        parser.error("Each --paypal-webhook-url needs its --paypal-webhook-id.")
     return chosen
 
 
-def build(server: Server, state: Path | None, webhooks: list[tuple[str, str]]) -> Program:
-    """The program with all its faces, not started yet."""
+def build(
+    server: Server,
+    state: Path | None,
+    webhooks: list[tuple[str, str]],
+    paypal_webhooks: list[tuple[str, str]] | None = None,
+) -> Program:
+    """The program with all its faces, not started yet. Webhooks: address and secret, at PayPal address and id.
+
+    PayPal's face is asked first: its addresses are longer than the few beginnings that are Stripe's.
+    """
     program = Program(server.base_url, state)
-    stripe = StripeFace(program)
-    program.faces.append(stripe)
+    paypal, stripe = PayPalFace(program), StripeFace(program)
+    program.faces += [paypal, stripe]
     for url, secret in webhooks:
         stripe.add_endpoint(url, secret)
+    for url, webhook_id in paypal_webhooks or []:
+        paypal.add_endpoint(url, webhook_id)
     return program
 
 
@@ -42,7 +59,12 @@ def main() -> None:
         server = Server(chosen.port)
     except OSError as taken:
         sys.exit(f"The sandbox cannot listen on port {chosen.port}: {taken.strerror}.")
-    program = build(server, chosen.state, list(zip(chosen.webhook_url, chosen.webhook_secret, strict=True)))
+    program = build(
+        server,
+        chosen.state,
+        list(zip(chosen.webhook_url, chosen.webhook_secret, strict=True)),
+        list(zip(chosen.paypal_webhook_url, chosen.paypal_webhook_id, strict=True)),
+    )
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: threading.Thread(target=server.shutdown).start())
     program.start()

@@ -42,11 +42,14 @@ class Console:
         return redirect("/_sandbox/")
 
     def _ask_faces(self, act: str, object_id: str) -> Response:
+        """Each provider finds the id under the name that it gives to a payment."""
         problem = "Nothing has this id."
         for face in self._program.faces:
             try:
-                face.control(act, {"payment_intent": object_id})
-            except (LookupError, ValueError) as reason:
+                face.control(act, {"payment_intent": object_id, "order": object_id})
+            except LookupError:
+                continue
+            except ValueError as reason:
                 problem = str(reason)
             else:
                 return redirect("/_sandbox/")
@@ -69,14 +72,17 @@ class Console:
                 clock=datetime.fromtimestamp(program.now(), UTC).isoformat(" ", "seconds"),
                 mode=program.postman.switches["mode"],
                 held=len(program.postman.held()),
-                totals=in_words(program.journal.totals()),
+                totals="; ".join(
+                    f"{face.name} {in_words(program.journal.totals(face.name))}" for face in program.faces
+                ),
                 payments=many("console_payment.html", payments),
                 events=many("console_event.html", [self._told(row) for row in deliveries]),
             )
 
     def _told(self, row: Json) -> dict[str, object]:
         event = self._program.store.table(f"{row['face']}.event").get(row["event"], {})
-        about = event.get("data", {}).get("object", {}).get("id", "")
+        thing = event.get("data", {}).get("object") or event.get("resource", {})
+        about = thing.get("id") or thing.get("dispute_id", "")
         state = f"{row['state']} after {row['tries']} tries: {', '.join(map(str, row['answers']))}"
         return {"type": row["type"], "event": row["event"], "about": about, "state": state}
 

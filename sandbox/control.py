@@ -28,7 +28,7 @@ class Control:
             ("GET", "clock"): lambda _: {"now": program.now()},
             ("POST", "clock"): self._clock,
             ("GET", "journal"): lambda wish: {"rows": program.journal.read(wish)},
-            ("GET", "journal/totals"): lambda _: program.journal.totals(),
+            ("GET", "journal/totals"): lambda wish: program.journal.totals(wish.get("face")),
             ("GET", "requests"): lambda _: {"rows": list(program.requests)},
             ("POST", "jobs/run"): self._run_jobs,
             ("GET", "webhooks"): self._webhooks,
@@ -80,7 +80,7 @@ class Control:
                 raise LookupError(path)
             return {}
         for face in self._program.faces:
-            if face.name == head and method == "POST":
+            if face.name == head and (method == "POST" or (method, tail) == ("GET", "ca")):
                 return face.control(tail, wish)
         raise LookupError(path)
 
@@ -130,7 +130,7 @@ class Control:
         if first:
             return list(first.values())
         for face in self._program.faces:
-            kind = self._program.store.table(f"{face.name}.event").get(event_id, {}).get("type")
-            if kind:
-                return postman.send_again(face.name, event_id, kind)
+            event = self._program.store.table(f"{face.name}.event").get(event_id)
+            if event:
+                return postman.send_again(face.name, event_id, event.get("type") or event["event_type"])
         raise LookupError(event_id)

@@ -91,10 +91,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def noted(request: Request, fault_id: str) -> dict[str, str | None]:
+    headers = request.headers
     return {
         "id": request.id,
         "method": request.method,
         "path": request.path,
-        "idempotency_key": request.headers.get("idempotency-key"),
+        "idempotency_key": headers.get("idempotency-key") or headers.get("paypal-request-id"),
         "fault": None if fault_id == NO_FAULT.id else fault_id,
     }

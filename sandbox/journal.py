@@ -53,18 +53,24 @@ class Journal:
             if row["seq"] > since and all(str(row.get(name)) == value for name, value in wanted.items())
         ]
 
-    def totals(self) -> dict[str, dict[str, int]]:
-        """Minor units captured, refunded (less refunds that failed) and disputed (less disputes won), by currency."""
+    def totals(self, face: str | None = None) -> dict[str, dict[str, int]]:
+        """Minor units captured, refunded (less refunds that failed) and disputed (less disputes won), by currency.
+
+        Of one provider, or of all.
+        """
         sums: dict[str, Counter[str]] = {name: Counter() for name in ("captured", "refunded", "disputed")}
         signs = {
             "charge.captured": ("captured", 1),
+            "capture.completed": ("captured", 1),
             "refund.succeeded": ("refunded", 1),
+            "refund.completed": ("refunded", 1),
             "refund.reversed": ("refunded", -1),
+            "capture.reversed": ("disputed", 1),
             "dispute.withdrawn": ("disputed", 1),
             "dispute.reinstated": ("disputed", -1),
         }
         for row in self._store.table(TABLE).values():
-            if row["effect"] in signs:
+            if row["effect"] in signs and face in {None, row["face"]}:
                 name, sign = signs[row["effect"]]
                 sums[name][row["currency"]] += sign * row["amount"]
         return {name: dict(counter) for name, counter in sums.items()}

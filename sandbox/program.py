@@ -40,6 +40,7 @@ class Face(Protocol):
 class Program:
     def __init__(self, base_url: str, folder: Path | None = None) -> None:
         self.base_url = base_url
+        self.folder = folder
         self.lock = threading.RLock()
         self.store = Store(folder)
         self.journal = Journal(self.store)

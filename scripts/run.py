@@ -1,4 +1,4 @@
-"""Run the whole shop on this machine: web server and worker, on SQLite, everything kept below var/."""
+"""Run the whole shop on this machine: web server, worker and the providers' sandbox, on SQLite, below var/."""
 
 import os
 import secrets
@@ -27,7 +27,11 @@ PROCESSES = {
     " --graceful-timeout 3 --no-control-socket --log-level warning",
     "worker": f"{PYTHON} celery --quiet -A artisans worker -P threads -c 2 -B --loglevel INFO"
     " --without-gossip --without-mingle --without-heartbeat",
+    "sandbox": f"{PYTHON} sandbox --port $SANDBOX_PORT --state var/sandbox"
+    " --webhook-url http://127.0.0.1:$PORT/payments/webhooks/stripe --webhook-secret $STRIPE_WEBHOOK_SECRET"
+    " --paypal-webhook-url http://127.0.0.1:$PORT/payments/webhooks/paypal --paypal-webhook-id $PAYPAL_WEBHOOK_ID",
 }
+SANDBOX_ABOVE = 4111  # its port is the shop's and this many more, so that two shops keep apart
 PATIENCE = 180  # seconds for the processes to become ready
 WELCOME = """
   The alley is open; Ctrl-C closes it.
@@ -36,12 +40,15 @@ WELCOME = """
     admin          {url}/admin/
     mails          {url}/demo/mail/
     API            {url}/products/
+    payments       {sandbox}/   what the payment providers' sandbox holds
 
     log in as      shopper@demo.test    buys
                    artisan@demo.test    sells
                    staff@demo.test      approves and refunds
                    admin@demo.test      may do everything
     with password  demo-alley-1
+
+    pay by card with 4242 4242 4242 4242, any date to come, any code, or with PayPal; no money moves
 """
 
 
@@ -70,17 +77,43 @@ def main() -> int:
 
 def checked_environment() -> dict[str, str]:
     host, port = os.environ.get("HOST") or "localhost", os.environ.get("PORT") or "8000"
+    sandbox = os.environ.get("SANDBOX_PORT") or str(int(port) + SANDBOX_ABOVE if port.isdecimal() else port)
     if host not in {"127.0.0.1", "localhost"}:
         raise Failure(
             f"HOST is {host}, but the demo has public passwords and serves 127.0.0.1 only: unset HOST."
         )
+    check_port(port, way_out="make run PORT=8001")
+    check_port(sandbox, way_out="make run SANDBOX_PORT=12112")
+    return os.environ | {"DEMO": "true", "PORT": port, "SANDBOX_PORT": sandbox} | providers(sandbox)
+
+
+def check_port(port: str, *, way_out: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", int(port)))
         except (OSError, OverflowError, ValueError) as error:
-            raise Failure(f"Port {port} cannot be used ({error}); try: make run PORT=8001") from None
-    return os.environ | {"DEMO": "true", "PORT": port}
+            raise Failure(f"Port {port} cannot be used ({error}); try: {way_out}") from None
+
+
+def providers(sandbox: str) -> dict[str, str]:
+    """The demo pays at the sandbox, never at a real provider, whatever the environment says."""
+    url = f"http://127.0.0.1:{sandbox}"
+    return {
+        "STRIPE_SECRET_KEY": "sk_test_sandbox",
+        "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox",
+        "STRIPE_WEBHOOK_SECRET": "whsec_sandbox_of_the_demo",
+        "STRIPE_API_BASE": url,
+        "STRIPE_JS_URL": f"{url}/v3/",
+        "ALLOW_TEST_CARDS": "true",
+        "PAYPAL_CLIENT_ID": "sandbox",
+        "PAYPAL_CLIENT_SECRET": "sandbox",
+        "PAYPAL_MODE": "sandbox",
+        "PAYPAL_WEBHOOK_ID": "5GP028458E2496506",
+        "PAYPAL_API_BASE": url,
+        "PAYPAL_CERT_HOSTS": url.removeprefix("http://"),
+        "PAYPAL_CA_FILE": str(ROOT / "var/sandbox/paypal/ca.pem"),
+    }
 
 
 def prepare(env: dict[str, str]) -> None:
@@ -101,6 +134,7 @@ class Shop(Manager):
     def __init__(self, env: dict[str, str]) -> None:
         super().__init__(printer=self)
         self.url = f"http://127.0.0.1:{env['PORT']}"
+        self.sandbox = f"http://127.0.0.1:{env['SANDBOX_PORT']}"
         self.is_open = False
         self.worker_is_ready = False
         self.problem = ""
@@ -123,7 +157,7 @@ class Shop(Manager):
         if message.name != "system":
             self.worker_is_ready |= message.name == "worker" and " ready." in text
             for line in filter(str.strip, text.splitlines()):
-                self.last_lines.append(f"{message.name:6} | {line}")
+                self.last_lines.append(f"{message.name:7} | {line}")
                 if self.is_open:
                     with suppress(OSError):  # the terminal may be gone
                         print(self.last_lines[-1], flush=True)
@@ -147,9 +181,10 @@ class Shop(Manager):
                 self.try_to_open(deadline)
 
     def try_to_open(self, deadline: float) -> None:
-        if self.worker_is_ready and answers(f"{self.url}/health/ready"):
+        is_ready = answers(f"{self.sandbox}/_sandbox/health") and answers(f"{self.url}/health/ready")
+        if self.worker_is_ready and is_ready:
             self.is_open = True
-            print(WELCOME.format(url=self.url), flush=True)
+            print(WELCOME.format(url=self.url, sandbox=self.sandbox), flush=True)
         elif time.monotonic() > deadline:
             self.problem = f"The shop did not become ready in {PATIENCE} seconds; see the lines above."
             os.kill(os.getpid(), signal.SIGTERM)

@@ -56,6 +56,7 @@ class Payment(BaseModel):
         permissions = [
             ("approve_manual", "Can record or reject manual payments"),
             ("refund", "Can return money"),
+            ("sync_payment", "Can ask the provider how a payment stands"),
         ]
         ordering = ("-created_at",)
         constraints = [
@@ -122,6 +123,14 @@ class Payment(BaseModel):
         return Money(self.refunded_minor, self.currency)
 
     @property
+    def refund_reserved(self) -> Money:
+        return Money(self.refund_reserved_minor, self.currency)
+
+    @property
+    def disputed(self) -> Money:
+        return Money(self.disputed_minor, self.currency)
+
+    @property
     def refundable(self) -> Money:
         """What could still be returned: received, less returned, less promised, less taken by the buyer's bank."""
         return Money(self.kept_minor - self.refund_reserved_minor, self.currency)
@@ -134,7 +143,7 @@ class Payment(BaseModel):
     @property
     def is_remote(self) -> bool:
         """Whether a provider takes the money, and so has a say in everything."""
-        return self.payment_provider != Provider.MANUAL
+        return self.payment_provider in {Provider.STRIPE, Provider.PAYPAL}
 
     @property
     def is_open(self) -> bool:

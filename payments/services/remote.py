@@ -28,6 +28,7 @@ from payments.models import CallState, Operation, Payment, PaymentMethodInfo, Pr
 from payments.providers.base import (
     Action,
     Capability,
+    NotThere,
     Refused,
     RemotePayment,
     RemoteStatus,
@@ -90,10 +91,10 @@ def reached_by(payment_id: UUID, carried: Carried) -> Reached:
 
 
 @transaction.atomic
-def payment_wait(payment_id: UUID) -> None:
-    """Nobody knows how a call went: until somebody does, the buyer must not pay again."""
+def payment_wait(payment_id: UUID, *, even_without_call: bool = False) -> None:
+    """Nobody knows how a call went, or what the buyer did there: until somebody does, the buyer must not pay again."""
     payment, _ = payment_lock(payment_id)
-    is_open = payment.calls.filter(state=CallState.OPEN, refund=None).exists()
+    is_open = even_without_call or payment.calls.filter(state=CallState.OPEN, refund=None).exists()
     if is_open and payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
         payment_move(payment, PaymentStatus.PROCESSING, cause="no answer from the provider yet")
         plan_check(payment, news=True)
@@ -117,7 +118,10 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reache
     asked = object_id or payment.provider_payment_id
     if not asked:
         return finish(Reached(payment))
-    remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
+    try:
+        remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
+    except NotThere:
+        return finish(Reached(object_forgotten(payment_id, asked)))
     payment_record(payment_id=payment_id, remote=remote, cause=cause)
     payment = fresh(payment_id)
     if remote.status == RemoteStatus.APPROVED and payment.status in OPEN and payment.order.balance_due:
@@ -126,6 +130,17 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reache
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
     )
     return finish(Reached(payment, action=action))
+
+
+@transaction.atomic
+def object_forgotten(payment_id: UUID, object_id: str) -> Payment:
+    """The provider let an object go that nobody paid: the payment goes on with another one, if the buyer wants to."""
+    payment, _ = payment_lock(payment_id)
+    if payment.status in OPEN and payment.provider_payment_id == object_id:
+        payment.provider_payment_id = None
+        plan_check(payment)
+        payment.save(update_fields=["provider_payment_id", "checks", "next_check_at", "updated_at"])
+    return payment
 
 
 def finish(reached: Reached) -> Reached:
@@ -164,6 +179,7 @@ def request_of(order: Order, **more: object) -> dict[str, object]:
 def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
     """Pay with a method that the provider knows (its token, or a saved one). Asked again after success: no effect.
 
+    A refusal that is no decline (a method that the provider does not know) comes back as `refused`.
     Errors: NotConfirmable, PaymentBusy, PaymentDeclined with the words for the buyer.
     """
     payment = fresh(payment_id)
@@ -183,11 +199,10 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
             Operation.CONFIRM, payment=locked, request=request_of(order, method_id=method_id, actor="buyer")
         )
     reached = carried_on(payment_id, call)
-    if reached.refused is not None and reached.payment.status == PaymentStatus.FAILED:
-        group = reached.refused.decline.value if reached.refused.decline else ""
-        raise PaymentDeclined(
-            reached.payment.failure_reason or NOT_STARTED, payment_id=str(payment_id), group=group
-        )
+    decline = reached.refused.decline if reached.refused else None
+    if decline is not None and reached.payment.status == PaymentStatus.FAILED:
+        words = reached.payment.failure_reason or NOT_STARTED
+        raise PaymentDeclined(words, payment_id=str(payment_id), group=decline.value)
     return reached
 
 

@@ -105,6 +105,7 @@ window.addEventListener("message", async (event) => {
   if (event.source !== window.parent || !event.data || event.data.sandbox !== "call") return;
   const { id, method, args } = event.data;
   const value = Object.hasOwn(methods, method) ? await methods[method](args || {}) : null;
+  if (window.parent === window) return; // the frame was taken out of its page meanwhile
   window.parent.postMessage({ sandbox: "answer", id, value }, event.origin);
 });
 

@@ -1,5 +1,6 @@
 """The ways into the sandbox that the tests use: the official SDK, the control API, a shop that receives webhooks."""
 
+import http.client
 import json
 import threading
 import time
@@ -7,7 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -73,6 +74,17 @@ class Control:
                 {name.lower(): value for name, value in answer.headers.items()},
                 answer.read(),
             )
+
+    def form(self, path: str, **fields: str) -> tuple[int, str | None, str]:
+        """As a browser without scripts: read a page, or send its form; status, where it leads, text."""
+        body = urllib.parse.urlencode(fields).encode() if fields else None
+        address = urllib.parse.urlsplit(self.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if fields else {}
+        with closing(connection):
+            connection.request("POST" if fields else "GET", path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers["Location"], answer.read().decode()
 
     def browser(self, method: str, path: str, **params: str) -> tuple[int, Any]:
         """As Stripe.js calls: the publishable key among the parameters."""

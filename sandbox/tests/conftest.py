@@ -1,8 +1,10 @@
 """A sandbox in this process, on a real socket; every answer and every event is held against the field lists."""
 
 import json
+import os
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from sandbox.__main__ import build
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, Receiver, client
+from sandbox.tests.paypal_client import PayPal, PayPalReceiver
+from sandbox.tests.paypal_shapes import check_answer, check_event
 from sandbox.tests.shapes import problems
 from sandbox.wire import Request, Response
 
@@ -23,9 +27,23 @@ class WatchedServer(Server):
 
     def answer(self, request: Request) -> Response:
         response = super().answer(request)
-        if request.path.startswith("/v1/") and response.headers.get("Content-Type") == "application/json":
+        if self.is_paypals(request.path):
+            self.check_paypal(request, response)
+        elif request.path.startswith("/v1/") and response.headers.get("Content-Type") == "application/json":
             self.check(request, response)
         return response
+
+    def is_paypals(self, path: str) -> bool:
+        return next(face for face in self.program.faces if face.name == "paypal").owns(path)
+
+    def check_paypal(self, request: Request, response: Response) -> None:
+        if response.headers.get("Content-Type") != "application/json":
+            return  # a page, a certificate, nothing
+        try:
+            answer = json.loads(response.body)
+        except ValueError:
+            return  # a fault cut it
+        self.complaints += check_answer(request.method, request.path, response.status, answer)
 
     def check(self, request: Request, response: Response) -> None:
         try:
@@ -66,6 +84,8 @@ def sandbox(server: WatchedServer) -> Iterator[Control]:
     yield control
     for event in server.program.store.table("stripe.event").values():
         server.complaints += problems(event)
+    for event in server.program.store.table("paypal.event").values():
+        server.complaints += check_event(event)
     assert server.complaints == []
 
 
@@ -73,6 +93,43 @@ def sandbox(server: WatchedServer) -> Iterator[Control]:
 def stripe_api(sandbox: Control) -> Any:
     """The official SDK with a secret key."""
     return client(sandbox.url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One browser for all modules: a process can drive only one at a time."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (only the browser tests need it)
+
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def paypal(sandbox: Control) -> PayPal:
+    return PayPal(sandbox.url)
+
+
+@pytest.fixture
+def approved(sandbox: Control, paypal: PayPal) -> Callable[..., str]:
+    """`approved(buyer)` makes an order that this test buyer has approved; returns its id."""
+
+    def make(buyer: str = "pays", **facts: Any) -> str:
+        order = str(paypal.order(**facts)["id"])
+        sandbox.post("paypal/approve", order=order, buyer=buyer)
+        return order
+
+    return make
+
+
+@pytest.fixture
+def paypal_shop(sandbox: Control) -> Iterator[PayPalReceiver]:
+    """A shop that takes PayPal's webhooks and trusts the sandbox's certificate authority."""
+    with PayPalReceiver(sandbox.get("paypal/ca")["pem"]) as receiver:
+        sandbox.post("paypal/endpoint", url=receiver.url, webhook_id=receiver.webhook_id)
+        yield receiver
 
 
 @pytest.fixture

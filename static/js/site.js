@@ -69,4 +69,5 @@ if (navigator.clipboard) {
   for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
 }
 for (const button of document.querySelectorAll("button[data-print]")) button.hidden = false;
+if (document.querySelector("[data-waiting]")) setTimeout(() => location.reload(), 4000);
 focusErrors();

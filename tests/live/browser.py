@@ -35,11 +35,15 @@ def chromium_of(playwright: Playwright) -> Iterator[Browser]:
 
 @dataclass
 class Window:
-    """A private window on the shop. `problems`: console errors, refused content, failed or foreign requests."""
+    """A private window on the shop. `problems`: console errors, refused content, failed or foreign requests.
+
+    `friends`: other addresses that its pages may ask, such as the payment provider's.
+    """
 
     page: Page
     url: str
     folder: Path
+    friends: tuple[str, ...] = ()
     problems: list[str] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
 
@@ -56,6 +60,8 @@ class Window:
 
     def on_response(self, response: Response) -> None:
         self.responses.append(response)
+        if response.url.startswith(self.friends):
+            return
         if not response.url.startswith((self.url, "data:", "blob:")):
             self.problems.append(f"{self.page.url} asks {response.url}")
         if response.status >= 400 and response.request.resource_type != "document":
@@ -79,7 +85,9 @@ class Window:
 
     def violations(self) -> list[str]:
         """What axe finds against WCAG 2.2 AA, as lines of rule and place."""
-        found = Axe().run(self.page, options={"runOnly": WCAG, "resultTypes": ["violations"]})
+        found = Axe().run(
+            self.page, options={"runOnly": WCAG, "resultTypes": ["violations"], "iframes": False}
+        )
         return [
             f"{self.path}: {rule['id']}: {rule['help']}: {', '.join(str(node['target']) for node in rule['nodes'][:3])}"
             for rule in found.response["violations"]
@@ -154,6 +162,20 @@ class Window:
         self.last_button.click()
         self.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
         return order_at(self.page.url)
+
+    # ---- paying by card ------------------------------------------------------------------------------------------
+
+    def order_by_card(self, *products: Product, **details: str) -> Order:
+        """Up to the page with the card element, or with the way to the provider's page."""
+        self.to_the_last_button(*products, method="Card", **details).click()
+        self.page.wait_for_url("**/card/")
+        return order_at(self.page.url.removesuffix("card/"))
+
+    def type_card(self, number: str, *, button: str = "card-pay") -> None:
+        frame = self.page.frame_locator("#card-element iframe")
+        for name, value in (("number", number), ("expiry", "12 / 40"), ("cvc", "123")):
+            frame.locator(f"[name={name}]").fill(value)
+        self.page.locator(f"#{button}").click()
 
     # ---- at the staff's desk -------------------------------------------------------------------------------------
 

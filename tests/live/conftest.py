@@ -18,7 +18,7 @@ from scripts.services import Missing, Server, postgres_server, redis_server
 from tests.live.browser import Window, chromium_of
 from tests.live.mailserver import MailServer
 from tests.live.people import session_of
-from tests.live.runner import ROOT, Caller, Shop
+from tests.live.runner import ROOT, Caller, Sandbox, Shop
 
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 
@@ -158,6 +158,13 @@ def buyers() -> Callable[[int], list[User]]:
     return make
 
 
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory) -> Iterator[Sandbox]:
+    """The payment providers of this module, as a process of their own; `sandbox.env` points a shop there."""
+    with Sandbox(tmp_path_factory.mktemp("sandbox")) as program:
+        yield program
+
+
 # ---- browser ---------------------------------------------------------------------------------------------------
 
 
@@ -184,7 +191,7 @@ def window(chrome: Browser, shop: Shop) -> Iterator[Callable[..., Window]]:
         context = chrome.new_context(**options)
         if user is not None:
             context.add_cookies([{"name": "session", "value": session_of(user), "url": shop.url}])
-        opened.append(Window(context.new_page(), shop.url, shop.folder))
+        opened.append(Window(context.new_page(), shop.url, shop.folder, friends=shop.friends))
         return opened[-1]
 
     yield open_window

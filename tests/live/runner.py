@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from sandbox.tests.client import Control
 from scripts.run import PROCESSES
 from scripts.services import free_port
 
@@ -129,6 +130,7 @@ class Shop:
     ) -> None:
         self.port, self.folder = free_port(), folder
         self.url = f"http://127.0.0.1:{self.port}"
+        self.friends = tuple(env[name] for name in ("STRIPE_API_BASE", "PAYPAL_API_BASE") if name in env)
         self.env = environment() | {
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
@@ -137,6 +139,7 @@ class Shop:
             "RATE_LIMIT_FACTOR": "10000",
             "MAX_PIECES_PER_HOUR": "1000000",
             "MAIL_SWEEP_SECONDS": "1",
+            "PAYMENT_SWEEP_SECONDS": "1",
             "EMAIL_URL": f"filemail:///{folder / 'mail'}",
             "MEDIA_ROOT": str(folder / "media"),
             **env,
@@ -181,6 +184,61 @@ class Shop:
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
+
+
+class Sandbox(Control):
+    """The providers' stand-in as a real process, with its control API and its journal."""
+
+    secret = "whsec_of_the_live_tests"
+    webhook_id = "5GP028458E2496506"
+
+    def __init__(self, folder: Path) -> None:
+        port, self.ca_file = free_port(), folder / "ca.pem"
+        super().__init__(f"http://127.0.0.1:{port}")
+        self.process = Process(
+            f"{sys.executable} -m sandbox --port {port}",
+            environment(),
+            folder / "sandbox.log",
+            lambda output: "" if "Sandbox of" in output else "no word of being ready",
+        )
+
+    def __enter__(self) -> Self:
+        self.process.start()
+        self.ca_file.write_text(self.get("paypal/ca")["pem"])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.process.kill()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a shop needs to know of it."""
+        return {
+            "STRIPE_SECRET_KEY": "sk_test_live_tests",
+            "STRIPE_PUBLISHABLE_KEY": "pk_test_live_tests",
+            "STRIPE_WEBHOOK_SECRET": self.secret,
+            "STRIPE_API_BASE": self.url,
+            "STRIPE_JS_URL": f"{self.url}/v3/",
+            "ALLOW_TEST_CARDS": "true",
+            "PAYPAL_CLIENT_ID": "sandbox",
+            "PAYPAL_CLIENT_SECRET": "sandbox",
+            "PAYPAL_WEBHOOK_ID": self.webhook_id,
+            "PAYPAL_API_BASE": self.url,
+            "PAYPAL_CERT_HOSTS": self.url.removeprefix("http://"),
+            "PAYPAL_CA_FILE": str(self.ca_file),
+        }
+
+    def tell(self, shop: Shop) -> None:
+        """Send webhooks to this shop from now on."""
+        self.post("stripe/endpoint", url=f"{shop.url}/payments/webhooks/stripe", secret=self.secret)
+        self.post("paypal/endpoint", url=f"{shop.url}/payments/webhooks/paypal", webhook_id=self.webhook_id)
+
+    def captured(self) -> list[int]:
+        """Minor units of every capture that really happened at any provider: the independent witness."""
+        rows = [*self.journal("charge.captured"), *self.journal("capture.completed")]
+        return [row["amount"] for row in rows]
 
 
 def environment() -> dict[str, str]:
@@ -244,14 +302,17 @@ class Caller:
         self.connection = HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         self.connection.connect()
 
-    def call(self, method: str, path: str, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, *, key: str = "") -> Answer:
         started = time.monotonic()
         try:
             if self.connection is None:
                 self.connect()
             assert self.connection is not None
             text = json.dumps(body).encode() if body is not None else None
-            self.connection.request(method, path, text, {"Content-Type": "application/json", **self.headers})
+            headers = {"Content-Type": "application/json", **self.headers}
+            if key:
+                headers["Idempotency-Key"] = key
+            self.connection.request(method, path, text, headers)
             response = self.connection.getresponse()
             raw = response.read()
             is_json = "json" in response.headers.get("Content-Type", "")
@@ -264,8 +325,8 @@ class Caller:
                 self.connection = None
         return Answer(answer.status, answer.body, answer.headers, time.monotonic() - started)
 
-    def post(self, path: str, body: Any = None) -> Answer:
-        return self.call("POST", path, body if body is not None else {})
+    def post(self, path: str, body: Any = None, *, key: str = "") -> Answer:
+        return self.call("POST", path, body if body is not None else {}, key=key)
 
 
 def together(jobs: Sequence[Callable[[], R]]) -> list[R]:

@@ -1,0 +1,69 @@
+"""Provider settings that a shop must not run with: one test per id, and none of them on good settings."""
+
+import re
+
+import pytest
+
+from payments import checks
+
+GOOD = {
+    "DEBUG": False,
+    "SECRET_KEY": "k" * 50,
+    "STRIPE_SECRET_KEY": "sk_live_sample",
+    "STRIPE_PUBLISHABLE_KEY": "pk_live_sample",
+    "STRIPE_WEBHOOK_SECRETS": ["whsec_sample_0123456789"],
+    "STRIPE_API_BASE": "",
+    "STRIPE_JS_URL": "https://js.stripe.com/v3/",
+    "PAYPAL_CLIENT_ID": "client",
+    "PAYPAL_MODE": "live",
+    "PAYPAL_WEBHOOK_ID": "WH-1",
+    "PAYPAL_API_BASE": "",
+    "PAYPAL_CA_FILE": "",
+    "MANUAL_WEBHOOK_SECRETS": ["bank_feed_0123456789"],
+    "ALLOW_TEST_CARDS": False,
+}
+BAD = {
+    "alley.E030": {"DEBUG": True},
+    "alley.E031": {"STRIPE_API_BASE": "https://api.stripe.com"},
+    "alley.E032": {"PAYPAL_MODE": "production"},
+    "alley.E033": {"MANUAL_WEBHOOK_SECRETS": ["short"]},
+    "alley.E034": {"STRIPE_JS_URL": "http://127.0.0.1:12111/v3/"},
+    "alley.E035": {"STRIPE_WEBHOOK_SECRETS": []},
+    "alley.E036": {"PAYPAL_WEBHOOK_ID": ""},
+    "alley.E037": {"STRIPE_PUBLISHABLE_KEY": ""},
+    "alley.E038": {"MANUAL_WEBHOOK_SECRETS": ["whsec_sample_0123456789"]},
+    "alley.E039": {"PAYPAL_CA_FILE": "var/sandbox/paypal/ca.pem"},
+    "alley.E040": {"ALLOW_TEST_CARDS": True},
+}
+
+
+@pytest.fixture
+def found(monkeypatch):
+    def run(**changes: object) -> set[str]:
+        monkeypatch.setattr(checks, "settings", type("Settings", (), GOOD | changes))
+        return {message.id for message in (*checks.always(), *checks.production())}
+
+    return run
+
+
+def test_good_settings_pass(found):
+    assert found() == set()
+
+
+@pytest.mark.parametrize("check_id", BAD)
+def test_bad_setting_is_told_by_its_id(found, check_id):
+    assert found(**BAD[check_id]) == {check_id}
+
+
+@pytest.mark.parametrize(
+    "base", ["http://api.stripe.com", "https://api.stripe.com.evil.test", "http://127.0.0.1:12111"]
+)
+def test_money_goes_to_the_known_hosts_only(found, base):
+    assert "alley.E034" in found(STRIPE_SECRET_KEY="sk_test_x", STRIPE_API_BASE=base)
+    assert "alley.E034" in found(PAYPAL_API_BASE=base)
+
+
+def test_every_id_has_a_test(settings):
+    source = (settings.BASE_DIR / "payments/checks.py").read_text()
+
+    assert set(re.findall(r"alley\.[EW]\d+", source)) == set(BAD)
