@@ -12,12 +12,14 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.approve_manual",
         "payments.view_receipt",
         "payments.view_paymentrefund",
+        "payments.view_webhookevent",
         "payments.view_paymentflag",
         "payments.resolve_flag",
         "payments.sync_payment",
         "notifications.view_notification",
         "notifications.retry_mail",
     ),
+    "Webhooks desk": (*VIEW, "payments.view_webhookevent", "payments.replay_webhook"),
     "Refunds desk": (
         *VIEW,
         "payments.refund",
@@ -51,6 +53,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "audit.view_auditentry",
         "payments.view_receipt",
         "payments.view_paymentrefund",
+        "payments.view_webhookevent",
         "payments.view_paymentflag",
     ),
 }

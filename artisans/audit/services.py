@@ -26,7 +26,11 @@ class Action(StrEnum):
     REFUND_DECIDE = "refund.decide"
     PAYMENT_ASK = "payment.ask"
     FLAG_RESOLVE = "flag.resolve"
+    METHOD_SAVE = "method.save"
+    METHOD_REMOVE = "method.remove"
     PARCEL_MOVE = "parcel.move"
+    WEBHOOK_REPLAY = "webhook.replay"
+    WEBHOOK_CLOSE = "webhook.close"
     LINK_REVOKE = "order.revoke_links"
 
 

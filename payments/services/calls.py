@@ -15,9 +15,17 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from artisans.accounts.models import User
 from payments.errors import PaymentBusy
-from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall
-from payments.providers.base import Refused, RemotePayment, RemoteRefund, Unknown
+from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
+from payments.providers.base import (
+    Refused,
+    RemoteMethod,
+    RemotePayment,
+    RemoteRefund,
+    RemoteSetup,
+    Unknown,
+)
 from payments.registry import ask
 
 logger = logging.getLogger(__name__)
@@ -29,7 +37,15 @@ HEAD_START = timedelta(
 )  # for the request that wrote the call; refunds are the worker's from the start
 MAX_PAUSE = 600
 
-Answer = RemotePayment | RemoteRefund
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The provider does not hold this method any more."""
+
+    method_id: str
+
+
+Answer = RemotePayment | RemoteRefund | RemoteSetup | RemoteMethod | Forgotten
 A = TypeVar("A", bound=Answer)
 
 
@@ -44,21 +60,26 @@ class Carried:
 def call_write(
     operation: Operation,
     *,
-    payment: Payment,
+    payment: Payment | None = None,
     refund: PaymentRefund | None = None,
+    method: PaymentMethodInfo | None = None,
+    user: User | None = None,
+    provider: str = "",
     request: dict[str, Any] | None = None,
 ) -> ProviderCall:
-    """Intend a call, in the transaction that decides on it.
+    """Intend a call, in the transaction that decides on it: about a payment, or a user's methods (`provider` then).
 
     Errors: PaymentBusy while another one of this payment is open.
     """
     try:
         with transaction.atomic():
             return ProviderCall.objects.create(
-                provider=payment.payment_provider,
+                provider=payment.payment_provider if payment else provider,
                 operation=operation,
                 payment=payment,
                 refund=refund,
+                method=method,
+                user=user,
                 request=request or {},
                 next_try_at=timezone.now() + (timedelta() if refund else HEAD_START),
             )
@@ -75,7 +96,7 @@ def call_claim(call_id: UUID) -> ProviderCall | None:
     )
     if not claimed:
         return None
-    return ProviderCall.objects.select_related("payment__order", "refund").get(pk=call_id)
+    return ProviderCall.objects.select_related("payment__order", "refund", "method", "user").get(pk=call_id)
 
 
 def call_make(

@@ -179,6 +179,7 @@ def request_of(order: Order, **more: object) -> dict[str, object]:
 def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
     """Pay with a method that the provider knows (its token, or a saved one). Asked again after success: no effect.
 
+    A refusal that is no decline (a method that the provider does not know) comes back as `refused`.
     Errors: NotConfirmable, PaymentBusy, PaymentDeclined with the words for the buyer.
     """
     payment = fresh(payment_id)
@@ -198,11 +199,10 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
             Operation.CONFIRM, payment=locked, request=request_of(order, method_id=method_id, actor="buyer")
         )
     reached = carried_on(payment_id, call)
-    if reached.refused is not None and reached.payment.status == PaymentStatus.FAILED:
-        group = reached.refused.decline.value if reached.refused.decline else ""
-        raise PaymentDeclined(
-            reached.payment.failure_reason or NOT_STARTED, payment_id=str(payment_id), group=group
-        )
+    decline = reached.refused.decline if reached.refused else None
+    if decline is not None and reached.payment.status == PaymentStatus.FAILED:
+        words = reached.payment.failure_reason or NOT_STARTED
+        raise PaymentDeclined(words, payment_id=str(payment_id), group=decline.value)
     return reached
 
 

@@ -264,6 +264,7 @@ def test_start_page_counts_what_waits_in_at_most_eight_queries(browser, staff, d
         "Money to return": "1",
         "Needs a look": "0",
         "Mails not sent": "0",
+        "Webhooks": "0",
         "Orders today": "2",
         "Received today": "$110.00",
     }

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0002_providers'),
+        ('payments', '0003_events_wait_for_staff'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
