@@ -66,6 +66,9 @@ PAYPAL_MODE = env.str("PAYPAL_MODE", default="sandbox")
 PAYPAL_WEBHOOK_ID = env.str("PAYPAL_WEBHOOK_ID", default="")
 PAYPAL_API_BASE = env.str("PAYPAL_API_BASE", default="").rstrip("/")
 PAYPAL_CERT_HOSTS = env.list("PAYPAL_CERT_HOSTS", default=[])
+PAYPAL_CA_FILE = env.str("PAYPAL_CA_FILE", default="")
+PAYPAL_PAYEE = env.str("PAYPAL_PAYEE", default="")
+PAYPAL_VERIFY_BY_CALL = flag("PAYPAL_VERIFY_BY_CALL")
 MANUAL_WEBHOOK_SECRETS = env.list("MANUAL_WEBHOOK_SECRET", default=[])
 
 # ---- Django ------------------------------------------------------------------------------------------------
@@ -209,7 +212,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.sweep",
         "schedule": timedelta(seconds=env.int("PAYMENT_SWEEP_SECONDS", default=15)),
     },
-    "purge expired tokens and sessions": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
+    "purge expired tokens, sessions and answers": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
 }
 
 # ---- people --------------------------------------------------------------------------------------------------

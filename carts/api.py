@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +20,13 @@ from artisans.core.api import (
     validated,
     validated_list,
 )
+from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import InvalidInput, Missing
+from artisans.core.idempotency import effect_id
 from artisans.core.limits import count_network
 from artisans.core.models import only_row
 from artisans.core.network import network_hash
-from carts.checkout import Checkout, cart_checkout, order_create
+from carts.checkout import Checkout, cart_checkout, checkout_of, order_create
 from carts.models import Cart
 from carts.selectors import CartSummary, carts_visible_to, items_of, summarize
 from carts.serializers import (
@@ -39,15 +41,17 @@ from carts.serializers import (
 )
 from carts.services import MAX_ITEMS, cart_item_set, cart_items_add, cart_open
 from orders.api import OrderViewSet
-from orders.models import StoreRules
+from orders.models import Order, StoreRules
 from orders.problems import Wish
 from orders.selectors import store_rules
 from orders.serializers import order_out, with_country
 from orders.services import Buyer
+from payments.errors import ProviderUnavailable
+from payments.models import Payment
 from payments.serializers import payment_out
 from payments.services.closing import order_cancel
 from payments.services.payments import method_read
-from payments.services.remote import payment_reach
+from payments.services.remote import payment_action, payment_reach
 
 ITEM = rf"items/(?P<item_id>{UUID_PATTERN})"
 
@@ -60,13 +64,41 @@ def pieces(rows: list[dict[str, Any]]) -> dict[UUID, int]:
     return found
 
 
-class CartViewSet(viewsets.ViewSet):
+def cart_replay(request: Request, reference: str) -> Response | None:
+    """None for a new guest, who never got the token of his cart: he gets another cart."""
+    cart = only_row(carts_visible_to(Principal.of_api(request)).filter(pk=effect_id(reference)))
+    return Response(cart_out(cart, items_of(cart)), status=status.HTTP_201_CREATED) if cart else None
+
+
+def checkout_replay(request: Request, reference: str) -> Response:
+    done = checkout_of(Order.objects.get(pk=effect_id(reference)))
+    return Response(order_body(done, store_rules()), status=status.HTTP_201_CREATED)
+
+
+def order_replay(request: Request, reference: str) -> Response:
+    return created_order(checkout_of(Order.objects.get(pk=effect_id(reference))), store_rules())
+
+
+def order_secrets(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """The link's token is made anew, unless staff have revoked the links since; the client secret is read again."""
+    order = Order.objects.get(pk=body.get("order", body)["id"])
+    found = {"access_token": order.access_token} if order.token_version == 1 else {}
+    payment = (body.get("payment") or {}).get("id")
+    with suppress(ProviderUnavailable):  # then it is null, and GET …?expand=next_action has it later
+        action = payment_action(Payment.objects.get(pk=payment)) if payment else None
+        found |= {"client_secret": action.client_secret} if action else {}
+    return found
+
+
+class CartViewSet(ApiView, viewsets.ViewSet):
     permission_classes = (IsSomebody,)
     lookup_value_regex = UUID_PATTERN
 
     def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
+    @limited("carts")
+    @idempotent(replay=cart_replay)
     def create(self, request: Request) -> Response:
         """A new cart (201), or the one that is open already (200); a new guest also gets `token`."""
         data = validated(CartIn, request.data)
@@ -86,6 +118,7 @@ class CartViewSet(viewsets.ViewSet):
         cart = self.cart(request, pk)
         return Response(cart_out(cart, items_of(cart)))
 
+    @idempotent(replay=cart_replay)
     @action(detail=True, methods=["post"])
     def items(self, request: Request, pk: str) -> Response:
         if not isinstance(request.data, list):
@@ -106,6 +139,8 @@ class CartViewSet(viewsets.ViewSet):
         )
         return Response(cart_out(cart, items_of(cart)))
 
+    @limited("checkout")
+    @idempotent(replay=checkout_replay, secrets=order_secrets)
     @action(detail=True, methods=["post"])
     def checkout(self, request: Request, pk: str) -> Response:
         """Order the cart: 201; asked again, 200 with the same order."""
@@ -155,6 +190,8 @@ class PlacingOrderViewSet(OrderViewSet):
     def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
+    @limited("checkout")
+    @idempotent(replay=order_replay, secrets=order_secrets)
     def create(self, request: Request) -> Response:
         """Order products in one call; with `payment_method` the payment starts too."""
         data = validated(OrderIn, request.data)
@@ -171,10 +208,7 @@ class PlacingOrderViewSet(OrderViewSet):
             assertions=AssertionsIn.of(data),
             store=store,
         )
-        body = order_body(done, store)
-        if done.payment is None:
-            return Response(body["order"], status=status.HTTP_201_CREATED)
-        return Response(body | body["order"], status=status.HTTP_201_CREATED)
+        return created_order(done, store)
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
@@ -204,6 +238,13 @@ def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store
         note=data["note"],
         network=network_hash(api_request(request)),
     )
+
+
+def created_order(done: Checkout, store: StoreRules) -> Response:
+    """The order itself; one that was placed with its payment also stands under `order`, beside `payment`."""
+    body = order_body(done, store)
+    whole = body["order"] if done.payment is None else body | body["order"]
+    return Response(whole, status=status.HTTP_201_CREATED)
 
 
 def order_body(done: Checkout, store: StoreRules) -> dict[str, Any]:

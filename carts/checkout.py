@@ -10,6 +10,7 @@ from django.utils import timezone
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.services import StockGone, products_lock
+from artisans.core.idempotency import effect_record
 from artisans.core.money import MAX_MINOR, PPM, Money
 from artisans.core.transactions import atomic_with_retry
 from carts.models import Cart, CartStatus
@@ -90,6 +91,7 @@ def cart_checkout(
     payment = payment_start(placed, method=method, store=store, is_held=True)
     cart.status, cart.order, cart.draft = CartStatus.ORDERED, placed.order, {}
     cart.save(update_fields=["status", "order", "draft", "updated_at"])
+    effect_record(f"order:{placed.order.pk}")
     return Checkout(placed, payment, is_new=True)
 
 
@@ -116,6 +118,7 @@ def order_create(
         assertions=assertions,
     )
     payment = payment_start(placed, method=method, store=store, is_held=True) if method else None
+    effect_record(f"order:{placed.order.pk}")
     return Checkout(placed, payment, is_new=True)
 
 
@@ -164,5 +167,9 @@ def place(
 
 
 def earlier_checkout(cart: Cart) -> Checkout:
-    order = Order.objects.get(cart=cart)
+    return checkout_of(Order.objects.get(cart=cart))
+
+
+def checkout_of(order: Order) -> Checkout:
+    """What a checkout led to, read again."""
     return Checkout(placed_of(order), latest_payment(order), is_new=False)

@@ -9,6 +9,7 @@ from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.selectors import products_by_id
 from artisans.core.errors import InvalidInput, Missing
+from artisans.core.idempotency import effect_record
 from artisans.core.tokens import hash_secret, new_secret
 from carts.errors import NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
 from carts.models import Cart, CartItem, CartStatus
@@ -80,6 +81,7 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
         if old := have.get(item.product_id):
             item.pk = old.pk  # the row that was there was changed
         have[item.product_id] = item
+    effect_record(f"cart:{cart.pk}")
     return FilledCart(cart, list(have.values()))
 
 

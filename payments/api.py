@@ -10,7 +10,9 @@ from rest_framework.response import Response
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
+from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import Missing
+from artisans.core.idempotency import effect_id
 from orders.selectors import orders_visible_to, store_rules
 from payments.models import Payment, ProviderCall
 from payments.selectors import payments_visible_to
@@ -18,10 +20,17 @@ from payments.serializers import ConfirmIn, ExpandIn, IntentIn, PaymentOut, paym
 from payments.services.choosing import payment_choose
 from payments.services.methods import payment_pay
 from payments.services.payments import method_read
-from payments.services.remote import payment_action
+from payments.services.remote import payment_action, payment_reach
 
 
-class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]):
+def payment_replay(request: Request, reference: str) -> Response:
+    payment = Payment.objects.select_related("order").get(pk=effect_id(reference))
+    return Response(reached_out(payment_reach(payment)), status=201)
+
+
+class PaymentViewSet(
+    ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
+):
     permission_classes = (IsSomebody,)
     serializer_class = PaymentOut
     pagination_class = NewestFirst
@@ -41,6 +50,7 @@ class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         payment = self.get_object() if wish.get("expand") else payment
         return Response(payment_out(payment, payment.order, store_rules(), action))
 
+    @limited("confirms")
     @action(detail=False, methods=["post"])
     def confirm(self, request: Request) -> Response:
         """Pay with a saved method or a token of the provider's script; asked again after success, the same answer.
@@ -68,6 +78,8 @@ class PaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
             raise Missing("There is no such payment.")
         return payment
 
+    @limited("intents")
+    @idempotent(replay=payment_replay)
     @action(detail=False, methods=["post"])
     def intents(self, request: Request) -> Response:
         """Pay an order: answers 201 with a new payment, 200 with the open one of the same method."""

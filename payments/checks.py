@@ -40,7 +40,7 @@ def always() -> Iterator[CheckMessage]:
         yield Error(
             "Test card numbers are accepted beside a live key.",
             hint="Unset ALLOW_TEST_CARDS, or use a key that begins with sk_test_.",
-            id="alley.E039",
+            id="alley.E029",
         )
     if settings.PAYPAL_MODE not in MODES:
         yield Error(
@@ -70,6 +70,12 @@ def production() -> Iterator[CheckMessage]:
             f"{', '.join(wrong_bases)} leads to somebody else than the provider.",
             hint="Unset it; the sandbox is for development only.",
             id="alley.E034",
+        )
+    if settings.PAYPAL_CA_FILE:
+        yield Error(
+            "Messages of PayPal would be trusted by a root that is not public.",
+            hint="Unset PAYPAL_CA_FILE; the sandbox is for development only.",
+            id="alley.E039",
         )
     if settings.STRIPE_SECRET_KEY and not settings.STRIPE_WEBHOOK_SECRETS:
         yield Error(

@@ -15,6 +15,8 @@ from django.db import connection
 
 from payments.methods import BY_HAND, SPECS, PaymentMethod, Provider
 from payments.providers.base import Capability, PaymentProvider, Unknown
+from payments.providers.paypal_config import PayPalConfig
+from payments.providers.paypal_provider import PayPalProvider
 from payments.providers.stripe_link import StripeConfig
 from payments.providers.stripe_provider import StripeProvider
 
@@ -41,7 +43,28 @@ def stripe() -> StripeProvider | None:
     )
 
 
-BUILDERS: dict[str, Callable[[], PaymentProvider | None]] = {Provider.STRIPE: stripe}
+def paypal() -> PayPalProvider | None:
+    if not settings.PAYPAL_CLIENT_ID:
+        return None
+    return PayPalProvider(
+        PayPalConfig(
+            client_id=settings.PAYPAL_CLIENT_ID,
+            client_secret=settings.PAYPAL_CLIENT_SECRET,
+            mode=settings.PAYPAL_MODE,
+            webhook_id=settings.PAYPAL_WEBHOOK_ID,
+            api_base=settings.PAYPAL_API_BASE,
+            cert_hosts=tuple(settings.PAYPAL_CERT_HOSTS),
+            payee=settings.PAYPAL_PAYEE,
+            verify_by_call=settings.PAYPAL_VERIFY_BY_CALL,
+            ca_file=settings.PAYPAL_CA_FILE,
+        )
+    )
+
+
+BUILDERS: dict[str, Callable[[], PaymentProvider | None]] = {
+    Provider.STRIPE: stripe,
+    Provider.PAYPAL: paypal,
+}
 
 
 @once

@@ -28,7 +28,8 @@ PROCESSES = {
     "worker": f"{PYTHON} celery --quiet -A artisans worker -P threads -c 2 -B --loglevel INFO"
     " --without-gossip --without-mingle --without-heartbeat",
     "sandbox": f"{PYTHON} sandbox --port $SANDBOX_PORT --state var/sandbox"
-    " --webhook-url http://127.0.0.1:$PORT/payments/webhooks/stripe --webhook-secret $STRIPE_WEBHOOK_SECRET",
+    " --webhook-url http://127.0.0.1:$PORT/payments/webhooks/stripe --webhook-secret $STRIPE_WEBHOOK_SECRET"
+    " --paypal-webhook-url http://127.0.0.1:$PORT/payments/webhooks/paypal --paypal-webhook-id $PAYPAL_WEBHOOK_ID",
 }
 SANDBOX_ABOVE = 4111  # its port is the shop's and this many more, so that two shops keep apart
 PATIENCE = 180  # seconds for the processes to become ready
@@ -47,7 +48,7 @@ WELCOME = """
                    admin@demo.test      may do everything
     with password  demo-alley-1
 
-    pay by card with 4242 4242 4242 4242, any date to come, any code; no money moves
+    pay by card with 4242 4242 4242 4242, any date to come, any code, or with PayPal; no money moves
 """
 
 
@@ -105,6 +106,13 @@ def providers(sandbox: str) -> dict[str, str]:
         "STRIPE_API_BASE": url,
         "STRIPE_JS_URL": f"{url}/v3/",
         "ALLOW_TEST_CARDS": "true",
+        "PAYPAL_CLIENT_ID": "sandbox",
+        "PAYPAL_CLIENT_SECRET": "sandbox",
+        "PAYPAL_MODE": "sandbox",
+        "PAYPAL_WEBHOOK_ID": "5GP028458E2496506",
+        "PAYPAL_API_BASE": url,
+        "PAYPAL_CERT_HOSTS": url.removeprefix("http://"),
+        "PAYPAL_CA_FILE": str(ROOT / "var/sandbox/paypal/ca.pem"),
     }
 
 

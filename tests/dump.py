@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import apps
 
-LABELS = ("accounts", "audit", "carts", "catalog", "notifications", "orders", "payments")
+LABELS = ("accounts", "audit", "carts", "catalog", "core", "notifications", "orders", "payments")
 
 
 def dump() -> dict[str, list[dict[str, Any]]]:

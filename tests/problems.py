@@ -16,7 +16,9 @@ def problem(response: Any, status: int | tuple[int, ...] = 400, code: str = "") 
     assert body["request_id"] == response["X-Request-Id"]
     assert body["type"].endswith(f"#{body['code']}")
     assert body["detail"]
-    assert body["retryable"] in {429: (True, False), 503: (True,)}.get(response.status_code, (False,))
+    assert body["retryable"] in {409: (True, False), 429: (True, False), 503: (True,)}.get(
+        response.status_code, (False,)
+    )
     for error in body.get("errors", []):
         assert set(error) == {"pointer", "code", "detail"}, error
         assert error["pointer"] == "" or error["pointer"].startswith("/")

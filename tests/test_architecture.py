@@ -2,7 +2,9 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import current_app
@@ -11,8 +13,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import models
 from django.db.models.fields.related import RelatedField
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.views import APIView
 
 from artisans.audit.services import Action
+from artisans.core.api_views import ApiView
 from orders.statuses import ORDER_TRANSITIONS, PARCEL_TRANSITIONS, OrderStatus, ParcelStatus
 from payments.methods import BY_HAND, SPECS, PaymentMethod
 from payments.providers.manual_provider import BUILDERS
@@ -128,6 +133,27 @@ def test_every_audit_action_is_used():
     )
     for action in Action:
         assert f"Action.{action.name}" in text, action
+
+
+def test_every_post_of_the_api_takes_idempotency_keys():
+    """Webhooks have an inbox of their own."""
+    posts = [view for view in api_views(get_resolver().url_patterns) if takes_posts(view)]
+    assert len(posts) > 5
+    for view in posts:
+        assert issubclass(view.cls, ApiView), view.cls
+        assert view.cls.takes_idempotency_keys or "webhook" in view.cls.__name__.lower(), view.cls
+
+
+def api_views(patterns: list[URLPattern | URLResolver]) -> Iterator[Any]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from api_views(pattern.url_patterns)
+        elif issubclass(getattr(pattern.callback, "cls", object), APIView):
+            yield pattern.callback
+
+
+def takes_posts(view: Any) -> bool:
+    return "post" in (getattr(view, "actions", None) or dir(view.cls))
 
 
 def test_no_float_arithmetic_on_money():

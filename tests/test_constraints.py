@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
+from artisans.core.idempotency import Ask, key_claim
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from orders.models import Order
@@ -40,6 +41,9 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "stock_move_kind_known": ("catalog.StockMove", {"kind": "lost"}),
     "stock_move_once_per_line_and_kind": ("catalog.StockMove", {"order_line": "first"}),
     "stock_move_moves_something": ("catalog.StockMove", {"quantity": 0}),
+    "idempotency_key_once_per_principal_and_route": ("core.IdempotencyKey", {"key": "key-1"}),
+    "idempotency_state_known": ("core.IdempotencyKey", {"state": "x"}),
+    "idempotency_done_has_answer": ("core.IdempotencyKey", {"state": "done"}),
     "mail_state_known": ("notifications.Notification", {"state": "x"}),
     "mail_sent_has_time": ("notifications.Notification", {"state": "sent"}),
     "store_rules_one_row": ("orders.StoreRules", {"id": 2}),
@@ -113,6 +117,10 @@ def world(shopper, staff, bowl, scarf, store) -> Order:
     cart_items_add(principal=mine, cart_id=old.pk, adds={bowl.pk: 1, scarf.pk: 1})
     Cart.objects.filter(pk=old.pk).update(status="ORDERED", order=payment.order)
     cart_open(mine)
+    for key in ("key-1", "key-2"):
+        key_claim(
+            Ask(principal=f"user:{shopper.pk}", route="POST api_order-list", key=key, fingerprints=("0",))
+        )
     payment.order.refresh_from_db()
     return payment.order
 

@@ -9,6 +9,7 @@ from knox.settings import knox_settings
 from artisans.accounts.models import AuthToken, User, normal_email
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import Conflict, DomainError, InvalidInput
+from artisans.core.idempotency import effect_record
 
 
 class EmailTaken(Conflict):
@@ -42,6 +43,7 @@ def user_register(*, email: str, password: str, name: str = "") -> User:
             user.save(force_insert=True)
             EmailAddress.objects.create(user=user, email=user.email, primary=True)
             audit_record(actor=user, action=Action.ACCOUNT_REGISTER, target=user)
+            effect_record(f"user:{user.pk}")
     except IntegrityError as error:
         raise EmailTaken from error
     return user

@@ -3,11 +3,13 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from artisans.accounts.models import AuthToken
+from artisans.core.idempotency import keys_purge
 
 
 @shared_task(name="accounts.purge")
 def purge_task() -> None:
-    """Expired tokens and sessions are dead weight."""
+    """Expired tokens and sessions are dead weight; kept answers tell about people."""
     now = timezone.now()
     AuthToken.objects.filter(expiry__lt=now).delete()
     Session.objects.filter(expire_date__lt=now).delete()
+    keys_purge()

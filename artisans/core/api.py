@@ -19,6 +19,7 @@ from rest_framework.response import Response
 
 from artisans.core.errors import (
     Conflict,
+    ContradictsEarlier,
     Declined,
     DomainError,
     Forbidden,
@@ -28,7 +29,6 @@ from artisans.core.errors import (
     NotNow,
     TooMany,
 )
-from artisans.core.limits import RateLimited
 from artisans.core.middleware import request_id
 from artisans.core.money import AMOUNT
 
@@ -40,6 +40,7 @@ STATUS_OF: tuple[tuple[type[DomainError], int], ...] = (
     (Missing, 404),
     (Gone, 410),
     (Conflict, 409),
+    (ContradictsEarlier, 422),
     (TooMany, 429),
     (Declined, 402),
     (NotNow, 503),
@@ -179,7 +180,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         status = status_of(error)
         body = problem(status, error.code, error.detail, title=error.title, extra=error.extra)
         response = as_problem(body | {"retryable": error.retryable}, status)
-        if isinstance(error, RateLimited):
+        if error.wait:
             response["Retry-After"] = str(error.wait)
         return response
     if isinstance(error, Http404):

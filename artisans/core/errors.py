@@ -4,11 +4,15 @@ from typing import Any
 
 
 class DomainError(Exception):
-    """Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client."""
+    """Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client.
+
+    `wait`: seconds after which it makes sense to ask again; 0 when waiting does not help.
+    """
 
     code = "error"
     title = "Something went wrong"
     retryable = False
+    wait = 0
 
     def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
         super().__init__(detail)
@@ -49,6 +53,13 @@ class Conflict(DomainError):
 
     code = "conflict"
     title = "This cannot be done now"
+
+
+class ContradictsEarlier(DomainError):
+    """It does not fit what was sent before under the same name (422)."""
+
+    code = "contradicts_earlier"
+    title = "This does not fit an earlier request"
 
 
 class TooMany(DomainError):

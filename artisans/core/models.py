@@ -29,3 +29,47 @@ def one_of(field: str, values: list[str], *, name: str) -> models.CheckConstrain
 
 def iso_currency(name: str) -> models.CheckConstraint:
     return models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name=name)
+
+
+class IdempotencyState(models.TextChoices):
+    RUNNING = "running", "Running"
+    DONE = "done", "Answered"
+
+
+class IdempotencyKey(models.Model):
+    """What a client asked for under an Idempotency-Key, and the answer it got: kept for a day.
+
+    While the work runs `lease_until` names who does it. `effect` is what the work wrote, such as "order:<id>", in the
+    transaction of that work. `body` is JSON without credentials, `fingerprint` a keyed hash of the request without
+    card data.
+    """
+
+    principal = models.CharField(max_length=80)
+    route = models.CharField(max_length=100)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    state = models.CharField(max_length=7, choices=IdempotencyState, default=IdempotencyState.RUNNING)
+    lease_until = models.DateTimeField()
+    effect = models.CharField(max_length=100, blank=True)
+    status_code = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["principal", "route", "key"], name="idempotency_key_once_per_principal_and_route"
+            ),
+            one_of("state", IdempotencyState.values, name="idempotency_state_known"),
+            models.CheckConstraint(
+                condition=models.Q(state="done", status_code__isnull=False)
+                | (~models.Q(state="done") & models.Q(status_code__isnull=True)),
+                name="idempotency_done_has_answer",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"

@@ -19,6 +19,18 @@ def client_address(request: HttpRequest) -> str:
     return forwarded[-proxies]
 
 
+def client_line(request: HttpRequest) -> str:
+    """The address of an IPv4 client, the /64 of an IPv6 one: what one line has, however often it changes addresses."""
+    text = client_address(request)
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv4Address):
+        return text
+    return str(ipaddress.ip_network(f"{address.exploded}/64", strict=False))
+
+
 def network_hash(request: HttpRequest) -> str:
     """One value per /24 (IPv4) or /48 (IPv6), keyed, so that no address is kept."""
     try:

@@ -10,7 +10,7 @@ from payments.providers.base import (
     RemoteSetup,
     SaveRequest,
 )
-from payments.providers.stripe_link import StripeLink, is_replay, row_of
+from payments.providers.stripe_link import StripeLink, Stuck, row_of
 from payments.providers.stripe_objects import id_of, method_of, setup_of
 from payments.providers.stripe_reading import PAGE, rows_of
 from payments.providers.stripe_requests import customer_params, setup_params
@@ -35,10 +35,11 @@ class StripeCards:
 
     def save_start(self, ask: SaveRequest) -> RemoteSetup:
         params = setup_params(ask, self._customer_of(ask))
-        made = self._link.ask(lambda api: api.v1.setup_intents.create(params, {"idempotency_key": ask.key}))
-        if is_replay(made):
-            return self.save_read(made.id)
-        return self._link.ask(lambda _: setup_of(row_of(made)))
+        return self._link.act(
+            lambda api: api.v1.setup_intents.create(params, {"idempotency_key": ask.key}),
+            setup_of,
+            self.save_read,
+        )
 
     def save_read(self, setup_id: str) -> RemoteSetup:
         if not SETUP_ID.fullmatch(setup_id):
@@ -52,8 +53,10 @@ class StripeCards:
         """The bank is asked whether the card may be saved; one that wants the buyer for that is Refused."""
         self._check_owner(token, ask.customer_id)
         params = setup_params(ask, self._customer_of(ask), token)
-        setup = self._link.ask(
-            lambda api: setup_of(row_of(api.v1.setup_intents.create(params, {"idempotency_key": ask.key})))
+        setup = self._link.act(
+            lambda api: api.v1.setup_intents.create(params, {"idempotency_key": ask.key}),
+            setup_of,
+            self.save_read,
         )
         if setup.method is None:
             raise Refused("authentication_required", decline=DeclineGroup.AUTHENTICATION)
@@ -61,6 +64,8 @@ class StripeCards:
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         """Cards. A customer who is gone has none."""
+        if not customer_id:
+            return []
         try:
             return self._link.ask(
                 lambda api: [
@@ -76,12 +81,12 @@ class StripeCards:
             raise
 
     def detach(self, method_id: str, key: str) -> None:
-        """What Stripe refuses is looked at: a method that belongs to nobody is forgotten already."""
+        """What did not work is looked at: a method that belongs to nobody is forgotten already."""
         if not METHOD_ID.fullmatch(method_id):
             return
         try:
             self._link.ask(lambda api: api.v1.payment_methods.detach(method_id, {}, {"idempotency_key": key}))
-        except Refused:
+        except (Refused, Stuck):
             if self._owner_of(method_id):
                 raise
 

@@ -10,7 +10,7 @@ from stripe import StripeObject
 from artisans.core.scrub import scrub
 from payments.providers.base import NotThere, ProviderError, Refused, RemotePayment, Unknown
 from payments.providers.stripe_declines import group_of
-from payments.providers.stripe_objects import payment_of
+from payments.providers.stripe_objects import Row, payment_of
 
 API_VERSION: Final = "2026-10-28.endive"
 BASES = ("api", "connect", "files", "meter_events")
@@ -75,6 +75,22 @@ class StripeLink:
             trouble = Unknown("unreadable", f"{type(error).__name__}: {scrub(str(error))[:200]}")
         raise trouble
 
+    def act(
+        self,
+        send: Callable[[stripe.StripeClient], StripeObject],
+        told: Callable[[Row], T],
+        anew: Callable[[str], T],
+    ) -> T:
+        """Send what has an effect. The kept answer to an earlier try may be out of date: then it is read `anew`."""
+
+        def both(api: stripe.StripeClient) -> tuple[str, T | None]:
+            made = send(api)
+            row = row_of(made)
+            return str(row["id"]), None if is_replay(made) else told(row)
+
+        object_id, fresh = self.ask(both)
+        return anew(object_id) if fresh is None else fresh
+
 
 def addresses(base: str) -> Any:
     return dict.fromkeys(BASES, base) if base else {}
@@ -108,7 +124,7 @@ def trouble_of(error: stripe.StripeError) -> ProviderError:
         case stripe.APIConnectionError():
             return Unknown("no_answer", detail, is_outage=True)
         case stripe.RateLimitError():
-            return Unknown("rate_limit", detail, retry_after=wait_of(error))
+            return Unknown(code or "rate_limit", detail, retry_after=wait_of(error))
         case stripe.AuthenticationError() | stripe.PermissionError():
             return Unknown("key_refused", detail)
         case stripe.IdempotencyError() if code not in UNSETTLED:
@@ -119,7 +135,7 @@ def trouble_of(error: stripe.StripeError) -> ProviderError:
     return kind(code or f"http_{error.http_status}", detail, retry_after=wait_of(error))
 
 
-def refusal_of(said: Mapping[str, Any], code: str, detail: str, *, status: int | None) -> Refused:
+def refusal_of(said: Row, code: str, detail: str, *, status: int | None) -> Refused:
     if code == "resource_missing" and said.get("param") not in NAMED:
         return NotThere(code, detail)
     is_decline = said.get("type") == "card_error"
@@ -127,13 +143,13 @@ def refusal_of(said: Mapping[str, Any], code: str, detail: str, *, status: int |
     return Refused(code, detail, decline=decline, remote=remote_in(said))
 
 
-def error_in(error: stripe.StripeError) -> Mapping[str, Any]:
+def error_in(error: stripe.StripeError) -> Row:
     body = error.json_body
     said = body.get("error") if isinstance(body, Mapping) else None
     return said if isinstance(said, Mapping) else {}
 
 
-def remote_in(said: Mapping[str, Any]) -> RemotePayment | None:
+def remote_in(said: Row) -> RemotePayment | None:
     """The intent as it is after the refusal, when the error shows it."""
     try:
         return payment_of(said["payment_intent"])

@@ -78,9 +78,14 @@ def payment_of(
     refunds: Iterable[Row] = (),
     disputes: Iterable[Row] = (),
 ) -> RemotePayment:
-    """A PaymentIntent. `charges`: all of it; by default its latest one, as far as it is expanded."""
+    """A PaymentIntent. `charges`: all of it; by default its latest one, as far as it is expanded.
+
+    Errors: also ValueError when they do not account for the money that the intent received.
+    """
     expect(intent, "payment_intent")
     charges = charges_in(intent) if charges is None else charges
+    if captured_in(charges) != intent.get("amount_received", 0):
+        raise ValueError("The charges are not the whole of what was received.")
     status = intent_status(intent)
     error = intent.get("last_payment_error") or {}
     code, decline_code = error.get("code") or "", error.get("decline_code") or ""
@@ -125,6 +130,10 @@ def is_captured(charge: Row) -> bool:
     return bool(charge["status"] == "succeeded" and charge["captured"])
 
 
+def captured_in(charges: Iterable[Row]) -> int:
+    return sum(charge["amount_captured"] for charge in charges if is_captured(charge))
+
+
 def capture_of(charge: Row) -> Capture:
     return Capture(charge["id"], from_stripe(charge["amount_captured"], charge["currency"]))
 
@@ -141,7 +150,7 @@ def saved_in(intent: Row, charges: Sequence[Row]) -> RemoteMethod | None:
     return card_of(paid["payment_method"], customer, details["card"])
 
 
-def session_of(session: Row, intent: RemotePayment | None) -> RemotePayment:
+def session_of(session: Row, intent: RemotePayment | None = None) -> RemotePayment:
     """A Checkout Session with the intent that it has since the buyer first tried to pay."""
     expect(session, "checkout.session")
     status = session_status(session, intent)

@@ -11,6 +11,7 @@ from payments.providers.base import (
     CreateRequest,
     NotThere,
     PaymentProvider,
+    ProviderError,
     ProviderEvent,
     RefundRequest,
     Refused,
@@ -22,7 +23,7 @@ from payments.providers.base import (
     SaveRequest,
 )
 from payments.providers.stripe_cards import StripeCards
-from payments.providers.stripe_link import StripeConfig, StripeLink, Stuck, is_replay, row_of
+from payments.providers.stripe_link import StripeConfig, StripeLink, Stuck, row_of
 from payments.providers.stripe_objects import payment_of, refund_of, session_of
 from payments.providers.stripe_reading import StripeReading
 from payments.providers.stripe_requests import (
@@ -37,6 +38,8 @@ INTENT_ID = re.compile(r"pi_\w{1,250}", re.ASCII)
 SESSION_ID = re.compile(r"cs_\w{1,250}", re.ASCII)
 REFUND_ID = re.compile(r"(?:re|pyr)_\w{1,250}", re.ASCII)
 PAYABLE = {RemoteStatus.OPEN, RemoteStatus.APPROVED, RemoteStatus.FAILED}
+UNEXPECTED = "payment_intent_unexpected_state"
+MOVING = {RemoteStatus.PROCESSING, RemoteStatus.SUCCEEDED}
 
 
 class StripeProvider(PaymentProvider):
@@ -57,31 +60,29 @@ class StripeProvider(PaymentProvider):
     def create(self, ask: CreateRequest) -> RemotePayment:
         params = intent_params(ask, self._customer_for(ask))
         try:
-            made = self._link.ask(
-                lambda api: api.v1.payment_intents.create(params, {"idempotency_key": ask.key})
+            return self._link.act(
+                lambda api: api.v1.payment_intents.create(params, {"idempotency_key": ask.key}),
+                payment_of,
+                self.read,
             )
         except Stuck:
             if found := self._reading.intent_of_call(ask.key):
                 return found
             raise
-        if is_replay(made):
-            return self.read(made.id)
-        return self._link.ask(lambda _: payment_of(row_of(made)))
 
     def create_hosted(self, ask: CreateRequest) -> RemotePayment:
         """An end outside of 30 minutes to 24 hours from now is not Stripe's to keep: then it is 24 hours."""
         params = session_params(ask, self._customer_for(ask))
         try:
-            made = self._link.ask(
-                lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": ask.key})
+            return self._link.act(
+                lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": ask.key}),
+                session_of,
+                self.read,
             )
         except Stuck:
             if found := self._reading.session_of_call(ask.key):
                 return found
             raise
-        if is_replay(made):
-            return self.read(made.id)
-        return self._link.ask(lambda _: session_of(row_of(made), None))
 
     def _customer_for(self, ask: CreateRequest) -> str:
         """A method can only be saved for a customer; the first time there is none yet."""
@@ -106,15 +107,15 @@ class StripeProvider(PaymentProvider):
     # ---- going on ------------------------------------------------------------------------------------------------
 
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
-        """An intent is cancelled, a session expired. Refused only when it can still be paid."""
+        """An intent is cancelled, a session expired. An error only when it can still be paid."""
         try:
             self._end(object_id, key)
         except NotThere:
             raise
-        except Refused as refusal:
+        except (Refused, Stuck):
             now = self.read(object_id)
             if now.status in PAYABLE:
-                raise refusal from None
+                raise
             return now
         return self.read(object_id)
 
@@ -129,30 +130,49 @@ class StripeProvider(PaymentProvider):
             raise NotThere("no_such_object")
 
     def confirm(self, ask: ConfirmRequest) -> RemotePayment:
-        """Pay with a saved card; the buyer is there. The amount is the intent's and cannot be changed here."""
+        """Pay with a saved card; the buyer is there. The amount is the intent's and cannot be changed here.
+
+        What is paid already, or under way, is returned as it is.
+        """
         if not INTENT_ID.fullmatch(ask.object_id):
             raise Refused("not_confirmable", "Only a PaymentIntent can be confirmed.")
         params = confirm_params(ask)
-        done = self._link.ask(
-            lambda api: api.v1.payment_intents.confirm(ask.object_id, params, {"idempotency_key": ask.key})
-        )
-        if is_replay(done):
-            return self.read(done.id)
-        return self._link.ask(lambda _: payment_of(row_of(done)))
+        try:
+            return self._link.act(
+                lambda api: api.v1.payment_intents.confirm(
+                    ask.object_id, params, {"idempotency_key": ask.key}
+                ),
+                payment_of,
+                self.read,
+            )
+        except Refused as refusal:
+            if refusal.code != UNEXPECTED:
+                raise
+            return self._moving(ask.object_id, refusal)
+        except Stuck as stuck:
+            return self._moving(ask.object_id, stuck)
+
+    def _moving(self, object_id: str, trouble: ProviderError) -> RemotePayment:
+        """The payment when its money moves or has moved, in spite of the trouble; else the trouble is raised."""
+        now = self.read(object_id)
+        if now.status not in MOVING:
+            raise trouble
+        return now
 
     # ---- money back ----------------------------------------------------------------------------------------------
 
     def refund(self, ask: RefundRequest) -> RemoteRefund:
         params = refund_params(ask)
         try:
-            made = self._link.ask(lambda api: api.v1.refunds.create(params, {"idempotency_key": ask.key}))
+            return self._link.act(
+                lambda api: api.v1.refunds.create(params, {"idempotency_key": ask.key}),
+                refund_of,
+                lambda refund_id: self.read_refund(refund_id, currency=ask.amount.currency),
+            )
         except Stuck:
             if found := self._reading.refund_of_call(ask):
                 return found
             raise
-        if is_replay(made):
-            return self.read_refund(made.id, currency=ask.amount.currency)
-        return self._link.ask(lambda _: refund_of(row_of(made)))
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
         if not REFUND_ID.fullmatch(refund_id):

@@ -12,6 +12,7 @@ from payments.providers.base import RefundRequest, RemotePayment, RemoteRefund
 from payments.providers.stripe_link import StripeLink, row_of
 from payments.providers.stripe_objects import (
     Row,
+    captured_in,
     charges_in,
     id_of,
     is_captured,
@@ -138,8 +139,7 @@ def whole(api: stripe.StripeClient, intent: Row, disputes: Disputes | None = Non
 def all_charges(api: stripe.StripeClient, intent: Row) -> Sequence[Row]:
     """The latest charge says all, unless it does not account for the money that the intent received."""
     charges = charges_in(intent)
-    taken = sum(charge["amount_captured"] for charge in charges if is_captured(charge))
-    if taken == intent.get("amount_received", 0):
+    if captured_in(charges) == intent.get("amount_received", 0):
         return charges
     listing = api.v1.charges.list({"payment_intent": intent["id"], "limit": PAGE, "expand": ["data.refunds"]})
     return list(rows_of(listing))

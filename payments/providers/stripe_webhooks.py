@@ -205,7 +205,7 @@ def careful(read: Callable[[], Any]) -> Any:
     """A value that may be missing or senseless: then None."""
     try:
         return read()
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):  # the last two: a year without end
         return None
 
 

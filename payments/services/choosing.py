@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from artisans.accounts.models import User
+from artisans.core.idempotency import effect_record
 from orders.models import Order
 from orders.selectors import order_lock, store_rules
 from orders.services import placed_of
@@ -80,7 +81,9 @@ def choose_now(
         payment_move(
             current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer"
         )
-    return payment_start(placed_of(order), method=method, store=store_rules(), actor=actor), True
+    payment = payment_start(placed_of(order), method=method, store=store_rules(), actor=actor)
+    effect_record(f"payment:{payment.pk}")
+    return payment, True
 
 
 def try_again(payment: Payment, order: Order, actor: User | None) -> None:

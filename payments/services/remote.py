@@ -28,6 +28,7 @@ from payments.models import CallState, Operation, Payment, PaymentMethodInfo, Pr
 from payments.providers.base import (
     Action,
     Capability,
+    NotThere,
     Refused,
     RemotePayment,
     RemoteStatus,
@@ -117,7 +118,10 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reache
     asked = object_id or payment.provider_payment_id
     if not asked:
         return finish(Reached(payment))
-    remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
+    try:
+        remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
+    except NotThere:
+        return finish(Reached(object_forgotten(payment_id, asked)))
     payment_record(payment_id=payment_id, remote=remote, cause=cause)
     payment = fresh(payment_id)
     if remote.status == RemoteStatus.APPROVED and payment.status in OPEN and payment.order.balance_due:
@@ -126,6 +130,17 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reache
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
     )
     return finish(Reached(payment, action=action))
+
+
+@transaction.atomic
+def object_forgotten(payment_id: UUID, object_id: str) -> Payment:
+    """The provider let an object go that nobody paid: the payment goes on with another one, if the buyer wants to."""
+    payment, _ = payment_lock(payment_id)
+    if payment.status in OPEN and payment.provider_payment_id == object_id:
+        payment.provider_payment_id = None
+        plan_check(payment)
+        payment.save(update_fields=["provider_payment_id", "checks", "next_check_at", "updated_at"])
+    return payment
 
 
 def finish(reached: Reached) -> Reached:

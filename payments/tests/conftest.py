@@ -3,13 +3,17 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from payments.models import Payment
+from payments.providers.stripe_link import StripeConfig
+from payments.providers.stripe_provider import StripeProvider
 from payments.registry import configured
+from payments.tests.stripe_talk import SECRET
 from sandbox.__main__ import build
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, Receiver
@@ -87,6 +91,68 @@ def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
     configured.cache_clear()
 
 
+class PayPal(Control):
+    """The sandbox as PayPal."""
+
+    def __init__(self, url: str, post: "Receiver") -> None:
+        super().__init__(url)
+        self.post_box = post
+
+    def approve(self, payment: Payment, buyer: str = "pays") -> Any:
+        """The buyer agrees on PayPal's page."""
+        order = Payment.objects.values_list("provider_payment_id", flat=True).get(pk=payment.pk)
+        return self.post("paypal/approve", order=order, buyer=buyer)
+
+    def cents(self, effect: str) -> list[int]:
+        """Minor units of every effect of this kind that really happened: the independent witness."""
+        return [row["amount"] for row in self.journal(effect, face="paypal")]
+
+    def events(self, *kinds: str) -> list[tuple[dict[str, str], bytes]]:
+        self.post("webhooks/send")
+        return [
+            (headers, body)
+            for headers, body in self.post_box.raw
+            if not kinds or json.loads(body)["event_type"] in kinds
+        ]
+
+
+class PlainReceiver(Receiver):
+    """Takes what it gets; the shop checks the signatures."""
+
+    def take(self, handler: Any) -> None:
+        self.raw.append(
+            (dict(handler.headers.items()), handler.rfile.read(int(handler.headers["Content-Length"])))
+        )
+        handler.send_response(200)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+
+PAYPAL_WEBHOOK_ID = "5GP028458E2496506"
+
+
+@pytest.fixture
+def paypal(sandbox_server: Server, settings: Any, tmp_path: Path) -> Iterator[PayPal]:
+    """PayPal without objects and faults, and a shop that is its client; webhooks are held until `events()`."""
+    url = sandbox_server.base_url
+    ca_file = tmp_path / "ca.pem"
+    settings.PAYPAL_CLIENT_ID = settings.PAYPAL_CLIENT_SECRET = "sandbox"
+    settings.PAYPAL_WEBHOOK_ID = PAYPAL_WEBHOOK_ID
+    settings.PAYPAL_API_BASE = url
+    settings.PAYPAL_CERT_HOSTS = [url.removeprefix("http://")]
+    settings.PAYPAL_CA_FILE = str(ca_file)
+    sandbox_server.program.store.table("endpoint").clear()
+    with PlainReceiver() as receiver:
+        made = PayPal(url, receiver)
+        made.post("reset")
+        made.post("settings", async_seconds=3600)
+        made.post("paypal/endpoint", url=receiver.url, webhook_id=PAYPAL_WEBHOOK_ID)
+        made.post("webhooks", mode="hold")
+        ca_file.write_text(made.get("paypal/ca")["pem"])
+        yield made
+    configured.cache_clear()
+
+
 @pytest.fixture
 def deliver() -> Callable[..., list[int]]:
     """Hand webhooks to the shop as the provider posts them; answers with the shop's statuses."""
@@ -105,3 +171,26 @@ def deliver() -> Callable[..., list[int]]:
         return answers
 
     return post
+
+
+# ---- the adapter alone, without the shop ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sandbox(sandbox_server: Server) -> Control:
+    """The sandbox without objects, faults and endpoints; later things wait for `later()`."""
+    sandbox_server.program.store.table("endpoint").clear()
+    control = Control(sandbox_server.base_url)
+    control.post("reset")
+    control.post("settings", async_seconds=3600)
+    return control
+
+
+@pytest.fixture
+def stripe_config(sandbox: Control) -> StripeConfig:
+    return StripeConfig("sk_test_sandbox", "pk_test_sandbox", (SECRET,), sandbox.url, read_timeout=2)
+
+
+@pytest.fixture
+def adapter(stripe_config: StripeConfig) -> StripeProvider:
+    return StripeProvider(stripe_config)

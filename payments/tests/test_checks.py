@@ -18,6 +18,7 @@ GOOD = {
     "PAYPAL_MODE": "live",
     "PAYPAL_WEBHOOK_ID": "WH-1",
     "PAYPAL_API_BASE": "",
+    "PAYPAL_CA_FILE": "",
     "MANUAL_WEBHOOK_SECRETS": ["bank_feed_0123456789"],
     "ALLOW_TEST_CARDS": False,
 }
@@ -31,7 +32,8 @@ BAD = {
     "alley.E036": {"PAYPAL_WEBHOOK_ID": ""},
     "alley.E037": {"STRIPE_PUBLISHABLE_KEY": ""},
     "alley.E038": {"MANUAL_WEBHOOK_SECRETS": ["whsec_sample_0123456789"]},
-    "alley.E039": {"ALLOW_TEST_CARDS": True},
+    "alley.E039": {"PAYPAL_CA_FILE": "var/sandbox/paypal/ca.pem"},
+    "alley.E029": {"ALLOW_TEST_CARDS": True},
 }
 
 

@@ -292,14 +292,17 @@ class Caller:
         self.connection = HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         self.connection.connect()
 
-    def call(self, method: str, path: str, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, *, key: str = "") -> Answer:
         started = time.monotonic()
         try:
             if self.connection is None:
                 self.connect()
             assert self.connection is not None
             text = json.dumps(body).encode() if body is not None else None
-            self.connection.request(method, path, text, {"Content-Type": "application/json", **self.headers})
+            headers = {"Content-Type": "application/json", **self.headers}
+            if key:
+                headers["Idempotency-Key"] = key
+            self.connection.request(method, path, text, headers)
             response = self.connection.getresponse()
             raw = response.read()
             is_json = "json" in response.headers.get("Content-Type", "")
@@ -312,8 +315,8 @@ class Caller:
                 self.connection = None
         return Answer(answer.status, answer.body, answer.headers, time.monotonic() - started)
 
-    def post(self, path: str, body: Any = None) -> Answer:
-        return self.call("POST", path, body if body is not None else {})
+    def post(self, path: str, body: Any = None, *, key: str = "") -> Answer:
+        return self.call("POST", path, body if body is not None else {}, key=key)
 
 
 def together(jobs: Sequence[Callable[[], R]]) -> list[R]:

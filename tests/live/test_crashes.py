@@ -17,6 +17,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.catalog.models import Product, StockMove
 from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.models import IdempotencyKey
 from artisans.notifications.models import Notification
 from carts.models import Cart, CartStatus
 from orders.models import Order
@@ -119,6 +120,60 @@ def test_killed_after_commit_the_retry_gives_the_same_order(doomed, caller, user
     assert again.body["payment"]["id"] == str(Payment.objects.get().pk)
     assert stock(bowl) == 8
     assert Counter(Notification.objects.values_list("recipient", flat=True)) == {user.email: 1}
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        "carts.api:order_create 1 after",
+        "artisans.core.api_views:conclude 1 before",
+        "artisans.core.api_views:conclude 1 after",
+    ],
+    ids=["before the answer is made", "before the answer is stored", "before the answer is sent"],
+)
+def test_killed_after_commit_the_same_key_gives_the_same_order(doomed, caller, user, bowl, crash):
+    """An order in one call has no cart that would guard it: only the key does."""
+    body, buyer = order_body((bowl, 2)), caller(user)
+    with doomed(crash) as host:
+        assert buyer.at(host.port).post("/orders/", body, key="one").status == 0
+    order = Order.objects.get()
+    again = buyer.post("/orders/", body, key="one")
+    assert (again.status, again.headers["Idempotent-Replayed"]) == (201, "true")
+    assert (again.body["id"], again.body["access_token"]) == (str(order.pk), order.access_token)
+    assert again.body["payment"]["id"] == str(Payment.objects.get().pk)
+    assert Order.objects.count() == 1
+    assert stock(bowl) == 8
+    assert Counter(Notification.objects.values_list("recipient", flat=True)) == {user.email: 1}
+    assert buyer.post("/orders/", order_body((bowl, 1)), key="one").status == 422
+
+
+@pytest.mark.parametrize(
+    "crash", ["artisans.core.api_views:key_claim 1 after", "carts.checkout:effect_record 1 after"]
+)
+def test_killed_before_commit_the_same_key_waits_for_the_lease_and_orders_once(
+    doomed, caller, user, bowl, crash
+):
+    body, buyer = order_body((bowl, 2)), caller(user)
+    with doomed(crash) as host:
+        assert buyer.at(host.port).post("/orders/", body, key="one").status == 0
+    assert Order.objects.count() == 0
+    waiting = buyer.post("/orders/", body, key="one")
+    assert (waiting.status, waiting.body["code"]) == (409, "idempotency_key_in_use")
+    IdempotencyKey.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    answers = [buyer.post("/orders/", body, key="one") for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 201]
+    assert answers[0].body == answers[1].body
+    assert stock(bowl) == 8
+
+
+def test_killed_after_an_item_was_added_the_same_key_adds_no_other(doomed, caller, user, bowl):
+    cart = filled_cart(user, (bowl, 1))
+    path, row, buyer = f"/carts/{cart.pk}/items", {"product_id": str(bowl.pk)}, caller(user)
+    with doomed("carts.api:cart_items_add 1 after") as host:
+        assert buyer.at(host.port).post(path, row, key="one").status == 0
+    again = buyer.post(path, row, key="one")
+    assert (again.status, [item["quantity"] for item in again.body["items"]]) == (201, [2])
+    assert cart.items.get().quantity == 2
 
 
 def test_killed_after_commit_the_page_sent_again_shows_the_order(doomed, shop, user, bowl):

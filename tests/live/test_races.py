@@ -15,6 +15,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from artisans.core.models import IdempotencyKey
 from artisans.notifications.models import Notification
 from carts.models import Cart, CartItem, CartStatus
 from orders.models import Order
@@ -141,6 +142,61 @@ def test_one_account_cannot_hold_more_by_ordering_at_once(caller, buyers):
     goods = [ProductFactory.create(artisan=artisan) for _ in range(12)]
     answers = together([partial(caller(user).post, "/orders/", order_body((thing, 1))) for thing in goods])
     assert statuses(answers) == {201: 2, 429: 10}
+
+
+# ---- one request, sent again -----------------------------------------------------------------------------------
+
+
+def same(answers: list[Answer]) -> str:
+    """The id that all answers with an answer agree on; the others were told to wait."""
+    assert {answer.status for answer in answers} <= {201, 409}
+    for answer in answers:
+        if answer.status == 409:
+            assert (answer.body["code"], answer.headers["Retry-After"]) == ("idempotency_key_in_use", "1")
+    good = [answer for answer in answers if answer.is_good]
+    assert all(answer.body == good[0].body for answer in good)
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in good) == 1
+    return good[0].body["id"]
+
+
+def test_of_fifty_requests_with_one_key_one_has_an_effect(caller, buyers):
+    bowl = ProductFactory.create(stock=100)
+    for number, user in enumerate(buyers(3)):
+        body = order_body((bowl, 1))
+        answers = together([partial(caller(user).post, "/orders/", body, key="one") for _ in range(50)])
+        order_id = same(answers)
+        assert str(Order.objects.get(user=user).pk) == order_id
+        assert stock(bowl) == 99 - number
+        later = caller(user).post("/orders/", body, key="one")
+        assert (later.body["id"], later.headers["Idempotent-Replayed"]) == (order_id, "true")
+        assert caller(user).post("/orders/", order_body((bowl, 2)), key="one").status == 422
+    assert Notification.objects.filter(kind="order_placed").count() == 3
+
+
+def test_of_fifty_adds_with_one_key_one_counts(caller, buyers):
+    """No natural guard here: without the key each of them would add a piece."""
+    bowl = ProductFactory.create(stock=100)
+    [user] = buyers(1)
+    cart = caller(user).post("/carts/").body["id"]
+    row = {"product_id": str(bowl.pk), "quantity": 1}
+    answers = together(
+        [partial(caller(user).post, f"/carts/{cart}/items", row, key="one") for _ in range(50)]
+    )
+    assert same(answers) == cart
+    assert CartItem.objects.get().quantity == 1
+
+
+def test_two_who_find_a_lease_over_do_the_work_once(caller, buyers):
+    bowl = ProductFactory.create(stock=100)
+    for user in buyers(5):
+        buyer, body = caller(user), order_body((bowl, 1))
+        assert buyer.post("/orders/", body, key="one").status == 201
+        Order.objects.filter(user=user).update(user=None)
+        IdempotencyKey.objects.filter(principal=f"user:{user.pk}").update(
+            state="running", status_code=None, effect="", lease_until=timezone.now() - timedelta(seconds=1)
+        )
+        same(together([partial(caller(user).post, "/orders/", body, key="one") for _ in range(10)]))
+        assert Order.objects.filter(user=user).count() == 1
 
 
 # ---- carts and accounts ----------------------------------------------------------------------------------------

@@ -1,0 +1,209 @@
+"""Idempotency-Key: what is sent again under the same key has no second effect.
+
+A key is claimed by an INSERT of its own, so that no transaction is open while the work runs. The claim ends when the
+answer is stored or the key is given back; if its process dies, with its lease. Services tell by `effect_record` what
+they did, in the transaction in which they do it: then a try after a crash is answered from that, and a process that
+lost its lease cannot commit.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from artisans.core.errors import Conflict, ContradictsEarlier, InvalidInput
+from artisans.core.models import IdempotencyKey, IdempotencyState, only_row
+
+LIFE = timedelta(hours=24)
+LEASE = timedelta(seconds=60)
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+CARD_FIELDS = frozenset(
+    {"card_number", "number", "pan", "card_cvc", "cvc", "card_cvv", "cvv", "security_code", "card"}
+)
+TRIES = 3  # between a refused INSERT and the look at the row the key may have been given back
+
+working: ContextVar[IdempotencyKey | None] = ContextVar("working", default=None)
+
+
+class KeyInvalid(InvalidInput):
+    code = "idempotency_key_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("An Idempotency-Key has 1 to 255 visible ASCII characters, without spaces.")
+
+
+class KeyInUse(Conflict):
+    """`wait`: seconds after which to ask again."""
+
+    code = "idempotency_key_in_use"
+    title = "The first request is still running"
+    retryable = True
+    wait = 1
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is still running; send it again in a moment.")
+
+
+class KeyReused(ContradictsEarlier):
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was sent with another body or address. Take a new key.")
+
+
+# ---- the effect ------------------------------------------------------------------------------------------------
+
+
+def effect_record(reference: str) -> None:
+    """Note what is being written ("order:<id>") with the key of the present request, if it has one.
+
+    Belongs into the transaction of the effect; the last one counts. Errors: KeyInUse when the lease was lost to
+    another try, so that the transaction must not commit. Locks: the key.
+    """
+    row = working.get()
+    if row is None:
+        return
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("An effect is recorded in its own transaction.")
+    if not mine(row).update(effect=reference):
+        raise KeyInUse
+
+
+def effect_id(reference: str) -> UUID:
+    """The id in a reference such as "order:<id>"."""
+    return UUID(reference.partition(":")[2])
+
+
+# ---- the key ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request with a key. `fingerprints`: one per SECRET_KEY that is still valid, the present one first."""
+
+    principal: str
+    route: str
+    key: str
+    fingerprints: tuple[str, ...]
+
+
+class Turn(NamedTuple):
+    """`is_mine`: the work is ours to do. Else the row is answered already, or tells the effect of an earlier try."""
+
+    row: IdempotencyKey
+    is_mine: bool
+
+
+def key_claim(ask: Ask) -> Turn:
+    """Take the key, or find out what became of it. Errors: KeyInvalid, KeyInUse, KeyReused."""
+    if not KEY.fullmatch(ask.key):
+        raise KeyInvalid
+    for _ in range(TRIES):
+        if row := key_insert(ask):
+            return Turn(row, is_mine=True)
+        found = IdempotencyKey.objects.filter(principal=ask.principal, route=ask.route, key=ask.key)
+        row = only_row(found)
+        if row is None:
+            continue
+        if row.expires_at <= timezone.now():
+            found.filter(pk=row.pk).delete()
+            continue
+        if row.fingerprint not in ask.fingerprints:
+            raise KeyReused
+        if row.state == IdempotencyState.DONE or row.effect:
+            return Turn(row, is_mine=False)
+        return Turn(key_take_over(row), is_mine=True)
+    raise KeyInUse
+
+
+def key_insert(ask: Ask) -> IdempotencyKey | None:
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            return IdempotencyKey.objects.create(
+                principal=ask.principal,
+                route=ask.route,
+                key=ask.key,
+                fingerprint=ask.fingerprints[0],
+                lease_until=now + LEASE,
+                expires_at=now + LIFE,
+            )
+    except IntegrityError:
+        return None
+
+
+def key_take_over(row: IdempotencyKey) -> IdempotencyKey:
+    """Go on in place of a try whose lease is over. Errors: KeyInUse while it is not, or when another was faster."""
+    now = timezone.now()
+    if row.lease_until > now or not mine(row).filter(effect=row.effect).update(lease_until=now + LEASE):
+        raise KeyInUse
+    row.lease_until = now + LEASE
+    return row
+
+
+@contextmanager
+def key_work(row: IdempotencyKey) -> Iterator[None]:
+    """The block does the work of the key: what services record in it is recorded there."""
+    token = working.set(row)
+    try:
+        yield
+    finally:
+        working.reset(token)
+
+
+def key_store(row: IdempotencyKey, *, status_code: int, body: str, headers: Mapping[str, str]) -> None:
+    """Keep the answer. Without effect when another try has taken over."""
+    mine(row).update(state=IdempotencyState.DONE, status_code=status_code, body=body, headers=dict(headers))
+
+
+def key_release(row: IdempotencyKey) -> None:
+    """Give back a key whose work had no effect. With one, the lease ends: the next try is answered from the effect."""
+    deleted, _ = mine(row).filter(effect="").delete()
+    if not deleted:
+        mine(row).update(lease_until=timezone.now())
+
+
+def mine(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:
+    """The row as long as the lease is the one we know."""
+    return IdempotencyKey.objects.filter(
+        pk=row.pk, lease_until=row.lease_until, state=IdempotencyState.RUNNING
+    )
+
+
+def keys_purge() -> None:
+    """A day is over: the answers, which tell about people, go."""
+    IdempotencyKey.objects.filter(expires_at__lt=timezone.now()).delete()
+
+
+# ---- the body --------------------------------------------------------------------------------------------------
+
+
+def fingerprints_of(*parts: Any) -> tuple[str, ...]:
+    """Keyed hashes of JSON values, for a body may hold a password, which a plain hash would let somebody guess."""
+    text = json.dumps(without_cards(list(parts)), sort_keys=True, default=str)
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return tuple(
+        salted_hmac("core.idempotency", text, secret=secret, algorithm="sha256").hexdigest()
+        for secret in secrets
+    )
+
+
+def without_cards(value: Any) -> Any:
+    """Card data is left out, at any depth: not even a hash of it is kept."""
+    if isinstance(value, Mapping):
+        return {k: without_cards(v) for k, v in value.items() if str(k).lower() not in CARD_FIELDS}
+    if isinstance(value, list):
+        return [without_cards(inner) for inner in value]
+    return value

@@ -1,0 +1,89 @@
+"""PayPal keeps the contract of all providers; the sandbox is its other side."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from payments.providers.base import ConfirmRequest, RemotePayment
+from payments.providers.paypal_provider import PayPalProvider
+from payments.tests.contract import BACK, PRICE, Misfortune, ProviderContract, World, saving, wish
+from payments.tests.paypal_sandbox import control_of, sandbox_config
+from sandbox.http_server import Server
+from sandbox.tests.client import Control, until
+from sandbox.tests.paypal_client import PayPalReceiver
+
+
+class PayPalWorld(World):
+    missing_id = "5O190127TN364715T"
+    secrets = ("secret-of-the-shop",)
+    faults = {
+        Misfortune.OVERLOADED: "rate_limit",
+        Misfortune.SILENT: "drop_before",
+        Misfortune.ANSWER_LOST: "drop_after",
+    }
+
+    def __init__(self, provider: PayPalProvider, sandbox: Control, hook: PayPalReceiver) -> None:
+        self.provider = provider
+        self.sandbox = sandbox
+        self.hook = hook
+        self.token = self.approved_setup()
+
+    def approved_setup(self) -> str:
+        setup = self.provider.save_start(saving("for-the-token"))
+        self.sandbox.post("paypal/approve", setup_token=setup.setup_id)
+        return setup.setup_id
+
+    def buyer_agrees(self, payment: RemotePayment) -> None:
+        self.sandbox.post("paypal/approve", order=payment.object_id)
+
+    def meet(self, misfortune: Misfortune) -> None:
+        self.sandbox.fault(self.faults[misfortune], method="POST", path="/v2/*", retry_after=7)
+
+    def taken(self) -> int:
+        return self.total("captured")
+
+    def returned(self) -> int:
+        return self.total("refunded")
+
+    def total(self, name: str) -> int:
+        return int(self.sandbox.get("journal/totals", face="paypal")[name].get("usd", 0))
+
+    def made(self) -> int:
+        return len(self.sandbox.journal("order.created", face="paypal"))
+
+    def confirmation(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
+        if not self.sandbox.journal("order.approved", order=payment.object_id):
+            self.buyer_agrees(payment)
+        return ConfirmRequest(key, payment.object_id, PRICE, payment.reference, BACK)
+
+    def message(self, payment: RemotePayment) -> tuple[bytes, dict[str, str]]:
+        """What PayPal really sent about its capture."""
+        until(lambda: "PAYMENT.CAPTURE.COMPLETED" in self.hook.types())
+        headers, body = next(raw for raw in self.hook.raw if b"PAYMENT.CAPTURE.COMPLETED" in raw[1])
+        return body, headers
+
+
+class TestPayPal(ProviderContract):
+    @pytest.fixture
+    def world(self, sandbox_server: Server, tmp_path) -> Iterator[World]:
+        sandbox = control_of(sandbox_server)
+        with PayPalReceiver(sandbox.get("paypal/ca")["pem"]) as hook:
+            sandbox.post("paypal/endpoint", url=hook.url, webhook_id=hook.webhook_id)
+            yield PayPalWorld(PayPalProvider(sandbox_config(sandbox, tmp_path)), sandbox, hook)
+
+    def test_listing_names_each_paid_payment_once_within_its_time(self, world: World) -> None:
+        """With two payments of ours: by its invoice number, PayPal takes the money of one payment once."""
+        payments = [self.paid_payment(world, number) for number in ("pay-1", "pay-2")]
+        now, hour = datetime.now(UTC), timedelta(hours=1)
+
+        listed = list(world.provider.list_payments(now - hour, now + hour))
+
+        taken = sorted((one.object_id, one.captures) for one in payments)
+        assert sorted((one.object_id, one.captures) for one in listed if one.captures) == taken
+        assert list(world.provider.list_payments(now - 2 * hour, now - hour)) == []
+
+    def paid_payment(self, world: World, number: str) -> RemotePayment:
+        made = world.provider.create(replace(wish(number), payment_id=number))
+        return world.provider.confirm(world.confirmation(made, f"{number}:confirm"))

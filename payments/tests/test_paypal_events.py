@@ -1,0 +1,164 @@
+"""What the messages claim, as PayPal publishes them."""
+
+import json
+
+import pytest
+
+from artisans.core.money import Money
+from payments.providers.base import DisputeStatus, RefundStatus, RemoteStatus
+from payments.providers.paypal_events import event_of
+from payments.tests.paypal_certs import event
+from payments.tests.paypal_stub import CAPTURE_ID, ORDER_ID, capture, order, refund
+
+UP = "https://api.sandbox.paypal.com"
+
+
+def read(kind: str, resource: object, resource_type: str = "capture"):
+    return event_of(event(kind, resource=resource, resource_type=resource_type), is_live=False)
+
+
+def linked(path: str) -> list[dict[str, str]]:
+    return [{"rel": "self", "href": f"{UP}/x"}, {"rel": "up", "href": UP + path}]
+
+
+def test_an_approved_order_is_news_of_that_order():
+    told = read("CHECKOUT.ORDER.APPROVED", order("APPROVED"), "checkout-order")
+
+    assert told.object_ids == (ORDER_ID,)
+    assert told.status == RemoteStatus.APPROVED
+    assert told.amount == Money(9999, "USD")
+    assert told.account == "2BP3WP8PK6566"
+
+
+def test_a_withdrawn_approval_names_its_order():
+    told = read("CHECKOUT.PAYMENT-APPROVAL.REVERSED", {"order_id": ORDER_ID}, "checkout-order")
+
+    assert told.object_ids == (ORDER_ID,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("COMPLETED", RemoteStatus.SUCCEEDED),
+        ("PENDING", RemoteStatus.PROCESSING),
+        ("DENIED", RemoteStatus.FAILED),
+        ("DECLINED", RemoteStatus.FAILED),
+        ("REVERSED", None),
+        ("REFUNDED", None),
+    ],
+)
+def test_a_capture_names_its_order_first(kind, status):
+    resource = capture(supplementary_data={"related_ids": {"order_id": ORDER_ID}})
+
+    told = read(f"PAYMENT.CAPTURE.{kind}", resource)
+
+    assert told.object_ids == (ORDER_ID, CAPTURE_ID)
+    assert (told.capture_id, told.status, told.amount) == (CAPTURE_ID, status, Money(9999, "USD"))
+
+
+def test_a_capture_names_its_order_by_a_link_too():
+    told = read("PAYMENT.CAPTURE.COMPLETED", capture(links=linked(f"/v2/checkout/orders/{ORDER_ID}")))
+
+    assert told.object_ids == (ORDER_ID, CAPTURE_ID)
+
+
+def test_a_capture_alone_is_known_by_its_own_id():
+    assert read("PAYMENT.CAPTURE.COMPLETED", capture()).object_ids == (CAPTURE_ID,)
+
+
+@pytest.mark.parametrize(
+    "kind", ["PAYMENT.CAPTURE.REFUNDED", "PAYMENT.CAPTURE.REVERSED", "PAYMENT.REFUND.FAILED"]
+)
+def test_a_refund_leads_to_its_capture_and_claims_no_amount_of_the_payment(kind):
+    told = read(kind, refund("PENDING", links=linked(f"/v2/payments/captures/{CAPTURE_ID}")), "refund")
+
+    assert told.object_ids == (CAPTURE_ID,)
+    assert (told.refund_id, told.refund_status) == ("1JU08902781691411", RefundStatus.PENDING)
+    assert (told.amount, told.status) == (None, None)
+
+
+def test_a_dispute_leads_to_its_captures():
+    resource = {
+        "dispute_id": "PP-D-27803",
+        "status": "RESOLVED",
+        "dispute_outcome": {"outcome_code": "RESOLVED_BUYER_FAVOUR"},
+        "dispute_amount": {"currency_code": "USD", "value": "3.00"},
+        "disputed_transactions": [
+            {"seller_transaction_id": CAPTURE_ID, "seller": {"merchant_id": "RD465XN5VS364"}}
+        ],
+    }
+
+    told = read("CUSTOMER.DISPUTE.RESOLVED", resource, "dispute")
+
+    assert told.object_ids == (CAPTURE_ID,)
+    assert (told.dispute_id, told.dispute_status) == ("PP-D-27803", DisputeStatus.LOST)
+    assert (told.account, told.amount) == ("RD465XN5VS364", None)
+
+
+def test_a_saved_wallet_names_the_order_that_it_was_saved_with():
+    resource = {"id": "8kk8451t", "customer": {"id": "cus_1"}, "metadata": {"order_id": ORDER_ID}}
+
+    told = read("VAULT.PAYMENT-TOKEN.CREATED", resource, "payment_token")
+
+    assert (told.method_id, told.object_ids) == ("8kk8451t", (ORDER_ID,))
+
+
+def test_a_message_of_another_kind_is_stored_and_leads_nowhere():
+    told = read("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")
+
+    assert (told.kind, told.object_ids) == ("BILLING.PLAN.CREATED", ())
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "CHECKOUT.ORDER.APPROVED",
+        "PAYMENT.CAPTURE.COMPLETED",
+        "CUSTOMER.DISPUTE.CREATED",
+        "VAULT.PAYMENT-TOKEN.CREATED",
+    ],
+)
+@pytest.mark.parametrize(
+    "resource",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {
+            "id": 7,
+            "amount": [],
+            "links": "x",
+            "status": {},
+            "purchase_units": {},
+            "disputed_transactions": {"a": 1},
+        },
+    ],
+)
+def test_an_odd_resource_is_still_news(kind, resource):
+    told = read(kind, resource)
+
+    assert told.event_id
+    assert told.object_ids == ()
+
+
+def test_only_what_staff_may_see_is_kept():
+    resource = capture(
+        payer={"email_address": "mia@private.test", "name": {"given_name": "Mia"}},
+        shipping={"address": {"address_line_1": "Secret Street 1"}},
+        note_to_payer="for Mia",
+        status={"nested": "Mia"},
+        invoice_id="x" * 1000,
+    )
+
+    payload = read("PAYMENT.CAPTURE.COMPLETED", resource).payload
+
+    assert set(payload["resource"]) == {"id", "amount", "custom_id", "invoice_id"}
+    assert len(payload["resource"]["invoice_id"]) == 255
+    assert "Mia" not in json.dumps(payload)
+
+
+def test_times_without_a_zone_are_not_guessed():
+    assert event_of(event(create_time="2026-11-26T10:00:00.000Z"), is_live=False).created_at.hour == 10
+    assert event_of(event(create_time="2026-11-26T10:00:00"), is_live=False).created_at is None
+    assert event_of(event(create_time=None), is_live=False).created_at is None

@@ -1,0 +1,182 @@
+"""A PayPal payment from its start to its end, against the sandbox over a real socket; its journal is the witness."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from payments.methods import PaymentMethod
+from payments.models import CallState, Capture, PaymentFlag
+from payments.providers.base import ActionKind
+from payments.services.choosing import payment_choose
+from payments.services.closing import order_cancel, order_expire
+from payments.services.refunds import refund_open
+from payments.services.remote import payment_reach, payment_sync
+from payments.tasks import sweep_task
+from payments.tests.factories import reread, start, usd
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+PAYPAL, TRANSFER = PaymentMethod.PAYPAL, PaymentMethod.BANK_TRANSFER
+
+
+@pytest.fixture
+def waiting(shopper, paypal, bowl, scarf):
+    """A payment over things of two artisans, whose buyer has to go to PayPal."""
+    payment = start(PAYPAL, {bowl: 1, scarf: 2}, user=shopper)
+    reached = payment_reach(payment)
+    assert (reached.action.kind, reached.action.url[:7]) == (ActionKind.REDIRECT, "http://")
+    return reread(payment)
+
+
+def sync(payment):
+    reached = payment_sync(payment.pk, cause="test")
+    reread(payment)
+    return reached
+
+
+def test_approved_payment_is_captured_once(waiting, paypal, mails, shopper):
+    paypal.approve(waiting)
+
+    sync(waiting)
+    sync(waiting)
+
+    assert (waiting.status, waiting.order.payment_status) == ("COMPLETED", "PAID")
+    assert paypal.cents("capture.completed") == [waiting.amount_minor]
+    assert Capture.objects.get().amount_minor == waiting.amount_minor
+    assert "your money is here" in mails(shopper.email)[0].subject
+
+
+def test_amount_is_broken_down_to_the_cent(waiting, paypal):
+    order = paypal.journal("order.created")[0]
+
+    assert order["amount"] == waiting.amount_minor == waiting.order.total_minor
+
+
+def test_buyer_who_turns_back_keeps_every_choice(waiting, paypal, browser):
+    page = browser().get(f"/shop/orders/{waiting.order.access_token}/back/", follow=True)
+
+    assert "Nothing was charged" in page.content.decode()
+    assert payment_reach(waiting).action.kind == ActionKind.REDIRECT
+    assert len(paypal.journal("order.created")) == 1
+
+
+def test_declined_wallet_leads_back_to_paypal_with_the_reason(waiting, paypal):
+    paypal.approve(waiting, "declined")
+
+    reached = sync(waiting)
+
+    assert (waiting.status, reached.action.kind) == ("FAILED", ActionKind.REDIRECT)
+    assert waiting.failure_reason
+    assert paypal.cents("capture.completed") == []
+
+    paypal.approve(waiting, "pays")
+    sync(waiting)
+    assert (waiting.status, waiting.failure_reason) == ("COMPLETED", "")
+
+
+def test_payment_under_review_is_shown_as_such_and_settles_later(waiting, paypal, time_machine):
+    paypal.approve(waiting, "review")
+    sync(waiting)
+    assert (waiting.status, waiting.order.status) == ("PROCESSING", "PENDING")
+
+    paypal.later()
+    time_machine.move_to(timezone.now() + timedelta(minutes=5))
+    sweep_task()
+
+    assert reread(waiting).status == "COMPLETED"
+
+
+def test_expired_order_is_never_captured(waiting, paypal, time_machine, browser):
+    paypal.approve(waiting)
+    time_machine.move_to(timezone.now() + timedelta(hours=4))
+    assert order_expire(order_id=waiting.order_id) is True
+
+    page = browser().get(f"/shop/orders/{waiting.order.access_token}/return/", follow=True)
+
+    assert "not paid in time" in page.content.decode()
+    assert (reread(waiting).status, paypal.cents("capture.completed")) == ("CANCELLED", [])
+
+
+def test_captured_order_is_not_expired(waiting, paypal, time_machine):
+    """The process died after PayPal had taken the money, before it was booked."""
+    paypal.approve(waiting)
+    paypal.fault("drop_after", path="/v2/checkout/orders/*/capture")
+    sync(waiting)
+    assert waiting.status == "PROCESSING"
+    time_machine.move_to(timezone.now() + timedelta(hours=4))
+
+    assert order_expire(order_id=waiting.order_id) is False
+
+    assert reread(waiting).status == "COMPLETED"
+    assert paypal.cents("capture.completed") == [waiting.amount_minor]
+
+
+@pytest.mark.parametrize("action", ["drop_before", "drop_after", "error_after", "truncate", "html"])
+def test_unknown_capture_is_resolved_with_the_same_id(waiting, paypal, time_machine, action):
+    paypal.approve(waiting)
+    paypal.fault(action, path="/v2/checkout/orders/*/capture")
+    sync(waiting)
+    assert waiting.status == "PROCESSING"
+
+    time_machine.move_to(timezone.now() + timedelta(minutes=5))
+    sweep_task()
+
+    assert reread(waiting).status == "COMPLETED"
+    assert paypal.cents("capture.completed") == [waiting.amount_minor]
+    assert set(waiting.calls.values_list("state", flat=True)) == {CallState.DONE}
+
+
+def test_another_method_ends_paypal_by_never_capturing(waiting, paypal, shopper):
+    paypal.approve(waiting)
+
+    chosen = payment_choose(order_id=waiting.order_id, method=TRANSFER, actor=shopper)
+
+    assert (reread(waiting).status, chosen.payment.status) == ("CANCELLED", "PENDING")
+    sync(waiting)
+    assert paypal.cents("capture.completed") == []
+
+
+def test_cancelled_order_is_never_captured(waiting, paypal, shopper):
+    paypal.approve(waiting)
+
+    order_cancel(order_id=waiting.order_id, reason="", actor=shopper)
+    sync(waiting)
+
+    assert (reread(waiting).order.status, paypal.cents("capture.completed")) == ("CANCELLED", [])
+
+
+def test_refund_in_parts_to_the_last_cent(waiting, paypal, staff):
+    paypal.approve(waiting)
+    sync(waiting)
+    total = waiting.amount_minor
+
+    for amount in (usd("10.01"), usd("0.01"), None):
+        left = reread(waiting).refundable
+        refund_open(payment_id=waiting.pk, amount=amount or left, reason="broken", actor=staff)
+        sweep_task()
+
+    assert reread(waiting).status == "REFUNDED"
+    assert sum(paypal.cents("refund.completed")) == total == sum(paypal.cents("capture.completed"))
+
+
+def test_payment_of_another_account_is_flagged_and_not_booked(waiting, paypal, settings):
+    settings.PAYPAL_PAYEE = "somebody-else@example.test"
+    paypal.approve(waiting)
+
+    sync(waiting)
+
+    assert waiting.status != "COMPLETED"
+    assert "another account" in PaymentFlag.objects.get().detail
+
+
+def test_paypal_that_is_down_leaves_the_other_ways(shopper, paypal, browser, bowl):
+    paypal.fault("drop_before", path="/v2/*", count=None)
+    for _ in range(2):
+        payment_reach(start(PAYPAL, {bowl: 1}, user=None, email=f"guest{_}@example.test"))
+
+    other = start(TRANSFER, {bowl: 1}, email="third@example.test")
+    page = browser().get(f"/shop/orders/{other.order.access_token}/pay/").content.decode()
+
+    assert "PayPal does not answer at the moment" in page
+    assert other.status == "PENDING"

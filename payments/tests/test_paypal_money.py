@@ -1,0 +1,86 @@
+"""Money in PayPal's writing, both ways."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artisans.core.money import Money, exponent_of
+from payments.providers.base import Refused
+from payments.providers.paypal_money import DECIMALS, from_paypal, to_paypal
+
+
+@pytest.mark.parametrize(
+    ("money", "value"),
+    [
+        (Money(9999, "USD"), "99.99"),
+        (Money(5, "EUR"), "0.05"),
+        (Money(0, "USD"), "0.00"),
+        (Money(500, "JPY"), "500"),
+        (Money(123400, "HUF"), "1234"),
+        (Money(100, "TWD"), "1"),
+        (Money(10**15, "USD"), "10000000000000.00"),
+    ],
+)
+def test_amounts_are_written_with_paypals_decimals(money, value):
+    assert to_paypal(money) == {"currency_code": money.currency, "value": value}
+    assert from_paypal(to_paypal(money)) == money
+
+
+@pytest.mark.parametrize("money", [Money(123450, "HUF"), Money(1, "TWD"), Money(199, "HUF")])
+def test_a_fraction_that_paypal_does_not_know_is_refused(money):
+    with pytest.raises(Refused) as refused:
+        to_paypal(money)
+    assert refused.value.code == "amount_not_expressible"
+
+
+@pytest.mark.parametrize("currency", ["KWD", "ISK", "KRW", "INR", "XXX"])
+def test_a_currency_that_paypal_does_not_take_is_refused(currency):
+    with pytest.raises(Refused) as refused:
+        to_paypal(Money(1000, currency))
+    assert refused.value.code == "currency_not_supported"
+
+
+@given(st.integers(0, 10**15), st.sampled_from(sorted(DECIMALS)))
+def test_what_is_written_reads_back_exactly(minor, currency):
+    step = 10 ** (exponent_of(currency) - DECIMALS[currency])
+    money = Money(minor * step, currency)
+
+    assert from_paypal(to_paypal(money)) == money
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "minor"),
+    [
+        ("10", "USD", 1000),
+        ("10.5", "USD", 1050),
+        (".5", "USD", 50),
+        ("-10.00", "USD", -1000),
+        ("10.00", "JPY", 10),
+        ("1.500", "USD", 150),
+    ],
+)
+def test_other_writings_of_theirs_are_read(value, currency, minor):
+    assert from_paypal({"value": value, "currency_code": currency}) == Money(minor, currency)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"value": "10.005", "currency_code": "USD"},
+        {"value": "0.5", "currency_code": "JPY"},
+        {"value": 10.0, "currency_code": "USD"},
+        {"value": "1e3", "currency_code": "USD"},
+        {"value": "1,000.00", "currency_code": "USD"},
+        {"value": "١٠", "currency_code": "USD"},
+        {"value": "", "currency_code": "USD"},
+        {"value": "NaN", "currency_code": "USD"},
+        {"value": "1", "currency_code": "usd"},
+        {"value": "1"},
+        {},
+        None,
+        "1.00",
+    ],
+)
+def test_what_is_no_amount_is_not_guessed(part):
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        from_paypal(part)

@@ -1,0 +1,588 @@
+"""The adapter over real sockets against scripted answers: every branch that PayPal can push us into."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from artisans.core.money import Money
+from payments.providers.base import (
+    ActionKind,
+    ConfirmRequest,
+    DeclineGroup,
+    DisputeStatus,
+    NotThere,
+    RefundRequest,
+    RefundStatus,
+    Refused,
+    RemoteStatus,
+    SaveRequest,
+    Unknown,
+)
+from payments.providers.paypal_provider import PayPalProvider
+from payments.tests.paypal_stub import (
+    CAPTURE_ID,
+    ORDER_ID,
+    PAYMENT_ID,
+    Answer,
+    Stub,
+    ask,
+    capture,
+    config,
+    order,
+    refund,
+    refusal,
+)
+
+ORDERS = "/v2/checkout/orders"
+ORDER = f"{ORDERS}/{ORDER_ID}"
+CAPTURE = f"{ORDER}/capture"
+REFUND = f"/v2/payments/captures/{CAPTURE_ID}/refund"
+DISPUTES = "/v1/customer/disputes"
+TOKENS = "/v3/vault/payment-tokens"
+SETUPS = "/v3/vault/setup-tokens"
+REPORT = "/v1/reporting/transactions"
+
+CONFIRM = ConfirmRequest(
+    key="pay-1:confirm:1",
+    object_id=ORDER_ID,
+    amount=Money(9999, "USD"),
+    payment_id=PAYMENT_ID,
+    return_url="https://shop.test/back",
+)
+REFUND_ASK = RefundRequest(
+    key="rf:7",
+    object_id=ORDER_ID,
+    capture_id=CAPTURE_ID,
+    refund_id="refund-7",
+    refund_number="RF-7",
+    amount=Money(1000, "USD"),
+)
+SAVE_ASK = SaveRequest(
+    key="save-1",
+    user_id="u-1",
+    customer_id="",
+    return_url="https://shop.test/back",
+    cancel_url="https://shop.test/stop",
+)
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with Stub() as running:
+        yield running
+
+
+@pytest.fixture
+def paypal(stub) -> PayPalProvider:
+    return PayPalProvider(config(stub))
+
+
+# ---- create, read, cancel ------------------------------------------------------------------------------------------
+
+
+def test_a_new_order_waits_for_the_buyer_at_paypal(paypal, stub):
+    stub.says(ORDERS, Answer(order("PAYER_ACTION_REQUIRED"), 201))
+
+    payment = paypal.create(ask())
+
+    (sent,) = stub.asked(ORDERS)
+    assert payment.status == RemoteStatus.OPEN
+    assert payment.action.url == f"https://paypal.test/checkoutnow?token={ORDER_ID}"
+    assert sent.headers["paypal-request-id"] == "pay-1:create"
+    assert sent.headers["prefer"] == "return=representation"
+
+
+@pytest.mark.parametrize("amount", [Money(199, "HUF"), Money(1000, "KWD")])
+def test_nothing_is_asked_for_an_amount_that_paypal_cannot_take(paypal, stub, amount):
+    with pytest.raises(Refused):
+        paypal.create(ask(amount))
+
+    assert stub.seen == []
+
+
+def test_a_saved_wallet_that_is_declined_is_a_decline(paypal, stub):
+    stub.says(ORDERS, refusal("INSTRUMENT_DECLINED"))
+
+    with pytest.raises(Refused) as refused:
+        paypal.create(ask(method_id="8kk8451t"))
+
+    assert refused.value.decline == DeclineGroup.OTHER_CARD
+
+
+def test_an_order_whose_invoice_was_paid_before_is_unknown(paypal, stub):
+    stub.says(ORDERS, refusal("DUPLICATE_INVOICE_ID"))
+
+    with pytest.raises(Unknown):
+        paypal.create(ask(method_id="8kk8451t"))
+
+
+def test_an_order_that_paypal_forgot_is_not_there(paypal):
+    for act in (paypal.read, lambda object_id: paypal.cancel(object_id, key="k")):
+        with pytest.raises(NotThere):
+            act(ORDER_ID)
+
+
+@pytest.mark.parametrize(
+    "object_id", ["", ".", "..", "../../v1/oauth2/token", "a/b", "a?b", "a b", "ü", "A" * 256]
+)
+def test_an_id_that_is_none_reaches_no_address(paypal, stub, object_id):
+    for act in (paypal.read, lambda each: paypal.read_refund(each, currency="USD"), paypal.save_read):
+        with pytest.raises(NotThere):
+            act(object_id)
+
+    assert stub.seen == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (order(), RemoteStatus.CANCELLED),
+        (order("PAYER_ACTION_REQUIRED"), RemoteStatus.CANCELLED),
+        (order("APPROVED"), RemoteStatus.CANCELLED),
+        (order("VOIDED"), RemoteStatus.CANCELLED),
+        (order("COMPLETED", captures=[capture("DECLINED")]), RemoteStatus.CANCELLED),
+        (order("COMPLETED", captures=[capture("PENDING")]), RemoteStatus.PROCESSING),
+        (order("COMPLETED", captures=[capture()]), RemoteStatus.SUCCEEDED),
+    ],
+)
+def test_cancelling_tells_the_truth_about_money(paypal, stub, shown, expected):
+    stub.says(ORDER, Answer(shown))
+
+    payment = paypal.cancel(ORDER_ID, key="k")
+
+    assert payment.status == expected
+    assert payment.action is None
+    assert {seen.method for seen in stub.asked(ORDER)} == {"GET"}
+
+
+def test_cancelling_is_unknown_when_paypal_is_silent(paypal, stub):
+    stub.says(ORDER, Answer(cut=0))
+
+    with pytest.raises(Unknown):
+        paypal.cancel(ORDER_ID, key="k")
+
+
+# ---- confirm -------------------------------------------------------------------------------------------------------
+
+
+def test_confirming_captures_with_the_callers_key(paypal, stub):
+    stub.says(CAPTURE, Answer(order("COMPLETED", captures=[capture()]), 201))
+
+    payment = paypal.confirm(CONFIRM)
+
+    (sent,) = stub.asked(CAPTURE)
+    assert payment.status == RemoteStatus.SUCCEEDED
+    assert [each.amount for each in payment.captures] == [Money(9999, "USD")]
+    assert (sent.json, sent.headers["paypal-request-id"]) == ({}, "pay-1:confirm:1")
+
+
+def test_a_declined_instrument_sends_the_buyer_back_to_choose(paypal, stub):
+    links = [{"rel": "redirect", "href": "https://paypal.test/choose"}]
+    stub.says(CAPTURE, refusal("INSTRUMENT_DECLINED", links=links))
+    stub.says(ORDER, Answer(order("APPROVED")))
+
+    with pytest.raises(Refused) as refused:
+        paypal.confirm(CONFIRM)
+
+    remote = refused.value.remote
+    assert refused.value.decline == remote.decline == DeclineGroup.OTHER_CARD
+    assert remote.status == RemoteStatus.FAILED
+    assert (remote.action.kind, remote.action.url) == (ActionKind.REDIRECT, "https://paypal.test/choose")
+
+
+def test_the_orders_own_link_is_used_when_the_decline_has_none(paypal, stub):
+    stub.says(CAPTURE, refusal("PAYER_ACTION_REQUIRED"))
+    stub.says(ORDER, Answer(order("PAYER_ACTION_REQUIRED")))
+
+    with pytest.raises(Refused) as refused:
+        paypal.confirm(CONFIRM)
+
+    assert refused.value.decline == DeclineGroup.AUTHENTICATION
+    assert refused.value.remote.action.url == f"https://paypal.test/checkoutnow?token={ORDER_ID}"
+
+
+def test_a_decline_stays_one_when_the_order_cannot_be_read(paypal, stub):
+    stub.says(CAPTURE, refusal("TRANSACTION_REFUSED"))
+    stub.says(ORDER, Answer(cut=0))
+
+    with pytest.raises(Refused) as refused:
+        paypal.confirm(CONFIRM)
+
+    assert refused.value.decline == DeclineGroup.DECLINED
+    assert refused.value.remote is None
+
+
+def test_an_order_that_is_captured_already_is_the_truth(paypal, stub):
+    stub.says(CAPTURE, refusal("ORDER_ALREADY_CAPTURED"))
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+
+    assert paypal.confirm(CONFIRM).status == RemoteStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("shown", [Answer(order("APPROVED")), Answer(cut=0), Answer({}, 500)])
+def test_captured_already_is_unknown_while_the_order_does_not_show_it(paypal, stub, shown):
+    stub.says(CAPTURE, refusal("ORDER_ALREADY_CAPTURED"))
+    stub.says(ORDER, shown)
+
+    with pytest.raises(Unknown):
+        paypal.confirm(CONFIRM)
+
+
+def test_a_decline_of_an_order_that_was_paid_meanwhile_is_no_decline(paypal, stub):
+    stub.says(CAPTURE, refusal("INSTRUMENT_DECLINED"))
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+
+    assert paypal.confirm(CONFIRM).status == RemoteStatus.SUCCEEDED
+
+
+def test_an_order_that_is_not_approved_is_refused_with_the_way_to_approve_it(paypal, stub):
+    stub.says(CAPTURE, refusal("ORDER_NOT_APPROVED"))
+    stub.says(ORDER, Answer(order("PAYER_ACTION_REQUIRED")))
+
+    with pytest.raises(Refused) as refused:
+        paypal.confirm(CONFIRM)
+
+    assert refused.value.decline is None
+    assert refused.value.remote.status == RemoteStatus.OPEN
+    assert refused.value.remote.action
+
+
+def test_capturing_a_forgotten_order_is_not_there(paypal):
+    with pytest.raises(NotThere):
+        paypal.confirm(CONFIRM)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(cut=0),
+        Answer({}, 201),
+        Answer({"id": ORDER_ID, "status": "COMPLETED"}, 201),
+        Answer({"name": "INTERNAL_SERVER_ERROR"}, 500),
+        refusal("PREVIOUS_REQUEST_IN_PROGRESS", 409),
+        refusal("DUPLICATE_INVOICE_ID"),
+    ],
+)
+def test_a_capture_without_a_clear_answer_is_unknown(paypal, stub, answer):
+    stub.says(CAPTURE, answer)
+
+    with pytest.raises(Unknown):
+        paypal.confirm(CONFIRM)
+
+
+# ---- refunds -------------------------------------------------------------------------------------------------------
+
+
+def test_a_refund_carries_our_number_and_id(paypal, stub):
+    stub.says(REFUND, Answer(refund(), 201))
+
+    told = paypal.refund(REFUND_ASK)
+
+    (sent,) = stub.asked(REFUND)
+    assert (told.status, told.reference) == (RefundStatus.SUCCEEDED, "refund-7")
+    assert sent.headers["paypal-request-id"] == "rf:7"
+    assert sent.json == {
+        "amount": {"currency_code": "USD", "value": "10.00"},
+        "custom_id": "refund-7",
+        "invoice_id": "RF-7",
+        "note_to_payer": "Refund RF-7",
+    }
+
+
+@pytest.mark.parametrize(
+    "issue",
+    [
+        "CAPTURE_FULLY_REFUNDED",
+        "REFUND_AMOUNT_EXCEEDED",
+        "REFUND_TIME_LIMIT_EXCEEDED",
+        "PENDING_CAPTURE",
+        "REFUND_FAILED_INSUFFICIENT_FUNDS",
+        "TRANSACTION_DISPUTED",
+    ],
+)
+def test_a_refused_refund_is_refused(paypal, stub, issue):
+    stub.says(REFUND, refusal(issue))
+
+    with pytest.raises(Refused) as refused:
+        paypal.refund(REFUND_ASK)
+
+    assert refused.value.code == issue
+
+
+def test_a_refund_that_was_made_before_is_found_by_its_id(paypal, stub):
+    stub.says(REFUND, refusal("DUPLICATE_INVOICE_ID"))
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[refund("PENDING")])))
+
+    assert paypal.refund(REFUND_ASK).status == RefundStatus.PENDING
+
+
+def test_a_refund_whose_number_was_used_for_another_is_unknown(paypal, stub):
+    other = refund(custom_id="refund-8")
+    stub.says(REFUND, refusal("DUPLICATE_INVOICE_ID"))
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[other])))
+
+    with pytest.raises(Unknown):
+        paypal.refund(REFUND_ASK)
+
+
+def test_a_refund_is_read_by_its_id(paypal, stub):
+    stub.says("/v2/payments/refunds/1JU08902781691411", Answer(refund("FAILED")))
+
+    assert paypal.read_refund("1JU08902781691411", currency="USD").status == RefundStatus.FAILED
+
+
+# ---- disputes ------------------------------------------------------------------------------------------------------
+
+
+def dispute(status: str, outcome: str = "", **changes):
+    made = {
+        "dispute_id": "PP-D-27803",
+        "reason": "MERCHANDISE_OR_SERVICE_NOT_RECEIVED",
+        "status": status,
+        "dispute_amount": {"currency_code": "USD", "value": "50.00"},
+    }
+    return made | ({"dispute_outcome": {"outcome_code": outcome}} if outcome else {}) | changes
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "expected"),
+    [
+        ("OPEN", "", DisputeStatus.OPEN),
+        ("WAITING_FOR_BUYER_RESPONSE", "", DisputeStatus.OPEN),
+        ("WAITING_FOR_SELLER_RESPONSE", "", DisputeStatus.OPEN),
+        ("UNDER_REVIEW", "", DisputeStatus.OPEN),
+        ("OTHER", "", DisputeStatus.OPEN),
+        ("RESOLVED", "RESOLVED_BUYER_FAVOUR", DisputeStatus.LOST),
+        ("RESOLVED", "ACCEPTED", DisputeStatus.LOST),
+        ("RESOLVED", "RESOLVED_SELLER_FAVOUR", DisputeStatus.WON),
+        ("RESOLVED", "RESOLVED_WITH_PAYOUT", DisputeStatus.WON),
+        ("RESOLVED", "CANCELED_BY_BUYER", DisputeStatus.WON),
+        ("RESOLVED", "DENIED", DisputeStatus.WON),
+        ("RESOLVED", "NONE", DisputeStatus.WON),
+    ],
+)
+def test_a_payment_is_read_with_its_disputes(paypal, stub, status, outcome, expected):
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+    stub.says(DISPUTES, Answer({"items": [dispute(status)]}))
+    stub.says(f"{DISPUTES}/PP-D-27803", Answer(dispute(status, outcome)))
+
+    (told,) = paypal.read(ORDER_ID).disputes
+
+    assert (told.dispute_id, told.status, told.amount) == ("PP-D-27803", expected, Money(5000, "USD"))
+    assert f"disputed_transaction_id={CAPTURE_ID}" in stub.asked(DISPUTES)[0].path
+
+
+def test_a_lost_dispute_costs_what_was_given_back(paypal, stub):
+    outcome = {
+        "outcome_code": "RESOLVED_BUYER_FAVOUR",
+        "amount_refunded": {"currency_code": "USD", "value": "20.00"},
+    }
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+    stub.says(DISPUTES, Answer({"items": [dispute("RESOLVED")]}))
+    stub.says(f"{DISPUTES}/PP-D-27803", Answer(dispute("RESOLVED", dispute_outcome=outcome)))
+
+    assert paypal.read(ORDER_ID).disputes[0].amount == Money(2000, "USD")
+
+
+def test_disputes_are_asked_for_only_when_money_was_taken(paypal, stub):
+    stub.says(ORDER, Answer(order("APPROVED")))
+
+    assert paypal.read(ORDER_ID).disputes == ()
+    assert stub.asked(DISPUTES) == []
+
+
+def test_a_payment_is_read_without_disputes_when_the_app_may_not_see_them(paypal, stub):
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+    stub.says(DISPUTES, refusal("PERMISSION_DENIED", 403))
+
+    assert paypal.read(ORDER_ID).disputes == ()
+
+
+def test_a_payment_is_unknown_while_its_disputes_are(paypal, stub):
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+    stub.says(DISPUTES, Answer({}, 503))
+
+    with pytest.raises(Unknown):
+        paypal.read(ORDER_ID)
+
+
+# ---- saved methods -------------------------------------------------------------------------------------------------
+
+
+def token(method_id: str = "8kk8451t", source: str = "paypal"):
+    account = {"email_address": "buyer@example.test", "payer_id": "VYYFH3WJ4JPJQ"}
+    return {"id": method_id, "customer": {"id": "cus_4029352050"}, "payment_source": {source: account}}
+
+
+def setup(status: str):
+    links = [{"rel": "approve", "href": "https://paypal.test/agreements/approve?approval_token=5C9"}]
+    return {"id": "5C991763VB2781612", "customer": {"id": "cus_4029352050"}, "status": status, "links": links}
+
+
+def test_saving_sends_the_buyer_to_paypal(paypal, stub):
+    stub.says(SETUPS, Answer(setup("PAYER_ACTION_REQUIRED"), 201))
+
+    told = paypal.save_start(SAVE_ASK)
+
+    (sent,) = stub.asked(SETUPS)
+    assert not told.is_done
+    assert told.action.url == "https://paypal.test/agreements/approve?approval_token=5C9"
+    assert sent.headers["paypal-request-id"] == "save-1"
+    assert "customer" not in sent.json
+
+
+def test_saving_makes_the_token_once_the_buyer_approved(paypal, stub):
+    path = f"{SETUPS}/5C991763VB2781612"
+    stub.says(
+        path, Answer(setup("PAYER_ACTION_REQUIRED")), Answer(setup("APPROVED")), Answer(setup("VAULTED"))
+    )
+    stub.says(TOKENS, Answer(token(), 201))
+
+    waiting, done, again = (paypal.save_read("5C991763VB2781612") for _ in range(3))
+
+    assert (waiting.is_done, waiting.method) == (False, None)
+    assert done == again
+    assert (done.is_done, done.method.method_id, done.customer_id) == (True, "8kk8451t", "cus_4029352050")
+    assert {sent.headers["paypal-request-id"] for sent in stub.asked(TOKENS)} == {"token-5C991763VB2781612"}
+    assert stub.asked(TOKENS)[0].json == {
+        "payment_source": {"token": {"id": "5C991763VB2781612", "type": "SETUP_TOKEN"}}
+    }
+
+
+def test_a_setup_token_that_a_script_brings_is_kept(paypal, stub):
+    stub.says(TOKENS, Answer(token(), 201))
+
+    assert paypal.save_token(SAVE_ASK, "5C991763VB2781612").email == "buyer@example.test"
+    assert stub.asked(TOKENS)[0].headers["paypal-request-id"] == "save-1"
+
+
+def test_saved_wallets_are_listed_over_all_pages(paypal, stub):
+    stub.says(
+        TOKENS,
+        Answer({"total_pages": 2, "payment_tokens": [token("a"), token("card", "card")]}),
+        Answer({"total_pages": 2, "payment_tokens": [token("b")]}),
+    )
+
+    assert [each.method_id for each in paypal.saved_methods("cus_4029352050")] == ["a", "b"]
+    assert [f"page={page}" in sent.path for page, sent in enumerate(stub.asked(TOKENS), 1)] == [True, True]
+
+
+def test_an_unknown_customer_has_no_methods(paypal):
+    assert paypal.saved_methods("cus_4029352050") == []
+
+
+def test_detaching_twice_is_no_error(paypal, stub):
+    stub.says(f"{TOKENS}/8kk8451t", Answer(raw=b"", status=204), refusal("RESOURCE_NOT_FOUND", 404))
+
+    paypal.detach("8kk8451t", key="d-1")
+    paypal.detach("8kk8451t", key="d-1")
+
+    assert [sent.method for sent in stub.asked(f"{TOKENS}/8kk8451t")] == ["DELETE", "DELETE"]
+
+
+@pytest.mark.parametrize("answer", [{}, {"status": "APPROVED"}, {"id": "1"}])
+def test_a_setup_that_cannot_be_read_is_unknown(paypal, stub, answer):
+    stub.says(SETUPS, Answer(answer, 201))
+
+    with pytest.raises(Unknown):
+        paypal.save_start(SAVE_ASK)
+
+
+# ---- reports -------------------------------------------------------------------------------------------------------
+
+SINCE, UNTIL = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def row(code: str = "T0006", **changes):
+    made = {
+        "transaction_id": CAPTURE_ID,
+        "transaction_event_code": code,
+        "transaction_status": "S",
+        "transaction_amount": {"currency_code": "USD", "value": "99.99"},
+        "custom_field": PAYMENT_ID,
+    }
+    return {"transaction_info": made | changes}
+
+
+def test_a_report_names_order_and_payment(paypal, stub):
+    rows = [row(paypal_reference_id=ORDER_ID, paypal_reference_id_type="ODR")]
+    stub.says(REPORT, Answer({"transaction_details": rows, "total_pages": 1}))
+
+    (payment,) = paypal.list_payments(SINCE, UNTIL)
+
+    assert (payment.object_id, payment.reference) == (ORDER_ID, PAYMENT_ID)
+    assert (payment.status, payment.amount) == (RemoteStatus.SUCCEEDED, Money(9999, "USD"))
+    assert [each.capture_id for each in payment.captures] == [CAPTURE_ID]
+
+
+def test_a_report_that_names_no_order_names_the_capture(paypal, stub):
+    stub.says(REPORT, Answer({"transaction_details": [row()]}))
+
+    (payment,) = paypal.list_payments(SINCE, UNTIL)
+
+    assert (payment.object_id, payment.reference) == (CAPTURE_ID, PAYMENT_ID)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "taken"),
+    [
+        ("S", RemoteStatus.SUCCEEDED, 1),
+        ("V", RemoteStatus.SUCCEEDED, 1),
+        ("P", RemoteStatus.PROCESSING, 0),
+        ("D", RemoteStatus.FAILED, 0),
+    ],
+)
+def test_every_state_in_a_report_has_its_meaning(paypal, stub, status, expected, taken):
+    stub.says(REPORT, Answer({"transaction_details": [row(transaction_status=status)]}))
+
+    (payment,) = paypal.list_payments(SINCE, UNTIL)
+
+    assert (payment.status, len(payment.captures)) == (expected, taken)
+
+
+def test_other_movements_of_the_account_are_left_out(paypal, stub):
+    fee, foreign = row("T0106"), row()
+    del foreign["transaction_info"]["custom_field"]
+    stub.says(REPORT, Answer({"transaction_details": [fee, foreign]}))
+
+    assert list(paypal.list_payments(SINCE, UNTIL)) == []
+
+
+def test_a_payment_that_money_went_back_from_is_read_in_full(paypal, stub):
+    back = row("T1107", transaction_id="REF", paypal_reference_id=CAPTURE_ID, paypal_reference_id_type="TXN")
+    related = {"related_ids": {"order_id": ORDER_ID}}
+    stub.says(REPORT, Answer({"transaction_details": [row(), back]}))
+    stub.says(f"/v2/payments/captures/{CAPTURE_ID}", Answer(capture(supplementary_data=related)))
+    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture("REFUNDED")], refunds=[refund()])))
+
+    (payment,) = paypal.list_payments(SINCE, UNTIL)
+
+    assert payment.object_id == ORDER_ID
+    assert len(payment.refunds) == 1
+
+
+def test_a_payment_is_told_by_the_report_when_its_order_cannot_be_named(paypal, stub):
+    back = row("T1107", transaction_id="REF", paypal_reference_id=CAPTURE_ID, paypal_reference_id_type="TXN")
+    stub.says(REPORT, Answer({"transaction_details": [row(), back]}))
+
+    assert [each.object_id for each in paypal.list_payments(SINCE, UNTIL)] == [CAPTURE_ID]
+
+
+def test_a_long_time_is_asked_for_in_pieces_and_pages(paypal, stub):
+    stub.says(REPORT, Answer({"total_pages": 2}), Answer({"total_pages": 2}), Answer({"total_pages": 1}))
+
+    assert list(paypal.list_payments(SINCE, datetime(2026, 12, 5, tzinfo=UTC))) == []
+
+    pieces = [sent.path.partition("?")[2] for sent in stub.asked(REPORT)]
+    assert len(pieces) == 3
+    assert "start_date=2026-11-01T00%3A00%3A00Z&end_date=2026-12-02T00%3A00%3A00Z" in pieces[0]
+    assert "page=2" in pieces[1]
+    assert "start_date=2026-12-02T00%3A00%3A00Z&end_date=2026-12-05T00%3A00%3A00Z" in pieces[2]
+
+
+def test_an_unreadable_report_is_unknown(paypal, stub):
+    stub.says(REPORT, Answer({"transaction_details": [{}]}))
+
+    with pytest.raises(Unknown):
+        list(paypal.list_payments(SINCE, UNTIL))

@@ -1,0 +1,211 @@
+"""The contract, kept by every provider; and the how-to for the next one, which shows a tested provider."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from payments.providers.base import (
+    Capability,
+    ConfirmRequest,
+    CreateRequest,
+    ProviderError,
+    ProviderEvent,
+    RefundRequest,
+    RefundStatus,
+    Refused,
+    RemotePayment,
+    RemoteRefund,
+    RemoteStatus,
+    Unknown,
+)
+from payments.providers.stripe_provider import StripeProvider
+from payments.tests import toy_provider
+from payments.tests.contract import BACK, PRICE, Misfortune, ProviderContract, World
+from payments.tests.stripe_talk import message, signed
+from payments.tests.toy_provider import ToyBank, ToyProvider
+from sandbox.tests.client import Control
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class ToyWorld(World):
+    missing_id = "toy_404"
+    secrets = ("hush",)
+
+    def __init__(self) -> None:
+        self.bank = ToyBank()
+        self.provider = ToyProvider(self.bank, secret="hush")
+
+    def buyer_agrees(self, payment: RemotePayment) -> None:
+        self.bank.change(payment.object_id, status=RemoteStatus.APPROVED, action=None)
+
+    def meet(self, misfortune: Misfortune) -> None:
+        self.bank.luck = misfortune
+
+    def taken(self) -> int:
+        return sum(one.amount.minor for payment in self.bank.payments.values() for one in payment.captures)
+
+    def returned(self) -> int:
+        return sum(one.amount.minor for payment in self.bank.payments.values() for one in payment.refunds)
+
+    def made(self) -> int:
+        return len(self.bank.payments)
+
+    def confirmation(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
+        self.buyer_agrees(payment)
+        return ConfirmRequest(key, payment.object_id, PRICE, payment.reference, BACK)
+
+    def message(self, payment: RemotePayment) -> tuple[bytes, dict[str, str]]:
+        told = {"event_id": "1", "kind": "payment.changed", "object_id": payment.object_id}
+        body = json.dumps(told).encode()
+        return body, {"Toy-Signature": hmac.new(b"hush", body, hashlib.sha256).hexdigest()}
+
+
+class StripeWorld(World):
+    missing_id = "pi_404"
+    secrets = ("sk_test_sandbox", "whsec_of_the_tests")
+    token = "pm_card_visa"
+    faults = {
+        Misfortune.OVERLOADED: "rate_limit",
+        Misfortune.SILENT: "drop_before",
+        Misfortune.ANSWER_LOST: "drop_after",
+    }
+
+    def __init__(self, provider: StripeProvider, sandbox: Control) -> None:
+        self.provider = provider
+        self.sandbox = sandbox
+
+    def buyer_agrees(self, payment: RemotePayment) -> None:
+        self.sandbox.post("stripe/pay", payment_intent=payment.object_id)
+
+    def meet(self, misfortune: Misfortune) -> None:
+        self.sandbox.fault(self.faults[misfortune], method="POST", retry_after=7)
+
+    def taken(self) -> int:
+        return self.total("captured")
+
+    def returned(self) -> int:
+        return self.total("refunded")
+
+    def total(self, name: str) -> int:
+        return int(self.sandbox.get("journal/totals")[name].get("usd", 0))
+
+    def made(self) -> int:
+        return len(self.sandbox.journal("intent.created"))
+
+    def confirmation(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
+        return ConfirmRequest(key, payment.object_id, PRICE, payment.reference, BACK, "pm_card_visa")
+
+    def message(self, payment: RemotePayment) -> tuple[bytes, dict[str, str]]:
+        row = {"object": "payment_intent", "id": payment.object_id, "amount": 9999, "currency": "usd"}
+        body = message("payment_intent.succeeded", row | {"status": "succeeded"})
+        return body, {"Stripe-Signature": signed(body)["Stripe-Signature"]}
+
+
+class TestToy(ProviderContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return ToyWorld()
+
+
+class TestStripe(ProviderContract):
+    @pytest.fixture
+    def world(self, adapter: StripeProvider, sandbox: Control) -> World:
+        return StripeWorld(adapter, sandbox)
+
+
+class Forgetful(ToyProvider):
+    """Makes a payment, takes and returns money anew for every call."""
+
+    def create(self, ask: CreateRequest) -> RemotePayment:
+        return super().create(replace(ask, key=uuid4().hex))
+
+    def refund(self, ask: RefundRequest) -> RemoteRefund:
+        return super().refund(replace(ask, key=uuid4().hex))
+
+
+class Generous(ToyProvider):
+    """Returns whatever is asked."""
+
+    def refund(self, ask: RefundRequest) -> RemoteRefund:
+        made = RemoteRefund(f"back_{ask.key}", ask.amount, RefundStatus.SUCCEEDED, ask.refund_id)
+        known = self.read(ask.object_id).refunds
+        self._bank.change(ask.object_id, refunds=(*known, made))
+        return made
+
+
+class Credulous(ToyProvider):
+    """Believes every message."""
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        return ProviderEvent("1", "payment.changed", ("toy_1",), is_live=False)
+
+
+class Hasty(ToyProvider):
+    """Takes silence for a no."""
+
+    def create(self, ask: CreateRequest) -> RemotePayment:
+        try:
+            return super().create(ask)
+        except Unknown as unknown:
+            raise Refused(unknown.code) from unknown
+
+
+class Obedient(ToyProvider):
+    """Cancels what is paid."""
+
+    def cancel(self, object_id: str, *, key: str) -> RemotePayment:
+        return replace(self.read(object_id), status=RemoteStatus.CANCELLED)
+
+
+class Boastful(ToyProvider):
+    """Declares what it cannot do."""
+
+    capabilities = frozenset(Capability)
+
+
+@pytest.mark.parametrize(
+    ("broken", "test", "arguments"),
+    [
+        (Forgetful, "test_same_key_makes_one_payment_and_another_key_another", ()),
+        (Forgetful, "test_creating_through_bad_luck_is_unknown_and_the_same_key_makes_one", ("answer_lost",)),
+        (Forgetful, "test_refund_is_made_once_per_key_and_can_be_read", ()),
+        (
+            Forgetful,
+            "test_refunding_through_bad_luck_is_unknown_and_returns_the_money_once",
+            ("answer_lost",),
+        ),
+        (Generous, "test_money_goes_back_in_parts_to_the_last_cent_and_no_further", ()),
+        (Credulous, "test_message_that_was_touched_is_refused", ()),
+        (Hasty, "test_creating_through_bad_luck_is_unknown_and_the_same_key_makes_one", ("silent",)),
+        (Obedient, "test_cancelling_a_paid_payment_tells_the_truth", ()),
+        (Boastful, "test_declared_capabilities_are_there_and_no_others", (Capability.SAVE,)),
+    ],
+)
+def test_the_contract_finds_out_a_provider_that_breaks_it(broken, test, arguments):
+    world = ToyWorld()
+    world.provider = broken(world.bank, secret="hush")
+    known = [Misfortune(one) if one in list(Misfortune) else one for one in arguments]
+
+    with pytest.raises((AssertionError, ProviderError, pytest.fail.Exception)):
+        getattr(ProviderContract(), test)(world, *known)
+
+
+def test_the_how_to_shows_the_toy_provider_that_is_tested():
+    code = Path(toy_provider.__file__).read_text(encoding="utf-8")
+    text = (ROOT / "docs/providers.md").read_text(encoding="utf-8")
+
+    assert f"```python\n{code}```\n" in text
+    assert len(code.splitlines()) < 150
+
+
+def test_the_how_to_explains_every_capability():
+    text = (ROOT / "docs/providers.md").read_text(encoding="utf-8")
+
+    assert [name for name in Capability.__members__ if f"| `{name}` |" not in text] == []

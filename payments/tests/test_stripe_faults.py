@@ -1,0 +1,309 @@
+"""Bad luck on the way to Stripe: nobody knows what happened, and the same key finds out without doing it twice."""
+
+from contextlib import suppress
+
+import pytest
+
+from artisans.core.money import Money
+from payments.providers.base import RefundStatus, RemoteStatus, Unknown
+from payments.providers.stripe_link import StripeConfig
+from payments.providers.stripe_provider import StripeProvider
+from payments.tests.stripe_talk import (
+    INTENTS,
+    REFUNDS,
+    SESSIONS,
+    confirmation,
+    lately,
+    money_back,
+    saving,
+    wish,
+)
+from sandbox.tests.client import until
+
+WITHOUT_EFFECT = ["rate_limit", "unavailable", "drop_before"]
+WITH_EFFECT = ["drop_after", "truncate", "garbage", "html", "empty"]
+
+
+class Create:
+    """The calls that have an effect: where they go, which line of the journal they may write once."""
+
+    path, effect = INTENTS, "intent.created"
+
+    def __init__(self, adapter, sandbox):
+        self.adapter, self.sandbox = adapter, sandbox
+        self.prepare()
+
+    def prepare(self):
+        pass
+
+    def __call__(self):
+        return self.adapter.create(wish())
+
+    def is_done(self, answer):
+        return answer.status is RemoteStatus.OPEN
+
+
+class PayBySavedCard(Create):
+    effect = "charge.captured"
+
+    def __call__(self):
+        return self.adapter.create(wish(method_id="pm_card_visa"))
+
+    def is_done(self, answer):
+        return answer.captures[0].amount == Money(9999, "USD")
+
+
+class CreateHosted(Create):
+    path, effect = SESSIONS, "session.created"
+
+    def __call__(self):
+        return self.adapter.create_hosted(wish())
+
+
+class Confirm(Create):
+    path, effect = INTENTS + "/*/confirm", "charge.captured"
+
+    def prepare(self):
+        self.made = self.adapter.create(wish())
+
+    def __call__(self):
+        return self.adapter.confirm(confirmation(self.made, "pm_card_visa"))
+
+    def is_done(self, answer):
+        return answer.captures[0].amount == Money(9999, "USD")
+
+
+class Cancel(Create):
+    path, effect = INTENTS + "/*/cancel", "intent.canceled"
+
+    def prepare(self):
+        self.made = self.adapter.create(wish())
+
+    def __call__(self):
+        return self.adapter.cancel(self.made.object_id, key="cancel-1")
+
+    def is_done(self, answer):
+        return answer.status is RemoteStatus.CANCELLED
+
+
+class Expire(Cancel):
+    path, effect = SESSIONS + "/*/expire", "session.expired"
+
+    def prepare(self):
+        self.made = self.adapter.create_hosted(wish())
+
+    def is_done(self, answer):
+        return answer.status is RemoteStatus.EXPIRED
+
+
+class Refund(Create):
+    path, effect = REFUNDS, "refund.created"
+
+    def prepare(self):
+        self.paid = self.adapter.create(wish(method_id="pm_card_visa"))
+
+    def __call__(self):
+        return self.adapter.refund(money_back(self.paid, Money(1000, "USD")))
+
+    def is_done(self, answer):
+        return answer.status is RefundStatus.SUCCEEDED and answer.reference == "ref-1"
+
+
+class StartSaving(Create):
+    path, effect = "/v1/setup_intents", "setup.created"
+
+    def __call__(self):
+        return self.adapter.save_start(saving())
+
+    def is_done(self, answer):
+        return not answer.is_done
+
+
+class MakeCustomer(StartSaving):
+    path, effect = "/v1/customers", "customer.created"
+
+
+class Detach(Create):
+    path, effect = "/v1/payment_methods/*/detach", "payment_method.detached"
+
+    def prepare(self):
+        self.method = self.adapter.save_token(saving(), "pm_card_visa")
+
+    def __call__(self):
+        return self.adapter.detach(self.method.method_id, key="detach-1")
+
+    def is_done(self, answer):
+        return self.adapter.saved_methods(self.method.customer_id) == []
+
+
+MONEY = [Create, PayBySavedCard, CreateHosted, Confirm, Cancel, Expire, Refund]
+CALLS = [*MONEY, StartSaving, MakeCustomer, Detach]
+
+
+@pytest.fixture
+def call(request, adapter, sandbox):
+    return request.param(adapter, sandbox)
+
+
+@pytest.mark.parametrize("call", CALLS, indirect=True)
+@pytest.mark.parametrize("action", [*WITHOUT_EFFECT, *WITH_EFFECT])
+def test_it_is_unknown_and_the_same_key_finds_the_first_effect(call, sandbox, action):
+    sandbox.fault(action, method="POST", path=call.path)
+
+    with pytest.raises(Unknown):
+        call()
+    assert len(sandbox.journal(call.effect)) == (action in WITH_EFFECT)
+
+    assert call.is_done(call())
+    assert len(sandbox.journal(call.effect)) == 1
+
+
+@pytest.mark.parametrize("call", MONEY, indirect=True)
+def test_an_error_that_stripe_keeps_under_the_key_is_looked_behind(call, sandbox):
+    sandbox.fault("error_after", method="POST", path=call.path)
+
+    with pytest.raises(Unknown):
+        call()
+
+    assert call.is_done(call())
+    assert len(sandbox.journal(call.effect)) == 1
+
+
+@pytest.mark.parametrize("call", MONEY, indirect=True)
+def test_an_error_that_stripe_keeps_stays_unknown_when_nothing_is_there(call, sandbox):
+    sandbox.fault("error_before", method="POST", path=call.path)
+
+    for _ in range(2):
+        with pytest.raises(Unknown, match="http_500"):
+            call()
+
+    assert sandbox.journal(call.effect) == []
+
+
+def test_detaching_that_worked_in_spite_of_an_error_is_done(adapter, sandbox):
+    call = Detach(adapter, sandbox)
+    sandbox.fault("error_after", method="POST", path=call.path)
+
+    with suppress(Unknown):
+        call()
+
+    assert call.is_done(call())
+
+
+@pytest.mark.parametrize("action", [*WITHOUT_EFFECT, *WITH_EFFECT, "error_before"])
+@pytest.mark.parametrize("kind", ["intent", "session", "refund", "setup", "methods", "list"])
+def test_reading_through_bad_luck_is_unknown(adapter, sandbox, action, kind):
+    paid = adapter.create(wish(method_id="pm_card_visa"))
+    session = adapter.create_hosted(wish("hosted-1"))
+    refund = adapter.refund(money_back(paid, Money(1, "USD")))
+    setup = adapter.save_start(saving())
+    reads = {
+        "intent": lambda: adapter.read(paid.object_id),
+        "session": lambda: adapter.read(session.object_id),
+        "refund": lambda: adapter.read_refund(refund.refund_id, currency="USD"),
+        "setup": lambda: adapter.save_read(setup.setup_id),
+        "methods": lambda: adapter.saved_methods(setup.customer_id),
+        "list": lambda: list(adapter.list_payments(*lately())),
+    }
+    sandbox.fault(action, method="GET")
+
+    with pytest.raises(Unknown):
+        reads[kind]()
+
+    reads[kind]()
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2])
+def test_reading_a_part_through_bad_luck_is_unknown(adapter, sandbox, nth):
+    """Never a payment without its disputes or refunds because their page did not come."""
+    paid = adapter.create(wish(method_id="pm_card_visa"))
+    for number in range(11):
+        adapter.refund(money_back(paid, Money(1, "USD"), f"refund-{number}", f"ref-{number}"))
+    assert len(adapter.read(paid.object_id).refunds) == 11
+    sandbox.fault("garbage", method="GET", skip=nth)
+
+    with pytest.raises(Unknown):
+        adapter.read(paid.object_id)
+
+
+def test_how_long_to_wait_is_told(adapter, sandbox):
+    sandbox.fault("rate_limit", retry_after=7)
+
+    with pytest.raises(Unknown) as seen:
+        adapter.create(wish())
+
+    assert (seen.value.code, seen.value.retry_after, seen.value.is_outage) == ("rate_limit", 7, False)
+
+
+@pytest.mark.parametrize(
+    ("action", "is_outage"),
+    [("drop_before", True), ("unavailable", False), ("html", False), ("rate_limit", False)],
+)
+def test_silence_is_an_outage_and_an_answer_is_none(adapter, sandbox, action, is_outage):
+    sandbox.fault(action)
+
+    with pytest.raises(Unknown) as seen:
+        adapter.create(wish())
+
+    assert seen.value.is_outage is is_outage
+
+
+@pytest.mark.parametrize("action", ["hold_before", "hold_after"])
+def test_a_slow_answer_is_not_waited_for(stripe_config, sandbox, action):
+    impatient = StripeProvider(StripeConfig("sk_test_sandbox", "pk", api_base=sandbox.url, read_timeout=0.3))
+    fault = sandbox.fault(action, method="POST", path=INTENTS)
+
+    with pytest.raises(Unknown) as seen:
+        impatient.create(wish())
+    assert seen.value.is_outage
+
+    if action == "hold_before":  # the first one still runs
+        with pytest.raises(Unknown, match="idempotency_key_in_use"):
+            StripeProvider(stripe_config).create(wish())
+    sandbox.post(f"faults/{fault}/release")
+    sandbox.delete("faults")
+    until(lambda: len(sandbox.journal("intent.created")) == 1)
+
+
+def test_nobody_there_is_an_outage():
+    alone = StripeProvider(StripeConfig("sk_test_x", "pk_test_x", api_base="http://127.0.0.1:9"))
+
+    with pytest.raises(Unknown) as seen:
+        alone.read("pi_1")
+
+    assert (seen.value.code, seen.value.is_outage) == ("no_answer", True)
+
+
+def test_calls_are_made_once(adapter, sandbox):
+    sandbox.fault("unavailable", count=None)
+
+    with pytest.raises(Unknown):
+        adapter.create(wish())
+
+    assert len(sandbox.get("requests")["rows"]) == 1
+
+
+def test_other_parameters_under_the_same_key_are_no_refusal(adapter, sandbox):
+    first = adapter.create(wish())
+
+    again = adapter.create(wish(order_number="OTHER"))
+
+    assert again.object_id == first.object_id
+    assert len(sandbox.journal("intent.created")) == 1
+
+
+def test_a_key_that_was_used_for_something_else_is_unknown(adapter):
+    paid = adapter.create(wish(method_id="pm_card_visa"))
+    adapter.refund(money_back(paid, Money(1, "USD"), "refund-1", "ref-1"))
+
+    with pytest.raises(Unknown, match="idempotency_mismatch"):
+        adapter.refund(money_back(paid, Money(2, "USD"), "refund-1", "ref-2"))
+
+
+def test_a_refused_key_is_unknown_since_an_earlier_try_may_have_worked(sandbox):
+    stranger = StripeProvider(StripeConfig("nonsense", "pk_test_x", api_base=sandbox.url))
+
+    with pytest.raises(Unknown, match="key_refused") as seen:
+        stranger.create(wish())
+
+    assert not seen.value.is_outage

@@ -1,0 +1,61 @@
+"""Amounts at Stripe: its own units, both ways, without losing a unit."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artisans.core.money import EXPONENTS, Money
+from payments.providers.base import Refused
+from payments.providers.stripe_money import from_stripe, to_stripe
+
+# https://docs.stripe.com/currencies: zero-decimal currencies, special cases, three-decimal currencies.
+PUBLISHED_ZERO = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
+
+
+@pytest.mark.parametrize(
+    ("money", "amount"),
+    [
+        (Money(9999, "USD"), 9999),
+        (Money(500, "JPY"), 500),
+        (Money(5, "ISK"), 500),
+        (Money(5, "UGX"), 500),
+        (Money(1045, "HUF"), 1045),
+        (Money(80045, "TWD"), 80045),
+        (Money(5120, "KWD"), 5120),
+        (Money(1200, "MGA"), 12),
+        (Money(0, "USD"), 0),
+    ],
+)
+def test_amount_is_said_in_stripes_unit_and_read_back(money, amount):
+    assert to_stripe(money) == amount
+    assert from_stripe(amount, money.currency.lower()) == money
+
+
+@pytest.mark.parametrize("money", [Money(5121, "KWD"), Money(1, "JOD"), Money(1250, "MGA")])
+def test_amount_that_stripe_cannot_charge_exactly_is_refused(money):
+    with pytest.raises(Refused, match="amount_not_exact"):
+        to_stripe(money)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [(550, "isk"), (1, "ugx"), (10.5, "usd"), (True, "usd"), ("10", "usd"), (None, "usd")],
+)
+def test_amount_that_makes_no_sense_is_unreadable(amount, currency):
+    with pytest.raises(ValueError, match="fractions|integer"):
+        from_stripe(amount, currency)
+
+
+@pytest.mark.parametrize("currency", PUBLISHED_ZERO.split())
+def test_currencies_without_decimals_are_sent_as_they_are_counted(currency):
+    assert from_stripe(7, currency.lower()).as_decimal() == 7
+
+
+@given(st.integers(0, 10**12), st.sampled_from(["USD", "HUF", "TWD", "MGA", *EXPONENTS]))
+def test_what_can_be_said_comes_back_the_same(minor, currency):
+    money = Money(minor, currency)
+    try:
+        amount = to_stripe(money)
+    except Refused:
+        return
+    assert from_stripe(amount, currency.lower()) == money

@@ -1,0 +1,135 @@
+"""A provider of fewer than 150 lines: a bank in memory, and the adapter that talks to it.
+
+A real adapter has the same methods; where this one calls the bank, it sends a request.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from artisans.core.money import Money
+from payments.providers.base import (
+    Action,
+    ActionKind,
+    BadSignature,
+    CannotVerify,
+    Capability,
+    Capture,
+    ConfirmRequest,
+    CreateRequest,
+    NotThere,
+    PaymentProvider,
+    ProviderEvent,
+    RefundRequest,
+    RefundStatus,
+    Refused,
+    RemotePayment,
+    RemoteRefund,
+    RemoteStatus,
+    Unknown,
+)
+
+
+class ToyBank:
+    """The other side. It keeps the first result of every key; `luck` is what goes wrong with the next call."""
+
+    def __init__(self) -> None:
+        self.payments: dict[str, RemotePayment] = {}
+        self.made_at: dict[str, datetime] = {}
+        self.results: dict[str, str] = {}
+        self.luck = ""
+
+    def call(self, key: str, act: Callable[[], str]) -> str:
+        luck, self.luck = self.luck, ""
+        if luck == "overloaded":
+            raise Unknown("asked_too_often", retry_after=7)
+        if luck == "silent":
+            raise Unknown("no_answer", is_outage=True)
+        if key not in self.results:
+            self.results[key] = act()
+        if luck == "answer_lost":
+            raise Unknown("answer_lost", is_outage=True)
+        return self.results[key]
+
+    def change(self, object_id: str, **fields: object) -> str:
+        self.payments[object_id] = replace(self.payments[object_id], **fields)  # type: ignore[arg-type]
+        return object_id
+
+
+class ToyProvider(PaymentProvider):
+    name: ClassVar[str] = "toy"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.CONFIRM, Capability.REFUND, Capability.WEBHOOK, Capability.LIST}
+    )
+
+    def __init__(self, bank: ToyBank, *, secret: str) -> None:
+        self._bank = bank
+        self._secret = secret
+
+    def create(self, ask: CreateRequest) -> RemotePayment:
+        def act() -> str:
+            object_id = f"toy_{len(self._bank.payments) + 1}"
+            action = Action(ActionKind.REDIRECT, url=f"https://toy.test/{object_id}")
+            self._bank.made_at[object_id] = datetime.now(UTC)
+            self._bank.payments[object_id] = RemotePayment(
+                object_id, RemoteStatus.OPEN, ask.amount, ask.payment_id, is_live=False, action=action
+            )
+            return object_id
+
+        return self.read(self._bank.call(ask.key, act))
+
+    def read(self, object_id: str) -> RemotePayment:
+        if object_id not in self._bank.payments:
+            raise NotThere("no_such_payment")
+        return self._bank.payments[object_id]
+
+    def cancel(self, object_id: str, *, key: str) -> RemotePayment:
+        if self.read(object_id).status is not RemoteStatus.SUCCEEDED:
+            ended = {"status": RemoteStatus.CANCELLED, "action": None}
+            self._bank.call(key, lambda: self._bank.change(object_id, **ended))
+        return self.read(object_id)
+
+    def confirm(self, ask: ConfirmRequest) -> RemotePayment:
+        """The buyer approved on the bank's page; now the money moves."""
+        now = self.read(ask.object_id)
+        if now.status not in {RemoteStatus.APPROVED, RemoteStatus.SUCCEEDED}:
+            raise Refused("not_approved", remote=now)
+        taken = (Capture(f"take_{ask.object_id}", now.amount),)
+        done = {"status": RemoteStatus.SUCCEEDED, "captures": taken, "action": None}
+        return self.read(self._bank.call(ask.key, lambda: self._bank.change(ask.object_id, **done)))
+
+    def refund(self, ask: RefundRequest) -> RemoteRefund:
+        def act() -> str:
+            now = self.read(ask.object_id)
+            back = Money.total((one.amount for one in now.refunds), ask.amount.currency)
+            if back + ask.amount > now.amount:
+                raise Refused("more_than_the_rest")
+            made = RemoteRefund(f"back_{ask.key}", ask.amount, RefundStatus.SUCCEEDED, ask.refund_id)
+            self._bank.change(ask.object_id, refunds=(*now.refunds, made))
+            return made.refund_id
+
+        return self.read_refund(self._bank.call(ask.key, act), currency=ask.amount.currency)
+
+    def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
+        for payment in self._bank.payments.values():
+            for refund in payment.refunds:
+                if refund.refund_id == refund_id:
+                    return refund
+        raise NotThere("no_such_refund")
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        if not self._secret:
+            raise CannotVerify("no_secret")
+        good = hmac.new(self._secret.encode(), body, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(good.encode(), headers.get("Toy-Signature", "").encode()):
+            raise BadSignature("wrong_signature")
+        told = json.loads(body)
+        return ProviderEvent(told["event_id"], told["kind"], (told["object_id"],), is_live=False)
+
+    def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
+        made = self._bank.made_at
+        return [one for one in self._bank.payments.values() if since <= made[one.object_id] < until]
