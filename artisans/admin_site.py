@@ -5,7 +5,7 @@ from datetime import datetime, time
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum, Value
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
@@ -18,8 +18,8 @@ from artisans.notifications.admin import mails_stuck
 from artisans.notifications.models import Notification
 from orders.models import Order
 from payments.admin.filters import TO_RETURN
-from payments.models import Payment, Receipt
-from payments.selectors import awaiting_decision
+from payments.models import Payment, Receipt, WebhookEvent
+from payments.selectors import awaiting_decision, webhooks_for_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,33 @@ def waiting(request: HttpRequest) -> dict[str, int]:
     """What waits for somebody, counted once per request; only what this person may see."""
     if not hasattr(request, "_waiting"):
         user = request.user
-        counts = {"decision": 0, "return": 0, "today": 0, "mail": 0}
+        counts = {"decision": 0, "return": 0, "today": 0, "mail": 0, "message": 0}
+        lists: dict[str, QuerySet[Any]] = {}
         if user.has_perm("payments.view_payment"):
-            counts["decision"] = awaiting_decision().order_by().count()
+            lists["decision"] = awaiting_decision()
+        if user.has_perm("payments.view_webhookevent"):
+            lists["message"] = webhooks_for_people()
         if user.has_perm("orders.view_order"):
             today = Count("pk", filter=Q(created_at__gte=midnight()))
             counts |= Order.objects.aggregate(**{"return": Count("pk", filter=TO_RETURN), "today": today})
         if user.has_perm("notifications.view_notification"):
-            counts["mail"] = mails_stuck().count()
+            lists["mail"] = mails_stuck()
+        counts |= counts_of(lists)
         request._waiting = counts  # type: ignore[attr-defined]
     return request._waiting  # type: ignore[attr-defined, no-any-return]
+
+
+def counts_of(lists: dict[str, QuerySet[Any]]) -> dict[str, int]:
+    """How many rows each has, in one statement."""
+    parts = [
+        rows.order_by()
+        .annotate(what=Value(name))
+        .values("what")
+        .annotate(n=Count("pk"))
+        .values_list("what", "n")
+        for name, rows in lists.items()
+    ]
+    return dict(parts[0].union(*parts[1:], all=True)) if parts else {}
 
 
 def midnight() -> datetime:
@@ -81,6 +98,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, "Payments", "payments", "payments.payment"),
             link(request, "Money received", "account_balance", "payments.receipt"),
             link(request, "Money returned", "currency_exchange", "payments.paymentrefund"),
+            link(request, "Webhooks", "webhook", "payments.webhookevent", badge=counts["message"]),
         ],
         "Orders": [
             link(request, "Orders", "receipt_long", "orders.order"),
@@ -153,6 +171,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         tiles.append(
             Tile("Mails not sent", str(n), text, list_of(Notification, "delivery=stuck"), is_urgent=n > 0)
         )
+    if user.has_perm("payments.view_webhookevent"):
+        n = counts["message"]
+        text = "messages of providers need a person" if n else "all are processed"
+        address = list_of(WebhookEvent, "state__in=staff,dead")
+        tiles.append(Tile("Webhooks", str(n), text, address, is_urgent=n > 0))
     if user.has_perm("orders.view_order"):
         text = "placed since midnight"
         tiles.append(Tile("Orders today", str(counts["today"]), text, list_of(Order, since_today)))

@@ -40,7 +40,7 @@ def always() -> Iterator[CheckMessage]:
         yield Error(
             "Test card numbers are accepted beside a live key.",
             hint="Unset ALLOW_TEST_CARDS, or use a key that begins with sk_test_.",
-            id="alley.E029",
+            id="alley.E040",
         )
     if settings.PAYPAL_MODE not in MODES:
         yield Error(

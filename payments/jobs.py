@@ -12,9 +12,11 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.approve_manual",
         "payments.view_receipt",
         "payments.view_paymentrefund",
+        "payments.view_webhookevent",
         "notifications.view_notification",
         "notifications.retry_mail",
     ),
+    "Webhooks desk": (*VIEW, "payments.view_webhookevent", "payments.replay_webhook"),
     "Refunds desk": (*VIEW, "payments.refund", "payments.view_paymentrefund", "payments.view_receipt"),
     "Orders desk": (
         *VIEW,
@@ -35,7 +37,13 @@ JOBS: dict[str, tuple[str, ...]] = {
         "catalog.change_category",
         "catalog.view_stockmove",
     ),
-    "Auditors": (*VIEW, "audit.view_auditentry", "payments.view_receipt", "payments.view_paymentrefund"),
+    "Auditors": (
+        *VIEW,
+        "audit.view_auditentry",
+        "payments.view_receipt",
+        "payments.view_paymentrefund",
+        "payments.view_webhookevent",
+    ),
 }
 
 

@@ -4,7 +4,7 @@ Nobody asks inside a transaction; a provider that does not answer is left alone 
 waits for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache as once
 from typing import TypeVar
 
@@ -14,7 +14,8 @@ from django.core.signals import setting_changed
 from django.db import connection
 
 from payments.methods import BY_HAND, SPECS, PaymentMethod, Provider
-from payments.providers.base import Capability, PaymentProvider, Unknown
+from payments.providers.base import CannotVerify, Capability, PaymentProvider, ProviderEvent, Unknown
+from payments.providers.manual_feed import feed_event
 from payments.providers.paypal_config import PayPalConfig
 from payments.providers.paypal_provider import PayPalProvider
 from payments.providers.stripe_link import StripeConfig
@@ -109,6 +110,21 @@ def ask(name: str, question: Callable[[PaymentProvider], T]) -> T:
         raise
     note_answer(name)
     return answer
+
+
+def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+    """A message to us, verified. Errors: BadSignature, CannotVerify (also without keys or secrets of this provider).
+
+    It passes by the breaker: that a provider does not answer us is no reason to refuse what it tells, and what it
+    tells is no sign that it answers again.
+    """
+    forbid_transaction()
+    if name == Provider.MANUAL:
+        return feed_event(body, headers, settings.MANUAL_WEBHOOK_SECRETS)
+    found = provider(name)
+    if found is None or Capability.WEBHOOK not in found.capabilities:
+        raise CannotVerify("not_configured", f"{name} has no keys here.")
+    return found.parse_webhook(body, headers)
 
 
 def forbid_transaction() -> None:

@@ -7,7 +7,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from orders.models import Order
 from orders.selectors import order_lock, owned_by
-from payments.models import Payment
+from payments.models import EventState, Payment, WebhookEvent
 from payments.statuses import OPEN, PaymentStatus
 
 
@@ -55,7 +55,8 @@ def object_ids_of(payment: Payment) -> set[str]:
 
 
 def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, str] | None:
-    """The payment that one of these provider's ids belongs to, and that id; None when nobody knows them (yet)."""
+    """The payment that one of these provider's ids belongs to, and the object to read for it: that id, or for one of
+    a capture the payment's present object ("" when it has none). None when nobody knows the ids (yet)."""
     for object_id in object_ids:
         by_present = Payment.objects.filter(payment_provider=provider, provider_payment_id=object_id)
         by_past = Payment.objects.filter(
@@ -64,9 +65,11 @@ def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, s
         by_capture = Payment.objects.filter(
             captures__provider=provider, captures__provider_capture_id=object_id
         )
-        for found in (by_present, by_past, by_capture):
-            if (pk := found.values_list("pk", flat=True).first()) is not None:
+        for found in (by_present, by_past):
+            if (pk := found.order_by().values_list("pk", flat=True).first()) is not None:
                 return pk, object_id
+        if (owner := by_capture.order_by().values_list("pk", "provider_payment_id").first()) is not None:
+            return owner[0], owner[1] or ""
     return None
 
 
@@ -77,3 +80,8 @@ def awaiting_decision() -> QuerySet[Payment]:
         .select_related("order", "user")
         .order_by("created_at")
     )
+
+
+def webhooks_for_people() -> QuerySet[WebhookEvent]:
+    """Messages that no worker will touch again by itself: given up, or left to a person."""
+    return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])

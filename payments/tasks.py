@@ -4,11 +4,13 @@ from uuid import UUID
 
 from celery import shared_task
 
+from payments.services import method_events  # noqa: F401  # takes the messages about saved methods
 from payments.services.calls import calls_due
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_expire, orders_due_to_expire
 from payments.services.methods import setup_check, setups_due
 from payments.services.remote import payment_check, payments_due
+from payments.services.webhooks import webhook_process, webhooks_due
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +41,15 @@ def check_task(payment_id: str) -> None:
     payment_check(UUID(payment_id))
 
 
+@shared_task(name="payments.webhook")
+def webhook_task(event_id: str) -> None:
+    webhook_process(UUID(event_id))
+
+
 @shared_task(name="payments.sweep")
 def sweep_task() -> None:
-    """What nobody rang for: calls without an answer, payments and savings whose provider is to be asked."""
+    """What nobody rang for: calls without an answer, messages, payments and savings whose provider is to be asked."""
     each(calls_due(), call_carry_out, event="provider_call_failed")
+    each(webhooks_due(), webhook_process, event="webhook_failed")
     each(payments_due(), payment_check, event="payment_check_failed")
     each(setups_due(), setup_check, event="setup_check_failed")

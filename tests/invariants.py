@@ -53,7 +53,9 @@ def check_sums(order: Order, lines: list[OrderLine], parcels: list[Parcel]) -> N
 
 def check_money(order: Order, payments: list[Payment]) -> None:
     assert order.received_minor == sum(p.received_minor for p in payments), f"{order}: received"
-    assert order.refunded_minor == sum(p.refunded_minor for p in payments), f"{order}: refunded"
+    assert order.refunded_minor == sum(p.refunded_minor + p.disputed_minor for p in payments), (
+        f"{order}: refunded"
+    )
     assert order.payment_status == payment_status_of(
         total=order.total_minor, received=order.received_minor, refunded=order.refunded_minor
     ), f"{order}: payment status {order.payment_status}"
@@ -103,7 +105,7 @@ def check_payments(payments: list[Payment]) -> None:
             assert payment.received_minor >= payment.amount_minor, (
                 f"{payment}: {payment.status} without the money"
             )
-        kept = payment.received_minor - payment.refunded_minor
+        kept = payment.kept_minor
         if payment.status == PaymentStatus.COMPLETED:
             assert kept >= payment.amount_minor, f"{payment}: completed, but money went back"
         if payment.status == PaymentStatus.REFUNDED:

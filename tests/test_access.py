@@ -92,6 +92,7 @@ api_method-detail                    put  /payments/methods/{method}            
 api_payment-list                     get  /payments                                401 200 200 200 200 200
 api_payment-intents                  post /payments/intents                        401 400 400 400 400 400
 api_payment-detail                   get  /payments/{payment}                      401 200 404 404 404 404
+api_webhook                          post /payments/webhooks/stripe              503 503 503 503 503 503
 api_not_found                        get  /orders/none/none                        404 404 404 404 404 404
 """
 

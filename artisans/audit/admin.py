@@ -23,6 +23,8 @@ WORDS = {
     "receipt.record": "Money recorded",
     "stock.adjust": "Stock counted",
     "token.issue": "API token issued",
+    "webhook.close": "Message of the bank settled",
+    "webhook.replay": "Message of a provider processed again",
 }
 
 

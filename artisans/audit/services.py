@@ -27,6 +27,8 @@ class Action(StrEnum):
     METHOD_SAVE = "method.save"
     METHOD_REMOVE = "method.remove"
     PARCEL_MOVE = "parcel.move"
+    WEBHOOK_REPLAY = "webhook.replay"
+    WEBHOOK_CLOSE = "webhook.close"
     LINK_REVOKE = "order.revoke_links"
 
 

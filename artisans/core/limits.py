@@ -45,6 +45,7 @@ LIMITS = {
     "methods_network": Limit(30, 3600),
     "refunds_principal": Limit(60, 600),
     "refunds_network": Limit(240, 600),
+    "webhook_refused": Limit(30, 300),
 }
 
 

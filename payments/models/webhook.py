@@ -10,6 +10,7 @@ from payments.models.payment import Payment
 class EventState(models.TextChoices):
     RECEIVED = "received", "Received"
     WAITING = "waiting", "Waits for what it is about"
+    STAFF = "staff", "Waits for a person"
     DONE = "done", "Processed"
     IGNORED = "ignored", "Nothing to do"
     DEAD = "dead", "Given up"

@@ -242,7 +242,8 @@ class ProviderEvent:
 
     `object_ids`: every id by which one of our payments may know it, the most exact first.
     `amount`: what it claims the payment is over. `status` and the ids below: what it claims happened, to see whether
-    that is known already. `setup_id`, `method_id`: it is about a saved method. `payload`: an allow-listed extract.
+    that is known already; `refunded`: how much of a capture went back in all. `setup_id`, `method_id`: it is about a
+    saved method. `payload`: an allow-listed extract.
     """
 
     event_id: str
@@ -254,6 +255,7 @@ class ProviderEvent:
     amount: Money | None = None
     status: RemoteStatus | None = None
     capture_id: str = ""
+    refunded: Money | None = None
     refund_id: str = ""
     refund_status: RefundStatus | None = None
     dispute_id: str = ""

@@ -5,7 +5,6 @@ The SDK's verifier accepts timestamps of the future and headers of any form; thi
 
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +18,7 @@ from payments.providers.base import (
     ProviderEvent,
     RemoteStatus,
 )
+from payments.providers.signatures import check_header
 from payments.providers.stripe_link import StripeConfig
 from payments.providers.stripe_money import from_stripe
 from payments.providers.stripe_objects import (
@@ -31,9 +31,6 @@ from payments.providers.stripe_objects import (
 )
 
 HEADER = "stripe-signature"
-LONGEST_HEADER = 2048
-TIME = re.compile(r"t=([0-9]{1,12})", re.ASCII)
-PART = re.compile(r"(?:t=[0-9]{1,12}|v1=[0-9a-f]{64}|v(?!1=)[0-9]+=[0-9a-f]{1,128})", re.ASCII)
 TOKEN = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 OURS = ("payment_id", "order_number", "refund_id", "refund_number")
 KEPT = (
@@ -62,19 +59,6 @@ def event_of(body: bytes, headers: Mapping[str, str], config: StripeConfig) -> P
 
 
 # ---- the signature -----------------------------------------------------------------------------------------------
-
-
-def check_header(header: str, tolerance: int) -> None:
-    """Only the form that Stripe writes: one time, signatures in lower case, nothing around them."""
-    if len(header) > LONGEST_HEADER:
-        raise BadSignature("header_too_long")
-    parts = header.split(",")
-    times = [found[1] for part in parts if (found := TIME.fullmatch(part))]
-    is_signed_v1 = any(part.startswith("v1=") for part in parts)
-    if len(times) != 1 or not is_signed_v1 or not all(PART.fullmatch(part) for part in parts):
-        raise BadSignature("header_malformed")
-    if abs(time.time() - int(times[0])) > tolerance:
-        raise BadSignature("outside_tolerance")
 
 
 def is_signed(body: bytes, header: str, secret: str, tolerance: int) -> bool:
@@ -132,6 +116,7 @@ def of_charge(kind: str, row: Row) -> dict[str, Any]:
         "object_ids": ids(row.get("payment_intent")),
         "status": RemoteStatus.SUCCEEDED if is_taken else None,
         "capture_id": one_id(row.get("id")) if is_taken else "",
+        "refunded": careful(lambda: from_stripe(row["amount_refunded"], row["currency"])),
     }
 
 

@@ -1,5 +1,6 @@
 """Manual payments: people record money that they saw arrive, or reject what will not come."""
 
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from uuid import UUID
@@ -25,6 +26,17 @@ from payments.models import Payment, Receipt
 from payments.selectors import open_payment, payment_lock
 from payments.services.payments import instructions_for_mail, order_settle, payment_follow_sums, payment_move
 from payments.statuses import PaymentStatus
+
+BANK_FEED = "bank feed"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Money as the bank's statement shows it."""
+
+    amount: Money
+    value_date: date
+    reference: str
 
 
 def staff_check(actor: User, permission: str, order: Order, *, what: str) -> None:
@@ -53,25 +65,53 @@ def receipt_record(
     """
     payment, order = payment_lock(payment_id)
     staff_check(actor, "payments.approve_manual", order, what="record money")
+    money = Arrived(amount, value_date, bank_reference.strip())
+    return receipt_book(payment, order, money, actor=actor, actor_name=actor.email, seen_minor=seen_minor)
+
+
+@transaction.atomic
+def receipt_from_feed(
+    *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, seen_minor: int
+) -> Receipt:
+    """The same for money that the bank itself tells of, exactly as it was asked for: no person decides.
+
+    Errors: NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
+    """
+    payment, order = payment_lock(payment_id)
+    money = Arrived(amount, value_date, bank_reference.strip())
+    return receipt_book(payment, order, money, actor=None, actor_name=BANK_FEED, seen_minor=seen_minor)
+
+
+def receipt_book(
+    payment: Payment,
+    order: Order,
+    money: Arrived,
+    *,
+    actor: User | None,
+    actor_name: str,
+    seen_minor: int | None,
+) -> Receipt:
+    """For callers that hold the locks and know that the actor may do this."""
+    amount = money.amount
     if payment.payment_provider != Provider.MANUAL:
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
         raise InvalidInput(f"Give the amount received, above zero, in {payment.currency}.")
-    if value_date > timezone.localdate():
+    if money.value_date > timezone.localdate():
         raise InvalidInput("The value date lies in the future.")
-    if not bank_reference.strip():
+    if not money.reference:
         raise InvalidInput("Give the bank's reference, the check number or the receipt number.")
-    receipt = receipt_create(payment, amount, value_date, bank_reference.strip(), actor)
+    receipt = receipt_create(payment, money, actor, actor_name)
     if seen_minor is not None and seen_minor != payment.received_minor:
         raise AlreadyRecorded(
             f"{payment.received} was recorded for this payment meanwhile. Nothing was booked now; look again."
         )
     payment.received_minor += amount.minor
-    cause = f"{amount} received by hand ({bank_reference.strip()})"
+    cause = f"{amount} received by hand ({money.reference})"
     payment.failure_reason = ""
     if payment.status == PaymentStatus.FAILED and payment.received_minor < payment.amount_minor:
-        payment_move(payment, PaymentStatus.PENDING, cause=cause, actor=actor)
-    payment_follow_sums(payment, cause=cause, actor=actor)
+        payment_move(payment, PaymentStatus.PENDING, cause=cause, actor=actor, actor_name=actor_name)
+    payment_follow_sums(payment, cause=cause, actor=actor, actor_name=actor_name)
     if payment.status == PaymentStatus.PENDING:
         extend_once(order)
     before = order.status
@@ -80,30 +120,31 @@ def receipt_record(
         actor=actor,
         action=Action.RECEIPT_RECORD,
         target=payment,
-        data={"amount": str(amount), "at": str(value_date)},
+        data={"amount": str(amount), "at": str(money.value_date)},
+        actor_name=actor_name,
     )
     mail_receipt(receipt, payment, order, revived=before == OrderStatus.EXPIRED and order.is_alive)
     return receipt
 
 
-def receipt_create(payment: Payment, amount: Money, value_date: date, reference: str, actor: User) -> Receipt:
+def receipt_create(payment: Payment, money: Arrived, actor: User | None, actor_name: str) -> Receipt:
     try:
         with transaction.atomic():
             return Receipt.objects.create(
                 payment=payment,
-                currency=amount.currency,
-                amount_minor=amount.minor,
-                value_date=value_date,
-                bank_reference=reference,
+                currency=money.amount.currency,
+                amount_minor=money.amount.minor,
+                value_date=money.value_date,
+                bank_reference=money.reference,
                 actor=actor,
-                actor_name=actor.email,
+                actor_name=actor_name,
             )
     except IntegrityError:
-        old = payment.receipts.filter(bank_reference=reference).first()
+        old = payment.receipts.filter(bank_reference=money.reference).first()
         if old is None:
             raise
         raise AlreadyRecorded(
-            f"{old.amount} with the reference {reference} was recorded already by {old.actor_name} "
+            f"{old.amount} with the reference {money.reference} was recorded already by {old.actor_name} "
             f"at {old.created_at:%Y-%m-%d %H:%M} UTC. Nothing was booked twice."
         ) from None
 

@@ -259,6 +259,7 @@ def test_start_page_counts_what_waits_in_at_most_eight_queries(browser, staff, d
         "Needs a decision": "1",
         "Money to return": "1",
         "Mails not sent": "0",
+        "Webhooks": "0",
         "Orders today": "2",
         "Received today": "$110.00",
     }

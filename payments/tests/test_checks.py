@@ -33,7 +33,7 @@ BAD = {
     "alley.E037": {"STRIPE_PUBLISHABLE_KEY": ""},
     "alley.E038": {"MANUAL_WEBHOOK_SECRETS": ["whsec_sample_0123456789"]},
     "alley.E039": {"PAYPAL_CA_FILE": "var/sandbox/paypal/ca.pem"},
-    "alley.E029": {"ALLOW_TEST_CARDS": True},
+    "alley.E040": {"ALLOW_TEST_CARDS": True},
 }
 
 

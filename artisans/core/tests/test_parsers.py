@@ -7,7 +7,8 @@ from io import BytesIO
 import pytest
 from rest_framework.exceptions import ParseError
 
-from artisans.core.parsers import MAX_BODY, MAX_DEPTH, StrictJSONParser, TooLarge
+from artisans.core.parsers import MAX_BODY, StrictJSONParser, TooLarge
+from artisans.core.strict_json import MAX_DEPTH
 
 
 def parse(body: str | bytes):

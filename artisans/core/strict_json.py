@@ -1,0 +1,45 @@
+"""Strict JSON: exact numbers, no key twice, no NaN, bounded depth. Knows no framework, so that providers may use it."""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any, NoReturn
+
+MAX_DEPTH = 12
+
+
+def strict_json(raw: bytes) -> Any:
+    """Errors: ValueError that says what is wrong."""
+    text = raw.decode("utf-8")
+    check_depth(text)
+    found = json.loads(text, parse_float=exact, parse_constant=no_constant, object_pairs_hook=unique_keys)
+    if "\\ud" in text.lower():  # half of a surrogate pair is a string that nothing can store
+        json.dumps(found, ensure_ascii=False, default=str).encode()
+    return found
+
+
+def exact(literal: str) -> Decimal:
+    if "e" in literal.lower():
+        raise ValueError("A number has an exponent; write it out.")
+    return Decimal(literal)
+
+
+def no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number.")
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A key stands twice in one object.")
+    return found
+
+
+def check_depth(text: str) -> None:
+    depth = deepest = 0
+    unescaped = re.sub(r"\\.", "", text)  # first, so that the next pattern reads every sign only once
+    for sign in re.sub(r'"[^"]*"', "", unescaped):
+        depth += (sign in "[{") - (sign in "]}")
+        deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH:
+        raise ValueError(f"The body is nested deeper than {MAX_DEPTH} levels.")

@@ -1,0 +1,124 @@
+"""Messages of providers between adapter and inbox: what is kept of one, what it claims, and whether that is news."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from artisans.core.money import Money
+from payments.models import EventState, Payment, WebhookEvent
+from payments.providers import base
+from payments.providers.base import ProviderEvent, RemoteStatus
+from payments.services.record import FOLLOWED
+from payments.services.refunds import FOLLOWED as REFUND_FOLLOWED
+from payments.statuses import OPEN, DisputeStatus, RefundStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the processing of a message ended. RECEIVED and WAITING mean: try again later."""
+
+    state: EventState
+    note: str = ""
+    payment_id: UUID | None = None
+
+
+# ---- kept --------------------------------------------------------------------------------------------------------
+
+WORDS = (
+    *("account", "status", "capture_id", "refund_id", "refund_status", "dispute_id", "dispute_status"),
+    *("setup_id", "method_id"),
+)
+AMOUNTS = ("amount", "refunded")
+
+
+def content_of(told: ProviderEvent) -> dict[str, Any]:
+    """As plain JSON, without what is empty. Amounts are text such as "99.99 USD"."""
+    kept: dict[str, Any] = {"object_ids": list(told.object_ids), "is_live": told.is_live}
+    kept |= {name: str(getattr(told, name) or "") for name in WORDS}
+    kept |= {name: str(amount) for name in AMOUNTS if (amount := getattr(told, name)) is not None}
+    kept["created_at"] = told.created_at.isoformat() if told.created_at else ""
+    kept["payload"] = dict(told.payload)
+    return {name: value for name, value in kept.items() if value not in ("", {})}
+
+
+def told_of(event: WebhookEvent) -> ProviderEvent:
+    """The message again, from what was kept of it."""
+    kept = event.content
+    return ProviderEvent(
+        event_id=event.event_id,
+        kind=event.kind,
+        object_ids=tuple(kept["object_ids"]),
+        is_live=kept["is_live"],
+        account=kept.get("account", ""),
+        created_at=datetime.fromisoformat(kept["created_at"]) if "created_at" in kept else None,
+        amount=money_of(kept.get("amount")),
+        status=RemoteStatus(kept["status"]) if "status" in kept else None,
+        capture_id=kept.get("capture_id", ""),
+        refunded=money_of(kept.get("refunded")),
+        refund_id=kept.get("refund_id", ""),
+        refund_status=base.RefundStatus(kept["refund_status"]) if "refund_status" in kept else None,
+        dispute_id=kept.get("dispute_id", ""),
+        dispute_status=base.DisputeStatus(kept["dispute_status"]) if "dispute_status" in kept else None,
+        setup_id=kept.get("setup_id", ""),
+        method_id=kept.get("method_id", ""),
+        payload=kept.get("payload", {}),
+    )
+
+
+def money_of(text: str | None) -> Money | None:
+    if text is None:
+        return None
+    amount, _, currency = text.partition(" ")
+    return Money.parse(amount, currency)
+
+
+# ---- news --------------------------------------------------------------------------------------------------------
+
+
+def is_claim(told: ProviderEvent) -> bool:
+    """Whether it says anything about money, as far as we follow it."""
+    return bool(told.status or told.capture_id or told.refund_id or told.dispute_id or told.refunded)
+
+
+def has_news(told: ProviderEvent, payment: Payment, object_id: str) -> bool:
+    """Whether one of its claims is not what our rows say, so that the provider has to be asked. Reads only.
+
+    A failure always is: the next one has another reason, and the buyer reads it.
+    """
+    if told.dispute_id:
+        return not is_known_dispute(told, payment)
+    if told.refund_id:
+        return not is_known_refund(told, payment)
+    if told.refunded is not None and told.refunded.minor != payment.refunded_minor:
+        return True
+    if told.capture_id:
+        return not payment.captures.filter(provider_capture_id=told.capture_id).exists()
+    return told.status is not None and is_new_status(told.status, payment, object_id)
+
+
+def is_known_dispute(told: ProviderEvent, payment: Payment) -> bool:
+    status = payment.disputes.filter(provider_dispute_id=told.dispute_id).values_list("status", flat=True)
+    wanted = DisputeStatus[told.dispute_status.name] if told.dispute_status else None
+    return status.first() == wanted and wanted is not None
+
+
+def is_known_refund(told: ProviderEvent, payment: Payment) -> bool:
+    """A refund that failed stays failed; one that was completed was pending before."""
+    if told.refund_status is None:
+        return False
+    found = payment.refunds.filter(provider_refund_id=told.refund_id).values_list("status", flat=True).first()
+    wanted = REFUND_FOLLOWED[told.refund_status]
+    return found in {wanted, RefundStatus.FAILED} or (
+        (found, wanted) == (RefundStatus.COMPLETED, RefundStatus.PROCESSING)
+    )
+
+
+def is_new_status(status: RemoteStatus, payment: Payment, object_id: str) -> bool:
+    """Only the object that can be paid now moves an open payment; captures speak for themselves."""
+    is_present = object_id == payment.provider_payment_id
+    if status == RemoteStatus.SUCCEEDED:
+        return not is_present or bool(payment.missing)
+    if payment.status not in OPEN or not is_present:
+        return False
+    return status == RemoteStatus.FAILED or FOLLOWED.get(status) != payment.status

@@ -1,0 +1,366 @@
+"""The door: what is taken, what is refused and how; nothing is processed here."""
+
+import gzip
+import io
+import json
+import time
+from unittest import mock
+
+import pytest
+from django.core.cache import cache
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from payments.models import WebhookEvent
+from payments.registry import is_down, note_outage
+from payments.services.webhooks import refusals_of
+from payments.tests.conftest import WEBHOOK_SECRET
+from payments.tests.hooks import (
+    FEED,
+    FEED_SECRET,
+    STRIPE,
+    feed_body,
+    only_event,
+    post,
+    post_feed,
+    post_stripe,
+    signed,
+    stripe_body,
+)
+from tests.dump import dump
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+OLD, NEW = "whsec_old", "whsec_new"
+CARD = "4242 4242 4242 4242"
+
+
+def now() -> int:
+    return int(time.time())
+
+
+@pytest.fixture(autouse=True)
+def feed(settings):
+    settings.MANUAL_WEBHOOK_SECRETS = [FEED_SECRET]
+
+
+# ---- taken -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_signed_message_is_stored_and_acknowledged(slash):
+    body = stripe_body(id="evt_1")
+
+    answer = post(STRIPE + slash, body, stripe_signature=signed(body, WEBHOOK_SECRET))
+
+    assert (answer.status_code, answer.json()) == (200, {"received": True})
+    event = only_event(provider="stripe", event_id="evt_1")
+    assert (event.kind, event.state, event.copies, event.tries) == (
+        "payment_intent.succeeded",
+        "received",
+        1,
+        0,
+    )
+    assert event.content["object_ids"] == ["pi_foreign"]
+
+
+def test_ten_deliveries_are_one_row_that_counts_them():
+    body = stripe_body(id="evt_1")
+
+    assert [post_stripe(body).status_code for _ in range(10)] == [200] * 10
+
+    assert only_event().copies == 10
+
+
+def test_delivery_costs_at_most_three_statements():
+    body = stripe_body(id="evt_1")
+    post_stripe(stripe_body())  # what is loaded once per process
+
+    for _ in ("first", "again"):
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert post_stripe(body).status_code == 200
+        sent = [q["sql"] for q in queries if "SAVEPOINT" not in q["sql"]]
+        assert len(sent) <= 3, sent
+
+
+def test_known_id_with_another_content_keeps_the_first_and_is_reported(caplog):
+    post_stripe(stripe_body(id="evt_1"))
+
+    answer = post_stripe(stripe_body(id="evt_1", object={"id": "pi_other"}))
+
+    assert answer.status_code == 200
+    assert only_event().content["object_ids"] == ["pi_foreign"]
+    assert "webhook_id_reused" in caplog.text
+
+
+def test_same_id_of_two_providers_is_two_events():
+    post_stripe(stripe_body(id="same"))
+    post_feed(feed_body(provider_event_id="same"))
+
+    assert WebhookEvent.objects.count() == 2
+
+
+def test_largest_message_is_taken_and_a_larger_one_is_not():
+    body = stripe_body()
+    full = body + b" " * (256 * 1024 - len(body))
+
+    assert post_stripe(full).status_code == 200
+    refused = post_stripe(full + b" ")
+
+    assert (refused.status_code, refused.json()["code"]) == (413, "body_too_large")
+    assert WebhookEvent.objects.count() == 1
+
+
+def chunked(body: bytes, **headers: str):
+    """As a server hands on a body that came in chunks: a stream that ends, and no length."""
+    environ = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    named = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return Client().post(STRIPE, b"", content_type="application/json", **(environ | named))
+
+
+def test_body_in_chunks_is_verified_over_its_bytes():
+    body = stripe_body()
+
+    assert chunked(body, stripe_signature=signed(body, WEBHOOK_SECRET)).status_code == 200
+    assert chunked(body, stripe_signature=signed(body, "other")).status_code == 400
+    assert chunked(b"x" * (256 * 1024 + 1), stripe_signature=signed(body, "other")).status_code == 413
+    assert WebhookEvent.objects.count() == 1
+
+
+def test_packed_body_is_verified_as_it_came():
+    body = stripe_body()
+    header = signed(body, WEBHOOK_SECRET)
+
+    assert (
+        post(STRIPE, gzip.compress(body), stripe_signature=header, content_encoding="gzip").status_code == 400
+    )
+
+
+def test_session_of_staff_has_no_effect(browser, admin_user):
+    client, body = browser(admin_user), stripe_body()
+
+    unsigned = client.post(STRIPE, body, content_type="application/json")
+    with CaptureQueriesContext(connection) as queries:
+        signature = signed(body, WEBHOOK_SECRET)
+        taken = client.post(STRIPE, body, content_type="application/json", HTTP_STRIPE_SIGNATURE=signature)
+
+    assert (unsigned.status_code, taken.status_code) == (400, 200)
+    assert not any("session" in query["sql"] or "accounts_user" in query["sql"] for query in queries)
+
+
+def test_provider_that_is_marked_down_is_listened_to_and_stays_marked():
+    note_outage("stripe")
+    note_outage("stripe")
+
+    assert post_stripe(stripe_body()).status_code == 200
+    assert is_down("stripe")
+
+
+# ---- the signature -----------------------------------------------------------------------------------------------
+
+
+def forged(body: bytes, secret: str) -> dict[str, str | None]:
+    good = signed(body, secret)
+    return {
+        "none": None,
+        "empty": "",
+        "garbage": "let me in",
+        "of another body": signed(body + b" ", secret),
+        "wrong secret": signed(body, "whsec_wrong"),
+        "empty secret": signed(body, ""),
+        "301 s old": signed(body, secret, at=now() - 302),
+        "a day old": signed(body, secret, at=now() - 86400),
+        "10 min ahead": signed(body, secret, at=now() + 600),
+        "only v0": signed(body, secret, scheme="v0"),
+        "upper case": good[:-64] + good[-64:].upper(),
+        "spaces": good.replace(",", ", "),
+        "two times": f"t={now()},{good}",
+        "too long": good + ",v1=" + ",v1=".join(["0" * 64] * 40),
+    }
+
+
+@pytest.mark.parametrize("name", forged(b"", ""))
+@pytest.mark.parametrize("path", [STRIPE, FEED])
+def test_message_with_a_wrong_signature_changes_nothing_and_is_counted(path, name, caplog):
+    is_stripe = path == STRIPE
+    body = stripe_body() if is_stripe else feed_body()
+    header = forged(body, WEBHOOK_SECRET if is_stripe else FEED_SECRET)[name]
+    headers = {} if header is None else {"stripe_signature" if is_stripe else "x_alley_signature": header}
+    before = dump()
+
+    answer = post(path, body, **headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert dump() == before
+    assert refusals_of("stripe" if is_stripe else "manual") == 1
+    assert "webhook_refused" in caplog.text
+
+
+def test_signature_covers_the_raw_bytes():
+    body = stripe_body()
+    indented = json.dumps(json.loads(body), indent=2).encode()
+
+    assert post_stripe(indented, signed(body, WEBHOOK_SECRET)).status_code == 400
+
+
+def test_signature_in_the_body_as_the_founding_text_has_it_is_not_read():
+    body = feed_body(signature="0" * 64)
+
+    assert post(FEED, body).status_code == 400
+    assert post_feed(body).status_code == 200
+
+
+@pytest.mark.parametrize("used", [(OLD,), (NEW,), (OLD, NEW), ("whsec_gone", NEW)])
+def test_rotation_takes_both_secrets(settings, used):
+    settings.STRIPE_WEBHOOK_SECRETS = [OLD, NEW]
+    settings.MANUAL_WEBHOOK_SECRETS = [OLD, NEW]
+    body, told = stripe_body(), feed_body()
+
+    assert post_stripe(body, signed(body, *used)).status_code == 200
+    assert post_feed(told, signed(told, *used)).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [-290, 0, 290])
+def test_clock_may_be_five_minutes_off_both_ways(seconds):
+    body, told = stripe_body(), feed_body()
+
+    assert post_stripe(body, signed(body, WEBHOOK_SECRET, at=now() + seconds)).status_code == 200
+    assert post_feed(told, signed(told, FEED_SECRET, at=now() + seconds)).status_code == 200
+
+
+# ---- not now -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secrets", [[], [""], ["  "]])
+def test_endpoint_is_off_without_a_secret(settings, secrets):
+    settings.STRIPE_WEBHOOK_SECRETS = settings.MANUAL_WEBHOOK_SECRETS = secrets
+    body, told = stripe_body(), feed_body()
+    key = secrets[0] if secrets else ""
+    answers = [post_stripe(body, signed(body, key)), post_feed(told, signed(told, key))]
+
+    assert [(answer.status_code, answer.json()["retryable"]) for answer in answers] == [(503, True)] * 2
+    assert answers[0]["Retry-After"] == "30"
+    assert not WebhookEvent.objects.exists()
+
+
+def test_provider_without_keys_is_off(settings):
+    settings.STRIPE_SECRET_KEY = settings.PAYPAL_CLIENT_ID = ""
+
+    assert post_stripe(stripe_body()).status_code == 503
+    assert post("/payments/webhooks/paypal", b"{}").status_code == 503
+
+
+def test_database_that_is_away_is_told_to_come_again():
+    with mock.patch("payments.webhook_api.webhook_receive", side_effect=OperationalError("gone")):
+        answer = post_stripe(stripe_body())
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+
+
+# ---- other addresses and ways ------------------------------------------------------------------------------------
+
+
+def test_unknown_provider_is_not_there():
+    body = stripe_body()
+
+    answer = post("/payments/webhooks/square", body, stripe_signature=signed(body, WEBHOOK_SECRET))
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head"])
+def test_other_methods_are_refused(method):
+    answer = getattr(Client(), method)(STRIPE)
+
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+
+
+# ---- the rate ----------------------------------------------------------------------------------------------------
+
+
+def test_many_wrong_ones_of_a_network_are_slowed_down_and_right_ones_never_are():
+    body = stripe_body()
+    answers = [post_stripe(body, "t=1,v1=0") for _ in range(31)]
+
+    assert [answer.status_code for answer in answers] == [400] * 30 + [429]
+    assert int(answers[-1]["Retry-After"]) > 0
+    assert post_stripe(body).status_code == 200
+    assert refusals_of("stripe") == 31
+
+
+def test_count_of_refusals_survives_a_cache_that_forgot():
+    post_stripe(stripe_body(), "t=1,v1=0")
+    cache.clear()
+
+    post_stripe(stripe_body(), "t=1,v1=0")
+
+    assert refusals_of("stripe") == 1
+
+
+# ---- what may never be kept --------------------------------------------------------------------------------------
+
+
+def test_card_number_and_secret_in_free_fields_are_not_kept(caplog):
+    secret = "pi_1_secret_abcdef"
+    intent = {
+        "description": CARD,
+        "client_secret": secret,
+        "receipt_email": "ada@example.test",
+        "statement_descriptor": CARD.replace(" ", ""),
+        "cancellation_reason": CARD.replace(" ", ""),
+        "metadata": {"payment_id": CARD.replace(" ", ""), "note": CARD},
+        "last_payment_error": {"message": CARD, "code": CARD.replace(" ", "")},
+    }
+
+    assert post_stripe(stripe_body(object=intent, request={"note": CARD})).status_code == 200
+    assert post_feed(feed_body(reference=f"card {CARD}", bank_reference=CARD)).status_code == 200
+
+    kept = json.dumps(list(WebhookEvent.objects.values_list("content", "note")))
+    for unwanted in (CARD, CARD.replace(" ", ""), secret, "ada@example.test"):
+        assert unwanted not in kept
+        assert unwanted not in caplog.text
+
+
+# ---- the form of the feed ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"provider": "stripe"},
+        {"provider_event_id": ""},
+        {"provider_event_id": "with space"},
+        {"provider_event_id": CARD.replace(" ", "")},
+        {"event_type": 7},
+        {"more": 1},
+        {"data": []},
+        {"data": {}},
+        {"amount": "-1.00"},
+        {"amount": "1.001"},
+        {"amount": True},
+        {"amount": None},
+        {"amount": "0.00"},
+        {"amount": "1e3"},
+        {"currency": "usd"},
+        {"currency": None},
+        {"value_date": "30.11.2026"},
+        {"value_date": "2026-02-30"},
+        {"reference": ""},
+        {"reference": "a\nb"},
+        {"reference": "x" * 81},
+        {"bank_reference": None},
+    ],
+)
+def test_feed_that_breaks_its_form_is_refused(changes):
+    assert post_feed(feed_body(**changes)).status_code == 400
+    assert not WebhookEvent.objects.exists()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"a": 1, "a": 2}', b"\xff", b"[" * 5000, b'{"a": NaN}'])
+def test_signed_nonsense_is_refused(body):
+    assert post_feed(body).status_code == 400
+    assert post_stripe(body).status_code == 400

@@ -1,0 +1,637 @@
+"""What messages lead to: really signed ones of the sandbox, in every order, often, early, late and untrue."""
+
+from datetime import timedelta
+from itertools import permutations
+from unittest import mock
+
+import pytest
+from django.utils import timezone
+
+from artisans.audit.models import AuditEntry
+from artisans.core.errors import InvalidInput
+from payments.errors import AlreadyRecorded, NoPermission
+from payments.methods import PaymentMethod
+from payments.models import (
+    Capture,
+    EventState,
+    Payment,
+    PaymentFlag,
+    PaymentRefund,
+    WebhookEvent,
+)
+from payments.providers.base import ProviderEvent
+from payments.services import webhooks
+from payments.services.event_reading import Outcome
+from payments.services.remote import payment_reach
+from payments.services.webhooks import (
+    event_claim,
+    setup_handlers,
+    webhook_process,
+    webhook_replay,
+    webhooks_due,
+)
+from payments.tasks import sweep_task, webhook_task
+from payments.tests.factories import reread, start
+from payments.tests.hooks import only_event, post_stripe, stripe_body
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+CARD = PaymentMethod.CREDIT_CARD
+SUCCEEDED = "payment_intent.succeeded"
+
+
+@pytest.fixture
+def open_card(shopper, stripe):
+    payment = start(CARD, user=shopper)
+    payment_reach(payment)
+    return reread(payment)
+
+
+@pytest.fixture
+def drain_hooks():
+    """The worker: whatever is due, until nothing is. Answers with the states."""
+
+    def run() -> list[str]:
+        for _ in range(20):
+            due = webhooks_due()
+            if not due:
+                break
+            for pk in due:
+                webhook_process(pk)
+        return list(WebhookEvent.objects.order_by("created_at").values_list("state", flat=True))
+
+    return run
+
+
+@pytest.fixture
+def later(time_machine):
+    def move(**time: int) -> None:
+        time_machine.move_to(timezone.now() + timedelta(**time))
+
+    return move
+
+
+def reads(stripe) -> int:
+    return sum(
+        request["method"] == "GET" and "/v1/payment_intents/" in request["path"]
+        for request in stripe.get("requests")["rows"]
+    )
+
+
+def told(payment) -> tuple[str, str, str]:
+    reread(payment)
+    return payment.status, payment.order.status, payment.order.payment_status
+
+
+# ---- once --------------------------------------------------------------------------------------------------------
+
+
+def test_payment_is_settled_by_its_webhook(open_card, stripe, deliver, drain_hooks, mails, shopper, seller):
+    stripe.pay(open_card)
+
+    assert deliver(*stripe.events(SUCCEEDED)) == [200]
+    assert told(open_card)[0] == "PENDING", "the door does not process"
+    drain_hooks()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    event = only_event(kind=SUCCEEDED)
+    assert (event.state, event.payment, event.tries, event.lease_until) == ("done", open_card, 1, None)
+    assert event.processed_at is not None
+    assert [m.subject.partition(": ")[2] for m in mails(shopper.email)] == ["your money is here"]
+
+
+def test_ten_deliveries_have_one_effect_and_one_mail(open_card, stripe, deliver, drain_hooks, mails, shopper):
+    stripe.pay(open_card)
+    [event] = stripe.events(SUCCEEDED)
+
+    for _ in range(10):
+        assert deliver(event) == [200]
+        drain_hooks()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (only_event().copies, Capture.objects.count(), len(mails(shopper.email))) == (10, 1, 1)
+    assert stripe.captured() == [9999]
+
+
+def test_events_that_tell_the_same_have_one_effect_and_ask_once(
+    open_card, stripe, deliver, drain_hooks, mails, shopper
+):
+    """Effects are deduplicated, not only ids: intent and charge tell of one capture."""
+    stripe.pay(open_card)
+    events = stripe.events(SUCCEEDED, "charge.succeeded", "payment_intent.created")
+    before = reads(stripe)
+
+    assert deliver(*events) == [200] * len(events)
+    states = drain_hooks()
+
+    assert sorted(states) == ["done", *["ignored"] * (len(events) - 1)]
+    assert reads(stripe) == before + 1
+    assert (Capture.objects.count(), len(mails(shopper.email))) == (1, 1)
+
+
+def test_second_confirmation_of_what_is_known_asks_nobody(open_card, stripe, deliver, drain_hooks):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+    stripe.fault("error_before", path="/v1/*", count=None)
+
+    stripe.post("stripe/event", type=SUCCEEDED, id=open_card.provider_payment_id)
+    deliver(stripe.events(SUCCEEDED)[-1])
+    drain_hooks()
+
+    assert [e.state for e in WebhookEvent.objects.order_by("created_at")] == ["done", "ignored"]
+    assert WebhookEvent.objects.latest("created_at").note == "Nothing new."
+
+
+# ---- every order -------------------------------------------------------------------------------------------------
+
+KINDS = ("payment_intent.payment_failed", SUCCEEDED, "charge.refunded")
+
+
+@pytest.mark.parametrize(
+    "order", list(permutations(KINDS)), ids=lambda order: " ".join(k[-9:] for k in order)
+)
+def test_every_order_of_failed_succeeded_and_refunded_ends_the_same(
+    open_card, stripe, deliver, drain_hooks, order
+):
+    stripe.pay(open_card, "visa_chargeDeclined")
+    stripe.pay(open_card)
+    stripe.post("stripe/refund", payment_intent=open_card.provider_payment_id, amount=9999)
+    events = [stripe.events(kind)[0] for kind in order]
+
+    for event in events:
+        assert deliver(event) == [200]
+        drain_hooks()
+    for event in reversed(events):
+        deliver(event)
+    drain_hooks()
+
+    assert told(open_card) == ("REFUNDED", "PENDING", "REFUNDED"), "nobody ships for money that went back"
+    assert (Capture.objects.count(), PaymentRefund.objects.count()) == (1, 1)
+    assert set(WebhookEvent.objects.values_list("state", flat=True)) <= {"done", "ignored"}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_every_order_of_steps_of_one_refund_ends_the_same(open_card, stripe, deliver, drain_hooks, order):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+    refund = stripe.post("stripe/refund", payment_intent=open_card.provider_payment_id, amount=1000)
+    stripe.post("stripe/settle_refund", refund=refund["id"], status="failed")
+    events = stripe.events("refund.created", "charge.refunded", "refund.failed")
+    assert len(events) == 3
+
+    for place in order:
+        deliver(events[place])
+        drain_hooks()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert open_card.refund_reserved_minor == 0
+
+
+def test_late_failure_does_not_undo_success(open_card, stripe, deliver, drain_hooks):
+    stripe.pay(open_card, "visa_chargeDeclined")
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+
+    deliver(*stripe.events("payment_intent.payment_failed"))
+    drain_hooks()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+
+
+def test_event_of_three_days_ago_is_taken_by_what_is_true_now(open_card, stripe, deliver, drain_hooks):
+    stripe.pay(open_card)
+    old = int((timezone.now() - timedelta(days=3)).timestamp())
+    stripe.post(
+        "stripe/event",
+        type="payment_intent.processing",
+        id=open_card.provider_payment_id,
+        changes={"created": old, "object": {"status": "processing"}},
+    )
+
+    deliver(*stripe.events("payment_intent.processing"))
+    drain_hooks()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+
+
+# ---- kinds -------------------------------------------------------------------------------------------------------
+
+
+def test_declined_card_is_told_by_its_webhook(open_card, stripe, deliver, drain_hooks):
+    stripe.pay(open_card, "visa_chargeDeclinedInsufficientFunds")
+
+    deliver(*stripe.events("payment_intent.payment_failed"))
+    drain_hooks()
+
+    assert told(open_card) == ("FAILED", "PENDING", "UNPAID")
+    assert "not enough money" in open_card.failure_reason
+
+
+def test_second_decline_brings_its_own_reason(open_card, stripe, deliver, drain_hooks):
+    for card in ("visa_chargeDeclined", "visa_chargeDeclinedInsufficientFunds"):
+        stripe.pay(open_card, card)
+        deliver(stripe.events("payment_intent.payment_failed")[-1])
+        drain_hooks()
+
+    assert told(open_card)[0] == "FAILED"
+    assert "not enough money" in open_card.failure_reason
+
+
+def test_processing_and_its_end_are_followed(open_card, stripe, deliver, drain_hooks):
+    stripe.pay(open_card, "sandboxProcessing")
+    deliver(*stripe.events("payment_intent.processing"))
+    drain_hooks()
+    assert told(open_card)[0] == "PROCESSING"
+
+    stripe.later()
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+
+
+def test_action_that_is_required_keeps_the_payment_open(open_card, stripe, deliver, drain_hooks):
+    stripe.pay(open_card, "authenticationRequired")
+
+    deliver(*stripe.events("payment_intent.requires_action"))
+
+    assert drain_hooks() == ["ignored"]
+    assert told(open_card)[0] == "PENDING"
+
+
+def test_intent_cancelled_at_the_provider_cancels_the_payment(open_card, stripe, deliver, drain_hooks):
+    stripe.post("stripe/cancel", payment_intent=open_card.provider_payment_id)
+
+    deliver(*stripe.events("payment_intent.canceled"))
+    drain_hooks()
+
+    assert told(open_card) == ("CANCELLED", "PENDING", "UNPAID")
+
+
+@pytest.mark.parametrize("kind", ["charge.refunded", "refund.created", "refund.updated"])
+def test_refund_made_at_the_provider_is_booked_by_any_of_its_events(
+    open_card, stripe, deliver, drain_hooks, kind
+):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+    stripe.post("settings", refunds="pend" if kind == "refund.updated" else "succeed")
+    refund = stripe.post("stripe/refund", payment_intent=open_card.provider_payment_id, amount=1000)
+    if refund["status"] == "pending":
+        stripe.post("stripe/settle_refund", refund=refund["id"], status="succeeded")
+
+    events = stripe.events(kind)
+    assert events
+    deliver(*events)
+    drain_hooks()
+
+    assert told(open_card) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
+    assert PaymentRefund.objects.get().amount_minor == 1000
+
+
+def test_dispute_is_followed_from_opening_to_loss(open_card, stripe, deliver, drain_hooks):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+    dispute = stripe.post("stripe/dispute", payment_intent=open_card.provider_payment_id)
+    deliver(*stripe.events("charge.dispute.created"))
+    drain_hooks()
+    assert [flag.kind for flag in open_card.flags.all()] == ["dispute"]
+
+    stripe.post("stripe/close_dispute", dispute=dispute["id"], verdict="lost")
+    events = stripe.events("charge.dispute.closed")
+    deliver(*events, *events)
+    drain_hooks()
+
+    assert told(open_card) == ("REFUNDED", "CONFIRMED", "REFUNDED")
+    assert open_card.disputed_minor == 9999
+
+
+def test_unknown_kind_is_stored_and_shown(stripe, drain_hooks):
+    body = stripe_body(type="payout.paid", object={"object": "payout", "id": "po_1"})
+
+    assert post_stripe(body).status_code == 200
+
+    assert drain_hooks() == ["ignored"]
+    assert only_event().note == "Not a kind that the shop follows."
+
+
+def test_saved_method_goes_to_its_own_handler(stripe, drain_hooks, monkeypatch):
+    seen: list[ProviderEvent] = []
+    intent = {"object": "setup_intent", "id": "seti_1", "payment_method": "pm_1"}
+    body = stripe_body(type="setup_intent.succeeded", object=intent)
+    post_stripe(body)
+    assert drain_hooks() == ["ignored"], "nobody has entered a handler"
+
+    def handler(event: WebhookEvent, told: ProviderEvent) -> Outcome:
+        seen.append(told)
+        return Outcome(EventState.DONE, "kept")
+
+    monkeypatch.setitem(setup_handlers, "stripe", handler)
+    post_stripe(stripe_body(type="setup_intent.succeeded", object=intent))
+    drain_hooks()
+
+    assert [(told.setup_id, told.method_id) for told in seen] == [("seti_1", "pm_1")]
+    assert WebhookEvent.objects.latest("created_at").note == "kept"
+
+
+# ---- early -------------------------------------------------------------------------------------------------------
+
+
+def test_webhook_that_is_faster_than_our_commit_waits_and_settles_later(
+    shopper, stripe, deliver, drain_hooks, later
+):
+    """The intent was made, our process died before it wrote the id; its webhooks come, then the call is repeated."""
+    payment = start(CARD, user=shopper)
+    stripe.fault("drop_after", path="/v1/payment_intents", method="POST")
+    payment_reach(payment)
+    [row] = stripe.journal("intent.created")
+    stripe.post("stripe/pay", payment_intent=row["id"], payment_method="pm_card_visa")
+    deliver(*stripe.events(SUCCEEDED))
+
+    webhook_process(only_event().pk)
+    event = only_event()
+    assert (event.state, event.tries, event.payment) == ("waiting", 1, None)
+    assert event.next_try_at <= timezone.now() + timedelta(seconds=2), "again within seconds"
+    later(minutes=2)
+    sweep_task()
+
+    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert only_event().state in {"done", "ignored"}
+    assert only_event().payment == payment
+    assert stripe.captured() == [9999]
+
+
+def test_event_about_nothing_of_ours_waits_more_and_more_seldom_and_is_given_up_after_three_days(
+    stripe, later, caplog
+):
+    post_stripe(stripe_body())
+    pauses = []
+    while only_event().state != "dead":
+        sweep_task()
+        event = only_event()
+        pauses.append((event.next_try_at - timezone.now()).total_seconds())
+        later(seconds=max(pauses[-1], 1) + 1)
+
+    assert event.note == "Given up after three days. No payment here knows pi_foreign."
+    assert (
+        event.created_at + timedelta(days=3) <= timezone.now() < event.created_at + timedelta(days=3, hours=2)
+    )
+    assert max(pauses[:3]) <= 8
+    assert 60 < max(pauses) <= 3600
+    assert event.tries > 70
+    assert "webhook_dead" in caplog.text
+    assert webhooks_due() == []
+
+
+def test_pauses_are_spread():
+    assert len({webhooks.back_off(8) for _ in range(20)}) > 15
+
+
+# ---- untrue ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("untrue", [{"amount": 1}, {"currency": "eur"}, {"amount": 999900}])
+def test_right_signature_over_a_wrong_amount_books_nothing_and_is_flagged(
+    open_card, stripe, deliver, drain_hooks, untrue
+):
+    intent = {"status": "succeeded", "latest_charge": "ch_1", **untrue}
+    stripe.post("stripe/event", type=SUCCEEDED, id=open_card.provider_payment_id, changes={"object": intent})
+
+    assert deliver(*stripe.events(SUCCEEDED)) == [200]
+    drain_hooks()
+
+    assert told(open_card) == ("PENDING", "PENDING", "UNPAID")
+    assert not Capture.objects.exists()
+    flag = PaymentFlag.objects.get()
+    assert (flag.kind, flag.payment) == ("mismatch", open_card)
+    assert only_event(kind=SUCCEEDED).state == "ignored"
+
+
+def test_claim_of_success_is_not_believed_without_the_provider(open_card, stripe, deliver, drain_hooks):
+    """The signature is right, the amount too; but the intent was never paid."""
+    intent = {"status": "succeeded", "latest_charge": "ch_made_up"}
+    stripe.post("stripe/event", type=SUCCEEDED, id=open_card.provider_payment_id, changes={"object": intent})
+
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+
+    assert told(open_card) == ("PENDING", "PENDING", "UNPAID")
+    assert not Capture.objects.exists()
+
+
+@pytest.mark.parametrize("changes", [{"livemode": True}, {"account": "acct_other"}])
+def test_another_mode_or_account_is_ignored_and_flagged(
+    open_card, stripe, deliver, drain_hooks, changes, caplog
+):
+    stripe.pay(open_card)
+    stripe.post("stripe/event", type=SUCCEEDED, id=open_card.provider_payment_id, changes=changes)
+
+    assert deliver(stripe.events(SUCCEEDED)[-1]) == [200]
+    assert drain_hooks() == ["ignored"]
+
+    assert told(open_card) == ("PENDING", "PENDING", "UNPAID")
+    assert PaymentFlag.objects.get().kind == "mismatch"
+    assert "webhook_foreign" in caplog.text
+
+
+def test_foreign_mode_about_nothing_of_ours_does_not_wait(drain_hooks):
+    post_stripe(stripe_body(livemode=True))
+
+    assert drain_hooks() == ["ignored"]
+
+
+def test_intent_of_somebody_else_that_names_our_order_changes_nothing(open_card, stripe, drain_hooks):
+    named = {"payment_id": str(open_card.pk), "order_number": open_card.order.order_number}
+
+    post_stripe(stripe_body(object={"metadata": named}))
+
+    assert drain_hooks() == ["waiting"]
+    assert told(open_card) == ("PENDING", "PENDING", "UNPAID")
+
+
+# ---- trouble -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["drop_before", "error_before", "unavailable", "html"])
+def test_provider_that_does_not_answer_is_asked_again(open_card, stripe, deliver, later, action):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    stripe.fault(action, path="/v1/payment_intents/*", method="GET")
+
+    webhook_process(only_event().pk)
+    assert (only_event().state, only_event().tries, told(open_card)[0]) == ("received", 1, "PENDING")
+    assert only_event().note
+    later(minutes=10)
+    sweep_task()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (only_event().state, only_event().tries) == ("done", 2)
+
+
+def test_object_that_the_provider_does_not_know_is_asked_for_again(open_card, stripe, deliver):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    stripe.post("reset")
+
+    webhook_process(only_event().pk)
+
+    assert only_event().state == "received"
+    assert "NotThere" in only_event().note
+
+
+def test_keys_that_are_gone_leave_the_message_waiting(open_card, stripe, deliver, settings):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    settings.STRIPE_SECRET_KEY = ""
+
+    webhook_process(only_event().pk)
+
+    assert (only_event().state, only_event().lease_until) == ("received", None)
+
+
+def test_poisonous_event_does_not_hold_up_the_others_and_is_given_up(
+    open_card, stripe, deliver, later, monkeypatch
+):
+    post_stripe(stripe_body(id="evt_poison"))
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    real = webhooks.outcome_of
+
+    def broken(event: WebhookEvent) -> Outcome:
+        if event.event_id == "evt_poison":
+            raise ZeroDivisionError("pi_1_secret_abcdef")
+        return real(event)
+
+    monkeypatch.setattr(webhooks, "outcome_of", broken)
+    sweep_task()
+
+    poison = only_event(event_id="evt_poison")
+    assert told(open_card)[0] == "COMPLETED"
+    assert (poison.state, poison.tries) == ("received", 1)
+    assert "secret" not in poison.note.replace("[secret]", "")
+    later(days=3, minutes=1)
+    sweep_task()
+    assert only_event(event_id="evt_poison").state == "dead"
+
+
+def test_message_that_kills_its_worker_is_left_alone_longer_and_longer_and_given_up(later, monkeypatch):
+    post_stripe(stripe_body())
+    monkeypatch.setattr(webhooks, "outcome_of", mock.Mock(side_effect=SystemExit))
+
+    def die() -> None:
+        with pytest.raises(SystemExit):
+            webhook_process(only_event().pk)
+
+    die()
+    assert webhooks_due() == [], "leased"
+    later(minutes=3)
+    for _ in range(8):
+        die()
+        later(hours=1)
+    assert only_event().tries == 9
+    later(days=3)
+    webhook_process(only_event().pk)
+
+    assert (only_event().state, only_event().lease_until) == ("dead", None)
+
+
+def test_worker_that_died_leaves_its_message_to_the_next(open_card, stripe, deliver, later):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    event_claim(only_event().pk)  # and then the plug is pulled
+
+    sweep_task()
+    assert told(open_card)[0] == "PENDING", "the lease holds"
+    later(minutes=3)
+    sweep_task()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (only_event().state, only_event().tries) == ("done", 2)
+
+
+def test_message_is_claimed_once_and_a_late_worker_writes_nothing(later):
+    post_stripe(stripe_body())
+    pk = only_event().pk
+    slow = event_claim(pk)
+    assert event_claim(pk) is None
+
+    later(minutes=3)
+    fast = event_claim(pk)
+    webhooks.write(fast, Outcome(EventState.DONE, "fast"), next_try_at=timezone.now(), ended_at=None)
+    webhooks.write(slow, Outcome(EventState.DEAD, "slow"), next_try_at=timezone.now(), ended_at=None)
+
+    assert (only_event().state, only_event().note, only_event().tries) == ("done", "fast", 2)
+
+
+def test_bell_names_the_message(open_card, stripe, deliver):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+
+    webhook_task(str(only_event().pk))
+    webhook_task(str(only_event().pk))
+
+    assert (told(open_card)[0], only_event().tries) == ("COMPLETED", 1)
+
+
+# ---- again, by a person --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def operator(admin_user):
+    return admin_user
+
+
+def test_replay_of_a_processed_message_asks_again_changes_nothing_and_is_audited(
+    open_card, stripe, deliver, drain_hooks, operator, mails, shopper
+):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+    before, sent = reads(stripe), len(mails(shopper.email))
+
+    webhook_replay(event_id=only_event().pk, reason="the buyer called", actor=operator)
+    drain_hooks()
+
+    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (only_event().state, only_event().tries) == ("done", 2)
+    assert reads(stripe) == before + 1
+    assert (Capture.objects.count(), len(mails(shopper.email))) == (1, sent)
+    entry = AuditEntry.objects.get(action="webhook.replay")
+    assert (entry.actor, entry.target_id) == (operator, only_event().pk)
+    assert (entry.data["reason"], entry.data["state"]) == ("the buyer called", "done")
+
+
+def test_replay_of_a_given_up_message_settles(open_card, stripe, deliver, drain_hooks, later, operator):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    with mock.patch.object(webhooks, "outcome_of", side_effect=ZeroDivisionError):
+        later(days=3, minutes=1)
+        drain_hooks()
+    assert only_event().state == "dead"
+
+    webhook_replay(event_id=only_event().pk, reason="repaired", actor=operator)
+    drain_hooks()
+
+    assert told(open_card)[0] == "COMPLETED"
+    assert only_event().state == "done"
+
+
+def test_replay_needs_its_permission_a_reason_and_nobody_at_it(staff, operator):
+    post_stripe(stripe_body())
+    pk = only_event().pk
+    before = WebhookEvent.objects.values().get()
+
+    with pytest.raises(NoPermission):
+        webhook_replay(event_id=pk, reason="why not", actor=staff)
+    with pytest.raises(InvalidInput):
+        webhook_replay(event_id=pk, reason=" ", actor=operator)
+    assert WebhookEvent.objects.values().get() == before
+    event_claim(pk)
+    with pytest.raises(AlreadyRecorded):
+        webhook_replay(event_id=pk, reason="again", actor=operator)
+    assert not AuditEntry.objects.filter(action="webhook.replay").exists()
+    assert Payment.objects.count() == 0
