@@ -71,6 +71,46 @@ class RefundExceedsReceived(Conflict):
         super().__init__(f"Cannot return {asked}; {left} is left.", extra={"left": left.amount})
 
 
+class RefundMismatch(Conflict):
+    """The client's figure for these pieces is not ours."""
+
+    code = "amount_mismatch"
+
+    def __init__(self, *, sent: Money, worth: Money) -> None:
+        super().__init__(
+            f"These pieces are worth {worth}, not {sent}. Nothing was refunded.",
+            extra={"sent": sent.amount, "amount": worth.amount, "currency": worth.currency},
+        )
+
+
+class PiecesRefunded(Conflict):
+    code = "refund_exceeds_quantity"
+
+    def __init__(self, name: str, *, left: int) -> None:
+        super().__init__(f"Of {name} only {left} can be refunded still.", extra={"left": left})
+
+
+class NothingToRestock(Conflict):
+    code = "nothing_to_restock"
+
+    def __init__(self, names: str) -> None:
+        super().__init__(f"{names}: on sale again already; refund without putting it back.")
+
+
+class NotRetryable(Conflict):
+    code = "not_retryable"
+
+    def __init__(self) -> None:
+        super().__init__("Only a refund of ours that failed can be tried again, and only once.")
+
+
+class NotDecidable(Conflict):
+    code = "not_decidable"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is to be decided about this refund, or a colleague did it already.")
+
+
 class RecordedOnly(Conflict):
     code = "recorded_only"
 

@@ -13,11 +13,22 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.view_receipt",
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
+        "payments.view_paymentflag",
+        "payments.resolve_flag",
+        "payments.sync_payment",
         "notifications.view_notification",
         "notifications.retry_mail",
     ),
     "Webhooks desk": (*VIEW, "payments.view_webhookevent", "payments.replay_webhook"),
-    "Refunds desk": (*VIEW, "payments.refund", "payments.view_paymentrefund", "payments.view_receipt"),
+    "Refunds desk": (
+        *VIEW,
+        "payments.refund",
+        "payments.view_paymentrefund",
+        "payments.view_receipt",
+        "payments.view_paymentflag",
+        "payments.resolve_flag",
+        "payments.sync_payment",
+    ),
     "Orders desk": (
         *VIEW,
         "orders.cancel_order",
@@ -43,6 +54,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.view_receipt",
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
+        "payments.view_paymentflag",
     ),
 }
 

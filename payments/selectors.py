@@ -3,11 +3,12 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet, Sum
 
+from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from orders.models import Order
 from orders.selectors import order_lock, owned_by
-from payments.models import EventState, Payment, WebhookEvent
+from payments.models import EventState, Payment, PaymentFlag, PaymentRefund, RefundDecision, WebhookEvent
 from payments.statuses import OPEN, PaymentStatus
 
 
@@ -19,6 +20,23 @@ def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
     if principal.user is not None:
         return Payment.objects.filter(owned_by(principal.user, path="order__"))
     return Payment.objects.none()
+
+
+def payments_for_staff(user: User | None) -> QuerySet[Payment]:
+    """All payments for staff whose job it is to look at them, none for anybody else."""
+    may_look = user is not None and user.is_staff and user.has_perm("payments.view_payment")
+    return Payment.objects.all() if may_look else Payment.objects.none()
+
+
+def payments_readable_by(principal: Principal) -> QuerySet[Payment]:
+    """Own payments, or all for staff. Whoever holds an order's link sees that order's alone."""
+    if principal.order_link is None and (for_staff := payments_for_staff(principal.user)).exists():
+        return for_staff
+    return payments_visible_to(principal)
+
+
+def refunds_readable_by(principal: Principal) -> QuerySet[PaymentRefund]:
+    return PaymentRefund.objects.filter(payment__in=payments_readable_by(principal).order_by())
 
 
 def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
@@ -71,6 +89,22 @@ def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, s
         if (owner := by_capture.order_by().values_list("pk", "provider_payment_id").first()) is not None:
             return owner[0], owner[1] or ""
     return None
+
+
+def refund_due(order: Order, payment: Payment) -> int:
+    """Minor units that are the buyer's, are not on their way yet, and can go back by this payment."""
+    promised = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
+    return max(0, min(order.to_return.minor - promised, payment.refundable.minor))
+
+
+def flags_open() -> QuerySet[PaymentFlag]:
+    """What about payments a person has to look at, oldest first."""
+    return PaymentFlag.objects.filter(resolved_at=None).order_by("created_at")
+
+
+def refunds_to_decide() -> QuerySet[PaymentRefund]:
+    """Made at the provider; what they mean for the order waits for staff. Oldest first."""
+    return PaymentRefund.objects.filter(decision=RefundDecision.PENDING).order_by("created_at")
 
 
 def awaiting_decision() -> QuerySet[Payment]:

@@ -15,7 +15,7 @@ from payments.methods import PaymentMethod
 from payments.models import Operation, ProviderCall
 from payments.providers.base import RemoteMethod
 from payments.services.saved import method_keep
-from payments.tests.factories import start
+from payments.tests.factories import give_back, record, start
 from tests.dump import dump
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -93,6 +93,9 @@ api_payment-list                     get  /payments                             
 api_payment-intents                  post /payments/intents                        401 400 400 400 400 400
 api_payment-detail                   get  /payments/{payment}                      401 200 404 404 404 404
 api_webhook                          post /payments/webhooks/stripe              503 503 503 503 503 503
+api_payment_history-timeline         get  /payments/{payment}/timeline             401 200 404 404 404 200
+api_refund-list                      get  /payments/refunds                        401 200 200 200 200 200
+api_refund-detail                    get  /payments/refunds/{refund}               401 200 404 404 404 200
 api_not_found                        get  /orders/none/none                        404 404 404 404 404 404
 """
 
@@ -150,8 +153,8 @@ def clients(shopper, stranger, seller, powerless_staff, staff, browser, api):
 
 
 @pytest.fixture
-def things(shopper, bowl, api, monkeypatch) -> dict[str, object]:
-    """The owner's cart, two orders, payment and parcel; one is released, so that the seller may see the parcel."""
+def things(shopper, bowl, api, admin_user, monkeypatch) -> dict[str, object]:
+    """The owner's cart, orders, payment, refund and parcel; one is released, so that the seller may see the parcel."""
     monkeypatch.setattr(settings, "MAX_OPEN_ORDERS", 9)
     payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     order = payment.order
@@ -160,7 +163,10 @@ def things(shopper, bowl, api, monkeypatch) -> dict[str, object]:
     other = replace(card, method_id="pm_2")
     method = method_keep(user_id=shopper.pk, provider="stripe", remote=other, consented_at=timezone.now())
     cart = api(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
+    paid = start(pieces={bowl: 1}, user=shopper)
+    record(paid, "109.99", actor=admin_user)
     return {
+        "refund": give_back(paid, "10.00", actor=admin_user).pk,
         "slug": bowl.slug,
         "product": bowl.pk,
         "artisan": bowl.artisan.slug,

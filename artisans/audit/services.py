@@ -23,6 +23,8 @@ class Action(StrEnum):
     CASH_REPORT = "cash.report"
     MONEY_RETURN = "money.return"
     REFUND_OPEN = "refund.open"
+    REFUND_DECIDE = "refund.decide"
+    PAYMENT_ASK = "payment.ask"
     FLAG_RESOLVE = "flag.resolve"
     METHOD_SAVE = "method.save"
     METHOD_REMOVE = "method.remove"

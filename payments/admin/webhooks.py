@@ -20,8 +20,8 @@ from artisans.core.admin import (
     posted,
     two_lines,
 )
+from payments.admin.buttons import Button
 from payments.admin.forms import WordsForm
-from payments.admin.payments import Button
 from payments.admin.search import number_of
 from payments.models import EventState, Payment, WebhookEvent
 from payments.selectors import payment_of_object

@@ -23,8 +23,8 @@ from payments.providers.base import RemotePayment, RemoteStatus
 from payments.registry import provider
 from payments.selectors import object_ids_of, payment_lock
 from payments.services.flags import flag
-from payments.services.payments import order_settle, payment_follow_sums, payment_move
-from payments.services.refunds import refund_surplus, refunds_take_over
+from payments.services.payments import next_look, order_settle, payment_follow_sums, payment_move
+from payments.services.refunds import disputes_count, refund_surplus, refunds_take_over
 from payments.statuses import DISPUTE_TRANSITIONS, OPEN, DisputeStatus, PaymentStatus
 
 FIRST_CHECK = {PaymentStatus.PENDING: 60, PaymentStatus.FAILED: 120, PaymentStatus.PROCESSING: 4}
@@ -132,9 +132,9 @@ def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_
 
 
 def plan_check(payment: Payment, *, news: bool = False) -> None:
-    """When the sweep asks the provider next: soon while something is under way, never once nothing can come."""
+    """When the sweep asks the provider next: soon while something is under way, not at all once nothing can come."""
     if payment.status not in OPEN or not payment.is_remote:
-        payment.checks, payment.next_check_at = 0, None
+        payment.checks, payment.next_check_at = 0, next_look(payment)
         return
     payment.checks = 0 if news else payment.checks + 1
     first = FIRST_CHECK[PaymentStatus(payment.status)]
@@ -166,13 +166,8 @@ def dispute_take_over(payment: Payment, remote: base.RemoteDispute) -> bool:
     if status == dispute.status:
         return is_new
     dispute_move(dispute, status)
-    payment.disputed_minor = sum(
-        lost.amount_minor for lost in payment.disputes.filter(status=DisputeStatus.LOST)
-    )
-    left = payment.received_minor - payment.refunded_minor - payment.refund_reserved_minor
-    if payment.disputed_minor > left:
+    if not disputes_count(payment):
         flag(payment, FlagKind.CONFLICT, "Refunds and a lost dispute together are more than was received.")
-        payment.disputed_minor = left
     return True
 
 

@@ -10,7 +10,7 @@ from payments.models import CallState, Capture, PaymentFlag
 from payments.providers.base import ActionKind
 from payments.services.choosing import payment_choose
 from payments.services.closing import order_cancel, order_expire
-from payments.services.refunds import refund_open
+from payments.services.refund_desk import refund_open
 from payments.services.remote import payment_reach, payment_sync
 from payments.tasks import sweep_task
 from payments.tests.factories import reread, start, usd
