@@ -8,8 +8,11 @@ from rest_framework.response import Response
 
 from artisans.accounts.principals import signed_in
 from artisans.core.api import UUID_PATTERN, validated
+from artisans.core.api_views import ApiView, idempotent, limited
+from artisans.core.idempotency import effect_id
 from payments.card_data import CARD_FIELDS, holds_card_data
 from payments.errors import RawCardData
+from payments.models import PaymentMethodInfo
 from payments.serializers import MethodChangeIn, MethodIn, method_out, saving_out
 from payments.services.methods import (
     Saving,
@@ -22,7 +25,12 @@ from payments.services.methods import (
 from payments.services.saved import method_shown, method_update, methods_of
 
 
-class MethodViewSet(viewsets.ViewSet):
+def method_replay(request: Request, reference: str) -> Response:
+    method = PaymentMethodInfo.objects.get(pk=effect_id(reference))
+    return Response(method_out(method_shown(method)), status=201)
+
+
+class MethodViewSet(ApiView, viewsets.ViewSet):
     """Saved ways to pay of the signed-in user."""
 
     lookup_value_regex = UUID_PATTERN
@@ -32,6 +40,8 @@ class MethodViewSet(viewsets.ViewSet):
         rows = [method_out(row) for row in methods_of(signed_in(request))]
         return Response({"next": None, "previous": None, "results": rows})
 
+    @limited("methods")
+    @idempotent(replay=method_replay)
     def create(self, request: Request) -> Response:
         """Save a method; sending it is the consent to keep it. One of three ways:
 

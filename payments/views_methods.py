@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from artisans.accounts.principals import signed_in
 from artisans.core.errors import DomainError, Missing
+from artisans.core.limits import count
 from payments.csp import may_load_provider
 from payments.errors import ProviderUnavailable
 from payments.methods import Provider
@@ -69,8 +70,10 @@ def method_delete(request: HttpRequest, method_id: UUID) -> HttpResponse:
 @require_POST
 def method_add(request: HttpRequest) -> HttpResponse:
     """The button is the consent, told beside it. The provider is asked for a form that belongs to this user."""
+    user = signed_in(request)
+    count("methods_principal", f"user:{user.pk}")  # as the API does
     try:
-        saving = method_setup_start(user=signed_in(request), provider=Provider.STRIPE)
+        saving = method_setup_start(user=user, provider=Provider.STRIPE)
     except ProviderUnavailable as error:
         messages.error(request, error.detail)
         return redirect("payments:method_list")

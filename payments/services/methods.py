@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.core.errors import Missing
-from artisans.core.limits import count
 from artisans.core.models import only_row
 from payments.declines import decline_words
 from payments.errors import (
@@ -49,7 +48,7 @@ from payments.services.saved import customer_of, method_drop, method_gone, own_m
 from payments.services.saving import FIRST_LOOK, keep_for
 from payments.statuses import OPEN, PaymentStatus
 
-TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9]*[_-][\w-]{1,115}", re.ASCII)
+TOKEN = re.compile(r"(?=.*[A-Za-z])[\w-]{4,120}", re.ASCII)
 CARD_LIKE = re.compile(r"\d{12}")
 UUID_LENGTH = 36
 LONGEST_PAUSE = timedelta(hours=1)
@@ -73,11 +72,10 @@ def method_save(*, user: User, provider: str, token: str, is_default: bool = Fal
     """Keep the method that a token of the provider names; its bank is asked. While the outcome is unknown, the same
     wish goes on with the same call.
 
-    Errors: MethodNotOffered, RawCardData, MethodNotUsable, MethodDeclined, SavingUnderWay, RateLimited.
+    Errors: MethodNotOffered, RawCardData, MethodNotUsable, MethodDeclined, SavingUnderWay.
     """
     must_save(provider)
     token_check(token)
-    count("save_method", str(user.pk))
     call = under_way(user, provider, token) or save_write(user, provider, token=token, is_default=is_default)
     carried = call_carry_out(call.pk)
     if carried.refused is not None:
@@ -136,10 +134,9 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
     """Begin to save a method; the action tells what the buyer's browser has to do.
 
     What a lost answer made was never shown to anybody, so it is given up and the buyer begins again.
-    Errors: MethodNotOffered, ProviderUnavailable, RateLimited.
+    Errors: MethodNotOffered, ProviderUnavailable.
     """
     must_save(provider)
-    count("save_method", str(user.pk))
     knew_customer = customer_of(user.pk, provider)
     call = save_write(user, provider, is_default=is_default)
     carried = call_carry_out(call.pk)

@@ -38,7 +38,7 @@ GIVE_UP_AFTER = timedelta(days=3)
 LONGEST_PAUSE = 3600
 WAITS = (EventState.RECEIVED, EventState.WAITING)
 
-# Who takes messages about saved ways to pay, by provider; services/methods.py enters its own.
+# Who takes messages about saved ways to pay, by provider; services/method_events.py enters itself.
 SetupHandler = Callable[[WebhookEvent, ProviderEvent], Outcome]
 setup_handlers: dict[str, SetupHandler] = {}
 
