@@ -128,6 +128,8 @@ def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_
     payment.failure_reason, payment.failure_code = "", ""
     if to == PaymentStatus.FAILED:
         payment.failure_reason, payment.failure_code = decline_words(remote.decline), remote.decline_code[:80]
+        if remote.action is None:  # this object is at its end; the next try gets another one
+            payment.provider_payment_id = None
     if to != payment.status:
         payment_move(payment, to, cause=cause, actor_name=actor_name)
 

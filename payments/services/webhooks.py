@@ -23,7 +23,7 @@ from artisans.core.scrub import scrub
 from payments.errors import AlreadyRecorded, NoPermission, PaymentBusy
 from payments.methods import Provider
 from payments.models import EventState, FlagKind, Payment, WebhookEvent
-from payments.providers.base import ProviderError, ProviderEvent, Unknown
+from payments.providers.base import ProviderError, ProviderEvent, RemoteStatus, Unknown
 from payments.registry import provider
 from payments.selectors import payment_of_object
 from payments.services.event_reading import Outcome, content_of, has_news, is_claim, told_of
@@ -187,7 +187,8 @@ def outcome_of(event: WebhookEvent) -> Outcome:
     is_replay = event.processed_at is not None  # a person wants to know for certain
     if not is_replay and not has_news(told, payment, object_id):
         return Outcome(EventState.IGNORED, "Nothing new.", payment_id)
-    reached = payment_sync(payment_id, cause=event.kind, object_id=object_id)
+    has_agreed = told.status == RemoteStatus.APPROVED
+    reached = payment_sync(payment_id, cause=event.kind, object_id=object_id, has_agreed=has_agreed)
     status = reached.payment.get_status_display().lower()
     return Outcome(EventState.DONE, f"The provider was asked; the payment is {status}.", payment_id)
 
