@@ -72,7 +72,7 @@ def test_card_that_is_kept_already_may_be_kept_again(adapter):
 
 
 def test_card_of_another_customer_is_refused_before_anything_happens(adapter, sandbox):
-    theirs = adapter.save_token(saving("theirs"), "pm_card_visa")
+    theirs = adapter.save_token(saving("theirs", user="user-2"), "pm_card_visa")
     ours = adapter.save_start(saving("ours")).customer_id
     setups = len(sandbox.journal("setup.created"))
 
