@@ -334,6 +334,10 @@ class PaymentProvider(ABC):
     is_live: bool = False
     payee: str = ""
 
+    def is_ours(self, account: str) -> bool:
+        """Whether a message about this account ("" when it names none) is about ours, as far as that can be told."""
+        return not account or not self.payee or account == self.payee
+
     @abstractmethod
     def create(self, ask: CreateRequest) -> RemotePayment:
         """Make the object that the buyer can pay; asked again with the same key, the same one."""

@@ -64,6 +64,10 @@ class PayPalProvider(PaymentProvider):
         self._vault = Vault(self._client)
         self._verifier = WebhookVerifier(config, self._client)
 
+    def is_ours(self, account: str) -> bool:
+        """Messages name the merchant id; a payee that is a mail address cannot be compared with it."""
+        return "@" in self.payee or super().is_ours(account)
+
     # ---- payments ------------------------------------------------------------------------------------------
 
     def create(self, ask: CreateRequest) -> RemotePayment:

@@ -200,7 +200,7 @@ def foreign_to(name: str, told: ProviderEvent) -> str:
         raise Unknown("not_configured", f"{name} has no keys here.")
     if told.is_live != configured.is_live:
         return f"It belongs to the provider's {'live' if told.is_live else 'test'} mode."
-    if told.account and told.account != configured.payee:
+    if not configured.is_ours(told.account):
         return f"It belongs to another account ({told.account[:60]})."
     return ""
 
