@@ -53,8 +53,14 @@ def payment_choose(
     )
     payment, is_new = after_withdrawing(choose, cause=f"{method.label} instead", actor="buyer")
     reached = payment_reach(payment)
-    if reached.payment.status == PaymentStatus.FAILED and reached.payment.is_remote and reached.action is None:
-        reached = payment_use(payment.pk, Operation.CREATE)  # what was declined leads nowhere; the next try anew
+    if (
+        reached.payment.status == PaymentStatus.FAILED
+        and reached.payment.is_remote
+        and reached.action is None
+    ):
+        reached = payment_use(
+            payment.pk, Operation.CREATE
+        )  # what was declined leads nowhere; the next try anew
     return Chosen(reached, is_new)
 
 
