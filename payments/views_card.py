@@ -46,15 +46,14 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
     payment = open_payment(order)
     if payment is None or payment.payment_provider != Provider.STRIPE or not order.balance_due:
         return redirect("payments:order", token=token)
-    try:
-        reached = payment_reach(payment)
-    except (Refused, Unknown):
-        messages.error(
-            request,
-            "The card form cannot be opened now. Nothing was charged; try again in a minute, or pay another way.",
-        )
-        return redirect("payments:order", token=token)
+    reached = payment_reach(payment)
     if reached.action is None:
+        if reached.payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
+            messages.error(
+                request,
+                "The card form cannot be opened now. Nothing was charged; try again in a minute, "
+                "or pay another way.",
+            )
         return redirect("payments:order", token=token)
     context = {
         "order": order,

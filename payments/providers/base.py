@@ -301,7 +301,10 @@ class Unknown(ProviderError):
     """It may have happened or not: no answer, a broken one, 5xx, or asked too often. `retry_after`: seconds to wait.
 
     `is_outage`: the provider does not answer at all, as opposed to answering that it cannot now.
+    `is_stuck`: the same key will have no other answer, however often it is asked, and no money is seen to move.
     """
+
+    is_stuck = False
 
     def __init__(self, code: str, detail: str = "", *, retry_after: int = 0, is_outage: bool = False) -> None:
         super().__init__(code, detail)

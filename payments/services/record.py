@@ -119,9 +119,10 @@ def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_
     """Move an open payment along with the object that can be paid now; money speaks for itself (the sums)."""
     if payment.status not in OPEN or remote.object_id != payment.provider_payment_id:
         return
+    to = FOLLOWED.get(remote.status)
     if remote.status == RemoteStatus.EXPIRED:
         payment.provider_payment_id = None
-    to = FOLLOWED.get(remote.status)
+        to = PaymentStatus.PENDING if payment.status == PaymentStatus.PROCESSING else None
     if to is None:
         return
     payment.failure_reason, payment.failure_code = "", ""
