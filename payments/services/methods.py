@@ -16,13 +16,14 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.core.errors import Missing
 from artisans.core.models import only_row
-from payments.declines import decline_words
+from payments.declines import NOT_STARTED, decline_words
 from payments.errors import (
     MethodDeclined,
     MethodGone,
     MethodNotOffered,
     MethodNotUsable,
     NotConfirmable,
+    PaymentDeclined,
     ProviderUnavailable,
     RawCardData,
     SavingUnderWay,
@@ -257,6 +258,8 @@ def payment_pay(payment_id: UUID, *, user: User | None, wish: str = "") -> Reach
     if not wish:
         return payment_look(payment)
     method = saved_method(user, payment.payment_provider, wish)
+    if method is not None and method.provider == Provider.PAYPAL:
+        return payment_by_account(payment, method)
     if method is not None:
         payment_for_customer(payment, method)
     reached = payment_confirm(payment_id, method_id=method.provider_method_id if method else wish)
@@ -285,6 +288,27 @@ def payment_for_customer(payment: Payment, method: PaymentMethodInfo) -> None:
     )
     if not made.exists():
         payment_use(payment.pk, Operation.CREATE, request={"customer_id": customer_id})
+
+
+def payment_by_account(payment: Payment, method: PaymentMethodInfo) -> Reached:
+    """PayPal takes a saved account when the object is made, without asking its owner again.
+
+    Errors: PaymentBusy, PaymentUnderWay, PaymentDeclined, ProviderUnavailable, MethodGone.
+    """
+    request: dict[str, object] = {
+        "customer_id": customer_of(method.user_id, method.provider),
+        "method_id": method.provider_method_id,
+    }
+    reached = payment_use(payment.pk, Operation.CREATE, request=request)
+    if reached.refused is None:
+        is_waiting = reached.action is None and reached.payment.status == PaymentStatus.PENDING
+        return payment_look(reached.payment) if is_waiting else reached  # it may want our capture
+    decline = reached.refused.decline
+    if decline in {None, DeclineGroup.OTHER_CARD} and is_gone(method):
+        method_gone(method.pk)
+        raise MethodGone
+    words = reached.payment.failure_reason or NOT_STARTED
+    raise PaymentDeclined(words, payment_id=str(payment.pk), group=decline.value if decline else "")
 
 
 def is_gone(method: PaymentMethodInfo) -> bool:
