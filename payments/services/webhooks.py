@@ -26,7 +26,14 @@ from payments.models import EventState, FlagKind, Payment, WebhookEvent
 from payments.providers.base import ProviderError, ProviderEvent, Unknown
 from payments.registry import provider
 from payments.selectors import payment_of_object
-from payments.services.event_reading import Outcome, content_of, has_news, is_claim, told_of
+from payments.services.event_reading import (
+    Outcome,
+    content_of,
+    has_news,
+    is_claim,
+    is_missing_capture,
+    told_of,
+)
 from payments.services.feed import feed_outcome
 from payments.services.flags import flag
 from payments.services.remote import payment_sync
@@ -179,17 +186,19 @@ def outcome_of(event: WebhookEvent) -> Outcome:
     found = payment_of_object(event.provider, told.object_ids)
     if found is None:
         return not_ours_yet(told)
-    payment_id, object_id = found
-    payment = Payment.objects.get(pk=payment_id)
+    payment, object_id = found
     if told.amount is not None and told.amount != payment.amount:
         detail = f"{event.kind} is over {told.amount}, the payment over {payment.amount}."
         return distrust(event, payment, detail)
     is_replay = event.processed_at is not None  # a person wants to know for certain
     if not is_replay and not has_news(told, payment, object_id):
-        return Outcome(EventState.IGNORED, "Nothing new.", payment_id)
-    reached = payment_sync(payment_id, cause=event.kind, object_id=object_id)
+        return Outcome(EventState.IGNORED, "Nothing new.", payment.pk)
+    reached = payment_sync(payment.pk, cause=event.kind, object_id=object_id)
+    if is_missing_capture(told, payment):
+        note = "The provider does not show the money that it told of."
+        return Outcome(EventState.RECEIVED, note, payment.pk)
     status = reached.payment.get_status_display().lower()
-    return Outcome(EventState.DONE, f"The provider was asked; the payment is {status}.", payment_id)
+    return Outcome(EventState.DONE, f"The provider was asked; the payment is {status}.", payment.pk)
 
 
 def foreign_to(name: str, told: ProviderEvent) -> str:
@@ -199,7 +208,7 @@ def foreign_to(name: str, told: ProviderEvent) -> str:
         raise Unknown("not_configured", f"{name} has no keys here.")
     if told.is_live != configured.is_live:
         return f"It belongs to the provider's {'live' if told.is_live else 'test'} mode."
-    if told.account and told.account != configured.payee:
+    if told.account and not configured.is_own(told.account):
         return f"It belongs to another account ({told.account[:60]})."
     return ""
 
@@ -209,7 +218,7 @@ def refuse_foreign(event: WebhookEvent, told: ProviderEvent, detail: str) -> Out
     found = payment_of_object(event.provider, told.object_ids)
     if found is None:
         return Outcome(EventState.IGNORED, detail)
-    return distrust(event, Payment.objects.get(pk=found[0]), detail)
+    return distrust(event, found[0], detail)
 
 
 def distrust(event: WebhookEvent, payment: Payment, detail: str) -> Outcome:
