@@ -26,6 +26,7 @@ from payments.services.event_reading import Outcome
 from payments.services.remote import payment_reach
 from payments.services.webhooks import (
     event_claim,
+    event_due,
     setup_handlers,
     webhook_process,
     webhook_replay,
@@ -128,6 +129,25 @@ def test_events_that_tell_the_same_have_one_effect_and_ask_once(
     assert sorted(states) == ["done", *["ignored"] * (len(events) - 1)]
     assert reads(stripe) == before + 1
     assert (Capture.objects.count(), len(mails(shopper.email))) == (1, 1)
+
+
+def test_event_that_changes_nothing_costs_one_write(
+    open_card, stripe, deliver, drain_hooks, django_assert_num_queries
+):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+    deliver(*stripe.events("charge.succeeded"))
+    pk = only_event(kind="charge.succeeded").pk
+
+    with django_assert_num_queries(4) as queries:
+        webhook_process(pk)
+
+    assert [query["sql"].split()[0] for query in queries] == ["SELECT", "SELECT", "SELECT", "UPDATE"]
+    assert (only_event(kind="charge.succeeded").state, only_event(kind="charge.succeeded").tries) == (
+        "ignored",
+        1,
+    )
 
 
 def test_second_confirmation_of_what_is_known_asks_nobody(open_card, stripe, deliver, drain_hooks):
@@ -553,7 +573,7 @@ def test_message_that_kills_its_worker_is_left_alone_longer_and_longer_and_given
 def test_worker_that_died_leaves_its_message_to_the_next(open_card, stripe, deliver, later):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
-    event_claim(only_event().pk)  # and then the plug is pulled
+    event_claim(only_event())  # and then the plug is pulled
 
     sweep_task()
     assert told(open_card)[0] == "PENDING", "the lease holds"
@@ -567,13 +587,16 @@ def test_worker_that_died_leaves_its_message_to_the_next(open_card, stripe, deli
 def test_message_is_claimed_once_and_a_late_worker_writes_nothing(later):
     post_stripe(stripe_body())
     pk = only_event().pk
-    slow = event_claim(pk)
-    assert event_claim(pk) is None
+    slow, loser = event_due(pk), event_due(pk)
+    assert event_claim(slow)
+    assert not event_claim(loser)
+    assert event_due(pk) is None, "leased"
 
     later(minutes=3)
-    fast = event_claim(pk)
-    webhooks.write(fast, Outcome(EventState.DONE, "fast"), next_try_at=timezone.now(), ended_at=None)
-    webhooks.write(slow, Outcome(EventState.DEAD, "slow"), next_try_at=timezone.now(), ended_at=None)
+    fast = event_due(pk)
+    assert event_claim(fast)
+    webhooks.write(fast, Outcome(EventState.DONE, "fast"), ended_at=None)
+    webhooks.write(slow, Outcome(EventState.DEAD, "slow"), ended_at=None)
 
     assert (only_event().state, only_event().note, only_event().tries) == ("done", "fast", 2)
 
@@ -641,7 +664,7 @@ def test_replay_needs_its_permission_a_reason_and_nobody_at_it(staff, operator):
     with pytest.raises(InvalidInput):
         webhook_replay(event_id=pk, reason=" ", actor=operator)
     assert WebhookEvent.objects.values().get() == before
-    event_claim(pk)
+    event_claim(only_event())
     with pytest.raises(AlreadyRecorded):
         webhook_replay(event_id=pk, reason="again", actor=operator)
     assert not AuditEntry.objects.filter(action="webhook.replay").exists()
