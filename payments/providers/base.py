@@ -334,9 +334,9 @@ class PaymentProvider(ABC):
     is_live: bool = False
     payee: str = ""
 
-    def is_ours(self, account: str) -> bool:
-        """Whether a message about this account ("" when it names none) is about ours, as far as that can be told."""
-        return not account or not self.payee or account == self.payee
+    def is_own(self, account: str) -> bool:
+        """Whether an account that a message names is the one that our money goes to."""
+        return account == self.payee
 
     @abstractmethod
     def create(self, ask: CreateRequest) -> RemotePayment:

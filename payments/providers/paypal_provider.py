@@ -64,9 +64,9 @@ class PayPalProvider(PaymentProvider):
         self._vault = Vault(self._client)
         self._verifier = WebhookVerifier(config, self._client)
 
-    def is_ours(self, account: str) -> bool:
-        """Messages name the merchant id; a payee that is a mail address cannot be compared with it."""
-        return "@" in self.payee or super().is_ours(account)
+    def is_own(self, account: str) -> bool:
+        """Messages name merchant ids; a payee that is configured as a mail address, or not at all, tells nothing."""
+        return not self.payee or "@" in self.payee or account == self.payee
 
     # ---- payments ------------------------------------------------------------------------------------------
 

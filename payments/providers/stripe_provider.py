@@ -55,10 +55,6 @@ class StripeProvider(PaymentProvider):
         self._reading = StripeReading(self._link)
         self._cards = StripeCards(self._link)
 
-    def is_ours(self, account: str) -> bool:
-        """Stripe names an account only in messages about connected ones."""
-        return not account
-
     # ---- making ------------------------------------------------------------------------------------------------
 
     def create(self, ask: CreateRequest) -> RemotePayment:

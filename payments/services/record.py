@@ -62,7 +62,7 @@ def payment_take_over(
     before = order.status
     fresh = [made for capture in remote.captures if (made := capture_book(payment, capture, actor_name))]
     follow_status(payment, remote, cause=cause, actor_name=actor_name)
-    if fresh:
+    if fresh and (remote.refunds or remote.disputes):  # it was completed before money went back
         payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
     moved = refunds_take_over(payment, order, remote.refunds)
     for dispute in remote.disputes:
