@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from payments.errors import PaymentBusy
+from payments.methods import Provider
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
 from payments.models.call import MAKES_AN_OBJECT
 from payments.providers.base import (
@@ -31,13 +32,13 @@ from payments.registry import ask
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(
-    seconds=40
-)  # three requests with their time-outs; a longer one meets its own key, so no harm
-KEYS_LIVE = timedelta(hours=23)  # providers forget keys after a day; then repeating could do it twice
-HEAD_START = timedelta(
-    seconds=15
-)  # for the request that wrote the call; refunds are the worker's from the start
+# Three requests with their time-outs; a longer one meets its own key, so no harm.
+LEASE = timedelta(seconds=40)
+# How long a provider keeps a key; after that, repeating could do it twice. Stripe: a day. PayPal: 6 hours for orders.
+KEYS_LIVE = timedelta(hours=23)
+PAYPAL_KEYS_LIVE = timedelta(hours=5)
+# For the request that wrote the call; refunds are the worker's from the start.
+HEAD_START = timedelta(seconds=15)
 UNSEEN = timedelta(minutes=10)  # how long a payment that no buyer can have seen is waited for
 MAX_PAUSE = 600
 
@@ -172,4 +173,5 @@ def is_unseen(call: ProviderCall) -> bool:
 
 def is_too_old(call: ProviderCall) -> bool:
     """Whether to stop asking with its key: the provider may have forgotten it, or no money can hang on it."""
-    return call.created_at < timezone.now() - (UNSEEN if is_unseen(call) else KEYS_LIVE)
+    lives = PAYPAL_KEYS_LIVE if call.provider == Provider.PAYPAL else KEYS_LIVE
+    return call.created_at < timezone.now() - (UNSEEN if is_unseen(call) else lives)

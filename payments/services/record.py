@@ -62,7 +62,7 @@ def payment_take_over(
     before = order.status
     fresh = [made for capture in remote.captures if (made := capture_book(payment, capture, actor_name))]
     follow_status(payment, remote, cause=cause, actor_name=actor_name)
-    if fresh:
+    if fresh and (remote.refunds or remote.disputes):  # it was completed before money went back
         payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
     moved = refunds_take_over(payment, order, remote.refunds)
     for dispute in remote.disputes:
@@ -128,6 +128,8 @@ def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_
     payment.failure_reason, payment.failure_code = "", ""
     if to == PaymentStatus.FAILED:
         payment.failure_reason, payment.failure_code = decline_words(remote.decline), remote.decline_code[:80]
+        if remote.action is None:  # this object is at its end; the next try gets another one
+            payment.provider_payment_id = None
     if to != payment.status:
         payment_move(payment, to, cause=cause, actor_name=actor_name)
 

@@ -106,10 +106,11 @@ def payment_wait(payment_id: UUID, *, even_without_call: bool = False) -> None:
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
 
 
-def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reached:
+def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agreed: bool = False) -> Reached:
     """Ask the provider how a payment stands and apply the truth; finish what is ours to do.
 
-    `object_id`: an earlier object of the payment, when the question is about that one.
+    `object_id`: an earlier object of the payment, when the question is about that one. `has_agreed`: the buyer agreed
+    just now; a payment that was declined is captured again then only.
     Errors: Refused, Unknown from the provider when it cannot be read; nothing has changed then.
     """
     payment = fresh(payment_id)
@@ -126,10 +127,13 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reache
     try:
         remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
     except NotThere:
+        if object_id:  # somebody says that it is there; then it is asked for again
+            raise
         return finish(Reached(object_forgotten(payment_id, asked)))
     payment_record(payment_id=payment_id, remote=remote, cause=cause)
     payment = fresh(payment_id)
-    if remote.status == RemoteStatus.APPROVED and payment.status in OPEN and payment.order.balance_due:
+    is_agreed = has_agreed or payment.status != PaymentStatus.FAILED
+    if remote.status == RemoteStatus.APPROVED and is_agreed and payment.status in OPEN:
         return finish(payment_capture(payment))
     action = (
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
