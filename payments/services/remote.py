@@ -127,8 +127,6 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agree
     try:
         remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
     except NotThere:
-        if object_id:  # somebody says that it is there; then it is asked for again
-            raise
         return finish(Reached(object_forgotten(payment_id, asked)))
     payment_record(payment_id=payment_id, remote=remote, cause=cause)
     payment = fresh(payment_id)
