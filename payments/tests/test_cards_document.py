@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 
 from artisans.accounts.models import AuthToken
 from artisans.accounts.principals import Principal
@@ -47,6 +48,11 @@ def call(live_server, shopper, staff, settings):
     return run
 
 
+def order_of(user, product):
+    with transaction.atomic():
+        return place({product: 1}, user=user).order
+
+
 @pytest.fixture
 def told(stripe, sandbox_server, live_server):
     """Let Stripe send what it has to tell to the shop, and the worker work at it; the shop's answers."""
@@ -65,7 +71,7 @@ def told(stripe, sandbox_server, live_server):
 
 def test_the_calls_of_the_document_do_what_it_says(call, stripe, told, shopper, bowl):
     pay, confirm, look, number, token, methods, default, checkout, again, delete, refund = BLOCKS
-    order = place({bowl: 1}, user=shopper).order
+    order = order_of(shopper, bowl)
 
     payment = call(pay, **{"order-uuid": str(order.pk)})
     assert (payment["status"], payment["amount"]) == ("PENDING", "99.99")
@@ -100,7 +106,7 @@ def test_the_calls_of_the_document_do_what_it_says(call, stripe, told, shopper, 
 
 def test_a_message_completes_what_was_paid_in_a_browser_that_is_gone(call, stripe, told, shopper, bowl):
     pay, look = BLOCKS[0], BLOCKS[2]
-    order = place({bowl: 1}, user=shopper).order
+    order = order_of(shopper, bowl)
     payment = call(pay, **{"order-uuid": str(order.pk)})
     stripe.post("stripe/pay", payment_intent=payment["provider_payment_id"], payment_method="pm_card_visa")
 
