@@ -71,5 +71,18 @@ def parcel_mail(
     return MailAsk(kind, parcel.artisan.email, f"{kind}:{parcel.pk}", context)
 
 
+def parcel_reduced_mail(
+    parcel: Parcel, *, order: Order, pieces: list[tuple[OrderLine, int]], store: StoreRules, key: str
+) -> MailAsk:
+    """To the artisan: which pieces of a parcel that was not sent yet are on sale again."""
+    context = {
+        "store": store_context(store),
+        "order_number": order.order_number,
+        "parcel_id": str(parcel.pk),
+        "pieces": [{"name": line.product_name, "quantity": quantity} for line, quantity in pieces],
+    }
+    return MailAsk("parcel_reduced", parcel.artisan.email, f"parcel_reduced:{parcel.pk}:{key}", context)
+
+
 def store_context(store: StoreRules) -> dict[str, str]:
     return {"name": store.name, "support_email": store.support_email}

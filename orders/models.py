@@ -280,6 +280,9 @@ class OrderLine(BaseModel):
     quantity = models.PositiveIntegerField()
     line_total_minor = models.BigIntegerField()
     tax_minor = models.BigIntegerField()
+    refunded_quantity = models.PositiveIntegerField(
+        default=0, help_text="Pieces whose money went back, or is on its way back."
+    )
 
     class Meta:
         default_permissions = ("view",)
@@ -292,6 +295,10 @@ class OrderLine(BaseModel):
                 name="order_line_total_is_product",
             ),
             models.CheckConstraint(condition=Q(tax_minor__gte=0), name="order_line_tax_not_negative"),
+            models.CheckConstraint(
+                condition=Q(refunded_quantity__gte=0, refunded_quantity__lte=F("quantity")),
+                name="order_line_refunded_at_most_ordered",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -304,6 +311,10 @@ class OrderLine(BaseModel):
     @property
     def line_total(self) -> Money:
         return Money(self.line_total_minor, self.currency)
+
+    @property
+    def refundable_quantity(self) -> int:
+        return self.quantity - self.refunded_quantity
 
     @property
     def tax(self) -> Money:

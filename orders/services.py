@@ -20,6 +20,7 @@ from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail, parcel_mail
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition, StoreRules
 from orders.pricing import Quote
+from orders.refunds import pieces_to_send
 from orders.selectors import lines_by_parcel, order_lock, store_rules
 from orders.statuses import (
     ORDER_TRANSITIONS,
@@ -335,7 +336,7 @@ def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) ->
     about = {
         "number": parcel.number,
         "artisan_name": parcel.artisan.name,
-        "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines[parcel.pk]],
+        "lines": pieces_to_send(lines[parcel.pk]),
         "carrier": carrier,
         "tracking": tracking,
     }

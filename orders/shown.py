@@ -1,7 +1,9 @@
 """How an order's parcels are shown: word and tone, never colour alone."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from uuid import UUID
 
 from orders.models import OrderLine, Parcel
 from orders.statuses import ParcelStatus
@@ -32,6 +34,15 @@ class ShownParcel:
 
     parcel: Parcel
     lines: list[OrderLine]
+    restocked: Mapping[UUID, int] = field(
+        default_factory=dict
+    )  # pieces that a refund put on sale again, by line
+
+    @property
+    def rows(self) -> list[tuple[OrderLine, int, int]]:
+        """Each line with the pieces that go into the parcel, and those to leave out of one that was not sent yet."""
+        out = self.restocked if self.parcel.status in TO_SHIP else {}
+        return [(line, line.quantity - out.get(line.pk, 0), out.get(line.pk, 0)) for line in self.lines]
 
     @property
     def artisan_name(self) -> str:

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from artisans.accounts.principals import signed_in
+from artisans.catalog.services import pieces_restocked
 from artisans.core.errors import DomainError
 from orders.forms import ShipForm
 from orders.models import Parcel
@@ -40,9 +41,10 @@ def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
     form = ShipForm(request.POST if "ship" in request.POST else None)
     if request.method == "POST" and act(request, parcel, form):
         return redirect("orders:parcel", parcel_id=parcel.pk)
+    lines = list(parcel.lines.all())
     context = {
         "parcel": parcel,
-        "desk": ShownParcel(parcel, list(parcel.lines.all())),
+        "desk": ShownParcel(parcel, lines, pieces_restocked([line.pk for line in lines])),
         "address_lines": parcel.order.shipping_address_lines,
         "form": form,
     }

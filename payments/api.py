@@ -14,13 +14,13 @@ from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import Missing
 from artisans.core.idempotency import effect_id
 from orders.selectors import orders_visible_to, store_rules
-from payments.models import Payment
+from payments.models import Payment, ProviderCall
 from payments.selectors import payments_visible_to
 from payments.serializers import ConfirmIn, ExpandIn, IntentIn, PaymentOut, payment_out, reached_out
 from payments.services.choosing import payment_choose
-from payments.services.methods import method_token
+from payments.services.methods import payment_pay
 from payments.services.payments import method_read
-from payments.services.remote import payment_action, payment_confirm, payment_reach
+from payments.services.remote import payment_action, payment_reach
 
 
 def payment_replay(request: Request, reference: str) -> Response:
@@ -53,17 +53,22 @@ class PaymentViewSet(
     @limited("confirms")
     @action(detail=False, methods=["post"])
     def confirm(self, request: Request) -> Response:
-        """Pay with a method that the provider knows; asked again after success, the same answer."""
+        """Pay with a saved method or a token of the provider's script; asked again after success, the same answer.
+
+        Without `payment_method_id` the provider is asked whether the buyer paid in the browser.
+        """
         data = validated(ConfirmIn, request.data)
         payment = self.by_intent(data["payment_intent_id"])
-        method_id = method_token(
-            Principal.of_api(request).user, payment.payment_provider, data.get("payment_method_id", "")
-        )
-        return Response(reached_out(payment_confirm(payment.pk, method_id=method_id)))
+        user = Principal.of_api(request).user
+        reached = payment_pay(payment.pk, user=user, wish=data.get("payment_method_id", ""))
+        return Response(reached_out(reached))
 
     def by_intent(self, intent_id: str) -> Payment:
-        """By the provider's id, or by ours."""
-        found = self.get_queryset().filter(Q(provider_payment_id=intent_id) | Q(payment_number=intent_id))
+        """By the provider's id (also of an intent that another one has replaced), or by ours."""
+        earlier = ProviderCall.objects.filter(object_id=intent_id, refund=None).values("payment")
+        found = self.get_queryset().filter(
+            Q(provider_payment_id=intent_id) | Q(payment_number=intent_id) | Q(pk__in=earlier)
+        )
         payment = found.first() or (
             self.get_queryset().filter(pk=intent_id).first()
             if re.fullmatch(UUID_PATTERN, intent_id)

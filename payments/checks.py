@@ -35,6 +35,13 @@ def always() -> Iterator[CheckMessage]:
             hint="Unset STRIPE_API_BASE, or use a test key.",
             id="alley.E031",
         )
+    is_test_key = settings.STRIPE_SECRET_KEY.startswith(("sk_test_", "rk_test_"))
+    if settings.ALLOW_TEST_CARDS and settings.STRIPE_SECRET_KEY and not is_test_key:
+        yield Error(
+            "Test card numbers are accepted beside a live key.",
+            hint="Unset ALLOW_TEST_CARDS, or use a key that begins with sk_test_.",
+            id="alley.E040",
+        )
     if settings.PAYPAL_MODE not in MODES:
         yield Error(
             f"PAYPAL_MODE is {settings.PAYPAL_MODE!r}.", hint="Set it to sandbox or live.", id="alley.E032"

@@ -71,6 +71,46 @@ class RefundExceedsReceived(Conflict):
         super().__init__(f"Cannot return {asked}; {left} is left.", extra={"left": left.amount})
 
 
+class RefundMismatch(Conflict):
+    """The client's figure for these pieces is not ours."""
+
+    code = "amount_mismatch"
+
+    def __init__(self, *, sent: Money, worth: Money) -> None:
+        super().__init__(
+            f"These pieces are worth {worth}, not {sent}. Nothing was refunded.",
+            extra={"sent": sent.amount, "amount": worth.amount, "currency": worth.currency},
+        )
+
+
+class PiecesRefunded(Conflict):
+    code = "refund_exceeds_quantity"
+
+    def __init__(self, name: str, *, left: int) -> None:
+        super().__init__(f"Of {name} only {left} can be refunded still.", extra={"left": left})
+
+
+class NothingToRestock(Conflict):
+    code = "nothing_to_restock"
+
+    def __init__(self, names: str) -> None:
+        super().__init__(f"{names}: on sale again already; refund without putting it back.")
+
+
+class NotRetryable(Conflict):
+    code = "not_retryable"
+
+    def __init__(self) -> None:
+        super().__init__("Only a refund of ours that failed can be tried again, and only once.")
+
+
+class NotDecidable(Conflict):
+    code = "not_decidable"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is to be decided about this refund, or a colleague did it already.")
+
+
 class RecordedOnly(Conflict):
     code = "recorded_only"
 
@@ -140,3 +180,70 @@ class PaymentDeclined(Declined):
 
 class NotConfirmable(Conflict):
     code = "not_confirmable"
+
+
+class MethodDeclined(Declined):
+    """The bank does not let the card be saved."""
+
+    code = "method_declined"
+
+    def __init__(self, detail: str, *, group: str = "") -> None:
+        super().__init__(detail, extra={"decline_group": group})
+
+
+class MethodNotUsable(InvalidInput):
+    code = "method_not_usable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The payment provider does not take this token. Nothing was saved or charged; send a new one."
+        )
+
+
+class MethodGone(Conflict):
+    code = "method_gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The payment provider does not hold this saved method any more, so we removed it. Nothing was charged; "
+            "choose another one or enter the card anew."
+        )
+
+
+class MethodInUse(Conflict):
+    code = "method_in_use"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A payment with it is under way and we do not know its outcome yet. Remove it in a moment."
+        )
+
+
+class DefaultWanted(InvalidInput):
+    code = "default_wanted"
+
+    def __init__(self) -> None:
+        super().__init__("One of the methods is the default: make another one the default instead.")
+
+
+class SavingUnderWay(NotNow):
+    code = "method_under_way"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The payment provider does not answer, so we do not know yet whether this was saved. Nothing was charged; "
+            "look at your saved methods in a moment, or send the same again."
+        )
+
+
+class RawCardData(InvalidInput):
+    """Said without a word of what was sent."""
+
+    code = "raw_card_data_not_accepted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This shop takes no card numbers or security codes. Let the payment provider's form in the browser make "
+            "a token and send that. What you sent was not kept."
+        )

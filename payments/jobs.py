@@ -12,10 +12,23 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.approve_manual",
         "payments.view_receipt",
         "payments.view_paymentrefund",
+        "payments.view_webhookevent",
+        "payments.view_paymentflag",
+        "payments.resolve_flag",
+        "payments.sync_payment",
         "notifications.view_notification",
         "notifications.retry_mail",
     ),
-    "Refunds desk": (*VIEW, "payments.refund", "payments.view_paymentrefund", "payments.view_receipt"),
+    "Webhooks desk": (*VIEW, "payments.view_webhookevent", "payments.replay_webhook"),
+    "Refunds desk": (
+        *VIEW,
+        "payments.refund",
+        "payments.view_paymentrefund",
+        "payments.view_receipt",
+        "payments.view_paymentflag",
+        "payments.resolve_flag",
+        "payments.sync_payment",
+    ),
     "Orders desk": (
         *VIEW,
         "orders.cancel_order",
@@ -35,7 +48,14 @@ JOBS: dict[str, tuple[str, ...]] = {
         "catalog.change_category",
         "catalog.view_stockmove",
     ),
-    "Auditors": (*VIEW, "audit.view_auditentry", "payments.view_receipt", "payments.view_paymentrefund"),
+    "Auditors": (
+        *VIEW,
+        "audit.view_auditentry",
+        "payments.view_receipt",
+        "payments.view_paymentrefund",
+        "payments.view_webhookevent",
+        "payments.view_paymentflag",
+    ),
 }
 
 

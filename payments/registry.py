@@ -34,7 +34,9 @@ T = TypeVar("T")
 
 OUTAGES_UNTIL_DOWN = 2
 DOWN_SECONDS = 30
-OUTAGES_COUNT_SECONDS = 300  # beyond DOWN_SECONDS: one more silence after the half minute marks it again at once
+OUTAGES_COUNT_SECONDS = (
+    300  # beyond DOWN_SECONDS: one more silence after the half minute marks it again at once
+)
 QUEUE_SECONDS = 0.3  # for a free place in a short rush, not for a slow provider to hurry
 
 

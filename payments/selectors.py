@@ -3,11 +3,13 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet, Sum
 
+from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
+from artisans.core.models import only_row
 from orders.models import Order
 from orders.selectors import order_lock, owned_by
-from payments.models import Payment
+from payments.models import EventState, Payment, PaymentFlag, PaymentRefund, RefundDecision, WebhookEvent
 from payments.statuses import OPEN, PaymentStatus
 
 
@@ -19,6 +21,23 @@ def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
     if principal.user is not None:
         return Payment.objects.filter(owned_by(principal.user, path="order__"))
     return Payment.objects.none()
+
+
+def payments_for_staff(user: User | None) -> QuerySet[Payment]:
+    """All payments for staff whose job it is to look at them, none for anybody else."""
+    may_look = user is not None and user.is_staff and user.has_perm("payments.view_payment")
+    return Payment.objects.all() if may_look else Payment.objects.none()
+
+
+def payments_readable_by(principal: Principal) -> QuerySet[Payment]:
+    """Own payments, or all for staff. Whoever holds an order's link sees that order's alone."""
+    if principal.order_link is None and (for_staff := payments_for_staff(principal.user)).exists():
+        return for_staff
+    return payments_visible_to(principal)
+
+
+def refunds_readable_by(principal: Principal) -> QuerySet[PaymentRefund]:
+    return PaymentRefund.objects.filter(payment__in=payments_readable_by(principal).order_by())
 
 
 def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
@@ -54,7 +73,7 @@ def object_ids_of(payment: Payment) -> set[str]:
     return {*made, payment.provider_payment_id} - {None}  # type: ignore[return-value]
 
 
-def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, str] | None:
+def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[Payment, str] | None:
     """The payment that one of these provider's ids belongs to, and the object to read for it: that id, or for one of
     a capture the payment's present object ("" when it has none). None when nobody knows the ids (yet)."""
     for object_id in object_ids:
@@ -66,11 +85,27 @@ def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, s
             captures__provider=provider, captures__provider_capture_id=object_id
         )
         for found in (by_present, by_past):
-            if (pk := found.order_by().values_list("pk", flat=True).first()) is not None:
-                return pk, object_id
-        if (owner := by_capture.order_by().values_list("pk", "provider_payment_id").first()) is not None:
-            return owner[0], owner[1] or ""
+            if (payment := only_row(found)) is not None:
+                return payment, object_id
+        if (payment := only_row(by_capture)) is not None:
+            return payment, payment.provider_payment_id or ""
     return None
+
+
+def refund_due(order: Order, payment: Payment) -> int:
+    """Minor units that are the buyer's, are not on their way yet, and can go back by this payment."""
+    promised = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
+    return max(0, min(order.to_return.minor - promised, payment.refundable.minor))
+
+
+def flags_open() -> QuerySet[PaymentFlag]:
+    """What about payments a person has to look at, oldest first."""
+    return PaymentFlag.objects.filter(resolved_at=None).order_by("created_at")
+
+
+def refunds_to_decide() -> QuerySet[PaymentRefund]:
+    """Made at the provider; what they mean for the order waits for staff. Oldest first."""
+    return PaymentRefund.objects.filter(decision=RefundDecision.PENDING).order_by("created_at")
 
 
 def awaiting_decision() -> QuerySet[Payment]:
@@ -80,3 +115,8 @@ def awaiting_decision() -> QuerySet[Payment]:
         .select_related("order", "user")
         .order_by("created_at")
     )
+
+
+def webhooks_for_people() -> QuerySet[WebhookEvent]:
+    """Messages that no worker will touch again by itself: given up, or left to a person."""
+    return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])

@@ -6,12 +6,15 @@ from rest_framework import serializers
 from artisans.core.api import IdField, PlainDecimalField, StrictSerializer, TextField, utc
 from orders.models import Order, StoreRules
 from orders.selectors import store_rules
-from payments.methods import Provider
+from payments.methods import SPECS, Provider
 from payments.models import Payment
 from payments.providers.base import Action, ActionKind
-from payments.services.payments import payment_instructions
+from payments.services.methods import Saving
+from payments.services.payments import method_read, payment_instructions
 from payments.services.remote import Reached
 from payments.statuses import OPEN, PaymentStatus
+
+REMOTE_METHODS = [method.value for method, spec in SPECS.items() if spec.provider != Provider.MANUAL]
 
 
 class ExpandIn(StrictSerializer):
@@ -25,6 +28,31 @@ class ConfirmIn(StrictSerializer):
     payment_method_id = TextField(max_length=120, required=False)
 
 
+class MethodIn(StrictSerializer):
+    """Either a token, or `setup` to begin a saving in the browser, or `setup_id` to finish it."""
+
+    provider = serializers.ChoiceField(choices=[Provider.STRIPE, Provider.PAYPAL])
+    payment_method = serializers.ChoiceField(choices=REMOTE_METHODS, required=False)
+    provider_method_id = TextField(max_length=120, required=False)
+    setup = serializers.BooleanField(required=False)
+    setup_id = TextField(max_length=120, required=False)
+    is_default = serializers.BooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        ways = [name for name in ("provider_method_id", "setup", "setup_id") if attrs.get(name)]
+        if len(ways) != 1:
+            raise serializers.ValidationError(
+                "Send one of provider_method_id, setup and setup_id.", "one_wanted"
+            )
+        if "payment_method" in attrs:
+            method_read(attrs["payment_method"], attrs["provider"])
+        return attrs
+
+
+class MethodChangeIn(StrictSerializer):
+    is_default = serializers.BooleanField()
+
+
 class IntentIn(StrictSerializer):
     order_id = IdField()
     payment_method = serializers.CharField(max_length=20)
@@ -32,6 +60,17 @@ class IntentIn(StrictSerializer):
     amount = PlainDecimalField(required=False)
     currency = serializers.CharField(max_length=3, required=False)
     customer_email = serializers.EmailField(required=False)
+
+
+def method_out(row: dict[str, Any]) -> dict[str, Any]:
+    """A saved method, a row of `methods_of`; its provider's token stays here."""
+    return row | {"created_at": utc(row["created_at"])}
+
+
+def saving_out(saving: Saving, provider: str) -> dict[str, Any]:
+    """A saving that the buyer has to finish."""
+    told = action_out(saving.action, provider) if saving.action else None
+    return {"setup_id": saving.setup_id, "status": "pending", "next_action": told}
 
 
 def next_action(
@@ -65,14 +104,24 @@ def remote_action(payment: Payment, action: Action | None) -> dict[str, Any] | N
         return {"type": "wait", "poll": f"/payments/{payment.pk}", "text": [text]}
     if payment.status not in OPEN:
         return None
+    if action is not None:
+        return action_out(action, payment.payment_provider)
     is_card = payment.payment_provider == Provider.STRIPE
-    kind = action.kind if action else ActionKind.CONFIRM if is_card else ActionKind.REDIRECT
-    told: dict[str, Any] = {"type": kind.value, "provider": payment.payment_provider}
+    kind = ActionKind.CONFIRM if is_card else ActionKind.REDIRECT
+    told = action_kind(kind, payment.payment_provider)
+    return told | {"expand": f"/payments/{payment.pk}?expand=next_action"}
+
+
+def action_out(action: Action, provider: str) -> dict[str, Any]:
+    told = action_kind(action.kind, provider)
+    return told | ({"url": action.url} if action.url else {"client_secret": action.client_secret})
+
+
+def action_kind(kind: ActionKind, provider: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": kind.value, "provider": provider}
     if kind == ActionKind.CONFIRM:
         told |= {"publishable_key": settings.STRIPE_PUBLISHABLE_KEY, "script": settings.STRIPE_JS_URL}
-    if action is None:
-        return told | {"expand": f"/payments/{payment.pk}?expand=next_action"}
-    return told | ({"url": action.url} if action.url else {"client_secret": action.client_secret})
+    return told
 
 
 def payment_out(

@@ -58,6 +58,8 @@ def closed(order: Order, word: str, headline: str, text: str) -> State:
         text = f"We hold {show(order.to_return)} of yours and will return it."
     elif not order.received:
         text = f"You have not been charged. {text}"
+    else:
+        text = f"We returned {show(order.refunded)}."
     return State(word, "cross", Tone.MUTED, headline, text)
 
 

@@ -4,9 +4,11 @@ from uuid import UUID
 
 from celery import shared_task
 
+from payments.services import method_events  # noqa: F401  # takes the messages about saved methods
 from payments.services.calls import calls_due
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_expire, orders_due_to_expire
+from payments.services.methods import setup_check, setups_due
 from payments.services.remote import payment_check, payments_due
 from payments.services.webhooks import webhook_process, webhooks_due
 
@@ -46,7 +48,8 @@ def webhook_task(event_id: str) -> None:
 
 @shared_task(name="payments.sweep")
 def sweep_task() -> None:
-    """What nobody rang for: calls without an answer, messages of providers, payments to ask about."""
+    """What nobody rang for: calls without an answer, messages, payments and savings whose provider is to be asked."""
     each(calls_due(), call_carry_out, event="provider_call_failed")
     each(webhooks_due(), webhook_process, event="webhook_failed")
     each(payments_due(), payment_check, event="payment_check_failed")
+    each(setups_due(), setup_check, event="setup_check_failed")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments import views, views_card
+from payments import views, views_card, views_methods
 
 app_name = "payments"
 urlpatterns = [
@@ -14,4 +14,10 @@ urlpatterns = [
     path("orders/<str:token>/back/", views_card.order_cancelled_there, name="order_cancelled_there"),
     path("account/orders/", views.order_history, name="order_history"),
     path("account/orders/<uuid:order_id>/cancel/", views.order_cancel_page, name="order_cancel"),
+    path("account/cards/", views_methods.method_list, name="method_list"),
+    path("account/cards/add/", views_methods.method_add, name="method_add"),
+    path("account/cards/add/<uuid:call_id>/", views_methods.method_form, name="method_form"),
+    path("account/cards/add/<uuid:call_id>/return/", views_methods.method_return, name="method_return"),
+    path("account/cards/<uuid:method_id>/default/", views_methods.method_default, name="method_default"),
+    path("account/cards/<uuid:method_id>/remove/", views_methods.method_delete, name="method_delete"),
 ]

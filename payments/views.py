@@ -130,11 +130,24 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
         *Capture.objects.filter(payment__order=order),
     ]
     found += [Event(receipt.created_at, f"We received {show(receipt.amount)}.") for receipt in money]
-    back = PaymentRefund.objects.filter(payment__order=order, status=RefundStatus.COMPLETED)
-    found += [Event(refund.created_at, f"We returned {show(refund.amount)}.") for refund in back]
+    found += [refund_event(refund) for refund in PaymentRefund.objects.filter(payment__order=order)]
     if payment is not None and payment.status == PaymentStatus.FAILED:
         found.append(Event(payment.updated_at, f"The payment was refused: {payment.failure_reason}"))
     return sorted(found, key=lambda event: event.at)
+
+
+def refund_event(refund: PaymentRefund) -> Event:
+    """In the words of how far it came; what failed is ours to repair and says so."""
+    amount = show(refund.amount)
+    words = {
+        RefundStatus.REQUESTED: f"A refund of {amount} was asked for; it is not sent yet.",
+        RefundStatus.PROCESSING: f"A refund of {amount} is on its way through the banks; not sent for certain yet.",
+        RefundStatus.COMPLETED: f"We returned {amount}. Cards and PayPal show it within five to ten days.",
+        RefundStatus.FAILED: f"A refund of {amount} did not go through. That is ours to repair; we will write to you.",
+    }
+    if refund.bank_reference:
+        return Event(refund.created_at, f"We returned {amount}.")
+    return Event(refund.processed_at or refund.created_at, words[RefundStatus(refund.status)])
 
 
 def needs_mailbox(order: Order, payment: Payment | None) -> bool:

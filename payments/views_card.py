@@ -94,7 +94,7 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
     payment = open_payment(order)
     if payment is not None and payment.is_remote:
         try:
-            payment = payment_sync(payment.pk, cause="the buyer came back").payment
+            payment = payment_sync(payment.pk, cause="the buyer came back", has_agreed=True).payment
         except (Refused, Unknown):
             payment_wait(payment.pk, even_without_call=True)
         if payment.status == PaymentStatus.FAILED and payment.payment_provider == Provider.STRIPE:

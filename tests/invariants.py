@@ -6,8 +6,19 @@ from uuid import UUID
 from artisans.catalog.models import Product, StockMove, StockMoveKind
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
 from orders.statuses import OrderStatus, ParcelStatus, payment_status_of
-from payments.models import Capture, Payment, PaymentRefund, PaymentTransition, Receipt, RefundTransition
-from payments.statuses import OPEN, SETTLED, PaymentStatus, RefundStatus
+from payments.models import (
+    Capture,
+    Dispute,
+    DisputeTransition,
+    Payment,
+    PaymentRefund,
+    PaymentTransition,
+    Receipt,
+    RefundLine,
+    RefundOrigin,
+    RefundTransition,
+)
+from payments.statuses import OPEN, SETTLED, DisputeStatus, PaymentStatus, RefundStatus
 
 AMOUNTS = ("subtotal", "tax", "shipping", "total")
 
@@ -23,6 +34,7 @@ def check_invariants() -> None:
         check_money(order, payments[order.pk])
     check_stock({order.pk: order for order in orders}, lines, parcels)
     check_payments([payment for group in payments.values() for payment in group])
+    check_refunds()
     check_captures()
     check_history()
 
@@ -71,11 +83,11 @@ def check_money(order: Order, payments: list[Payment]) -> None:
 
 
 def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
-    """Each line's moves pair up: taken once per round, returned unless its order or parcel is alive."""
+    """Each line's moves pair up: taken once per round, all of it back unless its order and parcel are alive."""
     assert not Product.objects.filter(stock__lt=0).exists()
-    moves: defaultdict[UUID, dict[tuple[str, int], int]] = defaultdict(dict)
+    moves: defaultdict[UUID, defaultdict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
     for move in StockMove.objects.filter(order_line__isnull=False):
-        moves[move.order_line][move.kind, move.round] = move.quantity
+        moves[move.order_line][move.kind, move.round] += move.quantity
     for order_id, group in lines.items():
         order = orders[order_id]
         dead = {p.pk for p in parcels[order_id] if p.status == ParcelStatus.CANCELLED}
@@ -84,8 +96,10 @@ def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
             for round_ in range(order.stock_round + 1):
                 taken = moves[line.pk].pop((StockMoveKind.TAKE, round_), 0)
                 returned = moves[line.pk].pop((StockMoveKind.RETURN, round_), 0)
-                wanted = line.quantity if round_ < order.stock_round or is_back else 0
+                restocked = moves[line.pk].pop((StockMoveKind.RESTOCK, round_), 0)
+                wanted = line.quantity - restocked if round_ < order.stock_round or is_back else 0
                 assert taken == -line.quantity, f"{order}: round {round_} took {taken} of {line}"
+                assert 0 <= restocked <= line.quantity, f"{order}: refunds brought back {restocked} of {line}"
                 assert returned == wanted, (
                     f"{order} ({order.status}): round {round_} returned {returned} of {line}"
                 )
@@ -93,15 +107,22 @@ def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
 
 
 def check_payments(payments: list[Payment]) -> None:
-    received, refunded = defaultdict(int), defaultdict(int)
-    for receipt in Receipt.objects.all():
-        received[receipt.payment_id] += receipt.amount_minor
-    for refund in PaymentRefund.objects.filter(status=RefundStatus.COMPLETED):
-        refunded[refund.payment_id] += refund.amount_minor
+    received, refunded, reserved, lost = (defaultdict(int) for _ in range(4))
+    for row in (*Receipt.objects.all(), *Capture.objects.all()):
+        received[row.payment_id] += row.amount_minor
+    for refund in PaymentRefund.objects.exclude(status=RefundStatus.FAILED):
+        sums = refunded if refund.status == RefundStatus.COMPLETED else reserved
+        sums[refund.payment_id] += refund.amount_minor
+    for dispute in Dispute.objects.filter(status=DisputeStatus.LOST):
+        lost[dispute.payment_id] += dispute.amount_minor
     for payment in payments:
-        if payment.payment_provider == "manual":
-            assert payment.received_minor == received[payment.pk], f"{payment}: receipts"
+        told = payment.receipts.exists(), payment.captures.exists()
+        assert told[payment.payment_provider == "manual"] is False, f"{payment}: money of the other kind"
+        assert payment.received_minor == received[payment.pk], f"{payment}: receipts or captures"
         assert payment.refunded_minor == refunded[payment.pk], f"{payment}: refunds"
+        assert payment.refund_reserved_minor == reserved[payment.pk], f"{payment}: reserved"
+        left = payment.received_minor - payment.refunded_minor - payment.refund_reserved_minor
+        assert payment.disputed_minor == min(lost[payment.pk], left), f"{payment}: lost disputes"
         if payment.status in SETTLED:
             assert payment.received_minor >= payment.amount_minor, (
                 f"{payment}: {payment.status} without the money"
@@ -111,6 +132,34 @@ def check_payments(payments: list[Payment]) -> None:
             assert kept >= payment.amount_minor, f"{payment}: completed, but money went back"
         if payment.status == PaymentStatus.REFUNDED:
             assert kept == 0, f"{payment}: refunded, but {kept} is kept"
+
+
+def check_refunds() -> None:
+    """Pieces are counted on their lines, no more than there are; a refund by pieces is what its pieces are worth."""
+    pieces, money, shipping = (defaultdict(int) for _ in range(3))
+    for refund in PaymentRefund.objects.select_related("payment").prefetch_related("lines"):
+        rows = list(refund.lines.all())
+        worth = sum(row.amount_minor for row in rows) + refund.shipping_minor
+        if worth and refund.origin != RefundOrigin.PROVIDER:
+            assert refund.amount_minor == worth, f"{refund}: not what its pieces are worth"
+        if refund.status == RefundStatus.FAILED:
+            continue
+        shipping[refund.payment.order_id] += refund.shipping_minor
+        for row in rows:
+            pieces[row.order_line_id] += row.quantity
+            money[row.order_line_id] += row.amount_minor
+    for line in OrderLine.objects.all():
+        whole = line.line_total_minor + line.tax_minor
+        assert line.refunded_quantity == pieces[line.pk], f"{line}: refunded pieces"
+        assert money[line.pk] <= whole, f"{line}: more money than it cost"
+        assert line.refundable_quantity or money[line.pk] == whole, f"{line}: the last piece left a remainder"
+    for order in Order.objects.all():
+        assert shipping[order.pk] <= order.shipping_minor, f"{order}: more shipping than it cost"
+    restocked = StockMove.objects.filter(kind=StockMoveKind.RESTOCK).values_list("refund_line", "quantity")
+    lines = {line.pk: line for line in RefundLine.objects.select_related("refund")}
+    for key, quantity in restocked:
+        assert lines[key].refund.restock, f"{lines[key].refund}: brought pieces back, but was not to"
+        assert quantity <= lines[key].quantity, f"{lines[key].refund}: brought too many pieces back"
 
 
 def check_captures() -> None:
@@ -132,6 +181,7 @@ def check_history() -> None:
         (Order, OrderTransition, "order"),
         (Payment, PaymentTransition, "payment"),
         (PaymentRefund, RefundTransition, "refund"),
+        (Dispute, DisputeTransition, "dispute"),
         (Parcel, ParcelTransition, "parcel"),
     ):
         told = dict.fromkeys(model.objects.values_list("pk", flat=True), "")

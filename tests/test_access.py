@@ -1,6 +1,7 @@
 """Who gets which answer from which route. A route without a line here fails the test."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -8,9 +9,13 @@ from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern
+from django.utils import timezone
 
 from payments.methods import PaymentMethod
-from payments.tests.factories import start
+from payments.models import Operation, ProviderCall
+from payments.providers.base import RemoteMethod
+from payments.services.saved import method_keep
+from payments.tests.factories import give_back, record, start
 from tests.dump import dump
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -37,8 +42,18 @@ payments:order_find                  get  /shop/orders/find/                    
 payments:order                       get  /shop/orders/{token}/                    200 200 200 200 200 200
 payments:mailbox                     get  /shop/orders/{token}/mailbox/            405 405 405 405 405 405
 payments:order_pay                   get  /shop/orders/{token}/pay/                302 302 302 302 302 302
+payments:order_card                  get  /shop/orders/{token}/card/               302 302 302 302 302 302
+payments:order_hosted                get  /shop/orders/{token}/hosted/             405 405 405 405 405 405
+payments:order_return                get  /shop/orders/{token}/return/             302 302 302 302 302 302
+payments:order_cancelled_there       get  /shop/orders/{token}/back/               302 302 302 302 302 302
 payments:order_history               get  /shop/account/orders/                    login 200 200 200 200 200
 payments:order_cancel                get  /shop/account/orders/{order}/cancel/     login 200 404 404 404 404
+payments:method_list                 get  /shop/account/cards/                     login 200 200 200 200 200
+payments:method_add                  get  /shop/account/cards/add/                 login 405 405 405 405 405
+payments:method_form                 get  /shop/account/cards/add/{saving}/        login 302 404 404 404 404
+payments:method_return               get  /shop/account/cards/add/{saving}/return/ login 302 404 404 404 404
+payments:method_default              post /shop/account/cards/{method}/default/    login 302 404 404 404 404
+payments:method_delete               get  /shop/account/cards/{method}/remove/     login 200 404 404 404 404
 orders:parcel_list                   get  /shop/artisan/parcels/                   login 404 404 200 404 404
 orders:parcel                        get  /shop/artisan/parcels/{parcel}/          login 404 404 200 404 404
 account_login                        get  /shop/account/login/                     200 302 302 302 302 302
@@ -76,10 +91,16 @@ api_cart-items                       post /carts/{cart}/items                   
 api_order-list                       get  /orders                                  401 200 200 200 200 200
 api_order-detail                     get  /orders/{order}                          401 200 404 404 404 404
 api_order-cancel                     get  /orders/{order}/cancel                   401 405 405 405 405 405
+api_method-list                      get  /payments/methods                        401 200 200 200 200 200
+api_method-detail                    put  /payments/methods/{method}               401 400 400 400 400 400
 api_payment-list                     get  /payments                                401 200 200 200 200 200
+api_payment-confirm                  post /payments/confirm                        401 400 400 400 400 400
 api_payment-intents                  post /payments/intents                        401 400 400 400 400 400
 api_payment-detail                   get  /payments/{payment}                      401 200 404 404 404 404
 api_webhook                          post /payments/webhooks/stripe              503 503 503 503 503 503
+api_payment_history-timeline         get  /payments/{payment}/timeline             401 200 404 404 404 200
+api_refund-list                      get  /payments/refunds                        401 200 200 200 200 200
+api_refund-detail                    get  /payments/refunds/{refund}               401 200 404 404 404 200
 api_not_found                        get  /orders/none/none                        404 404 404 404 404 404
 """
 
@@ -101,6 +122,8 @@ WRITES = [
         {"order_id": "{unpaid}", "payment_method": "check"},
         "401 201 404 404 404 404",
     ),
+    ("put", "/payments/methods/{method}", {"is_default": True}, "401 200 404 404 404 404"),
+    ("delete", "/payments/methods/{method}", None, "401 204 404 404 404 404"),
 ]
 
 
@@ -135,13 +158,20 @@ def clients(shopper, stranger, seller, powerless_staff, staff, browser, api):
 
 
 @pytest.fixture
-def things(shopper, bowl, api, monkeypatch) -> dict[str, object]:
-    """The owner's cart, two orders, payment and parcel; one is released, so that the seller may see the parcel."""
+def things(shopper, bowl, api, admin_user, monkeypatch) -> dict[str, object]:
+    """The owner's cart, orders, payment, refund and parcel; one is released, so that the seller may see the parcel."""
     monkeypatch.setattr(settings, "MAX_OPEN_ORDERS", 9)
     payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     order = payment.order
+    card = RemoteMethod("pm_1", "cus_1", "card", "visa", "4242", 12, 2034)
+    method_keep(user_id=shopper.pk, provider="stripe", remote=card, consented_at=timezone.now())
+    other = replace(card, method_id="pm_2")
+    method = method_keep(user_id=shopper.pk, provider="stripe", remote=other, consented_at=timezone.now())
     cart = api(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
+    paid = start(pieces={bowl: 1}, user=shopper)
+    record(paid, "109.99", actor=admin_user)
     return {
+        "refund": give_back(paid, "10.00", actor=admin_user).pk,
         "slug": bowl.slug,
         "product": bowl.pk,
         "artisan": bowl.artisan.slug,
@@ -153,6 +183,10 @@ def things(shopper, bowl, api, monkeypatch) -> dict[str, object]:
         "unpaid": start(pieces={bowl: 1}, user=shopper).order_id,
         "payment": payment.pk,
         "parcel": order.parcels.get().pk,
+        "method": method.pk,
+        "saving": ProviderCall.objects.create(
+            provider="stripe", operation=Operation.SAVE, user=shopper, method=method, object_id="seti_1"
+        ).pk,
     }
 
 

@@ -8,16 +8,31 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import CheckConstraint, F
 from django.utils import timezone
 
+from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.core.idempotency import Ask, key_claim
+from artisans.core.money import Money
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from orders.models import Order
 from payments.methods import PaymentMethod
-from payments.models import Payment
+from payments.models import (
+    Capture,
+    Dispute,
+    Payment,
+    PaymentFlag,
+    PaymentMethodInfo,
+    PaymentRefund,
+    ProviderCall,
+    ProviderCustomer,
+    RefundLine,
+    WebhookEvent,
+)
+from payments.providers.base import DisputeStatus, RemoteDispute
 from payments.services.choosing import payment_choose
-from payments.tests.factories import give_back, record, start
+from payments.services.refund_desk import refund_open
+from payments.tests.factories import answered, give_back, pieces, record, start, told_by_card
 from tests.dump import LABELS
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +55,11 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "product_currency_iso": ("catalog.Product", {"currency": "U$D"}),
     "stock_move_kind_known": ("catalog.StockMove", {"kind": "lost"}),
     "stock_move_once_per_line_and_kind": ("catalog.StockMove", {"order_line": "first"}),
+    "stock_move_once_per_refund_line": (
+        "catalog.StockMove",
+        {"kind": "restock", "order_line": "first", "refund_line": "first"},
+    ),
+    "stock_move_restock_names_its_refund": ("catalog.StockMove", {"refund_line": "first"}),
     "stock_move_moves_something": ("catalog.StockMove", {"quantity": 0}),
     "idempotency_key_once_per_principal_and_route": ("core.IdempotencyKey", {"key": "key-1"}),
     "idempotency_state_known": ("core.IdempotencyKey", {"state": "x"}),
@@ -73,6 +93,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "order_line_quantity_positive": ("orders.OrderLine", {"quantity": 0, "line_total_minor": 0}),
     "order_line_total_is_product": ("orders.OrderLine", {"quantity": F("quantity") + 1}),
     "order_line_tax_not_negative": ("orders.OrderLine", {"tax_minor": -1}),
+    "order_line_refunded_at_most_ordered": ("orders.OrderLine", {"refunded_quantity": F("quantity") + 1}),
     "payment_status_known": ("payments.Payment", {"status": "MAYBE"}),
     "payment_currency_iso": ("payments.Payment", {"currency": "dollar"[:3]}),
     "payment_method_fits_provider": ("payments.Payment", {"payment_provider": "stripe"}),
@@ -93,6 +114,39 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "refund_amount_positive": ("payments.PaymentRefund", {"amount_minor": -5}),
     "refund_provider_id_unique": ("payments.PaymentRefund", {"provider_refund_id": "re_1"}),
     "refund_once_per_bank_reference": ("payments.PaymentRefund", {"bank_reference": "OUT-1"}),
+    "refund_origin_known": ("payments.PaymentRefund", {"origin": "moon"}),
+    "refund_decision_known": ("payments.PaymentRefund", {"decision": "later"}),
+    "refund_shipping_within_amount": ("payments.PaymentRefund", {"shipping_minor": F("amount_minor") + 1}),
+    "refund_tried_again_once": ("payments.PaymentRefund", {"retry_of": "first"}),
+    "refund_line_once_per_refund": ("payments.RefundLine", {"refund": "first", "order_line": "first"}),
+    "refund_line_quantity_positive": ("payments.RefundLine", {"quantity": 0}),
+    "refund_line_amount_not_negative": ("payments.RefundLine", {"amount_minor": -1}),
+    "refund_line_currency_iso": ("payments.RefundLine", {"currency": "usd"}),
+    "capture_currency_iso": ("payments.Capture", {"currency": "?"}),
+    "capture_amount_positive": ("payments.Capture", {"amount_minor": 0}),
+    "capture_booked_once": ("payments.Capture", {"provider_capture_id": "ch_1"}),
+    "dispute_currency_iso": ("payments.Dispute", {"currency": "usd"}),
+    "dispute_amount_positive": ("payments.Dispute", {"amount_minor": 0}),
+    "dispute_status_known": ("payments.Dispute", {"status": "IDLE"}),
+    "dispute_booked_once": ("payments.Dispute", {"provider_dispute_id": "du_1"}),
+    "payment_flag_kind_known": ("payments.PaymentFlag", {"kind": "odd"}),
+    "payment_flag_one_open_per_kind": ("payments.PaymentFlag", {"kind": "stuck"}),
+    "provider_call_provider_known": ("payments.ProviderCall", {"provider": "cash"}),
+    "provider_call_operation_known": ("payments.ProviderCall", {"operation": "guess"}),
+    "provider_call_state_known": ("payments.ProviderCall", {"state": "lost"}),
+    "provider_call_one_open_per_payment": ("payments.ProviderCall", {"state": "open", "refund": None}),
+    "provider_call_one_per_refund": ("payments.ProviderCall", {"state": "done", "refund": "first"}),
+    "provider_call_object_once": ("payments.ProviderCall", {"operation": "create", "object_id": "pi_1"}),
+    "saved_method_token_once": ("payments.PaymentMethodInfo", {"provider_method_id": "pm_1"}),
+    "saved_method_one_default_per_user": ("payments.PaymentMethodInfo", {"is_default": True}),
+    "saved_method_last_four_only": ("payments.PaymentMethodInfo", {"card_last_four": "424"}),
+    "saved_method_month_exists": ("payments.PaymentMethodInfo", {"card_exp_month": 13}),
+    "saved_method_fits_provider": ("payments.PaymentMethodInfo", {"payment_method": "paypal"}),
+    "provider_customer_one_per_user": ("payments.ProviderCustomer", {"user": "first"}),
+    "provider_customer_id_unique": ("payments.ProviderCustomer", {"customer_id": "cus_1"}),
+    "webhook_provider_known": ("payments.WebhookEvent", {"provider": "cash"}),
+    "webhook_state_known": ("payments.WebhookEvent", {"state": "lost"}),
+    "webhook_once_per_provider": ("payments.WebhookEvent", {"event_id": "evt_1"}),
 }
 
 
@@ -102,7 +156,7 @@ def named() -> dict[str, Any]:
 
 
 @pytest.fixture
-def world(shopper, staff, bowl, scarf, store) -> Order:
+def world(shopper, staff, bowl, scarf, store, settings) -> Order:
     """At least two rows of everything that belongs together."""
     type(shopper).objects.filter(pk=staff.pk).update(name=shopper.email.upper())
     type(shopper).objects.filter(pk=shopper.pk).update(name=shopper.email)
@@ -121,14 +175,41 @@ def world(shopper, staff, bowl, scarf, store) -> Order:
         key_claim(
             Ask(principal=f"user:{shopper.pk}", route="POST api_order-list", key=key, fingerprints=("0",))
         )
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    rows_of_a_provider(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper), shopper, staff)
     payment.order.refresh_from_db()
     return payment.order
+
+
+def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
+    """A card payment with captures, a refund of two lines, disputes and flags; saved cards; messages."""
+    told_by_card(card)
+    both = pieces(*((line, 1) for line in card.order.lines.all()), restock=True)
+    sent = refund_open(payment_id=card.pk, reason="broken", actor=staff, pieces=both)
+    disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), DisputeStatus.OPEN) for n in (1, 2)]
+    told_by_card(card, refunds=(answered(sent),), disputes=tuple(disputes))
+    told_by_card(card, amount=Money(1, "USD"))  # not ours: flagged
+    for n, user in enumerate((shopper, staff)):
+        ProviderCustomer.objects.create(user=user, provider="stripe", customer_id=f"cus_{n}")
+        PaymentMethodInfo.objects.create(
+            user=shopper,
+            payment_method="credit_card",
+            provider="stripe",
+            provider_method_id=f"pm_{n}",
+            card_last_four="4242",
+            consented_at=timezone.now(),
+        )
+        WebhookEvent.objects.create(provider="stripe", event_id=f"evt_{n}", kind="x", content={})
 
 
 FIRST = {
     "product": Product.objects.first,
     "artisan": lambda: Product.objects.first().artisan,
-    "order_line": lambda: Order.objects.get().lines.first().pk,
+    "order_line": lambda: Order.objects.first().lines.first().pk,
+    "refund_line": lambda: RefundLine.objects.first().pk,
+    "refund": PaymentRefund.objects.first,
+    "retry_of": PaymentRefund.objects.first,
+    "user": User.objects.first,
 }
 
 
@@ -164,5 +245,7 @@ def test_row_that_others_stand_on_is_not_deleted(model, label):
 
 
 def test_two_rows_of_what_must_be_unique_exist(world):
-    assert Payment.objects.count() == 2
+    assert Payment.objects.count() == 3
+    for model in (Capture, Dispute, PaymentFlag, ProviderCall, PaymentMethodInfo, WebhookEvent, RefundLine):
+        assert model.objects.count() == 2, model
     assert Cart.objects.count() == 2

@@ -11,14 +11,18 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.utils import timezone
 
+from artisans.accounts.models import User
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
 from orders.models import Order
 from orders.services import parcel_ship
 from payments.methods import PaymentMethod
+from payments.models import Payment
+from payments.providers.base import RefundStatus
 from payments.services.closing import order_cancel, order_expire
 from payments.services.manual import payment_reject
-from payments.tests.factories import give_back, record, reread, start
+from payments.services.refund_desk import refund_open
+from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card
 from tests.html import page
 from tests.walk import Walk
 
@@ -33,7 +37,9 @@ KINDS = {
 
 
 @pytest.fixture
-def all_mails(bowl, scarf, shopper, staff, seller, browser, time_machine) -> dict[str, Notification]:
+def all_mails(
+    bowl, scarf, shopper, staff, seller, browser, time_machine, settings
+) -> dict[str, Notification]:
     """One of each kind, by the deeds of people."""
     two = {bowl: 1, scarf: 2}
     short = start(pieces=two, user=shopper, note="<b>ring</b> & wait")
@@ -50,6 +56,8 @@ def all_mails(bowl, scarf, shopper, staff, seller, browser, time_machine) -> dic
     Client().post(
         "/shop/orders/find/", {"order_number": exact.order.order_number, "email": "guest@example.test"}
     )
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    refunded_mails(start(PaymentMethod.CREDIT_CARD, {scarf: 2}, user=shopper), staff)
     lost = start(pieces={scarf: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=11))
     order_expire(order_id=lost.order_id)
@@ -57,6 +65,15 @@ def all_mails(bowl, scarf, shopper, staff, seller, browser, time_machine) -> dic
     scarf.save()
     record(reread(lost), lost.amount.amount, actor=staff)
     return {row.kind: row for row in Notification.objects.order_by("created_at")}
+
+
+def refunded_mails(card: Payment, staff: User) -> None:
+    """A card is refunded with a piece left out of the parcel, and the bank sends the money back."""
+    told_by_card(card)
+    one = pieces((card.order.lines.get(), 1), restock=True)
+    sent = refund_open(payment_id=card.pk, reason="The <rim> & foot broke.", actor=staff, pieces=one)
+    told_by_card(card, refunds=(answered(sent),))
+    told_by_card(card, refunds=(answered(sent, RefundStatus.FAILED),))
 
 
 def text_of(html: str) -> str:

@@ -92,17 +92,19 @@ class Product(BaseModel):
 class StockMoveKind(models.TextChoices):
     TAKE = "take", "Taken by an order"
     RETURN = "return", "Returned by an order"
+    RESTOCK = "restock", "Came back with a refund"
     ADJUST = "adjust", "Counted by hand"
 
 
 class StockMove(models.Model):
-    """One change of a product's stock. An order line takes once and returns once."""
+    """One change of a product's stock. An order line takes once and returns once; a line of a refund restocks once."""
 
     id = models.BigAutoField(primary_key=True)
     product = models.ForeignKey(Product, models.PROTECT, related_name="stock_moves")
-    kind = models.CharField(max_length=6, choices=StockMoveKind)
+    kind = models.CharField(max_length=7, choices=StockMoveKind)
     quantity = models.IntegerField(help_text="Signed: a sale is negative.")
     order_line = models.UUIDField(null=True, blank=True)
+    refund_line = models.UUIDField(null=True, blank=True)
     round = models.PositiveSmallIntegerField(
         default=0, help_text="Counts how often a late payment revived the order."
     )
@@ -116,10 +118,25 @@ class StockMove(models.Model):
             one_of("kind", StockMoveKind.values, name="stock_move_kind_known"),
             models.UniqueConstraint(
                 fields=["order_line", "kind", "round"],
-                condition=Q(order_line__isnull=False),
+                condition=Q(order_line__isnull=False) & ~Q(kind=StockMoveKind.RESTOCK),
                 name="stock_move_once_per_line_and_kind",
             ),
+            models.UniqueConstraint(
+                fields=["refund_line"],
+                condition=Q(refund_line__isnull=False),
+                name="stock_move_once_per_refund_line",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=StockMoveKind.RESTOCK, refund_line__isnull=False, order_line__isnull=False)
+                | (~Q(kind=StockMoveKind.RESTOCK) & Q(refund_line__isnull=True)),
+                name="stock_move_restock_names_its_refund",
+            ),
             models.CheckConstraint(condition=~Q(quantity=0), name="stock_move_moves_something"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["order_line"], condition=Q(kind=StockMoveKind.RESTOCK), name="stock_move_restocks"
+            )
         ]
 
     def __str__(self) -> str:

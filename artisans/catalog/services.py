@@ -1,12 +1,12 @@
 """The one door to stock. Every taking is a conditional UPDATE of all products at once, in the order of their keys."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Sum, Value, When
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -16,11 +16,12 @@ from artisans.core.errors import Conflict, InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class StockLine:
-    """What one order line takes or gives back."""
+    """What one order line takes or gives back; `refund_line` when a refund is why it comes back."""
 
     order_line: UUID
     product_id: UUID
     quantity: int
+    refund_line: UUID | None = None
 
 
 class StockGone(Conflict):
@@ -60,13 +61,63 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
 
 
 def stock_return(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> None:
-    """Give all lines back; a second return of a line in the same round is refused by the database."""
+    """Give back all that refunds did not bring back before.
+
+    A second return of a line in the same round is refused by the database.
+    """
     lines = list(lines)
-    wanted = sum_by_product(lines)
     with transaction.atomic():
-        products_lock(wanted)
-        record(StockMoveKind.RETURN, lines, sign=1, reason=reason, stock_round=stock_round)
+        products_lock(line.product_id for line in lines)
+        back = pieces_restocked([line.order_line for line in lines], stock_round=stock_round)
+        left = [replace(line, quantity=line.quantity - back.get(line.order_line, 0)) for line in lines]
+        put_back(StockMoveKind.RETURN, left, reason=reason, stock_round=stock_round)
+
+
+def stock_restock(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> list[StockLine]:
+    """Put refunded pieces on sale again, never more than the order still holds of a line; answers what came back.
+
+    Shape: one entry per order line, each with its `refund_line`. The caller holds the order's lock. Locks: products.
+    """
+    lines = list(lines)
+    with transaction.atomic():
+        products_lock(line.product_id for line in lines)
+        held = pieces_held([line.order_line for line in lines], stock_round=stock_round)
+        back = [replace(line, quantity=min(line.quantity, held.get(line.order_line, 0))) for line in lines]
+        return put_back(StockMoveKind.RESTOCK, back, reason=reason, stock_round=stock_round)
+
+
+def put_back(
+    kind: StockMoveKind, lines: list[StockLine], *, reason: str, stock_round: int
+) -> list[StockLine]:
+    """The caller has locked the products."""
+    lines = [line for line in lines if line.quantity > 0]
+    if lines:
+        wanted = sum_by_product(lines)
+        record(kind, lines, sign=1, reason=reason, stock_round=stock_round)
         Product.objects.filter(pk__in=wanted).update(stock=F("stock") + amounts(wanted))
+    return lines
+
+
+def pieces_held(order_lines: Sequence[UUID], *, stock_round: int) -> dict[UUID, int]:
+    """What order lines took in this round and did not give back, by order line."""
+    moves = StockMove.objects.filter(
+        order_line__in=order_lines, round=stock_round, kind__in=[StockMoveKind.TAKE, StockMoveKind.RETURN]
+    )
+    back = pieces_restocked(order_lines, stock_round=stock_round)
+    return {line: -taken - back.get(line, 0) for line, taken in sums_by_line(moves).items()}
+
+
+def pieces_restocked(order_lines: Sequence[UUID], *, stock_round: int | None = None) -> dict[UUID, int]:
+    """What refunds brought back of order lines so far, in one round or in all."""
+    moves = StockMove.objects.filter(order_line__in=order_lines, kind=StockMoveKind.RESTOCK)
+    if stock_round is not None:
+        moves = moves.filter(round=stock_round)
+    return sums_by_line(moves)
+
+
+def sums_by_line(moves: models.QuerySet[StockMove]) -> dict[UUID, int]:
+    sums = moves.order_by().values_list("order_line").annotate(Sum("quantity"))
+    return {line: pieces for line, pieces in sums if line is not None}
 
 
 @transaction.atomic
@@ -118,6 +169,7 @@ def record(kind: StockMoveKind, lines: list[StockLine], *, sign: int, reason: st
             kind=kind,
             quantity=sign * line.quantity,
             order_line=line.order_line,
+            refund_line=line.refund_line,
             round=stock_round,
             reason=reason,
         )

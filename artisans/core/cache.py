@@ -1,4 +1,5 @@
-"""A Redis cache that may be away. It holds counters only: without them the shop goes on, with looser limits."""
+"""A Redis cache that may be away. It holds counters, marks and lists that can be read again: without them the shop goes
+on, with looser limits."""
 
 import logging
 import time

@@ -33,7 +33,6 @@ LIMITS = {
     "guest_checkout": Limit(10, 3600),
     "find_order_network": Limit(20, 3600),
     "find_order_address": Limit(5, 3600),
-    "webhook_refused": Limit(30, 300),
     "carts_principal": Limit(60, 600),
     "carts_network": Limit(300, 600),
     "checkout_principal": Limit(30, 600),
@@ -46,6 +45,7 @@ LIMITS = {
     "methods_network": Limit(30, 3600),
     "refunds_principal": Limit(60, 600),
     "refunds_network": Limit(240, 600),
+    "webhook_refused": Limit(30, 300),
 }
 
 

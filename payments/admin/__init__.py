@@ -1,5 +1,5 @@
 """The staff's desk for money: what waits for a decision, what is to be returned, and the pages that act."""
 
-from payments.admin import orders, payments
+from payments.admin import orders, payments, rows, webhooks
 
-__all__ = ["orders", "payments"]
+__all__ = ["orders", "payments", "rows", "webhooks"]

@@ -8,8 +8,9 @@ from artisans.catalog.models import Artisan
 from orders.models import Order, Parcel
 from orders.statuses import OrderStatus
 from payments.methods import PaymentMethod
-from payments.models import Payment
+from payments.models import Payment, PaymentFlag, PaymentRefund, RefundDecision
 from payments.selectors import awaiting_decision
+from payments.statuses import RefundStatus
 
 CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
@@ -32,6 +33,32 @@ class PaymentNeedsFilter(admin.SimpleListFilter):
         if self.value() == "decision":
             return queryset.filter(pk__in=awaiting_decision().order_by().values("pk"))
         return queryset
+
+
+class RefundNeedsFilter(admin.SimpleListFilter):
+    title = "what it needs"
+    parameter_name = "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("decision", "A decision"), ("time", "Time: it is under way")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentRefund]) -> QuerySet[PaymentRefund]:
+        if self.value() == "decision":
+            return queryset.filter(decision=RefundDecision.PENDING)
+        if self.value() == "time":
+            return queryset.filter(status__in=[RefundStatus.REQUESTED, RefundStatus.PROCESSING])
+        return queryset
+
+
+class FlagNeedsFilter(admin.SimpleListFilter):
+    title = "what it needs"
+    parameter_name = "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("look", "A look")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentFlag]) -> QuerySet[PaymentFlag]:
+        return queryset.filter(resolved_at=None) if self.value() == "look" else queryset
 
 
 class OrderNeedsFilter(admin.SimpleListFilter):

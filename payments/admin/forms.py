@@ -109,6 +109,20 @@ class ReasonForm(forms.Form):
         return data
 
 
+class WordsForm(forms.Form):
+    """Words of one's own, which must be there."""
+
+    words = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+        error_messages={"required": "Write a sentence; colleagues read it."},
+    )
+
+    def __init__(self, *args: Any, label: str, help_text: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["words"].label, self.fields["words"].help_text = label, help_text
+
+
 class ReturnForm(ReasonForm):
     bank_reference = reference_field(
         "Reference of your transfer", "The transaction number that your bank gave it."

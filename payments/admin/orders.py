@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -29,6 +29,7 @@ from artisans.core.admin import (
     posted,
     when,
 )
+from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.core.tokens import order_url
 from artisans.notifications.models import Notification
@@ -36,11 +37,13 @@ from orders.models import Order
 from orders.selectors import lines_by_parcel
 from orders.services import order_links_revoke
 from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
+from payments.admin.buttons import Button
 from payments.admin.filters import MethodOfOrderFilter, OrderNeedsFilter, SellerFilter
 from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
 from payments.admin.payments import TONES as PAYMENT_TONES
-from payments.admin.payments import Button, payment_buttons
+from payments.admin.payments import payment_buttons
 from payments.admin.search import HELP, orders_found
+from payments.admin.tables import refund_rows
 from payments.admin.timeline import order_timeline
 from payments.methods import PaymentMethod, Provider
 from payments.models import Payment
@@ -130,11 +133,14 @@ class OrderAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         queryset: QuerySet[Order] = super().get_queryset(request)
         payments = Payment.objects.filter(order=OuterRef("pk"))
-        spent = F("refunded_minor") + F("refund_reserved_minor")
-        refundable = payments.filter(payment_provider=Provider.MANUAL, received_minor__gt=spent)
+        spent = F("refunded_minor") + F("refund_reserved_minor") + F("disputed_minor")
+        refundable = payments.filter(received_minor__gt=spent).order_by("-created_at")
+        under_way = payments.filter(refund_reserved_minor__gt=0).values("pk")
         return queryset.annotate(
             method=Subquery(payments.order_by("-created_at").values("payment_method")[:1]),
-            refundable_payment=Subquery(refundable.order_by("-created_at").values("pk")[:1]),
+            refundable_payment=Subquery(refundable.values("pk")[:1]),
+            refundable_by=Subquery(refundable.values("payment_provider")[:1]),
+            is_refund_under_way=Exists(under_way),
         )
 
     def get_search_results(
@@ -178,21 +184,24 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @column("Settle")
     def give_back(self, order: Any) -> SafeString | str:
+        if order.is_refund_under_way:
+            return "A refund is on its way"
         if order.refundable_payment is None:
             return "–"
-        address = page_of(Payment(pk=order.refundable_payment), "return")
-        return format_html('<a class="aa-button aa-main" href="{}">Record money returned</a>', address)
+        is_by_hand = order.refundable_by == Provider.MANUAL
+        name, label = ("return", "Record money returned") if is_by_hand else ("refund", "Refund")
+        address = page_of(Payment(pk=order.refundable_payment), name)
+        return format_html('<a class="aa-button aa-main" href="{}">{}</a>', address, label)
 
     # ---- one order -------------------------------------------------------------------------------------------
 
     def detail(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        payments = list(
-            obj.payments.prefetch_related("receipts", Prefetch("refunds")).order_by("-created_at")
-        )
+        payments = list(obj.payments.prefetch_related("receipts").order_by("-created_at"))
         for payment in payments:
             payment.order = obj
         lines = lines_by_parcel(obj)
         parcels = list(obj.parcels.select_related("artisan"))
+        refunds = refund_rows(payments, signed_in(request))
         return {
             "order": obj,
             "tone": TONES[OrderStatus(obj.status)],
@@ -200,8 +209,14 @@ class OrderAdmin(ReadOnlyAdmin):
             "step": next_step(obj, payments, [ParcelStatus(p.status) for p in parcels], signed_in(request)),
             "buttons": order_buttons(obj, signed_in(request)),
             "parcels": [(parcel, lines.get(parcel.pk, [])) for parcel in parcels],
+            "returned": returned_by(obj, payments),
             "payments": [
-                (p, PAYMENT_TONES[PaymentStatus(p.status)], payment_buttons(p, signed_in(request)))
+                (
+                    p,
+                    PAYMENT_TONES[PaymentStatus(p.status)],
+                    payment_buttons(p, signed_in(request)),
+                    [row for row in refunds if row.refund.payment_id == p.pk],
+                )
                 for p in payments
             ],
             "timeline": order_timeline(obj, payments),
@@ -274,14 +289,35 @@ def next_step(order: Order, payments: list[Payment], parcels: list[ParcelStatus]
     return Step(order.get_status_display(), "Nothing is left to do.", "default")
 
 
+def returned_by(order: Order, payments: list[Payment]) -> list[tuple[str, Money]]:
+    """Money that left, by who moved it: that a provider sent it, and that we wrote it down, are two things."""
+    kinds = {
+        "Sent back by a provider": sum(p.refunded_minor for p in payments if p.is_remote),
+        "Returned by hand, recorded": sum(p.refunded_minor for p in payments if not p.is_remote),
+        "On its way back": sum(p.refund_reserved_minor for p in payments),
+        "Taken back by the buyer’s bank": sum(p.disputed_minor for p in payments),
+    }
+    return [(label, order.money(minor)) for label, minor in kinds.items() if minor]
+
+
 def step_return(order: Order, payments: list[Payment], user: User) -> Step:
-    payment = next((p for p in payments if p.refundable and p.payment_provider == Provider.MANUAL), None)
-    button = None
-    if payment is not None and user.has_perm("payments.refund"):
-        button = Button("Record money returned", page_of(payment, "return"), is_main=True)
+    """A provider's refund first: it moves the money itself."""
     why = "The order is closed" if not order.is_alive else "More was paid than the order costs"
-    text = f"{why}. Transfer {show(order.to_return)} to the buyer, then record it here."
-    return Step(f"Return {show(order.to_return)}", text, BAD, button)
+    open_minor = order.to_return.minor - sum(p.refund_reserved_minor for p in payments)
+    if open_minor <= 0:
+        text = f"{why}. The refund is on its way; nothing to do for you."
+        return Step(f"Returning {show(order.to_return)}", text, WAIT)
+    payment = next(iter(sorted((p for p in payments if p.refundable), key=lambda p: not p.is_remote)), None)
+    owed, button = show(order.money(open_minor)), None
+    may = payment is not None and user.has_perm("payments.refund")
+    if payment is not None and payment.is_remote:
+        text = f"{why}. {payment.get_payment_provider_display()} sends it back the way it came."
+        button = Button("Refund", page_of(payment, "refund"), is_main=True) if may else None
+    else:
+        text = f"{why}. Transfer {owed} to the buyer, then record it here."
+        if payment is not None and may:
+            button = Button("Record money returned", page_of(payment, "return"), is_main=True)
+    return Step(f"Return {owed}", text, BAD, button)
 
 
 def step_payment(order: Order, payment: Payment, parcels: list[ParcelStatus], user: User) -> Step:

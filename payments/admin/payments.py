@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
@@ -29,16 +28,19 @@ from artisans.core.admin import (
     when,
 )
 from artisans.core.errors import DomainError
-from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order
 from orders.statuses import OrderStatus, ParcelStatus
+from payments.admin.buttons import Button
 from payments.admin.filters import PaymentNeedsFilter, SellerOfPaymentFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
+from payments.admin.refund_pages import RefundPages
 from payments.admin.search import HELP, payments_found
+from payments.admin.tables import calls_about, flag_rows, refund_rows
 from payments.admin.timeline import payment_timeline
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, PaymentMethod, Provider
-from payments.models import Payment, PaymentRefund, Receipt
+from payments.models import Payment, Receipt
+from payments.selectors import refund_due
 from payments.services.manual import payment_reject, receipt_record, staff_check
 from payments.services.returns import money_return_record
 from payments.statuses import PaymentStatus
@@ -55,21 +57,16 @@ TONES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
-    label: str
-    address: str
-    is_main: bool = False
-
-
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(RefundPages, ReadOnlyAdmin):
     """All payments, and with `?needs=decision` the queue of what staff have to look at, oldest first."""
 
     pages = {
         "record": "payments.approve_manual",
         "reject": "payments.approve_manual",
         "return": "payments.refund",
+        "refund": "payments.refund",
+        "ask": "payments.sync_payment",
     }
     views = {
         "All": "",
@@ -212,7 +209,10 @@ class PaymentAdmin(ReadOnlyAdmin):
             "tone": TONES[P(obj.status)],
             "buttons": payment_buttons(obj, signed_in(request)),
             "receipts": obj.receipts.all(),
-            "refunds": obj.refunds.select_related("actor"),
+            "refunds": refund_rows([obj], signed_in(request)),
+            "disputes": obj.disputes.all(),
+            "flags": flag_rows(obj, signed_in(request)),
+            "calls": calls_about(obj),
             "timeline": payment_timeline(obj),
             "is_manual": obj.payment_provider == Provider.MANUAL,
         }
@@ -281,18 +281,24 @@ class PaymentAdmin(ReadOnlyAdmin):
             give_back,
             **about,
             owed=owed,
-            refunds=payment.refunds.select_related("actor"),
+            refunds=refund_rows([payment], signed_in(request)),
         )
 
-    def about(self, request: HttpRequest, payment: Payment, permission: str, *, what: str) -> dict[str, Any]:
+    def about(
+        self, request: HttpRequest, payment: Payment, permission: str, *, what: str, is_by_hand: bool = True
+    ) -> dict[str, Any]:
         """What every page about money shows; `refusal` is why this person cannot do it at all."""
         refusal = ""
         try:
             staff_check(signed_in(request), permission, payment.order, what=what)
         except DomainError as error:
             refusal = error.detail
-        if payment.payment_provider != Provider.MANUAL:
-            refusal = "This payment is not made by hand; its provider tells us about the money."
+        if is_by_hand != (payment.payment_provider == Provider.MANUAL):
+            refusal = (
+                "This payment is not made by hand; its provider tells us about the money."
+                if is_by_hand
+                else "This money came by hand and goes back by hand: make the transfer, then record it."
+            )
         return {
             "payment": payment,
             "order": payment.order,
@@ -303,8 +309,8 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 def payment_buttons(payment: Payment, user: User) -> list[Button]:
     """What this person may do with the payment; the obvious one is the main one."""
-    if payment.payment_provider != Provider.MANUAL:
-        return []
+    if payment.is_remote:
+        return remote_buttons(payment, user)
     buttons = []
     waits = payment.status == P.PENDING
     if user.has_perm("payments.approve_manual"):
@@ -314,6 +320,17 @@ def payment_buttons(payment: Payment, user: User) -> list[Button]:
     if user.has_perm("payments.refund") and payment.refundable:
         is_owed = bool(payment.order.to_return)
         buttons.append(Button("Record money returned", page_of(payment, "return"), is_main=is_owed))
+    return buttons
+
+
+def remote_buttons(payment: Payment, user: User) -> list[Button]:
+    buttons = []
+    if user.has_perm("payments.refund") and payment.refundable:
+        buttons.append(
+            Button("Refund", page_of(payment, "refund"), is_main=refund_due(payment.order, payment) > 0)
+        )
+    if user.has_perm("payments.sync_payment"):
+        buttons.append(Button("Ask the provider", page_of(payment, "ask")))
     return buttons
 
 
@@ -372,76 +389,3 @@ def kept_after_rejection(order: Order) -> str:
         return ""
     until = max(order.expires_at, timezone.now() + AFTER_REJECTION)
     return when(until)
-
-
-# ---- the rows below a payment ---------------------------------------------------------------------------------
-
-
-class MoneyRowAdmin(ReadOnlyAdmin):
-    list_select_related = ("payment__order",)
-    list_filter_submit = True
-
-    @column("Amount", ordering="amount_minor")
-    def amount_shown(self, row: Receipt | PaymentRefund) -> str:
-        return show(Money(row.amount_minor, row.currency))
-
-    @column("Payment")
-    def payment_link(self, row: Receipt | PaymentRefund) -> SafeString:
-        return link_to(row.payment)
-
-    @column("Order")
-    def order_link(self, row: Receipt | PaymentRefund) -> SafeString:
-        return link_to(row.payment.order)
-
-
-@admin.register(Receipt)
-class ReceiptAdmin(MoneyRowAdmin):
-    list_display = (
-        "bank_reference",
-        "amount_shown",
-        "value_date",
-        "order_link",
-        "payment_link",
-        "actor_name",
-        "created",
-    )
-    list_filter = (("value_date", DayRangeFilter), ("created_at", DayRangeFilter))
-    search_fields = ("=bank_reference",)
-    search_help_text = "Bank reference"
-    fields = (
-        "amount_shown",
-        "value_date",
-        "bank_reference",
-        "payment_link",
-        "order_link",
-        "actor_name",
-        "created_at",
-    )
-
-
-@admin.register(PaymentRefund)
-class PaymentRefundAdmin(MoneyRowAdmin):
-    list_display = (
-        "refund_number",
-        "amount_shown",
-        "status",
-        "order_link",
-        "payment_link",
-        "reason",
-        "created",
-    )
-    list_filter = ("status", ("created_at", DayRangeFilter))
-    search_fields = ("=refund_number", "=bank_reference")
-    search_help_text = "Return number or bank reference"
-    fields = (
-        "refund_number",
-        "amount_shown",
-        "status",
-        "value_date",
-        "bank_reference",
-        "reason",
-        "payment_link",
-        "order_link",
-        "actor",
-        "created_at",
-    )

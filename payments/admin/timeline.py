@@ -7,12 +7,20 @@ from uuid import UUID
 
 from artisans.audit.admin import words
 from artisans.audit.models import AuditEntry
+from artisans.core.scrub import scrub
+from artisans.core.templatetags.money import show
 from orders.models import Order, OrderTransition, ParcelTransition, Transition
 from orders.statuses import OrderStatus, ParcelStatus
-from payments.models import Payment, PaymentRefund, PaymentTransition, RefundTransition
-from payments.statuses import PaymentStatus, RefundStatus
+from payments.history import facts_of
+from payments.models import Payment, ProviderCall
+from payments.statuses import DisputeStatus, PaymentStatus, RefundStatus
 
-Statuses = type[OrderStatus] | type[ParcelStatus] | type[PaymentStatus] | type[RefundStatus]
+Statuses = (
+    type[OrderStatus] | type[ParcelStatus] | type[PaymentStatus] | type[RefundStatus] | type[DisputeStatus]
+)
+STATUSES: dict[str, Statuses] = {"payment": PaymentStatus, "refund": RefundStatus, "dispute": DisputeStatus}
+WORDS = {"payment": "Payment", "refund": "Refund", "dispute": "Dispute of", "capture": "Money taken"}
+ICONS = {"payment": "payments", "refund": "undo", "dispute": "gavel", "capture": "credit_score"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +53,26 @@ def payment_timeline(payment: Payment) -> list[Entry]:
 
 
 def payment_changes(payments: list[Payment]) -> Iterator[Entry]:
-    numbers = {payment.pk: payment.payment_number for payment in payments}
-    for moved in PaymentTransition.objects.filter(payment__in=numbers):
-        yield from changes([moved], PaymentStatus, f"Payment {numbers[moved.payment_id]}", "payments")
-    refunds = dict(PaymentRefund.objects.filter(payment__in=numbers).values_list("pk", "refund_number"))
-    for refunded in RefundTransition.objects.filter(refund__in=refunds):
-        yield from changes([refunded], RefundStatus, f"Return {refunds[refunded.refund_id]}", "undo")
+    """Receipts are told by the audit trail, which knows more of them."""
+    for fact in facts_of(payments):
+        if fact.kind == "receipt":
+            continue
+        what = f"{WORDS[fact.kind]} {fact.number}"
+        about = f"{show(fact.amount)}: {fact.why}".removesuffix(": ") if fact.amount else fact.why
+        statuses = STATUSES.get(fact.kind)
+        old, new = (str(statuses(s).label) if statuses and s else "" for s in (fact.old, fact.new))
+        yield Entry(fact.at, fact.who, what, about, ICONS[fact.kind], old, new)
+    yield from calls(payments)
+
+
+def calls(payments: list[Payment]) -> Iterator[Entry]:
+    """What the provider was asked to do, and how that ended."""
+    made = ProviderCall.objects.filter(payment__in=[payment.pk for payment in payments])
+    for call in made:
+        subject = f"{call.get_operation_display()}, by {call.get_provider_display()}"
+        why = scrub(call.error) or (f"{call.tries} tries" if call.tries > 1 else "")
+        at = call.finished_at or call.created_at
+        yield Entry(at, "system", f"{subject}: {call.get_state_display().lower()}", why, "cloud_upload")
 
 
 def changes(rows: Iterable[Transition], statuses: Statuses, subject: str, icon: str) -> Iterator[Entry]:

@@ -56,6 +56,7 @@ class Payment(BaseModel):
         permissions = [
             ("approve_manual", "Can record or reject manual payments"),
             ("refund", "Can return money"),
+            ("sync_payment", "Can ask the provider how a payment stands"),
         ]
         ordering = ("-created_at",)
         constraints = [
@@ -120,6 +121,14 @@ class Payment(BaseModel):
     @property
     def refunded(self) -> Money:
         return Money(self.refunded_minor, self.currency)
+
+    @property
+    def refund_reserved(self) -> Money:
+        return Money(self.refund_reserved_minor, self.currency)
+
+    @property
+    def disputed(self) -> Money:
+        return Money(self.disputed_minor, self.currency)
 
     @property
     def refundable(self) -> Money:

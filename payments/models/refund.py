@@ -1,11 +1,12 @@
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from orders.models import OrderLine, Transition
+from payments.methods import Provider
 from payments.models.payment import Payment
 from payments.statuses import RefundStatus
 
@@ -44,8 +45,10 @@ class PaymentRefund(BaseModel):
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     reason = models.CharField(max_length=300)
+    shipping_minor = models.BigIntegerField(default=0, help_text="The part of it that is shipping.")
     restock = models.BooleanField(default=False, help_text="The items of its lines go back on sale.")
     decision = models.CharField(max_length=7, choices=RefundDecision, blank=True)
+    retry_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="retries")
     failure_reason = models.CharField(max_length=300, blank=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     provider_refund_id = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001  # unique when known
@@ -62,6 +65,13 @@ class PaymentRefund(BaseModel):
             one_of("decision", RefundDecision.values, name="refund_decision_known"),
             iso_currency("refund_currency_iso"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(shipping_minor__gte=0, shipping_minor__lte=F("amount_minor")),
+                name="refund_shipping_within_amount",
+            ),
+            models.UniqueConstraint(
+                fields=["retry_of"], condition=Q(retry_of__isnull=False), name="refund_tried_again_once"
+            ),
             models.UniqueConstraint(
                 fields=["payment", "provider_refund_id"],
                 condition=Q(provider_refund_id__isnull=False),
@@ -73,6 +83,13 @@ class PaymentRefund(BaseModel):
                 name="refund_once_per_bank_reference",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=Q(decision=RefundDecision.PENDING),
+                name="refund_to_be_decided",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.refund_number
@@ -81,9 +98,21 @@ class PaymentRefund(BaseModel):
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
 
+    @property
+    def is_pending(self) -> bool:
+        return self.status in {RefundStatus.REQUESTED, RefundStatus.PROCESSING}
+
+    @property
+    def is_by_hand(self) -> bool:
+        """A person made the transfer; nothing is sent by a provider."""
+        return self.payment.payment_provider == Provider.MANUAL
+
 
 class RefundLine(BaseModel):
-    """Which pieces of which order line a refund is for, and their frozen part of the money."""
+    """Which pieces of which order line a refund is for, and their frozen part of the order's money.
+
+    Of a refund made at the provider a person names the pieces afterwards; its amount is the provider's then.
+    """
 
     refund = models.ForeignKey(PaymentRefund, models.PROTECT, related_name="lines")
     order_line = models.ForeignKey(OrderLine, models.PROTECT, related_name="refund_lines")

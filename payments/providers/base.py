@@ -334,6 +334,10 @@ class PaymentProvider(ABC):
     is_live: bool = False
     payee: str = ""
 
+    def is_own(self, account: str) -> bool:
+        """Whether an account that a message names is the one that our money goes to."""
+        return account == self.payee
+
     @abstractmethod
     def create(self, ask: CreateRequest) -> RemotePayment:
         """Make the object that the buyer can pay; asked again with the same key, the same one."""

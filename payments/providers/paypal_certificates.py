@@ -31,7 +31,6 @@ SIZE_LIMIT = 65_536
 LONGEST_URL = 500
 KEEP_SECONDS = 86_400
 MOST_KEPT = 32
-SMALLEST_KEY = 2048
 
 
 class Certificates:
@@ -58,8 +57,8 @@ class Certificates:
             self._keep(url, leaf)
         check_dates(leaf)
         key = leaf.public_key()
-        if not isinstance(key, rsa.RSAPublicKey) or key.key_size < SMALLEST_KEY:
-            raise BadSignature("certificate_key", "The certificate has no RSA key of a safe length.")
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise BadSignature("certificate_key", "The certificate has no RSA key.")
         return key
 
     def _check_address(self, url: str) -> None:

@@ -25,7 +25,7 @@ class StripeCards:
         self._link = link
 
     def new_customer(self, *, key: str, user_id: str = "", payment_id: str = "") -> str:
-        """The customer belongs to the call that needs it: repeated, that call finds the same one."""
+        """With the same key the same customer."""
         params = customer_params(user_id=user_id, payment_id=payment_id)
         return self._link.ask(
             lambda api: str(
@@ -91,7 +91,8 @@ class StripeCards:
                 raise
 
     def _customer_of(self, ask: SaveRequest) -> str:
-        return ask.customer_id or self.new_customer(key=ask.key, user_id=ask.user_id)
+        """One per user, also when a first saving was refused or two begin at once: the key is the user's."""
+        return ask.customer_id or self.new_customer(key=f"alley-{ask.user_id}", user_id=ask.user_id)
 
     def _check_owner(self, token: str, customer_id: str) -> None:
         """Errors: Refused for what is no payment method, and for one of another customer. The token is not echoed."""

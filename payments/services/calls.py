@@ -15,23 +15,42 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from artisans.accounts.models import User
 from payments.errors import PaymentBusy
-from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall
+from payments.methods import Provider
+from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
 from payments.models.call import MAKES_AN_OBJECT
-from payments.providers.base import Refused, RemotePayment, RemoteRefund, Unknown
+from payments.providers.base import (
+    Refused,
+    RemoteMethod,
+    RemotePayment,
+    RemoteRefund,
+    RemoteSetup,
+    Unknown,
+)
 from payments.registry import ask
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=40)  # three requests with their time-outs; a longer one meets its own key, so no harm
-KEYS_LIVE = timedelta(hours=23)  # providers forget keys after a day; then repeating could do it twice
-HEAD_START = timedelta(
-    seconds=15
-)  # for the request that wrote the call; refunds are the worker's from the start
+# Three requests with their time-outs; a longer one meets its own key, so no harm.
+LEASE = timedelta(seconds=40)
+# How long a provider keeps a key; after that, repeating could do it twice. Stripe: a day. PayPal: 6 hours for orders.
+KEYS_LIVE = timedelta(hours=23)
+PAYPAL_KEYS_LIVE = timedelta(hours=5)
+# For the request that wrote the call; refunds are the worker's from the start.
+HEAD_START = timedelta(seconds=15)
 UNSEEN = timedelta(minutes=10)  # how long a payment that no buyer can have seen is waited for
 MAX_PAUSE = 600
 
-Answer = RemotePayment | RemoteRefund
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The provider does not hold this method any more."""
+
+    method_id: str
+
+
+Answer = RemotePayment | RemoteRefund | RemoteSetup | RemoteMethod | Forgotten
 A = TypeVar("A", bound=Answer)
 
 
@@ -46,21 +65,26 @@ class Carried:
 def call_write(
     operation: Operation,
     *,
-    payment: Payment,
+    payment: Payment | None = None,
     refund: PaymentRefund | None = None,
+    method: PaymentMethodInfo | None = None,
+    user: User | None = None,
+    provider: str = "",
     request: dict[str, Any] | None = None,
 ) -> ProviderCall:
-    """Intend a call, in the transaction that decides on it.
+    """Intend a call, in the transaction that decides on it: about a payment, or a user's methods (`provider` then).
 
     Errors: PaymentBusy while another one of this payment is open.
     """
     try:
         with transaction.atomic():
             return ProviderCall.objects.create(
-                provider=payment.payment_provider,
+                provider=payment.payment_provider if payment else provider,
                 operation=operation,
                 payment=payment,
                 refund=refund,
+                method=method,
+                user=user,
                 request=request or {},
                 next_try_at=timezone.now() + (timedelta() if refund else HEAD_START),
             )
@@ -77,7 +101,7 @@ def call_claim(call_id: UUID) -> ProviderCall | None:
     )
     if not claimed:
         return None
-    return ProviderCall.objects.select_related("payment__order", "refund").get(pk=call_id)
+    return ProviderCall.objects.select_related("payment__order", "refund", "method", "user").get(pk=call_id)
 
 
 def call_make(
@@ -149,4 +173,5 @@ def is_unseen(call: ProviderCall) -> bool:
 
 def is_too_old(call: ProviderCall) -> bool:
     """Whether to stop asking with its key: the provider may have forgotten it, or no money can hang on it."""
-    return call.created_at < timezone.now() - (UNSEEN if is_unseen(call) else KEYS_LIVE)
+    lives = PAYPAL_KEYS_LIVE if call.provider == Provider.PAYPAL else KEYS_LIVE
+    return call.created_at < timezone.now() - (UNSEEN if is_unseen(call) else lives)

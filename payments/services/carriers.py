@@ -44,6 +44,7 @@ from payments.services.flags import flag
 from payments.services.payments import payment_move
 from payments.services.record import payment_take_over
 from payments.services.refunds import refund_end
+from payments.services.saving import carry_out_detach, carry_out_save
 from payments.statuses import OPEN, PaymentStatus
 
 
@@ -52,7 +53,7 @@ def call_carry_out(call_id: UUID) -> Carried:
     call = call_claim(call_id)
     if call is None:
         return Carried()
-    if is_too_old(call):
+    if is_too_old(call) and call.payment is not None:
         return carry_out_late(call)
     return CARRIERS[Operation(call.operation)](call)
 
@@ -144,6 +145,8 @@ CARRIERS = {
     Operation.CANCEL: carry_out_cancel,
     Operation.RELEASE: carry_out_cancel,
     Operation.REFUND: carry_out_refund,
+    Operation.SAVE: carry_out_save,
+    Operation.DETACH: carry_out_detach,
 }
 
 
@@ -184,7 +187,7 @@ def call_stuck(call: ProviderCall, payment: Payment) -> None:
 
 def call_payment(call: ProviderCall) -> Payment:
     if call.payment is None:
-        raise TypeError(f"{call.operation} without a payment")  # cannot be: call_write wants one
+        raise TypeError(f"{call.operation} without a payment")  # cannot be: written together
     return call.payment
 
 

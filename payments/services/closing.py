@@ -54,11 +54,6 @@ def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
         order_cancel_parcels(order, cause=cause, actor=actor)
     else:
         raise NotCancellable(f"An order that is {order.get_status_display().lower()} cannot be cancelled.")
-    money = (
-        f"We will return the {show(order.to_return)} that we received."
-        if order.to_return
-        else "You have not been charged."
-    )
     notifications_queue(
         order_mail(
             "order_cancelled",
@@ -66,10 +61,17 @@ def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
             lines=list(order.lines.all()),
             store=store_rules(),
             reason=cause,
-            money_note=money,
+            money_note=money_note(order),
         )
     )
     return order
+
+
+def money_note(order: Order) -> str:
+    """What becomes of the money of a cancelled order, in a sentence for its buyer."""
+    if order.to_return:
+        return f"We will return the {show(order.to_return)} that we received."
+    return f"We returned {show(order.refunded)}." if order.received else "You have not been charged."
 
 
 def buyer_may_cancel(order: Order) -> bool:

@@ -32,6 +32,7 @@ from payments.services.calls import call_write
 from payments.statuses import OPEN, PAYMENT_TRANSITIONS, SETTLED, PaymentStatus
 
 FIRST_CHECK = timedelta(seconds=60)
+REFUND_CHECK = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +219,18 @@ def payment_move(
     now = timezone.now()
     payment.status = to
     if to not in OPEN:
-        payment.checks, payment.next_check_at = 0, None
+        payment.checks, payment.next_check_at = 0, next_look(payment)
     payment.processed_at = payment.processed_at or now
     if to == PaymentStatus.COMPLETED:
         payment.failure_reason, payment.failure_code = "", ""
         payment.completed_at = payment.completed_at or now
     payment.save()
+
+
+def next_look(payment: Payment) -> datetime | None:
+    """When the provider is asked about a payment that has ended: not at all, unless a refund is on its way."""
+    is_under_way = payment.is_remote and payment.refund_reserved_minor > 0
+    return timezone.now() + REFUND_CHECK if is_under_way else None
 
 
 def payment_follow_sums(

@@ -23,8 +23,8 @@ from payments.providers.base import RemotePayment, RemoteStatus
 from payments.registry import provider
 from payments.selectors import object_ids_of, payment_lock
 from payments.services.flags import flag
-from payments.services.payments import order_settle, payment_follow_sums, payment_move
-from payments.services.refunds import refund_surplus, refunds_take_over
+from payments.services.payments import next_look, order_settle, payment_follow_sums, payment_move
+from payments.services.refunds import disputes_count, refund_surplus, refunds_take_over
 from payments.statuses import DISPUTE_TRANSITIONS, OPEN, DisputeStatus, PaymentStatus
 
 FIRST_CHECK = {PaymentStatus.PENDING: 60, PaymentStatus.FAILED: 120, PaymentStatus.PROCESSING: 4}
@@ -62,7 +62,7 @@ def payment_take_over(
     before = order.status
     fresh = [made for capture in remote.captures if (made := capture_book(payment, capture, actor_name))]
     follow_status(payment, remote, cause=cause, actor_name=actor_name)
-    if fresh:
+    if fresh and (remote.refunds or remote.disputes):  # it was completed before money went back
         payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
     if fresh and not is_all_back(remote):  # as if told before the refunds in the same answer
         order_settle(order, cause=cause, actor=None)
@@ -136,14 +136,16 @@ def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_
     payment.failure_reason, payment.failure_code = "", ""
     if to == PaymentStatus.FAILED:
         payment.failure_reason, payment.failure_code = decline_words(remote.decline), remote.decline_code[:80]
+        if remote.action is None:  # this object is at its end; the next try gets another one
+            payment.provider_payment_id = None
     if to != payment.status:
         payment_move(payment, to, cause=cause, actor_name=actor_name)
 
 
 def plan_check(payment: Payment, *, news: bool = False) -> None:
-    """When the sweep asks the provider next: soon while something is under way, never once nothing can come."""
+    """When the sweep asks the provider next: soon while something is under way, not at all once nothing can come."""
     if payment.status not in OPEN or not payment.is_remote:
-        payment.checks, payment.next_check_at = 0, None
+        payment.checks, payment.next_check_at = 0, next_look(payment)
         return
     payment.checks = 0 if news else payment.checks + 1
     first = FIRST_CHECK[PaymentStatus(payment.status)]
@@ -175,13 +177,8 @@ def dispute_take_over(payment: Payment, remote: base.RemoteDispute) -> bool:
     if status == dispute.status:
         return is_new
     dispute_move(dispute, status)
-    payment.disputed_minor = sum(
-        lost.amount_minor for lost in payment.disputes.filter(status=DisputeStatus.LOST)
-    )
-    left = payment.received_minor - payment.refunded_minor - payment.refund_reserved_minor
-    if payment.disputed_minor > left:
+    if not disputes_count(payment):
         flag(payment, FlagKind.CONFLICT, "Refunds and a lost dispute together are more than was received.")
-        payment.disputed_minor = left
     return True
 
 

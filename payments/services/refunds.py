@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.audit.services import Action, audit_record
-from artisans.core.errors import InvalidInput
+from artisans.catalog.services import pieces_restocked
 from artisans.core.money import Money
 from artisans.core.queue import run_after_commit
 from artisans.core.state import check_transition
@@ -17,14 +16,15 @@ from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order
+from orders.refunds import lines_count_refund, lines_restock
 from orders.selectors import store_rules
-from payments.errors import PaymentDisputed, RecordedOnly, RefundExceedsReceived
 from payments.models import (
     FlagKind,
     Operation,
     Payment,
     PaymentRefund,
     RefundDecision,
+    RefundLine,
     RefundOrigin,
     RefundTransition,
 )
@@ -32,8 +32,8 @@ from payments.providers import base
 from payments.selectors import payment_lock
 from payments.services.calls import call_write
 from payments.services.flags import flag
-from payments.services.manual import staff_check
-from payments.services.payments import order_settle, payment_follow_sums
+from payments.services.payments import next_look, order_settle, payment_follow_sums
+from payments.services.refund_parts import Parts
 from payments.statuses import REFUND_TRANSITIONS, DisputeStatus, RefundStatus
 
 R = RefundStatus
@@ -43,31 +43,7 @@ FOLLOWED = {
     base.RefundStatus.FAILED: R.FAILED,
 }
 HOLDS = (R.REQUESTED, R.PROCESSING)
-
-
-@transaction.atomic
-def refund_open(*, payment_id: UUID, amount: Money, reason: str, actor: User) -> PaymentRefund:
-    """Decide on a refund: reserve its amount, and let the provider be asked after commit.
-
-    Errors: NoPermission, OwnOrder, RecordedOnly for money by hand, InvalidInput, PaymentDisputed,
-    RefundExceedsReceived. Locks: order, payment.
-    """
-    payment, order = payment_lock(payment_id)
-    staff_check(actor, "payments.refund", order, what="refund")
-    if not payment.is_remote:
-        raise RecordedOnly
-    if amount.minor <= 0 or amount.currency != payment.currency:
-        raise InvalidInput(f"Give the amount to refund, above zero, in {payment.currency}.")
-    if not reason.strip():
-        raise InvalidInput("Give the reason; the buyer reads it.")
-    if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
-        raise PaymentDisputed
-    if amount > payment.refundable:
-        raise RefundExceedsReceived(asked=amount, left=payment.refundable)
-    refund = refund_write(payment, amount, reason=reason.strip(), origin=RefundOrigin.STAFF, actor=actor)
-    payment.save(update_fields=["refund_reserved_minor", "updated_at"])
-    audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data={"amount": str(amount)})
-    return refund
+PENDING = RefundDecision.PENDING
 
 
 def refund_surplus(payment: Payment, order: Order) -> None:
@@ -82,17 +58,32 @@ def refund_surplus(payment: Payment, order: Order) -> None:
 
 
 def refund_write(
-    payment: Payment, amount: Money, *, reason: str, origin: RefundOrigin, actor: User | None = None
+    payment: Payment,
+    amount: Money,
+    *,
+    reason: str,
+    origin: RefundOrigin,
+    actor: User | None = None,
+    parts: Parts | None = None,
+    retry_of: PaymentRefund | None = None,
 ) -> PaymentRefund:
-    """The refund, its reserved amount (on the instance, saved by the caller) and the call that is to be made."""
+    """The refund, its reserved amount (on the instance, saved by the caller) and the call that is to be made.
+
+    A person's refund is sent by the request that decides on it (refund_send), the shop's own by the worker.
+    """
     refund = PaymentRefund.objects.create(
         payment=payment,
         origin=origin,
         currency=amount.currency,
         amount_minor=amount.minor,
+        shipping_minor=parts.shipping.minor if parts else 0,
+        restock=parts.restock if parts else False,
         reason=reason[:300],
+        retry_of=retry_of,
         actor=actor,
     )
+    if parts:
+        refund_lines_write(refund, parts)
     RefundTransition.objects.create(
         refund=refund,
         new=refund.status,
@@ -101,8 +92,41 @@ def refund_write(
     )
     payment.refund_reserved_minor += amount.minor
     call = call_write(Operation.REFUND, payment=payment, refund=refund)
-    run_after_commit("payments.carry_out", call.pk)
+    if origin == RefundOrigin.SYSTEM:
+        run_after_commit("payments.carry_out", call.pk)
     return refund
+
+
+def refund_lines_write(refund: PaymentRefund, parts: Parts) -> None:
+    """Say which pieces the refund is for, and count them."""
+    RefundLine.objects.bulk_create(
+        RefundLine(
+            refund=refund,
+            order_line=part.line,
+            quantity=part.quantity,
+            currency=part.amount.currency,
+            amount_minor=part.amount.minor,
+        )
+        for part in parts.lines
+    )
+    lines_count_refund({part.line.pk: part.quantity for part in parts.lines})
+
+
+def refund_restock(refund: PaymentRefund, order: Order) -> None:
+    """Put the pieces of a refund on sale again: each once, although an earlier refund for them may have failed after
+    they had come back. The caller holds the order's lock."""
+    lines = list(refund.lines.select_related("order_line"))
+    of_line = [line.order_line_id for line in lines]
+    counts = Q(refund__status=R.COMPLETED, refund__restock=True) | Q(refund=refund)
+    due = RefundLine.objects.filter(counts, order_line__in=of_line).order_by().values_list("order_line")
+    wanted = dict(due.annotate(Sum("quantity")))
+    back = pieces_restocked(of_line)
+    missing = {line: wanted[line] - back.get(line, 0) for line in of_line}
+    lines_restock(
+        order,
+        {line.pk: (line.order_line, min(line.quantity, missing[line.order_line_id])) for line in lines},
+        reason=f"refund {refund.refund_number}",
+    )
 
 
 def refunds_take_over(payment: Payment, order: Order, remotes: Iterable[base.RemoteRefund]) -> bool:
@@ -128,6 +152,10 @@ def refund_take_over(payment: Payment, order: Order, remote: base.RemoteRefund) 
         refund.provider_refund_id = remote.refund_id
         refund.save(update_fields=["provider_refund_id", "updated_at"])
     to = FOLLOWED[remote.status]
+    if refund.status == R.FAILED and to != R.FAILED:
+        flag(
+            payment, FlagKind.CONFLICT, f"{refund.refund_number} failed here, but {remote.refund_id} did not."
+        )
     if refund.status in {to, R.FAILED} or (refund.status, to) == (R.COMPLETED, R.PROCESSING):
         return False
     refund_move(refund, payment, order, to, cause=remote.reason or "told by the provider")
@@ -142,7 +170,7 @@ def refund_of(payment: Payment, remote: base.RemoteRefund) -> PaymentRefund | No
 
 
 def refund_from_outside(payment: Payment, order: Order, remote: base.RemoteRefund) -> bool:
-    """A person refunded at the provider: the money is booked, the meaning for the order waits for staff."""
+    """A person refunded at the provider: the money is booked, the meaning for a living order waits for staff."""
     status = FOLLOWED[remote.status]
     if status == R.FAILED:
         return False
@@ -152,7 +180,7 @@ def refund_from_outside(payment: Payment, order: Order, remote: base.RemoteRefun
     refund = PaymentRefund.objects.create(
         payment=payment,
         origin=RefundOrigin.PROVIDER,
-        decision=RefundDecision.PENDING,
+        decision=PENDING if order.is_alive else RefundDecision.NOT_NEEDED,
         currency=remote.amount.currency,
         amount_minor=remote.amount.minor,
         reason=(remote.reason or "refunded at the provider")[:300],
@@ -179,12 +207,33 @@ def refund_move(
         payment.refund_reserved_minor -= minor
     if to == R.COMPLETED:
         payment.refunded_minor += minor
-        mail_refund(refund, order)
+        mail_refund("refund_completed", refund, order)
     elif to == R.FAILED:
         refund.failure_reason = cause[:300]
+        refund.decision = RefundDecision.NOT_NEEDED if refund.decision == PENDING else refund.decision
         payment.refunded_minor -= minor if old == R.COMPLETED else 0
-        flag(payment, FlagKind.REFUND_FAILED, f"{refund.refund_number} over {refund.amount}: {cause}")
-    refund.save(update_fields=["status", "processed_at", "failure_reason", "updated_at"])
+        refund_undo(refund, payment, order, was_told=old == R.COMPLETED)
+    refund.save(update_fields=["status", "processed_at", "failure_reason", "decision", "updated_at"])
+    if to == R.COMPLETED and refund.restock and refund.origin != RefundOrigin.PROVIDER:
+        refund_restock(refund, order)
+
+
+def refund_undo(refund: PaymentRefund, payment: Payment, order: Order, *, was_told: bool) -> None:
+    """A refund failed: its pieces and its amount are free again, and a person looks. What came back stays on sale."""
+    lines_count_refund({line.order_line_id: -line.quantity for line in refund.lines.all()})
+    disputes_count(payment)
+    detail = f"{refund.refund_number} over {refund.amount}: {refund.failure_reason}"
+    flag(payment, FlagKind.REFUND_FAILED, detail)
+    if was_told:
+        mail_refund("refund_failed", refund, order)
+
+
+def disputes_count(payment: Payment) -> bool:
+    """Count lost disputes as money gone, as far as refunds left any (on the instance). False when it is not all."""
+    lost = payment.disputes.filter(status=DisputeStatus.LOST).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    left = payment.received_minor - payment.refunded_minor - payment.refund_reserved_minor
+    payment.disputed_minor = min(lost, left)
+    return bool(lost <= left)
 
 
 @transaction.atomic
@@ -200,16 +249,21 @@ def refund_end(*, refund_id: UUID, remote: base.RemoteRefund | None, refusal: st
         moved = refund.status in HOLDS
         if moved:
             refund_move(refund, payment, order, R.FAILED, cause=refusal or "refused by the provider")
-    if moved:
-        payment_follow_sums(payment, cause=cause, actor=None)
-        order_settle(order, cause=cause, actor=None)
+    if not moved:
+        return
+    payment.next_check_at = next_look(payment)
+    payment_follow_sums(payment, cause=cause, actor=None)
+    order_settle(order, cause=cause, actor=None)
+    if remote is None:  # the provider may know of refunds that we do not, and refuse for their sake
+        payment.next_check_at = timezone.now()
+        payment.save(update_fields=["next_check_at", "updated_at"])
 
 
-def mail_refund(refund: PaymentRefund, order: Order) -> None:
-    """Told only when the money is on its way for certain."""
+def mail_refund(kind: str, refund: PaymentRefund, order: Order) -> None:
+    """Told only when the money is on its way for certain; and when that turned out wrong."""
     notifications_queue(
         order_mail(
-            "refund_completed",
+            kind,
             order,
             lines=list(order.lines.all()),
             store=store_rules(),

@@ -106,10 +106,11 @@ def payment_wait(payment_id: UUID, *, even_without_call: bool = False) -> None:
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
 
 
-def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reached:
+def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agreed: bool = False) -> Reached:
     """Ask the provider how a payment stands and apply the truth; finish what is ours to do.
 
-    `object_id`: an earlier object of the payment, when the question is about that one.
+    `object_id`: an earlier object of the payment, when the question is about that one. `has_agreed`: the buyer agreed
+    just now; a payment that was declined is captured again then only.
     Errors: Refused, Unknown from the provider when it cannot be read; nothing has changed then.
     """
     payment = fresh(payment_id)
@@ -129,7 +130,8 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reache
         return finish(Reached(object_forgotten(payment_id, asked)))
     payment_record(payment_id=payment_id, remote=remote, cause=cause)
     payment = fresh(payment_id)
-    if remote.status == RemoteStatus.APPROVED and payment.status in OPEN and payment.order.balance_due:
+    is_agreed = has_agreed or payment.status != PaymentStatus.FAILED
+    if remote.status == RemoteStatus.APPROVED and is_agreed and payment.status in OPEN:
         return finish(payment_capture(payment))
     action = (
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
@@ -186,6 +188,7 @@ def request_of(order: Order, **more: object) -> dict[str, object]:
 def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
     """Pay with a method that the provider knows (its token, or a saved one). Asked again after success: no effect.
 
+    A refusal that is no decline (a method that the provider does not know) comes back as `refused`.
     Errors: NotConfirmable, PaymentBusy, ProviderUnavailable, PaymentDeclined with the words for the buyer.
     """
     payment = fresh(payment_id)
@@ -207,11 +210,10 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
             Operation.CONFIRM, payment=locked, request=request_of(order, method_id=method_id, actor="buyer")
         )
     reached = carried_on(payment_id, call)
-    if reached.refused is not None and reached.payment.status == PaymentStatus.FAILED:
-        group = reached.refused.decline.value if reached.refused.decline else ""
-        raise PaymentDeclined(
-            reached.payment.failure_reason or NOT_STARTED, payment_id=str(payment_id), group=group
-        )
+    decline = reached.refused.decline if reached.refused else None
+    if decline is not None and reached.payment.status == PaymentStatus.FAILED:
+        words = reached.payment.failure_reason or NOT_STARTED
+        raise PaymentDeclined(words, payment_id=str(payment_id), group=decline.value)
     return reached
 
 

@@ -8,12 +8,18 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.core.money import Money
+from orders.models import OrderLine
 from orders.selectors import store_rules
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, Receipt
+from payments.providers.base import Capture, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
 from payments.services.manual import receipt_record
 from payments.services.payments import payment_start
+from payments.services.record import payment_record
+from payments.services.refund_desk import refund_open, refund_send
+from payments.services.refund_parts import LineAsk, Pieces
+from payments.services.remote import payment_reach, payment_sync
 from payments.services.returns import money_return_record
 
 
@@ -72,3 +78,56 @@ def reread(payment: Payment) -> Payment:
     payment.refresh_from_db()
     payment.order.refresh_from_db()
     return payment
+
+
+def paid_by_card(
+    stripe: Any, pieces: Mapping[Product, int] | None = None, *, user: User | None = None, card: str = "visa"
+) -> Payment:
+    """An order paid at the sandbox by this test card, and booked."""
+    payment = start(PaymentMethod.CREDIT_CARD, pieces, user=user)
+    payment_reach(payment)
+    stripe.pay(payment, card)
+    payment_sync(payment.pk, cause="test")
+    return reread(payment)
+
+
+def refund(payment: Payment, amount: str = "", *, actor: User, **changes: Any) -> PaymentRefund:
+    """Staff refund an amount, or `pieces`, and the provider is asked; payment and order are read again."""
+    wish = {"payment_id": payment.pk, "reason": "The bowl was chipped.", "actor": actor} | changes
+    if amount:
+        wish["amount"] = Money.parse(amount, payment.currency)
+    done = refund_send(refund_open(**wish))
+    reread(payment)
+    return done
+
+
+def pieces(*lines: tuple[OrderLine, int], shipping: bool = False, restock: bool = False) -> Pieces:
+    asked = tuple(LineAsk(line.pk, quantity) for line, quantity in lines)
+    return Pieces(asked, with_shipping=shipping, restock=restock)
+
+
+def told_by_card(payment: Payment, **news: Any) -> Payment:
+    """Stripe says so about a card payment, without a Stripe: paid in two captures, and what `news` add."""
+    half = Money(payment.amount_minor // 2, payment.currency)
+    Payment.objects.filter(pk=payment.pk).update(provider_payment_id=f"pi_{payment.pk.hex}")
+    remote = RemotePayment(
+        **{
+            "object_id": f"pi_{payment.pk.hex}",
+            "status": RemoteStatus.SUCCEEDED,
+            "amount": payment.amount,
+            "reference": str(payment.pk),
+            "is_live": False,
+            "captures": (
+                Capture(f"ch_{payment.pk.hex}_1", half),
+                Capture(f"ch_{payment.pk.hex}_2", payment.amount - half),
+            ),
+        }
+        | news
+    )
+    payment_record(payment_id=payment.pk, remote=remote, cause="test")
+    return reread(payment)
+
+
+def answered(refund: PaymentRefund, status: RefundStatus = RefundStatus.SUCCEEDED) -> RemoteRefund:
+    """The provider's side of a refund of ours."""
+    return RemoteRefund(f"re_{refund.pk.hex}", refund.amount, status, reference=str(refund.pk))

@@ -32,6 +32,7 @@ MUST_BE_READ_ONLY = {
     "payments.Payment",
     "payments.Receipt",
     "payments.PaymentRefund",
+    "payments.PaymentFlag",
     "catalog.StockMove",
     "notifications.Notification",
     "audit.AuditEntry",
@@ -227,6 +228,9 @@ def test_money_to_return_as_a_query_is_the_orders_own_property(staff, admin_user
         "/admin/orders/order/?needs=return",
         "/admin/orders/parcel/",
         "/admin/payments/receipt/",
+        "/admin/payments/paymentrefund/",
+        "/admin/payments/paymentrefund/?needs=decision",
+        "/admin/payments/paymentflag/?needs=look",
         "/admin/notifications/notification/",
         "/admin/audit/auditentry/",
         "/admin/catalog/product/",
@@ -258,7 +262,9 @@ def test_start_page_counts_what_waits_in_at_most_eight_queries(browser, staff, d
     assert figures == {
         "Needs a decision": "1",
         "Money to return": "1",
+        "Needs a look": "0",
         "Mails not sent": "0",
+        "Webhooks": "0",
         "Orders today": "2",
         "Received today": "$110.00",
     }

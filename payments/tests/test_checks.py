@@ -20,6 +20,7 @@ GOOD = {
     "PAYPAL_API_BASE": "",
     "PAYPAL_CA_FILE": "",
     "MANUAL_WEBHOOK_SECRETS": ["bank_feed_0123456789"],
+    "ALLOW_TEST_CARDS": False,
 }
 BAD = {
     "alley.E030": {"DEBUG": True},
@@ -32,6 +33,7 @@ BAD = {
     "alley.E037": {"STRIPE_PUBLISHABLE_KEY": ""},
     "alley.E038": {"MANUAL_WEBHOOK_SECRETS": ["whsec_sample_0123456789"]},
     "alley.E039": {"PAYPAL_CA_FILE": "var/sandbox/paypal/ca.pem"},
+    "alley.E040": {"ALLOW_TEST_CARDS": True},
 }
 
 

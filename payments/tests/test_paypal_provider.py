@@ -457,6 +457,14 @@ def test_a_setup_token_that_a_script_brings_is_kept(paypal, stub):
     assert stub.asked(TOKENS)[0].headers["paypal-request-id"] == "save-1"
 
 
+def test_what_could_be_a_cards_number_goes_nowhere(paypal, stub):
+    with pytest.raises(Refused) as refused:
+        paypal.save_token(SAVE_ASK, "4242424242424242")
+
+    assert "4242" not in str(refused.value)
+    assert stub.seen == []
+
+
 def test_saved_wallets_are_listed_over_all_pages(paypal, stub):
     stub.says(
         TOKENS,

@@ -171,11 +171,11 @@ class Window:
         self.page.wait_for_url("**/card/")
         return order_at(self.page.url.removesuffix("card/"))
 
-    def type_card(self, number: str) -> None:
+    def type_card(self, number: str, *, button: str = "card-pay") -> None:
         frame = self.page.frame_locator("#card-element iframe")
         for name, value in (("number", number), ("expiry", "12 / 40"), ("cvc", "123")):
             frame.locator(f"[name={name}]").fill(value)
-        self.page.locator("#card-pay").click()
+        self.page.locator(f"#{button}").click()
 
     # ---- at the staff's desk -------------------------------------------------------------------------------------
 

@@ -198,9 +198,10 @@ class Sandbox(Control):
     """The providers' stand-in as a real process, with its control API and its journal."""
 
     secret = "whsec_of_the_live_tests"
+    webhook_id = "5GP028458E2496506"
 
     def __init__(self, folder: Path) -> None:
-        port = free_port()
+        port, self.ca_file = free_port(), folder / "ca.pem"
         super().__init__(f"http://127.0.0.1:{port}")
         self.process = Process(
             f"{sys.executable} -m sandbox --port {port}",
@@ -211,6 +212,7 @@ class Sandbox(Control):
 
     def __enter__(self) -> Self:
         self.process.start()
+        self.ca_file.write_text(self.get("paypal/ca")["pem"])
         return self
 
     def __exit__(
@@ -228,15 +230,23 @@ class Sandbox(Control):
             "STRIPE_API_BASE": self.url,
             "STRIPE_JS_URL": f"{self.url}/v3/",
             "ALLOW_TEST_CARDS": "true",
+            "PAYPAL_CLIENT_ID": "sandbox",
+            "PAYPAL_CLIENT_SECRET": "sandbox",
+            "PAYPAL_WEBHOOK_ID": self.webhook_id,
+            "PAYPAL_API_BASE": self.url,
+            "PAYPAL_CERT_HOSTS": self.url.removeprefix("http://"),
+            "PAYPAL_CA_FILE": str(self.ca_file),
         }
 
     def tell(self, shop: Shop) -> None:
         """Send webhooks to this shop from now on."""
         self.post("stripe/endpoint", url=f"{shop.url}/payments/webhooks/stripe", secret=self.secret)
+        self.post("paypal/endpoint", url=f"{shop.url}/payments/webhooks/paypal", webhook_id=self.webhook_id)
 
     def captured(self) -> list[int]:
-        """Minor units of every capture that really happened: the independent witness."""
-        return [row["amount"] for row in self.journal("charge.captured")]
+        """Minor units of every capture that really happened at any provider: the independent witness."""
+        rows = [*self.journal("charge.captured"), *self.journal("capture.completed")]
+        return [row["amount"] for row in rows]
 
 
 def environment() -> dict[str, str]:

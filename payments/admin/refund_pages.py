@@ -1,0 +1,116 @@
+"""The pages of a payment at a provider: refund it, and ask the provider how it stands."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+
+from artisans.accounts.principals import signed_in
+from artisans.core.admin import PagesAdmin, posted
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from payments.admin.forms_refund import RefundForm
+from payments.admin.tables import refund_rows
+from payments.models import Payment, PaymentRefund
+from payments.selectors import refund_due
+from payments.services.refund_desk import payment_ask, refund_open, refund_send
+from payments.services.refund_parts import shipping_left
+from payments.statuses import DisputeStatus, RefundStatus
+
+if TYPE_CHECKING:
+    Base = PagesAdmin
+else:
+    Base = object
+
+
+class RefundPages(Base):
+    """Mixed into the admin of payments."""
+
+    if TYPE_CHECKING:
+
+        def about(
+            self,
+            request: HttpRequest,
+            payment: Payment,
+            permission: str,
+            *,
+            what: str,
+            is_by_hand: bool = True,
+        ) -> dict[str, Any]: ...
+
+    def refund_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
+        order, user = payment.order, signed_in(request)
+        owed = Money(refund_due(order, payment), payment.currency)
+        shipping = shipping_left(order)
+        form = RefundForm(
+            posted(request),
+            payment=payment,
+            suggested=owed or payment.refundable,
+            lines=list(order.lines.all()),
+            shipping=shipping,
+        )
+
+        def refund(data: dict[str, Any]) -> str:
+            opened = refund_open(
+                payment_id=payment.pk,
+                reason=data["reason"],
+                actor=user,
+                amount=data["amount"],
+                pieces=data["pieces"],
+                seen_minor=data["seen"],
+            )
+            return told_of(refund_send(opened))
+
+        about = self.about(request, payment, "payments.refund", what="refund", is_by_hand=False)
+        return self.act(
+            request,
+            "admin/payments/payment/refund.html",
+            payment,
+            form,
+            refund,
+            **about | {"refusal": about["refusal"] or why_no_refund(payment)},
+            owed=owed,
+            refunds=refund_rows([payment], user),
+            unsent=order.released_at
+            and not order.parcels.filter(status__in=["SHIPPED", "DELIVERED"]).exists(),
+        )
+
+    def ask_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
+        def ask(data: dict[str, Any]) -> str:
+            found = payment_ask(payment_id=payment.pk, actor=signed_in(request))
+            provider = payment.get_payment_provider_display()
+            return f"{provider} was asked: the payment is {found.get_status_display().lower()}."
+
+        refusal = "" if payment.is_remote else "No provider knows of this payment; it is made by hand."
+        return self.act(
+            request,
+            "admin/payments/payment/ask.html",
+            payment,
+            forms.Form(posted(request)),
+            ask,
+            payment=payment,
+            order=payment.order,
+            refusal=refusal,
+        )
+
+
+def why_no_refund(payment: Payment) -> str:
+    if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
+        return "The buyer’s bank disputes this payment; answer the dispute at the provider first."
+    return "" if payment.refundable else "Nothing is left to refund of this payment."
+
+
+def told_of(refund: PaymentRefund) -> str:
+    """How far a refund came, in a sentence for whoever pressed the button."""
+    payment = refund.payment
+    provider, email = payment.get_payment_provider_display(), payment.order.email
+    about = f"Refund {refund.refund_number} over {show(refund.amount)}"
+    if refund.status == RefundStatus.COMPLETED:
+        return f"{about} was sent by {provider}; {email} gets a mail."
+    if refund.status == RefundStatus.PROCESSING:
+        return f"{about} is pending at {provider}; {email} gets a mail when it is through."
+    if refund.status == RefundStatus.FAILED:
+        return f"{about} failed: {refund.failure_reason}. Nothing was sent; the amount is free again."
+    return (
+        f"{provider} has not answered yet. {about} is kept and asked for again by itself; do not repeat it."
+    )

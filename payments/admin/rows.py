@@ -1,0 +1,270 @@
+"""The rows below a payment as lists of their own: money received, money returned, and what about it needs a person."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from artisans.accounts.principals import signed_in
+from artisans.core.admin import (
+    BAD,
+    GOOD,
+    DayRangeFilter,
+    ReadOnlyAdmin,
+    age,
+    column,
+    link_to,
+    page_of,
+    posted,
+)
+from artisans.core.errors import DomainError
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from payments.admin.filters import FlagNeedsFilter, RefundNeedsFilter
+from payments.admin.forms_refund import DecideForm, ResolveForm
+from payments.admin.refund_pages import told_of, why_no_refund
+from payments.admin.tables import TONES
+from payments.models import PaymentFlag, PaymentRefund, Receipt, RefundDecision
+from payments.services.flags import flag_resolve
+from payments.services.manual import staff_check
+from payments.services.refund_desk import refund_decide, refund_retry, refund_send
+from payments.statuses import RefundStatus
+
+
+class MoneyRowAdmin(ReadOnlyAdmin):
+    list_select_related = ("payment__order",)
+    list_filter_submit = True
+
+    @column("Amount", ordering="amount_minor")
+    def amount_shown(self, row: Receipt | PaymentRefund) -> str:
+        return show(Money(row.amount_minor, row.currency))
+
+    @column("Payment")
+    def payment_link(self, row: Receipt | PaymentRefund | PaymentFlag) -> SafeString:
+        return link_to(row.payment)
+
+    @column("Order")
+    def order_link(self, row: Receipt | PaymentRefund | PaymentFlag) -> SafeString:
+        return link_to(row.payment.order)
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(MoneyRowAdmin):
+    list_display = (
+        "bank_reference",
+        "amount_shown",
+        "value_date",
+        "order_link",
+        "payment_link",
+        "actor_name",
+        "created",
+    )
+    list_filter = (("value_date", DayRangeFilter), ("created_at", DayRangeFilter))
+    search_fields = ("=bank_reference",)
+    search_help_text = "Bank reference"
+    fields = (
+        "amount_shown",
+        "value_date",
+        "bank_reference",
+        "payment_link",
+        "order_link",
+        "actor_name",
+        "created_at",
+    )
+
+
+@admin.register(PaymentRefund)
+class PaymentRefundAdmin(MoneyRowAdmin):
+    """All refunds, and with `?needs=decision` those from outside whose meaning staff have to say, oldest first."""
+
+    pages = {"retry": "payments.refund", "decide": "payments.refund"}
+    views = {
+        "All": "",
+        "Needs a decision": "needs=decision",
+        "Failed": "status__exact=FAILED",
+        "Under way": "needs=time",
+    }
+    list_display = (
+        "refund_number",
+        "amount_shown",
+        "state",
+        "sent_by",
+        "order_link",
+        "payment_link",
+        "reason",
+        "created",
+    )
+    queue_display = ("refund_number", "amount_shown", "state", "order_link", "waiting", "decide_link")
+    list_filter = (
+        RefundNeedsFilter,
+        "status",
+        "origin",
+        "payment__payment_provider",
+        ("created_at", DayRangeFilter),
+    )
+    search_fields = ("=refund_number", "=bank_reference", "=provider_refund_id")
+    search_help_text = "Refund number, bank reference or the provider’s id"
+    fields = (
+        "refund_number",
+        "amount_shown",
+        "status",
+        "sent_by",
+        "provider_refund_id",
+        "value_date",
+        "bank_reference",
+        "reason",
+        "failure_reason",
+        "decision",
+        "payment_link",
+        "order_link",
+        "origin",
+        "actor",
+        "created_at",
+        "processed_at",
+    )
+
+    def is_queue(self, request: HttpRequest) -> bool:
+        return request.GET.get("needs") == "decision"
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        if not self.is_queue(request):
+            return self.list_display
+        return self.queue_display if request.user.has_perm("payments.refund") else self.queue_display[:-1]
+
+    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+        return ("created_at",) if self.is_queue(request) else ("-created_at",)
+
+    @column("State", ordering="status", label=TONES)
+    def state(self, refund: PaymentRefund) -> tuple[str, str]:
+        return refund.status, refund.get_status_display()
+
+    @column("Sent")
+    def sent_by(self, refund: PaymentRefund) -> str:
+        if refund.is_by_hand:
+            return "By hand, recorded here"
+        return f"By {refund.payment.get_payment_provider_display()}"
+
+    @column("Waiting for", ordering="-created_at")
+    def waiting(self, refund: PaymentRefund) -> str:
+        return age(refund.created_at)
+
+    @column("Decide")
+    def decide_link(self, refund: PaymentRefund) -> SafeString:
+        return format_html('<a class="aa-button aa-main" href="{}">Decide</a>', page_of(refund, "decide"))
+
+    # ---- one refund ------------------------------------------------------------------------------------------
+
+    def refusal(self, request: HttpRequest, refund: PaymentRefund) -> str:
+        try:
+            staff_check(signed_in(request), "payments.refund", refund.payment.order, what="refund")
+        except DomainError as error:
+            return error.detail
+        return ""
+
+    def retry_page(self, request: HttpRequest, refund: PaymentRefund) -> HttpResponse:
+        def retry(data: dict[str, Any]) -> str:
+            return told_of(refund_send(refund_retry(refund_id=refund.pk, actor=signed_in(request))))
+
+        refusal = self.refusal(request, refund)
+        if refund.status != RefundStatus.FAILED or refund.retries.exists():
+            refusal = refusal or "Only a refund that failed can be tried again, and only once."
+        return self.act(
+            request,
+            "admin/payments/paymentrefund/retry.html",
+            refund,
+            forms.Form(posted(request)),
+            retry,
+            refund=refund,
+            payment=refund.payment,
+            order=refund.payment.order,
+            refusal=refusal or why_no_refund(refund.payment),
+        )
+
+    def decide_page(self, request: HttpRequest, refund: PaymentRefund) -> HttpResponse:
+        order = refund.payment.order
+        form = DecideForm(posted(request), refund=refund, lines=list(order.lines.all()))
+
+        def decide(data: dict[str, Any]) -> str:
+            decision = RefundDecision(data["decision"])
+            refund_decide(
+                refund_id=refund.pk, decision=decision, actor=signed_in(request), lines=form.asked_lines()
+            )
+            return f"Noted about {refund.refund_number}: {decision.label.lower()}."
+
+        refusal = self.refusal(request, refund)
+        if refund.decision != RefundDecision.PENDING:
+            refusal = refusal or "Nothing is to be decided about this refund, or a colleague did it already."
+        return self.act(
+            request,
+            "admin/payments/paymentrefund/decide.html",
+            refund,
+            form,
+            decide,
+            refund=refund,
+            payment=refund.payment,
+            order=order,
+            refusal=refusal,
+        )
+
+
+@admin.register(PaymentFlag)
+class PaymentFlagAdmin(MoneyRowAdmin):
+    """What about payments a person must look at; `?needs=look` are those that nobody settled yet."""
+
+    pages = {"resolve": "payments.resolve_flag"}
+    views = {"All": "", "Needs a look": "needs=look"}
+    list_display = ("what", "detail", "payment_link", "order_link", "state", "since", "settle")
+    list_filter = (FlagNeedsFilter, "kind", ("created_at", DayRangeFilter))
+    fields = (
+        "kind",
+        "detail",
+        "payment_link",
+        "order_link",
+        "created_at",
+        "resolved_at",
+        "resolved_by",
+        "resolution",
+    )
+
+    @column("What", ordering="kind")
+    def what(self, flag: PaymentFlag) -> str:
+        return flag.get_kind_display()
+
+    @column("State", label={"open": BAD, "settled": GOOD})
+    def state(self, flag: PaymentFlag) -> tuple[str, str]:
+        return ("settled", "Settled") if flag.resolved_at else ("open", "Open")
+
+    @column("Since", ordering="created_at")
+    def since(self, flag: PaymentFlag) -> str:
+        return age(flag.created_at)
+
+    @column("Settle")
+    def settle(self, flag: PaymentFlag) -> SafeString | str:
+        if flag.resolved_at:
+            return flag.resolution
+        return format_html('<a class="aa-button aa-main" href="{}">Settle</a>', page_of(flag, "resolve"))
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        return self.list_display if request.user.has_perm("payments.resolve_flag") else self.list_display[:-1]
+
+    def resolve_page(self, request: HttpRequest, flag: PaymentFlag) -> HttpResponse:
+        def resolve(data: dict[str, Any]) -> str:
+            flag_resolve(flag_id=flag.pk, resolution=data["resolution"], actor=signed_in(request))
+            return f"Settled: {flag.get_kind_display().lower()}."
+
+        refusal = "Somebody settled this already." if flag.resolved_at else ""
+        return self.act(
+            request,
+            "admin/payments/paymentflag/resolve.html",
+            flag,
+            ResolveForm(posted(request)),
+            resolve,
+            flag=flag,
+            payment=flag.payment,
+            order=flag.payment.order,
+            refusal=refusal,
+        )

@@ -1,0 +1,82 @@
+"""What stands below a payment, ready to be shown: refunds with what can be done about them, flags, calls."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from artisans.accounts.models import User
+from artisans.core.admin import BAD, GOOD, WAIT, page_of
+from artisans.core.scrub import scrub
+from payments.admin.buttons import Button
+from payments.models import Payment, PaymentFlag, PaymentRefund, ProviderCall, RefundDecision, RefundOrigin
+from payments.statuses import RefundStatus
+
+TONES = {
+    RefundStatus.REQUESTED: WAIT,
+    RefundStatus.PROCESSING: WAIT,
+    RefundStatus.COMPLETED: GOOD,
+    RefundStatus.FAILED: BAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    refund: PaymentRefund
+    tone: str
+    state: str
+    buttons: list[Button]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    flag: PaymentFlag
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """`error` without anything secret."""
+
+    call: ProviderCall
+    error: str
+
+
+def refund_rows(payments: Iterable[Payment], user: User) -> list[RefundRow]:
+    """Newest first, with the pieces that each is for."""
+    refunds = PaymentRefund.objects.filter(payment__in=[payment.pk for payment in payments])
+    refunds = refunds.select_related("actor", "payment").prefetch_related("lines__order_line", "retries")
+    may = user.has_perm("payments.refund")
+    return [
+        RefundRow(r, TONES[RefundStatus(r.status)], state_of(r), refund_buttons(r) if may else [])
+        for r in refunds.order_by("-created_at")
+    ]
+
+
+def state_of(refund: PaymentRefund) -> str:
+    if refund.status == RefundStatus.REQUESTED:
+        return "No answer from the provider yet"
+    if refund.status == RefundStatus.PROCESSING:
+        return "Pending at the provider"
+    return str(RefundStatus(refund.status).label)
+
+
+def refund_buttons(refund: PaymentRefund) -> list[Button]:
+    if refund.decision == RefundDecision.PENDING:
+        return [Button("Decide", page_of(refund, "decide"), is_main=True)]
+    is_ours = refund.origin != RefundOrigin.PROVIDER and not refund.is_by_hand
+    if is_ours and refund.status == RefundStatus.FAILED and not refund.retries.all():
+        return [Button("Try again", page_of(refund, "retry"))]
+    return []
+
+
+def flag_rows(payment: Payment, user: User) -> list[FlagRow]:
+    """All flags of a payment; an open one leads to where it is settled, for those who may."""
+    may = user.has_perm("payments.resolve_flag")
+    return [
+        FlagRow(flag, page_of(flag, "resolve") if may and flag.resolved_at is None else "")
+        for flag in payment.flags.select_related("resolved_by")
+    ]
+
+
+def calls_about(payment: Payment) -> list[CallRow]:
+    calls = payment.calls.select_related("refund").order_by("created_at")
+    return [CallRow(call, scrub(call.error)) for call in calls]

@@ -1,0 +1,164 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+
+from artisans.accounts.principals import signed_in
+from artisans.core.admin import (
+    BAD,
+    GOOD,
+    WAIT,
+    WARN,
+    DayRangeFilter,
+    ReadOnlyAdmin,
+    column,
+    is_uuid,
+    link_to,
+    page_of,
+    posted,
+    two_lines,
+)
+from payments.admin.buttons import Button
+from payments.admin.forms import WordsForm
+from payments.admin.search import number_of
+from payments.models import EventState, Payment, WebhookEvent
+from payments.selectors import payment_of_object
+from payments.services.webhooks import refusals_of, webhook_close, webhook_replay
+
+TONES = {
+    EventState.RECEIVED: WAIT,
+    EventState.WAITING: WAIT,
+    EventState.STAFF: WARN,
+    EventState.DONE: GOOD,
+    EventState.IGNORED: "default",
+    EventState.DEAD: BAD,
+}
+
+
+class KindFilter(admin.SimpleListFilter):
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        kinds = WebhookEvent.objects.order_by("kind").values_list("kind", flat=True).distinct()
+        return [(kind, kind) for kind in kinds]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    """All messages of providers and of the bank's feed; what a person has to settle has views of its own."""
+
+    pages = {"replay": "payments.replay_webhook", "close": "payments.approve_manual"}
+    views = {
+        "All": "",
+        "Waits for a person": "state__exact=staff",
+        "Given up": "state__exact=dead",
+        "Waits for what it is about": "state__exact=waiting",
+    }
+    detail_template = "admin/payments/webhookevent/detail.html"
+    list_display = ("message", "provider", "status", "payment_link", "note", "deliveries", "created")
+    list_filter = ("state", "provider", KindFilter, ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("payment",)
+    search_fields = ("=event_id",)
+    search_help_text = "Message id, payment number, order number, or an id of the provider"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WebhookEvent], search_term: str
+    ) -> tuple[QuerySet[WebhookEvent], bool]:
+        term, number = search_term.strip(), number_of(search_term)
+        if not term:
+            return queryset, False
+        if is_uuid(term):
+            return queryset.filter(Q(pk=term) | Q(payment=term)), False
+        owners = Payment.objects.filter(Q(payment_number=number) | Q(order__order_number=number))
+        found = {found[0] for name in ("stripe", "paypal") if (found := payment_of_object(name, [term]))}
+        mine = Q(event_id=term) | Q(payment__in=owners.order_by().values("pk")) | Q(payment__in=found)
+        return queryset.filter(mine), False
+
+    # ---- columns -------------------------------------------------------------------------------------------------
+
+    @column("Message", ordering="kind")
+    def message(self, event: WebhookEvent) -> SafeString:
+        return two_lines(event.kind, event.event_id)
+
+    @column("State", ordering="state", label=TONES)
+    def status(self, event: WebhookEvent) -> tuple[str, str]:
+        return event.state, event.get_state_display()
+
+    @column("Payment", ordering="payment")
+    def payment_link(self, event: WebhookEvent) -> SafeString | str:
+        return link_to(event.payment) if event.payment else "–"
+
+    @column("Delivered", ordering="copies")
+    def deliveries(self, event: WebhookEvent) -> str:
+        return f"{event.copies} ×"
+
+    # ---- one message ---------------------------------------------------------------------------------------------
+
+    def detail(self, request: HttpRequest, obj: WebhookEvent) -> dict[str, Any]:
+        told = {name: value for name, value in obj.content.items() if name != "payload"}
+        return {
+            "event": obj,
+            "tone": TONES[EventState(obj.state)],
+            "buttons": event_buttons(obj, request),
+            "told": rows_of(told),
+            "payload": rows_of(obj.content.get("payload", {})),
+            "waits": obj.state in {EventState.RECEIVED, EventState.WAITING},
+            "refused": refusals_of(obj.provider),
+        }
+
+    def replay_page(self, request: HttpRequest, event: WebhookEvent) -> HttpResponse:
+        form = WordsForm(posted(request), label="Reason", help_text="Kept in the audit trail.")
+
+        def replay(data: dict[str, Any]) -> str:
+            webhook_replay(event_id=event.pk, reason=data["words"], actor=signed_in(request))
+            return "The message is processed again now; look at it in a moment."
+
+        return self.act(request, "admin/payments/webhookevent/replay.html", event, form, replay, event=event)
+
+    def close_page(self, request: HttpRequest, event: WebhookEvent) -> HttpResponse:
+        form = WordsForm(posted(request), label="What was done", help_text="Kept with the message.")
+
+        def close(data: dict[str, Any]) -> str:
+            webhook_close(event_id=event.pk, reason=data["words"], actor=signed_in(request))
+            return "The message is settled."
+
+        about: dict[str, Any] = {"event": event, "payload": rows_of(event.content.get("payload", {}))}
+        if event.state != EventState.STAFF:
+            about["refusal"] = "Nothing about this message waits for a person."
+        return self.act(request, "admin/payments/webhookevent/close.html", event, form, close, **about)
+
+
+def rows_of(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and values for people; what is empty is left out."""
+    return [
+        (name.replace("_", " ").capitalize(), text)
+        for name, value in content.items()
+        if (text := shown(value))
+    ]
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {inner}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def event_buttons(event: WebhookEvent, request: HttpRequest) -> list[Button]:
+    """What this person may do with the message; the obvious one is the main one."""
+    buttons = []
+    if event.state == EventState.STAFF and request.user.has_perm("payments.approve_manual"):
+        if event.payment is not None and not event.payment.is_remote:
+            buttons.append(Button("Record money received", page_of(event.payment, "record"), is_main=True))
+        buttons.append(Button("It is settled", page_of(event, "close"), is_main=event.payment is None))
+    if request.user.has_perm("payments.replay_webhook"):
+        buttons.append(Button("Replay", page_of(event, "replay"), is_main=event.state == EventState.DEAD))
+    return buttons

@@ -1,0 +1,90 @@
+"""Refunds, and the story of a payment. Buyers read their own; staff with the job read all, and refund."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from artisans.accounts.permissions import IsSomebody
+from artisans.accounts.principals import Principal
+from artisans.core.api import UUID_PATTERN, NewestFirst, validated
+from artisans.core.api_views import ApiView, idempotent, limited
+from artisans.core.errors import Missing
+from artisans.core.idempotency import effect_id
+from payments.errors import NoPermission
+from payments.history import facts_of
+from payments.models import Payment, PaymentRefund
+from payments.selectors import payments_for_staff, payments_readable_by, refunds_readable_by
+from payments.serializers_refunds import (
+    RefundFilterIn,
+    RefundIn,
+    RefundOut,
+    amount_asked,
+    fact_out,
+    pieces_asked,
+    refund_out,
+)
+from payments.services.refund_desk import refund_open, refund_send
+
+
+def refund_replay(request: Request, reference: str) -> Response:
+    refund = PaymentRefund.objects.get(pk=effect_id(reference))
+    return Response(refund_out(refund_send(refund)), status=201)
+
+
+class RefundViewSet(
+    ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PaymentRefund]
+):
+    permission_classes = (IsSomebody,)
+    serializer_class = RefundOut
+    pagination_class = NewestFirst
+    lookup_value_regex = UUID_PATTERN
+
+    def get_queryset(self) -> QuerySet[PaymentRefund]:
+        refunds = refunds_readable_by(Principal.of_api(self.request)).prefetch_related("lines")
+        if self.action != "list":
+            return refunds
+        wish = validated(RefundFilterIn, self.request.query_params.dict())
+        return refunds.filter(payment=wish["payment"]) if "payment" in wish else refunds
+
+    @limited("refunds")
+    @idempotent(replay=refund_replay)
+    def create(self, request: Request) -> Response:
+        """Refund an amount, or pieces of the order. The provider is asked at once: 201 tells how far it came.
+
+        PROCESSING or REQUESTED: it is on its way, or nobody knows yet; ask again by GET. The amount is kept aside.
+        """
+        data = validated(RefundIn, request.data)
+        principal = Principal.of_api(request)
+        payment = payments_readable_by(principal).filter(pk=data["payment_id"]).first()
+        if payment is None:
+            raise Missing("There is no such payment.")
+        if principal.user is None:
+            raise NoPermission("refund")
+        refund = refund_open(
+            payment_id=payment.pk,
+            reason=data["reason"],
+            actor=principal.user,
+            amount=amount_asked(data, payment),
+            pieces=pieces_asked(data),
+        )
+        return Response(refund_out(refund_send(refund)), status=201)
+
+
+class TimelineViewSet(ApiView, viewsets.GenericViewSet[Payment]):
+    permission_classes = (IsSomebody,)
+    lookup_value_regex = UUID_PATTERN
+
+    def get_queryset(self) -> QuerySet[Payment]:
+        return payments_readable_by(Principal.of_api(self.request))
+
+    @action(detail=True, methods=["get"])
+    def timeline(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Everything that happened to a payment, oldest first: statuses, money in, refunds, disputes."""
+        payment = self.get_object()
+        user = Principal.of_api(request).user
+        is_staff = payments_for_staff(user).filter(pk=payment.pk).exists()
+        return Response({"results": [fact_out(fact, is_staff=is_staff) for fact in facts_of([payment])]})

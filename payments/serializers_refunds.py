@@ -1,0 +1,107 @@
+"""Bodies of refunds and timelines. Amounts leave as decimal strings, times in UTC."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from artisans.core.api import CountField, IdField, PlainDecimalField, StrictSerializer, TextField, utc
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from payments.history import Fact
+from payments.models import Payment, PaymentRefund
+from payments.services.refund_parts import LineAsk, Pieces
+
+
+class RefundLineIn(StrictSerializer):
+    """`line`: the id of an order item."""
+
+    line = IdField()
+    quantity = CountField(min_value=1)
+
+
+class RefundIn(StrictSerializer):
+    """An `amount`, or `lines` (and `shipping`), whose worth an amount only asserts. `restock` goes with lines."""
+
+    payment_id = IdField()
+    reason = TextField(max_length=300)
+    amount = PlainDecimalField(required=False)
+    currency = serializers.CharField(max_length=3, required=False)
+    lines = RefundLineIn(many=True, required=False)
+    shipping = serializers.BooleanField(required=False)
+    restock = serializers.BooleanField(required=False)
+
+
+class RefundFilterIn(StrictSerializer):
+    payment = IdField(required=False)
+    limit = serializers.CharField(required=False)
+    cursor = serializers.CharField(required=False)
+
+
+def pieces_asked(data: dict[str, Any]) -> Pieces | None:
+    """What a refund is for; None when it is over an amount."""
+    lines = tuple(LineAsk(line["line"], line["quantity"]) for line in data.get("lines", ()))
+    wants_shipping, restock = data.get("shipping", False), data.get("restock", False)
+    if not (lines or wants_shipping or restock):
+        return None
+    return Pieces(lines, with_shipping=wants_shipping, restock=restock)
+
+
+def amount_asked(data: dict[str, Any], payment: Payment) -> Money | None:
+    """Errors: InvalidInput for another currency or for more decimals than it has."""
+    if data.get("currency", payment.currency) != payment.currency:
+        raise InvalidInput(f"The payment is in {payment.currency}.")
+    if "amount" not in data:
+        return None
+    try:
+        return Money.parse(data["amount"], payment.currency)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+
+
+def refund_out(refund: PaymentRefund) -> dict[str, Any]:
+    return {
+        "id": str(refund.pk),
+        "refund_number": refund.refund_number,
+        "payment_id": str(refund.payment_id),
+        "amount": refund.amount.amount,
+        "shipping": Money(refund.shipping_minor, refund.currency).amount,
+        "currency": refund.currency,
+        "status": refund.status,
+        "reason": refund.reason,
+        "lines": [
+            {
+                "line": str(row.order_line_id),
+                "quantity": row.quantity,
+                "amount": row_amount(row.amount_minor, refund),
+            }
+            for row in refund.lines.all()
+        ],
+        "restock": refund.restock,
+        "provider_refund_id": refund.provider_refund_id,
+        "failure_reason": refund.failure_reason,
+        "created_at": utc(refund.created_at),
+        "processed_at": utc(refund.processed_at),
+    }
+
+
+def row_amount(minor: int, refund: PaymentRefund) -> str:
+    return Money(minor, refund.currency).amount
+
+
+class RefundOut(serializers.BaseSerializer[PaymentRefund]):
+    def to_representation(self, refund: PaymentRefund) -> dict[str, Any]:
+        return refund_out(refund)
+
+
+def fact_out(fact: Fact, *, is_staff: bool) -> dict[str, Any]:
+    """A buyer reads what happened; who did it in the shop, and why, is for staff."""
+    told = {
+        "at": utc(fact.at),
+        "kind": fact.kind,
+        "number": fact.number,
+        "old": fact.old or None,
+        "new": fact.new or None,
+        "amount": fact.amount.amount if fact.amount else None,
+        "currency": fact.amount.currency if fact.amount else None,
+    }
+    return told | ({"actor": fact.who, "cause": fact.why} if is_staff else {})

@@ -1,0 +1,217 @@
+"""What staff do about refunds: open one, send it, try a failed one again, decide what one from outside means."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import Conflict, InvalidInput, NotNow
+from artisans.core.idempotency import effect_record
+from artisans.core.money import Money
+from orders.models import Order
+from payments.errors import (
+    AlreadyRecorded,
+    NoPermission,
+    NotDecidable,
+    NotRetryable,
+    PaymentDisputed,
+    RecordedOnly,
+    RefundExceedsReceived,
+    RefundMismatch,
+)
+from payments.models import CallState, Payment, PaymentRefund, RefundDecision, RefundOrigin
+from payments.providers.base import Refused, Unknown
+from payments.selectors import payment_lock
+from payments.services.carriers import call_carry_out
+from payments.services.closing import order_cancel
+from payments.services.manual import staff_check
+from payments.services.refund_parts import LineAsk, Parts, Pieces, is_held, parts_of
+from payments.services.refunds import refund_lines_write, refund_restock, refund_write
+from payments.services.remote import payment_sync
+from payments.statuses import DisputeStatus, RefundStatus
+
+
+@transaction.atomic
+def refund_open(
+    *,
+    payment_id: UUID,
+    reason: str,
+    actor: User,
+    amount: Money | None = None,
+    pieces: Pieces | None = None,
+    seen_minor: int | None = None,
+) -> PaymentRefund:
+    """Decide on a refund, of an amount or of pieces: reserve its amount and write its call; refund_send makes it.
+
+    With `pieces` an amount only asserts what they are worth. `seen_minor`: what had gone back or was on its way when
+    the actor looked; anything else now means that a colleague, or the same button, was faster.
+    Errors: NoPermission, OwnOrder, RecordedOnly for money by hand, InvalidInput, PaymentDisputed, AlreadyRecorded,
+    RefundMismatch, RefundExceedsReceived, PiecesRefunded, NothingToRestock. Locks: order, payment.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.refund", order, what="refund")
+    if not payment.is_remote:
+        raise RecordedOnly
+    if not reason.strip():
+        raise InvalidInput("Give the reason; the buyer reads it.")
+    seen_now = payment.refunded_minor + payment.refund_reserved_minor
+    if seen_minor is not None and seen_minor != seen_now:
+        raise AlreadyRecorded(
+            f"{Money(seen_now, payment.currency)} of this payment went back or is on its way meanwhile. "
+            "Nothing was sent now; look again."
+        )
+    parts = parts_of(order, pieces) if pieces else None
+    return open_now(payment, order, amount=amount, parts=parts, reason=reason.strip(), actor=actor)
+
+
+def open_now(
+    payment: Payment,
+    order: Order,
+    *,
+    amount: Money | None,
+    parts: Parts | None,
+    reason: str,
+    actor: User,
+    retry_of: PaymentRefund | None = None,
+) -> PaymentRefund:
+    """The same for a caller that holds the locks and checked the person."""
+    amount = amount_checked(payment, amount, parts)
+    if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
+        raise PaymentDisputed
+    if amount > payment.refundable:
+        raise RefundExceedsReceived(asked=amount, left=payment.refundable)
+    refund = refund_write(
+        payment,
+        amount,
+        reason=reason,
+        origin=RefundOrigin.STAFF,
+        actor=actor,
+        parts=parts,
+        retry_of=retry_of,
+    )
+    payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+    effect_record(f"refund:{refund.pk}")
+    told = {"amount": str(amount), "refund": refund.refund_number}
+    audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=told)
+    return refund
+
+
+def amount_checked(payment: Payment, amount: Money | None, parts: Parts | None) -> Money:
+    if parts is not None:
+        if amount is not None and amount != parts.amount:
+            raise RefundMismatch(sent=amount, worth=parts.amount)
+        amount = parts.amount
+    if amount is None or amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(f"Give the amount to refund, above zero, in {payment.currency}.")
+    return amount
+
+
+def refund_send(refund: PaymentRefund) -> PaymentRefund:
+    """Let the provider make the refund now, after it was decided on and committed; answers with how it stands.
+
+    While nobody knows how it went it stays as it is, and the sweep asks again with the same key.
+    """
+    call = refund.calls.filter(state=CallState.OPEN).first()
+    if call is not None:
+        call_carry_out(call.pk)
+    return PaymentRefund.objects.select_related("payment__order").get(pk=refund.pk)
+
+
+def payment_ask(*, payment_id: UUID, actor: User) -> Payment:
+    """Ask the provider now how a payment and its refunds stand, and apply the truth.
+
+    Errors: NoPermission, NotNow when the provider does not answer; nothing has changed then.
+    """
+    if not (actor.is_staff and actor.has_perm("payments.sync_payment")):
+        raise NoPermission("ask the provider")
+    payment = Payment.objects.get(pk=payment_id)
+    audit_record(actor=actor, action=Action.PAYMENT_ASK, target=payment)
+    try:
+        payment_sync(payment_id, cause=f"asked by {actor.email}")
+    except Unknown:
+        name = payment.get_payment_provider_display()
+        raise NotNow(f"{name} does not answer at the moment. Nothing was changed.") from None
+    except Refused as refused:
+        raise Conflict(f"The provider cannot tell: {refused.code}.") from None
+    for refund in payment.refunds.filter(status__in=[RefundStatus.REQUESTED]):
+        refund_send(refund)
+    return Payment.objects.get(pk=payment_id)
+
+
+@transaction.atomic
+def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
+    """Open a failed refund anew, as a refund of its own: the same pieces, or the same amount. refund_send sends it.
+
+    Errors: NoPermission, OwnOrder, NotRetryable, and those of refund_open. Locks: order, payment.
+    """
+    old, payment, order = refund_lock(refund_id)
+    staff_check(actor, "payments.refund", order, what="refund")
+    is_ours = payment.is_remote and old.origin != RefundOrigin.PROVIDER
+    if not is_ours or old.status != RefundStatus.FAILED or old.retries.exists():
+        raise NotRetryable
+    lines = list(old.lines.select_related("order_line__parcel"))
+    if not (lines or old.shipping_minor):
+        return open_now(
+            payment, order, amount=old.amount, parts=None, reason=old.reason, actor=actor, retry_of=old
+        )
+    pieces = Pieces(
+        tuple(LineAsk(line.order_line_id, line.quantity) for line in lines),
+        with_shipping=old.shipping_minor > 0,
+        restock=old.restock and all(is_held(order, line.order_line) for line in lines),
+    )
+    parts = parts_of(order, pieces)
+    return open_now(payment, order, amount=None, parts=parts, reason=old.reason, actor=actor, retry_of=old)
+
+
+def refund_decide(
+    *, refund_id: UUID, decision: RefundDecision, actor: User, lines: tuple[LineAsk, ...] = ()
+) -> PaymentRefund:
+    """Say what a refund made at the provider means: nothing, these pieces came back, or the order is cancelled.
+
+    Errors: NoPermission, OwnOrder, NotDecidable, InvalidInput, PiecesRefunded, NothingToRestock, and those of
+    order_cancel. Cancelling comes first; asked again after a crash it finds the order cancelled and goes on.
+    """
+    if decision == RefundDecision.CANCEL:
+        refund = refund_to_decide(refund_id, actor)
+        reason = f"The payment was refunded at the provider ({refund.refund_number})."
+        order_cancel(order_id=refund.payment.order_id, reason=reason, actor=actor)
+    return decide_now(refund_id=refund_id, decision=decision, actor=actor, lines=lines)
+
+
+@transaction.atomic
+def decide_now(
+    *, refund_id: UUID, decision: RefundDecision, actor: User, lines: tuple[LineAsk, ...]
+) -> PaymentRefund:
+    refund = refund_to_decide(refund_id, actor)
+    order = refund.payment.order
+    if decision not in {RefundDecision.NOTHING, RefundDecision.RESTOCK, RefundDecision.CANCEL}:
+        raise InvalidInput("Decide: nothing, restock or cancel.")
+    if (decision == RefundDecision.RESTOCK) != bool(lines):
+        raise InvalidInput("Say which pieces came back, and only when some did.")
+    refund.decision, refund.restock = decision, bool(lines)
+    refund.save(update_fields=["decision", "restock", "updated_at"])
+    if lines:
+        refund_lines_write(refund, parts_of(order, Pieces(lines, restock=True)))
+        refund_restock(refund, order)
+    told = {"decision": decision.value, "refund": refund.refund_number}
+    audit_record(actor=actor, action=Action.REFUND_DECIDE, target=refund.payment, data=told)
+    return refund
+
+
+@transaction.atomic
+def refund_to_decide(refund_id: UUID, actor: User) -> PaymentRefund:
+    refund, payment, order = refund_lock(refund_id)
+    staff_check(actor, "payments.refund", order, what="decide about a refund")
+    if refund.decision != RefundDecision.PENDING:
+        raise NotDecidable
+    refund.payment = payment
+    return refund
+
+
+def refund_lock(refund_id: UUID) -> tuple[PaymentRefund, Payment, Order]:
+    """The refund under the locks of its order and payment."""
+    payment, order = payment_lock(
+        PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
+    )
+    return PaymentRefund.objects.get(pk=refund_id), payment, order

@@ -1,0 +1,112 @@
+"""What pieces of an order are worth: their frozen parts of price and tax, the last piece taking the remainder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Sum
+
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money, half_up
+from orders.models import Order, OrderLine
+from orders.statuses import ParcelStatus
+from payments.errors import NothingToRestock, PiecesRefunded
+from payments.models import PaymentRefund, RefundLine
+from payments.statuses import RefundStatus
+
+
+@dataclass(frozen=True, slots=True)
+class LineAsk:
+    """So many pieces of an order line."""
+
+    line_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What a refund is for. `with_shipping`: and all of the shipping that did not go back yet."""
+
+    lines: tuple[LineAsk, ...] = ()
+    with_shipping: bool = False
+    restock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    line: OrderLine
+    quantity: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Pieces with their money."""
+
+    lines: tuple[Part, ...]
+    shipping: Money
+    restock: bool = False
+
+    @property
+    def amount(self) -> Money:
+        return Money.total((part.amount for part in self.lines), self.shipping.currency) + self.shipping
+
+
+def parts_of(order: Order, pieces: Pieces) -> Parts:
+    """The money of these pieces, counting what went back or is on its way back. The caller holds the order's lock.
+
+    Errors: InvalidInput, PiecesRefunded, NothingToRestock.
+    """
+    if len({ask.line_id for ask in pieces.lines}) < len(pieces.lines):
+        raise InvalidInput("A line of the order stands twice in the request.")
+    if pieces.restock and not pieces.lines:
+        raise InvalidInput("Say which pieces go back on sale: restock goes with lines.")
+    lines = {line.pk: line for line in order.lines.select_related("parcel")}
+    returned = returned_by_line(order)
+    parts = [part_of(lines, ask, returned) for ask in pieces.lines]
+    if pieces.restock:
+        check_restock(order, parts)
+    shipping = shipping_left(order) if pieces.with_shipping else order.money(0)
+    return Parts(tuple(parts), shipping, restock=pieces.restock)
+
+
+def part_of(lines: dict[UUID, OrderLine], ask: LineAsk, returned: dict[UUID, int]) -> Part:
+    line = lines.get(ask.line_id)
+    if line is None:
+        raise InvalidInput("This is no line of the order.")
+    if ask.quantity < 1:
+        raise InvalidInput("Give the number of pieces, one or more.")
+    if ask.quantity > line.refundable_quantity:
+        raise PiecesRefunded(line.product_name, left=line.refundable_quantity)
+    whole = worth(line, line.refunded_quantity + ask.quantity)
+    minor = max(0, whole.minor - returned.get(line.pk, 0))
+    return Part(line, ask.quantity, Money(minor, line.currency))
+
+
+def worth(line: OrderLine, pieces: int) -> Money:
+    """The first so many pieces of a line with their tax; all of them are exactly the line."""
+    tax = half_up(line.tax_minor * pieces, line.quantity)
+    return line.unit_price * pieces + Money(tax, line.currency)
+
+
+def returned_by_line(order: Order) -> dict[UUID, int]:
+    """Minor units of each line that went back, or are on their way back."""
+    live = RefundLine.objects.filter(order_line__order=order).exclude(refund__status=RefundStatus.FAILED)
+    return dict(live.order_by().values_list("order_line").annotate(Sum("amount_minor")))
+
+
+def shipping_left(order: Order) -> Money:
+    live = PaymentRefund.objects.filter(payment__order=order).exclude(status=RefundStatus.FAILED)
+    returned = live.aggregate(sum=Sum("shipping_minor"))["sum"] or 0
+    return order.money(order.shipping_minor - returned)
+
+
+def check_restock(order: Order, parts: Sequence[Part]) -> None:
+    gone = {part.line.product_name for part in parts if not is_held(order, part.line)}
+    if gone:
+        raise NothingToRestock(", ".join(sorted(gone)))
+
+
+def is_held(order: Order, line: OrderLine) -> bool:
+    """Whether the order still holds pieces of this line; those of a cancelled parcel are on sale again."""
+    return order.is_alive and line.parcel.status != ParcelStatus.CANCELLED

@@ -1,0 +1,314 @@
+"""The staff's pages about refunds, disputes and flags: who moves the money, what is left, what happened."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from artisans.accounts.models import Role
+from artisans.accounts.tests.factories import UserFactory
+from artisans.audit.models import AuditEntry
+from artisans.catalog.models import Product
+from artisans.core.admin import page_of
+from payments.models import PaymentFlag, PaymentRefund
+from payments.services.closing import order_cancel
+from payments.services.refund_desk import refund_open
+from payments.services.remote import payment_sync
+from payments.tasks import sweep_task
+from payments.tests.factories import give_back, paid_by_card, record, refund, reread, start, usd
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+LOOK = "/admin/payments/paymentflag/?needs=look"
+DECIDE = "/admin/payments/paymentrefund/?needs=decision"
+BROKEN = "An item arrived damaged."
+
+
+@pytest.fixture
+def desk(browser, staff):
+    return browser(staff)
+
+
+@pytest.fixture
+def paid(stripe, shopper, bowl):
+    return paid_by_card(stripe, {bowl: 2}, user=shopper)
+
+
+def press(client, address: str, **changes: str):
+    """Fill the page's form as it is shown, change what is told, press the button; the page that follows."""
+    shown = page(client.get(address)).one("main")
+    form = next(form for form in shown.all("form") if form.attrs.get("method") == "post")
+    return page(client.post(address, form.fields() | changes, follow=True))
+
+
+def nav(client) -> str:
+    return page(client.get("/admin/")).one("nav", id="nav-sidebar-inner").text
+
+
+def sync(payment):
+    payment_sync(payment.pk, cause="test")
+    return reread(payment)
+
+
+# ---- refunding ---------------------------------------------------------------------------------------------
+
+
+def test_refund_page_offers_the_rest_and_says_who_moves_the_money(desk, paid):
+    shown = page(desk.get(page_of(paid, "refund"))).one("main")
+
+    assert "Stripe moves the money." in shown.text
+    assert shown.one("input", name="amount").attrs["value"] == paid.amount.amount
+    assert f"{paid.order.email} gets a mail" in shown.text
+    assert "The artisans still send their parcels" in shown.text
+    assert not PaymentRefund.objects.exists()
+
+
+def test_full_refund_from_the_page_tells_how_it_went(desk, paid, stripe, staff):
+    after = press(desk, page_of(paid, "refund"), preset=BROKEN, words="The rim.")
+
+    assert "was sent by Stripe" in after.text
+    done = PaymentRefund.objects.get()
+    assert (done.reason, done.actor, done.status) == ("An item arrived damaged. The rim.", staff, "COMPLETED")
+    assert (reread(paid).status, stripe.refunded()) == ("REFUNDED", [paid.amount_minor])
+    assert done.refund_number in after.text
+    assert "Nothing is left to refund" in page(desk.get(page_of(paid, "refund"))).text
+
+
+def test_refund_by_pieces_with_restock(desk, paid, bowl, stripe):
+    line = paid.order.lines.get()
+    before = Product.objects.get(pk=bowl.pk).stock
+    pieces = {f"line_{line.pk.hex}": "1", "mode": "pieces", "restock": "on", "shipping": "on"}
+
+    after = press(desk, page_of(paid, "refund"), preset=BROKEN, **pieces)
+
+    assert "1 × Moss bowl" in after.text
+    assert stripe.refunded() == [9999]
+    assert Product.objects.get(pk=bowl.pk).stock == before + 1
+    again = page(desk.get(page_of(paid, "refund"))).one("main")
+    assert again.one("input", name=f"line_{line.pk.hex}").attrs["max"] == "1"
+    assert not again.all("input", name="shipping")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"preset": ""}, "Choose a reason"),
+        ({"amount": ""}, "Give the amount to refund."),
+        ({"amount": "0"}, "above zero"),
+        ({"amount": "1.999"}, "USD has 2 decimals"),
+        ({"amount": "1000"}, "193.98 USD is left"),
+        ({"mode": "pieces"}, "Give the number of pieces"),
+        ({"shipping": "on"}, "You named pieces"),
+        ({"mode": "pieces", "restock": "on"}, "Give the number of pieces"),
+    ],
+)
+def test_wrong_entries_are_refused_and_kept(desk, paid, wrong, told):
+    after = press(desk, page_of(paid, "refund"), **{"preset": BROKEN, "words": "KEEP ME"} | wrong)
+
+    assert told in after.text
+    assert "KEEP ME" in after.one("textarea", name="words").text
+    assert not PaymentRefund.objects.exists()
+
+
+def test_second_press_of_the_button_sends_nothing(desk, paid, stripe):
+    address = page_of(paid, "refund")
+    form = page(desk.get(address)).one("main").all("form")[0].fields() | {"amount": "5", "preset": BROKEN}
+    desk.post(address, form)
+
+    again = page(desk.post(address, form, follow=True))
+
+    assert "went back or is on its way meanwhile" in again.text
+    assert stripe.refunded() == [500]
+
+
+def test_pending_and_unanswered_refunds_are_shown_as_such(desk, stripe, shopper, staff, bowl):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
+    told = press(desk, page_of(payment, "refund"), preset=BROKEN, amount="40").text
+    assert "is pending at Stripe" in told
+    stripe.fault("drop_before", path="/v1/refunds", method="POST")
+
+    told = press(desk, page_of(payment, "refund"), preset=BROKEN, amount="10").text
+
+    assert "has not answered yet" in told
+    shown = page(desk.get(page_of(payment))).text
+    for text in ("Pending at the provider", "No answer from the provider yet", "On its way back $50.00"):
+        assert text in shown, text
+    assert "Can still be returned $49.99" in shown
+
+
+def test_failed_refund_is_listed_and_tried_again_from_the_page(desk, paid, stripe):
+    stripe.post("settings", refunds="refuse")
+    press(desk, page_of(paid, "refund"), preset=BROKEN, amount="40")
+    sync(paid)
+    stripe.post("settings", refunds="succeed")
+    assert "Needs a look 1" in nav(desk)
+    assert "Can still be returned $193.98" in page(desk.get(page_of(paid))).text
+    failed = PaymentRefund.objects.get()
+
+    after = press(desk, page_of(failed, "retry"))
+
+    assert "was sent by Stripe" in after.text
+    assert stripe.refunded()[-1] == 4000
+    assert "only once" in page(desk.get(page_of(failed, "retry"))).text
+    assert not [a for a in page(desk.get(page_of(paid))).all("a") if a.text == "Try again"]
+
+
+def test_payment_by_hand_has_no_refund_but_a_record_of_one(desk, shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "99.99", actor=staff)
+
+    assert "make the transfer, then record it" in page(desk.get(page_of(payment, "refund"))).text
+    assert "Record money returned" in page(desk.get(page_of(payment))).text
+
+
+def test_money_sent_and_money_recorded_are_separate_sums(desk, stripe, shopper, staff, admin_user):
+    transfer = start(user=shopper)
+    record(transfer, "40.00", actor=staff)
+    give_back(transfer, "15.00", actor=staff)
+    assert "Returned by hand, recorded $15.00" in page(desk.get(page_of(transfer.order))).text
+
+    card = paid_by_card(stripe, user=shopper)
+    refund(card, "25", actor=staff)
+
+    assert "Sent back by a provider $25.00" in page(desk.get(page_of(card.order))).text
+
+
+def test_cancelled_order_has_one_next_step_the_prefilled_refund(desk, paid, staff):
+    refund(paid, "20", actor=staff)
+    order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
+
+    order_page = page(desk.get(page_of(paid.order))).one("main")
+    step = order_page.one("section", aria_label="What to do now")
+    assert "Return $173.98" in step.text
+    link = step.one("a", class_="aa-main")
+    assert (link.text, link.attrs["href"]) == ("Refund", page_of(paid, "refund"))
+    assert page(desk.get(link.attrs["href"])).one("input", name="amount").attrs["value"] == "173.98"
+    assert page_of(paid, "refund") in desk.get("/admin/orders/order/?needs=return").content.decode()
+
+    refund_open(payment_id=paid.pk, amount=usd("173.98"), reason="kiln broke", actor=staff)
+
+    assert "The refund is on its way" in page(desk.get(page_of(paid.order))).text
+    assert "A refund is on its way" in page(desk.get("/admin/orders/order/?needs=return")).text
+    sweep_task()
+    assert "Return $" not in page(desk.get(page_of(paid.order))).text
+
+
+def test_own_order_is_refused_on_the_page_too(browser, staff, stripe):
+    own = paid_by_card(stripe, user=staff)
+
+    assert "the order is your own" in page(browser(staff).get(page_of(own, "refund"))).text
+
+
+# ---- asking, deciding, settling ------------------------------------------------------------------------------
+
+
+def test_ask_the_provider_applies_what_it_says(desk, stripe, shopper, bowl, staff):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
+    stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=100)
+
+    after = press(desk, page_of(payment, "ask"))
+
+    assert "Stripe was asked: the payment is partly refunded." in after.text
+    assert AuditEntry.objects.get(action="payment.ask").actor == staff
+
+
+def test_ask_sends_a_refund_that_got_stuck(desk, stripe, paid, staff):
+    stripe.fault("drop_before", path="/v1/refunds", method="POST")
+    stuck = refund(paid, "5", actor=staff)
+
+    press(desk, page_of(paid, "ask"))
+
+    stuck.refresh_from_db()
+    assert (stuck.status, stripe.refunded()) == ("COMPLETED", [500])
+
+
+def test_silent_provider_is_a_sentence_and_changes_nothing(desk, stripe, paid):
+    stripe.fault("unavailable", path="/v1/payment_intents/*", count=None)
+
+    assert "does not answer at the moment" in press(desk, page_of(paid, "ask")).text
+
+
+def test_refund_from_outside_is_listed_until_somebody_decides(desk, stripe, paid):
+    stripe.post("stripe/refund", payment_intent=paid.provider_payment_id, amount=5000)
+    sync(paid)
+    outside = PaymentRefund.objects.get()
+    assert "Refunds to decide 1" in nav(desk)
+    assert outside.refund_number in page(desk.get(DECIDE)).text
+
+    refused = press(desk, page_of(outside, "decide"), decision="restock")
+    assert "Give the number of pieces" in refused.text
+    after = press(desk, page_of(outside, "decide"), decision="nothing")
+
+    assert "the order goes on" in after.text
+    assert "Refunds to decide 1" not in nav(desk)
+    assert "a colleague did it already" in page(desk.get(page_of(outside, "decide"))).text
+
+
+def test_dispute_is_shown_flagged_and_settled_with_a_reason(desk, stripe, paid, staff):
+    stripe.post("stripe/dispute", payment_intent=paid.provider_payment_id, reason="fraudulent")
+    sync(paid)
+    shown = page(desk.get(page_of(paid))).text
+    assert "du_" in shown
+    assert "fraudulent" in shown
+    assert "answer the dispute at the provider first" in page(desk.get(page_of(paid, "refund"))).text
+    assert "Needs a look 1" in nav(desk)
+    flag = PaymentFlag.objects.get()
+    assert flag.detail in page(desk.get(LOOK)).text
+
+    assert "Say what was found" in press(desk, page_of(flag, "resolve"), resolution=" ").text
+    press(desk, page_of(flag, "resolve"), resolution="Evidence was sent.")
+
+    flag.refresh_from_db()
+    assert (flag.resolved_by, flag.resolution) == (staff, "Evidence was sent.")
+    assert flag.detail not in page(desk.get(LOOK)).text
+    assert "Evidence was sent." in page(desk.get(page_of(paid))).text
+
+
+def test_payment_page_tells_captures_calls_refunds_and_disputes_without_secrets(desk, stripe, paid, staff):
+    stripe.fault("error_before", path="/v1/refunds", method="POST")
+    refund(paid, "5", actor=staff)
+    stripe.post("stripe/dispute", payment_intent=paid.provider_payment_id, reason="fraudulent")
+    sync(paid)
+    paid.calls.filter(refund=None).update(error="No such key: sk_test_abc123 for pi_1_secret_xyz")
+
+    answer = desk.get(page_of(paid))
+
+    text = answer.content.decode()
+    assert "sk_test_" not in text
+    assert "_secret_xyz" not in text
+    told = page(answer).one("ol", class_="aa-timeline").text
+    for what in ("Money taken", "Make the payment", "Refund REF-", "Dispute of", "Pending → Completed"):
+        assert what in told, what
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"), [("refund", "refund"), ("ask", "sync_payment"), ("return", "refund")]
+)
+def test_actions_are_absent_and_refused_without_their_job(browser, paid, name, needs):
+    clerk = UserFactory.create(role=Role.STAFF)
+    clerk.groups.clear()
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_payment", "view_order"]))
+    client = browser(clerk)
+
+    shown = client.get(page_of(paid))
+
+    assert shown.status_code == 200
+    assert page_of(paid, name) not in shown.content.decode()
+    assert client.get(page_of(paid, name)).status_code == 403
+    assert client.post(page_of(paid, name), {}).status_code == 403
+    assert not PaymentRefund.objects.exists(), needs
+
+
+def test_buyer_reads_how_far_a_refund_came(browser, stripe, shopper, staff, bowl, time_machine):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
+    address = f"/shop/orders/{payment.order.access_token}/"
+    refund(payment, "40", actor=staff)
+    assert "A refund of $40.00 is on its way through the banks" in page(browser().get(address)).text
+
+    stripe.later()
+    time_machine.move_to(timezone.now() + timedelta(hours=2))
+    sweep_task()
+
+    assert "We returned $40.00." in page(browser().get(address)).text

@@ -1,0 +1,280 @@
+"""Refunds and timelines over the API: the founding body, who may what, exact amounts, honest states."""
+
+from uuid import uuid4
+
+import pytest
+
+from artisans.catalog.tests.factories import ProductFactory
+from payments.models import Payment, PaymentRefund
+from payments.services.remote import payment_sync
+from payments.tests.factories import paid_by_card, record, refund, reread, start
+from tests.dump import dump
+from tests.problems import problem
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+SHAPE = {"id", "refund_number", "payment_id", "amount", "currency", "status", "reason", "provider_refund_id"}
+
+
+@pytest.fixture
+def paid(stripe, shopper, bowl):
+    return paid_by_card(stripe, {bowl: 1}, user=shopper)
+
+
+@pytest.fixture
+def desk(api, staff):
+    return api(staff)
+
+
+def ask(client, payment, slash="", **changes):
+    body = {"payment_id": str(payment.pk), "amount": 50.00, "reason": "Customer requested refund"} | changes
+    return client.post(
+        f"/payments/refunds{slash}", {name: value for name, value in body.items() if value is not ...}
+    )
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_founding_body_refunds_and_tells_the_outcome(desk, paid, stripe, slash):
+    answer = ask(desk, paid, slash)
+
+    body = answer.json()
+    assert answer.status_code == 201, body
+    assert set(body) >= SHAPE
+    assert (body["amount"], body["currency"], body["status"]) == ("50.00", "USD", "COMPLETED")
+    assert body["provider_refund_id"].startswith("re_")
+    assert stripe.refunded() == [5000]
+    assert desk.get(f"/payments/refunds/{body['id']}{slash}").json() == body
+    assert reread(paid).status == "PARTIALLY_REFUNDED"
+
+
+def test_buyer_reads_the_refunds_of_own_payments(api, desk, paid, shopper, stripe):
+    other = paid_by_card(stripe, user=shopper)
+    ids = [ask(desk, payment).json()["id"] for payment in (paid, other)]
+    client = api(shopper)
+
+    assert [row["id"] for row in client.get("/payments/refunds").json()["results"]] == ids[::-1]
+    only = client.get(f"/payments/refunds?payment={paid.pk}").json()["results"]
+    assert [row["id"] for row in only] == ids[:1]
+    assert client.get(f"/payments/{paid.pk}").json()["refunded_amount"] == "50.00"
+    problem(client.get("/payments/refunds?payment=1"), 400)
+    problem(client.get("/payments/refunds?colour=red"), 400)
+
+
+def test_refund_that_is_pending_says_so_and_is_not_counted_yet(desk, api, stripe, shopper, bowl):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
+
+    assert ask(desk, payment).json()["status"] == "PROCESSING"
+
+    assert api(shopper).get(f"/payments/{payment.pk}").json()["refunded_amount"] == "0.00"
+    body = problem(ask(desk, payment), 409, "refund_exceeds_received")
+    assert body["left"] == "49.99"
+
+
+def test_unknown_outcome_is_201_and_not_an_error(desk, paid, stripe):
+    stripe.fault("drop_after", path="/v1/refunds", method="POST")
+
+    answer = ask(desk, paid)
+
+    assert (answer.status_code, answer.json()["status"]) == (201, "REQUESTED")
+    payment_sync(paid.pk, cause="test")
+    assert desk.get(f"/payments/refunds/{answer.json()['id']}").json()["status"] == "COMPLETED"
+
+
+def test_pieces_are_refunded_at_what_they_cost(desk, paid, stripe):
+    line = str(paid.order.lines.get().pk)
+
+    problem(ask(desk, paid, lines=[{"line": line, "quantity": 1}]), 409, "amount_mismatch")
+    answer = ask(desk, paid, amount=..., lines=[{"line": line, "quantity": 1}], shipping=True, restock=True)
+
+    body = answer.json()
+    assert (answer.status_code, body["amount"], body["shipping"], body["restock"]) == (
+        201,
+        "99.99",
+        "5.99",
+        True,
+    )
+    assert body["lines"] == [{"line": line, "quantity": 1, "amount": "94.00"}]
+    problem(
+        ask(desk, paid, amount=..., lines=[{"line": line, "quantity": 1}]), 409, "refund_exceeds_quantity"
+    )
+
+
+def test_refund_by_hand_is_named_as_recorded_only(desk, shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "99.99", actor=staff)
+
+    problem(ask(desk, payment), 409, "recorded_only")
+
+
+# ---- who may -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("person", "status", "code"),
+    [
+        ("nobody", 401, "not_authenticated"),
+        ("shopper", 403, "no_permission"),
+        ("stranger", 404, "not_found"),
+        ("seller", 404, "not_found"),
+        ("powerless_staff", 404, "not_found"),
+    ],
+)
+def test_only_the_refunds_desk_refunds(request, api, paid, stripe, person, status, code):
+    client = api(None if person == "nobody" else request.getfixturevalue(person))
+    before = dump()
+
+    problem(ask(client, paid), status, code)
+
+    assert (dump() == before, stripe.refunded()) == (True, [])
+
+
+def test_staff_who_may_only_look_cannot_refund(api, paid, staff):
+    staff.groups.set(staff.groups.model.objects.filter(name="Auditors"))
+    client = api(staff)
+
+    problem(ask(client, paid), 403, "no_permission")
+
+    assert client.get(f"/payments/{paid.pk}/timeline").status_code == 200
+
+
+def test_nobody_refunds_an_order_of_his_own(desk, stripe, staff):
+    problem(ask(desk, paid_by_card(stripe, user=staff)), 403, "own_order")
+
+
+def test_link_of_a_guest_reads_and_never_refunds(api, stripe, staff, bowl):
+    payment = paid_by_card(stripe, {bowl: 1})
+    done = refund(payment, "5", actor=staff)
+    holder = api(order=payment.order.access_token)
+
+    assert [row["id"] for row in holder.get("/payments/refunds").json()["results"]] == [str(done.pk)]
+    problem(ask(holder, payment), 403, "no_permission")
+
+
+def test_foreign_and_missing_refunds_and_timelines_look_the_same(api, stranger, paid, staff):
+    done = refund(paid, "5", actor=staff)
+    client = api(stranger)
+
+    for path, key in (("/payments/refunds/{}", done.pk), ("/payments/{}/timeline", paid.pk)):
+        bodies = [problem(client.get(path.format(k)), 404) for k in (key, uuid4())]
+        assert bodies[0] | {"request_id": ""} == bodies[1] | {"request_id": ""}
+    assert client.get("/payments/refunds").json()["results"] == []
+
+
+# ---- what is asked -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": "1e2"},
+        {"amount": "-1"},
+        {"amount": "0"},
+        {"amount": 0.001},
+        {"amount": "1", "currency": "EUR"},
+        {"amount": ...},
+        {"reason": ...},
+        {"reason": ""},
+        {"reason": "x" * 301},
+        {"reason": "a\x00b"},
+        {"lines": []},
+        {"lines": [{"line": "1", "quantity": 1}]},
+        {"lines": [{"line": str(uuid4()), "quantity": 1}]},
+        {"lines": [{"line": str(uuid4()), "quantity": 0}]},
+        {"lines": {"line": str(uuid4()), "quantity": 1}},
+        {"restock": True},
+        {"payment_id": 1},
+        {"payment_id": "urn:uuid:00000000-0000-4000-8000-000000000000"},
+        {"status": "COMPLETED"},
+    ],
+    ids=str,
+)
+def test_refund_that_makes_no_sense_is_refused(desk, paid, stripe, changes):
+    if changes == {"lines": []}:
+        changes = changes | {"amount": ...}
+
+    problem(ask(desk, paid, **changes), 400)
+
+    assert (PaymentRefund.objects.count(), stripe.refunded()) == (0, [])
+
+
+def test_currency_without_decimals_is_refunded_in_whole_units(desk, stripe, shopper, seller):
+    jar = ProductFactory.create(artisan=seller.artisan, price_minor=500, currency="JPY")
+    payment = paid_by_card(stripe, {jar: 1}, user=shopper)
+
+    problem(ask(desk, payment, amount="10.5"), 400)
+    assert ask(desk, payment, amount="500").json()["amount"] == "500"
+    assert stripe.refunded() == [500]
+
+
+def test_reason_of_any_letters_comes_back_as_it_was(desk, paid):
+    reason = '<b>kaputt</b> & "zerbrochen" – 壊れた'
+
+    assert ask(desk, paid, reason=reason).json()["reason"] == reason
+
+
+# ---- the timeline ----------------------------------------------------------------------------------------------
+
+
+def test_timeline_tells_the_story_in_order_and_names_nobody_to_the_buyer(
+    api, desk, paid, shopper, stripe, staff
+):
+    ask(desk, paid)
+    stripe.post("stripe/dispute", payment_intent=paid.provider_payment_id, reason="fraudulent")
+    payment_sync(paid.pk, cause="test")
+
+    mine = api(shopper).get(f"/payments/{paid.pk}/timeline").json()["results"]
+    theirs = desk.get(f"/payments/{paid.pk}/timeline").json()["results"]
+
+    kinds = [row["kind"] for row in mine]
+    assert {"payment", "capture", "refund", "dispute"} == set(kinds)
+    assert [row["at"] for row in mine] == sorted(row["at"] for row in mine)
+    refunds = [(row["old"], row["new"], row["amount"]) for row in mine if row["kind"] == "refund"]
+    assert refunds == [(None, "REQUESTED", "50.00"), ("REQUESTED", "COMPLETED", "50.00")]
+    assert not {"actor", "cause"} & set().union(*mine)
+    assert staff.email not in str(mine)
+    assert {"actor", "cause"} <= set(theirs[0])
+    assert staff.email in str(theirs)
+
+
+def test_timeline_of_money_by_hand_has_its_receipts(api, shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "40", actor=staff)
+
+    rows = api(shopper).get(f"/payments/{payment.pk}/timeline/").json()["results"]
+
+    assert [(row["kind"], row["amount"]) for row in rows if row["kind"] == "receipt"] == [
+        ("receipt", "40.00")
+    ]
+    assert Payment.objects.count() == 1
+
+
+# ---- sent again ------------------------------------------------------------------------------------------------
+
+
+def test_same_key_refunds_once_and_answers_the_same(desk, paid, stripe):
+    body = {"payment_id": str(paid.pk), "amount": "40.00", "reason": "Customer requested refund"}
+
+    first, again = (
+        desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-1"}) for _ in range(2)
+    )
+    other = desk.post("/payments/refunds", body | {"amount": "41"}, headers={"Idempotency-Key": "r-1"})
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
+    assert first.json() == again.json()
+    assert stripe.refunded() == [4000]
+
+
+def test_key_whose_answer_was_lost_is_answered_from_the_refund(desk, paid, stripe, monkeypatch):
+    body = {"payment_id": str(paid.pk), "amount": "40.00", "reason": "Customer requested refund"}
+
+    def die(refund):
+        raise RuntimeError("the process dies here")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr("payments.api_refunds.refund_send", die)
+        desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
+
+    again = desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
+
+    assert (again.status_code, again.json()["status"]) == (201, "COMPLETED")
+    assert stripe.refunded() == [4000]

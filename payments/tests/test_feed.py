@@ -1,0 +1,183 @@
+"""The bank's feed: exact money is booked once, everything else waits for a person and is never lost."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from artisans.audit.models import AuditEntry
+from payments.methods import PaymentMethod
+from payments.models import Receipt, WebhookEvent
+from payments.services.closing import order_expire
+from payments.services.manual import payment_reject
+from payments.services.webhooks import webhook_process, webhook_replay, webhooks_due
+from payments.tests.factories import record, reread, start
+from payments.tests.hooks import FEED_SECRET, feed_body, post_feed
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+@pytest.fixture(autouse=True)
+def feed(settings):
+    settings.MANUAL_WEBHOOK_SECRETS = [FEED_SECRET]
+
+
+def arrive(*bodies: bytes) -> WebhookEvent:
+    """Delivered and processed; the newest message."""
+    for body in bodies:
+        assert post_feed(body).status_code == 200
+        for pk in webhooks_due():
+            webhook_process(pk)
+    return WebhookEvent.objects.latest("created_at")
+
+
+def told(payment) -> tuple[str, str, str]:
+    reread(payment)
+    return payment.status, payment.order.status, payment.order.payment_status
+
+
+SETTLED = ("COMPLETED", "CONFIRMED", "PAID")
+
+
+@pytest.mark.parametrize("method", [PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK])
+def test_exact_money_completes_the_payment_without_a_person(shopper, mails, method):
+    payment = start(method, user=shopper)
+
+    event = arrive(feed_body(payment))
+
+    assert told(payment) == SETTLED
+    receipt = Receipt.objects.get()
+    assert (receipt.amount_minor, receipt.bank_reference) == (9999, "BANK-1")
+    assert (receipt.actor, receipt.actor_name) == (None, "bank feed")
+    assert (event.state, event.payment, event.tries) == ("done", payment, 1)
+    entry = AuditEntry.objects.get(action="receipt.record")
+    assert (entry.actor, entry.actor_name) == (None, "bank feed")
+    assert [m.subject.partition(": ")[2] for m in mails(shopper.email)][-1] == "your money is here"
+    assert payment.transitions.latest("id").actor_name == "bank feed"
+
+
+@pytest.mark.parametrize("write", [str.lower, lambda number: f" {number[:4]}-{number[4:]} "])
+def test_reference_may_be_written_as_people_write_it(shopper, write):
+    payment = start(user=shopper)
+
+    arrive(feed_body(payment, reference=write(payment.order.order_number)))
+
+    assert told(payment) == SETTLED
+
+
+def test_number_in_json_is_read_exactly(shopper):
+    payment = start(user=shopper)
+
+    arrive(feed_body(payment, amount=99.99))
+
+    assert told(payment) == SETTLED
+
+
+def test_rest_of_a_part_payment_is_what_is_missing(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "90.00", actor=staff)
+
+    assert arrive(feed_body(payment, amount="99.99")).state == "staff"
+    assert arrive(feed_body(payment, bank_reference="BANK-2")).state == "done"
+
+    assert told(payment) == SETTLED
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"amount": "99.98"}, "99.99 USD is missing"),
+        ({"amount": "100.00"}, "99.99 USD is missing"),
+        ({"currency": "EUR"}, "99.99 USD is missing"),
+        ({"reference": "NOBODY"}, "No order"),
+        ({"value_date": (timezone.localdate() + timedelta(days=3)).isoformat()}, "future"),
+        ({"bank_reference": "4242 4242 4242 4242"}, "may not be stored"),
+    ],
+)
+def test_all_that_is_not_exact_waits_for_a_person(shopper, changes, word):
+    payment = start(user=shopper)
+
+    event = arrive(feed_body(payment, **changes))
+
+    assert event.state == "staff"
+    assert word in event.note
+    assert told(payment) == ("PENDING", "PENDING", "UNPAID")
+    assert not Receipt.objects.exists()
+    assert webhooks_due() == []
+
+
+def test_money_for_an_expired_order_waits_for_a_person(shopper, time_machine):
+    payment = start(user=shopper)
+    body = feed_body(payment)
+    time_machine.move_to(timezone.now() + timedelta(days=11))
+    order_expire(order_id=payment.order_id)
+
+    event = arrive(body)
+
+    assert (event.state, event.payment) == ("staff", payment)
+    assert told(payment)[1] == "EXPIRED"
+
+
+def test_money_after_a_rejection_is_taken(shopper, staff):
+    payment = start(user=shopper)
+    payment_reject(payment_id=payment.pk, reason="too late", actor=staff)
+
+    assert arrive(feed_body(reread(payment))).state == "done"
+
+    assert told(payment) == SETTLED
+
+
+def test_money_is_booked_once_however_often_it_is_told(shopper):
+    payment = start(user=shopper)
+    again = [feed_body(payment, provider_event_id=f"bank-{n}") for n in range(5)]
+
+    last = arrive(*again, again[0])
+
+    assert told(payment) == SETTLED
+    assert Receipt.objects.count() == 1
+    assert (last.state, last.note) == ("ignored", "Recorded already by bank feed.")
+
+
+def test_money_that_a_person_recorded_first_is_known(shopper, staff):
+    payment = start(user=shopper)
+    body = feed_body(payment)
+    record(payment, "99.99", actor=staff, reference="BANK-1")
+
+    assert arrive(body).note == "Recorded already by staff@example.test."
+    assert told(payment) == SETTLED
+
+
+def test_bank_reference_of_other_money_is_never_booked_again(shopper):
+    first, second = start(user=shopper), start(user=shopper)
+    arrive(feed_body(first))
+
+    event = arrive(feed_body(second))
+
+    assert event.state == "staff"
+    assert told(second) == ("PENDING", "PENDING", "UNPAID")
+
+
+def test_person_who_recorded_it_replays_and_it_is_known(shopper, staff, admin_user):
+    payment = start(user=shopper)
+    event = arrive(feed_body(payment, amount="90.00"))
+    record(payment, "90.00", actor=staff, reference="BANK-1")
+
+    webhook_replay(event_id=event.pk, reason="recorded", actor=admin_user)
+    webhook_process(event.pk)
+
+    event.refresh_from_db()
+    assert (event.state, event.note) == ("ignored", "Recorded already by staff@example.test.")
+    assert Receipt.objects.count() == 1
+
+
+def test_other_kinds_are_stored_and_shown():
+    assert arrive(feed_body(event_type="account.statement")).state == "ignored"
+
+
+def test_payment_by_a_provider_is_not_settled_by_the_bank(shopper, stripe):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+
+    event = arrive(feed_body(payment))
+
+    assert event.state == "staff"
+    assert told(payment)[2] == "UNPAID"

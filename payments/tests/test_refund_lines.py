@@ -1,0 +1,259 @@
+"""Refunds by pieces: frozen parts to the last cent, and pieces that come back on sale exactly once."""
+
+import random
+
+import pytest
+from django.db import transaction
+
+from artisans.catalog.models import Product, StockMove, StockMoveKind
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.errors import InvalidInput
+from orders.models import OrderLine
+from orders.services import parcel_ship
+from payments.errors import (
+    NothingToRestock,
+    PiecesRefunded,
+    RefundExceedsReceived,
+    RefundMismatch,
+)
+from payments.models import PaymentRefund, RefundLine
+from payments.services.closing import order_cancel
+from payments.services.refund_desk import refund_open, refund_retry, refund_send
+from payments.services.refund_parts import LineAsk, Pieces, worth
+from payments.services.remote import payment_sync
+from payments.tests.factories import paid_by_card, pieces, refund, reread, start, usd
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+@pytest.fixture
+def mug(seller, store):
+    """9.99 a piece: the tax of seven, 6.99, does not split evenly."""
+    return ProductFactory.create(artisan=seller.artisan, name="Tide mug", price_minor=999, stock=10)
+
+
+@pytest.fixture
+def paid(stripe, shopper, bowl, mug):
+    """Seven mugs and two bowls: 69.93 + 6.99, 170.90 + 17.09, shipping 5.99."""
+    return paid_by_card(stripe, {mug: 7, bowl: 2}, user=shopper)
+
+
+@pytest.fixture
+def mugs(paid, mug):
+    return paid.order.lines.get(product=mug)
+
+
+@pytest.fixture
+def bowls(paid, bowl):
+    return paid.order.lines.get(product=bowl)
+
+
+def stock(product) -> int:
+    return Product.objects.values_list("stock", flat=True).get(pk=product.pk)
+
+
+def sync(payment):
+    payment_sync(payment.pk, cause="test")
+    return reread(payment)
+
+
+# ---- money -------------------------------------------------------------------------------------------------
+
+
+def test_pieces_return_their_price_and_tax_and_the_last_takes_the_remainder(paid, mugs, staff, stripe):
+    parts = [refund(paid, pieces=pieces((mugs, 1)), actor=staff).amount_minor for _ in range(7)]
+
+    assert sum(parts) == mugs.line_total_minor + mugs.tax_minor == 7692
+    assert max(parts) - min(parts) <= 1
+    assert stripe.refunded() == parts
+
+
+def test_all_lines_and_the_shipping_are_the_whole_order(paid, mugs, bowls, staff):
+    refund(paid, pieces=pieces((mugs, 3), shipping=True), actor=staff)
+    refund(paid, pieces=pieces((mugs, 4), (bowls, 2)), actor=staff)
+
+    assert (paid.status, paid.refunded) == ("REFUNDED", paid.order.total)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_split_of_any_line_adds_up(seed):
+    """Whatever price, tax and order of refunds, with some that failed in between: the whole line, nothing else."""
+    dice = random.Random(seed)  # noqa: S311  # the same splits in every run
+    quantity = dice.randint(1, 40)
+    line = OrderLine(
+        currency="USD",
+        unit_price_minor=dice.randint(1, 5000),
+        quantity=quantity,
+        tax_minor=dice.randint(0, 9999),
+    )
+    line.line_total_minor = line.unit_price_minor * quantity
+    live: list[tuple[int, int]] = []
+    while (done := sum(count for count, _ in live)) < quantity:
+        count = dice.randint(1, quantity - done)
+        live.append((count, max(0, worth(line, done + count).minor - sum(minor for _, minor in live))))
+        if dice.random() < 0.3:
+            live.pop(dice.randrange(len(live)))
+
+    assert sum(minor for _, minor in live) == line.line_total_minor + line.tax_minor
+    assert all(minor >= 0 for _, minor in live)
+
+
+def test_shipping_goes_back_once(paid, staff):
+    assert refund(paid, pieces=pieces(shipping=True), actor=staff).amount == usd("5.99")
+
+    with pytest.raises(InvalidInput), transaction.atomic():
+        refund(paid, pieces=pieces(shipping=True), actor=staff)
+
+
+def test_amount_beside_pieces_is_an_assertion(paid, mugs, staff):
+    with pytest.raises(RefundMismatch, match=r"worth 10\.99 USD, not 11\.00"), transaction.atomic():
+        refund(paid, "11", pieces=pieces((mugs, 1)), actor=staff)
+
+    assert refund(paid, "10.99", pieces=pieces((mugs, 1)), actor=staff).status == "COMPLETED"
+
+
+def test_more_pieces_than_are_left_are_refused(paid, mugs, staff):
+    refund(paid, pieces=pieces((mugs, 5)), actor=staff)
+
+    with pytest.raises(PiecesRefunded, match="only 2") as refused, transaction.atomic():
+        refund(paid, pieces=pieces((mugs, 3)), actor=staff)
+
+    assert refused.value.extra == {"left": 2}
+    assert PaymentRefund.objects.count() == 1
+
+
+def test_pieces_cost_no_more_than_is_left_of_the_payment(paid, bowls, staff):
+    refund(paid, "200", actor=staff)
+
+    with pytest.raises(RefundExceedsReceived), transaction.atomic():
+        refund(paid, pieces=pieces((bowls, 1)), actor=staff)
+
+
+def test_pieces_that_make_no_sense_are_refused(paid, mugs, staff, shopper, scarf):
+    foreign = start(pieces={scarf: 1}, user=shopper).order.lines.get()
+    for wrong in (
+        pieces((foreign, 1)),
+        pieces((mugs, 1), (mugs, 1)),
+        Pieces((LineAsk(mugs.pk, 0),)),
+        Pieces(restock=True),
+        Pieces(),
+    ):
+        with pytest.raises(InvalidInput), transaction.atomic():
+            refund(paid, pieces=wrong, actor=staff)
+    assert not PaymentRefund.objects.exists()
+
+
+def test_failed_refund_frees_its_pieces(paid, mugs, staff, stripe):
+    stripe.post("settings", refunds="refuse")
+    failed = refund(paid, pieces=pieces((mugs, 7), shipping=True, restock=True), actor=staff)
+    sync(paid)
+    mugs.refresh_from_db()
+    assert (mugs.refundable_quantity, stock(mugs.product)) == (7, 3)
+    stripe.post("settings", refunds="succeed")
+
+    again = refund_send(refund_retry(refund_id=failed.pk, actor=staff))
+
+    assert (again.status, again.amount_minor, again.restock) == ("COMPLETED", 7692 + 599, True)
+    assert stock(mugs.product) == 10
+
+
+# ---- pieces ------------------------------------------------------------------------------------------------
+
+
+def test_pieces_come_back_when_the_refund_is_done_and_once(paid, mugs, staff, mug):
+    opened = refund_open(
+        payment_id=paid.pk, reason="sent back", actor=staff, pieces=pieces((mugs, 2), restock=True)
+    )
+    assert stock(mug) == 3
+
+    refund_send(opened)
+    sync(paid)
+    sync(paid)
+
+    assert stock(mug) == 5
+    [move] = StockMove.objects.filter(kind=StockMoveKind.RESTOCK)
+    assert (move.quantity, move.refund_line) == (2, RefundLine.objects.get().pk)
+
+
+def test_pieces_stay_away_unless_asked_for(paid, mugs, staff, mug):
+    refund(paid, pieces=pieces((mugs, 2)), actor=staff)
+
+    assert stock(mug) == 3
+
+
+def test_cancelling_afterwards_brings_back_what_is_left(paid, mugs, bowls, staff, mug, bowl):
+    before = stock(bowl)
+    refund(paid, pieces=pieces((mugs, 2), restock=True), actor=staff)
+    refund(paid, pieces=pieces((mugs, 1)), actor=staff)
+
+    order_cancel(order_id=paid.order_id, reason="no", actor=staff)
+
+    assert (stock(mug), stock(bowl)) == (10, before + 2)
+
+
+def test_line_that_came_back_whole_is_not_returned_again(paid, mugs, staff, mug):
+    refund(paid, pieces=pieces((mugs, 7), restock=True), actor=staff)
+
+    order_cancel(order_id=paid.order_id, reason="no", actor=staff)
+
+    assert stock(mug) == 10
+
+
+def test_cancelled_order_has_nothing_to_restock(paid, mugs, staff, mug):
+    order_cancel(order_id=paid.order_id, reason="no", actor=staff)
+
+    with pytest.raises(NothingToRestock), transaction.atomic():
+        refund(paid, pieces=pieces((mugs, 1), restock=True), actor=staff)
+    refund(paid, pieces=pieces((mugs, 1)), actor=staff)
+
+    assert stock(mug) == 10
+
+
+def test_order_cancelled_while_the_refund_waits_returns_every_piece_once(paid, mugs, staff, mug):
+    opened = refund_open(
+        payment_id=paid.pk, reason="sent back", actor=staff, pieces=pieces((mugs, 2), restock=True)
+    )
+    order_cancel(order_id=paid.order_id, reason="no", actor=staff)
+
+    assert refund_send(opened).status == "COMPLETED"
+
+    assert stock(mug) == 10
+
+
+def test_pieces_do_not_come_back_twice_when_the_money_has_to_go_twice(stripe, shopper, staff, mug):
+    """The refund fails after it was done; the pieces had come back, the second refund is for the same ones."""
+    payment = paid_by_card(stripe, {mug: 3}, user=shopper, card="refundFail")
+    line = payment.order.lines.get()
+    failed = refund(payment, pieces=pieces((line, 1), restock=True), actor=staff)
+    assert stock(mug) == 8
+    stripe.later()
+    sync(payment)
+
+    again = refund_send(refund_retry(refund_id=failed.pk, actor=staff))
+
+    assert (again.status, again.restock, stock(mug)) == ("COMPLETED", True, 8)
+    line.refresh_from_db()
+    assert line.refundable_quantity == 2
+
+
+def test_artisan_is_told_what_to_leave_out_of_a_parcel(paid, mugs, staff, seller, mails, browser, shopper):
+    refund(paid, pieces=pieces((mugs, 2), restock=True), actor=staff)
+
+    mail = mails(seller.email)[-1]
+    assert "send less" in mail.subject
+    assert "2 x Tide mug" in mail.body
+    parcel = paid.order.parcels.get()
+    shown = browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/").content.decode()
+    assert "leave out 2" in shown
+    parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="1", actor=seller)
+    assert "5 x Tide mug" in mails(shopper.email)[-1].body
+
+
+def test_pieces_sent_back_by_the_buyer_are_no_news_for_the_artisan(paid, mugs, staff, seller, mails):
+    parcel_ship(parcel_id=paid.order.parcels.get().pk, carrier="", tracking="", actor=seller)
+    count = len(mails(seller.email))
+
+    refund(paid, pieces=pieces((mugs, 2), restock=True), actor=staff)
+
+    assert len(mails(seller.email)) == count
+    assert stock(mugs.product) == 5

@@ -1,0 +1,333 @@
+"""Refunds through the provider: reserved first, sent once, freed by a definite no only. The sandbox is the witness."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.audit.models import AuditEntry
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from payments.errors import (
+    AlreadyRecorded,
+    NoPermission,
+    NotRetryable,
+    OwnOrder,
+    PaymentDisputed,
+    RecordedOnly,
+    RefundExceedsReceived,
+)
+from payments.models import CallState, FlagKind, PaymentFlag, PaymentRefund
+from payments.services.closing import order_cancel
+from payments.services.refund_desk import refund_open, refund_retry, refund_send
+from payments.services.remote import payment_sync
+from payments.tasks import sweep_task
+from payments.tests.factories import paid_by_card, record, refund, reread, start, usd
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+
+@pytest.fixture
+def paid(stripe, shopper, bowl):
+    return paid_by_card(stripe, {bowl: 1}, user=shopper)
+
+
+def sync(payment):
+    payment_sync(payment.pk, cause="test")
+    return reread(payment)
+
+
+def sums(payment) -> tuple[str, int, int, int]:
+    return payment.status, payment.refunded_minor, payment.refund_reserved_minor, payment.refundable.minor
+
+
+def subjects(mails, person) -> list[str]:
+    return [m.subject.partition(": ")[2] for m in mails(person.email)]
+
+
+# ---- the plain way -----------------------------------------------------------------------------------------
+
+
+def test_full_refund_is_sent_once_and_told_to_the_buyer(paid, stripe, staff, mails, shopper):
+    done = refund(paid, "99.99", actor=staff)
+
+    assert (done.status, sums(paid)) == ("COMPLETED", ("REFUNDED", 9999, 0, 0))
+    assert (paid.order.status, paid.order.payment_status) == ("CONFIRMED", "REFUNDED")
+    assert (stripe.refunded(), done.provider_refund_id[:3]) == ([9999], "re_")
+    assert subjects(mails, shopper)[-1] == "refund sent"
+    assert "The bowl was chipped." in mails(shopper.email)[-1].body
+    assert AuditEntry.objects.get(action="refund.open").actor == staff
+
+
+def test_partial_refunds_go_to_the_last_cent_and_no_further(paid, stripe, staff):
+    for amount in ("33.33", "33.33", "33.32"):
+        refund(paid, amount, actor=staff)
+    assert sums(paid) == ("PARTIALLY_REFUNDED", 9998, 0, 1)
+    with pytest.raises(RefundExceedsReceived, match=r"0\.01 USD is left") as refused:
+        refund(paid, "0.02", actor=staff)
+    assert refused.value.extra == {"left": "0.01"}
+
+    refund(paid, "0.01", actor=staff)
+
+    assert sums(paid) == ("REFUNDED", 9999, 0, 0)
+    assert stripe.refunded() == [3333, 3333, 3332, 1]
+
+
+def test_amount_is_reserved_before_the_provider_is_asked(paid, stripe, staff):
+    refund_open(payment_id=paid.pk, amount=usd("60"), reason="first", actor=staff)
+
+    assert sums(reread(paid)) == ("COMPLETED", 0, 6000, 3999)
+    with pytest.raises(RefundExceedsReceived):
+        refund_open(payment_id=paid.pk, amount=usd("60"), reason="second", actor=staff)
+    assert stripe.refunded() == []
+
+    sweep_task()
+
+    assert sums(reread(paid)) == ("PARTIALLY_REFUNDED", 6000, 0, 3999)
+
+
+def test_button_pressed_twice_refunds_once(paid, stripe, staff):
+    refund(paid, "10", actor=staff, seen_minor=0)
+
+    with pytest.raises(AlreadyRecorded, match="meanwhile"):
+        refund(paid, "10", actor=staff, seen_minor=0)
+
+    assert stripe.refunded() == [1000]
+
+
+@pytest.mark.parametrize("amount", [usd("0"), Money(-1, "USD"), Money(100, "EUR"), None])
+def test_amount_that_cannot_be_right_is_refused(paid, staff, amount):
+    with pytest.raises(InvalidInput), transaction.atomic():
+        refund_open(payment_id=paid.pk, amount=amount, reason="x", actor=staff)
+
+
+def test_reason_is_needed(paid, staff):
+    with pytest.raises(InvalidInput, match="reason"), transaction.atomic():
+        refund_open(payment_id=paid.pk, amount=usd("1"), reason=" ", actor=staff)
+
+
+def test_only_the_job_refunds(paid, shopper, powerless_staff):
+    for person in (shopper, powerless_staff):
+        with pytest.raises(NoPermission), transaction.atomic():
+            refund(paid, "1", actor=person)
+
+
+def test_nobody_refunds_an_order_of_his_own(stripe, staff):
+    own = paid_by_card(stripe, user=staff)
+
+    with pytest.raises(OwnOrder), transaction.atomic():
+        refund(own, "1", actor=staff)
+
+
+def test_money_by_hand_is_recorded_and_not_refunded(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "99.99", actor=staff)
+
+    with pytest.raises(RecordedOnly), transaction.atomic():
+        refund(payment, "1", actor=staff)
+
+
+def test_nothing_is_refunded_before_money_came(stripe, shopper, staff):
+    payment = start("credit_card", user=shopper)
+
+    with pytest.raises(RefundExceedsReceived), transaction.atomic():
+        refund(payment, "0.01", actor=staff)
+
+
+def test_cancelled_order_owes_its_money_until_the_refund_is_through(paid, staff, bowl):
+    order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
+    assert reread(paid).order.to_return == usd("99.99")
+
+    refund(paid, "99.99", actor=staff)
+
+    assert not paid.order.to_return
+    assert paid.order.status == "CANCELLED"
+
+
+# ---- later, and not at all -----------------------------------------------------------------------------------
+
+
+def test_pending_refund_is_processing_until_the_provider_is_through(
+    stripe, shopper, staff, mails, time_machine
+):
+    payment = paid_by_card(stripe, user=shopper, card="pendingRefund")
+
+    done = refund(payment, "40", actor=staff)
+
+    assert (done.status, sums(payment)) == ("PROCESSING", ("COMPLETED", 0, 4000, 5999))
+    assert "refund sent" not in subjects(mails, shopper)
+    stripe.later()
+    time_machine.move_to(timezone.now() + timedelta(hours=2))
+    sweep_task()  # although no webhook came
+
+    assert sums(reread(payment)) == ("PARTIALLY_REFUNDED", 4000, 0, 5999)
+    assert payment.next_check_at is None
+    assert subjects(mails, shopper)[-1] == "refund sent"
+
+
+def test_refund_that_fails_after_it_was_done_frees_the_amount(stripe, shopper, staff, mails):
+    payment = paid_by_card(stripe, user=shopper, card="refundFail")
+    done = refund(payment, "99.99", actor=staff)
+    assert (done.status, payment.status, payment.order.payment_status) == (
+        "COMPLETED",
+        "REFUNDED",
+        "REFUNDED",
+    )
+
+    stripe.later()
+    sync(payment)
+
+    done.refresh_from_db()
+    assert (done.status, sums(payment)) == ("FAILED", ("COMPLETED", 0, 0, 9999))
+    assert payment.order.payment_status == "PAID"
+    assert PaymentFlag.objects.get().kind == FlagKind.REFUND_FAILED
+    assert subjects(mails, shopper)[-2:] == ["refund sent", "refund delayed"]
+
+
+def test_refund_that_fails_at_once_is_no_news_for_the_buyer(paid, stripe, staff, mails, shopper):
+    stripe.post("settings", refunds="refuse")
+
+    done = refund(paid, "99.99", actor=staff)
+    sync(paid)
+
+    done.refresh_from_db()
+    assert (done.status, sums(paid)) == ("FAILED", ("COMPLETED", 0, 0, 9999))
+    assert PaymentFlag.objects.get().kind == FlagKind.REFUND_FAILED
+    assert not [subject for subject in subjects(mails, shopper) if "refund" in subject]
+
+
+def test_failed_refund_is_tried_again_as_a_refund_of_its_own(paid, stripe, staff):
+    stripe.post("settings", refunds="refuse")
+    failed = refund(paid, "50", actor=staff)
+    sync(paid)
+    stripe.post("settings", refunds="succeed")
+
+    again = refund_send(refund_retry(refund_id=failed.pk, actor=staff))
+
+    assert (again.status, again.retry_of, again.amount, again.reason) == (
+        "COMPLETED",
+        failed,
+        usd("50"),
+        failed.reason,
+    )
+    assert sums(reread(paid)) == ("PARTIALLY_REFUNDED", 5000, 0, 4999)
+    for old in (failed, again):
+        with pytest.raises(NotRetryable), transaction.atomic():
+            refund_retry(refund_id=old.pk, actor=staff)
+
+
+@pytest.mark.parametrize("action", ["drop_before", "drop_after", "error_after", "truncate", "html", "empty"])
+def test_unknown_outcome_is_asked_again_with_the_same_key(paid, stripe, staff, time_machine, action):
+    stripe.fault(action, path="/v1/refunds", method="POST")
+
+    done = refund(paid, "30", actor=staff)
+    assert (done.status, sums(paid)) == ("REQUESTED", ("COMPLETED", 0, 3000, 6999))
+
+    time_machine.move_to(timezone.now() + timedelta(minutes=2))
+    sweep_task()
+
+    done.refresh_from_db()
+    assert (done.status, sums(reread(paid))) == ("COMPLETED", ("PARTIALLY_REFUNDED", 3000, 0, 6999))
+    assert stripe.refunded() == [3000]
+    keys = {row["idempotency_key"] for row in stripe.journal("refund.created")}
+    assert keys == {done.calls.get().key}
+
+
+def test_provider_that_is_silent_for_a_day_is_read_and_not_asked_twice(paid, stripe, staff, time_machine):
+    stripe.fault("drop_after", path="/v1/refunds", method="POST")
+    done = refund(paid, "30", actor=staff)
+
+    time_machine.move_to(timezone.now() + timedelta(hours=24))
+    sweep_task()
+
+    done.refresh_from_db()
+    assert (done.status, stripe.refunded()) == ("COMPLETED", [3000])
+
+
+def test_refund_that_never_reached_the_provider_ends_after_a_day(paid, stripe, staff, time_machine):
+    stripe.fault("drop_before", path="/v1/refunds", method="POST", count=None)
+    done = refund(paid, "30", actor=staff)
+
+    time_machine.move_to(timezone.now() + timedelta(hours=24))
+    sweep_task()
+
+    done.refresh_from_db()
+    assert (done.status, sums(reread(paid))) == ("FAILED", ("COMPLETED", 0, 0, 9999))
+    assert done.calls.get().state == CallState.REFUSED
+
+
+def test_news_of_the_refund_before_its_own_answer_make_one_refund(paid, stripe, staff, time_machine):
+    """The provider's message is processed while the answer to our call is lost."""
+    stripe.fault("drop_after", path="/v1/refunds", method="POST")
+    done = refund(paid, "30", actor=staff)
+
+    sync(paid)
+    assert PaymentRefund.objects.get().status == "COMPLETED"
+    time_machine.move_to(timezone.now() + timedelta(minutes=2))
+    sweep_task()
+
+    done.refresh_from_db()
+    assert (done.status, sums(reread(paid))) == ("COMPLETED", ("PARTIALLY_REFUNDED", 3000, 0, 6999))
+    assert (PaymentRefund.objects.count(), stripe.refunded()) == (1, [3000])
+
+
+# ---- disputes ------------------------------------------------------------------------------------------------
+
+
+def dispute(stripe, payment):
+    return stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id, reason="fraudulent")
+
+
+def close(stripe, row, verdict: str):
+    stripe.post("stripe/close_dispute", dispute=row["id"], verdict=verdict)
+
+
+def test_open_dispute_blocks_refunds_and_is_flagged(paid, stripe, staff):
+    dispute(stripe, paid)
+    sync(paid)
+
+    with pytest.raises(PaymentDisputed), transaction.atomic():
+        refund(paid, "1", actor=staff)
+
+    assert PaymentFlag.objects.get().kind == FlagKind.DISPUTE
+    assert sums(paid) == ("COMPLETED", 0, 0, 9999)
+
+
+def test_lost_dispute_counts_like_a_refund_and_a_won_one_comes_back(paid, stripe, staff):
+    row = dispute(stripe, paid)
+    close(stripe, row, "lost")
+    sync(paid)
+
+    assert (sums(paid), paid.disputed_minor) == (("REFUNDED", 0, 0, 0), 9999)
+    assert (paid.order.payment_status, paid.order.status) == ("REFUNDED", "CONFIRMED")
+    with pytest.raises(RefundExceedsReceived), transaction.atomic():
+        refund(paid, "0.01", actor=staff)
+
+
+def test_refund_and_lost_dispute_together_never_take_more_than_came(paid, stripe, staff):
+    """The bank takes the rest while a refund of ours waits for its answer."""
+    stripe.fault("drop_before", path="/v1/refunds", method="POST", count=1)
+    refund(paid, "60", actor=staff)
+    close(stripe, dispute(stripe, paid), "lost")
+
+    sync(paid)
+
+    assert (paid.disputed_minor, paid.refund_reserved_minor) == (3999, 6000)
+    assert set(PaymentFlag.objects.values_list("kind", flat=True)) == {FlagKind.DISPUTE, FlagKind.CONFLICT}
+
+
+def test_refund_refused_because_of_a_lost_dispute_leaves_the_whole_loss_counted(
+    paid, stripe, staff, time_machine
+):
+    stripe.fault("drop_before", path="/v1/refunds", method="POST", count=1)
+    refund(paid, "60", actor=staff)
+    close(stripe, dispute(stripe, paid), "lost")
+    sync(paid)
+
+    time_machine.move_to(timezone.now() + timedelta(minutes=2))
+    sweep_task()
+
+    assert PaymentRefund.objects.get().status == "FAILED"
+    assert (reread(paid).disputed_minor, sums(paid)) == (9999, ("REFUNDED", 0, 0, 0))
+    assert stripe.refunded() == []

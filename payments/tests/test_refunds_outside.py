@@ -1,0 +1,187 @@
+"""Refunds that a person made in the provider's dashboard: booked at once, their meaning waits for staff."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.audit.models import AuditEntry
+from artisans.catalog.models import Product
+from artisans.core.errors import InvalidInput
+from orders.errors import NotCancellable
+from orders.services import parcel_ship
+from payments.errors import NoPermission, NotDecidable, NotRetryable, RefundExceedsReceived
+from payments.models import FlagKind, PaymentFlag, PaymentRefund, RefundDecision, RefundLine
+from payments.selectors import refunds_to_decide
+from payments.services.closing import order_cancel
+from payments.services.refund_desk import refund_decide, refund_retry
+from payments.services.refund_parts import LineAsk
+from payments.services.remote import payment_sync
+from payments.tasks import sweep_task
+from payments.tests.factories import paid_by_card, refund, reread
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+NOTHING, RESTOCK, CANCEL = RefundDecision.NOTHING, RefundDecision.RESTOCK, RefundDecision.CANCEL
+
+
+@pytest.fixture
+def paid(stripe, shopper, bowl):
+    return paid_by_card(stripe, {bowl: 2}, user=shopper)
+
+
+def sync(payment):
+    payment_sync(payment.pk, cause="test")
+    return reread(payment)
+
+
+def dashboard(stripe, payment, amount: int):
+    stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=amount)
+    sync(payment)
+    return PaymentRefund.objects.get(origin="provider")
+
+
+def stock(product) -> int:
+    return Product.objects.values_list("stock", flat=True).get(pk=product.pk)
+
+
+@pytest.fixture
+def outside(paid, stripe):
+    return dashboard(stripe, paid, 5000)
+
+
+def test_refund_from_outside_is_booked_once_and_waits(paid, outside, mails, shopper, bowl):
+    before = stock(bowl)
+    sync(paid)
+    sweep_task()
+
+    assert list(refunds_to_decide()) == [outside]
+    assert (outside.status, outside.amount_minor, paid.refunded_minor) == ("COMPLETED", 5000, 5000)
+    assert (paid.status, paid.order.payment_status) == ("PARTIALLY_REFUNDED", "PARTIALLY_REFUNDED")
+    assert (paid.order.status, stock(bowl)) == ("CONFIRMED", before)
+    assert ["refund sent" in m.subject for m in mails(shopper.email)].count(True) == 1
+
+
+def test_decision_that_it_means_nothing_ends_the_waiting(paid, outside, staff, bowl):
+    before = stock(bowl)
+
+    refund_decide(refund_id=outside.pk, decision=NOTHING, actor=staff)
+
+    assert not refunds_to_decide().exists()
+    assert (reread(paid).order.status, stock(bowl)) == ("CONFIRMED", before)
+    assert AuditEntry.objects.get(action="refund.decide").actor == staff
+    with pytest.raises(NotDecidable), transaction.atomic():
+        refund_decide(refund_id=outside.pk, decision=NOTHING, actor=staff)
+
+
+def test_decision_that_pieces_came_back_restocks_them_once(paid, outside, staff, bowl):
+    before, line = stock(bowl), paid.order.lines.get()
+
+    refund_decide(refund_id=outside.pk, decision=RESTOCK, actor=staff, lines=(LineAsk(line.pk, 1),))
+    sync(paid)
+
+    assert stock(bowl) == before + 1
+    line.refresh_from_db()
+    assert (line.refundable_quantity, RefundLine.objects.get().quantity) == (1, 1)
+
+
+def test_restock_needs_pieces_and_the_others_none(paid, outside, staff):
+    line = LineAsk(paid.order.lines.get().pk, 1)
+
+    for decision, lines in ((RESTOCK, ()), (NOTHING, (line,)), (RefundDecision.PENDING, ())):
+        with pytest.raises(InvalidInput), transaction.atomic():
+            refund_decide(refund_id=outside.pk, decision=decision, actor=staff, lines=lines)
+
+    assert refunds_to_decide().count() == 1
+
+
+def test_decision_to_cancel_cancels_the_order_and_leaves_the_rest_to_return(
+    paid, outside, staff, bowl, mails, shopper
+):
+    before = stock(bowl)
+
+    refund_decide(refund_id=outside.pk, decision=CANCEL, actor=staff)
+
+    assert (reread(paid).order.status, stock(bowl)) == ("CANCELLED", before + 2)
+    assert paid.order.to_return.minor == paid.received_minor - 5000
+    outside.refresh_from_db()
+    assert outside.decision == CANCEL
+    assert "We will return" in mails(shopper.email)[-1].body
+
+
+def test_fully_refunded_order_that_is_cancelled_tells_the_truth_about_the_money(
+    paid, stripe, staff, mails, shopper
+):
+    whole = dashboard(stripe, paid, paid.received_minor)
+
+    refund_decide(refund_id=whole.pk, decision=CANCEL, actor=staff)
+
+    body = mails(shopper.email)[-1].body
+    assert "We returned $193.98" in body
+    assert "not been charged" not in body
+
+
+def test_order_on_its_way_cannot_be_cancelled_by_a_decision(paid, outside, staff, seller):
+    parcel_ship(parcel_id=paid.order.parcels.get().pk, carrier="", tracking="", actor=seller)
+
+    with pytest.raises(NotCancellable):
+        refund_decide(refund_id=outside.pk, decision=CANCEL, actor=staff)
+
+    assert refunds_to_decide().count() == 1
+
+
+def test_closed_order_leaves_nothing_to_decide(paid, stripe, staff):
+    order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
+
+    whole = dashboard(stripe, paid, paid.received_minor)
+
+    assert (whole.decision, paid.order.to_return.minor) == ("", 0)
+
+
+def test_deciding_needs_the_job(outside, powerless_staff):
+    with pytest.raises(NoPermission), transaction.atomic():
+        refund_decide(refund_id=outside.pk, decision=NOTHING, actor=powerless_staff)
+
+
+def test_refund_from_outside_lowers_what_staff_can_refund(paid, outside, staff, stripe):
+    left = paid.received_minor - 5000
+    with pytest.raises(RefundExceedsReceived), transaction.atomic():
+        refund(paid, f"{(left + 1) // 100}.{(left + 1) % 100:02}", actor=staff)
+
+    refund(paid, f"{left // 100}.{left % 100:02}", actor=staff)
+
+    assert (paid.status, sum(stripe.refunded())) == ("REFUNDED", paid.received_minor)
+
+
+def test_refund_from_outside_that_fails_asks_for_nothing_any_more(shopper, bowl, staff, stripe):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="refundFail")
+    failed = dashboard(stripe, payment, 9999)
+    assert payment.status == "REFUNDED"
+
+    stripe.later()
+    sync(payment)
+
+    failed.refresh_from_db()
+    assert (failed.status, failed.decision, payment.status) == ("FAILED", "", "COMPLETED")
+    assert PaymentFlag.objects.get().kind == FlagKind.REFUND_FAILED
+    with pytest.raises(NotRetryable), transaction.atomic():
+        refund_retry(refund_id=failed.pk, actor=staff)
+
+
+def test_dashboard_and_desk_at_the_same_time_never_return_more_than_came(paid, staff, stripe, time_machine):
+    """Our refund is decided on, a person at the provider is faster: ours is refused, theirs is booked."""
+    stripe.fault("drop_before", path="/v1/refunds", method="POST", count=1)
+    ours = refund(paid, "150", actor=staff)
+    stripe.post("stripe/refund", payment_intent=paid.provider_payment_id, amount=15000)
+    sync(paid)
+    assert PaymentFlag.objects.get().kind == FlagKind.CONFLICT
+    assert not refunds_to_decide().exists()
+
+    time_machine.move_to(timezone.now() + timedelta(minutes=2))
+    sweep_task()
+
+    ours.refresh_from_db()
+    assert (ours.status, stripe.refunded()) == ("FAILED", [15000])
+    assert (reread(paid).refunded_minor, paid.refund_reserved_minor) == (15000, 0)
+    assert refunds_to_decide().get().amount_minor == 15000

@@ -1,0 +1,149 @@
+"""What staff see and do with messages of providers."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from artisans.accounts.models import Role
+from artisans.accounts.tests.factories import UserFactory
+from artisans.audit.models import AuditEntry
+from artisans.core.admin import list_of, page_of
+from payments.models import EventState, WebhookEvent
+from payments.services.webhooks import webhook_process
+from payments.tests.factories import start
+from payments.tests.hooks import FEED_SECRET, feed_body, only_event, post_feed, post_stripe, stripe_body
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+
+@pytest.fixture(autouse=True)
+def feed(settings):
+    settings.MANUAL_WEBHOOK_SECRETS = [FEED_SECRET]
+
+
+@pytest.fixture
+def operator():
+    user = UserFactory.create(email="operator@example.test", role=Role.STAFF)
+    user.groups.add(Group.objects.get(name="Webhooks desk"))
+    return user
+
+
+@pytest.fixture
+def dead(db):
+    post_stripe(stripe_body(id="evt_dead"))
+    WebhookEvent.objects.filter(event_id="evt_dead").update(state=EventState.DEAD, note="Given up.")
+    return only_event(event_id="evt_dead")
+
+
+@pytest.fixture
+def puzzling(shopper):
+    """Money of the bank that is not what the order waits for."""
+    payment = start(user=shopper)
+    post_feed(feed_body(payment, amount="90.00", provider_event_id="bank-1"))
+    webhook_process(only_event(event_id="bank-1").pk)
+    return only_event(event_id="bank-1")
+
+
+def test_list_and_page_show_what_came_and_what_became_of_it(browser, operator, dead, puzzling):
+    client = browser(operator)
+
+    shown = page(client.get(list_of(WebhookEvent)))
+    detail = page(client.get(page_of(puzzling)))
+
+    for text in ("evt_dead", "bank-1", "Given up", "Waits for a person", "payment.received"):
+        assert text in shown.text
+    for text in ("90.00 USD", "BANK-1", puzzling.payment.payment_number, "Tries", "99.99 USD is missing"):
+        assert text in detail.text
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", {"evt_dead", "bank-1"}),
+        ("state__exact=dead", {"evt_dead"}),
+        ("state__in=staff,dead", {"evt_dead", "bank-1"}),
+        ("provider__exact=manual", {"bank-1"}),
+        ("kind=payment.received", {"bank-1"}),
+        ("created_at_from=2100-01-01", set()),
+        ("q=evt_dead", {"evt_dead"}),
+        ("q=evt_", set()),
+        ("q={payment}", {"bank-1"}),
+        ("q={order}", {"bank-1"}),
+        ("q={pk}", {"bank-1"}),
+    ],
+)
+def test_filters_and_search_find_messages(browser, operator, dead, puzzling, query, wanted):
+    payment = puzzling.payment
+    names = {"payment": payment.payment_number, "order": payment.order.order_number, "pk": payment.pk}
+
+    shown = page(browser(operator).get(list_of(WebhookEvent, query.format(**names))))
+
+    assert {name for name in ("evt_dead", "bank-1") if name in shown.text} == wanted
+
+
+def test_replay_asks_for_a_reason_and_rings_the_worker(
+    browser, operator, dead, django_capture_on_commit_callbacks
+):
+    client, address = browser(operator), page_of(dead, "replay")
+
+    refused = client.post(address, {"words": " "})
+    assert "Write a sentence" in page(refused).text
+    assert only_event().state == "dead"
+    with django_capture_on_commit_callbacks() as bells:
+        answer = client.post(address, {"words": "the endpoint was down"})
+
+    assert (answer.status_code, answer["Location"]) == (302, page_of(dead))
+    assert (only_event().state, len(bells)) == ("received", 1)
+    assert AuditEntry.objects.get(action="webhook.replay").data["reason"] == "the endpoint was down"
+
+
+def test_looking_changes_nothing(browser, admin_user, dead, puzzling):
+    before = list(WebhookEvent.objects.order_by("pk").values())
+
+    for name in ("change", "replay", "close"):
+        for event in (dead, puzzling):
+            assert browser(admin_user).get(page_of(event, name)).status_code == 200
+
+    assert list(WebhookEvent.objects.order_by("pk").values()) == before
+
+
+def test_settled_money_leaves_the_list_with_a_word_about_it(browser, staff, puzzling):
+    client = browser(staff)
+    assert "Record money received" in page(client.get(page_of(puzzling))).text
+
+    client.post(page_of(puzzling, "close"), {"words": "recorded in two parts"})
+    again = client.post(page_of(puzzling, "close"), {"words": "once more"})
+
+    event = only_event(event_id="bank-1")
+    assert (event.state, event.note) == ("done", "recorded in two parts (staff@example.test)")
+    assert "Nothing about this message waits" in page(again).text
+    assert AuditEntry.objects.filter(action="webhook.close").count() == 1
+
+
+def test_each_job_does_its_own(browser, operator, staff, powerless_staff, dead, puzzling):
+    """The desk of webhooks replays, the desk of payments settles what the bank told, the intern sees nothing."""
+    answers = {
+        (user.email, name): browser(user).post(page_of(event, name), {"words": ""}).status_code
+        for user in (operator, staff, powerless_staff)
+        for event, name in ((dead, "replay"), (puzzling, "close"))
+    }
+
+    assert answers == {
+        ("operator@example.test", "replay"): 200,
+        ("operator@example.test", "close"): 403,
+        ("staff@example.test", "replay"): 403,
+        ("staff@example.test", "close"): 200,
+        ("intern@example.test", "replay"): 403,
+        ("intern@example.test", "close"): 403,
+    }
+    assert browser(powerless_staff).get(list_of(WebhookEvent)).status_code == 403
+    buttons = page(browser(operator).get(page_of(puzzling))).text
+    assert "Replay" in buttons
+    assert "It is settled" not in buttons
+
+
+def test_start_page_counts_what_needs_a_person(browser, operator, dead, puzzling):
+    shown = page(browser(operator).get(reverse("admin:index")))
+
+    assert "messages of providers need a person" in shown.text

@@ -1,0 +1,104 @@
+"""PayPal in Chromium, with and without scripts: there, back, and everything that can happen on the way."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
+from orders.models import Order
+from orders.tests.factories import store_of
+from tests.live.conftest import empty_database
+from tests.live.runner import Sandbox, Shop, wait_for
+from tests.walk import order_at
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
+    empty_database()
+    store_of()
+    with production(**sandbox.env, MAX_OPEN_ORDERS="1000") as shop:
+        sandbox.tell(shop)
+        shop.start()
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def bowl(shop) -> Product:
+    return ProductFactory.create(name="Moss bowl", stock=500)
+
+
+@pytest.fixture
+def charged(sandbox):
+    before = len(sandbox.captured())
+    return lambda: len(sandbox.captured()) - before
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+def at_paypal(request, window, bowl, sandbox):
+    """A window that has just arrived at PayPal from the check page, with scripts or without."""
+    one = window(java_script_enabled=request.param)
+    email = f"{request.node.originalname}.{request.param}@example.test".lower()
+    one.to_the_last_button(bowl, method="PayPal", email=email).click()
+    one.page.wait_for_url(f"{sandbox.url}/**")
+    expect(one.page.locator("body")).to_contain_text("99.99 USD")
+    return one, Order.objects.get(email=email)
+
+
+def choose(one, buyer: str) -> None:
+    one.page.get_by_role("radio", name=buyer).check()
+    one.page.get_by_role("button", name=re.compile("^Pay ")).click()
+
+
+def test_buyer_approves_and_the_order_is_paid(at_paypal, charged):
+    one, order = at_paypal
+
+    one.page.get_by_role("button", name=re.compile("^Pay ")).click()
+
+    one.page.wait_for_url(f"**{order.access_token}/")
+    assert one.heading() == "Thank you. Your order is in."
+    assert (Order.objects.get(pk=order.pk).payment_status, charged()) == ("PAID", 1)
+    one.page.reload()
+    one.go(f"/shop/orders/{order.access_token}/return/")
+    assert (one.heading(), charged()) == ("Thank you. Your order is in.", 1)
+
+
+def test_buyer_turns_back_and_pays_otherwise(at_paypal, charged):
+    one, order = at_paypal
+
+    one.page.get_by_role("button", name=re.compile("Cancel")).click()
+
+    expect(one.page.locator("body")).to_contain_text("Nothing was charged")
+    one.page.get_by_label("Bank transfer").check()
+    one.press(re.compile("^Pay"))
+    expect(one.page.locator("h2").first).to_contain_text("We are waiting for your transfer")
+    assert (charged(), order_at(one.page.url)) == (0, order)
+
+
+def test_declined_wallet_is_told_and_another_one_pays(at_paypal, charged):
+    one, order = at_paypal
+    choose(one, re.compile("Dana Declined"))
+    one.page.wait_for_url(f"**{order.access_token}/")
+    assert one.heading() == f"Order {order.order_number}"
+    assert "The payment did not work" in one.text()
+
+    one.press("Back to PayPal")
+    one.page.get_by_role("button", name=re.compile("^Pay ")).click()
+
+    one.page.wait_for_url(f"**{order.access_token}/")
+    assert one.heading() == "Thank you. Your order is in."
+    assert charged() == 1
+
+
+def test_buyer_who_never_comes_back_is_found_by_the_webhook(at_paypal, charged, sandbox):
+    one, order = at_paypal
+    one.page.context.set_offline(True)
+
+    sandbox.post("paypal/approve", order=order.payments.get().provider_payment_id)
+
+    wait_for(lambda: Order.objects.get(pk=order.pk).payment_status == "PAID")
+    assert charged() == 1
