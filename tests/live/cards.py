@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.core.cache.backends.redis import RedisCache
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -24,7 +25,7 @@ from payments.services.refunds import refund_write
 from payments.statuses import PaymentStatus
 from tests.invariants import check_invariants
 from tests.live.people import order_body, placed
-from tests.live.runner import Answer, Caller, Sandbox, wait_for
+from tests.live.runner import Answer, Caller, Sandbox, Shop, wait_for
 from tests.witness import check_witness
 
 INTENTS = "/v1/payment_intents"
@@ -103,6 +104,16 @@ def settle(sandbox: Sandbox) -> None:
     check_invariants()
 
 
+def cache_of(shop: Shop) -> RedisCache:
+    """The one that all processes of the shop share."""
+    return RedisCache(shop.env["CACHE_URL"].replace("rediscache", "redis"), {})
+
+
+def forget_outage(shop: Shop) -> None:
+    """As if the half minute were over in which a silent provider is left alone."""
+    cache_of(shop).delete_many(["provider:stripe:down", "provider:stripe:outages"])
+
+
 def refund_begin(payment: Payment, minor: int | None = None) -> PaymentRefund:
     """As the desk's refund: its amount is reserved and its call written; the worker makes it."""
     with transaction.atomic():
@@ -121,4 +132,4 @@ def forget(payment: Payment) -> None:
 
 
 def due_to_expire(order: Order) -> None:
-    Order.objects.filter(Q(pk=order.pk)).update(expires_at=timezone.now() - timedelta(seconds=1))
+    Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))

@@ -3,12 +3,11 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from django.core.cache.backends.redis import RedisCache
 from django.db import connection
 
 from artisans.catalog.models import Product
@@ -18,9 +17,11 @@ from payments.registry import DOWN_SECONDS
 from tests.live.cards import (
     INTENTS,
     PAID,
+    cache_of,
     card_order,
     confirm,
     confirm_body,
+    forget_outage,
     now,
     object_of,
     pay,
@@ -53,24 +54,12 @@ def shop(postgres_only, production, sandbox: Sandbox, other: Sandbox) -> Iterato
 
 
 @pytest.fixture
-def provider(fresh, shop, sandbox: Sandbox, forget_outage) -> Iterator[Sandbox]:
+def provider(fresh, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
     sandbox.post("reset")
     sandbox.post("webhooks", mode="on")
     yield sandbox
     sandbox.delete("faults")
-    forget_outage()
-
-
-@pytest.fixture
-def cache(shop: Shop) -> RedisCache:
-    """The shop's own, for all its processes."""
-    return RedisCache(shop.env["CACHE_URL"].replace("rediscache", "redis"), {})
-
-
-@pytest.fixture
-def forget_outage(cache: RedisCache) -> Callable[[], object]:
-    """As if the half minute were over."""
-    return lambda: cache.delete_many(["provider:stripe:down", "provider:stripe:outages"])
+    forget_outage(shop)
 
 
 @pytest.fixture
@@ -102,7 +91,7 @@ def stopped(sandbox: Sandbox) -> Iterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-def test_provider_that_hangs_is_left_alone_for_half_a_minute(buyer, bowl, provider, cache, forget_outage):
+def test_provider_that_hangs_is_left_alone_for_half_a_minute(shop, buyer, bowl, provider):
     """The first buyers wait for the time-out and keep their orders, all others are told at once."""
     known = card_order(buyer, bowl)
     with stopped(provider):
@@ -113,9 +102,10 @@ def test_provider_that_hangs_is_left_alone_for_half_a_minute(buyer, bowl, provid
         told = [order_by(buyer, bowl, "credit_card"), confirm(buyer, known)]
         assert [(a.status, a.body["code"]) for a in told] == [(503, "provider_unavailable")] * 2
         assert max(answer.seconds for answer in told) < 1
+    cache = cache_of(shop)
     assert 0 < cache._cache.get_client().ttl(cache.make_key("provider:stripe:down")) <= DOWN_SECONDS
 
-    forget_outage()
+    forget_outage(shop)
 
     assert order_by(buyer, bowl, "credit_card").body["payment"]["client_secret"]
     assert confirm(buyer, known).body["status"] == "COMPLETED"
@@ -124,7 +114,7 @@ def test_provider_that_hangs_is_left_alone_for_half_a_minute(buyer, bowl, provid
     assert provider.captured() == [9999]
 
 
-def test_others_sell_while_the_provider_is_silent(shop, buyer, bowl, provider, other, forget_outage):
+def test_others_sell_while_the_provider_is_silent(shop, buyer, bowl, provider, other):
     known = card_order(buyer, bowl)
     provider.fault("drop_before", path="/v1/*", count=None)
     first = [order_by(buyer, bowl, "credit_card") for _ in range(2)]
@@ -141,7 +131,7 @@ def test_others_sell_while_the_provider_is_silent(shop, buyer, bowl, provider, o
     assert (instead.status, instead.seconds < 1) == (201, True), "nobody can have paid what nobody saw"
 
     provider.delete("faults")
-    forget_outage()
+    forget_outage(shop)
     settle(provider)
     assert (now(unseen).status, now(kept).status, now(known).status) == ("CANCELLED", "PENDING", "PENDING")
     assert provider.captured() == []
