@@ -1,5 +1,6 @@
 """Card payments of these tests: orders paid by card, the provider's buyer, and time that passes at once."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -91,6 +92,14 @@ def still_open() -> list[str]:
         *(f"{event}: {event.note}" for event in WebhookEvent.objects.filter(state__in=waiting)),
         *(f"{payment.status}: {payment.provider_payment_id} {payment.next_check_at}" for payment in payments),
     ]
+
+
+def begin_anew(sandbox: Sandbox) -> None:
+    """The provider without objects; what it told of those of the test before is forgotten here, too."""
+    sandbox.delete("faults")
+    sandbox.post("reset")
+    time.sleep(0.2)  # a message may be on its way
+    WebhookEvent.objects.all().delete()
 
 
 def settle(sandbox: Sandbox) -> None:

@@ -17,6 +17,7 @@ from payments.registry import DOWN_SECONDS
 from tests.live.cards import (
     INTENTS,
     PAID,
+    begin_anew,
     cache_of,
     card_order,
     confirm,
@@ -55,7 +56,7 @@ def shop(postgres_only, production, sandbox: Sandbox, other: Sandbox) -> Iterato
 
 @pytest.fixture
 def provider(fresh, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
-    sandbox.post("reset")
+    begin_anew(sandbox)
     sandbox.post("webhooks", mode="on")
     yield sandbox
     sandbox.delete("faults")
@@ -215,7 +216,7 @@ def test_slow_provider_holds_no_transaction_and_leaves_the_shop_open(caller, buy
     assert {answer.body["status"] for answer in answers} <= {"COMPLETED", "PROCESSING"}
     assert max(longest) < 1
     assert {answer.status for answer in browsed} == {200}
-    assert sorted(answer.seconds for answer in browsed)[len(browsed) * 9 // 10] < 1
+    assert max(answer.seconds for answer in browsed) < 3, "a page waited for the provider"
     assert len(browsed) > 10
     provider.delete("faults")
     settle(provider)

@@ -25,6 +25,7 @@ from payments.statuses import OPEN
 from tests.live.cards import (
     INTENTS,
     PAID,
+    begin_anew,
     card_order,
     confirm,
     due_to_expire,
@@ -53,7 +54,7 @@ def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
 @pytest.fixture
 def provider(fresh, shop, sandbox: Sandbox) -> Sandbox:
     """Without objects; its webhooks come as they happen."""
-    sandbox.post("reset")
+    begin_anew(sandbox)
     sandbox.post("webhooks", mode="on")
     return sandbox
 

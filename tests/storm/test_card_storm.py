@@ -20,7 +20,16 @@ from artisans.catalog.tests.factories import ProductFactory
 from orders.models import Order
 from payments.models import Payment
 from tests.invariants import check_invariants
-from tests.live.cards import INTENTS, PAID, forget_outage, object_of, status, still_open, time_passes
+from tests.live.cards import (
+    INTENTS,
+    PAID,
+    begin_anew,
+    forget_outage,
+    object_of,
+    status,
+    still_open,
+    time_passes,
+)
 from tests.live.people import Visitor, order_body, order_page
 from tests.live.runner import Answer, Caller, Sandbox, Shop, meanwhile, together, wait_for
 from tests.witness import check_witness
@@ -189,7 +198,7 @@ def calm(shop: Shop, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + ROUNDS))
 def test_storm(shop: Shop, sandbox: Sandbox, caller, buyers, seed: int):
-    sandbox.post("reset")
+    begin_anew(sandbox)
     sandbox.post("webhooks", mode="on", copies=2)
     goods = ProductFactory.create(stock=STOCK)
     people = [
