@@ -3,15 +3,27 @@ from typing import Any
 from rest_framework import serializers
 
 from artisans.core.api import IdField, PlainDecimalField, StrictSerializer, utc
+from artisans.core.openapi import example
 from orders.models import Order, StoreRules
+from orders.schemas import ORDER_ID
 from payments.models import Payment
+from payments.schemas import MethodField, ProviderField
 from payments.services.payments import payment_instructions
 
 
+@example(
+    {
+        "order_id": ORDER_ID,
+        "amount": "99.99",
+        "currency": "USD",
+        "payment_method": "bank_transfer",
+        "payment_provider": "manual",
+    }
+)
 class IntentIn(StrictSerializer):
     order_id = IdField()
-    payment_method = serializers.CharField(max_length=20)
-    payment_provider = serializers.CharField(max_length=10, required=False)
+    payment_method = MethodField()
+    payment_provider = ProviderField(required=False)
     amount = PlainDecimalField(required=False)
     currency = serializers.CharField(max_length=3, required=False)
     customer_email = serializers.EmailField(required=False)

@@ -62,6 +62,8 @@ api_register                         post /auth/register                        
 api_token                            post /auth/token                              400 400 400 400 400 400
 api_logout                           get  /auth/logout                             401 405 405 405 405 405
 api_me                               get  /auth/me                                 401 200 200 200 200 200
+api_token_list                       get  /auth/tokens                             401 200 200 200 200 200
+api_token_detail                     delete /auth/tokens/{order}                   401 404 404 404 404 404
 api_product-list                     get  /products                                200 200 200 200 200 200
 api_product-detail                   get  /products/{product}                      200 200 200 200 200 200
 api_artisan-list                     get  /artisans                                200 200 200 200 200 200

@@ -4,11 +4,16 @@ from typing import Any
 
 
 class DomainError(Exception):
-    """Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client."""
+    """The request was refused.
+
+    Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client. The first line of a
+    class's docstring is what /docs/errors says about its code, `way_out` what a client can do.
+    """
 
     code = "error"
     title = "Something went wrong"
     retryable = False
+    way_out = "Read `detail`; if it does not help, write to us with the `request_id`."
 
     def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
         super().__init__(detail)
@@ -21,6 +26,7 @@ class InvalidInput(DomainError):
 
     code = "invalid_input"
     title = "The request is not valid"
+    way_out = "Correct what `detail` names and send the request again."
 
 
 class Forbidden(DomainError):
@@ -28,6 +34,7 @@ class Forbidden(DomainError):
 
     code = "forbidden"
     title = "You may not do this"
+    way_out = "Let somebody with that right do it."
 
 
 class Missing(DomainError):
@@ -35,6 +42,7 @@ class Missing(DomainError):
 
     code = "not_found"
     title = "Not found"
+    way_out = "Check the id, and that the request carries the token of the one to whom the thing belongs."
 
 
 class Gone(DomainError):
@@ -42,6 +50,7 @@ class Gone(DomainError):
 
     code = "gone"
     title = "Gone"
+    way_out = "There is nothing to repeat; ask for a new link where the old one came from."
 
 
 class Conflict(DomainError):
@@ -49,6 +58,7 @@ class Conflict(DomainError):
 
     code = "conflict"
     title = "This cannot be done now"
+    way_out = "Read the thing again; do what its present state allows."
 
 
 class TooMany(DomainError):
@@ -56,10 +66,14 @@ class TooMany(DomainError):
 
     code = "too_many"
     title = "Too many"
+    way_out = "Wait, or give back some of what is held, then try again."
 
 
 class IllegalTransition(Conflict):
+    """A status may not follow the present one; `old` and `new` name them."""
+
     code = "illegal_transition"
+    way_out = "Read the thing again; /docs/statuses shows which status may follow which."
 
     def __init__(self, *, old: str, new: str) -> None:
         super().__init__(f"A change from {old} to {new} is not possible.", extra={"old": old, "new": new})

@@ -1,0 +1,57 @@
+"""Filters of lists. Their names are the query's; anything else is refused (core/query.py)."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils.dateparse import parse_datetime
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+
+from artisans.core.api import CONTROL
+
+MOMENT = re.compile(
+    r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+class MomentField(forms.Field):
+    """RFC 3339 with its offset: a time without one means another moment to everybody."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            found = parse_datetime(value) if MOMENT.fullmatch(value) else None
+        except ValueError:
+            found = None
+        if found is None:
+            raise forms.ValidationError("Send a time such as 2026-11-26T09:00:00Z.", "invalid")
+        return found
+
+
+class WordField(forms.CharField):
+    def to_python(self, value: Any) -> str:
+        found = super().to_python(value) or ""
+        if CONTROL.search(found):
+            raise forms.ValidationError("Control characters are not allowed.", "control_character")
+        return found
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class MomentFilter(filters.Filter):
+    field_class = MomentField
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class WordFilter(filters.Filter):
+    field_class = WordField
+
+
+class CreatedFilters(filters.FilterSet):
+    """When a row was made; both ends belong to the range."""
+
+    created__gte = MomentFilter("created_at", "gte", help_text="Made at this moment or later.")
+    created__lte = MomentFilter("created_at", "lte", help_text="Made at this moment or earlier.")
