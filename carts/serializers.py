@@ -36,9 +36,9 @@ class AssertionsIn(StrictSerializer):
     """Figures that a client may send along; they are compared, never used."""
 
     tax_rate = PlainDecimalField(required=False, help_text="As a part of one: 0.10 is 10 %.")
-    shipping_cost = PlainDecimalField(required=False)
+    shipping_cost = PlainDecimalField(required=False, help_text="What shipping costs.")
     amount = PlainDecimalField(required=False, help_text="The total of the order.")
-    currency = serializers.CharField(max_length=3, required=False)
+    currency = serializers.CharField(max_length=3, required=False, help_text="ISO 4217.")
 
     @staticmethod
     def of(data: dict[str, Any]) -> Assertions:

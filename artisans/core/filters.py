@@ -7,8 +7,6 @@ from typing import Any
 from django import forms
 from django.utils.dateparse import parse_datetime
 from django_filters import rest_framework as filters
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
 
 from artisans.core.api import CONTROL
 
@@ -40,13 +38,11 @@ class WordField(forms.CharField):
         return found
 
 
-@extend_schema_field(OpenApiTypes.DATETIME)
-class MomentFilter(filters.Filter):
+class MomentFilter(filters.IsoDateTimeFilter):
     field_class = MomentField
 
 
-@extend_schema_field(OpenApiTypes.STR)
-class WordFilter(filters.Filter):
+class WordFilter(filters.CharFilter):
     field_class = WordField
 
 

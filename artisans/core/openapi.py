@@ -25,10 +25,12 @@ from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 from django.conf import settings
+from drf_spectacular.drainage import get_override
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
+    OpenApiRequest,
     PolymorphicProxySerializer,
     extend_schema,
     extend_schema_field,
@@ -133,13 +135,15 @@ def example(value: Mapping[str, Any], *, name: str = "Example") -> Callable[[C],
 
 
 def body_of(request: Shape | Sequence[Shape] | None) -> Any:
+    """Of several shapes the first is one thing, the other a list of them."""
     if isinstance(request, Sequence):
-        return PolymorphicProxySerializer(
-            f"{name_of(request[0])}Body",
-            serializers=cast("list[Any]", list(request)),
-            resource_type_field_name=None,
-            many=False,
+        forms: list[Any] = list(request)
+        proxy = PolymorphicProxySerializer(
+            f"{name_of(forms[0])}Body", serializers=forms, resource_type_field_name=None, many=False
         )
+        value = get_override(forms[0], "examples")[0].value
+        one, several = OpenApiExample("One", value=value), OpenApiExample("A list", value=[value])
+        return OpenApiRequest(proxy, examples=[one, several])
     return request
 
 
@@ -163,7 +167,7 @@ def names_of(query: Query | None) -> frozenset[str]:
     return frozenset(query) if isinstance(query, Mapping) else frozenset(query().fields)
 
 
-@extend_schema_field({"type": "string", "pattern": r"^-?[0-9]+(\\.[0-9]+)?$", "examples": ["99.99"]})
+@extend_schema_field({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["99.99"]})
 class AmountShape(serializers.CharField):
     """An amount in an answer: a decimal string with the decimals of its currency."""
 
