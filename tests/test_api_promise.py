@@ -127,7 +127,17 @@ def test_required_field_inside_a_new_optional_one_breaks_nothing(new):
 
 
 def test_changelog_tells_of_a_break_under_its_heading_only():
-    parts = ["# Changelog", "## Unreleased", "### Breaking", "- thing_make", "### Added", "- x", "## 1.0", "### Breaking", "- y"]
+    parts = [
+        "# Changelog",
+        "## Unreleased",
+        "### Breaking",
+        "- thing_make",
+        "### Added",
+        "- x",
+        "## 1.0",
+        "### Breaking",
+        "- y",
+    ]
     text = "\n\n".join(parts)
 
     assert "thing_make" in told_in(text)
