@@ -120,7 +120,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
 # Paths that speak JSON only; everything else is a page for people.
-API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/products", "/artisans")
+API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/products", "/artisans")
 
 # ---- database, cache, queue, mail ----------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}

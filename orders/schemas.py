@@ -120,3 +120,35 @@ class OrderShape(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True, help_text="When the hold on the stock ends.")
     pay_by = serializers.DateTimeField(allow_null=True, help_text="The date the buyer is told.")
     created_at = serializers.DateTimeField()
+
+
+@example(
+    PARCEL
+    | {
+        "order_number": "K7M2XQ4RT",
+        "currency": "USD",
+        "items": [LINE],
+        "ship_to": {
+            "name": "Sam Shopper",
+            "line1": "123 Test St",
+            "city": "Test City",
+            "postal_code": "12345",
+            "country": "US",
+        },
+        "note": "Please ring twice.",
+        "share": "91.45",
+        "collect_cash": None,
+        "released_at": "2026-11-26T09:00:00Z",
+    }
+)
+class ArtisanParcelShape(ParcelShape):
+    order_number = serializers.CharField()
+    currency = serializers.CharField()
+    items = OrderLineShape(many=True)
+    ship_to = AddressShape()
+    note = serializers.CharField(allow_blank=True)
+    share = AmountShape(help_text="What the artisan earns: the total without the shop's commission.")
+    collect_cash = AmountShape(
+        allow_null=True, help_text="What to collect at the door; null when it is paid."
+    )
+    released_at = serializers.DateTimeField(help_text="Since when it may be sent.")

@@ -16,7 +16,7 @@ from artisans.notifications.rendering import render
 from orders.models import Order
 from orders.services import parcel_ship
 from payments.methods import PaymentMethod
-from payments.services.closing import order_cancel, order_expire
+from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
 from payments.services.manual import payment_reject
 from payments.tests.factories import give_back, record, reread, start
 from tests.html import page
@@ -33,7 +33,9 @@ KINDS = {
 
 
 @pytest.fixture
-def all_mails(bowl, scarf, shopper, staff, seller, browser, time_machine) -> dict[str, Notification]:
+def all_mails(
+    bowl, scarf, shopper, staff, seller, other_seller, browser, time_machine
+) -> dict[str, Notification]:
     """One of each kind, by the deeds of people."""
     two = {bowl: 1, scarf: 2}
     short = start(pieces=two, user=shopper, note="<b>ring</b> & wait")
@@ -49,6 +51,9 @@ def all_mails(bowl, scarf, shopper, staff, seller, browser, time_machine) -> dic
     order_cancel(order_id=cash.order_id, reason="kiln broke", actor=staff)
     Client().post(
         "/shop/orders/find/", {"order_number": exact.order.order_number, "email": "guest@example.test"}
+    )
+    parcel_cannot_deliver(
+        parcel_id=exact.order.parcels.last().pk, reason="The loom <snapped> & burnt.", actor=other_seller
     )
     lost = start(pieces={scarf: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=11))

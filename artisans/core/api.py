@@ -35,6 +35,7 @@ STATUS_OF: tuple[tuple[type[DomainError], int], ...] = (
     (DomainError, 400),
 )
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+DAY = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 MAX_DIGITS = 9
 ORDERINGS = ("-created", "created")
 UUID_LENGTH = 36
@@ -170,6 +171,15 @@ class PlainDecimalField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: Decimal) -> str:
         return format(value, "f")
+
+
+class DayField(serializers.DateField):
+    """A day as `2026-11-26`, no other spelling of ISO 8601."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str) or not DAY.fullmatch(value):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(value)
 
 
 class IdField(serializers.UUIDField):
