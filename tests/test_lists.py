@@ -195,7 +195,6 @@ def test_goods_are_filtered(api, bowl, scarf):
 @pytest.mark.parametrize(
     "query",
     [
-        "status=",
         "status=LOST",
         "status=pending",
         "payment_status=x",

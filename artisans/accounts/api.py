@@ -14,7 +14,15 @@ from artisans.accounts.models import AuthToken, Scope, User, normal_email
 from artisans.accounts.principals import signed_in
 from artisans.accounts.schemas import NewTokenShape, TokenShape, UserShape
 from artisans.accounts.services import EmailTaken, WrongCredentials, token_issue, token_revoke, user_register
-from artisans.core.api import NewestFirst, StrictSerializer, TextField, api_request, utc, validated
+from artisans.core.api import (
+    NewestFirst,
+    StrictSerializer,
+    TextField,
+    api_request,
+    no_control_characters,
+    utc,
+    validated,
+)
 from artisans.core.errors import InvalidInput, Missing
 from artisans.core.limits import count, count_network
 from artisans.core.network import client_address
@@ -27,7 +35,9 @@ TOKENS = "All tokens of the account that still work, newest first, by their firs
 @example({"email": "sam@example.com", "password": "clay-and-kiln-7", "name": "Sam Shopper"})
 class RegisterIn(StrictSerializer):
     email = serializers.EmailField(max_length=254)
-    password = serializers.CharField(max_length=128, trim_whitespace=False)
+    password = serializers.CharField(
+        max_length=128, trim_whitespace=False, validators=[no_control_characters]
+    )
     name = TextField(max_length=150, required=False, default="")
 
 

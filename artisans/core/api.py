@@ -129,14 +129,19 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+def no_control_characters(text: str) -> None:
+    """Errors: ValidationError."""
+    if CONTROL.search(text):
+        raise serializers.ValidationError("Control characters are not allowed.", "control_character")
+
+
 class TextField(serializers.CharField):
     """Text without control characters, in NFC. Numbers and booleans are not text."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        if CONTROL.search(data):
-            raise serializers.ValidationError("Control characters are not allowed.", "control_character")
+        no_control_characters(data)
         return super().to_internal_value(unicodedata.normalize("NFC", data))
 
 
