@@ -38,7 +38,7 @@ class AssertionsIn(StrictSerializer):
     tax_rate = PlainDecimalField(required=False, help_text="As a part of one: 0.10 is 10 %.")
     shipping_cost = PlainDecimalField(required=False, help_text="What shipping costs.")
     amount = PlainDecimalField(required=False, help_text="The total of the order.")
-    currency = serializers.CharField(max_length=3, required=False, help_text="ISO 4217.")
+    currency = TextField(max_length=3, required=False, help_text="ISO 4217.")
 
     @staticmethod
     def of(data: dict[str, Any]) -> Assertions:

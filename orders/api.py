@@ -5,7 +5,7 @@ from rest_framework import mixins, viewsets
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst
-from artisans.core.filters import CreatedFilters, WordFilter
+from artisans.core.filters import CreatedFilters, IdFilter, WordFilter
 from artisans.core.openapi import ORDER_TOKEN, described, operation
 from artisans.core.query import StrictQuery
 from orders.models import Order
@@ -19,7 +19,7 @@ class OrderFilters(CreatedFilters):
     status = filters.ChoiceFilter(choices=OrderStatus.choices, help_text="How far the order has come.")
     payment_status = filters.ChoiceFilter(choices=OrderPaymentStatus.choices, help_text="What is paid of it.")
     order_number = WordFilter(help_text="The number that people read.")
-    artisan = filters.UUIDFilter("parcels__artisan_id", help_text="Orders with a parcel of this artisan.")
+    artisan = IdFilter("parcels__artisan_id", help_text="Orders with a parcel of this artisan.")
 
 
 @described(

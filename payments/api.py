@@ -11,7 +11,7 @@ from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
 from artisans.core.errors import Conflict, Missing
-from artisans.core.filters import CreatedFilters
+from artisans.core.filters import CreatedFilters, IdFilter
 from artisans.core.openapi import ORDER_TOKEN, described, operation
 from artisans.core.query import StrictQuery
 from orders.selectors import orders_visible_to, store_rules
@@ -26,7 +26,7 @@ from payments.statuses import PaymentStatus
 
 
 class PaymentFilters(CreatedFilters):
-    order = filters.UUIDFilter("order_id", help_text="Id of the order.")
+    order = IdFilter("order_id", help_text="Id of the order.")
     status = filters.ChoiceFilter(choices=PaymentStatus.choices, help_text="How far the payment has come.")
     payment_method = filters.ChoiceFilter(choices=PaymentMethod.choices, help_text="How it is paid.")
     payment_provider = filters.ChoiceFilter(choices=Provider.choices, help_text="Who takes the money.")

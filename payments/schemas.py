@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from artisans.core.api import TextField
 from artisans.core.openapi import AmountShape, example
 from orders.schemas import ORDER_ID
 from payments.methods import PaymentMethod, Provider
@@ -79,7 +80,7 @@ class WordField(serializers.ChoiceField):
     """Described by its choices, but any word passes: whether it is offered is said with the order in hand."""
 
     def to_internal_value(self, data: Any) -> str:
-        word: str = serializers.CharField(max_length=20).run_validation(data)
+        word: str = TextField(max_length=20).run_validation(data)
         return word
 
 

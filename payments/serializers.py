@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from artisans.core.api import IdField, PlainDecimalField, StrictSerializer, utc
+from artisans.core.api import IdField, PlainDecimalField, StrictSerializer, TextField, utc
 from artisans.core.openapi import example
 from orders.models import Order, StoreRules
 from orders.schemas import ORDER_ID
@@ -25,7 +25,7 @@ class IntentIn(StrictSerializer):
     payment_method = MethodField()
     payment_provider = ProviderField(required=False)
     amount = PlainDecimalField(required=False)
-    currency = serializers.CharField(max_length=3, required=False)
+    currency = TextField(max_length=3, required=False)
     customer_email = serializers.EmailField(required=False)
 
 

@@ -195,6 +195,8 @@ def test_goods_are_filtered(api, bowl, scarf):
 @pytest.mark.parametrize(
     "query",
     [
+        "status=",
+        "artisan=",
         "status=LOST",
         "status=pending",
         "payment_status=x",
@@ -207,6 +209,13 @@ def test_filter_value_that_cannot_be_is_refused(api, shopper, query):
     body = problem(api(shopper).get(f"/orders/?{query}"), 400, "validation_error")
 
     assert [error["pointer"] for error in body["errors"]] == [f"/{query.partition('=')[0]}"]
+
+
+@pytest.mark.parametrize("value", ["AAA", "True", "1", "yes", ""])
+def test_flag_is_true_or_false(api, value):
+    body = problem(api().get(f"/products/?in_stock={value}"), 400, "validation_error")
+
+    assert [error["pointer"] for error in body["errors"]] == ["/in_stock"]
 
 
 @pytest.mark.parametrize("address", LISTS)

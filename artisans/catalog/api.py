@@ -10,7 +10,7 @@ from artisans.catalog.models import Artisan, Product
 from artisans.catalog.schemas import ArtisanShape, ProductShape
 from artisans.catalog.selectors import artisans_open, products_on_sale
 from artisans.core.api import UUID_PATTERN, NewestFirst
-from artisans.core.filters import CreatedFilters, WordFilter
+from artisans.core.filters import CreatedFilters, FlagFilter, IdFilter, WordFilter
 from artisans.core.openapi import described, operation
 from artisans.core.query import StrictQuery
 
@@ -49,9 +49,9 @@ class ArtisanOut(serializers.BaseSerializer[Artisan]):
 
 
 class ProductFilters(CreatedFilters):
-    artisan = filters.UUIDFilter("artisan_id", help_text="Id of the artisan.")
+    artisan = IdFilter("artisan_id", help_text="Id of the artisan.")
     category = WordFilter("category__slug", help_text="Slug of the category.")
-    in_stock = filters.BooleanFilter(method="having_stock", help_text="Whether it can be bought now.")
+    in_stock = FlagFilter(method="having_stock", help_text="Whether it can be bought now.")
 
     def having_stock(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
         return products.filter(stock__gt=0) if value else products.filter(stock=0)

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.dateparse import parse_datetime
 from django_filters import rest_framework as filters
 
-from artisans.core.api import CONTROL
+from artisans.core.api import CONTROL, UUID_PATTERN
 
 MOMENT = re.compile(
     r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
@@ -36,6 +36,30 @@ class WordField(forms.CharField):
         if CONTROL.search(found):
             raise forms.ValidationError("Control characters are not allowed.", "control_character")
         return found
+
+
+class IdField(forms.UUIDField):
+    def to_python(self, value: Any) -> Any:
+        if value and not re.fullmatch(UUID_PATTERN, value):
+            raise forms.ValidationError("Send an id with its hyphens.", "invalid")
+        return super().to_python(value)
+
+
+class FlagField(forms.Field):
+    def to_python(self, value: Any) -> bool | None:
+        if value in self.empty_values:
+            return None
+        if value not in {"true", "false"}:
+            raise forms.ValidationError("Send true or false.", "invalid")
+        return bool(value == "true")
+
+
+class IdFilter(filters.UUIDFilter):
+    field_class = IdField
+
+
+class FlagFilter(filters.BooleanFilter):
+    field_class = FlagField
 
 
 class MomentFilter(filters.IsoDateTimeFilter):
