@@ -58,7 +58,9 @@ class IdFilter(filters.UUIDFilter):
     field_class = IdField
 
 
-class FlagFilter(filters.BooleanFilter):
+class FlagFilter(filters.Filter):
+    """Not a BooleanFilter: its widget reads a word that is neither as nothing."""
+
     field_class = FlagField
 
 
