@@ -12,6 +12,7 @@ from bench.client import JOURNEYS
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
 from bench.report import report
 from bench.servers import Site, shop_and_floor
+from bench.webhooks import run as run_webhooks
 
 LINES = (1, 5, 20)
 USUAL = 5  # lines of the orders that the limits are about
@@ -35,11 +36,22 @@ QUICK = Plan(seconds=2, rounds=1, other_lines=False, longest=150)
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, less exact")
-    plan = QUICK if parser.parse_args().quick else FULL
+    parser.add_argument(
+        "--webhooks",
+        type=int,
+        nargs="?",
+        const=2000,
+        metavar="DELIVERIES",
+        help="only these, 2000 unless told otherwise",
+    )
+    chosen = parser.parse_args()
+    plan = QUICK if chosen.quick else FULL
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(plan.longest)
     started = time.monotonic()
+    if chosen.webhooks:
+        return verdict_of(run_webhooks(chosen.webhooks, tell), started)
+    signal.alarm(plan.longest)
     tell("Starting PostgreSQL, Redis, the shop and the floor …")
     with shop_and_floor() as (shop, floor):
         tell("Warming up …")
@@ -48,7 +60,10 @@ def main() -> int:
         counter = Counter(shop)
         counts = {lines: statements(counter, lines) for lines in LINES}
         loads = measure(shop, floor, plan)
-    misses = report(counts, loads, usual=USUAL)
+    return verdict_of(report(counts, loads, usual=USUAL), started)
+
+
+def verdict_of(misses: int, started: float) -> int:
     verdict = f"{misses} limits are missed." if misses else "Every limit is kept."
     tell(f"\n{verdict} {time.monotonic() - started:.0f} seconds.")
     return int(misses > 0)

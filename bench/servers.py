@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 from scripts.services import Server, free_port, postgres_server, redis, running, temporary_folder
 
@@ -32,16 +33,23 @@ class Site:
 
 
 @contextmanager
-def shop_and_floor() -> Iterator[tuple[Site, Site]]:
+def database_and_queue(*names: str) -> Iterator[tuple[Server, str, Path]]:
+    """A PostgreSQL with databases of these names that count their statements, the URL of a Redis, a folder."""
     preload = ("shared_preload_libraries=pg_stat_statements",)
     with postgres_server(*preload) as database, redis() as queue, temporary_folder("bench") as folder:
-        with psycopg.connect(database.url, autocommit=True) as admin:
-            admin.execute("CREATE DATABASE shop")
-            admin.execute("CREATE DATABASE floor")
-        urls = {name: database.url.removesuffix("postgres") + name for name in ("shop", "floor")}
-        for url in urls.values():
+        for name in names:
+            with psycopg.connect(database.url, autocommit=True) as admin:
+                admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+            url = database.url.removesuffix("postgres") + name
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("CREATE EXTENSION pg_stat_statements")
+        yield database, queue, folder
+
+
+@contextmanager
+def shop_and_floor() -> Iterator[tuple[Site, Site]]:
+    with database_and_queue("shop", "floor") as (database, queue, folder):
+        urls = {name: database.url.removesuffix("postgres") + name for name in ("shop", "floor")}
         with (
             site("artisans.wsgi", "bench.seed", shop_env(urls["shop"], queue), database, folder) as shop,
             site("bench.floor.wsgi", "bench.floor.seed", plain_env(urls["floor"]), database, folder) as floor,

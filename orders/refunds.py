@@ -1,16 +1,24 @@
 """What a refund means for the lines of an order: pieces counted, pieces back on sale. Callers hold the order's lock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F
 
-from artisans.catalog.services import StockLine, stock_restock
+from artisans.catalog.services import StockLine, pieces_restocked, stock_restock
 from artisans.notifications.services import notifications_queue
 from orders.mails import parcel_reduced_mail
 from orders.models import Order, OrderLine
 from orders.selectors import store_rules
 from orders.statuses import ParcelStatus
+
+
+def pieces_to_send(lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
+    """Names and numbers of what goes into a parcel: without what a refund put on sale again."""
+    back = pieces_restocked([line.pk for line in lines])
+    sent = [(line.product_name, line.quantity - back.get(line.pk, 0)) for line in lines]
+    return [{"name": name, "quantity": quantity} for name, quantity in sent if quantity]
 
 
 def lines_count_refund(pieces: Mapping[UUID, int]) -> None:

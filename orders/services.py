@@ -12,14 +12,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Product
-from artisans.catalog.services import (
-    StockGone,
-    StockLine,
-    pieces_restocked,
-    products_lock,
-    stock_return,
-    stock_take,
-)
+from artisans.catalog.services import StockGone, StockLine, products_lock, stock_return, stock_take
 from artisans.core.errors import Conflict
 from artisans.core.state import check_transition
 from artisans.notifications.services import notifications_queue
@@ -27,6 +20,7 @@ from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail, parcel_mail
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition, StoreRules
 from orders.pricing import Quote
+from orders.refunds import pieces_to_send
 from orders.selectors import lines_by_parcel, order_lock, store_rules
 from orders.statuses import (
     ORDER_TRANSITIONS,
@@ -344,12 +338,10 @@ def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) ->
     order_follow_parcels(order, actor=actor)
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
     lines = lines_by_parcel(order)
-    back = pieces_restocked([line.pk for line in lines[parcel.pk]])
-    sent = [(line.product_name, line.quantity - back.get(line.pk, 0)) for line in lines[parcel.pk]]
     about = {
         "number": parcel.number,
         "artisan_name": parcel.artisan.name,
-        "lines": [{"name": name, "quantity": quantity} for name, quantity in sent if quantity],
+        "lines": pieces_to_send(lines[parcel.pk]),
         "carrier": carrier,
         "tracking": tracking,
     }

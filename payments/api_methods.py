@@ -8,8 +8,9 @@ from rest_framework.response import Response
 
 from artisans.accounts.principals import signed_in
 from artisans.core.api import UUID_PATTERN, validated
-from artisans.core.api_views import ApiView, limited
+from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import Missing
+from artisans.core.idempotency import effect_id
 from artisans.core.openapi import operation
 from payments.card_data import CARD_FIELDS, holds_card_data
 from payments.errors import (
@@ -22,6 +23,7 @@ from payments.errors import (
     RawCardData,
     SavingUnderWay,
 )
+from payments.models import PaymentMethodInfo
 from payments.schemas import MethodPageShape, MethodShape, SavingShape
 from payments.serializers import MethodBody, MethodChangeIn, MethodIn, method_out, saving_out
 from payments.services.methods import (
@@ -39,6 +41,11 @@ CHANGE: dict[str, Any] = {
     "responses": MethodShape,
     "problems": (DefaultWanted, RawCardData, Missing),
 }
+
+
+def method_replay(request: Request, reference: str) -> Response:
+    method = PaymentMethodInfo.objects.get(pk=effect_id(reference))
+    return Response(method_out(method_shown(method)), status=201)
 
 
 class MethodViewSet(ApiView, viewsets.ViewSet):
@@ -68,6 +75,7 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         ),
     )
     @limited("methods")
+    @idempotent(replay=method_replay)
     def create(self, request: Request) -> Response:
         """Save a method; sending it is the consent to keep it. One of three ways:
 

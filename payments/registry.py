@@ -1,11 +1,13 @@
 """The providers as this shop has configured them, and the one way to ask them something.
 
 Nobody asks inside a transaction; a provider that does not answer is left alone for half a minute, so that no buyer
-waits for it.
+waits for it. A slow one gets a part of the threads only, so that the shop stays open.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache as once
+from threading import BoundedSemaphore
 from typing import TypeVar
 
 from django.conf import settings
@@ -14,7 +16,14 @@ from django.core.signals import setting_changed
 from django.db import connection
 
 from payments.methods import BY_HAND, SPECS, PaymentMethod, Provider
-from payments.providers.base import CannotVerify, Capability, PaymentProvider, ProviderEvent, Unknown
+from payments.providers.base import (
+    CannotVerify,
+    Capability,
+    PaymentProvider,
+    ProviderEvent,
+    Refused,
+    Unknown,
+)
 from payments.providers.manual_feed import feed_event
 from payments.providers.paypal_config import PayPalConfig
 from payments.providers.paypal_provider import PayPalProvider
@@ -25,6 +34,10 @@ T = TypeVar("T")
 
 OUTAGES_UNTIL_DOWN = 2
 DOWN_SECONDS = 30
+OUTAGES_COUNT_SECONDS = (
+    300  # beyond DOWN_SECONDS: one more silence after the half minute marks it again at once
+)
+QUEUE_SECONDS = 0.3  # for a free place in a short rush, not for a slow provider to hurry
 
 
 class NetworkInTransaction(RuntimeError):
@@ -102,14 +115,38 @@ def ask(name: str, question: Callable[[PaymentProvider], T]) -> T:
         raise Unknown("not_configured", f"{name} has no keys here.", is_outage=True)
     if is_down(name):
         raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
-    try:
-        answer = question(found)
-    except Unknown as unknown:
-        if unknown.is_outage:
-            note_outage(name)
-        raise
+    with place_at(name):
+        try:
+            answer = question(found)
+        except Unknown as unknown:
+            if unknown.is_outage:
+                note_outage(name)
+            raise
+        except Refused:
+            note_answer(name)
+            raise
     note_answer(name)
     return answer
+
+
+@once
+def places_at(name: str) -> BoundedSemaphore:
+    return BoundedSemaphore(settings.PROVIDER_CALLS_AT_ONCE)
+
+
+setting_changed.connect(lambda **_: places_at.cache_clear(), weak=False)
+
+
+@contextmanager
+def place_at(name: str) -> Iterator[None]:
+    """One of the places of this process at a provider. Errors: Unknown when all are taken; nothing was asked then."""
+    places = places_at(name)
+    if not places.acquire(timeout=QUEUE_SECONDS):
+        raise Unknown("crowded", "Too many calls of this process wait for it.")
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
@@ -138,7 +175,7 @@ def is_down(name: str) -> bool:
 
 def note_outage(name: str) -> None:
     key = f"provider:{name}:outages"
-    cache.add(key, 0, DOWN_SECONDS)
+    cache.add(key, 0, OUTAGES_COUNT_SECONDS)
     try:
         seen = cache.incr(key)
     except ValueError:  # it ran out between the two lines

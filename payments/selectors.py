@@ -5,6 +5,7 @@ from django.db.models import F, QuerySet, Sum
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
+from artisans.core.models import only_row
 from orders.models import Order
 from orders.selectors import order_lock, owned_by
 from payments.models import EventState, Payment, PaymentFlag, PaymentRefund, RefundDecision, WebhookEvent
@@ -72,7 +73,7 @@ def object_ids_of(payment: Payment) -> set[str]:
     return {*made, payment.provider_payment_id} - {None}  # type: ignore[return-value]
 
 
-def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, str] | None:
+def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[Payment, str] | None:
     """The payment that one of these provider's ids belongs to, and the object to read for it: that id, or for one of
     a capture the payment's present object ("" when it has none). None when nobody knows the ids (yet)."""
     for object_id in object_ids:
@@ -84,10 +85,10 @@ def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[UUID, s
             captures__provider=provider, captures__provider_capture_id=object_id
         )
         for found in (by_present, by_past):
-            if (pk := found.order_by().values_list("pk", flat=True).first()) is not None:
-                return pk, object_id
-        if (owner := by_capture.order_by().values_list("pk", "provider_payment_id").first()) is not None:
-            return owner[0], owner[1] or ""
+            if (payment := only_row(found)) is not None:
+                return payment, object_id
+        if (payment := only_row(by_capture)) is not None:
+            return payment, payment.provider_payment_id or ""
     return None
 
 

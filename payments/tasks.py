@@ -4,6 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from payments.services import method_events  # noqa: F401  # takes the messages about saved methods
 from payments.services.calls import calls_due
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_expire, orders_due_to_expire

@@ -32,7 +32,6 @@ from payments.forms import CancelForm, FindOrderForm, PaymentForm
 from payments.methods import PaymentMethod, Provider
 from payments.models import Capture, Payment, PaymentRefund, Receipt
 from payments.pages import order_of
-from payments.providers.base import Refused, Unknown
 from payments.selectors import latest_payment
 from payments.services.choosing import payment_choose
 from payments.services.closing import buyer_may_cancel, order_cancel
@@ -203,11 +202,6 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
             chosen = payment_choose(order_id=order.pk, method=method, actor=actor)
         except DomainError as error:
             messages.error(request, error.detail)
-            return redirect("payments:order", token=token)
-        except (Refused, Unknown):  # the open payment of the same method could not be read
-            messages.error(
-                request, "Our payment provider does not answer at the moment. Nothing was charged."
-            )
             return redirect("payments:order", token=token)
         if chosen.payment.payment_provider == Provider.STRIPE and chosen.reached.action is not None:
             return redirect("payments:order_card", token=token)

@@ -46,15 +46,14 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
     payment = open_payment(order)
     if payment is None or payment.payment_provider != Provider.STRIPE or not order.balance_due:
         return redirect("payments:order", token=token)
-    try:
-        reached = payment_reach(payment)
-    except (Refused, Unknown):
-        messages.error(
-            request,
-            "The card form cannot be opened now. Nothing was charged; try again in a minute, or pay another way.",
-        )
-        return redirect("payments:order", token=token)
+    reached = payment_reach(payment)
     if reached.action is None:
+        if reached.payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
+            messages.error(
+                request,
+                "The card form cannot be opened now. Nothing was charged; try again in a minute, "
+                "or pay another way.",
+            )
         return redirect("payments:order", token=token)
     context = {
         "order": order,
@@ -95,7 +94,7 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
     payment = open_payment(order)
     if payment is not None and payment.is_remote:
         try:
-            payment = payment_sync(payment.pk, cause="the buyer came back").payment
+            payment = payment_sync(payment.pk, cause="the buyer came back", has_agreed=True).payment
         except (Refused, Unknown):
             payment_wait(payment.pk, even_without_call=True)
         if payment.status == PaymentStatus.FAILED and payment.payment_provider == Provider.STRIPE:

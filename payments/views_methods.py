@@ -1,5 +1,6 @@
 """The saved cards of the signed-in user. The card itself is typed into the provider's form only."""
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -12,26 +13,36 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from artisans.accounts.principals import signed_in
 from artisans.core.errors import DomainError, Missing
+from artisans.core.limits import count
 from payments.csp import may_load_provider
 from payments.errors import ProviderUnavailable
 from payments.methods import Provider
 from payments.providers.base import ActionKind, Capability
 from payments.registry import can
 from payments.services.methods import method_remove, method_setup_of, method_setup_start
-from payments.services.saved import method_update, methods_of, own_method
+from payments.services.saved import method_shown, method_update, methods_of, own_method
 
 # The networks' own spelling, where capitals alone do not do.
 BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
 
 
-def brand_of(name: str) -> str:
+def brand_of(row: dict[str, Any]) -> str:
+    name: str = row["card_brand"]
     return BRANDS.get(name, name.replace("_", " ").title()) or "Card"
+
+
+def name_of(row: dict[str, Any]) -> str:
+    """What the owner calls it, in a sentence."""
+    if row["card_last_four"]:
+        return f"{brand_of(row)} ending in {row['card_last_four']}"
+    return f"PayPal {row['account_email']}".strip()
 
 
 @login_required
 @require_GET
 def method_list(request: HttpRequest) -> HttpResponse:
-    rows = [row | {"brand": brand_of(row["card_brand"])} for row in methods_of(signed_in(request))]
+    found = methods_of(signed_in(request))
+    rows = [row | {"brand": brand_of(row), "name": name_of(row)} for row in found]
     context = {"rows": rows, "can_add": can(Provider.STRIPE, Capability.SAVE)}
     return render(request, "payments/methods_list.html", context)
 
@@ -40,9 +51,7 @@ def method_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 def method_default(request: HttpRequest, method_id: UUID) -> HttpResponse:
     method = method_update(user=signed_in(request), method_id=method_id, is_default=True)
-    messages.success(
-        request, f"{brand_of(method.card_brand)} ending in {method.card_last_four} is your default now."
-    )
+    messages.success(request, f"{name_of(method_shown(method))} is your default now.")
     return redirect("payments:method_list")
 
 
@@ -51,7 +60,7 @@ def method_default(request: HttpRequest, method_id: UUID) -> HttpResponse:
 def method_delete(request: HttpRequest, method_id: UUID) -> HttpResponse:
     user = signed_in(request)
     method = own_method(user, method_id)
-    name = f"{brand_of(method.card_brand)} ending in {method.card_last_four}"
+    name = name_of(method_shown(method))
     if request.method != "POST":
         return render(request, "payments/methods_remove.html", {"method": method, "name": name})
     try:
@@ -69,8 +78,10 @@ def method_delete(request: HttpRequest, method_id: UUID) -> HttpResponse:
 @require_POST
 def method_add(request: HttpRequest) -> HttpResponse:
     """The button is the consent, told beside it. The provider is asked for a form that belongs to this user."""
+    user = signed_in(request)
+    count("methods_principal", f"user:{user.pk}")  # as the API does
     try:
-        saving = method_setup_start(user=signed_in(request), provider=Provider.STRIPE)
+        saving = method_setup_start(user=user, provider=Provider.STRIPE)
     except ProviderUnavailable as error:
         messages.error(request, error.detail)
         return redirect("payments:method_list")
@@ -113,8 +124,7 @@ def method_return(request: HttpRequest, call_id: UUID) -> HttpResponse:
         )
         return redirect("payments:method_list")
     if saving.method is not None:
-        name = f"{brand_of(saving.method.card_brand)} ending in {saving.method.card_last_four}"
-        messages.success(request, f"{name} was saved. Nothing was charged.")
+        messages.success(request, f"{name_of(method_shown(saving.method))} was saved. Nothing was charged.")
     else:
         messages.info(request, "No card was saved, and nothing was charged.")
     return redirect("payments:method_list")

@@ -35,6 +35,7 @@ def check_invariants() -> None:
     check_stock({order.pk: order for order in orders}, lines, parcels)
     check_payments([payment for group in payments.values() for payment in group])
     check_refunds()
+    check_captures()
     check_history()
 
 
@@ -164,6 +165,19 @@ def check_refunds() -> None:
     for key, quantity in restocked:
         assert lines[key].refund.restock, f"{lines[key].refund}: brought pieces back, but was not to"
         assert quantity <= lines[key].quantity, f"{lines[key].refund}: brought too many pieces back"
+
+
+def check_captures() -> None:
+    """What a provider took for a payment is what the payment received, and each taking was booked by its provider."""
+    taken: defaultdict[UUID, int] = defaultdict(int)
+    for capture in Capture.objects.select_related("payment").order_by():
+        payment = capture.payment
+        assert (capture.provider, capture.currency) == (payment.payment_provider, payment.currency), (
+            f"{payment}: captured by {capture.provider} in {capture.currency}"
+        )
+        taken[payment.pk] += capture.amount_minor
+    for payment in Payment.objects.exclude(payment_provider="manual").order_by():
+        assert payment.received_minor == taken[payment.pk], f"{payment}: captures"
 
 
 def check_history() -> None:

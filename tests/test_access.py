@@ -42,6 +42,10 @@ payments:order_find                  get  /shop/orders/find/                    
 payments:order                       get  /shop/orders/{token}/                    200 200 200 200 200 200
 payments:mailbox                     get  /shop/orders/{token}/mailbox/            405 405 405 405 405 405
 payments:order_pay                   get  /shop/orders/{token}/pay/                302 302 302 302 302 302
+payments:order_card                  get  /shop/orders/{token}/card/               302 302 302 302 302 302
+payments:order_hosted                get  /shop/orders/{token}/hosted/             405 405 405 405 405 405
+payments:order_return                get  /shop/orders/{token}/return/             302 302 302 302 302 302
+payments:order_cancelled_there       get  /shop/orders/{token}/back/               302 302 302 302 302 302
 payments:order_history               get  /shop/account/orders/                    login 200 200 200 200 200
 payments:order_cancel                get  /shop/account/orders/{order}/cancel/     login 200 404 404 404 404
 payments:method_list                 get  /shop/account/cards/                     login 200 200 200 200 200
@@ -92,6 +96,7 @@ api_order-cancel                     get  /orders/{order}/cancel                
 api_method-list                      get  /payments/methods                        401 200 200 200 200 200
 api_method-detail                    put  /payments/methods/{method}               401 400 400 400 400 400
 api_payment-list                     get  /payments                                401 200 200 200 200 200
+api_payment-confirm                  post /payments/confirm                        401 400 400 400 400 400
 api_payment-intents                  post /payments/intents                        401 400 400 400 400 400
 api_payment-detail                   get  /payments/{payment}                      401 200 404 404 404 200
 api_webhook                          post /payments/webhooks/stripe              503 503 503 503 503 503

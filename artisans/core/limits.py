@@ -31,7 +31,6 @@ LIMITS = {
     "login_account": Limit(10, 300),
     "register_network": Limit(10, 3600),
     "guest_checkout": Limit(10, 3600),
-    "save_method": Limit(20, 3600),  # each asks a bank whether a card is good: a way to test stolen ones
     "find_order_network": Limit(20, 3600),
     "find_order_address": Limit(5, 3600),
     "carts_principal": Limit(60, 600),

@@ -85,11 +85,19 @@ class RefundForm(ReasonForm, PiecesForm):
         )
         self.add_lines(lines)
         if shipping:
-            self.fields["shipping"] = checkbox(f"and the shipping, {show(shipping)}")
+            self.fields["shipping"] = checkbox(f"The shipping, too: {show(shipping)}")
         if self.lines:
             self.fields["restock"] = checkbox("The pieces go back on sale")
         self.fields["seen"].initial = payment.refunded_minor + payment.refund_reserved_minor
         names = [self.name_of(line) for line in self.lines]
+        for name in (
+            "amount",
+            *names,
+            "shipping",
+            "restock",
+        ):  # one of them is wanted, so none is "if you like"
+            if name in self.fields:
+                self.fields[name].is_choice = True  # type: ignore[attr-defined]  # for the template
         self.order_fields(["mode", "amount", *names, "shipping", "restock", "preset", "words", "seen"])
 
     def clean(self) -> dict[str, Any]:

@@ -301,7 +301,10 @@ class Unknown(ProviderError):
     """It may have happened or not: no answer, a broken one, 5xx, or asked too often. `retry_after`: seconds to wait.
 
     `is_outage`: the provider does not answer at all, as opposed to answering that it cannot now.
+    `is_stuck`: the same key will have no other answer, however often it is asked, and no money is seen to move.
     """
+
+    is_stuck = False
 
     def __init__(self, code: str, detail: str = "", *, retry_after: int = 0, is_outage: bool = False) -> None:
         super().__init__(code, detail)
@@ -330,6 +333,10 @@ class PaymentProvider(ABC):
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     is_live: bool = False
     payee: str = ""
+
+    def is_own(self, account: str) -> bool:
+        """Whether an account that a message names is the one that our money goes to."""
+        return account == self.payee
 
     @abstractmethod
     def create(self, ask: CreateRequest) -> RemotePayment:

@@ -135,7 +135,7 @@ class RepairedApi(paypalrestsdk.Api):
         token = super().get_token_hash()
         if not isinstance(token["access_token"], str):
             raise TypeError("The token is no text.")
-        seconds = float(token["expires_in"])
+        seconds = int(token["expires_in"])
         self._token = token
         self._renew_at = asked_at + seconds - min(RENEW_AHEAD, seconds / 2)
 

@@ -64,6 +64,10 @@ class PayPalProvider(PaymentProvider):
         self._vault = Vault(self._client)
         self._verifier = WebhookVerifier(config, self._client)
 
+    def is_own(self, account: str) -> bool:
+        """Messages name merchant ids; a payee that is configured as a mail address, or not at all, tells nothing."""
+        return not self.payee or "@" in self.payee or account == self.payee
+
     # ---- payments ------------------------------------------------------------------------------------------
 
     def create(self, ask: CreateRequest) -> RemotePayment:

@@ -46,6 +46,8 @@ class StripeConfig:
 class Stuck(Unknown):
     """The same key will get the same answer as long as Stripe keeps it: only looking helps."""
 
+    is_stuck = True
+
 
 class StripeLink:
     """Calls are tried once: the layer above repeats them, with the same key."""

@@ -17,7 +17,9 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from payments.errors import PaymentBusy
+from payments.methods import Provider
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
+from payments.models.call import MAKES_AN_OBJECT
 from payments.providers.base import (
     Refused,
     RemoteMethod,
@@ -30,11 +32,14 @@ from payments.registry import ask
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)  # longer than a call with its time-outs can last
-KEYS_LIVE = timedelta(hours=23)  # providers forget keys after a day; then repeating could do it twice
-HEAD_START = timedelta(
-    seconds=15
-)  # for the request that wrote the call; refunds are the worker's from the start
+# Three requests with their time-outs; a longer one meets its own key, so no harm.
+LEASE = timedelta(seconds=40)
+# How long a provider keeps a key; after that, repeating could do it twice. Stripe: a day. PayPal: 6 hours for orders.
+KEYS_LIVE = timedelta(hours=23)
+PAYPAL_KEYS_LIVE = timedelta(hours=5)
+# For the request that wrote the call; refunds are the worker's from the start.
+HEAD_START = timedelta(seconds=15)
+UNSEEN = timedelta(minutes=10)  # how long a payment that no buyer can have seen is waited for
 MAX_PAUSE = 600
 
 
@@ -120,13 +125,17 @@ def call_make(
 
 
 def call_postpone(call: ProviderCall, unknown: Unknown) -> None:
-    """Nobody knows how it went; the sweep asks again, more and more seldom."""
-    tries = call.tries + 1
-    pause = max(unknown.retry_after, random.uniform(1, min(MAX_PAUSE, 2 * 2 ** min(tries, 10))))  # noqa: S311  # spread
+    """Nobody knows how it went; the sweep asks again, more and more seldom.
+
+    How long the provider wants to be left alone binds everybody: until then the call counts as taken.
+    """
+    tries, now = call.tries + 1, timezone.now()
+    pause = random.uniform(1, min(MAX_PAUSE, 2 * 2 ** min(tries, 10)))  # noqa: S311  # spread
+    wanted = timedelta(seconds=0 if unknown.is_outage else unknown.retry_after)
     ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
         tries=tries,
-        next_try_at=timezone.now() + timedelta(seconds=pause),
-        lease_until=None,
+        next_try_at=now + timedelta(seconds=unknown.retry_after + pause),
+        lease_until=now + wanted if wanted else None,
         error=str(unknown)[:300],
     )
     logger.warning(
@@ -157,6 +166,12 @@ def calls_due(*, limit: int = 100) -> list[UUID]:
     return list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
 
 
+def is_unseen(call: ProviderCall) -> bool:
+    """Whether what it makes can be paid only after we showed it to the buyer, so that nobody has paid it yet."""
+    return call.operation in MAKES_AN_OBJECT and not call.request.get("method_id")
+
+
 def is_too_old(call: ProviderCall) -> bool:
-    """Whether the provider may have forgotten the key, so that asking again could do it a second time."""
-    return call.created_at < timezone.now() - KEYS_LIVE
+    """Whether to stop asking with its key: the provider may have forgotten it, or no money can hang on it."""
+    lives = PAYPAL_KEYS_LIVE if call.provider == Provider.PAYPAL else KEYS_LIVE
+    return call.created_at < timezone.now() - (UNSEEN if is_unseen(call) else lives)

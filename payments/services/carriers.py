@@ -21,6 +21,7 @@ from payments.providers.base import (
     CreateRequest,
     Item,
     NotThere,
+    PaymentProvider,
     RefundRequest,
     Refused,
     RemotePayment,
@@ -37,6 +38,7 @@ from payments.services.calls import (
     call_make,
     call_postpone,
     is_too_old,
+    is_unseen,
 )
 from payments.services.flags import flag
 from payments.services.payments import payment_move
@@ -80,20 +82,39 @@ def carry_out_confirm(call: ProviderCall) -> Carried:
     )
     return call_make(
         call,
-        lambda provider: provider.confirm(request),
+        lambda provider: confirm_or_look(provider, request),
         book=partial(book_answer, call),
         refuse=partial(refuse_confirm, call),
     )
 
 
+def confirm_or_look(provider: PaymentProvider, request: ConfirmRequest) -> RemotePayment:
+    """A key that only repeats an error is given up: the same object is never paid twice, whichever key confirms it."""
+    try:
+        return provider.confirm(request)
+    except Unknown as unknown:
+        if not unknown.is_stuck:
+            raise
+        raise Refused(unknown.code, unknown.detail, remote=provider.read(request.object_id)) from unknown
+
+
 def carry_out_cancel(call: ProviderCall) -> Carried:
-    object_id = call.request["object_id"]
     return call_make(
         call,
-        lambda provider: provider.cancel(object_id, key=call.key),
+        lambda provider: cancel_or_give_up(provider, call),
         book=partial(book_answer, call),
         refuse=partial(refuse_cancel, call),
     )
+
+
+def cancel_or_give_up(provider: PaymentProvider, call: ProviderCall) -> RemotePayment:
+    """A key that only repeats an error is given up; the next wish to cancel comes with a new one."""
+    try:
+        return provider.cancel(call.request["object_id"], key=call.key)
+    except Unknown as unknown:
+        if not unknown.is_stuck:
+            raise
+        raise Refused(unknown.code, unknown.detail) from unknown
 
 
 def carry_out_refund(call: ProviderCall) -> Carried:
@@ -132,12 +153,12 @@ CARRIERS = {
 def carry_out_late(call: ProviderCall) -> Carried:
     """The provider may have forgotten the key by now: asking again could do it twice, so only reading is left.
 
-    What a lost create made was never shown to a buyer, so nobody can pay it. A refund that is not on the provider's
-    list was not made.
+    What a lost create made was never shown to a buyer, so nobody can pay it, and the buyer may begin anew much sooner.
+    A refund that is not on the provider's list was not made.
     """
     payment = call_payment(call)
-    if call.operation in {Operation.CREATE, Operation.HOSTED} and not call.request.get("method_id"):
-        refuse_create(call, Refused("given_up", "No answer within a day."))
+    if is_unseen(call):
+        refuse_create(call, Refused("given_up", "No answer in time."))
         return Carried()
     if not payment.provider_payment_id:
         call_stuck(call, payment)
@@ -188,13 +209,19 @@ def book_answer(call: ProviderCall, remote: RemotePayment) -> None:
     call_end(call, CallState.DONE, object_id="")
     is_gone = remote.status in {RemoteStatus.CANCELLED, RemoteStatus.EXPIRED}
     if call.operation == Operation.RELEASE and is_gone and payment.status in OPEN:
-        payment.provider_payment_id = None  # the payment goes on with another object
-        payment.save(update_fields=["provider_payment_id", "updated_at"])
+        let_go(call, payment)
         return
     cause = call.request.get("cause") or call.get_operation_display()
     payment_take_over(payment, order, remote, cause=cause, actor_name=call.request.get("actor", "system"))
     if call.operation == Operation.CANCEL and is_gone and payment.status in OPEN:
         payment_move(payment, PaymentStatus.CANCELLED, cause=cause)
+
+
+def let_go(call: ProviderCall, payment: Payment) -> None:
+    """The payment goes on with another object; it has that already when this answer comes after its own repetition."""
+    if payment.provider_payment_id == call.request["object_id"]:
+        payment.provider_payment_id = None
+        payment.save(update_fields=["provider_payment_id", "updated_at"])
 
 
 @transaction.atomic
@@ -244,8 +271,7 @@ def refuse_cancel(call: ProviderCall, refused: Refused) -> None:
     elif payment.status in OPEN and call.operation == Operation.CANCEL:
         payment_move(payment, PaymentStatus.CANCELLED, cause="not known to the provider")
     elif payment.status in OPEN:
-        payment.provider_payment_id = None
-        payment.save(update_fields=["provider_payment_id", "updated_at"])
+        let_go(call, payment)
 
 
 @transaction.atomic

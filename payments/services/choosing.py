@@ -15,10 +15,10 @@ from orders.services import placed_of
 from orders.statuses import OrderStatus
 from payments.errors import AmountMismatch, NothingDue, StillPayable
 from payments.methods import PaymentMethod
-from payments.models import CallState, Payment
+from payments.models import CallState, Operation, Payment
 from payments.selectors import open_payment
 from payments.services.payments import hold_for, intend_create, payment_move, payment_start
-from payments.services.remote import Reached, after_withdrawing, payment_reach
+from payments.services.remote import Reached, after_withdrawing, payment_reach, payment_use
 from payments.statuses import PaymentStatus
 
 
@@ -52,7 +52,16 @@ def payment_choose(
         choose_now, order_id=order_id, method=method, actor=actor, amount=amount, currency=currency
     )
     payment, is_new = after_withdrawing(choose, cause=f"{method.label} instead", actor="buyer")
-    return Chosen(payment_reach(payment), is_new)
+    reached = payment_reach(payment)
+    if (
+        reached.payment.status == PaymentStatus.FAILED
+        and reached.payment.is_remote
+        and reached.action is None
+    ):
+        reached = payment_use(
+            payment.pk, Operation.CREATE
+        )  # what was declined leads nowhere; the next try anew
+    return Chosen(reached, is_new)
 
 
 @transaction.atomic

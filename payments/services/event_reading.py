@@ -84,7 +84,8 @@ def is_claim(told: ProviderEvent) -> bool:
 def has_news(told: ProviderEvent, payment: Payment, object_id: str) -> bool:
     """Whether one of its claims is not what our rows say, so that the provider has to be asked. Reads only.
 
-    A failure always is: the next one has another reason, and the buyer reads it.
+    A failure always is: the next one has another reason, and the buyer reads it. So is word of a capture without its
+    state, such as one that was reversed.
     """
     if told.dispute_id:
         return not is_known_dispute(told, payment)
@@ -92,9 +93,18 @@ def has_news(told: ProviderEvent, payment: Payment, object_id: str) -> bool:
         return not is_known_refund(told, payment)
     if told.refunded is not None and told.refunded.minor != payment.refunded_minor:
         return True
-    if told.capture_id:
-        return not payment.captures.filter(provider_capture_id=told.capture_id).exists()
+    if told.capture_id and told.status == RemoteStatus.SUCCEEDED:
+        return not payment.received_minor or is_missing_capture(told, payment)
+    if told.capture_id and told.status is None:
+        return True
     return told.status is not None and is_new_status(told.status, payment, object_id)
+
+
+def is_missing_capture(told: ProviderEvent, payment: Payment) -> bool:
+    """Whether it tells of money taken that is not booked."""
+    if not told.capture_id or told.status != RemoteStatus.SUCCEEDED:
+        return False
+    return not payment.captures.filter(provider_capture_id=told.capture_id).exists()
 
 
 def is_known_dispute(told: ProviderEvent, payment: Payment) -> bool:

@@ -15,15 +15,15 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.core.errors import Missing
-from artisans.core.limits import count
 from artisans.core.models import only_row
-from payments.declines import decline_words
+from payments.declines import NOT_STARTED, decline_words
 from payments.errors import (
     MethodDeclined,
     MethodGone,
     MethodNotOffered,
     MethodNotUsable,
     NotConfirmable,
+    PaymentDeclined,
     ProviderUnavailable,
     RawCardData,
     SavingUnderWay,
@@ -49,7 +49,7 @@ from payments.services.saved import customer_of, method_drop, method_gone, own_m
 from payments.services.saving import FIRST_LOOK, keep_for
 from payments.statuses import OPEN, PaymentStatus
 
-TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9]*[_-][\w-]{1,115}", re.ASCII)
+TOKEN = re.compile(r"(?=.*[A-Za-z])[\w-]{4,120}", re.ASCII)
 CARD_LIKE = re.compile(r"\d{12}")
 UUID_LENGTH = 36
 LONGEST_PAUSE = timedelta(hours=1)
@@ -73,11 +73,10 @@ def method_save(*, user: User, provider: str, token: str, is_default: bool = Fal
     """Keep the method that a token of the provider names; its bank is asked. While the outcome is unknown, the same
     wish goes on with the same call.
 
-    Errors: MethodNotOffered, RawCardData, MethodNotUsable, MethodDeclined, SavingUnderWay, RateLimited.
+    Errors: MethodNotOffered, RawCardData, MethodNotUsable, MethodDeclined, SavingUnderWay.
     """
     must_save(provider)
     token_check(token)
-    count("save_method", str(user.pk))
     call = under_way(user, provider, token) or save_write(user, provider, token=token, is_default=is_default)
     carried = call_carry_out(call.pk)
     if carried.refused is not None:
@@ -136,10 +135,9 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
     """Begin to save a method; the action tells what the buyer's browser has to do.
 
     What a lost answer made was never shown to anybody, so it is given up and the buyer begins again.
-    Errors: MethodNotOffered, ProviderUnavailable, RateLimited.
+    Errors: MethodNotOffered, ProviderUnavailable.
     """
     must_save(provider)
-    count("save_method", str(user.pk))
     knew_customer = customer_of(user.pk, provider)
     call = save_write(user, provider, is_default=is_default)
     carried = call_carry_out(call.pk)
@@ -260,6 +258,8 @@ def payment_pay(payment_id: UUID, *, user: User | None, wish: str = "") -> Reach
     if not wish:
         return payment_look(payment)
     method = saved_method(user, payment.payment_provider, wish)
+    if method is not None and method.provider == Provider.PAYPAL:
+        return payment_by_account(payment, method)
     if method is not None:
         payment_for_customer(payment, method)
     reached = payment_confirm(payment_id, method_id=method.provider_method_id if method else wish)
@@ -288,6 +288,27 @@ def payment_for_customer(payment: Payment, method: PaymentMethodInfo) -> None:
     )
     if not made.exists():
         payment_use(payment.pk, Operation.CREATE, request={"customer_id": customer_id})
+
+
+def payment_by_account(payment: Payment, method: PaymentMethodInfo) -> Reached:
+    """PayPal takes a saved account when the object is made, without asking its owner again.
+
+    Errors: PaymentBusy, PaymentUnderWay, PaymentDeclined, ProviderUnavailable, MethodGone.
+    """
+    request: dict[str, object] = {
+        "customer_id": customer_of(method.user_id, method.provider),
+        "method_id": method.provider_method_id,
+    }
+    reached = payment_use(payment.pk, Operation.CREATE, request=request)
+    if reached.refused is None:
+        is_waiting = reached.action is None and reached.payment.status == PaymentStatus.PENDING
+        return payment_look(reached.payment) if is_waiting else reached  # it may want our capture
+    decline = reached.refused.decline
+    if decline in {None, DeclineGroup.OTHER_CARD} and is_gone(method):
+        method_gone(method.pk)
+        raise MethodGone
+    words = reached.payment.failure_reason or NOT_STARTED
+    raise PaymentDeclined(words, payment_id=str(payment.pk), group=decline.value if decline else "")
 
 
 def is_gone(method: PaymentMethodInfo) -> bool:

@@ -22,7 +22,7 @@ from orders.models import Order, StoreRules
 from orders.selectors import order_lock
 from orders.services import Placed, order_apply_settlement, order_hold, order_release
 from orders.statuses import OrderStatus
-from payments.errors import MethodNotOffered, NothingDue
+from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
 from payments.models import Operation, Payment, PaymentTransition, ProviderCustomer
 from payments.providers.manual_provider import Account, Instructions, instructions
@@ -110,12 +110,14 @@ def payment_start(
 
     The clock of the order follows the method, unless the order was placed with it (`is_held`); cash on delivery
     confirms it at once.
-    Errors: MethodNotOffered, NothingDue.
+    Errors: MethodNotOffered, NothingDue, ProviderUnavailable.
     """
     order = placed.order
     due = order.balance_due
     if not due:
         raise NothingDue
+    if is_down(SPECS[method].provider):
+        raise ProviderUnavailable(SPECS[method].provider.label)
     known = order.user_id is not None or order.mailbox_confirmed_at is not None
     if reason := why_not(method, total=order.total, is_known_buyer=known, store=store):
         raise MethodNotOffered(reason)

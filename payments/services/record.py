@@ -62,7 +62,7 @@ def payment_take_over(
     before = order.status
     fresh = [made for capture in remote.captures if (made := capture_book(payment, capture, actor_name))]
     follow_status(payment, remote, cause=cause, actor_name=actor_name)
-    if fresh:
+    if fresh and (remote.refunds or remote.disputes):  # it was completed before money went back
         payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
     moved = refunds_take_over(payment, order, remote.refunds)
     for dispute in remote.disputes:
@@ -119,14 +119,17 @@ def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_
     """Move an open payment along with the object that can be paid now; money speaks for itself (the sums)."""
     if payment.status not in OPEN or remote.object_id != payment.provider_payment_id:
         return
+    to = FOLLOWED.get(remote.status)
     if remote.status == RemoteStatus.EXPIRED:
         payment.provider_payment_id = None
-    to = FOLLOWED.get(remote.status)
+        to = PaymentStatus.PENDING if payment.status == PaymentStatus.PROCESSING else None
     if to is None:
         return
     payment.failure_reason, payment.failure_code = "", ""
     if to == PaymentStatus.FAILED:
         payment.failure_reason, payment.failure_code = decline_words(remote.decline), remote.decline_code[:80]
+        if remote.action is None:  # this object is at its end; the next try gets another one
+            payment.provider_payment_id = None
     if to != payment.status:
         payment_move(payment, to, cause=cause, actor_name=actor_name)
 

@@ -170,7 +170,7 @@ def refund_of(payment: Payment, remote: base.RemoteRefund) -> PaymentRefund | No
 
 
 def refund_from_outside(payment: Payment, order: Order, remote: base.RemoteRefund) -> bool:
-    """A person refunded at the provider: the money is booked, the meaning for the order waits for staff."""
+    """A person refunded at the provider: the money is booked, the meaning for a living order waits for staff."""
     status = FOLLOWED[remote.status]
     if status == R.FAILED:
         return False
@@ -180,7 +180,7 @@ def refund_from_outside(payment: Payment, order: Order, remote: base.RemoteRefun
     refund = PaymentRefund.objects.create(
         payment=payment,
         origin=RefundOrigin.PROVIDER,
-        decision=RefundDecision.PENDING,
+        decision=PENDING if order.is_alive else RefundDecision.NOT_NEEDED,
         currency=remote.amount.currency,
         amount_minor=remote.amount.minor,
         reason=(remote.reason or "refunded at the provider")[:300],

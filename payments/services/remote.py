@@ -4,8 +4,10 @@ The provider is asked first, then its answer is booked (record.py). Only a defin
 begin or stock go; "paid already" settles; as long as nobody knows, everything is kept as it is.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -34,16 +36,15 @@ from payments.providers.base import (
     RemoteStatus,
     Unknown,
 )
-from payments.registry import ask, can
+from payments.registry import ask, can, is_down
 from payments.selectors import payment_lock
-from payments.services.calls import (
-    Carried,
-    call_write,
-)
+from payments.services.calls import Carried, call_end, call_write, is_unseen
 from payments.services.carriers import call_carry_out
 from payments.services.payments import hold_for, payment_move
 from payments.services.record import payment_record, plan_check
 from payments.statuses import OPEN, PaymentStatus
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 WITHDRAWALS = 3  # somebody else may begin another payment between our two steps, but not for ever
@@ -68,13 +69,17 @@ def fresh(payment_id: UUID) -> Payment:
 def payment_reach(payment: Payment, *, method: PaymentMethodInfo | None = None) -> Reached:
     """Let the provider make what the buyer can pay, right after the payment was written and committed.
 
-    Never raises for the provider's sake: unknown is PROCESSING, refused is FAILED.
+    Never raises for the provider's sake: unknown is PROCESSING, refused is FAILED. Made earlier, it is read again;
+    without an answer it is as it was, and there is no action.
     """
     if not payment.is_remote:
         return Reached(payment)
     call = payment.calls.filter(state=CallState.OPEN, refund=None).first()
     if call is None:
-        return payment_sync(payment.pk, cause="asked again")
+        try:
+            return payment_sync(payment.pk, cause="asked again")
+        except (Refused, Unknown):
+            return Reached(fresh(payment.pk))
     carried = call_carry_out(call.pk)
     if carried.answer is None and carried.refused is None:
         payment_wait(payment.pk)
@@ -101,10 +106,11 @@ def payment_wait(payment_id: UUID, *, even_without_call: bool = False) -> None:
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
 
 
-def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reached:
+def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agreed: bool = False) -> Reached:
     """Ask the provider how a payment stands and apply the truth; finish what is ours to do.
 
-    `object_id`: an earlier object of the payment, when the question is about that one.
+    `object_id`: an earlier object of the payment, when the question is about that one. `has_agreed`: the buyer agreed
+    just now; a payment that was declined is captured again then only.
     Errors: Refused, Unknown from the provider when it cannot be read; nothing has changed then.
     """
     payment = fresh(payment_id)
@@ -124,7 +130,8 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "") -> Reache
         return finish(Reached(object_forgotten(payment_id, asked)))
     payment_record(payment_id=payment_id, remote=remote, cause=cause)
     payment = fresh(payment_id)
-    if remote.status == RemoteStatus.APPROVED and payment.status in OPEN and payment.order.balance_due:
+    is_agreed = has_agreed or payment.status != PaymentStatus.FAILED
+    if remote.status == RemoteStatus.APPROVED and is_agreed and payment.status in OPEN:
         return finish(payment_capture(payment))
     action = (
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
@@ -140,6 +147,8 @@ def object_forgotten(payment_id: UUID, object_id: str) -> Payment:
         payment.provider_payment_id = None
         plan_check(payment)
         payment.save(update_fields=["provider_payment_id", "checks", "next_check_at", "updated_at"])
+        if payment.status == PaymentStatus.PROCESSING:
+            payment_move(payment, PaymentStatus.PENDING, cause="not known to the provider")
     return payment
 
 
@@ -180,13 +189,15 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
     """Pay with a method that the provider knows (its token, or a saved one). Asked again after success: no effect.
 
     A refusal that is no decline (a method that the provider does not know) comes back as `refused`.
-    Errors: NotConfirmable, PaymentBusy, PaymentDeclined with the words for the buyer.
+    Errors: NotConfirmable, PaymentBusy, ProviderUnavailable, PaymentDeclined with the words for the buyer.
     """
     payment = fresh(payment_id)
     if payment.status not in OPEN:
         return Reached(payment)
     if not payment.is_remote or not can(payment.payment_provider, Capability.CONFIRM):
         raise NotConfirmable("This payment is not confirmed by a call; follow its next_action.")
+    if is_down(payment.payment_provider):
+        raise ProviderUnavailable(payment.get_payment_provider_display())
     with transaction.atomic():
         locked, order = payment_lock(payment_id)
         if locked.status not in OPEN:
@@ -256,10 +267,18 @@ def payment_withdraw(
 
 @transaction.atomic
 def intend_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall | None:
-    """The call that takes it back; None when there is nothing to take back, or another call comes first."""
+    """The call that takes it back; None when there is nothing to take back, or another call comes first.
+
+    What is being made and was not shown to anybody is not waited for: its answer, if one comes, finds no call.
+    """
     payment, order = payment_lock(payment_id)
-    if payment.status not in OPEN or payment.calls.filter(state=CallState.OPEN, refund=None).exists():
+    if payment.status not in OPEN:
         return None
+    under_way = payment.calls.filter(state=CallState.OPEN, refund=None).first()
+    if under_way is not None and not is_unseen(under_way):
+        return None
+    if under_way is not None:
+        call_end(under_way, CallState.REFUSED, error=f"Not waited for: {cause}")
     if not payment.provider_payment_id:
         payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor_name=actor)
         return None
@@ -300,11 +319,25 @@ def payments_due() -> list[UUID]:
 
 
 def payment_check(payment_id: UUID) -> None:
-    """The sweep's question; a provider that cannot answer is asked again later."""
+    """The sweep's question; a provider that cannot answer is asked again later, as everything that brings no news."""
+    wait = 0
     try:
         payment_sync(payment_id, cause="checked by the shop")
-    except (Refused, Unknown):
-        with transaction.atomic():
-            payment, _ = payment_lock(payment_id)
-            plan_check(payment)
-            payment.save(update_fields=["checks", "next_check_at", "updated_at"])
+    except Unknown as unknown:
+        wait = unknown.retry_after
+    except Refused as refused:
+        logger.warning("payment_unreadable", extra={"payment": str(payment_id), "why": refused.code})
+    finally:
+        check_again_later(payment_id, wait=wait)
+
+
+@transaction.atomic
+def check_again_later(payment_id: UUID, *, wait: int) -> None:
+    """Whatever happened, the payment leaves the head of the queue. `wait`: seconds that the provider asked for."""
+    payment, _ = payment_lock(payment_id)
+    if payment.next_check_at is None or payment.next_check_at > timezone.now():
+        return
+    plan_check(payment)
+    if payment.next_check_at is not None:
+        payment.next_check_at += timedelta(seconds=wait)
+    payment.save(update_fields=["checks", "next_check_at", "updated_at"])

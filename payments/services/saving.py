@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.core.idempotency import effect_record
 from payments.models import CallState, ProviderCall, ProviderCustomer
 from payments.providers.base import (
     PaymentProvider,
@@ -96,7 +97,8 @@ def book_method(call: ProviderCall, remote: RemoteMethod) -> None:
 def book_setup(call: ProviderCall, setup: RemoteSetup) -> None:
     """From now on the provider's id of the saving leads to its user."""
     if call_end(call, CallState.DONE, object_id=setup.setup_id):
-        customer_keep(owner_of(call).pk, call.provider, setup.customer_id)
+        if setup.customer_id:
+            customer_keep(owner_of(call).pk, call.provider, setup.customer_id)
         ProviderCall.objects.filter(pk=call.pk).update(next_try_at=timezone.now() + FIRST_LOOK)
 
 
@@ -111,6 +113,8 @@ def keep_for(call: ProviderCall, remote: RemoteMethod) -> None:
     )
     call.state = CallState.DONE if call.method else CallState.REFUSED
     call.save(update_fields=["method", "state", "updated_at"])
+    if call.method is not None:
+        effect_record(f"method:{call.method.pk}")
 
 
 @transaction.atomic

@@ -18,15 +18,23 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
+from artisans.core.models import only_row
 from artisans.core.queue import run_after_commit
 from artisans.core.scrub import scrub
 from payments.errors import AlreadyRecorded, NoPermission, PaymentBusy
 from payments.methods import Provider
 from payments.models import EventState, FlagKind, Payment, WebhookEvent
-from payments.providers.base import ProviderError, ProviderEvent, Unknown
+from payments.providers.base import PaymentProvider, ProviderError, ProviderEvent, RemoteStatus, Unknown
 from payments.registry import provider
 from payments.selectors import payment_of_object
-from payments.services.event_reading import Outcome, content_of, has_news, is_claim, told_of
+from payments.services.event_reading import (
+    Outcome,
+    content_of,
+    has_news,
+    is_claim,
+    is_missing_capture,
+    told_of,
+)
 from payments.services.feed import feed_outcome
 from payments.services.flags import flag
 from payments.services.remote import payment_sync
@@ -38,7 +46,7 @@ GIVE_UP_AFTER = timedelta(days=3)
 LONGEST_PAUSE = 3600
 WAITS = (EventState.RECEIVED, EventState.WAITING)
 
-# Who takes messages about saved ways to pay, by provider; services/methods.py enters its own.
+# Who takes messages about saved ways to pay, by provider; services/method_events.py enters itself.
 SetupHandler = Callable[[WebhookEvent, ProviderEvent], Outcome]
 setup_handlers: dict[str, SetupHandler] = {}
 
@@ -91,9 +99,17 @@ def webhooks_due(*, limit: int = 500) -> list[UUID]:
 
 def webhook_process(event_id: UUID) -> None:
     """Work at a message that is due, if nobody else is at it. Never raises for what the message leads to."""
-    event = event_claim(event_id)
+    event = event_due(event_id)
     if event is None:
         return
+    if known := glance(event):
+        write(event, known, tries=event.tries + 1, ended_at=timezone.now())
+    elif event_claim(event):
+        work_at(event)
+
+
+def work_at(event: WebhookEvent) -> None:
+    """For the worker that has claimed it."""
     if event.lease_until is not None and is_old(event):
         postpone(event, Outcome(EventState.RECEIVED, "Its workers died with it, again and again."))
         return
@@ -110,25 +126,26 @@ def webhook_process(event_id: UUID) -> None:
         if outcome.state in WAITS:
             postpone(event, outcome)
         else:
-            write(event, outcome, next_try_at=event.next_try_at, ended_at=timezone.now())
+            write(event, outcome, ended_at=timezone.now())
 
 
-def event_claim(event_id: UUID) -> WebhookEvent | None:
-    """Take a message that is due; `lease_until` on it is then the lease of a worker that died with it, if one did.
-
-    Whoever dies with it leaves it to the sweep, later and later.
-    """
-    event, now = WebhookEvent.objects.filter(pk=event_id).order_by().first(), timezone.now()
+def event_due(event_id: UUID) -> WebhookEvent | None:
+    event, now = only_row(WebhookEvent.objects.filter(pk=event_id)), timezone.now()
     if event is None or event.state not in WAITS or event.next_try_at > now:
         return None
-    if event.lease_until is not None and event.lease_until > now:
-        return None
-    tries = event.tries + 1
-    untouched = WebhookEvent.objects.filter(pk=event_id, tries=event.tries, state=event.state)
+    return None if event.lease_until is not None and event.lease_until > now else event
+
+
+def event_claim(event: WebhookEvent) -> bool:
+    """Take a message that is due, unless somebody was faster. Whoever dies with it leaves it to the sweep, later and
+    later; `lease_until` on it stays the lease of the one before, if there was one.
+    """
+    tries, now = event.tries + 1, timezone.now()
+    untouched = WebhookEvent.objects.filter(pk=event.pk, tries=event.tries, state=event.state)
     if not untouched.update(tries=tries, lease_until=now + LEASE, next_try_at=now + back_off(tries)):
-        return None
+        return False
     event.tries = tries
-    return event
+    return True
 
 
 def is_old(event: WebhookEvent) -> bool:
@@ -141,19 +158,27 @@ def postpone(event: WebhookEvent, outcome: Outcome, *, at_least: int = 0) -> Non
     if is_old(event):
         logger.error("webhook_dead", extra={"event": str(event.pk), "kind": event.kind})
         outcome = Outcome(EventState.DEAD, f"Given up after three days. {outcome.note}", outcome.payment_id)
-        write(event, outcome, next_try_at=now, ended_at=now)
+        write(event, outcome, ended_at=now)
         return
     pause = max(timedelta(seconds=at_least), back_off(event.tries))
     write(event, outcome, next_try_at=now + pause, ended_at=event.processed_at)
 
 
-def write(event: WebhookEvent, outcome: Outcome, *, next_try_at: datetime, ended_at: datetime | None) -> None:
+def write(
+    event: WebhookEvent,
+    outcome: Outcome,
+    *,
+    ended_at: datetime | None,
+    next_try_at: datetime | None = None,
+    tries: int | None = None,
+) -> None:
     """How a try ended, unless the lease ran out and another worker took over."""
     WebhookEvent.objects.filter(pk=event.pk, tries=event.tries, state=event.state).update(
         state=outcome.state,
         note=scrub(outcome.note)[:300],
         payment_id=outcome.payment_id or event.payment_id,
-        next_try_at=next_try_at,
+        tries=tries or event.tries,
+        next_try_at=next_try_at or event.next_try_at,
         lease_until=None,
         processed_at=ended_at,
     )
@@ -167,39 +192,64 @@ def back_off(tries: int) -> timedelta:
 # ---- what it leads to ------------------------------------------------------------------------------------------------
 
 
+def glance(event: WebhookEvent) -> Outcome | None:
+    """What a message leads to that needs no work, since all of it is known. Reads only, so that no lease is needed.
+
+    None: it has to be worked at. So has one that a person replays, who wants to know for certain.
+    """
+    configured = provider(event.provider)
+    if configured is None or event.processed_at is not None:
+        return None
+    try:
+        told = told_of(event)
+    except (KeyError, ValueError):
+        return None
+    if told.setup_id or told.method_id or foreign_to(configured, told):
+        return None
+    found = payment_of_object(event.provider, told.object_ids)
+    if found is None or (told.amount is not None and told.amount != found[0].amount):
+        return None
+    payment, object_id = found
+    return (
+        None
+        if has_news(told, payment, object_id)
+        else Outcome(EventState.IGNORED, "Nothing new.", payment.pk)
+    )
+
+
 def outcome_of(event: WebhookEvent) -> Outcome:
     """Errors: those of the provider when it cannot be read; nothing has changed then."""
     told = told_of(event)
     if event.provider == Provider.MANUAL:
         return feed_outcome(told)
-    if foreign := foreign_to(event.provider, told):
+    configured = provider(event.provider)
+    if configured is None:
+        raise Unknown("not_configured", f"{event.provider} has no keys here.")
+    if foreign := foreign_to(configured, told):
         return refuse_foreign(event, told, foreign)
     if told.setup_id or told.method_id:
         return setup_event(event, told)
     found = payment_of_object(event.provider, told.object_ids)
     if found is None:
         return not_ours_yet(told)
-    payment_id, object_id = found
-    payment = Payment.objects.get(pk=payment_id)
+    payment, object_id = found
     if told.amount is not None and told.amount != payment.amount:
         detail = f"{event.kind} is over {told.amount}, the payment over {payment.amount}."
         return distrust(event, payment, detail)
-    is_replay = event.processed_at is not None  # a person wants to know for certain
-    if not is_replay and not has_news(told, payment, object_id):
-        return Outcome(EventState.IGNORED, "Nothing new.", payment_id)
-    reached = payment_sync(payment_id, cause=event.kind, object_id=object_id)
+    has_agreed = told.status == RemoteStatus.APPROVED
+    reached = payment_sync(payment.pk, cause=event.kind, object_id=object_id, has_agreed=has_agreed)
+    if is_missing_capture(told, payment):
+        note = "The provider does not show the money that it told of."
+        return Outcome(EventState.RECEIVED, note, payment.pk)
     status = reached.payment.get_status_display().lower()
-    return Outcome(EventState.DONE, f"The provider was asked; the payment is {status}.", payment_id)
+    return Outcome(EventState.DONE, f"The provider was asked; the payment is {status}.", payment.pk)
 
 
-def foreign_to(name: str, told: ProviderEvent) -> str:
-    """Which other mode or account of the provider it comes from; "" from ours. Errors: Unknown without keys."""
-    configured = provider(name)
-    if configured is None:
-        raise Unknown("not_configured", f"{name} has no keys here.")
+def foreign_to(configured: PaymentProvider, told: ProviderEvent) -> str:
+    """Which other mode or account of the provider it comes from; "" from ours."""
     if told.is_live != configured.is_live:
         return f"It belongs to the provider's {'live' if told.is_live else 'test'} mode."
-    if told.account and told.account != configured.payee:
+    if told.account and not configured.is_own(told.account):
         return f"It belongs to another account ({told.account[:60]})."
     return ""
 
@@ -209,7 +259,7 @@ def refuse_foreign(event: WebhookEvent, told: ProviderEvent, detail: str) -> Out
     found = payment_of_object(event.provider, told.object_ids)
     if found is None:
         return Outcome(EventState.IGNORED, detail)
-    return distrust(event, Payment.objects.get(pk=found[0]), detail)
+    return distrust(event, found[0], detail)
 
 
 def distrust(event: WebhookEvent, payment: Payment, detail: str) -> Outcome:

@@ -33,8 +33,8 @@ def money_back(
     return RefundRequest(key, of.object_id, of.captures[0].capture_id, refund_id, "R-1", amount)
 
 
-def saving(key: str = "save-1", customer_id: str = "") -> SaveRequest:
-    return SaveRequest(key, "user-1", customer_id, BACK, AWAY)
+def saving(key: str = "save-1", customer_id: str = "", *, user: str = "user-1") -> SaveRequest:
+    return SaveRequest(key, user, customer_id, BACK, AWAY)
 
 
 def lately() -> tuple[datetime, datetime]:

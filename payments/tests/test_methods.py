@@ -9,7 +9,6 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import Missing
-from artisans.core.limits import RateLimited
 from payments.errors import (
     DefaultWanted,
     MethodDeclined,
@@ -21,7 +20,15 @@ from payments.errors import (
     SavingUnderWay,
 )
 from payments.methods import PaymentMethod
-from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
+from payments.models import (
+    CallState,
+    EventState,
+    Operation,
+    PaymentMethodInfo,
+    ProviderCall,
+    ProviderCustomer,
+    WebhookEvent,
+)
 from payments.providers.base import ActionKind, RemoteMethod
 from payments.services import saved
 from payments.services.calls import call_write
@@ -33,6 +40,7 @@ from payments.services.methods import (
     method_setup_start,
 )
 from payments.services.saved import method_keep, method_update, methods_of
+from payments.services.webhooks import webhook_process
 from payments.tasks import sweep_task
 from payments.tests.factories import start
 from sandbox.tests.client import client
@@ -131,15 +139,6 @@ def test_nothing_is_saved_where_the_provider_has_no_keys(save, settings):
         save()
 
 
-def test_cards_cannot_be_tried_out_by_saving_them(save, shopper):
-    for _ in range(20):
-        with pytest.raises(MethodDeclined):
-            save("pm_card_visa_chargeDeclined")
-
-    with pytest.raises(RateLimited):
-        save()
-
-
 @pytest.mark.parametrize("action", ["drop_before", "drop_after", "truncate", "html", "unavailable"])
 def test_saving_of_unknown_outcome_is_finished_by_the_sweep_once(
     save, shopper, stripe, done, time_machine, action
@@ -210,21 +209,26 @@ def setup(shopper):
     return method_setup_start(user=shopper, provider="stripe")
 
 
-def finish_by_return(setup, user):
-    method_setup_of(user=user, call_id=setup.id)
+@pytest.fixture
+def finish(setup, shopper, stripe, deliver):
+    """The ways in which the shop learns how a saving ended."""
+
+    def by_return() -> None:
+        method_setup_of(user=shopper, call_id=setup.id)
+
+    def by_webhook() -> None:
+        events = stripe.events("setup_intent.succeeded")
+        assert deliver(*events) == [200]
+        webhook_process(WebhookEvent.objects.get().pk)
+
+    def by_sweep() -> None:
+        ProviderCall.objects.filter(pk=setup.id).update(next_try_at=timezone.now())
+        sweep_task()
+
+    return {"return": by_return, "webhook": by_webhook, "sweep": by_sweep}
 
 
-def finish_by_webhook(setup, user):
-    """What the inbox calls with the id of the message."""
-    method_setup_finish(setup.setup_id)
-
-
-def finish_by_sweep(setup, user):
-    ProviderCall.objects.filter(pk=setup.id).update(next_try_at=timezone.now())
-    sweep_task()
-
-
-WAYS = [finish_by_return, finish_by_webhook, finish_by_sweep]
+WAYS = ["return", "webhook", "sweep"]
 
 
 def test_setup_tells_the_browser_what_to_do_and_nothing_is_saved_yet(setup, shopper):
@@ -240,11 +244,11 @@ def test_setup_tells_the_browser_what_to_do_and_nothing_is_saved_yet(setup, shop
 
 @pytest.mark.parametrize("first", WAYS)
 @pytest.mark.parametrize("second", WAYS)
-def test_setup_is_finished_once_whoever_comes_first(setup, shopper, stripe, done, first, second):
+def test_setup_is_finished_once_whoever_comes_first(setup, shopper, stripe, done, finish, first, second):
     stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_visa")
 
-    first(setup, shopper)
-    second(setup, shopper)
+    finish[first]()
+    finish[second]()
 
     method = PaymentMethodInfo.objects.get()
     call = ProviderCall.objects.get()
@@ -254,12 +258,12 @@ def test_setup_is_finished_once_whoever_comes_first(setup, shopper, stripe, done
 
 
 @pytest.mark.parametrize("tell", WAYS)
-def test_removed_card_does_not_come_back_with_a_late_message(setup, shopper, stripe, tell):
+def test_removed_card_does_not_come_back_with_a_late_message(setup, shopper, stripe, finish, tell):
     stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_visa")
     method = method_setup_finish(setup.setup_id).method
     method_remove(user=shopper, method_id=method.pk)
 
-    tell(setup, shopper)
+    finish[tell]()
 
     assert rows(shopper) == []
 
@@ -391,6 +395,33 @@ def test_card_detached_in_the_dashboard_is_removed_without_complaint(save, shopp
     method_remove(user=shopper, method_id=method.pk)
 
     assert ProviderCall.objects.get(operation=Operation.DETACH).state == CallState.DONE
+
+
+def test_card_detached_in_the_dashboard_is_removed_by_the_message(save, shopper, stripe, deliver):
+    method, other = save(), save("pm_card_amex")
+    client(stripe.url).v1.payment_methods.detach(method.provider_method_id)
+    stripe.fault("drop_before", path="/v1/customers/*/payment_methods")
+
+    deliver(*stripe.events("payment_method.detached"))
+    event = WebhookEvent.objects.get()
+    webhook_process(event.pk)
+    assert [m.is_default for m in PaymentMethodInfo.objects.filter(is_active=True)] == [True, False]
+    WebhookEvent.objects.update(next_try_at=timezone.now())
+    webhook_process(event.pk)
+
+    assert PaymentMethodInfo.objects.get(is_active=True, is_default=True) == other
+    event.refresh_from_db()
+    assert event.state == EventState.DONE
+
+
+def test_untrue_message_removes_no_card(save, stripe, deliver):
+    method = save()
+    stripe.post("stripe/event", type="payment_method.detached", id=method.provider_method_id)
+
+    deliver(*stripe.events("payment_method.detached"))
+    webhook_process(WebhookEvent.objects.get().pk)
+
+    assert PaymentMethodInfo.objects.get(is_active=True) == method
 
 
 def test_card_of_a_payment_under_way_is_not_removed(save, shopper):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from payments import api_methods
 from payments.models import PaymentMethodInfo, ProviderCall
 from tests.problems import problem
 
@@ -187,6 +188,38 @@ def test_unknown_outcome_is_told_and_the_same_request_goes_on(client, stripe):
     assert answer.json()["retryable"] is True
 
     assert client.post(PATH, TOKEN).status_code == 201
+    assert len(stripe.journal("payment_method.attached")) == 1
+
+
+def test_cards_cannot_be_tried_out_by_saving_them(client, browser, shopper):
+    declined = TOKEN | {"provider_method_id": "pm_card_visa_chargeDeclined"}
+    for _ in range(10):
+        problem(client.post(PATH, declined), 402, "method_declined")
+
+    problem(client.post(PATH, TOKEN), 429, "rate_limited")
+    assert browser(shopper).post("/shop/account/cards/add/").status_code == 429
+
+
+def test_key_sent_again_saves_nothing_twice(client, stripe):
+    key = {"HTTP_IDEMPOTENCY_KEY": "save-1"}
+
+    answers = [client.post(PATH, TOKEN, **key) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert len(stripe.journal("payment_method.attached")) == 1
+
+
+def test_crash_after_saving_is_answered_from_what_was_saved(client, stripe, monkeypatch, time_machine):
+    key = {"HTTP_IDEMPOTENCY_KEY": "save-2"}
+    with monkeypatch.context() as crash:
+        crash.setattr(api_methods, "method_out", lambda row: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            client.post(PATH, TOKEN, **key)
+
+    answer = client.post(PATH, TOKEN, **key)
+
+    assert (answer.status_code, answer.json()["card_last_four"]) == (201, "4242")
     assert len(stripe.journal("payment_method.attached")) == 1
 
 

@@ -5,9 +5,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from payments.models import PaymentMethodInfo, ProviderCall
+from payments.providers.base import RemoteMethod
 from payments.services.methods import method_save
+from payments.services.saved import method_keep
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -40,6 +43,15 @@ def test_list_tells_brand_digits_expiry_and_default(shop, card):
 
     assert "American Express •••• ending in 0005 Expires 12/2034 Default" in text
     assert "Visa •••• ending in 5556 Expired 12/2025 Expired Make default" in text
+
+
+def test_paypal_account_is_told_by_its_address(shop, shopper):
+    remote = RemoteMethod("8kk8451t", "customer_1", "paypal", email="sam@example.test")
+    kept = method_keep(user_id=shopper.pk, provider="paypal", remote=remote, consented_at=timezone.now())
+
+    assert "PayPal sam@example.test" in page(shop.get(LIST)).text
+    asked = page(shop.get(reverse("payments:method_delete", args=[kept.pk])))
+    assert "Remove PayPal sam@example.test?" in asked.text
 
 
 def test_list_without_cards_says_that_none_is_needed(shop):

@@ -70,9 +70,31 @@ def test_declined_wallet_leads_back_to_paypal_with_the_reason(waiting, paypal):
     assert waiting.failure_reason
     assert paypal.cents("capture.completed") == []
 
+    for _ in range(5):  # pages and sweeps that look again do not try the declined wallet again
+        sync(waiting)
+    assert len(waiting.calls.filter(operation="confirm")) == 1
+
+    again = payment_choose(order_id=waiting.order_id, method=PAYPAL, actor=None)
+    assert (again.payment.pk, again.reached.action.kind) == (waiting.pk, ActionKind.REDIRECT)
     paypal.approve(waiting, "pays")
+    payment_sync(waiting.pk, cause="came back", has_agreed=True)
+    assert (reread(waiting).status, waiting.failure_reason) == ("COMPLETED", "")
+    assert paypal.cents("capture.completed") == [waiting.amount_minor]
+
+
+def test_capture_that_is_denied_for_good_lets_the_buyer_begin_anew(waiting, paypal, shopper, time_machine):
+    paypal.approve(waiting, "denied")
     sync(waiting)
-    assert (waiting.status, waiting.failure_reason) == ("COMPLETED", "")
+    paypal.later()
+    time_machine.move_to(timezone.now() + timedelta(minutes=5))
+    sweep_task()
+    assert (reread(waiting).status, waiting.provider_payment_id) == ("FAILED", None)
+
+    again = payment_choose(order_id=waiting.order_id, method=PAYPAL, actor=shopper)
+    assert (again.payment.pk, again.reached.action.kind) == (waiting.pk, ActionKind.REDIRECT)
+    paypal.approve(again.payment)
+    payment_sync(waiting.pk, cause="came back", has_agreed=True)
+    assert reread(waiting).status == "COMPLETED"
 
 
 def test_payment_under_review_is_shown_as_such_and_settles_later(waiting, paypal, time_machine):

@@ -14,6 +14,7 @@ from orders.services import parcel_ship
 from payments.errors import NoPermission, NotDecidable, NotRetryable, RefundExceedsReceived
 from payments.models import FlagKind, PaymentFlag, PaymentRefund, RefundDecision, RefundLine
 from payments.selectors import refunds_to_decide
+from payments.services.closing import order_cancel
 from payments.services.refund_desk import refund_decide, refund_retry
 from payments.services.refund_parts import LineAsk
 from payments.services.remote import payment_sync
@@ -128,6 +129,14 @@ def test_order_on_its_way_cannot_be_cancelled_by_a_decision(paid, outside, staff
         refund_decide(refund_id=outside.pk, decision=CANCEL, actor=staff)
 
     assert refunds_to_decide().count() == 1
+
+
+def test_closed_order_leaves_nothing_to_decide(paid, stripe, staff):
+    order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
+
+    whole = dashboard(stripe, paid, paid.received_minor)
+
+    assert (whole.decision, paid.order.to_return.minor) == ("", 0)
 
 
 def test_deciding_needs_the_job(outside, powerless_staff):

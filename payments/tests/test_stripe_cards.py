@@ -71,8 +71,19 @@ def test_card_that_is_kept_already_may_be_kept_again(adapter):
     assert adapter.save_token(saving("save-2", method.customer_id), method.method_id) == method
 
 
+def test_customer_is_made_once_per_user_also_after_a_refusal(adapter, sandbox):
+    with pytest.raises(Refused):
+        adapter.save_token(saving("declined"), "pm_card_visa_chargeDeclined")
+    first = adapter.save_start(saving("first")).customer_id
+    second = adapter.save_token(saving("second"), "pm_card_visa").customer_id
+    other = adapter.save_start(saving("other", user="user-2")).customer_id
+
+    assert first == second != other
+    assert len(sandbox.journal("customer.created")) == 2
+
+
 def test_card_of_another_customer_is_refused_before_anything_happens(adapter, sandbox):
-    theirs = adapter.save_token(saving("theirs"), "pm_card_visa")
+    theirs = adapter.save_token(saving("theirs", user="user-2"), "pm_card_visa")
     ours = adapter.save_start(saving("ours")).customer_id
     setups = len(sandbox.journal("setup.created"))
 

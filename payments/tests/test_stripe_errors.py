@@ -252,14 +252,17 @@ def test_fields_of_a_payment_by_saved_card(stub, adapter):
     }
 
 
-def test_customer_is_made_under_a_key_of_the_call(stub, adapter):
+def test_customer_is_made_under_a_key_of_the_user_so_that_two_calls_make_one(stub, adapter):
     stub.says(200, {"id": "cus_1", "object": "customer"})
     stub.says(500, error(API))
 
     with pytest.raises(Unknown):
         adapter.save_start(saving("my-key"))
 
-    assert [headers["Idempotency-Key"] for _, _, headers, _ in stub.seen] == ["my-key:customer", "my-key"]
+    assert [headers["Idempotency-Key"] for _, _, headers, _ in stub.seen] == [
+        "alley-user-1:customer",
+        "my-key",
+    ]
 
 
 # ---- secrets -------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The one door to stock: all or nothing, never below zero, every change with its move."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from artisans.catalog.services import (
     StockLine,
     products_lock,
     stock_adjust,
+    stock_restock,
     stock_return,
     stock_take,
 )
@@ -114,3 +116,54 @@ def test_lock_leaves_out_what_does_not_exist_and_orders_by_key():
     found = products_lock([uuid4(), *(p.pk for p in products), products[0].pk])
 
     assert list(found) == sorted(p.pk for p in products)
+
+
+def of_refund(taken: StockLine, quantity: int) -> StockLine:
+    return replace(taken, quantity=quantity, refund_line=uuid4())
+
+
+def test_restock_brings_back_what_is_held_and_the_return_the_rest():
+    bowl = ProductFactory.create(stock=5)
+    taken = line(bowl, 4)
+    stock_take(lines=[taken], reason="order A")
+
+    first = stock_restock(lines=[of_refund(taken, 1)], reason="refund A")
+    stock_return(lines=[taken], reason="cancelled A")
+    late = stock_restock(lines=[of_refund(taken, 3)], reason="refund B")
+
+    assert ([back.quantity for back in first], late, stock(bowl)) == ([1], [], [5])
+
+
+def test_restock_is_limited_to_what_the_line_took():
+    bowl = ProductFactory.create(stock=5)
+    taken = line(bowl, 2)
+    stock_take(lines=[taken], reason="order A")
+
+    [back] = stock_restock(lines=[of_refund(taken, 3)], reason="refund A")
+
+    assert (back.quantity, stock(bowl)) == (2, [5])
+
+
+def test_same_line_of_a_refund_restocks_once():
+    bowl = ProductFactory.create(stock=5)
+    taken = line(bowl, 4)
+    stock_take(lines=[taken], reason="order A")
+    back = of_refund(taken, 1)
+    stock_restock(lines=[back], reason="refund A")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        stock_restock(lines=[back], reason="refund A")
+
+    assert stock(bowl) == [2]
+
+
+def test_restock_counts_the_present_round_only():
+    bowl = ProductFactory.create(stock=5)
+    taken = line(bowl, 2)
+    stock_take(lines=[taken], reason="order A")
+    stock_return(lines=[taken], reason="expired A")
+    stock_take(lines=[taken], reason="late money", stock_round=1)
+
+    assert stock_restock(lines=[of_refund(taken, 2)], reason="refund A") == []
+    assert len(stock_restock(lines=[of_refund(taken, 2)], reason="refund A", stock_round=1)) == 1
+    assert stock(bowl) == [5]

@@ -1,0 +1,41 @@
+"""What providers tell about saved methods: a saving was finished, a method is gone. It is looked at there each time."""
+
+from artisans.core.errors import Missing
+from payments.errors import ProviderUnavailable
+from payments.methods import Provider
+from payments.models import EventState, PaymentMethodInfo, WebhookEvent
+from payments.providers.base import ProviderEvent, Unknown
+from payments.services.event_reading import Outcome
+from payments.services.methods import is_gone, method_setup_finish
+from payments.services.saved import method_gone
+from payments.services.webhooks import setup_handlers
+
+
+def method_event(event: WebhookEvent, told: ProviderEvent) -> Outcome:
+    """Errors: Unknown while the provider does not answer; the message is tried again then."""
+    try:
+        return setup_outcome(told) if told.setup_id else method_outcome(event.provider, told)
+    except ProviderUnavailable as error:
+        raise Unknown("no_answer", error.detail) from None
+
+
+def setup_outcome(told: ProviderEvent) -> Outcome:
+    try:
+        saving = method_setup_finish(told.setup_id)
+    except Missing:
+        return Outcome(EventState.IGNORED, "No buyer of ours waits for it.")
+    if saving.method is None:
+        return Outcome(EventState.IGNORED, "The provider was asked; nothing is saved yet.")
+    return Outcome(EventState.DONE, "The provider was asked; the method is saved.")
+
+
+def method_outcome(provider: str, told: ProviderEvent) -> Outcome:
+    known = PaymentMethodInfo.objects.filter(provider=provider, provider_method_id=told.method_id)
+    method = known.filter(is_active=True).first()
+    if method is None or not is_gone(method):
+        return Outcome(EventState.IGNORED, "Nothing new.")
+    method_gone(method.pk)
+    return Outcome(EventState.DONE, "The provider does not hold the method any more; it was removed.")
+
+
+setup_handlers.update({Provider.STRIPE: method_event, Provider.PAYPAL: method_event})

@@ -1,0 +1,116 @@
+"""The calls of docs/cards.md against a real server, with the sandbox as the provider; its journal is the witness."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+
+from artisans.accounts.models import AuthToken
+from artisans.accounts.principals import Principal
+from carts.services import cart_items_add, cart_open
+from orders.tests.factories import place
+from payments.models import Payment, WebhookEvent
+from payments.tasks import sweep_task
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXT = Path(settings.BASE_DIR, "docs/cards.md").read_text()
+BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.fixture(scope="session")
+def live_server(django_db_setup, live_server):
+    """Started once the database is there; else it would take SQLite for one in memory and share the connection."""
+    return live_server
+
+
+@pytest.fixture
+def call(live_server, shopper, staff, settings):
+    """Run one block with the names that are known by now in it; the answer as JSON."""
+    settings.ALLOW_TEST_CARDS = True
+    token, office = (AuthToken.objects.create(user=user)[1] for user in (shopper, staff))
+    named = {"http://localhost:8000": live_server.url, "<token>": token, "<staff-token>": office}
+
+    def run(block: str, **names: str):
+        script = block.replace("curl ", "curl -sS --fail-with-body ")
+        for name, value in (named | names).items():
+            script = script.replace(name, value)
+        done = subprocess.run(
+            ["bash", "-euc", script], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout) if done.stdout else None
+
+    return run
+
+
+def order_of(user, product):
+    with transaction.atomic():
+        return place({product: 1}, user=user).order
+
+
+@pytest.fixture
+def told(stripe, sandbox_server, live_server):
+    """Let Stripe send what it has to tell to the shop, and the worker work at it; the shop's answers."""
+    sandbox_server.program.store.table("endpoint").clear()
+    secret = settings.STRIPE_WEBHOOK_SECRETS[0]
+    stripe.post("stripe/endpoint", url=f"{live_server.url}/payments/webhooks/stripe", secret=secret)
+
+    def send() -> set[int]:
+        answers = {each["answer"] for each in stripe.post("webhooks/send")["sent"]}
+        sweep_task()
+        assert not WebhookEvent.objects.filter(state__in=["received", "waiting"]).exists()
+        return answers
+
+    return send
+
+
+def test_the_calls_of_the_document_do_what_it_says(call, stripe, told, shopper, bowl):
+    pay, confirm, look, number, token, methods, default, checkout, again, delete, refund = BLOCKS
+    order = order_of(shopper, bowl)
+
+    payment = call(pay, **{"order-uuid": str(order.pk)})
+    assert (payment["status"], payment["amount"]) == ("PENDING", "99.99")
+    assert payment["next_action"]["client_secret"] == payment["client_secret"]
+    paid = call(confirm, pi_1234567890=payment["provider_payment_id"])
+    assert (paid["status"], paid["next_action"]) == ("COMPLETED", None)
+    assert call(look, **{"payment-uuid": payment["id"]})["status"] == "COMPLETED"
+
+    first, second = call(number), call(token)
+    assert (first["card_last_four"], first["is_default"], second["is_default"]) == ("4242", True, False)
+    assert [row["id"] for row in call(methods)["results"]] == [first["id"], second["id"]]
+    assert call(default, **{"method-uuid": second["id"]})["is_default"] is True
+    assert [row["id"] for row in call(methods)["results"]] == [second["id"], first["id"]]
+
+    mine = Principal(user=shopper)
+    cart = cart_open(mine).cart
+    cart_items_add(principal=mine, cart_id=cart.pk, adds={bowl.pk: 1})
+    ordered = call(checkout, **{"{cart_id}": str(cart.pk)})
+    assert ordered["order"]["total"] == "99.99"
+    names = {"payment-uuid": ordered["payment"]["id"], "method-uuid": second["id"]}
+    assert call(again, **names)["status"] == "COMPLETED"
+    assert call(delete, **names) is None
+    assert [row["id"] for row in call(methods)["results"]] == [first["id"]]
+
+    given_back = call(refund, **names)
+    assert (given_back["amount"], given_back["status"]) == ("50.00", "COMPLETED")
+
+    assert told() == {200}
+    assert (stripe.captured(), stripe.refunded()) == ([9999, 9999], [5000])
+    assert set(Payment.objects.values_list("status", flat=True)) == {"COMPLETED", "PARTIALLY_REFUNDED"}
+
+
+def test_a_message_completes_what_was_paid_in_a_browser_that_is_gone(call, stripe, told, shopper, bowl):
+    pay, look = BLOCKS[0], BLOCKS[2]
+    order = order_of(shopper, bowl)
+    payment = call(pay, **{"order-uuid": str(order.pk)})
+    stripe.post("stripe/pay", payment_intent=payment["provider_payment_id"], payment_method="pm_card_visa")
+
+    assert told() == {200}
+
+    assert call(look, **{"payment-uuid": payment["id"]})["status"] == "COMPLETED"
+    assert stripe.captured() == [9999]

@@ -1,0 +1,75 @@
+"""A saved PayPal account: kept after its owner agreed at PayPal, and paid with without asking again."""
+
+import pytest
+
+from payments.errors import MethodGone, PaymentDeclined
+from payments.methods import PaymentMethod
+from payments.models import PaymentMethodInfo, ProviderCustomer
+from payments.services.methods import (
+    method_remove,
+    method_setup_finish,
+    method_setup_of,
+    method_setup_start,
+    payment_pay,
+)
+from payments.services.remote import payment_reach
+from payments.tests.factories import reread, start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+@pytest.fixture
+def saved(shopper, paypal):
+    setup = method_setup_start(user=shopper, provider="paypal")
+    assert setup.action.url.startswith("http://")
+    assert method_setup_of(user=shopper, call_id=setup.id).method is None
+    paypal.post("paypal/approve", setup_token=setup.setup_id)
+    method_setup_finish(setup.setup_id)
+    return method_setup_of(user=shopper, call_id=setup.id).method
+
+
+@pytest.fixture
+def waiting(shopper, saved):
+    payment = start(PaymentMethod.PAYPAL, user=shopper)
+    payment_reach(payment)
+    return reread(payment)
+
+
+def test_account_is_kept_once_with_its_address(saved, paypal):
+    assert (saved.payment_method, saved.provider, saved.is_default) == ("paypal", "paypal", True)
+    assert "@" in saved.account_email
+    assert ProviderCustomer.objects.get().user == saved.user
+    assert len(paypal.journal("vault.token_created")) == 1
+
+
+@pytest.mark.parametrize("captures", ["COMPLETED", "APPROVED"])
+def test_saved_account_pays_without_its_owner(saved, waiting, paypal, captures):
+    paypal.post("paypal/switches", vaulted_orders=captures)
+
+    payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
+    payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
+
+    assert (reread(waiting).status, waiting.order.payment_status) == ("COMPLETED", "PAID")
+    assert paypal.cents("capture.completed") == [9999]
+
+
+def test_account_that_paypal_has_forgotten_is_removed_with_words(saved, waiting, paypal, monkeypatch):
+    twin = PaymentMethodInfo.objects.get(pk=saved.pk)
+    method_remove(user=saved.user, method_id=saved.pk)
+    PaymentMethodInfo.objects.filter(pk=twin.pk).update(is_active=True, is_default=True)
+
+    with pytest.raises(MethodGone):
+        payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
+
+    assert not PaymentMethodInfo.objects.filter(is_active=True).exists()
+    assert paypal.cents("capture.completed") == []
+
+
+def test_refusal_is_told_and_nothing_is_taken(saved, waiting, paypal):
+    paypal.post("paypal/refuse", call="create", issue="INSTRUMENT_DECLINED")
+
+    with pytest.raises(PaymentDeclined):
+        payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
+
+    assert reread(waiting).status == "FAILED"
+    assert paypal.cents("capture.completed") == []

@@ -1,0 +1,71 @@
+"""PayPal's messages end like PayPal's answers: settled once, whoever comes first."""
+
+import pytest
+
+from payments.methods import PaymentMethod
+from payments.models import EventState, PaymentFlag, WebhookEvent
+from payments.services.remote import payment_reach, payment_sync
+from payments.tasks import sweep_task
+from payments.tests.factories import reread, start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+PATH = "/payments/webhooks/paypal"
+
+
+@pytest.fixture
+def waiting(shopper, paypal):
+    payment = start(PaymentMethod.PAYPAL, user=shopper)
+    payment_reach(payment)
+    return reread(payment)
+
+
+def test_buyer_who_never_came_back_is_captured_by_the_message(waiting, paypal, deliver):
+    paypal.approve(waiting)
+
+    assert deliver(*paypal.events("CHECKOUT.ORDER.APPROVED"), path=PATH) == [200]
+    sweep_task()
+
+    assert reread(waiting).status == "COMPLETED"
+    assert paypal.cents("capture.completed") == [9999]
+
+
+def test_messages_after_the_return_change_nothing_and_flag_nothing(waiting, paypal, deliver):
+    paypal.approve(waiting)
+    payment_sync(waiting.pk, cause="came back", has_agreed=True)
+
+    assert set(deliver(*paypal.events(), *paypal.events(), path=PATH)) == {200}
+    sweep_task()
+
+    assert reread(waiting).status == "COMPLETED"
+    assert paypal.cents("capture.completed") == [9999]
+    assert PaymentFlag.objects.count() == 0
+    assert set(WebhookEvent.objects.values_list("state", flat=True)) <= {EventState.DONE, EventState.IGNORED}
+
+
+@pytest.mark.parametrize("signing", ["expired", "wrong_name", "foreign_ca", "wrong_webhook", "altered"])
+def test_message_that_paypal_did_not_sign_is_refused(waiting, paypal, deliver, signing):
+    paypal.post("paypal/switches", signing=signing)
+    paypal.approve(waiting)
+
+    assert deliver(*paypal.events(), path=PATH) == [400]
+    assert WebhookEvent.objects.count() == 0
+
+
+def test_verifier_that_cannot_be_reached_takes_nothing(waiting, paypal, deliver):
+    paypal.approve(waiting)
+    events = paypal.events()
+    paypal.fault("drop_before", path="/v1/notifications/certs/*", count=None)
+
+    assert deliver(*events, path=PATH) == [503]
+    assert WebhookEvent.objects.count() == 0
+
+
+def test_message_about_another_account_is_flagged(waiting, paypal, deliver, settings):
+    paypal.approve(waiting)
+    payment_sync(waiting.pk, cause="came back", has_agreed=True)
+    settings.PAYPAL_PAYEE = "OTHERMERCHANT"
+
+    deliver(*paypal.events("PAYMENT.CAPTURE.COMPLETED"), path=PATH)
+    sweep_task()
+
+    assert "another account" in PaymentFlag.objects.get().detail

@@ -1,0 +1,116 @@
+"""Card payments of these tests: orders paid by card, the provider's buyer, and time that passes at once."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from artisans.catalog.models import Product
+from orders.models import Order
+from payments.models import (
+    CallState,
+    EventState,
+    Payment,
+    PaymentRefund,
+    ProviderCall,
+    RefundOrigin,
+    WebhookEvent,
+)
+from payments.selectors import payment_lock
+from payments.services.payments import payment_move
+from payments.services.refunds import refund_write
+from payments.statuses import PaymentStatus
+from tests.invariants import check_invariants
+from tests.live.people import order_body, placed
+from tests.live.runner import Answer, Caller, Sandbox, wait_for
+from tests.witness import check_witness
+
+INTENTS = "/v1/payment_intents"
+CONFIRM = "/payments/confirm"
+
+
+def card_order(buyer: Caller, product: Product, **more: Any) -> Payment:
+    """An order whose card payment waits for the buyer."""
+    order = placed(buyer.post("/orders/", order_body((product, 1), method="credit_card", **more)))
+    return Payment.objects.select_related("order").get(order=order)
+
+
+def confirm_body(payment: Payment, card: str = "pm_card_visa") -> dict[str, str]:
+    return {"payment_intent_id": str(payment.pk), "payment_method_id": card}
+
+
+def confirm(buyer: Caller, payment: Payment) -> Answer:
+    return buyer.post(CONFIRM, confirm_body(payment))
+
+
+def pay(sandbox: Sandbox, payment: Payment, card: str = "pm_card_visa") -> Any:
+    """The buyer enters the card at the provider."""
+    return sandbox.post("stripe/pay", payment_intent=object_of(payment), payment_method=card)
+
+
+def object_of(payment: Payment) -> str:
+    return str(Payment.objects.values_list("provider_payment_id", flat=True).get(pk=payment.pk))
+
+
+def now(payment: Payment) -> Payment:
+    """As it is in the database now, with its order."""
+    return Payment.objects.select_related("order").get(pk=payment.pk)
+
+
+def status(payment: Payment) -> tuple[str, str, str]:
+    """Of payment, order, and the order's money."""
+    payment = now(payment)
+    return payment.status, payment.order.status, payment.order.payment_status
+
+
+PAID = ("COMPLETED", "CONFIRMED", "PAID")
+
+
+def time_passes() -> None:
+    """Leases of the dead run out, and what waits for its next try is due."""
+    past = timezone.now() - timedelta(seconds=1)
+    ProviderCall.objects.filter(state=CallState.OPEN).update(lease_until=None, next_try_at=past)
+    Payment.objects.filter(next_check_at__isnull=False).update(next_check_at=past)
+    WebhookEvent.objects.filter(state__in=[EventState.RECEIVED, EventState.WAITING]).update(
+        lease_until=None, next_try_at=past
+    )
+
+
+def nothing_is_open() -> bool:
+    return not (
+        ProviderCall.objects.filter(state=CallState.OPEN).exists()
+        or WebhookEvent.objects.filter(state__in=[EventState.RECEIVED, EventState.WAITING]).exists()
+        or Payment.objects.filter(status=PaymentStatus.PROCESSING).exists()
+        or Payment.objects.filter(next_check_at__lte=timezone.now()).exists()
+    )
+
+
+def settle(sandbox: Sandbox) -> None:
+    """Without a person everything comes to its end, and both sides tell the same afterwards."""
+    time_passes()
+    wait_for(nothing_is_open, told="something stays open")
+    check_witness(sandbox)
+    check_invariants()
+
+
+def refund_begin(payment: Payment, minor: int | None = None) -> PaymentRefund:
+    """As the desk's refund: its amount is reserved and its call written; the worker makes it."""
+    with transaction.atomic():
+        payment, _ = payment_lock(payment.pk)
+        amount = payment.refundable if minor is None else type(payment.amount)(minor, payment.currency)
+        refund = refund_write(payment, amount, reason="broken", origin=RefundOrigin.STAFF)
+        payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+    return refund
+
+
+def forget(payment: Payment) -> None:
+    """The impossible: our side takes the payment for cancelled, while the provider's object can still be paid."""
+    with transaction.atomic():
+        payment, _ = payment_lock(payment.pk)
+        payment_move(payment, PaymentStatus.CANCELLED, cause="test: taken for cancelled")
+
+
+def due_to_expire(order: Order) -> None:
+    Order.objects.filter(Q(pk=order.pk)).update(expires_at=timezone.now() - timedelta(seconds=1))

@@ -1,0 +1,299 @@
+"""SIGKILL around every call to the provider: the money is taken once and booked once, and nobody has to look after it.
+
+A doomed host crashes at a named point, or while the sandbox keeps its answer; the worker finds what it left.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
+from orders.models import Order
+from payments.models import CallState, Payment, PaymentRefund, ProviderCall
+from tests.live.cards import (
+    CONFIRM,
+    INTENTS,
+    PAID,
+    card_order,
+    confirm,
+    confirm_body,
+    now,
+    object_of,
+    pay,
+    refund_begin,
+    settle,
+    status,
+)
+from tests.live.people import order_body
+from tests.live.runner import Caller, Sandbox, Shop, wait_for
+from tests.witness import keys_sent
+
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "fresh")]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
+    with production(**sandbox.env, MAX_OPEN_ORDERS="1000") as shop:
+        sandbox.tell(shop)
+        shop.start()
+        yield shop
+
+
+@pytest.fixture
+def provider(fresh, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Without objects; its webhooks get lost, so that only asking helps."""
+    sandbox.post("reset")
+    sandbox.post("webhooks", mode="drop")
+    yield sandbox
+    sandbox.delete("faults")
+
+
+@pytest.fixture
+def host(production, sandbox: Sandbox) -> Callable[..., Shop]:
+    """`with host("module:function 1 after") as doomed`: another web host of this shop, which crashes there."""
+
+    @contextmanager
+    def start(crash: str = "") -> Iterator[Shop]:
+        with production(**sandbox.env, MAX_OPEN_ORDERS="1000", WEB_CONCURRENCY="1") as shop:
+            shop.web.start(crash=crash)
+            yield shop
+            if crash:
+                assert shop.web.wait_gone() == -signal.SIGKILL, "it did not crash"
+
+    return start
+
+
+@pytest.fixture
+def bowl(fresh) -> Product:
+    return ProductFactory.create(stock=100)
+
+
+@pytest.fixture
+def buyer(caller, buyers) -> Caller:
+    return caller(*buyers(1))
+
+
+@contextmanager
+def answer_kept(sandbox: Sandbox, path: str) -> Iterator[Callable[[], object]]:
+    """The provider does what is asked and keeps its answer; the function waits until it has."""
+    fault = sandbox.fault("hold_after", method="POST", path=path, seconds=30)
+    yield lambda: wait_for(
+        lambda: (
+            any(row["fault"] == fault for row in sandbox.get("requests")["rows"])
+            and sandbox.get("journal")["rows"]
+        ),
+        told="the request did not come",
+    )
+    sandbox.delete("faults")
+
+
+def begin(act: Callable[[], object]) -> None:
+    """Somebody asks, and will never hear an answer."""
+    threading.Thread(target=act, daemon=True).start()
+
+
+# ---- making the payment ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        pytest.param("payments.services.remote:call_carry_out 1 before", id="K4 committed, not called"),
+        pytest.param("payments.services.carriers:call_make 1 before", id="claimed, not called"),
+        pytest.param("payments.services.carriers:book_object 1 before", id="K6 answered, not booked"),
+        pytest.param("payments.services.carriers:book_object 1 after", id="K7 booked, not told"),
+    ],
+)
+def test_killed_while_the_payment_is_made(host, buyer, bowl, provider, crash):
+    body = order_body((bowl, 1), method="credit_card")
+    with host(crash) as doomed:
+        assert buyer.at(doomed.port).post("/orders/", body).status == 0
+    payment = Payment.objects.get()
+
+    settle(provider)
+
+    call = ProviderCall.objects.get()
+    assert (now(payment).status, now(payment).order.status) == ("PENDING", "PENDING")
+    assert (call.state, call.object_id) == (CallState.DONE, object_of(payment))
+    assert set(keys_sent(provider, INTENTS)) == {call.key}
+    assert len(provider.journal("intent.created")) == 1
+    pay(provider, payment)
+    settle(provider)
+    assert status(payment) == PAID
+
+
+def test_killed_while_the_provider_makes_the_payment(host, buyer, bowl, provider):
+    """K5: it was made, and nobody was there to hear of it."""
+    body = order_body((bowl, 1), method="credit_card")
+    with host() as doomed, answer_kept(provider, INTENTS) as wait_until_made:
+        begin(lambda: buyer.at(doomed.port).post("/orders/", body))
+        wait_until_made()
+        doomed.web.kill()
+    payment = Payment.objects.get()
+
+    settle(provider)
+
+    assert now(payment).status == "PENDING"
+    assert keys_sent(provider, INTENTS) == [ProviderCall.objects.get().key] * 2
+    assert len(provider.journal("intent.created")) == 1
+
+
+# ---- taking the money --------------------------------------------------------------------------------------------
+
+
+def test_killed_before_the_confirmation_is_on_disk_nothing_happened(host, buyer, bowl, provider):
+    """K9: the buyer tries again."""
+    payment = card_order(buyer, bowl)
+    with host("payments.services.remote:call_write 1 after") as doomed:
+        assert confirm(buyer.at(doomed.port), payment).status == 0
+    assert ProviderCall.objects.filter(operation="confirm").count() == 0
+    assert now(payment).status == "PENDING"
+
+    assert confirm(buyer, payment).body["status"] == "COMPLETED"
+
+    settle(provider)
+    assert status(payment) == PAID
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        pytest.param("payments.services.remote:call_carry_out 1 before", id="K10 committed, not called"),
+        pytest.param("payments.services.carriers:call_make 1 before", id="claimed, not called"),
+        pytest.param("payments.services.carriers:book_answer 1 before", id="K11 captured, not booked"),
+        pytest.param("payments.services.carriers:book_answer 1 after", id="K12 booked, not told"),
+    ],
+)
+def test_killed_while_the_money_is_taken(host, buyer, bowl, provider, crash):
+    payment = card_order(buyer, bowl)
+    with host(crash) as doomed:
+        assert confirm(buyer.at(doomed.port), payment).status == 0
+
+    settle(provider)
+
+    assert status(payment) == PAID
+    again = confirm(buyer, payment)
+    assert (again.status, again.body["status"]) == (200, "COMPLETED")
+    assert provider.captured() == [9999]
+    call = ProviderCall.objects.get(operation="confirm")
+    assert set(keys_sent(provider, f"{INTENTS}/{object_of(payment)}/confirm")) == {call.key}
+
+
+def test_killed_while_the_provider_takes_the_money(host, buyer, bowl, provider):
+    """K5 of the confirmation. Until it is known how it went, the payment cannot be begun again."""
+    payment = card_order(buyer, bowl)
+    path = f"{INTENTS}/{object_of(payment)}/confirm"
+    with host() as doomed, answer_kept(provider, path) as wait_until_taken:
+        begin(lambda: buyer.at(doomed.port).post(CONFIRM, confirm_body(payment)))
+        wait_until_taken()
+        doomed.web.kill()
+    assert confirm(buyer, payment).status == 409
+    other = {"order_id": str(payment.order_id), "payment_method": "bank_transfer"}
+    assert buyer.post("/payments/intents", other).status == 409
+
+    settle(provider)
+
+    assert status(payment) == PAID
+    assert provider.captured() == [9999]
+    assert keys_sent(provider, path) == [ProviderCall.objects.get(operation="confirm").key] * 2
+
+
+# ---- giving it back ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def paid(buyer, bowl, provider) -> Payment:
+    payment = card_order(buyer, bowl)
+    assert confirm(buyer, payment).body["status"] == "COMPLETED"
+    return now(payment)
+
+
+@pytest.fixture
+def worker(shop: Shop) -> Iterator[None]:
+    """Not running; afterwards it is, as for all other tests."""
+    shop.worker.kill()
+    yield
+    shop.worker.kill()
+    shop.worker.start()
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(
+    ("crash", "sent"),
+    [
+        pytest.param("payments.services.carriers:call_make 1 before", 0, id="K21 reserved, not called"),
+        pytest.param("payments.services.carriers:book_refund 1 before", 1, id="K22 refunded, not booked"),
+        pytest.param("payments.services.carriers:book_refund 1 after", 1, id="K23 booked, not told"),
+    ],
+)
+def test_killed_while_money_goes_back(shop, paid, provider, crash, sent):
+    refund = refund_begin(paid, 4000)
+    shop.worker.start(crash=crash)
+    assert shop.worker.wait_gone() == -signal.SIGKILL
+    assert now(paid).refundable.minor == 5999, "what is on its way cannot go back a second time"
+    assert len(provider.journal("refund.created")) == sent
+
+    shop.worker.start()
+    settle(provider)
+
+    refund.refresh_from_db()
+    assert (refund.status, status(paid)) == (
+        "COMPLETED",
+        ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED"),
+    )
+    assert set(keys_sent(provider, "/v1/refunds")) == {refund.calls.get().key}
+    assert len(provider.journal("refund.succeeded")) == 1
+
+
+@pytest.mark.usefixtures("worker")
+def test_worker_killed_in_the_middle_of_a_call_is_followed_when_its_lease_is_over(shop, paid, provider):
+    refund = refund_begin(paid)
+    with answer_kept(provider, "/v1/refunds") as wait_until_made:
+        shop.worker.start()
+        wait_until_made()
+        shop.worker.kill()
+    call = refund.calls.get()
+    assert (call.state, call.lease_until > timezone.now() + timedelta(seconds=20)) == (CallState.OPEN, True)
+
+    shop.worker.start()
+    sweeps = shop.worker.output.count("payments.sweep")
+    wait_for(lambda: shop.worker.output.count("payments.sweep") > sweeps + 4)
+    assert len(keys_sent(provider, "/v1/refunds")) == 1, "nobody takes it while the lease lasts"
+    settle(provider)
+
+    assert keys_sent(provider, "/v1/refunds") == [call.key] * 2
+    assert len(provider.journal("refund.succeeded")) == 1
+    assert status(paid) == ("REFUNDED", "CONFIRMED", "REFUNDED")
+
+
+# ---- two of everything -------------------------------------------------------------------------------------------
+
+
+def test_two_workers_with_two_clocks_make_each_call_once(production, sandbox, buyer, bowl, provider):
+    """Twelve payments of which nobody knows how they went, and six refunds, found by both at the same moment."""
+    with production(**sandbox.env) as other:
+        other.worker.start()
+        paid = [card_order(buyer, bowl) for _ in range(6)]
+        for payment in paid:
+            assert confirm(buyer, payment).body["status"] == "COMPLETED"
+        provider.fault("html", method="POST", path=INTENTS, count=12)
+        lost = [card_order(buyer, bowl) for _ in range(12)]
+        assert {now(payment).status for payment in lost} == {"PROCESSING"}
+        provider.fault("delay", method="POST", count=None, seconds=0.2)
+
+        refunds = [refund_begin(payment) for payment in paid]
+        settle(provider)
+
+    assert {now(payment).status for payment in lost} == {"PENDING"}
+    assert {refund.status for refund in PaymentRefund.objects.all()} == {"COMPLETED"}
+    asked = [keys_sent(provider, INTENTS).count(payment.calls.get().key) for payment in lost]
+    assert asked == [2] * len(lost), "once lost, once found out"
+    refund_calls = {refund.calls.get().key for refund in refunds}
+    assert sorted(keys_sent(provider, "/v1/refunds")) == sorted(refund_calls)
+    assert Order.objects.count() == 18

@@ -1,0 +1,108 @@
+"""The plug is pulled while a refund is on its way: the money goes back once, and what is reserved is never lost."""
+
+import signal
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.notifications.models import Notification
+from payments.models import Payment, PaymentRefund, ProviderCall
+from tests.invariants import check_invariants
+from tests.live.people import desk_worker, order_body, placed
+from tests.live.runner import Answer, Caller, Sandbox, wait_for
+
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "fresh")]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production, sandbox: Sandbox):
+    with production(**sandbox.env, PAYMENT_SWEEP_SECONDS="1") as shop:
+        shop.start()
+        yield shop
+
+
+@pytest.fixture
+def desk(caller) -> Caller:
+    return caller(desk_worker())
+
+
+@pytest.fixture
+def payment(caller, buyers, sandbox: Sandbox) -> Payment:
+    sandbox.post("reset")
+    buyer = caller(buyers(1)[0])
+    order = placed(buyer.post("/orders/", order_body((ProductFactory.create(), 1), method="credit_card")))
+    paid = order.payments.get()
+    sandbox.post("stripe/pay", payment_intent=paid.provider_payment_id, payment_method="pm_card_visa")
+    assert buyer.call("GET", f"/payments/{paid.pk}?expand=next_action").body["status"] == "COMPLETED"
+    return paid
+
+
+@pytest.fixture
+def refund_and_crash(production, sandbox: Sandbox, desk: Caller, payment: Payment):
+    """The desk asks a host of the shop that dies at this point; no answer comes."""
+
+    def run(crash: str) -> None:
+        with production(**sandbox.env, WEB_CONCURRENCY="1") as host:
+            host.web.start(crash=crash)
+            assert ask(desk.at(host.port), payment).status == 0
+            assert host.web.wait_gone() == -signal.SIGKILL, "it did not crash"
+
+    return run
+
+
+def ask(desk: Caller, payment: Payment) -> Answer:
+    body = {"payment_id": str(payment.pk), "amount": "60.00", "reason": "broken"}
+    return desk.post("/payments/refunds", body, key="refund-1")
+
+
+def returned(sandbox: Sandbox) -> list[int]:
+    return [row["amount"] for row in sandbox.journal("refund.succeeded")]
+
+
+def check_refunded_once(sandbox: Sandbox, payment: Payment) -> None:
+    wait_for(lambda: PaymentRefund.objects.filter(status="COMPLETED").count() == 1)
+    payment.refresh_from_db()
+    assert (payment.refunded_minor, payment.refund_reserved_minor) == (6000, 0)
+    assert returned(sandbox) == [6000]
+    assert Notification.objects.filter(kind="refund_completed").count() == 1
+    check_invariants()
+
+
+def test_killed_before_commit_nothing_is_reserved(refund_and_crash, sandbox, payment, desk):
+    refund_and_crash("payments.services.refund_desk:refund_write 1 after")
+
+    payment.refresh_from_db()
+    assert (PaymentRefund.objects.count(), payment.refund_reserved_minor) == (0, 0)
+    assert returned(sandbox) == []
+
+
+def test_killed_before_the_call_the_refund_is_sent_by_another(refund_and_crash, sandbox, payment, desk):
+    refund_and_crash("payments.api_refunds:refund_send 1 before")
+
+    check_refunded_once(sandbox, payment)
+    again = ask(desk, payment)
+    assert (again.status, again.body["status"]) == (201, "COMPLETED")
+    assert returned(sandbox) == [6000]
+
+
+def test_killed_after_the_provider_refunded_it_is_booked_and_not_repeated(
+    refund_and_crash, sandbox, payment, desk
+):
+    refund_and_crash("payments.services.carriers:book_refund 1 before")
+
+    assert returned(sandbox) == [6000]
+    payment.refresh_from_db()
+    assert (payment.refunded_minor, payment.refund_reserved_minor) == (0, 6000)
+    ProviderCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))  # a minute later
+    check_refunded_once(sandbox, payment)
+
+
+def test_killed_before_the_answer_the_same_key_tells_the_refund(refund_and_crash, sandbox, payment, desk):
+    refund_and_crash("payments.api_refunds:refund_out 1 before")
+
+    again = ask(desk, payment)
+
+    assert (again.status, again.body["id"]) == (201, str(PaymentRefund.objects.get().pk))
+    check_refunded_once(sandbox, payment)

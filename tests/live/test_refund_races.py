@@ -1,0 +1,201 @@
+"""Many refunds at once, against the servers of production and the provider as a process of its own: its journal says
+what was really returned."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.notifications.models import Notification
+from orders.models import Order
+from payments.models import Payment, PaymentRefund, ProviderCall
+from tests.invariants import check_invariants
+from tests.live.people import Visitor, desk_worker, order_body, placed
+from tests.live.runner import Answer, Caller, Sandbox, Shop, together, wait_for
+
+pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "fresh")]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production, sandbox: Sandbox):
+    with production(**sandbox.env, MAX_OPEN_ORDERS="1000", PAYMENT_SWEEP_SECONDS="1") as shop:
+        shop.start()
+        yield shop
+
+
+@pytest.fixture(autouse=True)
+def forgetful(sandbox: Sandbox, shop) -> None:
+    """A provider without memory of the test before; it sends no messages here."""
+    sandbox.post("reset")
+
+
+@pytest.fixture
+def desks(caller) -> Callable[[int], list[Caller]]:
+    return lambda count: [caller(desk_worker()) for _ in range(count)]
+
+
+@pytest.fixture
+def paid(caller, buyers, sandbox: Sandbox) -> Callable[..., Payment]:
+    """`paid((product, pieces))`: an order paid by card, as the shop's own processes booked it."""
+
+    def make(*goods: tuple[Product, int], card: str = "visa") -> Payment:
+        buyer = caller(buyers(1)[0])
+        order = placed(buyer.post("/orders/", order_body(*goods, method="credit_card")))
+        payment = order.payments.get()
+        wish = {"payment_intent": payment.provider_payment_id, "payment_method": f"pm_card_{card}"}
+        sandbox.post("stripe/pay", **wish)
+        assert buyer.call("GET", f"/payments/{payment.pk}?expand=next_action").body["status"] == "COMPLETED"
+        return Payment.objects.get(pk=payment.pk)
+
+    return make
+
+
+def body(payment: Payment, **wish: object) -> dict[str, object]:
+    return {"payment_id": str(payment.pk), "reason": "broken", **wish}
+
+
+def statuses(answers: list[Answer]) -> dict[int, int]:
+    return dict(Counter(answer.status for answer in answers))
+
+
+def settled(payment: Payment) -> Payment:
+    """After every call that is under way has its answer."""
+    wait_for(lambda: not ProviderCall.objects.filter(state="open").exists())
+    check_invariants()
+    return Payment.objects.get(pk=payment.pk)
+
+
+def returned(sandbox: Sandbox) -> list[int]:
+    return [row["amount"] for row in sandbox.journal("refund.succeeded")]
+
+
+def stock(product: Product) -> int:
+    return Product.objects.get(pk=product.pk).stock
+
+
+def test_of_eight_refunds_over_sixty_percent_one_is_made(paid, desks, sandbox):
+    payment = paid((ProductFactory.create(), 1))
+
+    answers = together(
+        [partial(desk.post, "/payments/refunds", body(payment, amount="60.00")) for desk in desks(8)]
+    )
+
+    assert statuses(answers) == {201: 1, 409: 7}
+    assert {answer.body["code"] for answer in answers if answer.status == 409} == {"refund_exceeds_received"}
+    after = settled(payment)
+    assert (after.refunded_minor, after.refund_reserved_minor) == (6000, 0)
+    assert returned(sandbox) == [6000]
+    assert Notification.objects.filter(kind="refund_completed").count() == 1
+
+
+def test_of_eight_refunds_without_an_answer_one_is_reserved_and_made(paid, desks, sandbox):
+    """The provider makes it and its answer gets lost: nobody knows, and still it happens once."""
+    payment = paid((ProductFactory.create(), 1))
+    sandbox.fault("drop_after", path="/v1/refunds", method="POST")
+
+    answers = together(
+        [partial(desk.post, "/payments/refunds", body(payment, amount="60.00")) for desk in desks(8)]
+    )
+
+    assert statuses(answers) == {201: 1, 409: 7}
+    assert settled(payment).refunded_minor == 6000
+    assert returned(sandbox) == [6000]
+    assert PaymentRefund.objects.get().status == "COMPLETED"
+
+
+def test_small_refunds_at_once_take_the_payment_and_not_a_cent_more(paid, desks, sandbox):
+    payment = paid((ProductFactory.create(), 1))
+
+    answers = together(
+        [partial(desk.post, "/payments/refunds", body(payment, amount="7.77")) for desk in desks(20)]
+    )
+
+    assert statuses(answers) == {201: 12, 409: 8}  # 12 × 7.77 = 93.24 of 99.99
+    assert settled(payment).refundable.minor == 675
+    assert returned(sandbox) == [777] * 12
+
+
+def test_pieces_asked_for_by_all_desks_at_once_go_and_come_back_once(paid, desks, sandbox):
+    bowl = ProductFactory.create(stock=10)
+    payment = paid((bowl, 4))
+    line = str(payment.order.lines.get().pk)
+    wish = body(payment, lines=[{"line": line, "quantity": 1}], restock=True)
+
+    answers = together([partial(desk.post, "/payments/refunds", wish) for desk in desks(8)])
+
+    assert statuses(answers) == {201: 4, 409: 4}
+    assert {answer.body["code"] for answer in answers if answer.status == 409} == {"refund_exceeds_quantity"}
+    settled(payment)
+    assert stock(bowl) == 10
+    whole = payment.order.lines.get()
+    assert sum(returned(sandbox)) == whole.line_total_minor + whole.tax_minor
+
+
+def test_restock_against_cancelling_returns_each_piece_once(paid, desks, shop: Shop):
+    """Ten rounds: a refund with restock is under way while a colleague cancels the order."""
+    bowl = ProductFactory.create(stock=100)
+    [desk] = desks(1)
+    page = Visitor(shop.url, desk_worker())
+    for round_ in range(10):
+        payment = paid((bowl, 3))
+        line = str(payment.order.lines.get().pk)
+        wish = body(payment, lines=[{"line": line, "quantity": 2}], restock=True)
+        cancel = {"preset": "The buyer asked us to.", "words": ""}
+        head_start = (round_ % 5) * 0.01
+
+        def refund(wish: dict[str, object] = wish) -> Answer:
+            return desk.post("/payments/refunds", wish)
+
+        def call_off(order: Order = payment.order, wait: float = head_start) -> int:
+            time.sleep(wait)
+            return page.post(f"/admin/orders/order/{order.pk}/cancel/", cancel).status_code
+
+        answer, status = together([refund, call_off])
+        assert (answer.status in {201, 409}, status) == (True, 302)
+        settled(payment)
+        assert stock(bowl) == 100, round_
+
+
+def test_same_button_pressed_eight_times_sends_one_refund(paid, shop: Shop, sandbox):
+    payment = paid((ProductFactory.create(), 1))
+    worker = desk_worker()
+    form = {
+        "mode": "amount",
+        "amount": "10.00",
+        "preset": "An item arrived damaged.",
+        "words": "",
+        "seen": "0",
+    }
+    tabs = [Visitor(shop.url, worker) for _ in range(8)]
+
+    pages = together(
+        [partial(tab.post, f"/admin/payments/payment/{payment.pk}/refund/", form) for tab in tabs]
+    )
+
+    assert Counter(page.status_code for page in pages) == {302: 1, 200: 7}
+    settled(payment)
+    assert returned(sandbox) == [1000]
+
+
+def test_desk_against_dashboard_never_returns_more_than_came(paid, desks, sandbox):
+    """A person at the provider refunds in the same moment: whoever is second is refused there, and both are booked."""
+    [desk] = desks(1)
+    for _ in range(5):
+        payment = paid((ProductFactory.create(), 1))
+        outside = {"payment_intent": payment.provider_payment_id, "amount": 6000}
+
+        def at_the_provider(wish: dict[str, object] = outside) -> bool:
+            try:
+                sandbox.post("stripe/refund", **wish)
+            except OSError:
+                return False  # refused: ours was first
+            return True
+
+        together([partial(desk.post, "/payments/refunds", body(payment, amount="60.00")), at_the_provider])
+        desk.call("GET", f"/payments/refunds?payment={payment.pk}")
+        wait_for(lambda payment=payment: Payment.objects.get(pk=payment.pk).refunded_minor == 6000)
+        assert settled(payment).refund_reserved_minor == 0

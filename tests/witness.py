@@ -1,0 +1,64 @@
+"""The provider's journal beside our books: what was really taken and given back is what we say, each thing once."""
+
+from collections import Counter
+from typing import Any
+
+from payments.models import CallState, Capture, PaymentRefund, ProviderCall
+from payments.statuses import RefundStatus
+from sandbox.tests.client import Control
+
+ONCE = ("intent.created", "session.created", "charge.captured", "refund.created")
+
+
+def check_witness(sandbox: Control) -> None:
+    """Fail with the first thing that Stripe's side of the sandbox and our rows tell differently. Reads only."""
+    rows = [row for row in sandbox.get("journal")["rows"] if row["face"] == "stripe"]
+    check_captures(rows)
+    check_refunds(rows)
+    check_keys(rows)
+
+
+def check_captures(rows: list[dict[str, Any]]) -> None:
+    """Every capture is booked with its payment and its amount, and nothing else is."""
+    happened = sorted(
+        (row["metadata"]["payment_id"], row["id"], row["amount"])
+        for row in rows
+        if row["effect"] == "charge.captured"
+    )
+    booked = sorted(
+        (str(capture.payment_id), capture.provider_capture_id, capture.amount_minor)
+        for capture in Capture.objects.filter(provider="stripe")
+    )
+    assert booked == happened
+
+
+def check_refunds(rows: list[dict[str, Any]]) -> None:
+    gone = {row["id"]: row["amount"] for row in rows if row["effect"] == "refund.succeeded"}
+    for row in rows:
+        if row["effect"] == "refund.reversed":
+            del gone[row["id"]]
+    completed = PaymentRefund.objects.filter(
+        status=RefundStatus.COMPLETED, payment__payment_provider="stripe"
+    )
+    assert dict(completed.values_list("provider_refund_id", "amount_minor")) == gone
+
+
+def check_keys(rows: list[dict[str, Any]]) -> None:
+    """Whatever our calls did, they did it once, with the key of a call that we know and that has ended."""
+    done = Counter(
+        (row["effect"], row["idempotency_key"])
+        for row in rows
+        if row["effect"] in ONCE and row["idempotency_key"]
+    )
+    assert set(done.values()) <= {1}, done
+    ended = {call.key for call in ProviderCall.objects.exclude(state=CallState.OPEN)}
+    assert {key for _, key in done} <= ended
+
+
+def keys_sent(sandbox: Control, path: str) -> list[str]:
+    """The idempotency keys of all requests that changed something at this path, in their order."""
+    return [
+        row["idempotency_key"]
+        for row in sandbox.get("requests")["rows"]
+        if row["method"] == "POST" and row["path"] == path
+    ]
