@@ -14,8 +14,8 @@ from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
 from payments.tests.factories import start
-from tests.live.people import filled_cart
-from tests.live.runner import Shop
+from tests.live.people import filled_cart, order_body
+from tests.live.runner import Sandbox, Shop
 
 pytestmark = [pytest.mark.conformance, pytest.mark.usefixtures("postgres_only", "fresh")]
 
@@ -31,30 +31,40 @@ SECONDS = 30  # for each of the two runs, apart from starting it
 
 
 @pytest.fixture(scope="module")
-def shop(postgres_only, production):
-    with production(MAX_OPEN_ORDERS="100000") as shop:
+def shop(postgres_only, production, sandbox: Sandbox):
+    settings = {"MAX_OPEN_ORDERS": "100000", "MANUAL_WEBHOOK_SECRET": "of-the-bank-s-feed"}
+    with production(**sandbox.env, **settings) as shop:
         shop.start(worker=False)
         yield shop
 
 
 @pytest.fixture
-def ids() -> dict[str, str]:
-    """Keys of things that exist and belong to the caller, by the first word of a path."""
+def ids(caller) -> dict[str, str]:
+    """Keys of things that exist and belong to the caller, by the path in front of them."""
     user = User.objects.create_superuser("all@example.test", "correct-horse-1")
+    staff = User.objects.create_superuser("other@example.test", "correct-horse-1")
     goods = ProductFactory.create(artisan=ArtisanFactory.create(user=user), stock=100_000)
     with transaction.atomic():
         payment = start(PaymentMethod.CHECK, {goods: 1})
         released = start(PaymentMethod.CASH_ON_DELIVERY, {goods: 1}, user=UserFactory.create())
         order = place({goods: 1}, user=user).order
     cart = filled_cart(user, (goods, 1))
+    me, desk = caller(user), caller(staff)
+    method = me.post("/payments/methods", {"provider": "stripe", "provider_method_id": "pm_card_visa"}).body
+    card = me.post("/orders/", order_body((goods, 1), method=PaymentMethod.CREDIT_CARD)).body["payment"]
+    confirm = {"payment_intent_id": card["id"], "payment_method_id": method["id"]}
+    assert me.post("/payments/confirm", confirm).body["status"] == "COMPLETED"
+    refund = desk.post("/payments/refunds", {"payment_id": card["id"], "amount": "1.00", "reason": "x"}).body
     return {
         "products": str(goods.pk),
         "artisans": str(goods.artisan_id),
         "orders": str(order.pk),
         "payments": str(payment.pk),
+        "payments/methods": method["id"],
+        "payments/refunds": refund["id"],
         "parcels": str(released.order.parcels.get().pk),
         "carts": str(cart.pk),
-        "item": str(cart.items.get().pk),
+        "item_id": str(cart.items.get().pk),
         "token": AuthToken.objects.create(user=user)[1],
     }
 
@@ -62,9 +72,10 @@ def ids() -> dict[str, str]:
 def config(ids: dict[str, str]) -> str:
     """What is sent goes to things that exist."""
     lines = []
-    for name in ("products", "artisans", "orders", "payments", "parcels", "carts"):
-        keys = f'id = "{ids[name]}"' + (f', item_id = "{ids["item"]}"' if name == "carts" else "")
-        lines += ["[[operations]]", f'include-path-regex = "^/{name}/"', f"parameters = {{ {keys} }}", ""]
+    for name, key in ids.items():
+        keys = f'id = "{key}"' + (f', item_id = "{ids["item_id"]}"' if name == "carts" else "")
+        where = rf"^/{name}/\\{{id\\}}"
+        lines += ["[[operations]]", f'include-path-regex = "{where}"', f"parameters = {{ {keys} }}", ""]
     return "\n".join(lines)
 
 
