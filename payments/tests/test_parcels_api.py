@@ -7,7 +7,7 @@ from orders.models import Order, Parcel
 from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
 from payments.methods import PaymentMethod
 from payments.statuses import PaymentStatus
-from payments.tests.factories import give_back, record, reread, start
+from payments.tests.factories import give_back, paid_by_card, record, reread, start
 from tests.dump import dump
 from tests.problems import problem
 
@@ -203,3 +203,37 @@ def test_parcel_that_left_cannot_fail_any_more(api, paid, seller):
 
     assert dump() == before
     assert Parcel.objects.get(pk=parcel.pk).status == ParcelStatus.SHIPPED
+
+
+def test_money_of_a_card_goes_back_for_the_parcel_that_cannot_come(
+    api, bowl, scarf, shopper, staff, seller, stripe
+):
+    payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
+    parcel = of(payment.order, seller)
+    api(seller).post(f"/parcels/{parcel.pk}/cannot_deliver", {"reason": "The kiln broke."})
+    wish = {"payment_id": str(payment.pk), "reason": "It broke."}
+    piece = {"line": str(parcel.lines.get().pk), "quantity": 1}
+
+    problem(
+        api(staff).post("/payments/refunds", wish | {"lines": [piece], "restock": True}),
+        409,
+        "nothing_to_restock",
+    )
+    answer = api(staff).post("/payments/refunds", wish | {"amount": parcel.total.amount})
+
+    assert (answer.status_code, answer.json()["status"]) == (201, "COMPLETED")
+    assert stripe.refunded() == [parcel.total_minor]
+    order = reread(payment).order
+    assert not order.to_return
+    assert not order.balance_due
+    assert order.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED
+
+
+def test_order_without_a_parcel_left_takes_no_card(api, bowl, shopper, seller, stripe):
+    cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
+
+    api(seller).post(f"/parcels/{of(cash.order, seller).pk}/cannot_deliver", {"reason": "x"})
+
+    body = {"order_id": str(cash.order_id), "payment_method": "credit_card"}
+    problem(api(shopper).post("/payments/intents", body), 409, "nothing_due")
+    assert stripe.made() == 0

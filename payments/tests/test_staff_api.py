@@ -151,3 +151,22 @@ def test_date_of_yesterday_is_fine(api, staff, payment, arrived):
 
     assert answer.status_code == 200
     assert Receipt.objects.get().value_date.isoformat() == yesterday
+
+
+# ---- who sees everybody's payments -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scopes", "sees"), [("read staff", True), ("read refunds", True), ("read", False)])
+@pytest.mark.parametrize("path", ["/payments/{}", "/payments/{}/timeline"])
+def test_staff_see_all_payments_by_a_token_for_their_work_only(api, staff, payment, scopes, sees, path):
+    client = api(staff)
+    AuthToken.objects.filter(user=staff).update(granted=scopes)
+
+    listed = [row["id"] for row in client.get("/payments").json()["results"]]
+
+    assert listed == ([str(payment.pk)] if sees else [])
+    assert client.get(path.format(payment.pk)).status_code == (200 if sees else 404)
+
+
+def test_staff_do_not_pay_what_they_see(api, staff, payment):
+    problem(api(staff).post("/payments/confirm", {"payment_intent_id": str(payment.pk)}), 404, "not_found")
