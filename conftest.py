@@ -57,6 +57,12 @@ def invariants(request: pytest.FixtureRequest) -> Iterator[None]:
         check_invariants()
 
 
+@pytest.fixture(scope="session")
+def live_server(django_db_setup, live_server):
+    """Only once the test database is there: before, SQLite's connection still is to the one in memory, and shared."""
+    return live_server
+
+
 @pytest.fixture
 def broken_books() -> None:
     """This test writes by hand what no service would write."""

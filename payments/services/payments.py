@@ -24,7 +24,7 @@ from orders.services import Placed, order_apply_settlement, order_hold, order_re
 from orders.statuses import OrderStatus
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
-from payments.models import Operation, Payment, PaymentTransition, ProviderCustomer
+from payments.models import Operation, Payment, PaymentTransition, ProviderCall, ProviderCustomer
 from payments.providers.manual_provider import Account, Instructions, instructions
 from payments.registry import is_down, offered_methods
 from payments.selectors import open_payment, settled_sums
@@ -146,7 +146,7 @@ def payment_start(
     return payment
 
 
-def intend_create(payment: Payment, order: Order) -> None:
+def intend_create(payment: Payment, order: Order) -> ProviderCall:
     """The provider is to make something that can be paid; the call is made after commit (remote.payment_reach)."""
     request: dict[str, Any] = {"token_version": order.token_version}
     known = payment.user_id and ProviderCustomer.objects.filter(
@@ -154,9 +154,9 @@ def intend_create(payment: Payment, order: Order) -> None:
     ).values_list("customer_id", flat=True)
     if known and (customer_id := known.first()):
         request["customer_id"] = customer_id
-    call_write(Operation.CREATE, payment=payment, request=request)
     payment.next_check_at = timezone.now() + FIRST_CHECK
     payment.save(update_fields=["next_check_at", "updated_at"])
+    return call_write(Operation.CREATE, payment=payment, request=request)
 
 
 class Hold(NamedTuple):

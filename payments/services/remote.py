@@ -40,7 +40,7 @@ from payments.registry import ask, can, is_down
 from payments.selectors import payment_lock
 from payments.services.calls import Carried, call_end, call_write, is_unseen
 from payments.services.carriers import call_carry_out
-from payments.services.payments import hold_for, payment_move
+from payments.services.payments import hold_for, intend_create, payment_move
 from payments.services.record import payment_record, plan_check
 from payments.statuses import OPEN, PaymentStatus
 
@@ -74,7 +74,7 @@ def payment_reach(payment: Payment, *, method: PaymentMethodInfo | None = None) 
     """
     if not payment.is_remote:
         return Reached(payment)
-    call = payment.calls.filter(state=CallState.OPEN, refund=None).first()
+    call = payment.calls.filter(state=CallState.OPEN, refund=None).first() or begin_anew(payment.pk)
     if call is None:
         try:
             return payment_sync(payment.pk, cause="asked again")
@@ -84,6 +84,16 @@ def payment_reach(payment: Payment, *, method: PaymentMethodInfo | None = None) 
     if carried.answer is None and carried.refused is None:
         payment_wait(payment.pk)
     return reached_by(payment.pk, carried)
+
+
+@transaction.atomic
+def begin_anew(payment_id: UUID) -> ProviderCall | None:
+    """The call for a new object, where the old one is gone (closed, expired, or its maker died before the next)."""
+    payment, order = payment_lock(payment_id)
+    if payment.status not in OPEN or payment.provider_payment_id or not order.balance_due:
+        return None
+    under_way = payment.calls.filter(state=CallState.OPEN, refund=None).first()
+    return under_way or intend_create(payment, order)
 
 
 def reached_by(payment_id: UUID, carried: Carried) -> Reached:

@@ -9,6 +9,8 @@ from payments.errors import PaymentDeclined, PaymentUnderWay
 from payments.methods import PaymentMethod
 from payments.models import CallState, Capture, Operation, ProviderCall
 from payments.providers.base import ActionKind
+from payments.services.calls import call_write
+from payments.services.carriers import call_carry_out
 from payments.services.choosing import payment_choose
 from payments.services.closing import order_cancel, order_expire
 from payments.services.remote import payment_confirm, payment_reach, payment_sync, payment_use
@@ -209,3 +211,27 @@ def test_card_that_an_order_needs_no_more_is_taken_back_by_the_sweep(stripe, sho
 
     assert reread(card).status == "CANCELLED"
     assert len(stripe.journal("intent.canceled")) == 1
+
+
+def test_payment_whose_object_is_gone_gets_a_new_one(open_card, stripe):
+    """The process that switched to the provider's page died after closing the intent."""
+    call = call_write(
+        Operation.RELEASE, payment=open_card, request={"object_id": open_card.provider_payment_id}
+    )
+    call_carry_out(call.pk)
+    assert reread(open_card).provider_payment_id is None
+
+    assert payment_reach(open_card).action.kind == ActionKind.CONFIRM
+
+    stripe.pay(open_card)
+    sync(open_card)
+    assert (open_card.status, stripe.captured()) == ("COMPLETED", [9999])
+
+
+def test_declined_payment_of_a_closed_order_asks_for_nothing_more(open_card, stripe, time_machine):
+    stripe.pay(open_card, "visa_chargeDeclined")
+    time_machine.move_to(timezone.now() + timedelta(hours=1))
+    order_expire(order_id=open_card.order_id)
+
+    assert payment_reach(reread(open_card)).action is None
+    assert stripe.made() == 1
