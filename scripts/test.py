@@ -16,7 +16,7 @@ from scripts.services import Missing, chromium, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
-SPECIAL = "pg or crash or browser or browser_sqlite"
+SPECIAL = "pg or crash or conformance or browser or browser_sqlite"
 
 
 @dataclass
@@ -36,6 +36,7 @@ RUNS = (
     Run("SQLite", f"not ({SPECIAL})", options=("--cov", "--cov-report=")),
     Run("PostgreSQL", f"not ({SPECIAL})", frozenset({"postgres"})),
     Run("races and crashes", "(pg or crash) and not browser", frozenset({"postgres"})),
+    Run("API conformance", "conformance", frozenset({"postgres"}), ("tests/live",)),
     Run("sandbox", f"not ({SPECIAL})", options=("sandbox",)),
     Run(
         "browser",
