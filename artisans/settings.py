@@ -88,6 +88,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "rest_framework",
     "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "knox",
     "csp",
     "artisans.core",
@@ -138,7 +140,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
 # Paths that speak JSON only; everything else is a page for people.
-API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/products", "/artisans")
+API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/products", "/artisans")
 
 # ---- database, cache, queue, mail ----------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
@@ -259,10 +261,58 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["artisans.core.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "artisans.core.openapi.ShopSchema",
+    "DEFAULT_METADATA_CLASS": "artisans.core.metadata.Methods",
     "EXCEPTION_HANDLER": "artisans.core.api.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Artisans Alley",
+    "VERSION": "0.1.0",
+    "DESCRIPTION": (
+        "One cart from many artisans, one payment, every cent accounted for.\n\n"
+        "JSON in, JSON out. Paths work with and without a trailing slash. Amounts are decimal strings with the "
+        "decimals of their currency; times are RFC 3339 in UTC. Enumerations may grow: treat a word that you do not "
+        "know as its neighbours suggest. Every refusal is a problem as in RFC 9457; its `type` leads to a page about "
+        "its code. Somebody else's thing is a 404, as if it did not exist."
+    ),
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "",
+    "COMPONENT_SPLIT_PATCH": False,
+    "PREPROCESSING_HOOKS": ["artisans.core.openapi.spell_paths"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "artisans.core.openapi.add_shared_parts",
+        "payments.webhook_schema.describe_webhook",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "Role": "artisans.accounts.models.Role",
+        "Scope": "artisans.accounts.models.Scope",
+        "CartStatus": "carts.models.CartStatus",
+        "OrderStatus": "orders.statuses.OrderStatus",
+        "OrderPaymentStatus": "orders.statuses.OrderPaymentStatus",
+        "ParcelStatus": "orders.statuses.ParcelStatus",
+        "PaymentStatus": "payments.statuses.PaymentStatus",
+        "RefundStatus": "payments.statuses.RefundStatus",
+        "PaymentMethod": "payments.methods.PaymentMethod",
+        "PaymentProvider": "payments.methods.Provider",
+    },
+    "TAGS": [
+        {"name": "auth", "description": "Accounts and bearer tokens."},
+        {"name": "products", "description": "What is on sale."},
+        {"name": "artisans", "description": "Who makes it."},
+        {"name": "carts", "description": "Fill a cart, see what it costs, order it."},
+        {"name": "orders", "description": "What is owed, to whom, and how far it has come."},
+        {"name": "payments", "description": "How an order is settled."},
+        {"name": "parcels", "description": "What one artisan sends: for artisans."},
+    ],
 }
 
 # ---- files -----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),
+    path("", include("artisans.docs.urls")),
     path("auth/", include("artisans.accounts.api_urls")),
     path("", include("artisans.catalog.api_urls")),
     path("", include("carts.api_urls")),

@@ -26,8 +26,11 @@ from artisans.core.idempotency import effect_id
 from artisans.core.limits import count_network
 from artisans.core.models import only_row
 from artisans.core.network import network_hash
+from artisans.core.openapi import CART_TOKEN, example, operation
 from carts.checkout import Checkout, cart_checkout, checkout_of, order_create
+from carts.errors import CartClosed, NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
 from carts.models import Cart
+from carts.schemas import CartShape, CheckoutShape, OrderInOneCallShape, SummaryShape, ValidationShape
 from carts.selectors import CartSummary, carts_visible_to, items_of, summarize
 from carts.serializers import (
     AssertionsIn,
@@ -41,18 +44,36 @@ from carts.serializers import (
 )
 from carts.services import MAX_ITEMS, cart_item_set, cart_items_add, cart_open
 from orders.api import OrderViewSet
+from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, NotCancellable, QuoteChanged
+from orders.holds import TooManyHolds, TooManyPieces
 from orders.models import Order, StoreRules
 from orders.problems import Wish
+from orders.schemas import OrderShape
 from orders.selectors import store_rules
 from orders.serializers import order_out, with_country
 from orders.services import Buyer
-from payments.errors import ProviderUnavailable
+from payments.errors import MethodNotOffered, NoPermission, PaymentUnderWay, ProviderUnavailable
 from payments.models import Payment
 from payments.serializers import payment_out
 from payments.services.closing import order_cancel
 from payments.services.payments import method_read
 from payments.services.remote import payment_action, payment_reach
 
+REFUSE_ORDER = (
+    MethodNotOffered,
+    EmptyOrder,
+    AmountTooLarge,
+    InvalidInput,
+    CheckoutBlocked,
+    QuoteChanged,
+    TooManyHolds,
+    TooManyPieces,
+)
+SET_ITEM: dict[str, Any] = {
+    "request": QuantityIn,
+    "responses": CartShape,
+    "problems": (NotEnoughStock, CartClosed),
+}
 ITEM = rf"items/(?P<item_id>{UUID_PATTERN})"
 
 
@@ -93,10 +114,18 @@ def order_secrets(request: Request, body: dict[str, Any]) -> dict[str, Any]:
 class CartViewSet(ApiView, viewsets.ViewSet):
     permission_classes = (IsSomebody,)
     lookup_value_regex = UUID_PATTERN
+    guest_schemes = (CART_TOKEN,)
 
     def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
+    @operation(
+        "cart_open",
+        "Open a cart",
+        request=CartIn,
+        responses={200: CartShape, 201: CartShape},
+        problems=(UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock),
+    )
     @limited("carts")
     @idempotent(replay=cart_replay)
     def create(self, request: Request) -> Response:
@@ -114,13 +143,23 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         body = cart_out(cart, items, token=token)
         return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
+    @operation("cart_get", "Show a cart", responses=CartShape)
     def retrieve(self, request: Request, pk: str) -> Response:
+        """At present prices; `problems` says what stands between it and an order. It is shown whatever the stock is."""
         cart = self.cart(request, pk)
         return Response(cart_out(cart, items_of(cart)))
 
+    @operation(
+        "cart_item_add",
+        "Put items into a cart",
+        request=(ItemIn, ItemIn(many=True)),
+        responses={201: CartShape},
+        problems=(UnknownProduct, QuantityTooLarge, TooManyItems, InvalidInput, NotEnoughStock, CartClosed),
+    )
     @idempotent(replay=cart_replay)
     @action(detail=True, methods=["post"])
     def items(self, request: Request, pk: str) -> Response:
+        """One item or a list of them; the same product again adds to its quantity. All or nothing."""
         if not isinstance(request.data, list):
             rows = [validated(ItemIn, request.data)]
         elif 0 < len(request.data) <= MAX_ITEMS:
@@ -131,14 +170,31 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         cart, items = cart_items_add(principal=Principal.of_api(request), cart_id=UUID(pk), adds=adds)
         return Response(cart_out(cart, items), status=status.HTTP_201_CREATED)
 
+    @operation("cart_item_put", "Set an item's quantity", **SET_ITEM, methods=["PUT"])
+    @operation("cart_item_set", "Change an item's quantity", **SET_ITEM, methods=["PATCH"])
+    @operation(
+        "cart_item_remove",
+        "Take an item out",
+        responses=CartShape,
+        problems=(CartClosed,),
+        methods=["DELETE"],
+    )
     @action(detail=True, methods=["put", "patch", "delete"], url_path=ITEM, url_name="item")
     def item(self, request: Request, pk: str, item_id: str) -> Response:
+        """The quantity is set, not added; 0 takes the item out. Answers the whole cart."""
         quantity = 0 if request.method == "DELETE" else validated(QuantityIn, request.data)["quantity"]
         cart = cart_item_set(
             principal=Principal.of_api(request), cart_id=UUID(pk), item_id=UUID(item_id), quantity=quantity
         )
         return Response(cart_out(cart, items_of(cart)))
 
+    @operation(
+        "cart_checkout",
+        "Order a cart",
+        request=CheckoutIn,
+        responses={200: CheckoutShape, 201: CheckoutShape},
+        problems=(*REFUSE_ORDER, CartClosed),
+    )
     @limited("checkout")
     @idempotent(replay=checkout_replay, secrets=order_secrets)
     @action(detail=True, methods=["post"])
@@ -157,15 +213,28 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         code = status.HTTP_201_CREATED if done.is_new else status.HTTP_200_OK
         return Response(order_body(done, store), status=code)
 
+    @operation(
+        "cart_summary",
+        "Quote tax, shipping and total",
+        query=AssertionsIn,
+        responses=SummaryShape,
+        problems=(QuoteChanged,),
+    )
     @action(detail=True, methods=["get"], url_path="checkout/summary")
     def checkout_summary(self, request: Request, pk: str) -> Response:
+        """The money of the order that a checkout would make now, parcel by parcel: this is the shipping quote.
+
+        Figures that are sent along are compared with the shop's; a difference is 409 `quote_changed`.
+        """
         data = validated(AssertionsIn, request.query_params.dict())
         summary = self.summary(self.cart(request, pk))
         AssertionsIn.of(data).check(summary.quote)
         return Response(summary_out(summary))
 
+    @operation("cart_validate", "Check whether a cart can be ordered", responses=ValidationShape)
     @action(detail=True, methods=["get"], url_path="checkout/validate")
     def checkout_validate(self, request: Request, pk: str) -> Response:
+        """Whether a checkout would be taken now, and what would have to change; nothing is held by asking."""
         summary = self.summary(self.cart(request, pk))
         problems = [problem.as_dict() for problem in summary.problems]
         return Response({"valid": summary.can_checkout, "problems": problems})
@@ -180,6 +249,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         return summarize(cart, items_of(cart), store_rules())
 
 
+@example({"reason": "Ordered twice"})
 class CancelIn(StrictSerializer):
     reason = TextField(max_length=300, required=False, allow_blank=True, default="")
 
@@ -190,6 +260,13 @@ class PlacingOrderViewSet(OrderViewSet):
     def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
+    @operation(
+        "order_place",
+        "Order in one call",
+        request=OrderIn,
+        responses={201: OrderInOneCallShape},
+        problems=(*REFUSE_ORDER, UnknownProduct),
+    )
     @limited("checkout")
     @idempotent(replay=order_replay, secrets=order_secrets)
     def create(self, request: Request) -> Response:
@@ -210,8 +287,16 @@ class PlacingOrderViewSet(OrderViewSet):
         )
         return created_order(done, store)
 
+    @operation(
+        "order_cancel",
+        "Cancel an order",
+        request=CancelIn,
+        responses=OrderShape,
+        problems=(NotCancellable, NoPermission, PaymentUnderWay, Missing),
+    )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
+        """The buyer cancels while nothing is paid and nobody has started; the stock is given back. Safe to repeat."""
         data = validated(CancelIn, request.data)
         user = Principal.of_api(request).user
         order = self.get_object()

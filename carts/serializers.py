@@ -3,25 +3,31 @@ from typing import Any
 
 from rest_framework import serializers
 
+from artisans.catalog.schemas import PRODUCT_ID
 from artisans.core.api import CountField, IdField, PlainDecimalField, StrictSerializer, TextField
 from artisans.core.money import Money
+from artisans.core.openapi import example
 from carts.checkout import Assertions
 from carts.models import Cart, CartItem
 from carts.selectors import CartSummary, problems_of, subtotal_of
 from carts.services import MAX_ITEMS
 from orders.problems import MAX_QUANTITY
 from orders.serializers import AddressField
+from payments.schemas import MethodField, ProviderField
 
 
+@example({"product_id": PRODUCT_ID, "quantity": 2})
 class ItemIn(StrictSerializer):
     product_id = IdField()
     quantity = CountField(min_value=1, max_value=MAX_QUANTITY, default=1)
 
 
+@example({"quantity": 3})
 class QuantityIn(StrictSerializer):
     quantity = CountField(min_value=0, max_value=MAX_QUANTITY)
 
 
+@example({"items": [{"product_id": PRODUCT_ID, "quantity": 2}]})
 class CartIn(StrictSerializer):
     items = serializers.ListField(child=ItemIn(), required=False, max_length=MAX_ITEMS)
 
@@ -29,10 +35,10 @@ class CartIn(StrictSerializer):
 class AssertionsIn(StrictSerializer):
     """Figures that a client may send along; they are compared, never used."""
 
-    tax_rate = PlainDecimalField(required=False)
-    shipping_cost = PlainDecimalField(required=False)
-    amount = PlainDecimalField(required=False)
-    currency = serializers.CharField(max_length=3, required=False)
+    tax_rate = PlainDecimalField(required=False, help_text="As a part of one: 0.10 is 10 %.")
+    shipping_cost = PlainDecimalField(required=False, help_text="What shipping costs.")
+    amount = PlainDecimalField(required=False, help_text="The total of the order.")
+    currency = TextField(max_length=3, required=False, help_text="ISO 4217.")
 
     @staticmethod
     def of(data: dict[str, Any]) -> Assertions:
@@ -44,18 +50,28 @@ class AssertionsIn(StrictSerializer):
         )
 
 
+PLACE = {
+    "shipping_address": "123 Main St, City, State, 12345",
+    "payment_method": "bank_transfer",
+    "payment_provider": "manual",
+    "customer_email": "sam@example.com",
+}
+
+
+@example(PLACE | {"tax_rate": "0.10", "shipping_cost": "5.99"})
 class CheckoutIn(AssertionsIn):
     shipping_address = AddressField()
     billing_address = AddressField(required=False)
-    payment_method = serializers.CharField(max_length=20)
-    payment_provider = serializers.CharField(max_length=10, required=False)
+    payment_method = MethodField()
+    payment_provider = ProviderField(required=False)
     customer_email = serializers.EmailField(max_length=254, required=False)
     note = TextField(max_length=300, required=False, allow_blank=True, default="")
 
 
+@example(PLACE | {"order_items": [{"product_id": PRODUCT_ID, "quantity": 1}]})
 class OrderIn(CheckoutIn):
     order_items = serializers.ListField(child=ItemIn(), allow_empty=False, max_length=MAX_ITEMS)
-    payment_method = serializers.CharField(max_length=20, required=False)
+    payment_method = MethodField(required=False)
 
 
 def cart_out(cart: Cart, items: Sequence[CartItem], *, token: str = "") -> dict[str, Any]:

@@ -1,21 +1,50 @@
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from rest_framework import mixins, viewsets
 
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst
 from artisans.core.api_views import ApiView
+from artisans.core.filters import CreatedFilters, IdFilter, WordFilter
+from artisans.core.openapi import ORDER_TOKEN, described, operation
 from orders.models import Order
+from orders.schemas import OrderShape
 from orders.selectors import orders_visible_to
 from orders.serializers import OrderOut
+from orders.statuses import OrderPaymentStatus, OrderStatus
 
 
+class OrderFilters(CreatedFilters):
+    status = filters.ChoiceFilter(choices=OrderStatus.choices, help_text="How far the order has come.")
+    payment_status = filters.ChoiceFilter(choices=OrderPaymentStatus.choices, help_text="What is paid of it.")
+    order_number = WordFilter(help_text="The number that people read.")
+    artisan = IdFilter("parcels__artisan_id", help_text="Orders with a parcel of this artisan.")
+
+
+@described(
+    list=operation(
+        "order_list",
+        "List own orders",
+        responses=OrderShape(many=True),
+        description="With a bearer token all orders of the account, with an order's token that one.",
+    ),
+    retrieve=operation(
+        "order_get",
+        "Show an order",
+        responses=OrderShape,
+        description="The order with its lines, its parcels and what is paid of it.",
+    ),
+)
 class OrderViewSet(ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Order]):
     """Own orders by token, or one order by its link's token. `carts.api` adds what makes and ends an order."""
 
     permission_classes = (IsSomebody,)
     serializer_class = OrderOut
     pagination_class = NewestFirst
+    filter_backends = (filters.DjangoFilterBackend,)
+    filterset_class = OrderFilters
+    guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Order]:

@@ -3,6 +3,8 @@ from orders.problems import Problem
 
 
 class EmptyOrder(InvalidInput):
+    """There is nothing to order."""
+
     code = "empty_cart"
 
     def __init__(self) -> None:
@@ -10,6 +12,8 @@ class EmptyOrder(InvalidInput):
 
 
 class AmountTooLarge(InvalidInput):
+    """The total is beyond what one order can be."""
+
     code = "amount_too_large"
 
     def __init__(self) -> None:
@@ -20,6 +24,7 @@ class CheckoutBlocked(Conflict):
     """Something changed since the buyer looked. Nothing was ordered and nothing charged."""
 
     code = "checkout_problems"
+    way_out = "Show `problems` to the buyer; apply each `fix` and check out again."
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(
@@ -33,6 +38,7 @@ class QuoteChanged(Conflict):
     """The buyer saw other figures than those that hold now."""
 
     code = "quote_changed"
+    way_out = "Show the buyer the figure in `now` and send the request again with it, or without it."
 
     def __init__(self, *, field: str, sent: str, now: str) -> None:
         super().__init__(
@@ -42,10 +48,15 @@ class QuoteChanged(Conflict):
 
 
 class NotCancellable(Conflict):
+    """The order is paid or on its way, or already over."""
+
     code = "not_cancellable"
+    way_out = "Ask the shop; staff can still cancel until shipping."
 
 
 class NotReleased(Conflict):
+    """The order is not paid yet, so nothing of it is sent."""
+
     code = "not_released"
 
     def __init__(self) -> None:

@@ -19,7 +19,10 @@ OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
 
 
 class TooManyHolds(TooMany):
+    """Too many unpaid orders of one person at once."""
+
     code = "too_many_open_orders"
+    way_out = "Pay or cancel one of the open orders, then order again."
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -30,7 +33,10 @@ class TooManyHolds(TooMany):
 
 
 class TooManyPieces(TooMany):
+    """Too many unpaid pieces of one product for one network within an hour."""
+
     code = "too_many_pieces_held"
+    way_out = "Lower the quantity, or pay an earlier order first."
 
     def __init__(self, limit: int) -> None:
         super().__init__(

@@ -86,6 +86,9 @@ class Order(BaseModel):
     total_minor = models.BigIntegerField()
     received_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
+    cancelled_minor = models.BigIntegerField(
+        default=0, help_text="Of the total, what belongs to parcels that will not come."
+    )
     shipping_address = models.JSONField()
     billing_address = models.JSONField()
     delivery_note = models.CharField(max_length=300, blank=True)
@@ -124,6 +127,10 @@ class Order(BaseModel):
             models.CheckConstraint(
                 condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("received_minor")),
                 name="order_refunded_at_most_received",
+            ),
+            models.CheckConstraint(
+                condition=Q(cancelled_minor__gte=0, cancelled_minor__lte=F("total_minor")),
+                name="order_cancelled_at_most_total",
             ),
             models.CheckConstraint(
                 condition=Q(released_at__isnull=True) | ~Q(status__in=["PENDING", "EXPIRED"]),
@@ -169,6 +176,11 @@ class Order(BaseModel):
         return self.money(self.refunded_minor)
 
     @property
+    def agreed_minor(self) -> int:
+        """What an order costs without the parcels that will not come; a closed one is left as it was agreed."""
+        return self.total_minor - (self.cancelled_minor if self.is_alive else 0)
+
+    @property
     def is_alive(self) -> bool:
         return self.status not in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
 
@@ -178,19 +190,19 @@ class Order(BaseModel):
 
         A refund of a paid order is given, it is not owed again; a returned part payment is.
         """
-        was_paid = self.received_minor >= self.total_minor and self.status != OrderStatus.PENDING
+        was_paid = self.received_minor >= self.agreed_minor and self.status != OrderStatus.PENDING
         owed = (
             0
             if was_paid or not self.is_alive
-            else self.total_minor - self.received_minor + self.refunded_minor
+            else self.agreed_minor - self.received_minor + self.refunded_minor
         )
         return self.money(max(0, owed))
 
     @property
     def to_return(self) -> Money:
-        """Money that is ours no longer: the surplus, or all of it when the order is closed."""
+        """Money that is ours no longer: the surplus, the share of a cancelled parcel, all of a closed order."""
         kept = self.received_minor - self.refunded_minor
-        return self.money(max(0, kept - (self.total_minor if self.is_alive else 0)))
+        return self.money(max(0, kept - (self.agreed_minor if self.is_alive else 0)))
 
     @property
     def shipping_address_lines(self) -> list[str]:

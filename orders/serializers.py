@@ -109,6 +109,27 @@ def order_out(
     }
 
 
+def artisan_parcel_out(parcel: Parcel, lines: Sequence[OrderLine]) -> dict[str, Any]:
+    """A parcel for who sends it: own lines and money, the place it goes to; nothing of others or of the payment."""
+    order = parcel.order
+    return {
+        **parcel_out(parcel),
+        "order_number": order.order_number,
+        "currency": parcel.currency,
+        "items": [line_out(line) for line in lines],
+        "ship_to": address_out(order.shipping_address),
+        "note": order.delivery_note,
+        "share": parcel.share.amount,
+        "collect_cash": parcel.total.amount if order.balance_due else None,
+        "released_at": utc(order.released_at),
+    }
+
+
+class ArtisanParcelOut(serializers.BaseSerializer[Parcel]):
+    def to_representation(self, parcel: Parcel) -> dict[str, Any]:
+        return artisan_parcel_out(parcel, list(parcel.lines.all()))
+
+
 class OrderOut(serializers.BaseSerializer[Order]):
     def to_representation(self, order: Order) -> dict[str, Any]:
         principal = Principal.of_api(self.context["request"])

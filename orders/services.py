@@ -224,9 +224,11 @@ def order_apply_settlement(
     is left as `to_return` for staff. A closed order is never revived by less than its total.
     """
     order.received_minor, order.refunded_minor = received, refunded
-    order.payment_status = payment_status_of(total=order.total_minor, received=received, refunded=refunded)
+    order.payment_status = payment_status_of(
+        total=order.total_minor, received=received, refunded=refunded, agreed=order.agreed_minor
+    )
     order.save(update_fields=["received_minor", "refunded_minor", "payment_status", "updated_at"])
-    is_settled = received - refunded >= order.total_minor
+    is_settled = received - refunded >= order.agreed_minor
     if not is_settled or order.status not in {OrderStatus.PENDING, OrderStatus.EXPIRED}:
         return
     placed = placed_of(order)
@@ -294,7 +296,10 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
 def parcel_cancel(
     parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None
 ) -> None:
+    """The stock of its lines comes back, and nobody owes its money any more."""
     parcel_move(parcel, ParcelStatus.CANCELLED, cause=cause, actor=actor)
+    order.cancelled_minor += parcel.total_minor
+    order.save(update_fields=["cancelled_minor", "updated_at"])
     stock_return(
         lines=stock_lines(lines), reason=f"cancelled {order.order_number}", stock_round=order.stock_round
     )

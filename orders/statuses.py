@@ -55,16 +55,18 @@ PARCEL_TRANSITIONS: Transitions[ParcelStatus] = {
 }
 
 
-def payment_status_of(*, total: int, received: int, refunded: int) -> OrderPaymentStatus:
-    """The payment status that the three sums (minor units) mean."""
+def payment_status_of(*, total: int, received: int, refunded: int, agreed: int) -> OrderPaymentStatus:
+    """The payment status that the sums (minor units) mean; `agreed` is what is to be paid of the total."""
     kept = received - refunded
     if received == 0:
         return OrderPaymentStatus.UNPAID
     if refunded and kept == 0:
         return OrderPaymentStatus.REFUNDED
-    if kept < total:
-        return OrderPaymentStatus.PARTIALLY_REFUNDED if refunded else OrderPaymentStatus.PARTIALLY_PAID
-    return OrderPaymentStatus.PAID if kept == total else OrderPaymentStatus.OVERPAID
+    if refunded and kept < total:
+        return OrderPaymentStatus.PARTIALLY_REFUNDED
+    if kept < agreed:
+        return OrderPaymentStatus.PARTIALLY_PAID
+    return OrderPaymentStatus.OVERPAID if kept > total else OrderPaymentStatus.PAID
 
 
 def order_status_of(parcels: list[ParcelStatus]) -> OrderStatus:

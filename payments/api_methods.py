@@ -9,11 +9,23 @@ from rest_framework.response import Response
 from artisans.accounts.principals import signed_in
 from artisans.core.api import UUID_PATTERN, validated
 from artisans.core.api_views import ApiView, idempotent, limited
+from artisans.core.errors import Missing
 from artisans.core.idempotency import effect_id
+from artisans.core.openapi import operation
 from payments.card_data import CARD_FIELDS, holds_card_data
-from payments.errors import RawCardData
+from payments.errors import (
+    DefaultWanted,
+    MethodDeclined,
+    MethodInUse,
+    MethodNotOffered,
+    MethodNotUsable,
+    ProviderUnavailable,
+    RawCardData,
+    SavingUnderWay,
+)
 from payments.models import PaymentMethodInfo
-from payments.serializers import MethodChangeIn, MethodIn, method_out, saving_out
+from payments.schemas import MethodPageShape, MethodShape, SavingShape
+from payments.serializers import MethodBody, MethodChangeIn, MethodIn, method_out, saving_out
 from payments.services.methods import (
     Saving,
     method_remove,
@@ -23,6 +35,12 @@ from payments.services.methods import (
     token_for_card,
 )
 from payments.services.saved import method_shown, method_update, methods_of
+
+CHANGE: dict[str, Any] = {
+    "request": MethodChangeIn,
+    "responses": MethodShape,
+    "problems": (DefaultWanted, RawCardData, Missing),
+}
 
 
 def method_replay(request: Request, reference: str) -> Response:
@@ -35,11 +53,27 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
 
     lookup_value_regex = UUID_PATTERN
 
+    @operation("method_list", "List saved methods", responses=MethodPageShape)
     def list(self, request: Request) -> Response:
         """The default first, then the newest. They are few, so there is one page."""
         rows = [method_out(row) for row in methods_of(signed_in(request))]
         return Response({"next": None, "previous": None, "results": rows})
 
+    @operation(
+        "method_save",
+        "Save a method",
+        request=MethodBody,
+        responses={201: MethodShape, 202: SavingShape},
+        problems=(
+            RawCardData,
+            MethodNotOffered,
+            MethodNotUsable,
+            MethodDeclined,
+            Missing,
+            SavingUnderWay,
+            ProviderUnavailable,
+        ),
+    )
     @limited("methods")
     @idempotent(replay=method_replay)
     def create(self, request: Request) -> Response:
@@ -50,7 +84,7 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         - `{"provider", "setup_id"}`: finish it. 201 with the method, or 202 as long as the buyer is not done.
 
         `is_default` makes it the default; the first one is it anyway. Card numbers are refused, except that in test
-        mode (`sk_test_…` and ALLOW_TEST_CARDS) a published test number of the provider stands for its test token.
+        mode a published test number of the provider stands for its test token.
         """
         user, data = signed_in(request), without_card(request.data)
         wish = validated(MethodIn, data)
@@ -64,6 +98,7 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         method = method_save(user=user, provider=provider, token=token, is_default=is_default)
         return Response(method_out(method_shown(method)), status=201)
 
+    @operation("method_put", "Make a method the default", **CHANGE)
     def update(self, request: Request, pk: str) -> Response:
         """Only `is_default`, and only to true: the default is changed by choosing another one."""
         if holds_card_data(request.data):
@@ -72,11 +107,14 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         method = method_update(user=user, method_id=UUID(pk), is_default=wish["is_default"])
         return Response(method_out(method_shown(method)))
 
+    @operation("method_change", "Make a method the default", **CHANGE)
     def partial_update(self, request: Request, pk: str) -> Response:
+        """The same as PUT."""
         return self.update(request, pk)
 
+    @operation("method_remove", "Forget a method", responses={204: None}, problems=(Missing, MethodInUse))
     def destroy(self, request: Request, pk: str) -> Response:
-        """204; the provider forgets it too."""
+        """It pays nothing any more, and the provider forgets it too."""
         method_remove(user=signed_in(request), method_id=UUID(pk))
         return Response(status=204)
 

@@ -3,23 +3,36 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from artisans.accounts.models import Scope
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
 from artisans.core.api_views import ApiView, idempotent, limited
-from artisans.core.errors import Missing
+from artisans.core.errors import InvalidInput, Missing
+from artisans.core.filters import CreatedFilters, IdFilter
 from artisans.core.idempotency import effect_id
-from payments.errors import NoPermission
+from artisans.core.openapi import ORDER_TOKEN, described, operation
+from payments.errors import (
+    NoPermission,
+    NothingToRestock,
+    OwnOrder,
+    PaymentDisputed,
+    PiecesRefunded,
+    RecordedOnly,
+    RefundExceedsReceived,
+    RefundMismatch,
+)
 from payments.history import facts_of
 from payments.models import Payment, PaymentRefund
+from payments.schemas import RefundShape, TimelineShape
 from payments.selectors import payments_for_staff, payments_readable_by, refunds_readable_by
 from payments.serializers_refunds import (
-    RefundFilterIn,
     RefundIn,
     RefundOut,
     amount_asked,
@@ -28,6 +41,7 @@ from payments.serializers_refunds import (
     refund_out,
 )
 from payments.services.refund_desk import refund_open, refund_send
+from payments.statuses import RefundStatus
 
 
 def refund_replay(request: Request, reference: str) -> Response:
@@ -35,21 +49,59 @@ def refund_replay(request: Request, reference: str) -> Response:
     return Response(refund_out(refund_send(refund)), status=201)
 
 
+class RefundFilters(CreatedFilters):
+    payment = IdFilter("payment_id", help_text="Id of the payment.")
+    status = filters.ChoiceFilter(choices=RefundStatus.choices, help_text="How far the refund has come.")
+
+
+@described(
+    list=operation(
+        "refund_list",
+        "List refunds",
+        responses=RefundShape(many=True),
+        description="Of own payments; staff who look after payments see everybody's, by a token with the scope `staff` "
+        "or `refunds`.",
+    ),
+    retrieve=operation(
+        "refund_get",
+        "Show a refund",
+        responses=RefundShape,
+        description="How far it has come. A refund can fail after it was COMPLETED, when the bank sends it back.",
+    ),
+)
 class RefundViewSet(
     ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PaymentRefund]
 ):
     permission_classes = (IsSomebody,)
     serializer_class = RefundOut
     pagination_class = NewestFirst
+    filter_backends = (filters.DjangoFilterBackend,)
+    filterset_class = RefundFilters
+    guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN
+    scopes = {"create": Scope.REFUNDS.value}
 
     def get_queryset(self) -> QuerySet[PaymentRefund]:
-        refunds = refunds_readable_by(Principal.of_api(self.request)).prefetch_related("lines")
-        if self.action != "list":
-            return refunds
-        wish = validated(RefundFilterIn, self.request.query_params.dict())
-        return refunds.filter(payment=wish["payment"]) if "payment" in wish else refunds
+        return refunds_readable_by(Principal.of_api(self.request)).prefetch_related("lines")
 
+    @operation(
+        "refund_make",
+        "Refund a payment",
+        request=RefundIn,
+        responses={201: RefundShape},
+        problems=(
+            InvalidInput,
+            NoPermission,
+            OwnOrder,
+            Missing,
+            RecordedOnly,
+            PaymentDisputed,
+            RefundExceedsReceived,
+            RefundMismatch,
+            PiecesRefunded,
+            NothingToRestock,
+        ),
+    )
     @limited("refunds")
     @idempotent(replay=refund_replay)
     def create(self, request: Request) -> Response:
@@ -76,15 +128,16 @@ class RefundViewSet(
 
 class TimelineViewSet(ApiView, viewsets.GenericViewSet[Payment]):
     permission_classes = (IsSomebody,)
+    guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Payment]:
         return payments_readable_by(Principal.of_api(self.request))
 
+    @operation("payment_timeline", "Tell what happened to a payment", responses=TimelineShape)
     @action(detail=True, methods=["get"])
     def timeline(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Everything that happened to a payment, oldest first: statuses, money in, refunds, disputes."""
         payment = self.get_object()
-        user = Principal.of_api(request).user
-        is_staff = payments_for_staff(user).filter(pk=payment.pk).exists()
+        is_staff = payments_for_staff(Principal.of_api(request)).filter(pk=payment.pk).exists()
         return Response({"results": [fact_out(fact, is_staff=is_staff) for fact in facts_of([payment])]})

@@ -3,7 +3,9 @@ from django.urls import re_path
 from artisans.core.api import Router
 from payments.api import PaymentViewSet
 from payments.api_methods import MethodViewSet
+from payments.api_parcels import ParcelViewSet
 from payments.api_refunds import RefundViewSet, TimelineViewSet
+from payments.api_staff import PaymentDeskViewSet
 from payments.webhook_api import webhook
 
 router = Router()
@@ -11,6 +13,8 @@ router.register("payments/methods", MethodViewSet, basename="api_method")
 router.register("payments/refunds", RefundViewSet, basename="api_refund")
 router.register("payments", TimelineViewSet, basename="api_payment_history")
 router.register("payments", PaymentViewSet, basename="api_payment")
+router.register("payments", PaymentDeskViewSet, basename="api_payment_desk")
+router.register("parcels", ParcelViewSet, basename="api_parcel")
 urlpatterns = [
     re_path(r"^payments/webhooks/(?P<provider>[^/]+)/?$", webhook, name="api_webhook"),
     *router.urls,

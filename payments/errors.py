@@ -5,7 +5,10 @@ from artisans.core.money import Money
 
 
 class MethodNotOffered(InvalidInput):
+    """The shop does not take this method, or not for this order, or not from this provider."""
+
     code = "method_not_offered"
+    way_out = "Choose another `payment_method`; leave `payment_provider` out to get the right one."
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -15,6 +18,7 @@ class AmountMismatch(Conflict):
     """The client's figure is not ours; ours is charged, so the client must know it first."""
 
     code = "amount_mismatch"
+    way_out = "Show the buyer `amount` and send the request again with it, or without an amount."
 
     def __init__(self, *, sent: str, due: Money) -> None:
         super().__init__(
@@ -24,6 +28,8 @@ class AmountMismatch(Conflict):
 
 
 class NothingDue(Conflict):
+    """The order is paid, or closed."""
+
     code = "nothing_due"
 
     def __init__(self) -> None:
@@ -31,24 +37,34 @@ class NothingDue(Conflict):
 
 
 class OwnOrder(Forbidden):
+    """Staff do not decide about their own orders."""
+
     code = "own_order"
+    way_out = "Let a colleague do it."
 
     def __init__(self) -> None:
         super().__init__("Somebody else has to do this: the order is your own.")
 
 
 class NoPermission(Forbidden):
+    """The account lacks the permission of the job."""
+
     code = "no_permission"
+    way_out = "Ask an administrator for the job."
 
     def __init__(self, what: str) -> None:
         super().__init__(f"Your account may not {what}.")
 
 
 class AlreadyRecorded(Conflict):
+    """The same money was recorded before; nothing was booked twice."""
+
     code = "already_recorded"
 
 
 class NotManual(Conflict):
+    """Only payments by hand are decided by hand."""
+
     code = "not_manual"
 
     def __init__(self) -> None:
@@ -56,7 +72,10 @@ class NotManual(Conflict):
 
 
 class HasReceipts(Conflict):
+    """Money was received for this payment, so it cannot be rejected."""
+
     code = "has_receipts"
+    way_out = "Return the money instead."
 
     def __init__(self, received: Money) -> None:
         super().__init__(
@@ -65,6 +84,8 @@ class HasReceipts(Conflict):
 
 
 class RefundExceedsReceived(Conflict):
+    """More would be returned than is left; `left` says how much that is."""
+
     code = "refund_exceeds_received"
 
     def __init__(self, *, asked: Money, left: Money) -> None:
@@ -75,6 +96,7 @@ class RefundMismatch(Conflict):
     """The client's figure for these pieces is not ours."""
 
     code = "amount_mismatch"
+    way_out = AmountMismatch.way_out
 
     def __init__(self, *, sent: Money, worth: Money) -> None:
         super().__init__(
@@ -84,20 +106,28 @@ class RefundMismatch(Conflict):
 
 
 class PiecesRefunded(Conflict):
+    """More pieces would be refunded than are left; `left` says how many that are."""
+
     code = "refund_exceeds_quantity"
+    way_out = "Refund as many pieces as `left` says, or fewer."
 
     def __init__(self, name: str, *, left: int) -> None:
         super().__init__(f"Of {name} only {left} can be refunded still.", extra={"left": left})
 
 
 class NothingToRestock(Conflict):
+    """The pieces are on sale again already, because their parcel or their order was cancelled."""
+
     code = "nothing_to_restock"
+    way_out = "Refund without `restock`."
 
     def __init__(self, names: str) -> None:
         super().__init__(f"{names}: on sale again already; refund without putting it back.")
 
 
 class NotRetryable(Conflict):
+    """Only a failed refund of the shop's own is tried again, once."""
+
     code = "not_retryable"
 
     def __init__(self) -> None:
@@ -105,6 +135,8 @@ class NotRetryable(Conflict):
 
 
 class NotDecidable(Conflict):
+    """Nobody has to decide about this refund any more."""
+
     code = "not_decidable"
 
     def __init__(self) -> None:
@@ -112,7 +144,10 @@ class NotDecidable(Conflict):
 
 
 class RecordedOnly(Conflict):
+    """Money that came by hand goes back by hand."""
+
     code = "recorded_only"
+    way_out = "Make the transfer, then let staff record it in the admin."
 
     def __init__(self) -> None:
         super().__init__(
@@ -121,7 +156,10 @@ class RecordedOnly(Conflict):
 
 
 class PaymentDisputed(Conflict):
+    """The buyer's bank disputes the payment; a refund beside it would pay twice."""
+
     code = "payment_disputed"
+    way_out = "Answer the dispute at the provider first."
 
     def __init__(self) -> None:
         super().__init__("The buyer's bank disputes this payment; answer the dispute at the provider first.")
@@ -132,6 +170,7 @@ class PaymentBusy(Conflict):
 
     code = "payment_busy"
     retryable = True
+    way_out = "Send the same request again in a moment."
 
     def __init__(self) -> None:
         super().__init__(
@@ -144,6 +183,7 @@ class PaymentUnderWay(Conflict):
 
     code = "payment_under_way"
     retryable = True
+    way_out = "Do not pay again. Ask for the payment until it is no longer PROCESSING, then go on."
 
     def __init__(self) -> None:
         super().__init__(
@@ -161,7 +201,10 @@ class StillPayable(PaymentUnderWay):
 
 
 class ProviderUnavailable(NotNow):
+    """The payment provider does not answer. Nothing was charged."""
+
     code = "provider_unavailable"
+    way_out = "Try again in a moment, or let the buyer pay another way."
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -170,29 +213,40 @@ class ProviderUnavailable(NotNow):
 
 
 class PaymentDeclined(Declined):
-    """`payment_id` can be tried again, with another card or another way to pay."""
+    """The bank or the provider refused this try; `decline_group` says in one word why, `detail` in a sentence.
+
+    `payment_id` can be tried again, with another card or another way to pay.
+    """
 
     code = "payment_declined"
+    way_out = "Show `detail` to the buyer and confirm again with another card, or start a payment of another method."
 
     def __init__(self, detail: str, *, payment_id: str, group: str) -> None:
         super().__init__(detail, extra={"payment_id": payment_id, "decline_group": group})
 
 
 class NotConfirmable(Conflict):
+    """Nothing is confirmed by a call here: the buyer pays at the provider, or by hand."""
+
     code = "not_confirmable"
+    way_out = "Follow the payment's `next_action`."
 
 
 class MethodDeclined(Declined):
     """The bank does not let the card be saved."""
 
     code = "method_declined"
+    way_out = "Save another card, or save this one in the browser with `setup`."
 
     def __init__(self, detail: str, *, group: str = "") -> None:
         super().__init__(detail, extra={"decline_group": group})
 
 
 class MethodNotUsable(InvalidInput):
+    """The provider does not take this token: it is unknown, used up, or made for another shop."""
+
     code = "method_not_usable"
+    way_out = "Let the provider's script make a new token."
 
     def __init__(self) -> None:
         super().__init__(
@@ -201,7 +255,10 @@ class MethodNotUsable(InvalidInput):
 
 
 class MethodGone(Conflict):
+    """The provider does not hold the saved method any more; it was removed here too. Nothing was charged."""
+
     code = "method_gone"
+    way_out = "Choose another saved method, or enter the card anew."
 
     def __init__(self) -> None:
         super().__init__(
@@ -211,8 +268,11 @@ class MethodGone(Conflict):
 
 
 class MethodInUse(Conflict):
+    """A payment with the method is under way, and nobody knows its outcome yet."""
+
     code = "method_in_use"
     retryable = True
+    way_out = "Remove it in a moment."
 
     def __init__(self) -> None:
         super().__init__(
@@ -221,14 +281,20 @@ class MethodInUse(Conflict):
 
 
 class DefaultWanted(InvalidInput):
+    """One of the saved methods is always the default."""
+
     code = "default_wanted"
+    way_out = "Make another method the default instead."
 
     def __init__(self) -> None:
         super().__init__("One of the methods is the default: make another one the default instead.")
 
 
 class SavingUnderWay(NotNow):
+    """The provider does not answer, so nobody knows yet whether the method was saved. Nothing was charged."""
+
     code = "method_under_way"
+    way_out = "Look at the saved methods in a moment, or send the same again: it is saved once."
 
     def __init__(self) -> None:
         super().__init__(
@@ -238,9 +304,13 @@ class SavingUnderWay(NotNow):
 
 
 class RawCardData(InvalidInput):
-    """Said without a word of what was sent."""
+    """The body holds what may be a card number or a security code; none of it was kept or passed on.
+
+    Said without a word of what was sent.
+    """
 
     code = "raw_card_data_not_accepted"
+    way_out = "Let the provider's script in the browser make a token, and send that as `provider_method_id`."
 
     def __init__(self) -> None:
         super().__init__(

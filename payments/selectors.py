@@ -3,7 +3,6 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet, Sum
 
-from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from artisans.core.models import only_row
@@ -23,15 +22,16 @@ def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
     return Payment.objects.none()
 
 
-def payments_for_staff(user: User | None) -> QuerySet[Payment]:
-    """All payments for staff whose job it is to look at them, none for anybody else."""
+def payments_for_staff(principal: Principal) -> QuerySet[Payment]:
+    """All payments for staff at work whose job it is to look at them, none for anybody else."""
+    user = principal.user if principal.is_at_work else None
     may_look = user is not None and user.is_staff and user.has_perm("payments.view_payment")
     return Payment.objects.all() if may_look else Payment.objects.none()
 
 
 def payments_readable_by(principal: Principal) -> QuerySet[Payment]:
-    """Own payments, or all for staff. Whoever holds an order's link sees that order's alone."""
-    if principal.order_link is None and (for_staff := payments_for_staff(principal.user)).exists():
+    """Own payments, or all for staff at work. Whoever holds an order's link sees that order's alone."""
+    if principal.order_link is None and (for_staff := payments_for_staff(principal)).exists():
         return for_staff
     return payments_visible_to(principal)
 

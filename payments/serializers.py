@@ -3,12 +3,23 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from artisans.core.api import IdField, PlainDecimalField, StrictSerializer, TextField, utc
+from artisans.core.api import (
+    CountField,
+    IdField,
+    PlainDecimalField,
+    StrictSerializer,
+    TextField,
+    YesNoField,
+    utc,
+)
+from artisans.core.openapi import example
 from orders.models import Order, StoreRules
+from orders.schemas import ORDER_ID
 from orders.selectors import store_rules
 from payments.methods import SPECS, Provider
 from payments.models import Payment
 from payments.providers.base import Action, ActionKind
+from payments.schemas import MethodField, ProviderField
 from payments.services.methods import Saving
 from payments.services.payments import method_read, payment_instructions
 from payments.services.remote import Reached
@@ -18,14 +29,19 @@ REMOTE_METHODS = [method.value for method, spec in SPECS.items() if spec.provide
 
 
 class ExpandIn(StrictSerializer):
-    expand = serializers.ChoiceField(choices=["next_action"], required=False)
+    expand = serializers.ChoiceField(
+        choices=["next_action"], required=False, help_text="Ask the provider, and tell all of `next_action`."
+    )
 
 
+@example({"payment_intent_id": "pi_1234567890", "payment_method_id": "pm_1234567890"})
 class ConfirmIn(StrictSerializer):
-    """`payment_intent_id`: the provider's id or ours. `payment_method_id`: a saved one or the provider's token."""
-
-    payment_intent_id = TextField(max_length=120)
-    payment_method_id = TextField(max_length=120, required=False)
+    payment_intent_id = TextField(max_length=120, help_text="The provider's id of the payment, or ours.")
+    payment_method_id = TextField(
+        max_length=120,
+        required=False,
+        help_text="A saved method, or the provider's token; left out, the provider is asked how it stands.",
+    )
 
 
 class MethodIn(StrictSerializer):
@@ -33,10 +49,12 @@ class MethodIn(StrictSerializer):
 
     provider = serializers.ChoiceField(choices=[Provider.STRIPE, Provider.PAYPAL])
     payment_method = serializers.ChoiceField(choices=REMOTE_METHODS, required=False)
-    provider_method_id = TextField(max_length=120, required=False)
-    setup = serializers.BooleanField(required=False)
-    setup_id = TextField(max_length=120, required=False)
-    is_default = serializers.BooleanField(required=False)
+    provider_method_id = TextField(
+        max_length=120, required=False, help_text="The token that the provider's script made."
+    )
+    setup = YesNoField(required=False, help_text="Begin a saving in the browser.")
+    setup_id = TextField(max_length=120, required=False, help_text="Finish the saving that was begun.")
+    is_default = YesNoField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         ways = [name for name in ("provider_method_id", "setup", "setup_id") if attrs.get(name)]
@@ -49,16 +67,53 @@ class MethodIn(StrictSerializer):
         return attrs
 
 
+@example(
+    {
+        "payment_method": "credit_card",
+        "provider": "stripe",
+        "provider_method_id": "pm_1234567890",
+        "is_default": True,
+    },
+    In_the_browser={"provider": "stripe", "setup": True},
+    Test_card={
+        "payment_method": "credit_card",
+        "provider": "stripe",
+        "card_number": "4242424242424242",
+        "card_exp_month": 12,
+        "card_exp_year": 2025,
+        "card_cvc": "123",
+        "is_default": True,
+    },
+)
+class MethodBody(MethodIn):
+    """In test mode a published test number of the provider may stand in place of its token; any other is refused."""
+
+    card_number = TextField(max_length=40, required=False, help_text="Test mode only.")
+    card_exp_month = CountField(required=False, help_text="Test mode only; not looked at.")
+    card_exp_year = CountField(required=False, help_text="Test mode only; not looked at.")
+    card_cvc = TextField(max_length=10, required=False, help_text="Test mode only; not looked at.")
+
+
+@example({"is_default": True})
 class MethodChangeIn(StrictSerializer):
-    is_default = serializers.BooleanField()
+    is_default = YesNoField(help_text="Only to true: another one becomes the default instead.")
 
 
+@example(
+    {
+        "order_id": ORDER_ID,
+        "amount": "99.99",
+        "currency": "USD",
+        "payment_method": "bank_transfer",
+        "payment_provider": "manual",
+    }
+)
 class IntentIn(StrictSerializer):
     order_id = IdField()
-    payment_method = serializers.CharField(max_length=20)
-    payment_provider = serializers.CharField(max_length=10, required=False)
+    payment_method = MethodField()
+    payment_provider = ProviderField(required=False)
     amount = PlainDecimalField(required=False)
-    currency = serializers.CharField(max_length=3, required=False)
+    currency = TextField(max_length=3, required=False)
     customer_email = serializers.EmailField(required=False)
 
 

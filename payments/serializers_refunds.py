@@ -4,37 +4,50 @@ from typing import Any
 
 from rest_framework import serializers
 
-from artisans.core.api import CountField, IdField, PlainDecimalField, StrictSerializer, TextField, utc
+from artisans.core.api import (
+    CountField,
+    IdField,
+    PlainDecimalField,
+    StrictSerializer,
+    TextField,
+    YesNoField,
+    utc,
+)
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
+from artisans.core.openapi import example
+from orders.schemas import LINE
 from payments.history import Fact
 from payments.models import Payment, PaymentRefund
+from payments.schemas import PAYMENT_ID
 from payments.services.refund_parts import LineAsk, Pieces
 
 
 class RefundLineIn(StrictSerializer):
-    """`line`: the id of an order item."""
-
-    line = IdField()
+    line = IdField(help_text="Id of an order item.")
     quantity = CountField(min_value=1)
 
 
+@example(
+    {"payment_id": PAYMENT_ID, "amount": "50.00", "reason": "Customer requested refund"},
+    Of_pieces={
+        "payment_id": PAYMENT_ID,
+        "lines": [{"line": LINE["id"], "quantity": 1}],
+        "shipping": True,
+        "restock": True,
+        "reason": "The bowl broke on its way.",
+    },
+)
 class RefundIn(StrictSerializer):
     """An `amount`, or `lines` (and `shipping`), whose worth an amount only asserts. `restock` goes with lines."""
 
     payment_id = IdField()
-    reason = TextField(max_length=300)
+    reason = TextField(max_length=300, help_text="The buyer reads it.")
     amount = PlainDecimalField(required=False)
-    currency = serializers.CharField(max_length=3, required=False)
+    currency = TextField(max_length=3, required=False)
     lines = RefundLineIn(many=True, required=False)
-    shipping = serializers.BooleanField(required=False)
-    restock = serializers.BooleanField(required=False)
-
-
-class RefundFilterIn(StrictSerializer):
-    payment = IdField(required=False)
-    limit = serializers.CharField(required=False)
-    cursor = serializers.CharField(required=False)
+    shipping = YesNoField(required=False, help_text="And all of the shipping that did not go back yet.")
+    restock = YesNoField(required=False, help_text="Put the pieces of `lines` back on sale.")
 
 
 def pieces_asked(data: dict[str, Any]) -> Pieces | None:

@@ -38,6 +38,8 @@ CHECKS = (
         ("manage.py", "check", "--deploy", "--fail-level", "WARNING"),
         sample_production(),
     ),
+    Check("API description", ("-m", "scripts.openapi", "check")),
+    Check("API promise", ("-m", "scripts.openapi", "compare")),
     Check("templates", ("-m", "djlint", "--lint", "--quiet", "templates")),
     Check("no foreign scripts", ("-m", "scripts.foreign")),
 )

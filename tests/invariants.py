@@ -61,6 +61,8 @@ def check_sums(order: Order, lines: list[OrderLine], parcels: list[Parcel]) -> N
         assert own, f"{parcel}: a parcel without lines"
         assert {line.artisan_id for line in own} == {parcel.artisan_id}, f"{parcel}: lines of another artisan"
         assert parcel.subtotal_minor == sum(line.line_total_minor for line in own), f"{parcel}: subtotal"
+    cancelled = sum(parcel.total_minor for parcel in parcels if parcel.status == ParcelStatus.CANCELLED)
+    assert order.cancelled_minor == cancelled, f"{order}: cancelled parcels"
     assert {order.currency} == {row.currency for row in (*lines, *parcels)}, f"{order}: currencies"
 
 
@@ -70,7 +72,10 @@ def check_money(order: Order, payments: list[Payment]) -> None:
         f"{order}: refunded"
     )
     assert order.payment_status == payment_status_of(
-        total=order.total_minor, received=order.received_minor, refunded=order.refunded_minor
+        total=order.total_minor,
+        received=order.received_minor,
+        refunded=order.refunded_minor,
+        agreed=order.agreed_minor,
     ), f"{order}: payment status {order.payment_status}"
     open_ones = [p for p in payments if p.status in OPEN]
     assert len(open_ones) <= 1, f"{order}: {len(open_ones)} open payments"

@@ -79,6 +79,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "orders.Order",
         {"tax_minor": -1, "shipping_minor": F("shipping_minor") + F("tax_minor") + 1},
     ),
+    "order_cancelled_at_most_total": ("orders.Order", {"cancelled_minor": F("total_minor") + 1}),
     "order_refunded_at_most_received": ("orders.Order", {"refunded_minor": F("received_minor") + 1}),
     "order_released_only_when_confirmed": (
         "orders.Order",

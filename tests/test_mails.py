@@ -19,7 +19,7 @@ from orders.services import parcel_ship
 from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.providers.base import RefundStatus
-from payments.services.closing import order_cancel, order_expire
+from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
 from payments.services.manual import payment_reject
 from payments.services.refund_desk import refund_open
 from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card
@@ -55,6 +55,10 @@ def all_mails(
     order_cancel(order_id=cash.order_id, reason="kiln broke", actor=staff)
     Client().post(
         "/shop/orders/find/", {"order_number": exact.order.order_number, "email": "guest@example.test"}
+    )
+    lost_parcel = exact.order.parcels.last()
+    parcel_cannot_deliver(
+        parcel_id=lost_parcel.pk, reason="The loom <snapped> & burnt.", actor=lost_parcel.artisan.user
     )
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     refunded_mails(start(PaymentMethod.CREDIT_CARD, {scarf: 2}, user=shopper), staff)

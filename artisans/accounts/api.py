@@ -1,31 +1,83 @@
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 from rest_framework import serializers, status
+from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.accounts.models import User, normal_email
+from artisans.accounts.models import AuthToken, Scope, User, normal_email
 from artisans.accounts.principals import signed_in
-from artisans.accounts.services import token_issue, user_register
-from artisans.core.api import StrictSerializer, TextField, api_request, utc, validated
+from artisans.accounts.schemas import NewTokenShape, TokenShape, UserShape
+from artisans.accounts.services import EmailTaken, WrongCredentials, token_issue, token_revoke, user_register
+from artisans.core.api import (
+    NewestFirst,
+    StrictSerializer,
+    TextField,
+    api_request,
+    no_control_characters,
+    utc,
+    validated,
+)
 from artisans.core.api_views import ApiView, idempotent, limited
+from artisans.core.errors import InvalidInput, Missing
 from artisans.core.idempotency import effect_id
 from artisans.core.limits import count
 from artisans.core.network import client_line
+from artisans.core.openapi import described, example, operation
+
+TOKENS = "All tokens of the account that still work, newest first, by their first characters only."
 
 
+@example({"email": "sam@example.com", "password": "clay-and-kiln-7", "name": "Sam Shopper"})
 class RegisterIn(StrictSerializer):
     email = serializers.EmailField(max_length=254)
-    password = serializers.CharField(max_length=128, trim_whitespace=False)
+    password = serializers.CharField(
+        max_length=128, trim_whitespace=False, validators=[no_control_characters]
+    )
     name = TextField(max_length=150, required=False, default="")
 
 
+@example(
+    {
+        "email": "sam@example.com",
+        "password": "clay-and-kiln-7",
+        "name": "warehouse script",
+        "scopes": ["read", "write"],
+    }
+)
 class TokenIn(StrictSerializer):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=128, trim_whitespace=False)
+    name = TextField(
+        max_length=80, required=False, allow_blank=True, default="", help_text="What the token is for."
+    )
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(Scope.choices),
+        required=False,
+        allow_empty=False,
+        max_length=len(Scope),
+        help_text="What it may be used for; left out, all that the account may do.",
+    )
 
 
 def user_out(user: User) -> dict[str, object]:
     return {"id": str(user.pk), "email": user.email, "name": user.name, "role": user.role}
+
+
+def token_out(token: AuthToken) -> dict[str, Any]:
+    return {
+        "id": str(token.public_id),
+        "prefix": token.token_key,
+        "name": token.name,
+        "scopes": token.scopes,
+        "created_at": utc(token.created),
+        "expires_at": utc(token.expiry),
+        "last_used_at": utc(token.last_used_at),
+    }
 
 
 def user_replay(request: Request, reference: str) -> Response:
@@ -37,9 +89,17 @@ class RegisterView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    @operation(
+        "account_register",
+        "Open an account",
+        request=RegisterIn,
+        responses={201: UserShape},
+        problems=(InvalidInput, EmailTaken),
+    )
     @limited("register")
     @idempotent(replay=user_replay)
     def post(self, request: Request) -> Response:
+        """A new shopper, who can sign in at once. The address is verified by the link in a mail."""
         data = validated(RegisterIn, request.data)
         user = user_register(**data)
         return Response(user_out(user), status=status.HTTP_201_CREATED)
@@ -51,22 +111,70 @@ class TokenView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    @operation(
+        "token_issue",
+        "Get a bearer token",
+        request=TokenIn,
+        responses=NewTokenShape,
+        problems=(WrongCredentials, InvalidInput),
+    )
     @limited("login")
     def post(self, request: Request) -> Response:
+        """Address and password against a token, which is shown this once and works for 30 days.
+
+        Ask for no more `scopes` than the client needs; all that the account may have are granted when none is named.
+        `refunds` and `staff` are for staff. A change of password or role ends all tokens.
+        """
         plain = api_request(request)
         data = validated(TokenIn, request.data)
         count("login_account", normal_email(data["email"]), client_line(plain))
         row, token = token_issue(request=plain, **data)
-        answer = {"token": token, "expires_at": utc(row.expiry), "user": user_out(row.user)}
+        answer = {"token": token, **token_out(row), "user": user_out(row.user)}
         return Response(answer, headers={"Cache-Control": "no-store"})
 
 
+class TokenOut(serializers.BaseSerializer[AuthToken]):
+    def to_representation(self, token: AuthToken) -> dict[str, Any]:
+        return token_out(token) | {"is_current": token.pk == self.context["request"].auth.pk}
+
+
+class NewestTokensFirst(NewestFirst):
+    ordering = ("-created", "-public_id")
+
+
+@described(
+    get=operation("token_list", "List own tokens", responses=TokenShape(many=True), description=TOKENS)
+)
+class TokenListView(ApiView, ListAPIView[AuthToken]):
+    serializer_class = TokenOut
+    pagination_class = NewestTokensFirst
+
+    def get_queryset(self) -> QuerySet[AuthToken]:
+        alive = Q(expiry=None) | Q(expiry__gt=timezone.now())
+        tokens: QuerySet[AuthToken] = AuthToken.objects.filter(alive, user=signed_in(self.request))
+        return tokens.select_related("user")
+
+
+class TokenDetailView(ApiView):
+    @operation("token_revoke", "Revoke a token", responses={204: None}, problems=(Missing,))
+    def delete(self, request: Request, pk: str) -> Response:
+        """From now on the token opens nothing. Its id is in the list, or in the answer that issued it."""
+        token_revoke(user=signed_in(request), public_id=UUID(pk))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 class LogoutView(ApiView):
+    scopes = {"post": Scope.READ.value}  # whoever holds a token may end it
+
+    @operation("token_logout", "End the token in use", responses={204: None})
     def post(self, request: Request) -> Response:
+        """The token that this request carries opens nothing any more."""
         request.auth.delete()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class MeView(ApiView):
+    @operation("account_me", "Show the own account", responses=UserShape)
     def get(self, request: Request) -> Response:
+        """Whose token this is."""
         return Response(user_out(signed_in(request)))

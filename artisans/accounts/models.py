@@ -1,3 +1,4 @@
+import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -13,6 +14,15 @@ class Role(models.TextChoices):
     SHOPPER = "shopper", "Shopper"
     ARTISAN = "artisan", "Artisan"
     STAFF = "staff", "Staff"
+
+
+class Scope(models.TextChoices):
+    """What a token may be used for; never more than its user may do."""
+
+    READ = "read", "Look"
+    WRITE = "write", "Order, pay, ship: whatever is no look"
+    REFUNDS = "refunds", "Give money back"
+    STAFF = "staff", "Decide as staff"
 
 
 class UserManager(BaseUserManager["User"]):
@@ -55,9 +65,27 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[djang
     def is_artisan(self) -> bool:
         return self.role == Role.ARTISAN
 
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """All that a token of this person may have."""
+        return tuple(Scope) if self.is_staff else (Scope.READ, Scope.WRITE)
+
 
 class AuthToken(AbstractAuthToken):
-    """A bearer token: digest and a few leading characters, never the token itself."""
+    """A bearer token: digest and a few leading characters, never the token itself.
+
+    `granted`: scopes with spaces between; `scopes` are those of them that its user's role still allows.
+    """
+
+    public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=80, blank=True)
+    granted = models.CharField(max_length=60, default=" ".join(Scope.values))
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    @property
+    def scopes(self) -> list[str]:
+        granted = self.granted.split()
+        return [scope.value for scope in self.user.scopes if scope in granted]
 
 
 def normal_email(email: str) -> str:

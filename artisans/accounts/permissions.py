@@ -2,9 +2,13 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from artisans.core.openapi import CART_TOKEN, ORDER_TOKEN
+
 
 class IsSomebody(BasePermission):
     """A bearer token, a guest's cart token or an order's link; what they may see is decided by selectors."""
+
+    guest_schemes = (CART_TOKEN, ORDER_TOKEN)  # in the API's description, unless the view knows better
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return bool(

@@ -8,27 +8,34 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from artisans.accounts.models import User
+from artisans.accounts.models import AuthToken, Scope, User
 from artisans.core.tokens import hash_secret, read_order_token
+
+OF_STAFF = frozenset({Scope.STAFF.value, Scope.REFUNDS.value})
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Nobody in particular by default, and nobody owns nothing: an empty field matches no row."""
+    """Nobody in particular by default, and nobody owns nothing: an empty field matches no row.
+
+    `is_at_work`: the token is one for staff's work, so that what the user may see by his job is shown as well.
+    """
 
     user: User | None = None
     cart_hash: str = ""
     order_link: tuple[UUID, int] | None = None
+    is_at_work: bool = False
 
     @classmethod
     def of_api(cls, request: Request) -> Self:
-        user = request.user if request.user.is_authenticated else None
+        user, token = (request.user, request.auth) if request.user.is_authenticated else (None, None)
         cart_token = request.headers.get("X-Cart-Token", "")
         order_token = request.headers.get("X-Order-Token", "")
         return cls(
             user=user,
             cart_hash=hash_secret(cart_token) if cart_token else "",
             order_link=read_order_token(order_token) if order_token else None,
+            is_at_work=isinstance(token, AuthToken) and not OF_STAFF.isdisjoint(token.scopes),
         )
 
     @classmethod

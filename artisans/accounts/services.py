@@ -1,3 +1,6 @@
+from collections.abc import Collection
+from uuid import UUID
+
 from allauth.account.models import EmailAddress
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
@@ -8,20 +11,26 @@ from knox.settings import knox_settings
 
 from artisans.accounts.models import AuthToken, User, normal_email
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import Conflict, DomainError, InvalidInput
+from artisans.core.errors import Conflict, DomainError, InvalidInput, Missing
 from artisans.core.idempotency import effect_record
 
 
 class EmailTaken(Conflict):
+    """An account with this address exists."""
+
     code = "email_taken"
+    way_out = "Sign in with `POST /auth/token`, or reset the password on the sign-in page."
 
     def __init__(self) -> None:
         super().__init__("An account with this address exists already; sign in or reset its password.")
 
 
 class WrongCredentials(DomainError):
+    """The address or the password is wrong; which of them is not told."""
+
     code = "wrong_credentials"
     title = "Sign-in failed"
+    way_out = "Check both, or reset the password on the sign-in page."
 
     def __init__(self) -> None:
         super().__init__("The e-mail address or the password is wrong.")
@@ -49,21 +58,37 @@ def user_register(*, email: str, password: str, name: str = "") -> User:
     return user
 
 
-def token_issue(*, request: HttpRequest, email: str, password: str) -> tuple[AuthToken, str]:
-    """A bearer token for the right password: the row and, once, the token in clear.
+def token_issue(
+    *, request: HttpRequest, email: str, password: str, name: str = "", scopes: Collection[str] = ()
+) -> tuple[AuthToken, str]:
+    """A bearer token for the right password: the row and, once, the token in clear. No `scopes` means all.
 
-    The oldest tokens beyond the limit per user go. Errors: WrongCredentials.
+    The oldest tokens beyond the limit per user go. Errors: WrongCredentials, InvalidInput for a scope beyond the role.
     """
     user = authenticate(request, email=normal_email(email), password=password)
     if not isinstance(user, User):
         raise WrongCredentials
+    if beyond := sorted(set(scopes) - set(user.scopes)):
+        raise InvalidInput(
+            f"Your account cannot have the scope {', '.join(beyond)}.", extra={"scopes": list(user.scopes)}
+        )
+    granted = " ".join(scope for scope in user.scopes if not scopes or scope in scopes)
     kept = knox_settings.TOKEN_LIMIT_PER_USER - 1
     with transaction.atomic():
         old = user.auth_token_set.order_by("-created").values_list("digest", flat=True)[kept:]
         AuthToken.objects.filter(digest__in=list(old)).delete()
-        row, token = AuthToken.objects.create(user=user)
+        row, token = AuthToken.objects.create(user=user, name=name, granted=granted)
         audit_record(actor=user, action=Action.TOKEN_ISSUE, target=user)
     return row, token
+
+
+def token_revoke(*, user: User, public_id: UUID) -> None:
+    """End one token of the user. Errors: Missing for one that is not his."""
+    with transaction.atomic():
+        deleted, _ = AuthToken.objects.filter(user=user, public_id=public_id).delete()
+        if not deleted:
+            raise Missing("There is no such token.")
+        audit_record(actor=user, action=Action.TOKEN_REVOKE, target=user, data={"token": str(public_id)})
 
 
 def tokens_revoke(user: User) -> None:

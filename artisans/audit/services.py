@@ -14,6 +14,7 @@ class Action(StrEnum):
 
     ACCOUNT_REGISTER = "account.register"
     TOKEN_ISSUE = "token.issue"  # noqa: S105  # an action's name
+    TOKEN_REVOKE = "token.revoke"  # noqa: S105  # an action's name
     STOCK_ADJUST = "stock.adjust"
     ORDER_CANCEL = "order.cancel"
     ORDER_EXPIRE = "order.expire"

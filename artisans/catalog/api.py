@@ -2,12 +2,17 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from rest_framework import serializers, viewsets
 from rest_framework.permissions import AllowAny
 
 from artisans.catalog.models import Artisan, Product
+from artisans.catalog.schemas import ArtisanShape, ProductShape
 from artisans.catalog.selectors import artisans_open, products_on_sale
 from artisans.core.api import UUID_PATTERN, NewestFirst
+from artisans.core.api_views import ApiView
+from artisans.core.filters import CreatedFilters, FlagFilter, IdFilter, WordFilter
+from artisans.core.openapi import described, operation
 
 
 def absolute(url: str) -> str:
@@ -43,20 +48,60 @@ class ArtisanOut(serializers.BaseSerializer[Artisan]):
         }
 
 
-class ProductViewSet(viewsets.ReadOnlyModelViewSet[Product]):
+class ProductFilters(CreatedFilters):
+    artisan = IdFilter("artisan_id", help_text="Id of the artisan.")
+    category = WordFilter("category__slug", help_text="Slug of the category.")
+    in_stock = FlagFilter(method="having_stock", help_text="Whether it can be bought now.")
+
+    def having_stock(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
+        return products.filter(stock__gt=0) if value else products.filter(stock=0)
+
+
+class ArtisanFilters(CreatedFilters):
+    craft = WordFilter("craft", "iexact", help_text="The craft, in any case of letters.")
+    town = WordFilter("town", "iexact", help_text="The town, in any case of letters.")
+
+
+@described(
+    list=operation(
+        "product_list", "List products", responses=ProductShape(many=True), description="All that is on sale."
+    ),
+    retrieve=operation(
+        "product_get",
+        "Show a product",
+        responses=ProductShape,
+        description="Price and stock as they are now; a product that is not on sale any more is 404.",
+    ),
+)
+class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
     permission_classes = (AllowAny,)
     serializer_class = ProductOut
     pagination_class = NewestFirst
+    filter_backends = (filters.DjangoFilterBackend,)
+    filterset_class = ProductFilters
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Product]:
         return products_on_sale()
 
 
-class ArtisanViewSet(viewsets.ReadOnlyModelViewSet[Artisan]):
+@described(
+    list=operation(
+        "artisan_list",
+        "List artisans",
+        responses=ArtisanShape(many=True),
+        description="All workshops that sell here.",
+    ),
+    retrieve=operation(
+        "artisan_get", "Show an artisan", responses=ArtisanShape, description="One workshop and its story."
+    ),
+)
+class ArtisanViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Artisan]):
     permission_classes = (AllowAny,)
     serializer_class = ArtisanOut
     pagination_class = NewestFirst
+    filter_backends = (filters.DjangoFilterBackend,)
+    filterset_class = ArtisanFilters
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Artisan]:

@@ -28,6 +28,7 @@ class StockGone(Conflict):
     """Somebody else was faster; nothing was taken."""
 
     code = "out_of_stock"
+    way_out = "Lower the quantity or leave the product out; `GET /products/{id}` tells the stock."
 
     def __init__(self) -> None:
         super().__init__("Not all of it is in stock any more; nothing was taken.")

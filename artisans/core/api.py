@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, pagination, renderers, routers, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -47,7 +49,9 @@ STATUS_OF: tuple[tuple[type[DomainError], int], ...] = (
     (DomainError, 400),
 )
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+DAY = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 MAX_DIGITS = 9
+ORDERINGS = ("-created", "created")
 UUID_LENGTH = 36
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
@@ -61,12 +65,68 @@ class Router(routers.SimpleRouter):
 
 
 class NewestFirst(pagination.CursorPagination):
-    """`{next, previous, results}`; stable while rows are added. `limit` is at most 100."""
+    """`{next, previous, results}`; stable while rows are added. `limit` is at most 100, more is cut to it.
+
+    `?ordering=created` turns the list round, so that a client can follow it as it grows.
+    """
 
     ordering = ("-created_at", "-id")
     page_size = 25
     page_size_query_param = "limit"
     max_page_size = 100
+    cursor_query_description = "Where to go on: take the addresses of `next` and `previous` as they are."
+    page_size_query_description = "Rows on a page, 1 to 100; 25 unless told."
+    ordering_param = "ordering"
+
+    def get_page_size(self, request: Request) -> int:
+        asked = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        if not (asked.isascii() and asked.isdigit() and len(asked) <= MAX_DIGITS**2 and int(asked) > 0):
+            raise serializers.ValidationError({"limit": "Send a whole number from 1 to 100."}, "invalid")
+        return min(int(asked), self.max_page_size)
+
+    def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
+        asked = request.query_params.get(self.ordering_param, "-created")
+        if asked not in ORDERINGS:
+            raise serializers.ValidationError(
+                {"ordering": f"Send {' or '.join(ORDERINGS)}."}, "invalid_choice"
+            )
+        if asked == "-created":
+            return self.ordering
+        return tuple(name.removeprefix("-") for name in self.ordering)
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            return super().decode_cursor(request)
+        except exceptions.NotFound as error:
+            text = "Take the addresses of next and previous as they are."
+            raise serializers.ValidationError({"cursor": text}, "invalid") from error
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        limit = {"type": "integer", "minimum": 1, "default": self.page_size}
+        ordering = {"type": "string", "enum": list(ORDERINGS), "default": "-created"}
+        text = "The newest first, or the oldest."
+        return [
+            query_parameter(self.cursor_query_param, {"type": "string"}, self.cursor_query_description),
+            query_parameter(self.page_size_query_param, limit, self.page_size_query_description),
+            query_parameter(self.ordering_param, ordering, text),
+        ]
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        address = {"type": ["string", "null"], "format": "uri"}
+        following = "https://your.shop/orders/?cursor=cD0yMDI2LTExLTI2"
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {
+                "next": address | {"example": following},
+                "previous": address | {"example": None},
+                "results": schema,
+            },
+        }
+
+
+def query_parameter(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
 
 
 # ---- in ----------------------------------------------------------------------------------------------------
@@ -83,15 +143,29 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+def no_control_characters(text: str) -> None:
+    """Errors: ValidationError."""
+    if CONTROL.search(text):
+        raise serializers.ValidationError("Control characters are not allowed.", "control_character")
+
+
 class TextField(serializers.CharField):
     """Text without control characters, in NFC. Numbers and booleans are not text."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        if CONTROL.search(data):
-            raise serializers.ValidationError("Control characters are not allowed.", "control_character")
+        no_control_characters(data)
         return super().to_internal_value(unicodedata.normalize("NFC", data))
+
+
+class YesNoField(serializers.BooleanField):
+    """`true` or `false` of JSON; no word and no number stands for them."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=str(data)[:60])
+        return data
 
 
 class CountField(serializers.IntegerField):
@@ -104,6 +178,14 @@ class CountField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "pattern": f"^{AMOUNT.pattern}$"},
+            {"type": "number", "minimum": 0, "multipleOf": 0.01, "maximum": 1_000_000_000},
+        ]
+    }
+)
 class PlainDecimalField(serializers.Field[Any, Any, Any, Any]):
     """A non-negative decimal in plain digits, as string or exact JSON number. Value: Decimal."""
 
@@ -117,6 +199,15 @@ class PlainDecimalField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: Decimal) -> str:
         return format(value, "f")
+
+
+class DayField(serializers.DateField):
+    """A day as `2026-11-26`, no other spelling of ISO 8601."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str) or not DAY.fullmatch(value):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(value)
 
 
 class IdField(serializers.UUIDField):
@@ -165,13 +256,20 @@ def problem(
     }
 
 
-def problem_response(status: int, code: str, detail: str) -> JsonResponse:
-    """For what fails outside DRF: unknown paths, CSRF, crashes below an API prefix."""
-    return JsonResponse(problem(status, code, detail), status=status, content_type=ProblemRenderer.media_type)
+def problem_response(
+    status: int, code: str, detail: str, *, extra: Mapping[str, Any] | None = None
+) -> JsonResponse:
+    """For what fails outside DRF: unknown paths and parameters, CSRF, crashes below an API prefix."""
+    body = problem(status, code, detail, extra=extra)
+    return JsonResponse(body, status=status, content_type=ProblemRenderer.media_type)
+
+
+def status_of_class(error: type[DomainError]) -> int:
+    return next(status for kind, status in STATUS_OF if issubclass(error, kind))
 
 
 def status_of(error: DomainError) -> int:
-    return next(status for kind, status in STATUS_OF if isinstance(error, kind))
+    return status_of_class(type(error))
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -209,6 +307,7 @@ def from_api_exception(error: exceptions.APIException) -> Response:
     else:
         codes = error.get_codes()
         code, detail = codes if isinstance(codes, str) else error.default_code, str(error.detail)
+        extra |= getattr(error, "extra", {})
     response = as_problem(problem(error.status_code, code, detail, extra=extra), error.status_code)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
@@ -235,6 +334,7 @@ def as_problem(body: dict[str, Any], status: int) -> Response:
     return Response(body, status=status, content_type=ProblemRenderer.media_type)
 
 
+@csrf_exempt  # a machine that missed the path is told so, whatever its method
 def api_not_found(request: HttpRequest, path: str = "") -> HttpResponse:
     return problem_response(404, "not_found", "There is nothing at this address.")
 

@@ -28,6 +28,7 @@ from artisans.core.idempotency import (
 from artisans.core.limits import Quota, RateLimited, has_limits, limit_headers, spend_scope
 from artisans.core.models import IdempotencyKey, IdempotencyState
 from artisans.core.principals import principal_text
+from artisans.core.query import StrictQuery
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +85,8 @@ def limited(scope: str) -> Callable[[Post], Post]:
     return mark
 
 
-class ApiView(APIView):
-    """Base of all views of the API, first in the line of bases of a viewset.
+class ApiView(StrictQuery, APIView):
+    """Base of all views of the API, first in the line of bases of a viewset. Unknown parameters are refused.
 
     A view that cannot promise it (a webhook has its own inbox) sets `takes_idempotency_keys` to False.
     """

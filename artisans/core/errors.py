@@ -4,15 +4,18 @@ from typing import Any
 
 
 class DomainError(Exception):
-    """Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client.
+    """The request was refused.
 
-    `wait`: seconds after which it makes sense to ask again; 0 when waiting does not help.
+    Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client. `wait`: seconds
+    after which it makes sense to ask again; 0 when waiting does not help. The first line of a class's docstring is
+    what /docs/errors says about its code, `way_out` what a client can do.
     """
 
     code = "error"
     title = "Something went wrong"
     retryable = False
     wait = 0
+    way_out = "Read `detail`; if it does not help, write to us with the `request_id`."
 
     def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
         super().__init__(detail)
@@ -25,6 +28,7 @@ class InvalidInput(DomainError):
 
     code = "invalid_input"
     title = "The request is not valid"
+    way_out = "Correct what `detail` names and send the request again."
 
 
 class Forbidden(DomainError):
@@ -32,6 +36,7 @@ class Forbidden(DomainError):
 
     code = "forbidden"
     title = "You may not do this"
+    way_out = "Let somebody with that right do it."
 
 
 class Missing(DomainError):
@@ -39,6 +44,7 @@ class Missing(DomainError):
 
     code = "not_found"
     title = "Not found"
+    way_out = "Check the id, and that the request carries the token of the one to whom the thing belongs."
 
 
 class Gone(DomainError):
@@ -46,6 +52,7 @@ class Gone(DomainError):
 
     code = "gone"
     title = "Gone"
+    way_out = "There is nothing to repeat; ask for a new link where the old one came from."
 
 
 class Conflict(DomainError):
@@ -53,6 +60,7 @@ class Conflict(DomainError):
 
     code = "conflict"
     title = "This cannot be done now"
+    way_out = "Read the thing again; do what its present state allows."
 
 
 class ContradictsEarlier(DomainError):
@@ -60,6 +68,7 @@ class ContradictsEarlier(DomainError):
 
     code = "contradicts_earlier"
     title = "This does not fit an earlier request"
+    way_out = "Send what was sent before, or take a new name for it."
 
 
 class TooMany(DomainError):
@@ -67,6 +76,7 @@ class TooMany(DomainError):
 
     code = "too_many"
     title = "Too many"
+    way_out = "Wait, or give back some of what is held, then try again."
 
 
 class Declined(DomainError):
@@ -74,6 +84,7 @@ class Declined(DomainError):
 
     code = "declined"
     title = "The payment was refused"
+    way_out = "Let the buyer take another card or another way to pay."
 
 
 class NotNow(DomainError):
@@ -81,11 +92,15 @@ class NotNow(DomainError):
 
     code = "not_now"
     title = "Not possible at this moment"
+    way_out = "Try again in a moment."
     retryable = True
 
 
 class IllegalTransition(Conflict):
+    """A status may not follow the present one; `old` and `new` name them."""
+
     code = "illegal_transition"
+    way_out = "Read the thing again; /docs/statuses shows which status may follow which."
 
     def __init__(self, *, old: str, new: str) -> None:
         super().__init__(f"A change from {old} to {new} is not possible.", extra={"old": old, "new": new})

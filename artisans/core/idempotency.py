@@ -37,17 +37,26 @@ working: ContextVar[IdempotencyKey | None] = ContextVar("working", default=None)
 
 
 class KeyInvalid(InvalidInput):
+    """The Idempotency-Key is empty, too long, or has spaces or other than ASCII characters."""
+
     code = "idempotency_key_invalid"
+    way_out = "Send a key of 1 to 255 visible ASCII characters, such as a UUID."
 
     def __init__(self) -> None:
         super().__init__("An Idempotency-Key has 1 to 255 visible ASCII characters, without spaces.")
 
 
 class KeyInUse(Conflict):
-    """`wait`: seconds after which to ask again."""
+    """The first request with this Idempotency-Key is still running.
+
+    `wait`: seconds after which to ask again.
+    """
 
     code = "idempotency_key_in_use"
     title = "The first request is still running"
+    way_out = (
+        "Send the same request again after the seconds of `Retry-After`; it is answered, not done twice."
+    )
     retryable = True
     wait = 1
 
@@ -56,8 +65,11 @@ class KeyInUse(Conflict):
 
 
 class KeyReused(ContradictsEarlier):
+    """Another body or address was sent with this Idempotency-Key before."""
+
     code = "idempotency_key_reused"
     title = "The Idempotency-Key belongs to another request"
+    way_out = "Take a new key for a new wish; repeat a request with the body that it had."
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was sent with another body or address. Take a new key.")

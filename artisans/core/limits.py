@@ -69,10 +69,14 @@ class Quota:
 
 
 class RateLimited(TooMany):
-    """`wait`: seconds until the window ends."""
+    """Too many tries from one network, account or address.
+
+    `wait`: seconds until the window ends.
+    """
 
     code = "rate_limited"
     retryable = True
+    way_out = "Wait as many seconds as `Retry-After` says, then send the same request again."
 
     def __init__(self, quota: Quota) -> None:
         super().__init__(

@@ -107,12 +107,12 @@ def test_every_step_of_a_parcel_is_a_step_that_the_order_may_take():
     ],
 )
 def test_payment_status_is_what_the_sums_mean(received, refunded, status):
-    assert payment_status_of(total=1000, received=received, refunded=refunded) == status
+    assert payment_status_of(total=1000, received=received, refunded=refunded, agreed=1000) == status
 
 
 @given(total=st.integers(1, 10**9), received=st.integers(0, 10**9), refunded=st.integers(0, 10**9))
 def test_payment_status_is_total_over_all_sums(total, received, refunded):
     assert (
-        payment_status_of(total=total, received=received, refunded=min(received, refunded))
+        payment_status_of(total=total, received=received, refunded=min(received, refunded), agreed=total)
         in OrderPaymentStatus
     )

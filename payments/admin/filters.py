@@ -18,7 +18,11 @@ CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 # `Order.to_return` above zero, as a condition: money that is the buyer's.
 TO_RETURN = Q(
     received_minor__gt=F("refunded_minor")
-    + Case(When(status__in=CLOSED, then=Value(0)), default=F("total_minor"), output_field=BigIntegerField())
+    + Case(
+        When(status__in=CLOSED, then=Value(0)),
+        default=F("total_minor") - F("cancelled_minor"),
+        output_field=BigIntegerField(),
+    )
 )
 
 

@@ -7,17 +7,25 @@ from django.db import transaction
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
 from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable
 from orders.mails import order_mail
-from orders.models import Order
-from orders.selectors import order_lock, store_rules
-from orders.services import order_cancel_parcels, order_close
+from orders.models import Order, Parcel
+from orders.selectors import lines_by_parcel, order_lock, store_rules
+from orders.services import (
+    order_cancel_parcels,
+    order_close,
+    order_follow_parcels,
+    parcel_cancel,
+    parcel_lock,
+)
 from orders.statuses import OrderStatus, ParcelStatus
 from payments.errors import NoPermission, PaymentUnderWay, StillPayable
 from payments.selectors import open_payment
-from payments.services.payments import payment_move
+from payments.services.payments import order_settle, payment_move
 from payments.services.remote import after_withdrawing
 from payments.statuses import PaymentStatus
 
@@ -72,6 +80,51 @@ def money_note(order: Order) -> str:
     if order.to_return:
         return f"We will return the {show(order.to_return)} that we received."
     return f"We returned {show(order.refunded)}." if order.received else "You have not been charged."
+
+
+@transaction.atomic
+def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parcel:
+    """The artisan cannot send this parcel: it is cancelled, its stock comes back, and the buyer is told why.
+
+    Its money is owed no more; what was paid of it is `order.to_return` for staff. The last parcel ends the order.
+    Errors: InvalidInput without a reason, IllegalTransition once it is on its way. Locks: order, payment, products.
+    """
+    parcel, order = parcel_lock(parcel_id)
+    if not reason.strip():
+        raise InvalidInput("Give the reason; the buyer reads it.")
+    cause = f"cannot be delivered: {reason.strip()}"
+    lines = lines_by_parcel(order)
+    parcel_cancel(parcel, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)
+    order_follow_parcels(order, actor=actor)
+    order_settle(order, cause=cause, actor=actor)
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
+    about = {
+        "number": parcel.number,
+        "artisan_name": parcel.artisan.name,
+        "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines[parcel.pk]],
+    }
+    notifications_queue(
+        order_mail(
+            "parcel_not_coming",
+            order,
+            lines=[line for part in lines.values() for line in part],
+            store=store_rules(),
+            key=str(parcel.pk),
+            parcel=about,
+            reason=reason.strip(),
+            money_note=parcel_money_note(parcel, order),
+        )
+    )
+    return parcel
+
+
+def parcel_money_note(parcel: Parcel, order: Order) -> str:
+    """What the missing parcel means for the buyer's money."""
+    if order.to_return:
+        return f"We will return {show(min(parcel.total, order.to_return))} to you."
+    if order.balance_due:
+        return f"You pay {show(parcel.total)} less: {show(order.balance_due)} is left to pay."
+    return "You have not been charged for it."
 
 
 def buyer_may_cancel(order: Order) -> bool:

@@ -113,9 +113,9 @@ def test_refund_by_hand_is_named_as_recorded_only(desk, shopper, staff):
     ("person", "status", "code"),
     [
         ("nobody", 401, "not_authenticated"),
-        ("shopper", 403, "no_permission"),
-        ("stranger", 404, "not_found"),
-        ("seller", 404, "not_found"),
+        ("shopper", 403, "insufficient_scope"),
+        ("stranger", 403, "insufficient_scope"),
+        ("seller", 403, "insufficient_scope"),
         ("powerless_staff", 404, "not_found"),
     ],
 )

@@ -29,6 +29,7 @@ from artisans.core.idempotency import (
     key_work,
 )
 from artisans.core.models import IdempotencyKey
+from artisans.core.openapi import operation
 from tests.problems import problem
 
 CARD, CVC = "4242424242424242", "cvc-987"
@@ -40,6 +41,7 @@ class Saved(ApiView):
     permission_classes = (AllowAny,)
     runs: ClassVar[list[Any]] = []
 
+    @operation("thing_save", "Save a thing", query={"a": "Anything."})
     def post(self, request: Request) -> Response:
         self.runs.append(request.data)
         return Response({"run": len(self.runs), "last4": "4242"}, status=201, headers={"Location": "/x"})

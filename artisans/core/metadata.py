@@ -1,0 +1,12 @@
+from typing import Any
+
+from django.conf import settings
+from rest_framework.metadata import BaseMetadata
+from rest_framework.request import Request
+
+
+class Methods(BaseMetadata):
+    """What OPTIONS answers: the methods stand in `Allow`, all else in the description."""
+
+    def determine_metadata(self, request: Request, view: Any) -> dict[str, str]:
+        return {"docs": f"{settings.SITE_URL}/docs"}

@@ -1,0 +1,45 @@
+"""What may stand behind the question mark: a parameter that an operation does not know is refused, not ignored."""
+
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.request import Request
+
+
+class StrictQuery:
+    """Part of `ApiView`: a client that misspells a filter must not get the whole list instead.
+
+    After authentication and permission, so that strangers learn nothing.
+    """
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]  # APIView comes next
+        query = request.query_params
+        if query and request.method != "OPTIONS":
+            check_query(query, known_parameters(self, request.method or ""))
+
+
+def check_query(query: QueryDict, known: frozenset[str]) -> None:
+    """Errors: ValidationError, naming each parameter that is unknown, empty or stands twice."""
+    unknown = dict.fromkeys(sorted(query.keys() - known), "There is no such parameter.")
+    if unknown:
+        raise serializers.ValidationError(unknown, "unknown")
+    empty = {name: "The parameter has no value." for name in sorted(query) if "" in query.getlist(name)}
+    if empty:
+        raise serializers.ValidationError(empty, "blank")
+    twice = {name: "The parameter stands twice." for name in sorted(query) if len(query.getlist(name)) > 1}
+    if twice:
+        raise serializers.ValidationError(twice, "repeated")
+
+
+def known_parameters(view: Any, method: str) -> frozenset[str]:
+    """The names that the operation reads: its own (`operation(query=…)`), and of a list its pages and filters."""
+    name = getattr(view, "action", None) or ("get" if method == "HEAD" else method.lower())
+    names: frozenset[str] = getattr(getattr(view, name, None), "query_names", frozenset())
+    pages = getattr(view, "pagination_class", None)
+    if pages is None or name not in {"list", "get"}:
+        return names
+    filters = getattr(view, "filterset_class", None)
+    page_names = {pages.cursor_query_param, pages.page_size_query_param, pages.ordering_param}
+    return names | page_names | frozenset(filters.base_filters if filters else ())

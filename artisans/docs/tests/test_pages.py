@@ -1,0 +1,86 @@
+"""The pages that explain the API: whole, ours alone, and clean of inline code."""
+
+import re
+
+import pytest
+import yaml
+from django.conf import settings
+from rest_framework import exceptions
+
+from artisans.core.codes import codes_by_name, refusals
+from artisans.core.errors import DomainError
+from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
+from payments.statuses import PaymentStatus, RefundStatus
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ["/docs", "/docs/", "/docs/reference", "/docs/errors", "/docs/statuses", "/docs/guides/api"]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_page_has_no_inline_code_and_loads_from_us_only(client, address):
+    answer = client.get(address)
+    text = answer.content.decode()
+
+    assert answer.status_code == 200
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|javascript:", text)
+    loaded = re.findall(r'<(?:script|img|link|iframe)\b[^>]*?\b(?:src|href)="([^"]*)"', text)
+    assert loaded
+    assert all(address.startswith(settings.STATIC_URL) for address in loaded), loaded
+    assert "'unsafe-inline'" not in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/schema", "/schema.yaml"])
+def test_nothing_can_be_changed_there(client, settings, address):
+    settings.DEBUG = False
+    for method in ("post", "put", "patch", "delete"):
+        assert getattr(client, method)(address).status_code == 405
+
+
+def test_schema_is_the_same_in_json_and_yaml(client):
+    as_json = client.get("/schema").json()
+
+    assert as_json["openapi"] == "3.1.1"
+    assert yaml.safe_load(client.get("/schema.yaml").content)["paths"].keys() == as_json["paths"].keys()
+
+
+def test_every_code_is_explained_where_its_type_leads(client):
+    text = client.get("/docs/errors").content.decode()
+    drf = {kind.default_code for kind in exceptions.APIException.__subclasses__()} - {"invalid", "error"}
+    wanted = {kind.code for kind in refusals()} | {*codes_by_name()} | drf
+
+    for code in wanted - {"internal_error"}:
+        assert f'<dt id="{code}">' in text, code
+
+
+@pytest.mark.parametrize("kind", list(refusals()), ids=lambda kind: kind.__name__)
+def test_refusal_says_in_its_docstring_what_it_means(kind: type[DomainError]):
+    assert kind.__doc__, f"{kind.__name__} needs a docstring: its first line stands on /docs/errors"
+    assert kind.way_out
+
+
+def test_statuses_are_all_told_with_what_may_follow(client):
+    text = client.get("/docs/statuses").content.decode()
+    rows = re.findall(r"<tr>.*?<code>(\w+)</code>.*?</td><td>(.*?)</td></tr>", text)
+    told = {name: re.findall(r"<code>(\w+)</code>", following) for name, following in rows}
+
+    for words in (OrderStatus, OrderPaymentStatus, ParcelStatus, PaymentStatus, RefundStatus):
+        assert set(words) <= set(told)
+    assert told["EXPIRED"] == ["CONFIRMED"]
+    assert told["PARTIALLY_REFUNDED"] == []  # the order's own, told after the payment's
+    assert told["SHIPPED"] == ["DELIVERED"]
+
+
+def test_reference_tells_every_operation(client):
+    schema = client.get("/schema").json()
+    text = client.get("/docs/reference").content.decode()
+
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            assert f'id="{operation["operationId"]}"' in text
+            assert f'<span class="method">{method.upper()}</span> {path}' in text
+
+
+def test_guide_that_does_not_exist_is_not_found(client):
+    assert client.get("/docs/guides/none").status_code == 404
+    assert client.get("/docs/guides/adr").status_code == 404

@@ -1,0 +1,144 @@
+"""What carts and checkouts look like in answers, for the API's description."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
+from artisans.core.openapi import AmountShape, example
+from carts.models import CartStatus
+from orders.schemas import ORDER, OrderShape
+from payments.schemas import PAYMENT, PaymentShape
+
+ITEM_ID = "1c2d3e4f-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
+PROBLEM = {
+    "code": "out_of_stock",
+    "item_id": ITEM_ID,
+    "old": "2",
+    "new": "1",
+    "fix": "lower_quantity",
+    "message": "Only 1 of Moss bowl left (you wanted 2).",
+}
+
+
+class CartProblemShape(serializers.Serializer[Any]):
+    """What stands between the cart and an order, and what would remove it."""
+
+    code = serializers.ChoiceField(["price_changed", "out_of_stock", "not_available", "currency_mismatch"])
+    item_id = serializers.CharField()
+    old = serializers.CharField(allow_blank=True)
+    new = serializers.CharField(allow_blank=True)
+    fix = serializers.ChoiceField(["accept_price", "lower_quantity", "remove"])
+    message = serializers.CharField()
+
+
+class CartItemShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    product_id = serializers.UUIDField()
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_price = AmountShape()
+    line_total = AmountShape()
+    artisan_id = serializers.UUIDField()
+
+
+@example(
+    {
+        "id": "9f8e7d6c-5b4a-4938-8271-60594a3b2c1d",
+        "status": "OPEN",
+        "currency": "USD",
+        "items": [
+            {
+                "id": ITEM_ID,
+                "product_id": PRODUCT_ID,
+                "name": "Moss bowl",
+                "quantity": 2,
+                "unit_price": "85.45",
+                "line_total": "170.90",
+                "artisan_id": ARTISAN_ID,
+            }
+        ],
+        "subtotal": "170.90",
+        "problems": [PROBLEM],
+    }
+)
+class CartShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(CartStatus.choices)
+    currency = serializers.CharField()
+    items = CartItemShape(many=True)
+    subtotal = AmountShape(help_text="At present prices, without tax and shipping.")
+    problems = CartProblemShape(many=True)
+    token = serializers.CharField(
+        required=False, help_text="For a new guest, this once; send it as X-Cart-Token."
+    )
+
+
+class SummaryParcelShape(serializers.Serializer[Any]):
+    artisan_id = serializers.UUIDField()
+    artisan = serializers.CharField()
+    items = serializers.ListField(child=serializers.CharField())
+    subtotal = AmountShape()
+    tax = AmountShape()
+    shipping = AmountShape()
+    total = AmountShape()
+
+
+@example(
+    {
+        "subtotal": "85.45",
+        "tax": "8.55",
+        "shipping_cost": "5.99",
+        "total": "99.99",
+        "currency": "USD",
+        "parcels": [
+            {
+                "artisan_id": ARTISAN_ID,
+                "artisan": "Harbour Pottery",
+                "items": [ITEM_ID],
+                "subtotal": "85.45",
+                "tax": "8.55",
+                "shipping": "5.99",
+                "total": "99.99",
+            }
+        ],
+        "problems": [],
+    }
+)
+class SummaryShape(serializers.Serializer[Any]):
+    subtotal = AmountShape()
+    tax = AmountShape()
+    shipping_cost = AmountShape()
+    total = AmountShape()
+    currency = serializers.CharField()
+    parcels = SummaryParcelShape(many=True)
+    problems = CartProblemShape(many=True)
+
+
+@example({"valid": False, "problems": [PROBLEM]})
+class ValidationShape(serializers.Serializer[Any]):
+    valid = serializers.BooleanField()
+    problems = CartProblemShape(many=True)
+
+
+class PlacedOrderShape(OrderShape):
+    access_token = serializers.CharField(
+        help_text="Shows and pays this order without an account: X-Order-Token."
+    )
+
+
+ACCESS = {"access_token": "3b1f0c6e9a4d4f5b8e276c0d1a2b3c4d-1.qk3Zr0…"}
+
+
+@example({"order": ORDER | ACCESS, "payment": PAYMENT})
+class CheckoutShape(serializers.Serializer[Any]):
+    order = PlacedOrderShape()
+    payment = PaymentShape(allow_null=True)
+
+
+@example(ORDER | ACCESS | {"order": ORDER | ACCESS, "payment": PAYMENT})
+class OrderInOneCallShape(PlacedOrderShape):
+    """The order. When the payment was started too, it stands beside it, and the order once more under `order`."""
+
+    order = PlacedOrderShape(required=False)
+    payment = PaymentShape(required=False)

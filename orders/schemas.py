@@ -1,0 +1,154 @@
+"""What orders and parcels look like in answers, for the API's description."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
+from artisans.core.openapi import AmountShape, example
+from orders.serializers import AddressFields
+from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
+
+ORDER_ID = "3b1f0c6e-9a4d-4f5b-8e27-6c0d1a2b3c4d"
+PARCEL_ID = "a9b8c7d6-e5f4-4a3b-9c2d-1e0f9a8b7c6d"
+LINE = {
+    "id": "e3d2c1b0-a9f8-4e7d-8c6b-5a4f3e2d1c0b",
+    "product_id": PRODUCT_ID,
+    "name": "Moss bowl",
+    "artisan_id": ARTISAN_ID,
+    "quantity": 1,
+    "unit_price": "85.45",
+    "tax": "8.55",
+    "line_total": "85.45",
+}
+PARCEL = {
+    "id": PARCEL_ID,
+    "number": 1,
+    "artisan_id": ARTISAN_ID,
+    "status": "NEW",
+    "subtotal": "85.45",
+    "tax": "8.55",
+    "shipping": "5.99",
+    "total": "99.99",
+    "carrier": "",
+    "tracking": "",
+}
+ORDER = {
+    "id": ORDER_ID,
+    "order_number": "K7M2XQ4RT",
+    "status": "PENDING",
+    "payment_status": "UNPAID",
+    "order_items": [LINE],
+    "parcels": [PARCEL],
+    "subtotal": "85.45",
+    "tax": "8.55",
+    "shipping_cost": "5.99",
+    "total": "99.99",
+    "received": "0.00",
+    "refunded": "0.00",
+    "balance_due": "99.99",
+    "currency": "USD",
+    "shipping_address": "123 Test St, Test City, TC 12345",
+    "billing_address": "123 Test St, Test City, TC 12345",
+    "customer_email": "sam@example.com",
+    "expires_at": "2026-12-06T09:00:00Z",
+    "pay_by": "2026-12-03T09:00:00Z",
+    "created_at": "2026-11-26T09:00:00Z",
+}
+
+
+class AddressFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "orders.serializers.AddressField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        fields = auto_schema.resolve_serializer(AddressFields, direction).ref
+        return {"oneOf": [{"type": "string", "minLength": 1, "maxLength": 600}, fields]}
+
+
+@extend_schema_field(
+    {"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
+)
+class AddressShape(serializers.Field[Any, Any, Any, Any]):
+    """As it was sent: one string, or fields. A link shows an old order's country only."""
+
+
+class OrderLineShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    product_id = serializers.UUIDField()
+    name = serializers.CharField()
+    artisan_id = serializers.UUIDField()
+    quantity = serializers.IntegerField(min_value=1)
+    unit_price = AmountShape()
+    tax = AmountShape()
+    line_total = AmountShape()
+
+
+class ParcelShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    number = serializers.IntegerField()
+    artisan_id = serializers.UUIDField()
+    status = serializers.ChoiceField(ParcelStatus.choices)
+    subtotal = AmountShape()
+    tax = AmountShape()
+    shipping = AmountShape()
+    total = AmountShape()
+    carrier = serializers.CharField(allow_blank=True)
+    tracking = serializers.CharField(allow_blank=True)
+
+
+@example(ORDER)
+class OrderShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    order_number = serializers.CharField(help_text="For people; also the reference of a transfer.")
+    status = serializers.ChoiceField(OrderStatus.choices)
+    payment_status = serializers.ChoiceField(OrderPaymentStatus.choices)
+    order_items = OrderLineShape(many=True)
+    parcels = ParcelShape(many=True)
+    subtotal = AmountShape()
+    tax = AmountShape()
+    shipping_cost = AmountShape()
+    total = AmountShape()
+    received = AmountShape()
+    refunded = AmountShape()
+    balance_due = AmountShape(help_text="What the buyer still owes.")
+    currency = serializers.CharField()
+    shipping_address = AddressShape()
+    billing_address = AddressShape()
+    customer_email = serializers.CharField(allow_blank=True)
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When the hold on the stock ends.")
+    pay_by = serializers.DateTimeField(allow_null=True, help_text="The date the buyer is told.")
+    created_at = serializers.DateTimeField()
+
+
+@example(
+    PARCEL
+    | {
+        "order_number": "K7M2XQ4RT",
+        "currency": "USD",
+        "items": [LINE],
+        "ship_to": {
+            "name": "Sam Shopper",
+            "line1": "123 Test St",
+            "city": "Test City",
+            "postal_code": "12345",
+            "country": "US",
+        },
+        "note": "Please ring twice.",
+        "share": "91.45",
+        "collect_cash": None,
+        "released_at": "2026-11-26T09:00:00Z",
+    }
+)
+class ArtisanParcelShape(ParcelShape):
+    order_number = serializers.CharField()
+    currency = serializers.CharField()
+    items = OrderLineShape(many=True)
+    ship_to = AddressShape()
+    note = serializers.CharField(allow_blank=True)
+    share = AmountShape(help_text="What the artisan earns: the total without the shop's commission.")
+    collect_cash = AmountShape(
+        allow_null=True, help_text="What to collect at the door; null when it is paid."
+    )
+    released_at = serializers.DateTimeField(help_text="Since when it may be sent.")

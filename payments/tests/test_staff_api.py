@@ -1,0 +1,172 @@
+"""Staff who record and reject money through the API."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from artisans.accounts.models import AuthToken
+from payments.methods import PaymentMethod
+from payments.models import Receipt
+from payments.tests.factories import record, start
+from tests.dump import dump
+from tests.problems import problem
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+@pytest.fixture
+def payment(bowl, shopper):
+    return start(pieces={bowl: 1}, user=shopper)
+
+
+@pytest.fixture
+def arrived():
+    return {"amount": "99.99", "value_date": timezone.localdate().isoformat(), "bank_reference": "STMT-1"}
+
+
+def test_money_completes_the_payment_and_the_order(api, staff, payment, arrived):
+    answer = api(staff).post(f"/payments/{payment.pk}/approve", arrived)
+
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["received_amount"]) == ("COMPLETED", "99.99")
+    payment.order.refresh_from_db()
+    assert payment.order.payment_status == "PAID"
+    receipt = Receipt.objects.get()
+    assert (receipt.actor, receipt.bank_reference, receipt.amount.amount) == (staff, "STMT-1", "99.99")
+
+
+def test_part_of_the_money_waits_for_the_rest(api, staff, payment, arrived):
+    body = api(staff).post(f"/payments/{payment.pk}/approve", arrived | {"amount": 50}).json()
+
+    assert (body["status"], body["received_amount"]) == ("PENDING", "50.00")
+
+
+def test_same_reference_is_booked_once(api, staff, payment, arrived):
+    client = api(staff)
+    client.post(f"/payments/{payment.pk}/approve", arrived | {"amount": "1"})
+    before = dump()
+
+    problem(client.post(f"/payments/{payment.pk}/approve", arrived), 409, "already_recorded")
+
+    assert dump() == before
+
+
+def test_news_since_the_client_looked_stop_the_booking(api, staff, payment, arrived):
+    record(payment, "50.00", actor=staff, reference="OTHER")
+    client, before = api(staff), dump()
+    seen = arrived | {"received_amount": "0.00"}
+
+    problem(client.post(f"/payments/{payment.pk}/approve", seen), 409, "already_recorded")
+
+    assert dump() == before
+
+
+BAD = [
+    {"amount": "0"},
+    {"amount": "-1"},
+    {"amount": "1.001"},
+    {"amount": "1e3"},
+    {"amount": "9" * 16},
+    {"amount": None},
+    {"value_date": "2999-01-01"},
+    {"value_date": "20260101"},
+    {"value_date": "2026-W01-1"},
+    {"value_date": "２０２６-01-01"},
+    {"value_date": "2026-02-30"},
+    {"value_date": 20260101},
+    {"bank_reference": ""},
+    {"bank_reference": "a\x00b"},
+    {"bank_reference": "x" * 81},
+    {"actor": "me"},
+]
+
+
+@pytest.mark.parametrize("change", BAD, ids=repr)
+def test_senseless_receipt_is_refused(api, staff, payment, arrived, change):
+    client, before = api(staff), dump()
+
+    problem(client.post(f"/payments/{payment.pk}/approve", arrived | change), 400)
+
+    assert dump() == before
+
+
+def test_rejected_payment_has_failed_with_its_reason(api, staff, payment, mails, shopper):
+    answer = api(staff).post(f"/payments/{payment.pk}/reject", {"reason": "Nothing came."})
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "FAILED")
+    assert answer.json()["failure_reason"] == "Nothing came."
+    assert any("Nothing came." in mail.body for mail in mails(shopper.email))
+
+
+def test_payment_with_money_is_not_rejected(api, staff, payment):
+    record(payment, "1.00", actor=staff)
+
+    problem(api(staff).post(f"/payments/{payment.pk}/reject", {"reason": "x"}), 409, "has_receipts")
+
+
+def test_nobody_decides_about_an_order_of_his_own(api, staff, bowl, arrived):
+    own = start(PaymentMethod.CHECK, {bowl: 1}, user=staff)
+    client, before = api(staff), dump()
+
+    problem(client.post(f"/payments/{own.pk}/approve", arrived), 403, "own_order")
+    problem(client.post(f"/payments/{own.pk}/reject", {"reason": "x"}), 403, "own_order")
+
+    assert dump() == before
+
+
+@pytest.mark.parametrize("deed", ["approve", "reject"])
+def test_staff_without_the_job_learn_nothing(api, powerless_staff, payment, arrived, deed):
+    body = arrived if deed == "approve" else {"reason": "x"}
+    client, before = api(powerless_staff), dump()
+
+    there = problem(client.post(f"/payments/{payment.pk}/{deed}", body), 403, "no_permission")
+    missing = problem(client.post(f"/payments/{payment.order_id}/{deed}", body), 403, "no_permission")
+
+    assert {**there, "request_id": ""} == {**missing, "request_id": ""}
+    assert dump() == before
+
+
+@pytest.mark.parametrize("deed", ["approve", "reject"])
+def test_right_person_with_a_token_of_less_scope_is_refused(api, staff, payment, arrived, deed):
+    client = api(staff)
+    AuthToken.objects.update(granted="read write refunds")
+    before = dump()
+
+    body = arrived if deed == "approve" else {"reason": "x"}
+    answer = problem(client.post(f"/payments/{payment.pk}/{deed}", body), 403, "insufficient_scope")
+
+    assert answer["scope"] == "staff"
+    assert dump() == before
+
+
+def test_missing_payment_is_not_found(api, staff, payment, arrived):
+    problem(api(staff).post(f"/payments/{payment.order_id}/approve", arrived), 404, "not_found")
+
+
+def test_date_of_yesterday_is_fine(api, staff, payment, arrived):
+    yesterday = (timezone.localdate() - timedelta(days=1)).isoformat()
+
+    answer = api(staff).post(f"/payments/{payment.pk}/approve/", arrived | {"value_date": yesterday})
+
+    assert answer.status_code == 200
+    assert Receipt.objects.get().value_date.isoformat() == yesterday
+
+
+# ---- who sees everybody's payments -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scopes", "sees"), [("read staff", True), ("read refunds", True), ("read", False)])
+@pytest.mark.parametrize("path", ["/payments/{}", "/payments/{}/timeline"])
+def test_staff_see_all_payments_by_a_token_for_their_work_only(api, staff, payment, scopes, sees, path):
+    client = api(staff)
+    AuthToken.objects.filter(user=staff).update(granted=scopes)
+
+    listed = [row["id"] for row in client.get("/payments").json()["results"]]
+
+    assert listed == ([str(payment.pk)] if sees else [])
+    assert client.get(path.format(payment.pk)).status_code == (200 if sees else 404)
+
+
+def test_staff_do_not_pay_what_they_see(api, staff, payment):
+    problem(api(staff).post("/payments/confirm", {"payment_intent_id": str(payment.pk)}), 404, "not_found")

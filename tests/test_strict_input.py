@@ -1,0 +1,273 @@
+"""Every body of every operation, as its schema says, spoilt in each known way: refused, and nothing changed (case C).
+
+Made from the API's description, so that a new operation is covered the day it is described.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+
+from artisans.accounts.models import Scope
+from artisans.accounts.tests.factories import UserFactory
+from artisans.catalog.schemas import PRODUCT_ID
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from artisans.core.parsers import MAX_BODY
+from artisans.docs.document import document
+from artisans.docs.reference import resolved
+from orders.schemas import ORDER_ID
+from payments import webhook_schema
+from payments.methods import PaymentMethod
+from payments.schemas import PAYMENT_ID
+from payments.services.remote import payment_reach
+from payments.tests.factories import paid_by_card, start
+from tests.dump import LABELS
+from tests.problems import problem
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+SIGNED = {
+    webhook_schema.PATH
+}  # who signed is believed, and what is odd waits for staff: payments/tests/test_webhook_door.py
+REFUSED = (400, 404, 409, 413, 415, 422)
+WITH_BODY = [
+    (method, path, operation)
+    for path, methods in document()["paths"].items()
+    for method, operation in methods.items()
+    if "application/json" in operation.get("requestBody", {}).get("content", {}) and path not in SIGNED
+]
+NAMES = [operation["operationId"] for _, _, operation in WITH_BODY]
+every_body = pytest.mark.parametrize(("method", "path", "operation"), WITH_BODY, ids=NAMES)
+Send = Callable[..., Any]
+
+
+def example_of(operation: dict[str, Any]) -> Any:
+    examples = operation["requestBody"]["content"]["application/json"]["examples"]
+    return copy.deepcopy(resolved(next(iter(examples.values())))["value"])
+
+
+def counts() -> dict[str, int]:
+    """How many rows each table of ours has."""
+    models = [model for label in LABELS for model in apps.get_app_config(label).get_models()]
+    return {model._meta.label: model._base_manager.count() for model in models}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """All leaves of a body."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from places(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from places(inner, (*path, number))
+    else:
+        yield path, value
+
+
+def with_value(body: Any, path: tuple[Any, ...], value: Any) -> Any:
+    spoilt = copy.deepcopy(body)
+    target = spoilt
+    for step in path[:-1]:
+        target = target[step]
+    target[path[-1]] = value
+    return spoilt
+
+
+@pytest.fixture
+def send(api, admin_user, shopper, stripe, settings) -> Send:
+    """`send(method, path, raw)`: from somebody who may do everything, about things that exist."""
+    settings.RATE_LIMIT_FACTOR = settings.MAX_OPEN_ORDERS = settings.MAX_PIECES_PER_HOUR = 10_000
+    account("sam@example.com")
+    own = ProductFactory.create(artisan=ArtisanFactory.create(user=admin_user), stock=50)
+    payment = start(PaymentMethod.CHECK, {own: 1}, user=shopper)
+    parcel = start(PaymentMethod.CASH_ON_DELIVERY, {own: 1}, user=shopper).order.parcels.get()
+    client = api(admin_user)
+    cart = client.post("/carts/", {"items": [{"product_id": str(own.pk)}]}).json()
+    order = start(pieces={own: 1}, user=admin_user).order
+    paid = paid_by_card(stripe, {own: 1}, user=shopper)
+    unpaid = payment_reach(start(PaymentMethod.CREDIT_CARD, {own: 1}, user=admin_user)).payment
+    named = {
+        PRODUCT_ID: own.pk,
+        ORDER_ID: order.pk,
+        PAYMENT_ID: paid.pk,
+        "pi_1234567890": unpaid.provider_payment_id,
+        "pm_1234567890": "pm_card_visa",
+    }
+    saved = client.post(
+        "/payments/methods", {"provider": "stripe", "provider_method_id": "pm_card_mastercard"}
+    ).json()
+    keys = {
+        "carts": cart["id"],
+        "orders": str(order.pk),
+        "payments": str(payment.pk),
+        "parcels": str(parcel.pk),
+        "methods": saved["id"],
+        "item_id": cart["items"][0]["id"],
+    }
+    assert set(client.get("/auth/tokens").json()["results"][0]["scopes"]) == set(Scope)
+
+    def call(method: str, path: str, raw: bytes, kind: str = "application/json") -> Any:
+        section = "methods" if path.startswith("/payments/methods/") else path.split("/")[1]
+        address = path.replace("{item_id}", keys["item_id"]).replace(
+            "{id}", keys.get(section, keys["orders"])
+        )
+        for known, real in named.items():
+            raw = raw.replace(known.encode(), str(real).encode())
+        return client.generic(method.upper(), address, raw, content_type=kind)
+
+    return call
+
+
+@pytest.fixture
+def refuses(send) -> Callable[..., None]:
+    def check(method: str, path: str, raw: bytes, kind: str = "application/json") -> None:
+        before = counts()
+        answer = send(method, path, raw, kind)
+        assert answer.status_code in REFUSED, (answer.status_code, raw[:200])
+        problem(answer, REFUSED)
+        assert counts() == before
+
+    return check
+
+
+def dumped(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+def account(email: str) -> None:
+    """With the password of the examples."""
+    UserFactory.create(email=email, password="clay-and-kiln-7")
+
+
+@every_body
+def test_body_of_the_example_is_taken(send, method, path, operation):
+    """So that the others of this module are refused for what is wrong with them, not for something else."""
+    body = example_of(operation)
+    if path == "/auth/register":
+        body["email"] = "new@example.com"
+    if path.endswith("/deliver"):
+        assert send("post", path.replace("deliver", "ship"), b'{"carrier": "x"}').status_code == 200
+
+    answer = send(method, path, dumped(body))
+
+    assert 200 <= answer.status_code < 300, answer.content
+
+
+@every_body
+def test_body_that_is_no_json_is_refused(refuses, method, path, operation):
+    body = example_of(operation)
+    text = dumped(body)
+    for raw in (
+        b"{",
+        b'{"a":1,}',
+        b"\xff\xfe",
+        text[:-1],
+        text.replace(b'"', b"'") if b'"' in text else b"'",
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": 1e5}',
+        b'{"a": "\xc3\x28"}',
+        b'{"a": "\\ud800"}',
+        b'{"a": 1, "a": 1}',
+        b'{"a":' * 2000 + b"1" + b"}" * 2000,
+        b"[" * 100_000,
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b"\xef\xbb\xbf{}",
+    ):
+        refuses(method, path, raw)
+
+
+@every_body
+def test_body_of_another_kind_is_refused(refuses, method, path, operation):
+    text = dumped(example_of(operation))
+    for kind in (
+        "text/plain",
+        "application/xml",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "x",
+    ):
+        refuses(method, path, text, kind)
+    for raw in (b"1", b'"x"', b"null", b"true", b"[1]", b"[[]]", b"[null]"):
+        refuses(method, path, raw)
+
+
+@every_body
+def test_body_that_is_too_large_is_refused(refuses, method, path, operation):
+    body = example_of(operation)
+    for size in (MAX_BODY + 1, 10 * 1024 * 1024):
+        padding = b" " * size
+        refuses(method, path, dumped(body) + padding)
+        refuses(method, path, b'{"' + b"x" * size + b'": 1}')
+
+
+@every_body
+def test_field_that_is_unknown_or_stands_twice_is_refused(refuses, method, path, operation):
+    body = example_of(operation)
+    for name in ("zebra", "id", "user", "price", "status", "__proto__", "a" * 9000, "\x00"):
+        if not isinstance(body, dict) or name not in body:
+            target = body[0] if isinstance(body, list) else body
+            refuses(method, path, dumped({**target, name: 1}))
+    if body:
+        key, value = next(iter(body.items()))
+        twice = f"{json.dumps(key)}: {json.dumps(value)}".encode()
+        refuses(method, path, b"{" + twice + b"," + twice + b"," + dumped(body)[1:])
+
+
+@every_body
+def test_control_characters_and_senseless_types_are_refused_in_every_field(refuses, method, path, operation):
+    body = example_of(operation)
+    if path == "/auth/register":
+        body["email"] = "new@example.com"
+    for place, value in places(body):
+        spoilt: list[Any] = [{}, [[]], {"a": 1}]
+        if isinstance(value, str):
+            spoilt += [f"{value}\x00", f"\x1b[31m{value}", "\x7f", True, 1.5]
+        elif isinstance(value, bool):
+            spoilt += ["true", "yes", 1, 0, None]
+        elif isinstance(value, int):
+            spoilt += ["１", " 1", "1_0", "+1", "0x1", "", "1e1", 1.5, True, 2**63, -1, None]
+        for wrong in spoilt:
+            if takes(operation, place, wrong):
+                continue
+            refuses(method, path, dumped(with_value(body, place, wrong)))
+
+
+def takes(operation: dict[str, Any], place: tuple[Any, ...], value: Any) -> bool:
+    """Whether this strange value is fine here: figures may be JSON numbers, an address may be an object."""
+    name = re.sub(r"\W", "", str(place[-1]))
+    if name in {"amount", "tax_rate", "shipping_cost", "received_amount"}:
+        return isinstance(value, float)
+    return False
+
+
+@every_body
+def test_figures_in_other_spellings_are_refused(refuses, method, path, operation):
+    body = example_of(operation)
+    for place, _ in places(body):
+        if place[-1] not in {"amount", "tax_rate", "shipping_cost", "received_amount"}:
+            continue
+        for wrong in (
+            "",
+            "-1",
+            "+1",
+            "1,5",
+            "1e2",
+            "１.５",
+            " 1",
+            "0x1",
+            "1_0",
+            "9" * 20,
+            "1.123456789",
+            "NaN",
+            None,
+            True,
+        ):
+            refuses(method, path, dumped(with_value(body, place, wrong)))
+        raw = dumped(with_value(body, place, "FIGURE"))
+        for literal in (b"1e2", b"-1", b"NaN", b"1E+400", b"0.1e1"):
+            refuses(method, path, raw.replace(b'"FIGURE"', literal))
