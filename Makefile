@@ -1,7 +1,7 @@
 # The commands of this repository. The work itself is done in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test check bench screenshots format clean
+.PHONY: help setup run test check bench storm screenshots format clean
 
 # Byte code lies with everything else that is written here, below var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
@@ -24,6 +24,9 @@ check: setup ## Check format, lint, types, layers, migrations, settings, templat
 
 bench: setup ## Measure orders per second beside a bare minimum
 	@.venv/bin/python -m bench
+
+storm: setup ## Buyers, faults and kills at random against real processes (ROUNDS=100 SEED=1)
+	@.venv/bin/python -m scripts.storm
 
 format: setup ## Format the code and repair what the linter can
 	@.venv/bin/python -m ruff format --quiet

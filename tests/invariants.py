@@ -168,16 +168,12 @@ def check_refunds() -> None:
 
 
 def check_captures() -> None:
-    """What a provider took for a payment is what the payment received, and each taking was booked by its provider."""
-    taken: defaultdict[UUID, int] = defaultdict(int)
+    """Money is booked with the provider that took it, in the currency of its payment."""
     for capture in Capture.objects.select_related("payment").order_by():
         payment = capture.payment
         assert (capture.provider, capture.currency) == (payment.payment_provider, payment.currency), (
             f"{payment}: captured by {capture.provider} in {capture.currency}"
         )
-        taken[payment.pk] += capture.amount_minor
-    for payment in Payment.objects.exclude(payment_provider="manual").order_by():
-        assert payment.received_minor == taken[payment.pk], f"{payment}: captures"
 
 
 def check_history() -> None:

@@ -196,11 +196,16 @@ def call_payment(call: ProviderCall) -> Payment:
 
 @transaction.atomic
 def book_object(call: ProviderCall, remote: RemotePayment) -> None:
-    """The provider made an object: from now on it is what the buyer can pay."""
+    """The provider made an object: from now on it is what the buyer can pay.
+
+    When nobody waited for it any more it is only remembered, so that what the provider tells of it finds its payment.
+    """
     payment, order = payment_lock(call_payment(call).pk)
     if call_end(call, CallState.DONE, object_id=remote.object_id):
         payment.provider_payment_id = remote.object_id
         payment_take_over(payment, order, remote, cause="made at the provider", actor_name="provider")
+    else:
+        ProviderCall.objects.filter(pk=call.pk, object_id="").update(object_id=remote.object_id)
 
 
 @transaction.atomic

@@ -78,7 +78,8 @@ def money_of(text: str | None) -> Money | None:
 
 def is_claim(told: ProviderEvent) -> bool:
     """Whether it says anything about money, as far as we follow it."""
-    return bool(told.status or told.capture_id or told.refund_id or told.dispute_id or told.refunded)
+    is_news = told.status not in {None, RemoteStatus.OPEN}  # that an object waits for its buyer is none
+    return bool(is_news or told.capture_id or told.refund_id or told.dispute_id or told.refunded)
 
 
 def has_news(told: ProviderEvent, payment: Payment, object_id: str) -> bool:

@@ -64,6 +64,8 @@ def payment_take_over(
     follow_status(payment, remote, cause=cause, actor_name=actor_name)
     if fresh and (remote.refunds or remote.disputes):  # it was completed before money went back
         payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
+    if fresh and not is_all_back(remote):  # as if told before the refunds in the same answer
+        order_settle(order, cause=cause, actor=None)
     moved = refunds_take_over(payment, order, remote.refunds)
     for dispute in remote.disputes:
         moved |= dispute_take_over(payment, dispute)
@@ -74,6 +76,12 @@ def payment_take_over(
     if fresh:
         mail_captures(fresh, order, revived=before == OrderStatus.EXPIRED and order.is_alive)
         refund_surplus(payment, order)
+
+
+def is_all_back(remote: RemotePayment) -> bool:
+    """Whether nothing is left of what was taken: nobody ships for money that went back before we heard of it."""
+    back = sum(r.amount.minor for r in remote.refunds if r.status != base.RefundStatus.FAILED)
+    return back >= sum(capture.amount.minor for capture in remote.captures)
 
 
 def mismatch(payment: Payment, remote: RemotePayment) -> str:

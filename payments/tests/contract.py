@@ -3,17 +3,20 @@
 A provider joins with two classes beside its tests: a `World`, which is its other side, and a test class:
 
     class TestToy(ProviderContract):
+        provider_class = ToyProvider
+
         @pytest.fixture
         def world(self) -> World:
             return ToyWorld()
 
-Tests of capabilities that the provider does not declare are skipped.
+It has no tests of capabilities that the provider does not declare.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
@@ -35,6 +38,8 @@ from payments.providers.base import (
     SaveRequest,
     Unknown,
 )
+
+Test = TypeVar("Test", bound=Callable[..., None])
 
 BACK, AWAY = "http://127.0.0.1:9/back?order=7", "http://127.0.0.1:9/away"
 PRICE = Money(9999, "USD")
@@ -121,12 +126,27 @@ def paid(world: World, key: str = "create-1") -> RemotePayment:
     return world.provider.read(made.object_id)
 
 
-def needs(world: World, capability: Capability) -> None:
-    if capability not in world.provider.capabilities:
-        pytest.skip(f"{world.provider.name} does not declare {capability}")
+def needs(capability: Capability) -> Callable[[Test], Test]:
+    """Mark a test of a capability: it is there for the providers that declare it, and for no others."""
+
+    def mark(test: Test) -> Test:
+        test.needs = capability  # type: ignore[attr-defined]  # functions take attributes
+        return test
+
+    return mark
 
 
 class ProviderContract:
+    """Subclasses name their `provider_class` and have a fixture `world`."""
+
+    provider_class: ClassVar[type[PaymentProvider]]
+
+    def __init_subclass__(cls) -> None:
+        for name, test in vars(ProviderContract).items():
+            needed = getattr(test, "needs", None)
+            if needed is not None and needed not in cls.provider_class.capabilities:
+                setattr(cls, name, None)  # pytest collects nothing there
+
     # ---- what it declares ----------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("capability", Capability)
@@ -218,9 +238,8 @@ class ProviderContract:
 
     # ---- on the provider's page --------------------------------------------------------------------------------------
 
+    @needs(Capability.HOSTED)
     def test_hosted_payment_sends_the_buyer_away_once_per_key(self, world: World) -> None:
-        needs(world, Capability.HOSTED)
-
         made = world.provider.create_hosted(wish())
 
         assert (made.status, made.amount, made.reference) == (RemoteStatus.OPEN, PRICE, wish().payment_id)
@@ -231,8 +250,8 @@ class ProviderContract:
 
     # ---- confirming ------------------------------------------------------------------------------------------------
 
+    @needs(Capability.CONFIRM)
     def test_confirming_takes_the_money_once(self, world: World) -> None:
-        needs(world, Capability.CONFIRM)
         made = world.provider.create(wish())
         request = world.confirmation(made)
 
@@ -242,11 +261,11 @@ class ProviderContract:
         assert world.provider.confirm(request).captures == done.captures
         assert world.taken() == PRICE.minor
 
+    @needs(Capability.CONFIRM)
     @pytest.mark.parametrize("misfortune", Misfortune)
     def test_confirming_through_bad_luck_is_unknown_and_takes_the_money_once(
         self, world: World, misfortune: Misfortune
     ) -> None:
-        needs(world, Capability.CONFIRM)
         request = world.confirmation(world.provider.create(wish()))
         world.meet(misfortune)
 
@@ -257,8 +276,8 @@ class ProviderContract:
         assert world.provider.confirm(request).status is RemoteStatus.SUCCEEDED
         assert world.taken() == PRICE.minor
 
+    @needs(Capability.CONFIRM)
     def test_confirming_what_nobody_agreed_to_is_refused(self, world: World) -> None:
-        needs(world, Capability.CONFIRM)
         made = world.provider.create(wish())
 
         with pytest.raises(Refused):
@@ -268,8 +287,8 @@ class ProviderContract:
 
     # ---- money back --------------------------------------------------------------------------------------------------
 
+    @needs(Capability.REFUND)
     def test_money_goes_back_in_parts_to_the_last_cent_and_no_further(self, world: World) -> None:
-        needs(world, Capability.REFUND)
         payment = paid(world)
         first = world.provider.refund(money_back(payment, 9998, 1))
         with pytest.raises(Refused):
@@ -285,8 +304,8 @@ class ProviderContract:
         assert first in refunds
         assert first.reference == money_back(payment, 9998, 1).refund_id
 
+    @needs(Capability.REFUND)
     def test_refund_is_made_once_per_key_and_can_be_read(self, world: World) -> None:
-        needs(world, Capability.REFUND)
         payment = paid(world)
         made = world.provider.refund(money_back(payment, 100))
 
@@ -295,11 +314,11 @@ class ProviderContract:
         assert world.provider.read_refund(made.refund_id, currency="USD") == made
         assert world.returned() == 100
 
+    @needs(Capability.REFUND)
     @pytest.mark.parametrize("misfortune", Misfortune)
     def test_refunding_through_bad_luck_is_unknown_and_returns_the_money_once(
         self, world: World, misfortune: Misfortune
     ) -> None:
-        needs(world, Capability.REFUND)
         payment = paid(world)
         world.meet(misfortune)
 
@@ -309,17 +328,15 @@ class ProviderContract:
         assert world.provider.refund(money_back(payment, 100)).amount == Money(100, "USD")
         assert world.returned() == 100
 
+    @needs(Capability.REFUND)
     def test_unknown_refund_is_not_there(self, world: World) -> None:
-        needs(world, Capability.REFUND)
-
         with pytest.raises(NotThere):
             world.provider.read_refund("nonsense", currency="USD")
 
     # ---- saved methods -----------------------------------------------------------------------------------------------
 
+    @needs(Capability.SAVE)
     def test_saving_waits_for_the_buyer(self, world: World) -> None:
-        needs(world, Capability.SAVE)
-
         setup = world.provider.save_start(saving())
 
         assert (setup.is_done, setup.method) == (False, None)
@@ -327,10 +344,8 @@ class ProviderContract:
         assert world.provider.save_read(setup.setup_id).setup_id == setup.setup_id
         assert world.provider.save_start(saving()).setup_id == setup.setup_id
 
+    @needs(Capability.SAVE)
     def test_saved_method_is_listed_until_it_is_forgotten(self, world: World) -> None:
-        needs(world, Capability.SAVE)
-        if not world.token:
-            pytest.skip(f"{world.provider.name} has no token for tests")
         method = world.provider.save_token(saving(), world.token)
         assert method in world.provider.saved_methods(method.customer_id)
 
@@ -339,9 +354,8 @@ class ProviderContract:
 
         assert world.provider.saved_methods(method.customer_id) == []
 
+    @needs(Capability.SAVE)
     def test_card_number_is_no_token_and_is_not_repeated(self, world: World) -> None:
-        needs(world, Capability.SAVE)
-
         with pytest.raises(ProviderError) as seen:
             world.provider.save_token(saving(), "4242424242424242")
 
@@ -350,8 +364,8 @@ class ProviderContract:
 
     # ---- messages ----------------------------------------------------------------------------------------------------
 
+    @needs(Capability.WEBHOOK)
     def test_genuine_message_leads_to_its_payment(self, world: World) -> None:
-        needs(world, Capability.WEBHOOK)
         payment = paid(world)
 
         event = world.provider.parse_webhook(*world.message(payment))
@@ -361,8 +375,8 @@ class ProviderContract:
         again = world.provider.parse_webhook(*world.message(payment))
         assert again.kind == event.kind
 
+    @needs(Capability.WEBHOOK)
     def test_message_that_was_touched_is_refused(self, world: World) -> None:
-        needs(world, Capability.WEBHOOK)
         body, headers = world.message(paid(world))
         touched: list[tuple[bytes, dict[str, Any]]] = [
             (body + b" ", headers),
@@ -379,8 +393,8 @@ class ProviderContract:
 
     # ---- all of them -------------------------------------------------------------------------------------------------
 
+    @needs(Capability.LIST)
     def test_listing_names_each_paid_payment_once_within_its_time(self, world: World) -> None:
-        needs(world, Capability.LIST)
         payments = [paid(world, key) for key in ("create-1", "create-2")]
         now, hour = datetime.now(UTC), timedelta(hours=1)
 

@@ -66,6 +66,8 @@ class PayPalWorld(World):
 
 
 class TestPayPal(ProviderContract):
+    provider_class = PayPalProvider
+
     @pytest.fixture
     def world(self, sandbox_server: Server, tmp_path) -> Iterator[World]:
         sandbox = control_of(sandbox_server)

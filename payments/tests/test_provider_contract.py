@@ -109,12 +109,16 @@ class StripeWorld(World):
 
 
 class TestToy(ProviderContract):
+    provider_class = ToyProvider
+
     @pytest.fixture
     def world(self) -> World:
         return ToyWorld()
 
 
 class TestStripe(ProviderContract):
+    provider_class = StripeProvider
+
     @pytest.fixture
     def world(self, adapter: StripeProvider, sandbox: Control) -> World:
         return StripeWorld(adapter, sandbox)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.core.cache.backends.redis import RedisCache
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -24,7 +25,7 @@ from payments.services.refunds import refund_write
 from payments.statuses import PaymentStatus
 from tests.invariants import check_invariants
 from tests.live.people import order_body, placed
-from tests.live.runner import Answer, Caller, Sandbox, wait_for
+from tests.live.runner import Answer, Caller, Sandbox, Shop, wait_for
 from tests.witness import check_witness
 
 INTENTS = "/v1/payment_intents"
@@ -78,21 +79,39 @@ def time_passes() -> None:
     )
 
 
-def nothing_is_open() -> bool:
-    return not (
-        ProviderCall.objects.filter(state=CallState.OPEN).exists()
-        or WebhookEvent.objects.filter(state__in=[EventState.RECEIVED, EventState.WAITING]).exists()
-        or Payment.objects.filter(status=PaymentStatus.PROCESSING).exists()
-        or Payment.objects.filter(next_check_at__lte=timezone.now()).exists()
+def still_open() -> list[str]:
+    """What waits for an answer, for a worker, or for its time."""
+    waiting = [EventState.RECEIVED, EventState.WAITING]
+    calls = ProviderCall.objects.filter(state=CallState.OPEN)
+    payments = Payment.objects.filter(
+        Q(status=PaymentStatus.PROCESSING) | Q(next_check_at__lte=timezone.now())
     )
+    return [
+        *(f"{call}: {call.error or call.next_try_at}" for call in calls),
+        *(f"{event}: {event.note}" for event in WebhookEvent.objects.filter(state__in=waiting)),
+        *(f"{payment.status}: {payment.provider_payment_id} {payment.next_check_at}" for payment in payments),
+    ]
 
 
 def settle(sandbox: Sandbox) -> None:
     """Without a person everything comes to its end, and both sides tell the same afterwards."""
     time_passes()
-    wait_for(nothing_is_open, told="something stays open")
+    try:
+        wait_for(lambda: not still_open())
+    except AssertionError:
+        raise AssertionError(f"this stays open: {still_open()}") from None
     check_witness(sandbox)
     check_invariants()
+
+
+def cache_of(shop: Shop) -> RedisCache:
+    """The one that all processes of the shop share."""
+    return RedisCache(shop.env["CACHE_URL"].replace("rediscache", "redis"), {})
+
+
+def forget_outage(shop: Shop) -> None:
+    """As if the half minute were over in which a silent provider is left alone."""
+    cache_of(shop).delete_many(["provider:stripe:down", "provider:stripe:outages"])
 
 
 def refund_begin(payment: Payment, minor: int | None = None) -> PaymentRefund:
@@ -113,4 +132,4 @@ def forget(payment: Payment) -> None:
 
 
 def due_to_expire(order: Order) -> None:
-    Order.objects.filter(Q(pk=order.pk)).update(expires_at=timezone.now() - timedelta(seconds=1))
+    Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from celery import Celery
+
 from sandbox.tests.client import Control
 from scripts.run import PROCESSES
 from scripts.services import free_port
@@ -170,6 +172,12 @@ class Shop:
             self.worker.launch()
             self.worker.wait_ready()
         self.web.wait_ready()
+
+    def ring(self, task: str, *arguments: str) -> None:
+        """For the worker, by the shop's broker; a plain Celery app would take the one of our own environment."""
+        bell = Celery(set_as_current=False)
+        with bell.connection_for_write(self.env["CELERY_BROKER_URL"]) as way:
+            bell.send_task(task, arguments, connection=way, ignore_result=True)
 
     def manage(self, command: str, **env: str) -> str:
         """Run a management command to its end; its output."""

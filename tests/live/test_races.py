@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from celery import Celery
 from django.db import connection
 from django.utils import timezone
 
@@ -320,13 +319,12 @@ def test_a_mail_that_is_rung_for_again_and_again_is_sent_once(caller, buyers, ma
     mail.mood = "slow"
     bowl = ProductFactory.create()
     [user] = buyers(1)
-    ring = Celery(broker=shop.env["CELERY_BROKER_URL"])
     stop = threading.Event()
 
     def ring_on() -> None:
         while not stop.is_set():
             for pk in Notification.objects.values_list("pk", flat=True):
-                ring.send_task("notifications.send", (str(pk),), ignore_result=True)
+                shop.ring("notifications.send", str(pk))
             time.sleep(0.02)
         connection.close()
 

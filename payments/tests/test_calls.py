@@ -1,0 +1,443 @@
+"""Calls that survive: who may make one, when it is made again, when it is given up, and what becomes of its answer."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from payments import registry
+from payments.errors import PaymentBusy, PaymentUnderWay, ProviderUnavailable
+from payments.methods import PaymentMethod
+from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
+from payments.providers.base import NotThere, Refused, Unknown
+from payments.registry import NetworkInTransaction, ask, is_down, places_at
+from payments.selectors import payment_lock
+from payments.services.calls import (
+    KEYS_LIVE,
+    LEASE,
+    UNSEEN,
+    call_claim,
+    call_end,
+    call_postpone,
+    call_write,
+    calls_due,
+)
+from payments.services.carriers import (
+    book_answer,
+    book_object,
+    call_carry_out,
+    create_request,
+    refuse_cancel,
+)
+from payments.services.choosing import payment_choose
+from payments.services.closing import order_cancel, order_expire
+from payments.services.refunds import refund_write
+from payments.services.remote import payment_check, payment_confirm, payment_reach, payment_sync, payment_use
+from payments.tasks import sweep_task
+from payments.tests.factories import reread, start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+CARD, TRANSFER = PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER
+INTENTS = "/v1/payment_intents"
+
+
+@pytest.fixture
+def begun(shopper, stripe):
+    """A card payment whose object was not made yet."""
+    return start(CARD, user=shopper)
+
+
+@pytest.fixture
+def open_card(begun):
+    payment_reach(begun)
+    return reread(begun)
+
+
+@pytest.fixture
+def paid(open_card, stripe):
+    stripe.pay(open_card)
+    payment_sync(open_card.pk, cause="test")
+    return reread(open_card)
+
+
+def call_of(payment, **which) -> ProviderCall:
+    return payment.calls.get(**which)
+
+
+def refund_begin(payment) -> PaymentRefund:
+    with transaction.atomic():
+        locked, _ = payment_lock(payment.pk)
+        refund = refund_write(locked, locked.refundable, reason="broken", origin=RefundOrigin.STAFF)
+        locked.save(update_fields=["refund_reserved_minor", "updated_at"])
+    return refund
+
+
+def posts(stripe, path) -> int:
+    rows = stripe.get("requests")["rows"]
+    return sum(row["method"] == "POST" and row["path"].endswith(path) for row in rows)
+
+
+# ---- who may ask -------------------------------------------------------------------------------------------------
+
+
+def test_nobody_asks_inside_a_transaction(open_card, stripe):
+    before = len(stripe.get("requests")["rows"])
+
+    with pytest.raises(NetworkInTransaction), transaction.atomic():
+        ask("stripe", lambda provider: provider.read(open_card.provider_payment_id))
+    with pytest.raises(NetworkInTransaction), transaction.atomic():
+        payment_sync(open_card.pk, cause="test")
+
+    assert len(stripe.get("requests")["rows"]) == before
+
+
+def test_call_is_claimed_once_until_its_lease_is_over(begun, time_machine):
+    call = call_of(begun)
+
+    assert call_claim(call.pk) == call
+    assert call_claim(call.pk) is None
+    assert call_carry_out(call.pk).answer is None
+
+    time_machine.move_to(timezone.now() + LEASE + timedelta(seconds=1))
+    assert call_claim(call.pk) == call
+
+
+def test_call_that_has_ended_is_neither_claimed_nor_ended_again(open_card):
+    call = call_of(open_card)
+
+    assert call_claim(call.pk) is None
+    assert call_end(call, CallState.REFUSED) is False
+    assert call_of(open_card).state == CallState.DONE
+
+
+def test_second_open_call_of_a_payment_is_refused(begun):
+    with pytest.raises(PaymentBusy), transaction.atomic():
+        call_write(Operation.CONFIRM, payment=begun)
+
+    assert call_of(begun).operation == Operation.CREATE
+
+
+def test_new_call_is_left_to_its_own_request_first_and_then_due(begun, time_machine):
+    assert calls_due() == []
+
+    time_machine.move_to(timezone.now() + timedelta(seconds=16))
+
+    assert calls_due() == [call_of(begun).pk]
+
+
+# ---- again -------------------------------------------------------------------------------------------------------
+
+
+def test_pause_grows_with_the_tries_and_is_spread(begun):
+    call, pauses = call_of(begun), []
+    for _ in range(12):
+        call_postpone(call, Unknown("no_answer", is_outage=True))
+        call = call_of(begun)
+        pauses.append((call.next_try_at - timezone.now()).total_seconds())
+
+    assert call.tries == 12
+    assert all(0 < pause <= 601 for pause in pauses)
+    assert max(pauses) > 60, "twelve tries all within a minute"
+    assert len({round(pause, 3) for pause in pauses}) > 6
+    assert call.lease_until is None
+
+
+def test_wanted_pause_binds_everybody(begun, stripe, time_machine):
+    stripe.fault("rate_limit", path=INTENTS, method="POST", retry_after=7)
+    assert payment_reach(begun).payment.status == "PROCESSING"
+
+    for seconds in (2, 3):
+        time_machine.move_to(timezone.now() + timedelta(seconds=seconds))
+        payment_reach(begun)
+        payment_check(begun.pk)
+        sweep_task()
+    assert posts(stripe, INTENTS) == 1
+
+    time_machine.move_to(timezone.now() + timedelta(seconds=3))
+    assert payment_reach(begun).payment.status == "PENDING"
+    assert (posts(stripe, INTENTS), stripe.made()) == (2, 1)
+
+
+def test_payment_of_which_nothing_is_known_is_asked_about_more_and_more_seldom(open_card, stripe):
+    stripe.fault("unavailable", path="/v1/*", count=None)
+    pauses = []
+    for _ in range(12):
+        Payment.objects.filter(pk=open_card.pk).update(next_check_at=timezone.now())
+        payment_check(open_card.pk)
+        pauses.append(round((reread(open_card).next_check_at - timezone.now()).total_seconds()))
+
+    assert open_card.checks == 13
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (240, 1800)
+
+
+def test_payment_whose_call_has_no_answer_leaves_the_head_of_the_sweep(begun, stripe):
+    stripe.fault("unavailable", path="/v1/*", count=None)
+    payment_reach(begun)
+    Payment.objects.filter(pk=begun.pk).update(next_check_at=timezone.now() - timedelta(minutes=5))
+
+    payment_check(begun.pk)
+
+    assert reread(begun).next_check_at > timezone.now()
+
+
+def test_payment_that_breaks_the_sweep_leaves_its_head_too(open_card, stripe, monkeypatch):
+    Payment.objects.filter(pk=open_card.pk).update(next_check_at=timezone.now() - timedelta(minutes=5))
+    monkeypatch.setattr("payments.services.remote.payment_record", lambda **_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        payment_check(open_card.pk)
+
+    assert reread(open_card).next_check_at > timezone.now()
+
+
+@pytest.mark.parametrize("action", ["error_before", "error_after"])
+def test_confirmation_whose_key_only_repeats_an_error_is_settled_by_looking(open_card, stripe, action):
+    stripe.fault(action, path=f"{INTENTS}/*/confirm")
+    assert payment_confirm(open_card.pk, method_id="pm_card_visa").payment.status == "PROCESSING"
+
+    payment_sync(open_card.pk, cause="test")
+
+    is_paid = action == "error_after"
+    assert reread(open_card).status == ("COMPLETED" if is_paid else "PENDING")
+    assert not open_card.calls.filter(state=CallState.OPEN).exists()
+    assert payment_confirm(open_card.pk, method_id="pm_card_visa").payment.status == "COMPLETED"
+    assert stripe.captured() == [9999]
+
+
+def test_cancelling_whose_key_only_repeats_an_error_is_tried_with_another(open_card, stripe, shopper):
+    stripe.fault("error_before", path=f"{INTENTS}/*/cancel")
+
+    for _ in range(3):
+        try:
+            order_cancel(order_id=open_card.order_id, reason="", actor=shopper)
+        except PaymentUnderWay:
+            continue
+
+    assert (reread(open_card).status, open_card.order.status) == ("CANCELLED", "CANCELLED")
+    cancels = open_card.calls.filter(operation=Operation.CANCEL).values_list("state", flat=True)
+    assert sorted(cancels) == [CallState.DONE, CallState.REFUSED]
+
+
+# ---- given up ----------------------------------------------------------------------------------------------------
+
+
+def too_late(payment, time_machine, after=KEYS_LIVE):
+    time_machine.move_to(timezone.now() + after + timedelta(minutes=1))
+    ProviderCall.objects.filter(payment=payment).update(lease_until=None)
+
+
+def test_making_without_an_answer_is_given_up_soon_and_can_begin_anew(begun, stripe, time_machine):
+    stripe.fault("error_before", path=INTENTS)
+    payment_reach(begun)
+    too_late(begun, time_machine, UNSEEN)
+
+    sweep_task()
+
+    assert reread(begun).status == "FAILED"
+    assert payment_choose(order_id=begun.order_id, method=CARD, actor=None).payment.status == "PENDING"
+    assert (stripe.made(), begun.calls.count()) == (1, 2)
+
+
+@pytest.mark.parametrize("action", ["drop_before", "drop_after"])
+def test_buyer_need_not_wait_for_what_nobody_has_seen(begun, stripe, shopper, action):
+    """Whether the provider made it or not: without its secret nobody can pay it."""
+    stripe.fault(action, path="/v1/*", count=None)
+    payment_reach(begun)
+
+    chosen = payment_choose(order_id=begun.order_id, method=TRANSFER, actor=shopper)
+
+    assert (reread(begun).status, chosen.payment.status) == ("CANCELLED", "PENDING")
+    assert call_of(begun).state == CallState.REFUSED
+
+
+def test_order_without_a_seen_payment_expires_while_the_provider_is_silent(begun, stripe, time_machine):
+    stripe.fault("drop_before", path="/v1/*", count=None)
+    payment_reach(begun)
+    time_machine.move_to(timezone.now() + timedelta(minutes=31))
+
+    assert order_expire(order_id=begun.order_id) is True
+
+
+def test_answer_that_nobody_waits_for_is_remembered_but_not_offered(begun, stripe, shopper):
+    """The request hangs, and the buyer turns to the bank. Money for it, however it came, would find its payment."""
+    call = call_claim(call_of(begun).pk)
+    payment_choose(order_id=begun.order_id, method=TRANSFER, actor=shopper)
+    request = create_request(call, begun)
+    remote = ask("stripe", lambda provider: provider.create(request))
+
+    book_object(call, remote)
+
+    assert (reread(begun).status, begun.provider_payment_id) == ("CANCELLED", None)
+    stripe.post("stripe/pay", payment_intent=remote.object_id)
+    payment_sync(begun.pk, cause="test", object_id=remote.object_id)
+    assert (reread(begun).status, begun.order.payment_status) == ("COMPLETED", "PAID")
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_refund_older_than_its_key_is_read_not_repeated(paid, stripe, time_machine, is_made):
+    refund = refund_begin(paid)
+    stripe.fault("drop_after" if is_made else "drop_before", path="/v1/refunds")
+    call_carry_out(refund.calls.get().pk)
+    too_late(paid, time_machine)
+
+    sweep_task()
+
+    refund.refresh_from_db()
+    assert refund.status == ("COMPLETED" if is_made else "FAILED")
+    assert (posts(stripe, "/v1/refunds"), reread(paid).refund_reserved_minor) == (1, 0)
+    assert list(paid.flags.values_list("kind", flat=True)) == ([] if is_made else ["refund_failed"])
+
+
+def test_confirmation_older_than_its_key_is_read_not_repeated(open_card, stripe, time_machine):
+    stripe.fault("drop_after", path=f"{INTENTS}/*/confirm")
+    payment_confirm(open_card.pk, method_id="pm_card_visa")
+    too_late(open_card, time_machine)
+
+    sweep_task()
+
+    assert (reread(open_card).status, posts(stripe, "/confirm")) == ("COMPLETED", 1)
+
+
+def test_old_call_waits_on_while_reading_fails(paid, stripe, time_machine):
+    refund = refund_begin(paid)
+    stripe.fault("unavailable", path="/v1/*", count=None)
+    call_carry_out(refund.calls.get().pk)
+    too_late(paid, time_machine)
+
+    call_carry_out(refund.calls.get().pk)
+
+    assert (refund.calls.get().state, refund.calls.get().tries) == (CallState.OPEN, 2)
+
+
+def test_saved_card_whose_old_call_left_nothing_to_read_needs_a_person(begun, stripe, time_machine):
+    call = call_of(begun)
+    ProviderCall.objects.filter(pk=call.pk).update(request={"method_id": "pm_card_visa", "token_version": 1})
+    too_late(begun, time_machine)
+
+    call_carry_out(call.pk)
+
+    assert call_of(begun).state == CallState.STUCK
+    assert list(begun.flags.values_list("kind", flat=True)) == ["stuck"]
+
+
+# ---- taking back -------------------------------------------------------------------------------------------------
+
+
+def cancelling(payment, operation=Operation.CANCEL) -> ProviderCall:
+    return call_write(operation, payment=payment, request={"object_id": payment.provider_payment_id})
+
+
+def test_what_the_provider_does_not_know_is_cancelled(open_card):
+    refuse_cancel(cancelling(open_card), NotThere("resource_missing"))
+
+    assert reread(open_card).status == "CANCELLED"
+    assert not open_card.flags.exists()
+
+
+def test_what_the_provider_does_not_know_makes_room_for_another_object(open_card):
+    refuse_cancel(cancelling(open_card, Operation.RELEASE), NotThere("resource_missing"))
+
+    assert (reread(open_card).status, open_card.provider_payment_id) == ("PENDING", None)
+
+
+@pytest.mark.parametrize("operation", [Operation.CANCEL, Operation.RELEASE])
+def test_what_cannot_be_cancelled_is_kept_and_shown_to_staff(open_card, operation):
+    before = open_card.provider_payment_id
+
+    refuse_cancel(cancelling(open_card, operation), Refused("not_allowed"))
+
+    assert (reread(open_card).status, open_card.provider_payment_id) == ("PENDING", before)
+    assert list(open_card.flags.values_list("kind", flat=True)) == ["stuck"]
+
+
+def test_late_answer_to_a_release_leaves_the_new_object_alone(open_card, stripe):
+    """The first try hung, its repetition closed the object, the hosted page was made; then the first answer came."""
+    first = open_card.provider_payment_id
+    payment_use(open_card.pk, Operation.HOSTED)
+    call = call_of(open_card, operation=Operation.RELEASE)
+    new = reread(open_card).provider_payment_id
+    gone = ask("stripe", lambda provider: provider.read(first))
+
+    book_answer(call, gone)
+    refuse_cancel(call, NotThere("resource_missing"))
+
+    assert reread(open_card).provider_payment_id == new
+
+
+# ---- silence -----------------------------------------------------------------------------------------------------
+
+
+def silent(_):
+    raise Unknown("no_answer", is_outage=True)
+
+
+def refused(_):
+    raise Refused("no")
+
+
+def fails(question) -> None:
+    with pytest.raises((Refused, Unknown)):
+        ask("stripe", question)
+
+
+def test_two_silences_in_a_row_mark_the_provider_down_for_all(begun, stripe):
+    fails(silent)
+    assert not is_down("stripe")
+    fails(silent)
+
+    assert is_down("stripe")
+    with pytest.raises(Unknown, match="marked_down"):
+        ask("stripe", lambda provider: provider.read("pi_1"))
+    assert stripe.get("requests")["rows"] == []
+    assert not is_down("paypal")
+
+
+@pytest.mark.parametrize("between", [refused, lambda _: "an answer"])
+def test_any_answer_between_two_silences_says_that_it_is_there(stripe, between):
+    fails(silent)
+    try:
+        ask("stripe", between)
+    except Refused:
+        pass
+    fails(silent)
+
+    assert not is_down("stripe")
+
+
+def test_marked_down_ends_by_itself_and_the_next_silence_marks_at_once(stripe, time_machine):
+    fails(silent)
+    fails(silent)
+    time_machine.move_to(timezone.now() + timedelta(seconds=registry.DOWN_SECONDS + 1))
+    assert not is_down("stripe")
+
+    fails(silent)
+
+    assert is_down("stripe")
+
+
+def test_nothing_begins_at_a_provider_that_is_down(open_card, stripe, shopper, bowl):
+    fails(silent)
+    fails(silent)
+
+    with pytest.raises(ProviderUnavailable), transaction.atomic():
+        start(CARD, {bowl: 1}, user=shopper)
+    with pytest.raises(ProviderUnavailable):
+        payment_confirm(open_card.pk, method_id="pm_card_visa")
+
+    assert not open_card.calls.filter(operation=Operation.CONFIRM).exists()
+    assert payment_reach(open_card).action is None, "the order is there, its secret is not"
+
+
+def test_full_places_at_a_provider_refuse_at_once_and_are_no_outage(open_card, stripe, settings):
+    settings.PROVIDER_CALLS_AT_ONCE = 1
+    with places_at("stripe"):
+        for _ in range(3):
+            with pytest.raises(Unknown, match="crowded") as told:
+                ask("stripe", lambda provider: provider.read(open_card.provider_payment_id))
+            assert not told.value.is_outage
+
+    assert not is_down("stripe")
+    assert ask("stripe", lambda provider: provider.read(open_card.provider_payment_id))

@@ -1,0 +1,194 @@
+"""What the provider tells, applied in any order and any number: one end."""
+
+import random
+from collections import Counter
+from itertools import permutations
+
+import pytest
+from django.db import transaction
+
+from artisans.core.money import Money
+from artisans.notifications.models import Notification
+from payments.methods import PaymentMethod
+from payments.models import Capture, Payment, PaymentRefund, PaymentTransition
+from payments.providers import base
+from payments.providers.base import DeclineGroup, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
+from payments.services.record import payment_record
+from payments.services.remote import payment_reach
+from payments.tests.factories import reread, start, usd
+from tests.invariants import check_invariants
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+CAPTURE = base.Capture("ch_1", usd("99.99"))
+
+
+@pytest.fixture
+def card(shopper, stripe):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_reach(payment)
+    return reread(payment)
+
+
+def seen(payment, status=RemoteStatus.SUCCEEDED, *refunds, **more) -> RemotePayment:
+    captures = (CAPTURE,) if status == RemoteStatus.SUCCEEDED else ()
+    return RemotePayment(
+        **{
+            "object_id": payment.provider_payment_id,
+            "status": status,
+            "amount": payment.amount,
+            "reference": str(payment.pk),
+            "is_live": False,
+            "captures": captures,
+            "refunds": refunds,
+        }
+        | more
+    )
+
+
+def back(amount: str, status=RefundStatus.SUCCEEDED, number=1) -> RemoteRefund:
+    return RemoteRefund(f"re_{number}", usd(amount), status)
+
+
+def failed(payment) -> RemotePayment:
+    return seen(payment, RemoteStatus.FAILED, decline=DeclineGroup.FUNDS, decline_code="insufficient_funds")
+
+
+def apply(payment, *snapshots) -> None:
+    for snapshot in snapshots:
+        payment_record(payment_id=payment.pk, remote=snapshot, cause="told")
+
+
+def end_of(payment) -> tuple[object, ...]:
+    """Everything that people and money depend on."""
+    reread(payment)
+    refunds = PaymentRefund.objects.values_list("provider_refund_id", "status", "amount_minor", "decision")
+    mails = Counter(Notification.objects.values_list("kind", "recipient"))
+    return (
+        (payment.status, payment.received_minor, payment.refunded_minor, payment.refund_reserved_minor),
+        (payment.failure_reason, payment.next_check_at is None),
+        (payment.order.status, payment.order.payment_status, payment.order.expires_at),
+        sorted(Capture.objects.values_list("provider_capture_id", "amount_minor")),
+        sorted(refunds),
+        sorted(mails.items()),
+        sorted(payment.flags.values_list("kind", flat=True)),
+    )
+
+
+class Undone(Exception):
+    """Ends a try; nothing of it stays."""
+
+
+def ends(payment, orders) -> list[tuple[object, ...]]:
+    found = []
+    for order in orders:
+        try:
+            with transaction.atomic():
+                apply(payment, *order)
+                check_invariants()
+                found.append(end_of(payment))
+                raise Undone
+        except Undone:
+            reread(payment)
+    return found
+
+
+def test_every_order_of_what_was_seen_ends_the_same(card):
+    """Declined, under way, paid, a part on its way back, that part back; a slow reader brings any of them last."""
+    snapshots = [
+        failed(card),
+        seen(card, RemoteStatus.PROCESSING),
+        seen(card),
+        seen(card, RemoteStatus.SUCCEEDED, back("10.00", RefundStatus.PENDING)),
+        seen(card, RemoteStatus.SUCCEEDED, back("10.00")),
+    ]
+
+    found = ends(card, permutations(snapshots))
+
+    assert len(found) == 120
+    assert found.count(found[0]) == 120
+    assert found[0][0] == ("PARTIALLY_REFUNDED", 9999, 1000, 0)
+    assert found[0][2][:2] == ("CONFIRMED", "PARTIALLY_REFUNDED")
+
+
+def test_every_order_of_two_refunds_ends_the_same(card):
+    one, two = back("10.00"), back("20.00", number=2)
+    snapshots = [
+        seen(card),
+        seen(card, RemoteStatus.SUCCEEDED, one),
+        seen(card, RemoteStatus.SUCCEEDED, two, one),
+        seen(card, RemoteStatus.SUCCEEDED, one, two),
+    ]
+
+    found = ends(card, permutations(snapshots))
+
+    assert found.count(found[0]) == 24
+    assert found[0][0] == ("PARTIALLY_REFUNDED", 9999, 3000, 0)
+
+
+def test_money_that_all_went_back_is_told_in_any_order_with_the_same_sums(card):
+    """Whether artisans were told to ship depends on when we heard of it; the money does not."""
+    snapshots = [failed(card), seen(card), seen(card, RemoteStatus.SUCCEEDED, back("99.99"))]
+
+    found = ends(card, permutations(snapshots))
+
+    assert {end[0] for end in found} == {("REFUNDED", 9999, 9999, 0)}
+    assert {end[2][:2] for end in found} == {("CONFIRMED", "REFUNDED"), ("PENDING", "REFUNDED")}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_repetitions_change_nothing(card, seed):
+    dice = random.Random(seed)  # noqa: S311  # an order, not a secret
+    facts = [failed(card), seen(card), seen(card, RemoteStatus.SUCCEEDED, back("10.00"))]
+    plain, many = facts, facts * 4
+    dice.shuffle(many)
+
+    first, second = ends(card, [plain, many])
+
+    assert first == second
+
+
+def test_ten_equal_records_are_one_capture(card):
+    apply(card, *[seen(card)] * 10)
+
+    assert end_of(card)[0] == ("COMPLETED", 9999, 0, 0)
+    assert Capture.objects.count() == 1
+    assert Notification.objects.filter(kind="payment_received").count() == 1
+    assert PaymentTransition.objects.filter(payment=card, new="COMPLETED").count() == 1
+
+
+def test_part_that_went_back_before_we_heard_of_the_money_keeps_the_order(card):
+    apply(card, seen(card, RemoteStatus.SUCCEEDED, back("10.00")))
+
+    assert end_of(card)[2][:2] == ("CONFIRMED", "PARTIALLY_REFUNDED")
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"amount": usd("99.98")},
+        {"amount": usd("100.00")},
+        {"amount": Money(9999, "EUR")},
+        {"captures": (base.Capture("ch_1", usd("100.00")),)},
+        {"captures": (CAPTURE, base.Capture("ch_2", usd("0.01")))},
+        {"captures": (base.Capture("ch_1", Money(9999, "EUR")),)},
+        {"object_id": "pi_of_somebody_else"},
+        {"reference": "another payment"},
+        {"is_live": True},
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_ours_books_nothing_and_is_flagged_once(card, lie):
+    apply(card, *[seen(card, **lie)] * 3)
+
+    assert end_of(card)[0] == ("PENDING", 0, 0, 0)
+    assert Capture.objects.count() == 0
+    assert list(card.flags.values_list("kind", flat=True)) == ["mismatch"]
+    assert Payment.objects.get().next_check_at is not None, "it is asked about again"
+
+
+def test_session_that_ended_while_the_buyer_was_away_opens_the_payment_again(card):
+    """The buyer came back while the provider was silent, so the page said to wait."""
+    apply(card, seen(card, RemoteStatus.PROCESSING), seen(card, RemoteStatus.EXPIRED))
+
+    assert (reread(card).status, card.provider_payment_id) == ("PENDING", None)

@@ -1,0 +1,271 @@
+"""The card provider is silent, slow, busy, or says strange things, while the shop goes on selling."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
+from payments.models import Payment
+from payments.registry import DOWN_SECONDS
+from tests.live.cards import (
+    INTENTS,
+    PAID,
+    cache_of,
+    card_order,
+    confirm,
+    confirm_body,
+    forget_outage,
+    now,
+    object_of,
+    pay,
+    settle,
+    status,
+    time_passes,
+)
+from tests.live.people import Visitor, order_body, order_page, placed
+from tests.live.runner import Answer, Caller, Sandbox, Shop, meanwhile, together, wait_for
+from tests.witness import keys_sent
+
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "fresh")]
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory) -> Iterator[Sandbox]:
+    """PayPal, which goes on whatever happens to Stripe."""
+    with Sandbox(tmp_path_factory.mktemp("paypal")) as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production, sandbox: Sandbox, other: Sandbox) -> Iterator[Shop]:
+    env = sandbox.env | {name: value for name, value in other.env.items() if name.startswith("PAYPAL")}
+    with production(**env, MAX_OPEN_ORDERS="1000") as shop:
+        sandbox.tell(shop)
+        other.tell(shop)
+        shop.start()
+        yield shop
+
+
+@pytest.fixture
+def provider(fresh, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
+    sandbox.post("reset")
+    sandbox.post("webhooks", mode="on")
+    yield sandbox
+    sandbox.delete("faults")
+    forget_outage(shop)
+
+
+@pytest.fixture
+def bowl(fresh) -> Product:
+    return ProductFactory.create(stock=1000)
+
+
+@pytest.fixture
+def buyer(caller, buyers) -> Caller:
+    return caller(*buyers(1))
+
+
+def order_by(buyer: Caller, product: Product, method: str) -> Answer:
+    return buyer.at(buyer.port).post("/orders/", order_body((product, 1), method=method))
+
+
+# ---- silent ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def stopped(sandbox: Sandbox) -> Iterator[None]:
+    """It takes connections and says nothing."""
+    process = sandbox.process.process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def test_provider_that_hangs_is_left_alone_for_half_a_minute(shop, buyer, bowl, provider):
+    """The first buyers wait for the time-out and keep their orders, all others are told at once."""
+    known = card_order(buyer, bowl)
+    with stopped(provider):
+        first = together([partial(order_by, buyer, bowl, "credit_card") for _ in range(2)])
+        assert [(a.status, a.body["payment"]["status"]) for a in first] == [(201, "PROCESSING")] * 2
+        assert max(answer.seconds for answer in first) < 15
+
+        told = [order_by(buyer, bowl, "credit_card"), confirm(buyer, known)]
+        assert [(a.status, a.body["code"]) for a in told] == [(503, "provider_unavailable")] * 2
+        assert max(answer.seconds for answer in told) < 1
+    cache = cache_of(shop)
+    assert 0 < cache._cache.get_client().ttl(cache.make_key("provider:stripe:down")) <= DOWN_SECONDS
+
+    forget_outage(shop)
+
+    assert order_by(buyer, bowl, "credit_card").body["payment"]["client_secret"]
+    assert confirm(buyer, known).body["status"] == "COMPLETED"
+    settle(provider)
+    assert {now(payment).status for payment in Payment.objects.exclude(pk=known.pk)} == {"PENDING"}
+    assert provider.captured() == [9999]
+
+
+def test_others_sell_while_the_provider_is_silent(shop, buyer, bowl, provider, other):
+    known = card_order(buyer, bowl)
+    provider.fault("drop_before", path="/v1/*", count=None)
+    first = [order_by(buyer, bowl, "credit_card") for _ in range(2)]
+    assert order_by(buyer, bowl, "credit_card").status == 503
+
+    page = Visitor(shop.url).get(f"{order_page(known.order)}pay/")
+    assert (page.status_code, "does not answer at the moment" in page.text) == (200, True)
+    by_hand, at_paypal = order_by(buyer, bowl, "bank_transfer"), order_by(buyer, bowl, "paypal")
+    assert (by_hand.status, at_paypal.status) == (201, 201)
+    other.post("paypal/approve", order=object_of(Payment.objects.get(payment_method="paypal")))
+    wait_for(lambda: status(Payment.objects.get(payment_method="paypal")) == PAID)
+    unseen, kept = (Payment.objects.get(order_id=answer.body["order"]["id"]) for answer in first)
+    instead = buyer.post("/payments/intents", {"order_id": str(unseen.order_id), "payment_method": "check"})
+    assert (instead.status, instead.seconds < 1) == (201, True), "nobody can have paid what nobody saw"
+
+    provider.delete("faults")
+    forget_outage(shop)
+    settle(provider)
+    assert (now(unseen).status, now(kept).status, now(known).status) == ("CANCELLED", "PENDING", "PENDING")
+    assert provider.captured() == []
+
+
+def test_confirmation_without_an_answer_in_time_is_found_out(buyer, bowl, provider):
+    """The money was taken, and the answer came too late."""
+    payment = card_order(buyer, bowl)
+    provider.post("webhooks", mode="drop")
+    path = f"{INTENTS}/{object_of(payment)}/confirm"
+    provider.fault("hold_after", method="POST", path=path, seconds=20)
+
+    answer = confirm(buyer, payment)
+
+    assert (answer.status, answer.body["status"]) == (200, "PROCESSING")
+    assert answer.body["next_action"]["type"] == "wait"
+    assert answer.seconds < 15
+    settle(provider)
+    assert (status(payment), provider.captured()) == (PAID, [9999])
+    assert len(set(keys_sent(provider, path))) == 1
+
+
+# ---- busy ---------------------------------------------------------------------------------------------------------
+
+
+def test_provider_that_wants_a_pause_gets_it_from_everybody(shop, buyer, bowl, provider):
+    """Neither the sweep, each second, nor a buyer who looks again and again asks before the time is over."""
+    provider.fault("rate_limit", method="POST", path=INTENTS, retry_after=5)
+    answer = order_by(buyer, bowl, "credit_card")
+    refused_at = time.monotonic()
+    payment = Payment.objects.get()
+    assert (answer.status, answer.body["payment"]["status"]) == (201, "PROCESSING")
+
+    def look(stop: threading.Event) -> None:
+        visitor = Visitor(shop.url)
+        while not stop.wait(0.3):
+            assert visitor.get(order_page(payment.order)).status_code == 200
+            buyer.at(buyer.port).call("GET", f"/payments/{payment.pk}?expand=next_action")
+
+    with meanwhile(look):
+        wait_for(lambda: len(keys_sent(provider, INTENTS)) == 2)
+    assert time.monotonic() - refused_at >= 5
+    wait_for(lambda: now(payment).status == "PENDING")
+    assert len(set(keys_sent(provider, INTENTS))) == 1
+
+
+# ---- slow --------------------------------------------------------------------------------------------------------
+
+
+def longest_idle_transaction() -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+        )
+        return float(cursor.fetchone()[0])
+
+
+def test_slow_provider_holds_no_transaction_and_leaves_the_shop_open(caller, buyers, bowl, provider):
+    """Twenty confirmations at once, five seconds each."""
+    people = [caller(user) for user in buyers(20)]
+    payments = [card_order(buyer, bowl) for buyer in people]
+    provider.fault("delay", method="POST", path=f"{INTENTS}/*/confirm", count=None, seconds=5)
+    longest: list[float] = []
+    browsed: list[Answer] = []
+
+    def watch(stop: threading.Event) -> None:
+        while not stop.wait(0.1):
+            longest.append(longest_idle_transaction())
+        connection.close()
+
+    def browse(stop: threading.Event) -> None:
+        guest = Caller(people[0].port)
+        while not stop.wait(0.1):
+            browsed.append(guest.call("GET", "/products/"))
+
+    with meanwhile(watch), meanwhile(browse):
+        answers = together([partial(confirm, *pair) for pair in zip(people, payments, strict=True)])
+
+    assert {answer.status for answer in answers} == {200}
+    assert {answer.body["status"] for answer in answers} <= {"COMPLETED", "PROCESSING"}
+    assert max(longest) < 1
+    assert {answer.status for answer in browsed} == {200}
+    assert sorted(answer.seconds for answer in browsed)[len(browsed) * 9 // 10] < 1
+    assert len(browsed) > 10
+    provider.delete("faults")
+    settle(provider)
+    assert {status(payment) for payment in payments} == {PAID}
+    assert provider.captured() == [9999] * 20
+
+
+# ---- strange -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["truncate", "garbage", "html", "empty"])
+def test_answer_that_cannot_be_read_is_read_again(buyer, bowl, provider, action):
+    payment = card_order(buyer, bowl)
+    provider.post("webhooks", mode="drop")
+    provider.fault(action, method="POST", path=f"{INTENTS}/*/confirm", status=200)
+
+    answer = buyer.post("/payments/confirm", confirm_body(payment))
+
+    assert (answer.status, answer.body["status"]) == (200, "PROCESSING")
+    settle(provider)
+    assert (status(payment), provider.captured()) == (PAID, [9999])
+
+
+def flags(payment: Payment) -> list[str]:
+    return list(payment.flags.values_list("kind", flat=True))
+
+
+def test_money_of_another_amount_is_flagged_and_never_booked(buyer, bowl, provider):
+    """Somebody changed the amount at the provider, and the buyer paid that."""
+    payment = card_order(buyer, bowl)
+    key = {"Authorization": f"Bearer {provider.env['STRIPE_SECRET_KEY']}"}
+    changed = provider.raw("POST", f"{INTENTS}/{object_of(payment)}", "amount=500", **key)
+    assert changed[0] == 200
+    pay(provider, payment)
+    assert provider.captured() == [500]
+
+    wait_for(lambda: flags(payment) == ["mismatch"])
+    time_passes()
+    wait_for(lambda: now(payment).checks > 0)
+
+    assert status(payment) == ("PENDING", "PENDING", "UNPAID")
+    assert (now(payment).received_minor, flags(payment)) == (0, ["mismatch"])
+
+
+def test_message_with_another_amount_is_flagged_and_changes_nothing(buyer, bowl, provider):
+    payment = card_order(buyer, bowl)
+    claim = {"object": {"amount": 1, "amount_received": 1, "status": "succeeded"}}
+    provider.post("stripe/event", type="payment_intent.succeeded", id=object_of(payment), changes=claim)
+
+    wait_for(lambda: flags(payment) == ["mismatch"])
+
+    assert status(payment) == ("PENDING", "PENDING", "UNPAID")
+    assert placed(order_by(buyer, bowl, "credit_card")).status == "PENDING"

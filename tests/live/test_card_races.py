@@ -1,0 +1,341 @@
+"""Card payments while something else happens to the same order, against the servers of production.
+
+The provider's journal is the witness: whatever the order of events, money and goods end up in one place.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from django.db import transaction
+
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.notifications.models import Notification
+from orders.models import Order
+from orders.selectors import order_lock
+from orders.services import order_close
+from orders.statuses import OrderStatus
+from payments.models import Payment, PaymentRefund, ProviderCall, Receipt
+from payments.statuses import OPEN
+from tests.live.cards import (
+    INTENTS,
+    PAID,
+    card_order,
+    confirm,
+    due_to_expire,
+    forget,
+    now,
+    object_of,
+    pay,
+    settle,
+    status,
+)
+from tests.live.people import Visitor, desk_worker, order_body, order_page, placed, receipt_form
+from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
+from tests.witness import keys_sent
+
+pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "fresh")]
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
+    with production(**sandbox.env, MAX_OPEN_ORDERS="1000") as shop:
+        sandbox.tell(shop)
+        shop.start()
+        yield shop
+
+
+@pytest.fixture
+def provider(fresh, shop, sandbox: Sandbox) -> Sandbox:
+    """Without objects; its webhooks come as they happen."""
+    sandbox.post("reset")
+    sandbox.post("webhooks", mode="on")
+    return sandbox
+
+
+@pytest.fixture
+def bowl(fresh) -> Product:
+    return ProductFactory.create(stock=1000)
+
+
+@pytest.fixture
+def buyer(caller, buyers) -> Caller:
+    return caller(*buyers(1))
+
+
+@pytest.fixture
+def expire(shop: Shop) -> Callable[[Order], object]:
+    """The clock strikes for this order, now, in the worker."""
+
+    def ring(order: Order) -> None:
+        due_to_expire(order)
+        shop.ring("payments.expire_orders")
+
+    return ring
+
+
+def stock(product: Product) -> int:
+    return Product.objects.get(pk=product.pk).stock
+
+
+def later(seconds: float, act: Callable[[], Any]) -> Callable[[], Any]:
+    def wait_and_act() -> Any:
+        time.sleep(max(0.0, seconds))
+        return act()
+
+    return wait_and_act
+
+
+def try_to_pay(sandbox: Sandbox, payment: Payment) -> bool:
+    """Whether the provider took the money: a cancelled object cannot be paid."""
+    try:
+        pay(sandbox, payment)
+    except HTTPError:
+        return False
+    return True
+
+
+# ---- two messengers ----------------------------------------------------------------------------------------------
+
+
+def come_back(shop: Shop, payment: Payment) -> None:
+    assert Visitor(shop.url).get(f"{order_page(payment.order)}return/").status_code == 200
+
+
+def test_return_and_webhook_at_once_book_once_each_of_fifty_times(shop, buyer, bowl, provider):
+    provider.post("webhooks", mode="hold")
+    payments = []
+    for round_ in range(50):
+        payment = card_order(buyer, bowl)
+        pay(provider, payment)
+        head_start = (round_ % 9 - 4) * 0.01
+        send = partial(provider.post, "webhooks/send")
+        together(
+            [later(head_start, partial(come_back, shop, payment)), later(-head_start, send)],
+        )
+        payments.append(payment)
+    settle(provider)
+    assert {status(payment) for payment in payments} == {PAID}
+    assert provider.captured() == [9999] * 50
+    assert Notification.objects.filter(kind="payment_received").count() == 50
+
+
+@pytest.mark.parametrize("first", ["webhook", "return"])
+def test_second_messenger_finds_everything_done(shop, buyer, bowl, provider, first):
+    provider.post("webhooks", mode="hold")
+    payment = card_order(buyer, bowl)
+    pay(provider, payment)
+    messengers = [partial(provider.post, "webhooks/send"), partial(come_back, shop, payment)]
+    for messenger in messengers if first == "webhook" else reversed(messengers):
+        messenger()
+        wait_for(lambda: status(payment) == PAID)
+    settle(provider)
+    assert (status(payment), provider.captured()) == (PAID, [9999])
+    assert Notification.objects.filter(kind="payment_received").count() == 1
+
+
+# ---- the same wish twenty times ------------------------------------------------------------------------------------
+
+
+def test_twenty_intents_and_twenty_confirmations_at_once_are_one_of_each(buyer, bowl, provider):
+    body = order_body((bowl, 1))
+    del body["payment_method"]
+    order = placed(buyer.post("/orders/", body))
+    wish = {"order_id": str(order.pk), "payment_method": "credit_card"}
+
+    made = together([partial(buyer.at(buyer.port).post, "/payments/intents", wish) for _ in range(20)])
+
+    assert sorted({answer.status for answer in made}) in ([200, 201], [200, 201, 409]), made
+    assert Counter(answer.status for answer in made)[201] == 1
+    payment = Payment.objects.get()
+    wait_for(lambda: object_of(payment) != "None")
+    assert len(set(keys_sent(provider, INTENTS))) == 1
+    assert len(provider.journal("intent.created")) == 1
+
+    answers = together([partial(confirm, buyer.at(buyer.port), payment) for _ in range(20)])
+
+    assert {answer.status for answer in answers} <= {200, 409}
+    assert any(answer.is_good and answer.body["status"] == "COMPLETED" for answer in answers)
+    assert confirm(buyer, payment).body["status"] == "COMPLETED"
+    settle(provider)
+    assert provider.captured() == [9999]
+    keys = keys_sent(provider, f"{INTENTS}/{object_of(payment)}/confirm")
+    assert set(keys) == {ProviderCall.objects.get(operation="confirm").key}
+
+
+def test_tabs_that_choose_different_methods_at_once_leave_one_way_to_pay(buyer, bowl, provider):
+    for _ in range(10):
+        payment = card_order(buyer, bowl)
+        methods = ["bank_transfer", "check", "credit_card", "debit_card"]
+        wishes = [{"order_id": str(payment.order_id), "payment_method": method} for method in methods]
+
+        answers = together([partial(buyer.at(buyer.port).post, "/payments/intents", wish) for wish in wishes])
+
+        assert {answer.status for answer in answers} <= {200, 201, 409}, answers
+        assert any(answer.is_good for answer in answers)
+        [left] = Payment.objects.filter(order=payment.order_id, status__in=OPEN)
+        payable = {row["id"] for row in provider.journal("intent.created")}
+        payable -= {row["id"] for row in provider.journal("intent.canceled")}
+        mine = payable & {
+            call.object_id for call in ProviderCall.objects.filter(payment__order=payment.order_id)
+        }
+        assert mine == ({object_of(left)} if left.is_remote else set())
+    settle(provider)
+
+
+# ---- the end of the order against the money ------------------------------------------------------------------------
+
+
+def test_cancelling_against_paying_has_one_winner_each_of_a_hundred_times(caller, buyers, bowl, provider):
+    people = [caller(user) for user in buyers(20)]
+    won: Counter[str] = Counter()
+    refused = []
+    for round_ in range(100):
+        buyer = people[round_ % 20]
+        payment = card_order(buyer, bowl)
+        head_start = (round_ % 11 - 5) * 0.008
+        cancel = partial(buyer.post, f"/orders/{payment.order_id}/cancel", {})
+
+        answer, taken = together(
+            [later(head_start, cancel), later(-head_start, partial(try_to_pay, provider, payment))]
+        )
+
+        assert (answer.status, taken) in {(200, False), (409, True)}, answer
+        refused += [answer.body["code"]] if taken else []
+        won["paid" if taken else "cancelled"] += 1
+    settle(provider)
+    ended = Counter(Order.objects.values_list("status", flat=True))
+    assert ended == Counter({"CONFIRMED": won["paid"], "CANCELLED": won["cancelled"]})
+    assert stock(bowl) == 1000 - won["paid"]
+    assert len(provider.captured()) == won["paid"]
+    assert set(refused) <= {"not_cancellable", "payment_under_way"}
+    assert min(won["paid"], won["cancelled"]) > 0, won
+
+
+def test_the_clock_against_paying_never_loses_money_or_goods(buyer, bowl, provider, expire):
+    ends: Counter[str] = Counter()
+    for round_ in range(16):
+        payment = card_order(buyer, bowl)
+        head_start = (round_ % 8) * 0.02  # the worker hears the bell a little later
+
+        _, taken = together(
+            [
+                partial(expire, payment.order),
+                later(head_start, partial(try_to_pay, provider, payment)),
+            ]
+        )
+
+        wait_for(lambda payment=payment: status(payment)[1] != "PENDING")
+        assert now(payment).order.status == ("CONFIRMED" if taken else "EXPIRED")
+        ends[now(payment).order.status] += 1
+    settle(provider)
+    assert stock(bowl) == 1000 - ends["CONFIRMED"]
+    assert min(ends["CONFIRMED"], ends["EXPIRED"]) > 0, ends
+
+
+def test_a_transfer_recorded_while_the_card_is_paid_leaves_one_payment(shop, buyer, bowl, provider):
+    """The buyer had turned to the card, and the transfer came all the same."""
+    desk = Visitor(shop.url, desk_worker())
+    for round_ in range(8):
+        order = placed(buyer.post("/orders/", order_body((bowl, 1))))
+        transfer = order.payments.get()
+        path, form = f"/admin/payments/payment/{transfer.pk}/record/", receipt_form(order)
+        wish = {"order_id": str(order.pk), "payment_method": "credit_card"}
+        assert buyer.post("/payments/intents", wish).status == 201
+        card = order.payments.get(payment_method="credit_card")
+        head_start = (round_ % 4 - 2) * 0.02
+
+        page, _ = together(
+            [
+                later(head_start, partial(desk.post, path, form)),
+                later(-head_start, partial(try_to_pay, provider, card)),
+            ]
+        )
+        assert page.status_code == 302
+    settle(provider)
+    assert set(Order.objects.values_list("status", "payment_status")) == {("CONFIRMED", "PAID")}
+    assert Receipt.objects.count() == 8
+    given_back = [row["amount"] for row in provider.journal("refund.succeeded")]
+    assert given_back == provider.captured(), "what the card brought too much went back by itself"
+
+
+# ---- late, and twice ---------------------------------------------------------------------------------------------
+
+
+def test_order_about_to_expire_is_saved_by_asking_although_its_webhook_was_lost(
+    buyer, bowl, provider, expire
+):
+    provider.post("webhooks", mode="drop")
+    payment = card_order(buyer, bowl)
+    pay(provider, payment)
+
+    expire(payment.order)
+
+    wait_for(lambda: status(payment) == PAID)
+    settle(provider)
+    assert (stock(bowl), now(payment).order.stock_round) == (999, 0)
+
+
+def expire_by_force(payment: Payment) -> None:
+    """The order ends although the provider's object can still be paid."""
+    forget(payment)
+    with transaction.atomic():
+        order_close(order_lock(payment.order_id), OrderStatus.EXPIRED, cause="test")
+
+
+@pytest.mark.parametrize("is_stock_there", [True, False])
+def test_late_money_revives_the_order_or_goes_back(buyer, caller, buyers, provider, is_stock_there):
+    vase = ProductFactory.create(stock=1)
+    payment = card_order(buyer, vase)
+    expire_by_force(payment)
+    if not is_stock_there:
+        placed(caller(*buyers(1)).post("/orders/", order_body((vase, 1))))
+
+    pay(provider, payment)
+
+    ended = PAID if is_stock_there else ("REFUNDED", "EXPIRED", "REFUNDED")
+    wait_for(lambda: status(payment) == ended, told=str(status(payment)))
+    settle(provider)
+    assert stock(vase) == 0
+    assert len(provider.journal("refund.succeeded")) == (0 if is_stock_there else 1)
+
+
+def test_two_intents_of_one_order_paid_both_send_the_surplus_back(buyer, bowl, provider):
+    first = card_order(buyer, bowl)
+    forget(first)
+    wish = {"order_id": str(first.order_id), "payment_method": "credit_card"}
+    assert buyer.post("/payments/intents", wish).status == 201
+    second = Payment.objects.get(order=first.order_id, status="PENDING")
+
+    together([partial(pay, provider, payment) for payment in (first, second)])
+
+    wait_for(lambda: PaymentRefund.objects.filter(status="COMPLETED").exists())
+    settle(provider)
+    assert provider.captured() == [9999, 9999]
+    assert [row["amount"] for row in provider.journal("refund.succeeded")] == [9999]
+    assert {now(first).status, now(second).status} == {"COMPLETED", "REFUNDED"}
+    assert (now(first).order.status, now(first).order.payment_status) == ("CONFIRMED", "PAID")
+    assert stock(bowl) == 999
+
+
+def test_messages_twice_in_any_order_end_the_same(buyer, bowl, provider):
+    """Declined, paid, partly refunded at the provider; then every message three times, mixed."""
+    provider.post("webhooks", mode="hold")
+    payments = [card_order(buyer, bowl) for _ in range(3)]
+    for payment in payments:
+        pay(provider, payment, "pm_card_visa_chargeDeclined")
+        pay(provider, payment)
+        provider.post("stripe/refund", payment_intent=object_of(payment), amount=1000)
+
+    answers = provider.post("webhooks/send", copies=3, shuffle=7)["sent"]
+
+    assert {row["answer"] for row in answers} == {200}
+    settle(provider)
+    assert {status(payment) for payment in payments} == {
+        ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
+    }
