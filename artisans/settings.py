@@ -303,6 +303,11 @@ SPECTACULAR_SETTINGS = {
         "RefundStatus": "payments.statuses.RefundStatus",
         "PaymentMethod": "payments.methods.PaymentMethod",
         "PaymentProvider": "payments.methods.Provider",
+        "RemoteProvider": "payments.serializers.REMOTE_PROVIDERS",
+        "RemoteMethod": "payments.serializers.REMOTE_METHODS",
+        "FactKind": "payments.schemas.FACT_KINDS",
+        "CartProblemCode": "carts.schemas.PROBLEM_CODES",
+        "CartProblemFix": "carts.schemas.PROBLEM_FIXES",
     },
     "TAGS": [
         {"name": "auth", "description": "Accounts and bearer tokens."},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from bench import reads
 from bench.client import JOURNEYS
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
 from bench.report import report
@@ -44,6 +45,7 @@ def main() -> int:
         metavar="DELIVERIES",
         help="only these, 2000 unless told otherwise",
     )
+    parser.add_argument("--reads", action="store_true", help="only payments and quotes that are looked at")
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else FULL
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -52,6 +54,8 @@ def main() -> int:
     if chosen.webhooks:
         return verdict_of(run_webhooks(chosen.webhooks, tell), started)
     signal.alarm(plan.longest)
+    if chosen.reads:
+        return verdict_of(reads.run(tell), started)
     tell("Starting PostgreSQL, Redis, the shop and the floor …")
     with shop_and_floor() as (shop, floor):
         tell("Warming up …")

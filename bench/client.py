@@ -25,7 +25,7 @@ class Refused(Exception):
 
 
 class Client:
-    """`prefix` stands before every path; `placed_in` is how long the last placing request took, in seconds."""
+    """`prefix` stands before every path; `placed_in` is how long the last request that counts took, in s."""
 
     def __init__(self, port: int, prefix: str = "") -> None:
         self.connection = HTTPConnection("127.0.0.1", port, timeout=30)
@@ -49,8 +49,14 @@ class Client:
         return json.loads(text)
 
     def place(self, path: str, body: Any) -> None:
+        self.timed("POST", path, body)
+
+    def look(self, path: str) -> None:
+        self.timed("GET", path)
+
+    def timed(self, method: str, path: str, body: Any = None) -> None:
         started = time.perf_counter()
-        self.call("POST", path, body)
+        self.call(method, path, body)
         self.placed_in = time.perf_counter() - started
 
 

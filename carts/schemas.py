@@ -11,6 +11,8 @@ from orders.schemas import ORDER, OrderShape
 from payments.schemas import PAYMENT, PaymentShape
 
 ITEM_ID = "1c2d3e4f-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
+PROBLEM_CODES = ["price_changed", "out_of_stock", "not_available", "currency_mismatch"]
+PROBLEM_FIXES = ["accept_price", "lower_quantity", "remove"]
 PROBLEM = {
     "code": "out_of_stock",
     "item_id": ITEM_ID,
@@ -24,11 +26,11 @@ PROBLEM = {
 class CartProblemShape(serializers.Serializer[Any]):
     """What stands between the cart and an order, and what would remove it."""
 
-    code = serializers.ChoiceField(["price_changed", "out_of_stock", "not_available", "currency_mismatch"])
+    code = serializers.ChoiceField(PROBLEM_CODES)
     item_id = serializers.CharField()
     old = serializers.CharField(allow_blank=True)
     new = serializers.CharField(allow_blank=True)
-    fix = serializers.ChoiceField(["accept_price", "lower_quantity", "remove"])
+    fix = serializers.ChoiceField(PROBLEM_FIXES)
     message = serializers.CharField()
 
 

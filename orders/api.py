@@ -6,7 +6,7 @@ from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst
 from artisans.core.api_views import ApiView
-from artisans.core.filters import CreatedFilters, IdFilter, WordFilter
+from artisans.core.filters import AskedFilters, CreatedFilters, IdFilter, WordFilter
 from artisans.core.openapi import ORDER_TOKEN, described, operation
 from orders.models import Order
 from orders.schemas import OrderShape
@@ -42,7 +42,7 @@ class OrderViewSet(ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, vi
     permission_classes = (IsSomebody,)
     serializer_class = OrderOut
     pagination_class = NewestFirst
-    filter_backends = (filters.DjangoFilterBackend,)
+    filter_backends = (AskedFilters,)
     filterset_class = OrderFilters
     guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN

@@ -13,7 +13,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
 from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import Missing
-from artisans.core.filters import CreatedFilters, IdFilter
+from artisans.core.filters import AskedFilters, CreatedFilters, IdFilter
 from artisans.core.idempotency import effect_id
 from artisans.core.openapi import ORDER_TOKEN, described, operation
 from orders.selectors import orders_visible_to, store_rules
@@ -42,6 +42,7 @@ from payments.services.remote import payment_action, payment_reach
 from payments.statuses import PaymentStatus
 
 READ = ("list", "retrieve")
+UNSEEN = ("order__shipping_address", "order__billing_address")  # JSON that no payment shows
 
 
 def payment_replay(request: Request, reference: str) -> Response:
@@ -71,7 +72,7 @@ class PaymentViewSet(
     permission_classes = (IsSomebody,)
     serializer_class = PaymentOut
     pagination_class = NewestFirst
-    filter_backends = (filters.DjangoFilterBackend,)
+    filter_backends = (AskedFilters,)
     filterset_class = PaymentFilters
     guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN
@@ -79,7 +80,7 @@ class PaymentViewSet(
     def get_queryset(self) -> QuerySet[Payment]:
         principal, reads = Principal.of_api(self.request), self.action in READ
         found = payments_readable_by(principal) if reads else payments_visible_to(principal)
-        return found.select_related("order")
+        return found.select_related("order").defer(*UNSEEN)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {"store": store_rules()}

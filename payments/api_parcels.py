@@ -14,7 +14,7 @@ from artisans.accounts.principals import signed_in
 from artisans.core.api import UUID_PATTERN, NewestFirst, StrictSerializer, TextField, validated
 from artisans.core.api_views import ApiView
 from artisans.core.errors import IllegalTransition, InvalidInput
-from artisans.core.filters import MomentFilter, WordFilter
+from artisans.core.filters import AskedFilters, MomentFilter, WordFilter
 from artisans.core.openapi import described, example, operation
 from orders.errors import NotReleased
 from orders.models import Parcel
@@ -74,7 +74,7 @@ class ParcelViewSet(
     queryset = Parcel.objects.none()  # for the description; rows come from get_queryset
     serializer_class = ArtisanParcelOut
     pagination_class = NewestReleasedFirst
-    filter_backends = (filters.DjangoFilterBackend,)
+    filter_backends = (AskedFilters,)
     filterset_class = ParcelFilters
     lookup_value_regex = UUID_PATTERN
 

@@ -15,7 +15,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
 from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import InvalidInput, Missing
-from artisans.core.filters import CreatedFilters, IdFilter
+from artisans.core.filters import AskedFilters, CreatedFilters, IdFilter
 from artisans.core.idempotency import effect_id
 from artisans.core.openapi import ORDER_TOKEN, described, operation
 from payments.errors import (
@@ -75,7 +75,7 @@ class RefundViewSet(
     permission_classes = (IsSomebody,)
     serializer_class = RefundOut
     pagination_class = NewestFirst
-    filter_backends = (filters.DjangoFilterBackend,)
+    filter_backends = (AskedFilters,)
     filterset_class = RefundFilters
     guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN

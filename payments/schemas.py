@@ -193,6 +193,7 @@ class RefundShape(serializers.Serializer[Any]):
     processed_at = serializers.DateTimeField(allow_null=True)
 
 
+FACT_KINDS = ["payment", "capture", "receipt", "refund", "dispute"]
 FACT = {
     "at": "2026-11-26T09:00:00Z",
     "kind": "payment",
@@ -208,7 +209,7 @@ class FactShape(serializers.Serializer[Any]):
     """A change of a status has `new`, and `old` unless it is the first; money that came has neither."""
 
     at = serializers.DateTimeField()
-    kind = serializers.ChoiceField(["payment", "capture", "receipt", "refund", "dispute"])
+    kind = serializers.ChoiceField(FACT_KINDS)
     number = serializers.CharField(allow_blank=True)
     old = serializers.CharField(allow_null=True)
     new = serializers.CharField(allow_null=True)

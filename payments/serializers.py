@@ -25,6 +25,7 @@ from payments.services.payments import method_read, payment_instructions
 from payments.services.remote import Reached
 from payments.statuses import OPEN, PaymentStatus
 
+REMOTE_PROVIDERS = [Provider.STRIPE.value, Provider.PAYPAL.value]
 REMOTE_METHODS = [method.value for method, spec in SPECS.items() if spec.provider != Provider.MANUAL]
 
 
@@ -47,7 +48,7 @@ class ConfirmIn(StrictSerializer):
 class MethodIn(StrictSerializer):
     """Either a token, or `setup` to begin a saving in the browser, or `setup_id` to finish it."""
 
-    provider = serializers.ChoiceField(choices=[Provider.STRIPE, Provider.PAYPAL])
+    provider = serializers.ChoiceField(choices=REMOTE_PROVIDERS)
     payment_method = serializers.ChoiceField(choices=REMOTE_METHODS, required=False)
     provider_method_id = TextField(
         max_length=120, required=False, help_text="The token that the provider's script made."

@@ -114,6 +114,7 @@ docs:index                           get  /docs                                 
 docs:reference                       get  /docs/reference                          200 200 200 200 200 200
 docs:errors                          get  /docs/errors                             200 200 200 200 200 200
 docs:statuses                        get  /docs/statuses                           200 200 200 200 200 200
+docs:guides                          get  /docs/guides                             200 200 200 200 200 200
 docs:guide                           get  /docs/guides/api                         200 200 200 200 200 200
 docs:schema                          get  /schema                                  200 200 200 200 200 200
 docs:schema_yaml                     get  /schema.yaml                             200 200 200 200 200 200

@@ -2,7 +2,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django_filters import rest_framework as filters
 from rest_framework import serializers, viewsets
 from rest_framework.permissions import AllowAny
 
@@ -11,7 +10,7 @@ from artisans.catalog.schemas import ArtisanShape, ProductShape
 from artisans.catalog.selectors import artisans_open, products_on_sale
 from artisans.core.api import UUID_PATTERN, NewestFirst
 from artisans.core.api_views import ApiView
-from artisans.core.filters import CreatedFilters, FlagFilter, IdFilter, WordFilter
+from artisans.core.filters import AskedFilters, CreatedFilters, FlagFilter, IdFilter, WordFilter
 from artisans.core.openapi import described, operation
 
 
@@ -77,7 +76,7 @@ class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
     permission_classes = (AllowAny,)
     serializer_class = ProductOut
     pagination_class = NewestFirst
-    filter_backends = (filters.DjangoFilterBackend,)
+    filter_backends = (AskedFilters,)
     filterset_class = ProductFilters
     lookup_value_regex = UUID_PATTERN
 
@@ -100,7 +99,7 @@ class ArtisanViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Artisan]):
     permission_classes = (AllowAny,)
     serializer_class = ArtisanOut
     pagination_class = NewestFirst
-    filter_backends = (filters.DjangoFilterBackend,)
+    filter_backends = (AskedFilters,)
     filterset_class = ArtisanFilters
     lookup_value_regex = UUID_PATTERN
 

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 from django_filters import rest_framework as filters
+from rest_framework.request import Request
 
 from artisans.core.api import CONTROL, UUID_PATTERN
 
@@ -70,6 +72,16 @@ class MomentFilter(filters.IsoDateTimeFilter):
 
 class WordFilter(filters.CharFilter):
     field_class = WordField
+
+
+class AskedFilters(filters.DjangoFilterBackend):
+    """Filters when the query has one: the form behind them costs a fifth of a look at one row."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        if request.query_params.keys().isdisjoint(view.filterset_class.base_filters):
+            return queryset
+        found: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return found
 
 
 class CreatedFilters(filters.FilterSet):

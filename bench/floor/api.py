@@ -4,8 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework import serializers, status
+from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -141,3 +144,48 @@ class Orders(APIView):
             method=checked.validated_data["payment_method"],
         )
         return Response(placed_out(placed), status=status.HTTP_201_CREATED)
+
+
+class Summary(APIView):
+    """The cart's sums, artisan by artisan, at the shop's 10 % and 5.99."""
+
+    def get(self, request: Request, cart_id: UUID) -> Response:
+        if not Cart.objects.filter(pk=cart_id, user=request.user, status="OPEN").exists():
+            raise Http404
+        items = CartItem.objects.filter(cart_id=cart_id).select_related("product__artisan")
+        parcels: dict[str, int] = {}
+        for item in items:
+            name = item.product.artisan.name
+            parcels[name] = parcels.get(name, 0) + item.product.price * item.quantity
+        subtotal = sum(parcels.values())
+        tax = subtotal // 10
+        return Response(
+            {
+                "subtotal": subtotal,
+                "tax": tax,
+                "shipping": 599,
+                "total": subtotal + tax + 599,
+                "parcels": [{"artisan": name, "subtotal": amount} for name, amount in parcels.items()],
+            }
+        )
+
+
+class Newest(CursorPagination):
+    ordering = "-created_at"
+    page_size = 25
+    page_size_query_param = "limit"
+
+
+class Payments(ListAPIView[Payment]):
+    serializer_class = PaymentOut
+    pagination_class = Newest
+
+    def get_queryset(self) -> QuerySet[Payment]:
+        return Payment.objects.filter(order__user=self.request.user)
+
+
+class OnePayment(RetrieveAPIView[Payment]):
+    serializer_class = PaymentOut
+
+    def get_queryset(self) -> QuerySet[Payment]:
+        return Payment.objects.filter(order__user=self.request.user)

@@ -38,7 +38,10 @@ def test_operation_can_be_opened_and_tried(offline):
     block.locator(".live-responses-table .response-col_status", has_text="200").wait_for()
 
 
-@pytest.mark.parametrize("address", ["/docs/reference", "/docs/errors", "/docs/statuses", "/docs/guides/api"])
+@pytest.mark.parametrize(
+    "address",
+    ["/docs/reference", "/docs/errors", "/docs/statuses", "/docs/guides", "/docs/guides/test-cards"],
+)
 def test_reading_page_is_accessible_and_fits_a_phone(offline, address):
     offline.page.set_viewport_size({"width": 320, "height": 700})
     offline.go(address)

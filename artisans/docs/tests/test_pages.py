@@ -9,12 +9,14 @@ from rest_framework import exceptions
 
 from artisans.core.codes import codes_by_name, refusals
 from artisans.core.errors import DomainError
+from artisans.docs.views import GUIDES
 from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
 from payments.statuses import PaymentStatus, RefundStatus
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["/docs", "/docs/", "/docs/reference", "/docs/errors", "/docs/statuses", "/docs/guides/api"]
+PAGES = ["/docs", "/docs/", "/docs/reference", "/docs/errors", "/docs/statuses", "/docs/guides"]
+PAGES += [f"/docs/guides/{name}" for name in GUIDES]
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -84,3 +86,23 @@ def test_reference_tells_every_operation(client):
 def test_guide_that_does_not_exist_is_not_found(client):
     assert client.get("/docs/guides/none").status_code == 404
     assert client.get("/docs/guides/adr").status_code == 404
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_links_of_a_guide_lead_somewhere(client, name):
+    text = client.get(f"/docs/guides/{name}").content.decode()
+    links = set(
+        re.findall(r'<a href="([^"#]+)"', text.partition('<div class="docs">')[2].partition("<footer")[0])
+    )
+
+    assert all(link.startswith(("/docs", "https://")) for link in links), links
+    for link in links:
+        assert link.startswith("https://") or client.get(link).status_code == 200, link
+
+
+def test_guides_are_all_listed_and_each_is_a_file_with_its_title(client):
+    text = client.get("/docs/guides").content.decode()
+
+    for name, title in GUIDES.items():
+        assert f'<a href="/docs/guides/{name}">{title}</a>' in text
+        assert (settings.BASE_DIR / f"docs/{name}.md").read_text().startswith(f"# {title}\n")

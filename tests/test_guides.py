@@ -1,0 +1,140 @@
+"""The how-tos for API clients, block after block as they stand there, against a real server and the sandbox."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as configuration
+
+from artisans.docs.views import GUIDES
+from payments.models import Payment, Receipt
+from payments.tasks import sweep_task
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECRET = "the-secret-of-the-feed"  # of docs/webhooks.md
+BY_CURL = {"api", "cards"}  # run by tests/test_docs.py and payments/tests/test_cards_document.py
+BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+ROW = re.compile(r"^\| `(pm_card_\w+)` \| ([\d ]+) \| (.*?) \|$", re.MULTILINE)
+
+Guide = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def live_server(django_db_setup, live_server):
+    """Started once the database is there; else it would take SQLite for one in memory and share the connection."""
+    return live_server
+
+
+def text_of(name: str) -> str:
+    return Path(configuration.BASE_DIR, f"docs/{name}.md").read_text()
+
+
+def blocks(name: str) -> list[str]:
+    found = BLOCK.findall(text_of(name))
+    assert {language for language, _ in found} <= {"python"}, f"{name}: a block that no test runs"
+    return [code for _, code in found]
+
+
+@pytest.fixture
+def demo(bowl, shopper, staff) -> None:
+    """The people of `make run`, and something to buy."""
+    bowl.stock = 500
+    bowl.save()
+    for user in (shopper, staff):
+        user.email = f"{user.email.partition('@')[0]}@demo.test"
+        user.set_password("demo-alley-1")
+        user.save()
+
+
+@pytest.fixture
+def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, str]:
+    """Addresses of the documents with those of this test. Who sleeps in a document lets the worker work."""
+    settings.MANUAL_WEBHOOK_SECRETS = [SECRET]
+    settings.RATE_LIMIT_FACTOR = settings.MAX_OPEN_ORDERS = settings.MAX_PIECES_PER_HOUR = 10_000
+    mine, sleep = threading.get_ident(), time.sleep
+
+    def wait(seconds: float) -> None:
+        if threading.get_ident() == mine:
+            sweep_task()
+        else:
+            sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", wait)
+    return {"http://127.0.0.1:8000": live_server.url, "http://127.0.0.1:12111": stripe.url}
+
+
+@pytest.fixture
+def read(shop) -> Guide:
+    """Run the blocks of a guide, after those of others; the names that they leave behind."""
+
+    def run(*names: str) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        for name in names:
+            for block in blocks(name):
+                code = re.sub(r"http://[\d.:]+", lambda address: shop[address[0]], block)
+                exec(compile(code, f"docs/{name}.md", "exec"), told)  # noqa: S102  # our own documents
+        return told
+
+    return run
+
+
+def test_tutorial_leads_to_a_paid_order(read, stripe):
+    told = read("tutorial")
+
+    assert told["summary"]["total"] == "99.99"
+    assert stripe.captured() == [9999]
+
+
+@pytest.mark.parametrize("name", sorted(set(GUIDES) - BY_CURL - {"tutorial", "test-cards"}))
+def test_guide_does_what_it_says(read, name):
+    """What it says are its own assertions."""
+    assert "\nassert " in "\n".join(blocks(name))
+
+    read("tutorial", name)
+
+
+def test_refunds_of_the_guide_really_go_back(read, stripe):
+    read("tutorial", "refunds")
+
+    assert stripe.refunded() == [1000, 9999]
+
+
+def test_feed_of_the_guide_is_booked_once(read):
+    read("tutorial", "webhooks")
+
+    assert [receipt.bank_reference for receipt in Receipt.objects.all()] == ["2026-330-17"]
+
+
+def test_paypal_of_the_guide_takes_the_money_once(read, paypal):
+    read("tutorial", "paypal")
+
+    assert paypal.cents("capture.completed") == [9999]
+
+
+def test_every_test_card_does_what_the_table_says(read):
+    told = read("tutorial")
+    rows = ROW.findall(text_of("test-cards"))
+    assert len(rows) > 12
+    for token, _, promised in rows:
+        payment = told["pay_by"]("credit_card")
+        confirm = {"payment_intent_id": payment["id"], "payment_method_id": token}
+
+        answer = told["call"]("POST", "/payments/confirm", confirm, told["token"])
+
+        body = answer.json()
+        found = f"402, `{body['decline_group']}`" if answer.status_code == 402 else f"`{body['status']}`"
+        assert promised.startswith(found), (token, found)
+        captured = Payment.objects.get(pk=payment["id"]).received_minor
+        assert captured == (9999 if body["status"] == "COMPLETED" else 0), token
+
+
+def test_numbers_of_the_table_are_those_of_the_sandbox():
+    readme = Path(configuration.BASE_DIR, "sandbox/README.md").read_text()
+
+    for token, number, _ in ROW.findall(text_of("test-cards")):
+        assert f"| `{token.removeprefix('pm_card_')}` | {number} |" in readme, token
