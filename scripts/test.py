@@ -17,7 +17,13 @@ from scripts.services import Missing, chromium, postgres
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
 SPECIAL = "pg or crash or conformance or browser or browser_sqlite"
-OURS = ("artisans", "orders", "payments", "carts", "tests")  # the sandbox's tests know no database and run once
+OURS = (
+    "artisans",
+    "orders",
+    "payments",
+    "carts",
+    "tests",
+)  # the sandbox's tests know no database and run once
 
 
 @dataclass
