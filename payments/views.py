@@ -59,6 +59,7 @@ class HistoryRow:
 
 
 @require_GET
+@may_lead_to_provider
 def order_detail(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
     payment = latest_payment(order)
