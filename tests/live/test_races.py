@@ -229,7 +229,8 @@ def test_ten_sign_ups_by_page_are_one_account(shop: Shop):
         {"email": email, "password1": "correct-horse-1"} for email in spellings("ada.byron@example.test")
     ]
     pages = together([partial(Visitor(shop.url).post, "/shop/account/signup/", form) for form in forms])
-    assert {page.status_code for page in pages} <= {200, 302}
+    # 429: the sign-in library's own limit on one address, which counts what other tests did in the same minute.
+    assert {page.status_code for page in pages} <= {200, 302, 429}
     assert list(User.objects.values_list("email", flat=True)) == ["ada.byron@example.test"]
 
 
