@@ -30,7 +30,7 @@ class Plan:
     longest: int  # seconds after which the whole run is given up
 
 
-FULL = Plan(seconds=3.5, rounds=3, other_lines=True, longest=300)
+FULL = Plan(seconds=3.5, rounds=3, other_lines=True, longest=480)
 QUICK = Plan(seconds=2, rounds=1, other_lines=False, longest=150)
 
 

@@ -55,7 +55,7 @@ class CartItems(APIView):
             if not mine.values_list("pk").first():
                 raise Http404
             CartItem.objects.bulk_create(
-                [CartItem(cart_id=cart_id, product_id=pk, quantity=q) for pk, q in wanted.items()],
+                [CartItem(cart_id=cart_id, product_id=pk, quantity=q) for pk, q in sorted(wanted.items())],
                 update_conflicts=True,
                 unique_fields=["cart", "product"],
                 update_fields=["quantity"],
