@@ -11,9 +11,11 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from artisans.core.queue import run_after_commit
 from artisans.core.tokens import order_token
 from orders.models import Order
 from payments.declines import NOT_STARTED, decline_words
+from payments.errors import PaymentBusy
 from payments.models import CallState, FlagKind, Operation, Payment, ProviderCall
 from payments.providers.base import (
     Breakdown,
@@ -37,6 +39,7 @@ from payments.services.calls import (
     call_end,
     call_make,
     call_postpone,
+    call_write,
     is_too_old,
     is_unseen,
 )
@@ -198,14 +201,24 @@ def call_payment(call: ProviderCall) -> Payment:
 def book_object(call: ProviderCall, remote: RemotePayment) -> None:
     """The provider made an object: from now on it is what the buyer can pay.
 
-    When nobody waited for it any more it is only remembered, so that what the provider tells of it finds its payment.
+    When nobody waited for it any more it is remembered, so that what the provider tells of it finds its payment, and
+    closed.
     """
     payment, order = payment_lock(call_payment(call).pk)
     if call_end(call, CallState.DONE, object_id=remote.object_id):
         payment.provider_payment_id = remote.object_id
         payment_take_over(payment, order, remote, cause="made at the provider", actor_name="provider")
-    else:
-        ProviderCall.objects.filter(pk=call.pk, object_id="").update(object_id=remote.object_id)
+    elif ProviderCall.objects.filter(pk=call.pk, object_id="").update(object_id=remote.object_id):
+        close_unwanted(payment, remote.object_id)
+
+
+def close_unwanted(payment: Payment, object_id: str) -> None:
+    """No buyer was shown this object, so nobody pays it; still, one order has one object that could be paid."""
+    try:
+        call = call_write(Operation.RELEASE, payment=payment, request={"object_id": object_id})
+    except PaymentBusy:
+        return  # the payment goes on with another object, which comes first
+    run_after_commit("payments.carry_out", call.pk)
 
 
 @transaction.atomic

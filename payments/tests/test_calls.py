@@ -261,18 +261,33 @@ def test_order_without_a_seen_payment_expires_while_the_provider_is_silent(begun
     assert order_expire(order_id=begun.order_id) is True
 
 
-def test_answer_that_nobody_waits_for_is_remembered_but_not_offered(begun, stripe, shopper):
-    """The request hangs, and the buyer turns to the bank. Money for it, however it came, would find its payment."""
+def answered_too_late(begun, shopper):
+    """The request hangs, and the buyer turns to the bank before its answer comes."""
     call = call_claim(call_of(begun).pk)
     payment_choose(order_id=begun.order_id, method=TRANSFER, actor=shopper)
     request = create_request(call, begun)
     remote = ask("stripe", lambda provider: provider.create(request))
-
     book_object(call, remote)
-
     assert (reread(begun).status, begun.provider_payment_id) == ("CANCELLED", None)
-    stripe.post("stripe/pay", payment_intent=remote.object_id)
-    payment_sync(begun.pk, cause="test", object_id=remote.object_id)
+    return remote.object_id
+
+
+def test_answer_that_nobody_waits_for_is_closed(begun, stripe, shopper):
+    object_id = answered_too_late(begun, shopper)
+
+    call_carry_out(begun.calls.get(state=CallState.OPEN).pk)
+
+    assert [row["id"] for row in stripe.journal("intent.canceled")] == [object_id]
+    assert (reread(begun).status, begun.calls.filter(state=CallState.OPEN).count()) == ("CANCELLED", 0)
+    assert begun.flags.count() == 0
+
+
+def test_money_for_an_answer_that_nobody_waited_for_finds_its_payment(begun, stripe, shopper):
+    object_id = answered_too_late(begun, shopper)
+
+    stripe.post("stripe/pay", payment_intent=object_id)
+    payment_sync(begun.pk, cause="test", object_id=object_id)
+
     assert (reread(begun).status, begun.order.payment_status) == ("COMPLETED", "PAID")
 
 

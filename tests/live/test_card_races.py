@@ -179,6 +179,7 @@ def test_tabs_that_choose_different_methods_at_once_leave_one_way_to_pay(buyer, 
 
         assert {answer.status for answer in answers} <= {200, 201, 409}, answers
         assert any(answer.is_good for answer in answers)
+        wait_for(lambda: not ProviderCall.objects.filter(state="open").exists())
         [left] = Payment.objects.filter(order=payment.order_id, status__in=OPEN)
         payable = {row["id"] for row in provider.journal("intent.created")}
         payable -= {row["id"] for row in provider.journal("intent.canceled")}
