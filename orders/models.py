@@ -237,7 +237,7 @@ class Parcel(BaseModel):
 
     class Meta:
         default_permissions = ("view",)
-        ordering = ("order", "number")
+        ordering = ("order_id", "number")  # without a join
         constraints = [
             one_of("status", ParcelStatus.values, name="parcel_status_known"),
             models.UniqueConstraint(fields=["order", "artisan"], name="parcel_one_per_order_and_artisan"),
@@ -298,7 +298,7 @@ class OrderLine(BaseModel):
 
     class Meta:
         default_permissions = ("view",)
-        ordering = ("order", "position")
+        ordering = ("order_id", "position")
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="order_line_position_unique"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="order_line_quantity_positive"),

@@ -42,9 +42,14 @@ def is_masked(order: Order, user: User | None) -> bool:
     return user is None or not Order.objects.filter(owned_by(user), pk=order.pk).exists()
 
 
+def orders_locked() -> QuerySet[Order]:
+    """Whichever of them is read is locked until the transaction ends."""
+    return Order.objects.select_for_update(of=("self",), no_key=True)
+
+
 def order_lock(order_id: UUID) -> Order:
     """The order, locked until the transaction ends. Errors: Missing."""
-    order = Order.objects.select_for_update(of=("self",), no_key=True).filter(pk=order_id).first()
+    order = only_row(orders_locked().filter(pk=order_id))
     if order is None:
         raise Missing("There is no such order.")
     return order

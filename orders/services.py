@@ -174,20 +174,21 @@ def order_release(
     actor_name: str = "system",
     store: StoreRules | None = None,
     collect_cash: bool = False,
+    also: Sequence[str] = (),
 ) -> None:
-    """Confirm the order and tell every artisan to ship, once."""
+    """Confirm the order and tell every artisan to ship, once. `also`: fields of the order that the caller changed."""
     order = placed.order
     is_first = order.released_at is None
     if is_first:
         order.released_at = timezone.now()
         order.pay_by = order.pay_by if collect_cash is False else None
         order.expires_at = None
-    changed = ("released_at", "pay_by", "expires_at") if is_first else ()
+    changed = [*also, *(["released_at", "pay_by", "expires_at"] if is_first else [])]
     if order.status != OrderStatus.CONFIRMED:
         order_move(
             order, OrderStatus.CONFIRMED, cause=cause, actor=actor, actor_name=actor_name, also=changed
         )
-    elif is_first:
+    elif changed:
         order.save(update_fields=[*changed, "updated_at"])
     if not is_first:
         return
@@ -216,35 +217,46 @@ def placed_of(order: Order) -> Placed:
 
 
 def order_apply_settlement(
-    order: Order, *, received: int, refunded: int, cause: str, actor: User | None = None
-) -> None:
+    order: Order,
+    *,
+    received: int,
+    refunded: int,
+    cause: str,
+    actor: User | None = None,
+    store: StoreRules | None = None,
+) -> Placed | None:
     """Take over what payments received and refunded so far (sums, minor units) and draw the consequences.
 
     Paid in full confirms the order. An expired order takes its stock again, if it is still there; if not, the money
     is left as `to_return` for staff. A closed order is never revived by less than its total.
+    The order with its lines and parcels comes back when this released it.
     """
     order.received_minor, order.refunded_minor = received, refunded
     order.payment_status = payment_status_of(
         total=order.total_minor, received=received, refunded=refunded, agreed=order.agreed_minor
     )
-    order.save(update_fields=["received_minor", "refunded_minor", "payment_status", "updated_at"])
+    sums = ["received_minor", "refunded_minor", "payment_status"]
     is_settled = received - refunded >= order.agreed_minor
-    if not is_settled or order.status not in {OrderStatus.PENDING, OrderStatus.EXPIRED}:
-        return
+    if is_settled and order.status == OrderStatus.PENDING:
+        placed = placed_of(order)
+        order_release(placed, cause=cause, actor=actor, store=store, also=sums)
+        return placed
+    order.save(update_fields=[*sums, "updated_at"])
+    if not is_settled or order.status != OrderStatus.EXPIRED:
+        return None
     placed = placed_of(order)
-    if order.status == OrderStatus.EXPIRED:
-        products_lock(line.product_id for line in placed.lines)
-        try:
-            stock_take(
-                lines=stock_lines(placed.lines),
-                reason=f"late money for {order.order_number}",
-                stock_round=order.stock_round + 1,
-            )
-        except StockGone:
-            return
-        order.stock_round += 1
-        order.save(update_fields=["stock_round", "updated_at"])
-    order_release(placed, cause=cause, actor=actor)
+    products_lock(line.product_id for line in placed.lines)
+    try:
+        stock_take(
+            lines=stock_lines(placed.lines),
+            reason=f"late money for {order.order_number}",
+            stock_round=order.stock_round + 1,
+        )
+    except StockGone:
+        return None
+    order.stock_round += 1
+    order_release(placed, cause=cause, actor=actor, store=store, also=["stock_round"])
+    return placed
 
 
 def order_close(

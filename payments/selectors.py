@@ -1,13 +1,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from artisans.core.models import only_row
 from orders.models import Order
-from orders.selectors import order_lock, owned_by
+from orders.selectors import orders_locked, owned_by
 from payments.models import EventState, Payment, PaymentFlag, PaymentRefund, RefundDecision, WebhookEvent
 from payments.statuses import OPEN, PaymentStatus
 
@@ -42,10 +42,9 @@ def refunds_readable_by(principal: Principal) -> QuerySet[PaymentRefund]:
 
 def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
     """The payment and its order, locked in this order: order, payment. Errors: Missing."""
-    order_id = Payment.objects.filter(pk=payment_id).values_list("order_id", flat=True).first()
-    if order_id is None:
+    order = only_row(orders_locked().filter(payments=payment_id))
+    if order is None:
         raise Missing("There is no such payment.")
-    order = order_lock(order_id)
     payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
     payment.order = order
     return payment, order
@@ -57,14 +56,6 @@ def open_payment(order: Order) -> Payment | None:
 
 def latest_payment(order: Order) -> Payment | None:
     return order.payments.order_by("-created_at").first()
-
-
-def settled_sums(order: Order) -> tuple[int, int]:
-    """All that the order's payments received, and that went back or was taken back, in minor units."""
-    sums = order.payments.aggregate(
-        received=Sum("received_minor"), returned=Sum(F("refunded_minor") + F("disputed_minor"))
-    )
-    return sums["received"] or 0, sums["returned"] or 0
 
 
 def object_ids_of(payment: Payment) -> set[str]:

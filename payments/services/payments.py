@@ -27,7 +27,7 @@ from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Pro
 from payments.models import Operation, Payment, PaymentTransition, ProviderCall, ProviderCustomer
 from payments.providers.manual_provider import Account, Instructions, instructions
 from payments.registry import is_down, offered_methods
-from payments.selectors import open_payment, settled_sums
+from payments.selectors import open_payment
 from payments.services.calls import call_write
 from payments.statuses import OPEN, PAYMENT_TRANSITIONS, SETTLED, PaymentStatus
 
@@ -253,18 +253,30 @@ def payment_follow_sums(
         payment_move(payment, to, cause=cause, actor=actor, actor_name=actor_name)
 
 
-def order_settle(order: Order, *, cause: str, actor: User | None) -> None:
-    """Tell the order the sums over all its payments; a payment that it needs no more is closed, or it is paid twice."""
-    received, refunded = settled_sums(order)
-    order_apply_settlement(order, received=received, refunded=refunded, cause=cause, actor=actor)
-    open_payment_follow(order, cause=cause, actor=actor)
+def order_settle(
+    order: Order, *, cause: str, actor: User | None, store: StoreRules | None = None
+) -> Placed | None:
+    """Tell the order the sums over all its payments; a payment that it needs no more is closed, or it is paid twice.
+
+    The order with its lines and parcels comes back when this released it.
+    """
+    payments = list(order.payments.all())
+    released = order_apply_settlement(
+        order,
+        received=sum(payment.received_minor for payment in payments),
+        refunded=sum(payment.refunded_minor + payment.disputed_minor for payment in payments),
+        cause=cause,
+        actor=actor,
+        store=store,
+    )
+    for payment in payments:
+        if payment.status in OPEN:
+            open_payment_follow(payment, order, cause=cause, actor=actor)
+    return released
 
 
-def open_payment_follow(order: Order, *, cause: str, actor: User | None) -> None:
+def open_payment_follow(payment: Payment, order: Order, *, cause: str, actor: User | None) -> None:
     """Money that came by another payment lowers what the open one by hand is over, or ends it."""
-    payment = open_payment(order)
-    if payment is None:
-        return
     if payment.is_remote:
         if payment.missing != order.balance_due:  # the sweep takes it back at the provider
             payment.next_check_at = timezone.now()
@@ -277,9 +289,8 @@ def open_payment_follow(order: Order, *, cause: str, actor: User | None) -> None
     elif amount < payment.amount_minor:
         payment.amount_minor = amount
         payment_follow_sums(payment, cause=cause, actor=actor)
-    left = open_payment(order)
-    if left is not None and not order.balance_due:
-        payment_move(left, PaymentStatus.CANCELLED, cause="the order is paid without it", actor=actor)
+    if payment.status in OPEN and not order.balance_due:
+        payment_move(payment, PaymentStatus.CANCELLED, cause="the order is paid without it", actor=actor)
 
 
 # ---- words ---------------------------------------------------------------------------------------------------

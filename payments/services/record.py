@@ -13,8 +13,9 @@ from artisans.core.state import check_transition
 from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
-from orders.models import Order
+from orders.models import Order, StoreRules
 from orders.selectors import store_rules
+from orders.services import Placed, placed_of
 from orders.statuses import OrderStatus
 from payments.declines import decline_words
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
@@ -64,17 +65,20 @@ def payment_take_over(
     follow_status(payment, remote, cause=cause, actor_name=actor_name)
     if fresh and (remote.refunds or remote.disputes):  # it was completed before money went back
         payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
-    if fresh and not is_all_back(remote):  # as if told before the refunds in the same answer
-        order_settle(order, cause=cause, actor=None)
+        if not is_all_back(remote):  # as if told before the refunds in the same answer
+            order_settle(order, cause=cause, actor=None)
     moved = refunds_take_over(payment, order, remote.refunds)
     for dispute in remote.disputes:
         moved |= dispute_take_over(payment, dispute)
     plan_check(payment, news=bool(fresh) or moved)
     payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
-    if fresh or moved:
-        order_settle(order, cause=cause, actor=None)
+    if not (fresh or moved):
+        return
+    store = store_rules()
+    released = order_settle(order, cause=cause, actor=None, store=store)
     if fresh:
-        mail_captures(fresh, order, revived=before == OrderStatus.EXPIRED and order.is_alive)
+        placed = released or placed_of(order)
+        mail_captures(fresh, placed, store, revived=before == OrderStatus.EXPIRED and order.is_alive)
         refund_surplus(payment, order)
 
 
@@ -87,8 +91,8 @@ def is_all_back(remote: RemotePayment) -> bool:
 def mismatch(payment: Payment, remote: RemotePayment) -> str:
     """What of the provider's object is not ours; "" when all is. Such an object books nothing, whatever it claims."""
     configured = provider(payment.payment_provider)
-    known = object_ids_of(payment)
-    if remote.object_id not in known:
+    is_present = remote.object_id == payment.provider_payment_id
+    if not is_present and remote.object_id not in object_ids_of(payment):
         return f"{remote.object_id} is not an object of this payment."
     if remote.amount != payment.amount:
         return f"{remote.object_id} is over {remote.amount}, the payment over {payment.amount}."
@@ -191,9 +195,9 @@ def dispute_move(dispute: Dispute, to: DisputeStatus) -> None:
     dispute.save(update_fields=["status", "updated_at"])
 
 
-def mail_captures(captures: list[Capture], order: Order, *, revived: bool) -> None:
+def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *, revived: bool) -> None:
     """Tell the buyer, once per capture, in the words of what it led to."""
-    lines, store = list(order.lines.all()), store_rules()
+    order, lines = placed.order, placed.lines
     for capture in captures:
         amount = show(capture.amount)
         if not order.is_alive:

@@ -48,6 +48,8 @@ PENDING = RefundDecision.PENDING
 
 def refund_surplus(payment: Payment, order: Order) -> None:
     """Send back at once what a late or second payment brought in too much. The caller holds the locks."""
+    if not order.to_return:
+        return
     promised = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
     minor = min(order.to_return.minor - promised, payment.refundable.minor)
     if minor <= 0 or payment.disputes.filter(status=DisputeStatus.OPEN).exists():

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from artisans.core.models import only_row
 from orders.models import Order
 from payments.declines import NOT_STARTED
 from payments.errors import (
@@ -123,10 +124,10 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agree
     just now; a payment that was declined is captured again then only.
     Errors: Refused, Unknown from the provider when it cannot be read; nothing has changed then.
     """
-    payment = fresh(payment_id)
+    payment = Payment.objects.get(pk=payment_id)
     if not payment.is_remote:
         return Reached(payment)
-    call = payment.calls.filter(state=CallState.OPEN, refund=None).first()
+    call = only_row(payment.calls.filter(state=CallState.OPEN, refund=None))
     if call is not None:
         carried = call_carry_out(call.pk)
         if not object_id:
@@ -138,8 +139,7 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agree
         remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
     except NotThere:
         return finish(Reached(object_forgotten(payment_id, asked)))
-    payment_record(payment_id=payment_id, remote=remote, cause=cause)
-    payment = fresh(payment_id)
+    payment = payment_record(payment_id=payment_id, remote=remote, cause=cause)
     is_agreed = has_agreed or payment.status != PaymentStatus.FAILED
     if remote.status == RemoteStatus.APPROVED and is_agreed and payment.status in OPEN:
         return finish(payment_capture(payment))
