@@ -35,6 +35,27 @@ def run(script: str) -> str:
     return done.stdout
 
 
+def documents() -> list[Path]:
+    root = settings.BASE_DIR
+    return [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("sandbox/**/*.md")]
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_links_between_the_documents_lead_somewhere(document):
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        target, _, anchor = link.partition("#")
+        if not target.startswith(("http", "/")):
+            found = document.parent / target if target else document
+            assert found.exists(), link
+            assert not anchor or anchor in anchors(found), link
+
+
+def anchors(document: Path) -> set[str]:
+    """Of its headings, as the usual viewers make them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.fixture
 def product(store) -> Product:
     return ProductFactory(price_minor=8545, stock=25)
