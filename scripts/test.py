@@ -39,9 +39,11 @@ class Run:
     not_run: str = ""
 
 
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")
+
 RUNS = (
-    Run("SQLite", f"not ({SPECIAL})", options=("--cov", "--cov-report=", *OURS)),
-    Run("PostgreSQL", f"not ({SPECIAL})", frozenset({"postgres"}), OURS),
+    Run("SQLite", f"not ({SPECIAL})", options=("--cov", "--cov-report=", *SIDE_BY_SIDE, *OURS)),
+    Run("PostgreSQL", f"not ({SPECIAL})", frozenset({"postgres"}), (*SIDE_BY_SIDE, *OURS)),
     Run("races and crashes", "(pg or crash) and not browser", frozenset({"postgres"})),
     Run("API conformance", "conformance", frozenset({"postgres"}), ("tests/live",)),
     Run("sandbox", f"not ({SPECIAL})", options=("sandbox",)),
