@@ -22,7 +22,7 @@ test: setup ## Run all tests, on SQLite and on PostgreSQL, with crashes and brow
 check: setup ## Check format, lint, types, layers, migrations, settings, templates
 	@.venv/bin/python -m scripts.check
 
-bench: setup ## Measure orders per second beside a bare minimum
+bench: setup ## Measure what orders, looks and webhooks cost beside a bare minimum
 	@.venv/bin/python -m bench
 
 storm: setup ## Buyers, faults and kills at random against real processes (ROUNDS=100 SEED=1)
