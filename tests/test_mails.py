@@ -22,6 +22,7 @@ from payments.providers.base import RefundStatus
 from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
 from payments.services.manual import payment_reject
 from payments.services.refund_desk import refund_open
+from payments.services.reminders import payment_remind
 from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card
 from tests.html import page
 from tests.walk import Walk
@@ -62,6 +63,9 @@ def all_mails(
     )
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     refunded_mails(start(PaymentMethod.CREDIT_CARD, {scarf: 2}, user=shopper), staff)
+    left = start(PaymentMethod.CREDIT_CARD, {scarf: 1}, email="guest@example.test")
+    Payment.objects.filter(pk=left.pk).update(created_at=timezone.now() - timedelta(minutes=11))
+    payment_remind(left.pk)
     lost = start(pieces={scarf: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=11))
     order_expire(order_id=lost.order_id)

@@ -1,0 +1,103 @@
+"""Who leaves before paying gets one mail with the way back, while there is still time."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from artisans.notifications.models import Notification
+from payments.methods import PaymentMethod
+from payments.services.choosing import payment_choose
+from payments.services.closing import order_cancel
+from payments.services.reminders import payment_remind
+from payments.services.remote import payment_reach, payment_sync, payment_wait
+from payments.tasks import sweep_task
+from payments.tests.factories import paid_by_card, reread, start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+CARD = PaymentMethod.CREDIT_CARD
+SUBJECT = "the payment is still open"
+
+
+@pytest.fixture
+def left(stripe):
+    """A guest's card payment, whose page was closed."""
+    payment = start(CARD, email="guest@example.test")
+    payment_reach(payment)
+    return reread(payment)
+
+
+@pytest.fixture
+def later(time_machine):
+    def move(**span):
+        time_machine.move_to(timezone.now() + timedelta(**span))
+        sweep_task()
+
+    return move
+
+
+def reminders() -> int:
+    return Notification.objects.filter(kind="payment_open").count()
+
+
+def test_guest_who_left_is_told_once_with_the_way_back(left, later, mails):
+    later(minutes=9)
+    assert reminders() == 0
+
+    later(minutes=2)
+    later(minutes=2)
+
+    [mail] = [mail for mail in mails("guest@example.test") if SUBJECT in mail.subject]
+    assert "Nothing was charged. $99.99 is to be paid" in mail.body
+    assert "/pay/" in mail.body
+    assert reminders() == 1
+
+
+def test_declined_buyer_reads_why(left, stripe, later, mails):
+    stripe.pay(left, "visa_chargeDeclinedInsufficientFunds")
+    payment_sync(left.pk, cause="test")
+
+    later(minutes=11)
+
+    [mail] = [mail for mail in mails("guest@example.test") if SUBJECT in mail.subject]
+    assert f"The last try did not work: {reread(left).failure_reason}" in mail.body
+
+
+def test_another_try_by_another_way_is_not_told_again(left, later):
+    later(minutes=11)
+    payment_choose(order_id=left.order_id, method=PaymentMethod.DEBIT_CARD, actor=None)
+
+    later(minutes=12)
+
+    assert reminders() == 1
+
+
+@pytest.mark.parametrize("end", ["paid", "cancelled", "transfer", "nearly over", "not known"])
+def test_who_needs_no_reminder_gets_none(end, stripe, shopper, later):
+    if end == "paid":
+        paid_by_card(stripe, user=shopper)
+    elif end == "transfer":
+        start(PaymentMethod.BANK_TRANSFER, user=shopper)
+    else:
+        payment = start(CARD, user=shopper)
+        payment_reach(payment)
+        if end == "cancelled":
+            order_cancel(order_id=payment.order_id, reason="", actor=shopper)
+        elif end == "not known":
+            stripe.fault("unavailable", path="/v1/*", count=None)
+            payment_wait(payment.pk, even_without_call=True)
+
+    later(minutes=26 if end == "nearly over" else 11)
+
+    assert reminders() == 0
+
+
+def test_what_was_paid_while_the_sweep_chose_is_not_told(left, stripe, later):
+    stripe.pay(left)
+    payment_sync(left.pk, cause="test")
+
+    payment_remind(left.pk)
+
+    assert reminders() == 0
+    assert reread(left).order.reminded_at is None
