@@ -26,6 +26,7 @@ class MethodSpec:
     """`told`: the buyer's deadline. `slack`: what the hold lasts beyond it. No `told`: the hold has no end.
 
     `shown_as`: the name on pages where it differs from the label; "" for a method that only API clients name.
+    `paid_by`: how the money came, in a sentence.
     """
 
     provider: Provider
@@ -34,6 +35,7 @@ class MethodSpec:
     hint: str = ""
     pay_label: str = "Pay {amount}"
     shown_as: str | None = None
+    paid_by: str = "by card"
 
 
 M = PaymentMethod
@@ -56,6 +58,7 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
         timedelta(hours=3),
         hint="You confirm at PayPal and come back here.",
         pay_label="Order now and pay {amount} with PayPal",
+        paid_by="with PayPal",
     ),
     M.BANK_TRANSFER: MethodSpec(
         Provider.MANUAL,
@@ -63,18 +66,21 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
         timedelta(days=3),
         "We show you our account and a reference. Transfers take 1 to 3 days; the artisans ship once it arrived.",
         "Order and pay {amount} by bank transfer",
+        paid_by="by bank transfer",
     ),
     M.CHECK: MethodSpec(
         Provider.MANUAL,
         timedelta(days=14),
         hint="Mail us a check within 14 days. The artisans ship once it is cashed.",
         pay_label="Order and pay {amount} by check",
+        paid_by="by check",
     ),
     M.CASH_ON_DELIVERY: MethodSpec(
         Provider.MANUAL,
         None,
         hint="Have the sum ready at the door. The artisans start at once.",
         pay_label="Order and pay {amount} on delivery",
+        paid_by="in cash",
     ),
 }
 

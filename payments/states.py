@@ -1,14 +1,22 @@
 """What a buyer is shown: one displayed state for every stored combination, in words, with the next step."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order
 from orders.shown import Tone
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.methods import PaymentMethod
-from payments.models import Payment
-from payments.statuses import PaymentStatus
+from payments.models import Dispute, Payment
+from payments.statuses import DisputeStatus, PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +30,46 @@ class State:
     next_step: str
 
 
-def state_of(order: Order, payment: Payment | None) -> State:
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """What goes on about the order's money beside its own columns. `returning`: promised, not confirmed yet."""
+
+    returning: Money | None = None
+    is_disputed: bool = False
+
+
+NOTHING = UnderWay()
+
+
+def money_under_way(orders: Sequence[Order]) -> dict[UUID, UnderWay]:
+    """By order, in one query for all of them."""
+    is_disputed = Exists(Dispute.objects.filter(payment=OuterRef("pk"), status=DisputeStatus.OPEN))
+    payments = Payment.objects.filter(order__in=orders).order_by()
+    returning, disputed = dict.fromkeys([order.pk for order in orders], 0), set()
+    for order_id, minor, is_asked in payments.values_list("order_id", "refund_reserved_minor", is_disputed):
+        returning[order_id] += minor
+        disputed |= {order_id} if is_asked else set()
+    return {
+        order.pk: UnderWay(Money(returning[order.pk], order.currency), order.pk in disputed)
+        for order in orders
+    }
+
+
+def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHING) -> State:
     """The displayed state; total over all statuses (a test walks every combination)."""
+    if under_way.is_disputed:
+        text = "We answer your bank. If you know nothing of it, or it was a mistake, please write to us."
+        return State("Disputed", "alert", Tone.INFO, "Your bank asks us about the payment", text)
+    state = stored_state(order, payment)
+    if not under_way.returning:
+        return state
+    text = f"{show(under_way.returning)} is on its way back to you, the way you paid; banks take some days."
+    if order.is_alive and order.status != OrderStatus.CONFIRMED:
+        return replace(state, next_step=f"{state.next_step} {text}")
+    return State("Refund on its way", "return", Tone.INFO, "We are returning your money", text)
+
+
+def stored_state(order: Order, payment: Payment | None) -> State:
     status = OrderStatus(order.status)
     if status == OrderStatus.CANCELLED:
         return closed(order, "Cancelled", "This order was cancelled", "Nothing more will happen with it.")
@@ -84,10 +130,16 @@ def pending(order: Order, payment: Payment | None) -> State:
     if payment is None or payment.status == PaymentStatus.CANCELLED:
         return State("Awaiting payment", "clock", Tone.WARN, "Choose how to pay", f"{due} is to be paid.")
     if payment.status == PaymentStatus.FAILED:
-        text = "Nothing was charged. Your items are kept; try again or pay another way."
+        text = f"Nothing was charged. Your items are kept{until(order.expires_at)}; try again or pay another way."
         return State(
             "Payment failed", "alert", Tone.BAD, "The payment did not work", payment_reason(payment, text)
         )
+    if payment.in_review:
+        text = (
+            f"Do not pay again. {payment.get_payment_provider_display()} looks at the payment before it goes through, "
+            "which can take a day or more. Your items are kept, and we write to you."
+        )
+        return State("In review", "clock", Tone.INFO, "Your payment is being reviewed", text)
     if payment.status == PaymentStatus.PROCESSING:
         text = "Do not pay again. We do not know the outcome yet; this page finds out by itself, and we write to you."
         return State("Checking", "clock", Tone.INFO, "We are checking your payment", text)
@@ -101,7 +153,8 @@ def pending(order: Order, payment: Payment | None) -> State:
         PaymentMethod.CHECK: ("Awaiting check", "We are waiting for your check"),
     }
     if payment.is_remote:
-        text = f"Your order is placed and your things are set aside. {due} is to be paid."
+        kept = until(order.expires_at)
+        text = f"Your order is placed and your things are set aside{kept}. {due} is to be paid."
         return State("Awaiting payment", "clock", Tone.WARN, "One step is left: the payment", text)
     word, headline = words.get(
         PaymentMethod(payment.payment_method), ("Awaiting payment", "We are waiting for your payment")
@@ -113,3 +166,12 @@ def pending(order: Order, payment: Payment | None) -> State:
 
 def payment_reason(payment: Payment, text: str) -> str:
     return f"{payment.failure_reason} {text}" if payment.failure_reason else text
+
+
+def until(moment: datetime | None) -> str:
+    """ " until 14:35", or with its day when that is not today; "" for no end."""
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment)
+    is_today = local.date() == timezone.localdate()
+    return f" until {date_format(local, 'H:i' if is_today else 'j F, H:i')}"

@@ -37,7 +37,7 @@ from payments.services.choosing import payment_choose
 from payments.services.closing import buyer_may_cancel, order_cancel
 from payments.services.payments import mailbox_confirm, method_choices, payment_instructions
 from payments.services.remote import payment_check
-from payments.states import State, state_of
+from payments.states import State, money_under_way, state_of
 from payments.statuses import PaymentStatus, RefundStatus
 from payments.views_card import can_pay_now, onward
 
@@ -74,7 +74,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "order": order,
         "token": token,
         "payment": payment,
-        "state": state_of(order, payment),
+        "state": state_of(order, payment, money_under_way([order])[order.pk]),
         "instructions": payment_instructions(payment, order, store_rules()) if payment else None,
         "parcels": [
             ShownParcel(parcel, lines.get(parcel.pk, []))
@@ -238,17 +238,19 @@ def order_cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def order_history(request: HttpRequest) -> HttpResponse:
     orders = orders_visible_to(Principal.of_page(request)).prefetch_related("parcels")
     page = Paginator(orders.order_by("-created_at"), 20).get_page(request.GET.get("page"))
+    shown = list(page.object_list)
     latest: dict[UUID, Payment] = {}
-    for payment in Payment.objects.filter(order__in=list(page.object_list)).order_by("created_at"):
+    for payment in Payment.objects.filter(order__in=shown).order_by("created_at"):
         latest[payment.order_id] = payment
+    under_way = money_under_way(shown)
     rows = [
         HistoryRow(
             order=order,
-            state=state_of(order, latest.get(order.pk)),
+            state=state_of(order, latest.get(order.pk), under_way[order.pk]),
             url=reverse("payments:order", args=[order.access_token]),
             parcel_count=len(order.parcels.all()),
         )
-        for order in page.object_list
+        for order in shown
     ]
     return render(request, "payments/order_history.html", {"page_obj": page, "rows": rows})
 

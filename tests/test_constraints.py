@@ -105,6 +105,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         {"refund_reserved_minor": F("received_minor") + 1},
     ),
     "payment_completed_has_the_money": ("payments.Payment", {"status": "COMPLETED", "amount_minor": 10**9}),
+    "payment_in_review_is_processing": ("payments.Payment", {"in_review": True}),
     "payment_one_open_per_order": ("payments.Payment", {"status": "FAILED"}),
     "payment_provider_id_unique": ("payments.Payment", {"provider_payment_id": "pi_1"}),
     "receipt_currency_iso": ("payments.Receipt", {"currency": "Usd"}),

@@ -42,6 +42,9 @@ class Payment(BaseModel):
     refund_reserved_minor = models.BigIntegerField(default=0)
     disputed_minor = models.BigIntegerField(default=0)
     provider_payment_id = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001  # unique when known
+    in_review = models.BooleanField(
+        default=False, help_text="The provider has the payment and looks at it; nobody has to do anything."
+    )
     failure_reason = models.CharField(max_length=300, blank=True)
     failure_code = models.CharField(max_length=80, blank=True)
     checks = models.PositiveIntegerField(
@@ -83,6 +86,9 @@ class Payment(BaseModel):
                 condition=~Q(status="COMPLETED")
                 | Q(received_minor__gte=F("amount_minor"), completed_at__isnull=False),
                 name="payment_completed_has_the_money",
+            ),
+            models.CheckConstraint(
+                condition=Q(in_review=False) | Q(status="PROCESSING"), name="payment_in_review_is_processing"
             ),
             models.UniqueConstraint(
                 fields=["order"],

@@ -21,7 +21,7 @@ from orders.selectors import store_rules
 from orders.services import order_hold
 from orders.statuses import OrderStatus
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
-from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider
+from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, SPECS, PaymentMethod, Provider
 from payments.models import Payment, Receipt
 from payments.selectors import open_payment, payment_lock
 from payments.services.payments import instructions_for_mail, order_settle, payment_follow_sums, payment_move
@@ -213,5 +213,6 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
     elif order.to_return:
         ask = mail("overpaid", amount=amount, surplus=show(order.to_return))
     else:
-        ask = mail("payment_received", amount=amount, revived=revived)
+        paid_by = SPECS[PaymentMethod(payment.payment_method)].paid_by
+        ask = mail("payment_received", amount=amount, paid_by=paid_by, revived=revived)
     notifications_queue(ask)

@@ -218,6 +218,7 @@ def payment_move(
     )
     now = timezone.now()
     payment.status = to
+    payment.in_review = payment.in_review and to == PaymentStatus.PROCESSING
     if to not in OPEN:
         payment.checks, payment.next_check_at = 0, next_look(payment)
     payment.processed_at = payment.processed_at or now

@@ -18,6 +18,7 @@ from orders.selectors import store_rules
 from orders.services import Placed, placed_of
 from orders.statuses import OrderStatus
 from payments.declines import decline_words
+from payments.methods import SPECS, PaymentMethod
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
 from payments.providers import base
 from payments.providers.base import RemotePayment, RemoteStatus
@@ -138,6 +139,7 @@ def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_
     if to is None:
         return
     payment.failure_reason, payment.failure_code = "", ""
+    payment.in_review = to == PaymentStatus.PROCESSING
     if to == PaymentStatus.FAILED:
         payment.failure_reason, payment.failure_code = decline_words(remote.decline), remote.decline_code[:80]
         if remote.action is None:  # this object is at its end; the next try gets another one
@@ -222,6 +224,7 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
                 store=store,
                 key=str(capture.pk),
                 amount=amount,
+                paid_by=SPECS[PaymentMethod(capture.payment.payment_method)].paid_by,
                 revived=revived,
             )
         notifications_queue(ask)

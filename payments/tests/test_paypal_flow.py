@@ -97,16 +97,19 @@ def test_capture_that_is_denied_for_good_lets_the_buyer_begin_anew(waiting, payp
     assert reread(waiting).status == "COMPLETED"
 
 
-def test_payment_under_review_is_shown_as_such_and_settles_later(waiting, paypal, time_machine):
+def test_payment_under_review_is_shown_as_such_and_settles_later(waiting, paypal, time_machine, browser):
     paypal.approve(waiting, "review")
     sync(waiting)
     assert (waiting.status, waiting.order.status) == ("PROCESSING", "PENDING")
+    shown = browser().get(f"/shop/orders/{waiting.order.access_token}/").content.decode()
+    assert "Your payment is being reviewed" in shown
+    assert "Do not pay again" in shown
 
     paypal.later()
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
     sweep_task()
 
-    assert reread(waiting).status == "COMPLETED"
+    assert (reread(waiting).status, waiting.in_review) == ("COMPLETED", False)
 
 
 def test_expired_order_is_never_captured(waiting, paypal, time_machine, browser):

@@ -1,15 +1,23 @@
 """One displayed state, complete with words, for every combination that the columns can hold."""
 
+from datetime import timedelta
 from itertools import product
 
 import pytest
+from django.utils import timezone
 
+from artisans.core.money import Money
 from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.states import state_of
+from payments.providers.base import DisputeStatus as RemoteDisputeStatus
+from payments.providers.base import RemoteDispute
+from payments.services.refund_desk import refund_open
+from payments.states import UnderWay, money_under_way, state_of
 from payments.statuses import PaymentStatus
+from payments.tests.factories import start, told_by_card, usd
+from tests.html import page
 
 ICONS = {"clock", "alert", "check", "cash", "cross", "box", "truck", "home", "return"}
 SUMS = {
@@ -79,6 +87,13 @@ def pending(method: str, status: str = "PENDING", **fields) -> Payment:
             "Bounced.",
         ),
         ("PENDING", "UNPAID", pending("credit_card", "PROCESSING"), "Checking", "Do not pay again"),
+        (
+            "PENDING",
+            "UNPAID",
+            pending("paypal", "PROCESSING", payment_provider="paypal", in_review=True),
+            "In review",
+            "PayPal looks at the payment",
+        ),
         ("CONFIRMED", "UNPAID", pending("cash_on_delivery"), "Pay on delivery", "nothing to pay now"),
         ("CONFIRMED", "UNPAID", pending("bank_transfer"), "Confirmed", "$10.00 is still to be paid"),
         ("CONFIRMED", "PAID", pending("check", "COMPLETED"), "Paid", "prepare your parcels"),
@@ -99,6 +114,59 @@ def test_difficult_moments_are_told_in_the_right_words(status, paid, payment, wo
 
     assert state.word == word
     assert says in state.next_step
+
+
+STANDING = {"aria-label": "Where it stands"}
+BACK = UnderWay(returning=Money(300, "USD"))
+
+
+@pytest.mark.parametrize(
+    ("status", "paid", "under_way", "word", "says"),
+    [
+        ("CONFIRMED", "PAID", BACK, "Refund on its way", "$3.00 is on its way back to you"),
+        ("CANCELLED", "PAID", BACK, "Refund on its way", "$3.00 is on its way back to you"),
+        ("SHIPPED", "PAID", BACK, "Shipped", "tracking. $3.00 is on its way back to you"),
+        ("SHIPPED", "PAID", UnderWay(is_disputed=True), "Disputed", "We answer your bank"),
+        ("CONFIRMED", "PAID", UnderWay(returning=Money(0, "USD")), "Paid", "prepare your parcels"),
+    ],
+)
+def test_what_is_under_way_about_the_money_is_told(status, paid, under_way, word, says):
+    state = state_of(order_in(status, paid), pending("credit_card", "COMPLETED"), under_way)
+
+    assert state.word == word
+    assert says in state.next_step
+
+
+@pytest.mark.django_db
+def test_page_tells_of_a_refund_and_of_a_question_of_the_bank(store, settings, staff, browser):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    returning, asked, quiet = (told_by_card(start(PaymentMethod.CREDIT_CARD)) for _ in range(3))
+    refund_open(payment_id=returning.pk, amount=usd("3.00"), reason="chipped", actor=staff)
+    question = RemoteDispute("dp_1", asked.amount, RemoteDisputeStatus.OPEN, reason="fraudulent")
+    told_by_card(asked, disputes=(question,))
+
+    orders = [returning.order, asked.order, quiet.order]
+    words = [
+        page(browser().get(f"/shop/orders/{order.access_token}/")).one("section", **STANDING).text
+        for order in orders
+    ]
+
+    assert "Refund on its way" in words[0]
+    assert "$3.00 is on its way back to you" in words[0]
+    assert "Your bank asks us about the payment" in words[1]
+    assert "fraud" not in words[1]
+    assert "Paid, thank you" in words[2]
+    assert {row.is_disputed for row in money_under_way(orders).values()} == {True, False}
+
+
+def test_buyer_reads_until_when_things_are_kept():
+    order, soon = order_in("PENDING", "UNPAID"), timezone.localtime().replace(hour=23, minute=58)
+    order.expires_at = soon
+    failed = pending("credit_card", "FAILED", failure_reason="Your bank said no.")
+    assert "kept until 23:58; try again" in state_of(order, failed).next_step
+
+    order.expires_at = soon + timedelta(days=2)
+    assert f"kept until {order.expires_at.day} " in state_of(order, failed).next_step
 
 
 def test_no_reminder_to_pay_is_shown_for_cash_at_the_door():
