@@ -1,0 +1,228 @@
+"""Pages about money at a provider, in every state: nothing that axe objects to, nothing wider than 320 px.
+
+The worker does not run, so what is under way stays so while it is looked at.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+
+from artisans.accounts.models import Role
+from artisans.accounts.tests.factories import UserFactory
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.money import Money
+from orders.tests.factories import store_of
+from payments.methods import PaymentMethod
+from payments.models import EventState, FlagKind, Payment, WebhookEvent
+from payments.providers.base import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
+from payments.services.flags import flag
+from payments.services.refund_desk import refund_open
+from payments.services.remote import payment_wait
+from payments.tests.factories import answered, start, told_by_card
+from tests.live.browser import Window
+from tests.live.cards import CONFIRM, card_order, confirm_body
+from tests.live.conftest import empty_database
+from tests.live.people import desk_worker, order_body, order_page, placed
+from tests.live.runner import Caller, Sandbox, Shop
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
+THREE = Money(300, "USD")
+
+
+@pytest.fixture(scope="module")
+def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
+    empty_database()
+    store_of()
+    with production(**sandbox.env, MAX_OPEN_ORDERS="1000") as shop:
+        shop.start(worker=False)
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def bowl(shop) -> Product:
+    return ProductFactory.create(name="Moss bowl", stock=500)
+
+
+# ---- payments in all states ------------------------------------------------------------------------------------
+
+Make = Callable[[Caller, Product], Payment]
+
+
+def declined(buyer: Caller, bowl: Product) -> Payment:
+    payment = card_order(buyer, bowl)
+    assert buyer.post(CONFIRM, confirm_body(payment, "pm_card_chargeDeclined")).status == 402
+    return payment
+
+
+def paid(buyer: Caller, bowl: Product) -> Payment:
+    payment = card_order(buyer, bowl)
+    assert buyer.post(CONFIRM, confirm_body(payment)).is_good
+    return payment
+
+
+def unknown(buyer: Caller, bowl: Product) -> Payment:
+    payment = card_order(buyer, bowl)
+    payment_wait(payment.pk, even_without_call=True)
+    return payment
+
+
+def reviewed(buyer: Caller, bowl: Product) -> Payment:
+    payment = unknown(buyer, bowl)
+    Payment.objects.filter(pk=payment.pk).update(in_review=True)
+    return payment
+
+
+def by_paypal(buyer: Caller, bowl: Product) -> Payment:
+    return placed(buyer.post("/orders/", order_body((bowl, 1), method="paypal"))).payments.get()
+
+
+def told(_buyer: Caller, bowl: Product, **news: object) -> Payment:
+    """Paid as Stripe tells it, with what else it tells."""
+    with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"), transaction.atomic():
+        return told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}), **news)
+
+
+def refunding(buyer: Caller, bowl: Product) -> Payment:
+    payment = told(buyer, bowl)
+    with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"):
+        refund_open(payment_id=payment.pk, amount=THREE, reason="The rim is chipped.", actor=desk_worker())
+    return payment
+
+
+def refunded_in_part(buyer: Caller, bowl: Product, status: RefundStatus = RefundStatus.SUCCEEDED) -> Payment:
+    payment = refunding(buyer, bowl)
+    return told_by_card(payment, refunds=(answered(payment.refunds.get(), status),))
+
+
+def refund_failed(buyer: Caller, bowl: Product) -> Payment:
+    return refunded_in_part(buyer, bowl, RefundStatus.FAILED)
+
+
+def refunded_outside(buyer: Caller, bowl: Product) -> Payment:
+    payment = told(buyer, bowl)
+    return told_by_card(
+        payment, refunds=(RemoteRefund(f"re_{payment.pk.hex}", THREE, RefundStatus.SUCCEEDED),)
+    )
+
+
+def refunded(buyer: Caller, bowl: Product) -> Payment:
+    payment = told(buyer, bowl)
+    whole = RemoteRefund(f"re_{payment.pk.hex}", payment.amount, RefundStatus.SUCCEEDED)
+    return told_by_card(payment, refunds=(whole,))
+
+
+def disputed(buyer: Caller, bowl: Product) -> Payment:
+    payment = told(buyer, bowl)
+    question = RemoteDispute(f"dp_{payment.pk.hex}", payment.amount, DisputeStatus.OPEN, "fraudulent")
+    return told_by_card(payment, disputes=(question,))
+
+
+STATES: dict[str, tuple[Make, str]] = {
+    "card to be entered": (card_order, "One step is left: the payment"),
+    "to be agreed at PayPal": (by_paypal, "One step is left: the payment"),
+    "declined": (declined, "The payment did not work"),
+    "paid": (paid, "Paid, thank you"),
+    "not known": (unknown, "We are checking your payment"),
+    "in review": (reviewed, "Your payment is being reviewed"),
+    "refund on its way": (refunding, "We are returning your money"),
+    "refunded in part": (refunded_in_part, "Part of the money was returned"),
+    "refunded": (refunded, "Your money was returned"),
+    "disputed": (disputed, "Your bank asks us about the payment"),
+}
+
+
+def look(one: Window) -> None:
+    assert one.violations() == []
+    one.page.set_viewport_size({"width": 320, "height": 640})
+    assert one.overflow() == ""
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_order_page_is_for_everybody(window, caller, bowl, state):
+    make, headline = STATES[state]
+    payment = make(caller(UserFactory.create()), bowl)
+
+    one = window(viewport={"width": 1280, "height": 900}).go(order_page(payment.order))
+
+    assert headline in one.page.locator("h2").first.inner_text()
+    look(one)
+
+
+@pytest.mark.parametrize(("make", "has_scripts"), [(card_order, True), (declined, True), (card_order, False)])
+def test_card_page_is_for_everybody(window, caller, bowl, make, has_scripts):
+    payment = make(caller(UserFactory.create()), bowl)
+
+    one = window(viewport={"width": 1280, "height": 900}, java_script_enabled=has_scripts)
+    one.go(f"{order_page(payment.order)}card/")
+
+    if has_scripts:
+        one.page.locator("#card-element iframe").wait_for()
+        look(one)
+    else:
+        one.page.get_by_role("button", name="Go to the payment page").wait_for()
+
+
+def test_ways_to_pay_with_providers_are_for_everybody(window, caller, bowl):
+    payment = declined(caller(UserFactory.create()), bowl)
+
+    one = window(viewport={"width": 1280, "height": 900}).go(f"{order_page(payment.order)}pay/")
+
+    assert {"Card", "PayPal", "Bank transfer"} <= set(one.page.locator("main label strong").all_inner_texts())
+    look(one)
+
+
+# ---- the desk --------------------------------------------------------------------------------------------------
+
+
+def message(payment: Payment, state: EventState) -> WebhookEvent:
+    content = {
+        "object_ids": [payment.provider_payment_id],
+        "is_live": False,
+        "status": "succeeded",
+        "payload": {"reference": payment.order.order_number},
+    }
+    return WebhookEvent.objects.create(
+        provider="stripe",
+        event_id=f"evt_{state}_{payment.pk.hex}",
+        kind="payment_intent.succeeded",
+        content=content,
+        state=state,
+        payment=payment,
+        note="Given up after three days.",
+    )
+
+
+def desk_pages(buyer: Caller, bowl: Product) -> list[str]:
+    waiting, whole, failed = card_order(buyer, bowl), told(buyer, bowl), refund_failed(buyer, bowl)
+    outside, asked = refunded_outside(buyer, bowl), disputed(buyer, bowl)
+    dead, left = (message(whole, state) for state in (EventState.DEAD, EventState.STAFF))
+    flag(waiting, FlagKind.MISMATCH, "pi_1 is over $1.00, the payment over $99.99.")
+    rows = [
+        *((payment, page) for payment in (waiting, whole, asked) for page in ("change", "refund", "ask")),
+        *((failed.refunds.get(), page) for page in ("change", "retry", "decide")),
+        *((outside.refunds.get(), page) for page in ("change", "decide")),
+        *((dead, page) for page in ("change", "replay")),
+        *((left, page) for page in ("change", "close")),
+        (waiting.flags.get(), "resolve"),
+        (asked.order, "change"),
+    ]
+    lists = ("payment/", "paymentrefund/", "paymentflag/", "webhookevent/", "receipt/")
+    return [f"/admin/payments/{name}" for name in lists] + [
+        f"/admin/{row._meta.label_lower.replace('.', '/')}/{row.pk}/{page}/" for row, page in rows
+    ]
+
+
+def test_pages_of_the_desk_raise_nothing_and_fit_a_phone(window, caller, bowl):
+    desk = window(UserFactory.create(is_superuser=True, role=Role.STAFF))
+    problems = []
+    for address in desk_pages(caller(UserFactory.create()), bowl):
+        desk.page.set_viewport_size({"width": 1280, "height": 900})
+        desk.responses.clear()
+        desk.go(address)
+        assert desk.responses[0].status == 200, address
+        desk.page.set_viewport_size({"width": 320, "height": 640})
+        problems += [wide for wide in [desk.overflow()] if wide]
+    assert not problems, "\n".join(problems)
