@@ -104,9 +104,6 @@ class Order(BaseModel):
     is_extended = models.BooleanField(default=False, help_text="The clock was moved once for a part payment.")
     stock_round = models.PositiveSmallIntegerField(default=0)
     released_at = models.DateTimeField(null=True, blank=True)
-    reminded_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the buyer was told that a payment at a provider is still open."
-    )
 
     class Meta:
         default_permissions = ("view",)

@@ -1,6 +1,7 @@
 """Every mail that the shop sends, made by the fact that it tells: whole, equal in text and HTML, and discreet."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.catalog.models import Product
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
 from orders.models import Order
@@ -63,9 +65,7 @@ def all_mails(
     )
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     refunded_mails(start(PaymentMethod.CREDIT_CARD, {scarf: 2}, user=shopper), staff)
-    left = start(PaymentMethod.CREDIT_CARD, {scarf: 1}, email="guest@example.test")
-    Payment.objects.filter(pk=left.pk).update(created_at=timezone.now() - timedelta(minutes=11))
-    payment_remind(left.pk)
+    reminded_mails({scarf: 1})
     lost = start(pieces={scarf: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=11))
     order_expire(order_id=lost.order_id)
@@ -82,6 +82,18 @@ def refunded_mails(card: Payment, staff: User) -> None:
     sent = refund_open(payment_id=card.pk, reason="The <rim> & foot broke.", actor=staff, pieces=one)
     told_by_card(card, refunds=(answered(sent),))
     told_by_card(card, refunds=(answered(sent, RefundStatus.FAILED),))
+
+
+def reminded_mails(pieces: Mapping[Product, int]) -> None:
+    """Somebody left before entering the card, and somebody else's transfer is due soon."""
+    now = timezone.now()
+    left = start(PaymentMethod.CREDIT_CARD, pieces, email="guest@example.test")
+    Payment.objects.filter(pk=left.pk).update(created_at=now - timedelta(minutes=11))
+    due = start(pieces=pieces, email="guest@example.test")
+    Payment.objects.filter(pk=due.pk).update(created_at=now - timedelta(days=2))
+    Order.objects.filter(pk=due.order_id).update(pay_by=now + timedelta(days=1))
+    for payment in (left, due):
+        payment_remind(payment.pk)
 
 
 def text_of(html: str) -> str:

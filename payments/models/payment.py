@@ -51,6 +51,9 @@ class Payment(BaseModel):
         default=0, help_text="How often the provider was asked without news."
     )
     next_check_at = models.DateTimeField(null=True, blank=True)
+    reminded_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the buyer was told that it is still open."
+    )
     processed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,10 +1,10 @@
-"""A mail to a buyer who left before paying: once per order, with the way back to it."""
+"""Mails to a buyer whose payment stays open: once per order and kind of payment, while there is still time."""
 
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -13,48 +13,57 @@ from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.selectors import store_rules
 from orders.statuses import OrderStatus
-from payments.methods import BY_HAND
+from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.selectors import payment_lock
+from payments.services.payments import instructions_for_mail
 from payments.statuses import PaymentStatus
 
+AT_ONCE = (PaymentMethod.CREDIT_CARD, PaymentMethod.DEBIT_CARD, PaymentMethod.PAYPAL)
+IN_DAYS = (PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK)  # cash at the door is owed by nobody yet
 PATIENCE = timedelta(minutes=10)  # most people who pay at once have done so by then
 WORTH_IT = timedelta(minutes=5)  # what has to be left of the hold, or the mail comes too late to help
+DAYS_BEFORE = timedelta(days=2)  # of the date that the buyer was told
+FIRST_DAY = timedelta(days=1)  # money that was sent at once may be on its way
 
 
-def payments_left_open() -> QuerySet[Payment]:
-    """At a provider and open for a while, nothing received, the things still set aside, the buyer not told."""
+def payments_to_remind_of() -> QuerySet[Payment]:
+    """Open payments of living orders, not reminded of yet: left at a provider, or soon due by hand."""
     now = timezone.now()
-    return Payment.objects.filter(
+    left = Q(
+        payment_method__in=AT_ONCE,
         status__in=[PaymentStatus.PENDING, PaymentStatus.FAILED],
         created_at__lte=now - PATIENCE,
-        order__status=OrderStatus.PENDING,
-        order__received_minor=0,
-        order__reminded_at=None,
         order__expires_at__gt=now + WORTH_IT,
-    ).exclude(payment_method__in=BY_HAND)
+    )
+    soon_due = Q(
+        payment_method__in=IN_DAYS,
+        status=PaymentStatus.PENDING,
+        created_at__lte=now - FIRST_DAY,
+        order__pay_by__gt=now,
+        order__pay_by__lte=now + DAYS_BEFORE,
+    )
+    return Payment.objects.filter(left | soon_due, reminded_at=None, order__status=OrderStatus.PENDING)
 
 
-def payments_to_remind_of() -> list[UUID]:
-    return list(payments_left_open().order_by("created_at").values_list("pk", flat=True)[:100])
+def reminders_due() -> list[UUID]:
+    return list(payments_to_remind_of().order_by("created_at").values_list("pk", flat=True)[:100])
 
 
 @transaction.atomic
 def payment_remind(payment_id: UUID) -> None:
     """Write the mail, unless the payment came on meanwhile. Locks: order, payment."""
     payment, order = payment_lock(payment_id)
-    if not payments_left_open().filter(pk=payment_id).exists() or order.expires_at is None:
+    if not payments_to_remind_of().filter(pk=payment_id).exists():
         return
-    order.reminded_at = timezone.now()
-    order.save(update_fields=["reminded_at", "updated_at"])
-    notifications_queue(
-        order_mail(
-            "payment_open",
-            order,
-            lines=list(order.lines.all()),
-            store=store_rules(),
-            amount=show(order.balance_due),
-            reason=payment.failure_reason,
-            keep_until=date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT"),
-        )
-    )
+    payment.reminded_at = timezone.now()
+    payment.save(update_fields=["reminded_at", "updated_at"])
+    store = store_rules()
+    if payment.is_remote:
+        keep_until = date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT")
+        kind, about = "payment_open", {"reason": payment.failure_reason, "keep_until": keep_until}
+    else:
+        kind, about = "payment_due", {"instructions": instructions_for_mail(payment, order, store)}
+    lines = list(order.lines.all())
+    ask = order_mail(kind, order, lines=lines, store=store, amount=show(order.balance_due), **about)
+    notifications_queue(ask)

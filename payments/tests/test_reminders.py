@@ -1,4 +1,4 @@
-"""Who leaves before paying gets one mail with the way back, while there is still time."""
+"""Who has not paid yet gets one mail while there is still time: soon at a provider, before the date by hand."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from payments.services.closing import order_cancel
 from payments.services.reminders import payment_remind
 from payments.services.remote import payment_reach, payment_sync, payment_wait
 from payments.tasks import sweep_task
-from payments.tests.factories import paid_by_card, reread, start
+from payments.tests.factories import paid_by_card, record, reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -100,4 +100,53 @@ def test_what_was_paid_while_the_sweep_chose_is_not_told(left, stripe, later):
     payment_remind(left.pk)
 
     assert reminders() == 0
-    assert reread(left).order.reminded_at is None
+    assert reread(left).reminded_at is None
+
+
+# ---- by hand ---------------------------------------------------------------------------------------------------
+
+TRANSFER = PaymentMethod.BANK_TRANSFER
+
+
+def due_reminders(mails, shopper) -> list:
+    return [mail for mail in mails(shopper.email) if " by " in mail.subject]
+
+
+def test_transfer_is_reminded_of_once_two_days_before_the_date_that_was_told(shopper, later, mails):
+    payment = start(TRANSFER, user=shopper)
+    later(days=4)
+    assert due_reminders(mails, shopper) == []
+
+    later(days=1, minutes=1)
+    later(hours=5)
+
+    [mail] = due_reminders(mails, shopper)
+    assert "$99.99" in mail.subject
+    assert payment.order.order_number in mail.body
+    assert "If you have sent it in the last days, there is nothing to do" in mail.body
+
+
+def test_what_is_missing_of_a_transfer_is_named(shopper, staff, later, mails):
+    payment = start(TRANSFER, user=shopper)
+    record(payment, "60.00", actor=staff)
+    pay_by = payment.order.pay_by
+
+    later(seconds=(pay_by - timezone.now()).total_seconds() - 3600)
+
+    [mail] = due_reminders(mails, shopper)
+    assert "$39.99" in mail.subject
+
+
+@pytest.mark.parametrize("end", ["cash", "paid", "first day", "after the date"])
+def test_who_owes_nothing_now_is_not_reminded(end, shopper, staff, later, mails):
+    payment = start(PaymentMethod.CASH_ON_DELIVERY if end == "cash" else TRANSFER, user=shopper)
+    if end == "paid":
+        record(payment, "99.99", actor=staff)
+    if end == "first day":
+        type(payment.order).objects.filter(pk=payment.order_id).update(
+            pay_by=timezone.now() + timedelta(days=1)
+        )
+
+    later(**{"first day": {"hours": 12}, "after the date": {"days": 8}}.get(end, {"days": 6}))
+
+    assert due_reminders(mails, shopper) == []
