@@ -136,8 +136,8 @@ def pending(order: Order, payment: Payment | None) -> State:
         )
     if payment.in_review:
         text = (
-            f"Do not pay again. {payment.get_payment_provider_display()} looks at the payment before it goes through, "
-            "which can take a day or more. Your items are kept, and we write to you."
+            "Do not pay again. The payment is looked at before it goes through, mostly for minutes, seldom for days. "
+            "Your items are kept, and we write to you."
         )
         return State("In review", "clock", Tone.INFO, "Your payment is being reviewed", text)
     if payment.status == PaymentStatus.PROCESSING:

@@ -1,9 +1,10 @@
-"""Walk one purchase through a fresh demo shop, from the shelf to the recorded money, and picture every page.
+"""Walk purchases through a fresh demo shop, by transfer and by card, from the shelf to the refund; picture every page.
 
 Pictures go to docs/screenshots/ (wide) and docs/screenshots/narrow/ (320 pixels), for the README and for looking at.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from scripts.run import providers
 from scripts.services import chromium, free_port, temporary_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,26 +36,43 @@ ADDRESS = {
 def demo_shop() -> Iterator[str]:
     """A shop of its own with demo data, away from var/."""
     with temporary_folder("screenshots") as folder:
-        port = str(free_port())
-        env = os.environ | {
-            "DEMO": "true",
-            "PORT": port,
-            "SECRET_KEY": "only-for-screenshots" * 4,
-            "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
-            "MEDIA_ROOT": f"{folder}/media",
-            "EMAIL_URL": f"filemail:///{folder}/mail",
-            "LOG_LEVEL": "ERROR",
-        }
+        port, sandbox = str(free_port()), str(free_port())
+        env = (
+            os.environ
+            | providers(sandbox)
+            | {
+                "DEMO": "true",
+                "PORT": port,
+                "SECRET_KEY": "only-for-screenshots" * 4,
+                "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+                "MEDIA_ROOT": f"{folder}/media",
+                "EMAIL_URL": f"filemail:///{folder}/mail",
+                "LOG_LEVEL": "ERROR",
+            }
+        )
         subprocess.run([sys.executable, "-m", "scripts.prepare"], env=env, check=True)
-        command = ["-m", "gunicorn", "artisans.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8"]
-        server = subprocess.Popen([sys.executable, *command, "--no-control-socket"], env=env)
+        commands = (
+            ["sandbox", "--port", sandbox],
+            [
+                "gunicorn",
+                "artisans.wsgi",
+                "--bind",
+                f"127.0.0.1:{port}",
+                "--threads",
+                "8",
+                "--no-control-socket",
+            ],
+        )
+        servers = [subprocess.Popen([sys.executable, "-m", *command], env=env) for command in commands]
         try:
             url = f"http://127.0.0.1:{port}"
+            wait_for(f"http://127.0.0.1:{sandbox}/_sandbox/health")
             wait_for(f"{url}/health/ready")
             yield url
         finally:
-            server.terminate()
-            server.wait(20)
+            for server in servers:
+                server.terminate()
+                server.wait(20)
 
 
 def wait_for(url: str) -> None:
@@ -117,14 +136,55 @@ def buy(walk: Walk) -> str:
     return page.url
 
 
-def record(walk: Walk, order_url: str) -> None:
-    """Staff record the money; the buyer's page turns to paid."""
+def buy_by_card(walk: Walk) -> str:
+    """One thing by card: declined, then confirmed with the bank. Answers the order's address."""
+    page = walk.page
+    walk.go("/shop/products/moon-jar/")
+    walk.press("Add")
+    walk.go("/shop/checkout/")
+    for name, value in ADDRESS.items():
+        page.fill(f"#id_{name}", value)
+    walk.press("Save")
+    walk.press("Save")
+    page.get_by_label("Card").check()
+    walk.press("Save")
+    walk.press("Order now")
+    page.wait_for_url("**/card/")
+    page.locator("#card-element iframe").wait_for()
+    walk.picture("card")
+    enter_card(page, "4000000000000002")
+    page.locator(".notice.bad").wait_for()
+    walk.picture("card-declined")
+    enter_card(page, "4000002760003184")
+    bank = page.frame_locator("dialog iframe")
+    bank.get_by_role("button", name="Complete").wait_for()
+    walk.picture("card-3d-secure")
+    bank.get_by_role("button", name="Complete").click()
+    page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
+    walk.picture("card-paid")
+    return page.url
+
+
+def enter_card(page: Page, number: str) -> None:
+    frame = page.frame_locator("#card-element iframe")
+    for name, value in (("number", number), ("expiry", "12 / 40"), ("cvc", "123")):
+        frame.locator(f"[name={name}]").fill(value)
+    page.locator("#card-pay").click()
+
+
+def sign_in_as_staff(walk: Walk) -> None:
     page = walk.page
     walk.go("/admin/")
     page.fill("input[name=login], input[name=username]", "staff@demo.test")
     page.fill("input[name=password]", PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/admin/")
+
+
+def record(walk: Walk, order_url: str) -> None:
+    """Staff record the money; the buyer's page turns to paid."""
+    page = walk.page
+    walk.go("/admin/")
     walk.picture("admin-home")
     walk.go("/admin/payments/payment/?needs=decision")
     walk.picture("admin-queue")
@@ -139,6 +199,25 @@ def record(walk: Walk, order_url: str) -> None:
     walk.picture("order-paid")
 
 
+def refund(walk: Walk, order_url: str) -> None:
+    """Staff refund a part of the card payment."""
+    page = walk.page
+    walk.go("/admin/payments/payment/?status__exact=COMPLETED&payment_provider__exact=stripe")
+    page.locator("#result_list tbody a").first.click()
+    page.wait_for_url("**/change/**")
+    walk.picture("admin-card-payment")
+    page.get_by_role("link", name="Refund").first.click()
+    page.wait_for_url("**/refund/")
+    walk.picture("admin-refund")
+    page.fill("[name=amount]", "10.00")
+    page.fill("[name=reason]", "The rim is chipped.")
+    page.get_by_role("button", name="Send the refund").click()
+    page.wait_for_url("**/change/")
+    walk.picture("admin-refunded")
+    page.goto(order_url)
+    walk.picture("order-partly-refunded")
+
+
 def main() -> None:
     os.chdir(ROOT)
     (FOLDER / "narrow").mkdir(parents=True, exist_ok=True)
@@ -147,8 +226,11 @@ def main() -> None:
             executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
         )
         print(f"Pictures of the shop, into {FOLDER.relative_to(ROOT)}:")
-        order_url = buy(Walk(browser, url))
-        record(Walk(browser, url), order_url)
+        by_transfer, by_card = buy(Walk(browser, url)), buy_by_card(Walk(browser, url))
+        desk = Walk(browser, url)
+        sign_in_as_staff(desk)
+        record(desk, by_transfer)
+        refund(desk, by_card)
         browser.close()
 
 

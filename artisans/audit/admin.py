@@ -14,6 +14,8 @@ WORDS = {
     "account.register": "Account opened",
     "cash.report": "Cash reported as collected",
     "flag.resolve": "What was flagged is settled",
+    "method.remove": "Saved way to pay removed",
+    "method.save": "Way to pay saved",
     "money.return": "Money returned",
     "order.cancel": "Order cancelled",
     "order.expire": "Order expired",
@@ -27,6 +29,7 @@ WORDS = {
     "refund.open": "Refund decided on",
     "stock.adjust": "Stock counted",
     "token.issue": "API token issued",
+    "token.revoke": "API token revoked",
     "webhook.close": "Message of the bank settled",
     "webhook.replay": "Message of a provider processed again",
 }

@@ -90,9 +90,9 @@ def pending(method: str, status: str = "PENDING", **fields) -> Payment:
         (
             "PENDING",
             "UNPAID",
-            pending("paypal", "PROCESSING", payment_provider="paypal", in_review=True),
+            pending("paypal", "PROCESSING", in_review=True),
             "In review",
-            "PayPal looks at the payment",
+            "Do not pay again. The payment is looked at",
         ),
         ("CONFIRMED", "UNPAID", pending("cash_on_delivery"), "Pay on delivery", "nothing to pay now"),
         ("CONFIRMED", "UNPAID", pending("bank_transfer"), "Confirmed", "$10.00 is still to be paid"),
