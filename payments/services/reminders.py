@@ -1,6 +1,7 @@
 """Mails to a buyer whose payment stays open: once per order and kind of payment, while there is still time."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -59,6 +60,7 @@ def payment_remind(payment_id: UUID) -> None:
     payment.reminded_at = timezone.now()
     payment.save(update_fields=["reminded_at", "updated_at"])
     store = store_rules()
+    about: dict[str, Any]
     if payment.is_remote:
         keep_until = date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT")
         kind, about = "payment_open", {"reason": payment.failure_reason, "keep_until": keep_until}

@@ -108,7 +108,7 @@ def test_what_was_paid_while_the_sweep_chose_is_not_told(left, stripe, later):
 TRANSFER = PaymentMethod.BANK_TRANSFER
 
 
-def due_reminders(mails, shopper) -> list:
+def due_reminders(mails, shopper):
     return [mail for mail in mails(shopper.email) if " by " in mail.subject]
 
 
