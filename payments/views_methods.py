@@ -1,6 +1,5 @@
 """The saved cards of the signed-in user. The card itself is typed into the provider's form only."""
 
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,22 +19,14 @@ from payments.methods import Provider
 from payments.providers.base import ActionKind, Capability
 from payments.registry import can
 from payments.services.methods import method_remove, method_setup_of, method_setup_start
-from payments.services.saved import method_shown, method_update, methods_of, own_method
-
-# The networks' own spelling, where capitals alone do not do.
-BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
-
-
-def brand_of(row: dict[str, Any]) -> str:
-    name: str = row["card_brand"]
-    return BRANDS.get(name, name.replace("_", " ").title()) or "Card"
-
-
-def name_of(row: dict[str, Any]) -> str:
-    """What the owner calls it, in a sentence."""
-    if row["card_last_four"]:
-        return f"{brand_of(row)} ending in {row['card_last_four']}"
-    return f"PayPal {row['account_email']}".strip()
+from payments.services.saved import (
+    brand_of,
+    method_shown,
+    method_update,
+    methods_of,
+    name_of,
+    own_method,
+)
 
 
 @login_required

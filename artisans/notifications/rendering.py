@@ -29,7 +29,10 @@ def render(notification: Notification) -> Mail:
 
 
 def links(context: dict[str, Any]) -> dict[str, str]:
-    made: dict[str, str] = {"site_url": settings.SITE_URL}
+    made = {
+        "site_url": settings.SITE_URL,
+        "methods_url": settings.SITE_URL + reverse("payments:method_list"),
+    }
     if "order_link" in context:
         order_id, version = UUID(context["order_link"][0]), int(context["order_link"][1])
         page = order_url(order_id, version)

@@ -17,12 +17,17 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import Missing
 from artisans.core.models import only_row
+from artisans.notifications.services import MailAsk, notifications_queue
+from orders.mails import store_context
+from orders.selectors import store_rules
 from payments.errors import DefaultWanted, MethodInUse
 from payments.methods import PaymentMethod, Provider
 from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.base import RemoteMethod
 from payments.services.calls import call_write
 
+# The networks' own spelling, where capitals alone do not do.
+BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
 LIST_SECONDS = 60  # how long a list may be out of date when the cache loses the news of a change
 
 
@@ -70,6 +75,18 @@ def as_of_today(row: dict[str, Any]) -> dict[str, Any]:
     today = timezone.localdate()
     last = (row["card_exp_year"], row["card_exp_month"])
     return row | {"is_expired": row["card_exp_year"] is not None and last < (today.year, today.month)}
+
+
+def brand_of(row: dict[str, Any]) -> str:
+    name: str = row["card_brand"]
+    return BRANDS.get(name, name.replace("_", " ").title()) or "Card"
+
+
+def name_of(row: dict[str, Any]) -> str:
+    """What the owner calls it, in a sentence."""
+    if row["card_last_four"]:
+        return f"{brand_of(row)} ending in {row['card_last_four']}"
+    return f"PayPal {row['account_email']}".strip()
 
 
 def list_version(user_id: UUID) -> str:
@@ -147,6 +164,7 @@ def method_keep(
             consented_at=consented_at,
         )
         audit_record(actor=user, action=Action.METHOD_SAVE, target=method)
+        tell_owner("method_saved", method)
     if is_default or not own.filter(is_default=True).exists():
         make_default(method)
     list_changed(user_id)
@@ -184,6 +202,7 @@ def method_drop(*, user: User, method_id: UUID) -> ProviderCall:
         raise MethodInUse
     deactivate(method)
     audit_record(actor=user, action=Action.METHOD_REMOVE, target=method)
+    tell_owner("method_removed", method)
     return call_write(
         Operation.DETACH,
         provider=method.provider,
@@ -202,6 +221,13 @@ def method_gone(method_id: UUID) -> None:
     if method.is_active:
         deactivate(method)
         audit_record(actor=None, action=Action.METHOD_REMOVE, target=method, actor_name="provider")
+        tell_owner("method_removed", method)
+
+
+def tell_owner(kind: str, method: PaymentMethodInfo) -> None:
+    """A mail, so that nobody else does this unnoticed."""
+    context = {"store": store_context(store_rules()), "method": name_of(method_row(method))}
+    notifications_queue(MailAsk(kind, method.user.email, f"{kind}:{method.pk}", context))
 
 
 def deactivate(method: PaymentMethodInfo) -> None:
