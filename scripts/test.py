@@ -40,11 +40,13 @@ class Run:
 
 
 SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")
+BY_MODULE = ("-n", "2", "--dist=loadfile")  # a module shares its shop, and mostly waits for processes
 
 RUNS = (
     Run("SQLite", f"not ({SPECIAL})", options=("--cov", "--cov-report=", *SIDE_BY_SIDE, *OURS)),
     Run("PostgreSQL", f"not ({SPECIAL})", frozenset({"postgres"}), (*SIDE_BY_SIDE, *OURS)),
-    Run("races and crashes", "(pg or crash) and not browser", frozenset({"postgres"})),
+    Run("races and crashes", "(pg or crash) and not (browser or alone)", frozenset({"postgres"}), BY_MODULE),
+    Run("outages", "alone", frozenset({"postgres"}), ("tests/live",)),
     Run("API conformance", "conformance", frozenset({"postgres"}), ("tests/live",)),
     Run("sandbox", f"not ({SPECIAL})", options=("sandbox",)),
     Run(
