@@ -5,7 +5,7 @@ from django.db.models import QuerySet, Sum
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
-from artisans.core.models import only_row
+from artisans.core.models import is_uuid, only_row
 from orders.models import Order
 from orders.selectors import orders_locked, owned_by
 from payments.models import EventState, Payment, PaymentFlag, PaymentRefund, RefundDecision, WebhookEvent
@@ -64,9 +64,12 @@ def object_ids_of(payment: Payment) -> set[str]:
     return {*made, payment.provider_payment_id} - {None}  # type: ignore[return-value]
 
 
-def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[Payment, str] | None:
+def payment_of_object(
+    provider: str, object_ids: Sequence[str], reference: str = ""
+) -> tuple[Payment, str] | None:
     """The payment that one of these provider's ids belongs to, and the object to read for it: that id, or for one of
-    a capture the payment's present object ("" when it has none). None when nobody knows the ids (yet)."""
+    a capture, and for a mere `reference` to the payment, its present object ("" when it has none). None when nobody
+    knows them (yet)."""
     for object_id in object_ids:
         by_present = Payment.objects.filter(payment_provider=provider, provider_payment_id=object_id)
         by_past = Payment.objects.filter(
@@ -80,6 +83,9 @@ def payment_of_object(provider: str, object_ids: Sequence[str]) -> tuple[Payment
                 return payment, object_id
         if (payment := only_row(by_capture)) is not None:
             return payment, payment.provider_payment_id or ""
+    if is_uuid(reference):
+        payment = only_row(Payment.objects.filter(pk=reference, payment_provider=provider))
+        return (payment, payment.provider_payment_id or "") if payment else None
     return None
 
 

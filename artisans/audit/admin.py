@@ -8,7 +8,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from artisans.audit.models import AuditEntry
-from artisans.core.admin import DayRangeFilter, ReadOnlyAdmin, column, is_uuid, when
+from artisans.core.admin import DayRangeFilter, ReadOnlyAdmin, column, when
+from artisans.core.models import is_uuid
 
 WORDS = {
     "account.register": "Account opened",

@@ -191,14 +191,6 @@ def age(at: datetime) -> str:
     return timesince(at, timezone.now(), depth=1)
 
 
-def is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
 class DayRangeFilter(admin.FieldListFilter):
     """From a day to a day, both included, in the shop's time zone. What is no date does not filter."""
 

@@ -22,6 +22,14 @@ def only_row(rows: models.QuerySet[M]) -> M | None:
     return next(iter(rows.order_by()), None)
 
 
+def is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 def one_of(field: str, values: list[str], *, name: str) -> models.CheckConstraint:
     """The column holds one of these values, whoever writes it."""
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": values}), name=name)

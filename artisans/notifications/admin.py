@@ -19,10 +19,10 @@ from artisans.core.admin import (
     DayRangeFilter,
     ReadOnlyAdmin,
     column,
-    is_uuid,
     page_of,
     two_lines,
 )
+from artisans.core.models import is_uuid
 from artisans.core.tokens import mailbox_token, order_token
 from artisans.notifications.models import MailState, Notification
 from artisans.notifications.rendering import Mail, render

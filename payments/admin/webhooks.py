@@ -14,12 +14,12 @@ from artisans.core.admin import (
     DayRangeFilter,
     ReadOnlyAdmin,
     column,
-    is_uuid,
     link_to,
     page_of,
     posted,
     two_lines,
 )
+from artisans.core.models import is_uuid
 from payments.admin.buttons import Button
 from payments.admin.forms import WordsForm
 from payments.admin.search import number_of

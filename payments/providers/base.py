@@ -240,7 +240,8 @@ class RemoteSetup:
 class ProviderEvent:
     """A verified message. It says where to look, not what to believe: the object is read again when it has news.
 
-    `object_ids`: every id by which one of our payments may know it, the most exact first.
+    `object_ids`: every id by which one of our payments may know it, the most exact first; `reference`: our payment that
+    it names itself, for an object that we were never told of, such as one behind the provider's own page.
     `amount`: what it claims the payment is over. `status` and the ids below: what it claims happened, to see whether
     that is known already; `refunded`: how much of a capture went back in all. `setup_id`, `method_id`: it is about a
     saved method. `payload`: an allow-listed extract.
@@ -250,6 +251,7 @@ class ProviderEvent:
     kind: str
     object_ids: tuple[str, ...]
     is_live: bool
+    reference: str = ""
     account: str = ""
     created_at: datetime | None = None
     amount: Money | None = None

@@ -100,10 +100,16 @@ def told(event: Row) -> ProviderEvent:
     )
 
 
+def named(row: Row) -> str:
+    """The payment of ours that we wrote on the object."""
+    return token(careful(lambda: row["metadata"]["payment_id"]))
+
+
 def of_intent(kind: str, row: Row) -> dict[str, Any]:
     status = careful(lambda: intent_status(row))
     return {
         "object_ids": ids(row.get("id")),
+        "reference": named(row),
         "amount": careful(lambda: from_stripe(row["amount"], row["currency"])),
         "status": status,
         "capture_id": one_id(row.get("latest_charge")) if status == RemoteStatus.SUCCEEDED else "",
@@ -113,7 +119,8 @@ def of_intent(kind: str, row: Row) -> dict[str, Any]:
 def of_charge(kind: str, row: Row) -> dict[str, Any]:
     is_taken = bool(careful(lambda: is_captured(row)))
     return {
-        "object_ids": ids(row.get("payment_intent")),
+        "object_ids": ids(row.get("payment_intent"), row.get("id")),
+        "reference": named(row),
         "status": RemoteStatus.SUCCEEDED if is_taken else None,
         "capture_id": one_id(row.get("id")) if is_taken else "",
         "refunded": careful(lambda: from_stripe(row["amount_refunded"], row["currency"])),
@@ -122,7 +129,7 @@ def of_charge(kind: str, row: Row) -> dict[str, Any]:
 
 def of_refund(kind: str, row: Row) -> dict[str, Any]:
     return {
-        "object_ids": ids(row.get("payment_intent")),
+        "object_ids": ids(row.get("payment_intent"), row.get("charge")),
         "refund_id": one_id(row.get("id")),
         "refund_status": REFUND_STATUS.get(str(row.get("status"))),
     }
@@ -130,7 +137,7 @@ def of_refund(kind: str, row: Row) -> dict[str, Any]:
 
 def of_dispute(kind: str, row: Row) -> dict[str, Any]:
     return {
-        "object_ids": ids(row.get("payment_intent")),
+        "object_ids": ids(row.get("payment_intent"), row.get("charge")),
         "dispute_id": one_id(row.get("id")),
         "dispute_status": DISPUTE_STATUS.get(str(row.get("status"))),
     }

@@ -26,7 +26,16 @@ class Outcome:
 # ---- kept --------------------------------------------------------------------------------------------------------
 
 WORDS = (
-    *("account", "status", "capture_id", "refund_id", "refund_status", "dispute_id", "dispute_status"),
+    *(
+        "reference",
+        "account",
+        "status",
+        "capture_id",
+        "refund_id",
+        "refund_status",
+        "dispute_id",
+        "dispute_status",
+    ),
     *("setup_id", "method_id"),
 )
 AMOUNTS = ("amount", "refunded")
@@ -50,6 +59,7 @@ def told_of(event: WebhookEvent) -> ProviderEvent:
         kind=event.kind,
         object_ids=tuple(kept["object_ids"]),
         is_live=kept["is_live"],
+        reference=kept.get("reference", ""),
         account=kept.get("account", ""),
         created_at=datetime.fromisoformat(kept["created_at"]) if "created_at" in kept else None,
         amount=money_of(kept.get("amount")),

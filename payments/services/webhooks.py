@@ -206,7 +206,7 @@ def glance(event: WebhookEvent) -> Outcome | None:
         return None
     if told.setup_id or told.method_id or foreign_to(configured, told):
         return None
-    found = payment_of_object(event.provider, told.object_ids)
+    found = payment_of_object(event.provider, told.object_ids, told.reference)
     if found is None or (told.amount is not None and told.amount != found[0].amount):
         return None
     payment, object_id = found
@@ -229,7 +229,7 @@ def outcome_of(event: WebhookEvent) -> Outcome:
         return refuse_foreign(event, told, foreign)
     if told.setup_id or told.method_id:
         return setup_event(event, told)
-    found = payment_of_object(event.provider, told.object_ids)
+    found = payment_of_object(event.provider, told.object_ids, told.reference)
     if found is None:
         return not_ours_yet(told)
     payment, object_id = found
@@ -256,7 +256,7 @@ def foreign_to(configured: PaymentProvider, told: ProviderEvent) -> str:
 
 def refuse_foreign(event: WebhookEvent, told: ProviderEvent, detail: str) -> Outcome:
     logger.warning("webhook_foreign", extra={"event": str(event.pk), "kind": event.kind, "why": detail})
-    found = payment_of_object(event.provider, told.object_ids)
+    found = payment_of_object(event.provider, told.object_ids, told.reference)
     if found is None:
         return Outcome(EventState.IGNORED, detail)
     return distrust(event, found[0], detail)

@@ -220,18 +220,18 @@ USD = Money(9999, "USD")
         ("payment_intent.of_next_year", INTENT | {"status": "levitating", "amount": "much"},
          {"object_ids": ("pi_1",)}),
         ("charge.succeeded", CHARGE,
-         {"object_ids": ("pi_1",), "status": RemoteStatus.SUCCEEDED, "capture_id": "ch_1"}),
-        ("charge.failed", CHARGE | {"status": "failed", "captured": False}, {"object_ids": ("pi_1",)}),
+         {"object_ids": ("pi_1", "ch_1"), "status": RemoteStatus.SUCCEEDED, "capture_id": "ch_1"}),
+        ("charge.failed", CHARGE | {"status": "failed", "captured": False}, {"object_ids": ("pi_1", "ch_1")}),
         ("charge.refunded", CHARGE,
-         {"object_ids": ("pi_1",), "status": RemoteStatus.SUCCEEDED, "capture_id": "ch_1"}),
+         {"object_ids": ("pi_1", "ch_1"), "status": RemoteStatus.SUCCEEDED, "capture_id": "ch_1"}),
         ("refund.created", REFUND,
-         {"object_ids": ("pi_1",), "refund_id": "re_1", "refund_status": RefundStatus.PENDING}),
+         {"object_ids": ("pi_1", "ch_1"), "refund_id": "re_1", "refund_status": RefundStatus.PENDING}),
         ("charge.refund.updated", REFUND | {"status": "failed"},
-         {"object_ids": ("pi_1",), "refund_id": "re_1", "refund_status": RefundStatus.FAILED}),
+         {"object_ids": ("pi_1", "ch_1"), "refund_id": "re_1", "refund_status": RefundStatus.FAILED}),
         ("charge.dispute.created", DISPUTE,
-         {"object_ids": ("pi_1",), "dispute_id": "du_1", "dispute_status": DisputeStatus.OPEN}),
+         {"object_ids": ("pi_1", "ch_1"), "dispute_id": "du_1", "dispute_status": DisputeStatus.OPEN}),
         ("charge.dispute.closed", DISPUTE | {"status": "lost"},
-         {"object_ids": ("pi_1",), "dispute_id": "du_1", "dispute_status": DisputeStatus.LOST}),
+         {"object_ids": ("pi_1", "ch_1"), "dispute_id": "du_1", "dispute_status": DisputeStatus.LOST}),
         ("checkout.session.expired", SESSION | {"status": "expired"},
          {"object_ids": ("cs_1",), "amount": USD, "status": RemoteStatus.EXPIRED}),
         ("checkout.session.completed",
@@ -259,6 +259,16 @@ def test_message_says_where_to_look_and_what_it_claims(deaf, kind, row, told):
     }  # fmt: skip
     assert {name: getattr(event, name) for name in nothing} == nothing | told
     assert event.kind == kind
+
+
+@pytest.mark.parametrize("written", ["6f1c2c1e-8a52-4c4e-9d8a-0c1f3f0b7a11", "", "a b", None, 7, ["x"]])
+def test_payment_that_we_wrote_on_the_object_is_read_back(deaf, written):
+    for kind, row in (("payment_intent.succeeded", INTENT), ("charge.succeeded", CHARGE)):
+        body = message(kind, row | {"metadata": {"payment_id": written}})
+
+        reference = deaf.parse_webhook(body, signed(body)).reference
+
+        assert reference == (written if isinstance(written, str) and " " not in written else "")
 
 
 def test_live_message_of_another_account_says_so(deaf):
