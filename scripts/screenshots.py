@@ -105,6 +105,11 @@ class Walk:
                 path=folder / f"{name}.jpg", full_page=name != "shop", type="jpeg", quality=80
             )
 
+    def fill_address(self) -> None:
+        for name, value in ADDRESS.items():
+            self.page.fill(f"#id_{name}", value)
+        self.press("Save")
+
     def press(self, text: str) -> None:
         self.page.locator("main").get_by_role("button", name=text).first.click()
         self.page.wait_for_load_state()
@@ -123,9 +128,7 @@ def buy(walk: Walk) -> str:
     walk.picture("cart")
     walk.go("/shop/checkout/")
     walk.picture("checkout-1-details")
-    for name, value in ADDRESS.items():
-        page.fill(f"#id_{name}", value)
-    walk.press("Save")
+    walk.fill_address()
     walk.picture("checkout-2-delivery")
     walk.press("Save")
     page.get_by_label("Bank transfer").check()
@@ -143,9 +146,7 @@ def buy_by_card(walk: Walk) -> str:
     walk.go("/shop/products/atlantic-teapot/")
     walk.press("Add")
     walk.go("/shop/checkout/")
-    for name, value in ADDRESS.items():
-        page.fill(f"#id_{name}", value)
-    walk.press("Save")
+    walk.fill_address()
     walk.press("Save")
     page.get_by_label("Card").check()
     walk.press("Save")

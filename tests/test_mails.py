@@ -165,6 +165,18 @@ def test_links_open_the_right_page_for_a_stranger_s_browser(all_mails):
             assert order.order_number in page(answer).text
 
 
+def test_mail_about_money_says_how_it_came(all_mails, shopper, staff, mails):
+    assert "by card." in render(all_mails["payment_received"]).text
+
+    transfer = start(user=shopper)
+    record(transfer, transfer.amount.amount, actor=staff)
+
+    assert (
+        "by bank transfer."
+        in render(Notification.objects.filter(kind="payment_received").latest("created_at")).text
+    )
+
+
 def test_no_mail_tracks_or_loads_anything(all_mails):
     for kind, row in all_mails.items():
         html = render(row).html

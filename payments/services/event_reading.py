@@ -26,17 +26,8 @@ class Outcome:
 # ---- kept --------------------------------------------------------------------------------------------------------
 
 WORDS = (
-    *(
-        "reference",
-        "account",
-        "status",
-        "capture_id",
-        "refund_id",
-        "refund_status",
-        "dispute_id",
-        "dispute_status",
-    ),
-    *("setup_id", "method_id"),
+    *("reference", "account", "status", "capture_id", "refund_id", "refund_status"),
+    *("dispute_id", "dispute_status", "setup_id", "method_id"),
 )
 AMOUNTS = ("amount", "refunded")
 

@@ -29,7 +29,7 @@ from payments.models import (
     RefundTransition,
 )
 from payments.providers import base
-from payments.selectors import payment_lock
+from payments.selectors import payment_lock, refund_due
 from payments.services.calls import call_write
 from payments.services.flags import flag
 from payments.services.payments import next_look, order_settle, payment_follow_sums
@@ -48,11 +48,8 @@ PENDING = RefundDecision.PENDING
 
 def refund_surplus(payment: Payment, order: Order) -> None:
     """Send back at once what a late or second payment brought in too much. The caller holds the locks."""
-    if not order.to_return:
-        return
-    promised = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
-    minor = min(order.to_return.minor - promised, payment.refundable.minor)
-    if minor <= 0 or payment.disputes.filter(status=DisputeStatus.OPEN).exists():
+    minor = refund_due(order, payment) if order.to_return else 0
+    if not minor or payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         return
     reason = "The order was paid already." if order.is_alive else "The order had ended before the money came."
     refund_write(payment, Money(minor, payment.currency), reason=reason, origin=RefundOrigin.SYSTEM)

@@ -36,6 +36,7 @@ def payments_to_remind_of() -> QuerySet[Payment]:
         status__in=[PaymentStatus.PENDING, PaymentStatus.FAILED],
         created_at__lte=now - PATIENCE,
         order__expires_at__gt=now + WORTH_IT,
+        order__received_minor=0,  # the mail says that nothing was charged
     )
     soon_due = Q(
         payment_method__in=IN_DAYS,

@@ -16,7 +16,7 @@ from payments.tests.factories import paid_by_card, record, reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
-CARD = PaymentMethod.CREDIT_CARD
+CARD, TRANSFER = PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER
 SUBJECT = "the payment is still open"
 
 
@@ -103,9 +103,17 @@ def test_what_was_paid_while_the_sweep_chose_is_not_told(left, stripe, later):
     assert reread(left).reminded_at is None
 
 
-# ---- by hand ---------------------------------------------------------------------------------------------------
+def test_part_paid_order_is_not_told_that_nothing_was_charged(shopper, staff, stripe, later):
+    transfer = start(TRANSFER, user=shopper)
+    record(transfer, "60.00", actor=staff)
+    payment_choose(order_id=transfer.order_id, method=CARD, actor=shopper)
 
-TRANSFER = PaymentMethod.BANK_TRANSFER
+    later(minutes=11)
+
+    assert reminders() == 0
+
+
+# ---- by hand ---------------------------------------------------------------------------------------------------
 
 
 def due_reminders(mails, shopper):

@@ -159,6 +159,15 @@ def test_page_tells_of_a_refund_and_of_a_question_of_the_bank(store, settings, s
     assert {row.is_disputed for row in money_under_way(orders).values()} == {True, False}
 
 
+@pytest.mark.django_db
+def test_history_tells_of_a_refund_on_its_way(store, settings, staff, shopper, browser):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, user=shopper))
+    refund_open(payment_id=payment.pk, amount=usd("3.00"), reason="chipped", actor=staff)
+
+    assert "Refund on its way" in page(browser(shopper).get("/shop/account/orders/")).text
+
+
 def test_buyer_reads_until_when_things_are_kept():
     order, soon = order_in("PENDING", "UNPAID"), timezone.localtime().replace(hour=23, minute=58)
     order.expires_at = soon
