@@ -282,6 +282,20 @@ def test_answer_that_nobody_waits_for_is_closed(begun, stripe, shopper):
     assert begun.flags.count() == 0
 
 
+def test_late_answer_stands_back_while_another_call_of_the_payment_is_open(begun, stripe):
+    """The payment was given up and began anew: its present call comes first, and nothing of it is disturbed."""
+    late = call_claim(call_of(begun).pk)
+    remote = ask("stripe", lambda provider: provider.create(create_request(late, begun)))
+    call_end(late, CallState.REFUSED)
+    with transaction.atomic():
+        present = call_write(Operation.CREATE, payment=begun)
+
+    book_object(late, remote)
+
+    assert begun.calls.get(state=CallState.OPEN) == present
+    assert reread(begun).provider_payment_id is None
+
+
 def test_money_for_an_answer_that_nobody_waited_for_finds_its_payment(begun, stripe, shopper):
     object_id = answered_too_late(begun, shopper)
 

@@ -397,7 +397,7 @@ def test_card_detached_in_the_dashboard_is_removed_without_complaint(save, shopp
     assert ProviderCall.objects.get(operation=Operation.DETACH).state == CallState.DONE
 
 
-def test_card_detached_in_the_dashboard_is_removed_by_the_message(save, shopper, stripe, deliver):
+def test_card_detached_in_the_dashboard_is_removed_by_the_message(save, shopper, stripe, deliver, mails):
     method, other = save(), save("pm_card_amex")
     client(stripe.url).v1.payment_methods.detach(method.provider_method_id)
     stripe.fault("drop_before", path="/v1/customers/*/payment_methods")
@@ -412,6 +412,9 @@ def test_card_detached_in_the_dashboard_is_removed_by_the_message(save, shopper,
     assert PaymentMethodInfo.objects.get(is_active=True, is_default=True) == other
     event.refresh_from_db()
     assert event.state == EventState.DONE
+    assert [mail.subject for mail in mails(shopper.email) if "removed" in mail.subject] == [
+        "A way to pay was removed from your account"
+    ]
 
 
 def test_untrue_message_removes_no_card(save, stripe, deliver):
