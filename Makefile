@@ -1,7 +1,7 @@
 # The commands of this repository. The work itself is done in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test check bench storm screenshots format clean
+.PHONY: help setup run test coverage check bench storm screenshots format clean
 
 # Byte code lies with everything else that is written here, below var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
@@ -18,6 +18,9 @@ run: ## Start the whole shop on this machine (PORT=8000)
 
 test: setup ## Run all tests, on SQLite and on PostgreSQL, with crashes and browsers
 	@.venv/bin/python -m scripts.test
+
+coverage: setup ## Tell which lines and branches the tests on SQLite pass through
+	@.venv/bin/python -m scripts.coverage
 
 check: setup ## Check format, lint, types, layers, migrations, settings, templates
 	@.venv/bin/python -m scripts.check

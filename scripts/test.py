@@ -43,7 +43,7 @@ SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")
 BY_MODULE = ("-n", "2", "--dist=loadfile")  # a module shares its shop, and mostly waits for processes
 
 RUNS = (
-    Run("SQLite", f"not ({SPECIAL})", options=("--cov", "--cov-report=", *SIDE_BY_SIDE, *OURS)),
+    Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS)),
     Run("PostgreSQL", f"not ({SPECIAL})", frozenset({"postgres"}), (*SIDE_BY_SIDE, *OURS)),
     Run("races and crashes", "(pg or crash) and not (browser or alone)", frozenset({"postgres"}), BY_MODULE),
     Run("outages", "alone", frozenset({"postgres"}), ("tests/live",)),
@@ -153,13 +153,6 @@ def report(runs: tuple[Run, ...], *, is_ci: bool) -> int:
             total += run.counts
             columns = f"{run.counts['passed']:8}{run.counts['failed']:8}{run.counts['skipped']:9}"
             print(f"{run.name:20}{columns}{run.seconds:9.0f}")
-    coverage = subprocess.run(
-        [sys.executable, "-m", "coverage", "report", "--format=total"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    print(f"Line and branch coverage of the first run: {coverage.stdout.strip() or '0'} %")
     if is_ci and total["skipped"]:
         print("In CI a skipped test is a failure.")
     if not sum(total.values()):
