@@ -19,7 +19,13 @@ from artisans.notifications.models import Notification
 from orders.models import Order
 from payments.admin.filters import TO_RETURN
 from payments.models import Payment, PaymentFlag, PaymentRefund, Receipt, WebhookEvent
-from payments.selectors import awaiting_decision, flags_open, refunds_to_decide, webhooks_for_people
+from payments.selectors import (
+    awaiting_decision,
+    comparisons_to_look_at,
+    flags_open,
+    refunds_to_decide,
+    webhooks_for_people,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,22 @@ def waiting(request: HttpRequest) -> dict[str, int]:
     """What waits for somebody, counted once per request; only what this person may see."""
     if not hasattr(request, "_waiting"):
         user = request.user
-        counts = {"decision": 0, "return": 0, "today": 0, "mail": 0, "look": 0, "decide": 0, "message": 0}
+        counts = {
+            "decision": 0,
+            "return": 0,
+            "today": 0,
+            "mail": 0,
+            "look": 0,
+            "decide": 0,
+            "message": 0,
+            "differ": 0,
+        }
         lists: dict[str, tuple[str, QuerySet[Any]]] = {
             "decision": ("payments.view_payment", awaiting_decision()),
             "look": ("payments.view_paymentflag", flags_open()),
             "decide": ("payments.view_paymentrefund", refunds_to_decide()),
             "message": ("payments.view_webhookevent", webhooks_for_people()),
+            "differ": ("payments.view_comparison", comparisons_to_look_at()),
             "mail": ("notifications.view_notification", mails_stuck()),
         }
         counts |= counted({name: rows for name, (right, rows) in lists.items() if user.has_perm(right)})
@@ -108,6 +124,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, "Money received", "account_balance", "payments.receipt"),
             link(request, "Money returned", "currency_exchange", "payments.paymentrefund"),
             link(request, "Webhooks", "webhook", "payments.webhookevent", badge=counts["message"]),
+            link(request, "Comparisons", "balance", "payments.comparison", badge=counts["differ"]),
         ],
         "Orders": [
             link(request, "Orders", "receipt_long", "orders.order"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
@@ -216,6 +217,10 @@ CELERY_BEAT_SCHEDULE = {
     "ask the providers what nobody told": {
         "task": "payments.sweep",
         "schedule": timedelta(seconds=env.int("PAYMENT_SWEEP_SECONDS", default=15)),
+    },
+    "compare the providers' books with ours": {
+        "task": "payments.reconcile",
+        "schedule": crontab(hour=3, minute=30),
     },
     "purge expired tokens, sessions and answers": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
 }

@@ -13,6 +13,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.view_receipt",
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
+        "payments.view_comparison",
         "payments.view_paymentflag",
         "payments.resolve_flag",
         "payments.sync_payment",
@@ -54,6 +55,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.view_receipt",
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
+        "payments.view_comparison",
         "payments.view_paymentflag",
     ),
 }

@@ -1,14 +1,22 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from artisans.core.models import is_uuid, only_row
 from orders.models import Order
 from orders.selectors import orders_locked, owned_by
-from payments.models import EventState, Payment, PaymentFlag, PaymentRefund, RefundDecision, WebhookEvent
+from payments.models import (
+    Comparison,
+    EventState,
+    Payment,
+    PaymentFlag,
+    PaymentRefund,
+    RefundDecision,
+    WebhookEvent,
+)
 from payments.statuses import OPEN, PaymentStatus
 
 
@@ -117,3 +125,10 @@ def awaiting_decision() -> QuerySet[Payment]:
 def webhooks_for_people() -> QuerySet[WebhookEvent]:
     """Messages that no worker will touch again by itself: given up, or left to a person."""
     return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])
+
+
+def comparisons_to_look_at() -> QuerySet[Comparison]:
+    """The last finished look at each provider, where it found a difference or had no answer."""
+    finished = Comparison.objects.filter(finished_at__isnull=False)
+    newer = finished.filter(provider=OuterRef("provider"), created_at__gt=OuterRef("created_at"))
+    return finished.filter(~Q(error="") | ~Q(differences=[])).exclude(Exists(newer))

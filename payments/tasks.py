@@ -9,6 +9,7 @@ from payments.services.calls import calls_due
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_expire, orders_due_to_expire
 from payments.services.methods import setup_check, setups_due
+from payments.services.reconciliation import comparable, compare
 from payments.services.reminders import payment_remind, reminders_due
 from payments.services.remote import payment_check, payments_due
 from payments.services.webhooks import webhook_process, webhooks_due
@@ -55,3 +56,9 @@ def sweep_task() -> None:
     each(payments_due(), payment_check, event="payment_check_failed")
     each(setups_due(), setup_check, event="setup_check_failed")
     each(reminders_due(), payment_remind, event="payment_remind_failed")
+
+
+@shared_task(name="payments.reconcile")
+def reconcile_task() -> None:
+    for name in comparable():
+        compare(name)

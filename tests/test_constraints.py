@@ -1,5 +1,6 @@
 """The database keeps the rules, whoever writes: every named constraint is broken once by hand and refused."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from orders.models import Order
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
+    Comparison,
     Dispute,
     Payment,
     PaymentFlag,
@@ -131,6 +133,8 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "dispute_amount_positive": ("payments.Dispute", {"amount_minor": 0}),
     "dispute_status_known": ("payments.Dispute", {"status": "IDLE"}),
     "dispute_booked_once": ("payments.Dispute", {"provider_dispute_id": "du_1"}),
+    "comparison_provider_known": ("payments.Comparison", {"provider": "cash"}),
+    "comparison_begins_before_its_end": ("payments.Comparison", {"until": F("since")}),
     "payment_flag_kind_known": ("payments.PaymentFlag", {"kind": "odd"}),
     "payment_flag_one_open_per_kind": ("payments.PaymentFlag", {"kind": "stuck"}),
     "provider_call_provider_known": ("payments.ProviderCall", {"provider": "cash"}),
@@ -179,6 +183,8 @@ def world(shopper, staff, bowl, scarf, store, settings) -> Order:
         )
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     rows_of_a_provider(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper), shopper, staff)
+    now = timezone.now()
+    Comparison.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
     payment.order.refresh_from_db()
     return payment.order
 

@@ -1,5 +1,6 @@
 from payments.models.call import CallState, Operation, ProviderCall
 from payments.models.capture import Capture, Dispute, DisputeTransition
+from payments.models.comparison import Comparison
 from payments.models.flag import FlagKind, PaymentFlag
 from payments.models.method import PaymentMethodInfo, ProviderCustomer
 from payments.models.payment import Payment, PaymentTransition
@@ -16,6 +17,7 @@ from payments.models.webhook import EventState, WebhookEvent
 __all__ = [
     "CallState",
     "Capture",
+    "Comparison",
     "Dispute",
     "DisputeTransition",
     "EventState",

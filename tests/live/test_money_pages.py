@@ -4,10 +4,12 @@ The worker does not run, so what is under way stays so while it is looked at.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
 from django.test import override_settings
+from django.utils import timezone
 
 from artisans.accounts.models import Role
 from artisans.accounts.tests.factories import UserFactory
@@ -16,9 +18,10 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
 from orders.tests.factories import store_of
 from payments.methods import PaymentMethod
-from payments.models import EventState, FlagKind, Payment, WebhookEvent
+from payments.models import Comparison, EventState, FlagKind, Payment, WebhookEvent
 from payments.providers.base import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
 from payments.services.flags import flag
+from payments.services.reconciliation import Kind
 from payments.services.refund_desk import refund_open
 from payments.services.remote import payment_wait
 from payments.tests.factories import answered, start, told_by_card
@@ -195,6 +198,23 @@ def message(payment: Payment, state: EventState) -> WebhookEvent:
     )
 
 
+def compared(payment: Payment) -> Comparison:
+    """A look at a provider's books that found all that it can find."""
+    now = timezone.now()
+    rows = [
+        {
+            "kind": kind,
+            "object_id": f"pi_{number:027}",
+            "payment": str(payment.pk) if number else "",
+            "detail": kind,
+        }
+        for number, kind in enumerate(Kind)
+    ]
+    return Comparison.objects.create(
+        provider="stripe", since=now - timedelta(days=1), until=now, differences=rows, finished_at=now
+    )
+
+
 def desk_pages(buyer: Caller, bowl: Product) -> list[str]:
     waiting, whole, failed = card_order(buyer, bowl), told(buyer, bowl), refund_failed(buyer, bowl)
     outside, asked = refunded_outside(buyer, bowl), disputed(buyer, bowl)
@@ -208,8 +228,9 @@ def desk_pages(buyer: Caller, bowl: Product) -> list[str]:
         *((left, page) for page in ("change", "close")),
         (waiting.flags.get(), "resolve"),
         (asked.order, "change"),
+        (compared(waiting), "change"),
     ]
-    lists = ("payment/", "paymentrefund/", "paymentflag/", "webhookevent/", "receipt/")
+    lists = ("payment/", "paymentrefund/", "paymentflag/", "webhookevent/", "comparison/", "receipt/")
     return [f"/admin/payments/{name}" for name in lists] + [
         f"/admin/{row._meta.label_lower.replace('.', '/')}/{row.pk}/{page}/" for row, page in rows
     ]

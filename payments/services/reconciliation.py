@@ -1,0 +1,223 @@
+"""Reconciliation: what a provider shows of a stretch of time, beside our books; daily, and when somebody asks.
+
+What nobody told us is taken over by the same door as a webhook's news. What differs even then is written down for a
+person, and the payment is flagged; nothing is repaired any other way.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from django.utils import timezone
+
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from artisans.core.scrub import scrub
+from payments.models import CallState, Capture, Comparison, FlagKind, Payment, ProviderCall
+from payments.providers import base
+from payments.providers.base import Capability, NotThere, ProviderError, RemotePayment
+from payments.registry import ask, can, configured
+from payments.selectors import object_ids_of, payment_of_object
+from payments.services.flags import flag
+from payments.services.record import mismatch
+from payments.services.remote import payment_sync
+from payments.statuses import DisputeStatus, RefundStatus
+
+logger = logging.getLogger(__name__)
+
+OVERLAP = timedelta(days=1)
+FIRST_LOOK = timedelta(days=3)
+LONGEST_LOOK = timedelta(days=31)
+REPORTS_ARE_LATE = timedelta(hours=4)  # PayPal's reports tell of a transaction within three hours
+STUCK_AFTER = timedelta(hours=1)
+MOST_KEPT = 1000
+
+
+class Kind(StrEnum):
+    """What a person has to look at. `MISSING_HERE`: it moved money, and no payment of ours is behind it."""
+
+    MISSING_HERE = "missing here"
+    NOT_BOOKED = "not booked"
+    NOT_THERE = "not at the provider"
+    MISMATCH = "not ours"
+    UNREADABLE = "unreadable"
+    STUCK = "stuck"
+
+
+class Difference(NamedTuple):
+    kind: Kind
+    object_id: str
+    payment: str
+    detail: str
+
+
+class Fact(NamedTuple):
+    """A movement of money that both sides must tell alike. `minor` is 0 where the amounts are counted otherwise."""
+
+    what: str
+    id: str
+    minor: int
+
+
+Facts = set[Fact]
+Progress = Callable[[int, int], None]
+
+
+def compare(
+    name: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    progress: Progress = lambda done, of: None,
+) -> Comparison:
+    """Compare one provider's objects and our books. Without `since` from a day before the last good look's end.
+
+    Errors: InvalidInput for a provider that cannot list, or a stretch that is empty or too long. A provider that does
+    not answer is no error: the row says so, and the next look begins where the last good one ended.
+    """
+    if not can(name, Capability.LIST):
+        raise InvalidInput(
+            f"{name} has no keys here or cannot list its payments; known: {', '.join(comparable())}."
+        )
+    until = until or timezone.now()
+    since = since or next_since(name, until)
+    if not since < until <= since + LONGEST_LOOK:
+        raise InvalidInput("Compare at least a moment and at most 31 days, the earlier time first.")
+    look = Comparison.objects.create(provider=name, since=since, until=until)
+    try:
+        remotes = ask(name, lambda provider: list(provider.list_payments(since, until)))
+    except ProviderError as error:
+        look.error = scrub(str(error))[:300]
+    else:
+        look.seen = len(remotes)
+        told, unknown = told_of(name, remotes)
+        look.caught_up, found = differences(name, told, since=since, until=until, progress=progress)
+        found = [*unknown, *found, *stuck_calls(name)]
+        look.differences = [difference._asdict() for difference in found[:MOST_KEPT]]
+        for difference in found:
+            logger.error("reconciliation_difference", extra={"provider": name} | difference._asdict())
+    look.finished_at = timezone.now()
+    look.save()
+    return look
+
+
+def comparable() -> list[str]:
+    return [name for name in configured() if can(name, Capability.LIST)]
+
+
+def next_since(name: str, until: datetime) -> datetime:
+    good = Comparison.objects.filter(provider=name, error="", finished_at__isnull=False)
+    last = good.order_by("-until").values_list("until", flat=True).first()
+    since = min(last, until) - OVERLAP if last else until - FIRST_LOOK
+    return max(since, until - LONGEST_LOOK)
+
+
+# ---- both sides -----------------------------------------------------------------------------------------------------
+
+
+def facts_of(payment: Payment) -> Facts:
+    """What our books say moved."""
+    captures = payment.captures.order_by().values_list("provider_capture_id", "amount_minor")
+    refunds = (
+        payment.refunds.filter(status=RefundStatus.COMPLETED).exclude(provider_refund_id=None).order_by()
+    )
+    lost = payment.disputes.filter(status=DisputeStatus.LOST).order_by()
+    return {
+        *(Fact("capture", *row) for row in captures),
+        *(Fact("refund", str(row.provider_refund_id), row.amount_minor) for row in refunds),
+        *(Fact("lost dispute", row, 0) for row in lost.values_list("provider_dispute_id", flat=True)),
+    }
+
+
+def facts_in(remote: RemotePayment) -> Facts:
+    """What the provider says moved. A failed refund did not."""
+    done, lost = base.RefundStatus.SUCCEEDED, base.DisputeStatus.LOST
+    return {
+        *(Fact("capture", capture.capture_id, capture.amount.minor) for capture in remote.captures),
+        *(Fact("refund", row.refund_id, row.amount.minor) for row in remote.refunds if row.status == done),
+        *(Fact("lost dispute", row.dispute_id, 0) for row in remote.disputes if row.status == lost),
+    }
+
+
+def told_of(name: str, remotes: Iterable[RemotePayment]) -> tuple[dict[UUID, Facts], list[Difference]]:
+    """What the provider says of payments of ours, and what moved there without one."""
+    told, found = defaultdict[UUID, Facts](set), []
+    for remote in remotes:
+        ids = (remote.object_id, *remote.related_ids, *(capture.capture_id for capture in remote.captures))
+        known = payment_of_object(name, ids, remote.reference)
+        if known is not None:
+            told[known[0].pk] |= facts_in(remote)
+        elif facts := facts_in(remote):
+            words = f"{listed(facts, remote.amount.currency)}; it names {remote.reference[:60] or 'nobody'}."
+            found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", words))
+    return told, found
+
+
+def differences(
+    name: str, told: dict[UUID, Facts], *, since: datetime, until: datetime, progress: Progress
+) -> tuple[int, list[Difference]]:
+    """How many payments were caught up, and what differs even then."""
+    booked = Capture.objects.filter(
+        provider=name, created_at__gte=since, created_at__lt=until - REPORTS_ARE_LATE
+    )
+    payments = Payment.objects.filter(pk__in={*told, *booked.values_list("payment_id", flat=True)})
+    caught_up, found = 0, []
+    for place, payment in enumerate(payments, start=1):
+        before, theirs = facts_of(payment), told.get(payment.pk, set())
+        if before != theirs:
+            found += look_closely(payment, theirs)
+            caught_up += facts_of(payment) != before
+        progress(place, len(payments))
+    return caught_up, found
+
+
+def look_closely(payment: Payment, told: Facts) -> list[Difference]:
+    """Read each object of a payment, take over its news, and say what differs then; the payment is flagged for it."""
+    ours, found = str(payment.pk), []
+    for object_id in sorted(object_ids_of(payment)):
+        try:
+            payment_sync(payment.pk, cause="found by the comparison", object_id=object_id)
+            remote = read_now(payment.payment_provider, object_id)
+        except NotThere:
+            continue
+        except ProviderError as error:
+            found.append(Difference(Kind.UNREADABLE, object_id, ours, scrub(str(error))[:300]))
+            continue
+        told = told | facts_in(remote)
+        if trouble := mismatch(payment, remote):
+            found.append(Difference(Kind.MISMATCH, object_id, ours, trouble))
+    if any(row.kind == Kind.UNREADABLE for row in found):
+        return found  # what was not read cannot be said to differ; the next look overlaps this one
+    booked = facts_of(payment)
+    for kind, facts in ((Kind.NOT_BOOKED, told - booked), (Kind.NOT_THERE, booked - told)):
+        found += [
+            Difference(kind, fact.id, ours, f"{listed({fact}, payment.currency)}.") for fact in sorted(facts)
+        ]
+    if found:
+        flag(payment, FlagKind.MISMATCH, f"Comparison with the provider: {found[0].kind}: {found[0].detail}")
+    return found
+
+
+def read_now(name: str, object_id: str) -> RemotePayment:
+    return ask(name, lambda provider: provider.read(object_id))
+
+
+def stuck_calls(name: str) -> list[Difference]:
+    old = ProviderCall.objects.filter(
+        provider=name, state=CallState.OPEN, created_at__lt=timezone.now() - STUCK_AFTER
+    )
+    return [
+        Difference(Kind.STUCK, call.key, str(call.payment_id or ""), f"{call}, tried {call.tries} times.")
+        for call in old.order_by("created_at")
+    ]
+
+
+def listed(facts: Facts, currency: str) -> str:
+    return ", ".join(
+        f"{fact.what} {fact.id}" + (f" of {Money(fact.minor, currency)}" if fact.minor else "")
+        for fact in sorted(facts)
+    )
