@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         looks = [self.look(name, since, until, is_quiet=json) for name in names]
         if json:
             rows = [{field: getattr(look, field) for field in FIELDS} for look in looks]
-            self.stdout.write(text.dumps(rows, default=str))
+            self.stdout.write(text.dumps(rows, cls=DjangoJSONEncoder))
         if any(look.differences or look.error for look in looks):
             raise SystemExit(1)
 
