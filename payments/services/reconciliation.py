@@ -164,19 +164,22 @@ def differences(
     booked = Capture.objects.filter(
         provider=name, created_at__gte=since, created_at__lt=until - REPORTS_ARE_LATE
     )
-    payments = Payment.objects.filter(pk__in={*told, *booked.values_list("payment_id", flat=True)})
+    payments = Payment.objects.in_bulk({*told, *booked.values_list("payment_id", flat=True)}).values()
     caught_up, found = 0, []
     for place, payment in enumerate(payments, start=1):
         before, theirs = facts_of(payment), told.get(payment.pk, set())
         if before != theirs:
-            found += look_closely(payment, theirs)
+            found += look_closely(payment, before, theirs)
             caught_up += facts_of(payment) != before
         progress(place, len(payments))
     return caught_up, found
 
 
-def look_closely(payment: Payment, told: Facts) -> list[Difference]:
-    """Read each object of a payment, take over its news, and say what differs then; the payment is flagged for it."""
+def look_closely(payment: Payment, before: Facts, told: Facts) -> list[Difference]:
+    """Read each object of a payment, take over its news, and say what differs then; the payment is flagged for it.
+
+    Others book meanwhile: only what was booked `before` the reading must be there, and what is there be booked after.
+    """
     ours, found = str(payment.pk), []
     for object_id in sorted(object_ids_of(payment)):
         try:
@@ -192,8 +195,7 @@ def look_closely(payment: Payment, told: Facts) -> list[Difference]:
             found.append(Difference(Kind.MISMATCH, object_id, ours, trouble))
     if any(row.kind == Kind.UNREADABLE for row in found):
         return found  # what was not read cannot be said to differ; the next look overlaps this one
-    booked = facts_of(payment)
-    for kind, facts in ((Kind.NOT_BOOKED, told - booked), (Kind.NOT_THERE, booked - told)):
+    for kind, facts in ((Kind.NOT_BOOKED, told - facts_of(payment)), (Kind.NOT_THERE, before - told)):
         found += [
             Difference(kind, fact.id, ours, f"{listed({fact}, payment.currency)}.") for fact in sorted(facts)
         ]

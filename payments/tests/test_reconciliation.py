@@ -205,6 +205,24 @@ def test_object_over_another_amount_is_flagged_and_not_booked(untold, monkeypatc
     assert "over" in PaymentFlag.objects.get().detail
 
 
+def test_what_others_book_while_it_looks_is_no_difference(paid, untold, stripe, monkeypatch):
+    reading = reconciliation.read_now
+
+    def refunded_after_it(name, object_id):
+        remote = reading(name, object_id)
+        stripe.post("stripe/refund", payment_intent=object_id, amount=5000)
+        payment_sync(untold.pk, cause="a webhook")
+        return remote
+
+    monkeypatch.setattr(reconciliation, "read_now", refunded_after_it)
+
+    look = look_at()
+
+    assert (look.caught_up, look.differences) == (1, [])
+    assert reread(untold).refunded_minor == 5000
+    assert not PaymentFlag.objects.exists()
+
+
 def test_payment_that_cannot_be_read_now_is_told_and_not_flagged(untold, stripe):
     stripe.fault(
         "error_before", method="GET", path=f"/v1/payment_intents/{untold.provider_payment_id}", count=None
