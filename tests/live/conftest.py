@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from typing import Any
 from urllib.parse import quote
 
@@ -103,11 +104,14 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def static_files() -> None:
-    """Pages need the collected styles; they are collected again only when they changed."""
-    manifest = ROOT / "var/static/staticfiles.json"
+    """Pages need the collected styles; they are collected again only when they changed, by one run at a time."""
+    manifest, lock = ROOT / "var/static/staticfiles.json", ROOT / "var/static.lock"
     newest = max(path.stat().st_mtime for path in (ROOT / "static").glob("**/*"))
-    if not manifest.exists() or manifest.stat().st_mtime < newest:
-        Shop(ROOT / "var", "sqlite:///:memory:", {}).manage("collectstatic --no-input")
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as held:
+        flock(held, LOCK_EX)
+        if not manifest.exists() or manifest.stat().st_mtime < newest:
+            Shop(ROOT / "var", "sqlite:///:memory:", {}).manage("collectstatic --no-input")
 
 
 @pytest.fixture(scope="module")
