@@ -55,16 +55,6 @@ def waiting(request: HttpRequest) -> dict[str, int]:
     """What waits for somebody, counted once per request; only what this person may see."""
     if not hasattr(request, "_waiting"):
         user = request.user
-        counts = {
-            "decision": 0,
-            "return": 0,
-            "today": 0,
-            "mail": 0,
-            "look": 0,
-            "decide": 0,
-            "message": 0,
-            "differ": 0,
-        }
         lists: dict[str, tuple[str, QuerySet[Any]]] = {
             "decision": ("payments.view_payment", awaiting_decision()),
             "look": ("payments.view_paymentflag", flags_open()),
@@ -73,6 +63,7 @@ def waiting(request: HttpRequest) -> dict[str, int]:
             "differ": ("payments.view_comparison", comparisons_to_look_at()),
             "mail": ("notifications.view_notification", mails_stuck()),
         }
+        counts = dict.fromkeys([*lists, "return", "today"], 0)
         counts |= counted({name: rows for name, (right, rows) in lists.items() if user.has_perm(right)})
         if user.has_perm("orders.view_order"):
             today = Count("pk", filter=Q(created_at__gte=midnight()))

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 from uuid import UUID
 
 from celery import shared_task
@@ -16,8 +17,10 @@ from payments.services.webhooks import webhook_process, webhooks_due
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 
-def each(ids: Iterable[UUID], act: Callable[[UUID], object], *, event: str) -> None:
+
+def each(ids: Iterable[T], act: Callable[[T], object], *, event: str) -> None:
     """One after the other; one that fails must not hold up the others."""
     for one in ids:
         try:
@@ -60,5 +63,4 @@ def sweep_task() -> None:
 
 @shared_task(name="payments.reconcile")
 def reconcile_task() -> None:
-    for name in comparable():
-        compare(name)
+    each(comparable(), compare, event="reconciliation_failed")

@@ -34,7 +34,7 @@ FIRST_LOOK = timedelta(days=3)
 LONGEST_LOOK = timedelta(days=31)
 REPORTS_ARE_LATE = timedelta(hours=4)  # PayPal's reports tell of a transaction within three hours
 STUCK_AFTER = timedelta(hours=1)
-MOST_KEPT = 1000
+MOST_KEPT = 1000  # the log has all
 
 
 class Kind(StrEnum):
@@ -169,32 +169,40 @@ def differences(
     for place, payment in enumerate(payments, start=1):
         before, theirs = facts_of(payment), told.get(payment.pk, set())
         if before != theirs:
-            found += look_closely(payment, before, theirs)
+            found += looked_at(payment, before, theirs)
             caught_up += facts_of(payment) != before
         progress(place, len(payments))
     return caught_up, found
+
+
+def looked_at(payment: Payment, before: Facts, told: Facts) -> list[Difference]:
+    """What differs about one payment; whatever goes wrong with it, the others are compared."""
+    try:
+        return look_closely(payment, before, told)
+    except Exception as error:
+        logger.exception("reconciliation_unreadable", extra={"payment": str(payment.pk)})
+        words = scrub(f"{type(error).__name__}: {error}")[:300]
+        return [Difference(Kind.UNREADABLE, payment.provider_payment_id or "", str(payment.pk), words)]
 
 
 def look_closely(payment: Payment, before: Facts, told: Facts) -> list[Difference]:
     """Read each object of a payment, take over its news, and say what differs then; the payment is flagged for it.
 
     Others book meanwhile: only what was booked `before` the reading must be there, and what is there be booked after.
+    Errors: those of the provider and of `payment_sync`; what was not read cannot be said to differ.
     """
     ours, found = str(payment.pk), []
     for object_id in sorted(object_ids_of(payment)):
         try:
             payment_sync(payment.pk, cause="found by the comparison", object_id=object_id)
-            remote = read_now(payment.payment_provider, object_id)
+            remote = read_now(
+                payment.payment_provider, object_id
+            )  # as it is now: the line above may have captured
         except NotThere:
-            continue
-        except ProviderError as error:
-            found.append(Difference(Kind.UNREADABLE, object_id, ours, scrub(str(error))[:300]))
             continue
         told = told | facts_in(remote)
         if trouble := mismatch(payment, remote):
             found.append(Difference(Kind.MISMATCH, object_id, ours, trouble))
-    if any(row.kind == Kind.UNREADABLE for row in found):
-        return found  # what was not read cannot be said to differ; the next look overlaps this one
     for kind, facts in ((Kind.NOT_BOOKED, told - facts_of(payment)), (Kind.NOT_THERE, before - told)):
         found += [
             Difference(kind, fact.id, ours, f"{listed({fact}, payment.currency)}.") for fact in sorted(facts)

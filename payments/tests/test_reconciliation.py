@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.core.errors import InvalidInput
+from payments.management.commands.reconcile import Command as ReconcileCommand
 from payments.methods import PaymentMethod
 from payments.models import CallState, Comparison, FlagKind, Payment, PaymentFlag, PaymentRefund, ProviderCall
 from payments.providers.base import CreateRequest
@@ -236,6 +237,25 @@ def test_payment_that_cannot_be_read_now_is_told_and_not_flagged(untold, stripe)
     assert reread(untold).received_minor == 0
 
 
+def test_payment_that_breaks_the_comparison_does_not_hold_up_the_others(untold, stripe, shopper, monkeypatch):
+    poison, syncing = paid_by_card(stripe, user=shopper), reconciliation.payment_sync
+    stripe.post("stripe/refund", payment_intent=poison.provider_payment_id, amount=5000)
+
+    def sync(payment_id, **details):
+        if payment_id == poison.pk:
+            raise RuntimeError("odd")
+        return syncing(payment_id, **details)
+
+    monkeypatch.setattr(reconciliation, "payment_sync", sync)
+
+    look = look_at()
+
+    assert (look.caught_up, kinds(look)) == (1, [Kind.UNREADABLE])
+    assert look.differences[0]["payment"] == str(poison.pk)
+    assert look.finished_at is not None
+    assert reread(untold).status == "COMPLETED"
+
+
 def test_call_that_has_no_answer_for_an_hour_is_told(paid, shopper, stripe):
     call = paid.calls.get()
     ProviderCall.objects.filter(pk=call.pk).update(
@@ -297,6 +317,26 @@ def test_every_night_all_that_have_keys_are_compared(paypal, untold, time_machin
     assert reread(untold).status == "COMPLETED"
 
 
+def test_night_goes_on_with_the_next_provider(stripe, paypal, monkeypatch):
+    asked = []
+
+    def broken(name):
+        asked.append(name)
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr("payments.tasks.compare", broken)
+
+    reconcile_task()
+
+    assert sorted(asked) == ["paypal", "stripe"]
+
+
+def test_beat_rings_for_it_each_night(settings):
+    tasks = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+
+    assert tasks.count(reconcile_task.name) == 1
+
+
 # ---- by hand ---------------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +394,15 @@ def test_command_names_what_is_wrong_with_its_words(stripe, words, told):
         call_command("reconcile", *words)
 
 
+def test_command_line_that_is_wrong_is_told_without_a_traceback(stripe, capsys):
+    with pytest.raises(SystemExit) as end:
+        ReconcileCommand().run_from_argv(["manage.py", "reconcile", "--since", "soon"])
+
+    assert end.value.code == 2
+    assert "'soon' is no day or time" in capsys.readouterr().err
+    assert not Comparison.objects.exists()
+
+
 def test_command_without_any_keys_says_so():
     with pytest.raises(CommandError, match="No provider has keys"):
         call_command("reconcile")
@@ -372,6 +421,7 @@ def test_staff_see_what_differs_and_the_payment_it_is_about(stranger_there, shop
     shown = desk.get(reverse("admin:payments_comparison_change", args=[look.pk]))
 
     assert "3 to look at" in listed
+    assert "Comparisons 1" in listed
     assert all(kind in page(shown).text for kind in (Kind.MISSING_HERE, stranger_there, Kind.NOT_THERE))
     assert reverse("admin:payments_payment_change", args=[payment.pk]) in shown.content.decode()
 

@@ -1,13 +1,13 @@
 """Compare what the providers show with our books, as beat does every night."""
 
-import json as text
+import json
+from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
 from artisans.core.errors import InvalidInput
 from payments.models import Comparison
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             "--since", type=moment, help="A day or time; without it, a day before the last good look's end."
         )
         parser.add_argument("--until", type=moment, help="A day or time, not included; without it, now.")
-        parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
+        parser.add_argument("--json", dest="is_json", action="store_true", help="Print the result as JSON.")
 
     def handle(
         self,
@@ -38,16 +38,16 @@ class Command(BaseCommand):
         provider: str | None,
         since: datetime | None,
         until: datetime | None,
-        json: bool,
+        is_json: bool,
         **options: Any,
     ) -> None:
         names = [provider] if provider else comparable()
         if not names:
             raise CommandError("No provider has keys here; set those of Stripe or PayPal (.env.example).")
-        looks = [self.look(name, since, until, is_quiet=json) for name in names]
-        if json:
+        looks = [self.look(name, since, until, is_quiet=is_json) for name in names]
+        if is_json:
             rows = [{field: getattr(look, field) for field in FIELDS} for look in looks]
-            self.stdout.write(text.dumps(rows, cls=DjangoJSONEncoder))
+            self.stdout.write(json.dumps(rows, cls=DjangoJSONEncoder))
         if any(look.differences or look.error for look in looks):
             raise SystemExit(1)
 
@@ -75,10 +75,9 @@ class Command(BaseCommand):
 def moment(words: str) -> datetime:
     """A day, or a day with a time, of this shop's zone unless it names another."""
     try:
-        day = parse_date(words)
-        found = datetime(day.year, day.month, day.day) if day else parse_datetime(words)  # noqa: DTZ001
+        found = datetime.fromisoformat(words)
     except ValueError:
-        found = None
-    if found is None:
-        raise CommandError(f"{words!r} is no day or time; write 2026-11-20 or 2026-11-20T08:00.")
+        raise ArgumentTypeError(
+            f"{words!r} is no day or time; write 2026-11-20 or 2026-11-20T08:00."
+        ) from None
     return timezone.make_aware(found) if timezone.is_naive(found) else found
