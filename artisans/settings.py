@@ -189,11 +189,13 @@ if CELERY_BROKER_URL == "filesystem://":
         "store_processed": False,
     }
 else:
-    # A dead broker must not hold up a buyer: the doorbell gives up after two seconds.
+    # A dead broker must not hold up a buyer: the doorbell gives up after two seconds. Without `max_retries` a thread
+    # that has no connection yet would try to get one for six.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 3600,
         "socket_timeout": 2,
         "socket_connect_timeout": 2,
+        "max_retries": 0,
     }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False

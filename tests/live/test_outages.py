@@ -101,6 +101,21 @@ def test_redis_down_costs_no_order_and_little_time(order, redis, shop, mail, all
     assert {email for _, email in made} <= {one.to for one in mail.received}
 
 
+def test_web_that_starts_while_redis_is_down_lets_nobody_wait(order, redis, shop, mail, all_sent):
+    """None of its threads has a connection yet, so that each of them tries to get one."""
+    usual = max(order()[0].seconds for _ in range(4))
+    redis.stop()
+    try:
+        shop.web.kill()
+        shop.web.start()
+        made = [order() for _ in range(4)]
+    finally:
+        redis.start()
+    assert [answer.status for answer, _ in made] == [201] * 4
+    assert max(answer.seconds for answer, _ in made) < usual + EXTRA
+    wait_for(all_sent)
+
+
 @pytest.mark.usefixtures("new_web")
 def test_redis_that_hangs_costs_no_order_and_little_time(order, redis, shop, mail, all_sent):
     usual = max(order()[0].seconds for _ in range(4))
