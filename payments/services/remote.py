@@ -130,6 +130,10 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agree
     call = only_row(payment.calls.filter(state=CallState.OPEN, refund=None))
     if call is not None:
         carried = call_carry_out(call.pk)
+        if (
+            call.operation == Operation.CONFIRM and carried == Carried()
+        ):  # another process lets the money move
+            payment_wait(payment_id)
         if not object_id:
             return finish(reached_by(payment_id, carried))
     asked = object_id or payment.provider_payment_id
@@ -180,6 +184,7 @@ def payment_capture(payment: Payment) -> Reached:
                 return Reached(locked)
             call = call_write(Operation.CONFIRM, payment=locked, request=request_of(order))
     except PaymentBusy:
+        payment_wait(payment.pk)
         return Reached(fresh(payment.pk))
     return carried_on(payment.pk, call)
 

@@ -6,12 +6,14 @@ import pytest
 from django.utils import timezone
 
 from payments.methods import PaymentMethod
-from payments.models import CallState, Capture, PaymentFlag
+from payments.models import CallState, Capture, Operation, PaymentFlag
 from payments.providers.base import ActionKind
+from payments.services import remote
+from payments.services.calls import call_claim, call_write
 from payments.services.choosing import payment_choose
 from payments.services.closing import order_cancel, order_expire
 from payments.services.refund_desk import refund_open
-from payments.services.remote import payment_reach, payment_sync
+from payments.services.remote import payment_reach, payment_sync, request_of
 from payments.tasks import sweep_task
 from payments.tests.factories import reread, start, usd
 
@@ -45,6 +47,40 @@ def test_approved_payment_is_captured_once(waiting, paypal, mails, shopper):
     assert paypal.cents("capture.completed") == [waiting.amount_minor]
     assert Capture.objects.get().amount_minor == waiting.amount_minor
     assert "your money is here" in mails(shopper.email)[0].subject
+
+
+def another_captures(payment):
+    """Another process has written its call and is at it."""
+    call = call_write(Operation.CONFIRM, payment=payment, request=request_of(payment.order))
+    assert call_claim(call.pk)
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize(("buyer", "status", "taken"), [("pays", "COMPLETED", 1), ("declined", "FAILED", 0)])
+def test_buyer_who_returns_while_another_process_captures_is_not_asked_to_pay(
+    waiting, paypal, monkeypatch, is_before, buyer, status, taken
+):
+    paypal.approve(waiting, buyer)
+    asking = remote.ask
+
+    def ask_as_another_begins(name, question):
+        answer = asking(name, question)
+        another_captures(waiting)
+        return answer
+
+    if is_before:
+        another_captures(waiting)
+    else:
+        monkeypatch.setattr(remote, "ask", ask_as_another_begins)
+
+    sync(waiting)
+
+    assert (waiting.status, paypal.cents("capture.completed")) == ("PROCESSING", [])
+    monkeypatch.undo()
+    waiting.calls.update(lease_until=None)
+    sync(waiting)
+    assert (waiting.status, len(paypal.cents("capture.completed"))) == (status, taken)
+    assert bool(waiting.failure_reason) is (status == "FAILED")
 
 
 def test_amount_is_broken_down_to_the_cent(waiting, paypal):
