@@ -3,3 +3,10 @@ from django.apps import AppConfig
 
 class OrdersConfig(AppConfig):
     name = "orders"
+
+    def ready(self) -> None:
+        from artisans.notifications.rendering import SHARED_CONTEXT
+        from orders.mails import store_context
+        from orders.selectors import store_rules
+
+        SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,9 +18,14 @@ class Mail:
     html: str
 
 
+# What every mail shows beside its own context, such as the store's name; apps above register theirs in `apps.py`.
+SHARED_CONTEXT: list[Callable[[], dict[str, Any]]] = []
+
+
 def render(notification: Notification) -> Mail:
     """Subject, text and HTML as the recipient reads them; links are signed here and nowhere kept."""
-    context = notification.context | links(notification.context)
+    shared = {name: value for part in SHARED_CONTEXT for name, value in part().items()}
+    context = shared | notification.context | links(notification.context)
     stem = f"emails/{notification.kind}"
     return Mail(
         subject=" ".join(render_to_string(f"{stem}.subject.txt", context).split()),

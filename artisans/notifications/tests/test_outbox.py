@@ -252,3 +252,12 @@ def test_dead_broker_is_no_error_and_holds_up_one_mail_only(django_capture_on_co
 def test_unknown_task_is_an_error_at_once():
     with pytest.raises(KeyError):
         queue.run_after_commit("no.such.task", uuid4())
+
+
+@pytest.mark.usefixtures("store")
+def test_mail_without_a_store_of_its_own_names_the_store():
+    row = queued(context={"order_number": "7KQ2M9XBG", "order_link": [str(uuid4()), 1]})
+
+    notification_send(row.pk)
+
+    assert STORE["support_email"] in mail.outbox[0].body
