@@ -8,6 +8,9 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
+KEY_LENGTH = 43  # 32 random bytes as secrets.token_urlsafe(32) writes them
+KEY_CHARACTERS = 16  # a random key of this length has more different ones
+
 
 @register(Tags.security)
 def check_always(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -68,9 +71,26 @@ def production() -> Iterator[CheckMessage]:
     for (check_id, text, hint), is_wrong in wrong.items():
         if is_wrong:
             yield Error(text, hint=hint, id=check_id)
+    yield from encryption_keys(settings.ENCRYPTION_KEYS)
     if settings.MANUAL_PAYMENT_AUTO_APPROVE:
         yield checks.Warning(
             "Transfer and check orders are shipped before their money is here.",
             hint="Unset MANUAL_PAYMENT_AUTO_APPROVE unless you mean it.",
             id="alley.W001",
         )
+
+
+def encryption_keys(keys: list[str]) -> Iterator[CheckMessage]:
+    make_one = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+    if not keys:
+        yield Error(
+            "ENCRYPTION_KEYS is not set.", hint=f"Set it to the output of: {make_one}", id="alley.E018"
+        )
+    for place, key in enumerate(keys, start=1):
+        is_weak = len(key) < KEY_LENGTH or len(set(key)) < KEY_CHARACTERS or key in keys[: place - 1]
+        if is_weak:  # never shows the key
+            yield Error(
+                f"Key {place} of ENCRYPTION_KEYS is too short, not random or there twice.",
+                hint=f"Make a new one ({make_one}), put it first and run `manage.py reencrypt`.",
+                id="alley.E019",
+            )

@@ -6,6 +6,7 @@ import pytest
 
 from artisans.core import checks
 
+KEY = "Zb3vQm9tLw2xRk7cHn5sYd8fGj4pUa6eTi1oVqXzWbM"
 GOOD = {
     "DEMO": False,
     "SITE_URL": "https://shop.test",
@@ -17,6 +18,7 @@ GOOD = {
     "CELERY_BROKER_URL": "redis://localhost:6379/0",
     "CACHES": {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}},
     "MANUAL_PAYMENT_AUTO_APPROVE": False,
+    "ENCRYPTION_KEYS": [KEY],
 }
 BAD = {
     "alley.E001": {"DEMO": True},
@@ -29,6 +31,8 @@ BAD = {
     "alley.E015": {"CELERY_BROKER_URL": "filesystem://"},
     "alley.E016": {"CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}},
     "alley.E017": {"SITE_URL": "https://shop.test/alley"},
+    "alley.E018": {"ENCRYPTION_KEYS": []},
+    "alley.E019": {"ENCRYPTION_KEYS": ["change-me"]},
     "alley.W001": {"MANUAL_PAYMENT_AUTO_APPROVE": True},
 }
 
@@ -55,6 +59,11 @@ def test_bad_setting_is_told_by_its_id(found, check_id):
 @pytest.mark.parametrize("hosts", [[], ["other.test"]])
 def test_host_of_the_shop_must_be_allowed(found, hosts):
     assert found(ALLOWED_HOSTS=hosts) == {"alley.E013"}
+
+
+@pytest.mark.parametrize("second", ["x" * 60, "k" * 20 + "0123456789abcdefghij", KEY])
+def test_weak_or_repeated_encryption_key_is_refused_at_any_place(found, second):
+    assert found(ENCRYPTION_KEYS=[KEY, second]) == {"alley.E019"}
 
 
 def test_every_id_has_a_test(settings):
