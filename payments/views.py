@@ -24,7 +24,7 @@ from artisans.notifications.services import notifications_queue
 from orders.addresses import masked
 from orders.mails import order_mail
 from orders.models import Order
-from orders.selectors import is_masked, lines_by_parcel, orders_visible_to, store_rules
+from orders.selectors import is_masked, is_owner, lines_by_parcel, orders_visible_to, store_rules
 from orders.shown import ShownParcel
 from orders.statuses import OrderStatus
 from payments.csp import may_lead_to_provider
@@ -66,8 +66,8 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
     if payment is not None and is_check_due(payment):
         payment_check(payment.pk)
         order, payment = order_of(token), latest_payment(order)
-    is_owner = request.user.is_authenticated and order.user_id == request.user.pk
-    hides = is_masked(order, Principal.of_page(request).user)
+    viewer = Principal.of_page(request).user
+    hides = is_masked(order, viewer)
     lines = lines_by_parcel(order)
     mailbox = request.GET.get("mailbox", "")
     context = {
@@ -87,7 +87,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "is_waiting": payment is not None and payment.status == PaymentStatus.PROCESSING and order.is_alive,
         "thanks": order.created_at > timezone.now() - timedelta(minutes=10) and is_taken(order, payment),
         "can_pay_otherwise": bool(order.balance_due) and order.status == OrderStatus.PENDING,
-        "can_cancel": is_owner and buyer_may_cancel(order),
+        "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
         "is_masked": hides,
         "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
         "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",

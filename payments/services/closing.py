@@ -14,7 +14,7 @@ from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable
 from orders.mails import order_mail
 from orders.models import Order, Parcel
-from orders.selectors import lines_by_parcel, order_lock, store_rules
+from orders.selectors import is_own_order, is_owner, lines_by_parcel, order_lock, store_rules
 from orders.services import (
     order_cancel_parcels,
     order_close,
@@ -23,7 +23,7 @@ from orders.services import (
     parcel_lock,
 )
 from orders.statuses import OrderStatus, ParcelStatus
-from payments.errors import NoPermission, PaymentUnderWay, StillPayable
+from payments.errors import NoPermission, OwnOrder, PaymentUnderWay, StillPayable
 from payments.selectors import open_payment
 from payments.services.payments import order_settle, payment_move
 from payments.services.remote import after_withdrawing
@@ -33,7 +33,7 @@ from payments.statuses import PaymentStatus
 def order_cancel(*, order_id: UUID, reason: str, actor: User) -> Order:
     """The buyer cancels while nothing is paid; staff with the permission until shipping.
 
-    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission, PaymentUnderWay.
+    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission, OwnOrder, PaymentUnderWay.
     """
     cancel = partial(order_cancel_now, order_id=order_id, reason=reason, actor=actor)
     return after_withdrawing(cancel, cause="the order is cancelled", actor=actor.email)
@@ -45,13 +45,12 @@ def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
     order = order_lock(order_id)
     if order.status == OrderStatus.CANCELLED:
         return order
-    is_owner = order.user_id == actor.pk
-    is_own = is_owner or order.email.lower() == actor.email.lower()
-    is_staff = (
-        actor.is_staff and actor.has_perm("orders.cancel_order") and not is_own
-    )  # own orders: as a buyer
-    if not (is_owner or is_staff):
-        raise NoPermission("cancel this order")
+    may_cancel = actor.is_staff and actor.has_perm("orders.cancel_order")
+    is_staff = may_cancel and not is_own_order(
+        order, actor
+    )  # staff cancel their own orders as any buyer does
+    if not (is_staff or is_owner(order, actor)):
+        raise OwnOrder if may_cancel else NoPermission("cancel this order")
     if not is_staff and (order.received_minor or not buyer_may_cancel(order)):
         raise NotCancellable("This order is paid or on its way; write to us and we will sort it out.")
     cause = reason.strip() or "cancelled by the buyer"

@@ -6,8 +6,9 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
-from payments.errors import AlreadyRecorded, NoPermission
+from payments.errors import AlreadyRecorded
 from payments.models import FlagKind, Payment, PaymentFlag
+from payments.services.manual import staff_check
 
 
 def flag(payment: Payment, kind: FlagKind, detail: str) -> None:
@@ -19,12 +20,13 @@ def flag(payment: Payment, kind: FlagKind, detail: str) -> None:
 
 @transaction.atomic
 def flag_resolve(*, flag_id: UUID, resolution: str, actor: User) -> PaymentFlag:
-    """A person looked at it and says what was done. Errors: NoPermission, InvalidInput, AlreadyRecorded."""
-    if not (actor.is_staff and actor.has_perm("payments.resolve_flag")):
-        raise NoPermission("settle what was flagged")
+    """A person looked at it and says what was done. Errors: NoPermission, OwnOrder, InvalidInput, AlreadyRecorded."""
+    found = (
+        PaymentFlag.objects.select_for_update(of=("self",)).select_related("payment__order").get(pk=flag_id)
+    )
+    staff_check(actor, "payments.resolve_flag", found.payment.order, what="settle what was flagged")
     if not resolution.strip():
         raise InvalidInput("Say what was found and done.")
-    found = PaymentFlag.objects.select_for_update().select_related("payment").get(pk=flag_id)
     if found.resolved_at is not None:
         raise AlreadyRecorded("Somebody settled this already.")
     found.resolved_at, found.resolved_by, found.resolution = timezone.now(), actor, resolution.strip()[:300]

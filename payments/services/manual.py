@@ -17,7 +17,7 @@ from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order
-from orders.selectors import store_rules
+from orders.selectors import is_own_order, store_rules
 from orders.services import order_hold
 from orders.statuses import OrderStatus
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
@@ -40,10 +40,10 @@ class Arrived:
 
 
 def staff_check(actor: User, permission: str, order: Order, *, what: str) -> None:
-    """Errors: NoPermission without the job's permission, OwnOrder on one's own order."""
+    """Errors: NoPermission without the job's permission, OwnOrder for an order that is the actor's own."""
     if not (actor.is_staff and actor.has_perm(permission)):
         raise NoPermission(what)
-    if order.user_id == actor.pk or order.email.lower() == actor.email.lower():
+    if is_own_order(order, actor):
         raise OwnOrder
 
 

@@ -1,0 +1,153 @@
+"""Nobody decides about an order of their own: every act of staff about money, for every way to own an order."""
+
+from typing import NamedTuple
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib import admin
+from django.utils import timezone
+
+from artisans.core.admin import PagesAdmin, page_of
+from orders.models import Order
+from orders.selectors import is_own_order, is_owner
+from payments.errors import OwnOrder
+from payments.methods import PaymentMethod
+from payments.models import FlagKind, PaymentFlag
+from payments.providers.base import RefundStatus, RemoteRefund
+from payments.services.flags import flag
+from payments.services.refund_desk import refund_open
+from payments.services.refunds import refund_end
+from payments.tests.factories import record, start, told_by_card, usd
+from tests.dump import dump
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+HARMLESS = {
+    "order.as-buyer": "shows the buyer's page",
+    "order.revoke-links": "takes rights away, gives none",
+    "payment.ask": "applies what the provider says, decides nothing",
+    "webhookevent.replay": "the same",
+    "webhookevent.close": "moves no money; what was missed is found by the nightly comparison",
+}
+GIVEN = {"preset": "other", "words": "A reason.", "reason": "A reason.", "resolution": "Settled."}
+TODAY = {"value_date": timezone.localdate().isoformat(), "bank_reference": "LINE-9"}
+
+
+class Way(NamedTuple):
+    """How an order is the staff member's, and whether it shows itself to them as theirs."""
+
+    email: str
+    account: str = ""
+    address: str = ""
+    is_verified: bool = True
+    is_shown: bool = True
+
+
+WAYS = {
+    "account": Way("shopper@example.test", account="staff"),
+    "account and another address": Way("else@example.test", account="staff"),
+    "guest with the sign-in address": Way("staff@example.test", is_shown=False),
+    "guest with the sign-in address in capitals": Way("STAFF@Example.test", is_shown=False),
+    "guest with a second address": Way("second@example.test", address="second@example.test"),
+    "guest with a second address in capitals": Way(
+        "SECOND@example.test", address="second@example.test", is_shown=False
+    ),
+    "guest with an unverified address": Way(
+        "new@example.test", address="new@example.test", is_verified=False, is_shown=False
+    ),
+    "account of somebody else with an own address": Way(
+        "second@example.test", account="shopper", address="second@example.test", is_shown=False
+    ),
+}
+
+
+def money_pages() -> set[str]:
+    """Every page of its own that an order, or what hangs on one, has in the admin."""
+    return {
+        f"{model._meta.model_name}.{name}"
+        for model, made in admin.site._registry.items()
+        if isinstance(made, PagesAdmin)
+        and (model is Order or hasattr(model, "payment") or hasattr(model, "order"))
+        for name in made.pages
+    } - HARMLESS.keys()
+
+
+@pytest.fixture
+def acts(shopper, admin_user):
+    """Each page with the row that it is about and what is typed; all of it could be done by a colleague."""
+    by_hand = start(user=shopper)
+    record(by_hand, "20.00", actor=admin_user)
+    unpaid = start(user=shopper)
+    by_card = told_by_card(
+        start(PaymentMethod.CREDIT_CARD, user=shopper),
+        refunds=(RemoteRefund("re_dashboard", usd("5.00"), RefundStatus.SUCCEEDED, reference=""),),
+    )
+    failed = refund_open(payment_id=by_card.pk, reason="broken", amount=usd("1.00"), actor=admin_user)
+    refund_end(refund_id=failed.pk, remote=None, refusal="no")
+    flag(by_card, FlagKind.CONFLICT, "look")
+    return {
+        "payment.record": (by_hand, {"amount": "79.99", "seen": "2000"} | TODAY),
+        "payment.reject": (unpaid, GIVEN),
+        "payment.return": (by_hand, {"amount": "20.00"} | GIVEN | TODAY),
+        "payment.refund": (by_card, {"mode": "amount", "amount": "1.00", "seen": "500"} | GIVEN),
+        "paymentrefund.retry": (failed, {}),
+        "paymentrefund.decide": (by_card.refunds.get(origin="provider"), {"decision": "nothing"}),
+        "paymentflag.resolve": (PaymentFlag.objects.filter(kind=FlagKind.CONFLICT).get(), GIVEN),
+        "order.cancel": (by_card.order, GIVEN),
+    }
+
+
+def own(way: Way, staff, shopper) -> None:
+    """All orders are the staff member's now, this way."""
+    people = {"staff": staff, "shopper": shopper, "": None}
+    Order.objects.update(email=way.email, user=people[way.account])
+    if way.address:
+        EmailAddress.objects.create(user=staff, email=way.address, verified=way.is_verified)
+
+
+def test_every_money_page_has_an_act_to_try(acts):
+    assert acts.keys() == money_pages()
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_no_page_lets_staff_act_on_an_order_of_their_own(acts, browser, staff, shopper, name):
+    own(WAYS[name], staff, shopper)
+    desk, before = browser(staff), dump()
+    refusals = {str(OwnOrder()), "This order is paid or on its way; write to us and we will sort it out."}
+
+    for act, (row, typed) in acts.items():
+        answer = desk.post(page_of(row, act.partition(".")[2]), typed)
+
+        assert answer.status_code == 200, f"{act} went through"
+        errors = {*answer.context["form"].non_field_errors(), answer.context["refusal"]}
+        assert errors & refusals, f"{act}: {answer.context['form'].errors}"
+        assert dump() == before, f"{act} changed something"
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_no_endpoint_lets_staff_act_on_an_order_of_their_own(acts, api, staff, shopper, name):
+    own(WAYS[name], staff, shopper)
+    by_card, by_hand, unpaid = (acts[f"payment.{act}"][0] for act in ("refund", "record", "reject"))
+    desk, before = api(staff), dump()
+
+    for address, sent in (
+        (f"/payments/{by_hand.pk}/approve", {"amount": "79.99"} | TODAY),
+        (f"/payments/{unpaid.pk}/reject", {"reason": "x"}),
+        ("/payments/refunds", {"payment_id": str(by_card.pk), "amount": "1.00", "reason": "x"}),
+    ):
+        answer = desk.post(address, sent)
+
+        assert (answer.status_code, answer.json()["code"]) == (403, "own_order"), address
+        assert dump() == before, f"{address} changed something"
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_what_counts_as_own_is_wider_for_staff_than_what_is_shown_to_a_buyer(staff, shopper, stranger, name):
+    way = WAYS[name]
+    order = start(user=shopper).order
+    own(way, staff, shopper)
+    order.refresh_from_db()
+
+    assert is_own_order(order, staff)
+    assert is_owner(order, staff) == way.is_shown
+    assert not is_own_order(order, stranger)
