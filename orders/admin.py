@@ -22,10 +22,12 @@ from orders.statuses import ParcelStatus
 
 PARCEL_TONES = {
     ParcelStatus.NEW: WAIT,
+    ParcelStatus.STARTED: WAIT,
     ParcelStatus.PACKED: WAIT,
     ParcelStatus.SHIPPED: GOOD,
     ParcelStatus.DELIVERED: GOOD,
     ParcelStatus.CANCELLED: BAD,
+    ParcelStatus.RETURNED: BAD,
 }
 
 

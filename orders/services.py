@@ -1,6 +1,6 @@
 """The doors to an order's state. Callers hold the order's lock (order_lock) inside a transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,8 @@ from orders.selectors import lines_by_parcel, order_lock, store_rules
 from orders.statuses import (
     ORDER_TRANSITIONS,
     PARCEL_TRANSITIONS,
+    PARCELS_GONE,
+    PARCELS_SENT,
     OrderStatus,
     ParcelStatus,
     order_status_of,
@@ -283,11 +285,11 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
     Errors: NotCancellable once a parcel is on its way.
     """
     placed = placed_of(order)
-    if any(p.status in {ParcelStatus.SHIPPED, ParcelStatus.DELIVERED} for p in placed.parcels):
+    if any(p.status in PARCELS_SENT for p in placed.parcels):
         raise NotCancellable("A parcel of this order is on its way already.")
     of_parcel, store = lines_by_parcel(order), store_rules()
     for parcel in placed.parcels:
-        if parcel.status == ParcelStatus.CANCELLED:
+        if parcel.status in PARCELS_GONE:
             continue
         parcel_cancel(parcel, order=order, lines=of_parcel[parcel.pk], cause=cause, actor=actor)
         notifications_queue(
@@ -309,11 +311,35 @@ def parcel_cancel(
     parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None
 ) -> None:
     """The stock of its lines comes back, and nobody owes its money any more."""
-    parcel_move(parcel, ParcelStatus.CANCELLED, cause=cause, actor=actor)
-    order.cancelled_minor += parcel.total_minor
-    order.save(update_fields=["cancelled_minor", "updated_at"])
+    parcel_go(parcel, ParcelStatus.CANCELLED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines), reason=f"cancelled {order.order_number}", stock_round=order.stock_round
+    )
+
+
+def parcel_go(parcel: Parcel, to: ParcelStatus, *, order: Order, cause: str, actor: User | None) -> None:
+    """The parcel is cancelled or came back: its goods go to nobody, its money is the buyer's."""
+    parcel_move(parcel, to, cause=cause, actor=actor)
+    order.cancelled_minor += parcel.total_minor
+    order.save(update_fields=["cancelled_minor", "updated_at"])
+
+
+def parcel_take_back(
+    parcel: Parcel,
+    *,
+    order: Order,
+    lines: list[OrderLine],
+    restock: Mapping[UUID, int],
+    cause: str,
+    actor: User | None,
+) -> None:
+    """The parcel came back; of each of its lines these units go back on sale."""
+    parcel_go(parcel, ParcelStatus.RETURNED, order=order, cause=cause, actor=actor)
+    stock_return(
+        lines=stock_lines(lines),
+        reason=f"came back {order.order_number}",
+        stock_round=order.stock_round,
+        at_most=restock,
     )
 
 
@@ -338,12 +364,24 @@ def order_follow_parcels(order: Order, *, actor: User | None) -> None:
 
 
 @transaction.atomic
+def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
+    """The artisan begins to make it; from now on the buyer cannot cancel. Errors: NotReleased, IllegalTransition."""
+    parcel, order = parcel_lock(parcel_id)
+    if order.released_at is None:
+        raise NotReleased
+    parcel_move(parcel, ParcelStatus.STARTED, cause="started", actor=actor)
+    order_follow_parcels(order, actor=actor)
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
+    return parcel
+
+
+@transaction.atomic
 def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) -> Parcel:
     """The artisan hands the parcel over. Errors: NotReleased while unpaid, IllegalTransition."""
     parcel, order = parcel_lock(parcel_id)
     if order.released_at is None:
         raise NotReleased
-    if parcel.status == ParcelStatus.NEW:
+    if parcel.status in {ParcelStatus.NEW, ParcelStatus.STARTED}:
         parcel_move(parcel, ParcelStatus.PACKED, cause="packed", actor=actor)
     parcel.carrier, parcel.tracking = carrier, tracking
     parcel_move(parcel, ParcelStatus.SHIPPED, cause="handed to the carrier", actor=actor)
@@ -385,7 +423,7 @@ def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
     parcel, order = parcel_lock(parcel_id)
     if not order.balance_due:
         raise Conflict("This order is paid; there is no cash to collect.")
-    if parcel.status not in {ParcelStatus.SHIPPED, ParcelStatus.DELIVERED}:
+    if parcel.status not in PARCELS_SENT:
         raise Conflict("Cash is collected when the parcel is handed over; it was not shipped yet.")
     if parcel.cash_reported_at is not None:
         raise Conflict(f"The cash was reported already, at {parcel.cash_reported_at:%Y-%m-%d %H:%M} UTC.")

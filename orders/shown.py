@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from orders.models import OrderLine, Parcel
-from orders.statuses import ParcelStatus
+from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
 
 
 class Tone(StrEnum):
@@ -19,13 +19,13 @@ class Tone(StrEnum):
 
 PARCEL_TONES = {
     ParcelStatus.NEW: Tone.INFO,
+    ParcelStatus.STARTED: Tone.INFO,
     ParcelStatus.PACKED: Tone.INFO,
     ParcelStatus.SHIPPED: Tone.OK,
     ParcelStatus.DELIVERED: Tone.OK,
     ParcelStatus.CANCELLED: Tone.MUTED,
+    ParcelStatus.RETURNED: Tone.MUTED,
 }
-TO_SHIP = (ParcelStatus.NEW, ParcelStatus.PACKED)
-SENT = (ParcelStatus.SHIPPED, ParcelStatus.DELIVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ShownParcel:
     @property
     def rows(self) -> list[tuple[OrderLine, int, int]]:
         """Each line with the pieces that go into the parcel, and those to leave out of one that was not sent yet."""
-        out = self.restocked if self.parcel.status in TO_SHIP else {}
+        out = self.restocked if self.parcel.status in PARCELS_UNSENT else {}
         return [(line, line.quantity - out.get(line.pk, 0), out.get(line.pk, 0)) for line in self.lines]
 
     @property
@@ -58,7 +58,7 @@ class ShownParcel:
 
     @property
     def can_ship(self) -> bool:
-        return self.parcel.status in TO_SHIP and self.parcel.order.released_at is not None
+        return self.parcel.status in PARCELS_UNSENT and self.parcel.order.released_at is not None
 
     @property
     def can_deliver(self) -> bool:
@@ -71,4 +71,6 @@ class ShownParcel:
 
     @property
     def can_report_cash(self) -> bool:
-        return self.collects_cash and self.parcel.status in SENT and self.parcel.cash_reported_at is None
+        return (
+            self.collects_cash and self.parcel.status in PARCELS_SENT and self.parcel.cash_reported_at is None
+        )

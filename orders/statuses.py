@@ -28,10 +28,12 @@ class OrderPaymentStatus(TextChoices):
 
 class ParcelStatus(TextChoices):
     NEW = "NEW", "New"
+    STARTED = "STARTED", "Being made"
     PACKED = "PACKED", "Packed"
     SHIPPED = "SHIPPED", "On its way"
     DELIVERED = "DELIVERED", "Delivered"
     CANCELLED = "CANCELLED", "Cancelled"
+    RETURNED = "RETURNED", "Returned"
 
 
 O = OrderStatus  # noqa: E741  # reads well in the table
@@ -40,19 +42,24 @@ ORDER_TRANSITIONS: Transitions[OrderStatus] = {
     O.EXPIRED: frozenset({O.CONFIRMED}),  # late money, when the stock could be taken again
     O.CONFIRMED: frozenset({O.PROCESSING, O.SHIPPED, O.DELIVERED, O.CANCELLED}),
     O.PROCESSING: frozenset({O.CONFIRMED, O.SHIPPED, O.DELIVERED, O.CANCELLED}),
-    O.SHIPPED: frozenset({O.DELIVERED}),
-    O.DELIVERED: frozenset(),
+    O.SHIPPED: frozenset({O.DELIVERED, O.CANCELLED}),  # cancelled when everything came back
+    O.DELIVERED: frozenset({O.CANCELLED}),
     O.CANCELLED: frozenset(),
 }
 
 P = ParcelStatus
 PARCEL_TRANSITIONS: Transitions[ParcelStatus] = {
-    P.NEW: frozenset({P.PACKED, P.CANCELLED}),
+    P.NEW: frozenset({P.STARTED, P.PACKED, P.CANCELLED}),
+    P.STARTED: frozenset({P.PACKED, P.CANCELLED}),
     P.PACKED: frozenset({P.SHIPPED, P.CANCELLED}),
-    P.SHIPPED: frozenset({P.DELIVERED}),
-    P.DELIVERED: frozenset(),
+    P.SHIPPED: frozenset({P.DELIVERED, P.RETURNED}),
+    P.DELIVERED: frozenset({P.RETURNED}),
     P.CANCELLED: frozenset(),
+    P.RETURNED: frozenset(),
 }
+PARCELS_UNSENT = (P.NEW, P.STARTED, P.PACKED)
+PARCELS_SENT = (P.SHIPPED, P.DELIVERED)
+PARCELS_GONE = (P.CANCELLED, P.RETURNED)  # their goods go to nobody, their money is owed to the buyer
 
 
 def payment_status_of(*, total: int, received: int, refunded: int, agreed: int) -> OrderPaymentStatus:
@@ -71,7 +78,7 @@ def payment_status_of(*, total: int, received: int, refunded: int, agreed: int) 
 
 def order_status_of(parcels: list[ParcelStatus]) -> OrderStatus:
     """What the parcels of a confirmed order say about it."""
-    alive = {status for status in parcels if status != P.CANCELLED}
+    alive = {status for status in parcels if status not in PARCELS_GONE}
     if not alive:
         return O.CANCELLED
     if alive == {P.DELIVERED}:

@@ -16,10 +16,10 @@ from orders.forms import ShipForm
 from orders.models import Parcel
 from orders.selectors import parcels_of_artisan
 from orders.services import parcel_deliver, parcel_report_cash, parcel_ship
-from orders.shown import SENT, TO_SHIP, ShownParcel
-from orders.statuses import ParcelStatus
+from orders.shown import ShownParcel
+from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
 
-FILTERS = {"to_ship": TO_SHIP, "sent": SENT, "all": tuple(ParcelStatus)}
+FILTERS = {"to_ship": PARCELS_UNSENT, "sent": PARCELS_SENT, "all": tuple(ParcelStatus)}
 
 
 @login_required

@@ -23,6 +23,7 @@ from payments.models import Payment
 from payments.providers.base import RefundStatus, RemoteMethod
 from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
 from payments.services.manual import payment_reject
+from payments.services.parcels import parcel_return
 from payments.services.refund_desk import refund_open
 from payments.services.reminders import payment_remind
 from payments.services.saved import method_drop, method_keep
@@ -64,6 +65,8 @@ def all_mails(
     parcel_cannot_deliver(
         parcel_id=lost_parcel.pk, reason="The loom <snapped> & burnt.", actor=lost_parcel.artisan.user
     )
+    sent = exact.order.parcels.first()
+    parcel_return(parcel_id=sent.pk, restock=True, reason="nobody <home> & moved", actor=staff)
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     refunded_mails(start(PaymentMethod.CREDIT_CARD, {scarf: 2}, user=shopper), staff)
     reminded_mails({scarf: 1})

@@ -61,9 +61,16 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
         record(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
 
 
-def stock_return(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> None:
+def stock_return(
+    *,
+    lines: Iterable[StockLine],
+    reason: str,
+    stock_round: int = 0,
+    at_most: Mapping[UUID, int] | None = None,
+) -> None:
     """Give back all that refunds did not bring back before.
 
+    `at_most`: by order line, how many units are fit for sale; without it all are.
     A second return of a line in the same round is refused by the database.
     """
     lines = list(lines)
@@ -71,6 +78,10 @@ def stock_return(*, lines: Iterable[StockLine], reason: str, stock_round: int = 
         products_lock(line.product_id for line in lines)
         back = pieces_restocked([line.order_line for line in lines], stock_round=stock_round)
         left = [replace(line, quantity=line.quantity - back.get(line.order_line, 0)) for line in lines]
+        if at_most is not None:
+            left = [
+                replace(line, quantity=min(line.quantity, at_most.get(line.order_line, 0))) for line in left
+            ]
         put_back(StockMoveKind.RETURN, left, reason=reason, stock_round=stock_round)
 
 

@@ -37,14 +37,15 @@ def machines() -> tuple[Machine, ...]:
         Machine(
             "order",
             "Order",
-            "From CONFIRMED on it follows the parcels. EXPIRED becomes CONFIRMED when late money finds the stock.",
+            "From CONFIRMED on it follows the parcels: CANCELLED when all of them were cancelled or came back. "
+            "EXPIRED becomes CONFIRMED when late money finds the stock.",
             table(ORDER_TRANSITIONS),
         ),
         Machine("order-payment", "Payment status of an order", derived, of_payment_status),
         Machine(
             "parcel",
             "Parcel",
-            "What one artisan sends. It is cancelled until it is shipped.",
+            "What one artisan sends. It is cancelled until it is shipped; afterwards it can come back.",
             table(PARCEL_TRANSITIONS),
         ),
         Machine(

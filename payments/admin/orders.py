@@ -36,7 +36,7 @@ from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.selectors import lines_by_parcel
 from orders.services import order_links_revoke
-from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
+from orders.statuses import PARCELS_GONE, PARCELS_SENT, OrderPaymentStatus, OrderStatus, ParcelStatus
 from payments.admin.buttons import Button
 from payments.admin.filters import MethodOfOrderFilter, OrderNeedsFilter, SellerFilter
 from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
@@ -246,7 +246,7 @@ class OrderAdmin(ReadOnlyAdmin):
             order=order,
             refusal=refusal,
             kept=kept,
-            parcel_count=order.parcels.exclude(status=ParcelStatus.CANCELLED).count(),
+            parcel_count=order.parcels.exclude(status__in=PARCELS_GONE).count(),
             open_payment=order.payments.filter(status__in=OPEN).first(),
         )
 
@@ -280,8 +280,8 @@ def next_step(order: Order, payments: list[Payment], parcels: list[ParcelStatus]
         return step_payment(order, waiting, parcels, user)
     if order.status == OrderStatus.PENDING:
         return Step("The buyer has to choose how to pay", f"Nothing to do for you. {ends(order)}", WAIT)
-    sent = sum(status in {ParcelStatus.SHIPPED, ParcelStatus.DELIVERED} for status in parcels)
-    alive = sum(status != ParcelStatus.CANCELLED for status in parcels)
+    sent = sum(status in PARCELS_SENT for status in parcels)
+    alive = sum(status not in PARCELS_GONE for status in parcels)
     if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
         return Step(
             "The artisans ship", f"{sent} of {alive} parcels are on their way. Nothing to do for you.", GOOD

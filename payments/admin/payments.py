@@ -30,7 +30,7 @@ from artisans.core.admin import (
 from artisans.core.errors import DomainError
 from artisans.core.templatetags.money import show
 from orders.models import Order
-from orders.statuses import OrderStatus, ParcelStatus
+from orders.statuses import PARCELS_GONE, OrderStatus
 from payments.admin.buttons import Button
 from payments.admin.filters import PaymentNeedsFilter, SellerOfPaymentFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
@@ -104,7 +104,7 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
         return ("created_at",) if self.is_queue(request) else ("-created_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
-        parcels = Count("order__parcels", filter=~Q(order__parcels__status=ParcelStatus.CANCELLED))
+        parcels = Count("order__parcels", filter=~Q(order__parcels__status__in=PARCELS_GONE))
         cash = Count("order__parcels", filter=Q(order__parcels__cash_reported_at__isnull=False))
         queryset: QuerySet[Payment] = super().get_queryset(request)
         return (

@@ -123,7 +123,11 @@ def parcel_money_note(parcel: Parcel, order: Order) -> str:
         return f"We will return {show(min(parcel.total, order.to_return))} to you."
     if order.balance_due:
         return f"You pay {show(parcel.total)} less: {show(order.balance_due)} is left to pay."
-    return "You have not been charged for it."
+    return (
+        "Nothing is left to pay or to return for it."
+        if order.received
+        else "You have not been charged for it."
+    )
 
 
 def buyer_may_cancel(order: Order) -> bool:

@@ -9,7 +9,7 @@ from django.db.models import Sum
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money, half_up
 from orders.models import Order, OrderLine
-from orders.statuses import ParcelStatus
+from orders.statuses import PARCELS_GONE
 from payments.errors import NothingToRestock, PiecesRefunded
 from payments.models import PaymentRefund, RefundLine
 from payments.statuses import RefundStatus
@@ -108,5 +108,5 @@ def check_restock(order: Order, parts: Sequence[Part]) -> None:
 
 
 def is_held(order: Order, line: OrderLine) -> bool:
-    """Whether the order still holds pieces of this line; those of a cancelled parcel are on sale again."""
-    return order.is_alive and line.parcel.status != ParcelStatus.CANCELLED
+    """Whether the order still holds pieces of this line: not once its parcel was cancelled or came back."""
+    return order.is_alive and line.parcel.status not in PARCELS_GONE

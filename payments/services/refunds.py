@@ -114,7 +114,7 @@ def refund_lines_write(refund: PaymentRefund, parts: Parts) -> None:
 def refund_restock(refund: PaymentRefund, order: Order) -> None:
     """Put the pieces of a refund on sale again: each once, although an earlier refund for them may have failed after
     they had come back. The caller holds the order's lock."""
-    lines = list(refund.lines.select_related("order_line"))
+    lines = list(refund.lines.select_related("order_line__parcel"))
     of_line = [line.order_line_id for line in lines]
     counts = Q(refund__status=R.COMPLETED, refund__restock=True) | Q(refund=refund)
     due = RefundLine.objects.filter(counts, order_line__in=of_line).order_by().values_list("order_line")

@@ -70,7 +70,7 @@ def test_statuses_are_all_told_with_what_may_follow(client):
         assert set(words) <= set(told)
     assert told["EXPIRED"] == ["CONFIRMED"]
     assert told["PARTIALLY_REFUNDED"] == []  # the order's own, told after the payment's
-    assert told["SHIPPED"] == ["DELIVERED"]
+    assert told["SHIPPED"] == ["DELIVERED", "RETURNED"]
 
 
 def test_reference_tells_every_operation(client):
