@@ -7,8 +7,8 @@ from artisans.core.admin import (
     GOOD,
     WAIT,
     DayRangeFilter,
+    EditAdmin,
     FiguresForm,
-    PagesAdmin,
     ReadOnlyAdmin,
     amount_text,
     column,
@@ -47,7 +47,7 @@ class StoreRulesForm(FiguresForm):
 
 
 @admin.register(StoreRules)
-class StoreRulesAdmin(PagesAdmin):
+class StoreRulesAdmin(EditAdmin):
     form = StoreRulesForm
     list_display = ("name", "currency", "tax", "shipping_shown", "cash_limit_shown")
     fieldsets = (

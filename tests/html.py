@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 
+from django.db.models import Model
 from django.http import HttpResponse
+from django.test import Client
+
+from artisans.core.admin import page_of
 
 VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
@@ -46,18 +51,22 @@ class Node:
             for name, value in wanted.items()
         )
 
-    def fields(self) -> dict[str, str]:
-        """What a browser would send for this form, without its buttons."""
-        sent: dict[str, str] = {}
+    def fields(self) -> dict[str, Any]:
+        """What a browser would send for this form, without its buttons. A choice of several is a list."""
+        sent: dict[str, Any] = {}
         for node in self.walk():
             name, kind = node.attrs.get("name"), node.attrs.get("type", "text")
             if not name:
                 continue
             if node.tag == "textarea":
-                sent[name] = node.text
+                sent[name] = "".join(part for part in node.inside if isinstance(part, str)).removeprefix("\n")
             elif node.tag == "select":
                 options = node.all("option")
-                chosen = [o for o in options if "selected" in o.attrs] or options[:1]
+                chosen = [o for o in options if "selected" in o.attrs]
+                if "multiple" in node.attrs:
+                    sent[name] = [option.attrs.get("value", option.text) for option in chosen]
+                    continue
+                chosen = chosen or options[:1]
                 sent[name] = chosen[0].attrs.get("value", chosen[0].text) if chosen else ""
             elif node.tag == "input" and (kind not in {"radio", "checkbox"} or "checked" in node.attrs):
                 sent[name] = node.attrs.get("value", "on" if kind == "checkbox" else "")
@@ -91,3 +100,10 @@ def page(source: HttpResponse | str) -> Node:
     builder = Builder()
     builder.feed(source if isinstance(source, str) else source.content.decode())
     return builder.open[0]
+
+
+def edit(client: Client, row: Model, **changes: Any) -> HttpResponse:
+    """Open the page of a row in the admin, change fields and save. None leaves a field out, as an empty checkbox."""
+    form = page(client.get(page_of(row))).one("form", id=f"{row._meta.model_name}_form").fields() | changes
+    sent = {name: value for name, value in form.items() if value is not None}
+    return client.post(page_of(row), sent)

@@ -11,7 +11,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.services import tokens_revoke
-from artisans.core.admin import GOOD, PagesAdmin, ReadOnlyAdmin, column, when
+from artisans.core.admin import GOOD, EditAdmin, ReadOnlyAdmin, column, when
+from artisans.core.seen_forms import SeenForm
 
 # Staff sign in on the shop's own page, where the limits on guessing passwords are.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -30,7 +31,7 @@ class NewUserForm(UserCreationForm):
         return email
 
 
-class UserForm(UserChangeForm):
+class UserForm(SeenForm, UserChangeForm):
     class Meta:
         model = User
         fields = "__all__"
@@ -45,7 +46,7 @@ class PasswordForm(AdminPasswordChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, PagesAdmin):  # type: ignore[type-arg]  # no generic at run time
+class UserAdmin(DjangoUserAdmin, EditAdmin):  # type: ignore[type-arg]  # no generic at run time
     """People. Their jobs are groups; only a superuser gives jobs, roles and rights."""
 
     form = UserForm
@@ -113,7 +114,8 @@ class UserAdmin(DjangoUserAdmin, PagesAdmin):  # type: ignore[type-arg]  # no ge
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, PagesAdmin):
+class GroupAdmin(DjangoGroupAdmin, EditAdmin):
+    form = SeenForm
     list_display = ("name",)
 
 

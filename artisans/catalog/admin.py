@@ -9,11 +9,11 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from artisans.accounts.principals import signed_in
 from artisans.catalog.models import Artisan, Category, Product, StockMove
-from artisans.catalog.services import stock_adjust
+from artisans.catalog.services import StockSeen, products_lock, stock_adjust, stock_seen
 from artisans.core.admin import (
     DayRangeFilter,
+    EditAdmin,
     FiguresForm,
-    PagesAdmin,
     ReadOnlyAdmin,
     amount_text,
     column,
@@ -22,6 +22,8 @@ from artisans.core.admin import (
     posted,
     when,
 )
+from artisans.core.errors import Conflict
+from artisans.core.seen_forms import STALE
 from artisans.core.templatetags.money import show
 
 
@@ -72,6 +74,31 @@ class CountForm(forms.Form):
         "Counted", help_text="All pieces that can be sold now; what orders have taken is gone already."
     )
     reason = forms.CharField(label="Reason", max_length=200, widget=UnfoldAdminTextInputWidget)
+    seen_stock = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    seen_count = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if {"seen_stock", "seen_count"} & self.errors.keys():
+            raise forms.ValidationError(STALE)
+        return data
+
+    def show_again(self, seen: StockSeen) -> None:
+        """What is typed stays; what the page shows has changed."""
+        self.data = dict(self.data.items()) | {"seen_stock": seen.stock, "seen_count": seen.last_count}
+
+
+def count_message(product: Product, *, number: int, seen: StockSeen) -> str:
+    """What a count did, and what else moved the stock while the page was open."""
+    moved = product.stock - number  # the count itself brought `seen` to `number`
+    result = f"{product.stock} units of {product.name} can be sold now."
+    if not moved:
+        return result
+    happened = f"{abs(moved)} {'was' if abs(moved) == 1 else 'were'} {'sold' if moved < 0 else 'returned'}"
+    return (
+        f"{happened} since you opened this page; the count of {number} was applied to the {seen.stock} "
+        f"that you saw. {result}"
+    )
 
 
 def thumbnail(picture: Any, css: str) -> SafeString | str:
@@ -79,7 +106,7 @@ def thumbnail(picture: Any, css: str) -> SafeString | str:
 
 
 @admin.register(Artisan)
-class ArtisanAdmin(PagesAdmin):
+class ArtisanAdmin(EditAdmin):
     form = ArtisanForm
     list_display = ("name", "craft", "town", "email", "commission_shown", "is_active")
     list_filter = ("is_active",)
@@ -105,13 +132,13 @@ class ArtisanAdmin(PagesAdmin):
 
 
 @admin.register(Category)
-class CategoryAdmin(PagesAdmin):
+class CategoryAdmin(EditAdmin):
     list_display = ("name", "slug", "position")
     prepopulated_fields = {"slug": ("name",)}
 
 
 @admin.register(Product)
-class ProductAdmin(PagesAdmin):
+class ProductAdmin(EditAdmin):
     pages = {"count": "catalog.change_product"}
     form = ProductForm
     list_display = ("thumb", "name", "artisan", "category", "price_shown", "stock", "is_active")
@@ -140,6 +167,11 @@ class ProductAdmin(PagesAdmin):
             counted = form.cleaned_data["in_stock"]
             stock_adjust(product_id=obj.pk, counted=counted, reason="first stock", actor=signed_in(request))
 
+    def lock(self, obj: Product) -> None:
+        """Under the lock that orders take."""
+        products_lock([obj.pk])
+        obj.refresh_from_db()
+
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
         return False  # orders tell of it; take it off sale instead
 
@@ -161,16 +193,24 @@ class ProductAdmin(PagesAdmin):
         return format_html('{} <a class="aa-button" href="{}">Count stock</a>', product.stock, count)
 
     def count_page(self, request: HttpRequest, product: Product) -> HttpResponse:
-        form = CountForm(posted(request), initial={"counted": product.stock})
+        seen = stock_seen(product.pk)
+        form = CountForm(
+            posted(request),
+            initial={"counted": seen.stock, "seen_stock": seen.stock, "seen_count": seen.last_count},
+        )
 
         def count(data: dict[str, Any]) -> str:
-            counted = stock_adjust(product_id=product.pk, actor=signed_in(request), **data)
-            return f"{counted.stock} pieces of {counted.name} can be sold now."
+            shown = StockSeen(data.pop("seen_stock"), data.pop("seen_count"))
+            try:
+                counted = stock_adjust(product_id=product.pk, seen=shown, actor=signed_in(request), **data)
+            except Conflict:
+                form.show_again(seen)
+                raise
+            return count_message(counted, number=data["counted"], seen=shown)
 
         moves = product.stock_moves.all()[:10]
-        return self.act(
-            request, "admin/catalog/product/count.html", product, form, count, product=product, moves=moves
-        )
+        context = {"product": product, "stock": seen.stock, "moves": moves}
+        return self.act(request, "admin/catalog/product/count.html", product, form, count, **context)
 
 
 @admin.register(StockMove)

@@ -132,18 +132,46 @@ def sums_by_line(moves: models.QuerySet[StockMove]) -> dict[UUID, int]:
     return {line: pieces for line, pieces in sums if line is not None}
 
 
-@transaction.atomic
-def stock_adjust(*, product_id: UUID, counted: int, reason: str, actor: User) -> Product:
-    """Set the stock to what was counted on the shelf.
+@dataclass(frozen=True, slots=True)
+class StockSeen:
+    """What a page showed to somebody who counts: the stock, and the last count before theirs (0: none)."""
 
-    Errors: InvalidInput for a negative count or a missing reason.
+    stock: int
+    last_count: int
+
+
+def stock_seen(product_id: UUID) -> StockSeen:
+    """The last count is read first: one that is made in between then counts as not seen."""
+    counts = StockMove.objects.filter(product=product_id, kind=StockMoveKind.ADJUST).order_by("-id")
+    last_count = counts.values_list("id", flat=True).first() or 0
+    return StockSeen(Product.objects.values_list("stock", flat=True).get(pk=product_id), last_count)
+
+
+@transaction.atomic
+def stock_adjust(
+    *, product_id: UUID, counted: int, reason: str, actor: User, seen: StockSeen | None = None
+) -> Product:
+    """Move the stock by the difference between what was counted and what the counting person saw.
+
+    What is sold or comes back between seeing and counting stays so. `seen` is left out by whoever holds the product's
+    lock, or knows of nobody else. Errors: InvalidInput for a negative count or a missing reason, Conflict when
+    somebody else counted meanwhile (so a form sent twice moves once) or less is left than would go.
     """
     if counted < 0 or not reason.strip():
         raise InvalidInput("Give the counted number (zero or more) and a reason.")
     product = products_lock([product_id])[product_id]
-    difference = counted - product.stock
+    now = stock_seen(product_id)
+    seen = seen or now
+    difference = counted - seen.stock
+    if seen.last_count != now.last_count:
+        raise Conflict("The stock was counted since you opened this page; nothing was changed now.")
+    if product.stock + difference < 0:
+        raise Conflict(
+            f"You saw {seen.stock}, and {seen.stock - product.stock} of them were sold since: "
+            f"{product.stock} cannot fall by {-difference}. Nothing was changed."
+        )
     if difference:
-        product.stock = counted
+        product.stock += difference
         product.save(update_fields=["stock", "updated_at"])
         StockMove.objects.create(
             product=product, kind=StockMoveKind.ADJUST, quantity=difference, reason=reason[:200]
@@ -152,7 +180,7 @@ def stock_adjust(*, product_id: UUID, counted: int, reason: str, actor: User) ->
             actor=actor,
             action=Action.STOCK_ADJUST,
             target=product,
-            data={"difference": difference, "reason": reason},
+            data={"counted": counted, "seen": seen.stock, "difference": difference, "reason": reason},
         )
     return product
 

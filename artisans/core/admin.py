@@ -1,9 +1,9 @@
 """What all staff pages share: rows are looked at, and what changes them are pages of their own that call a service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import DateTimeField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import get_object_or_404, redirect
@@ -27,6 +28,7 @@ from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminTextInputWidget
 
 from artisans.core.errors import DomainError
 from artisans.core.money import PPM, Money
+from artisans.core.seen_forms import SeenForm
 
 GOOD, WAIT, WARN, BAD = "success", "info", "warning", "danger"  # the theme's words for the colours of labels
 
@@ -171,6 +173,47 @@ class ReadOnlyAdmin(PagesAdmin):
         return {}
 
 
+class EditAdmin(PagesAdmin):
+    """Rows that staff edit. A save locks the row, reads it again and writes only what the person changed.
+
+    The form is a SeenForm: what somebody else changed meanwhile is kept, and shown where both changed the same.
+    """
+
+    form = SeenForm
+    change_form_before_template = "admin/_seen.html"
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and request.method == "POST" and transaction.get_connection().in_atomic_block:
+            self.lock(obj)
+        return obj
+
+    def lock(self, obj: Any) -> None:
+        """Lock the row until the transaction ends, and read it again."""
+        rows = type(obj)._default_manager.select_for_update(of=("self",), no_key=True)
+        obj.refresh_from_db(from_queryset=rows)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        if columns := form.changed_columns():
+            self.write(request, obj, form, columns)
+        if kept := form.changed_by_others:
+            messages.info(
+                request, f"Somebody else changed {', '.join(kept)} after you opened the page; that was kept."
+            )
+
+    def write(self, request: HttpRequest, obj: Any, form: Any, columns: list[str]) -> None:
+        row_write(obj, columns)
+
+
+def row_write(obj: Model, columns: Iterable[str]) -> None:
+    """Write these columns of a row, and the time of the change."""
+    times = [field.name for field in obj._meta.concrete_fields if getattr(field, "auto_now", False)]
+    obj.save(update_fields=[*columns, *times])
+
+
 def page_of(obj: Model, page: str = "change") -> str:
     """The address of a row's page in the admin."""
     return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_{page}", args=[obj.pk])
@@ -255,10 +298,11 @@ def amount_read(text: str, currency: str) -> Money:
         raise ValidationError(str(error)) from error
 
 
-class FiguresForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+class FiguresForm(SeenForm):
     """A model's form that takes its columns of minor units and millionths as people write them.
 
-    `amounts` and `percents` name the column behind each such field of the form.
+    `amounts` and `percents` name the column behind each such field of the form. Amounts are read in the row's
+    currency: a new currency reads them again, and an amount typed under another currency is refused.
     """
 
     amounts: ClassVar[dict[str, str]] = {}
@@ -274,8 +318,29 @@ class FiguresForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
             percent = Decimal(getattr(self.instance, stored) * 100) / PPM
             self.initial[name] = format(percent.normalize(), "f")
 
+    @cached_property
+    def changed_data(self) -> list[str]:
+        changed = super().changed_data
+        return changed + [n for n in self.amounts if "currency" in changed and n not in changed]
+
+    def changed_columns(self) -> list[str]:
+        stored = self.amounts | self.percents
+        figures = [stored[name] for name in self.changed_data if name in stored]
+        return super().changed_columns() + figures
+
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
+        is_new = self.instance._state.adding
+        if (
+            not is_new
+            and "currency" not in data
+            and (self.seen or {}).get("currency") != self.current.get("currency")
+        ):
+            for name in self.amounts.keys() & data.keys():
+                self.add_error(
+                    name,
+                    f"The currency is now {self.instance.currency}: open this page again before you save.",
+                )
         currency = data.get("currency") or getattr(self.instance, "currency", "")
         for name, stored in self.amounts.items():
             if data.get(name):

@@ -7,7 +7,8 @@ from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product, StockMove
 from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory
 from artisans.core.admin import page_of
-from tests.html import page
+from orders.tests.factories import place
+from tests.html import edit, page
 
 pytestmark = pytest.mark.django_db
 
@@ -63,10 +64,8 @@ def test_stock_is_not_changed_by_the_form(keeper, bowl):
     assert shown.one("input", name="price").attrs["value"] == "85.45"
     assert shown.all("input", name="stock") + shown.all("input", name="in_stock") == []
 
-    changed = form(
-        name="Moss bowl", slug="moss-bowl", artisan=bowl.artisan_id, price="90", stock="99", in_stock="99"
-    )
-    assert keeper.post(page_of(bowl), changed).status_code == 302
+    changed = {"price": "90", "stock": "99", "in_stock": "99"}
+    assert edit(keeper, bowl, **changed).status_code == 302
 
     bowl.refresh_from_db()
     assert (bowl.price_minor, bowl.stock) == (9000, 10)
@@ -76,11 +75,13 @@ def test_stock_is_counted_on_a_page_of_its_own(keeper, bowl):
     address = page_of(bowl, "count")
     assert page(keeper.get(address)).one("input", name="counted").attrs["value"] == "10"
 
-    refused = page(keeper.post(address, {"counted": "7", "reason": " "}))
-    assert "This field is required" in refused.text
-    told = page(keeper.post(address, {"counted": "7", "reason": "three broke"}, follow=True))
+    seen = page(keeper.get(address)).one("main").one("form").fields()
 
-    assert "7 pieces of Moss bowl can be sold now." in told.text
+    refused = page(keeper.post(address, seen | {"counted": "7", "reason": " "}))
+    assert "This field is required" in refused.text
+    told = page(keeper.post(address, seen | {"counted": "7", "reason": "three broke"}, follow=True))
+
+    assert "7 units of Moss bowl can be sold now." in told.text
     bowl.refresh_from_db()
     assert bowl.stock == 7
     assert AuditEntry.objects.get(action="stock.adjust").actor_name == "keeper@example.test"
@@ -92,21 +93,75 @@ def test_counting_needs_the_job(browser, staff, bowl):
 
 def test_commission_is_a_percentage(keeper, bowl):
     artisan = bowl.artisan
-    data = {
-        "name": artisan.name,
-        "slug": artisan.slug,
-        "email": artisan.email,
-        "craft": "Potter",
-        "town": "Astoria",
-    }
 
-    assert keeper.post(page_of(artisan), data | {"commission": "12.5", "is_active": "on"}).status_code == 302
+    assert edit(keeper, artisan, commission="12.5").status_code == 302
     artisan.refresh_from_db()
     assert artisan.commission_ppm == 125_000
     assert page(keeper.get(page_of(artisan))).one("input", name="commission").attrs["value"] == "12.5"
-    assert keeper.post(page_of(artisan), data | {"commission": "101"}).status_code == 200
+    assert edit(keeper, artisan, commission="101").status_code == 200
 
 
 def test_goods_and_sellers_are_switched_off_not_deleted(browser, admin_user, bowl):
     for row in (bowl, bowl.artisan):
         assert browser(admin_user).post(page_of(row, "delete"), {"post": "yes"}).status_code == 403
+
+
+def count_form(keeper, bowl: Product) -> dict[str, str]:
+    return page(keeper.get(page_of(bowl, "count"))).one("main").one("form").fields() | {"reason": "counted"}
+
+
+@pytest.mark.parametrize(
+    ("counted", "sold", "left"), [(10, 1, 9), (7, 1, 6), (12, 3, 9), (1, 1, 0), (10, 0, 10)]
+)
+def test_count_moves_its_difference_to_what_was_seen_when_goods_were_sold_meanwhile(
+    keeper, bowl, counted, sold, left
+):
+    form = count_form(keeper, bowl)
+    if sold:
+        place({bowl: sold})
+
+    answer = page(keeper.post(page_of(bowl, "count"), form | {"counted": str(counted)}, follow=True))
+
+    bowl.refresh_from_db()
+    assert bowl.stock == left
+    moves = StockMove.objects.filter(product=bowl, kind="adjust").values_list("quantity", flat=True)
+    assert list(moves) == ([counted - 10] if counted != 10 else [])
+    sentence = f"since you opened this page; the count of {counted} was applied to the 10 that you saw"
+    assert (sentence in answer.text) is bool(sold)
+
+
+def test_count_says_what_was_sold_and_changes_nothing_when_less_is_left_than_it_takes(keeper, bowl):
+    form = count_form(keeper, bowl) | {"counted": "4"}
+    place({bowl: 7})
+
+    answer = page(keeper.post(page_of(bowl, "count"), form))
+
+    assert "You saw 10, and 7 of them were sold since" in answer.text
+    bowl.refresh_from_db()
+    assert bowl.stock == 3
+    again = answer.one("main").one("form").fields()
+    assert (again["counted"], again["seen_stock"]) == ("4", "3")
+    keeper.post(page_of(bowl, "count"), again)
+    bowl.refresh_from_db()
+    assert bowl.stock == 4
+
+
+def test_count_moves_once_when_its_form_is_sent_twice_or_a_colleague_counted_first(keeper, bowl):
+    form = count_form(keeper, bowl) | {"counted": "7"}
+    keeper.post(page_of(bowl, "count"), form)
+
+    again = page(keeper.post(page_of(bowl, "count"), form))
+
+    assert "The stock was counted since you opened this page" in again.text
+    bowl.refresh_from_db()
+    assert bowl.stock == 7
+    assert StockMove.objects.filter(product=bowl).count() == 1
+
+
+@pytest.mark.parametrize("seen", [{}, {"seen_stock": "x"}, {"seen_stock": "-1", "seen_count": "0"}])
+def test_count_is_refused_when_it_does_not_say_what_was_seen(keeper, bowl, seen):
+    answer = page(keeper.post(page_of(bowl, "count"), {"counted": "3", "reason": "counted"} | seen))
+
+    assert "nothing was saved" in answer.text
+    bowl.refresh_from_db()
+    assert bowl.stock == 10

@@ -1,0 +1,147 @@
+"""Forms that remember what the person saw, so that a stale page overwrites nobody's work."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.core import signing
+from django.db.models import Model
+from django.db.models.fields.files import FieldFile
+from django.utils.text import Truncator
+
+STALE = (
+    "This page does not say what you saw when you opened it, so nothing was saved. "
+    "Open it again and enter your changes there."
+)
+
+
+class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """A form on a row that others edit too. Of an existing row only the fields that the person changed are taken.
+
+    The page carries the values that it showed, signed (`seen_token`). Compared with them and with the row as it is
+    now, each field is untouched (left out of `cleaned_data`), changed, or a conflict: changed here and elsewhere.
+    A conflict is shown with all three values; saving again then means "mine".
+    """
+
+    SEEN = "_seen"
+
+    @cached_property
+    def current(self) -> dict[str, Any]:
+        """The row's values now, as JSON, by field of the form."""
+        return {
+            name: plain(self.get_initial_for_field(field, name))
+            for name, field in self.fields.items()
+            if not field.disabled
+        }
+
+    @cached_property
+    def seen(self) -> dict[str, Any] | None:
+        """The values that the page showed; None when it does not say, or says it of another row."""
+        if not self.is_bound:
+            return self.current
+        try:
+            seen: dict[str, Any] = signing.loads(self.data.get(self.SEEN, ""), salt=self.seen_salt)
+        except signing.BadSignature:
+            return None
+        return seen
+
+    @property
+    def seen_salt(self) -> str:
+        return f"seen:{self.instance._meta.label}:{self.instance.pk}"
+
+    @property
+    def seen_token(self) -> str:
+        """What the page carries. A conflict that was shown has been seen."""
+        if self.instance._state.adding or self.seen is None:
+            return ""
+        shown = {name: self.current[name] for name in self.conflicts} if self.is_bound else {}
+        return signing.dumps(self.seen | shown, salt=self.seen_salt, compress=True)
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        if self.instance._state.adding:
+            return super().changed_data
+        seen = self.seen or {}
+        return [
+            name
+            for name, value in self.current.items()
+            if name in seen and self.differs(name, seen[name]) and self.differs(name, value)
+        ]
+
+    @cached_property
+    def conflicts(self) -> list[str]:
+        """The fields that somebody else changed to another value than the person did."""
+        if self.instance._state.adding or self.seen is None:
+            return []
+        return [name for name in self.changed_data if self.current[name] != self.seen[name]]
+
+    @property
+    def changed_by_others(self) -> list[str]:
+        """The labels of fields that changed since the page was opened and were left as they are."""
+        seen = self.seen or {}
+        names = [name for name, value in self.current.items() if name in seen and value != seen[name]]
+        return [str(self[name].label) for name in names if name not in self.changed_data]
+
+    def differs(self, name: str, value: Any) -> bool:
+        """Whether the value sent for a field is another one than this; line ends and outer spaces do not count."""
+        field = self.fields[name]
+        if isinstance(field, forms.DecimalField):
+            value = field.to_python(value)
+        return field.has_changed(tidy(value), tidy(self[name].data))
+
+    def changed_columns(self) -> list[str]:
+        """The columns of the row that this form writes."""
+        columns = {field.name for field in self.instance._meta.concrete_fields}
+        return [name for name in self.changed_data if name in columns]
+
+    def _clean_form(self) -> None:
+        if not self.instance._state.adding:
+            self.cleaned_data = {n: v for n, v in self.cleaned_data.items() if n in self.changed_data}
+            if self.seen is None:
+                self.add_error(None, STALE)
+            for name in self.conflicts:
+                self.add_error(name, self.conflict_message(name))
+        super()._clean_form()  # type: ignore[misc]  # private, and the only place between fields and `clean`
+
+    def conflict_message(self, name: str) -> str:
+        was, now, yours = (
+            self.in_words(name, value)
+            for value in ((self.seen or {})[name], self.current[name], self[name].data)
+        )
+        return (
+            f"Somebody else changed this after you opened the page: it was {was}, it is now {now}, you entered "
+            f"{yours}. Save again to set yours, or enter the present value to keep it."
+        )
+
+    def in_words(self, name: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        names = self.choice_names(name, value if isinstance(value, list) else [value])
+        return f"“{Truncator(', '.join(names)).chars(120)}”" if any(names) else "empty"
+
+    def choice_names(self, name: str, values: Iterable[Any]) -> list[str]:
+        """The names that a choice shows for values; other fields show the value."""
+        field = self.fields[name]
+        if isinstance(field, forms.ModelChoiceField):
+            known = field.queryset.in_bulk([value for value in values if value])  # type: ignore[union-attr]
+            return sorted(map(str, known.values()))
+        choices = {str(key): str(label) for key, label in getattr(field, "choices", [])}
+        return [choices.get(str(value), str(value)) for value in values if value is not None]
+
+
+def plain(value: Any) -> Any:
+    """A field's value as JSON, the same for the same value whoever reads it."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, FieldFile):
+        return value.name or ""
+    if isinstance(value, Model):
+        return str(value.pk)
+    if isinstance(value, Iterable):
+        return sorted(str(plain(one)) for one in value)
+    return str(value)
+
+
+def tidy(value: Any) -> Any:
+    return "\n".join(value.splitlines()).strip() if isinstance(value, str) else value
