@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from artisans.catalog.models import Artisan, Product
+from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
@@ -333,7 +334,7 @@ class OrderLine(BaseModel):
         return Money(self.tax_minor, self.currency)
 
 
-class Transition(models.Model):
+class Transition(AppendOnlyModel):
     """One change of a status: from, to, who, why. Rows are added, never changed."""
 
     id = models.BigAutoField(primary_key=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.db.models import CheckConstraint, F
 from django.utils import timezone
 
@@ -36,6 +36,7 @@ from payments.services.choosing import payment_choose
 from payments.services.refund_desk import refund_open
 from payments.tests.factories import answered, give_back, pieces, record, start, told_by_card
 from tests.dump import LABELS
+from tests.rewriting import rewriting
 
 pytestmark = pytest.mark.django_db
 
@@ -228,7 +229,7 @@ def test_constraint_refuses_what_breaks_it(world, name):
     assert rows.exists(), "nothing to break"
     changes = {field: FIRST[field]() if value == "first" else value for field, value in changes.items()}
 
-    with pytest.raises(IntegrityError) as refused, transaction.atomic():
+    with pytest.raises(IntegrityError) as refused, rewriting():
         rows.update(**changes)
 
     tells_its_name = connection.vendor == "postgresql" or isinstance(named()[name], CheckConstraint)

@@ -1,8 +1,10 @@
 from django.conf import settings
 from django.db import models
 
+from artisans.core.append_only import AppendOnlyModel
 
-class AuditEntry(models.Model):
+
+class AuditEntry(AppendOnlyModel):
     """Who did what to which thing, and why. Rows are added, never changed or removed."""
 
     id = models.BigAutoField(primary_key=True)

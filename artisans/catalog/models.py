@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
 
@@ -96,7 +97,7 @@ class StockMoveKind(models.TextChoices):
     ADJUST = "adjust", "Counted by hand"
 
 
-class StockMove(models.Model):
+class StockMove(AppendOnlyModel):
     """One change of a product's stock. An order line takes once and returns once; a line of a refund restocks once."""
 
     id = models.BigAutoField(primary_key=True)

@@ -1,4 +1,6 @@
 from django.apps import AppConfig
+from django.core.checks import Tags, register
+from django.db.models.signals import post_migrate
 
 
 class CoreConfig(AppConfig):
@@ -7,3 +9,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.core import checks  # noqa: F401  # registers the system checks
+        from artisans.core.append_only import check_triggers, create_triggers_after_migrate
+
+        register(check_triggers, Tags.database)
+        post_migrate.connect(create_triggers_after_migrate, dispatch_uid="append_only")

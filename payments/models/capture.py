@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 
+from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
 from orders.models import Transition
@@ -9,7 +10,7 @@ from payments.models.payment import Payment
 from payments.statuses import DisputeStatus
 
 
-class Capture(BaseModel):
+class Capture(BaseModel, AppendOnlyModel):
     """Money that a provider took for us. Rows are added, never changed."""
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="captures")

@@ -2,12 +2,13 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, iso_currency
 from artisans.core.money import Money
 from payments.models.payment import Payment
 
 
-class Receipt(BaseModel):
+class Receipt(BaseModel, AppendOnlyModel):
     """Manual money that a person saw arrive. Rows are added, never changed."""
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="receipts")

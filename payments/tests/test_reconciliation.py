@@ -23,6 +23,7 @@ from payments.services.remote import payment_reach, payment_sync
 from payments.tasks import reconcile_task
 from payments.tests.factories import paid_by_card, refund, reread, start, told_by_card, usd
 from tests.html import page
+from tests.rewriting import rewriting
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -160,7 +161,8 @@ def test_money_without_a_payment_of_ours_is_told_and_changes_nothing(paid, stran
 
 def test_money_that_only_our_books_know_is_flagged_once_and_stays(stripe, shopper):
     payment = told_by_card(start(PaymentMethod.CREDIT_CARD, user=shopper))
-    payment.captures.update(created_at=timezone.now() - timedelta(hours=6))
+    with rewriting():
+        payment.captures.update(created_at=timezone.now() - timedelta(hours=6))
     before = books()
 
     looks = [look_at() for _ in range(2)]
@@ -413,7 +415,8 @@ def test_command_without_any_keys_says_so():
 
 def test_staff_see_what_differs_and_the_payment_it_is_about(stranger_there, shopper, browser, staff):
     payment = told_by_card(start(PaymentMethod.CREDIT_CARD, user=shopper))
-    payment.captures.update(created_at=timezone.now() - timedelta(hours=6))
+    with rewriting():
+        payment.captures.update(created_at=timezone.now() - timedelta(hours=6))
     look = look_at()
     desk = browser(staff)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 from playwright.sync_api import Browser, sync_playwright
 
 from artisans.accounts.models import AuthToken, User
@@ -20,6 +20,7 @@ from tests.live.browser import Window, chromium_of
 from tests.live.mailserver import MailServer
 from tests.live.people import session_of
 from tests.live.runner import ROOT, Caller, Sandbox, Shop
+from tests.rewriting import rewriting
 
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 
@@ -35,10 +36,10 @@ def database_url() -> str:
 
 def empty_database() -> None:
     """Row by row: for the few rows of a test this is far quicker than TRUNCATE."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with rewriting(), connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             if table not in KEPT:
-                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608  # our own tables
+                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # our own tables
 
 
 @pytest.fixture(scope="module")

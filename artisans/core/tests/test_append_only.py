@@ -1,0 +1,156 @@
+"""Rows of append-only tables are refused to every writer, also after SQLite rebuilt the table."""
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import IntegrityError, connection, models, transaction
+
+from artisans.audit.models import AuditEntry
+from artisans.core.append_only import (
+    AppendOnlyModel,
+    append_only_tables,
+    check_triggers,
+    create_triggers,
+    missing_triggers,
+    triggers_of,
+)
+from artisans.core.money import Money
+from orders.models import Transition
+from orders.services import parcel_ship
+from payments.methods import PaymentMethod
+from payments.providers.base import DisputeStatus, RemoteDispute
+from payments.tests.factories import give_back, record, start, told_by_card
+from tests.rewriting import rewriting
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [model for model in apps.get_models() if issubclass(model, AppendOnlyModel)]
+NAMES = {
+    "AuditEntry",
+    "Capture",
+    "DisputeTransition",
+    "OrderTransition",
+    "ParcelTransition",
+    "PaymentTransition",
+    "Receipt",
+    "RefundTransition",
+    "StockMove",
+}
+EVERY_ALIAS = ["default"]
+
+
+@pytest.fixture
+def history(shopper, staff, bowl, store, settings) -> None:
+    """A row of every append-only table."""
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    by_hand = start(user=shopper)
+    record(by_hand, "99.99", actor=staff)
+    give_back(by_hand, "1.00", actor=staff, reference="OUT-1")
+    dispute = RemoteDispute("du_1", Money(100, "USD"), DisputeStatus.OPEN)
+    told_by_card(start(PaymentMethod.CREDIT_CARD, user=shopper), disputes=(dispute,))
+    parcel_ship(parcel_id=by_hand.order.parcels.get().pk, carrier="DHL", tracking="T-1", actor=staff)
+
+
+def test_history_and_facts_are_append_only():
+    assert {model.__name__ for model in MODELS} >= NAMES
+    assert all(issubclass(model, AppendOnlyModel) for model in Transition.__subclasses__())
+    assert all("never changed" not in (model.__doc__ or "") or model in MODELS for model in apps.get_models())
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model.__name__ in NAMES])
+def test_rows_are_neither_changed_nor_deleted_by_orm_or_sql(history, model):
+    row, table = model._base_manager.first(), model._meta.db_table
+    before = list(model._base_manager.values())
+    assert before, "nothing to break"
+    connection.check_constraints()  # PostgreSQL truncates no table with foreign keys still to be checked
+    column = model._meta.get_field("amount_minor" if hasattr(row, "amount_minor") else "id").column
+    columns = ", ".join(f'"{field.column}"' for field in model._meta.local_fields)
+    statements = [
+        f'UPDATE "{table}" SET "{column}" = "{column}"',
+        f'DELETE FROM "{table}"',
+        f'TRUNCATE "{table}" CASCADE'
+        if connection.vendor == "postgresql"
+        else f'INSERT OR REPLACE INTO "{table}" ({columns}) SELECT {columns} FROM "{table}"',
+    ]
+    attempts = [
+        row.save,
+        row.delete,
+        lambda: model._base_manager.update(**{column: models.F(column)}),
+        lambda: model._base_manager.bulk_update([row], [column]) if column != "id" else row.save(),
+        model._base_manager.all().delete,
+        *(lambda sql=sql: connection.cursor().execute(sql) for sql in statements),
+    ]
+
+    for attempt in attempts:
+        with pytest.raises(IntegrityError, match="never changed or deleted"), transaction.atomic():
+            attempt()
+
+    assert list(model._base_manager.values()) == before
+
+
+def test_row_is_still_added(history, shopper):
+    count = AuditEntry.objects.count()
+
+    AuditEntry.objects.create(actor_name="system", action="order.expire", target_id=shopper.pk)
+
+    assert AuditEntry.objects.count() == count + 1
+
+
+def test_migrated_database_has_every_trigger():
+    assert not missing_triggers(connection)
+    assert not check_triggers(None, EVERY_ALIAS)
+    assert check_triggers(None, None) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_triggers_are_back_after_a_table_was_rebuilt():
+    """As a migration that changes a column does; SQLite's new table has no triggers until `migrate` ends."""
+    old = AuditEntry._meta.get_field("actor_name")
+    new = old.clone()
+    new.set_attributes_from_name("actor_name")
+    new.max_length = 151
+    with connection.schema_editor() as editor:
+        editor.alter_field(AuditEntry, old, new)
+    is_sqlite = connection.vendor == "sqlite"
+    assert [warning.id for warning in check_triggers(None, EVERY_ALIAS)] == ["alley.W020"] * is_sqlite
+
+    call_command("migrate", verbosity=0)
+
+    assert not missing_triggers(connection)
+    with connection.schema_editor() as editor:
+        editor.alter_field(AuditEntry, new, old)
+    create_triggers(connection)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_test_flush_empties_the_tables_and_leaves_the_triggers(shopper):
+    AuditEntry.objects.create(actor_name="system", action="order.expire", target_id=shopper.pk)
+
+    call_command("flush", interactive=False, verbosity=0)
+
+    assert not AuditEntry.objects.exists()
+    assert not missing_triggers(connection)
+
+
+def test_trigger_that_was_dropped_or_switched_off_is_found_and_made_again():
+    table = AuditEntry._meta.db_table
+    name = next(iter(triggers_of(table, connection.vendor)))
+    on_postgres = connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'ALTER TABLE "{table}" DISABLE TRIGGER "{name}"' if on_postgres else f'DROP TRIGGER "{name}"'
+        )
+    assert missing_triggers(connection) == {name: table}
+
+    create_triggers(connection)
+
+    assert not missing_triggers(connection)
+
+
+def test_what_a_test_rewrites_does_not_stay_open(history):
+    with rewriting():
+        AuditEntry.objects.update(actor_name="nobody")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        AuditEntry.objects.update(actor_name="somebody")
+    assert set(append_only_tables()) == {model._meta.db_table for model in MODELS}

@@ -1,0 +1,24 @@
+"""How a test changes or deletes rows of append-only tables, which nothing in the shop can."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+from artisans.core.append_only import append_only_tables, create_triggers, triggers_of
+
+
+@contextmanager
+def rewriting() -> Iterator[None]:
+    """In a transaction, which other connections are not let past. PostgreSQL wants a superuser for it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            yield
+            cursor.execute("SET LOCAL session_replication_role = origin")
+            return
+        for table in append_only_tables():
+            for name in triggers_of(table, connection.vendor):
+                cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"')
+        yield
+        create_triggers(connection)
