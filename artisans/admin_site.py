@@ -11,6 +11,8 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 
+from artisans.accounts.principals import signed_in
+from artisans.approvals.selectors import approvals_to_decide
 from artisans.core.admin import list_of
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
@@ -62,6 +64,7 @@ def waiting(request: HttpRequest) -> dict[str, int]:
             "message": ("payments.view_webhookevent", webhooks_for_people()),
             "differ": ("payments.view_comparison", comparisons_to_look_at()),
             "mail": ("notifications.view_notification", mails_stuck()),
+            "approve": ("approvals.view_approvalrequest", approvals_to_decide(signed_in(request))),
         }
         counts = dict.fromkeys([*lists, "return", "today"], 0)
         counts |= counted({name: rows for name, (right, rows) in lists.items() if user.has_perm(right)})
@@ -100,6 +103,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "payments.payment",
                 "needs=decision",
                 badge=counts["decision"],
+            ),
+            link(
+                request,
+                "Approval requests",
+                "how_to_reg",
+                "approvals.approvalrequest",
+                "status__exact=PENDING",
+                badge=counts["approve"],
             ),
             link(request, "Money to return", "undo", "orders.order", "needs=return", badge=counts["return"]),
             link(request, "Needs a look", "flag", "payments.paymentflag", "needs=look", badge=counts["look"]),

@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "artisans.audit",
     "artisans.notifications",
     "artisans.accounts",
+    "artisans.approvals",
     "artisans.catalog",
     "orders",
     "payments",
@@ -225,6 +226,10 @@ CELERY_BEAT_SCHEDULE = {
     "compare the providers' books with ours": {
         "task": "payments.reconcile",
         "schedule": crontab(hour=3, minute=30),
+    },
+    "end approval requests that nobody decided": {
+        "task": "approvals.expire",
+        "schedule": timedelta(hours=1),
     },
     "purge expired tokens, sessions and answers": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
 }

@@ -10,6 +10,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "Payments desk": (
         *VIEW,
         "payments.approve_manual",
+        "approvals.view_approvalrequest",
         "payments.view_receipt",
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
@@ -24,6 +25,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "Refunds desk": (
         *VIEW,
         "payments.refund",
+        "approvals.view_approvalrequest",
         "payments.view_paymentrefund",
         "payments.view_receipt",
         "payments.view_paymentflag",
@@ -52,6 +54,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "Auditors": (
         *VIEW,
         "audit.view_auditentry",
+        "approvals.view_approvalrequest",
         "payments.view_receipt",
         "payments.view_paymentrefund",
         "payments.view_webhookevent",

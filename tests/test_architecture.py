@@ -109,6 +109,7 @@ def test_statuses_are_set_by_their_one_door_only():
         "payment_move",
         "refund_move",
         "dispute_move",
+        "approval_move",
         "cart_checkout",
         "cart_merge",
     }

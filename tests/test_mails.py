@@ -13,6 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.approvals import kinds
+from artisans.approvals.kinds import ApprovalKind
+from artisans.approvals.services import approval_approve, approval_request
 from artisans.catalog.models import Product
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
@@ -71,6 +74,7 @@ def all_mails(
     refunded_mails(start(PaymentMethod.CREDIT_CARD, {scarf: 2}, user=shopper), staff)
     reminded_mails({scarf: 1})
     saved_mails(shopper)
+    approval_mails(shopper, staff)
     lost = start(pieces={scarf: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=11))
     order_expire(order_id=lost.order_id)
@@ -105,6 +109,17 @@ def saved_mails(user: User) -> None:
     card = RemoteMethod("pm_1", "cus_1", "card", "visa", "4242", 12, 2034)
     method = method_keep(user_id=user.pk, provider="stripe", remote=card, consented_at=timezone.now())
     method_drop(user=user, method_id=method.pk)
+
+
+def approval_mails(shopper, staff):
+    """Staff request an act, and a colleague approves it."""
+    colleague = User.objects.create_superuser("second@example.test", "correct-horse-1")
+    kinds.register(ApprovalKind("toy", "Toy act", "payments.refund", lambda *args: None))
+    approval = approval_request(
+        "toy", target=shopper, title="Refund of $500.00", details=[], payload={}, actor=staff
+    )
+    approval_approve(approval_id=approval.pk, actor=colleague)
+    del kinds.KINDS["toy"]
 
 
 def text_of(html: str) -> str:

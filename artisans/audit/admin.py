@@ -13,6 +13,12 @@ from artisans.core.models import is_uuid
 
 WORDS = {
     "account.register": "Account opened",
+    "approval.approve": "Approved by a second person",
+    "approval.expire": "Approval request expired",
+    "approval.fail": "Approved, but could not be carried out",
+    "approval.reject": "Approval request rejected",
+    "approval.request": "Approval of a second person requested",
+    "approval.withdraw": "Approval request withdrawn",
     "cash.report": "Cash reported as collected",
     "flag.resolve": "What was flagged is settled",
     "method.remove": "Saved way to pay removed",

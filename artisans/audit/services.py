@@ -33,6 +33,12 @@ class Action(StrEnum):
     WEBHOOK_REPLAY = "webhook.replay"
     WEBHOOK_CLOSE = "webhook.close"
     LINK_REVOKE = "order.revoke_links"
+    APPROVAL_REQUEST = "approval.request"
+    APPROVAL_APPROVE = "approval.approve"
+    APPROVAL_REJECT = "approval.reject"
+    APPROVAL_WITHDRAW = "approval.withdraw"
+    APPROVAL_EXPIRE = "approval.expire"
+    APPROVAL_FAIL = "approval.fail"
 
 
 def audit_record(

@@ -50,4 +50,7 @@ def links(context: dict[str, Any]) -> dict[str, str]:
         }
     if "parcel_id" in context:
         made["parcel_url"] = settings.SITE_URL + reverse("orders:parcel", args=[context["parcel_id"]])
+    if "approval_id" in context:
+        page = reverse("admin:approvals_approvalrequest_change", args=[context["approval_id"]])
+        made["approval_url"] = settings.SITE_URL + page
     return made

@@ -1,0 +1,144 @@
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from artisans.accounts.principals import signed_in
+from artisans.approvals.kinds import KINDS
+from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.selectors import approvals_pending, approvals_visible_to, second_people
+from artisans.approvals.services import approval_approve, approval_reject, approval_withdraw
+from artisans.approvals.statuses import ApprovalStatus
+from artisans.core.admin import (
+    BAD,
+    GOOD,
+    WAIT,
+    WARN,
+    DayRangeFilter,
+    ReadOnlyAdmin,
+    column,
+    list_of,
+    page_of,
+    posted,
+    when,
+)
+from artisans.core.errors import DomainError
+
+A = ApprovalStatus
+TONES = {
+    A.PENDING: WAIT,
+    A.APPROVED: GOOD,
+    A.REJECTED: BAD,
+    A.WITHDRAWN: "default",
+    A.EXPIRED: "default",
+    A.FAILED: WARN,
+}
+
+
+class RejectForm(forms.Form):
+    reason = forms.CharField(
+        label="Reason",
+        max_length=250,
+        help_text="The person who made the request reads it.",
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+        error_messages={"required": "Give the reason; the person who made the request reads it."},
+    )
+
+
+@admin.register(ApprovalRequest)
+class ApprovalRequestAdmin(ReadOnlyAdmin):
+    """What awaits a second person. Everybody sees their own requests and those that they could decide about."""
+
+    pages = {
+        "approve": "approvals.view_approvalrequest",
+        "reject": "approvals.view_approvalrequest",
+        "withdraw": "approvals.view_approvalrequest",
+    }
+    views = {"All": "", "Awaiting approval": "status__exact=PENDING"}
+    detail_template = "admin/approvals/approvalrequest/detail.html"
+    list_display = ("title", "state", "requested_by", "decided_by", "created")
+    list_filter = ("status", ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("requested_by", "decided_by")
+    search_fields = ("title", "requested_by__email")
+    search_help_text = "Words of the title, or the address of the person who made the request"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
+        everything: QuerySet[ApprovalRequest] = super().get_queryset(request)
+        return everything.filter(pk__in=approvals_visible_to(signed_in(request)))
+
+    @column("State", ordering="status", label=TONES)
+    def state(self, approval: ApprovalRequest) -> tuple[str, str]:
+        return approval.status, approval.get_status_display()
+
+    def detail(self, request: HttpRequest, obj: ApprovalRequest) -> dict[str, Any]:
+        user, kind = signed_in(request), KINDS[obj.kind]
+        is_open, is_own = approvals_pending().filter(pk=obj.pk).exists(), obj.requested_by_id == user.pk
+        refusal = ""
+        if is_open and not is_own:
+            try:
+                kind.check(json.loads(obj.payload), user)
+            except DomainError as error:
+                refusal = error.detail
+        return {
+            "approval": obj,
+            "kind": kind.label,
+            "tone": TONES[A(obj.status)],
+            "details": json.loads(obj.details),
+            "expires": when(obj.expires_at),
+            "decided": when(obj.decided_at),
+            "refusal": refusal,
+            "can_decide": is_open and not is_own and not refusal and user.has_perm(kind.permission),
+            "can_withdraw": is_open and is_own,
+            "approvers": second_people(kind.permission, beside=obj.requested_by) if is_open else [],
+            "pages": {name: page_of(obj, name) for name in self.pages},
+            "form": RejectForm(),
+        }
+
+    def approve_page(self, request: HttpRequest, approval: ApprovalRequest) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            done = approval_approve(approval_id=approval.pk, actor=signed_in(request))
+        except DomainError as error:
+            messages.error(request, error.detail)
+        else:
+            if done.status == A.APPROVED:
+                messages.success(request, f"Approved and carried out: {done.title}.")
+            else:
+                messages.error(request, f"Approved, but it could not be carried out: {done.note}")
+        return redirect(page_of(approval))
+
+    def reject_page(self, request: HttpRequest, approval: ApprovalRequest) -> HttpResponse:
+        form = RejectForm(posted(request))
+
+        def reject(data: dict[str, Any]) -> str:
+            approval_reject(approval_id=approval.pk, actor=signed_in(request), reason=data["reason"])
+            return f"Rejected. Nothing was carried out; {approval.requested_by.email} gets a mail."
+
+        return self.act(
+            request, "admin/approvals/approvalrequest/reject.html", approval, form, reject, refusal=""
+        )
+
+    def withdraw_page(self, request: HttpRequest, approval: ApprovalRequest) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if approval.requested_by_id != request.user.pk:
+            raise PermissionDenied
+        try:
+            approval_withdraw(approval_id=approval.pk, actor=signed_in(request))
+        except DomainError as error:
+            messages.error(request, error.detail)
+        else:
+            messages.success(request, "The request is withdrawn. Nothing was carried out.")
+        return redirect(page_of(approval))
+
+
+def pending_list() -> str:
+    return list_of(ApprovalRequest, "status__exact=PENDING")

@@ -1,0 +1,34 @@
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.approvals.kinds import KINDS
+from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.statuses import ApprovalStatus
+
+VIEW = "approvals.view_approvalrequest"
+
+
+def approvals_visible_to(user: User) -> QuerySet[ApprovalRequest]:
+    """Their own requests, and those of the kinds that their permissions let them decide about."""
+    kinds = [kind.name for kind in KINDS.values() if user.has_perm(kind.permission)]
+    return ApprovalRequest.objects.filter(Q(kind__in=kinds) | Q(requested_by=user))
+
+
+def approvals_pending() -> QuerySet[ApprovalRequest]:
+    return ApprovalRequest.objects.filter(status=ApprovalStatus.PENDING, expires_at__gt=timezone.now())
+
+
+def approvals_to_decide(user: User) -> QuerySet[ApprovalRequest]:
+    """What awaits a decision that this person could make."""
+    return approvals_pending().filter(pk__in=approvals_visible_to(user)).exclude(requested_by=user)
+
+
+def second_people(permission: str, *, beside: User) -> list[User]:
+    """Who else could approve: active staff who have the permission and see requests, by address."""
+    staff = User.objects.filter(is_active=True).exclude(pk=beside.pk).order_by("email")
+    return [
+        user
+        for user in staff.filter(Q(role="staff") | Q(is_superuser=True))
+        if user.has_perms([permission, VIEW])
+    ]

@@ -1,0 +1,188 @@
+"""The four-eyes principle: one person requests, a second one approves, and only then it is carried out."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.approvals.errors import ApprovalPending, NobodyElse, NotPending, OwnRequest
+from artisans.approvals.kinds import KINDS, ApprovalKind, Payload
+from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.selectors import second_people
+from artisans.approvals.statuses import APPROVAL_TRANSITIONS, DECIDED, ApprovalStatus
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import DomainError, Forbidden, InvalidInput, Missing
+from artisans.core.models import only_row
+from artisans.core.state import check_transition
+from artisans.notifications.services import MailAsk, notifications_queue
+
+EXPIRES_AFTER = timedelta(days=3)
+
+A = ApprovalStatus
+
+
+def target_of(row: Model) -> str:
+    return f"{row._meta.label}:{row.pk}"
+
+
+@transaction.atomic
+def approval_request(
+    kind: str,
+    *,
+    target: Model,
+    title: str,
+    details: Sequence[tuple[str, str]],
+    payload: Payload,
+    actor: User,
+) -> ApprovalRequest:
+    """Write down what a second person is to approve, and mail everybody who could.
+
+    The caller has checked what the act itself checks. Errors: NobodyElse, ApprovalPending.
+    """
+    handler = KINDS[kind]
+    approvers = second_people(handler.permission, beside=actor)
+    if not approvers:
+        raise NobodyElse(handler.permission)
+    approvals_expire(target=target_of(target))
+    try:
+        with transaction.atomic():
+            approval = ApprovalRequest.objects.create(
+                kind=kind,
+                target=target_of(target),
+                title=title[:200],
+                details=json.dumps(details),
+                payload=json.dumps(payload),
+                requested_by=actor,
+                expires_at=timezone.now() + EXPIRES_AFTER,
+            )
+    except IntegrityError:
+        pending = ApprovalRequest.objects.filter(kind=kind, target=target_of(target), status=A.PENDING)
+        first = pending.select_related("requested_by").first()
+        if first is None:
+            raise
+        raise ApprovalPending(first.title, first.requested_by.email) from None
+    audit_record(actor=actor, action=Action.APPROVAL_REQUEST, target=approval, data=facts_of(approval))
+    notifications_queue(*[approval_mail("approval_requested", approval, to=user) for user in approvers])
+    return approval
+
+
+@transaction.atomic
+def approval_approve(*, approval_id: UUID, actor: User) -> ApprovalRequest:
+    """Approve a request and carry it out, in one transaction.
+
+    What the present state refuses makes it FAILED with the cause in `note`; nothing else has changed then.
+    Errors: Missing, NotPending, OwnRequest, Forbidden, and those of the kind's check. Locks: the request, then those
+    of the act.
+    """
+    approval, kind = approval_lock(approval_id, actor)
+    payload: Payload = json.loads(approval.payload)
+    try:
+        with transaction.atomic():
+            kind.execute(payload, approval.requested_by, actor)
+    except DomainError as error:
+        approval_move(approval, A.FAILED, actor=actor, note=error.detail)
+    else:
+        approval_move(approval, A.APPROVED, actor=actor)
+    return approval
+
+
+@transaction.atomic
+def approval_reject(*, approval_id: UUID, actor: User, reason: str) -> ApprovalRequest:
+    """Errors: InvalidInput without a reason, and those of approval_approve."""
+    if not reason.strip():
+        raise InvalidInput("Give the reason; who made the request reads it.")
+    approval, _ = approval_lock(approval_id, actor)
+    approval_move(approval, A.REJECTED, actor=actor, note=reason.strip())
+    return approval
+
+
+@transaction.atomic
+def approval_withdraw(*, approval_id: UUID, actor: User) -> ApprovalRequest:
+    """Take one's own request back. Errors: Missing for anybody else's, NotPending."""
+    approval = pending_lock(ApprovalRequest.objects.filter(requested_by=actor), approval_id)
+    approval_move(approval, A.WITHDRAWN, actor=actor)
+    return approval
+
+
+@transaction.atomic
+def approvals_expire(*, target: str = "") -> int:
+    """End the requests whose time is over, so that new ones can be made. Says how many."""
+    late = ApprovalRequest.objects.filter(status=A.PENDING, expires_at__lte=timezone.now())
+    late = late.filter(target=target) if target else late
+    ended = list(late.select_for_update(of=("self",)).select_related("requested_by"))
+    for approval in ended:
+        approval_move(approval, A.EXPIRED, actor=None)
+    return len(ended)
+
+
+def approval_lock(approval_id: UUID, actor: User) -> tuple[ApprovalRequest, ApprovalKind]:
+    approval = pending_lock(ApprovalRequest.objects.all(), approval_id)
+    kind = KINDS[approval.kind]
+    if approval.requested_by_id == actor.pk:
+        raise OwnRequest
+    if not (actor.is_active and actor.is_staff and actor.has_perm(kind.permission)):
+        raise Forbidden(f"Your account may not approve this: it needs the permission {kind.permission}.")
+    kind.check(json.loads(approval.payload), actor)
+    return approval, kind
+
+
+def pending_lock(rows: Any, approval_id: UUID) -> ApprovalRequest:
+    locked = rows.select_for_update(of=("self",)).select_related("requested_by")
+    approval: ApprovalRequest | None = only_row(locked.filter(pk=approval_id))
+    if approval is None:
+        raise Missing("There is no such request.")
+    if approval.status == A.PENDING and approval.expires_at <= timezone.now():
+        raise NotPending(A.EXPIRED.label)
+    if approval.status != A.PENDING:
+        raise NotPending(approval.get_status_display())
+    return approval
+
+
+def approval_move(
+    approval: ApprovalRequest, to: ApprovalStatus, *, actor: User | None, note: str = ""
+) -> None:
+    """The one way a request's status changes. The caller holds its lock."""
+    check_transition(APPROVAL_TRANSITIONS, A(approval.status), to)
+    approval.status, approval.note, approval.decided_at = to, note[:300], timezone.now()
+    approval.decided_by = actor if to in DECIDED else None
+    approval.save(update_fields=["status", "note", "decided_at", "decided_by", "updated_at"])
+    audit_record(
+        actor=actor,
+        action=ACTIONS[to],
+        target=approval,
+        data=facts_of(approval) | ({"note": approval.note} if note else {}),
+    )
+    if to != A.WITHDRAWN:
+        notifications_queue(approval_mail("approval_decided", approval, to=approval.requested_by))
+
+
+ACTIONS = {
+    A.APPROVED: Action.APPROVAL_APPROVE,
+    A.FAILED: Action.APPROVAL_FAIL,
+    A.REJECTED: Action.APPROVAL_REJECT,
+    A.WITHDRAWN: Action.APPROVAL_WITHDRAW,
+    A.EXPIRED: Action.APPROVAL_EXPIRE,
+}
+
+
+def facts_of(approval: ApprovalRequest) -> dict[str, str]:
+    """For the audit trail: who asked for what; figures that may be personal stay in the encrypted columns."""
+    return {"kind": approval.kind, "target": approval.target, "requested_by": approval.requested_by.email}
+
+
+def approval_mail(kind: str, approval: ApprovalRequest, *, to: User) -> MailAsk:
+    context = {
+        "approval_id": str(approval.pk),
+        "title": approval.title,
+        "requested_by": approval.requested_by.email,
+        "status": approval.get_status_display(),
+        "decided_by": approval.decided_by.email if approval.decided_by else "",
+        "note": approval.note,
+    }
+    return MailAsk(kind, to.email, f"{kind}:{approval.pk}:{approval.status}:{to.pk}", context)
