@@ -77,4 +77,4 @@ class CartItem(BaseModel):
 
     @property
     def seen_price(self) -> Money:
-        return Money(self.seen_price_minor, self.seen_currency)
+        return Money.stored(self.seen_price_minor, self.seen_currency)

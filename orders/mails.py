@@ -1,12 +1,12 @@
-"""What mails say about an order: plain JSON with amounts as people read them."""
+"""What mails say about an order: facts, which become words when the mail is sent (artisans.notifications.facts)."""
 
 from typing import Any
 
-from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
-from artisans.core.templatetags.money import show
+from artisans.notifications.facts import later
 from artisans.notifications.services import MailAsk
+from orders.addresses import address_lines, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules
 
 
@@ -20,22 +20,22 @@ def order_mail(
         "order_link": [str(order.pk), order.token_version],
         "order": {
             "order_number": order.order_number,
-            "created_at": date_format(localtime(order.created_at), "DATE_FORMAT"),
+            "created_at": localtime(order.created_at).date(),
             "lines": [
                 {
                     "name": line.product_name,
                     "artisan_name": line.artisan_name,
                     "quantity": line.quantity,
-                    "unit_price": show(line.unit_price),
-                    "line_total": show(line.line_total),
+                    "unit_price": line.unit_price,
+                    "line_total": line.line_total,
                 }
                 for line in lines
             ],
-            "subtotal": show(order.subtotal),
-            "tax": show(order.tax),
-            "shipping": show(order.shipping),
-            "total": show(order.total),
-            "shipping_address_lines": order.shipping_address_lines,
+            "subtotal": order.subtotal,
+            "tax": order.tax,
+            "shipping": order.shipping,
+            "total": order.total,
+            "shipping_address_lines": later(address_lines, stored=address_read(order.shipping_address)),
             "parcel_count": len({line.parcel_id for line in lines}),
         },
         **extra,
@@ -62,10 +62,10 @@ def parcel_mail(
         "parcel": {
             "number": parcel.number,
             "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
-            "ship_to": order.shipping_address_lines,
+            "ship_to": later(address_lines, stored=address_read(order.shipping_address)),
             "note": order.delivery_note,
-            "share": show(parcel.share),
-            "collect_cash": show(parcel.total) if collect_cash else "",
+            "share": parcel.share,
+            "collect_cash": parcel.total if collect_cash else "",
         },
     }
     return MailAsk(kind, parcel.artisan.email, f"{kind}:{parcel.pk}", context)

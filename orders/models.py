@@ -55,11 +55,11 @@ class StoreRules(models.Model):
 
     @property
     def shipping(self) -> Money:
-        return Money(self.shipping_minor, self.currency)
+        return Money.stored(self.shipping_minor, self.currency)
 
     @property
     def cash_limit(self) -> Money:
-        return Money(self.cash_limit_minor, self.currency)
+        return Money.stored(self.cash_limit_minor, self.currency)
 
 
 class Order(BaseModel):
@@ -150,7 +150,7 @@ class Order(BaseModel):
         return self.order_number
 
     def money(self, minor: int) -> Money:
-        return Money(minor, self.currency)
+        return Money.stored(minor, self.currency)
 
     @property
     def subtotal(self) -> Money:
@@ -258,24 +258,24 @@ class Parcel(BaseModel):
 
     @property
     def subtotal(self) -> Money:
-        return Money(self.subtotal_minor, self.currency)
+        return Money.stored(self.subtotal_minor, self.currency)
 
     @property
     def tax(self) -> Money:
-        return Money(self.tax_minor, self.currency)
+        return Money.stored(self.tax_minor, self.currency)
 
     @property
     def shipping(self) -> Money:
-        return Money(self.shipping_minor, self.currency)
+        return Money.stored(self.shipping_minor, self.currency)
 
     @property
     def total(self) -> Money:
-        return Money(self.total_minor, self.currency)
+        return Money.stored(self.total_minor, self.currency)
 
     @property
     def share(self) -> Money:
         """What the artisan earns: the parcel's money without the shop's commission."""
-        return Money(self.total_minor - self.commission_minor, self.currency)
+        return Money.stored(self.total_minor - self.commission_minor, self.currency)
 
 
 class OrderLine(BaseModel):
@@ -319,11 +319,11 @@ class OrderLine(BaseModel):
 
     @property
     def unit_price(self) -> Money:
-        return Money(self.unit_price_minor, self.currency)
+        return Money.stored(self.unit_price_minor, self.currency)
 
     @property
     def line_total(self) -> Money:
-        return Money(self.line_total_minor, self.currency)
+        return Money.stored(self.line_total_minor, self.currency)
 
     @property
     def refundable_quantity(self) -> int:
@@ -331,7 +331,7 @@ class OrderLine(BaseModel):
 
     @property
     def tax(self) -> Money:
-        return Money(self.tax_minor, self.currency)
+        return Money.stored(self.tax_minor, self.currency)
 
 
 class Transition(AppendOnlyModel):

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from artisans.accounts.principals import Principal
 from artisans.core.api import StrictSerializer, TextField, utc
+from orders.addresses import address_out, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.selectors import is_masked
 
@@ -47,10 +48,6 @@ def with_country(address: dict[str, Any], store: StoreRules) -> dict[str, Any]:
     return {"country": store.country} | address
 
 
-def address_out(address: dict[str, Any]) -> Any:
-    return address.get("text", address)
-
-
 def line_out(line: OrderLine) -> dict[str, Any]:
     return {
         "id": str(line.pk),
@@ -84,7 +81,9 @@ def order_out(
 ) -> dict[str, Any]:
     shipping, billing = order.shipping_address, order.billing_address
     if is_masked:
-        shipping, billing = ({"country": address.get("country", "")} for address in (shipping, billing))
+        shipping, billing = (
+            {"country": address_read(address).get("country", "")} for address in (shipping, billing)
+        )
     return {
         "id": str(order.pk),
         "order_number": order.order_number,

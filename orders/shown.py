@@ -17,7 +17,7 @@ class Tone(StrEnum):
     MUTED = "muted"
 
 
-PARCEL_TONES = {
+PARCEL_TONES: dict[str, Tone] = {
     ParcelStatus.NEW: Tone.INFO,
     ParcelStatus.STARTED: Tone.INFO,
     ParcelStatus.PACKED: Tone.INFO,
@@ -50,11 +50,11 @@ class ShownParcel:
 
     @property
     def state_word(self) -> str:
-        return ParcelStatus(self.parcel.status).label
+        return str(self.parcel.get_status_display())
 
     @property
     def state_tone(self) -> Tone:
-        return PARCEL_TONES[ParcelStatus(self.parcel.status)]
+        return PARCEL_TONES.get(self.parcel.status, Tone.MUTED)
 
     @property
     def can_ship(self) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 from django.db.models import TextChoices
 
@@ -83,6 +84,13 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
         paid_by="in cash",
     ),
 }
+
+
+def paid_by(method: str) -> str:
+    """How the money came, in a sentence; also for a method that this release does not know."""
+    spec = SPECS.get(cast("PaymentMethod", method))
+    return spec.paid_by if spec else ""
+
 
 # What needs no provider. The others are offered where their provider has its keys (registry.offered_methods).
 BY_HAND = (M.BANK_TRANSFER, M.CHECK, M.CASH_ON_DELIVERY)

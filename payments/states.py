@@ -70,7 +70,7 @@ def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHIN
 
 
 def stored_state(order: Order, payment: Payment | None) -> State:
-    status = OrderStatus(order.status)
+    status = order.status
     if status == OrderStatus.CANCELLED:
         return closed(order, "Cancelled", "This order was cancelled", "Nothing more will happen with it.")
     if status == OrderStatus.EXPIRED:
@@ -148,7 +148,7 @@ def pending(order: Order, payment: Payment | None) -> State:
             f"{show(order.received)} arrived, {due} is missing. Please send the rest with the same reference."
         )
         return State("Partly paid", "clock", Tone.WARN, "A part of the money arrived", text)
-    words = {
+    words: dict[str, tuple[str, str]] = {
         PaymentMethod.BANK_TRANSFER: ("Awaiting transfer", "We are waiting for your transfer"),
         PaymentMethod.CHECK: ("Awaiting check", "We are waiting for your check"),
     }
@@ -157,7 +157,7 @@ def pending(order: Order, payment: Payment | None) -> State:
         text = f"Your order is placed and your things are set aside{kept}. {due} is to be paid."
         return State("Awaiting payment", "clock", Tone.WARN, "One step is left: the payment", text)
     word, headline = words.get(
-        PaymentMethod(payment.payment_method), ("Awaiting payment", "We are waiting for your payment")
+        payment.payment_method, ("Awaiting payment", "We are waiting for your payment")
     )
     return State(
         word, "clock", Tone.INFO, headline, f"{due} is to be paid. The artisans start when it is here."

@@ -1,10 +1,8 @@
-import logging
-from collections.abc import Callable, Iterable
-from typing import TypeVar
 from uuid import UUID
 
 from celery import shared_task
 
+from artisans.core.queue import each
 from payments.services import method_events  # noqa: F401  # takes the messages about saved methods
 from payments.services.calls import calls_due
 from payments.services.carriers import call_carry_out
@@ -14,19 +12,6 @@ from payments.services.reconciliation import comparable, compare
 from payments.services.reminders import payment_remind, reminders_due
 from payments.services.remote import payment_check, payments_due
 from payments.services.webhooks import webhook_process, webhooks_due
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-
-def each(ids: Iterable[T], act: Callable[[T], object], *, event: str) -> None:
-    """One after the other; one that fails must not hold up the others."""
-    for one in ids:
-        try:
-            act(one)
-        except Exception:  # whatever it is, its row waits for the next sweep
-            logger.exception(event, extra={"id": str(one)})
 
 
 @shared_task(name="payments.expire_orders")

@@ -116,7 +116,7 @@ def is_taken(order: Order, payment: Payment | None) -> bool:
 
 def events(order: Order, payment: Payment | None) -> list[Event]:
     """What happened, oldest first; who did it in the shop is nobody's business here."""
-    words = {
+    words: dict[str, str] = {
         "": "You placed the order.",
         OrderStatus.CONFIRMED: "The order was confirmed; the artisans were told.",
         OrderStatus.PROCESSING: "The artisans started packing.",
@@ -125,7 +125,8 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
         OrderStatus.CANCELLED: "The order was cancelled.",
         OrderStatus.EXPIRED: "The order was not paid in time; the items went back on sale.",
     }
-    found = [Event(t.at, words[t.new if t.old else ""]) for t in order.transitions.all()]
+    moves = [(t.at, words.get(t.new if t.old else "")) for t in order.transitions.all()]
+    found = [Event(at, text) for at, text in moves if text]
     money: list[Receipt | Capture] = [
         *Receipt.objects.filter(payment__order=order),
         *Capture.objects.filter(payment__order=order),
@@ -140,7 +141,7 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
 def refund_event(refund: PaymentRefund) -> Event:
     """In the words of how far it came; what failed is ours to repair and says so."""
     amount = show(refund.amount)
-    words = {
+    words: dict[str, str] = {
         RefundStatus.REQUESTED: f"A refund of {amount} was asked for; it is not sent yet.",
         RefundStatus.PROCESSING: f"A refund of {amount} is on its way through the banks; not sent for certain yet.",
         RefundStatus.COMPLETED: f"We returned {amount}. Cards and PayPal show it within five to ten days.",
@@ -148,7 +149,7 @@ def refund_event(refund: PaymentRefund) -> Event:
     }
     if refund.bank_reference:
         return Event(refund.created_at, f"We returned {amount}.")
-    return Event(refund.processed_at or refund.created_at, words[RefundStatus(refund.status)])
+    return Event(refund.processed_at or refund.created_at, words.get(refund.status, f"A refund of {amount}."))
 
 
 def needs_mailbox(order: Order, payment: Payment | None) -> bool:

@@ -83,7 +83,7 @@ class Product(BaseModel):
 
     @property
     def price(self) -> Money:
-        return Money(self.price_minor, self.currency)
+        return Money.stored(self.price_minor, self.currency)
 
     @property
     def is_on_sale(self) -> bool:

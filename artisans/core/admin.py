@@ -30,7 +30,8 @@ from artisans.core.errors import DomainError
 from artisans.core.money import PPM, Money
 from artisans.core.seen_forms import SeenForm
 
-GOOD, WAIT, WARN, BAD = "success", "info", "warning", "danger"  # the theme's words for the colours of labels
+# The theme's words for the colours of labels; PLAIN for a value that has no colour of its own.
+GOOD, WAIT, WARN, BAD, PLAIN = "success", "info", "warning", "danger", "default"
 
 Column = TypeVar("Column", bound=Callable[..., Any])
 

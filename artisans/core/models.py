@@ -35,6 +35,11 @@ def one_of(field: str, values: list[str], *, name: str) -> models.CheckConstrain
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": values}), name=name)
 
 
+def label_of(statuses: type[models.TextChoices], value: str) -> str:
+    """What people read for a stored status; the value itself when this release does not know it."""
+    return str(dict(statuses.choices).get(value, value))
+
+
 def iso_currency(name: str) -> models.CheckConstraint:
     return models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name=name)
 

@@ -11,6 +11,8 @@ NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF X
 THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
 EXPONENTS = dict.fromkeys(NO_DECIMALS.split(" "), 0) | dict.fromkeys(THREE_DECIMALS.split(" "), 3)
 
+NO_CURRENCY = "XXX"  # ISO 4217: no currency is involved
+
 MAX_MINOR = 10**15
 CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 AMOUNT = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,8})?", re.ASCII)
@@ -32,6 +34,11 @@ class Money:
     def __post_init__(self) -> None:
         if not CURRENCY.fullmatch(self.currency):
             raise ValueError(f"{self.currency!r} is not a currency code.")
+
+    @classmethod
+    def stored(cls, minor: int, currency: str) -> Self:
+        """The amount of a row, which is shown whatever is written there: what is no currency code reads as XXX."""
+        return cls(minor, currency if CURRENCY.fullmatch(currency) else NO_CURRENCY)
 
     @classmethod
     def parse(cls, text: str | int | Decimal, currency: str) -> Self:

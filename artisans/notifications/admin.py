@@ -7,7 +7,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
-from django.template import TemplateDoesNotExist
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -15,6 +14,7 @@ from django.utils.text import Truncator
 from artisans.core.admin import (
     BAD,
     GOOD,
+    PLAIN,
     WAIT,
     DayRangeFilter,
     ReadOnlyAdmin,
@@ -28,7 +28,7 @@ from artisans.notifications.models import MailState, Notification
 from artisans.notifications.rendering import Mail, render
 from artisans.notifications.services import notification_retry
 
-TONES = {MailState.WAITING: WAIT, MailState.SENT: GOOD, MailState.DEAD: BAD}
+TONES: dict[str, str] = {MailState.WAITING: WAIT, MailState.SENT: GOOD, MailState.DEAD: BAD}
 SOON = timedelta(minutes=5)
 
 
@@ -126,7 +126,9 @@ class NotificationAdmin(ReadOnlyAdmin):
     def detail(self, request: HttpRequest, obj: Notification) -> dict[str, Any]:
         try:
             mail = masked(render(obj), obj.context)
-        except (TemplateDoesNotExist, LookupError, ValueError) as error:
+        except (
+            Exception
+        ) as error:  # whatever a template or a wording raises; the page says what, the mail waits
             mail, failure = None, f"{type(error).__name__}: {error}"
         else:
             failure = ""
@@ -134,7 +136,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         return {
             "row": obj,
             "kind": words(obj.kind),
-            "tone": TONES[MailState(obj.state)],
+            "tone": TONES.get(obj.state, PLAIN),
             "mail": mail,
             "failure": failure,
             "again": page_of(obj, "again") if may_retry else "",

@@ -2,6 +2,8 @@ from django.db import models
 
 from artisans.core.models import BaseModel, one_of
 
+KEY_LENGTH = 120
+
 
 class MailState(models.TextChoices):
     WAITING = "waiting", "Waiting"
@@ -12,13 +14,13 @@ class MailState(models.TextChoices):
 class Notification(BaseModel):
     """The outbox: one mail about one fact to one recipient, written in the transaction of the fact.
 
-    `context` is plain JSON; links with tokens are not in it, they are made when the mail is rendered.
+    `context` is JSON of facts (facts.py), which become words when the mail is rendered; so do links with tokens.
     """
 
     kind = models.CharField(max_length=40, db_index=True)
     recipient = models.EmailField()
     context = models.JSONField(default=dict)
-    dedupe_key = models.CharField(max_length=120, unique=True)
+    dedupe_key = models.CharField(max_length=KEY_LENGTH, unique=True)
     state = models.CharField(max_length=7, choices=MailState, default=MailState.WAITING)
     tries = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(auto_now_add=True)

@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from artisans.core.tokens import mailbox_token, order_token, order_url
+from artisans.notifications.facts import unpack, words
 from artisans.notifications.models import Notification
 
 
@@ -23,9 +24,12 @@ SHARED_CONTEXT: list[Callable[[], dict[str, Any]]] = []
 
 
 def render(notification: Notification) -> Mail:
-    """Subject, text and HTML as the recipient reads them; links are signed here and nowhere kept."""
+    """Subject, text and HTML as the recipient reads them; links are signed here and nowhere kept.
+
+    Errors: whatever a wording or a template raises; the mail waits then, and staff see it.
+    """
     shared = {name: value for part in SHARED_CONTEXT for name, value in part().items()}
-    context = shared | notification.context | links(notification.context)
+    context = shared | words(unpack(notification.context)) | links(notification.context)
     stem = f"emails/{notification.kind}"
     return Mail(
         subject=" ".join(render_to_string(f"{stem}.subject.txt", context).split()),

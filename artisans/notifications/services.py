@@ -2,6 +2,7 @@ import logging
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,9 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import Q
 from django.utils import timezone
 
-from artisans.core.queue import run_after_commit
-from artisans.notifications.models import MailState, Notification
+from artisans.core.queue import each, run_after_commit
+from artisans.notifications.facts import pack
+from artisans.notifications.models import KEY_LENGTH, MailState, Notification
 from artisans.notifications.rendering import render
 
 logger = logging.getLogger(__name__)
@@ -22,7 +24,10 @@ MAX_TRIES = 12
 
 @dataclass(frozen=True, slots=True)
 class MailAsk:
-    """A mail to be written with the fact it tells. `key` names the fact: one mail per key, for ever."""
+    """A mail to be written with the fact it tells. `key` names the fact: one mail per key, for ever.
+
+    `context` holds facts (amounts, times, `later`), no finished words: those are made when the mail is sent.
+    """
 
     kind: str
     recipient: str
@@ -33,12 +38,22 @@ class MailAsk:
 def notifications_queue(*asks: MailAsk) -> None:
     """Write the mails in the present transaction and ring for them after commit. A known key is left alone."""
     rows = [
-        Notification(kind=ask.kind, recipient=ask.recipient, context=ask.context, dedupe_key=ask.key)
+        Notification(
+            kind=ask.kind, recipient=ask.recipient, context=pack(ask.context), dedupe_key=short_key(ask.key)
+        )
         for ask in asks
     ]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
     if rows:
         run_after_commit("notifications.send", *[row.pk for row in rows])
+
+
+def short_key(key: str) -> str:
+    """The key as it fits its column; a longer one ends in a hash of all of it."""
+    if len(key) <= KEY_LENGTH:
+        return key
+    digest = sha256(key.encode()).hexdigest()
+    return f"{key[: KEY_LENGTH - len(digest) - 1]}:{digest}"
 
 
 def notification_send(notification_id: UUID) -> bool:
@@ -70,15 +85,17 @@ def notification_send(notification_id: UUID) -> bool:
         message.send()
     except (
         Exception
-    ) as error:  # whatever the mail server or a template does, the fact stands and the mail waits
-        logger.warning("mail_failed", extra={"mail": str(notification.pk)}, exc_info=True)
+    ) as error:  # the mail server's, a template's or a wording's: the fact stands, the mail waits
         tries = notification.tries + 1
+        is_over = tries >= MAX_TRIES
+        level = logging.ERROR if is_over else logging.WARNING
+        logger.log(level, "mail_failed", extra={"mail": str(notification.pk), "tries": tries}, exc_info=True)
         mine.update(
             tries=tries,
-            state=MailState.DEAD if tries >= MAX_TRIES else MailState.WAITING,
+            state=MailState.DEAD if is_over else MailState.WAITING,
             next_try_at=now + back_off(tries),
             lease_until=None,
-            last_error=f"{type(error).__name__}: {error}"[:300],
+            last_error=f"{type(error).__name__}: {error}".replace("\x00", "")[:300],
         )
         return False
     return bool(
@@ -99,7 +116,8 @@ def notifications_sweep(*, limit: int = 100) -> int:
     due = Notification.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), state=MailState.WAITING, next_try_at__lte=now
     )
-    return sum(map(notification_send, due.order_by("next_try_at").values_list("pk", flat=True)[:limit]))
+    ids = list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+    return sum(each(ids, notification_send, event="mail_stuck"))
 
 
 def notification_retry(notification_id: UUID) -> None:

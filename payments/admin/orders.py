@@ -19,6 +19,7 @@ from artisans.accounts.principals import signed_in
 from artisans.core.admin import (
     BAD,
     GOOD,
+    PLAIN,
     WAIT,
     WARN,
     DayRangeFilter,
@@ -29,6 +30,7 @@ from artisans.core.admin import (
     posted,
     when,
 )
+from artisans.core.models import label_of
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.core.tokens import order_url
@@ -36,7 +38,7 @@ from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.selectors import lines_by_parcel
 from orders.services import order_links_revoke
-from orders.statuses import PARCELS_GONE, PARCELS_SENT, OrderPaymentStatus, OrderStatus, ParcelStatus
+from orders.statuses import PARCELS_GONE, PARCELS_SENT, OrderPaymentStatus, OrderStatus
 from payments.admin.buttons import Button
 from payments.admin.filters import MethodOfOrderFilter, OrderNeedsFilter, SellerFilter
 from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
@@ -50,7 +52,7 @@ from payments.models import Payment
 from payments.services.closing import order_cancel
 from payments.statuses import OPEN, PaymentStatus
 
-TONES = {
+TONES: dict[str, str] = {
     OrderStatus.PENDING: WAIT,
     OrderStatus.CONFIRMED: GOOD,
     OrderStatus.PROCESSING: GOOD,
@@ -59,7 +61,7 @@ TONES = {
     OrderStatus.CANCELLED: "default",
     OrderStatus.EXPIRED: "default",
 }
-PAID_TONES = {
+PAID_TONES: dict[str, str] = {
     OrderPaymentStatus.UNPAID: "default",
     OrderPaymentStatus.PARTIALLY_PAID: WARN,
     OrderPaymentStatus.PAID: GOOD,
@@ -176,7 +178,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @column("By")
     def way(self, order: Any) -> str:
-        return PaymentMethod(order.method).label if order.method else "Not chosen"
+        return label_of(PaymentMethod, order.method) if order.method else "Not chosen"
 
     @column("Since", ordering="updated_at")
     def since(self, order: Order) -> str:
@@ -204,16 +206,16 @@ class OrderAdmin(ReadOnlyAdmin):
         refunds = refund_rows(payments, signed_in(request))
         return {
             "order": obj,
-            "tone": TONES[OrderStatus(obj.status)],
-            "paid_tone": PAID_TONES[OrderPaymentStatus(obj.payment_status)],
-            "step": next_step(obj, payments, [ParcelStatus(p.status) for p in parcels], signed_in(request)),
+            "tone": TONES.get(obj.status, PLAIN),
+            "paid_tone": PAID_TONES.get(obj.payment_status, PLAIN),
+            "step": next_step(obj, payments, [p.status for p in parcels], signed_in(request)),
             "buttons": order_buttons(obj, signed_in(request)),
             "parcels": [(parcel, lines.get(parcel.pk, [])) for parcel in parcels],
             "returned": returned_by(obj, payments),
             "payments": [
                 (
                     p,
-                    PAYMENT_TONES[PaymentStatus(p.status)],
+                    PAYMENT_TONES.get(p.status, PLAIN),
                     payment_buttons(p, signed_in(request)),
                     [row for row in refunds if row.refund.payment_id == p.pk],
                 )
@@ -272,7 +274,7 @@ def order_buttons(order: Order, user: User) -> list[Button]:
     return buttons
 
 
-def next_step(order: Order, payments: list[Payment], parcels: list[ParcelStatus], user: User) -> Step:
+def next_step(order: Order, payments: list[Payment], parcels: list[str], user: User) -> Step:
     if order.to_return:
         return step_return(order, payments, user)
     waiting = next((p for p in payments if p.status in OPEN), None)
@@ -320,7 +322,7 @@ def step_return(order: Order, payments: list[Payment], user: User) -> Step:
     return Step(f"Return {owed}", text, BAD, button)
 
 
-def step_payment(order: Order, payment: Payment, parcels: list[ParcelStatus], user: User) -> Step:
+def step_payment(order: Order, payment: Payment, parcels: list[str], user: User) -> Step:
     button = None
     if payment.payment_provider == Provider.MANUAL and user.has_perm("payments.approve_manual"):
         button = Button("Record money received", page_of(payment, "record"), is_main=True)
@@ -337,7 +339,7 @@ def step_payment(order: Order, payment: Payment, parcels: list[ParcelStatus], us
         text = f"The buyer was told {day}. Record the money or reject the payment. {ends(order)}"
         return Step(f"{missing} is late", text, BAD, button)
     day = f" by {date_format(timezone.localtime(order.pay_by), 'DATE_FORMAT')}" if order.pay_by else ""
-    method = PaymentMethod(payment.payment_method).label.lower()
+    method = payment.get_payment_method_display().lower()
     return Step(
         f"Waiting for {missing}",
         f"By {method}{day}, reference {order.order_number}. {ends(order)}",

@@ -15,6 +15,7 @@ from artisans.accounts.principals import signed_in
 from artisans.core.admin import (
     BAD,
     GOOD,
+    PLAIN,
     WAIT,
     WARN,
     DayRangeFilter,
@@ -46,7 +47,7 @@ from payments.services.returns import money_return_record
 from payments.statuses import PaymentStatus
 
 P = PaymentStatus
-TONES = {
+TONES: dict[str, str] = {
     P.PENDING: WAIT,
     P.PROCESSING: WAIT,
     P.COMPLETED: GOOD,
@@ -206,7 +207,7 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
         return {
             "payment": obj,
             "order": obj.order,
-            "tone": TONES[P(obj.status)],
+            "tone": TONES.get(obj.status, PLAIN),
             "buttons": payment_buttons(obj, signed_in(request)),
             "receipts": obj.receipts.all(),
             "refunds": refund_rows([obj], signed_in(request)),
@@ -302,7 +303,7 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
         return {
             "payment": payment,
             "order": payment.order,
-            "method": PaymentMethod(payment.payment_method).label,
+            "method": payment.get_payment_method_display(),
             "refusal": refusal,
         }
 

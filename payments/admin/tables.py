@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from artisans.accounts.models import User
-from artisans.core.admin import BAD, GOOD, WAIT, page_of
+from artisans.core.admin import BAD, GOOD, PLAIN, WAIT, page_of
 from artisans.core.scrub import scrub
 from payments.admin.buttons import Button
 from payments.models import Payment, PaymentFlag, PaymentRefund, ProviderCall, RefundDecision, RefundOrigin
 from payments.statuses import RefundStatus
 
-TONES = {
+TONES: dict[str, str] = {
     RefundStatus.REQUESTED: WAIT,
     RefundStatus.PROCESSING: WAIT,
     RefundStatus.COMPLETED: GOOD,
@@ -46,7 +46,7 @@ def refund_rows(payments: Iterable[Payment], user: User) -> list[RefundRow]:
     refunds = refunds.select_related("actor", "payment").prefetch_related("lines__order_line", "retries")
     may = user.has_perm("payments.refund")
     return [
-        RefundRow(r, TONES[RefundStatus(r.status)], state_of(r), refund_buttons(r) if may else [])
+        RefundRow(r, TONES.get(r.status, PLAIN), state_of(r), refund_buttons(r) if may else [])
         for r in refunds.order_by("-created_at")
     ]
 
@@ -56,7 +56,7 @@ def state_of(refund: PaymentRefund) -> str:
         return "No answer from the provider yet"
     if refund.status == RefundStatus.PROCESSING:
         return "Pending at the provider"
-    return str(RefundStatus(refund.status).label)
+    return str(refund.get_status_display())
 
 
 def refund_buttons(refund: PaymentRefund) -> list[Button]:

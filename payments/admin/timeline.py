@@ -7,6 +7,7 @@ from uuid import UUID
 
 from artisans.audit.admin import words
 from artisans.audit.models import AuditEntry
+from artisans.core.models import label_of
 from artisans.core.scrub import scrub
 from artisans.core.templatetags.money import show
 from orders.models import Order, OrderTransition, ParcelTransition, Transition
@@ -60,7 +61,7 @@ def payment_changes(payments: list[Payment]) -> Iterator[Entry]:
         what = f"{WORDS[fact.kind]} {fact.number}"
         about = f"{show(fact.amount)}: {fact.why}".removesuffix(": ") if fact.amount else fact.why
         statuses = STATUSES.get(fact.kind)
-        old, new = (str(statuses(s).label) if statuses and s else "" for s in (fact.old, fact.new))
+        old, new = (label_of(statuses, s) if statuses else "" for s in (fact.old, fact.new))
         yield Entry(fact.at, fact.who, what, about, ICONS[fact.kind], old, new)
     yield from calls(payments)
 
@@ -77,13 +78,14 @@ def calls(payments: list[Payment]) -> Iterator[Entry]:
 
 def changes(rows: Iterable[Transition], statuses: Statuses, subject: str, icon: str) -> Iterator[Entry]:
     for row in rows:
-        old = str(statuses(row.old).label) if row.old else ""
-        yield Entry(row.at, row.actor_name, subject, row.cause, icon, old, str(statuses(row.new).label))
+        old, new = label_of(statuses, row.old), label_of(statuses, row.new)
+        yield Entry(row.at, row.actor_name, subject, row.cause, icon, old, new)
 
 
 def audit(targets: list[UUID]) -> Iterator[Entry]:
     for row in AuditEntry.objects.filter(target_id__in=targets):
-        why = ", ".join(f"{name}: {value}" for name, value in row.data.items())
+        data = row.data if isinstance(row.data, dict) else {"data": row.data}
+        why = ", ".join(f"{name}: {value}" for name, value in data.items())
         yield Entry(row.at, row.actor_name, words(row.action), why, "history_edu")
 
 

@@ -9,6 +9,7 @@ from artisans.accounts.principals import signed_in
 from artisans.core.admin import (
     BAD,
     GOOD,
+    PLAIN,
     WAIT,
     WARN,
     DayRangeFilter,
@@ -27,7 +28,7 @@ from payments.models import EventState, Payment, WebhookEvent
 from payments.selectors import payment_of_object
 from payments.services.webhooks import refusals_of, webhook_close, webhook_replay
 
-TONES = {
+TONES: dict[str, str] = {
     EventState.RECEIVED: WAIT,
     EventState.WAITING: WAIT,
     EventState.STAFF: WARN,
@@ -105,7 +106,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         told = {name: value for name, value in obj.content.items() if name != "payload"}
         return {
             "event": obj,
-            "tone": TONES[EventState(obj.state)],
+            "tone": TONES.get(obj.state, PLAIN),
             "buttons": event_buttons(obj, request),
             "told": rows_of(told),
             "payload": rows_of(obj.content.get("payload", {})),

@@ -34,7 +34,7 @@ class Capture(BaseModel, AppendOnlyModel):
 
     @property
     def amount(self) -> Money:
-        return Money(self.amount_minor, self.currency)
+        return Money.stored(self.amount_minor, self.currency)
 
 
 class Dispute(BaseModel):
@@ -63,7 +63,7 @@ class Dispute(BaseModel):
 
     @property
     def amount(self) -> Money:
-        return Money(self.amount_minor, self.currency)
+        return Money.stored(self.amount_minor, self.currency)
 
 
 class DisputeTransition(Transition):

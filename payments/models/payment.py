@@ -117,32 +117,32 @@ class Payment(BaseModel):
 
     @property
     def amount(self) -> Money:
-        return Money(self.amount_minor, self.currency)
+        return Money.stored(self.amount_minor, self.currency)
 
     @property
     def received(self) -> Money:
-        return Money(self.received_minor, self.currency)
+        return Money.stored(self.received_minor, self.currency)
 
     @property
     def missing(self) -> Money:
-        return Money(max(0, self.amount_minor - self.received_minor), self.currency)
+        return Money.stored(max(0, self.amount_minor - self.received_minor), self.currency)
 
     @property
     def refunded(self) -> Money:
-        return Money(self.refunded_minor, self.currency)
+        return Money.stored(self.refunded_minor, self.currency)
 
     @property
     def refund_reserved(self) -> Money:
-        return Money(self.refund_reserved_minor, self.currency)
+        return Money.stored(self.refund_reserved_minor, self.currency)
 
     @property
     def disputed(self) -> Money:
-        return Money(self.disputed_minor, self.currency)
+        return Money.stored(self.disputed_minor, self.currency)
 
     @property
     def refundable(self) -> Money:
         """What could still be returned: received, less returned, less promised, less taken by the buyer's bank."""
-        return Money(self.kept_minor - self.refund_reserved_minor, self.currency)
+        return Money.stored(self.kept_minor - self.refund_reserved_minor, self.currency)
 
     @property
     def kept_minor(self) -> int:

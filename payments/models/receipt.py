@@ -35,4 +35,4 @@ class Receipt(BaseModel, AppendOnlyModel):
 
     @property
     def amount(self) -> Money:
-        return Money(self.amount_minor, self.currency)
+        return Money.stored(self.amount_minor, self.currency)

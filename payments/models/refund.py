@@ -96,7 +96,7 @@ class PaymentRefund(BaseModel):
 
     @property
     def amount(self) -> Money:
-        return Money(self.amount_minor, self.currency)
+        return Money.stored(self.amount_minor, self.currency)
 
     @property
     def is_pending(self) -> bool:

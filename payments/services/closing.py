@@ -1,6 +1,7 @@
 """The end of an order that nobody paid. The open payment goes first: only what cannot be paid any more is closed."""
 
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -9,7 +10,9 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from artisans.notifications.facts import later, wording
 from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable
 from orders.mails import order_mail
@@ -68,17 +71,20 @@ def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
             lines=list(order.lines.all()),
             store=store_rules(),
             reason=cause,
-            money_note=money_note(order),
+            money_note=later(
+                money_note, due=order.to_return, refunded=order.refunded, received=order.received
+            ),
         )
     )
     return order
 
 
-def money_note(order: Order) -> str:
-    """What becomes of the money of a cancelled order, in a sentence for its buyer."""
-    if order.to_return:
-        return f"We will return the {show(order.to_return)} that we received."
-    return f"We returned {show(order.refunded)}." if order.received else "You have not been charged."
+@wording
+def money_note(due: Money, refunded: Money, received: Money) -> str:
+    """What becomes of the money of a cancelled order, in a sentence for its buyer. `due`: what we have to return."""
+    if due:
+        return f"We will return the {show(due)} that we received."
+    return f"We returned {show(refunded)}." if received else "You have not been charged."
 
 
 @transaction.atomic
@@ -111,23 +117,30 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
             key=str(parcel.pk),
             parcel=about,
             reason=reason.strip(),
-            money_note=parcel_money_note(parcel, order),
+            money_note=parcel_note_for_mail(parcel, order),
         )
     )
     return parcel
 
 
-def parcel_money_note(parcel: Parcel, order: Order) -> str:
-    """What the missing parcel means for the buyer's money."""
-    if order.to_return:
-        return f"We will return {show(min(parcel.total, order.to_return))} to you."
-    if order.balance_due:
-        return f"You pay {show(parcel.total)} less: {show(order.balance_due)} is left to pay."
-    return (
-        "Nothing is left to pay or to return for it."
-        if order.received
-        else "You have not been charged for it."
+def parcel_note_for_mail(parcel: Parcel, order: Order) -> dict[str, Any]:
+    return later(
+        parcel_money_note,
+        price=parcel.total,
+        due=order.to_return,
+        balance=order.balance_due,
+        received=order.received,
     )
+
+
+@wording
+def parcel_money_note(price: Money, due: Money, balance: Money, received: Money) -> str:
+    """What the missing parcel means for the buyer's money."""
+    if due:
+        return f"We will return {show(min(price, due, key=lambda amount: amount.minor))} to you."
+    if balance:
+        return f"You pay {show(price)} less: {show(balance)} is left to pay."
+    return "Nothing is left to pay or to return for it." if received else "You have not been charged for it."
 
 
 def buyer_may_cancel(order: Order) -> bool:
@@ -167,7 +180,7 @@ def order_expire_now(*, order_id: UUID) -> bool:
             lines=list(order.lines.all()),
             store=store_rules(),
             key=str(order.stock_round),
-            received=show(order.to_return) if order.to_return else "",
+            received=order.to_return if order.to_return else "",
         )
     )
     return True

@@ -7,13 +7,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
-from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order
@@ -21,7 +19,7 @@ from orders.selectors import is_own_order, store_rules
 from orders.services import order_hold
 from orders.statuses import OrderStatus
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
-from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, SPECS, PaymentMethod, Provider
+from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider, paid_by
 from payments.models import Payment, Receipt
 from payments.selectors import open_payment, payment_lock
 from payments.services.payments import instructions_for_mail, order_settle, payment_follow_sums, payment_move
@@ -187,9 +185,7 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
             store=store_rules(),
             key=f"{payment.pk}:{payment.transitions.count()}",
             reason=reason.strip(),
-            keep_until=date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT")
-            if order.expires_at
-            else "",
+            keep_until=order.expires_at or "",
         )
     )
     return payment
@@ -199,20 +195,20 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
     """One mail per receipt, in the words of what it led to."""
     store = store_rules()
     mail = partial(order_mail, order=order, lines=list(order.lines.all()), store=store, key=str(receipt.pk))
-    amount = show(receipt.amount)
+    amount = receipt.amount
     if not order.is_alive:
         ask = mail("late_money", amount=amount)
     elif order.balance_due:
         ask = mail(
             "payment_partly_received",
-            received=show(order.received),
-            missing=show(order.balance_due),
-            due=date_format(timezone.localtime(order.pay_by), "DATE_FORMAT") if order.pay_by else "",
+            received=order.received,
+            missing=order.balance_due,
+            due=timezone.localtime(order.pay_by).date() if order.pay_by else "",
             instructions=instructions_for_mail(open_payment(order) or payment, order, store),
         )
     elif order.to_return:
-        ask = mail("overpaid", amount=amount, surplus=show(order.to_return))
+        ask = mail("overpaid", amount=amount, surplus=order.to_return)
     else:
-        paid_by = SPECS[PaymentMethod(payment.payment_method)].paid_by
-        ask = mail("payment_received", amount=amount, paid_by=paid_by, revived=revived)
+        came = paid_by(payment.payment_method)
+        ask = mail("payment_received", amount=amount, paid_by=came, revived=revived)
     notifications_queue(ask)

@@ -13,7 +13,7 @@ from orders.mails import order_mail, parcel_mail
 from orders.models import OrderLine, Parcel
 from orders.selectors import lines_by_parcel, store_rules
 from orders.services import order_follow_parcels, parcel_lock, parcel_take_back
-from payments.services.closing import parcel_money_note
+from payments.services.closing import parcel_note_for_mail
 from payments.services.manual import staff_check
 from payments.services.payments import order_settle
 
@@ -53,7 +53,7 @@ def parcel_return(
         "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines[parcel.pk]],
     }
     all_lines = [line for part in lines.values() for line in part]
-    note = parcel_money_note(parcel, order)
+    note = parcel_note_for_mail(parcel, order)
     mails = [
         order_mail(
             "parcel_returned",

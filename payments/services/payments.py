@@ -8,7 +8,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -16,6 +15,7 @@ from artisans.core.money import Money
 from artisans.core.queue import run_after_commit
 from artisans.core.state import check_transition
 from artisans.core.templatetags.money import show
+from artisans.notifications.facts import later, wording
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
@@ -25,7 +25,7 @@ from orders.statuses import OrderStatus
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
 from payments.models import Operation, Payment, PaymentTransition, ProviderCall, ProviderCustomer
-from payments.providers.manual_provider import Account, Instructions, instructions
+from payments.providers.manual_provider import BUILDERS, Account, Instructions, instructions
 from payments.registry import is_down, offered_methods
 from payments.selectors import open_payment
 from payments.services.calls import call_write
@@ -299,38 +299,45 @@ def open_payment_follow(payment: Payment, order: Order, *, cause: str, actor: Us
 
 def payment_instructions(payment: Payment, order: Order, store: StoreRules) -> Instructions | None:
     """What the buyer has to do by hand now; None when nothing is left to do."""
-    if payment.payment_provider != Provider.MANUAL or payment.status != PaymentStatus.PENDING:
-        return None
-    account = Account(
-        holder=store.account_holder,
-        iban=store.account_iban,
-        bic=store.account_bic,
-        bank=store.account_bank,
-        check_payee=store.check_payee,
-        check_address=store.check_address,
-    )
-    due = timezone.localtime(order.pay_by).date() if order.pay_by else None
-    return instructions(
-        payment.payment_method,
-        amount=order.balance_due,
-        reference=order.order_number,
-        due=due,
-        account=account,
-    )
+    facts = instruction_facts(payment, order, store)
+    return instructions(**facts) if facts else None
 
 
 def instructions_for_mail(payment: Payment, order: Order, store: StoreRules) -> dict[str, Any] | None:
-    found = payment_instructions(payment, order, store)
-    if found is None:
+    facts = instruction_facts(payment, order, store)
+    return later(instructions_in_words, **facts | {"account": asdict(facts["account"])}) if facts else None
+
+
+def instruction_facts(payment: Payment, order: Order, store: StoreRules) -> dict[str, Any] | None:
+    if payment.payment_method not in BUILDERS or payment.status != PaymentStatus.PENDING:
         return None
+    return {
+        "method": payment.payment_method,
+        "amount": order.balance_due,
+        "reference": order.order_number,
+        "due": timezone.localtime(order.pay_by).date() if order.pay_by else None,
+        "account": Account(
+            holder=store.account_holder,
+            iban=store.account_iban,
+            bic=store.account_bic,
+            bank=store.account_bank,
+            check_payee=store.check_payee,
+            check_address=store.check_address,
+        ),
+    }
+
+
+@wording
+def instructions_in_words(*, account: dict[str, str], **facts: Any) -> dict[str, Any]:
+    found = instructions(account=Account(**account), **facts)
     return {
         "kind": found.kind,
         "headline": found.headline,
-        "amount": show(found.amount),
+        "amount": found.amount,
         "reference": found.reference,
-        "due": date_format(found.due, "DATE_FORMAT") if found.due else "",
-        "rows": [list(asdict(row).values())[:2] for row in found.rows],
-        "text": list(found.text),
+        "due": found.due or "",
+        "rows": [(row.label, row.value) for row in found.rows],
+        "text": found.text,
     }
 
 
@@ -340,7 +347,6 @@ def mail_instructions(placed: Placed, payment: Payment, *, store: StoreRules) ->
     unconfirmed = (
         order.user_id is None and order.mailbox_confirmed_at is None and order.expires_at is not None
     )
-    until = date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT") if unconfirmed else ""
     notifications_queue(
         order_mail(
             "cod_confirmed" if is_cash else "order_placed",
@@ -349,6 +355,6 @@ def mail_instructions(placed: Placed, payment: Payment, *, store: StoreRules) ->
             store=store,
             key=str(payment.pk),
             instructions=instructions_for_mail(payment, order, store),
-            confirm_until=until,
+            confirm_until=order.expires_at if unconfirmed else "",
         )
     )

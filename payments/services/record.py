@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from artisans.core.money import Money
 from artisans.core.state import check_transition
-from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
@@ -18,7 +17,7 @@ from orders.selectors import store_rules
 from orders.services import Placed, placed_of
 from orders.statuses import OrderStatus
 from payments.declines import decline_words
-from payments.methods import SPECS, PaymentMethod
+from payments.methods import paid_by
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
 from payments.providers import base
 from payments.providers.base import RemotePayment, RemoteStatus
@@ -201,7 +200,7 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
     """Tell the buyer, once per capture, in the words of what it led to."""
     order, lines = placed.order, placed.lines
     for capture in captures:
-        amount = show(capture.amount)
+        amount = capture.amount
         if not order.is_alive:
             ask = order_mail(
                 "late_money", order, lines=lines, store=store, key=str(capture.pk), amount=amount
@@ -214,7 +213,7 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
                 store=store,
                 key=str(capture.pk),
                 amount=amount,
-                surplus=show(order.to_return),
+                surplus=order.to_return,
             )
         else:
             ask = order_mail(
@@ -224,7 +223,7 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
                 store=store,
                 key=str(capture.pk),
                 amount=amount,
-                paid_by=SPECS[PaymentMethod(capture.payment.payment_method)].paid_by,
+                paid_by=paid_by(capture.payment.payment_method),
                 revived=revived,
             )
         notifications_queue(ask)

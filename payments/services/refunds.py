@@ -12,7 +12,6 @@ from artisans.catalog.services import pieces_restocked
 from artisans.core.money import Money
 from artisans.core.queue import run_after_commit
 from artisans.core.state import check_transition
-from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order
@@ -267,7 +266,7 @@ def mail_refund(kind: str, refund: PaymentRefund, order: Order) -> None:
             lines=list(order.lines.all()),
             store=store_rules(),
             key=str(refund.pk),
-            amount=show(refund.amount),
+            amount=refund.amount,
             number=refund.refund_number,
             provider=refund.payment.get_payment_provider_display(),
             reason=refund.reason if refund.origin != RefundOrigin.PROVIDER else "",

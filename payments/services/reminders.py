@@ -7,9 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.formats import date_format
 
-from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.selectors import store_rules
@@ -63,10 +61,9 @@ def payment_remind(payment_id: UUID) -> None:
     store = store_rules()
     about: dict[str, Any]
     if payment.is_remote:
-        keep_until = date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT")
-        kind, about = "payment_open", {"reason": payment.failure_reason, "keep_until": keep_until}
+        kind, about = "payment_open", {"reason": payment.failure_reason, "keep_until": order.expires_at}
     else:
         kind, about = "payment_due", {"instructions": instructions_for_mail(payment, order, store)}
     lines = list(order.lines.all())
-    ask = order_mail(kind, order, lines=lines, store=store, amount=show(order.balance_due), **about)
+    ask = order_mail(kind, order, lines=lines, store=store, amount=order.balance_due, **about)
     notifications_queue(ask)

@@ -5,13 +5,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
-from artisans.core.templatetags.money import show
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.selectors import store_rules
@@ -75,9 +73,9 @@ def money_return_record(
             lines=list(order.lines.all()),
             store=store_rules(),
             key=str(refund.pk),
-            amount=show(amount),
+            amount=amount,
             reference=bank_reference.strip(),
-            date=date_format(value_date, "DATE_FORMAT"),
+            date=value_date,
         )
     )
     return refund

@@ -1,4 +1,5 @@
 import copy
+import logging
 from functools import lru_cache
 
 from babel import Locale
@@ -7,6 +8,7 @@ from django.utils.translation import get_language, to_locale
 
 from artisans.core.money import Money, exponent_of
 
+logger = logging.getLogger(__name__)
 register = template.Library()
 
 
@@ -17,7 +19,12 @@ def money(value: Money | None) -> str:
 
 
 def show(value: Money) -> str:
-    return written(value, get_language() or "en")
+    """Never raises: what the locale data cannot write is shown as digits and code."""
+    try:
+        return written(value, get_language() or "en")
+    except Exception:  # of Babel's; a page or a mail about money must not fail for the look of an amount
+        logger.exception("amount_not_formatted", extra={"amount": str(value)})
+        return str(value)
 
 
 @lru_cache(maxsize=4096)  # the same prices are shown again and again
