@@ -1,7 +1,10 @@
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from artisans.approvals.selectors import approvers_by_kind
 from artisans.core.admin import (
     BAD,
     GOOD,
@@ -31,19 +34,53 @@ PARCEL_TONES = {
 }
 
 
+COUPLE = 2
+
+
 class StoreRulesForm(FiguresForm):
-    amounts = {"shipping": "shipping_minor", "cash_limit": "cash_limit_minor"}
+    amounts = {
+        "shipping": "shipping_minor",
+        "cash_limit": "cash_limit_minor",
+        "second_person_above": "second_person_above_minor",
+    }
     percents = {"tax_rate": "tax_rate_ppm"}
 
     shipping = amount_text("Shipping per order", help_text="One flat amount, untaxed, such as 5.99.")
     cash_limit = amount_text(
         "Cash on delivery up to", help_text="The total of an order that may be paid at the door."
     )
+    second_person_above = amount_text(
+        "Second person for money above",
+        required=False,
+        help_text="What staff refund or record for one order above this waits until a colleague approves it. "
+        "Empty: never.",
+    )
     tax_rate = percent_text("Tax rate", help_text="Such as 10 or 8.875. It holds for new orders only.")
 
     class Meta:
         model = StoreRules
-        exclude = ("tax_rate_ppm", "shipping_minor", "cash_limit_minor")  # all others are shown
+        exclude = (
+            "tax_rate_ppm",
+            "shipping_minor",
+            "cash_limit_minor",
+            "second_person_above_minor",
+        )  # all others are shown
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        for name in ("second_person_above", "second_person_for_settings"):
+            if name in self.changed_data and data.get(name) not in {None, "", False}:
+                self.check_second_people(name)
+        return data
+
+    def check_second_people(self, name: str) -> None:
+        lonely = [label for label, people in approvers_by_kind().items() if len(people) < COUPLE]
+        if lonely:
+            self.add_error(
+                name,
+                f"Nobody could be the second person for: {', '.join(lonely)}. Give at least two active accounts "
+                "the permission first.",
+            )
 
 
 @admin.register(StoreRules)
@@ -58,6 +95,7 @@ class StoreRulesAdmin(EditAdmin):
             {"fields": ("account_holder", "account_iban", "account_bic", "account_bank")},
         ),
         ("Checks", {"fields": ("check_payee", "check_address")}),
+        ("A second person", {"fields": ("second_person_above", "second_person_for_settings")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -65,6 +103,13 @@ class StoreRulesAdmin(EditAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: StoreRules | None = None) -> bool:
         return False
+
+    def write(self, request: HttpRequest, obj: StoreRules, form: Any, columns: list[str]) -> None:
+        super().write(request, obj, form, columns)
+        if {"second_person_above_minor", "second_person_for_settings"} & set(columns):
+            for label, people in approvers_by_kind().items():
+                names = ", ".join(user.email for user in people)
+                messages.info(request, f"{label}: two of these can do it together: {names}.")
 
     @column("Tax")
     def tax(self, rules: StoreRules) -> str:

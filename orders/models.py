@@ -34,6 +34,18 @@ class StoreRules(models.Model):
     account_bank = models.CharField(max_length=80, blank=True)
     check_payee = models.CharField("checks payable to", max_length=100, blank=True)
     check_address = models.TextField("checks sent to", blank=True)
+    second_person_above_minor = models.BigIntegerField(
+        "second person for money above, in minor units",
+        null=True,
+        blank=True,
+        help_text="Refunds and receipts of an order above this need a second person; empty: none does.",
+    )
+    second_person_for_settings = models.BooleanField(
+        "second person for settings that steer money",
+        default=False,
+        db_default=False,
+        help_text="Tax, shipping, bank account, commission and roles then change when a colleague approves it.",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "store rules"
@@ -46,6 +58,10 @@ class StoreRules(models.Model):
             models.CheckConstraint(condition=Q(shipping_minor__gte=0), name="store_shipping_not_negative"),
             models.CheckConstraint(
                 condition=Q(cash_limit_minor__gte=0), name="store_cash_limit_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(second_person_above_minor__isnull=True) | Q(second_person_above_minor__gte=0),
+                name="store_second_person_limit_not_negative",
             ),
             iso_currency("store_currency_iso"),
         ]
@@ -60,6 +76,11 @@ class StoreRules(models.Model):
     @property
     def cash_limit(self) -> Money:
         return Money.stored(self.cash_limit_minor, self.currency)
+
+    @property
+    def second_person_above(self) -> Money | None:
+        minor = self.second_person_above_minor
+        return None if minor is None else Money(minor, self.currency)
 
 
 class Order(BaseModel):

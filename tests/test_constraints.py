@@ -73,6 +73,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "store_tax_rate_at_most_all": ("orders.StoreRules", {"tax_rate_ppm": 1_000_001}),
     "store_shipping_not_negative": ("orders.StoreRules", {"shipping_minor": -1}),
     "store_cash_limit_not_negative": ("orders.StoreRules", {"cash_limit_minor": -1}),
+    "store_second_person_limit_not_negative": ("orders.StoreRules", {"second_person_above_minor": -1}),
     "store_currency_iso": ("orders.StoreRules", {"currency": "US"}),
     "order_status_known": ("orders.Order", {"status": "LOST"}),
     "order_payment_status_known": ("orders.Order", {"payment_status": "MAYBE"}),

@@ -1,7 +1,7 @@
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from artisans.accounts.models import User
+from artisans.accounts.models import Role, User
 from artisans.approvals.kinds import KINDS
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.statuses import ApprovalStatus
@@ -24,11 +24,17 @@ def approvals_to_decide(user: User) -> QuerySet[ApprovalRequest]:
     return approvals_pending().filter(pk__in=approvals_visible_to(user)).exclude(requested_by=user)
 
 
+def people_with(permission: str) -> list[User]:
+    """Active staff who have the permission and see requests, by address."""
+    staff = User.objects.filter(Q(role=Role.STAFF) | Q(is_superuser=True), is_active=True).order_by("email")
+    return [user for user in staff if user.has_perms([permission, VIEW])]
+
+
 def second_people(permission: str, *, beside: User) -> list[User]:
-    """Who else could approve: active staff who have the permission and see requests, by address."""
-    staff = User.objects.filter(is_active=True).exclude(pk=beside.pk).order_by("email")
-    return [
-        user
-        for user in staff.filter(Q(role="staff") | Q(is_superuser=True))
-        if user.has_perms([permission, VIEW])
-    ]
+    """Who else could approve."""
+    return [user for user in people_with(permission) if user.pk != beside.pk]
+
+
+def approvers_by_kind() -> dict[str, list[User]]:
+    """By label of each kind of act, who could request or approve it; it takes two."""
+    return {kind.label: people_with(kind.permission) for kind in KINDS.values()}

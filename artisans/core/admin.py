@@ -314,7 +314,8 @@ class FiguresForm(SeenForm):
         if self.instance._state.adding:
             return
         for name, stored in self.amounts.items():
-            self.initial[name] = Money(getattr(self.instance, stored), self.instance.currency).amount
+            minor = getattr(self.instance, stored)
+            self.initial[name] = "" if minor is None else Money(minor, self.instance.currency).amount
         for name, stored in self.percents.items():
             percent = Decimal(getattr(self.instance, stored) * 100) / PPM
             self.initial[name] = format(percent.normalize(), "f")
@@ -343,16 +344,22 @@ class FiguresForm(SeenForm):
                     f"The currency is now {self.instance.currency}: open this page again before you save.",
                 )
         currency = data.get("currency") or getattr(self.instance, "currency", "")
-        for name, stored in self.amounts.items():
-            if data.get(name):
-                try:
-                    setattr(self.instance, stored, amount_read(data[name], str(currency)).minor)
-                except ValidationError as error:
-                    self.add_error(name, error)
+        for name in self.amounts.keys() & data.keys():
+            self.read_amount(name, data[name], str(currency))
         for name, stored in self.percents.items():
             if data.get(name) is not None:
                 setattr(self.instance, stored, int(data[name] * PPM / 100))
         return data
+
+    def read_amount(self, name: str, text: str, currency: str) -> None:
+        """An empty one stays as it is where it is required, and is none at all where it is not."""
+        try:
+            minor = amount_read(text, currency).minor if text else None
+        except ValidationError as error:
+            self.add_error(name, error)
+        else:
+            if text or not self.fields[name].required:
+                setattr(self.instance, self.amounts[name], minor)
 
 
 def amount_text(label: str, **options: Any) -> forms.CharField:
