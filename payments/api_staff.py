@@ -37,7 +37,9 @@ MAY_DECIDE = "payments.approve_manual"
 class ApproveIn(StrictSerializer):
     amount = PlainDecimalField(help_text="What arrived, as the statement says.")
     value_date = DayField(help_text="The day on which the bank booked it.")
-    bank_reference = TextField(max_length=80, help_text="Transaction, check or cash slip; counts once.")
+    bank_reference = TextField(
+        max_length=80, help_text="Transaction, check or cash slip; counts once in the shop, in any spelling."
+    )
     received_amount = PlainDecimalField(
         required=False, help_text="What had been received before, as you saw it; news since then are 409."
     )

@@ -14,6 +14,7 @@ from payments.models import (
     Payment,
     PaymentFlag,
     PaymentRefund,
+    Receipt,
     RefundDecision,
     WebhookEvent,
 )
@@ -101,6 +102,11 @@ def refund_due(order: Order, payment: Payment) -> int:
     """Minor units that are the buyer's, are not on their way yet, and can go back by this payment."""
     promised = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
     return max(0, min(order.to_return.minor - promised, payment.refundable.minor))
+
+
+def receipt_standing(key: str) -> Receipt | None:
+    """The receipt of a bank line, check or slip, by its reference_key."""
+    return only_row(Receipt.objects.filter(reference_key=key).select_related("payment__order"))
 
 
 def flags_open() -> QuerySet[PaymentFlag]:

@@ -45,7 +45,7 @@ class ReceiptForm(forms.Form):
 
     bank_reference = reference_field(
         "Bank reference",
-        "From the bank statement: the transaction number, the check number, or the cash slip.",
+        "The statement’s transaction number, the check’s number and bank, or the cash slip. It counts once.",
     )
     value_date = DayField(label="Value date", help_text="The day on which the bank booked it.")
     seen = forms.IntegerField(widget=forms.HiddenInput)

@@ -9,13 +9,19 @@ from payments.models.payment import Payment
 
 
 class Receipt(BaseModel, AppendOnlyModel):
-    """Manual money that a person saw arrive. Rows are added, never changed."""
+    """Manual money that a person saw arrive. Rows are added, never changed.
+
+    `reference_key` is the reference in one spelling: a bank line, check or slip counts once in the whole shop. The
+    round goes up when its receipt was taken back and the money is recorded anew.
+    """
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="receipts")
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     value_date = models.DateField()
     bank_reference = models.CharField(max_length=80, db_index=True)
+    reference_key = models.CharField(max_length=120, blank=True, db_default="", default="")
+    reference_round = models.PositiveSmallIntegerField(default=0, db_default=0)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     actor_name = models.CharField(max_length=150)
 
@@ -25,8 +31,15 @@ class Receipt(BaseModel, AppendOnlyModel):
         constraints = [
             iso_currency("receipt_currency_iso"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="receipt_amount_positive"),
+            models.UniqueConstraint(  # for rows of the release before, which knows no keys
+                fields=["payment", "bank_reference"],
+                condition=Q(reference_key=""),
+                name="receipt_once_per_bank_reference",
+            ),
             models.UniqueConstraint(
-                fields=["payment", "bank_reference"], name="receipt_once_per_bank_reference"
+                fields=["reference_key", "reference_round"],
+                condition=~Q(reference_key=""),
+                name="receipt_reference_once_in_the_shop",
             ),
         ]
 

@@ -54,6 +54,7 @@ class PaymentRefund(BaseModel):
     provider_refund_id = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001  # unique when known
     value_date = models.DateField(null=True, blank=True)
     bank_reference = models.CharField(max_length=80, blank=True, db_index=True)
+    reference_key = models.CharField(max_length=120, blank=True, db_default="", default="")
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -81,6 +82,11 @@ class PaymentRefund(BaseModel):
                 fields=["payment", "bank_reference"],
                 condition=~Q(bank_reference=""),
                 name="refund_once_per_bank_reference",
+            ),
+            models.UniqueConstraint(
+                fields=["reference_key"],
+                condition=~Q(reference_key=""),
+                name="refund_reference_once_in_the_shop",
             ),
         ]
         indexes = [

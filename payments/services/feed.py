@@ -6,10 +6,11 @@ from artisans.core.errors import DomainError
 from orders.models import Order
 from payments.errors import AlreadyRecorded
 from payments.methods import Provider
-from payments.models import EventState, Payment, Receipt
+from payments.models import EventState, Payment
 from payments.providers.base import ProviderEvent
 from payments.providers.manual_feed import RECEIVED
-from payments.selectors import latest_payment, open_payment
+from payments.references import reference_key
+from payments.selectors import latest_payment, open_payment, receipt_standing
 from payments.services.event_reading import Outcome
 from payments.services.manual import receipt_from_feed
 
@@ -21,7 +22,7 @@ def feed_outcome(told: ProviderEvent) -> Outcome:
     order = order_named(told.payload["reference"])
     payment = (open_payment(order) or latest_payment(order)) if order else None
     payment_id = payment.pk if payment else None
-    receipt = Receipt.objects.filter(bank_reference=told.payload["bank_reference"]).first()
+    receipt = receipt_standing(reference_key(told.payload["bank_reference"]))
     if receipt is not None and (receipt.payment_id, receipt.amount) == (payment_id, told.amount):
         return Outcome(EventState.IGNORED, f"Recorded already by {receipt.actor_name}.", payment_id)
     if receipt is not None:

@@ -21,11 +21,16 @@ from orders.statuses import OrderStatus
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider, paid_by
 from payments.models import Payment, Receipt
-from payments.selectors import open_payment, payment_lock
+from payments.references import reference_key
+from payments.selectors import open_payment, payment_lock, receipt_standing
 from payments.services.payments import instructions_for_mail, order_settle, payment_follow_sums, payment_move
 from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
+OTHER_LINE = (
+    "If this is other money (a second line with the same reference, another buyer’s check, or one transfer for "
+    "several orders), add what sets it apart, such as “{reference} line 2”."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def receipt_book(
         raise InvalidInput(f"Give the amount received, above zero, in {payment.currency}.")
     if money.value_date > timezone.localdate():
         raise InvalidInput("The value date lies in the future.")
-    if not money.reference:
+    if not reference_key(money.reference):
         raise InvalidInput("Give the bank's reference, the check number or the receipt number.")
     receipt = receipt_create(payment, money, actor, actor_name)
     if seen_minor is not None and seen_minor != payment.received_minor:
@@ -126,9 +131,15 @@ def receipt_book(
 
 
 def receipt_create(payment: Payment, money: Arrived, actor: User | None, actor_name: str) -> Receipt:
+    """Errors: AlreadyRecorded when a receipt for this reference stands anywhere in the shop."""
+    key = reference_key(money.reference)
+    if (standing := receipt_standing(key)) is not None:
+        raise recorded_before(standing)
     try:
         with transaction.atomic():
             return Receipt.objects.create(
+                reference_key=key,
+                reference_round=Receipt.objects.filter(reference_key=key).count(),
                 payment=payment,
                 currency=money.amount.currency,
                 amount_minor=money.amount.minor,
@@ -138,13 +149,20 @@ def receipt_create(payment: Payment, money: Arrived, actor: User | None, actor_n
                 actor_name=actor_name,
             )
     except IntegrityError:
-        old = payment.receipts.filter(bank_reference=money.reference).first()
-        if old is None:
+        standing = receipt_standing(key)  # a colleague's, committed since we checked
+        if standing is None:
             raise
-        raise AlreadyRecorded(
-            f"{old.amount} with the reference {money.reference} was recorded already by {old.actor_name} "
-            f"at {old.created_at:%Y-%m-%d %H:%M} UTC. Nothing was booked twice."
-        ) from None
+        raise recorded_before(standing) from None
+
+
+def recorded_before(receipt: Receipt) -> AlreadyRecorded:
+    """Where the money of this reference is, and what to do if it is other money."""
+    payment, reference = receipt.payment, receipt.bank_reference
+    return AlreadyRecorded(
+        f"{receipt.amount} with the reference {reference} was recorded already by {receipt.actor_name} "
+        f"at {receipt.created_at:%Y-%m-%d %H:%M} UTC, on payment {payment.payment_number} of order "
+        f"{payment.order.order_number}. Nothing was booked now. {OTHER_LINE.format(reference=reference)}"
+    )
 
 
 def extend_once(order: Order) -> None:

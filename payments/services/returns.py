@@ -9,6 +9,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
+from artisans.core.models import only_row
 from artisans.core.money import Money
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
@@ -16,8 +17,9 @@ from orders.selectors import store_rules
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived
 from payments.methods import Provider
 from payments.models import PaymentRefund, RefundTransition
+from payments.references import reference_key
 from payments.selectors import payment_lock
-from payments.services.manual import staff_check
+from payments.services.manual import OTHER_LINE, staff_check
 from payments.services.payments import order_settle, payment_follow_sums
 from payments.statuses import RefundStatus
 
@@ -37,12 +39,13 @@ def money_return_record(
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
         raise InvalidInput(f"Give the amount returned, above zero, in {payment.currency}.")
-    if not bank_reference.strip() or not reason.strip():
+    key = reference_key(bank_reference)
+    if not key or not reason.strip():
         raise InvalidInput("Give the reference of the transfer that you made, and the reason.")
     if value_date > timezone.localdate():
         raise InvalidInput("The value date lies in the future.")
-    if payment.refunds.filter(bank_reference=bank_reference.strip()).exists():
-        raise AlreadyRecorded(f"A return with the reference {bank_reference.strip()} was recorded already.")
+    if (before := return_recorded(key)) is not None:
+        raise returned_before(before)
     if amount > payment.refundable:
         raise RefundExceedsReceived(asked=amount, left=payment.refundable)
     try:
@@ -55,10 +58,13 @@ def money_return_record(
             actor=actor,
             value_date=value_date,
             bank_reference=bank_reference.strip(),
+            reference_key=key,
             processed_at=timezone.now(),
         )
-    except IntegrityError as error:
-        raise AlreadyRecorded("This return was recorded already.") from error
+    except IntegrityError:  # of a colleague, committed since we checked
+        raise AlreadyRecorded(
+            f"A return with the reference {bank_reference.strip()} was recorded by a colleague at this moment."
+        ) from None
     RefundTransition.objects.create(
         refund=refund, new=refund.status, cause="returned by hand", actor_name=actor.email
     )
@@ -79,3 +85,18 @@ def money_return_record(
         )
     )
     return refund
+
+
+def return_recorded(key: str) -> PaymentRefund | None:
+    """What was recorded as returned by the transfer with this reference_key."""
+    return only_row(PaymentRefund.objects.filter(reference_key=key).select_related("payment__order"))
+
+
+def returned_before(refund: PaymentRefund) -> AlreadyRecorded:
+    payment, reference = refund.payment, refund.bank_reference
+    by = f" by {refund.actor.email}" if refund.actor else ""
+    return AlreadyRecorded(
+        f"{refund.amount} returned with the reference {reference} was recorded already{by} at "
+        f"{refund.created_at:%Y-%m-%d %H:%M} UTC, on payment {payment.payment_number} of order "
+        f"{payment.order.order_number}. Nothing was booked now. {OTHER_LINE.format(reference=reference)}"
+    )

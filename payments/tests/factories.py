@@ -39,15 +39,15 @@ def start(
 
 
 def record(
-    payment: Payment, amount: str | Money, *, actor: User, reference: str = "STMT-1", **changes: Any
+    payment: Payment, amount: str | Money, *, actor: User, reference: str = "", **changes: Any
 ) -> Receipt:
-    """Staff book money for a payment; payment and order are read again."""
+    """Staff book money for a payment, the first under STMT-1; payment and order are read again."""
     receipt = receipt_record(
         **{
             "payment_id": payment.pk,
             "amount": amount if isinstance(amount, Money) else Money.parse(amount, payment.currency),
             "value_date": timezone.localdate(),
-            "bank_reference": reference,
+            "bank_reference": reference or f"STMT-{Receipt.objects.count() + 1}",
             "actor": actor,
         }
         | changes
@@ -57,14 +57,14 @@ def record(
 
 
 def give_back(
-    payment: Payment, amount: str, *, actor: User, reference: str = "OUT-1", **changes: Any
+    payment: Payment, amount: str, *, actor: User, reference: str = "", **changes: Any
 ) -> PaymentRefund:
     refund = money_return_record(
         **{
             "payment_id": payment.pk,
             "amount": Money.parse(amount, payment.currency),
             "value_date": timezone.localdate(),
-            "bank_reference": reference,
+            "bank_reference": reference or f"OUT-{PaymentRefund.objects.count() + 1}",
             "reason": "sent back by hand",
             "actor": actor,
         }

@@ -60,10 +60,10 @@ def test_more_than_came_is_refused(paid, staff):
 
 
 def test_same_reference_is_booked_once(paid, staff):
-    give_back(paid, "10.00", actor=staff)
+    give_back(paid, "10.00", actor=staff, reference="OUT-1")
 
     with pytest.raises(AlreadyRecorded), transaction.atomic():
-        give_back(paid, "10.00", actor=staff)
+        give_back(paid, "10.00", actor=staff, reference="OUT-1")
 
     assert reread(paid).refunded == usd("10.00")
 

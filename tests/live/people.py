@@ -87,4 +87,9 @@ def receipt_path(order: Order) -> str:
 def receipt_form(order: Order) -> dict[str, str]:
     """What staff send who found the whole sum on the statement."""
     today = timezone.localdate().isoformat()
-    return {"amount": order.total.amount, "value_date": today, "bank_reference": "TX-1", "seen": "0"}
+    return {
+        "amount": order.total.amount,
+        "value_date": today,
+        "bank_reference": f"TX {order.order_number}",
+        "seen": "0",
+    }

@@ -69,7 +69,7 @@ def receive(order: Order, minor: int) -> Order:
         payment_id=order.payments.get().pk,
         amount=Money(minor, "USD"),
         value_date=timezone.localdate(),
-        bank_reference=f"TX-{minor}",
+        bank_reference=f"TX {order.order_number}",
         actor=person("staff"),
     )
     return order
