@@ -10,7 +10,8 @@ from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.tokens import order_token
 from orders.addresses import address_lines
-from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
+from orders.owed import Balance, Owed
+from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus, ParcelStatus
 
 
 class StoreRules(models.Model):
@@ -111,6 +112,17 @@ class Order(BaseModel):
     cancelled_minor = models.BigIntegerField(
         default=0, help_text="Of the total, what belongs to parcels that will not come."
     )
+    goods_refunded_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Refunded for named goods and shipping of parcels that still count.",
+    )
+    goodwill_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text="Refunded for nothing that was owed."
+    )
+    unassigned_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text="Refunded at the provider; nobody has said yet what for."
+    )
     shipping_address = models.JSONField()
     billing_address = models.JSONField()
     delivery_note = models.CharField(max_length=300, blank=True)
@@ -153,6 +165,18 @@ class Order(BaseModel):
             models.CheckConstraint(
                 condition=Q(cancelled_minor__gte=0, cancelled_minor__lte=F("total_minor")),
                 name="order_cancelled_at_most_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(goods_refunded_minor__gte=0, goods_refunded_minor__lte=F("total_minor")),
+                name="order_goods_refunded_at_most_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    goodwill_minor__gte=0,
+                    unassigned_minor__gte=0,
+                    refunded_minor__gte=F("goodwill_minor") + F("unassigned_minor"),
+                ),
+                name="order_goodwill_at_most_refunded",
             ),
             models.CheckConstraint(
                 condition=Q(released_at__isnull=True) | ~Q(status__in=["PENDING", "EXPIRED"]),
@@ -198,33 +222,58 @@ class Order(BaseModel):
         return self.money(self.refunded_minor)
 
     @property
+    def goodwill(self) -> Money:
+        return self.money(self.goodwill_minor)
+
+    @property
+    def unassigned(self) -> Money:
+        return self.money(self.unassigned_minor)
+
+    @property
     def agreed_minor(self) -> int:
         """What an order costs without the parcels that will not come; a closed one is left as it was agreed."""
         return self.total_minor - (self.cancelled_minor if self.is_alive else 0)
 
     @property
     def is_alive(self) -> bool:
-        return self.status not in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
+        return self.status not in ORDERS_CLOSED
+
+    def worth_without(self, goods_refunded: int) -> int:
+        """What the order costs now, in minor units, when so much was refunded for named goods."""
+        return self.total_minor - self.cancelled_minor - goods_refunded if self.is_alive else 0
+
+    @property
+    def balance(self) -> Balance:
+        return Balance(
+            worth=self.worth_without(self.goods_refunded_minor),
+            received=self.received_minor,
+            refunded=self.refunded_minor,
+            goodwill=self.goodwill_minor,
+            unassigned=0 if self.status == OrderStatus.PENDING else self.unassigned_minor,
+        )
 
     @property
     def balance_due(self) -> Money:
-        """What the buyer still owes: nothing once the order was paid in full, or is closed.
-
-        A refund of a paid order is given, it is not owed again; a returned part payment is.
-        """
-        was_paid = self.received_minor >= self.agreed_minor and self.status != OrderStatus.PENDING
-        owed = (
-            0
-            if was_paid or not self.is_alive
-            else self.agreed_minor - self.received_minor + self.refunded_minor
-        )
-        return self.money(max(0, owed))
+        """What the buyer still has to pay: nothing once the order was paid in full, or is closed."""
+        return self.money(self.balance.outstanding)
 
     @property
     def to_return(self) -> Money:
-        """Money that is ours no longer: the surplus, the share of a cancelled parcel, all of a closed order."""
-        kept = self.received_minor - self.refunded_minor
-        return self.money(max(0, kept - (self.agreed_minor if self.is_alive else 0)))
+        """Money that is owed to the buyer, a refund that is under way included."""
+        return self.money(self.balance.owed)
+
+    @property
+    def owed(self) -> Owed:
+        """The same by reason."""
+        total = self.balance.owed
+        surplus = max(0, self.received_minor - self.total_minor) if self.is_alive else total
+        goods = max(total - surplus, min(total, self.cancelled_minor))
+        rest, nothing = self.money(total - goods), self.money(0)
+        return Owed(
+            goods=self.money(goods),
+            surplus=rest if self.is_alive else nothing,
+            closed=nothing if self.is_alive else rest,
+        )
 
     @property
     def shipping_address_lines(self) -> list[str]:

@@ -19,6 +19,7 @@ from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail, parcel_mail
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition, StoreRules
+from orders.owed import RefundSums
 from orders.pricing import Quote
 from orders.refunds import pieces_to_send
 from orders.selectors import lines_by_parcel, order_lock, store_rules
@@ -224,21 +225,36 @@ def order_apply_settlement(
     received: int,
     refunded: int,
     cause: str,
+    refunds: RefundSums | None = None,
+    held: int = 0,
     actor: User | None = None,
     store: StoreRules | None = None,
 ) -> Placed | None:
     """Take over what payments received and refunded so far (sums, minor units) and draw the consequences.
 
+    `refunds`: what the completed ones were for; left out, nobody knows. `held`: of the money received, what is on its
+    way back or disputed.
     Paid in full confirms the order. An expired order takes its stock again, if it is still there; if not, the money
     is left as `to_return` for staff. A closed order is never revived by less than its total.
     The order with its lines and parcels comes back when this released it.
     """
     order.received_minor, order.refunded_minor = received, refunded
+    refunds = refunds or RefundSums(unassigned=refunded)
+    order.goods_refunded_minor, order.goodwill_minor = refunds.goods, refunds.goodwill
+    order.unassigned_minor = refunds.unassigned
     order.payment_status = payment_status_of(
         total=order.total_minor, received=received, refunded=refunded, agreed=order.agreed_minor
     )
-    sums = ["received_minor", "refunded_minor", "payment_status"]
-    is_settled = received - refunded >= order.agreed_minor
+    sums = [
+        "received_minor",
+        "refunded_minor",
+        "goods_refunded_minor",
+        "goodwill_minor",
+        "unassigned_minor",
+        "payment_status",
+    ]
+    price = order.balance.worth if order.is_alive else order.total_minor
+    is_settled = received - refunded - held >= price
     if is_settled and order.status == OrderStatus.PENDING:
         placed = placed_of(order)
         order_release(placed, cause=cause, actor=actor, store=store, also=sums)
@@ -310,7 +326,7 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
 def parcel_cancel(
     parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None
 ) -> None:
-    """The stock of its lines comes back, and nobody owes its money any more."""
+    """The stock of its lines comes back, and nobody owes its money any more; the caller settles the order."""
     parcel_go(parcel, ParcelStatus.CANCELLED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines), reason=f"cancelled {order.order_number}", stock_round=order.stock_round

@@ -47,6 +47,8 @@ ORDER_TRANSITIONS: Transitions[OrderStatus] = {
     O.CANCELLED: frozenset(),
 }
 
+ORDERS_CLOSED = (O.CANCELLED, O.EXPIRED)
+
 P = ParcelStatus
 PARCEL_TRANSITIONS: Transitions[ParcelStatus] = {
     P.NEW: frozenset({P.STARTED, P.PACKED, P.CANCELLED}),

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
@@ -7,7 +7,9 @@ from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from artisans.core.models import is_uuid, only_row
 from orders.models import Order
+from orders.owed import Balance, RefundSums
 from orders.selectors import orders_locked, owned_by
+from orders.statuses import PARCELS_GONE, OrderStatus
 from payments.models import (
     Comparison,
     EventState,
@@ -16,9 +18,11 @@ from payments.models import (
     PaymentRefund,
     Receipt,
     RefundDecision,
+    RefundLine,
+    RefundOrigin,
     WebhookEvent,
 )
-from payments.statuses import OPEN, PaymentStatus
+from payments.statuses import OPEN, PaymentStatus, RefundStatus
 
 
 def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
@@ -99,9 +103,60 @@ def payment_of_object(
 
 
 def refund_due(order: Order, payment: Payment) -> int:
-    """Minor units that are the buyer's, are not on their way yet, and can go back by this payment."""
-    promised = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
-    return max(0, min(order.to_return.minor - promised, payment.refundable.minor))
+    """Minor units that are owed to the buyer, are not on their way yet, and can go back by this payment."""
+    return min(balance_after_refunds(order).owed, payment.refundable.minor)
+
+
+def balance_after_refunds(order: Order, *, without: PaymentRefund | None = None) -> Balance:
+    """The order's money as if every refund under way had completed, and `without` had never been."""
+    payments = list(order.payments.all())
+    promised = [RefundStatus.REQUESTED, RefundStatus.PROCESSING, RefundStatus.COMPLETED]
+    refunds = refund_sums(order, payments, statuses=promised, without=without)
+    disputed = sum(payment.disputed_minor for payment in payments)
+    return Balance(
+        worth=order.worth_without(refunds.goods),
+        received=sum(payment.received_minor for payment in payments),
+        refunded=refunds.amount + disputed,
+        goodwill=refunds.goodwill,
+        unassigned=0 if order.status == OrderStatus.PENDING else refunds.unassigned,
+    )
+
+
+def refund_sums(
+    order: Order,
+    payments: Sequence[Payment],
+    *,
+    statuses: Collection[RefundStatus],
+    without: PaymentRefund | None = None,
+) -> RefundSums:
+    """What the refunds in these statuses were for, and that nobody has said so of lost disputes."""
+    disputed = sum(payment.disputed_minor for payment in payments)
+    if not any(payment.refunded_minor or payment.refund_reserved_minor for payment in payments):
+        return RefundSums(unassigned=disputed)
+    refunds = PaymentRefund.objects.filter(payment__in=payments, status__in=statuses).order_by()
+    if without is not None:
+        refunds = refunds.exclude(pk=without.pk)
+    is_open = Q(origin=RefundOrigin.PROVIDER, decision=RefundDecision.PENDING)
+    sums = refunds.aggregate(
+        amount=total("amount_minor"),
+        shipping=total("shipping_minor"),
+        goodwill=total("goodwill_minor"),
+        unassigned=total("amount_minor", only=is_open),
+    )
+    here = order.parcels.exclude(status__in=PARCELS_GONE).order_by()
+    lines = RefundLine.objects.filter(refund__in=refunds, order_line__parcel__in=here)
+    shipping = here.aggregate(sum=total("shipping_minor"))["sum"]
+    goods = lines.aggregate(sum=total("amount_minor"))["sum"]
+    return RefundSums(
+        amount=sums["amount"],
+        goods=goods + min(sums["shipping"], shipping),
+        goodwill=sums["goodwill"],
+        unassigned=disputed + sums["unassigned"],
+    )
+
+
+def total(column: str, only: Q | None = None) -> Sum:
+    return Sum(column, default=0, filter=only)
 
 
 def receipt_standing(key: str) -> Receipt | None:

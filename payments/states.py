@@ -16,6 +16,7 @@ from orders.shown import Tone
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.methods import PaymentMethod
 from payments.models import Dispute, Payment
+from payments.money_notes import returned_note
 from payments.statuses import DisputeStatus, PaymentStatus
 
 
@@ -61,6 +62,9 @@ def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHIN
         text = "We answer your bank. If you know nothing of it, or it was a mistake, please write to us."
         return State("Disputed", "alert", Tone.INFO, "Your bank asks us about the payment", text)
     state = stored_state(order, payment)
+    if order.is_alive and order.owed.goods and not under_way.returning:
+        text = f"We will return {show(order.owed.goods)} to you for what you do not get."
+        state = replace(state, next_step=f"{state.next_step} {text}")
     if not under_way.returning:
         return state
     text = f"{show(under_way.returning)} is on its way back to you, the way you paid; banks take some days."
@@ -81,7 +85,7 @@ def stored_state(order: Order, payment: Payment | None) -> State:
             "The items went back on sale. You can order them again.",
         )
     if order.payment_status == OrderPaymentStatus.REFUNDED:
-        text = f"We returned {show(order.refunded)}."
+        text = f"{returned_note(order)}{still_to_pay(order)}"
         return State("Refunded", "return", Tone.MUTED, "Your money was returned", text)
     if status == OrderStatus.DELIVERED:
         return State(
@@ -105,16 +109,16 @@ def closed(order: Order, word: str, headline: str, text: str) -> State:
     elif not order.received:
         text = f"You have not been charged. {text}"
     else:
-        text = f"We returned {show(order.refunded)}."
+        text = returned_note(order)
     return State(word, "cross", Tone.MUTED, headline, text)
 
 
 def confirmed(order: Order, payment: Payment | None) -> State:
-    if order.payment_status == OrderPaymentStatus.OVERPAID:
-        text = f"You paid {show(order.to_return)} more than the total; we will return the difference."
+    if order.owed.surplus:
+        text = f"You paid {show(order.owed.surplus)} more than the total; we will return the difference."
         return State("Paid", "check", Tone.OK, "Paid, thank you", text)
     if order.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED:
-        text = f"We returned {show(order.refunded)} of {show(order.received)}."
+        text = f"We returned {show(order.refunded)} of {show(order.received)}.{still_to_pay(order)}"
         return State("Partly refunded", "return", Tone.OK, "Part of the money was returned", text)
     if order.balance_due:
         if payment is not None and payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
@@ -123,6 +127,11 @@ def confirmed(order: Order, payment: Payment | None) -> State:
         text = f"The artisans start already. {show(order.balance_due)} is still to be paid."
         return State("Confirmed", "check", Tone.INFO, "Your order is confirmed", text)
     return State("Paid", "check", Tone.OK, "Paid, thank you", "The artisans prepare your parcels now.")
+
+
+def still_to_pay(order: Order) -> str:
+    """A part payment that was returned is due again."""
+    return f" {show(order.balance_due)} is still to be paid." if order.balance_due else ""
 
 
 def pending(order: Order, payment: Payment | None) -> State:

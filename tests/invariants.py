@@ -14,6 +14,7 @@ from payments.models import (
     PaymentRefund,
     PaymentTransition,
     Receipt,
+    RefundDecision,
     RefundLine,
     RefundOrigin,
     RefundTransition,
@@ -38,6 +39,7 @@ def check_invariants() -> None:
     check_stock({order.pk: order for order in orders}, lines, parcels)
     check_payments([payment for group in payments.values() for payment in group])
     check_refunds()
+    check_owed(orders, parcels, payments)
     check_captures()
     check_history()
 
@@ -175,6 +177,31 @@ def check_refunds() -> None:
     for key, quantity in restocked:
         assert lines[key].refund.restock, f"{lines[key].refund}: brought pieces back, but was not to"
         assert quantity <= lines[key].quantity, f"{lines[key].refund}: brought too many pieces back"
+
+
+def check_owed(orders: list[Order], parcels, payments) -> None:
+    """What refunds were for is what their rows say; what is owed and what is to pay are within the order's money."""
+    named, shipping, goodwill, unassigned = (defaultdict(int) for _ in range(4))
+    for refund in PaymentRefund.objects.filter(status=RefundStatus.COMPLETED).select_related("payment"):
+        key = refund.payment.order_id
+        shipping[key] += refund.shipping_minor
+        goodwill[key] += refund.goodwill_minor
+        if refund.origin == RefundOrigin.PROVIDER and refund.decision == RefundDecision.PENDING:
+            unassigned[key] += refund.amount_minor
+        for row in refund.lines.select_related("order_line"):
+            named[row.order_line.parcel_id] += row.amount_minor
+    for order in orders:
+        here = [parcel for parcel in parcels[order.pk] if parcel.status not in PARCELS_GONE]
+        goods = sum(named[parcel.pk] for parcel in here)
+        goods += min(shipping[order.pk], sum(parcel.shipping_minor for parcel in here))
+        disputed = sum(payment.disputed_minor for payment in payments[order.pk])
+        assert order.goods_refunded_minor == goods, f"{order}: goods refunded"
+        assert order.goodwill_minor == goodwill[order.pk], f"{order}: goodwill"
+        assert order.unassigned_minor == unassigned[order.pk] + disputed, f"{order}: unassigned refunds"
+        assert order.balance.worth >= 0, f"{order}: worth less than nothing"
+        assert 0 <= order.to_return.minor <= order.received_minor - order.refunded_minor, f"{order}: owed"
+        assert order.owed.total == order.to_return, f"{order}: reasons of what is owed"
+        assert not (order.to_return and order.balance_due), f"{order}: owed, and to pay"
 
 
 def check_captures() -> None:

@@ -84,6 +84,11 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         {"tax_minor": -1, "shipping_minor": F("shipping_minor") + F("tax_minor") + 1},
     ),
     "order_cancelled_at_most_total": ("orders.Order", {"cancelled_minor": F("total_minor") + 1}),
+    "order_goods_refunded_at_most_total": (
+        "orders.Order",
+        {"goods_refunded_minor": F("total_minor") + 1},
+    ),
+    "order_goodwill_at_most_refunded": ("orders.Order", {"goodwill_minor": F("refunded_minor") + 1}),
     "order_refunded_at_most_received": ("orders.Order", {"refunded_minor": F("received_minor") + 1}),
     "order_released_only_when_confirmed": (
         "orders.Order",
@@ -128,6 +133,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "refund_origin_known": ("payments.PaymentRefund", {"origin": "moon"}),
     "refund_decision_known": ("payments.PaymentRefund", {"decision": "later"}),
     "refund_shipping_within_amount": ("payments.PaymentRefund", {"shipping_minor": F("amount_minor") + 1}),
+    "refund_goodwill_within_amount": ("payments.PaymentRefund", {"goodwill_minor": F("amount_minor") + 1}),
     "refund_tried_again_once": ("payments.PaymentRefund", {"retry_of": "first"}),
     "refund_line_once_per_refund": ("payments.RefundLine", {"refund": "first", "order_line": "first"}),
     "refund_line_quantity_positive": ("payments.RefundLine", {"quantity": 0}),

@@ -1,29 +1,19 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from artisans.catalog.models import Artisan
 from orders.models import Order, Parcel
+from orders.owed import IS_OWED
 from orders.statuses import OrderStatus
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentFlag, PaymentRefund, RefundDecision
 from payments.selectors import awaiting_decision
 from payments.statuses import RefundStatus
 
-CLOSED = (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
-
-
-# `Order.to_return` above zero, as a condition: money that is the buyer's.
-TO_RETURN = Q(
-    received_minor__gt=F("refunded_minor")
-    + Case(
-        When(status__in=CLOSED, then=Value(0)),
-        default=F("total_minor") - F("cancelled_minor"),
-        output_field=BigIntegerField(),
-    )
-)
+TO_RETURN = IS_OWED  # `Order.to_return` above zero: money that is the buyer's
 
 
 class PaymentNeedsFilter(admin.SimpleListFilter):

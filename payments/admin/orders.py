@@ -49,6 +49,7 @@ from payments.admin.tables import refund_rows
 from payments.admin.timeline import order_timeline
 from payments.methods import PaymentMethod, Provider
 from payments.models import Payment
+from payments.selectors import balance_after_refunds
 from payments.services.closing import order_cancel
 from payments.statuses import OPEN, PaymentStatus
 
@@ -103,6 +104,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "order_number",
         "buyer",
         "owed",
+        "owed_for",
         "received_shown",
         "total_shown",
         "state",
@@ -168,6 +170,10 @@ class OrderAdmin(ReadOnlyAdmin):
     def owed(self, order: Order) -> str:
         return show(order.to_return)
 
+    @column("For")
+    def owed_for(self, order: Order) -> str:
+        return "; ".join(reason for reason, _ in order.owed.reasons)
+
     @column("State", ordering="status", label=TONES)
     def state(self, order: Order) -> tuple[str, str]:
         return order.status, order.get_status_display()
@@ -186,7 +192,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @column("Settle")
     def give_back(self, order: Any) -> SafeString | str:
-        if order.is_refund_under_way:
+        if order.is_refund_under_way and not balance_after_refunds(order).owed:
             return "A refund is on its way"
         if order.refundable_payment is None:
             return "–"
@@ -212,6 +218,7 @@ class OrderAdmin(ReadOnlyAdmin):
             "buttons": order_buttons(obj, signed_in(request)),
             "parcels": [(parcel, lines.get(parcel.pk, [])) for parcel in parcels],
             "returned": returned_by(obj, payments),
+            "owed": obj.owed.reasons,
             "payments": [
                 (
                     p,
@@ -298,15 +305,17 @@ def returned_by(order: Order, payments: list[Payment]) -> list[tuple[str, Money]
         "Returned by hand, recorded": sum(p.refunded_minor for p in payments if not p.is_remote),
         "On its way back": sum(p.refund_reserved_minor for p in payments),
         "Taken back by the buyer’s bank": sum(p.disputed_minor for p in payments),
+        "Of it as goodwill": order.goodwill_minor,
+        "Of it not decided yet": order.unassigned_minor,
     }
     return [(label, order.money(minor)) for label, minor in kinds.items() if minor]
 
 
 def step_return(order: Order, payments: list[Payment], user: User) -> Step:
     """A provider's refund first: it moves the money itself."""
-    why = "The order is closed" if not order.is_alive else "More was paid than the order costs"
-    open_minor = order.to_return.minor - sum(p.refund_reserved_minor for p in payments)
-    if open_minor <= 0:
+    why = "; ".join(f"{reason}: {show(amount)}" for reason, amount in order.owed.reasons)
+    open_minor = balance_after_refunds(order).owed
+    if not open_minor:
         text = f"{why}. The refund is on its way; nothing to do for you."
         return Step(f"Returning {show(order.to_return)}", text, WAIT)
     payment = next(iter(sorted((p for p in payments if p.refundable), key=lambda p: not p.is_remote)), None)

@@ -29,6 +29,7 @@ from artisans.core.admin import (
     when,
 )
 from artisans.core.errors import DomainError
+from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order
 from orders.statuses import PARCELS_GONE, OrderStatus
@@ -262,8 +263,8 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
 
     def return_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         order = payment.order
-        owed = order.to_return
-        suggested = min(owed, payment.refundable) if owed else payment.refundable
+        owed = Money(refund_due(order, payment), payment.currency)
+        suggested = owed or payment.refundable
         form = ReturnForm(posted(request), payment=payment, suggested=suggested)
 
         def give_back(data: dict[str, Any]) -> str:
@@ -319,7 +320,7 @@ def payment_buttons(payment: Payment, user: User) -> list[Button]:
         if waits and not payment.received_minor:
             buttons.append(Button("Reject", page_of(payment, "reject")))
     if user.has_perm("payments.refund") and payment.refundable:
-        is_owed = bool(payment.order.to_return)
+        is_owed = refund_due(payment.order, payment) > 0
         buttons.append(Button("Record money returned", page_of(payment, "return"), is_main=is_owed))
     return buttons
 

@@ -46,6 +46,9 @@ class PaymentRefund(BaseModel):
     amount_minor = models.BigIntegerField()
     reason = models.CharField(max_length=300)
     shipping_minor = models.BigIntegerField(default=0, help_text="The part of it that is shipping.")
+    goodwill_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text="The part of it that paid for nothing that was owed."
+    )
     restock = models.BooleanField(default=False, help_text="The items of its lines go back on sale.")
     decision = models.CharField(max_length=7, choices=RefundDecision, blank=True)
     retry_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="retries")
@@ -69,6 +72,10 @@ class PaymentRefund(BaseModel):
             models.CheckConstraint(
                 condition=Q(shipping_minor__gte=0, shipping_minor__lte=F("amount_minor")),
                 name="refund_shipping_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(goodwill_minor__gte=0, goodwill_minor__lte=F("amount_minor")),
+                name="refund_goodwill_within_amount",
             ),
             models.UniqueConstraint(
                 fields=["retry_of"], condition=Q(retry_of__isnull=False), name="refund_tried_again_once"
@@ -103,6 +110,10 @@ class PaymentRefund(BaseModel):
     @property
     def amount(self) -> Money:
         return Money.stored(self.amount_minor, self.currency)
+
+    @property
+    def goodwill(self) -> Money:
+        return Money(self.goodwill_minor, self.currency)
 
     @property
     def is_pending(self) -> bool:

@@ -1,7 +1,6 @@
 """The end of an order that nobody paid. The open payment goes first: only what cannot be paid any more is closed."""
 
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -10,9 +9,6 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
-from artisans.core.money import Money
-from artisans.core.templatetags.money import show
-from artisans.notifications.facts import later, wording
 from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable
 from orders.mails import order_mail
@@ -27,6 +23,7 @@ from orders.services import (
 )
 from orders.statuses import OrderStatus, ParcelStatus
 from payments.errors import NoPermission, OwnOrder, PaymentUnderWay, StillPayable
+from payments.money_notes import closed_note, parcel_note
 from payments.selectors import open_payment
 from payments.services.payments import order_settle, payment_move
 from payments.services.remote import after_withdrawing
@@ -62,6 +59,7 @@ def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
         order_close(order, OrderStatus.CANCELLED, cause=cause, actor=actor)
     elif order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
         order_cancel_parcels(order, cause=cause, actor=actor)
+        order_settle(order, cause=cause, actor=actor)
     else:
         raise NotCancellable(f"An order that is {order.get_status_display().lower()} cannot be cancelled.")
     notifications_queue(
@@ -71,20 +69,10 @@ def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
             lines=list(order.lines.all()),
             store=store_rules(),
             reason=cause,
-            money_note=later(
-                money_note, due=order.to_return, refunded=order.refunded, received=order.received
-            ),
+            money_note=closed_note(order),
         )
     )
     return order
-
-
-@wording
-def money_note(due: Money, refunded: Money, received: Money) -> str:
-    """What becomes of the money of a cancelled order, in a sentence for its buyer. `due`: what we have to return."""
-    if due:
-        return f"We will return the {show(due)} that we received."
-    return f"We returned {show(refunded)}." if received else "You have not been charged."
 
 
 @transaction.atomic
@@ -98,7 +86,7 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
     if not reason.strip():
         raise InvalidInput("Give the reason; the buyer reads it.")
     cause = f"cannot be delivered: {reason.strip()}"
-    lines = lines_by_parcel(order)
+    lines, before = lines_by_parcel(order), order.balance
     parcel_cancel(parcel, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)
     order_follow_parcels(order, actor=actor)
     order_settle(order, cause=cause, actor=actor)
@@ -117,30 +105,10 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
             key=str(parcel.pk),
             parcel=about,
             reason=reason.strip(),
-            money_note=parcel_note_for_mail(parcel, order),
+            money_note=parcel_note(order, before),
         )
     )
     return parcel
-
-
-def parcel_note_for_mail(parcel: Parcel, order: Order) -> dict[str, Any]:
-    return later(
-        parcel_money_note,
-        price=parcel.total,
-        due=order.to_return,
-        balance=order.balance_due,
-        received=order.received,
-    )
-
-
-@wording
-def parcel_money_note(price: Money, due: Money, balance: Money, received: Money) -> str:
-    """What the missing parcel means for the buyer's money."""
-    if due:
-        return f"We will return {show(min(price, due, key=lambda amount: amount.minor))} to you."
-    if balance:
-        return f"You pay {show(price)} less: {show(balance)} is left to pay."
-    return "Nothing is left to pay or to return for it." if received else "You have not been charged for it."
 
 
 def buyer_may_cancel(order: Order) -> bool:
@@ -181,6 +149,7 @@ def order_expire_now(*, order_id: UUID) -> bool:
             store=store_rules(),
             key=str(order.stock_round),
             received=order.to_return if order.to_return else "",
+            money_note=closed_note(order) if order.received else "",
         )
     )
     return True

@@ -224,8 +224,8 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
             due=timezone.localtime(order.pay_by).date() if order.pay_by else "",
             instructions=instructions_for_mail(open_payment(order) or payment, order, store),
         )
-    elif order.to_return:
-        ask = mail("overpaid", amount=amount, surplus=order.to_return)
+    elif order.owed.surplus:
+        ask = mail("overpaid", amount=amount, surplus=order.owed.surplus)
     else:
         came = paid_by(payment.payment_method)
         ask = mail("payment_received", amount=amount, paid_by=came, revived=revived)

@@ -13,7 +13,7 @@ from orders.mails import order_mail, parcel_mail
 from orders.models import OrderLine, Parcel
 from orders.selectors import lines_by_parcel, store_rules
 from orders.services import order_follow_parcels, parcel_lock, parcel_take_back
-from payments.services.closing import parcel_note_for_mail
+from payments.money_notes import parcel_note
 from payments.services.manual import staff_check
 from payments.services.payments import order_settle
 
@@ -38,7 +38,7 @@ def parcel_return(
     is_artisan = parcel.artisan.user_id == actor.pk
     if not is_artisan:
         staff_check(actor, "orders.cancel_order", order, what="record that a parcel came back")
-    lines = lines_by_parcel(order)
+    lines, before = lines_by_parcel(order), order.balance
     wanted = units_to_restock(lines[parcel.pk], restock=restock, units=units)
     cause = f"came back: {reason.strip()}" if reason.strip() else "came back"
     parcel_take_back(parcel, order=order, lines=lines[parcel.pk], restock=wanted, cause=cause, actor=actor)
@@ -53,7 +53,6 @@ def parcel_return(
         "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines[parcel.pk]],
     }
     all_lines = [line for part in lines.values() for line in part]
-    note = parcel_note_for_mail(parcel, order)
     mails = [
         order_mail(
             "parcel_returned",
@@ -62,7 +61,7 @@ def parcel_return(
             store=store,
             key=str(parcel.pk),
             parcel=about,
-            money_note=note,
+            money_note=parcel_note(order, before),
         )
     ]
     if not is_artisan:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -24,12 +25,27 @@ from orders.services import Placed, order_apply_settlement, order_hold, order_re
 from orders.statuses import OrderStatus
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
-from payments.models import Operation, Payment, PaymentTransition, ProviderCall, ProviderCustomer
+from payments.models import (
+    Dispute,
+    Operation,
+    Payment,
+    PaymentRefund,
+    PaymentTransition,
+    ProviderCall,
+    ProviderCustomer,
+)
 from payments.providers.manual_provider import BUILDERS, Account, Instructions, instructions
 from payments.registry import is_down, offered_methods
-from payments.selectors import open_payment
+from payments.selectors import open_payment, refund_sums
 from payments.services.calls import call_write
-from payments.statuses import OPEN, PAYMENT_TRANSITIONS, SETTLED, PaymentStatus
+from payments.statuses import (
+    OPEN,
+    PAYMENT_TRANSITIONS,
+    SETTLED,
+    DisputeStatus,
+    PaymentStatus,
+    RefundStatus,
+)
 
 FIRST_CHECK = timedelta(seconds=60)
 REFUND_CHECK = timedelta(hours=1)
@@ -266,6 +282,8 @@ def order_settle(
         order,
         received=sum(payment.received_minor for payment in payments),
         refunded=sum(payment.refunded_minor + payment.disputed_minor for payment in payments),
+        refunds=refund_sums(order, payments, statuses=[RefundStatus.COMPLETED]),
+        held=held_minor(order, payments),
         cause=cause,
         actor=actor,
         store=store,
@@ -274,6 +292,19 @@ def order_settle(
         if payment.status in OPEN:
             open_payment_follow(payment, order, cause=cause, actor=actor)
     return released
+
+
+def held_minor(order: Order, payments: list[Payment]) -> int:
+    """Of the money received, what is on its way back or disputed: it confirms no order. One that expired and began to
+    return money stays closed, whatever becomes of the refund: the buyer was told."""
+    paid = [payment for payment in payments if payment.received_minor]
+    if not paid or order.released_at is not None:
+        return 0
+    if order.status == OrderStatus.EXPIRED and PaymentRefund.objects.filter(payment__in=paid).exists():
+        return sum(payment.received_minor for payment in paid)
+    disputes = Dispute.objects.filter(payment__in=paid, status=DisputeStatus.OPEN)
+    disputed = disputes.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    return disputed + sum(payment.refund_reserved_minor for payment in paid)
 
 
 def open_payment_follow(payment: Payment, order: Order, *, cause: str, actor: User | None) -> None:

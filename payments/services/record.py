@@ -83,8 +83,10 @@ def payment_take_over(
 
 
 def is_all_back(remote: RemotePayment) -> bool:
-    """Whether nothing is left of what was taken: nobody ships for money that went back before we heard of it."""
+    """Whether nothing undisputed is left of what was taken: nobody ships for money that went back, or is claimed back,
+    before we heard of it."""
     back = sum(r.amount.minor for r in remote.refunds if r.status != base.RefundStatus.FAILED)
+    back += sum(d.amount.minor for d in remote.disputes if d.status != base.DisputeStatus.WON)
     return back >= sum(capture.amount.minor for capture in remote.captures)
 
 
@@ -205,7 +207,7 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
             ask = order_mail(
                 "late_money", order, lines=lines, store=store, key=str(capture.pk), amount=amount
             )
-        elif order.to_return:
+        elif order.owed.surplus:
             ask = order_mail(
                 "overpaid",
                 order,
@@ -213,7 +215,7 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
                 store=store,
                 key=str(capture.pk),
                 amount=amount,
-                surplus=order.to_return,
+                surplus=order.owed.surplus,
             )
         else:
             ask = order_mail(

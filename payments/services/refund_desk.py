@@ -22,11 +22,12 @@ from payments.errors import (
 )
 from payments.models import CallState, Payment, PaymentRefund, RefundDecision, RefundOrigin
 from payments.providers.base import Refused, Unknown
-from payments.selectors import payment_lock
+from payments.selectors import balance_after_refunds, payment_lock
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_cancel
 from payments.services.manual import staff_check
-from payments.services.refund_parts import LineAsk, Parts, Pieces, is_held, parts_of
+from payments.services.payments import order_settle
+from payments.services.refund_parts import LineAsk, Parts, Pieces, goods_in, is_held, parts_of
 from payments.services.refunds import refund_lines_write, refund_restock, refund_write
 from payments.services.remote import payment_sync
 from payments.statuses import DisputeStatus, RefundStatus
@@ -189,11 +190,16 @@ def decide_now(
         raise InvalidInput("Decide: nothing, restock or cancel.")
     if (decision == RefundDecision.RESTOCK) != bool(lines):
         raise InvalidInput("Say which pieces came back, and only when some did.")
+    parts = parts_of(order, Pieces(lines, restock=True)) if lines else None
+    before = balance_after_refunds(order, without=refund)
+    goods = min(refund.amount_minor, goods_in(order, parts)) if parts else 0
+    refund.goodwill_minor = before.goodwill_in(refund.amount_minor, goods=goods)
     refund.decision, refund.restock = decision, bool(lines)
-    refund.save(update_fields=["decision", "restock", "updated_at"])
-    if lines:
-        refund_lines_write(refund, parts_of(order, Pieces(lines, restock=True)))
+    refund.save(update_fields=["decision", "goodwill_minor", "restock", "updated_at"])
+    if parts:
+        refund_lines_write(refund, parts)
         refund_restock(refund, order)
+    order_settle(order, cause=f"decided what {refund.refund_number} was for", actor=actor)
     told = {"decision": decision.value, "refund": refund.refund_number}
     audit_record(actor=actor, action=Action.REFUND_DECIDE, target=refund.payment, data=told)
     return refund

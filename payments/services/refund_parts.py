@@ -95,10 +95,20 @@ def returned_by_line(order: Order) -> dict[UUID, int]:
     return dict(live.order_by().values_list("order_line").annotate(Sum("amount_minor")))
 
 
+def goods_in(order: Order, parts: Parts) -> int:
+    """Minor units of these that belong to parcels which still count; the rest is owed already."""
+    if not order.is_alive:
+        return 0
+    here = [part for part in parts.lines if part.line.parcel.status not in PARCELS_GONE]
+    return sum(part.amount.minor for part in here) + parts.shipping.minor
+
+
 def shipping_left(order: Order) -> Money:
+    """Shipping of the parcels that still count, less what went back of it or is on its way."""
+    here = order.parcels.exclude(status__in=PARCELS_GONE).aggregate(sum=Sum("shipping_minor", default=0))
     live = PaymentRefund.objects.filter(payment__order=order).exclude(status=RefundStatus.FAILED)
     returned = live.aggregate(sum=Sum("shipping_minor"))["sum"] or 0
-    return order.money(order.shipping_minor - returned)
+    return order.money(max(0, here["sum"] - returned))
 
 
 def check_restock(order: Order, parts: Sequence[Part]) -> None:

@@ -28,11 +28,11 @@ from payments.models import (
     RefundTransition,
 )
 from payments.providers import base
-from payments.selectors import payment_lock, refund_due
+from payments.selectors import balance_after_refunds, payment_lock, refund_due
 from payments.services.calls import call_write
 from payments.services.flags import flag
 from payments.services.payments import next_look, order_settle, payment_follow_sums
-from payments.services.refund_parts import Parts
+from payments.services.refund_parts import Parts, goods_in
 from payments.statuses import REFUND_TRANSITIONS, DisputeStatus, RefundStatus
 
 R = RefundStatus
@@ -47,7 +47,7 @@ PENDING = RefundDecision.PENDING
 
 def refund_surplus(payment: Payment, order: Order) -> None:
     """Send back at once what a late or second payment brought in too much. The caller holds the locks."""
-    minor = refund_due(order, payment) if order.to_return else 0
+    minor = refund_due(order, payment)
     if not minor or payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         return
     reason = "The order was paid already." if order.is_alive else "The order had ended before the money came."
@@ -69,11 +69,14 @@ def refund_write(
 
     A person's refund is sent by the request that decides on it (refund_send), the shop's own by the worker.
     """
+    order = payment.order
+    goods = goods_in(order, parts) if parts else 0
     refund = PaymentRefund.objects.create(
         payment=payment,
         origin=origin,
         currency=amount.currency,
         amount_minor=amount.minor,
+        goodwill_minor=balance_after_refunds(order).goodwill_in(amount.minor, goods=goods),
         shipping_minor=parts.shipping.minor if parts else 0,
         restock=parts.restock if parts else False,
         reason=reason[:300],

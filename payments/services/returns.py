@@ -18,7 +18,7 @@ from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived
 from payments.methods import Provider
 from payments.models import PaymentRefund, RefundTransition
 from payments.references import reference_key
-from payments.selectors import payment_lock
+from payments.selectors import balance_after_refunds, payment_lock
 from payments.services.manual import OTHER_LINE, staff_check
 from payments.services.payments import order_settle, payment_follow_sums
 from payments.statuses import RefundStatus
@@ -54,6 +54,7 @@ def money_return_record(
             status=RefundStatus.COMPLETED,
             currency=amount.currency,
             amount_minor=amount.minor,
+            goodwill_minor=balance_after_refunds(order).goodwill_in(amount.minor, goods=0),
             reason=reason.strip()[:300],
             actor=actor,
             value_date=value_date,

@@ -91,6 +91,16 @@ def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
     configured.cache_clear()
 
 
+@pytest.fixture
+def card_shop(settings: Any) -> Iterator[None]:
+    """A shop that takes cards, for tests that say themselves what Stripe told (`told_by_card`)."""
+    settings.STRIPE_SECRET_KEY = "sk_test_sandbox"
+    settings.STRIPE_PUBLISHABLE_KEY = "pk_test_sandbox"
+    configured.cache_clear()
+    yield
+    configured.cache_clear()
+
+
 class PayPal(Control):
     """The sandbox as PayPal."""
 

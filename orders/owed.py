@@ -1,0 +1,97 @@
+"""What is owed between an order and its buyer. The one rule: `Balance` for a row, `OWED_MINOR` for queries.
+
+A refund of goods lowers what the order is worth; goodwill pays for nothing else (docs/adr/0008).
+"""
+
+from dataclasses import dataclass
+
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Greatest, Least
+from django.db.models.lookups import GreaterThan
+
+from artisans.core.money import Money
+from orders.statuses import ORDERS_CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An order's money, in minor units.
+
+    `worth`: what the order costs now. `goodwill`: what was refunded for nothing that was owed. `unassigned`: what went
+    back at the provider and nobody has said yet what for; it counts first for what is cancelled or returned later.
+    """
+
+    worth: int
+    received: int
+    refunded: int
+    goodwill: int
+    unassigned: int
+
+    @property
+    def kept(self) -> int:
+        return self.received - self.refunded
+
+    @property
+    def owed(self) -> int:
+        """What is the buyer's of the money that is still here."""
+        return max(0, min(self.kept, self.kept + self.goodwill - self.worth))
+
+    @property
+    def outstanding(self) -> int:
+        """What the buyer has to pay. A returned part payment is due again, a refund of a paid order is not."""
+        return max(0, self.worth - self.kept - self.goodwill - self.unassigned)
+
+    def goodwill_in(self, amount: int, *, goods: int) -> int:
+        """What of a refund over `amount` is goodwill: it names `goods`, and pays first what is owed already."""
+        return 0 if self.outstanding else max(0, amount - goods - self.owed)
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSums:
+    """What refunds of an order were for, in minor units.
+
+    `goods`: named goods and shipping of parcels that still count.
+    """
+
+    amount: int = 0
+    goods: int = 0
+    goodwill: int = 0
+    unassigned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What is owed to a buyer, by reason. Refunds pay for a surplus first, then for goods."""
+
+    goods: Money
+    surplus: Money
+    closed: Money
+
+    @property
+    def total(self) -> Money:
+        return self.goods + self.surplus + self.closed
+
+    @property
+    def reasons(self) -> list[tuple[str, Money]]:
+        named = {
+            "For goods not delivered or returned": self.goods,
+            "Paid in excess of the total": self.surplus,
+            "Received for an order that has ended": self.closed,
+        }
+        return [(reason, amount) for reason, amount in named.items() if amount]
+
+
+OWED_MINOR = Greatest(
+    Value(0),
+    Least(
+        F("received_minor") - F("refunded_minor"),
+        F("received_minor")
+        - F("refunded_minor")
+        + F("goodwill_minor")
+        - Case(
+            When(status__in=ORDERS_CLOSED, then=Value(0)),
+            default=F("total_minor") - F("cancelled_minor") - F("goods_refunded_minor"),
+        ),
+    ),
+)
+IS_OWED = Q(GreaterThan(OWED_MINOR, 0))

@@ -1,0 +1,66 @@
+"""What an order's end, or the loss of a parcel, means for the buyer's money, in a sentence."""
+
+from typing import Any
+
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from artisans.notifications.facts import later, wording
+from orders.models import Order
+from orders.owed import Balance
+
+
+def closed_note(order: Order) -> dict[str, Any]:
+    """For the mail about an order that has ended."""
+    return later(money_note, due=order.to_return, refunded=order.refunded, received=order.received)
+
+
+@wording
+def money_note(due: Money, refunded: Money, received: Money) -> str:
+    """`due`: what we have to return."""
+    if due:
+        return f"We will return the {show(due)} that we received."
+    return f"We returned {show(refunded)}." if received else "You have not been charged."
+
+
+def parcel_note(order: Order, before: Balance) -> dict[str, Any]:
+    """For the mail about a parcel that is cancelled or came back. `before`: the order's balance before that."""
+    after = order.balance
+    return later(
+        parcel_money_note,
+        more=order.money(max(0, after.owed - before.owed)),
+        less=order.money(before.outstanding - after.outstanding),
+        left=order.balance_due,
+        received=order.received,
+        refunded=order.refunded,
+        is_open=is_open(order),
+    )
+
+
+@wording
+def parcel_money_note(
+    *, more: Money, less: Money, left: Money, received: Money, refunded: Money, is_open: bool
+) -> str:
+    """`more`: what we return for the parcel; `less`: what need not be paid for it; `left`: what is still to pay."""
+    notes = [f"We will return {show(more)} to you."] if more else []
+    if left:
+        notes.append(f"You pay {show(less)} less: {show(left)} is left to pay.")
+    elif less and received:
+        notes.append("Nothing is left to pay.")
+    elif not received:
+        notes.append("You have not been charged for it.")
+    return " ".join(notes) or returned(refunded, is_open=is_open)
+
+
+def returned_note(order: Order) -> str:
+    return returned(order.refunded, is_open=is_open(order))
+
+
+def returned(refunded: Money, *, is_open: bool) -> str:
+    if is_open:
+        return f"{show(refunded)} has gone back to you. We are checking whether more is due to you."
+    return f"We returned {show(refunded)}."
+
+
+def is_open(order: Order) -> bool:
+    """Whether a refund that nobody has decided on may turn out to have been for something else."""
+    return bool(order.is_alive and order.unassigned and order.balance.kept)

@@ -1,0 +1,200 @@
+"""What is owed to a buyer: goods, surplus and late money by their reason; goodwill pays for nothing of it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from artisans.catalog.services import stock_adjust
+from orders.models import Order
+from orders.owed import IS_OWED
+from payments.methods import PaymentMethod
+from payments.models import PaymentRefund
+from payments.providers.base import RefundStatus
+from payments.selectors import refund_due
+from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
+from payments.services.payments import payment_move
+from payments.services.refund_desk import refund_open
+from payments.services.refunds import refund_end
+from payments.statuses import PaymentStatus
+from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card, usd
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "card_shop")]
+
+
+@pytest.fixture
+def paid(bowl, scarf, shopper):
+    """136.65 by card, from two sellers: the bowl's parcel 98.31, the scarf's 38.34."""
+    return told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
+
+
+def parcel(payment, user):
+    return payment.order.parcels.get(artisan__user=user)
+
+
+def not_coming(payment, user):
+    gone = parcel_cannot_deliver(parcel_id=parcel(payment, user).pk, reason="The loom broke.", actor=user)
+    reread(payment)
+    return gone
+
+
+def refunded(payment, staff, **wish) -> PaymentRefund:
+    """Staff refund, and the provider has done it."""
+    refund = refund_open(payment_id=payment.pk, reason="Chipped.", actor=staff, **wish)
+    refund_end(refund_id=refund.pk, remote=answered(refund))
+    reread(payment)
+    return refund
+
+
+def is_listed(order: Order) -> bool:
+    return Order.objects.filter(IS_OWED, pk=order.pk).exists()
+
+
+def test_refund_of_goods_does_not_hide_what_a_later_cancelled_parcel_owes(
+    paid, seller, other_seller, staff, mails, shopper
+):
+    refunded(paid, staff, pieces=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
+    assert (paid.order.refunded, paid.order.to_return) == (usd("94.00"), usd("0"))
+
+    not_coming(paid, other_seller)
+
+    assert paid.order.to_return == paid.order.owed.goods == usd("38.34")
+    assert refund_due(paid.order, paid) == 3834
+    assert is_listed(paid.order)
+    assert "We will return $38.34 to you." in mails(shopper.email)[-1].body
+
+
+def test_refund_of_goods_does_not_take_what_a_cancelled_parcel_owes(paid, seller, other_seller, staff):
+    not_coming(paid, other_seller)
+
+    refunded(paid, staff, pieces=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
+
+    assert paid.order.to_return == usd("38.34")
+    assert is_listed(paid.order)
+
+
+def test_goodwill_pays_for_no_parcel_that_is_cancelled_later(paid, other_seller, staff):
+    refund = refunded(paid, staff, amount=usd("20.00"))
+    assert (refund.goodwill, paid.order.to_return) == (usd("20.00"), usd("0"))
+
+    not_coming(paid, other_seller)
+
+    assert paid.order.to_return == usd("38.34")
+    assert paid.order.goodwill == usd("20.00")
+
+
+def test_refund_of_an_amount_pays_first_what_is_owed(paid, other_seller, staff):
+    not_coming(paid, other_seller)
+
+    refund = refunded(paid, staff, amount=usd("40.00"))
+
+    assert refund.goodwill == usd("1.66")
+    assert not paid.order.to_return
+    assert not is_listed(paid.order)
+
+
+def test_owed_is_never_more_than_what_is_still_here(paid, seller, other_seller, staff, mails, shopper):
+    refunded(paid, staff, amount=usd("120.00"))
+
+    not_coming(paid, other_seller)
+    assert paid.order.to_return == usd("16.65")
+    refunded(paid, staff, amount=usd("16.65"))
+    not_coming(paid, seller)
+
+    assert not paid.order.to_return
+    assert (paid.order.status, paid.order.payment_status) == ("CANCELLED", "REFUNDED")
+    assert "not been charged" not in mails(shopper.email)[-1].body
+    assert "We returned $136.65" in mails(shopper.email)[-1].body
+
+
+def test_refund_that_fails_after_all_leaves_its_goods_owed_again(paid, other_seller, staff):
+    not_coming(paid, other_seller)
+    refund = refunded(paid, staff, amount=usd("38.34"))
+
+    refund_end(refund_id=refund.pk, remote=answered(refund, RefundStatus.FAILED))
+
+    assert reread(paid).order.to_return == usd("38.34")
+
+
+def test_goods_of_a_refund_under_way_are_not_owed_twice(paid, other_seller, staff):
+    refund_open(
+        payment_id=paid.pk,
+        reason="Torn.",
+        actor=staff,
+        pieces=pieces((paid.order.lines.get(parcel=parcel(paid, other_seller)), 1)),
+    )
+    not_coming(paid, other_seller)
+
+    assert paid.order.to_return == usd("38.34")
+    assert refund_due(paid.order, paid) == 3834 - 3666  # its shipping
+
+
+@pytest.fixture
+def cash(bowl, scarf, shopper):
+    return start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1, scarf: 1}, user=shopper)
+
+
+def test_nothing_is_owed_for_an_unpaid_parcel(cash, other_seller, mails, shopper):
+    not_coming(cash, other_seller)
+
+    assert (cash.order.to_return, cash.order.balance_due) == (usd("0"), usd("98.31"))
+    assert "You pay $38.34 less: $98.31 is left to pay." in mails(shopper.email)[-1].body
+
+
+def test_part_payment_that_was_returned_is_due_again(cash, staff):
+    record(cash, "50.00", actor=staff)
+
+    refund = give_back(cash, "50.00", actor=staff)
+
+    assert (refund.goodwill, cash.order.balance_due) == (usd("0"), usd("136.65"))
+
+
+def test_part_payment_beyond_what_still_comes_is_owed(cash, other_seller, staff, mails, shopper):
+    record(cash, "100.00", actor=staff)
+
+    not_coming(cash, other_seller)
+
+    assert (cash.order.to_return, cash.order.balance_due) == (usd("1.69"), usd("0"))
+    body = mails(shopper.email)[-1].body
+    assert "We will return $1.69 to you. Nothing is left to pay." in body
+
+
+def test_surplus_and_late_money_are_told_apart_from_goods(cash, other_seller, staff, admin_user):
+    record(cash, "140.00", actor=staff)
+    not_coming(cash, other_seller)
+
+    owed = cash.order.owed
+    assert (owed.goods, owed.surplus, owed.closed) == (usd("38.34"), usd("3.35"), usd("0"))
+
+    order_cancel(order_id=cash.order_id, reason="kiln broke", actor=admin_user)
+    owed = reread(cash).order.owed
+    assert (owed.goods, owed.surplus, owed.closed) == (usd("136.65"), usd("0"), usd("3.35"))
+
+
+# ---- an order whose money goes back is not revived ---------------------------------------------------------------
+
+
+@pytest.fixture
+def late(bowl, shopper, staff):
+    """Card money for an expired order whose goods are gone: its refund is under way."""
+    payment = start(PaymentMethod.CREDIT_CARD, {bowl: 4}, user=shopper)
+    payment_move(payment, PaymentStatus.CANCELLED, cause="withdrawn at the provider")
+    Order.objects.filter(pk=payment.order_id).update(expires_at=timezone.now() - timedelta(minutes=1))
+    assert order_expire(order_id=payment.order_id)
+    stock_adjust(product_id=bowl.pk, counted=3, reason="sold at the market", actor=staff)
+    told_by_card(payment)
+    assert payment.refund_reserved_minor == payment.received_minor
+    stock_adjust(product_id=bowl.pk, counted=9, reason="came back", actor=staff)
+    return payment
+
+
+@pytest.mark.parametrize("end", [RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.FAILED])
+def test_order_is_not_revived_while_or_after_its_money_goes_back(late, end):
+    refund = late.refunds.get()
+
+    refund_end(refund_id=refund.pk, remote=answered(refund, end))
+    told_by_card(late)
+
+    assert reread(late).order.status == "EXPIRED"
+    assert late.order.released_at is None
+    assert late.order.to_return.minor == (0 if end == RefundStatus.SUCCEEDED else late.received_minor)
