@@ -312,6 +312,7 @@ SPECTACULAR_SETTINGS = {
         "CartStatus": "carts.models.CartStatus",
         "OrderStatus": "orders.statuses.OrderStatus",
         "OrderPaymentStatus": "orders.statuses.OrderPaymentStatus",
+        "ApprovalStatus": "artisans.approvals.statuses.ApprovalStatus",
         "ParcelStatus": "orders.statuses.ParcelStatus",
         "PaymentStatus": "payments.statuses.PaymentStatus",
         "RefundStatus": "payments.statuses.RefundStatus",

@@ -10,6 +10,8 @@ from rest_framework.response import Response
 
 from artisans.accounts.models import Scope
 from artisans.accounts.principals import signed_in
+from artisans.approvals.errors import ApprovalPending, NobodyElse
+from artisans.approvals.models import ApprovalRequest
 from artisans.core.api import (
     UUID_PATTERN,
     DayField,
@@ -26,9 +28,10 @@ from artisans.core.openapi import example, operation
 from orders.selectors import store_rules
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
 from payments.models import Payment
-from payments.schemas import PaymentShape
-from payments.serializers import payment_out
-from payments.services.manual import payment_reject, receipt_record
+from payments.schemas import ApprovalShape, PaymentShape
+from payments.serializers import approval_answer, payment_out
+from payments.services.approvals import receipt_submit
+from payments.services.manual import payment_reject
 
 MAY_DECIDE = "payments.approve_manual"
 
@@ -58,20 +61,29 @@ class PaymentDeskViewSet(ApiView, viewsets.ViewSet):
         "payment_approve",
         "Record money received",
         request=ApproveIn,
-        responses=PaymentShape,
-        problems=(NoPermission, OwnOrder, InvalidInput, NotManual, AlreadyRecorded),
+        responses={200: PaymentShape, 202: ApprovalShape},
+        problems=(
+            NoPermission,
+            OwnOrder,
+            InvalidInput,
+            NotManual,
+            AlreadyRecorded,
+            ApprovalPending,
+            NobodyElse,
+        ),
     )
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str) -> Response:
         """Book money that arrived for a payment by hand; it is COMPLETED when all of it is there.
 
         Less: the payment stays PENDING and waits for the rest. More: the difference is to be returned. For staff who
-        record money; nobody does so for an order of his own. The same reference is booked once.
+        record money; nobody does so for an order of their own. The same reference is booked once.
+        Above the store's limit a second person has to approve it in the admin: 202, and nothing is booked until then.
         """
         data = validated(ApproveIn, request.data)
         payment = self.payment(request, pk, what="record money")
         seen = data.get("received_amount")
-        receipt = receipt_record(
+        done = receipt_submit(
             payment_id=payment.pk,
             amount=money(data["amount"], payment, "amount"),
             value_date=data["value_date"],
@@ -79,7 +91,7 @@ class PaymentDeskViewSet(ApiView, viewsets.ViewSet):
             actor=signed_in(request),
             seen_minor=None if seen is None else money(seen, payment, "received_amount").minor,
         )
-        return answer(receipt.payment)
+        return approval_answer(done) if isinstance(done, ApprovalRequest) else answer(done.payment)
 
     @operation(
         "payment_reject",

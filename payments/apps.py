@@ -8,5 +8,7 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.jobs import jobs_sync
+        from payments.services.approvals import kinds_register
 
+        kinds_register()
         post_migrate.connect(jobs_sync, sender=self)

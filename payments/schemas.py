@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from artisans.approvals.statuses import ApprovalStatus
 from artisans.core.api import TextField
 from artisans.core.openapi import AmountShape, example
 from orders.schemas import ORDER_ID
@@ -191,6 +192,23 @@ class RefundShape(serializers.Serializer[Any]):
     failure_reason = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
     processed_at = serializers.DateTimeField(allow_null=True)
+
+
+@example(
+    {
+        "approval_id": "7b6a5948-3726-4150-9e8d-7c6b5a493827",
+        "status": "PENDING",
+        "title": "Record $5,000.00 for order 7KQ2M9XBG",
+        "expires_at": "2026-11-29T09:00:00Z",
+    }
+)
+class ApprovalShape(serializers.Serializer[Any]):
+    """Nothing is done yet: a second person decides about it in the admin."""
+
+    approval_id = serializers.UUIDField()
+    status = serializers.ChoiceField(ApprovalStatus.choices)
+    title = serializers.CharField()
+    expires_at = serializers.DateTimeField()
 
 
 FACT_KINDS = ["payment", "capture", "receipt", "refund", "dispute"]

@@ -2,7 +2,9 @@ from typing import Any
 
 from django.conf import settings
 from rest_framework import serializers
+from rest_framework.response import Response
 
+from artisans.approvals.models import ApprovalRequest
 from artisans.core.api import (
     CountField,
     IdField,
@@ -213,3 +215,14 @@ def reached_out(reached: Reached) -> dict[str, Any]:
 class PaymentOut(serializers.BaseSerializer[Payment]):
     def to_representation(self, payment: Payment) -> dict[str, Any]:
         return payment_out(payment, payment.order, self.context["store"])
+
+
+def approval_answer(approval: ApprovalRequest) -> Response:
+    """202: what was requested waits for a second person."""
+    body = {
+        "approval_id": approval.pk,
+        "status": approval.status,
+        "title": approval.title,
+        "expires_at": approval.expires_at,
+    }
+    return Response(body, status=202)

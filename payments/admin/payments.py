@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import signed_in
+from artisans.approvals.models import ApprovalRequest
 from artisans.core.admin import (
     BAD,
     GOOD,
@@ -33,6 +34,7 @@ from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order
 from orders.statuses import PARCELS_GONE, OrderStatus
+from payments.admin.approvals import awaiting_approval
 from payments.admin.buttons import Button
 from payments.admin.filters import PaymentNeedsFilter, SellerOfPaymentFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
@@ -43,8 +45,8 @@ from payments.admin.timeline import payment_timeline
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, PaymentMethod, Provider
 from payments.models import Payment, Receipt
 from payments.selectors import refund_due
-from payments.services.manual import payment_reject, receipt_record, staff_check
-from payments.services.returns import money_return_record
+from payments.services.approvals import receipt_submit, return_submit
+from payments.services.manual import payment_reject, staff_check
 from payments.statuses import PaymentStatus
 
 P = PaymentStatus
@@ -224,7 +226,8 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
 
         def book(data: dict[str, Any]) -> str:
             data["seen_minor"] = data.pop("seen")
-            return told_of(receipt_record(payment_id=payment.pk, actor=signed_in(request), **data))
+            done = receipt_submit(payment_id=payment.pk, actor=signed_in(request), **data)
+            return awaiting_approval(done) if isinstance(done, ApprovalRequest) else told_of(done)
 
         return self.act(
             request,
@@ -269,7 +272,9 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
 
         def give_back(data: dict[str, Any]) -> str:
             wanted = {name: data[name] for name in ("amount", "value_date", "bank_reference", "reason")}
-            refund = money_return_record(payment_id=payment.pk, actor=signed_in(request), **wanted)
+            refund = return_submit(payment_id=payment.pk, actor=signed_in(request), **wanted)
+            if isinstance(refund, ApprovalRequest):
+                return awaiting_approval(refund)
             return f"The return of {show(refund.amount)} is recorded; {order.email} gets a mail that says so."
 
         about = self.about(request, payment, "payments.refund", what="return money")

@@ -24,6 +24,7 @@ from payments.models import Payment, Receipt
 from payments.references import reference_key
 from payments.selectors import open_payment, payment_lock, receipt_standing
 from payments.services.payments import instructions_for_mail, order_settle, payment_follow_sums, payment_move
+from payments.services.second_person import receipt_approval_check
 from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
@@ -59,17 +60,21 @@ def receipt_record(
     bank_reference: str,
     actor: User,
     seen_minor: int | None = None,
+    approved_by: User | None = None,
 ) -> Receipt:
     """Book manual money. The payment completes when its receipts reach its amount; the order settles itself.
 
     `seen_minor`: what had been received when the actor looked; anything else now means that a colleague was faster.
     Short: the payment waits on, the order's clock moves once by 7 days. More: the surplus is `order.to_return`.
-    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded, SecondPersonRequired without `approved_by`
+    above the store's limit. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
     staff_check(actor, "payments.approve_manual", order, what="record money")
     money = Arrived(amount, value_date, bank_reference.strip())
-    return receipt_book(payment, order, money, actor=actor, actor_name=actor.email, seen_minor=seen_minor)
+    receipt = receipt_book(payment, order, money, actor=actor, actor_name=actor.email, seen_minor=seen_minor)
+    receipt_approval_check(order, actor=actor, approved_by=approved_by)
+    return receipt
 
 
 @transaction.atomic

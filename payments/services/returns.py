@@ -21,17 +21,25 @@ from payments.references import reference_key
 from payments.selectors import balance_after_refunds, payment_lock
 from payments.services.manual import OTHER_LINE, staff_check
 from payments.services.payments import order_settle, payment_follow_sums
+from payments.services.second_person import refund_approval_check
 from payments.statuses import RefundStatus
 
 
 @transaction.atomic
 def money_return_record(
-    *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, reason: str, actor: User
+    *,
+    payment_id: UUID,
+    amount: Money,
+    value_date: date,
+    bank_reference: str,
+    reason: str,
+    actor: User,
+    approved_by: User | None = None,
 ) -> PaymentRefund:
     """Book a return that was made by hand; it is COMPLETED from the start.
 
-    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived, AlreadyRecorded.
-    Locks: order, payment.
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived, AlreadyRecorded,
+    SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment.
     """
     payment, order = payment_lock(payment_id)
     staff_check(actor, "payments.refund", order, what="return money")
@@ -48,6 +56,7 @@ def money_return_record(
         raise returned_before(before)
     if amount > payment.refundable:
         raise RefundExceedsReceived(asked=amount, left=payment.refundable)
+    refund_approval_check(order, amount, actor=actor, approved_by=approved_by)
     try:
         refund = PaymentRefund.objects.create(
             payment=payment,

@@ -1,0 +1,144 @@
+"""Money above the store's limit moves when a second person approves it, and exactly as it was requested."""
+
+import pytest
+from django.urls import reverse
+
+from artisans.approvals.errors import SecondPersonRequired
+from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.services import approval_approve
+from artisans.approvals.statuses import ApprovalStatus
+from orders.models import StoreRules
+from payments.errors import AlreadyRecorded, OwnOrder
+from payments.models import PaymentRefund, Receipt
+from payments.services.approvals import receipt_submit, return_submit
+from payments.tests.factories import give_back, record, reread, start
+
+pytestmark = pytest.mark.django_db
+
+LIMIT = 5000
+
+
+@pytest.fixture(autouse=True)
+def limited(store):
+    StoreRules.objects.update(second_person_above_minor=LIMIT)
+
+
+def submitted(payment, amount, actor, **changes):
+    money = payment.amount.parse(amount, payment.currency)
+    values = {"value_date": payment.created_at.date(), "bank_reference": "STMT-1"}
+    return receipt_submit(payment_id=payment.pk, amount=money, actor=actor, **values | changes)
+
+
+def test_receipt_above_the_limit_books_nothing_until_it_is_approved(shopper, staff, admin_user):
+    payment = start(user=shopper)
+
+    approval = submitted(payment, "99.99", staff)
+
+    assert (approval.status, Receipt.objects.count()) == (ApprovalStatus.PENDING, 0)
+    assert reread(payment).order.status == "PENDING"
+
+    approval = approval_approve(approval_id=approval.pk, actor=admin_user)
+
+    receipt = Receipt.objects.get()
+    assert approval.status == ApprovalStatus.APPROVED
+    assert (receipt.amount_minor, receipt.bank_reference, receipt.actor) == (9999, "STMT-1", staff)
+    assert reread(payment).order.status == "CONFIRMED"
+
+
+def test_receipt_up_to_the_limit_needs_nobody(shopper, staff, admin_user):
+    assert isinstance(submitted(start(user=shopper), "50.00", staff), Receipt)
+
+
+def test_parts_are_added_up(shopper, staff, admin_user):
+    payment = start(user=shopper)
+
+    first = submitted(payment, "49.99", staff)
+    second = submitted(reread(payment), "0.02", staff, bank_reference="STMT-2")
+
+    assert isinstance(first, Receipt)
+    assert isinstance(second, ApprovalRequest)
+
+
+@pytest.mark.parametrize("approver", ["none", "same"])
+def test_service_itself_refuses_what_no_second_person_approved(shopper, staff, admin_user, approver):
+    payment = start(user=shopper)
+
+    with pytest.raises(SecondPersonRequired):
+        record(payment, "99.99", actor=staff, approved_by=staff if approver == "same" else None)
+
+    assert Receipt.objects.count() == 0
+
+
+def test_other_refusals_come_before_the_approval_is_requested(shopper, staff, admin_user):
+    submitted(start(user=shopper), "10.00", staff)
+
+    with pytest.raises(AlreadyRecorded):
+        submitted(start(user=shopper), "99.99", staff)
+
+    assert not ApprovalRequest.objects.exists()
+
+
+def test_approval_fails_when_the_payment_changed_since_the_request(shopper, staff, admin_user):
+    payment = start(user=shopper)
+    approval = submitted(payment, "99.99", staff)
+    record(reread(payment), "20.00", actor=admin_user, reference="STMT-2")
+
+    approval = approval_approve(approval_id=approval.pk, actor=admin_user)
+
+    assert approval.status == ApprovalStatus.FAILED
+    assert "20.00" in approval.note
+    assert Receipt.objects.count() == 1
+
+
+def test_nobody_approves_for_an_order_of_their_own(staff, admin_user, shopper):
+    payment = start(user=admin_user)
+    approval = submitted(payment, "99.99", staff)
+
+    with pytest.raises(OwnOrder):
+        approval_approve(approval_id=approval.pk, actor=admin_user)
+
+    assert Receipt.objects.count() == 0
+
+
+def test_offline_refund_above_the_limit_waits_for_a_second_person(shopper, staff, admin_user):
+    payment = start(user=shopper)
+    record(payment, "99.99", actor=staff, approved_by=admin_user)
+    payment = reread(payment)
+    give_back(payment, "10.00", actor=staff)
+
+    approval = return_submit(
+        payment_id=payment.pk,
+        amount=payment.amount.parse("45.00", payment.currency),
+        value_date=payment.created_at.date(),
+        bank_reference="OUT-2",
+        reason="Goods came back.",
+        actor=staff,
+    )
+    assert PaymentRefund.objects.count() == 1
+
+    approval_approve(approval_id=approval.pk, actor=admin_user)
+
+    assert sorted(PaymentRefund.objects.values_list("amount_minor", flat=True)) == [1000, 4500]
+
+
+def test_page_and_api_say_that_nothing_is_done_yet(shopper, staff, admin_user, browser, api):
+    payment = start(user=shopper)
+    page = browser(staff).get(reverse("admin:payments_payment_record", args=[payment.pk]))
+    form = page.context["form"]
+    data = {name: form[name].value() for name in form.fields}
+    posted = browser(staff).post(
+        reverse("admin:payments_payment_record", args=[payment.pk]),
+        {name: "" if value is None else value for name, value in data.items()} | {"bank_reference": "STMT-9"},
+        follow=True,
+    )
+    assert "the store rules want a second person" in posted.content.decode()
+
+    ApprovalRequest.objects.all().delete()
+    answer = api(staff).post(
+        f"/payments/{payment.pk}/approve",
+        {"amount": "99.99", "value_date": f"{payment.created_at:%Y-%m-%d}", "bank_reference": "STMT-8"},
+    )
+
+    assert answer.status_code == 202
+    assert answer.json()["approval_id"] == str(ApprovalRequest.objects.get().pk)
+    assert Receipt.objects.count() == 0
