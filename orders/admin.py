@@ -4,13 +4,13 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.approvals.selectors import approvers_by_kind
 from artisans.core.admin import (
     BAD,
     GOOD,
     WAIT,
     DayRangeFilter,
-    EditAdmin,
     FiguresForm,
     ReadOnlyAdmin,
     amount_text,
@@ -84,9 +84,9 @@ class StoreRulesForm(FiguresForm):
 
 
 @admin.register(StoreRules)
-class StoreRulesAdmin(EditAdmin):
+class StoreRulesAdmin(AuditedAdmin):
     form = StoreRulesForm
-    list_display = ("name", "currency", "tax", "shipping_shown", "cash_limit_shown")
+    list_display = ("name", "currency", "tax_rate", "shipping_shown", "cash_limit_shown")
     fieldsets = (
         ("The store", {"fields": ("name", "support_email", "country", "currency")}),
         ("What orders cost", {"fields": ("tax_rate", "shipping", "cash_limit")}),
@@ -101,6 +101,14 @@ class StoreRulesAdmin(EditAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: StoreRules | None = None) -> bool:
+        """Rules and the bank account are two rights; the fields of the other one are read-only."""
+        may_rules = super().has_change_permission(request, obj)
+        return may_rules or bool(request.user.has_perm("orders.change_bank_account"))
+
+    def has_view_permission(self, request: HttpRequest, obj: StoreRules | None = None) -> bool:
+        return super().has_view_permission(request, obj) or self.has_change_permission(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: StoreRules | None = None) -> bool:
         return False
 
@@ -112,7 +120,7 @@ class StoreRulesAdmin(EditAdmin):
                 messages.info(request, f"{label}: two of these can do it together: {names}.")
 
     @column("Tax")
-    def tax(self, rules: StoreRules) -> str:
+    def tax_rate(self, rules: StoreRules) -> str:
         return f"{rules.tax_rate_ppm / 10_000:g} %"
 
     @column("Shipping")

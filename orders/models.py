@@ -51,6 +51,7 @@ class StoreRules(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "store rules"
         default_permissions = ("view", "change")
+        permissions = [("change_bank_account", "Can change where transfers and checks go")]
         constraints = [
             models.CheckConstraint(condition=Q(pk=1), name="store_rules_one_row"),
             models.CheckConstraint(

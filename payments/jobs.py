@@ -51,6 +51,16 @@ JOBS: dict[str, tuple[str, ...]] = {
         "catalog.change_category",
         "catalog.view_stockmove",
     ),
+    "Artisan accounts": (
+        "catalog.view_artisan",
+        "catalog.add_artisan",
+        "catalog.change_artisan",
+        "catalog.change_artisan_access",
+        "catalog.change_commission",
+        "accounts.view_user",
+    ),
+    "Store rules": ("orders.view_storerules", "orders.change_storerules"),
+    "Bank account": ("orders.view_storerules", "orders.change_bank_account"),
     "Auditors": (
         *VIEW,
         "audit.view_auditentry",

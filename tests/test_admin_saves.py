@@ -88,9 +88,9 @@ def test_save_keeps_what_others_changed_when_the_page_is_stale(browser, admin_us
     one.refresh_from_db()
     assert {name: getattr(one, name) for name in case.stored | case.behind} == case.stored | case.behind
     table = f'UPDATE "{model._meta.db_table}" SET'
-    [update] = [q["sql"] for q in queries if q["sql"].startswith(table)]
-    for name in case.behind:
-        assert f'"{model._meta.get_field(name).column}" =' not in update, update
+    for update in (query["sql"] for query in queries if query["sql"].startswith(table)):
+        for name in case.behind:
+            assert f'"{model._meta.get_field(name).column}" =' not in update, update
 
 
 @pytest.mark.parametrize("model", CASES, ids=lambda model: model.__name__)

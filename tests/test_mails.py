@@ -7,16 +7,18 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.accounts.setting_changes import SettingChange, setting_change
 from artisans.approvals import kinds
 from artisans.approvals.kinds import ApprovalKind
 from artisans.approvals.services import approval_approve, approval_request
-from artisans.catalog.models import Product
+from artisans.catalog.models import Artisan, Product
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
 from orders.models import Order
@@ -75,6 +77,7 @@ def all_mails(
     reminded_mails({scarf: 1})
     saved_mails(shopper)
     approval_mails(shopper, staff)
+    setting_mails(bowl.artisan)
     lost = start(pieces={scarf: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=11))
     order_expire(order_id=lost.order_id)
@@ -120,6 +123,14 @@ def approval_mails(shopper, staff):
     )
     approval_approve(approval_id=approval.pk, actor=colleague)
     del kinds.KINDS["toy"]
+
+
+def setting_mails(artisan: Artisan) -> None:
+    """An administrator changes where an artisan's orders are announced."""
+    owner = User.objects.create_superuser("owner@example.test", "correct-horse-1")
+    EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
+    change = SettingChange.of(artisan, new={"email": "new@pottery.test"})
+    assert setting_change(change, actor=owner)
 
 
 def text_of(html: str) -> str:

@@ -11,7 +11,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.services import tokens_revoke
-from artisans.core.admin import GOOD, EditAdmin, ReadOnlyAdmin, column, when
+from artisans.accounts.setting_admin import AuditedAdmin
+from artisans.core.admin import GOOD, ReadOnlyAdmin, column, when
 from artisans.core.seen_forms import SeenForm
 
 # Staff sign in on the shop's own page, where the limits on guessing passwords are.
@@ -46,7 +47,7 @@ class PasswordForm(AdminPasswordChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, EditAdmin):  # type: ignore[type-arg]  # no generic at run time
+class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]  # no generic at run time
     """People. Their jobs are groups; only a superuser gives jobs, roles and rights."""
 
     form = UserForm
@@ -71,19 +72,15 @@ class UserAdmin(DjangoUserAdmin, EditAdmin):  # type: ignore[type-arg]  # no gen
         return super().get_queryset(request).prefetch_related("groups")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
         if obj is None:
-            return ()
-        own = obj == request.user or not request.user.is_superuser
-        return self.readonly_fields + (self.rights if own else ())
-
-    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "role" and not request.user.is_superuser:
-            kwargs["choices"] = [(Role.SHOPPER, Role.SHOPPER.label)]
-        return super().formfield_for_choice_field(db_field, request, **kwargs)
+            return tuple(name for name in fields if name not in self.readonly_fields)
+        return fields + (self.rights if obj == request.user else ())
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Who may change people does not thereby become one of the staff by taking over their accounts."""
-        reachable = obj is None or request.user.is_superuser or not obj.is_staff
+        """Who may change people does not act for staff or an artisan by taking over their accounts."""
+        is_shopper = obj is None or (obj.role == Role.SHOPPER and not obj.is_superuser)
+        reachable = is_shopper or request.user.is_superuser
         return reachable and bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -114,9 +111,14 @@ class UserAdmin(DjangoUserAdmin, EditAdmin):  # type: ignore[type-arg]  # no gen
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, EditAdmin):
+class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]  # Django's stubs differ in detail
+    """What a job may do. Only a superuser changes it."""
+
     form = SeenForm
     list_display = ("name",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return bool(request.user.is_superuser)
 
 
 @admin.register(EmailAddress)

@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from artisans.audit.models import AuditEntry
+from artisans.audit.services import row_key
 from artisans.core.admin import DayRangeFilter, ReadOnlyAdmin, column, when
 from artisans.core.models import is_uuid
 
@@ -34,6 +35,7 @@ WORDS = {
     "receipt.record": "Money recorded",
     "refund.decide": "Decided about a refund from outside",
     "refund.open": "Refund decided on",
+    "setting.change": "Setting changed",
     "stock.adjust": "Stock counted",
     "token.issue": "API token issued",
     "token.revoke": "API token revoked",
@@ -44,6 +46,10 @@ WORDS = {
 
 def words(action: str) -> str:
     return WORDS.get(action, action)
+
+
+def change_text(change: dict[str, str]) -> str:
+    return f"{change['label']}: {change['old'] or 'none'} → {change['new'] or 'none'}"
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -77,17 +83,18 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @column("About")
     def about(self, entry: AuditEntry) -> str | SafeString:
         label, _, name = entry.target_type.partition(".")
+        key = row_key(entry.target_type, entry.target_id)
         try:
-            address = reverse(f"admin:{label.lower()}_{name.lower()}_change", args=[entry.target_id])
+            address = reverse(f"admin:{label.lower()}_{name.lower()}_change", args=[key])
         except NoReverseMatch:
             return name
-        return format_html(
-            '<a class="aa-link" href="{}">{} …{}</a>', address, name, str(entry.target_id)[-6:]
-        )
+        return format_html('<a class="aa-link" href="{}">{} …{}</a>', address, name, str(key)[-6:])
 
     @column("Details")
     def why(self, entry: AuditEntry) -> str:
-        return ", ".join(f"{name}: {value}" for name, value in entry.data.items()) or "–"
+        changes = [change_text(change) for change in entry.data.get("changes", [])]
+        others = [f"{name}: {value}" for name, value in entry.data.items() if name != "changes"]
+        return ", ".join(changes + others) or "–"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str

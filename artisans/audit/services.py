@@ -1,9 +1,12 @@
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import AutoField, Model
 
 from artisans.audit.models import AuditEntry
 from artisans.core.middleware import request_id
-from artisans.core.models import BaseModel
 
 if TYPE_CHECKING:
     from artisans.accounts.models import User
@@ -39,23 +42,38 @@ class Action(StrEnum):
     APPROVAL_WITHDRAW = "approval.withdraw"
     APPROVAL_EXPIRE = "approval.expire"
     APPROVAL_FAIL = "approval.fail"
+    SETTING_CHANGE = "setting.change"
 
 
 def audit_record(
     *,
     actor: "User | None",
     action: Action,
-    target: BaseModel,
+    target: Model,
     data: dict[str, Any] | None = None,
     actor_name: str = "system",
-) -> None:
+) -> AuditEntry:
     """Add an entry in the transaction of the change it tells about. Data: plain JSON, no personal data."""
-    AuditEntry.objects.create(
+    return AuditEntry.objects.create(
         actor=actor,
         actor_name=actor.email if actor else actor_name,
         action=action,
         target_type=target._meta.label,
-        target_id=target.pk,
+        target_id=target_key(target.pk),
         data=data or {},
         request_id=request_id.get(),
     )
+
+
+def target_key(pk: UUID | int) -> UUID:
+    """The key under which a row is in the trail; a number is written as a UUID."""
+    return pk if isinstance(pk, UUID) else UUID(int=pk)
+
+
+def row_key(label: str, key: UUID) -> UUID | int:
+    """The row's own key, by which its page is found."""
+    try:
+        is_number = isinstance(apps.get_model(label)._meta.pk, AutoField)
+    except LookupError:
+        is_number = False  # of a model that is gone
+    return key.int if is_number else key

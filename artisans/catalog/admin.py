@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from artisans.accounts.principals import signed_in
+from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.catalog.models import Artisan, Category, Product, StockMove
 from artisans.catalog.services import StockSeen, products_lock, stock_adjust, stock_seen
 from artisans.core.admin import (
@@ -106,9 +107,9 @@ def thumbnail(picture: Any, css: str) -> SafeString | str:
 
 
 @admin.register(Artisan)
-class ArtisanAdmin(EditAdmin):
+class ArtisanAdmin(AuditedAdmin):
     form = ArtisanForm
-    list_display = ("name", "craft", "town", "email", "commission_shown", "is_active")
+    list_display = ("name", "craft", "town", "email", "commission", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name", "email")
     prepopulated_fields = {"slug": ("name",)}
@@ -119,11 +120,16 @@ class ArtisanAdmin(EditAdmin):
         ("The page in the shop", {"fields": ("craft", "town", "story", "portrait", "portrait_shown")}),
     )
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A new artisan has a mail address: orders go there."""
+        may_grant = request.user.has_perm("catalog.change_artisan_access")
+        return may_grant and bool(super().has_add_permission(request))
+
     def has_delete_permission(self, request: HttpRequest, obj: Artisan | None = None) -> bool:
         return False  # orders tell of them; switch them off instead
 
     @column("Commission", ordering="commission_ppm")
-    def commission_shown(self, artisan: Artisan) -> str:
+    def commission(self, artisan: Artisan) -> str:
         return f"{artisan.commission_ppm / 10_000:g} %"
 
     @column("As it is now")
@@ -138,7 +144,7 @@ class CategoryAdmin(EditAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(EditAdmin):
+class ProductAdmin(AuditedAdmin):
     pages = {"count": "catalog.change_product"}
     form = ProductForm
     list_display = ("thumb", "name", "artisan", "category", "price_shown", "stock", "is_active")

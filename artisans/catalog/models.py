@@ -27,6 +27,10 @@ class Artisan(BaseModel):
 
     class Meta:
         ordering = ("name",)
+        permissions = [
+            ("change_artisan_access", "Can decide who acts for an artisan and where orders are announced"),
+            ("change_commission", "Can change an artisan's commission"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(commission_ppm__lte=1_000_000), name="artisan_commission_at_most_all"

@@ -1,6 +1,6 @@
 """What all staff pages share: rows are looked at, and what changes them are pages of their own that call a service."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
@@ -27,6 +27,7 @@ from unfold.decorators import display
 from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminTextInputWidget
 
 from artisans.core.errors import DomainError
+from artisans.core.models import row_write
 from artisans.core.money import PPM, Money
 from artisans.core.seen_forms import SeenForm
 
@@ -198,8 +199,7 @@ class EditAdmin(PagesAdmin):
         if not change:
             super().save_model(request, obj, form, change)
             return
-        if columns := form.changed_columns():
-            self.write(request, obj, form, columns)
+        self.write(request, obj, form, form.changed_columns())
         if kept := form.changed_by_others:
             messages.info(
                 request, f"Somebody else changed {', '.join(kept)} after you opened the page; that was kept."
@@ -207,12 +207,6 @@ class EditAdmin(PagesAdmin):
 
     def write(self, request: HttpRequest, obj: Any, form: Any, columns: list[str]) -> None:
         row_write(obj, columns)
-
-
-def row_write(obj: Model, columns: Iterable[str]) -> None:
-    """Write these columns of a row, and the time of the change."""
-    times = [field.name for field in obj._meta.concrete_fields if getattr(field, "auto_now", False)]
-    obj.save(update_fields=[*columns, *times])
 
 
 def page_of(obj: Model, page: str = "change") -> str:

@@ -1,4 +1,5 @@
 import uuid
+from collections.abc import Sequence
 from typing import TypeVar
 
 from django.db import models
@@ -20,6 +21,14 @@ class BaseModel(models.Model):
 def only_row(rows: models.QuerySet[M]) -> M | None:
     """The row of a unique key, or None: `first()` without its sorting."""
     return next(iter(rows.order_by()), None)
+
+
+def row_write(row: models.Model, columns: Sequence[str]) -> None:
+    """Write these columns of a row, and the time of the change; nothing when there are none."""
+    if not columns:
+        return
+    times = [field.name for field in row._meta.concrete_fields if getattr(field, "auto_now", False)]
+    row.save(update_fields=[*columns, *times])
 
 
 def is_uuid(text: str) -> bool:

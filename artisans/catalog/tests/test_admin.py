@@ -91,8 +91,8 @@ def test_counting_needs_the_job(browser, staff, bowl):
     assert browser(staff).post(page_of(bowl, "count"), {"counted": "0", "reason": "x"}).status_code == 403
 
 
-def test_commission_is_a_percentage(keeper, bowl):
-    artisan = bowl.artisan
+def test_commission_is_a_percentage(browser, admin_user, bowl):
+    keeper, artisan = browser(admin_user), bowl.artisan
 
     assert edit(keeper, artisan, commission="12.5").status_code == 302
     artisan.refresh_from_db()

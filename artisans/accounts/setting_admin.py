@@ -1,0 +1,85 @@
+"""The base of pages that edit rows with audited fields."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from artisans.accounts.principals import signed_in
+from artisans.accounts.setting_changes import (
+    SettingChange,
+    may_set,
+    setting_change,
+    setting_created,
+    setting_removed,
+    value_of,
+)
+from artisans.accounts.setting_fields import Setting, settings_of
+from artisans.core.admin import EditAdmin
+from artisans.core.errors import DomainError
+from artisans.core.models import row_write
+
+
+class AuditedAdmin(EditAdmin):
+    """Listed fields are read-only to whom they are not allowed, and change by `setting_change` alone."""
+
+    def settings(self) -> dict[str, Setting]:
+        return settings_of(self.opts.label)
+
+    def form_names(self) -> dict[str, str]:
+        """Field of the form by field of the model, where the form has another name for it."""
+        stored = getattr(self.form, "amounts", {}) | getattr(self.form, "percents", {})
+        return {column: name for name, column in stored.items()}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        names = self.form_names()
+        barred = [
+            names.get(name, name)
+            for name, setting in self.settings().items()
+            if not may_set(request.user, setting) and not (obj is None and self.is_needed(name))
+        ]
+        return (*super().get_readonly_fields(request, obj), *barred)
+
+    def is_needed(self, name: str) -> bool:
+        """Whether no row can be added without a value for this field."""
+        field: Any = self.opts.get_field(name)
+        return not field.blank and not field.has_default() and not field.many_to_many
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
+        except DomainError as refusal:
+            messages.error(request, refusal.detail)
+            return redirect(request.get_full_path())
+
+    def write(self, request: HttpRequest, obj: Any, form: Any, columns: list[str]) -> None:
+        related = [name for name in form.changed_data if name in {f.name for f in self.opts.many_to_many}]
+        listed = [name for name in (*columns, *related) if name in self.settings()]
+        new = {
+            name: form.cleaned_data.pop(name) if name in related else value_of(obj, name) for name in listed
+        }
+        if new and not setting_change(SettingChange.of(obj, new=new), actor=signed_in(request)):
+            messages.warning(request, "What steers money or rights waits for a second person’s approval.")
+        if rest := [name for name in columns if name not in listed]:
+            row_write(obj, rest)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        super().save_related(request, form, formsets, change)
+        if not change:
+            setting_created(form.instance, actor=signed_in(request))
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        setting_removed(obj, actor=signed_in(request))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)

@@ -1,0 +1,104 @@
+"""The one list of fields that steer money, rights or prices: how each is audited, and who may change it.
+
+A field of these models that is not named here fails a test.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+SUPERUSER = "superuser"  # no permission that could be given to a group
+
+
+class Shown(StrEnum):
+    """How a value is written into the audit trail and mails. Masked values have a keyed hash beside them."""
+
+    TEXT = "text"
+    RATE = "rate"
+    AMOUNT = "amount"
+    MASKED = "masked"
+    MASKED_EMAIL = "masked_email"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An audited field.
+
+    `steers_money`: administrators get a mail. `permission`: needed beside the right to change the row. `grants_access`:
+    whom the value names may then act for an artisan, so nobody names themself.
+    """
+
+    label: str
+    shown: Shown = Shown.TEXT
+    steers_money: bool = False
+    permission: str = ""
+    grants_access: bool = False
+
+
+bank = partial(Setting, shown=Shown.MASKED, steers_money=True, permission="orders.change_bank_account")
+rule = partial(Setting, permission="orders.change_storerules")
+access = partial(Setting, steers_money=True, permission="catalog.change_artisan_access", grants_access=True)
+role = partial(Setting, steers_money=True, permission=SUPERUSER)
+
+SETTINGS: dict[str, dict[str, Setting]] = {
+    "orders.StoreRules": {
+        "name": rule("Store name"),
+        "support_email": rule("Support address"),
+        "currency": rule("Currency", steers_money=True),
+        "country": rule("Country"),
+        "tax_rate_ppm": rule("Tax rate", Shown.RATE, steers_money=True),
+        "shipping_minor": rule("Shipping per order", Shown.AMOUNT),
+        "cash_limit_minor": rule("Cash on delivery up to", Shown.AMOUNT),
+        "second_person_above_minor": rule("Second person from", Shown.AMOUNT, steers_money=True),
+        "second_person_for_settings": rule("Second person for settings", steers_money=True),
+        "account_holder": bank("Account holder"),
+        "account_iban": bank("Account number or IBAN"),
+        "account_bic": bank("BIC or routing number"),
+        "account_bank": bank("Bank"),
+        "check_payee": bank("Checks payable to"),
+        "check_address": bank("Checks sent to"),
+    },
+    "catalog.Artisan": {
+        "user": access("Who acts for the artisan", Shown.MASKED_EMAIL),
+        "email": access("Mail address for new orders", Shown.MASKED_EMAIL),
+        "commission_ppm": Setting(
+            "Commission", Shown.RATE, steers_money=True, permission="catalog.change_commission"
+        ),
+        "is_active": Setting("Active"),
+    },
+    "catalog.Product": {
+        "artisan": access("Sold by"),
+        "price_minor": Setting("Price", Shown.AMOUNT),
+        "currency": Setting("Currency"),
+        "is_active": Setting("On sale"),
+    },
+    "accounts.User": {
+        "email": Setting("E-mail address", Shown.MASKED_EMAIL, permission=SUPERUSER),
+        "role": role("Role"),
+        "groups": role("Groups"),
+        "user_permissions": role("Permissions"),
+        "is_superuser": role("Superuser"),
+        "is_active": Setting("Can sign in", steers_money=True),
+    },
+    "auth.Group": {
+        "name": Setting("Name", permission=SUPERUSER),
+        "permissions": role("Permissions"),
+    },
+}
+UNAUDITED: dict[str, set[str]] = {
+    "orders.StoreRules": {"id"},
+    "catalog.Artisan": {
+        "id", "created_at", "updated_at", "slug", "name", "craft", "town", "story", "portrait",
+    },
+    "catalog.Product": {
+        "id", "created_at", "updated_at", "category", "slug", "name", "description", "materials", "dimensions",
+        "picture", "picture_alt", "stock",  # every change of stock has a StockMove
+    },
+    "accounts.User": {"id", "created_at", "updated_at", "password", "last_login", "name"},
+    "auth.Group": {"id"},
+}  # fmt: skip
+
+
+def settings_of(label: str) -> dict[str, Setting]:
+    """The audited fields of a model, by name; `label` is its "app.Model"."""
+    return SETTINGS.get(label, {})
