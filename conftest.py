@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 
 from artisans.accounts.models import AuthToken, Role, User
 from artisans.accounts.tests.factories import UserFactory
+from artisans.accounts.tests.sign_in import sign_in
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.notifications.services import notifications_sweep
@@ -173,12 +174,12 @@ def api(db) -> Callable[..., APIClient]:
 
 @pytest.fixture
 def browser(db) -> Callable[..., Client]:
-    """A browser without scripts, signed in when given a user."""
+    """A browser without scripts, just signed in when given a user."""
 
     def open_browser(user: User | None = None) -> Client:
         made = Client()
         if user is not None:
-            made.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+            sign_in(made, user)
         return made
 
     return open_browser

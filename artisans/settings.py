@@ -88,6 +88,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -118,6 +120,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "artisans.accounts.middleware.FreshSignInMiddleware",
+    "artisans.accounts.middleware.StaffSignInMiddleware",
     "artisans.core.pages.RefusedPageMiddleware",
 ]
 ROOT_URLCONF = "artisans.urls"
@@ -237,10 +241,7 @@ CELERY_BEAT_SCHEDULE = {
 # ---- people --------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
-]
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "artisans.accounts.passwords.StrongPassword"}]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = reverse_lazy("payments:order_history")
 ACCOUNT_ADAPTER = "artisans.accounts.adapter.AccountAdapter"
@@ -259,6 +260,20 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
+STAFF_IDLE_SECONDS = 30 * 60
+STAFF_NEED_SECOND_FACTOR = not DEMO
+MFA_ADAPTER = "artisans.accounts.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # a code that is typed at its end still works; none works twice
+MFA_ALLOW_UNVERIFIED_EMAIL = (
+    True  # else who has a second factor could never change the address; see accounts/urls.py
+)
+MFA_FORMS = {
+    "authenticate": "artisans.accounts.forms.SecondFactorForm",
+    "reauthenticate": "artisans.accounts.forms.ConfirmBySecondFactorForm",
+}
 
 MIGRATION_MODULES = {"knox": None}  # its own token table would stand unused beside ours
 KNOX_TOKEN_MODEL = "accounts.AuthToken"  # noqa: S105  # a model's name

@@ -8,6 +8,7 @@ os.environ.setdefault("CELERY_BROKER_URL", "memory://")
 from artisans.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STAFF_NEED_SECOND_FACTOR = False  # as in the demo; the tests of it switch it on
 WHITENOISE_AUTOREFRESH = True  # looks a file up when asked; else every client of a test reads all of them
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES = {

@@ -16,7 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("shop/", include("carts.urls")),
     path("shop/", include("payments.urls")),
     path("shop/", include("orders.urls")),
-    path("shop/account/", include("allauth.account.urls")),
+    path("shop/account/", include("artisans.accounts.urls")),
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),

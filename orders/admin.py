@@ -85,6 +85,7 @@ class StoreRulesForm(FiguresForm):
 
 @admin.register(StoreRules)
 class StoreRulesAdmin(AuditedAdmin):
+    saving_needs_fresh_sign_in = True
     form = StoreRulesForm
     list_display = ("name", "currency", "tax_rate", "shipping_shown", "cash_limit_shown")
     fieldsets = (

@@ -41,8 +41,9 @@ def blocks(name: str) -> list[str]:
 
 
 @pytest.fixture
-def demo(bowl, shopper, staff) -> None:
+def demo(bowl, shopper, staff, settings) -> None:
     """The people of `make run`, and something to buy."""
+    settings.DEMO = True
     bowl.stock = 500
     bowl.save()
     for user in (shopper, staff):

@@ -13,6 +13,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.utils import timezone
 
+from artisans.accounts.credentials import password_set
 from artisans.accounts.models import User
 from artisans.accounts.setting_changes import SettingChange, setting_change
 from artisans.approvals import kinds
@@ -112,6 +113,7 @@ def saved_mails(user: User) -> None:
     card = RemoteMethod("pm_1", "cus_1", "card", "visa", "4242", 12, 2034)
     method = method_keep(user_id=user.pk, provider="stripe", remote=card, consented_at=timezone.now())
     method_drop(user=user, method_id=method.pk)
+    password_set(user=user, password="five-kilns-under-snow", actor=user)
 
 
 def approval_mails(shopper, staff):

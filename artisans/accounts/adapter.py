@@ -3,14 +3,17 @@ from smtplib import SMTPException
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
 
+from artisans.accounts.credentials import password_set
 from artisans.accounts.models import User
 from artisans.accounts.services import EmailTaken
+from artisans.core.fresh_sign_in import is_fresh
 from artisans.core.network import client_address
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,14 @@ class AccountAdapter(DefaultAccountAdapter):
             messages.error(request, EmailTaken().detail)
             raise ImmediateHttpResponse(redirect("account_login")) from None
         return saved
+
+    def set_password(self, user: User, password: str) -> None:
+        """By the person's own hand: the password page, or the link of a reset mail."""
+        password_set(user=user, password=password, actor=user)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """allauth counts confirmations only; here the sign-in itself is as good."""
+        return not is_fresh(context.request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Sent at once, for it holds a credential that must not lie in the outbox; the person can ask again."""

@@ -2,22 +2,33 @@ from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.generic import RedirectView
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from artisans.accounts.credentials import account_changed, acting_user, second_factor_remove
 from artisans.accounts.models import Role, User, normal_email
-from artisans.accounts.services import tokens_revoke
 from artisans.accounts.setting_admin import AuditedAdmin
-from artisans.core.admin import GOOD, ReadOnlyAdmin, column, when
+from artisans.audit.services import Action
+from artisans.core.admin import GOOD, ReadOnlyAdmin, column, posted, when
+from artisans.core.fresh_sign_in import require_fresh_sign_in
 from artisans.core.seen_forms import SeenForm
 
 # Staff sign in on the shop's own page, where the limits on guessing passwords are.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.unregister([Group, EmailAddress])
+admin.site.password_change = RedirectView.as_view(  # type: ignore[assignment,method-assign]
+    pattern_name="account_change_password"
+)
+admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
 
 
 class NewUserForm(UserCreationForm):
@@ -42,7 +53,7 @@ class UserForm(SeenForm, UserChangeForm):
 class PasswordForm(AdminPasswordChangeForm):
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002  # Django's signature
         user = super().save(commit)
-        tokens_revoke(user)
+        account_changed(user=user, action=Action.PASSWORD_CHANGE, actor=acting_user())
         return user
 
 
@@ -53,6 +64,8 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]  # no 
     form = UserForm
     add_form = NewUserForm
     change_password_form = PasswordForm
+    saving_needs_fresh_sign_in = True
+    pages = {"remove-second-factor": "accounts.change_user"}
     list_display = ("email", "name", "role_shown", "jobs", "is_active", "last_seen", "since")
     list_filter = ("role", "is_active", "groups")
     search_fields = ("email__istartswith", "name__istartswith")
@@ -90,8 +103,23 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]  # no 
         super().save_model(request, obj, form, change)
         if not change:
             EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
-        elif {"role", "is_active", "is_superuser"} & set(form.changed_data):
-            tokens_revoke(obj)
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  # Django's
+        require_fresh_sign_in(request)
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        return response
+
+    def remove_second_factor_page(self, request: HttpRequest, user: User) -> HttpResponse:
+        if user == request.user or not self.has_change_permission(request, user):
+            raise PermissionDenied
+        return self.act(
+            request,
+            "admin/accounts/user/remove_second_factor.html",
+            user,
+            forms.Form(posted(request)),
+            lambda _: second_factor_remove(user),
+        )
 
     @column("Role", ordering="role", label={Role.STAFF: "warning", Role.ARTISAN: GOOD})
     def role_shown(self, user: User) -> tuple[str, str]:
@@ -115,6 +143,7 @@ class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]  # Djang
     """What a job may do. Only a superuser changes it."""
 
     form = SeenForm
+    saving_needs_fresh_sign_in = True
     list_display = ("name",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:

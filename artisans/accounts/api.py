@@ -1,8 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
-from django.utils import timezone
+from django.db.models import QuerySet
 from rest_framework import serializers, status
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
@@ -12,7 +11,16 @@ from rest_framework.response import Response
 from artisans.accounts.models import AuthToken, Scope, User, normal_email
 from artisans.accounts.principals import signed_in
 from artisans.accounts.schemas import NewTokenShape, TokenShape, UserShape
-from artisans.accounts.services import EmailTaken, WrongCredentials, token_issue, token_revoke, user_register
+from artisans.accounts.selectors import tokens_of
+from artisans.accounts.services import (
+    EmailTaken,
+    SecondFactorRequired,
+    WrongCredentials,
+    WrongOtp,
+    token_issue,
+    token_revoke,
+    user_register,
+)
 from artisans.core.api import (
     NewestFirst,
     StrictSerializer,
@@ -60,7 +68,14 @@ class TokenIn(StrictSerializer):
         required=False,
         allow_empty=False,
         max_length=len(Scope),
-        help_text="What it may be used for; left out, all that the account may do.",
+        help_text="What it may be used for; left out, read and write.",
+    )
+    otp = serializers.CharField(
+        max_length=20,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="The code of an authenticator app or a recovery code; `staff` and `refunds` need it.",
     )
 
 
@@ -116,14 +131,15 @@ class TokenView(ApiView):
         "Get a bearer token",
         request=TokenIn,
         responses=NewTokenShape,
-        problems=(WrongCredentials, InvalidInput),
+        problems=(WrongCredentials, WrongOtp, InvalidInput, SecondFactorRequired),
     )
     @limited("login")
     def post(self, request: Request) -> Response:
         """Address and password against a token, which is shown this once and works for 30 days.
 
-        Ask for no more `scopes` than the client needs; all that the account may have are granted when none is named.
-        `refunds` and `staff` are for staff. A change of password or role ends all tokens.
+        Ask for no more `scopes` than the client needs; `read` and `write` are granted when none is named.
+        `refunds` and `staff` are for staff and need a second factor: send its code as `otp`, which works once.
+        A change of password, main address, second factor or role ends all tokens.
         """
         plain = api_request(request)
         data = validated(TokenIn, request.data)
@@ -150,9 +166,7 @@ class TokenListView(ApiView, ListAPIView[AuthToken]):
     pagination_class = NewestTokensFirst
 
     def get_queryset(self) -> QuerySet[AuthToken]:
-        alive = Q(expiry=None) | Q(expiry__gt=timezone.now())
-        tokens: QuerySet[AuthToken] = AuthToken.objects.filter(alive, user=signed_in(self.request))
-        return tokens.select_related("user")
+        return tokens_of(signed_in(self.request))
 
 
 class TokenDetailView(ApiView):

@@ -5,9 +5,12 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 from knox.models import AbstractAuthToken
 
 from artisans.core.models import BaseModel, one_of
+
+SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own
 
 
 class Role(models.TextChoices):
@@ -43,6 +46,7 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[djang
     name = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.SHOPPER)
     is_active = models.BooleanField(default=True)
+    session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -56,6 +60,11 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[djang
 
     def __str__(self) -> str:
         return self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What each session carries: it ends when the password changes, and with each step of `session_epoch`."""
+        stamp = f"{self.password}:{self.session_epoch}" if self.session_epoch else self.password
+        return salted_hmac(SESSION_SALT, stamp, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def is_staff(self) -> bool:

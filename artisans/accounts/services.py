@@ -2,6 +2,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -9,9 +10,11 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from knox.settings import knox_settings
 
-from artisans.accounts.models import AuthToken, User, normal_email
+from artisans.accounts.models import AuthToken, Scope, User, normal_email
+from artisans.accounts.principals import OF_STAFF
+from artisans.accounts.second_factor import code_use, has_second_factor
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import Conflict, DomainError, InvalidInput, Missing
+from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput, Missing
 from artisans.core.idempotency import effect_record
 
 
@@ -34,6 +37,32 @@ class WrongCredentials(DomainError):
 
     def __init__(self) -> None:
         super().__init__("The e-mail address or the password is wrong.")
+
+
+class SecondFactorRequired(Forbidden):
+    """The scopes asked for need a second factor."""
+
+    code = "second_factor_required"
+    way_out = (
+        "Send `otp` beside the password: the code of your authenticator app, or a recovery code. Or make the token "
+        "on the page *API tokens* of your account."
+    )
+
+    def __init__(self) -> None:
+        super().__init__("Tokens with the scopes staff and refunds need a second factor.")
+
+
+class WrongOtp(DomainError):
+    """The code of the second factor is wrong, or it was used already."""
+
+    code = "wrong_otp"
+    title = "Sign-in failed"
+    way_out = (
+        "Wait for the next code of your authenticator app, or send a recovery code that is not used yet."
+    )
+
+    def __init__(self) -> None:
+        super().__init__("The one-time code is wrong or was used already.")
 
 
 def user_register(*, email: str, password: str, name: str = "") -> User:
@@ -59,22 +88,57 @@ def user_register(*, email: str, password: str, name: str = "") -> User:
 
 
 def token_issue(
-    *, request: HttpRequest, email: str, password: str, name: str = "", scopes: Collection[str] = ()
+    *,
+    request: HttpRequest,
+    email: str,
+    password: str,
+    name: str = "",
+    scopes: Collection[str] = (),
+    otp: str = "",
 ) -> tuple[AuthToken, str]:
-    """A bearer token for the right password: the row and, once, the token in clear. No `scopes` means all.
+    """A bearer token for the right password: the row and, once, the token in clear. No `scopes`: read and write.
 
-    The oldest tokens beyond the limit per user go. Errors: WrongCredentials, InvalidInput for a scope beyond the role.
+    Errors: WrongCredentials, InvalidInput for a scope beyond the role, SecondFactorRequired, WrongOtp, RateLimited.
     """
     user = authenticate(request, email=normal_email(email), password=password)
     if not isinstance(user, User):
         raise WrongCredentials
-    if beyond := sorted(set(scopes) - set(user.scopes)):
+    wanted = set(scopes) or {Scope.READ.value, Scope.WRITE.value}
+    if beyond := sorted(wanted - set(user.scopes)):
         raise InvalidInput(
             f"Your account cannot have the scope {', '.join(beyond)}.", extra={"scopes": list(user.scopes)}
         )
-    granted = " ".join(scope for scope in user.scopes if not scopes or scope in scopes)
+    if otp:
+        if code_use(user, otp) is None:
+            raise WrongOtp
+    elif not (OF_STAFF.isdisjoint(wanted) or password_is_enough(user)):
+        raise SecondFactorRequired
+    return token_create(user=user, name=name, scopes=wanted)
+
+
+def password_is_enough(user: User) -> bool:
+    """Only in the demo, whose logins have no second factor unless somebody sets one up."""
+    return bool(settings.DEMO) and not has_second_factor(user)
+
+
+def scopes_on_page(user: User) -> tuple[Scope, ...]:
+    """What a token may have that a signed-in person makes: whoever has a second factor signed in with it."""
+    if user.is_staff and not (has_second_factor(user) or password_is_enough(user)):
+        return (Scope.READ, Scope.WRITE)
+    return user.scopes
+
+
+def token_create(*, user: User, name: str, scopes: Collection[str]) -> tuple[AuthToken, str]:
+    """A token of somebody who has proved who they are. The oldest ones beyond the limit per user go.
+
+    Errors: WrongCredentials when the password was changed in the meantime.
+    """
+    granted = " ".join(scope for scope in user.scopes if scope in scopes)
     kept = knox_settings.TOKEN_LIMIT_PER_USER - 1
     with transaction.atomic():
+        locked = User.objects.select_for_update().get(pk=user.pk)
+        if locked.password != user.password or locked.session_epoch != user.session_epoch:
+            raise WrongCredentials
         old = user.auth_token_set.order_by("-created").values_list("digest", flat=True)[kept:]
         AuthToken.objects.filter(digest__in=list(old)).delete()
         row, token = AuthToken.objects.create(user=user, name=name, granted=granted)
@@ -89,11 +153,6 @@ def token_revoke(*, user: User, public_id: UUID) -> None:
         if not deleted:
             raise Missing("There is no such token.")
         audit_record(actor=user, action=Action.TOKEN_REVOKE, target=user, data={"token": str(public_id)})
-
-
-def tokens_revoke(user: User) -> None:
-    """After a change of password or role no old token works."""
-    AuthToken.objects.filter(user=user).delete()
 
 
 def has_verified(user: User, email: str) -> bool:

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import models, transaction
 from django.utils import timezone
 
+from artisans.accounts.credentials import access_end
 from artisans.accounts.models import User, normal_email
 from artisans.accounts.services import has_verified
 from artisans.accounts.setting_fields import SUPERUSER, Setting, Shown, settings_of
@@ -46,6 +47,10 @@ class SettingChange:
 # Asked with what steers money before a person's change is applied. Who answers True has stored the change, for a second
 # person to approve, and applies it later with `is_approved`. Apps above register theirs in `apps.py`.
 HOLDERS: list[Callable[[SettingChange, User], bool]] = []
+
+
+# Of a person: whoever gets or loses one of these signs in anew.
+ENDS_ACCESS = frozenset({"role", "is_active", "is_superuser"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ def setting_change(
     for name in names:
         value_set(row, name, change.new[name])
     row_write(row, [name for name in names if not is_relation_list(row, name)])
+    if isinstance(row, User) and not ENDS_ACCESS.isdisjoint(names):
+        access_end(row)
     found = [changed(row, name, settings[name], old[name], before[name]) for name in names]
     record(row, found, actor=actor, actor_name=actor_name, addresses=old_addresses | addresses_of(row))
     return not held

@@ -94,7 +94,7 @@ UNAUDITED: dict[str, set[str]] = {
         "id", "created_at", "updated_at", "category", "slug", "name", "description", "materials", "dimensions",
         "picture", "picture_alt", "stock",  # every change of stock has a StockMove
     },
-    "accounts.User": {"id", "created_at", "updated_at", "password", "last_login", "name"},
+    "accounts.User": {"id", "created_at", "updated_at", "password", "last_login", "name", "session_epoch"},
     "auth.Group": {"id"},
 }  # fmt: skip
 

@@ -1,5 +1,7 @@
+from allauth.usersessions.models import UserSession
 from celery import shared_task
 from django.contrib.sessions.models import Session
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from artisans.accounts.models import AuthToken
@@ -12,4 +14,6 @@ def purge_task() -> None:
     now = timezone.now()
     AuthToken.objects.filter(expiry__lt=now).delete()
     Session.objects.filter(expire_date__lt=now).delete()
+    still_there = Session.objects.filter(session_key=OuterRef("session_key"))
+    UserSession.objects.filter(~Exists(still_there)).delete()
     keys_purge()

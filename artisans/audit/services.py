@@ -16,6 +16,14 @@ class Action(StrEnum):
     """subject.verb, for people who read the trail."""
 
     ACCOUNT_REGISTER = "account.register"
+    ADDRESS_ADD = "address.add"
+    ADDRESS_CHANGE = "address.change"
+    ADDRESS_REMOVE = "address.remove"
+    PASSWORD_CHANGE = "password.change"  # noqa: S105  # an action's name
+    SECOND_FACTOR_ADD = "second_factor.add"
+    SECOND_FACTOR_REMOVE = "second_factor.remove"
+    RECOVERY_CODES_MAKE = "recovery_codes.make"
+    SESSIONS_END = "sessions.end"
     TOKEN_ISSUE = "token.issue"  # noqa: S105  # an action's name
     TOKEN_REVOKE = "token.revoke"  # noqa: S105  # an action's name
     STOCK_ADJUST = "stock.adjust"

@@ -108,6 +108,7 @@ def thumbnail(picture: Any, css: str) -> SafeString | str:
 
 @admin.register(Artisan)
 class ArtisanAdmin(AuditedAdmin):
+    saving_needs_fresh_sign_in = True
     form = ArtisanForm
     list_display = ("name", "craft", "town", "email", "commission", "is_active")
     list_filter = ("is_active",)
@@ -146,6 +147,7 @@ class CategoryAdmin(EditAdmin):
 @admin.register(Product)
 class ProductAdmin(AuditedAdmin):
     pages = {"count": "catalog.change_product"}
+    everyday_pages = frozenset({"count"})
     form = ProductForm
     list_display = ("thumb", "name", "artisan", "category", "price_shown", "stock", "is_active")
     list_display_links = ("name",)

@@ -27,6 +27,7 @@ from unfold.decorators import display
 from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminTextInputWidget
 
 from artisans.core.errors import DomainError
+from artisans.core.fresh_sign_in import require_fresh_sign_in
 from artisans.core.models import row_write
 from artisans.core.money import PPM, Money
 from artisans.core.seen_forms import SeenForm
@@ -65,11 +66,14 @@ def posted(request: HttpRequest) -> QueryDict | None:
 class PagesAdmin(ModelAdmin):
     """Adds pages of its own to a row: GET shows, POST acts.
 
-    `pages` names each and the permission that it needs; its method is `<name>_page(request, obj)`.
+    `pages` names each and the permission that it needs; its method is `<name>_page(request, obj)`. All
+    need a fresh sign-in but `everyday_pages`, which move no money; `saving_needs_fresh_sign_in`: so does a row's form.
     `views` are saved views above the list: a title and the query that makes it, an address that one can pass on.
     """
 
     pages: ClassVar[dict[str, str]] = {}
+    everyday_pages: ClassVar[frozenset[str]] = frozenset()
+    saving_needs_fresh_sign_in: ClassVar[bool] = False
     views: ClassVar[dict[str, str]] = {}
     list_before_template = "admin/_views.html"
     list_fullwidth = True
@@ -77,6 +81,7 @@ class PagesAdmin(ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        self.check_sign_in(request)
         asked = {f"{name}={value}" for name, value in request.GET.items()} & set(self.views.values())
         views = [
             (title, query, query in asked or not (query or asked)) for title, query in self.views.items()
@@ -103,9 +108,25 @@ class PagesAdmin(ModelAdmin):
     def own_page(self, name: str, request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.user.has_perm(self.pages[name]):
             raise PermissionDenied
+        if name not in self.everyday_pages:
+            require_fresh_sign_in(request)
         obj = get_object_or_404(self.get_queryset(request), pk=pk)
         method: Callable[[HttpRequest, Model], HttpResponse] = getattr(self, f"{name.replace('-', '_')}_page")
         return method(request, obj)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.check_sign_in(request)
+        response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        return response
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.check_sign_in(request)
+        response: HttpResponse = super().delete_view(request, *args, **kwargs)
+        return response
+
+    def check_sign_in(self, request: HttpRequest) -> None:
+        if self.saving_needs_fresh_sign_in and request.method == "POST":
+            require_fresh_sign_in(request)
 
     def render_page(
         self, request: HttpRequest, template: str, obj: Model, **context: Any

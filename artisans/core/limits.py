@@ -29,6 +29,7 @@ class Limit:
 LIMITS = {
     "login_network": Limit(30, 300),
     "login_account": Limit(10, 300),
+    "second_factor_account": Limit(5, 300),
     "register_network": Limit(10, 3600),
     "guest_checkout": Limit(10, 3600),
     "find_order_network": Limit(20, 3600),

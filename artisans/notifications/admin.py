@@ -79,6 +79,7 @@ def words(kind: str) -> str:
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
     pages = {"again": "notifications.retry_mail"}
+    everyday_pages = frozenset({"again"})
     views = {"All": "", "Not sent, but should be": "delivery=stuck", "Given up": "state__exact=dead"}
     detail_template = "admin/notifications/notification/detail.html"
     list_display = ("what", "recipient", "state_shown", "tries", "error", "created")

@@ -41,6 +41,7 @@ def render(notification: Notification) -> Mail:
 def links(context: dict[str, Any]) -> dict[str, str]:
     made = {
         "site_url": settings.SITE_URL,
+        "reset_url": settings.SITE_URL + reverse("account_reset_password"),
         "methods_url": settings.SITE_URL + reverse("payments:method_list"),
     }
     if "order_link" in context:

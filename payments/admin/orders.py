@@ -92,6 +92,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "revoke-links": "orders.revoke_links",
         "as-buyer": "orders.view_order",
     }
+    everyday_pages = frozenset({"as-buyer"})
     views = {
         "All": "",
         "Money to return": "needs=return",

@@ -72,6 +72,7 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
         "refund": "payments.refund",
         "ask": "payments.sync_payment",
     }
+    everyday_pages = frozenset({"ask"})
     views = {
         "All": "",
         "Needs a decision": "needs=decision",

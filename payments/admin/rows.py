@@ -216,6 +216,7 @@ class PaymentFlagAdmin(MoneyRowAdmin):
     """What about payments a person must look at; `?needs=look` are those that nobody settled yet."""
 
     pages = {"resolve": "payments.resolve_flag"}
+    everyday_pages = frozenset({"resolve"})
     views = {"All": "", "Needs a look": "needs=look"}
     list_display = ("what", "detail", "payment_link", "order_link", "state", "since", "settle")
     list_filter = (FlagNeedsFilter, "kind", ("created_at", DayRangeFilter))

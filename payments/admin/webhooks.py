@@ -55,6 +55,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     """All messages of providers and of the bank's feed; what a person has to settle has views of its own."""
 
     pages = {"replay": "payments.replay_webhook", "close": "payments.approve_manual"}
+    everyday_pages = frozenset({"replay"})
     views = {
         "All": "",
         "Waits for a person": "state__exact=staff",

@@ -1,0 +1,96 @@
+"""How an account is entered: what changes it is audited, mailed to its owner, and ends what was opened before."""
+
+from allauth.core import context
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import update_session_auth_hash
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest
+
+from artisans.accounts.models import AuthToken, User
+from artisans.audit.services import Action, audit_record
+from artisans.notifications.services import MailAsk, notifications_queue
+
+# What the mail says, and whether all tokens and sessions end.
+CHANGES = {
+    Action.ADDRESS_ADD: ("An e-mail address was added to your account", False),
+    Action.ADDRESS_CHANGE: ("The main e-mail address of your account was changed", True),
+    Action.ADDRESS_REMOVE: ("An e-mail address was removed from your account", False),
+    Action.PASSWORD_CHANGE: ("The password of your account was changed", True),
+    Action.SECOND_FACTOR_ADD: ("A second factor was added to your account", True),
+    Action.SECOND_FACTOR_REMOVE: ("A second factor was removed from your account", True),
+    Action.RECOVERY_CODES_MAKE: ("Recovery codes were made for your account", False),
+}
+
+
+def account_changed(
+    *, user: User, action: Action, actor: User | None, recipients: tuple[str, ...] = ()
+) -> None:
+    """Called in the transaction of the change. `recipients` get the mail; by default the main address.
+
+    Where the person's own session goes on, the caller keeps it by `session_keep`.
+    """
+    what, ends_access = CHANGES[action]
+    entry = audit_record(actor=actor, action=action, target=user)
+    is_own = actor is not None and actor.pk == user.pk
+    notifications_queue(
+        *(
+            MailAsk(
+                kind="account_changed",
+                recipient=recipient,
+                key=f"account:{entry.pk}:{number}",
+                context={"what": what, "is_own": is_own, "ends_access": ends_access},
+            )
+            for number, recipient in enumerate(recipients or (user.email,))
+        )
+    )
+    if ends_access:
+        access_end(user)
+
+
+def acting_user() -> User | None:
+    """Who is signed in where this request comes from; None for a command or somebody unknown."""
+    request = context.request
+    return request.user if request is not None and request.user.is_authenticated else None
+
+
+def access_end(user: User) -> None:
+    """No token and no session of the user works any more."""
+    AuthToken.objects.filter(user=user).delete()
+    sessions_end(user)
+
+
+def sessions_end(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+    user.refresh_from_db(fields=["session_epoch"])
+    UserSession.objects.filter(user=user).delete()
+
+
+def session_keep(request: HttpRequest | None, user: User) -> None:
+    """Let the session of this request go on, if it is the user's own, under a new key."""
+    if request is not None and request.user == user:
+        update_session_auth_hash(request, user)
+        UserSession.objects.create_from_request(request)
+
+
+@transaction.atomic
+def password_set(*, user: User, password: str, actor: User | None) -> None:
+    """A new password, which the caller has validated."""
+    user.set_password(password)
+    user.save(update_fields=["password", "updated_at"])
+    account_changed(user=user, action=Action.PASSWORD_CHANGE, actor=actor)
+
+
+@transaction.atomic
+def sessions_end_others(request: HttpRequest, user: User) -> None:
+    sessions_end(user)
+    session_keep(request, user)
+    audit_record(actor=user, action=Action.SESSIONS_END, target=user)
+
+
+@transaction.atomic
+def second_factor_remove(user: User) -> str:
+    """For somebody who lost it. Says what was done; the receivers tell the owner and the audit trail."""
+    removed, _ = Authenticator.objects.filter(user=user).delete()
+    return "The second factor was removed." if removed else "There was no second factor to remove."

@@ -1,0 +1,86 @@
+import time
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.core.exceptions import ReauthenticationRequired
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from artisans.accounts.second_factor import has_second_factor
+from artisans.core.middleware import Handler
+
+SEEN_AT = "seen_at"  # in the session: when it was last used, to the minute
+WEAK_PASSWORD = "weak_password"  # noqa: S105  # in the session of staff: the password is not good enough for them
+FREE_OF_THE_ADMIN = frozenset({"login", "logout"})
+
+
+class FreshSignInMiddleware:
+    """Leads who must confirm their sign-in to the page for it. Nothing that was sent is done before or after it.
+
+    It stands below allauth's middleware, which would keep a form in the session and carry it out later: who stole
+    a session could leave one there. Here the form goes back to the browser, with all that was typed.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, ReauthenticationRequired):
+            return None
+        ways = get_adapter().get_reauthentication_methods(request.user)
+        page = ways[0]["url"] if ways else reverse("account_login")
+        if request.method != "POST":
+            return redirect(f"{page}?{urlencode({'next': request.get_full_path()})}")
+        hidden = {"csrfmiddlewaretoken"} | {name for name in request.POST if "password" in name}
+        fields = [(name, v) for name, vs in request.POST.lists() if name not in hidden for v in vs]
+        return render(request, "account/confirm_first.html", {"page": page, "fields": fields}, status=403)
+
+
+class StaffSignInMiddleware:
+    """Notes that a session is used, ends those of staff after half an hour without use, and keeps the admin shut
+    to staff whose sign-in is not good enough yet."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if request.session.accessed and SESSION_KEY in request.session and request.user.is_authenticated:
+            note_use(request)
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        if match is None or "admin" not in match.app_names or match.url_name in FREE_OF_THE_ADMIN:
+            return None
+        if not (request.user.is_authenticated and request.user.is_staff):
+            return None  # the admin sends them away itself
+        if request.session.get(WEAK_PASSWORD):
+            messages.warning(request, "Staff need a stronger password. Choose a new one to go on.")
+            return redirect("account_change_password")
+        if settings.STAFF_NEED_SECOND_FACTOR and not has_second_factor(request.user):
+            messages.warning(request, "Staff sign in with a second factor. Set one up to go on.")
+            return redirect("mfa_index")
+        return None
+
+
+def note_use(request: HttpRequest) -> None:
+    """At most once a minute, so that a page costs no write."""
+    session, now = request.session, int(time.time())
+    lives_too_long = request.user.is_staff and session.get_expiry_age() > settings.STAFF_IDLE_SECONDS
+    if now - session.get(SEEN_AT, 0) < 60 and not lives_too_long:  # noqa: PLR2004  # a minute
+        return
+    session[SEEN_AT] = now
+    if request.user.is_staff:
+        session.set_expiry(settings.STAFF_IDLE_SECONDS)
+    UserSession.objects.create_from_request(request)

@@ -1,0 +1,37 @@
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from zxcvbn import zxcvbn
+
+from artisans.accounts.models import User
+
+MEASURED = 72  # characters; zxcvbn takes no more, and what is longer is no weaker
+
+
+class StrongPassword:
+    """A password that is long enough for the person's role, and that is not easily guessed by who knows them."""
+
+    def validate(self, password: str, user: User | None = None) -> None:
+        length, score = (12, 3) if user is not None and user.is_staff else (8, 2)
+        if len(password) < length:
+            raise ValidationError(
+                f"This password has {len(password)} characters; choose one of {length} or more.",
+                "password_too_short",
+            )
+        measured = zxcvbn(password[:MEASURED], user_inputs=known_words(user))
+        if measured["score"] < score:
+            cause = measured["feedback"]["warning"].rstrip(".") or "It follows a common pattern"
+            raise ValidationError(
+                f"This password is easy to guess. {cause}. Choose three or four words that do not belong together.",
+                "password_too_weak",
+            )
+
+    def get_help_text(self) -> str:
+        return "8 or more characters, for staff 12, and not easy to guess: three or four words are best."
+
+
+def known_words(user: User | None) -> list[str]:
+    """What everybody knows who attacks this account."""
+    texts = [settings.SITE_HOST, "artisans alley"]
+    if user is not None:
+        texts += [user.email, user.name, *user.email.replace("@", ".").split("."), *user.name.split()]
+    return [text for text in texts if text]

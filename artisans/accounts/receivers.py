@@ -1,0 +1,67 @@
+"""What allauth changes becomes our facts, in the transaction of the change (its pages run in one, see urls.py)."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.account.signals import authentication_step_completed, email_added, email_changed, email_removed
+from allauth.core import context
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from artisans.accounts import second_factor
+from artisans.accounts.credentials import account_changed, acting_user, session_keep
+from artisans.accounts.models import User
+from artisans.audit.services import Action
+
+
+@receiver(email_added)
+def on_address_added(user: User, **kwargs: Any) -> None:
+    account_changed(user=user, action=Action.ADDRESS_ADD, actor=user)
+
+
+@receiver(email_changed)
+def on_address_changed(
+    request: HttpRequest, user: User, from_email_address: EmailAddress | None, **kwargs: Any
+) -> None:
+    old = (from_email_address.email,) if from_email_address else ()
+    account_changed(user=user, action=Action.ADDRESS_CHANGE, actor=user, recipients=old)
+    session_keep(request, user)
+
+
+@receiver(email_removed)
+def on_address_removed(user: User, email_address: EmailAddress, **kwargs: Any) -> None:
+    removed = (email_address.email,) if email_address.verified else ()
+    account_changed(user=user, action=Action.ADDRESS_REMOVE, actor=user, recipients=(user.email, *removed))
+
+
+@receiver(post_save, sender=Authenticator)
+def on_authenticator_saved(instance: Authenticator, created: bool, **kwargs: Any) -> None:  # noqa: FBT001  # Django's
+    if created:
+        if instance.type == Authenticator.Type.TOTP:
+            second_factor.codes_spend(instance)
+        is_codes = instance.type == Authenticator.Type.RECOVERY_CODES
+        note_second_factor(instance, Action.RECOVERY_CODES_MAKE if is_codes else Action.SECOND_FACTOR_ADD)
+
+
+@receiver(post_delete, sender=Authenticator)
+def on_authenticator_deleted(instance: Authenticator, **kwargs: Any) -> None:
+    if instance.type != Authenticator.Type.RECOVERY_CODES:
+        note_second_factor(instance, Action.SECOND_FACTOR_REMOVE)
+
+
+def note_second_factor(authenticator: Authenticator, action: Action) -> None:
+    user = authenticator.user
+    account_changed(user=user, action=action, actor=acting_user())
+    session_keep(context.request, user)
+
+
+@receiver(authentication_step_completed)
+def on_sign_in_confirmed(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """Who confirms the sign-in gets a new session key: a stolen one does not become fresh with it."""
+    if kwargs.get("reauthenticated"):
+        old = request.session.session_key
+        request.session.cycle_key()
+        UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)

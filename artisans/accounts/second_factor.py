@@ -1,0 +1,76 @@
+"""TOTP, passkeys and recovery codes: allauth's, with encrypted secrets, one relying party and codes that work once."""
+
+import time
+
+from allauth.account.models import EmailAddress
+from allauth.core.internal.cryptokit import compare_user_code
+from allauth.mfa import app_settings as mfa_settings
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.conf import settings
+from django.db import transaction
+
+from artisans.accounts.models import User
+from artisans.core import encryption
+from artisans.core.limits import count
+
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+USED_UP_TO = "used_up_to"  # in the data of a TOTP row: the last period of which a code was used
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    def encrypt(self, text: str) -> str:
+        return encryption.encrypt(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return encryption.decrypt(encrypted_text)
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """The shop's own host: a passkey that was made at one name works at this name only."""
+        return {"id": settings.SITE_HOST, "name": self._get_site_name()}
+
+    def _get_site_name(self) -> str:
+        return "Artisans Alley"
+
+
+def has_second_factor(user: User) -> bool:
+    return bool(Authenticator.objects.filter(user=user, type__in=FACTORS).exists())
+
+
+def may_add_second_factor(user: User) -> bool:
+    """Not before the address is confirmed: else somebody could lock its owner out. Staff are vouched for."""
+    is_confirmed = EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
+    return bool(user.is_staff or is_confirmed)
+
+
+def code_use(user: User, code: str) -> Authenticator | None:
+    """The authenticator that a typed code belongs to, or None. A code works once, whoever asks at the same time.
+
+    Errors: RateLimited after too many tries for one account.
+    """
+    count("second_factor_account", str(user.pk))
+    with transaction.atomic():
+        rows = Authenticator.objects.select_for_update().filter(user=user)
+        for row in rows.exclude(type=Authenticator.Type.WEBAUTHN).order_by("pk"):
+            is_totp = row.type == Authenticator.Type.TOTP
+            if totp_use(row, code) if is_totp else row.wrap().validate_code(code):
+                return row
+    return None
+
+
+def codes_spend(row: Authenticator) -> None:
+    """The code that switched a new authenticator on, and those before it, are used."""
+    row.data[USED_UP_TO] = int(time.time()) // mfa_settings.TOTP_PERIOD
+    row.save(update_fields=["data"])
+
+
+def totp_use(row: Authenticator, code: str) -> bool:
+    secret = encryption.decrypt(row.data["secret"])
+    for period in yield_hotp_counters_from_time():
+        expected = format_hotp_value(hotp_value(secret, period))
+        if period > row.data.get(USED_UP_TO, 0) and compare_user_code(actual=code, expected=expected):
+            row.data[USED_UP_TO] = period
+            row.save(update_fields=["data"])
+            return True
+    return False

@@ -1,0 +1,22 @@
+"""Sessions as a sign-in leaves them, without the page."""
+
+import time
+from types import SimpleNamespace
+
+from allauth.account.internal.flows.login import record_authentication
+from django.test import Client
+
+from artisans.accounts.middleware import SEEN_AT
+from artisans.accounts.models import User
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+def sign_in(client: Client, user: User, *, minutes_ago: int = 0) -> None:
+    """Signed in by password so long ago, and seen just now."""
+    client.force_login(user, backend=BACKEND)
+    session = client.session
+    record_authentication(SimpleNamespace(session=session), user, method="password")
+    session["account_authentication_methods"][-1]["at"] -= 60 * minutes_ago
+    session[SEEN_AT] = int(time.time())
+    session.save()

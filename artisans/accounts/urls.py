@@ -1,0 +1,58 @@
+"""The pages of an account: allauth's, in transactions where they change how it is entered, and ours."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+from allauth.account import urls as account
+from allauth.mfa import urls as mfa
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver, include, path
+
+from artisans.accounts import views
+from artisans.accounts.models import User
+from artisans.accounts.second_factor import may_add_second_factor
+
+View = Callable[..., HttpResponse]
+CHANGES_AN_ADDRESS = {"account_email", "account_confirm_email"}
+ADDS_A_SECOND_FACTOR = {"mfa_activate_totp", "mfa_add_webauthn"}
+
+
+def flat(patterns: Iterable[URLPattern | URLResolver]) -> Iterable[URLPattern]:
+    for pattern in patterns:
+        yield from flat(pattern.url_patterns) if isinstance(pattern, URLResolver) else [pattern]
+
+
+def by_confirmed_address(view: View) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if isinstance(request.user, User) and not may_add_second_factor(request.user):
+            messages.warning(
+                request, "Confirm your e-mail address first: ask for the link below and open it."
+            )
+            return redirect("account_email")
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+# What allauth changes, our mail about it and the audit entry are one transaction.
+for pattern in flat(mfa.urlpatterns):
+    pattern.callback = transaction.atomic(pattern.callback)
+    if pattern.name in ADDS_A_SECOND_FACTOR:
+        pattern.callback = by_confirmed_address(pattern.callback)
+for pattern in flat(account.urlpatterns):
+    if pattern.name in CHANGES_AN_ADDRESS:
+        pattern.callback = transaction.atomic(pattern.callback)
+
+urlpatterns = [
+    path("", include(account)),
+    path("second-factor/", include(mfa)),
+    path("sessions/", views.sessions, name="account_sessions"),
+    path("tokens/", views.tokens, name="account_tokens"),
+    path("tokens/<uuid:pk>/end/", views.token_end, name="account_token_end"),
+    path("confirmed/", views.confirmed, name="account_confirmed"),
+]
