@@ -22,6 +22,7 @@ from orders.models import Order
 from payments.admin.filters import TO_RETURN
 from payments.models import Payment, PaymentFlag, PaymentRefund, Receipt, WebhookEvent
 from payments.selectors import (
+    alerts_open,
     awaiting_decision,
     comparisons_to_look_at,
     flags_open,
@@ -63,6 +64,7 @@ def waiting(request: HttpRequest) -> dict[str, int]:
             "decide": ("payments.view_paymentrefund", refunds_to_decide()),
             "message": ("payments.view_webhookevent", webhooks_for_people()),
             "differ": ("payments.view_comparison", comparisons_to_look_at()),
+            "alert": ("payments.view_provideralert", alerts_open()),
             "mail": ("notifications.view_notification", mails_stuck()),
             "approve": ("approvals.view_approvalrequest", approvals_to_decide(signed_in(request))),
         }
@@ -127,6 +129,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, "Money returned", "currency_exchange", "payments.paymentrefund"),
             link(request, "Webhooks", "webhook", "payments.webhookevent", badge=counts["message"]),
             link(request, "Comparisons", "balance", "payments.comparison", badge=counts["differ"]),
+            link(request, "Provider alerts", "warning", "payments.provideralert", badge=counts["alert"]),
         ],
         "Orders": [
             link(request, "Orders", "receipt_long", "orders.order"),

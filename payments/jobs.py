@@ -15,6 +15,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
         "payments.view_comparison",
+        "payments.view_provideralert",
         "payments.view_paymentflag",
         "payments.resolve_flag",
         "payments.sync_payment",
@@ -69,6 +70,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
         "payments.view_comparison",
+        "payments.view_provideralert",
         "payments.view_paymentflag",
     ),
 }

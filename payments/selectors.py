@@ -16,6 +16,7 @@ from payments.models import (
     Payment,
     PaymentFlag,
     PaymentRefund,
+    ProviderAlert,
     Receipt,
     RefundDecision,
     RefundLine,
@@ -186,6 +187,11 @@ def awaiting_decision() -> QuerySet[Payment]:
 def webhooks_for_people() -> QuerySet[WebhookEvent]:
     """Messages that no worker will touch again by itself: given up, or left to a person."""
     return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])
+
+
+def alerts_open() -> QuerySet[ProviderAlert]:
+    """What of the providers' APIs cannot be used now."""
+    return ProviderAlert.objects.filter(resolved_at=None)
 
 
 def comparisons_to_look_at() -> QuerySet[Comparison]:

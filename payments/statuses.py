@@ -44,16 +44,10 @@ PAYMENT_TRANSITIONS: Transitions[PaymentStatus] = {
 }
 
 R = RefundStatus
+# The provider has the last word: what failed may be done after all. That a completed one is pending is old news.
 REFUND_TRANSITIONS: Transitions[RefundStatus] = {
     R.REQUESTED: frozenset({R.PROCESSING, R.COMPLETED, R.FAILED}),
     R.PROCESSING: frozenset({R.COMPLETED, R.FAILED}),
-    R.COMPLETED: frozenset({R.FAILED}),  # on the provider's evidence only
-    R.FAILED: frozenset(),
-}
-
-D = DisputeStatus
-DISPUTE_TRANSITIONS: Transitions[DisputeStatus] = {
-    D.OPEN: frozenset({D.WON, D.LOST}),
-    D.LOST: frozenset({D.WON}),  # the bank can change its mind
-    D.WON: frozenset({D.LOST}),
+    R.COMPLETED: frozenset({R.FAILED}),
+    R.FAILED: frozenset({R.PROCESSING, R.COMPLETED}),
 }

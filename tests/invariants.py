@@ -3,6 +3,8 @@
 from collections import defaultdict
 from uuid import UUID
 
+from django.db.models import F
+
 from artisans.catalog.models import Product, StockMove, StockMoveKind
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
 from orders.statuses import PARCELS_GONE, OrderStatus, ParcelStatus, payment_status_of
@@ -130,7 +132,7 @@ def check_payments(payments: list[Payment]) -> None:
     for refund in PaymentRefund.objects.exclude(status=RefundStatus.FAILED):
         sums = refunded if refund.status == RefundStatus.COMPLETED else reserved
         sums[refund.payment_id] += refund.amount_minor
-    for dispute in Dispute.objects.filter(status=DisputeStatus.LOST):
+    for dispute in Dispute.objects.filter(status=DisputeStatus.LOST, currency=F("payment__currency")):
         lost[dispute.payment_id] += dispute.amount_minor
     for payment in payments:
         told = payment.receipts.exists(), payment.captures.exists()

@@ -26,6 +26,7 @@ from payments.models import (
     PaymentFlag,
     PaymentMethodInfo,
     PaymentRefund,
+    ProviderAlert,
     ProviderCall,
     ProviderCustomer,
     RefundLine,
@@ -148,6 +149,8 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "dispute_booked_once": ("payments.Dispute", {"provider_dispute_id": "du_1"}),
     "comparison_provider_known": ("payments.Comparison", {"provider": "cash"}),
     "comparison_begins_before_its_end": ("payments.Comparison", {"until": F("since")}),
+    "provider_alert_provider_known": ("payments.ProviderAlert", {"provider": "cash"}),
+    "provider_alert_one_open_per_part": ("payments.ProviderAlert", {"part": "disputes"}),
     "payment_flag_kind_known": ("payments.PaymentFlag", {"kind": "odd"}),
     "payment_flag_one_open_per_kind": ("payments.PaymentFlag", {"kind": "stuck"}),
     "provider_call_provider_known": ("payments.ProviderCall", {"provider": "cash"}),
@@ -198,6 +201,8 @@ def world(shopper, staff, bowl, scarf, store, settings) -> Order:
     rows_of_a_provider(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper), shopper, staff)
     now = timezone.now()
     Comparison.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
+    for part in ("disputes", "refunds"):
+        ProviderAlert.objects.create(provider="stripe", part=part)
     payment.order.refresh_from_db()
     return payment.order
 

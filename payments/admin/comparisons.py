@@ -5,7 +5,28 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from artisans.core.admin import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, when
-from payments.models import Comparison, Payment
+from payments.models import Comparison, Payment, ProviderAlert
+
+
+@admin.register(ProviderAlert)
+class ProviderAlertAdmin(ReadOnlyAdmin):
+    """What of a provider's API the shop cannot use now. Each is resolved by the first call that works again."""
+
+    list_display = ("alert", "state", "detail", "count", "last_seen")
+    list_filter = ("provider",)
+    fields = ("provider", "part", "detail", "count", "created_at", "last_seen_at", "resolved_at")
+
+    @column("Cannot be used", ordering="created_at")
+    def alert(self, row: ProviderAlert) -> SafeString:
+        return link_to(row, str(row))
+
+    @column("State", label={"open": BAD, "over": GOOD})
+    def state(self, row: ProviderAlert) -> tuple[str, str]:
+        return ("over", "Works again") if row.resolved_at else ("open", "Fails")
+
+    @column("Last failed", ordering="last_seen_at")
+    def last_seen(self, row: ProviderAlert) -> str:
+        return when(row.last_seen_at)
 
 
 @admin.register(Comparison)

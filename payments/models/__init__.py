@@ -1,3 +1,4 @@
+from payments.models.alert import ProviderAlert
 from payments.models.call import CallState, Operation, ProviderCall
 from payments.models.capture import Capture, Dispute, DisputeTransition
 from payments.models.comparison import Comparison
@@ -28,6 +29,7 @@ __all__ = [
     "PaymentMethodInfo",
     "PaymentRefund",
     "PaymentTransition",
+    "ProviderAlert",
     "ProviderCall",
     "ProviderCustomer",
     "Receipt",

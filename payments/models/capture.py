@@ -38,7 +38,11 @@ class Capture(BaseModel, AppendOnlyModel):
 
 
 class Dispute(BaseModel):
-    """The buyer's bank wants captured money back. Lost, it counts like a refund that nobody here made."""
+    """The buyer's bank wants captured money back. Lost, it counts like a refund that nobody here made.
+
+    Amount and currency are the provider's, as it last said them. One in another currency than its payment's is never
+    counted: what it costs is for a person to find out.
+    """
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
     provider = models.CharField(max_length=10, choices=Provider)
@@ -67,4 +71,8 @@ class Dispute(BaseModel):
 
 
 class DisputeTransition(Transition):
+    """A change of status or amount, with the amount since then."""
+
+    currency = models.CharField(max_length=3, blank=True, db_default="")
+    amount_minor = models.BigIntegerField(null=True)
     dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="transitions")

@@ -26,18 +26,21 @@ class RemoteStatus(StrEnum):
     FAILED = "failed"  # the last try was refused; the same object can be tried again
     CANCELLED = "cancelled"  # can never be paid any more
     EXPIRED = "expired"  # this object can never be paid any more, but its payment may go on with another one
+    UNKNOWN = "unknown"  # the provider says a word that we do not know; what was captured counts all the same
 
 
 class RefundStatus(StrEnum):
     PENDING = "pending"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    UNKNOWN = "unknown"
 
 
 class DisputeStatus(StrEnum):
     OPEN = "open"
     WON = "won"
     LOST = "lost"
+    UNKNOWN = "unknown"
 
 
 class DeclineGroup(StrEnum):
@@ -164,6 +167,17 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of an answer that cannot be read: which, and why. The other parts hold."""
+
+    part: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.part} ({self.detail})"
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteRefund:
     """`reference` is our refund's id when the refund is ours, "" when a person made it at the provider."""
 
@@ -176,10 +190,10 @@ class RemoteRefund:
 
 @dataclass(frozen=True, slots=True)
 class RemoteDispute:
-    """`amount` is what the bank took or may take back."""
+    """`amount` is what the bank took or may take back, in its own currency; None when it cannot be read."""
 
     dispute_id: str
-    amount: Money
+    amount: Money | None
     status: DisputeStatus
     reason: str = ""
 
@@ -190,14 +204,16 @@ class RemotePayment:
 
     `amount`: what it is over. `captures`: what was taken of it, with `refunds` and `disputes` of these.
     `reference`: the payment of ours that it names. `payee`: the account that gets the money, "" when not told.
-    `method`: what it was paid with, when that was saved.
+    `method`: what it was paid with, when that was saved. `amount` and `is_live` are None when they cannot be read.
+    `problems`: what of it cannot be read. `lists`: by the name of a list beside it ("disputes"), why that could not be
+    had now, "" when it was; what is missing then may be there all the same.
     """
 
     object_id: str
     status: RemoteStatus
-    amount: Money
+    amount: Money | None
     reference: str
-    is_live: bool
+    is_live: bool | None
     payee: str = ""
     captures: tuple[Capture, ...] = ()
     refunds: tuple[RemoteRefund, ...] = ()
@@ -208,6 +224,8 @@ class RemotePayment:
     decline_code: str = ""
     method: "RemoteMethod | None" = None
     customer_id: str = ""
+    problems: tuple[Problem, ...] = ()
+    lists: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +261,8 @@ class ProviderEvent:
     `object_ids`: every id by which one of our payments may know it, the most exact first; `reference`: our payment that
     it names itself, for an object that we were never told of, such as one behind the provider's own page.
     `amount`: what it claims the payment is over. `status` and the ids below: what it claims happened, to see whether
-    that is known already; `refunded`: how much of a capture went back in all. `setup_id`, `method_id`: it is about a
+    that is known already; `refunded`: how much of a capture went back in all; `disputed`: what a
+    dispute is over. `setup_id`, `method_id`: it is about a
     saved method. `payload`: an allow-listed extract.
     """
 
@@ -262,6 +281,7 @@ class ProviderEvent:
     refund_status: RefundStatus | None = None
     dispute_id: str = ""
     dispute_status: DisputeStatus | None = None
+    disputed: Money | None = None
     setup_id: str = ""
     method_id: str = ""
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -271,7 +291,12 @@ class ProviderEvent:
 
 
 class ProviderError(Exception):
-    """Base of all that a provider can say no with. `code` is the provider's, for staff and logs; never for buyers."""
+    """Base of all that a provider can say no with. `code` is the provider's, for staff and logs; never for buyers.
+
+    `is_forbidden`: our credentials were refused, or may not do this (401, 403).
+    """
+
+    is_forbidden = False
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
@@ -304,9 +329,14 @@ class Unknown(ProviderError):
 
     `is_outage`: the provider does not answer at all, as opposed to answering that it cannot now.
     `is_stuck`: the same key will have no other answer, however often it is asked, and no money is seen to move.
+    `is_unreadable`: there was an answer, but nothing certain is in it.
     """
 
     is_stuck = False
+
+    @property
+    def is_unreadable(self) -> bool:
+        return self.code in {"unreadable", "unreadable_answer"}
 
     def __init__(self, code: str, detail: str = "", *, retry_after: int = 0, is_outage: bool = False) -> None:
         super().__init__(code, detail)

@@ -1,50 +1,82 @@
 """Disputes v1: the disputes of a capture, and what they mean to us."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from payments.providers.base import DisputeStatus, Refused, RemoteDispute
+from payments.providers.base import DisputeStatus, Refused, RemoteDispute, Unknown
 from payments.providers.paypal_client import PayPalClient
 from payments.providers.paypal_money import from_paypal
-from payments.providers.paypal_shapes import dig, path_id, readable, text_at
+from payments.providers.paypal_shapes import dig, path_id, text_at
+from payments.providers.reading import Parts, an_id, plain, positive
 
 RESOLVED = "RESOLVED"
-LOST = frozenset({"RESOLVED_BUYER_FAVOUR", "ACCEPTED"})
+STATUSES = {
+    "OPEN": DisputeStatus.OPEN,
+    "WAITING_FOR_BUYER_RESPONSE": DisputeStatus.OPEN,
+    "WAITING_FOR_SELLER_RESPONSE": DisputeStatus.OPEN,
+    "UNDER_REVIEW": DisputeStatus.OPEN,
+    "OTHER": DisputeStatus.OPEN,
+}
+# The seller loses what the buyer wins or the seller gives; a payout by PayPal itself costs us nothing.
+OUTCOMES = {
+    "RESOLVED_BUYER_FAVOUR": DisputeStatus.LOST,
+    "ACCEPTED": DisputeStatus.LOST,
+    "RESOLVED_SELLER_FAVOUR": DisputeStatus.WON,
+    "RESOLVED_WITH_PAYOUT": DisputeStatus.WON,
+    "CANCELED_BY_BUYER": DisputeStatus.WON,
+    "DENIED": DisputeStatus.WON,
+    "NONE": DisputeStatus.WON,
+}
 PAGE_SIZE = 50
 
 
-def disputes_of(client: PayPalClient, capture_id: str) -> Iterator[RemoteDispute]:
-    """None when this app may not see disputes. The list does not tell how a dispute ended, so ended ones are read."""
+def disputes_of(client: PayPalClient, capture_id: str, parts: Parts) -> tuple[RemoteDispute, ...]:
+    """The disputes of a capture, as far as they can be read. The list does not tell how one ended, so ended ones are
+    read. Errors: Refused, Unknown when the list cannot be had."""
     query = urlencode({"disputed_transaction_id": capture_id, "page_size": PAGE_SIZE})
+    found = client.request("GET", f"/v1/customer/disputes?{query}")
+    return parts.each("disputes", found.get("items"), lambda summary: whole(client, summary, parts))
+
+
+def whole(client: PayPalClient, summary: dict[str, Any], parts: Parts) -> RemoteDispute:
+    dispute_id = an_id(summary["dispute_id"])
+    if text_at(summary, "status") in STATUSES:
+        return dispute_of(summary, parts)
     try:
-        found = client.request("GET", f"/v1/customer/disputes?{query}")
-    except Refused:
-        return
-    for summary in dig(found, "items") or ():
-        if text_at(summary, "status") == RESOLVED:
-            dispute_id = path_id(text_at(summary, "dispute_id"))
-            yield dispute_of(client.request("GET", f"/v1/customer/disputes/{dispute_id}"))
-        else:
-            yield dispute_of(summary)
+        dispute = client.request("GET", f"/v1/customer/disputes/{path_id(dispute_id)}")
+    except (Refused, Unknown) as error:
+        parts.note(f"dispute {dispute_id}", str(error))
+        dispute = summary
+    return dispute_of(dispute, parts)
 
 
-def dispute_status(dispute: dict[str, Any]) -> DisputeStatus:
-    """The seller loses what the buyer wins or the seller gives; a payout by PayPal itself costs us nothing."""
-    if text_at(dispute, "status") != RESOLVED:
-        return DisputeStatus.OPEN
-    is_lost = text_at(dispute, "dispute_outcome", "outcome_code") in LOST
-    return DisputeStatus.LOST if is_lost else DisputeStatus.WON
+def dispute_status(dispute: dict[str, Any], parts: Parts | None = None) -> DisputeStatus:
+    parts = parts or Parts("dispute")
+    if text_at(dispute, "status") == RESOLVED:
+        outcome = text_at(dispute, "dispute_outcome", "outcome_code")
+        return parts.word("outcome", OUTCOMES, outcome, DisputeStatus.UNKNOWN)
+    return parts.word("status", STATUSES, text_at(dispute, "status"), DisputeStatus.UNKNOWN)
 
 
-@readable
-def dispute_of(dispute: dict[str, Any]) -> RemoteDispute:
-    """Of a lost dispute the amount that went back, which may be less than what was disputed."""
-    status = dispute_status(dispute)
-    given_back = dig(dispute, "dispute_outcome", "amount_refunded") if status == DisputeStatus.LOST else None
-    return RemoteDispute(
-        dispute_id=dispute["dispute_id"],
-        amount=from_paypal(given_back or dispute["dispute_amount"]),
-        status=status,
-        reason=text_at(dispute, "reason"),
+def dispute_of(dispute: dict[str, Any], parts: Parts | None = None) -> RemoteDispute:
+    """Of a lost dispute the amount that went back: less than was disputed, or nothing, and then it is won.
+
+    Errors: KeyError, TypeError or ValueError without an id.
+    """
+    dispute_id = an_id(dispute["dispute_id"])
+    parts = parts or Parts(dispute_id)
+    status = dispute_status(dispute, parts)
+    amount = parts.read(
+        f"amount of {dispute_id}", lambda: positive(from_paypal(dispute["dispute_amount"])), None
     )
+    if status == DisputeStatus.LOST and dig(dispute, "dispute_outcome", "amount_refunded") is not None:
+        back = parts.read(
+            f"amount of {dispute_id}",
+            lambda: from_paypal(dispute["dispute_outcome"]["amount_refunded"]),
+            None,
+        )
+        if back is not None and back.minor == 0:
+            status = DisputeStatus.WON
+        else:
+            amount = back
+    return RemoteDispute(dispute_id, amount, status, reason=plain(dig(dispute, "reason")))

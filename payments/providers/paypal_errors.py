@@ -68,13 +68,16 @@ def failure(status: int, text: str, *, retry_after: str = "") -> ProviderError:
     error = error_body(text)
     code = issue_of(error) or f"http_{status}"
     detail = detail_of(error)
+    found: ProviderError
     if status not in REFUSING or not error or code in UNSETTLED:
-        return Unknown(code, detail, retry_after=wait)
-    if status == HTTPStatus.NOT_FOUND or code in ABSENT:
-        return NotThere(code, detail)
-    refused = PayPalRefused(code, detail, decline=DECLINES.get(code))
-    refused.redirect = link_of(error, "redirect")
-    return refused
+        found = Unknown(code, detail, retry_after=wait)
+    elif status == HTTPStatus.NOT_FOUND or code in ABSENT:
+        found = NotThere(code, detail)
+    else:
+        found = PayPalRefused(code, detail, decline=DECLINES.get(code))
+        found.redirect = link_of(error, "redirect")
+    found.is_forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    return found
 
 
 def error_body(text: str) -> dict[str, Any]:
@@ -107,7 +110,8 @@ def first_detail(error: dict[str, Any]) -> dict[str, Any]:
 def link_of(answer: dict[str, Any], *wanted: str) -> str:
     """The address of the first of these relations that the answer links to, "" when it has none."""
     links = answer.get("links")
-    known = {link.get("rel"): link.get("href") for link in links or () if isinstance(link, dict)}
+    rows = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
+    known = {link["rel"]: link.get("href") for link in rows if isinstance(link.get("rel"), str)}
     return next((str(known[rel]) for rel in wanted if known.get(rel)), "")
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from artisans.core.money import Money
-from payments.providers.base import BadSignature, DisputeStatus, ProviderEvent, RefundStatus, RemoteStatus
-from payments.providers.paypal_disputes import dispute_status
+from payments.providers.base import BadSignature, ProviderEvent, RefundStatus, RemoteStatus
+from payments.providers.paypal_disputes import dispute_of
 from payments.providers.paypal_errors import link_of
 from payments.providers.paypal_money import from_paypal
 from payments.providers.paypal_orders import REFUNDS, UNCAPTURED
 from payments.providers.paypal_shapes import dig, text_at, time_at
+from payments.providers.reading import LONGEST_ID, UNREADABLE, Parts
 
 LONGEST = 255
 CAPTURE_CLAIMS = {
@@ -38,7 +39,7 @@ KEPT_AMOUNTS = ("amount", "dispute_amount")
 def event_of(event: Mapping[str, Any], *, is_live: bool) -> ProviderEvent:
     """Errors: BadSignature for a signed message without id or type, which PayPal never sends."""
     event_id, kind = text_at(event, "id"), text_at(event, "event_type")
-    if not event_id or not kind or max(len(event_id), len(kind)) > LONGEST:
+    if not event_id or not kind or len(event_id) > LONGEST_ID or len(kind) > LONGEST:
         raise BadSignature("not_an_event", "A message without id or type.")
     resource = dig(event, "resource")
     return ProviderEvent(
@@ -71,8 +72,13 @@ def of_order(order: dict[str, Any]) -> dict[str, Any]:
         "object_ids": ids(text_at(order, "order_id"), text_at(order, "id")),
         "account": text_at(unit, "payee", "merchant_id"),
         "amount": amount_at(unit, "amount"),
-        "status": UNCAPTURED.get(text_at(order, "status")),
+        "status": order_status(text_at(order, "status")),
     }
+
+
+def order_status(word: str) -> RemoteStatus | None:
+    """None for COMPLETED: its captures tell what that means."""
+    return None if word == "COMPLETED" else UNCAPTURED.get(word, RemoteStatus.UNKNOWN)
 
 
 def of_capture(kind: str, capture: dict[str, Any]) -> dict[str, Any]:
@@ -105,19 +111,20 @@ def of_dispute(dispute: dict[str, Any]) -> dict[str, Any]:
     transactions = dig(dispute, "disputed_transactions")
     disputed = transactions if isinstance(transactions, list) else []
     captures = ids(*(text_at(each, "seller_transaction_id") for each in disputed))
-    status: DisputeStatus = dispute_status(dispute)
+    told = Parts("event").read("dispute", lambda: dispute_of(dispute), None)
     return {
         "object_ids": captures,
         "account": text_at(disputed, 0, "seller", "merchant_id"),
         "capture_id": captures[0] if len(captures) == 1 else "",
-        "dispute_id": text_at(dispute, "dispute_id"),
-        "dispute_status": status,
+        "dispute_id": told.dispute_id if told else "",
+        "dispute_status": told.status if told else None,
+        "disputed": told.amount if told else None,
     }
 
 
 def ids(*found: str) -> tuple[str, ...]:
     """Without gaps and repetitions, in order."""
-    return tuple(dict.fromkeys(each for each in found if each and len(each) <= LONGEST))
+    return tuple(dict.fromkeys(each for each in found if each and len(each) <= LONGEST_ID))
 
 
 def order_above(capture: dict[str, Any]) -> str:
@@ -133,7 +140,7 @@ def last_part(url: str, after: str) -> str:
 def amount_at(value: Any, *path: str) -> Money | None:
     try:
         return from_paypal(dig(value, *path))
-    except (KeyError, TypeError, ValueError):
+    except UNREADABLE:
         return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from artisans.core.money import Money, exponent_of
+from artisans.core.money import MAX_MINOR, Money, exponent_of
 from payments.providers.base import Refused
 
 # https://developer.paypal.com/api/rest/reference/currency-codes/
@@ -31,6 +31,6 @@ def from_paypal(part: Mapping[str, Any]) -> Money:
     if not VALUE.fullmatch(value):
         raise ValueError("This is no amount.")
     minor = Decimal(value).scaleb(exponent_of(currency))
-    if minor != int(minor):
-        raise ValueError(f"{currency} has no such fraction.")
+    if minor != int(minor) or abs(minor) > MAX_MINOR:
+        raise ValueError(f"{currency} has no such amount.")
     return Money(int(minor), currency)

@@ -4,7 +4,8 @@ One order has one purchase unit, for one payment of ours: `custom_id` is our pay
 per payment, so that PayPal itself refuses to take the same payment's money by two orders.
 """
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from artisans.core.money import Money
 from payments.providers.base import (
@@ -27,6 +28,7 @@ from payments.providers.base import (
 from payments.providers.paypal_errors import link_of
 from payments.providers.paypal_money import from_paypal, to_paypal
 from payments.providers.paypal_shapes import dig, readable, text_at
+from payments.providers.reading import Parts, an_id, mapping, plain, positive
 
 NAME_LENGTH = 127
 
@@ -137,49 +139,72 @@ def payment_of(
 ) -> RemotePayment:
     """An order as we see it. `payee`: how our account is named, so that theirs is named the same way.
 
-    Errors: Unknown when a field is missing or has a value that was never published.
+    A part that is missing or has a value that was never published is a problem and hides none of the others.
+    Errors: Unknown when it cannot be told which order it is.
     """
-    (unit,) = order["purchase_units"]
-    payments = unit.get("payments") or {}
-    captures = payments.get("captures") or []
-    status = status_of(order["status"], captures)
-    refusal = captures[-1] if status == RemoteStatus.FAILED else {}
-    method = method_of(order)
+    parts = Parts(an_id(order["id"]))
+    unit = parts.read("purchase_units", lambda: mapping(only(order["purchase_units"])), {})
+    payments = mapping(unit.get("payments"))
+    captures = parts.each("captures", payments.get("captures"), lambda row: capture_of(row, parts))
+    status = status_of(order.get("status"), captures, parts)
+    refusal = captures[-1].row if status == RemoteStatus.FAILED else {}
+    method = parts.read("payment_source", lambda: method_of(order), None)
     return RemotePayment(
         object_id=order["id"],
         status=status,
-        amount=from_paypal(unit["amount"]),
+        amount=parts.read("amount", lambda: from_paypal(unit["amount"]), None),
         reference=text_at(unit, "custom_id"),
         is_live=is_live,
         payee=payee_of(unit, like=payee),
-        captures=tuple(
-            Capture(capture["id"], from_paypal(capture["amount"]))
-            for capture in captures
-            if CAPTURES[capture["status"]] == RemoteStatus.SUCCEEDED
-        ),
-        refunds=tuple(refund_of(refund, not_ours=unit) for refund in payments.get("refunds") or ()),
+        captures=tuple(capture.taken for capture in captures if capture.taken),
+        refunds=parts.each("refunds", payments.get("refunds"), lambda row: refund_in(row, unit, parts)),
         disputes=disputes,
-        related_ids=tuple(capture["id"] for capture in captures),
+        related_ids=tuple(capture.id for capture in captures),
         action=action_of(order, status),
         decline=DeclineGroup.DECLINED if refusal else None,
         decline_code=text_at(refusal, "status_details", "reason") or text_at(refusal, "status"),
         method=method,
         customer_id=method.customer_id if method else "",
+        problems=tuple(parts.problems),
     )
 
 
-def status_of(order_status: str, captures: list[dict[str, Any]]) -> RemoteStatus:
+def only(units: Any) -> Any:
+    (unit,) = units
+    return unit
+
+
+class RemoteCapture(NamedTuple):
+    """A row of an order's captures; `taken` when it took money."""
+
+    id: str
+    status: RemoteStatus
+    taken: Capture | None
+    row: dict[str, Any]
+
+
+def capture_of(row: dict[str, Any], parts: Parts) -> RemoteCapture:
+    """Errors: KeyError, TypeError or ValueError without an id, or without the amount of money taken."""
+    capture_id = an_id(row["id"])
+    status = parts.word(f"status of {capture_id}", CAPTURES, row.get("status"), RemoteStatus.UNKNOWN)
+    taken = None
+    if status == RemoteStatus.SUCCEEDED:
+        taken = Capture(capture_id, positive(from_paypal(row["amount"])))
+    return RemoteCapture(capture_id, status, taken, row)
+
+
+def status_of(order_status: object, captures: Sequence[RemoteCapture], parts: Parts) -> RemoteStatus:
     """Captures say more than the order does: COMPLETED is also said of an order whose only capture was declined.
 
     A declined capture of an order that is not completed is history: the buyer may have approved again since.
     """
-    seen = {CAPTURES[capture["status"]] for capture in captures}
-    for told in (RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING):
+    seen = {capture.status for capture in captures}
+    for told in (RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING, RemoteStatus.UNKNOWN):
         if told in seen:
             return told
     if seen and order_status == "COMPLETED":
         return RemoteStatus.FAILED
-    return UNCAPTURED[order_status]
+    return parts.word("status", UNCAPTURED, order_status, RemoteStatus.UNKNOWN)
 
 
 def action_of(order: dict[str, Any], status: RemoteStatus) -> Action | None:
@@ -187,21 +212,26 @@ def action_of(order: dict[str, Any], status: RemoteStatus) -> Action | None:
     return Action(ActionKind.REDIRECT, url=url) if url else None
 
 
-def payee_of(unit: dict[str, Any], *, like: str = "") -> str:
+def payee_of(unit: Mapping[str, Any], *, like: str = "") -> str:
     wanted = ("email_address", "merchant_id") if "@" in like else ("merchant_id", "email_address")
     return text_at(unit, "payee", wanted[0]) or text_at(unit, "payee", wanted[1])
 
 
 @readable
-def refund_of(refund: dict[str, Any], *, not_ours: dict[str, Any] | None = None) -> RemoteRefund:
-    """`not_ours`: the purchase unit; PayPal hands its custom_id on to refunds that a person makes in the dashboard."""
-    reference = text_at(refund, "custom_id")
+def refund_of(refund: dict[str, Any]) -> RemoteRefund:
+    """Errors: Unknown without an id or an amount."""
+    return refund_in(refund, {}, Parts("refund"))
+
+
+def refund_in(refund: dict[str, Any], unit: Mapping[str, Any], parts: Parts) -> RemoteRefund:
+    """`unit`: the purchase unit; PayPal hands its custom_id on to refunds that a person makes in the dashboard."""
+    refund_id, reference = an_id(refund["id"]), text_at(refund, "custom_id")
     return RemoteRefund(
-        refund_id=refund["id"],
-        amount=from_paypal(refund["amount"]),
-        status=REFUNDS[refund["status"]],
-        reference="" if reference == text_at(not_ours, "custom_id") else reference,
-        reason=text_at(refund, "status_details", "reason"),
+        refund_id=refund_id,
+        amount=positive(from_paypal(refund["amount"])),
+        status=parts.word(f"status of {refund_id}", REFUNDS, refund.get("status"), RefundStatus.UNKNOWN),
+        reference="" if reference == text_at(unit, "custom_id") else reference,
+        reason=plain(dig(refund, "status_details", "reason")),
     )
 
 
@@ -212,4 +242,4 @@ def method_of(order: dict[str, Any]) -> RemoteMethod | None:
     if not method_id:
         return None
     customer_id = text_at(source, "attributes", "vault", "customer", "id")
-    return RemoteMethod(method_id, customer_id, "paypal", email=text_at(source, "email_address"))
+    return RemoteMethod(an_id(method_id), customer_id, "paypal", email=text_at(source, "email_address"))

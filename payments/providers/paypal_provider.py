@@ -16,6 +16,7 @@ from payments.providers.base import (
     ProviderEvent,
     RefundRequest,
     Refused,
+    RemoteDispute,
     RemoteMethod,
     RemotePayment,
     RemoteRefund,
@@ -34,6 +35,7 @@ from payments.providers.paypal_reports import movements
 from payments.providers.paypal_shapes import path_id, text_at
 from payments.providers.paypal_vault import Vault
 from payments.providers.paypal_webhooks import WebhookVerifier
+from payments.providers.reading import LONGEST_TEXT, Parts
 
 ALREADY_CAPTURED = "ORDER_ALREADY_CAPTURED"
 DUPLICATE_INVOICE = "DUPLICATE_INVOICE_ID"
@@ -76,17 +78,26 @@ class PayPalProvider(PaymentProvider):
         With a saved method no approval is needed: PayPal takes the money at once, and what is returned has SUCCEEDED.
         """
         body = order_request(ask)
-        return self._payment(self._post("/v2/checkout/orders", body, key=ask.key))
+        return self._clear(self._payment(self._post("/v2/checkout/orders", body, key=ask.key)))
 
     def read(self, object_id: str) -> RemotePayment:
-        """With the disputes of its captures, which PayPal tells only when asked."""
+        """With the disputes of its captures, which PayPal tells only when asked; the money is told without them too."""
         payment = self._read_order(object_id)
-        disputes = [
-            dispute
-            for capture in payment.captures
-            for dispute in disputes_of(self._client, capture.capture_id)
-        ]
-        return replace(payment, disputes=tuple(disputes))
+        if not payment.captures:
+            return payment
+        parts, error = Parts(object_id), ""
+        disputes: list[RemoteDispute] = []
+        for capture in payment.captures:
+            try:
+                disputes += disputes_of(self._client, capture.capture_id, parts)
+            except (Refused, Unknown) as trouble:
+                error = str(trouble)[:LONGEST_TEXT]
+        return replace(
+            payment,
+            disputes=tuple(disputes),
+            problems=(*payment.problems, *parts.problems),
+            lists={"disputes": error},
+        )
 
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
         """The truth, with CANCELLED for an order that was not captured.
@@ -97,7 +108,7 @@ class PayPalProvider(PaymentProvider):
         that PayPal has forgotten already is NotThere.
         """
         payment = self.read(object_id)
-        if payment.status in MOVED:
+        if payment.status in MOVED | {RemoteStatus.UNKNOWN}:
             return payment
         return replace(payment, status=RemoteStatus.CANCELLED, action=None)
 
@@ -105,7 +116,7 @@ class PayPalProvider(PaymentProvider):
         """Capture what the buyer approved. After a decline the buyer chooses something else at PayPal (`remote`)."""
         path = f"/v2/checkout/orders/{path_id(ask.object_id)}/capture"
         try:
-            return self._payment(self._post(path, {}, key=ask.key))
+            return self._clear(self._payment(self._post(path, {}, key=ask.key)))
         except NotThere:
             raise
         except Refused as refused:
@@ -220,6 +231,15 @@ class PayPalProvider(PaymentProvider):
 
     def _payment(self, order: dict[str, Any]) -> RemotePayment:
         return payment_of(order, is_live=self.is_live, payee=self.payee)
+
+    def _clear(self, answer: RemotePayment) -> RemotePayment:
+        """Whether a call did something must be clear: what of its answer cannot be read is read once more."""
+        if not answer.problems:
+            return answer
+        try:
+            return self._read_order(answer.object_id)
+        except Refused as refused:
+            raise Unknown("unreadable_answer", f"It cannot be read either: {refused}") from None
 
     def _read_order(self, order_id: str) -> RemotePayment:
         return self._payment(self._client.request("GET", f"/v2/checkout/orders/{path_id(order_id)}"))

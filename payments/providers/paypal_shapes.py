@@ -41,9 +41,9 @@ def dig(value: Any, *path: str | int) -> Any:
 
 
 def text_at(value: Any, *path: str | int) -> str:
-    """The text at this path, "" for anything else."""
+    """The text at this path, "" for anything else, such as what no database could store."""
     found = dig(value, *path)
-    return found if isinstance(found, str) else ""
+    return found if isinstance(found, str) and found.isprintable() else ""
 
 
 def time_at(value: Any, *path: str | int) -> datetime | None:

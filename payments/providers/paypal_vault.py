@@ -11,6 +11,7 @@ from payments.providers.base import Action, ActionKind, NotThere, RemoteMethod, 
 from payments.providers.paypal_client import PayPalClient
 from payments.providers.paypal_errors import link_of
 from payments.providers.paypal_shapes import dig, pages_of, path_id, readable, text_at
+from payments.providers.reading import an_id
 
 APPROVED = frozenset({"APPROVED", "VAULTED"})
 PAGE_SIZE = 5
@@ -77,7 +78,7 @@ def setup_request(ask: SaveRequest) -> dict[str, Any]:
 def setup_of(setup: dict[str, Any]) -> RemoteSetup:
     url = "" if setup["status"] in APPROVED else link_of(setup, "approve")
     return RemoteSetup(
-        setup_id=setup["id"],
+        setup_id=an_id(setup["id"]),
         customer_id=text_at(setup, "customer", "id"),
         is_done=False,
         action=Action(ActionKind.REDIRECT, url=url) if url else None,
@@ -87,8 +88,8 @@ def setup_of(setup: dict[str, Any]) -> RemoteSetup:
 @readable
 def method_of(token: dict[str, Any]) -> RemoteMethod:
     return RemoteMethod(
-        method_id=token["id"],
-        customer_id=token["customer"]["id"],
+        method_id=an_id(token["id"]),
+        customer_id=an_id(token["customer"]["id"]),
         kind="paypal",
         email=text_at(token, "payment_source", "paypal", "email_address"),
     )

@@ -9,6 +9,7 @@ from stripe import StripeObject
 
 from artisans.core.scrub import scrub
 from payments.providers.base import NotThere, ProviderError, Refused, RemotePayment, Unknown
+from payments.providers.reading import UNREADABLE, an_id
 from payments.providers.stripe_declines import group_of
 from payments.providers.stripe_objects import Row, payment_of
 
@@ -74,8 +75,15 @@ class StripeLink:
         except stripe.StripeError as error:
             trouble = trouble_of(error)
         except Exception as error:
-            trouble = Unknown("unreadable", f"{type(error).__name__}: {scrub(str(error))[:200]}")
+            trouble = unreadable(error)
         raise trouble
+
+    def understand(self, read: Callable[[], T]) -> T:
+        """Read an answer that is here already. Errors: Unknown."""
+        try:
+            return read()
+        except UNREADABLE as error:
+            raise unreadable(error) from None
 
     def act(
         self,
@@ -83,15 +91,21 @@ class StripeLink:
         told: Callable[[Row], T],
         anew: Callable[[str], T],
     ) -> T:
-        """Send what has an effect. The kept answer to an earlier try may be out of date: then it is read `anew`."""
+        """Send what has an effect. An answer that was kept from an earlier try, so that it may be out of date, or that
+        cannot be read in full is read `anew`: whether a call did something must be clear.
+        """
 
         def both(api: stripe.StripeClient) -> tuple[str, T | None]:
             made = send(api)
             row = row_of(made)
-            return str(row["id"]), None if is_replay(made) else told(row)
+            return an_id(row["id"]), None if is_replay(made) else told(row)
 
         object_id, fresh = self.ask(both)
-        return anew(object_id) if fresh is None else fresh
+        return anew(object_id) if fresh is None or getattr(fresh, "problems", False) else fresh
+
+
+def unreadable(error: Exception) -> Unknown:
+    return Unknown("unreadable", f"{type(error).__name__}: {scrub(str(error))[:200]}")
 
 
 def addresses(base: str) -> Any:
@@ -128,13 +142,18 @@ def trouble_of(error: stripe.StripeError) -> ProviderError:
         case stripe.RateLimitError():
             return Unknown(code or "rate_limit", detail, retry_after=wait_of(error))
         case stripe.AuthenticationError() | stripe.PermissionError():
-            return Unknown("key_refused", detail)
+            return forbidden(Unknown("key_refused", detail))
         case stripe.IdempotencyError() if code not in UNSETTLED:
             return Stuck(code or "idempotency_mismatch", detail)
         case stripe.CardError() | stripe.InvalidRequestError() if code not in UNSETTLED:
             return refusal_of(said, code or said.get("type") or "refused", detail, status=error.http_status)
     kind = Stuck if replayed(error.headers or {}) else Unknown
     return kind(code or f"http_{error.http_status}", detail, retry_after=wait_of(error))
+
+
+def forbidden(error: ProviderError) -> ProviderError:
+    error.is_forbidden = True
+    return error
 
 
 def refusal_of(said: Row, code: str, detail: str, *, status: int | None) -> Refused:
@@ -154,9 +173,10 @@ def error_in(error: stripe.StripeError) -> Row:
 def remote_in(said: Row) -> RemotePayment | None:
     """The intent as it is after the refusal, when the error shows it."""
     try:
-        return payment_of(said["payment_intent"])
-    except (KeyError, TypeError, ValueError):
+        remote = payment_of(said["payment_intent"])
+    except UNREADABLE:
         return None
+    return None if remote.problems else remote
 
 
 def detail_of(error: stripe.StripeError) -> str:

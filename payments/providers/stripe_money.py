@@ -4,7 +4,7 @@ https://docs.stripe.com/currencies#minor-units: ISK and UGX have no decimals but
 the ariary has two in ISO and none at Stripe; the last digit of three is always 0. HUF and TWD are odd in payouts only.
 """
 
-from artisans.core.money import Money, exponent_of
+from artisans.core.money import MAX_MINOR, Money, exponent_of
 from payments.providers.base import Refused
 
 NO_DECIMALS = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
@@ -21,10 +21,12 @@ def to_stripe(money: Money) -> int:
     return amount
 
 
-def from_stripe(amount: object, currency: str) -> Money:
-    """Errors: ValueError for what is no whole number of units, or no whole number of our own."""
+def from_stripe(amount: object, currency: object) -> Money:
+    """Errors: ValueError for what is no whole number of units, or no whole number of our own, or beyond all reason."""
     if not isinstance(amount, int) or isinstance(amount, bool):
         raise ValueError("An amount is not an integer.")  # noqa: TRY004 (unreadable as any other bad value)
+    if not isinstance(currency, str) or abs(amount) > MAX_MINOR:
+        raise ValueError(f"No amount of money: {str(amount)[:40]} {currency!r}.")
     code = currency.upper()
     minor, rest = rescaled(amount, exponent_at_stripe(code), exponent_of(code))
     if rest:

@@ -1,9 +1,12 @@
 """Stripe's objects, as plain dicts, read into the words of the contract.
 
-A field that is missing or that makes no sense is a KeyError, TypeError or ValueError: the answer is unreadable.
+A part that is missing or that makes no sense is noted among the `problems` and hides none of the others; without its
+kind and id an object is no object (KeyError, TypeError, ValueError): the answer is unreadable.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from artisans.core.money import Money
@@ -20,6 +23,7 @@ from payments.providers.base import (
     RemoteSetup,
     RemoteStatus,
 )
+from payments.providers.reading import Parts, an_id, mapping, plain, positive
 from payments.providers.stripe_declines import group_of
 from payments.providers.stripe_money import from_stripe
 
@@ -53,6 +57,13 @@ DISPUTE_STATUS = {
     "won": DisputeStatus.WON,
     "lost": DisputeStatus.LOST,
 }
+LAST_FOUR = re.compile(r"[0-9]{4}", re.ASCII)
+CHARGE_STATUS = {"succeeded", "pending", "failed"}
+SESSION_STATUS = {
+    "open": RemoteStatus.OPEN,
+    "complete": RemoteStatus.EXPIRED,
+    "expired": RemoteStatus.EXPIRED,
+}
 WAITING = {RemoteStatus.OPEN, RemoteStatus.FAILED}
 
 
@@ -60,7 +71,7 @@ def id_of(value: object) -> str:
     """The id in a field that holds an id, the expanded object, or nothing."""
     if isinstance(value, Mapping):
         return str(value["id"])
-    return str(value) if value else ""
+    return value if isinstance(value, str) else ""
 
 
 def expect(row: Row, kind: str) -> None:
@@ -77,46 +88,72 @@ def payment_of(
     charges: Sequence[Row] | None = None,
     refunds: Iterable[Row] = (),
     disputes: Iterable[Row] = (),
+    lists: Mapping[str, str] | None = None,
 ) -> RemotePayment:
     """A PaymentIntent. `charges`: all of it; by default its latest one, as far as it is expanded.
 
-    Errors: also ValueError when they do not account for the money that the intent received.
+    Errors: KeyError, TypeError or ValueError when it cannot be told which object it is; anything else is a problem.
     """
     expect(intent, "payment_intent")
+    parts = Parts(an_id(intent["id"]))
     charges = charges_in(intent) if charges is None else charges
-    if captured_in(charges) != intent.get("amount_received", 0):
-        raise ValueError("The charges are not the whole of what was received.")
-    status = intent_status(intent)
-    error = intent.get("last_payment_error") or {}
-    code, decline_code = error.get("code") or "", error.get("decline_code") or ""
+    captures = parts.each("charge", charges, capture_of)
+    check_received(parts, intent, captures)
+    status = intent_status(intent, parts)
+    error = mapping(intent.get("last_payment_error"))
+    code, decline_code = plain(error.get("code")), plain(error.get("decline_code"))
     return RemotePayment(
         object_id=intent["id"],
         status=status,
-        amount=from_stripe(intent["amount"], intent["currency"]),
-        reference=(intent.get("metadata") or {}).get("payment_id", ""),
-        is_live=intent["livemode"],
-        captures=tuple(capture_of(charge) for charge in charges if is_captured(charge)),
-        refunds=tuple(refund_of(row) for row in refunds),
-        disputes=tuple(dispute_of(row) for row in disputes),
-        action=action_of(intent) if status in WAITING else None,
+        amount=parts.read("amount", lambda: from_stripe(intent["amount"], intent["currency"]), None),
+        reference=plain(mapping(intent.get("metadata")).get("payment_id")),
+        is_live=live_mode(intent, parts),
+        captures=captures,
+        refunds=parts.each("refund", refunds, partial(refund_of, parts=parts)),
+        disputes=parts.each("dispute", disputes, partial(dispute_of, parts=parts)),
+        action=parts.read("next_action", lambda: action_of(intent), None) if status in WAITING else None,
         decline=group_of(decline_code, code) if error else None,
         decline_code=decline_code or code,
-        method=saved_in(intent, charges),
-        customer_id=id_of(intent.get("customer")),
+        method=parts.read("payment_method_details", lambda: saved_in(intent, charges), None),
+        customer_id=parts.read("customer", lambda: id_of(intent.get("customer")), ""),
+        problems=tuple(parts.problems),
+        lists=lists or {},
     )
 
 
-def intent_status(intent: Row) -> RemoteStatus:
-    if intent["status"] == "requires_payment_method" and intent.get("last_payment_error"):
+def live_mode(row: Row, parts: Parts) -> bool | None:
+    if isinstance(row.get("livemode"), bool):
+        return bool(row["livemode"])
+    parts.note("livemode", f"unknown value {row.get('livemode')!r}")
+    return None
+
+
+def check_received(parts: Parts, intent: Row, captures: Sequence[Capture]) -> None:
+    """Whether the charges account for the money that the intent received; what they show is certain all the same."""
+    received = intent.get("amount_received", 0)
+    if received == 0 and not captures:
+        return
+    wanted = parts.read("amount_received", lambda: from_stripe(received, intent["currency"]), None)
+    if wanted is not None and captures_total(captures, wanted.currency) != wanted.minor:
+        parts.note("charges", f"they do not account for the {wanted} that it received")
+
+
+def captures_total(captures: Iterable[Capture], currency: str) -> int:
+    return sum(capture.amount.minor for capture in captures if capture.amount.currency == currency)
+
+
+def intent_status(intent: Row, parts: Parts | None = None) -> RemoteStatus:
+    if intent.get("status") == "requires_payment_method" and intent.get("last_payment_error"):
         return RemoteStatus.FAILED
-    return INTENT_STATUS[intent["status"]]
+    parts = parts or Parts("payment_intent")
+    return parts.word("status", INTENT_STATUS, intent.get("status"), RemoteStatus.UNKNOWN)
 
 
 def action_of(intent: Row) -> Action | None:
     """For the server's own confirming Stripe tells an address; the script goes on with the secret alone."""
     secret = intent.get("client_secret") or ""
-    step = intent.get("next_action") or {}
-    if intent["status"] == "requires_action" and step.get("type") == "redirect_to_url":
+    step = mapping(intent.get("next_action"))
+    if intent.get("status") == "requires_action" and step.get("type") == "redirect_to_url":
         return Action(ActionKind.REDIRECT, url=step["redirect_to_url"]["url"], client_secret=secret)
     return Action(ActionKind.CONFIRM, client_secret=secret) if secret else None
 
@@ -134,8 +171,14 @@ def captured_in(charges: Iterable[Row]) -> int:
     return sum(charge["amount_captured"] for charge in charges if is_captured(charge))
 
 
-def capture_of(charge: Row) -> Capture:
-    return Capture(charge["id"], from_stripe(charge["amount_captured"], charge["currency"]))
+def capture_of(charge: Row) -> Capture | None:
+    """The money that a charge took; None when it took none. Errors: ValueError for a word that says neither."""
+    if charge["status"] not in CHARGE_STATUS:
+        raise ValueError(f"unknown status {charge['status']!r}")
+    if not is_captured(charge):
+        return None
+    amount = positive(from_stripe(charge["amount_captured"], charge["currency"]))
+    return Capture(an_id(charge["id"]), amount)
 
 
 def saved_in(intent: Row, charges: Sequence[Row]) -> RemoteMethod | None:
@@ -151,24 +194,30 @@ def saved_in(intent: Row, charges: Sequence[Row]) -> RemoteMethod | None:
 
 
 def session_of(session: Row, intent: RemotePayment | None = None) -> RemotePayment:
-    """A Checkout Session with the intent that it has since the buyer first tried to pay."""
+    """A Checkout Session with the intent that it has since the buyer first tried to pay. Errors: as above."""
     expect(session, "checkout.session")
-    status = session_status(session, intent)
+    parts = Parts(an_id(session["id"]))
+    status = session_status(session, intent, parts)
+    reference = session.get("client_reference_id") or mapping(session.get("metadata")).get("payment_id")
     return RemotePayment(
         object_id=session["id"],
         status=status,
-        amount=session_amount(session),
-        reference=session.get("client_reference_id") or (session.get("metadata") or {}).get("payment_id", ""),
-        is_live=session["livemode"],
+        amount=parts.read("amount_total", lambda: session_amount(session), None),
+        reference=plain(reference),
+        is_live=live_mode(session, parts),
         captures=intent.captures if intent else (),
         refunds=intent.refunds if intent else (),
         disputes=intent.disputes if intent else (),
         related_ids=(intent.object_id,) if intent else (),
-        action=Action(ActionKind.REDIRECT, url=session["url"]) if status in WAITING else None,
+        action=parts.read("url", lambda: Action(ActionKind.REDIRECT, url=session["url"]), None)
+        if status in WAITING
+        else None,
         decline=intent.decline if intent else None,
         decline_code=intent.decline_code if intent else "",
         method=intent.method if intent else None,
-        customer_id=id_of(session.get("customer")),
+        customer_id=parts.read("customer", lambda: id_of(session.get("customer")), ""),
+        problems=(*parts.problems, *(intent.problems if intent else ())),
+        lists=intent.lists if intent else {},
     )
 
 
@@ -176,38 +225,47 @@ def session_amount(session: Row) -> Money:
     return from_stripe(session["amount_total"], session["currency"])
 
 
-def session_status(session: Row, intent: RemotePayment | None) -> RemoteStatus:
+def session_status(session: Row, intent: RemotePayment | None, parts: Parts) -> RemoteStatus:
     """Money speaks first; a session that is complete without it (its payment failed later) is at its end."""
-    if intent and intent.status in {RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING}:
+    if intent and intent.status in {RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING, RemoteStatus.UNKNOWN}:
         return intent.status
-    if session["status"] == "open":
-        return RemoteStatus.FAILED if intent and intent.status == RemoteStatus.FAILED else RemoteStatus.OPEN
-    if session["status"] in {"complete", "expired"}:
-        return RemoteStatus.EXPIRED
-    raise ValueError("A session has an unknown status.")
+    status = parts.word("status", SESSION_STATUS, session.get("status"), RemoteStatus.UNKNOWN)
+    if status == RemoteStatus.OPEN and intent and intent.status == RemoteStatus.FAILED:
+        return RemoteStatus.FAILED
+    return status
 
 
 # ---- what follows a payment ---------------------------------------------------------------------------------------
 
 
-def refund_of(row: Row) -> RemoteRefund:
+def refund_of(row: Row, parts: Parts | None = None) -> RemoteRefund:
+    """Errors: KeyError, TypeError or ValueError without an id or an amount."""
     expect(row, "refund")
+    refund_id = an_id(row["id"])
+    parts = parts or Parts("refund")
     return RemoteRefund(
-        refund_id=row["id"],
-        amount=from_stripe(row["amount"], row["currency"]),
-        status=REFUND_STATUS[row["status"]],
-        reference=(row.get("metadata") or {}).get("refund_id", ""),
-        reason=row.get("failure_reason") or row.get("reason") or "",
+        refund_id=refund_id,
+        amount=positive(from_stripe(row["amount"], row["currency"])),
+        status=parts.word(f"status of {refund_id}", REFUND_STATUS, row.get("status"), RefundStatus.UNKNOWN),
+        reference=plain(mapping(row.get("metadata")).get("refund_id")),
+        reason=plain(row.get("failure_reason")) or plain(row.get("reason")),
     )
 
 
-def dispute_of(row: Row) -> RemoteDispute:
+def dispute_of(row: Row, parts: Parts | None = None) -> RemoteDispute:
+    """Errors: KeyError, TypeError or ValueError without an id."""
     expect(row, "dispute")
+    dispute_id = an_id(row["id"])
+    parts = parts or Parts("dispute")
     return RemoteDispute(
-        dispute_id=row["id"],
-        amount=from_stripe(row["amount"], row["currency"]),
-        status=DISPUTE_STATUS[row["status"]],
-        reason=row.get("reason") or "",
+        dispute_id=dispute_id,
+        amount=parts.read(
+            f"amount of {dispute_id}", lambda: positive(from_stripe(row["amount"], row["currency"])), None
+        ),
+        status=parts.word(
+            f"status of {dispute_id}", DISPUTE_STATUS, row.get("status"), DisputeStatus.UNKNOWN
+        ),
+        reason=plain(row.get("reason")),
     )
 
 
@@ -215,17 +273,22 @@ def dispute_of(row: Row) -> RemoteDispute:
 
 
 def card_of(method_id: str, customer_id: str, card: Row) -> RemoteMethod:
-    funding = card.get("funding")
+    """What a person recognises it by may be missing; its id may not."""
+    funding, last_four = plain(card.get("funding")), plain(card.get("last4"))
     return RemoteMethod(
-        method_id=method_id,
+        method_id=an_id(method_id),
         customer_id=customer_id,
         kind="card",
-        brand=card["brand"],
-        last_four=card["last4"],
-        exp_month=card["exp_month"],
-        exp_year=card["exp_year"],
+        brand=plain(card.get("brand")),
+        last_four=last_four if LAST_FOUR.fullmatch(last_four) else "",
+        exp_month=number_in(range(1, 13), card.get("exp_month")),
+        exp_year=number_in(range(2000, 10000), card.get("exp_year")),
         funding=funding if funding in {"credit", "debit", "prepaid"} else "",
     )
+
+
+def number_in(possible: range, value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value in possible else None
 
 
 def method_of(row: Row) -> RemoteMethod:

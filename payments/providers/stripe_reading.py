@@ -1,14 +1,15 @@
 """Reading at Stripe: one payment with all that became of it, many for the comparison, and what a lost call made."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import stripe
 
-from payments.providers.base import RefundRequest, RemotePayment, RemoteRefund
+from payments.providers.base import RefundRequest, Refused, RemotePayment, RemoteRefund, Unknown
+from payments.providers.reading import LONGEST_TEXT, UNREADABLE, mapping
 from payments.providers.stripe_link import StripeLink, row_of
 from payments.providers.stripe_objects import (
     Row,
@@ -24,7 +25,6 @@ from payments.providers.stripe_requests import IN_INTENT, IN_SESSION
 
 PAGE = 100
 LIFE_OF_SESSION = timedelta(hours=25)  # 24, and what clocks may differ
-Disputes = dict[str, list[Row]]
 
 
 class StripeReading:
@@ -34,17 +34,58 @@ class StripeReading:
     # ---- one -----------------------------------------------------------------------------------------------------
 
     def intent(self, intent_id: str) -> RemotePayment:
-        return self._link.ask(
-            lambda api: whole(api, row_of(api.v1.payment_intents.retrieve(intent_id, {"expand": IN_INTENT})))
+        intent = self._link.ask(
+            lambda api: row_of(api.v1.payment_intents.retrieve(intent_id, {"expand": IN_INTENT}))
         )
+        return self._link.understand(lambda: self.whole(intent))
 
     def session(self, session_id: str) -> RemotePayment:
-        def read(api: stripe.StripeClient) -> RemotePayment:
-            row = row_of(api.v1.checkout.sessions.retrieve(session_id, {"expand": IN_SESSION}))
-            intent = row.get("payment_intent")
-            return session_of(row, whole(api, intent) if intent else None)
+        row = self._link.ask(
+            lambda api: row_of(api.v1.checkout.sessions.retrieve(session_id, {"expand": IN_SESSION}))
+        )
+        intent = row.get("payment_intent")
+        made = self._link.understand(lambda: self.whole(intent)) if intent else None
+        return self._link.understand(lambda: session_of(row, made))
 
-        return self._link.ask(read)
+    def whole(self, intent: Row, disputes: Sequence[Row] | None = None) -> RemotePayment:
+        """The intent with every charge that took money, and their refunds and disputes.
+
+        An inquiry of a bank does not mark the charge as disputed, so disputes are asked for wherever money was taken.
+        These lists stand beside the money: one that cannot be had now is noted, and what was taken is told.
+        """
+        beside = Beside(self._link)
+        charges = self._charges(intent, beside)
+        captured = [charge for charge in charges if took_money(charge)]
+        refunds = [row for charge in captured for row in self._refunds(charge, beside)]
+        if disputes is None and captured:
+            disputes = beside.rows(
+                "disputes", lambda api: api.v1.disputes.list({"payment_intent": intent["id"], "limit": PAGE})
+            )
+        return payment_of(
+            intent, charges=charges, refunds=refunds, disputes=disputes or (), lists=beside.lists
+        )
+
+    def _charges(self, intent: Row, beside: "Beside") -> Sequence[Row]:
+        """The latest charge says all, unless it does not account for the money that the intent received."""
+        charges = charges_in(intent)
+        if accounts_for(intent, charges):
+            return charges
+        found = beside.rows(
+            "charges",
+            lambda api: api.v1.charges.list(
+                {"payment_intent": intent["id"], "limit": PAGE, "expand": ["data.refunds"]}
+            ),
+        )
+        return found or charges or charge_named_by(intent)
+
+    def _refunds(self, charge: Row, beside: "Beside") -> Sequence[Row]:
+        """The list inside a charge is its first page."""
+        inside = mapping(charge.get("refunds"))
+        if inside.get("has_more") is False and isinstance(inside.get("data"), list):
+            return list(inside["data"])
+        return beside.rows(
+            "refunds", lambda api: api.v1.refunds.list({"charge": charge["id"], "limit": PAGE})
+        )
 
     # ---- what a call made whose own answer is an error for good ----------------------------------------------------
 
@@ -80,83 +121,97 @@ class StripeReading:
 
     def between(self, since: datetime, until: datetime) -> list[RemotePayment]:
         """Each payment once: as its session when that was made in this time, else as its intent."""
-        return self._link.ask(lambda api: list(self._between(api, since, until)))
-
-    def _between(self, api: stripe.StripeClient, since: datetime, until: datetime) -> Iterator[RemotePayment]:
         start, end = int(since.timestamp()), int(until.timestamp())
         earlier = int((since - LIFE_OF_SESSION).timestamp())
-        disputes = disputes_since(api, start)
-        session_of_intent: dict[str, str] = {}
-        sessions = api.v1.checkout.sessions.list(
-            {
-                "created": {"gte": earlier, "lt": end},
-                "limit": PAGE,
-                "expand": [f"data.{path}" for path in IN_SESSION],
-            }
+        sessions = self._link.ask(lambda api: all_sessions(api, earlier, end))
+        intents = self._link.ask(lambda api: all_intents(api, start, end))
+        beside = Beside(self._link)
+        disputes = beside.rows(
+            "disputes", lambda api: api.v1.disputes.list({"created": {"gte": start}, "limit": PAGE})
         )
-        listed: set[str] = set()
-        for row in rows_of(sessions):
-            if row["mode"] != "payment":
-                continue
+        of_intent = by_intent(disputes)
+        found, listed = [], set()
+        for row in sessions:
             intent = row.get("payment_intent")
-            if intent:
-                session_of_intent[intent["id"]] = row["id"]
             if row["created"] >= start:
+                made = self.whole(intent, of_intent[intent["id"]]) if intent else None
+                found.append(session_of(row, made))
                 listed.add(id_of(intent))
-                made = whole(api, intent, disputes) if intent else None
-                yield replace(session_of(row, made), action=None)
-        intents = api.v1.payment_intents.list(
-            {
-                "created": {"gte": start, "lt": end},
-                "limit": PAGE,
-                "expand": [f"data.{path}" for path in IN_INTENT],
-            }
-        )
-        for row in rows_of(intents):
+        of_session = {
+            id_of(row["payment_intent"]): row["id"] for row in sessions if row.get("payment_intent")
+        }
+        for row in intents:
             if row["id"] not in listed:
-                session = session_of_intent.get(row["id"])
-                remote = whole(api, row, disputes)
-                yield replace(remote, action=None, related_ids=(session,) if session else ())
+                session = of_session.get(row["id"])
+                remote = self.whole(row, of_intent[row["id"]])
+                found.append(replace(remote, related_ids=(session,) if session else ()))
+        return [replace(one, action=None, lists=dict(one.lists) | beside.lists) for one in found]
 
 
-def whole(api: stripe.StripeClient, intent: Row, disputes: Disputes | None = None) -> RemotePayment:
-    """The intent with every charge that took money, and their refunds and disputes.
+class Beside:
+    """Lists beside a payment. One that is refused or does not come is noted; after a silence no more are asked for."""
 
-    An inquiry of a bank does not mark the charge as disputed, so disputes are asked for wherever money was taken.
-    """
-    charges = all_charges(api, intent)
-    captured = [charge for charge in charges if is_captured(charge)]
-    refunds = [row for charge in captured for row in all_refunds(api, charge)]
-    if disputes is not None:
-        found: Iterable[Row] = disputes.get(intent["id"], ())
-    elif captured:
-        found = rows_of(api.v1.disputes.list({"payment_intent": intent["id"], "limit": PAGE}))
-    else:
-        found = ()
-    return payment_of(intent, charges=charges, refunds=refunds, disputes=found)
+    def __init__(self, link: StripeLink) -> None:
+        self._link = link
+        self._is_silent = False
+        self.lists: dict[str, str] = {}
+
+    def rows(self, name: str, send: Callable[[stripe.StripeClient], Any]) -> Sequence[Row]:
+        if self._is_silent:
+            self.lists[name] = self.lists.get(name) or "not asked: the provider did not answer just before"
+            return ()
+        try:
+            found = self._link.ask(lambda api: list(rows_of(send(api))))
+        except (Refused, Unknown) as error:
+            self._is_silent = isinstance(error, Unknown) and error.is_outage
+            self.lists[name] = str(error)[:LONGEST_TEXT]
+            return ()
+        self.lists.setdefault(name, "")
+        return found
 
 
-def all_charges(api: stripe.StripeClient, intent: Row) -> Sequence[Row]:
-    """The latest charge says all, unless it does not account for the money that the intent received."""
-    charges = charges_in(intent)
-    if captured_in(charges) == intent.get("amount_received", 0):
-        return charges
-    listing = api.v1.charges.list({"payment_intent": intent["id"], "limit": PAGE, "expand": ["data.refunds"]})
+def took_money(charge: Row) -> bool:
+    try:
+        return is_captured(charge)
+    except UNREADABLE:
+        return False
+
+
+def charge_named_by(intent: Row) -> list[Row]:
+    """The charge of a paid intent of which Stripe shows the id only: at most one charge takes an intent's money."""
+    charge_id, received = intent.get("latest_charge"), intent.get("amount_received")
+    if not isinstance(charge_id, str) or not received:
+        return []
+    taken = {"amount_captured": received, "currency": intent.get("currency")}
+    return [{"id": charge_id, "status": "succeeded", "captured": True, "refunds": None, **taken}]
+
+
+def accounts_for(intent: Row, charges: Sequence[Row]) -> bool:
+    try:
+        return bool(captured_in(charges) == intent.get("amount_received", 0))
+    except UNREADABLE:
+        return False
+
+
+def all_sessions(api: stripe.StripeClient, start: int, end: int) -> list[Row]:
+    expand = [f"data.{path}" for path in IN_SESSION]
+    listing = api.v1.checkout.sessions.list(
+        {"created": {"gte": start, "lt": end}, "limit": PAGE, "expand": expand}
+    )
+    return [row for row in rows_of(listing) if row["mode"] == "payment"]
+
+
+def all_intents(api: stripe.StripeClient, start: int, end: int) -> list[Row]:
+    expand = [f"data.{path}" for path in IN_INTENT]
+    listing = api.v1.payment_intents.list(
+        {"created": {"gte": start, "lt": end}, "limit": PAGE, "expand": expand}
+    )
     return list(rows_of(listing))
 
 
-def all_refunds(api: stripe.StripeClient, charge: Row) -> Iterable[Row]:
-    """The list inside a charge is its first page."""
-    inside = charge.get("refunds")
-    if inside and not inside["has_more"]:
-        return list(inside["data"])
-    return rows_of(api.v1.refunds.list({"charge": charge["id"], "limit": PAGE}))
-
-
-def disputes_since(api: stripe.StripeClient, start: int) -> Disputes:
-    """By intent; a dispute is younger than its payment."""
-    found: Disputes = defaultdict(list)
-    for row in rows_of(api.v1.disputes.list({"created": {"gte": start}, "limit": PAGE})):
+def by_intent(disputes: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in disputes:
         found[id_of(row.get("payment_intent"))].append(row)
     return found
 

@@ -18,6 +18,7 @@ from payments.providers.base import (
     ProviderEvent,
     RemoteStatus,
 )
+from payments.providers.reading import LONGEST_ID, UNREADABLE
 from payments.providers.signatures import check_header
 from payments.providers.stripe_link import StripeConfig
 from payments.providers.stripe_money import from_stripe
@@ -31,7 +32,7 @@ from payments.providers.stripe_objects import (
 )
 
 HEADER = "stripe-signature"
-TOKEN = re.compile(r"[\w.:-]{1,255}", re.ASCII)
+TOKEN = re.compile(rf"[\w.:-]{{1,{LONGEST_ID}}}", re.ASCII)
 OURS = ("payment_id", "order_number", "refund_id", "refund_number")
 KEPT = (
     "id", "object", "status", "amount", "amount_total", "amount_captured", "amount_refunded", "currency", "created",
@@ -140,6 +141,7 @@ def of_dispute(kind: str, row: Row) -> dict[str, Any]:
         "object_ids": ids(row.get("payment_intent"), row.get("charge")),
         "dispute_id": one_id(row.get("id")),
         "dispute_status": DISPUTE_STATUS.get(str(row.get("status"))),
+        "disputed": careful(lambda: from_stripe(row["amount"], row["currency"])),
     }
 
 
@@ -197,7 +199,7 @@ def careful(read: Callable[[], Any]) -> Any:
     """A value that may be missing or senseless: then None."""
     try:
         return read()
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):  # the last two: a year without end
+    except (*UNREADABLE, OSError):  # the last one: a year without end
         return None
 
 

@@ -21,6 +21,7 @@ from payments.methods import Provider
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
 from payments.models.call import MAKES_AN_OBJECT
 from payments.providers.base import (
+    ProviderError,
     Refused,
     RemoteMethod,
     RemotePayment,
@@ -29,6 +30,7 @@ from payments.providers.base import (
     Unknown,
 )
 from payments.registry import ask
+from payments.services.alerts import alert_raise, alerts_follow
 
 logger = logging.getLogger(__name__)
 
@@ -115,13 +117,23 @@ def call_make(
     try:
         answer = ask(call.provider, question)
     except Refused as refused:
+        alert_forbidden(call, refused)
         refuse(refused)
         return Carried(refused=refused)
     except Unknown as unknown:
+        alert_forbidden(call, unknown)
         call_postpone(call, unknown)
         return Carried()
+    lists = dict(answer.lists) if isinstance(answer, RemotePayment) else {}
+    alerts_follow(call.provider, {call.operation: ""} | lists)
     book(answer)
     return Carried(answer=answer)
+
+
+def alert_forbidden(call: ProviderCall, error: ProviderError) -> None:
+    """That our credentials were refused is for staff at once: no repetition will help."""
+    if error.is_forbidden:
+        alert_raise(provider=call.provider, part=call.operation, detail=str(error))
 
 
 def call_postpone(call: ProviderCall, unknown: Unknown) -> None:

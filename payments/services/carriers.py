@@ -173,6 +173,9 @@ def carry_out_late(call: ProviderCall) -> Carried:
         return Carried()
     if call.refund is not None:
         mine = next((r for r in remote.refunds if r.reference == str(call.refund_id)), None)
+        if mine is None and (remote.problems or any(remote.lists.values())):
+            call_postpone(call, Unknown("unreadable", "Whether it was refunded cannot be seen now."))
+            return Carried()
         if mine is None:
             refuse_refund(call, Refused("given_up", "The provider does not know of it."))
         else:

@@ -9,9 +9,9 @@ from artisans.core.money import Money
 from payments.models import EventState, Payment, WebhookEvent
 from payments.providers import base
 from payments.providers.base import ProviderEvent, RemoteStatus
-from payments.services.record import FOLLOWED
+from payments.services.record import DISPUTE_FOLLOWED, FOLLOWED
 from payments.services.refunds import FOLLOWED as REFUND_FOLLOWED
-from payments.statuses import OPEN, DisputeStatus, RefundStatus
+from payments.statuses import OPEN, RefundStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ WORDS = (
     *("reference", "account", "status", "capture_id", "refund_id", "refund_status"),
     *("dispute_id", "dispute_status", "setup_id", "method_id"),
 )
-AMOUNTS = ("amount", "refunded")
+AMOUNTS = ("amount", "refunded", "disputed")
 
 
 def content_of(told: ProviderEvent) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def told_of(event: WebhookEvent) -> ProviderEvent:
         refund_status=base.RefundStatus(kept["refund_status"]) if "refund_status" in kept else None,
         dispute_id=kept.get("dispute_id", ""),
         dispute_status=base.DisputeStatus(kept["dispute_status"]) if "dispute_status" in kept else None,
+        disputed=money_of(kept.get("disputed")),
         setup_id=kept.get("setup_id", ""),
         method_id=kept.get("method_id", ""),
         payload=kept.get("payload", {}),
@@ -71,7 +72,10 @@ def money_of(text: str | None) -> Money | None:
     if text is None:
         return None
     amount, _, currency = text.partition(" ")
-    return Money.parse(amount, currency)
+    try:
+        return Money.parse(amount, currency)
+    except ValueError:  # less than nothing: the object is read anyway
+        return None
 
 
 # ---- news --------------------------------------------------------------------------------------------------------
@@ -110,20 +114,21 @@ def is_missing_capture(told: ProviderEvent, payment: Payment) -> bool:
 
 
 def is_known_dispute(told: ProviderEvent, payment: Payment) -> bool:
-    status = payment.disputes.filter(provider_dispute_id=told.dispute_id).values_list("status", flat=True)
-    wanted = DisputeStatus[told.dispute_status.name] if told.dispute_status else None
-    return status.first() == wanted and wanted is not None
+    """By its status and, where the message tells one, its amount."""
+    known = payment.disputes.filter(provider_dispute_id=told.dispute_id).first()
+    wanted = DISPUTE_FOLLOWED.get(told.dispute_status) if told.dispute_status else None
+    if known is None or known.status != wanted:
+        return False
+    return told.disputed in {None, known.amount}
 
 
 def is_known_refund(told: ProviderEvent, payment: Payment) -> bool:
-    """A refund that failed stays failed; one that was completed was pending before."""
-    if told.refund_status is None:
+    """One that was completed was pending before: such a message is late."""
+    if told.refund_status in {None, base.RefundStatus.UNKNOWN}:
         return False
     found = payment.refunds.filter(provider_refund_id=told.refund_id).values_list("status", flat=True).first()
     wanted = REFUND_FOLLOWED[told.refund_status]
-    return found in {wanted, RefundStatus.FAILED} or (
-        (found, wanted) == (RefundStatus.COMPLETED, RefundStatus.PROCESSING)
-    )
+    return (found, wanted) == (RefundStatus.COMPLETED, RefundStatus.PROCESSING) or found == wanted
 
 
 def is_new_status(status: RemoteStatus, payment: Payment, object_id: str) -> bool:

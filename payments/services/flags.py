@@ -18,6 +18,21 @@ def flag(payment: Payment, kind: FlagKind, detail: str) -> None:
     )
 
 
+def flag_anew(payment: Payment, kind: FlagKind, detail: str) -> None:
+    """The same for trouble that changes while it lasts: an open flag of the kind says what is the matter now."""
+    open_ones = payment.flags.filter(kind=kind, resolved_at=None)
+    if not open_ones.update(detail=detail[:300], updated_at=timezone.now()):
+        flag(payment, kind, detail)
+
+
+def flag_lapse(payment: Payment, kind: FlagKind, resolution: str) -> None:
+    """The trouble went away by itself."""
+    now = timezone.now()
+    payment.flags.filter(kind=kind, resolved_at=None).update(
+        resolved_at=now, resolution=resolution[:300], updated_at=now
+    )
+
+
 @transaction.atomic
 def flag_resolve(*, flag_id: UUID, resolution: str, actor: User) -> PaymentFlag:
     """A person looked at it and says what was done. Errors: NoPermission, OwnOrder, InvalidInput, AlreadyRecorded."""

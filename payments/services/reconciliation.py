@@ -152,7 +152,8 @@ def told_of(name: str, remotes: Iterable[RemotePayment]) -> tuple[dict[UUID, Fac
         if known is not None:
             told[known[0].pk] |= facts_in(remote)
         elif facts := facts_in(remote):
-            words = f"{listed(facts, remote.amount.currency)}; it names {remote.reference[:60] or 'nobody'}."
+            currency = remote.captures[0].amount.currency if remote.captures else "XXX"
+            words = f"{listed(facts, currency)}; it names {remote.reference[:60] or 'nobody'}."
             found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", words))
     return told, found
 
@@ -191,7 +192,7 @@ def look_closely(payment: Payment, before: Facts, told: Facts) -> list[Differenc
     Others book meanwhile: only what was booked `before` the reading must be there, and what is there be booked after.
     Errors: those of the provider and of `payment_sync`; what was not read cannot be said to differ.
     """
-    ours, found = str(payment.pk), []
+    ours, found, is_whole = str(payment.pk), [], True
     for object_id in sorted(object_ids_of(payment)):
         try:
             payment_sync(payment.pk, cause="found by the comparison", object_id=object_id)
@@ -201,9 +202,11 @@ def look_closely(payment: Payment, before: Facts, told: Facts) -> list[Differenc
         except NotThere:
             continue
         told = told | facts_in(remote)
+        is_whole = is_whole and not remote.problems and not any(remote.lists.values())
         if trouble := mismatch(payment, remote):
             found.append(Difference(Kind.MISMATCH, object_id, ours, trouble))
-    for kind, facts in ((Kind.NOT_BOOKED, told - facts_of(payment)), (Kind.NOT_THERE, before - told)):
+    gone = before - told if is_whole else set()  # a list that could not be had proves nothing
+    for kind, facts in ((Kind.NOT_BOOKED, told - facts_of(payment)), (Kind.NOT_THERE, gone)):
         found += [
             Difference(kind, fact.id, ours, f"{listed({fact}, payment.currency)}.") for fact in sorted(facts)
         ]

@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from artisans.core.models import only_row
 from artisans.core.money import Money
-from artisans.core.state import check_transition
+from artisans.core.queue import run_after_commit
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
@@ -23,18 +24,24 @@ from payments.providers import base
 from payments.providers.base import RemotePayment, RemoteStatus
 from payments.registry import provider
 from payments.selectors import object_ids_of, payment_lock
-from payments.services.flags import flag
+from payments.services.flags import flag, flag_anew, flag_lapse
 from payments.services.payments import next_look, order_settle, payment_follow_sums, payment_move
 from payments.services.refunds import disputes_count, refund_surplus, refunds_take_over
-from payments.statuses import DISPUTE_TRANSITIONS, OPEN, DisputeStatus, PaymentStatus
+from payments.statuses import OPEN, DisputeStatus, PaymentStatus
 
 FIRST_CHECK = {PaymentStatus.PENDING: 60, PaymentStatus.FAILED: 120, PaymentStatus.PROCESSING: 4}
 LONGEST_PAUSE = 1800
+DISPUTE_FOLLOWED = {  # a word that we do not know changes nothing
+    base.DisputeStatus.OPEN: DisputeStatus.OPEN,
+    base.DisputeStatus.WON: DisputeStatus.WON,
+    base.DisputeStatus.LOST: DisputeStatus.LOST,
+}
 FOLLOWED = {
     RemoteStatus.OPEN: PaymentStatus.PENDING,
     RemoteStatus.PROCESSING: PaymentStatus.PROCESSING,
     RemoteStatus.FAILED: PaymentStatus.FAILED,
     RemoteStatus.CANCELLED: PaymentStatus.CANCELLED,
+    RemoteStatus.UNKNOWN: PaymentStatus.PROCESSING,
 }
 
 
@@ -55,14 +62,32 @@ def payment_take_over(
     payment: Payment, order: Order, remote: RemotePayment, *, cause: str, actor_name: str
 ) -> None:
     """The same for a caller that holds the locks."""
-    if trouble := mismatch(payment, remote):
+    problems_follow(payment, remote)
+    trouble = mismatch(payment, remote)
+    if trouble:
         flag(payment, FlagKind.MISMATCH, trouble)
+    if trouble and (foreign(payment, remote) or not payment.received_minor):
         plan_check(payment)
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
         return
+    payment_apply(payment, order, remote, is_amount_wrong=bool(trouble), cause=cause, actor_name=actor_name)
+
+
+def payment_apply(
+    payment: Payment,
+    order: Order,
+    remote: RemotePayment,
+    *,
+    is_amount_wrong: bool,
+    cause: str,
+    actor_name: str,
+) -> None:
+    """Book what is certain. Of an object over a wrong amount that is only what went back of money booked before."""
     before = order.status
-    fresh = [made for capture in remote.captures if (made := capture_book(payment, capture, actor_name))]
-    follow_status(payment, remote, cause=cause, actor_name=actor_name)
+    captures = () if is_amount_wrong else remote.captures
+    fresh = [made for capture in captures if (made := capture_book(payment, capture, actor_name))]
+    if not is_amount_wrong:
+        follow_status(payment, remote, cause=cause, actor_name=actor_name)
     if fresh and (remote.refunds or remote.disputes):  # it was completed before money went back
         payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
         if not is_all_back(remote):  # as if told before the refunds in the same answer
@@ -90,20 +115,39 @@ def is_all_back(remote: RemotePayment) -> bool:
     return back >= sum(capture.amount.minor for capture in remote.captures)
 
 
+def problems_follow(payment: Payment, remote: RemotePayment) -> None:
+    """What of the object cannot be read is for a person, as long as it lasts; the rest of it counts."""
+    if remote.problems:
+        flag_anew(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
+    elif payment.flags.filter(kind=FlagKind.UNREADABLE, resolved_at=None).exists():
+        flag_lapse(payment, FlagKind.UNREADABLE, "The provider's answer can be read again.")
+
+
 def mismatch(payment: Payment, remote: RemotePayment) -> str:
-    """What of the provider's object is not ours; "" when all is. Such an object books nothing, whatever it claims."""
+    """What of the provider's object does not fit our payment; "" when all does."""
+    return foreign(payment, remote) or wrong_amount(payment, remote)
+
+
+def foreign(payment: Payment, remote: RemotePayment) -> str:
+    """Why the object is not this payment's; "" when it is. Such an object books nothing, whatever it claims."""
     configured = provider(payment.payment_provider)
     is_present = remote.object_id == payment.provider_payment_id
     if not is_present and remote.object_id not in object_ids_of(payment):
         return f"{remote.object_id} is not an object of this payment."
-    if remote.amount != payment.amount:
-        return f"{remote.object_id} is over {remote.amount}, the payment over {payment.amount}."
     if remote.reference and remote.reference != str(payment.pk):
         return f"{remote.object_id} names another payment ({remote.reference[:60]})."
-    if configured is not None and remote.is_live != configured.is_live:
+    if configured is not None and remote.is_live not in {None, configured.is_live}:
         return f"{remote.object_id} belongs to the provider's {'live' if remote.is_live else 'test'} mode."
     if configured is not None and configured.payee and remote.payee and remote.payee != configured.payee:
         return f"{remote.object_id} pays another account ({remote.payee[:60]})."
+    return ""
+
+
+def wrong_amount(payment: Payment, remote: RemotePayment) -> str:
+    """Which amount of the object cannot be this payment's; "" when none. Then no money is booked as taken; what went
+    back of money that was booked before counts all the same."""
+    if remote.amount is not None and remote.amount != payment.amount:
+        return f"{remote.object_id} is over {remote.amount}, the payment over {payment.amount}."
     if any(capture.amount.currency != payment.currency for capture in remote.captures):
         return f"{remote.object_id} was captured in another currency."
     if Money.total((c.amount for c in remote.captures), payment.currency) > payment.amount:
@@ -124,6 +168,10 @@ def capture_book(payment: Payment, capture: base.Capture, actor_name: str) -> Ca
                 actor_name=actor_name,
             )
     except IntegrityError:
+        booked = only_row(payment.captures.filter(provider_capture_id=capture.capture_id))
+        if booked is None or booked.amount != capture.amount:
+            ours = f"here over {booked.amount}" if booked else "here of another payment"
+            flag(payment, FlagKind.MISMATCH, f"{capture.capture_id} is over {capture.amount}, {ours}.")
         return None
     payment.received_minor += capture.amount.minor
     return row
@@ -164,38 +212,67 @@ def plan_check(payment: Payment, *, news: bool = False) -> None:
 
 
 def dispute_take_over(payment: Payment, remote: base.RemoteDispute) -> bool:
-    """Record a dispute and count it while it is lost. Says whether that was news."""
-    dispute, is_new = Dispute.objects.get_or_create(
-        provider=payment.payment_provider,
-        provider_dispute_id=remote.dispute_id,
-        defaults={
-            "payment": payment,
-            "currency": payment.currency,
-            "amount_minor": min(remote.amount.minor, payment.received_minor),
-            "reason": remote.reason[:100],
-        },
+    """Follow a dispute's state and amount in any order, and count it while it is lost. Says whether that was news."""
+    dispute = only_row(
+        Dispute.objects.filter(
+            provider=payment.payment_provider, provider_dispute_id=remote.dispute_id
+        ).select_related("payment")
     )
-    if is_new:
-        DisputeTransition.objects.create(
-            dispute=dispute, new=dispute.status, cause="told by the provider", actor_name="provider"
-        )
-        flag(payment, FlagKind.DISPUTE, f"{dispute.amount} disputed: {dispute.reason or 'no reason given'}")
-    status = DisputeStatus[remote.status.name]
-    if status == dispute.status:
+    if dispute is not None and dispute.payment_id != payment.pk:
+        detail = f"{remote.dispute_id} is also about {dispute.payment.payment_number}, where it is counted."
+        flag(payment, FlagKind.CONFLICT, detail)
+        return False
+    is_new = dispute is None and remote.amount is not None
+    if dispute is None:
+        if remote.amount is None:
+            return False  # flagged as unreadable: without an amount there is nothing to follow
+        dispute = dispute_open(payment, remote, remote.amount)
+    status = DISPUTE_FOLLOWED.get(remote.status, DisputeStatus(dispute.status))
+    amount = remote.amount or dispute.amount
+    if (status, amount) == (dispute.status, dispute.amount):
         return is_new
-    dispute_move(dispute, status)
+    if not is_new:  # unless a slow reader brought old news: look again
+        run_after_commit("payments.check", payment.pk)
+    dispute_move(dispute, status, amount)
+    if amount.currency != payment.currency:
+        detail = f"{remote.dispute_id} is over {amount}, another currency: what it takes is not counted here."
+        flag_anew(payment, FlagKind.MISMATCH, detail)
     if not disputes_count(payment):
         flag(payment, FlagKind.CONFLICT, "Refunds and a lost dispute together are more than was received.")
     return True
 
 
-def dispute_move(dispute: Dispute, to: DisputeStatus) -> None:
-    check_transition(DISPUTE_TRANSITIONS, DisputeStatus(dispute.status), to)
-    DisputeTransition.objects.create(
-        dispute=dispute, old=dispute.status, new=to, cause="told by the provider", actor_name="provider"
+def dispute_open(payment: Payment, remote: base.RemoteDispute, amount: Money) -> Dispute:
+    dispute = Dispute(
+        payment=payment,
+        provider=payment.payment_provider,
+        provider_dispute_id=remote.dispute_id,
+        reason=remote.reason[:100],
     )
-    dispute.status = to
-    dispute.save(update_fields=["status", "updated_at"])
+    dispute_move(dispute, DisputeStatus.OPEN, amount)
+    return dispute
+
+
+def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None:
+    """The one way a dispute changes: with a row that keeps what it was over. The provider has the last word, so that
+    any state may follow any other."""
+    is_new = dispute._state.adding
+    old = "" if is_new else dispute.status
+    is_other_amount = is_new or amount != dispute.amount
+    dispute.status, dispute.currency, dispute.amount_minor = status, amount.currency, amount.minor
+    dispute.save()
+    DisputeTransition.objects.create(
+        dispute=dispute,
+        old=old,
+        new=status,
+        currency=amount.currency,
+        amount_minor=amount.minor,
+        cause=f"told by the provider{f': {amount}' if is_other_amount else ''}",
+        actor_name="provider",
+    )
+    if is_other_amount:
+        detail = f"{amount} disputed: {dispute.reason or 'no reason given'}"
+        flag_anew(dispute.payment, FlagKind.DISPUTE, detail)
 
 
 def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *, revived: bool) -> None:

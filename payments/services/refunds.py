@@ -40,6 +40,7 @@ FOLLOWED = {
     base.RefundStatus.PENDING: R.PROCESSING,
     base.RefundStatus.SUCCEEDED: R.COMPLETED,
     base.RefundStatus.FAILED: R.FAILED,
+    base.RefundStatus.UNKNOWN: R.PROCESSING,  # the money may be gone: it is held until the provider says more
 }
 HOLDS = (R.REQUESTED, R.PROCESSING)
 PENDING = RefundDecision.PENDING
@@ -152,15 +153,35 @@ def refund_take_over(payment: Payment, order: Order, remote: base.RemoteRefund) 
     if refund.provider_refund_id is None:
         refund.provider_refund_id = remote.refund_id
         refund.save(update_fields=["provider_refund_id", "updated_at"])
-    to = FOLLOWED[remote.status]
-    if refund.status == R.FAILED and to != R.FAILED:
+    if remote.amount != refund.amount:
+        detail = f"{remote.refund_id} is over {remote.amount}, {refund.refund_number} over {refund.amount}."
+        flag(payment, FlagKind.MISMATCH, detail)
+    to = followed(refund, remote)
+    if refund.status == to or (refund.status, to) == (R.COMPLETED, R.PROCESSING):
+        return False
+    if refund.status == R.FAILED and not is_room_for(refund, payment):
         flag(
             payment, FlagKind.CONFLICT, f"{refund.refund_number} failed here, but {remote.refund_id} did not."
         )
-    if refund.status in {to, R.FAILED} or (refund.status, to) == (R.COMPLETED, R.PROCESSING):
         return False
+    if refund.status == R.FAILED:  # unless a slow reader brought old news: look again
+        run_after_commit("payments.check", payment.pk)
     refund_move(refund, payment, order, to, cause=remote.reason or "told by the provider")
     return True
+
+
+def followed(refund: PaymentRefund, remote: base.RemoteRefund) -> RefundStatus:
+    """Where the provider's word leads; one that we do not know only says that it has the refund."""
+    if remote.status == base.RefundStatus.UNKNOWN and refund.status != R.REQUESTED:
+        return R(refund.status)
+    return FOLLOWED[remote.status]
+
+
+def is_room_for(refund: PaymentRefund, payment: Payment) -> bool:
+    """Whether the amount and the units of a refund that had failed are still free."""
+    lines = refund.lines.select_related("order_line")
+    are_free = all(line.quantity <= line.order_line.refundable_quantity for line in lines)
+    return are_free and refund.amount <= payment.refundable
 
 
 def refund_of(payment: Payment, remote: base.RemoteRefund) -> PaymentRefund | None:
@@ -174,6 +195,10 @@ def refund_from_outside(payment: Payment, order: Order, remote: base.RemoteRefun
     """A person refunded at the provider: the money is booked, the meaning for a living order waits for staff."""
     status = FOLLOWED[remote.status]
     if status == R.FAILED:
+        return False
+    if remote.amount.currency != payment.currency:
+        detail = f"{remote.refund_id} is over {remote.amount}, another currency: it is not counted here."
+        flag(payment, FlagKind.MISMATCH, detail)
         return False
     if remote.amount > payment.refundable:  # one of ours is under way and will be refused; then there is room
         flag(payment, FlagKind.CONFLICT, f"{remote.refund_id} over {remote.amount} is more than is left.")
@@ -204,15 +229,18 @@ def refund_move(
     RefundTransition.objects.create(refund=refund, old=old, new=to, cause=cause[:300], actor_name="provider")
     refund.status, refund.processed_at = to, timezone.now()
     minor = refund.amount_minor
-    if to in {R.COMPLETED, R.FAILED} and old in HOLDS:
-        payment.refund_reserved_minor -= minor
+    payment.refund_reserved_minor += minor * ((to in HOLDS) - (old in HOLDS))
+    payment.refunded_minor += minor * ((to == R.COMPLETED) - (old == R.COMPLETED))
+    if old == R.FAILED:
+        refund.failure_reason = ""
+        lines_count_refund({line.order_line_id: line.quantity for line in refund.lines.all()})
+        if refund.origin == RefundOrigin.PROVIDER and order.is_alive:
+            refund.decision = PENDING
     if to == R.COMPLETED:
-        payment.refunded_minor += minor
         mail_refund("refund_completed", refund, order)
     elif to == R.FAILED:
         refund.failure_reason = cause[:300]
         refund.decision = RefundDecision.NOT_NEEDED if refund.decision == PENDING else refund.decision
-        payment.refunded_minor -= minor if old == R.COMPLETED else 0
         refund_undo(refund, payment, order, was_told=old == R.COMPLETED)
     refund.save(update_fields=["status", "processed_at", "failure_reason", "decision", "updated_at"])
     if to == R.COMPLETED and refund.restock and refund.origin != RefundOrigin.PROVIDER:
@@ -230,8 +258,12 @@ def refund_undo(refund: PaymentRefund, payment: Payment, order: Order, *, was_to
 
 
 def disputes_count(payment: Payment) -> bool:
-    """Count lost disputes as money gone, as far as refunds left any (on the instance). False when it is not all."""
-    lost = payment.disputes.filter(status=DisputeStatus.LOST).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    """Count lost disputes as money gone, as far as refunds left any (on the instance). False when it is not all.
+
+    One in another currency is not counted: nobody can say here what it took.
+    """
+    counted = payment.disputes.filter(status=DisputeStatus.LOST, currency=payment.currency)
+    lost = counted.aggregate(sum=Sum("amount_minor"))["sum"] or 0
     left = payment.received_minor - payment.refunded_minor - payment.refund_reserved_minor
     payment.disputed_minor = min(lost, left)
     return bool(lost <= left)

@@ -27,7 +27,7 @@ from payments.errors import (
     StillPayable,
 )
 from payments.methods import PaymentMethod
-from payments.models import CallState, Operation, Payment, PaymentMethodInfo, ProviderCall
+from payments.models import CallState, FlagKind, Operation, Payment, PaymentMethodInfo, ProviderCall
 from payments.providers.base import (
     Action,
     Capability,
@@ -39,8 +39,10 @@ from payments.providers.base import (
 )
 from payments.registry import ask, can, is_down
 from payments.selectors import payment_lock
+from payments.services.alerts import alert_raise, alerts_follow
 from payments.services.calls import Carried, call_end, call_write, is_unseen
 from payments.services.carriers import call_carry_out
+from payments.services.flags import flag_anew
 from payments.services.payments import hold_for, intend_create, payment_move
 from payments.services.record import payment_record, plan_check
 from payments.statuses import OPEN, PaymentStatus
@@ -48,6 +50,7 @@ from payments.statuses import OPEN, PaymentStatus
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+READING = "payments"
 WITHDRAWALS = 3  # somebody else may begin another payment between our two steps, but not for ever
 
 
@@ -140,7 +143,7 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agree
     if not asked:
         return finish(Reached(payment))
     try:
-        remote = ask(payment.payment_provider, lambda provider: provider.read(asked))
+        remote = read_at_provider(payment, asked)
     except NotThere:
         return finish(Reached(object_forgotten(payment_id, asked)))
     payment = payment_record(payment_id=payment_id, remote=remote, cause=cause)
@@ -151,6 +154,24 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agree
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
     )
     return finish(Reached(payment, action=action))
+
+
+def read_at_provider(payment: Payment, object_id: str) -> RemotePayment:
+    """The object as it is now. What of it cannot be had or read is put on the staff's lists.
+
+    Errors: Refused, Unknown.
+    """
+    name = payment.payment_provider
+    try:
+        remote = ask(name, lambda provider: provider.read(object_id))
+    except (Refused, Unknown) as error:
+        if error.is_forbidden:
+            alert_raise(provider=name, part=READING, detail=str(error))
+        elif isinstance(error, Unknown) and error.is_unreadable:
+            flag_anew(payment, FlagKind.UNREADABLE, f"{object_id}: {error}")
+        raise
+    alerts_follow(name, {READING: ""} | dict(remote.lists))
+    return remote
 
 
 @transaction.atomic

@@ -265,16 +265,13 @@ def test_a_wallet_that_is_saved_later_is_not_told_yet():
     assert payment_of(order(payment_source=source), is_live=False).method is None
 
 
-BROKEN = [
-    {},
-    {"id": ORDER_ID},
+IN_PARTS = [
     order("COMPLETED"),
     order("NEWLY_INVENTED"),
     order("COMPLETED", captures=[capture("NEWLY_INVENTED")]),
     order("COMPLETED", captures=[{"id": "1", "status": "COMPLETED"}]),
     order("COMPLETED", captures=[capture(amount={"value": 9.99, "currency_code": "USD"})]),
     order("COMPLETED", captures=["text"]),
-    order("COMPLETED", captures=[capture()], refunds=[refund("NEWLY_INVENTED")]),
     order(purchase_units=[]),
     order(purchase_units=None),
     order(purchase_units=[*order()["purchase_units"], *order()["purchase_units"]]),
@@ -282,7 +279,25 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("answer", BROKEN, ids=range(len(BROKEN)))
-def test_an_answer_that_cannot_be_read_is_unknown(answer):
+@pytest.mark.parametrize("answer", [{}, {"status": "CREATED"}, order() | {"id": None}])
+def test_an_answer_that_does_not_say_which_order_it_is_is_unknown(answer):
     with pytest.raises(Unknown):
         payment_of(answer, is_live=False)
+
+
+@pytest.mark.parametrize("answer", IN_PARTS, ids=range(len(IN_PARTS)))
+def test_a_part_that_cannot_be_read_is_a_problem_and_books_nothing(answer):
+    payment = payment_of(answer, is_live=False)
+
+    assert payment.captures == ()
+    assert payment.problems
+
+
+def test_a_refund_with_a_word_that_is_not_known_hides_no_capture():
+    told = order("COMPLETED", captures=[capture()], refunds=[refund("NEWLY_INVENTED"), {"id": "R2"}])
+
+    payment = payment_of(told, is_live=False)
+
+    assert len(payment.captures) == 1
+    assert [one.status for one in payment.refunds] == [RefundStatus.UNKNOWN]
+    assert len(payment.problems) == 2

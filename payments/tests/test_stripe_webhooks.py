@@ -218,7 +218,7 @@ USD = Money(9999, "USD")
         ("payment_intent.succeeded", INTENT | {"latest_charge": {"id": "ch_9", "object": "charge"}},
          {"object_ids": ("pi_1",), "amount": USD, "status": RemoteStatus.SUCCEEDED, "capture_id": "ch_9"}),
         ("payment_intent.of_next_year", INTENT | {"status": "levitating", "amount": "much"},
-         {"object_ids": ("pi_1",)}),
+         {"object_ids": ("pi_1",), "status": RemoteStatus.UNKNOWN}),
         ("charge.succeeded", CHARGE,
          {"object_ids": ("pi_1", "ch_1"), "status": RemoteStatus.SUCCEEDED, "capture_id": "ch_1"}),
         ("charge.failed", CHARGE | {"status": "failed", "captured": False}, {"object_ids": ("pi_1", "ch_1")}),

@@ -1,0 +1,35 @@
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from artisans.core.models import BaseModel, one_of
+from payments.methods import Provider
+
+
+class ProviderAlert(BaseModel):
+    """A part of a provider's API that the shop cannot use now, such as its list of disputes. One open row per part.
+
+    It is resolved by the first call that works again.
+    """
+
+    provider = models.CharField(max_length=32, choices=Provider)
+    part = models.CharField(max_length=40)
+    detail = models.CharField(max_length=300)
+    count = models.PositiveIntegerField(default=1, help_text="How often it failed.")
+    last_seen_at = models.DateTimeField(default=timezone.now)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("-created_at",)
+        constraints = [
+            one_of("provider", Provider.values, name="provider_alert_provider_known"),
+            models.UniqueConstraint(
+                fields=["provider", "part"],
+                condition=Q(resolved_at__isnull=True),
+                name="provider_alert_one_open_per_part",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_provider_display()}: {self.part}"
