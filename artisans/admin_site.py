@@ -277,7 +277,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def received_tile(query: str) -> Tile:
     """One figure per currency."""
-    sums = Receipt.objects.filter(created_at__gte=midnight()).order_by("currency").values_list("currency")
+    sums = (
+        Receipt.objects.filter(created_at__gte=midnight(), reversal=None)
+        .order_by("currency")
+        .values_list("currency")
+    )
     amounts = [show(Money(minor, currency)) for currency, minor in sums.annotate(Sum("amount_minor"))]
     figure = ", ".join(amounts) or "0"
     return Tile("Received today", figure, "recorded by hand since midnight", list_of(Receipt, query))

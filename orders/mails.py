@@ -52,8 +52,9 @@ def parcel_mail(
     store: StoreRules,
     collect_cash: bool,
     reason: str = "",
+    key: str = "",
 ) -> MailAsk:
-    """A mail to the artisan: own lines only, nothing of other sellers."""
+    """A mail to the artisan: own lines only, nothing of other sellers. `key` tells apart several of one kind."""
     context = {
         "store": store_context(store),
         "order_number": order.order_number,
@@ -68,7 +69,7 @@ def parcel_mail(
             "collect_cash": parcel.total if collect_cash else "",
         },
     }
-    return MailAsk(kind, parcel.artisan.email, f"{kind}:{parcel.pk}", context)
+    return MailAsk(kind, parcel.artisan.email, f"{kind}:{parcel.pk}" + (f":{key}" if key else ""), context)
 
 
 def parcel_reduced_mail(

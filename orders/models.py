@@ -139,6 +139,11 @@ class Order(BaseModel):
     is_extended = models.BooleanField(default=False, help_text="The clock was moved once for a part payment.")
     stock_round = models.PositiveSmallIntegerField(default=0)
     released_at = models.DateTimeField(null=True, blank=True)
+    payment_withdrawn_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when money that it was released for is missing again; unsent parcels wait.",
+    )
 
     class Meta:
         default_permissions = ("view",)
@@ -182,6 +187,10 @@ class Order(BaseModel):
             models.CheckConstraint(
                 condition=Q(released_at__isnull=True) | ~Q(status__in=["PENDING", "EXPIRED"]),
                 name="order_released_only_when_confirmed",
+            ),
+            models.CheckConstraint(
+                condition=Q(payment_withdrawn_at__isnull=True) | Q(released_at__isnull=False),
+                name="order_payment_withdrawn_after_release",
             ),
         ]
         indexes = [
@@ -252,6 +261,15 @@ class Order(BaseModel):
             goodwill=self.goodwill_minor,
             unassigned=0 if self.status == OrderStatus.PENDING else self.unassigned_minor,
         )
+
+    @property
+    def may_be_sent(self) -> bool:
+        return self.released_at is not None and self.payment_withdrawn_at is None
+
+    @property
+    def may_change_method(self) -> bool:
+        """Whether the buyer can still choose how to pay what is due."""
+        return self.status == OrderStatus.PENDING or (self.is_alive and self.payment_withdrawn_at is not None)
 
     @property
     def balance_due(self) -> Money:

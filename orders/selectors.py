@@ -42,7 +42,7 @@ def is_own_order(order: Order, user: User) -> bool:
     email = normal_email(order.email)
     if order.user_id == user.pk or email == normal_email(user.email):
         return True
-    return EmailAddress.objects.filter(user=user, email__iexact=email).exists()
+    return bool(EmailAddress.objects.filter(user=user, email__iexact=email).exists())
 
 
 def orders_visible_to(principal: Principal) -> QuerySet[Order]:

@@ -28,6 +28,7 @@ from orders.statuses import (
     PARCEL_TRANSITIONS,
     PARCELS_GONE,
     PARCELS_SENT,
+    PARCELS_UNSENT,
     OrderStatus,
     ParcelStatus,
     order_status_of,
@@ -214,6 +215,40 @@ def order_release(
     )
 
 
+def order_withhold(order: Order, *, pay_by: datetime | None) -> None:
+    """Money that the order was released for is missing again: parcels that were not sent wait until it is here."""
+    order.payment_withdrawn_at, order.pay_by = timezone.now(), pay_by
+    order.save(update_fields=["payment_withdrawn_at", "pay_by", "updated_at"])
+    mail_unsent(order, "parcel_waits_for_payment", since=order.payment_withdrawn_at)
+
+
+def order_resume(order: Order) -> None:
+    """What was missing is paid: artisans are told to go on."""
+    since, order.payment_withdrawn_at = order.payment_withdrawn_at, None
+    order.save(update_fields=["payment_withdrawn_at", "updated_at"])
+    mail_unsent(order, "parcel_paid_again", since=since)
+
+
+def mail_unsent(order: Order, kind: str, *, since: datetime | None) -> None:
+    """To the artisan of each parcel that was not sent; `since` tells apart several such mails about one parcel."""
+    lines, store = lines_by_parcel(order), store_rules()
+    unsent = order.parcels.select_related("artisan").filter(status__in=PARCELS_UNSENT)
+    notifications_queue(
+        *[
+            parcel_mail(
+                kind,
+                parcel,
+                order=order,
+                lines=lines[parcel.pk],
+                store=store,
+                collect_cash=False,
+                key=f"{since:%Y%m%d%H%M%S%f}",
+            )
+            for parcel in unsent
+        ]
+    )
+
+
 def placed_of(order: Order) -> Placed:
     """The order with its lines and parcels, read again."""
     return Placed(order, list(order.lines.all()), list(order.parcels.select_related("artisan")))
@@ -260,6 +295,8 @@ def order_apply_settlement(
         order_release(placed, cause=cause, actor=actor, store=store, also=sums)
         return placed
     order.save(update_fields=[*sums, "updated_at"])
+    if order.payment_withdrawn_at is not None and order.is_alive and not order.balance_due:
+        order_resume(order)
     if not is_settled or order.status != OrderStatus.EXPIRED:
         return None
     placed = placed_of(order)
@@ -383,7 +420,7 @@ def order_follow_parcels(order: Order, *, actor: User | None) -> None:
 def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
     """The artisan begins to make it; from now on the buyer cannot cancel. Errors: NotReleased, IllegalTransition."""
     parcel, order = parcel_lock(parcel_id)
-    if order.released_at is None:
+    if not order.may_be_sent:
         raise NotReleased
     parcel_move(parcel, ParcelStatus.STARTED, cause="started", actor=actor)
     order_follow_parcels(order, actor=actor)
@@ -395,7 +432,7 @@ def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
 def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) -> Parcel:
     """The artisan hands the parcel over. Errors: NotReleased while unpaid, IllegalTransition."""
     parcel, order = parcel_lock(parcel_id)
-    if order.released_at is None:
+    if not order.may_be_sent:
         raise NotReleased
     if parcel.status in {ParcelStatus.NEW, ParcelStatus.STARTED}:
         parcel_move(parcel, ParcelStatus.PACKED, cause="packed", actor=actor)

@@ -83,6 +83,19 @@ class HasReceipts(Conflict):
         )
 
 
+class ReceiptSpent(Conflict):
+    """Money of the payment went back to the buyer, so less would have been received than was returned."""
+
+    code = "receipt_spent"
+
+    def __init__(self, amount: Money, *, returned: Money) -> None:
+        super().__init__(
+            f"{returned} of this payment was returned to the buyer or is on its way there; without this {amount} less "
+            "would have been received than was returned. Nothing was changed. When the buyer has sent the returned "
+            "money back, record that as money received, then take this receipt back."
+        )
+
+
 class RefundExceedsReceived(Conflict):
     """More would be returned than is left; `left` says how much that is."""
 

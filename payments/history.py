@@ -14,14 +14,15 @@ from payments.models import (
     PaymentRefund,
     PaymentTransition,
     Receipt,
+    ReceiptReversal,
     RefundTransition,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`kind`: payment, capture, receipt, refund or dispute. A change of a status has `new`, and `old` unless it is the
-    first. `who` and `why` are for staff."""
+    """`kind`: payment, capture, receipt, receipt_taken_back, refund or dispute. A change of a status has `new`, and
+    `old` unless it is the first. `who` and `why` are for staff."""
 
     at: datetime
     kind: str
@@ -34,7 +35,7 @@ class Fact:
 
 
 def facts_of(payments: Iterable[Payment]) -> list[Fact]:
-    """Oldest first. Six queries, however many payments."""
+    """Oldest first. Seven queries, however many payments."""
     numbers = {payment.pk: payment.payment_number for payment in payments}
     refunds = {row.pk: row for row in PaymentRefund.objects.filter(payment__in=numbers)}
     disputes = {row.pk: row for row in Dispute.objects.filter(payment__in=numbers)}
@@ -55,6 +56,17 @@ def facts_of(payments: Iterable[Payment]) -> list[Fact]:
         ),
         *money_in("capture", Capture.objects.filter(payment__in=numbers)),
         *money_in("receipt", Receipt.objects.filter(payment__in=numbers)),
+        *(
+            Fact(
+                row.created_at,
+                "receipt_taken_back",
+                row.receipt.bank_reference,
+                row.actor_name,
+                f"{row.get_reason_display()} {row.note}".strip(),
+                amount=row.receipt.amount,
+            )
+            for row in ReceiptReversal.objects.filter(receipt__payment__in=numbers).select_related("receipt")
+        ),
     ]
     return sorted(facts, key=lambda fact: fact.at)
 

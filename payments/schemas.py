@@ -211,7 +211,7 @@ class ApprovalShape(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
 
 
-FACT_KINDS = ["payment", "capture", "receipt", "refund", "dispute"]
+FACT_KINDS = ["payment", "capture", "receipt", "receipt_taken_back", "refund", "dispute"]
 FACT = {
     "at": "2026-11-26T09:00:00Z",
     "kind": "payment",

@@ -161,8 +161,9 @@ def total(column: str, only: Q | None = None) -> Sum:
 
 
 def receipt_standing(key: str) -> Receipt | None:
-    """The receipt of a bank line, check or slip, by its reference_key."""
-    return only_row(Receipt.objects.filter(reference_key=key).select_related("payment__order"))
+    """The receipt of a bank line, check or slip, by its reference_key; none when it was taken back."""
+    standing = Receipt.objects.filter(reference_key=key, reversal=None)
+    return only_row(standing.select_related("payment__order"))
 
 
 def flags_open() -> QuerySet[PaymentFlag]:

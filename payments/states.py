@@ -61,7 +61,8 @@ def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHIN
     if under_way.is_disputed:
         text = "We answer your bank. If you know nothing of it, or it was a mistake, please write to us."
         return State("Disputed", "alert", Tone.INFO, "Your bank asks us about the payment", text)
-    state = stored_state(order, payment)
+    is_withdrawn = order.is_alive and order.payment_withdrawn_at is not None
+    state = withdrawn(order) if is_withdrawn else stored_state(order, payment)
     if order.is_alive and order.owed.goods and not under_way.returning:
         text = f"We will return {show(order.owed.goods)} to you for what you do not get."
         state = replace(state, next_step=f"{state.next_step} {text}")
@@ -101,6 +102,11 @@ def stored_state(order: Order, payment: Payment | None) -> State:
     if status == OrderStatus.CONFIRMED:
         return confirmed(order, payment)
     return pending(order, payment)
+
+
+def withdrawn(order: Order) -> State:
+    text = f"{show(order.balance_due)} is to be paid. Parcels that were not sent wait until it is here."
+    return State("Payment missing", "alert", Tone.WARN, "The money for this order is not here", text)
 
 
 def closed(order: Order, word: str, headline: str, text: str) -> State:

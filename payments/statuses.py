@@ -38,8 +38,9 @@ PAYMENT_TRANSITIONS: Transitions[PaymentStatus] = {
     P.FAILED: frozenset({P.PENDING, P.PROCESSING, P.COMPLETED, P.CANCELLED}),
     P.CANCELLED: frozenset({P.COMPLETED}),  # late money only
     # The settled three follow the refunded sum both ways: a refund can fail after it was completed.
-    P.COMPLETED: frozenset({P.PARTIALLY_REFUNDED, P.REFUNDED}),
-    P.PARTIALLY_REFUNDED: frozenset({P.COMPLETED, P.REFUNDED}),
+    # A receipt that is taken back opens the payment again, or ends it when another one has taken its place.
+    P.COMPLETED: frozenset({P.PARTIALLY_REFUNDED, P.REFUNDED, P.PENDING, P.CANCELLED}),
+    P.PARTIALLY_REFUNDED: frozenset({P.COMPLETED, P.REFUNDED, P.PENDING, P.CANCELLED}),
     P.REFUNDED: frozenset({P.COMPLETED, P.PARTIALLY_REFUNDED}),
 }
 

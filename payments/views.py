@@ -30,13 +30,14 @@ from orders.statuses import OrderStatus
 from payments.csp import may_lead_to_provider
 from payments.forms import CancelForm, FindOrderForm, PaymentForm
 from payments.methods import PaymentMethod, Provider
-from payments.models import Capture, Payment, PaymentRefund, Receipt
+from payments.models import Capture, Payment, PaymentRefund, Receipt, ReceiptReversal
 from payments.pages import order_of
 from payments.selectors import latest_payment
 from payments.services.choosing import payment_choose
 from payments.services.closing import buyer_may_cancel, order_cancel
 from payments.services.payments import mailbox_confirm, method_choices, payment_instructions
 from payments.services.remote import payment_check
+from payments.services.taking_back import taken_back_note
 from payments.states import State, money_under_way, state_of
 from payments.statuses import PaymentStatus, RefundStatus
 from payments.views_card import can_pay_now, onward
@@ -86,7 +87,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "can_pay_now": bool(order.balance_due) and can_pay_now(payment),
         "is_waiting": payment is not None and payment.status == PaymentStatus.PROCESSING and order.is_alive,
         "thanks": order.created_at > timezone.now() - timedelta(minutes=10) and is_taken(order, payment),
-        "can_pay_otherwise": bool(order.balance_due) and order.status == OrderStatus.PENDING,
+        "can_pay_otherwise": bool(order.balance_due) and order.may_change_method,
         "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
         "is_masked": hides,
         "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
@@ -132,10 +133,20 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
         *Capture.objects.filter(payment__order=order),
     ]
     found += [Event(receipt.created_at, f"We received {show(receipt.amount)}.") for receipt in money]
+    taken_back = ReceiptReversal.objects.filter(receipt__payment__order=order).select_related(
+        "receipt__payment"
+    )
+    found += [Event(row.created_at, taken_back_text(row)) for row in taken_back]
     found += [refund_event(refund) for refund in PaymentRefund.objects.filter(payment__order=order)]
     if payment is not None and payment.status == PaymentStatus.FAILED:
         found.append(Event(payment.updated_at, f"The payment was refused: {payment.failure_reason}"))
     return sorted(found, key=lambda event: event.at)
+
+
+def taken_back_text(reversal: ReceiptReversal) -> str:
+    receipt = reversal.receipt
+    is_check = receipt.payment.payment_method == PaymentMethod.CHECK
+    return taken_back_note(reversal.reason, receipt.amount, is_check)
 
 
 def refund_event(refund: PaymentRefund) -> Event:
@@ -182,7 +193,7 @@ def mailbox(request: HttpRequest, token: str) -> HttpResponse:
 @may_lead_to_provider
 def order_pay(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
-    if not order.balance_due or order.status != OrderStatus.PENDING:
+    if not order.balance_due or not order.may_change_method:
         return redirect("payments:order", token=token)
     known = order.user_id is not None or order.mailbox_confirmed_at is not None
     current = latest_payment(order)

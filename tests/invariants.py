@@ -92,6 +92,8 @@ def check_money(order: Order, payments: list[Payment]) -> None:
         assert not open_ones, f"{order}: owes nothing, but {open_ones[0]} asks for money"
     is_past_pending = order.status not in {OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.CANCELLED}
     assert not is_past_pending or order.released_at, f"{order}: {order.status}, but never released"
+    if order.payment_withdrawn_at and order.is_alive:
+        assert order.balance_due, f"{order}: its parcels wait for money, but nothing is due"
 
 
 def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
@@ -127,7 +129,10 @@ def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
 
 def check_payments(payments: list[Payment]) -> None:
     received, refunded, reserved, lost = (defaultdict(int) for _ in range(4))
-    for row in (*Receipt.objects.all(), *Capture.objects.all()):
+    standing = list(Receipt.objects.filter(reversal=None))
+    keys = [receipt.reference_key for receipt in standing]
+    assert len(keys) == len(set(keys)), "two receipts stand for one bank line"
+    for row in (*standing, *Capture.objects.all()):
         received[row.payment_id] += row.amount_minor
     for refund in PaymentRefund.objects.exclude(status=RefundStatus.FAILED):
         sums = refunded if refund.status == RefundStatus.COMPLETED else reserved

@@ -29,12 +29,15 @@ from payments.models import (
     ProviderAlert,
     ProviderCall,
     ProviderCustomer,
+    Receipt,
     RefundLine,
+    ReversalReason,
     WebhookEvent,
 )
 from payments.providers.base import DisputeStatus, RemoteDispute
 from payments.services.choosing import payment_choose
 from payments.services.refund_desk import refund_open
+from payments.services.taking_back import receipt_take_back
 from payments.tests.factories import answered, give_back, pieces, record, start, told_by_card
 from tests.dump import LABELS
 from tests.rewriting import rewriting
@@ -95,6 +98,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "orders.Order",
         {"status": "PENDING", "released_at": timezone.now()},
     ),
+    "order_payment_withdrawn_after_release": (
+        "orders.Order",
+        {"payment_withdrawn_at": timezone.now(), "released_at": None},
+    ),
     "parcel_status_known": ("orders.Parcel", {"status": "LOST"}),
     "parcel_one_per_order_and_artisan": ("orders.Parcel", {"artisan": "first"}),
     "parcel_number_unique_in_order": ("orders.Parcel", {"number": 1}),
@@ -125,6 +132,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         {"bank_reference": "STMT-1", "reference_key": ""},
     ),
     "receipt_reference_once_in_the_shop": ("payments.Receipt", {"reference_key": "stmt1"}),
+    "receipt_reversal_reason_known": ("payments.ReceiptReversal", {"reason": "x"}),
     "refund_status_known": ("payments.PaymentRefund", {"status": "MAYBE"}),
     "refund_currency_iso": ("payments.PaymentRefund", {"currency": "12"}),
     "refund_amount_positive": ("payments.PaymentRefund", {"amount_minor": -5}),
@@ -187,6 +195,12 @@ def world(shopper, staff, bowl, scarf, store, settings) -> Order:
         record(payment, "10.00", actor=staff, reference=reference)
     for reference in ("OUT-1", "OUT-2"):
         give_back(payment, "1.00", actor=staff, reference=reference)
+    record(payment, "1.00", actor=staff, reference="STMT-3")
+    receipt_take_back(
+        receipt_id=Receipt.objects.get(bank_reference="STMT-3").pk,
+        reason=ReversalReason.MISTAKE,
+        actor=staff,
+    )
     payment_choose(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     mine = Principal(user=shopper)
     old, *_ = cart_open(mine)

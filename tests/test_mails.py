@@ -25,7 +25,7 @@ from artisans.notifications.rendering import render
 from orders.models import Order
 from orders.services import parcel_ship
 from payments.methods import PaymentMethod
-from payments.models import Payment
+from payments.models import Payment, ReversalReason
 from payments.providers.base import RefundStatus, RemoteMethod
 from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
 from payments.services.manual import payment_reject
@@ -33,6 +33,7 @@ from payments.services.parcels import parcel_return
 from payments.services.refund_desk import refund_open
 from payments.services.reminders import payment_remind
 from payments.services.saved import method_drop, method_keep
+from payments.services.taking_back import receipt_take_back
 from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card
 from tests.html import page
 from tests.walk import Walk
@@ -60,8 +61,6 @@ def all_mails(
     exact = start(pieces=two, email="guest@example.test")
     record(exact, exact.amount.amount, actor=staff)
     parcel_ship(parcel_id=exact.order.parcels.first().pk, carrier="USPS", tracking="T-<1>", actor=seller)
-    rejected = start(PaymentMethod.CHECK, two, user=shopper)
-    payment_reject(payment_id=rejected.pk, reason="The check <bounced> & came back.", actor=staff)
     cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     order_cancel(order_id=cash.order_id, reason="kiln broke", actor=staff)
     Client().post(
@@ -73,6 +72,7 @@ def all_mails(
     )
     sent = exact.order.parcels.first()
     parcel_return(parcel_id=sent.pk, restock=True, reason="nobody <home> & moved", actor=staff)
+    check_mails(two, shopper, staff)
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     refunded_mails(start(PaymentMethod.CREDIT_CARD, {scarf: 2}, user=shopper), staff)
     reminded_mails({scarf: 1})
@@ -107,6 +107,16 @@ def reminded_mails(pieces: Mapping[Product, int]) -> None:
     Order.objects.filter(pk=due.order_id).update(pay_by=now + timedelta(days=1))
     for payment in (left, due):
         payment_remind(payment.pk)
+
+
+def check_mails(pieces: Mapping[Product, int], buyer: User, staff: User) -> None:
+    """A check is rejected; another one does not clear, and the money comes after all."""
+    rejected = start(PaymentMethod.CHECK, pieces, user=buyer)
+    payment_reject(payment_id=rejected.pk, reason="The check <bounced> & came back.", actor=staff)
+    bounced = start(PaymentMethod.CHECK, pieces, user=buyer)
+    receipt = record(bounced, bounced.amount, actor=staff, reference="check 77")
+    receipt_take_back(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
+    record(bounced, bounced.amount, actor=staff, reference="check 78")
 
 
 def saved_mails(user: User) -> None:

@@ -94,6 +94,7 @@ def acts(shopper, admin_user):
         "paymentrefund.decide": (by_card.refunds.get(origin="provider"), {"decision": "nothing"}),
         "paymentflag.resolve": (PaymentFlag.objects.filter(kind=FlagKind.CONFLICT).get(), GIVEN),
         "order.cancel": (by_card.order, GIVEN),
+        "receipt.take-back": (by_hand.receipts.get(), {"reason": "bounced"}),
     }
 
 

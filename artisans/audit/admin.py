@@ -38,6 +38,7 @@ WORDS = {
     "payment.reject": "Payment rejected",
     "receipt.record": "Money recorded",
     "recovery_codes.make": "Recovery codes made",
+    "receipt.take_back": "Receipt taken back",
     "refund.decide": "Decided about a refund from outside",
     "refund.open": "Refund decided on",
     "setting.change": "Setting changed",

@@ -31,6 +31,7 @@ class Action(StrEnum):
     ORDER_EXPIRE = "order.expire"
     ORDER_RELEASE = "order.release"
     RECEIPT_RECORD = "receipt.record"
+    RECEIPT_TAKE_BACK = "receipt.take_back"
     PAYMENT_REJECT = "payment.reject"
     CASH_REPORT = "cash.report"
     MONEY_RETURN = "money.return"

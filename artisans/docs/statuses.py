@@ -31,7 +31,8 @@ def machines() -> tuple[Machine, ...]:
         Machine(
             "payment",
             "Payment",
-            "FAILED is not the end: the buyer may try again. CANCELLED becomes COMPLETED by late money only.",
+            "FAILED is not the end: the buyer may try again. CANCELLED becomes COMPLETED by late money only. "
+            "COMPLETED becomes PENDING when a receipt is taken back, CANCELLED when the order needs it no more.",
             table(PAYMENT_TRANSITIONS),
         ),
         Machine(

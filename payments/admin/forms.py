@@ -7,7 +7,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidg
 from artisans.core.admin import AmountField, DayField
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from payments.models import Payment
+from payments.models import Payment, ReversalReason
 
 REASONS_TO_REJECT = (
     "The money did not arrive in time.",
@@ -121,6 +121,21 @@ class WordsForm(forms.Form):
     def __init__(self, *args: Any, label: str, help_text: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["words"].label, self.fields["words"].help_text = label, help_text
+
+
+class TakeBackForm(forms.Form):
+    reason = forms.ChoiceField(
+        label="What happened?",
+        choices=ReversalReason.choices,
+        widget=UnfoldAdminRadioSelectWidget,
+        error_messages={"required": "Choose what happened; the buyer reads it in our words."},
+    )
+    note = forms.CharField(
+        label="Note for colleagues",
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+    )
 
 
 class ReturnForm(ReasonForm):

@@ -205,7 +205,7 @@ class OrderAdmin(ReadOnlyAdmin):
     # ---- one order -------------------------------------------------------------------------------------------
 
     def detail(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        payments = list(obj.payments.prefetch_related("receipts").order_by("-created_at"))
+        payments = list(obj.payments.prefetch_related("receipts__reversal").order_by("-created_at"))
         for payment in payments:
             payment.order = obj
         lines = lines_by_parcel(obj)

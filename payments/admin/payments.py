@@ -213,7 +213,7 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
             "order": obj.order,
             "tone": TONES.get(obj.status, PLAIN),
             "buttons": payment_buttons(obj, signed_in(request)),
-            "receipts": obj.receipts.all(),
+            "receipts": obj.receipts.select_related("reversal"),
             "refunds": refund_rows([obj], signed_in(request)),
             "disputes": obj.disputes.all(),
             "flags": flag_rows(obj, signed_in(request)),
@@ -238,7 +238,7 @@ class PaymentAdmin(RefundPages, ReadOnlyAdmin):
             book,
             **self.about(request, payment, "payments.approve_manual", what="record money"),
             outcomes=outcomes_of(payment, payment.order),
-            receipts=payment.receipts.all(),
+            receipts=payment.receipts.select_related("reversal"),
         )
 
     def reject_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:

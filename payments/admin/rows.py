@@ -20,23 +20,27 @@ from artisans.core.admin import (
     link_to,
     page_of,
     posted,
+    when,
 )
 from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from orders.statuses import PARCELS_UNSENT
 from payments.admin.filters import FlagNeedsFilter, RefundNeedsFilter
+from payments.admin.forms import TakeBackForm
 from payments.admin.forms_refund import DecideForm, ResolveForm
 from payments.admin.refund_pages import told_of, why_no_refund
 from payments.admin.tables import TONES
-from payments.models import PaymentFlag, PaymentRefund, Receipt, RefundDecision
+from payments.models import PaymentFlag, PaymentRefund, Receipt, RefundDecision, ReversalReason
 from payments.services.flags import flag_resolve
 from payments.services.manual import staff_check
 from payments.services.refund_desk import refund_decide, refund_retry, refund_send
+from payments.services.taking_back import receipt_take_back
 from payments.statuses import RefundStatus
 
 
 class MoneyRowAdmin(ReadOnlyAdmin):
-    list_select_related = ("payment__order",)
+    list_select_related: Sequence[str] = ("payment__order",)
     list_filter_submit = True
 
     @column("Amount", ordering="amount_minor")
@@ -54,9 +58,13 @@ class MoneyRowAdmin(ReadOnlyAdmin):
 
 @admin.register(Receipt)
 class ReceiptAdmin(MoneyRowAdmin):
+    pages = {"take-back": "payments.approve_manual"}
+    views = {"All": "", "Same reference again": "reference_round__gt=0"}
+    list_select_related = ("payment__order", "reversal")
     list_display = (
         "bank_reference",
         "amount_shown",
+        "state",
         "value_date",
         "order_link",
         "payment_link",
@@ -74,7 +82,48 @@ class ReceiptAdmin(MoneyRowAdmin):
         "order_link",
         "actor_name",
         "created_at",
+        "state",
     )
+
+    @column("State")
+    def state(self, receipt: Receipt) -> str:
+        reversal = getattr(receipt, "reversal", None)
+        if reversal is None:
+            return "Counts"
+        about = f"{reversal.get_reason_display()}. {reversal.note}".strip()
+        return f"Taken back by {reversal.actor_name}, {when(reversal.created_at)}. {about}"
+
+    def take_back_page(self, request: HttpRequest, receipt: Receipt) -> HttpResponse:
+        payment, order = receipt.payment, receipt.payment.order
+
+        def take_back(data: dict[str, Any]) -> str:
+            receipt_take_back(
+                receipt_id=receipt.pk,
+                reason=ReversalReason(data["reason"]),
+                note=data["note"],
+                actor=signed_in(request),
+            )
+            return f"{show(receipt.amount)} is taken back; {order.email} gets a mail. Nothing was sent to the buyer."
+
+        refusal = ""
+        try:
+            staff_check(signed_in(request), "payments.approve_manual", order, what="take money back")
+        except DomainError as error:
+            refusal = error.detail
+        if hasattr(receipt, "reversal"):
+            refusal = "This receipt was taken back already."
+        return self.act(
+            request,
+            "admin/payments/receipt/take_back.html",
+            receipt,
+            TakeBackForm(posted(request)),
+            take_back,
+            receipt=receipt,
+            payment=payment,
+            order=order,
+            refusal=refusal,
+            unsent=order.parcels.filter(status__in=PARCELS_UNSENT).count() if order.released_at else 0,
+        )
 
 
 @admin.register(PaymentRefund)

@@ -56,7 +56,7 @@ def payment_timeline(payment: Payment) -> list[Entry]:
 def payment_changes(payments: list[Payment]) -> Iterator[Entry]:
     """Receipts are told by the audit trail, which knows more of them."""
     for fact in facts_of(payments):
-        if fact.kind == "receipt":
+        if fact.kind in {"receipt", "receipt_taken_back"}:
             continue
         what = f"{WORDS[fact.kind]} {fact.number}"
         about = f"{show(fact.amount)}: {fact.why}".removesuffix(": ") if fact.amount else fact.why

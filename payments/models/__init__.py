@@ -5,7 +5,7 @@ from payments.models.comparison import Comparison
 from payments.models.flag import FlagKind, PaymentFlag
 from payments.models.method import PaymentMethodInfo, ProviderCustomer
 from payments.models.payment import Payment, PaymentTransition
-from payments.models.receipt import Receipt
+from payments.models.receipt import Receipt, ReceiptReversal, ReversalReason
 from payments.models.refund import (
     PaymentRefund,
     RefundDecision,
@@ -33,9 +33,11 @@ __all__ = [
     "ProviderCall",
     "ProviderCustomer",
     "Receipt",
+    "ReceiptReversal",
     "RefundDecision",
     "RefundLine",
     "RefundOrigin",
     "RefundTransition",
+    "ReversalReason",
     "WebhookEvent",
 ]

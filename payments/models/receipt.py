@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from artisans.core.append_only import AppendOnlyModel
-from artisans.core.models import BaseModel, iso_currency
+from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
 from payments.models.payment import Payment
 
@@ -49,3 +49,27 @@ class Receipt(BaseModel, AppendOnlyModel):
     @property
     def amount(self) -> Money:
         return Money.stored(self.amount_minor, self.currency)
+
+
+class ReversalReason(models.TextChoices):
+    BOUNCED = "bounced", "The bank did not honour it or took it back"
+    WRONG_ORDER = "wrong_order", "It was recorded on the wrong order"
+    MISTAKE = "mistake", "The amount, date or reference was mistyped"
+
+
+class ReceiptReversal(BaseModel, AppendOnlyModel):
+    """A receipt is taken back, whole and once: its money was never here, or not for this payment. It is no refund."""
+
+    receipt = models.OneToOneField(Receipt, models.PROTECT, related_name="reversal")
+    reason = models.CharField(max_length=11, choices=ReversalReason)
+    note = models.CharField(max_length=200, blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    actor_name = models.CharField(max_length=150)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("created_at",)
+        constraints = [one_of("reason", ReversalReason.values, name="receipt_reversal_reason_known")]
+
+    def __str__(self) -> str:
+        return f"{self.receipt} taken back"

@@ -12,8 +12,7 @@ from artisans.core.idempotency import effect_record
 from orders.models import Order
 from orders.selectors import order_lock, store_rules
 from orders.services import placed_of
-from orders.statuses import OrderStatus
-from payments.errors import AmountMismatch, NothingDue, StillPayable
+from payments.errors import AmountMismatch, MethodNotOffered, NothingDue, StillPayable
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment
 from payments.selectors import open_payment
@@ -82,8 +81,7 @@ def choose_now(
     if current is not None and current.payment_method == method and current.missing == due:
         try_again(current, order, actor)
         return current, False
-    if order.status != OrderStatus.PENDING:
-        raise NothingDue
+    check_may_change(order, method)
     if current is not None and current.is_remote:
         raise StillPayable(current.pk)
     if current is not None:
@@ -93,6 +91,16 @@ def choose_now(
     payment = payment_start(placed_of(order), method=method, store=store_rules(), actor=actor)
     effect_record(f"payment:{payment.pk}")
     return payment, True
+
+
+def check_may_change(order: Order, method: PaymentMethod) -> None:
+    """Errors: NothingDue, MethodNotOffered for cash on delivery once the order was released."""
+    if not order.may_change_method:
+        raise NothingDue
+    if order.released_at is not None and method == PaymentMethod.CASH_ON_DELIVERY:
+        raise MethodNotOffered(
+            "Cash on delivery is chosen when an order is placed; please choose another way to pay."
+        )
 
 
 def try_again(payment: Payment, order: Order, actor: User | None) -> None:

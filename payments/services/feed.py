@@ -6,7 +6,7 @@ from artisans.core.errors import DomainError
 from orders.models import Order
 from payments.errors import AlreadyRecorded
 from payments.methods import Provider
-from payments.models import EventState, Payment
+from payments.models import EventState, Payment, Receipt
 from payments.providers.base import ProviderEvent
 from payments.providers.manual_feed import RECEIVED
 from payments.references import reference_key
@@ -22,11 +22,16 @@ def feed_outcome(told: ProviderEvent) -> Outcome:
     order = order_named(told.payload["reference"])
     payment = (open_payment(order) or latest_payment(order)) if order else None
     payment_id = payment.pk if payment else None
-    receipt = receipt_standing(reference_key(told.payload["bank_reference"]))
+    key = reference_key(told.payload["bank_reference"])
+    receipt = receipt_standing(key)
     if receipt is not None and (receipt.payment_id, receipt.amount) == (payment_id, told.amount):
         return Outcome(EventState.IGNORED, f"Recorded already by {receipt.actor_name}.", payment_id)
     if receipt is not None:
         return Outcome(EventState.STAFF, "Other money was recorded with this bank reference.", payment_id)
+    if receipt is None and Receipt.objects.filter(reference_key=key).exists():
+        return Outcome(
+            EventState.STAFF, "Money with this bank reference was recorded and taken back.", payment_id
+        )
     if order is None or payment is None:
         return Outcome(EventState.STAFF, "No order has this reference.")
     if doubt := doubt_of(told, payment, order):

@@ -153,13 +153,21 @@ def payment_start(
     if payment.is_remote:
         intend_create(payment, order)
         return payment
+    if order.released_at is None:
+        release_before_money(placed, method, store=store, actor=actor)
+    mail_instructions(placed, payment, store=store)
+    return payment
+
+
+def release_before_money(
+    placed: Placed, method: PaymentMethod, *, store: StoreRules, actor: User | None
+) -> None:
+    """Cash is collected with the goods; and the shop may have decided to trust payments by hand."""
     if method == PaymentMethod.CASH_ON_DELIVERY:
         order_release(placed, cause="cash on delivery", actor=actor, store=store, collect_cash=True)
     elif settings.MANUAL_PAYMENT_AUTO_APPROVE and SPECS[method].provider == Provider.MANUAL:
         order_release(placed, cause="released before the money is here", actor_name="setting")
-        audit_record(actor=None, action=Action.ORDER_RELEASE, target=order, actor_name="setting")
-    mail_instructions(placed, payment, store=store)
-    return payment
+        audit_record(actor=None, action=Action.ORDER_RELEASE, target=placed.order, actor_name="setting")
 
 
 def intend_create(payment: Payment, order: Order) -> ProviderCall:
@@ -195,7 +203,9 @@ def hold_of(method: PaymentMethod, *, is_known_buyer: bool, placed_at: datetime)
 
 
 def hold_for(order: Order, method: PaymentMethod) -> None:
-    """Start the order's clock anew."""
+    """Start the order's clock anew; one that was released has none that ends it."""
+    if order.status != OrderStatus.PENDING:
+        return
     known = order.user_id is not None or order.mailbox_confirmed_at is not None
     hold = hold_of(method, is_known_buyer=known, placed_at=order.created_at)
     order_hold(order, pay_by=hold.pay_by, expires_at=hold.expires_at)

@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from payments.methods import PaymentMethod
-from payments.models import Receipt, WebhookEvent
+from payments.models import Receipt, ReversalReason, WebhookEvent
 from payments.services.closing import order_expire
 from payments.services.manual import payment_reject
+from payments.services.taking_back import receipt_take_back
 from payments.services.webhooks import webhook_process, webhook_replay, webhooks_due
 from payments.tests.factories import record, reread, start
 from payments.tests.hooks import FEED_SECRET, feed_body, post_feed
@@ -181,3 +182,13 @@ def test_payment_by_a_provider_is_not_settled_by_the_bank(shopper, stripe):
 
     assert event.state == "staff"
     assert told(payment)[2] == "UNPAID"
+
+
+def test_money_that_was_taken_back_is_not_booked_again_by_itself(shopper, staff):
+    payment = start(user=shopper)
+    arrive(feed_body(payment))
+    receipt_take_back(receipt_id=payment.receipts.get().pk, reason=ReversalReason.BOUNCED, actor=staff)
+
+    assert arrive(feed_body(payment, amount="99.99")).state == "staff"
+
+    assert told(payment) == ("PENDING", "CONFIRMED", "UNPAID")

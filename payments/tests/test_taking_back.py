@@ -1,0 +1,231 @@
+"""A receipt is taken back: the check did not clear, it was for another order, or it was mistyped."""
+
+import pytest
+from django.db import transaction
+
+from artisans.audit.models import AuditEntry
+from artisans.core.admin import page_of
+from orders.errors import NotReleased
+from orders.services import parcel_ship
+from payments.errors import AlreadyRecorded, MethodNotOffered, NoPermission, NothingDue, ReceiptSpent
+from payments.history import facts_of
+from payments.methods import PaymentMethod
+from payments.models import PaymentRefund, Receipt, ReceiptReversal, ReversalReason
+from payments.services.choosing import payment_choose
+from payments.services.closing import order_cancel
+from payments.services.taking_back import receipt_take_back
+from payments.states import state_of
+from payments.tests.factories import give_back, record, reread, start, usd
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+BOUNCED, WRONG, MISTAKE = ReversalReason.BOUNCED, ReversalReason.WRONG_ORDER, ReversalReason.MISTAKE
+
+
+def told(payment) -> tuple[str, str, str]:
+    return payment.status, payment.order.status, payment.order.payment_status
+
+
+def take_back(receipt: Receipt, staff, reason=BOUNCED, **changes) -> ReceiptReversal:
+    return receipt_take_back(receipt_id=receipt.pk, reason=reason, actor=staff, **changes)
+
+
+@pytest.fixture
+def check(bowl, shopper, staff):
+    payment = start(PaymentMethod.CHECK, {bowl: 1}, user=shopper)
+    record(payment, "99.99", actor=staff, reference="check 101")
+    return payment
+
+
+def test_bounced_check_opens_the_payment_and_stops_unsent_parcels(check, staff, seller, shopper, mails):
+    take_back(check.receipts.get(), staff, note="Bank letter of today")
+
+    assert told(reread(check)) == ("PENDING", "CONFIRMED", "UNPAID")
+    assert (check.order.balance_due, check.refunded, check.completed_at) == (usd("99.99"), usd("0.00"), None)
+    assert check.order.pay_by is not None
+    assert not PaymentRefund.objects.exists()
+    with pytest.raises(NotReleased), transaction.atomic():
+        parcel_ship(parcel_id=check.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
+    buyer, artisan = mails(shopper.email)[-1], mails(seller.email)[-1]
+    assert "Your check for $99.99 did not clear" in buyer.body
+    assert "check 101" not in buyer.body
+    assert not {"returned", "refund", "sent you"} & set(buyer.body.lower().split())
+    assert "Please do not send this parcel yet" in artisan.body
+    [entry] = AuditEntry.objects.filter(action="receipt.take_back")
+    assert (entry.actor, entry.target_id) == (staff, check.pk)
+    assert "receipt_taken_back" in [fact.kind for fact in facts_of([check])]
+    assert state_of(check.order, check).word == "Payment missing"
+
+
+def test_money_that_comes_after_all_lets_the_parcels_go_on(check, staff, seller, mails):
+    take_back(check.receipts.get(), staff)
+
+    record(check, "99.99", actor=staff, reference="check 102")
+
+    assert told(check) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert check.order.payment_withdrawn_at is None
+    assert "This parcel can be sent now" in mails(seller.email)[-1].body
+    parcel_ship(parcel_id=check.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
+
+
+def test_check_that_bounces_twice_tells_the_artisan_each_time(check, staff, seller, mails):
+    take_back(check.receipts.get(), staff)
+    record(check, "99.99", actor=staff, reference="check 102")
+    take_back(check.receipts.get(bank_reference="check 102"), staff)
+
+    subjects = [mail.subject for mail in mails(seller.email)]
+    assert sum("please wait" in subject for subject in subjects) == 2
+
+
+@pytest.mark.parametrize("reason", [WRONG, MISTAKE])
+def test_same_reference_is_recorded_anew_where_it_belongs(check, stranger, staff, reason):
+    take_back(check.receipts.get(), staff, reason)
+    right = start(user=stranger) if reason == WRONG else check
+
+    record(right, "99.99", actor=staff, reference="check 101")
+
+    assert right.order.payment_status == "PAID"
+    with pytest.raises(AlreadyRecorded), transaction.atomic():
+        record(check, "99.99", actor=staff, reference="CHECK 101")
+
+
+def test_receipt_is_taken_back_once(check, staff, admin_user):
+    take_back(check.receipts.get(), staff)
+
+    with pytest.raises(AlreadyRecorded, match=staff.email), transaction.atomic():
+        take_back(check.receipts.get(), admin_user)
+
+    assert reread(check).received_minor == 0
+
+
+def test_part_of_the_money_is_taken_back_from_an_unpaid_order(shopper, staff):
+    payment = start(user=shopper)
+    first = record(payment, "50.00", actor=staff)
+    record(payment, "20.00", actor=staff)
+    hold = payment.order.expires_at
+
+    take_back(first, staff)
+
+    assert told(reread(payment)) == ("PENDING", "PENDING", "PARTIALLY_PAID")
+    assert (payment.missing, payment.order.expires_at) == (usd("79.99"), hold)
+    assert payment.order.payment_withdrawn_at is None
+
+
+def test_surplus_is_taken_back_and_the_order_stays_paid(check, staff):
+    twice = record(check, "99.99", actor=staff, reference="check 102")
+
+    take_back(twice, staff)
+
+    assert told(reread(check)) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert not check.order.to_return
+
+
+def test_receipt_whose_money_was_returned_stays_until_it_is_back(check, staff):
+    record(check, "10.01", actor=staff, reference="check 102")
+    give_back(check, "10.01", actor=staff)
+
+    with pytest.raises(ReceiptSpent, match=r"10\.01 USD"), transaction.atomic():
+        take_back(check.receipts.get(bank_reference="check 101"), staff)
+        take_back(check.receipts.get(bank_reference="check 102"), staff)
+
+    assert reread(check).received == usd("110.00")
+    record(check, "10.01", actor=staff, reference="cash 1")  # the buyer sends it back
+    take_back(check.receipts.get(bank_reference="check 102"), staff)
+    take_back(check.receipts.get(bank_reference="check 101"), staff)
+    assert told(reread(check)) == ("PENDING", "CONFIRMED", "REFUNDED")
+    assert check.order.balance_due == usd("99.99")
+
+
+def test_cancelled_order_owes_nothing_back(check, shopper, staff, mails):
+    order_cancel(order_id=check.order_id, reason="kiln broke", actor=staff)
+    assert reread(check).order.to_return == usd("99.99")
+
+    take_back(check.receipts.get(), staff)
+
+    assert told(reread(check)) == ("CANCELLED", "CANCELLED", "UNPAID")
+    assert not check.order.to_return
+    assert "Nothing is left to pay" in mails(shopper.email)[-1].body
+
+
+def test_sent_parcel_leaves_the_order_owing(check, staff, seller, mails):
+    parcel_ship(parcel_id=check.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
+    before = len(mails(seller.email))
+
+    take_back(check.receipts.get(), staff)
+
+    assert told(reread(check)) == ("PENDING", "SHIPPED", "UNPAID")
+    assert check.order.balance_due == usd("99.99")
+    assert len(mails(seller.email)) == before, "nothing is left to stop"
+
+
+def test_cash_at_the_door_does_not_stop_parcels(bowl, shopper, staff, seller):
+    cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
+    slip = record(cash, "99.99", actor=staff, reference="slip 1")
+
+    take_back(slip, staff, MISTAKE)
+
+    assert told(reread(cash)) == ("PENDING", "CONFIRMED", "UNPAID")
+    parcel_ship(parcel_id=cash.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
+
+
+def test_payment_that_another_one_replaced_is_closed(shopper, staff):
+    payment = start(user=shopper)
+    part = record(payment, "50.00", actor=staff)
+    payment_choose(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
+    other = payment.order.payments.get(status="PENDING")
+    assert other.amount == usd("49.99")
+
+    take_back(part, staff, WRONG)
+
+    assert reread(payment).status == "CANCELLED"
+    assert (reread(other).status, other.missing) == ("PENDING", usd("99.99"))
+    assert other.order.balance_due == usd("99.99")
+
+
+def test_order_that_owes_again_is_paid_in_another_way(check, shopper, staff, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    take_back(check.receipts.get(), staff)
+    with pytest.raises(MethodNotOffered), transaction.atomic():
+        payment_choose(order_id=check.order_id, method=PaymentMethod.CASH_ON_DELIVERY, actor=shopper)
+
+    payment_choose(order_id=check.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
+    transfer = check.order.payments.get(status="PENDING")
+    record(transfer, "99.99", actor=staff)
+
+    assert told(transfer) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert (reread(check).status, check.order.payment_withdrawn_at) == ("CANCELLED", None)
+    with pytest.raises(NothingDue), transaction.atomic():
+        payment_choose(order_id=check.order_id, method=PaymentMethod.CHECK, actor=shopper)
+
+
+@pytest.mark.parametrize("who", ["powerless_staff", "shopper"])
+def test_taking_back_needs_the_permission(check, request, who):
+    with pytest.raises(NoPermission), transaction.atomic():
+        take_back(check.receipts.get(), request.getfixturevalue(who))
+
+    assert not ReceiptReversal.objects.exists()
+
+
+def test_staff_take_a_receipt_back_on_its_page(check, browser, staff):
+    receipt, desk = check.receipts.get(), browser(staff)
+    address = page_of(receipt, "take-back")
+    assert address in desk.get(page_of(check)).content.decode()
+    form = page(desk.get(address)).one("main").one("form")
+
+    after = desk.post(address, form.fields() | {"reason": "bounced", "note": "x"}, follow=True)
+
+    assert "Nothing was sent to the buyer" in page(after).text
+    assert "Taken back by staff@example.test" in page(desk.get(page_of(receipt))).text
+    assert address not in desk.get(page_of(check)).content.decode()
+    assert "taken back already" in page(desk.get(address)).text
+
+
+def test_buyer_reads_what_happened(check, browser, shopper, staff):
+    take_back(check.receipts.get(), staff)
+
+    shown = page(browser(shopper).get(f"/shop/orders/{check.order.access_token}/")).text
+
+    assert "Your check for $99.99 did not clear" in shown
+    assert "The money for this order is not here" in shown
+    assert "returned" not in shown.lower()
