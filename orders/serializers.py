@@ -3,36 +3,71 @@
 from collections.abc import Sequence
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from artisans.accounts.principals import Principal
 from artisans.core.api import StrictSerializer, TextField, utc
+from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors
 from orders.addresses import address_out, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.selectors import is_masked
 
 
+@extend_schema_field({"type": "string", "pattern": "^[A-Z]{2}$"})
+class CountryField(TextField):
+    """Any word is read, so that the refusal can name the code that was meant."""
+
+
 class AddressFields(StrictSerializer):
-    name = TextField(max_length=150)
-    line1 = TextField(max_length=150)
-    line2 = TextField(max_length=150, required=False, allow_blank=True)
-    city = TextField(max_length=100)
-    region = TextField(max_length=100, required=False, allow_blank=True)
-    postal_code = TextField(max_length=20, required=False, allow_blank=True)
-    country = serializers.RegexField(
-        r"^[A-Z]{2}$", error_messages={"invalid": "Two capital letters (ISO 3166-1)."}
+    """What else a country needs (city, region, postal code and its shape) is checked by orders.address_rules."""
+
+    name = TextField(max_length=LENGTHS["name"])
+    line1 = TextField(max_length=LENGTHS["line1"], help_text="Street and number.")
+    line2 = TextField(max_length=LENGTHS["line2"], required=False, allow_blank=True)
+    city = TextField(
+        max_length=LENGTHS["city"],
+        required=False,
+        allow_blank=True,
+        help_text="Needed where the country has one; Singapore, for example, has none.",
     )
-    phone = TextField(max_length=40, required=False, allow_blank=True)
+    region = TextField(
+        max_length=LENGTHS["region"],
+        required=False,
+        allow_blank=True,
+        help_text="State, province or county, where the country needs one.",
+    )
+    postal_code = TextField(
+        max_length=LENGTHS["postal_code"],
+        required=False,
+        allow_blank=True,
+        help_text="Where the country needs one, and in its shape.",
+    )
+    country = CountryField(max_length=LENGTHS["country"], help_text="ISO 3166-1 alpha-2, such as GB or US.")
+    phone = TextField(
+        max_length=LENGTHS["phone"],
+        required=False,
+        allow_blank=True,
+        help_text="6 to 15 digits, with spaces and + ( ) . / - between them.",
+    )
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        if errors := address_errors(attrs):
+            raise serializers.ValidationError({name: [message] for name, message in errors.items()})
+        return attrs
 
 
 class AddressField(serializers.Field[Any, Any, Any, Any]):
     """One string, or an object of fields."""
 
-    default_error_messages = {"invalid": "Send a string or an object with name, line1, city and country."}
+    default_error_messages = {"invalid": "Send a string or an object with name, line1 and country."}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, str):
-            return {"text": TextField(max_length=600).run_validation(data)}
+            address = {"text": TextField(max_length=TEXT_LENGTH).run_validation(data)}
+            if errors := address_errors(address):
+                raise serializers.ValidationError(list(errors.values()))
+            return address
         if not isinstance(data, dict):
             self.fail("invalid")
         fields = AddressFields(data=data)

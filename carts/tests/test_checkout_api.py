@@ -195,7 +195,8 @@ def test_guest_checks_out_with_the_cart_token_and_reads_with_the_order_token(api
 
 
 def test_address_may_have_fields(client, cart):
-    fields = {"name": "Ada", "line1": "1 Road", "city": "Astoria", "country": "US", "postal_code": "97103"}
+    fields = {"name": "Ada", "line1": "1 Road", "city": "Astoria", "region": "OR", "country": "US"}
+    fields["postal_code"] = "97103"
 
     answer = checkout(client, cart, shipping_address=fields, billing_address=...)
 

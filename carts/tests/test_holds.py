@@ -13,12 +13,13 @@ from tests.problems import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
+ADDRESS = {"name": "A", "line1": "1", "city": "C", "region": "OR", "postal_code": "97103", "country": "US"}
 ELSEWHERE = {"REMOTE_ADDR": "203.0.113.9"}
 
 
 def order(client, product, quantity: int = 1, **extra):
     body = {
-        "shipping_address": {"name": "A", "line1": "1", "city": "C", "country": "US"},
+        "shipping_address": ADDRESS,
         "order_items": [{"product_id": str(product.pk), "quantity": quantity}],
         "payment_method": "bank_transfer",
     }
@@ -40,7 +41,7 @@ def test_third_unpaid_order_of_an_account_is_refused_until_one_is_paid(api, shop
 
 @pytest.mark.parametrize("same", ["mail address", "phone"])
 def test_account_is_not_the_only_mark_of_a_buyer(api, bowl, same):
-    address = {"name": "A", "line1": "1", "city": "C", "country": "US", "phone": "+1 (503) 555-0123"}
+    address = ADDRESS | {"phone": "+1 (503) 555-0123"}
     other = address | {"phone": "001503 555 0123"[2:]}
     for number in range(3):
         mail = "one@example.test" if same == "mail address" else f"n{number}@example.test"

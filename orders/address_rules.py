@@ -1,0 +1,103 @@
+"""What an address must be to be ordered to: the one set of rules of the API and the pages. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orders.countries import KNOWN, CountryRules, meant_by, rules_of
+
+LENGTHS = {
+    "name": 150,
+    "line1": 150,
+    "line2": 150,
+    "city": 100,
+    "region": 100,
+    "postal_code": 20,
+    "country": 60,
+    "phone": 40,
+}
+TEXT_LENGTH = 600
+LABELS = {"name": "full name", "line1": "street and number"}
+PHONE_DIGITS = range(6, 16)  # E.164 allows 15
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # controls, and what breaks a line
+BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs by their category, yet nothing is seen
+
+
+def address_errors(address: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong, by field, each with its remedy; empty for an address that a carrier can use.
+
+    Shape: the fields of an address, or `text` alone, which needs only to be readable.
+    """
+    found: dict[str, str] = {}
+    for name, message in errors_in(address):
+        found.setdefault(name, message)
+    return found
+
+
+def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "text" in address:
+        yield from text_errors(address["text"])
+        return
+    for name, value in address.items():
+        if UNPRINTABLE.search(value):
+            yield name, "Remove the control characters and line breaks; they cannot be printed on a label."
+        elif value.strip() and not is_visible(value):
+            yield name, "Write something that can be seen; these characters print as nothing."
+    country = address.get("country", "")
+    if message := country_error(country):
+        yield "country", message
+        return
+    rules = rules_of(country)
+    yield from missing(address, rules)
+    if (code := address.get("postal_code", "").strip()) and not rules.fits(code):
+        yield "postal_code", postal_code_error(rules)
+    if (phone := address.get("phone", "")) and (message := phone_error(phone)):
+        yield "phone", message
+
+
+def text_errors(text: str) -> Iterator[tuple[str, str]]:
+    if UNPRINTABLE.search(re.sub(r"[\t\r\n]", "", text)):
+        yield "text", "Remove the control characters; they cannot be printed on a label."
+    elif not is_visible(text):
+        yield "text", "Write something that can be seen; these characters print as nothing."
+
+
+def is_visible(text: str) -> bool:
+    """Whether anything of it shows: a letter, digit or sign, not only spaces, marks and joiners."""
+    return any(unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_LETTERS for sign in text)
+
+
+def country_error(country: str) -> str:
+    if country in KNOWN:
+        return ""
+    if not country.strip():
+        return "Choose a country."
+    if meant := meant_by(country):
+        names = ", ".join(f"{code} ({KNOWN[code]})" for code in meant)
+        return f"{country[:60]!r} is not the code of a country; send {names}."
+    return "Send the two capital letters of a country (ISO 3166-1), such as GB or US."
+
+
+def missing(address: Mapping[str, Any], rules: CountryRules) -> Iterator[tuple[str, str]]:
+    needed = LABELS | {
+        name: getattr(rules, f"{name}_label").lower()
+        for name in ("city", "region", "postal_code")
+        if getattr(rules, f"{name}_required")
+    }
+    for name, label in needed.items():
+        if not address.get(name, "").strip():
+            yield name, f"Enter the {label}."
+
+
+def postal_code_error(rules: CountryRules) -> str:
+    example = f", such as {rules.postal_code_example}" if rules.postal_code_example else ""
+    return f"This is not a {rules.postal_code_label.lower()} of {KNOWN[rules.country]}{example}."
+
+
+def phone_error(phone: str) -> str:
+    if re.search(r"[^\d\s()+./-]", phone):
+        return "Use digits, spaces and + ( ) . / - only; letters cannot be dialled."
+    if sum(sign.isdigit() for sign in phone) not in PHONE_DIGITS:
+        return "A phone number has 6 to 15 digits."
+    return ""

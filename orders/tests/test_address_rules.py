@@ -1,0 +1,98 @@
+"""What an address must be: the country's needs, and texts that a label can carry."""
+
+import pytest
+
+from orders.address_rules import address_errors
+from orders.countries import COUNTRIES, rules_of
+from orders.tests.factories import ADDRESS
+
+
+def errors(**changes: str) -> dict[str, str]:
+    return address_errors(ADDRESS | changes)
+
+
+@pytest.mark.parametrize(
+    ("country", "remedy"),
+    [
+        ("UK", "send GB (United Kingdom)"),
+        ("EL", "send GR (Greece)"),
+        ("gb", "send GB (United Kingdom)"),
+        (" GB", "send GB (United Kingdom)"),
+        ("GBR", "send GB (United Kingdom)"),
+        ("United Kingdom", "send GB (United Kingdom)"),
+        ("SU", "send RU (Russia), AM (Armenia)"),
+        ("AN", "CW (Curaçao)"),
+        ("DD", "send DE (Germany)"),
+        ("EU", "such as GB or US"),
+        ("ZZ", "such as GB or US"),
+        ("QU", "such as GB or US"),
+        ("UN", "such as GB or US"),
+        ("X" * 60, "such as GB or US"),
+        ("", "Choose a country"),
+    ],
+)
+def test_country_that_is_not_on_the_list_is_refused_with_the_code_that_was_meant(country, remedy):
+    found = errors(country=country)
+
+    assert list(found) == ["country"]
+    assert remedy in found["country"]
+
+
+def test_list_of_countries_has_no_unknown_one_and_rules_for_each():
+    codes = [code for code, _ in COUNTRIES]
+
+    assert "ZZ" not in codes
+    assert {"GB", "US", "GR", "SG", "XK"} <= set(codes)
+    assert all(rules_of(code).country == code for code in codes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"postal_code": ""}, {"postal_code"}),
+        ({"postal_code": "12"}, {"postal_code"}),
+        ({"region": "", "city": " "}, {"region", "city"}),
+        ({"country": "SG", "city": "", "region": "", "postal_code": "546080"}, set()),
+        ({"country": "SG", "city": "Singapore", "region": "", "postal_code": "546080"}, set()),
+        ({"country": "SG", "city": "", "region": "", "postal_code": ""}, {"postal_code"}),
+        ({"country": "GI", "city": "", "region": "", "postal_code": ""}, set()),
+        ({"country": "IE", "region": "", "postal_code": ""}, set()),
+        ({"country": "HK", "city": "", "region": "", "postal_code": ""}, {"region"}),
+        ({"country": "DE", "region": "", "postal_code": "1011"}, {"postal_code"}),
+        ({"name": ""}, {"name"}),
+        ({"line1": "\u200b\u2060"}, {"line1"}),
+    ],
+)
+def test_each_country_asks_for_its_own_fields(changes, wrong):
+    assert set(errors(**changes)) == wrong
+
+
+@pytest.mark.parametrize("name", ["line1", "line2", "city", "region", "name"])
+@pytest.mark.parametrize(
+    "value", ["Ada\nEve", "Ada\rEve", "Ada\tEve", "Ada\x85Eve", "Ada\u2028Eve", "A\x07", "A\x9f"]
+)
+def test_field_that_breaks_its_line_is_refused(name, value):
+    assert set(errors(**{name: value})) == {name}
+
+
+@pytest.mark.parametrize(
+    "value", ["\u200b", "\u200b \u200d\ufeff", "\u3164", "\u115f\u2800", "\u0301", "\u00ad"]
+)
+def test_name_of_which_nothing_is_seen_is_refused(value):
+    assert set(errors(name=value)) == {"name"}
+    assert set(address_errors({"text": value})) == {"text"}
+
+
+@pytest.mark.parametrize("value", ["علی\u200cرضا", "क्\u200dष", "O’Brien", "王小明", "Zoë", "👩\u200d🌾 Farm"])
+def test_name_with_joiners_passes(value):
+    assert errors(name=value) == {}
+
+
+@pytest.mark.parametrize("phone", ["call me", "555-CALL", "12345", "1" * 16, "+", "-" * 10])
+def test_phone_that_cannot_be_dialled_is_refused(phone):
+    assert set(errors(phone=phone)) == {"phone"}
+
+
+def test_text_may_have_lines():
+    assert address_errors({"text": "Ada Lovelace\r\n\t12 Pier Road"}) == {}
+    assert set(address_errors({"text": "Ada\x1b[2J"})) == {"text"}
