@@ -178,3 +178,45 @@ def test_templates_mark_nothing_safe_and_write_no_amount_by_hand():
         assert unsafe in ([], ["{{ field.help_text|safe }}"]), (path, unsafe)
         if path.suffix == ".html":
             assert "autoescape off" not in text, path
+
+
+CREATES = {
+    ("artisans/accounts/models.py", "create_user"),
+    ("artisans/core/models.py", "save"),  # decides what is written
+}
+
+
+def whole_saves() -> Iterator[tuple[str, str, str]]:
+    """Where product code saves a row without naming its columns: file, function, call."""
+    for path in sources():
+        for function in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            for call in ast.walk(function):
+                if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+                    continue
+                named = {word.arg for word in call.keywords} & {"update_fields", "force_insert"}
+                if call.func.attr == "save" and not named:
+                    yield str(path.relative_to(settings.BASE_DIR)), function.name, ast.unparse(call)
+
+
+def test_rows_are_written_by_column_and_never_whole():
+    """A whole row brings back what others changed since it was read: stock, prices, sums, roles."""
+    no_row = {"super().save(commit)", "super().save(*args, **kwargs)"}
+    found = [
+        (path, name, call)
+        for path, name, call in whole_saves()
+        if (path, name) not in CREATES
+        and call not in no_row
+        and not call.endswith("save=False)")
+        and not call.startswith("desk.save(")  # a draft of the checkout, by its service
+    ]
+
+    assert found == []
+
+
+def test_no_row_is_written_by_bulk_update_or_update_or_create():
+    for path in sources():
+        text = path.read_text()
+        assert "bulk_update(" not in text, path
+        assert "update_or_create(" not in text, path

@@ -8,7 +8,7 @@ from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 from knox.models import AbstractAuthToken
 
-from artisans.core.models import BaseModel, one_of
+from artisans.core.models import BaseModel, ChangedColumnsModel, one_of
 
 SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own
 
@@ -39,7 +39,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **{"role": Role.STAFF, "is_superuser": True} | fields)
 
 
-class User(BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # knox is untyped
+class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # knox is untyped
     """A person who signs in by e-mail address. Rights to do a staff job are permissions, given by group."""
 
     email = models.EmailField(unique=True)

@@ -55,7 +55,7 @@ class AuditedAdmin(EditAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
+            return super().changeform_view(request, object_id, form_url, extra_context)
         except DomainError as refusal:
             messages.error(request, refusal.detail)
             return redirect(request.get_full_path())

@@ -1,6 +1,6 @@
 import uuid
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Self, TypeVar
 
 from django.db import models
 
@@ -18,17 +18,64 @@ class BaseModel(models.Model):
         abstract = True
 
 
+class ChangedColumnsModel(models.Model):
+    """A row that code of others saves whole (sign-in, password and address forms of libraries).
+
+    `save()` without `update_fields` writes only what was set since the row was read, so that it brings back nothing
+    that somebody else changed meanwhile.
+    """
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        is_whole = not args and not {"update_fields", "force_insert"} & kwargs.keys()
+        if is_whole and not self._state.adding:
+            row_write(self, self._set_columns(), **kwargs)
+            return
+        super().save(*args, **kwargs)
+        self._remember(kwargs.get("update_fields"))
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None
+    ) -> None:
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using, names, from_queryset)
+        self._remember(names)
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        row = super().from_db(*args, **kwargs)
+        row._remember()
+        return row
+
+    def _remember(self, names: Collection[str] | None = None) -> None:
+        values = self._values()
+        known = values if names is None else {name: values[name] for name in names if name in values}
+        self._read = getattr(self, "_read", {}) | known
+
+    def _values(self) -> dict[str, Any]:
+        held = vars(self)
+        return {f.name: held[f.attname] for f in self._meta.concrete_fields if f.attname in held}
+
+    def _set_columns(self) -> list[str]:
+        return [name for name, value in self._values().items() if self._read.get(name, NOT_READ) != value]
+
+
+NOT_READ = object()
+
+
 def only_row(rows: models.QuerySet[M]) -> M | None:
     """The row of a unique key, or None: `first()` without its sorting."""
     return next(iter(rows.order_by()), None)
 
 
-def row_write(row: models.Model, columns: Sequence[str]) -> None:
+def row_write(row: models.Model, columns: Sequence[str], **options: Any) -> None:
     """Write these columns of a row, and the time of the change; nothing when there are none."""
     if not columns:
         return
     times = [field.name for field in row._meta.concrete_fields if getattr(field, "auto_now", False)]
-    row.save(update_fields=[*columns, *times])
+    row.save(update_fields=[*columns, *times], **options)
 
 
 def is_uuid(text: str) -> bool:

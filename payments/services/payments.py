@@ -230,6 +230,11 @@ def mailbox_confirm(*, order_id: UUID) -> Order:
     return order
 
 
+NEVER_CHANGES = frozenset(
+    ("id", "created_at", "payment_number", "order", "user", "payment_method", "payment_provider", "currency")
+)
+
+
 def payment_move(
     payment: Payment, to: PaymentStatus, *, cause: str, actor: User | None = None, actor_name: str = "system"
 ) -> None:
@@ -251,7 +256,13 @@ def payment_move(
     if to == PaymentStatus.COMPLETED:
         payment.failure_reason, payment.failure_code = "", ""
         payment.completed_at = payment.completed_at or now
-    payment.save()
+    payment_write(payment)
+
+
+def payment_write(payment: Payment) -> None:
+    """Write all that changes in a payment's life. The caller holds its lock."""
+    columns = [field.name for field in payment._meta.concrete_fields if field.name not in NEVER_CHANGES]
+    payment.save(update_fields=columns)
 
 
 def next_look(payment: Payment) -> datetime | None:
@@ -275,7 +286,7 @@ def payment_follow_sums(
     else:
         to = PaymentStatus(payment.status)
     if to == payment.status:
-        payment.save()
+        payment_write(payment)
     else:
         payment_move(payment, to, cause=cause, actor=actor, actor_name=actor_name)
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from artisans.core.errors import InvalidInput
+from artisans.core.models import row_write
 from artisans.core.money import Money
 from artisans.core.scrub import scrub
 from payments.models import CallState, Capture, Comparison, FlagKind, Payment, ProviderCall
@@ -101,7 +102,7 @@ def compare(
         for difference in found:
             logger.error("reconciliation_difference", extra={"provider": name} | difference._asdict())
     look.finished_at = timezone.now()
-    look.save()
+    row_write(look, ["seen", "caught_up", "differences", "error", "finished_at"])
     return look
 
 

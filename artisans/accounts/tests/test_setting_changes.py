@@ -319,3 +319,33 @@ def test_masks_show_little():
     assert mask("DE89370400440532013000") == "••••3000"
     assert mask("123456") == "••••"
     assert mask_email("anna@example.test") == "a•••@example.test"
+
+
+# ---- rows that libraries save whole ------------------------------------------------------------------------
+
+
+def test_password_form_of_a_library_brings_no_role_back(shopper):
+    stale = User.objects.get(pk=shopper.pk)
+    User.objects.filter(pk=shopper.pk).update(role=Role.ARTISAN, is_active=False)
+
+    stale.set_password("another-secret-1")
+    stale.save()
+
+    shopper.refresh_from_db()
+    assert (shopper.role, shopper.is_active) == (Role.ARTISAN, False)
+    assert shopper.check_password("another-secret-1")
+
+
+def test_whole_save_writes_what_was_set_also_before_a_save_of_other_columns(shopper):
+    shopper.name = "Samantha"
+    shopper.is_active = False
+    shopper.save(update_fields=["is_active"])
+    assert User.objects.get(pk=shopper.pk).name == "Sam Shopper"
+
+    shopper.save()
+
+    assert User.objects.get(pk=shopper.pk).name == "Samantha"
+    again = User.objects.only("email").get(pk=shopper.pk)
+    again.name = "Sam"
+    again.save()
+    assert User.objects.get(pk=shopper.pk).name == "Sam"

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from artisans.accounts.models import Role, User
 from artisans.catalog.models import Artisan, Category, Product, StockMove, StockMoveKind
+from artisans.core.models import row_write
 from artisans.core.money import Money
 from orders.models import StoreRules
 
@@ -75,7 +76,8 @@ class Command(BaseCommand):
             slug=row["slug"], defaults=fields | {"user": owner, "commission_ppm": 80_000}
         )
         if is_new:
-            artisan.portrait.save(row["portrait"], picture("portraits", row["portrait"]))
+            artisan.portrait.save(row["portrait"], picture("portraits", row["portrait"]), save=False)
+            row_write(artisan, ["portrait"])
         return artisan
 
     def product(
@@ -96,7 +98,8 @@ class Command(BaseCommand):
             },
         )
         if is_new:
-            product.picture.save(row["picture"], picture("pictures", row["picture"]))
+            product.picture.save(row["picture"], picture("pictures", row["picture"]), save=False)
+            row_write(product, ["picture"])
             if row["stock"]:
                 StockMove.objects.create(
                     product=product, kind=StockMoveKind.ADJUST, quantity=row["stock"], reason="opening stock"
