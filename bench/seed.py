@@ -23,6 +23,9 @@ def main(products: int, users: int) -> None:
         pk=1,
         tax_rate_ppm=100_000,
         shipping_minor=599,
+        tax_is_set=True,
+        shipping_is_set=True,
+        support_email="help@example.test",
         cash_limit_minor=100_000,
         account_iban="DE89 3704 0044 0532 0130 00",
     )

@@ -44,7 +44,14 @@ from carts.serializers import (
 )
 from carts.services import MAX_ITEMS, cart_item_set, cart_items_add, cart_open
 from orders.api import OrderViewSet
-from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, NotCancellable, QuoteChanged
+from orders.errors import (
+    AmountTooLarge,
+    CheckoutBlocked,
+    EmptyOrder,
+    NotCancellable,
+    QuoteChanged,
+    ShopNotOpen,
+)
 from orders.holds import TooManyHolds, TooManyPieces
 from orders.models import Order, StoreRules
 from orders.problems import Wish
@@ -60,6 +67,7 @@ from payments.services.payments import method_read
 from payments.services.remote import payment_action, payment_reach
 
 REFUSE_ORDER = (
+    ShopNotOpen,
     MethodNotOffered,
     EmptyOrder,
     AmountTooLarge,
@@ -218,7 +226,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         "Quote tax, shipping and total",
         query=AssertionsIn,
         responses=SummaryShape,
-        problems=(QuoteChanged,),
+        problems=(ShopNotOpen, QuoteChanged),
     )
     @action(detail=True, methods=["get"], url_path="checkout/summary")
     def checkout_summary(self, request: Request, pk: str) -> Response:
@@ -231,7 +239,12 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         AssertionsIn.of(data).check(summary.quote)
         return Response(summary_out(summary))
 
-    @operation("cart_validate", "Check whether a cart can be ordered", responses=ValidationShape)
+    @operation(
+        "cart_validate",
+        "Check whether a cart can be ordered",
+        responses=ValidationShape,
+        problems=(ShopNotOpen,),
+    )
     @action(detail=True, methods=["get"], url_path="checkout/validate")
     def checkout_validate(self, request: Request, pk: str) -> Response:
         """Whether a checkout would be taken now, and what would have to change; nothing is held by asking."""
@@ -246,7 +259,10 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         return cart
 
     def summary(self, cart: Cart) -> CartSummary:
-        return summarize(cart, items_of(cart), store_rules())
+        store = store_rules()
+        if not store.is_open:
+            raise ShopNotOpen
+        return summarize(cart, items_of(cart), store)
 
 
 @example({"reason": "Ordered twice"})

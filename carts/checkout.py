@@ -15,7 +15,7 @@ from artisans.core.money import MAX_MINOR, PPM, Money
 from artisans.core.transactions import atomic_with_retry
 from carts.models import Cart, CartStatus
 from carts.selectors import cart_lock, items_lock, wishes_of
-from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChanged
+from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChanged, ShopNotOpen
 from orders.holds import holds_check
 from orders.models import Order, StoreRules
 from orders.pricing import PriceAsk, Quote, quote
@@ -72,7 +72,7 @@ def cart_checkout(
 ) -> Checkout:
     """Order what is in the cart. A cart becomes at most one order: asked again, it answers with that order.
 
-    Errors: Missing, EmptyOrder, CheckoutBlocked with problems, QuoteChanged, TooManyHolds, TooManyPieces,
+    Errors: ShopNotOpen, Missing, EmptyOrder, CheckoutBlocked with problems, QuoteChanged, TooManyHolds, TooManyPieces,
     MethodNotOffered; nothing is written then. Locks: cart, products.
     """
     cart = cart_lock(principal, cart_id, must_be_open=False)
@@ -133,6 +133,8 @@ def place(
     assertions: Assertions,
 ) -> Placed:
     """Check the wishes against the locked products and write the order with the clock of its method."""
+    if not store.is_open:
+        raise ShopNotOpen
     if not wishes:
         raise EmptyOrder
     if problems := find_problems(wishes, products, currency=currency):

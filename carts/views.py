@@ -26,7 +26,7 @@ from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_ite
 from carts.web import keep_token, page_principal
 from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
-from orders.errors import CheckoutBlocked, QuoteChanged
+from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
 from orders.selectors import store_rules
 from orders.services import Buyer
 from payments.csp import may_lead_to_provider
@@ -193,6 +193,8 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
             of_older_cart = cart is not None and request.POST.get("cart", str(cart.pk)) != str(cart.pk)
             if cart is None or summary.is_empty or of_older_cart:
                 return after_the_cart(request, principal)
+            if not store_rules().is_open:
+                return not_open(request)
             desk = Desk(principal, cart, summary)
             names = [step_name for step_name, _ in STEPS]
             if names.index(name) > names.index(desk.first_open_step()):
@@ -223,6 +225,11 @@ def after_the_cart(request: HttpRequest, principal: Principal) -> HttpResponse:
     return redirect("payments:order", token=last.order.access_token)
 
 
+def not_open(request: HttpRequest) -> HttpResponse:
+    messages.error(request, ShopNotOpen().detail)
+    return redirect("carts:cart")
+
+
 def checkout(request: HttpRequest) -> HttpResponse:
     """To the first step that is still open."""
     principal = page_principal(request)
@@ -230,6 +237,8 @@ def checkout(request: HttpRequest) -> HttpResponse:
     summary = summary_of(cart)
     if cart is None or summary.is_empty:
         return after_the_cart(request, principal)
+    if not store_rules().is_open:
+        return not_open(request)
     return Desk(principal, cart, summary).next_step()
 
 

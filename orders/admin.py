@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
@@ -66,11 +66,21 @@ class StoreRulesForm(FiguresForm):
             "second_person_above_minor",
         )  # all others are shown
 
+    ANSWERS: ClassVar = {"tax_rate": "tax_is_set", "shipping": "shipping_is_set"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, is_set in self.ANSWERS.items():
+            if not getattr(self.instance, is_set):
+                self.initial[name] = ""  # nobody has answered yet: the 0 in the column is no answer
+
     def clean(self) -> dict[str, Any]:
         data = super().clean()
         for name in ("second_person_above", "second_person_for_settings"):
             if name in self.changed_data and data.get(name) not in {None, "", False}:
                 self.check_second_people(name)
+        for name in self.ANSWERS.keys() & data.keys():
+            setattr(self.instance, self.ANSWERS[name], True)
         return data
 
     def check_second_people(self, name: str) -> None:
@@ -81,6 +91,11 @@ class StoreRulesForm(FiguresForm):
                 f"Nobody could be the second person for: {', '.join(lonely)}. Give at least two active accounts "
                 "the permission first.",
             )
+
+    def changed_columns(self) -> list[str]:
+        return super().changed_columns() + [
+            self.ANSWERS[name] for name in self.ANSWERS if name in self.changed_data
+        ]
 
 
 @admin.register(StoreRules)
@@ -100,7 +115,13 @@ class StoreRulesAdmin(AuditedAdmin):
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+        """`manage.py setup_shop` makes the row; a superuser can, too. There is one."""
+        return bool(request.user.is_superuser) and not StoreRules.objects.exists()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        if not change:
+            obj.pk = 1
+        super().save_model(request, obj, form, change)
 
     def has_change_permission(self, request: HttpRequest, obj: StoreRules | None = None) -> bool:
         """Rules and the bank account are two rights; the fields of the other one are read-only."""

@@ -6,6 +6,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.notifications.rendering import SHARED_CONTEXT
+        from orders import checks  # noqa: F401  # registers the system check
         from orders.mails import store_context
         from orders.selectors import store_rules
 

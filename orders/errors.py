@@ -1,4 +1,4 @@
-from artisans.core.errors import Conflict, InvalidInput
+from artisans.core.errors import Conflict, InvalidInput, NotNow
 from orders.problems import Problem
 
 
@@ -61,3 +61,14 @@ class NotReleased(Conflict):
 
     def __init__(self) -> None:
         super().__init__("The order is not paid yet; it must not be shipped.")
+
+
+class ShopNotOpen(NotNow):
+    """The shop is not taking orders yet; browsing and carts work."""
+
+    code = "shop_not_open"
+    title = "The shop is not open yet"
+    way_out = "Keep the cart and try again later; staff see in the admin what has to be set first."
+
+    def __init__(self) -> None:
+        super().__init__("The shop is not taking orders yet. Nothing was ordered or charged.")

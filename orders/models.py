@@ -1,4 +1,6 @@
+from babel import Locale
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -10,17 +12,36 @@ from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.tokens import order_token
 from orders.addresses import address_lines
+from orders.countries import KNOWN
 from orders.owed import Balance, Owed
 from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus, ParcelStatus
 
+NO_CONTACT = "help@localhost"
+CURRENCIES = frozenset(Locale("en").currencies)
+
+
+def validate_country(code: str) -> None:
+    if code not in KNOWN:
+        raise ValidationError("Enter the two letters of a country (ISO 3166-1), such as US or DE.")
+
+
+def validate_currency(code: str) -> None:
+    if code not in CURRENCIES:
+        raise ValidationError("Enter the three letters of a currency (ISO 4217), such as USD or EUR.")
+
 
 class StoreRules(models.Model):
-    """The store's own figures, one row: what tax and shipping cost, where money goes, what is allowed."""
+    """The store's own figures, one row: what tax and shipping cost, where money goes, what is allowed.
+
+    No orders are taken until somebody has answered what tax and shipping cost and who answers mails; 0 is an answer.
+    """
 
     name = models.CharField(max_length=60, default="Artisans Alley")
-    support_email = models.EmailField(default="help@localhost")
-    currency = models.CharField(max_length=3, default="USD")
-    country = models.CharField(max_length=2, default="US", help_text="ISO 3166-1, two letters.")
+    support_email = models.EmailField(default=NO_CONTACT)
+    currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
+    country = models.CharField(
+        max_length=2, default="US", help_text="ISO 3166-1, two letters.", validators=[validate_country]
+    )
     tax_rate_ppm = models.PositiveIntegerField(
         "tax rate",
         default=0,
@@ -28,6 +49,8 @@ class StoreRules(models.Model):
         help_text="In millionths: 100000 is 10 %.",
     )
     shipping_minor = models.BigIntegerField("shipping per order, in minor units", default=0)
+    tax_is_set = models.BooleanField(default=False, db_default=False, editable=False)
+    shipping_is_set = models.BooleanField(default=False, db_default=False, editable=False)
     cash_limit_minor = models.BigIntegerField("cash on delivery up to, in minor units", default=15_000)
     account_holder = models.CharField(max_length=100, blank=True)
     account_iban = models.CharField("account number or IBAN", max_length=40, blank=True)
@@ -70,6 +93,20 @@ class StoreRules(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def missing_answers(self) -> list[str]:
+        """What must be set before the shop takes orders."""
+        answers = {
+            "the tax rate": self.tax_is_set,
+            "the shipping charge": self.shipping_is_set,
+            "the contact address": self.support_email not in {"", NO_CONTACT},
+        }
+        return [name for name, is_set in answers.items() if not is_set]
+
+    @property
+    def is_open(self) -> bool:
+        return not self.missing_answers
 
     @property
     def shipping(self) -> Money:

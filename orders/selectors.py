@@ -15,7 +15,7 @@ MASK_AFTER = timedelta(days=30)
 
 
 def store_rules() -> StoreRules:
-    """The store's figures; a store that was never set up taxes nothing and ships for nothing."""
+    """The store's figures. A store that was never set up has none and takes no orders (`is_open`)."""
     return only_row(StoreRules.objects.filter(pk=1)) or StoreRules(pk=1)
 
 

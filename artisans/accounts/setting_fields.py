@@ -47,6 +47,8 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "currency": rule("Currency", steers_money=True),
         "country": rule("Country"),
         "tax_rate_ppm": rule("Tax rate", Shown.RATE, steers_money=True),
+        "tax_is_set": rule("Tax rate answered", steers_money=True),
+        "shipping_is_set": rule("Shipping answered"),
         "shipping_minor": rule("Shipping per order", Shown.AMOUNT),
         "cash_limit_minor": rule("Cash on delivery up to", Shown.AMOUNT),
         "second_person_above_minor": rule("Second person from", Shown.AMOUNT, steers_money=True),

@@ -26,6 +26,8 @@ def ready(request: HttpRequest) -> JsonResponse:
         if not behind:
             mails = apps.get_model("notifications", "Notification").objects
             late = mails.filter(state="waiting", created_at__lt=timezone.now() - LATE).count()
+            rules = apps.get_model("orders", "StoreRules").objects.first()
+            checks["shop"] = "ok" if rules and rules.is_open else "takes no orders yet"
             checks["mail"] = "ok" if not late else f"{late} waiting too long"
     except DatabaseError:
         checks["database"] = "unavailable"

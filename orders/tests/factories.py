@@ -31,6 +31,8 @@ RULES: dict[str, Any] = {
     "support_email": "help@example.test",
     "tax_rate_ppm": 100_000,
     "shipping_minor": 599,
+    "tax_is_set": True,
+    "shipping_is_set": True,
     "account_holder": "Artisans Alley Co.",
     "account_iban": "DE89 3704 0044 0532 0130 00",
     "account_bic": "COBADEFFXXX",

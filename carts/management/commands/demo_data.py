@@ -27,6 +27,8 @@ RULES = {
     "country": "US",
     "tax_rate_ppm": 100_000,
     "shipping_minor": 599,
+    "tax_is_set": True,
+    "shipping_is_set": True,
     "cash_limit_minor": 15_000,
     "account_holder": "Artisans Alley Demo Co.",
     "account_iban": "DE89 3704 0044 0532 0130 00",

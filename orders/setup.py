@@ -1,0 +1,119 @@
+"""The answers that a shop needs before it takes orders, and how they are read."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, auto
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from artisans.accounts.setting_changes import SettingChange, setting_change, setting_created, value_of
+from artisans.core.errors import InvalidInput
+from artisans.core.money import PPM, Money, exponent_of
+from orders.models import NO_CONTACT, StoreRules
+
+AUTHOR = "setup_shop"  # in the audit trail
+PERCENT = re.compile(r"(?:100(?:\.0{1,4})?|[0-9]{1,2}(?:\.[0-9]{1,4})?)", re.ASCII)
+
+
+class Kind(Enum):
+    TEXT = auto()
+    AMOUNT = auto()
+    PERCENT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`name` is the option of `setup_shop`. `is_set` is the column that says that 0 was meant."""
+
+    name: str
+    column: str
+    text: str
+    kind: Kind = Kind.TEXT
+    is_set: str = ""
+
+    def is_missing(self, rules: StoreRules) -> bool:
+        """Whether the shop takes no orders without this answer."""
+        return bool(self.is_set and not getattr(rules, self.is_set)) or (
+            self.column == "support_email" and rules.support_email in {"", NO_CONTACT}
+        )
+
+    def read(self, text: str, rules: StoreRules) -> str | int:
+        """Errors: ValueError with a sentence for the person."""
+        text = text.strip()
+        if self.kind is Kind.AMOUNT:
+            return Money.parse(text, rules.currency).minor
+        if self.kind is Kind.PERCENT:
+            text = text.removesuffix("%").strip()
+            if not PERCENT.fullmatch(text):
+                raise ValueError(f"{text[:40]!r} is not a rate in percent from 0 to 100, such as 8.875.")
+            return int(Decimal(text) * PPM / 100)
+        return text.upper() if self.column in {"currency", "country"} else text
+
+    def shown(self, rules: StoreRules) -> str:
+        value = getattr(rules, self.column)
+        if self.is_missing(rules):
+            return "not set"
+        if self.kind is Kind.AMOUNT:
+            return str(Money(value, rules.currency))
+        return f"{value / 10_000:g} %" if self.kind is Kind.PERCENT else value
+
+
+# The currency comes first: amounts are read in it.
+QUESTIONS = (
+    Question("name", "name", "Name of the shop"),
+    Question("currency", "currency", "Currency (ISO 4217, such as USD)"),
+    Question("country", "country", "Country (ISO 3166-1, such as US)"),
+    Question("support-email", "support_email", "E-mail address that answers shoppers"),
+    Question("tax-rate", "tax_rate_ppm", "Tax rate in percent (0 if none)", Kind.PERCENT, "tax_is_set"),
+    Question("shipping", "shipping_minor", "Shipping per order (0 if free)", Kind.AMOUNT, "shipping_is_set"),
+    Question("cash-limit", "cash_limit_minor", "Cash on delivery up to", Kind.AMOUNT),
+    Question("account-holder", "account_holder", "Bank transfers: account holder"),
+    Question("iban", "account_iban", "Bank transfers: account number or IBAN"),
+    Question("bic", "account_bic", "Bank transfers: BIC or routing number"),
+    Question("bank", "account_bank", "Bank transfers: name of the bank"),
+    Question("check-payee", "check_payee", "Checks payable to"),
+    Question("check-address", "check_address", "Checks sent to"),
+)
+
+
+@transaction.atomic
+def store_set_up(*, answers: Mapping[str, str]) -> StoreRules:
+    """Make the store's rules if there are none, and set what is answered, by names of QUESTIONS; nothing else changes.
+
+    Errors: InvalidInput, which names the option; then nothing is written.
+    """
+    rules, is_new = StoreRules.objects.select_for_update().get_or_create(pk=1)
+    currency, had_shipping = rules.currency, rules.shipping_is_set
+    columns: set[str] = set()
+    for question in (question for question in QUESTIONS if question.name in answers):
+        columns |= answer(question, answers[question.name], rules)
+    if rules.currency != currency:
+        is_other_scale = not is_new and exponent_of(rules.currency) != exponent_of(currency)
+        needed = {"shipping": had_shipping, "cash-limit": is_other_scale}
+        if forgotten := [f"--{name}" for name in needed if needed[name] and name not in answers]:
+            raise InvalidInput(f"--currency: give {' and '.join(forgotten)} in the new currency, too.")
+    if is_new:
+        rules.save(update_fields=columns)
+        setting_created(rules, actor=None, actor_name=AUTHOR)
+    elif columns:
+        change = SettingChange.of(rules, new={name: value_of(rules, name) for name in columns})
+        setting_change(change, actor=None, actor_name=AUTHOR)
+    return rules
+
+
+def answer(question: Question, text: str, rules: StoreRules) -> set[str]:
+    """Set what was answered; the columns that it changed. Errors: InvalidInput."""
+    try:
+        setattr(rules, question.column, question.read(text, rules))
+        rules.clean_fields(exclude={field.name for field in rules._meta.fields} - {question.column})
+    except ValidationError as error:
+        raise InvalidInput(f"--{question.name}: {' '.join(error.messages)}") from None
+    except ValueError as error:
+        raise InvalidInput(f"--{question.name}: {error}") from None
+    if not question.is_set:
+        return {question.column}
+    setattr(rules, question.is_set, True)
+    return {question.column, question.is_set}
