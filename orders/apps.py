@@ -7,7 +7,9 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         from artisans.notifications.rendering import SHARED_CONTEXT
         from orders import checks  # noqa: F401  # registers the system check
+        from orders.approvals import kinds_register
         from orders.mails import store_context
         from orders.selectors import store_rules
 
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
+        kinds_register()

@@ -78,12 +78,12 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         return approval.status, approval.get_status_display()
 
     def detail(self, request: HttpRequest, obj: ApprovalRequest) -> dict[str, Any]:
-        user, kind = signed_in(request), KINDS[obj.kind]
+        user, kind, payload = signed_in(request), KINDS[obj.kind], json.loads(obj.payload)
         is_open, is_own = approvals_pending().filter(pk=obj.pk).exists(), obj.requested_by_id == user.pk
         refusal = ""
         if is_open and not is_own:
             try:
-                kind.check(json.loads(obj.payload), user)
+                kind.check(payload, user)
             except DomainError as error:
                 refusal = error.detail
         return {
@@ -94,9 +94,12 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             "expires": when(obj.expires_at),
             "decided": when(obj.decided_at),
             "refusal": refusal,
-            "can_decide": is_open and not is_own and not refusal and user.has_perm(kind.permission),
+            "can_decide": is_open
+            and not is_own
+            and not refusal
+            and user.has_perms(kind.permissions(payload)),
             "can_withdraw": is_open and is_own,
-            "approvers": second_people(kind.permission, beside=obj.requested_by) if is_open else [],
+            "approvers": second_people(kind, payload, beside=obj.requested_by) if is_open else [],
             "pages": {name: page_of(obj, name) for name in self.pages},
             "form": RejectForm(),
         }

@@ -47,8 +47,8 @@ class NobodyElse(Conflict):
     code = "no_second_person"
     way_out = "Give a colleague the permission first, or change the store rule."
 
-    def __init__(self, permission: str) -> None:
+    def __init__(self, permissions: list[str]) -> None:
         super().__init__(
-            f"Nobody else could approve this: no other active account has the permission {permission}. "
+            f"Nobody else could approve this: no other active account has {', '.join(permissions)}. "
             "Nothing was requested."
         )

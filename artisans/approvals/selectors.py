@@ -2,7 +2,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from artisans.accounts.models import Role, User
-from artisans.approvals.kinds import KINDS
+from artisans.approvals.kinds import KINDS, ApprovalKind, Payload
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.statuses import ApprovalStatus
 
@@ -24,15 +24,15 @@ def approvals_to_decide(user: User) -> QuerySet[ApprovalRequest]:
     return approvals_pending().filter(pk__in=approvals_visible_to(user)).exclude(requested_by=user)
 
 
-def people_with(permission: str) -> list[User]:
-    """Active staff who have the permission and see requests, by address."""
+def people_with(*permissions: str) -> list[User]:
+    """Active staff who have these permissions and see requests, by address."""
     staff = User.objects.filter(Q(role=Role.STAFF) | Q(is_superuser=True), is_active=True).order_by("email")
-    return [user for user in staff if user.has_perms([permission, VIEW])]
+    return [user for user in staff if user.has_perms([*permissions, VIEW])]
 
 
-def second_people(permission: str, *, beside: User) -> list[User]:
+def second_people(kind: ApprovalKind, payload: Payload, *, beside: User) -> list[User]:
     """Who else could approve."""
-    return [user for user in people_with(permission) if user.pk != beside.pk]
+    return [user for user in people_with(*kind.permissions(payload)) if user.pk != beside.pk]
 
 
 def approvers_by_kind() -> dict[str, list[User]]:

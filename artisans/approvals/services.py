@@ -18,6 +18,7 @@ from artisans.approvals.selectors import second_people
 from artisans.approvals.statuses import APPROVAL_TRANSITIONS, DECIDED, ApprovalStatus
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import DomainError, Forbidden, InvalidInput, Missing
+from artisans.core.idempotency import effect_record
 from artisans.core.models import only_row
 from artisans.core.state import check_transition
 from artisans.notifications.services import MailAsk, notifications_queue
@@ -46,9 +47,9 @@ def approval_request(
     The caller has checked what the act itself checks. Errors: NobodyElse, ApprovalPending.
     """
     handler = KINDS[kind]
-    approvers = second_people(handler.permission, beside=actor)
+    approvers = second_people(handler, payload, beside=actor)
     if not approvers:
-        raise NobodyElse(handler.permission)
+        raise NobodyElse(handler.permissions(payload))
     approvals_expire(target=target_of(target))
     try:
         with transaction.atomic():
@@ -67,6 +68,7 @@ def approval_request(
         if first is None:
             raise
         raise ApprovalPending(first.title, first.requested_by.email) from None
+    effect_record(f"approval:{approval.pk}")
     audit_record(actor=actor, action=Action.APPROVAL_REQUEST, target=approval, data=facts_of(approval))
     notifications_queue(*[approval_mail("approval_requested", approval, to=user) for user in approvers])
     return approval
@@ -126,9 +128,11 @@ def approval_lock(approval_id: UUID, actor: User) -> tuple[ApprovalRequest, Appr
     kind = KINDS[approval.kind]
     if approval.requested_by_id == actor.pk:
         raise OwnRequest
-    if not (actor.is_active and actor.is_staff and actor.has_perm(kind.permission)):
-        raise Forbidden(f"Your account may not approve this: it needs the permission {kind.permission}.")
-    kind.check(json.loads(approval.payload), actor)
+    payload: Payload = json.loads(approval.payload)
+    needed = kind.permissions(payload)
+    if not (actor.is_active and actor.is_staff and actor.has_perms(needed)):
+        raise Forbidden(f"Your account may not approve this: it needs {', '.join(needed)}.")
+    kind.check(payload, actor)
     return approval, kind
 
 

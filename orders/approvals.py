@@ -1,0 +1,110 @@
+"""Settings that steer money wait for a second person where the store rules say so."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from artisans.accounts.models import User
+from artisans.accounts.setting_changes import (
+    HOLDERS,
+    SettingChange,
+    about,
+    check_allowed,
+    in_words,
+    setting_change,
+    value_set,
+)
+from artisans.accounts.setting_fields import SETTINGS, Shown, settings_of
+from artisans.approvals.kinds import ApprovalKind, Payload, register
+from artisans.approvals.services import approval_request
+from orders.selectors import store_rules
+
+MASKS = {Shown.MASKED: Shown.TEXT, Shown.MASKED_EMAIL: Shown.TEXT}
+
+
+def setting_hold(change: SettingChange, actor: User) -> bool:
+    """Request the approval of a change, where it needs one. Says whether it did. Errors: those of approval_request."""
+    if not needs_second_person(change):
+        return False
+    row = apps.get_model(change.target)._default_manager.get(pk=change.pk)
+    settings = settings_of(change.target)
+    approval_request(
+        kind_name(change.target),
+        target=row,
+        title=f"{about(row)}: {', '.join(settings[name].label for name in change.new)}",
+        details=[(settings[name].label, old_and_new(row, change, name)) for name in change.new],
+        payload=asdict(change),
+        actor=actor,
+    )
+    return True
+
+
+def needs_second_person(change: SettingChange) -> bool:
+    """The rules themselves, once they ask for a second person, are not changed by one alone."""
+    store = store_rules()
+    is_about_rules = any(name.startswith("second_person") for name in change.new)
+    return store.second_person_for_settings or (
+        is_about_rules and store.second_person_above_minor is not None
+    )
+
+
+def old_and_new(row: models.Model, change: SettingChange, name: str) -> str:
+    """In clear: who approves an account number has to read all of it."""
+    field, setting = row._meta.get_field(name), settings_of(change.target)[name]
+    if field.many_to_many:
+        names = [
+            ", ".join(sorted(map(str, field.related_model._default_manager.filter(pk__in=values))))  # type: ignore[union-attr]
+            for values in (change.seen[name], change.new[name])
+        ]
+        return f"{names[0] or 'none'} → {names[1] or 'none'}"
+    clear = replace(setting, shown=MASKS.get(setting.shown, setting.shown))
+    return " → ".join(
+        in_words(with_value(row, name, values[name]), name, clear) or "none"
+        for values in (change.seen, change.new)
+    )
+
+
+def with_value(row: models.Model, name: str, value: Any) -> models.Model:
+    copy = type(row)(**{"currency": row.currency} if hasattr(row, "currency") else {})
+    value_set(copy, name, value)
+    return copy
+
+
+def setting_execute(payload: Payload, requested_by: User, approved_by: User) -> None:
+    setting_change(SettingChange(**payload), actor=requested_by, is_approved=True)
+
+
+def setting_decidable(payload: Payload, actor: User) -> None:
+    """Who approves must be allowed to make the change themselves. Errors: Forbidden."""
+    change = SettingChange(**payload)
+    row = apps.get_model(change.target)._default_manager.get(pk=change.pk)
+    for name, value in change.new.items():
+        check_allowed(row, settings_of(change.target)[name], value, name=name, actor=actor)
+
+
+def setting_permissions(payload: Payload) -> list[str]:
+    settings = settings_of(payload["target"])
+    return sorted({settings[name].permission for name in payload["new"]} - {""})
+
+
+def kind_name(label: str) -> str:
+    return f"setting_change {label}"
+
+
+def kinds_register() -> None:
+    HOLDERS.append(setting_hold)
+    for label, settings in SETTINGS.items():
+        if any(setting.steers_money for setting in settings.values()):
+            app, model = label.lower().split(".")
+            register(
+                ApprovalKind(
+                    kind_name(label),
+                    f"Change {apps.get_model(label)._meta.verbose_name}",
+                    f"{app}.change_{model}",
+                    setting_execute,
+                    setting_decidable,
+                    setting_permissions,
+                )
+            )

@@ -1,0 +1,152 @@
+"""Settings that steer money change when a second person approves them, where the store rules say so."""
+
+import json
+from contextlib import nullcontext
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+
+from artisans.accounts.models import Role, User
+from artisans.accounts.setting_changes import SettingChange, setting_change
+from artisans.accounts.tests.factories import UserFactory
+from artisans.approvals.errors import OwnRequest
+from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.selectors import approvers_by_kind
+from artisans.approvals.services import approval_approve
+from artisans.approvals.statuses import ApprovalStatus
+from artisans.core.admin import page_of
+from artisans.core.errors import Forbidden
+from orders.models import StoreRules
+from tests.html import edit, page
+
+pytestmark = pytest.mark.django_db
+
+IBAN = "GB82 WEST 1234 5698 7654 32"
+
+
+@pytest.fixture
+def second(db) -> User:
+    return User.objects.create_superuser("second@example.test", "correct-horse-1")
+
+
+def rules(**values) -> StoreRules:
+    StoreRules.objects.update(**values)
+    return StoreRules.objects.get()
+
+
+def change(row, actor, **new) -> bool:
+    return setting_change(SettingChange.of(row, new=new), actor=actor)
+
+
+def test_setting_waits_and_is_applied_as_it_was_requested(store, admin_user, second):
+    store = rules(second_person_for_settings=True)
+
+    assert change(store, admin_user, account_iban=IBAN, tax_rate_ppm=80_000) is False
+    assert StoreRules.objects.get().account_iban == store.account_iban
+    approval = ApprovalRequest.objects.get()
+    assert dict(json.loads(approval.details)) == {
+        "Account number or IBAN": f"{store.account_iban} → {IBAN}",
+        "Tax rate": "10 % → 8 %",
+    }
+
+    approval = approval_approve(approval_id=approval.pk, actor=second)
+
+    assert approval.status == ApprovalStatus.APPROVED
+    assert (StoreRules.objects.get().account_iban, StoreRules.objects.get().tax_rate_ppm) == (IBAN, 80_000)
+
+
+def test_what_steers_no_money_changes_at_once(store, admin_user, second):
+    store = rules(second_person_for_settings=True)
+
+    assert change(store, admin_user, name="Alley") is True
+    assert not ApprovalRequest.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("now", "new"),
+    [
+        ({"second_person_for_settings": True}, {"second_person_for_settings": False}),
+        ({"second_person_above_minor": 5000}, {"second_person_above_minor": None}),
+        ({"second_person_above_minor": 5000}, {"second_person_above_minor": 999_999}),
+        ({"second_person_above_minor": 5000}, {"second_person_for_settings": True}),
+    ],
+)
+def test_rule_itself_is_not_switched_off_by_one_person(store, admin_user, second, now, new):
+    store = rules(**now)
+
+    assert change(store, admin_user, **new) is False
+    assert StoreRules.objects.filter(**now).exists()
+    with pytest.raises(OwnRequest):
+        approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=admin_user)
+
+
+def test_one_person_switches_the_rule_on(store, admin_user, second):
+    assert change(store, admin_user, second_person_above_minor=5000) is True
+
+
+def test_setting_that_changed_meanwhile_is_not_overwritten(store, admin_user, second):
+    store = rules(second_person_for_settings=True)
+    change(store, admin_user, tax_rate_ppm=80_000)
+    rules(tax_rate_ppm=70_000)
+
+    approval = approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
+
+    assert approval.status == ApprovalStatus.FAILED
+    assert StoreRules.objects.get().tax_rate_ppm == 70_000
+
+
+@pytest.mark.parametrize("may", [False, True])
+def test_second_person_must_be_allowed_to_make_the_change(store, admin_user, second, may):
+    store = rules(second_person_for_settings=True)
+    change(store, admin_user, account_iban=IBAN)
+    clerk = UserFactory.create(email="clerk@example.test", role=Role.STAFF)
+    names = ["change_storerules", "view_approvalrequest", *(["change_bank_account"] if may else [])]
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
+
+    with nullcontext() if may else pytest.raises(Forbidden):
+        approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=clerk)
+
+    assert (StoreRules.objects.get().account_iban == IBAN) is may
+
+
+def test_nobody_approves_access_for_themself(store, admin_user, second, bowl):
+    rules(second_person_for_settings=True)
+    artisan = bowl.artisan
+
+    change(artisan, admin_user, user=second.pk)
+
+    with pytest.raises(Forbidden):
+        approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
+    artisan.refresh_from_db()
+    assert artisan.user_id != second.pk
+
+
+def test_role_waits_too_and_shows_names(store, admin_user, second, shopper):
+    rules(second_person_for_settings=True)
+    group = Group.objects.get(name="Refunds desk")
+
+    change(shopper, admin_user, groups=[group.pk], role="staff")
+
+    approval = ApprovalRequest.objects.get()
+    assert "Refunds desk" in approval.details
+    approval_approve(approval_id=approval.pk, actor=second)
+    shopper.refresh_from_db()
+    assert (shopper.role, list(shopper.groups.all())) == ("staff", [group])
+
+
+def test_page_says_that_the_change_waits(store, admin_user, second, browser):
+    store = rules(second_person_for_settings=True)
+
+    client = browser(admin_user)
+    edit(client, store, account_iban=IBAN)
+
+    assert "waits for a second person" in page(client.get(page_of(store))).one("body").text
+    assert StoreRules.objects.get().account_iban == store.account_iban
+
+
+def test_switching_it_on_needs_two_people_for_each_kind(store, admin_user, browser):
+    shown = edit(browser(admin_user), store, second_person_for_settings="on")
+
+    assert "Nobody could be the second person" in page(shown).one("body").text
+    assert not StoreRules.objects.get().second_person_for_settings
+    assert all(len(people) == 1 for people in approvers_by_kind().values())
