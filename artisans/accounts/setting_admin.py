@@ -21,6 +21,8 @@ from artisans.core.admin import EditAdmin
 from artisans.core.errors import DomainError
 from artisans.core.models import row_write
 
+WAITS = "What steers money or rights waits for a second person’s approval."
+
 
 class AuditedAdmin(EditAdmin):
     """Listed fields are read-only to whom they are not allowed, and change by `setting_change` alone."""
@@ -67,14 +69,14 @@ class AuditedAdmin(EditAdmin):
             name: form.cleaned_data.pop(name) if name in related else value_of(obj, name) for name in listed
         }
         if new and not setting_change(SettingChange.of(obj, new=new), actor=signed_in(request)):
-            messages.warning(request, "What steers money or rights waits for a second person’s approval.")
+            messages.warning(request, WAITS)
         if rest := [name for name in columns if name not in listed]:
             row_write(obj, rest)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         super().save_related(request, form, formsets, change)
-        if not change:
-            setting_created(form.instance, actor=signed_in(request))
+        if not change and not setting_created(form.instance, actor=signed_in(request)):
+            messages.warning(request, WAITS)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         setting_removed(obj, actor=signed_in(request))

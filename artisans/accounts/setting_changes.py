@@ -113,8 +113,12 @@ def held_back(change: SettingChange, names: list[str], actor: User) -> set[str]:
     return set(steering) if any(hold(part, actor) for hold in HOLDERS) else set()
 
 
-def setting_created(row: models.Model, *, actor: User | None, actor_name: str = "system") -> None:
-    """Audit a new row: every listed field that is not as the model makes it by default."""
+def setting_created(row: models.Model, *, actor: User | None, actor_name: str = "system") -> bool:
+    """Audit a new row: every listed field that is not as the model makes it by default.
+
+    Says whether all of it stands, or something has its default until a second person approves it.
+    """
+    held = held_new(row, actor) if actor else set()
     blank = type(row)()
     names = [
         name
@@ -123,6 +127,24 @@ def setting_created(row: models.Model, *, actor: User | None, actor_name: str = 
     ]
     found = [changed(row, name, settings_of(row._meta.label)[name], "", "") for name in names]
     record(row, found, actor=actor, actor_name=actor_name, addresses=set())
+    return not held
+
+
+def held_new(row: models.Model, actor: User) -> set[str]:
+    """The fields of a new row that a holder keeps. They get their defaults, or one person could make a second."""
+    blank, new = type(row)(), {}
+    for name in settings_of(row._meta.label):
+        field: Any = row._meta.get_field(name)
+        has_default = not field.many_to_many and (field.has_default() or field.null)
+        if has_default and value_of(row, name) != value_of(blank, name):
+            new[name] = value_of(row, name)
+    seen = {name: value_of(blank, name) for name in new}
+    held = held_back(SettingChange(row._meta.label, str(row.pk), new, seen), list(new), actor)
+    for name in held:
+        value_set(row, name, seen[name])
+    if held:
+        row_write(row, held)
+    return held
 
 
 def setting_removed(row: models.Model, *, actor: User | None) -> None:

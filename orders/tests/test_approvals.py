@@ -7,13 +7,15 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 
 from artisans.accounts.models import Role, User
-from artisans.accounts.setting_changes import SettingChange, setting_change
+from artisans.accounts.setting_changes import SettingChange, setting_change, setting_created
 from artisans.accounts.tests.factories import UserFactory
 from artisans.approvals.errors import OwnRequest
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.selectors import approvers_by_kind
 from artisans.approvals.services import approval_approve
 from artisans.approvals.statuses import ApprovalStatus
+from artisans.catalog.models import Artisan
+from artisans.catalog.tests.factories import ArtisanFactory
 from artisans.core.admin import page_of
 from artisans.core.errors import Forbidden
 from orders.models import StoreRules
@@ -150,3 +152,26 @@ def test_switching_it_on_needs_two_people_for_each_kind(store, admin_user, brows
     assert "Nobody could be the second person" in page(shown).one("body").text
     assert not StoreRules.objects.get().second_person_for_settings
     assert all(len(people) == 1 for people in approvers_by_kind().values())
+
+
+def test_one_person_cannot_make_a_second_one(store, admin_user, second, browser):
+    rules(second_person_for_settings=True)
+    words = {"password1": "gentle-harbour-lamp-77", "password2": "gentle-harbour-lamp-77"}
+
+    browser(admin_user).post(
+        "/admin/accounts/user/add/", {"email": "puppet@example.test", "name": "P", "role": "staff"} | words
+    )
+
+    assert User.objects.get(email="puppet@example.test").role == "shopper"
+    approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
+    assert User.objects.get(email="puppet@example.test").role == "staff"
+
+
+def test_new_artisan_has_no_person_and_usual_commission_until_approved(store, admin_user, second, shopper):
+    rules(second_person_for_settings=True)
+    artisan = ArtisanFactory.create(user=shopper, commission_ppm=1)
+
+    assert setting_created(artisan, actor=admin_user) is False
+
+    artisan.refresh_from_db()
+    assert (artisan.user, artisan.commission_ppm) == (None, Artisan().commission_ppm)

@@ -17,7 +17,7 @@ def receipt_approval_check(order: Order, *, actor: User, approved_by: User | Non
     Parts are added up, or a large amount would pass in small ones. The caller holds the order's lock and has written
     the receipt in the transaction that this error undoes, so that every other refusal comes first.
     """
-    recorded = Receipt.objects.filter(payment__order=order, actor__isnull=False)
+    recorded = Receipt.objects.filter(payment__order=order, actor__isnull=False, reversal=None)
     check(order, recorded.aggregate(sum=Sum("amount_minor"))["sum"] or 0, actor, approved_by)
 
 
