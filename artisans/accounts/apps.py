@@ -7,4 +7,4 @@ class AccountsConfig(AppConfig):
     verbose_name = "People"
 
     def ready(self) -> None:
-        from artisans.accounts import receivers, tasks  # noqa: F401  # connects signals, registers tasks by name
+        from artisans.accounts import checks, receivers, tasks  # noqa: F401  # each registers itself

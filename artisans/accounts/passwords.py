@@ -1,9 +1,11 @@
 from django.conf import settings
+from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
 from django.core.exceptions import ValidationError
 from zxcvbn import zxcvbn
 
-from artisans.accounts.models import User
+from artisans.accounts.models import AuthToken, User
 
+SIMILAR = UserAttributeSimilarityValidator(user_attributes=("email", "name"))
 MEASURED = 72  # characters; zxcvbn takes no more, and what is longer is no weaker
 
 
@@ -17,6 +19,13 @@ class StrongPassword:
                 f"This password has {len(password)} characters; choose one of {length} or more.",
                 "password_too_short",
             )
+        try:
+            SIMILAR.validate(password, user)
+        except ValidationError:
+            raise ValidationError(
+                "This password is like your name or address. Choose three or four words that do not belong together.",
+                "password_too_similar",
+            ) from None
         measured = zxcvbn(password[:MEASURED], user_inputs=known_words(user))
         if measured["score"] < score:
             cause = measured["feedback"]["warning"].rstrip(".") or "It follows a common pattern"
@@ -24,6 +33,10 @@ class StrongPassword:
                 f"This password is easy to guess. {cause}. Choose three or four words that do not belong together.",
                 "password_too_weak",
             )
+
+    def password_changed(self, password: str, user: User | None = None) -> None:
+        """Django's hook after any save of a new password, `manage.py changepassword` too."""
+        AuthToken.objects.filter(user=user).delete()
 
     def get_help_text(self) -> str:
         return "8 or more characters, for staff 12, and not easy to guess: three or four words are best."

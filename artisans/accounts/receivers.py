@@ -3,7 +3,13 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from allauth.account.signals import authentication_step_completed, email_added, email_changed, email_removed
+from allauth.account.signals import (
+    authentication_step_completed,
+    email_added,
+    email_changed,
+    email_removed,
+    password_changed,
+)
 from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -13,8 +19,15 @@ from django.http import HttpRequest
 
 from artisans.accounts import second_factor
 from artisans.accounts.credentials import account_changed, acting_user, session_keep
+from artisans.accounts.middleware import WEAK_PASSWORD
 from artisans.accounts.models import User
 from artisans.audit.services import Action
+
+
+@receiver(password_changed)
+def on_password_changed(request: HttpRequest, **kwargs: Any) -> None:
+    """The new one was measured by what the role needs."""
+    request.session.pop(WEAK_PASSWORD, None)
 
 
 @receiver(email_added)

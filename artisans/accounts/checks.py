@@ -1,0 +1,46 @@
+"""Settings of sign-in that a shop must not run with."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+
+@register(Tags.security, deploy=True)
+def check_sign_in(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return list(wrong_settings())
+
+
+def wrong_settings() -> Iterator[CheckMessage]:
+    if not settings.STAFF_NEED_SECOND_FACTOR:
+        yield Error("Staff may sign in by password alone.", hint="Unset DEMO.", id="alley.E050")
+    if getattr(settings, "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN", False):
+        yield Error(
+            "Passkeys would be taken from any page.",
+            hint="Unset MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN.",
+            id="alley.E051",
+        )
+    if is_no_name(settings.SITE_HOST):
+        yield Error(
+            "Passkeys cannot belong to an IP address.",
+            hint="Set SITE_URL=https://your.shop, by its name.",
+            id="alley.E052",
+        )
+    if not (
+        settings.SESSION_COOKIE_SECURE and settings.SESSION_COOKIE_HTTPONLY and settings.CSRF_COOKIE_SECURE
+    ):
+        yield Error(
+            "Cookies of a session could be read on the way, or by scripts.",
+            hint="Set SITE_URL to an https address; keep SESSION_COOKIE_HTTPONLY.",
+            id="alley.E053",
+        )
+
+
+def is_no_name(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return not host
+    return True

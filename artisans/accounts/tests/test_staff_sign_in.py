@@ -1,0 +1,387 @@
+"""Staff in production: a second factor, a strong password, short sessions, and a fresh sign-in before money moves."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib import admin
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from artisans.accounts import checks
+from artisans.accounts.models import AuthToken, Role, User
+from artisans.accounts.tests.factories import PASSWORD, UserFactory
+from artisans.accounts.tests.sign_in import sign_in
+from artisans.accounts.tests.test_credentials import code_of, passkey
+from artisans.core.admin import PagesAdmin
+from tests.dump import dump
+from tests.html import page
+from tests.problems import problem
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+SET_UP = "/shop/account/second-factor/"
+
+
+@pytest.fixture
+def production(settings):
+    settings.STAFF_NEED_SECOND_FACTOR = True
+    return settings
+
+
+def admin_addresses() -> list[str]:
+    """Every page of the admin, with the id of nothing where one is needed."""
+    found = []
+    for pattern in admin.site.urls[0]:
+        for inner in getattr(pattern, "url_patterns", [pattern]):
+            for args in ([], [uuid4()], ["x", "y"]):
+                try:
+                    found.append(reverse(f"admin:{inner.name}", args=args))
+                except NoReverseMatch:
+                    continue
+    return sorted(set(found) - {reverse("admin:login"), reverse("admin:logout")})
+
+
+def test_every_page_of_the_admin_leads_staff_to_their_second_factor(browser, admin_user, production):
+    client, addresses = browser(admin_user), admin_addresses()
+    before = dump()
+
+    answers = {
+        (method, address): getattr(client, method)(address)
+        for address in addresses
+        for method in ("get", "post")
+    }
+
+    assert len(addresses) > 60
+    assert {answer.status_code for answer in answers.values()} == {302}
+    assert {answer["Location"] for answer in answers.values()} == {SET_UP}
+    assert dump() == before
+
+
+def test_admin_opens_once_there_is_a_second_factor(browser, admin_user, production):
+    passkey(admin_user)
+
+    assert browser(admin_user).get("/admin/").status_code == 200
+
+
+def test_demo_opens_the_admin_by_password_alone(client, staff, settings):
+    settings.DEMO = True
+    client.post(reverse("account_login"), {"login": staff.email, "password": PASSWORD})
+
+    assert client.get("/admin/").status_code == 200
+
+
+def test_sign_in_with_a_second_factor_takes_the_code_once(staff, production):
+    TOTP.activate(staff, generate_totp_secret())
+    right = {"login": staff.email, "password": PASSWORD}
+    code = code_of(staff)
+    one, other = Client(), Client()
+
+    for client in (one, other):
+        assert client.post(reverse("account_login"), right)["Location"] == reverse("mfa_authenticate")
+        assert client.get("/admin/").status_code == 302
+        client.post(reverse("mfa_authenticate"), {"code": code})
+
+    assert one.get("/admin/").status_code == 200
+    assert other.get("/admin/").status_code == 302
+
+
+def test_tries_of_the_second_factor_are_limited_for_the_account(staff):
+    TOTP.activate(staff, generate_totp_secret())
+    for n in range(6):
+        client = Client(REMOTE_ADDR=f"192.0.2.{n}")
+        client.post(reverse("account_login"), {"login": staff.email, "password": PASSWORD})
+        answer = client.post(reverse("mfa_authenticate"), {"code": "000000" if n < 5 else code_of(staff)})
+
+    assert "Too many tries" in page(answer).text
+    assert client.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(29, 200), (31, 302)])
+def test_session_of_staff_ends_after_half_an_hour_without_use(staff, browser, time_machine, minutes, status):
+    client = browser(staff)
+    client.get("/admin/")
+    time_machine.move_to(timezone.now() + timedelta(minutes=minutes))
+
+    assert client.get("/admin/").status_code == status
+
+
+def test_session_of_staff_lives_on_while_it_is_used(staff, browser, time_machine):
+    client = browser(staff)
+    for _ in range(4):
+        assert client.get("/admin/").status_code == 200
+        time_machine.move_to(timezone.now() + timedelta(minutes=20))
+
+
+def test_session_of_a_shopper_lives_for_days(shopper, browser, time_machine):
+    client = browser(shopper)
+    client.get(SET_UP)
+    time_machine.move_to(timezone.now() + timedelta(days=13))
+
+    assert client.get(SET_UP).status_code == 200
+
+
+# ---- a fresh sign-in ---------------------------------------------------------------------------------------
+
+EVERYDAY = {
+    "payments.payment": {"ask"},
+    "payments.webhookevent": {"replay"},
+    "payments.paymentflag": {"resolve"},
+    "orders.order": {"as-buyer"},
+    "catalog.product": {"count"},
+    "notifications.notification": {"again"},
+}
+SENSITIVE_FORMS = {"orders.StoreRules", "catalog.Artisan", "accounts.User", "auth.Group"}
+
+
+def own_pages() -> list[tuple[str, str]]:
+    """Address and name of every own page of the admin."""
+    return [
+        (reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_{name}", args=[uuid4()]), name)
+        for model, pages in admin.site._registry.items()
+        if isinstance(pages, PagesAdmin)
+        for name in pages.pages
+        if name not in EVERYDAY.get(model._meta.label_lower, set())
+    ]
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_pages_of_the_admin_that_move_money_need_a_fresh_sign_in(admin_user, method):
+    client, before = Client(), dump()
+    sign_in(client, admin_user, minutes_ago=16)
+
+    answers = {address: getattr(client, method)(address) for address, _ in own_pages()}
+
+    assert len(answers) > 8
+    assert {answer.status_code for answer in answers.values()} == {302 if method == "get" else 403}
+    assert dump() == before
+
+
+def test_fresh_sign_in_is_asked_for_wherever_it_is_not_left_out_by_name():
+    left_out = {
+        model._meta.label_lower: set(pages.everyday_pages)
+        for model, pages in admin.site._registry.items()
+        if isinstance(pages, PagesAdmin) and pages.everyday_pages
+    }
+    sensitive = {
+        model._meta.label
+        for model, pages in admin.site._registry.items()
+        if getattr(pages, "saving_needs_fresh_sign_in", False)
+    }
+
+    assert left_out == EVERYDAY
+    assert sensitive >= SENSITIVE_FORMS
+
+
+@pytest.mark.parametrize("path", ["add/", "{pk}/change/", "{pk}/password/", ""])
+def test_people_are_changed_with_a_fresh_sign_in_only(admin_user, shopper, path):
+    client = Client()
+    sign_in(client, admin_user, minutes_ago=16)
+    before = dump()
+
+    answer = client.post(
+        f"/admin/accounts/user/{path.format(pk=shopper.pk)}", {"name": "X", "password1": "secret"}
+    )
+
+    assert answer.status_code == 403
+    assert "secret" not in answer.content.decode()
+    assert dump() == before
+
+
+# ---- passwords ---------------------------------------------------------------------------------------------
+
+PASSWORDS = [
+    ("short-1", Role.SHOPPER, "has 7 characters"),
+    ("Passw0rd!", Role.SHOPPER, "easy to guess"),
+    ("password1234", Role.SHOPPER, "easy to guess"),
+    ("ada.byron@home", Role.SHOPPER, "like your name or address"),
+    ("aaaaaaaaaaaaaaaaaaaaaaaa", Role.SHOPPER, "easy to guess"),
+    ("x7Kp2mQa", Role.SHOPPER, ""),
+    ("x7Kp2mQa", Role.STAFF, "has 8 characters"),
+    ("qwertyuiop12", Role.STAFF, "easy to guess"),
+    ("Passw0rd!Passw0rd!", Role.STAFF, "easy to guess"),
+    ("five-kilns-under-snow", Role.STAFF, ""),
+    ("five-kilns-under-snow" * 6, Role.STAFF, ""),
+]
+
+
+@pytest.mark.parametrize(("password", "role", "cause"), PASSWORDS)
+def test_password_fits_the_role_and_is_not_easy_to_guess(password, role, cause):
+    user = User(email="ada.byron@home.test", name="Ada Byron", role=role)
+    try:
+        validate_password(password, user)
+        refusal = ""
+    except ValidationError as error:
+        refusal = " ".join(error.messages)
+
+    assert cause in refusal
+    assert bool(cause) is bool(refusal)
+
+
+def test_new_staff_account_needs_a_password_for_staff(browser, admin_user):
+    person = {"email": "new@example.test", "name": "", "role": Role.STAFF, "usable_password": "true"}
+    add = "/admin/accounts/user/add/"
+
+    weak = browser(admin_user).post(add, person | {"password1": "x7Kp2mQa", "password2": "x7Kp2mQa"})
+
+    assert "choose one of 12 or more" in page(weak).text
+    assert not User.objects.filter(email="new@example.test").exists()
+
+
+def test_who_became_staff_with_a_weak_password_changes_it_before_anything_else(client):
+    user = UserFactory.create(role=Role.STAFF, password="x7Kp2mQa")
+    client.post(reverse("account_login"), {"login": user.email, "password": "x7Kp2mQa"})
+    change = reverse("account_change_password")
+
+    assert client.get("/admin/")["Location"] == change
+
+    new = "five-kilns-under-snow"
+    client.post(change, {"oldpassword": "x7Kp2mQa", "password1": new, "password2": new})
+    assert client.get("/admin/").status_code == 200
+
+
+# ---- API tokens --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def issue(api):
+    return lambda user, **body: api().post("/auth/token", {"email": user.email, "password": PASSWORD} | body)
+
+
+@pytest.mark.parametrize("scope", ["staff", "refunds"])
+def test_token_for_staff_work_needs_a_code_and_each_code_works_once(issue, staff, scope):
+    TOTP.activate(staff, generate_totp_secret())
+    code = code_of(staff)
+
+    problem(issue(staff, scopes=[scope]), 403, "second_factor_required")
+    problem(issue(staff, scopes=[scope], otp="000000"), 400, "wrong_otp")
+    assert issue(staff, scopes=[scope], otp=code).json()["scopes"] == [scope]
+    problem(issue(staff, scopes=[scope], otp=code), 400, "wrong_otp")
+    assert AuthToken.objects.filter(user=staff).count() == 1
+
+
+def test_recovery_code_is_a_code_that_works_once(issue, staff):
+    passkey(staff)
+    code = RecoveryCodes.activate(staff).get_unused_codes()[0]
+
+    assert issue(staff, scopes=["staff"], otp=code).status_code == 200
+    problem(issue(staff, scopes=["staff"], otp=code), 400, "wrong_otp")
+
+
+def test_code_that_was_used_on_a_page_gets_no_token(issue, staff, client):
+    TOTP.activate(staff, generate_totp_secret())
+    code = code_of(staff)
+    client.post(reverse("account_login"), {"login": staff.email, "password": PASSWORD})
+    client.post(reverse("mfa_authenticate"), {"code": code})
+
+    problem(issue(staff, scopes=["staff"], otp=code), 400, "wrong_otp")
+
+
+def test_code_before_a_used_one_is_used_up_too(issue, staff):
+    TOTP.activate(staff, generate_totp_secret())
+    Authenticator.objects.filter(user=staff).update(
+        data=Authenticator.objects.get(user=staff).data | {"used_up_to": 0}
+    )
+    older, newer = code_of(staff, periods_ahead=-1), code_of(staff)
+
+    assert issue(staff, scopes=["staff"], otp=newer).status_code == 200
+    problem(issue(staff, scopes=["staff"], otp=older), 400, "wrong_otp")
+
+
+def test_wrong_codes_are_limited_for_the_account(issue, staff):
+    TOTP.activate(staff, generate_totp_secret())
+    for _ in range(5):
+        problem(issue(staff, scopes=["staff"], otp="000000"), 400, "wrong_otp")
+
+    answer = issue(staff, scopes=["staff"], otp=code_of(staff))
+
+    problem(answer, 429, "rate_limited")
+    assert int(answer["Retry-After"]) <= 300
+
+
+def test_code_without_a_second_factor_is_wrong(issue, staff):
+    problem(issue(staff, scopes=["staff"], otp="123456"), 400, "wrong_otp")
+
+
+@pytest.mark.parametrize("has_factor", [False, True])
+def test_only_the_demo_gives_staff_scopes_for_a_password_and_only_without_a_factor(
+    issue, staff, settings, has_factor
+):
+    settings.DEMO = True
+    if has_factor:
+        passkey(staff)
+
+    assert issue(staff, scopes=["staff"]).status_code == (403 if has_factor else 200)
+
+
+@pytest.mark.parametrize("has_factor", [False, True])
+def test_token_page_offers_staff_scopes_to_who_has_a_second_factor(staff, browser, has_factor):
+    if has_factor:
+        passkey(staff)
+        staff.refresh_from_db()
+
+    answer = browser(staff).post(reverse("account_tokens"), {"name": "till", "scopes": ["staff"]})
+
+    assert AuthToken.objects.filter(user=staff, granted="staff").exists() is has_factor
+    assert ("shown only this once" in page(answer).text) is has_factor
+
+
+# ---- settings ----------------------------------------------------------------------------------------------
+
+BAD = {
+    "alley.E050": {"STAFF_NEED_SECOND_FACTOR": False},
+    "alley.E051": {"MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": True},
+    "alley.E052": {"SITE_HOST": "192.0.2.7"},
+    "alley.E053": {"SESSION_COOKIE_SECURE": False},
+}
+
+
+@pytest.mark.parametrize("check_id", ["", *BAD])
+def test_production_checks_the_settings_of_sign_in(settings, check_id):
+    good = {
+        "STAFF_NEED_SECOND_FACTOR": True,
+        "SITE_HOST": "shop.test",
+        "SESSION_COOKIE_SECURE": True,
+        "CSRF_COOKIE_SECURE": True,
+    }
+    for name, value in (good | BAD.get(check_id, {})).items():
+        setattr(settings, name, value)
+
+    assert [message.id for message in checks.wrong_settings()] == [check_id][: bool(check_id)]
+
+
+def test_secrets_of_the_second_factor_belong_to_the_shops_own_name(settings, staff, browser):
+    settings.SITE_HOST = "shop.test"
+
+    options = browser(staff).get(reverse("mfa_add_webauthn")).context["js_data"]
+
+    assert options["creation_options"]["publicKey"]["rp"]["id"] == "shop.test"
+
+
+def test_command_removes_the_second_factor_of_a_locked_out_administrator(admin_user, mails):
+    passkey(admin_user)
+
+    call_command("remove_second_factor", admin_user.email.upper())
+
+    assert not Authenticator.objects.filter(user=admin_user).exists()
+    assert any("second factor was removed" in mail.subject for mail in mails(admin_user.email))
+
+
+def test_command_names_an_address_that_nobody_has(db):
+    with pytest.raises(CommandError, match=r"nobody@example\.test"):
+        call_command("remove_second_factor", "nobody@example.test")
+
+
+def test_password_saved_by_a_command_ends_the_tokens(staff):
+    AuthToken.objects.create(user=staff)
+    staff.set_password("five-kilns-under-snow")
+    staff.save()
+
+    assert not AuthToken.objects.filter(user=staff).exists()
