@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from artisans.core.errors import DomainError
+from artisans.core.network import site_url
 from payments.csp import may_lead_to_provider, may_load_provider
 from payments.methods import Provider
 from payments.models import Operation, Payment
@@ -64,7 +65,7 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
         "client_secret": reached.action.client_secret,
         "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
         "script": settings.STRIPE_JS_URL,
-        "return_url": settings.SITE_URL + reverse("payments:order_return", args=[token]),
+        "return_url": site_url(request) + reverse("payments:order_return", args=[token]),
     }
     return render(request, "payments/order_card.html", context)
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from artisans.accounts.principals import signed_in
 from artisans.core.errors import DomainError, Missing
 from artisans.core.limits import count
+from artisans.core.network import site_url
 from payments.csp import may_load_provider
 from payments.errors import ProviderUnavailable
 from payments.methods import Provider
@@ -97,7 +98,7 @@ def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
         "secret": saving.action.client_secret,
         "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
         "script": settings.STRIPE_JS_URL,
-        "return_url": f"{settings.SITE_URL}{reverse('payments:method_return', args=[call_id])}",
+        "return_url": site_url(request) + reverse("payments:method_return", args=[call_id]),
     }
     return render(request, "payments/methods_add.html", context)
 

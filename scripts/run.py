@@ -133,8 +133,8 @@ class Shop(Manager):
 
     def __init__(self, env: dict[str, str]) -> None:
         super().__init__(printer=self)
-        self.url = f"http://127.0.0.1:{env['PORT']}"
-        self.sandbox = f"http://127.0.0.1:{env['SANDBOX_PORT']}"
+        self.url = f"http://localhost:{env['PORT']}"  # a name, since passkeys cannot belong to an IP address
+        self.sandbox = f"http://localhost:{env['SANDBOX_PORT']}"
         self.is_open = False
         self.worker_is_ready = False
         self.problem = ""

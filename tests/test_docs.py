@@ -98,7 +98,7 @@ def test_the_calls_of_the_readme_lead_to_an_order(live_server, shopper, product)
     shopper.save()
     script = "\n".join(block for block in blocks("README.md", "sh") if "curl" in block)
 
-    answer = run(script.replace("http://127.0.0.1:8000", live_server.url))
+    answer = run(script.replace("http://localhost:8000", live_server.url))
 
     assert '"transfer_money"' in answer
     assert Order.objects.get().user == shopper

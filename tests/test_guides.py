@@ -66,7 +66,7 @@ def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, 
             sleep(seconds)
 
     monkeypatch.setattr(time, "sleep", wait)
-    return {"http://127.0.0.1:8000": live_server.url, "http://127.0.0.1:12111": stripe.url}
+    return {"http://localhost:8000": live_server.url, "http://localhost:12111": stripe.url}
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def read(shop) -> Guide:
         told: dict[str, Any] = {}
         for name in names:
             for block in blocks(name):
-                code = re.sub(r"http://[\d.:]+", lambda address: shop[address[0]], block)
+                code = re.sub(r"http://localhost:\d+", lambda address: shop[address[0]], block)
                 exec(compile(code, f"docs/{name}.md", "exec"), told)  # noqa: S102  # our own documents
         return told
 

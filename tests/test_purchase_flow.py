@@ -64,7 +64,7 @@ def mailbox_button(walk: Walk, mail: str) -> tuple[str, dict[str, str]]:
     """The form behind the link in the mail: its address and what its button sends."""
     link = re.search(r"http\S+\?mailbox=\S+", mail)
     assert link is not None, mail
-    opened = page(walk.client.get(link.group().replace("http://127.0.0.1:8000", "")))
+    opened = page(walk.client.get(link.group().replace("http://localhost:8000", "")))
     [form] = [f for f in opened.all("form") if "mailbox" in f.fields()]
     return form.attrs["action"], form.fields()
 

@@ -26,7 +26,7 @@ def always() -> Iterator[CheckMessage]:
     if settings.DEMO and settings.SITE_HOST not in {"127.0.0.1", "localhost"}:
         yield Error(
             "The demo has logins that everybody knows.",
-            hint="Unset DEMO, or keep SITE_URL on 127.0.0.1.",
+            hint="Unset DEMO, or keep SITE_URL on localhost.",
             id="alley.E001",
         )
     if settings.DEMO and settings.HTTPS:

@@ -40,3 +40,8 @@ def network_hash(request: HttpRequest) -> str:
     prefix = 24 if isinstance(address, ipaddress.IPv4Address) else 48
     network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
     return salted_hmac("core.network", str(network), algorithm="sha256").hexdigest()
+
+
+def site_url(request: HttpRequest) -> str:
+    """Where this visitor reaches the shop: in the demo by either of its two names, for a session belongs to one."""
+    return f"http://{request.get_host()}" if settings.DEMO else str(settings.SITE_URL)
