@@ -1,3 +1,6 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,6 +14,8 @@ from artisans.core.errors import Missing
 from artisans.core.models import only_row
 from orders.models import Order, OrderLine, Parcel, StoreRules
 
+LockCheck = tuple[UUID, Callable[[Order], None]]
+LOCK_CHECK: ContextVar[LockCheck | None] = ContextVar("LOCK_CHECK", default=None)
 MASK_AFTER = timedelta(days=30)
 
 
@@ -67,11 +72,33 @@ def orders_locked() -> QuerySet[Order]:
     return Order.objects.select_for_update(of=("self",), no_key=True)
 
 
+@contextmanager
+def checked_when_locked(order_id: UUID, check: Callable[[Order], None]) -> Iterator[None]:
+    """The first lock of this order in here calls `check` with the locked row, once.
+
+    So a page compares what a person saw under the very lock of what they do, whichever service does it.
+    """
+    token = LOCK_CHECK.set((order_id, check))
+    try:
+        yield
+    finally:
+        LOCK_CHECK.reset(token)
+
+
+def check_locked(order: Order) -> None:
+    """For whoever has locked an order. Errors: those of the check."""
+    waiting = LOCK_CHECK.get()
+    if waiting is not None and waiting[0] == order.pk:
+        LOCK_CHECK.set(None)
+        waiting[1](order)
+
+
 def order_lock(order_id: UUID) -> Order:
-    """The order, locked until the transaction ends. Errors: Missing."""
+    """The order, locked until the transaction ends. Errors: Missing, and those of checked_when_locked."""
     order = only_row(orders_locked().filter(pk=order_id))
     if order is None:
         raise Missing("There is no such order.")
+    check_locked(order)
     return order
 
 

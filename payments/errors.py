@@ -83,6 +83,18 @@ class HasReceipts(Conflict):
         )
 
 
+class OrderChanged(Conflict):
+    """The order's money is not as the person saw it."""
+
+    code = "order_changed"
+
+    def __init__(self, changes: str) -> None:
+        super().__init__(
+            f"The order changed while this page was open: {changes}. Nothing was done. "
+            "Check the figures and press again."
+        )
+
+
 class ReceiptSpent(Conflict):
     """Money of the payment went back to the buyer, so less would have been received than was returned."""
 

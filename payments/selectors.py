@@ -8,7 +8,7 @@ from artisans.core.errors import Missing
 from artisans.core.models import is_uuid, only_row
 from orders.models import Order
 from orders.owed import Balance, RefundSums
-from orders.selectors import orders_locked, owned_by
+from orders.selectors import check_locked, orders_locked, owned_by
 from orders.statuses import PARCELS_GONE, OrderStatus
 from payments.models import (
     Comparison,
@@ -61,6 +61,7 @@ def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
         raise Missing("There is no such payment.")
     payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
     payment.order = order
+    check_locked(order)
     return payment, order
 
 

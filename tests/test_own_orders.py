@@ -1,4 +1,4 @@
-"""Nobody decides about an order of their own: every act of staff about money, for every way to own an order."""
+"""Every page of staff about money: none acts on an order of one's own, or by figures that do not hold any more."""
 
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from payments.services.refund_desk import refund_open
 from payments.services.refunds import refund_end
 from payments.tests.factories import record, start, told_by_card, usd
 from tests.dump import dump
+from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -152,3 +153,57 @@ def test_what_counts_as_own_is_wider_for_staff_than_what_is_shown_to_a_buyer(sta
     assert is_own_order(order, staff)
     assert is_owner(order, staff) == way.is_shown
     assert not is_own_order(order, stranger)
+
+
+def news_of(order: Order, colleague) -> None:
+    """A colleague moves money of this order."""
+    payment = order.payments.get()
+    if payment.is_remote:
+        refund_open(payment_id=payment.pk, reason="broken", amount=usd("2.00"), actor=colleague)
+    else:
+        record(payment, "1.00", actor=colleague)
+
+
+@pytest.mark.parametrize("about", ["payment.refund", "payment.record", "payment.reject"])
+def test_stale_form_changes_nothing_and_shows_old_and_new_figures(acts, browser, staff, admin_user, about):
+    order, desk = acts[about][0].order, browser(staff)
+    opened = {}
+    for act, (row, typed) in acts.items():
+        if order_of(row) == order and act != "paymentflag.resolve":  # which is not about sums
+            address = page_of(row, act.partition(".")[2])
+            seen = page(desk.get(address)).one("main").one("input", name="order_seen").attrs["value"]
+            opened[act] = address, typed | {"order_seen": seen}
+    assert about in opened
+    news_of(order, admin_user)
+    before = dump()
+
+    for act, (address, sent) in opened.items():
+        answer = desk.post(address, sent)
+
+        assert answer.status_code == 200, f"{act} went through"
+        [error] = answer.context["form"].non_field_errors()
+        assert "while this page was open" in error, act
+        assert "$" in error, f"{act} names no figures"
+        assert dump() == before, f"{act} changed something"
+
+
+def order_of(row) -> Order:
+    return row if isinstance(row, Order) else getattr(row, "payment", row).order
+
+
+def test_two_colleagues_return_the_surplus_once(browser, staff, admin_user, shopper):
+    first = start(user=shopper)
+    record(first, "99.99", actor=staff)
+    record(first, "10.01", actor=staff)
+    desks = [browser(user) for user in (staff, admin_user)]
+    address = page_of(first, "return")
+    forms = [next(f for f in page(desk.get(address)).one("main").all("form")) for desk in desks]
+    typed = {"preset": "More was paid than the order costs.", "words": ""} | TODAY
+
+    desks[0].post(address, forms[0].fields() | typed | {"bank_reference": "OUT-A"})
+    late = page(desks[1].post(address, forms[1].fields() | typed | {"bank_reference": "OUT-B"})).one("main")
+
+    assert "refunded: $10.01 (was $0.00)" in late.text
+    assert "owed to the buyer: $0.00 (was $10.01)" in late.text
+    assert late.one("input", name="bank_reference").attrs["value"] == "OUT-B"
+    assert [refund.amount for refund in first.refunds.all()] == [usd("10.01")]

@@ -23,7 +23,6 @@ from artisans.core.admin import (
     WAIT,
     WARN,
     DayRangeFilter,
-    ReadOnlyAdmin,
     age,
     column,
     page_of,
@@ -45,6 +44,7 @@ from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
 from payments.admin.payments import TONES as PAYMENT_TONES
 from payments.admin.payments import payment_buttons
 from payments.admin.search import HELP, orders_found
+from payments.admin.seen import MoneyPages
 from payments.admin.tables import refund_rows
 from payments.admin.timeline import order_timeline
 from payments.methods import PaymentMethod, Provider
@@ -84,7 +84,7 @@ class Step:
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(MoneyPages):
     """All orders, and with `?needs=return` those whose money is to be returned, oldest first."""
 
     pages = {

@@ -20,7 +20,6 @@ from artisans.core.admin import (
     WAIT,
     WARN,
     DayRangeFilter,
-    ReadOnlyAdmin,
     age,
     column,
     link_to,
@@ -40,6 +39,7 @@ from payments.admin.filters import PaymentNeedsFilter, SellerOfPaymentFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
 from payments.admin.refund_pages import RefundPages
 from payments.admin.search import HELP, payments_found
+from payments.admin.seen import MoneyPages
 from payments.admin.tables import calls_about, flag_rows, refund_rows
 from payments.admin.timeline import payment_timeline
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, PaymentMethod, Provider
@@ -62,7 +62,7 @@ TONES: dict[str, str] = {
 
 
 @admin.register(Payment)
-class PaymentAdmin(RefundPages, ReadOnlyAdmin):
+class PaymentAdmin(RefundPages, MoneyPages):
     """All payments, and with `?needs=decision` the queue of what staff have to look at, oldest first."""
 
     pages = {

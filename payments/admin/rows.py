@@ -14,7 +14,6 @@ from artisans.core.admin import (
     BAD,
     GOOD,
     DayRangeFilter,
-    ReadOnlyAdmin,
     age,
     column,
     link_to,
@@ -30,6 +29,7 @@ from payments.admin.filters import FlagNeedsFilter, RefundNeedsFilter
 from payments.admin.forms import TakeBackForm
 from payments.admin.forms_refund import DecideForm, ResolveForm
 from payments.admin.refund_pages import told_of, why_no_refund
+from payments.admin.seen import MoneyPages
 from payments.admin.tables import TONES
 from payments.models import PaymentFlag, PaymentRefund, Receipt, RefundDecision, ReversalReason
 from payments.services.flags import flag_resolve
@@ -39,7 +39,7 @@ from payments.services.taking_back import receipt_take_back
 from payments.statuses import RefundStatus
 
 
-class MoneyRowAdmin(ReadOnlyAdmin):
+class MoneyRowAdmin(MoneyPages):
     list_select_related: Sequence[str] = ("payment__order",)
     list_filter_submit = True
 
