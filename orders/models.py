@@ -1,4 +1,3 @@
-from babel import Locale
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
@@ -11,23 +10,21 @@ from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.tokens import order_token
+from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
 from orders.addresses import address_lines
-from orders.countries import KNOWN
+from orders.countries import KNOWN, meant_by
 from orders.owed import Balance, Owed
 from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus, ParcelStatus
 
 NO_CONTACT = "help@localhost"
-CURRENCIES = frozenset(Locale("en").currencies)
 
 
 def validate_country(code: str) -> None:
     if code not in KNOWN:
-        raise ValidationError("Enter the two letters of a country (ISO 3166-1), such as US or DE.")
-
-
-def validate_currency(code: str) -> None:
-    if code not in CURRENCIES:
-        raise ValidationError("Enter the three letters of a currency (ISO 4217), such as USD or EUR.")
+        meant = " or ".join(f"{known} ({KNOWN[known]})" for known in meant_by(code))
+        raise ValidationError(
+            f"Enter the two letters of a country (ISO 3166-1), such as {meant or 'US or DE'}."
+        )
 
 
 class StoreRules(models.Model):
@@ -53,8 +50,12 @@ class StoreRules(models.Model):
     shipping_is_set = models.BooleanField(default=False, db_default=False, editable=False)
     cash_limit_minor = models.BigIntegerField("cash on delivery up to, in minor units", default=15_000)
     account_holder = models.CharField(max_length=100, blank=True)
-    account_iban = models.CharField("account number or IBAN", max_length=40, blank=True)
-    account_bic = models.CharField("BIC or routing number", max_length=20, blank=True)
+    account_iban = models.CharField(
+        "account number or IBAN", max_length=40, blank=True, validators=[validate_account_number]
+    )
+    account_bic = models.CharField(
+        "BIC or routing number", max_length=20, blank=True, validators=[validate_bank_code]
+    )
     account_bank = models.CharField(max_length=80, blank=True)
     check_payee = models.CharField("checks payable to", max_length=100, blank=True)
     check_address = models.TextField("checks sent to", blank=True)

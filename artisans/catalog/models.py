@@ -5,6 +5,7 @@ from django.db.models import Q
 from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
+from artisans.core.validators import validate_currency
 
 
 class Artisan(BaseModel):
@@ -69,7 +70,7 @@ class Product(BaseModel):
     price_minor = models.BigIntegerField(
         "price, in minor units", help_text="8545 is 85.45 in a currency of two decimals."
     )
-    currency = models.CharField(max_length=3, default="USD")
+    currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
     stock = models.IntegerField(default=0)
     is_active = models.BooleanField("on sale", default=True)
 

@@ -33,6 +33,12 @@ def test_store_rules_are_written_as_people_write_them(browser, admin_user, store
         ("tax_rate", "1.23456"),
         ("shipping", "5.999"),
         ("shipping", "-1"),
+        ("country", "UK"),
+        ("country", "ZZ"),
+        ("currency", "XXX"),
+        ("account_iban", "abc"),
+        ("account_iban", "DE89 3704 0044 0532 0130 01"),
+        ("account_bic", "021000022"),
     ],
 )
 def test_wrong_rules_change_nothing(browser, admin_user, store, field, value):

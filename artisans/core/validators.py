@@ -1,0 +1,60 @@
+"""What settings are checked against: lists and check digits. Each refusal names the remedy."""
+
+import re
+
+from django.core.exceptions import ValidationError
+
+from artisans.core.money import CURRENCIES
+
+IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
+IBAN_LIKE = re.compile(r"[A-Z]{2}[0-9]{2}", re.ASCII)
+ACCOUNT_NUMBER = re.compile(r"[0-9]{4,34}", re.ASCII)
+BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
+BANK_CODE = re.compile(r"[0-9]{5,9}", re.ASCII)
+ROUTING_NUMBER = 9  # digits, the last one a check digit
+ROUTING_WEIGHTS = (3, 7, 1) * 3
+
+
+def validate_currency(code: str) -> None:
+    if code not in CURRENCIES:
+        raise ValidationError("Enter the three letters of a currency in use (ISO 4217), such as USD or EUR.")
+
+
+def validate_account_number(text: str) -> None:
+    """An IBAN with right check digits, or, where there are none (as in the US), the digits of an account."""
+    number = compact(text)
+    if ACCOUNT_NUMBER.fullmatch(number):
+        return
+    if not IBAN_LIKE.match(number):
+        raise ValidationError(
+            "Enter an IBAN such as DE89 3704 0044 0532 0130 00, or an account number of digits only."
+        )
+    if not IBAN.fullmatch(number) or not iban_is_right(number):
+        raise ValidationError(
+            "This IBAN has a typing mistake: its check digits do not match. Compare it with your bank’s."
+        )
+
+
+def validate_bank_code(text: str) -> None:
+    """A BIC, a US routing number with right check digit, or another country's bank or sort code."""
+    code = compact(text)
+    if BIC.fullmatch(code):
+        return
+    if not BANK_CODE.fullmatch(code):
+        raise ValidationError("Enter a BIC such as COBADEFFXXX, or a routing number or sort code in digits.")
+    if len(code) == ROUTING_NUMBER and not routing_number_is_right(code):
+        raise ValidationError("This routing number has a typing mistake: its check digit does not match.")
+
+
+def compact(text: str) -> str:
+    return re.sub(r"[\s-]", "", text).upper()
+
+
+def iban_is_right(iban: str) -> bool:
+    """ISO 13616: letters count from A = 10, the first four characters go to the end, the rest by 97 is 1."""
+    digits = "".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])
+    return int(digits) % 97 == 1
+
+
+def routing_number_is_right(digits: str) -> bool:
+    return sum(int(digit) * weight for digit, weight in zip(digits, ROUTING_WEIGHTS, strict=True)) % 10 == 0
