@@ -1,5 +1,5 @@
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any, Self, TypeVar
 
 from django.db import models
@@ -70,7 +70,7 @@ def only_row(rows: models.QuerySet[M]) -> M | None:
     return next(iter(rows.order_by()), None)
 
 
-def row_write(row: models.Model, columns: Sequence[str], **options: Any) -> None:
+def row_write(row: models.Model, columns: Collection[str], **options: Any) -> None:
     """Write these columns of a row, and the time of the change; nothing when there are none."""
     if not columns:
         return
