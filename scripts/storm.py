@@ -1,4 +1,7 @@
-"""Storms against real processes: ROUNDS (100) rounds from SEED (1) on; further arguments go to pytest."""
+"""Storms against real processes: ROUNDS (100) rounds from SEED (1) on; further arguments go to pytest.
+
+First 20 times as many random lives of orders, whose money is counted twice (tests/lives.py), on SQLite and PostgreSQL.
+"""
 
 import os
 import subprocess
@@ -6,17 +9,28 @@ import sys
 
 from scripts.services import Missing, postgres
 
+LIVES_PER_ROUND = 20
+
 
 def main() -> int:
+    rounds = int(os.environ.get("ROUNDS", "100"))
     env = os.environ | {
-        "STORM_ROUNDS": os.environ.get("ROUNDS", "100"),
+        "STORM_ROUNDS": str(rounds),
+        "STORM_LIVES": str(rounds * LIVES_PER_ROUND),
         "STORM_SEED": os.environ.get("SEED", "1"),
         "SECRET_KEY": os.environ.get("SECRET_KEY", "only-for-storms-" + "x" * 50),
     }
-    argv = [sys.executable, "-m", "pytest", "-q", "-m", "storm", "tests/storm", *sys.argv[1:]]
+    pytest = [sys.executable, "-m", "pytest", "-q"]
+    lives = [*pytest, "tests/test_owed_lives.py", *sys.argv[1:]]
+    storms = [*pytest, "-m", "storm", "tests/storm", *sys.argv[1:]]
     try:
         with postgres() as url:
-            return subprocess.call(argv, env=env | {"DATABASE_URL": url})
+            for database in ("sqlite://:memory:", url):
+                print(f"{env['STORM_LIVES']} lives of orders on {database.split(':')[0]}:", flush=True)
+                if failed := subprocess.call(lives, env=env | {"DATABASE_URL": database}):
+                    return failed
+            print(f"{rounds} storms:", flush=True)
+            return subprocess.call(storms, env=env | {"DATABASE_URL": url})
     except Missing as problem:
         print(problem)
         return 1

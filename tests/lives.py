@@ -1,0 +1,272 @@
+"""Random lives of orders: money that comes, late, twice or in parts; goods that do not come or come back; refunds,
+disputes and second thoughts, in any order. Whatever the shop refuses is part of life.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.catalog.models import Product
+from artisans.core.errors import DomainError
+from artisans.core.money import Money
+from orders.models import Order, OrderLine, Parcel, StoreRules
+from orders.owed import IS_OWED, OWED_MINOR
+from orders.services import parcel_deliver, parcel_ship, placed_of
+from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
+from orders.tests.factories import place
+from payments.methods import PaymentMethod
+from payments.models import Payment, PaymentRefund, RefundDecision
+from payments.providers import base
+from payments.providers.base import RemoteDispute, RemoteRefund
+from payments.selectors import balance_after_refunds, refund_due
+from payments.services.closing import order_cancel_now, order_expire_now, parcel_cannot_deliver
+from payments.services.parcels import parcel_return
+from payments.services.payments import payment_move, payment_start
+from payments.services.refund_desk import decide_now, refund_open
+from payments.services.refund_parts import LineAsk, Pieces
+from payments.services.refunds import refund_end
+from payments.statuses import OPEN, PaymentStatus, RefundStatus
+from payments.tests.factories import answered, give_back, record, told_by_card
+from tests.recount import recount
+
+DEEDS = 14
+
+
+@dataclass
+class People:
+    buyer: User
+    staff: User
+    admin: User
+    store: StoreRules
+    products: list[Product]
+
+
+@dataclass
+class Life:
+    """One order and what happens to it. `story` says what did, for who has to find out why."""
+
+    dice: random.Random
+    people: People
+    order: Order
+    story: list[str] = field(default_factory=list)
+    disputes: dict[str, RemoteDispute] = field(default_factory=dict)
+
+    of_money: list[Callable[[], object]] = field(default_factory=list)
+
+    @property
+    def deeds(self) -> list[Callable[[], object]]:
+        goods = [self.not_coming, self.ship, self.ship, self.come_back, self.restock]
+        ends = [self.cancel, self.expire] if self.dice.random() < 0.3 else []
+        return [*goods, *ends, *self.of_money, *self.of_money]
+
+    def live(self) -> None:
+        for _ in range(DEEDS):
+            deed = self.dice.choice(self.deeds)
+            self.order = Order.objects.get(pk=self.order.pk)
+            try:
+                with transaction.atomic():
+                    said = deed()
+                self.story.append(f"{deed.__name__} {said or ''}")
+            except DomainError as refused:
+                self.story.append(f"({deed.__name__}: {refused.code})")
+                continue
+            check_owed_of(self.order.pk, self.story)
+
+    # ---- goods -----------------------------------------------------------------------------------------------------
+
+    def parcel(self, statuses: tuple[ParcelStatus, ...]) -> Parcel:
+        """One in such a status, or any."""
+        parcels = list(self.order.parcels.select_related("artisan__user").order_by("number"))
+        return self.dice.choice([p for p in parcels if p.status in statuses] or parcels)
+
+    def not_coming(self) -> str:
+        parcel = self.parcel(PARCELS_UNSENT)
+        parcel_cannot_deliver(parcel_id=parcel.pk, reason="broken", actor=parcel.artisan.user)
+        return f"parcel {parcel.number} of {parcel.total}"
+
+    def ship(self) -> str:
+        parcel = self.parcel(PARCELS_UNSENT)
+        parcel_ship(parcel_id=parcel.pk, carrier="Post", tracking="", actor=parcel.artisan.user)
+        return f"parcel {parcel.number} of {parcel.total}"
+
+    def come_back(self) -> str:
+        parcel = self.parcel(PARCELS_SENT)
+        if parcel.status in PARCELS_UNSENT:
+            parcel_ship(parcel_id=parcel.pk, carrier="Post", tracking="", actor=parcel.artisan.user)
+        elif self.dice.random() < 0.3:
+            parcel_deliver(parcel_id=parcel.pk, actor=parcel.artisan.user)
+        parcel_return(parcel_id=parcel.pk, actor=parcel.artisan.user, restock=self.dice.random() < 0.5)
+        return f"parcel {parcel.number} of {parcel.total}"
+
+    def cancel(self) -> None:
+        self.withdraw()
+        order_cancel_now(order_id=self.order.pk, reason="", actor=self.people.admin)
+
+    def expire(self) -> None:
+        self.withdraw()
+        Order.objects.filter(pk=self.order.pk, status="PENDING").update(
+            expires_at=timezone.now() - timedelta(1)
+        )
+        order_expire_now(order_id=self.order.pk)
+
+    def withdraw(self) -> None:
+        for payment in self.order.payments.filter(status__in=OPEN):
+            if payment.is_remote:
+                payment_move(payment, PaymentStatus.CANCELLED, cause="withdrawn at the provider")
+
+    def restock(self) -> None:
+        """Somebody counts: there is none left, or plenty."""
+        Product.objects.filter(pk__in=[p.pk for p in self.people.products]).update(
+            stock=self.dice.choice((0, 50))
+        )
+
+    # ---- money by hand ---------------------------------------------------------------------------------------------
+
+    def amount(self, most: int) -> Money:
+        """All of it, exactly what is owed or due, or some."""
+        usual = [most, self.order.to_return.minor, self.order.balance_due.minor]
+        some = [self.dice.randint(1, max(1, most // part)) for part in (1, 3, 10)]
+        return self.order.money(self.dice.choice([minor for minor in (*usual, *some) if minor]))
+
+    def payment(self) -> Payment:
+        return self.dice.choice(list(self.order.payments.order_by("created_at")))
+
+    def arrive(self) -> str:
+        amount = self.amount(self.order.total_minor * 5 // 4)
+        record(self.payment(), amount, actor=self.people.staff, reference=f"IN-{self.dice.random()}")
+        return str(amount)
+
+    def return_by_hand(self) -> str:
+        payment = self.payment()
+        amount = self.amount(payment.kept_minor)
+        give_back(payment, amount.amount, actor=self.people.staff, reference=f"OUT-{self.dice.random()}")
+        return str(amount)
+
+    # ---- money at the provider -------------------------------------------------------------------------------------
+
+    def pay(self) -> str:
+        payment = self.payment()
+        told_by_card(payment)
+        return payment.payment_number
+
+    def pay_again(self) -> str:
+        """Another payment, the first being withdrawn; both may be captured."""
+        self.withdraw()
+        if self.order.status == "PENDING":
+            payment_start(placed_of(self.order), method=PaymentMethod.CREDIT_CARD, store=self.people.store)
+        return ""
+
+    def refund(self, **wish: object) -> str:
+        payment = self.payment()
+        if not wish:
+            wish = {"amount": self.amount(payment.refundable.minor)}
+        refund = refund_open(payment_id=payment.pk, reason="chipped", actor=self.people.staff, **wish)  # type: ignore[arg-type]
+        return f"{refund.amount}, {refund.goodwill} of it goodwill"
+
+    def refund_units(self) -> str:
+        lines = [line for line in self.order.lines.all() if line.refundable_quantity]
+        chosen = self.dice.sample(lines, min(len(lines), self.dice.choice((0, 1, 1, 2))))
+        asked = tuple(LineAsk(line.pk, self.dice.randint(1, line.refundable_quantity)) for line in chosen)
+        shipping = self.dice.random() < 0.4
+        return f"{len(chosen)} lines, " + self.refund(
+            pieces=Pieces(asked, with_shipping=shipping or not asked)
+        )
+
+    def answer(self) -> str:
+        """The provider says how a refund stands; one that had completed may fail after all."""
+        live = PaymentRefund.objects.filter(payment__order=self.order).exclude(status=RefundStatus.FAILED)
+        refund = self.dice.choice(list(live) or [None])
+        if refund is None:
+            return "nothing"
+        status = self.dice.choice([base.RefundStatus.SUCCEEDED] * 4 + [base.RefundStatus.FAILED])
+        if refund.origin == "provider":
+            remote = RemoteRefund(refund.provider_refund_id or "", refund.amount, status)
+        else:
+            remote = answered(refund, status)
+        refund_end(refund_id=refund.pk, remote=remote)
+        return f"{refund.amount} {status}"
+
+    def dashboard(self) -> str:
+        """A person refunds at the provider."""
+        payment = self.payment()
+        amount = self.amount(payment.refundable.minor)
+        status = self.dice.choice([base.RefundStatus.SUCCEEDED] * 3 + [base.RefundStatus.PENDING])
+        told_by_card(payment, refunds=(RemoteRefund(f"re_{self.dice.random()}", amount, status),))
+        return f"{amount} {status}"
+
+    def decide(self) -> str:
+        refunds = PaymentRefund.objects.filter(payment__order=self.order, decision=RefundDecision.PENDING)
+        refund = refunds.first()
+        if refund is None:
+            return "nothing"
+        lines = [line for line in OrderLine.objects.filter(order=self.order) if line.refundable_quantity]
+        if lines and self.dice.random() < 0.5:
+            asked = (LineAsk(self.dice.choice(lines).pk, 1),)
+            decide_now(
+                refund_id=refund.pk, decision=RefundDecision.RESTOCK, actor=self.people.staff, lines=asked
+            )
+            return f"goods of {refund.amount}"
+        decide_now(refund_id=refund.pk, decision=RefundDecision.NOTHING, actor=self.people.staff, lines=())
+        return f"nothing of {refund.amount}"
+
+    def dispute(self) -> str:
+        payment = self.payment()
+        known = self.disputes.get(str(payment.pk))
+        order = [base.DisputeStatus.OPEN, base.DisputeStatus.LOST, base.DisputeStatus.WON]
+        amount = known.amount if known else self.amount(payment.received_minor)
+        status = self.dice.choice(order[1:] if known else order)
+        found = RemoteDispute(f"dp_{payment.pk.hex}", amount, status)
+        told_by_card(payment, disputes=(found,))
+        self.disputes[str(payment.pk)] = found
+        return f"{amount} {status}"
+
+
+def live_once(seed: int, people: People) -> Life:
+    """A life, thrown by its seed. Errors: AssertionError with its story."""
+    dice = random.Random(seed)  # noqa: S311  # a game, not a secret
+    pieces = {
+        product: dice.randint(1, 3) for product in dice.sample(people.products, dice.choice((1, 2, 2, 3, 3)))
+    }
+    Product.objects.filter(pk__in=[p.pk for p in people.products]).update(stock=50)
+    method = dice.choice(
+        (PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER, PaymentMethod.CASH_ON_DELIVERY)
+    )
+    placed = place(pieces, user=people.buyer)
+    life = Life(dice, people, placed.order, story=[f"seed {seed}: {placed.order.total} by {method}"])
+    payment_start(placed, method=method, store=people.store)
+    life.of_money = [life.arrive, life.arrive, life.return_by_hand, life.return_by_hand]
+    if method == PaymentMethod.CREDIT_CARD:
+        news = [life.dashboard, life.decide, life.dispute]
+        life.of_money = [life.pay, life.pay_again, life.refund, life.refund_units, *news, *[life.answer] * 3]
+        if dice.random() < 0.8:
+            life.pay()
+    elif dice.random() < 0.6:
+        record(life.payment(), placed.order.total, actor=people.staff, reference="IN-0")
+    life.live()
+    return life
+
+
+def check_owed_of(order_id: object, story: list[str]) -> None:
+    """The property, the query, what can still be sent, and the second count agree."""
+    order = Order.objects.get(pk=order_id)
+    told = "\n".join(story)
+    [(in_query,)] = Order.objects.filter(pk=order.pk).values_list(OWED_MINOR)
+    is_listed = Order.objects.filter(IS_OWED, pk=order.pk).exists()
+    payments = list(order.payments.all())
+    due, walk = balance_after_refunds(order).owed, recount(order)
+    assert (in_query, is_listed) == (order.to_return.minor, bool(order.to_return)), f"query\n{told}"
+    assert order.owed.total == order.to_return, f"reasons\n{told}"
+    assert due == walk.due, f"{due} is due, the second count says {walk.due}\n{told}"
+    assert sum(refund_due(order, p) for p in payments) >= due, f"{due} can go back by no payment\n{told}"
+    if any(payment.refund_reserved_minor for payment in payments):
+        return
+    assert order.to_return.minor == walk.due, f"{order.to_return} owed, second count {walk.due}\n{told}"
+    if not order.unassigned_minor:
+        assert order.balance_due.minor == walk.outstanding, (
+            f"{order.balance_due} to pay, second count {walk.outstanding}\n{told}"
+        )

@@ -1,0 +1,213 @@
+"""What an order owes its buyer, counted a second way: event by event, as a person with envelopes would.
+
+`orders/owed.py` reads sums. This walks the rows in the order of their times and moves money between envelopes: what
+covers the goods that still come (`covered`), what is the buyer's (`claim`), what nobody has said the purpose of
+(`unassigned`). It shares no code with the product.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from artisans.audit.models import AuditEntry
+from orders.models import Order, OrderTransition, Parcel, ParcelTransition
+from payments.models import (
+    Capture,
+    DisputeTransition,
+    PaymentRefund,
+    Receipt,
+    RefundTransition,
+)
+
+CLOSED, GONE = {"CANCELLED", "EXPIRED"}, {"CANCELLED", "RETURNED"}
+
+
+@dataclass
+class Walk:
+    order: Order
+    status: str = "PENDING"
+    kept: int = 0
+    covered: int = 0
+    claim: int = 0
+    unassigned: int = 0
+    parcels: dict[UUID, Parcel] = field(default_factory=dict)
+    named: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    shipping: int = 0
+    goodwill: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    lost: dict[UUID, dict[UUID, int]] = field(default_factory=lambda: defaultdict(dict))
+    taken: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    left: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+
+    @property
+    def due(self) -> int:
+        """What is the buyer's, is still here, and is not on its way back."""
+        return min(self.claim, self.kept)
+
+    @property
+    def outstanding(self) -> int:
+        return max(0, self.price() - self.covered)
+
+    def price(self) -> int:
+        """What the goods that still come cost, without what refunds named."""
+        if self.status in CLOSED:
+            return 0
+        here = self.parcels.values()
+        goods = sum(parcel.total_minor - self.named[parcel.pk] for parcel in here)
+        return goods - min(self.shipping, sum(parcel.shipping_minor for parcel in here))
+
+    # ---- envelopes -----------------------------------------------------------------------------------------------
+
+    def cover(self, minor: int) -> None:
+        """Money for the goods; what is too much is the buyer's."""
+        room = min(minor, self.outstanding)
+        self.covered += room
+        self.owe(minor - room)
+
+    def owe(self, minor: int) -> None:
+        """The buyer's; what went back without a purpose counts first."""
+        paid = min(minor, self.unassigned)
+        self.unassigned -= paid
+        self.claim += minor - paid
+
+    def reprice(self) -> None:
+        over = max(0, self.covered - self.price())
+        self.covered -= over
+        self.owe(over)
+
+    # ---- events --------------------------------------------------------------------------------------------------
+
+    def receive(self, payment: UUID, minor: int) -> None:
+        self.kept += minor
+        self.left[payment] += minor
+        self.cover(minor)
+
+    def take_back(self, payment: UUID, minor: int) -> None:
+        self.kept -= minor
+        self.left[payment] -= minor
+        from_claim = min(minor, self.claim)
+        self.claim -= from_claim
+        self.covered -= minor - from_claim
+
+    def move(self, status: str) -> None:
+        self.status = status
+        if status in CLOSED:
+            self.reprice()
+        elif self.outstanding and self.claim:  # late money revived it
+            again, self.claim = self.claim, 0
+            self.cover(again)
+
+    def lose(self, parcel: UUID) -> None:
+        del self.parcels[parcel]
+        self.reprice()
+
+    def refund(self, refund: PaymentRefund, *, is_decided: bool) -> None:
+        """Money leaves: for the goods that it names, then for what is the buyer's, then as goodwill."""
+        minor = refund.amount_minor
+        self.kept -= minor
+        self.left[refund.payment_id] -= minor
+        if not is_decided:
+            self.without_purpose(minor)
+            return
+        was_paid = not self.outstanding
+        goods = min(minor, self.name(refund, 1))
+        self.covered -= goods
+        self.reprice()
+        claim = min(self.claim, minor - goods)
+        self.claim -= claim
+        rest = minor - goods - claim
+        if was_paid:
+            self.goodwill[refund.pk] = rest
+        else:  # a part payment goes back, and is due again
+            self.covered -= rest
+
+    def without_purpose(self, minor: int) -> None:
+        claim = min(self.claim, minor)
+        self.claim -= claim
+        if self.status == "PENDING":
+            self.covered -= minor - claim
+        else:
+            self.unassigned += minor - claim
+
+    def name(self, refund: PaymentRefund, sign: int) -> int:
+        """Count the goods that a refund names; what they are worth of what still comes."""
+        before = self.price()
+        for line in refund.lines.all():
+            self.named[line.order_line.parcel_id] += sign * line.amount_minor
+        self.shipping += sign * refund.shipping_minor
+        return sign * (before - self.price())
+
+    def decide(self, refund: PaymentRefund) -> None:
+        """Somebody says what a refund was for: it is taken again, for that."""
+        balance = self.claim - self.unassigned + refund.amount_minor
+        self.claim, self.unassigned = max(0, balance), max(0, -balance)
+        self.kept += refund.amount_minor
+        self.left[refund.payment_id] += refund.amount_minor
+        self.refund(refund, is_decided=True)
+
+    def fail(self, refund: PaymentRefund) -> None:
+        self.kept += refund.amount_minor
+        self.left[refund.payment_id] += refund.amount_minor
+        self.name(refund, -1)
+        self.cover(refund.amount_minor - self.goodwill.pop(refund.pk, 0))
+
+    def dispute(self, payment: UUID, dispute: UUID, minor: int) -> None:
+        self.lost[payment][dispute] = minor
+
+    def follow_disputes(self) -> None:
+        """A lost dispute takes what is left of its payment, and gives it back when it is won after all."""
+        for payment, lost in self.lost.items():
+            now = min(sum(lost.values()), self.left[payment])
+            more, self.taken[payment] = now - self.taken[payment], now
+            self.kept -= more
+            if more > 0:
+                self.without_purpose(more)
+            else:
+                self.owe(-more)
+
+
+def recount(order: Order) -> Walk:
+    walk = Walk(order, parcels={parcel.pk: parcel for parcel in order.parcels.all()})
+    events = (*money_of(order), *moves_of(order), *refunds_of(order))
+    for _, happened in sorted(events, key=lambda event: event[0]):
+        happened(walk)
+        walk.follow_disputes()
+    return walk
+
+
+Event = tuple[datetime, Callable[[Walk], None]]
+
+
+def money_of(order: Order) -> Iterator[Event]:
+    for capture in Capture.objects.filter(payment__order=order):
+        yield event(capture.created_at, Walk.receive, capture.payment_id, capture.amount_minor)
+    for receipt in Receipt.objects.filter(payment__order=order):
+        yield event(receipt.created_at, Walk.receive, receipt.payment_id, receipt.amount_minor)
+        if reversal := getattr(receipt, "reversal", None):
+            yield event(reversal.created_at, Walk.take_back, receipt.payment_id, receipt.amount_minor)
+    for row in DisputeTransition.objects.filter(dispute__payment__order=order).select_related("dispute"):
+        minor = row.dispute.amount_minor if row.new == "LOST" else 0
+        yield event(row.at, Walk.dispute, row.dispute.payment_id, row.dispute_id, minor)
+
+
+def moves_of(order: Order) -> Iterator[Event]:
+    for row in OrderTransition.objects.filter(order=order):
+        yield event(row.at, Walk.move, row.new)
+    for gone in ParcelTransition.objects.filter(parcel__order=order, new__in=GONE):
+        yield event(gone.at, Walk.lose, gone.parcel_id)
+
+
+def refunds_of(order: Order) -> Iterator[Event]:
+    decided = {row.data["refund"]: row.at for row in AuditEntry.objects.filter(action="refund.decide")}
+    for refund in PaymentRefund.objects.filter(payment__order=order).prefetch_related("lines__order_line"):
+        yield event(refund.created_at, Walk.refund, refund, is_decided=refund.origin != "provider")
+        if at := decided.get(refund.refund_number):
+            yield event(at, Walk.decide, refund)
+        for row in RefundTransition.objects.filter(refund=refund, new="FAILED"):
+            yield event(row.at, Walk.fail, refund)
+
+
+def event(at: datetime, happened: Callable[..., None], *args: Any, **kwargs: Any) -> Event:
+    return at, lambda walk: happened(walk, *args, **kwargs)

@@ -1,0 +1,34 @@
+"""Random lives of orders (tests/lives.py): a few here, thousands by `make storm`. A failure names seed and story."""
+
+import os
+
+import pytest
+from django.db import transaction
+
+from artisans.accounts.models import Role
+from artisans.accounts.tests.factories import UserFactory
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from orders.tests.factories import store_of
+from tests.invariants import check_invariants
+from tests.lives import People, live_once
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("card_shop"), pytest.mark.timeout(600)]
+
+FIRST, LIVES = int(os.environ.get("STORM_SEED", "1")), int(os.environ.get("STORM_LIVES", "6"))
+GROUP = 20  # lives that share their people
+
+
+@pytest.fixture
+def people(shopper, staff, admin_user, bowl, scarf) -> People:
+    potter = ArtisanFactory.create(user=UserFactory.create(role=Role.ARTISAN))
+    cup = ProductFactory.create(artisan=potter, name="Cup", slug="cup", price_minor=1237)
+    return People(shopper, staff, admin_user, store_of(cash_limit_minor=10**6), [bowl, scarf, cup])
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + LIVES, GROUP))
+def test_what_is_owed_is_the_same_counted_twice_in_random_lives(people, seed):
+    for one in range(seed, min(seed + GROUP, FIRST + LIVES)):
+        with transaction.atomic():
+            live_once(one, people)
+            check_invariants()
+            transaction.set_rollback(True)
