@@ -10,7 +10,7 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.notifications.services import notifications_queue
-from orders.errors import NotCancellable
+from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail
 from orders.models import Order, Parcel
 from orders.selectors import is_own_order, is_owner, lines_by_parcel, order_lock, store_rules
@@ -80,9 +80,14 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
     """The artisan cannot send this parcel: it is cancelled, its stock comes back, and the buyer is told why.
 
     Its money is owed no more; what was paid of it is `order.to_return` for staff. The last parcel ends the order.
-    Errors: InvalidInput without a reason, IllegalTransition once it is on its way. Locks: order, payment, products.
+    Errors: NotReleased, InvalidInput without a reason, IllegalTransition once it is on its way.
+    Locks: order, payment, products.
     """
     parcel, order = parcel_lock(parcel_id)
+    if (
+        order.status == OrderStatus.PENDING or not order.is_alive
+    ):  # its artisans do not know of it, or know its end
+        raise NotReleased
     if not reason.strip():
         raise InvalidInput("Give the reason; the buyer reads it.")
     cause = f"cannot be delivered: {reason.strip()}"
