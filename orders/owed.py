@@ -1,6 +1,6 @@
 """What is owed between an order and its buyer. The one rule: `Balance` for a row, `OWED_MINOR` for queries.
 
-A refund of goods lowers what the order is worth; goodwill pays for nothing else (docs/adr/0008).
+A refund of goods lowers what the order is worth; goodwill pays for nothing else (docs/adr/0009).
 """
 
 from dataclasses import dataclass

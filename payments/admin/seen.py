@@ -6,43 +6,12 @@ from functools import partial
 from typing import Any
 
 from django import forms
-from django.db.models import Model, Sum
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
 from artisans.core.admin import ReadOnlyAdmin
-from artisans.core.templatetags.money import show
-from orders.models import Order
 from orders.selectors import checked_when_locked
-from payments.errors import OrderChanged
-
-FIGURES = ("received", "refunded", "being refunded", "owed to the buyer", "left to pay")
-
-
-def order_seen(order: Order) -> str:
-    """What a person who reads about the order's money goes by: its state, and the FIGURES in minor units."""
-    reserved = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
-    sums = (
-        order.received_minor,
-        order.refunded_minor,
-        reserved,
-        order.to_return.minor,
-        order.balance_due.minor,
-    )
-    return " ".join([order.status, *map(str, sums)])
-
-
-def check_seen(seen: str, order: Order) -> None:
-    """Errors: OrderChanged, with the figures that the person saw and those that hold now."""
-    now = order_seen(order)
-    if seen == now:
-        return
-    (old_status, *old), (status, *new) = seen.split(), now.split()
-    changes = [] if old_status == status else [f"the order is {order.get_status_display().lower()} now"]
-    for name, before, after in zip(FIGURES, old, new, strict=False):
-        if before != after:
-            was = show(order.money(int(before))) if before.removeprefix("-").isdecimal() else "unknown"
-            changes.append(f"{name}: {show(order.money(int(after)))} (was {was})")
-    raise OrderChanged("; ".join(changes))
+from payments.services.seen import check_seen, order_seen
 
 
 class MoneyPages(ReadOnlyAdmin):

@@ -3,21 +3,26 @@
 Each `…_submit` does the act, or, where the store rules want a second person, requests the approval and returns that.
 """
 
+from collections.abc import Callable
 from datetime import date
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import SecondPersonRequired
 from artisans.approvals.kinds import ApprovalKind, Payload, register
 from artisans.approvals.models import ApprovalRequest
-from artisans.approvals.services import approval_request
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from payments.models import Payment, PaymentRefund, Receipt
+from orders.selectors import checked_when_locked
+from payments.models import PaymentRefund, Receipt
 from payments.services.manual import receipt_record, staff_check
 from payments.services.returns import money_return_record
+from payments.services.second_person import RECEIPT, RETURN, money_in, money_out, payment_of, request_approval
+from payments.services.seen import check_seen
 
-APPROVE_MANUAL, REFUND = "payments.approve_manual", "payments.refund"
+APPROVE_MANUAL, REFUND_PERMISSION = "payments.approve_manual", "payments.refund"
 
 
 def receipt_submit(
@@ -41,37 +46,22 @@ def receipt_submit(
         )
     except SecondPersonRequired:
         payment = payment_of(payment_id)
-    return approval_request(
-        RECEIPT.name,
-        target=payment,
+    return request_approval(
+        RECEIPT,
+        payment,
         title=f"Record {show(amount)} for order {payment.order.order_number}",
         details=[
-            *facts_of(payment),
             ("Amount received", show(amount)),
             ("Value date", value_date.isoformat()),
             ("Bank reference", bank_reference),
         ],
-        payload={
-            "payment": str(payment_id),
-            "amount": money_out(amount),
-            "value_date": value_date.isoformat(),
-            "bank_reference": bank_reference,
-            "seen_minor": payment.received_minor if seen_minor is None else seen_minor,
-        },
+        payload=transfer_out(amount, value_date, bank_reference),
         actor=actor,
     )
 
 
 def receipt_execute(payload: Payload, requested_by: User, approved_by: User) -> Receipt:
-    return receipt_record(
-        payment_id=UUID(payload["payment"]),
-        amount=money_in(payload["amount"]),
-        value_date=date.fromisoformat(payload["value_date"]),
-        bank_reference=payload["bank_reference"],
-        seen_minor=payload["seen_minor"],
-        actor=requested_by,
-        approved_by=approved_by,
-    )
+    return receipt_record(**transfer_in(payload), actor=requested_by, approved_by=approved_by)
 
 
 def return_submit(
@@ -89,80 +79,67 @@ def return_submit(
         )
     except SecondPersonRequired:
         payment = payment_of(payment_id)
-    return approval_request(
-        RETURN.name,
-        target=payment,
+    return request_approval(
+        RETURN,
+        payment,
         title=f"Record {show(amount)} returned for order {payment.order.order_number}",
         details=[
-            *facts_of(payment),
             ("Amount returned", show(amount)),
             ("Date of the transfer", value_date.isoformat()),
             ("Reference of the transfer", bank_reference),
             ("Reason", reason),
         ],
-        payload={
-            "payment": str(payment_id),
-            "amount": money_out(amount),
-            "value_date": value_date.isoformat(),
-            "bank_reference": bank_reference,
-            "reason": reason,
-        },
+        payload=transfer_out(amount, value_date, bank_reference) | {"reason": reason},
         actor=actor,
     )
 
 
 def return_execute(payload: Payload, requested_by: User, approved_by: User) -> PaymentRefund:
     return money_return_record(
-        payment_id=UUID(payload["payment"]),
-        amount=money_in(payload["amount"]),
-        value_date=date.fromisoformat(payload["value_date"]),
-        bank_reference=payload["bank_reference"],
-        reason=payload["reason"],
-        actor=requested_by,
-        approved_by=approved_by,
+        **transfer_in(payload), reason=payload["reason"], actor=requested_by, approved_by=approved_by
     )
 
 
-# ---- shared ----------------------------------------------------------------------------------------------------------
+def transfer_out(amount: Money, value_date: date, bank_reference: str) -> Payload:
+    return {
+        "amount": money_out(amount),
+        "value_date": value_date.isoformat(),
+        "bank_reference": bank_reference,
+    }
 
 
-def payment_of(payment_id: UUID | str) -> Payment:
-    return Payment.objects.select_related("order").get(pk=payment_id)
+def transfer_in(payload: Payload) -> dict[str, Any]:
+    return {
+        "payment_id": UUID(payload["payment"]),
+        "amount": money_in(payload["amount"]),
+        "value_date": date.fromisoformat(payload["value_date"]),
+        "bank_reference": payload["bank_reference"],
+    }
 
 
-def facts_of(payment: Payment) -> list[tuple[str, str]]:
-    """What the second person has to know about the payment before it."""
-    return [
-        ("Order", f"{payment.order.order_number}, {payment.order.email}"),
-        ("Payment", f"{payment.payment_number} over {show(payment.amount)}"),
-        ("Received before", show(payment.received)),
-        ("Refunded before", show(payment.refunded)),
-    ]
+def as_requested(service: Callable[[Payload, User, User], object]) -> Callable[[Payload, User, User], object]:
+    """Carry it out only while the order's money is what it was at the request. Errors: OrderChanged."""
+
+    def execute(payload: Payload, requested_by: User, approved_by: User) -> object:
+        with checked_when_locked(UUID(payload["order"]), partial(check_seen, payload["seen"])):
+            return service(payload, requested_by, approved_by)
+
+    return execute
 
 
-def money_out(amount: Money) -> list[object]:
-    return [amount.minor, amount.currency]
+def decidable(permission: str, what: str) -> Callable[[Payload, User], None]:
+    """Nobody decides about an order of their own."""
 
+    def check(payload: Payload, actor: User) -> None:
+        staff_check(actor, permission, payment_of(payload["payment"]).order, what=what)
 
-def money_in(stored: list[object]) -> Money:
-    minor, currency = stored
-    return Money(int(str(minor)), str(currency))
-
-
-def receipt_decidable(payload: Payload, actor: User) -> None:
-    staff_check(actor, APPROVE_MANUAL, payment_of(payload["payment"]).order, what="record money")
-
-
-def refund_decidable(payload: Payload, actor: User) -> None:
-    staff_check(actor, REFUND, payment_of(payload["payment"]).order, what="refund")
-
-
-RECEIPT = ApprovalKind(
-    "receipt_record", "Record money received", APPROVE_MANUAL, receipt_execute, receipt_decidable
-)
-RETURN = ApprovalKind("money_return", "Record money returned", REFUND, return_execute, refund_decidable)
+    return check
 
 
 def kinds_register() -> None:
-    for kind in (RECEIPT, RETURN):
-        register(kind)
+    for name, label, permission, service in (
+        (RECEIPT, "Record money received", APPROVE_MANUAL, receipt_execute),
+        (RETURN, "Record money returned", REFUND_PERMISSION, return_execute),
+    ):
+        check = decidable(permission, label.lower())
+        register(ApprovalKind(name, label, permission, as_requested(service), check))

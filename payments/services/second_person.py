@@ -1,14 +1,24 @@
 """When the store rules want a second person for money that staff move (StoreRules.second_person_above_minor)."""
 
+from typing import Any
+from uuid import UUID
+
 from django.db.models import Sum
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import SecondPersonRequired
+from artisans.approvals.kinds import Payload
+from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.services import approval_request
 from artisans.core.money import Money
+from artisans.core.templatetags.money import show
 from orders.models import Order
 from orders.selectors import store_rules
-from payments.models import PaymentRefund, Receipt, RefundOrigin
+from payments.models import Payment, PaymentRefund, Receipt, RefundOrigin
+from payments.services.seen import order_seen
 from payments.statuses import RefundStatus
+
+RECEIPT, RETURN, REFUND = "receipt_record", "money_return", "refund_open"  # kinds of approval requests
 
 
 def receipt_approval_check(order: Order, *, actor: User, approved_by: User | None) -> None:
@@ -36,3 +46,39 @@ def check(order: Order, minor: int, actor: User, approved_by: User | None) -> No
         return
     if order.currency != limit.currency or minor > limit.minor:
         raise SecondPersonRequired
+
+
+def request_approval(
+    kind: str,
+    payment: Payment,
+    *,
+    title: str,
+    details: list[tuple[str, str]],
+    payload: Payload,
+    actor: User,
+) -> ApprovalRequest:
+    """Request the approval of an act on this payment. Errors: those of approval_request."""
+    order = payment.order
+    facts = [
+        ("Order", f"{order.order_number}, {order.email}"),
+        ("Payment", f"{payment.payment_number} over {show(payment.amount)}"),
+        ("Received before", show(payment.received)),
+        ("Refunded before", show(payment.refunded)),
+    ]
+    about = {"payment": str(payment.pk), "order": str(order.pk), "seen": order_seen(order)}
+    return approval_request(
+        kind, target=payment, title=title, details=facts + details, payload=about | payload, actor=actor
+    )
+
+
+def payment_of(payment_id: UUID | str) -> Payment:
+    return Payment.objects.select_related("order").get(pk=payment_id)
+
+
+def money_out(amount: Money) -> list[object]:
+    return [amount.minor, amount.currency]
+
+
+def money_in(stored: list[Any]) -> Money:
+    minor, currency = stored
+    return Money(minor, currency)
