@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, Category, Product
 from artisans.core.admin import EditAdmin, ReadOnlyAdmin, page_of
+from artisans.core.seen_forms import SeenForm
 from orders.models import StoreRules
 from tests.html import Node, page
 
@@ -192,3 +193,15 @@ def test_save_is_refused_when_the_page_does_not_say_what_was_seen(browser, admin
     assert shown.all("input", name="_seen") == []
     bowl.refresh_from_db()
     assert bowl.name == "Moss bowl"
+
+
+def test_save_is_refused_in_words_when_the_database_refuses_it(browser, admin_user, bowl, scarf, monkeypatch):
+    """Two people take one slug at the same moment: both forms have found it free."""
+    client = browser(admin_user)
+    monkeypatch.setattr(SeenForm, "validate_unique", lambda form: None)
+
+    answer = client.post(page_of(bowl), form_of(client, bowl) | {"slug": scarf.slug}, follow=True)
+
+    assert "Somebody else saved the same at this moment" in page(answer).text
+    bowl.refresh_from_db()
+    assert bowl.slug == "moss-bowl"

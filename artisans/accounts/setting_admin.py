@@ -4,8 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import models
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 
 from artisans.accounts.principals import signed_in
 from artisans.accounts.setting_changes import (
@@ -18,7 +17,6 @@ from artisans.accounts.setting_changes import (
 )
 from artisans.accounts.setting_fields import Setting, settings_of
 from artisans.core.admin import EditAdmin
-from artisans.core.errors import DomainError
 from artisans.core.models import row_write
 
 WAITS = "What steers money or rights waits for a second person’s approval."
@@ -48,19 +46,6 @@ class AuditedAdmin(EditAdmin):
         """Whether no row can be added without a value for this field."""
         field: Any = self.opts.get_field(name)
         return not field.blank and not field.has_default() and not field.many_to_many
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except DomainError as refusal:
-            messages.error(request, refusal.detail)
-            return redirect(request.get_full_path())
 
     def write(self, request: HttpRequest, obj: Any, form: Any, columns: list[str]) -> None:
         related = [name for name in form.changed_data if name in {f.name for f in self.opts.many_to_many}]
