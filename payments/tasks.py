@@ -1,9 +1,11 @@
 from uuid import UUID
 
 from celery import shared_task
+from celery.signals import worker_ready
 
-from artisans.core.queue import each
+from artisans.core.queue import each, run_after_commit
 from payments.services import method_events  # noqa: F401  # takes the messages about saved methods
+from payments.services.access import access_of, providers_to_check
 from payments.services.calls import calls_due
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_expire, orders_due_to_expire
@@ -44,6 +46,17 @@ def sweep_task() -> None:
     each(payments_due(), payment_check, event="payment_check_failed")
     each(setups_due(), setup_check, event="setup_check_failed")
     each(reminders_due(), payment_remind, event="payment_remind_failed")
+
+
+@shared_task(name="payments.check_providers")
+def check_providers_task() -> None:
+    """What our keys may do there: tried when a worker starts, which waits for no answer."""
+    each(providers_to_check(), access_of, event="access_check_failed")
+
+
+@worker_ready.connect
+def check_at_start(**kwargs: object) -> None:
+    run_after_commit("payments.check_providers")
 
 
 @shared_task(name="payments.reconcile")

@@ -19,6 +19,8 @@ HOLD_LIMIT = 30.0
 
 class Action(StrEnum):
     RATE_LIMIT = "rate_limit"  # arrival: 429 with Retry-After; no effect, key not taken
+    UNAUTHORIZED = "unauthorized"  # arrival: 401 in the provider's shape; no effect, key not taken
+    FORBIDDEN = "forbidden"  # arrival: 403 in the provider's shape; no effect, key not taken
     UNAVAILABLE = "unavailable"  # arrival: 503; no effect, key not taken
     DROP_BEFORE = "drop_before"  # arrival: connection closed; no effect, key not taken
     DELAY = "delay"  # execution: waits `seconds`, then all is well
@@ -31,6 +33,9 @@ class Action(StrEnum):
     GARBAGE = "garbage"  # answer: half of the body with a Content-Length that fits it
     HTML = "html"  # answer: a page of a proxy, with `status`
     EMPTY = "empty"  # answer: 200 without a body
+
+
+AT_ARRIVAL = {Action.UNAVAILABLE: 503, Action.UNAUTHORIZED: 401, Action.FORBIDDEN: 403}
 
 
 @dataclass
@@ -54,8 +59,8 @@ class Fault:
                 raise Hangup
             case Action.RATE_LIMIT:
                 return Response(429, b"", {"Retry-After": str(self.retry_after)})
-            case Action.UNAVAILABLE:
-                return Response(503)
+            case Action.UNAVAILABLE | Action.UNAUTHORIZED | Action.FORBIDDEN:
+                return Response(AT_ARRIVAL[self.action])
         return None
 
     def on_execution(self) -> None:

@@ -229,6 +229,28 @@ class RemotePayment:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Payments that something happened to in a stretch of time, whenever they were made: refunds, disputes, movements
+    of the balance. Each by the ids that name it, the one to read first. `lists`: as in RemotePayment.
+    """
+
+    ids: tuple[tuple[str, ...], ...] = ()
+    lists: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whether one part of the provider's API may be used. `permission`: what it is called in the provider's dashboard.
+
+    `error`: "" when the part answered.
+    """
+
+    part: str
+    permission: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteMethod:
     """A saved method: what a person recognises it by, and the provider's id. Never a number."""
 
@@ -425,3 +447,12 @@ class PaymentProvider(ABC):
     def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
         """Capability LIST: all objects made in this time, for the daily comparison."""
         raise NotImplementedError
+
+    def list_moved(self, since: datetime, until: datetime) -> Moved:
+        """Capability LIST: what was refunded, disputed or moved otherwise in this time. A list that cannot be had is
+        told in `lists`; the others count."""
+        return Moved()
+
+    def check_access(self) -> list[Access]:
+        """Try each part of the API that the shop needs, by reading alone. Errors: none; they are in the answer."""
+        return []

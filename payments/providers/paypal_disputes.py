@@ -1,12 +1,15 @@
 """Disputes v1: the disputes of a capture, and what they mean to us."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from payments.providers.base import DisputeStatus, Refused, RemoteDispute, Unknown
 from payments.providers.paypal_client import PayPalClient
+from payments.providers.paypal_errors import link_of
 from payments.providers.paypal_money import from_paypal
-from payments.providers.paypal_shapes import dig, path_id, text_at
+from payments.providers.paypal_shapes import MOST_PAGES, dig, path_id, text_at, written
 from payments.providers.reading import Parts, an_id, plain, positive
 
 RESOLVED = "RESOLVED"
@@ -36,6 +39,23 @@ def disputes_of(client: PayPalClient, capture_id: str, parts: Parts) -> tuple[Re
     query = urlencode({"disputed_transaction_id": capture_id, "page_size": PAGE_SIZE})
     found = client.request("GET", f"/v1/customer/disputes?{query}")
     return parts.each("disputes", found.get("items"), lambda summary: whole(client, summary, parts))
+
+
+def captures_disputed(client: PayPalClient, since: datetime, until: datetime) -> Iterator[str]:
+    """The captures whose disputes changed in this time, by the disputes' own time. Errors: Refused, Unknown."""
+    times = {"update_time_after": written(since), "update_time_before": written(until)}
+    path: str = f"/v1/customer/disputes?{urlencode(times | {'page_size': PAGE_SIZE})}"
+    for _ in range(MOST_PAGES):
+        found = client.request("GET", path)
+        for summary in dig(found, "items") or ():
+            dispute_id = path_id(text_at(summary, "dispute_id"))
+            dispute = client.request("GET", f"/v1/customer/disputes/{dispute_id}")
+            for transaction in dig(dispute, "disputed_transactions") or ():
+                yield text_at(transaction, "seller_transaction_id")
+        _, is_more, query = link_of(found, "next").partition("?")
+        if not is_more:
+            return
+        path = f"/v1/customer/disputes?{query}"
 
 
 def whole(client: PayPalClient, summary: dict[str, Any], parts: Parts) -> RemoteDispute:

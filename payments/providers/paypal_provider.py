@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from payments.providers.base import (
+    Access,
     Action,
     ActionKind,
     Capability,
     ConfirmRequest,
     CreateRequest,
+    Moved,
     NotThere,
     PaymentProvider,
     ProviderEvent,
@@ -27,16 +30,26 @@ from payments.providers.base import (
 )
 from payments.providers.paypal_client import REPRESENTATION, PayPalClient
 from payments.providers.paypal_config import PayPalConfig
-from payments.providers.paypal_disputes import disputes_of
+from payments.providers.paypal_disputes import captures_disputed, disputes_of
 from payments.providers.paypal_errors import PayPalRefused
 from payments.providers.paypal_events import event_of
 from payments.providers.paypal_orders import order_request, payment_of, refund_of, refund_request
 from payments.providers.paypal_reports import movements
-from payments.providers.paypal_shapes import path_id, text_at
+from payments.providers.paypal_shapes import path_id, text_at, written
 from payments.providers.paypal_vault import Vault
 from payments.providers.paypal_webhooks import WebhookVerifier
 from payments.providers.reading import LONGEST_TEXT, Parts
 
+# A part that the shop needs, the app's feature in PayPal's dashboard, and a call that tries it and changes nothing.
+NOBODY = "5O190127TN364715T"
+ACCESS = (
+    ("orders", "Accept payments", f"/v2/checkout/orders/{NOBODY}"),
+    ("captures", "Accept payments", f"/v2/payments/captures/{NOBODY}"),
+    ("refunds", "Accept payments", f"/v2/payments/refunds/{NOBODY}"),
+    ("disputes", "Customer disputes", "/v1/customer/disputes?page_size=1"),
+    ("reports", "Transaction search", "/v1/reporting/transactions?{times}"),
+    ("vault", "Save payment methods", "/v3/vault/payment-tokens?customer_id=nobody"),
+)
 ALREADY_CAPTURED = "ORDER_ALREADY_CAPTURED"
 DUPLICATE_INVOICE = "DUPLICATE_INVOICE_ID"
 MOVED = frozenset({RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING})
@@ -215,6 +228,30 @@ class PayPalProvider(PaymentProvider):
         yield from (payment for payment in told if read_in_full.isdisjoint(payment.related_ids))
         for order_id in sorted({undone[capture_id] for capture_id in read_in_full}):
             yield self.read(order_id)
+
+    def list_moved(self, since: datetime, until: datetime) -> Moved:
+        """What disputes changed; refunds and reversals are in the reports that `list_payments` reads."""
+        try:
+            captures = set(captures_disputed(self._client, since, until))
+        except (Refused, Unknown) as error:
+            return Moved(lists={"disputes": str(error)[:LONGEST_TEXT]})
+        orders = ((self._order_of(capture), capture) for capture in sorted(captures))
+        return Moved(tuple(ids for ids in orders if ids[0]), lists={"disputes": ""})
+
+    def check_access(self) -> list[Access]:
+        """An object that is not there is an answer too."""
+        return [Access(part, permission, self._error_of(path)) for part, permission, path in ACCESS]
+
+    def _error_of(self, path: str) -> str:
+        now = datetime.now(UTC)
+        times = urlencode({"start_date": written(now - timedelta(hours=1)), "end_date": written(now)})
+        try:
+            self._client.request("GET", path.format(times=times))
+        except NotThere:
+            return ""
+        except (Refused, Unknown) as error:
+            return str(error)
+        return ""
 
     def _order_of(self, capture_id: str) -> str:
         """The order of a capture; "" for a transaction that has none."""

@@ -6,14 +6,14 @@ any case. Money back (refunds, reversals, chargebacks) names only the capture th
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from payments.providers.base import Capture, RemotePayment, RemoteStatus
 from payments.providers.paypal_client import PayPalClient
 from payments.providers.paypal_money import from_paypal
-from payments.providers.paypal_shapes import pages_of, readable, text_at
+from payments.providers.paypal_shapes import pages_of, readable, text_at, written
 
 LONGEST_RANGE = timedelta(days=31)
 PAGE_SIZE = 500
@@ -51,10 +51,6 @@ def ranges(since: datetime, until: datetime) -> Iterator[tuple[str, str]]:
         end = min(since + LONGEST_RANGE, until)
         yield written(since), written(end)
         since = end
-
-
-def written(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @readable

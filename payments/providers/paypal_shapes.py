@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -53,6 +53,11 @@ def time_at(value: Any, *path: str | int) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else None
+
+
+def written(time: datetime) -> str:
+    """As PayPal writes times."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def path_id(object_id: str) -> str:

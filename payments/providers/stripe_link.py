@@ -78,6 +78,14 @@ class StripeLink:
             trouble = unreadable(error)
         raise trouble
 
+    def error_of(self, send: Callable[[stripe.StripeClient], object]) -> str:
+        """Why this cannot be sent now; "" when it was answered."""
+        try:
+            self.ask(send)
+        except (Refused, Unknown) as error:
+            return str(error)
+        return ""
+
     def understand(self, read: Callable[[], T]) -> T:
         """Read an answer that is here already. Errors: Unknown."""
         try:

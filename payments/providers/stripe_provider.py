@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import ClassVar
 
 from payments.providers.base import (
+    Access,
     Capability,
     ConfirmRequest,
     CreateRequest,
+    Moved,
     NotThere,
     PaymentProvider,
     ProviderError,
@@ -103,6 +105,12 @@ class StripeProvider(PaymentProvider):
     def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
         """`until` is not included. A session stands for its intent. Secrets and addresses are left out."""
         return self._reading.between(since, until)
+
+    def list_moved(self, since: datetime, until: datetime) -> Moved:
+        return self._reading.moved(since, until)
+
+    def check_access(self) -> list[Access]:
+        return self._reading.access()
 
     # ---- going on ------------------------------------------------------------------------------------------------
 

@@ -4,11 +4,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import stripe
 
-from payments.providers.base import RefundRequest, Refused, RemotePayment, RemoteRefund, Unknown
+from payments.providers.base import (
+    Access,
+    Moved,
+    RefundRequest,
+    Refused,
+    RemotePayment,
+    RemoteRefund,
+    Unknown,
+)
 from payments.providers.reading import LONGEST_TEXT, UNREADABLE, mapping
 from payments.providers.stripe_link import StripeLink, row_of
 from payments.providers.stripe_objects import (
@@ -23,6 +32,21 @@ from payments.providers.stripe_objects import (
 )
 from payments.providers.stripe_requests import IN_INTENT, IN_SESSION
 
+# A part that the shop needs, the permission of a restricted key, and a call that tries it and changes nothing.
+ACCESS: Final[tuple[tuple[str, str, Callable[[stripe.StripeClient], object]], ...]] = (
+    ("payments", "PaymentIntents: Write", lambda api: api.v1.payment_intents.list({"limit": 1})),
+    ("charges", "Charges and Refunds: Write", lambda api: api.v1.charges.list({"limit": 1})),
+    ("refunds", "Charges and Refunds: Write", lambda api: api.v1.refunds.list({"limit": 1})),
+    ("disputes", "Disputes: Read", lambda api: api.v1.disputes.list({"limit": 1})),
+    ("sessions", "Checkout Sessions: Write", lambda api: api.v1.checkout.sessions.list({"limit": 1})),
+    ("customers", "Customers: Write", lambda api: api.v1.customers.list({"limit": 1})),
+    ("setups", "SetupIntents: Write", lambda api: api.v1.setup_intents.list({"limit": 1})),
+    (
+        "balance",
+        "Balance transaction sources: Read",
+        lambda api: api.v1.balance_transactions.list({"limit": 1}),
+    ),
+)
 PAGE = 100
 LIFE_OF_SESSION = timedelta(hours=25)  # 24, and what clocks may differ
 
@@ -146,6 +170,55 @@ class StripeReading:
                 remote = self.whole(row, of_intent[row["id"]])
                 found.append(replace(remote, related_ids=(session,) if session else ()))
         return [replace(one, action=None, lists=dict(one.lists) | beside.lists) for one in found]
+
+    def access(self) -> list[Access]:
+        return [Access(part, permission, self._link.error_of(read)) for part, permission, read in ACCESS]
+
+    # ---- what happened to payments of any age ----------------------------------------------------------------------
+
+    def moved(self, since: datetime, until: datetime) -> Moved:
+        """By the time of the refund, dispute or movement itself."""
+        created: dict[str, Any] = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+        wish: Any = {"created": created, "limit": PAGE}
+        beside = Beside(self._link)
+        rows = [
+            *beside.rows("refunds", lambda api: api.v1.refunds.list(wish)),
+            *beside.rows("disputes", lambda api: api.v1.disputes.list(wish)),
+        ]
+        known = {row.get("id") for row in rows}
+        for movement in beside.rows("balance", lambda api: api.v1.balance_transactions.list(wish)):
+            source = movement.get("source")
+            if isinstance(source, str) and source not in known:
+                known.add(source)
+                rows += beside.rows("balance", partial(source_of, source))
+        found = dict.fromkeys(ids for row in rows if (ids := payment_ids(row)))
+        return Moved(tuple(found), beside.lists)
+
+
+def source_of(source: str, api: stripe.StripeClient) -> "OneRow":
+    """The refund, dispute or charge behind a movement; none for a payout or a fee."""
+    kind, _, _ = source.partition("_")
+    if kind in {"re", "pyr"}:
+        return OneRow(api.v1.refunds.retrieve(source))
+    if kind in {"du", "dp"}:
+        return OneRow(api.v1.disputes.retrieve(source))
+    return OneRow(api.v1.charges.retrieve(source)) if kind in {"ch", "py"} else OneRow(None)
+
+
+class OneRow:
+    """One object in the shape of a list."""
+
+    def __init__(self, row: stripe.StripeObject | None) -> None:
+        self._row = row
+
+    def auto_paging_iter(self) -> Iterator[stripe.StripeObject]:
+        return iter([self._row] if self._row else [])
+
+
+def payment_ids(row: Row) -> tuple[str, ...]:
+    """The intent and the charge that a refund or dispute names, or that a charge is."""
+    charge = row.get("id") if row.get("object") == "charge" else row.get("charge")
+    return tuple(found for value in (row.get("payment_intent"), charge) if (found := id_of(value)))
 
 
 class Beside:

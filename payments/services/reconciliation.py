@@ -18,11 +18,12 @@ from artisans.core.errors import InvalidInput
 from artisans.core.models import row_write
 from artisans.core.money import Money
 from artisans.core.scrub import scrub
-from payments.models import CallState, Capture, Comparison, FlagKind, Payment, ProviderCall
+from payments.models import CallState, Capture, Comparison, Dispute, FlagKind, Payment, ProviderCall
 from payments.providers import base
 from payments.providers.base import Capability, NotThere, ProviderError, RemotePayment
 from payments.registry import ask, can, configured
 from payments.selectors import object_ids_of, payment_of_object
+from payments.services.alerts import alerts_follow
 from payments.services.flags import flag
 from payments.services.record import mismatch
 from payments.services.remote import payment_sync
@@ -94,16 +95,49 @@ def compare(
     except ProviderError as error:
         look.error = scrub(str(error))[:300]
     else:
+        moved, unread, look.error = moved_between(name, remotes, since, until)
+        remotes += moved
         look.seen = len(remotes)
-        told, unknown = told_of(name, remotes)
-        look.caught_up, found = differences(name, told, since=since, until=until, progress=progress)
-        found = [*unknown, *found, *stuck_calls(name)]
+        told, disputed, unknown = told_of(name, remotes)
+        look.caught_up, found = differences(name, told, disputed, since=since, until=until, progress=progress)
+        found = [*unread, *unknown, *found, *stuck_calls(name)]
         look.differences = [difference._asdict() for difference in found[:MOST_KEPT]]
         for difference in found:
             logger.error("reconciliation_difference", extra={"provider": name} | difference._asdict())
     look.finished_at = timezone.now()
     row_write(look, ["seen", "caught_up", "differences", "error", "finished_at"])
     return look
+
+
+def moved_between(
+    name: str, listed: list[RemotePayment], since: datetime, until: datetime
+) -> tuple[list[RemotePayment], list[Difference], str]:
+    """Payments of any age that something happened to in this time, read in full; those that could not be read; and why
+    the stretch has to be compared again, "" when it has not."""
+    try:
+        moved = ask(name, lambda provider: provider.list_moved(since, until))
+    except ProviderError as error:
+        return [], [], scrub(str(error))[:300]
+    alerts_follow(name, moved.lists)
+    seen = {known for remote in listed for known in ids_of(remote)}
+    remotes, unread = [], []
+    for ids in moved.ids:
+        if seen.isdisjoint(ids):
+            try:
+                remotes.append(read_now(name, ids[0]))
+            except ProviderError as error:
+                unread.append(Difference(Kind.UNREADABLE, ids[0], "", scrub(str(error))[:300]))
+            else:
+                seen.update(ids_of(remotes[-1]))
+    return (
+        remotes,
+        unread,
+        "; ".join(f"{part}: {error}" for part, error in moved.lists.items() if error)[:300],
+    )
+
+
+def ids_of(remote: RemotePayment) -> tuple[str, ...]:
+    return (remote.object_id, *remote.related_ids, *(capture.capture_id for capture in remote.captures))
 
 
 def comparable() -> list[str]:
@@ -144,37 +178,61 @@ def facts_in(remote: RemotePayment) -> Facts:
     }
 
 
-def told_of(name: str, remotes: Iterable[RemotePayment]) -> tuple[dict[UUID, Facts], list[Difference]]:
-    """What the provider says of payments of ours, and what moved there without one."""
-    told, found = defaultdict[UUID, Facts](set), []
+def told_of(
+    name: str, remotes: Iterable[RemotePayment]
+) -> tuple[dict[UUID, Facts], set[UUID], list[Difference]]:
+    """What the provider says of payments of ours; those with news of a dispute; and what moved there without one."""
+    told, disputed, found = defaultdict[UUID, Facts](set), set(), []
     for remote in remotes:
-        ids = (remote.object_id, *remote.related_ids, *(capture.capture_id for capture in remote.captures))
-        known = payment_of_object(name, ids, remote.reference)
+        known = payment_of_object(name, ids_of(remote), remote.reference)
         if known is not None:
             told[known[0].pk] |= facts_in(remote)
+            if is_dispute_new(known[0], remote):
+                disputed.add(known[0].pk)
         elif facts := facts_in(remote):
             currency = remote.captures[0].amount.currency if remote.captures else "XXX"
             words = f"{listed(facts, currency)}; it names {remote.reference[:60] or 'nobody'}."
             found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", words))
-    return told, found
+    return told, disputed, found
 
 
 def differences(
-    name: str, told: dict[UUID, Facts], *, since: datetime, until: datetime, progress: Progress
+    name: str,
+    told: dict[UUID, Facts],
+    disputed: set[UUID],
+    *,
+    since: datetime,
+    until: datetime,
+    progress: Progress,
 ) -> tuple[int, list[Difference]]:
     """How many payments were caught up, and what differs even then."""
+    disputed = disputed | unsettled(name)
     booked = Capture.objects.filter(
         provider=name, created_at__gte=since, created_at__lt=until - REPORTS_ARE_LATE
     )
-    payments = Payment.objects.in_bulk({*told, *booked.values_list("payment_id", flat=True)}).values()
+    payments = Payment.objects.in_bulk(
+        {*told, *booked.values_list("payment_id", flat=True), *disputed}
+    ).values()
     caught_up, found = 0, []
     for place, payment in enumerate(payments, start=1):
         before, theirs = facts_of(payment), told.get(payment.pk, set())
-        if before != theirs:
+        if before != theirs or payment.pk in disputed:
             found += looked_at(payment, before, theirs)
             caught_up += facts_of(payment) != before
         progress(place, len(payments))
     return caught_up, found
+
+
+def unsettled(name: str) -> set[UUID]:
+    """Payments whose disputes are open: how one ends moves no money, and is on no list by its time."""
+    open_ones = Dispute.objects.filter(provider=name, status=DisputeStatus.OPEN).order_by()
+    return set(open_ones.values_list("payment_id", flat=True))
+
+
+def is_dispute_new(payment: Payment, remote: RemotePayment) -> bool:
+    """Whether a dispute there is not here as it is there; an open one is no fact yet, but it is news."""
+    ours = {(row.provider_dispute_id, row.status.lower(), row.amount) for row in payment.disputes.all()}
+    return any((row.dispute_id, row.status.value, row.amount) not in ours for row in remote.disputes)
 
 
 def looked_at(payment: Payment, before: Facts, told: Facts) -> list[Difference]:

@@ -111,7 +111,7 @@ def is_all_back(remote: RemotePayment) -> bool:
     """Whether nothing undisputed is left of what was taken: nobody ships for money that went back, or is claimed back,
     before we heard of it."""
     back = sum(r.amount.minor for r in remote.refunds if r.status != base.RefundStatus.FAILED)
-    back += sum(d.amount.minor for d in remote.disputes if d.status != base.DisputeStatus.WON)
+    back += sum(d.amount.minor for d in remote.disputes if d.amount and d.status != base.DisputeStatus.WON)
     return back >= sum(capture.amount.minor for capture in remote.captures)
 
 

@@ -114,6 +114,12 @@ def show(account: Account, _: Call, dispute_id: str) -> Answer:
     return Answer(200, telling.dispute(account, dispute_id))
 
 
+def is_updated_between(row: Json, query: dict[str, str]) -> bool:
+    updated = moment_of(row["update_time"])
+    after, before = query.get("update_time_after"), query.get("update_time_before")
+    return (not after or moment_of(after) <= updated) and (not before or updated <= moment_of(before))
+
+
 def list_all(account: Account, call: Call) -> Answer:
     query = call.query
     since = moment_of(query["start_time"]) if "start_time" in query else 0
@@ -122,6 +128,7 @@ def list_all(account: Account, call: Call) -> Answer:
         telling.dispute(account, row["dispute_id"])
         for row in reversed(account.rows("dispute"))
         if moment_of(row["create_time"]) >= since
+        and is_updated_between(row, query)
         and (capture is None or account.secret(row["dispute_id"])["capture"] == capture)
     ]
     items = [{name: row[name] for name in (*SHOWN, "links")} for row in rows]

@@ -23,6 +23,7 @@ MESSAGES = {
     "SERVICE_UNAVAILABLE": "Service Unavailable.",
 }
 ISSUES = {
+    "PERMISSION_DENIED": "You do not have permission to access or perform operations on this resource.",
     # 400
     "INVALID_ARRAY_MAX_ITEMS": "The number of items in an array parameter is too large.",
     "INVALID_ARRAY_MIN_ITEMS": "The number of items in an array parameter is too small.",

@@ -23,7 +23,7 @@ from sandbox.paypal_face.account import NAME, Account
 from sandbox.paypal_face.call import Answer, Call, Route, read
 from sandbox.paypal_face.certificates import Certificates
 from sandbox.paypal_face.desk import Desk, plan_jobs
-from sandbox.paypal_face.errors import ApiError, missing_resource, problem
+from sandbox.paypal_face.errors import ApiError, detail, missing_resource, problem, unauthorized
 from sandbox.paypal_face.pages import Pages
 from sandbox.program import Program
 from sandbox.wire import Json, Request, Response, json_response
@@ -39,7 +39,7 @@ PREFIXES = (
     "/v2/",
     "/v3/vault/",
 )
-ARRIVAL = {429: (429, "RATE_LIMIT_REACHED"), 503: (503, "SERVICE_UNAVAILABLE")}
+ARRIVAL = {403: (403, "NOT_AUTHORIZED"), 429: (429, "RATE_LIMIT_REACHED"), 503: (503, "SERVICE_UNAVAILABLE")}
 
 
 class PayPalFace:
@@ -71,7 +71,7 @@ class PayPalFace:
 
     def answer(self, request: Request, fault: Fault) -> Response:
         if early := fault.on_arrival():
-            return error_response(problem(*ARRIVAL[early.status]), early.headers)
+            return error_response(at_arrival(early.status), early.headers)
         if self._pages.owns(request.path):
             fault.on_execution()
             return self._pages.answer(request)
@@ -138,6 +138,13 @@ class PayPalFace:
         if fault.action is Action.ERROR_AFTER:
             raise problem(500, "INTERNAL_SERVER_ERROR")
         return answer
+
+
+def at_arrival(status: int) -> ApiError:
+    if status == 401:  # noqa: PLR2004
+        return unauthorized("invalid_token", "Token signature verification failed")
+    details = [detail("PERMISSION_DENIED")] if status == 403 else []  # noqa: PLR2004
+    return problem(*ARRIVAL[status], *details)
 
 
 def is_grant(request: Request) -> bool:

@@ -38,6 +38,16 @@ OUTAGE = ApiError(500, "api_error", "An unknown error occurred")
 ARRIVAL = {
     429: ApiError(429, INVALID, "Request rate limit exceeded.", code="rate_limit"),
     503: ApiError(503, "api_error", "The service is temporarily unavailable."),
+    401: ApiError(
+        401, INVALID, "Invalid API Key provided: sk_test_********************box", code="api_key_expired"
+    ),
+    403: ApiError(
+        403,
+        INVALID,
+        "The provided key 'rk_test_********************box' does not have the required permissions for this "
+        "endpoint on account 'acct_sandbox'. Having more permissions would allow this request to continue.",
+        code="more_permissions_required",
+    ),
 }
 # What a publishable key may see: https://docs.stripe.com/js/payment_intents/retrieve_payment_intent
 HIDDEN = {

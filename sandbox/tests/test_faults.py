@@ -20,6 +20,8 @@ def create(api, key="k"):
     [
         ("rate_limit", SDK.RateLimitError, 0, "works"),
         ("unavailable", SDK.APIError, 0, "works"),
+        ("unauthorized", SDK.AuthenticationError, 0, "works"),
+        ("forbidden", SDK.PermissionError, 0, "works"),
         ("drop_before", SDK.APIConnectionError, 0, "works"),
         ("error_before", SDK.APIError, 0, "sticks"),
         ("error_after", SDK.APIError, 1, "sticks"),

@@ -1,0 +1,166 @@
+"""401, 403 and silence on each part of a provider's API: the money ends right, and staff are alarmed."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from payments.methods import PaymentMethod
+from payments.models import PaymentRefund
+from payments.selectors import alerts_open
+from payments.services.reconciliation import compare
+from payments.services.remote import payment_reach, payment_sync
+from payments.tasks import sweep_task
+from payments.tests.factories import paid_by_card, refund, reread, start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+REFUSALS = ("forbidden", "unauthorized")
+
+
+@pytest.fixture
+def wallet(paypal, shopper):
+    payment = start(PaymentMethod.PAYPAL, user=shopper)
+    payment_reach(payment)
+    paypal.approve(payment)
+    return payment
+
+
+def later(time_machine, **time: int) -> None:
+    time_machine.move_to(timezone.now() + timedelta(**time))
+
+
+@pytest.mark.parametrize("action", REFUSALS)
+def test_card_money_is_booked_with_a_key_that_may_not_list_disputes(stripe, shopper, action):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_reach(payment)
+    stripe.pay(reread(payment))
+    stripe.fault(action, path="/v1/disputes", count=None)
+
+    payment_sync(payment.pk, cause="test")
+
+    assert (reread(payment).status, payment.order.payment_status) == ("COMPLETED", "PAID")
+    assert [alert.part for alert in alerts_open()] == ["disputes"]
+    stripe.delete("faults")
+    payment_sync(payment.pk, cause="test")
+    assert not alerts_open().exists()
+
+
+@pytest.mark.parametrize("action", REFUSALS)
+def test_paypal_money_is_booked_with_an_app_that_may_not_see_disputes(paypal, wallet, action):
+    payment_sync(wallet.pk, cause="test")
+    paypal.fault(action, path="/v1/customer/disputes", count=None)
+
+    payment_sync(wallet.pk, cause="test")
+
+    assert reread(wallet).status == "COMPLETED"
+    assert [alert.part for alert in alerts_open()] == ["disputes"]
+
+
+@pytest.mark.parametrize("action", [*REFUSALS, "drop_before", "drop_after"])
+@pytest.mark.parametrize(
+    "path", ["/v1/payment_intents", "/v1/payment_intents/*", "/v1/charges", "/v1/disputes"]
+)
+def test_card_purchase_ends_right_after_each_endpoint_failed(stripe, shopper, time_machine, action, path):
+    stripe.fault(action, path=path, count=None)
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_reach(payment)
+
+    assert reread(payment).status in {"PENDING", "PROCESSING"}
+    if action in REFUSALS and path == "/v1/payment_intents":
+        assert alerts_open().exists()
+    stripe.delete("faults")
+    later(time_machine, minutes=5)
+    sweep_task()
+    stripe.pay(reread(payment))
+    later(time_machine, minutes=40)
+    sweep_task()
+
+    assert (reread(payment).status, stripe.captured()) == ("COMPLETED", [9999])
+    assert stripe.made() == 1
+    assert not alerts_open().exists()
+
+
+@pytest.mark.parametrize("action", REFUSALS)
+def test_refund_ends_once_after_its_endpoint_was_refused(stripe, shopper, staff, time_machine, action):
+    payment = paid_by_card(stripe, user=shopper)
+    stripe.fault(action, path="/v1/refunds", method="POST", count=None)
+    made = refund(payment, "20.00", actor=staff)
+    assert (made.status, [alert.part for alert in alerts_open()]) == ("REQUESTED", ["refund"])
+
+    stripe.delete("faults")
+    later(time_machine, minutes=20)
+    sweep_task()
+
+    assert (PaymentRefund.objects.get().status, stripe.refunded()) == ("COMPLETED", [2000])
+    assert not alerts_open().exists()
+
+
+# ---- found by their own time ----------------------------------------------------------------------------------------
+
+
+def test_refund_and_dispute_of_an_old_payment_are_found_without_their_messages(stripe, shopper, time_machine):
+    payment = paid_by_card(stripe, user=shopper)
+    later(time_machine, days=3)
+    since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
+    stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
+    dispute = stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
+
+    look = compare("stripe", since=since, until=until)
+
+    assert (look.seen, look.caught_up, look.differences, look.error) == (1, 1, [], "")
+    assert (reread(payment).refunded_minor, payment.disputes.get().status) == (1000, "OPEN")
+    stripe.post("stripe/close_dispute", dispute=dispute["id"], verdict="lost")
+    compare("stripe", since=since, until=until)
+    assert (reread(payment).status, payment.disputed_minor) == ("REFUNDED", 8999)
+
+
+@pytest.mark.parametrize("path", ["/v1/refunds", "/v1/disputes", "/v1/balance_transactions"])
+def test_list_that_is_refused_leaves_the_others_and_is_compared_again(stripe, shopper, time_machine, path):
+    payment = paid_by_card(stripe, user=shopper)
+    later(time_machine, days=3)
+    since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
+    stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
+    stripe.fault("forbidden", path=path, count=None)
+
+    look = compare("stripe", since=since, until=until)
+
+    assert reread(payment).refunded_minor == 1000
+    assert look.error
+    assert alerts_open().exists()
+
+
+def test_dispute_at_paypal_is_found_by_the_time_of_its_change(paypal, wallet, time_machine):
+    payment_sync(wallet.pk, cause="test")
+    later(time_machine, days=3)
+    capture = reread(wallet).captures.get().provider_capture_id
+    paypal.post("paypal/dispute", capture=capture, amount="40.00")
+
+    look = compare(
+        "paypal", since=timezone.now() - timedelta(hours=1), until=timezone.now() + timedelta(hours=1)
+    )
+
+    assert look.error == ""
+    assert wallet.disputes.get().amount_minor == 4000
+
+
+# ---- what the keys may do -------------------------------------------------------------------------------------------
+
+
+def test_command_names_the_permission_that_is_missing(stripe, paypal):
+    out = StringIO()
+    call_command("check_providers", stdout=out)
+    assert "refused" not in out.getvalue()
+
+    stripe.fault("forbidden", path="/v1/disputes", count=None)
+    paypal.fault("forbidden", path="/v1/reporting/*", count=None)
+    with pytest.raises(CommandError, match="2 parts"):
+        call_command("check_providers", stdout=out)
+
+    assert "Disputes: Read" in out.getvalue()
+    assert "Transaction search" in out.getvalue()
+    assert {(alert.provider, alert.part) for alert in alerts_open()} == {
+        ("stripe", "disputes"),
+        ("paypal", "reports"),
+    }
