@@ -15,9 +15,9 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 from rest_framework.test import APIClient
 
-from artisans.accounts.models import AuthToken, Role, User
+from artisans.accounts.models import Role, User
 from artisans.accounts.tests.factories import UserFactory
-from artisans.accounts.tests.sign_in import sign_in
+from artisans.accounts.tests.sign_in import sign_in, token_of
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.notifications.services import notifications_sweep
@@ -165,7 +165,7 @@ def api(db) -> Callable[..., APIClient]:
         made = APIClient()
         headers = {"HTTP_X_CART_TOKEN": cart, "HTTP_X_ORDER_TOKEN": order}
         if user is not None:
-            headers["HTTP_AUTHORIZATION"] = f"Bearer {AuthToken.objects.create(user=user)[1]}"
+            headers["HTTP_AUTHORIZATION"] = f"Bearer {token_of(user)}"
         made.credentials(**{name: value for name, value in headers.items() if value})
         return made
 

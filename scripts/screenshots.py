@@ -65,7 +65,7 @@ def demo_shop() -> Iterator[str]:
         )
         servers = [subprocess.Popen([sys.executable, "-m", *command], env=env) for command in commands]
         try:
-            url = f"http://127.0.0.1:{port}"
+            url = f"http://localhost:{port}"
             wait_for(f"http://127.0.0.1:{sandbox}/_sandbox/health")
             wait_for(f"{url}/health/ready")
             yield url

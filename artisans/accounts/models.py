@@ -88,7 +88,7 @@ class AuthToken(AbstractAuthToken):
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80, blank=True)
-    granted = models.CharField(max_length=60, default=" ".join(Scope.values))
+    granted = models.CharField(max_length=60, default=f"{Scope.READ} {Scope.WRITE}")
     last_used_at = models.DateTimeField(null=True, blank=True)
 
     @property

@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
-from artisans.accounts.models import AuthToken
 from artisans.accounts.principals import Principal
+from artisans.accounts.tests.sign_in import token_of
 from carts.services import cart_items_add, cart_open
 from orders.tests.factories import place
 from payments.models import Payment, WebhookEvent
@@ -32,7 +32,7 @@ def live_server(django_db_setup, live_server):
 def call(live_server, shopper, staff, settings):
     """Run one block with the names that are known by now in it; the answer as JSON."""
     settings.ALLOW_TEST_CARDS = True
-    token, office = (AuthToken.objects.create(user=user)[1] for user in (shopper, staff))
+    token, office = (token_of(user) for user in (shopper, staff))
     named = {"http://localhost:8000": live_server.url, "<token>": token, "<staff-token>": office}
 
     def run(block: str, **names: str):

@@ -11,8 +11,9 @@ from django.core.management import call_command
 from django.db import connection, connections
 from playwright.sync_api import Browser, sync_playwright
 
-from artisans.accounts.models import AuthToken, User
+from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
+from artisans.accounts.tests.sign_in import token_of
 from artisans.catalog.models import Product
 from orders.tests.factories import store_of
 from scripts.services import Missing, Server, postgres_server, redis_server
@@ -149,7 +150,7 @@ def caller(shop: Shop) -> Callable[..., Caller]:
     """`caller(user)` carries a real bearer token; `caller()` is a guest; `caller(cart=…)` holds a guest's cart."""
 
     def make(user: User | None = None, **tokens: str) -> Caller:
-        token = AuthToken.objects.create(user=user)[1] if user else ""
+        token = token_of(user) if user else ""
         return Caller(shop.port, token=token, **tokens)
 
     return make

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 
-from artisans.accounts.models import AuthToken, User
+from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
+from artisans.accounts.tests.sign_in import token_of
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
@@ -65,7 +66,7 @@ def ids(caller) -> dict[str, str]:
         "parcels": str(released.order.parcels.get().pk),
         "carts": str(cart.pk),
         "item_id": str(cart.items.get().pk),
-        "token": AuthToken.objects.create(user=user)[1],
+        "token": token_of(user),
     }
 
 

@@ -7,7 +7,7 @@ from allauth.account.internal.flows.login import record_authentication
 from django.test import Client
 
 from artisans.accounts.middleware import SEEN_AT
-from artisans.accounts.models import User
+from artisans.accounts.models import AuthToken, User
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -20,3 +20,8 @@ def sign_in(client: Client, user: User, *, minutes_ago: int = 0) -> None:
     session["account_authentication_methods"][-1]["at"] -= 60 * minutes_ago
     session[SEEN_AT] = int(time.time())
     session.save()
+
+
+def token_of(user: User) -> str:
+    """A bearer token with all that the role allows."""
+    return str(AuthToken.objects.create(user=user, granted=" ".join(user.scopes))[1])
