@@ -69,7 +69,7 @@ class StoreRules(models.Model):
         "second person for settings that steer money",
         default=False,
         db_default=False,
-        help_text="Tax, shipping, bank account, commission and roles then change when a colleague approves it.",
+        help_text="Tax, currency, bank account, commission and roles then change when a colleague approves it.",
     )
 
     class Meta:

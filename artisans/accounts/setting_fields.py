@@ -51,7 +51,7 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "shipping_is_set": rule("Shipping answered"),
         "shipping_minor": rule("Shipping per order", Shown.AMOUNT),
         "cash_limit_minor": rule("Cash on delivery up to", Shown.AMOUNT),
-        "second_person_above_minor": rule("Second person from", Shown.AMOUNT, steers_money=True),
+        "second_person_above_minor": rule("Second person for money above", Shown.AMOUNT, steers_money=True),
         "second_person_for_settings": rule("Second person for settings", steers_money=True),
         "account_holder": bank("Account holder"),
         "account_iban": bank("Account number or IBAN"),
