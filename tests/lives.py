@@ -20,7 +20,7 @@ from orders.services import parcel_deliver, parcel_ship, placed_of
 from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
-from payments.models import Payment, PaymentRefund, RefundDecision
+from payments.models import Payment, PaymentRefund, RefundDecision, ReversalReason
 from payments.providers import base
 from payments.providers.base import RemoteDispute, RemoteRefund
 from payments.selectors import balance_after_refunds, refund_due
@@ -30,6 +30,7 @@ from payments.services.payments import payment_move, payment_start
 from payments.services.refund_desk import decide_now, refund_open
 from payments.services.refund_parts import LineAsk, Pieces
 from payments.services.refunds import refund_end
+from payments.services.taking_back import receipt_take_back
 from payments.statuses import OPEN, PaymentStatus, RefundStatus
 from payments.tests.factories import answered, give_back, record, told_by_card
 from tests.recount import recount
@@ -76,6 +77,7 @@ class Life:
                 self.story.append(f"({deed.__name__}: {refused.code})")
                 continue
             check_owed_of(self.order.pk, self.story)
+        self.withdraw()  # what the worker does with a payment at the provider that is not needed any more
 
     # ---- goods -----------------------------------------------------------------------------------------------------
 
@@ -140,6 +142,15 @@ class Life:
         amount = self.amount(self.order.total_minor * 5 // 4)
         record(self.payment(), amount, actor=self.people.staff, reference=f"IN-{self.dice.random()}")
         return str(amount)
+
+    def bounce(self) -> str:
+        payment = self.payment()
+        receipts = list(payment.receipts.filter(reversal=None).order_by("created_at"))
+        if not receipts:
+            return "nothing"
+        receipt = self.dice.choice(receipts)
+        receipt_take_back(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=self.people.staff)
+        return str(receipt.amount)
 
     def return_by_hand(self) -> str:
         payment = self.payment()
@@ -239,7 +250,7 @@ def live_once(seed: int, people: People) -> Life:
     placed = place(pieces, user=people.buyer)
     life = Life(dice, people, placed.order, story=[f"seed {seed}: {placed.order.total} by {method}"])
     payment_start(placed, method=method, store=people.store)
-    life.of_money = [life.arrive, life.arrive, life.return_by_hand, life.return_by_hand]
+    life.of_money = [life.arrive, life.arrive, life.bounce, life.return_by_hand, life.return_by_hand]
     if method == PaymentMethod.CREDIT_CARD:
         news = [life.dashboard, life.decide, life.dispute]
         life.of_money = [life.pay, life.pay_again, life.refund, life.refund_units, *news, *[life.answer] * 3]
