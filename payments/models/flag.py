@@ -12,6 +12,7 @@ class FlagKind(models.TextChoices):
     REFUND_FAILED = "refund_failed", "A refund failed"
     STUCK = "stuck", "A call to the provider has no answer"
     CONFLICT = "conflict", "More money left than came in"
+    UNPROTECTED = "unprotected", "The provider's seller protection does not apply"
     UNREADABLE = "unreadable", "The provider says something that the shop cannot read"
 
 

@@ -93,11 +93,25 @@ class Breakdown:
 
 
 @dataclass(frozen=True, slots=True)
+class ShipTo:
+    """Where the goods go, field by field; `country` by ISO 3166-1 alpha-2."""
+
+    name: str
+    line1: str
+    country: str
+    line2: str = ""
+    city: str = ""
+    region: str = ""
+    postal_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CreateRequest:
     """A payment to be made. `key`: the same key never makes a second one.
 
     `customer_id` and `method_id` are the provider's ids of a known buyer and of a saved method that is to be used.
-    `save`: keep the method for later (the buyer agreed). `breakdown` is left out when a part of the order is paid.
+    `save`: keep the method for later (the buyer agreed). `breakdown` is left out when a part of the order is paid,
+    `ship_to` when the address is not known field by field.
     """
 
     key: str
@@ -107,6 +121,7 @@ class CreateRequest:
     return_url: str
     cancel_url: str
     breakdown: Breakdown | None = None
+    ship_to: ShipTo | None = None
     customer_id: str = ""
     method_id: str = ""
     save: bool = False
@@ -205,8 +220,9 @@ class RemotePayment:
     `amount`: what it is over. `captures`: what was taken of it, with `refunds` and `disputes` of these.
     `reference`: the payment of ours that it names. `payee`: the account that gets the money, "" when not told.
     `method`: what it was paid with, when that was saved. `amount` and `is_live` are None when they cannot be read.
-    `problems`: what of it cannot be read. `lists`: by the name of a list beside it ("disputes"), why that could not be
-    had now, "" when it was; what is missing then may be there all the same.
+    `problems`: what of it cannot be read. `unprotected`: why the provider's seller protection does not apply to an
+    object made just now. `lists`: by the name of a list beside it ("disputes"), why that could not be had now, "" when
+    it was; what is missing then may be there all the same.
     """
 
     object_id: str
@@ -225,6 +241,7 @@ class RemotePayment:
     method: "RemoteMethod | None" = None
     customer_id: str = ""
     problems: tuple[Problem, ...] = ()
+    unprotected: str = ""
     lists: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 

@@ -31,6 +31,26 @@ UNSETTLED = frozenset(
 )
 ABSENT = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
 
+# The order is fine, its address is not: the same order is made without one.
+ADDRESS_REFUSED = frozenset(
+    {
+        "ADDRESS_INCOMPLETE",
+        "CITY_REQUIRED",
+        "COUNTRY_NOT_SUPPORTED_BY_PAYMENT_SOURCE",
+        "INVALID_COUNTRY_CODE",
+        "MISSING_SHIPPING_ADDRESS",
+        "POSTAL_CODE_REQUIRED",
+        "SHIPPING_ADDRESS_INVALID",
+        "STATE_REQUIRED",
+    }
+)
+
+
+def is_about_address(refused: Refused) -> bool:
+    """By its code, or by the field that it names: `detail` ends with the field and the id of the call."""
+    return refused.code in ADDRESS_REFUSED or "/shipping/" in refused.detail
+
+
 DECLINES = {
     "AGREEMENT_ALREADY_CANCELLED": DeclineGroup.OTHER_CARD,
     "BILLING_AGREEMENT_NOT_FOUND": DeclineGroup.OTHER_CARD,

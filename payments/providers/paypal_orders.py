@@ -24,6 +24,7 @@ from payments.providers.base import (
     RemotePayment,
     RemoteRefund,
     RemoteStatus,
+    ShipTo,
 )
 from payments.providers.paypal_errors import link_of
 from payments.providers.paypal_money import from_paypal, to_paypal
@@ -71,17 +72,33 @@ def order_request(ask: CreateRequest) -> dict[str, Any]:
     if ask.breakdown and adds_up(ask.breakdown, ask.amount):
         amount["breakdown"] = breakdown_of(ask.breakdown)
         unit["items"] = [item_of(item) for item in ask.breakdown.items]
+    if ask.ship_to:
+        unit["shipping"] = shipping_of(ask.ship_to)
     return {"intent": "CAPTURE", "purchase_units": [unit], "payment_source": {"paypal": wallet(ask)}}
 
 
+def shipping_of(to: ShipTo) -> dict[str, Any]:
+    """PayPal's address_portable, as long as PayPal takes it; its seller protection asks for it."""
+    fields = {
+        "address_line_1": to.line1[:300],
+        "address_line_2": to.line2[:300],
+        "admin_area_2": to.city[:120],
+        "admin_area_1": to.region[:300],
+        "postal_code": to.postal_code[:60],
+        "country_code": to.country,
+    }
+    address = {name: value for name, value in fields.items() if value}
+    return {"type": "SHIPPING", "name": {"full_name": to.name[:300]}, "address": address}
+
+
 def wallet(ask: CreateRequest) -> dict[str, Any]:
-    """How the buyer pays. PayPal shows no address, because the parcels' address is ours to keep."""
+    """How the buyer pays. PayPal shows our address, and the buyer cannot change it there."""
     wish: dict[str, Any] = {
         "experience_context": {
             "return_url": ask.return_url,
             "cancel_url": ask.cancel_url,
             "user_action": "PAY_NOW",
-            "shipping_preference": "NO_SHIPPING",
+            "shipping_preference": "SET_PROVIDED_ADDRESS" if ask.ship_to else "NO_SHIPPING",
         }
     }
     if ask.method_id:

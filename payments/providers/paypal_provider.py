@@ -31,7 +31,7 @@ from payments.providers.base import (
 from payments.providers.paypal_client import REPRESENTATION, PayPalClient
 from payments.providers.paypal_config import PayPalConfig
 from payments.providers.paypal_disputes import captures_disputed, disputes_of
-from payments.providers.paypal_errors import PayPalRefused
+from payments.providers.paypal_errors import PayPalRefused, is_about_address
 from payments.providers.paypal_events import event_of
 from payments.providers.paypal_orders import order_request, payment_of, refund_of, refund_request
 from payments.providers.paypal_reports import movements
@@ -88,8 +88,18 @@ class PayPalProvider(PaymentProvider):
     def create(self, ask: CreateRequest) -> RemotePayment:
         """The buyer approves it at PayPal, then `confirm` moves the money.
 
+        An address that PayPal refuses is left out: the sale matters more than PayPal's seller protection.
         With a saved method no approval is needed: PayPal takes the money at once, and what is returned has SUCCEEDED.
         """
+        try:
+            return self._create(ask)
+        except Refused as refused:
+            if not ask.ship_to or not is_about_address(refused):
+                raise
+            made = self._create(replace(ask, ship_to=None, key=f"{ask.key}-n"))
+            return replace(made, unprotected=f"PayPal does not take the address: {refused.code}")
+
+    def _create(self, ask: CreateRequest) -> RemotePayment:
         body = order_request(ask)
         return self._clear(self._payment(self._post("/v2/checkout/orders", body, key=ask.key)))
 

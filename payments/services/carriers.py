@@ -3,6 +3,7 @@
 Each books its outcome in one transaction, together with the end of its call.
 """
 
+import re
 from functools import partial
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from artisans.core.queue import run_after_commit
 from artisans.core.tokens import order_token
+from orders.addresses import address_read
 from orders.models import Order
 from payments.declines import NOT_STARTED, decline_words
 from payments.errors import PaymentBusy
@@ -29,6 +31,7 @@ from payments.providers.base import (
     RemotePayment,
     RemoteRefund,
     RemoteStatus,
+    ShipTo,
     Unknown,
 )
 from payments.registry import ask
@@ -49,6 +52,9 @@ from payments.services.record import payment_take_over
 from payments.services.refunds import refund_end
 from payments.services.saving import carry_out_detach, carry_out_save
 from payments.statuses import OPEN, PaymentStatus
+
+SHIP_TO = ("name", "line1", "line2", "city", "region", "postal_code", "country")
+COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
 def call_carry_out(call_id: UUID) -> Carried:
@@ -210,6 +216,8 @@ def book_object(call: ProviderCall, remote: RemotePayment) -> None:
     payment, order = payment_lock(call_payment(call).pk)
     if call_end(call, CallState.DONE, object_id=remote.object_id):
         payment.provider_payment_id = remote.object_id
+        if remote.unprotected:
+            flag(payment, FlagKind.UNPROTECTED, f"No seller protection. {remote.unprotected}")
         payment_take_over(payment, order, remote, cause="made at the provider", actor_name="provider")
     elif ProviderCall.objects.filter(pk=call.pk, object_id="").update(object_id=remote.object_id):
         close_unwanted(payment, remote.object_id)
@@ -321,11 +329,21 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
         return_url=page_url("order_return", order, call),
         cancel_url=page_url("order_cancelled_there", order, call),
         breakdown=breakdown(order) if payment.amount == order.total else None,
+        ship_to=ship_to(order),
         customer_id=told.get("customer_id", ""),
         method_id=told.get("method_id", ""),
         save=told.get("save", False),
         expires_at=order.expires_at if call.operation == Operation.HOSTED else None,
     )
+
+
+def ship_to(order: Order) -> ShipTo | None:
+    """None for an address that is one text, or lacks what every provider wants. Never raises."""
+    known = address_read(order.shipping_address)
+    fields = {name: " ".join(str(known.get(name, "")).split()) for name in SHIP_TO}
+    if known.get("text") or not (fields["name"] and fields["line1"] and COUNTRY.fullmatch(fields["country"])):
+        return None
+    return ShipTo(**fields)
 
 
 def breakdown(order: Order) -> Breakdown:

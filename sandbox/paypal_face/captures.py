@@ -24,6 +24,16 @@ def check_invoice(account: Account, order: Json) -> None:
         raise refused("DUPLICATE_INVOICE_ID")
 
 
+def protection(unit: Json) -> Json:
+    """Only goods that go to the address of the order are protected."""
+    if "address" not in unit.get("shipping", {}):
+        return {"status": "NOT_ELIGIBLE"}
+    return {
+        "status": "ELIGIBLE",
+        "dispute_categories": ["ITEM_NOT_RECEIVED", "UNAUTHORIZED_TRANSACTION"],
+    }
+
+
 def make(account: Account, order: Json, buyer: Buyer) -> Json:
     """Take the order's amount in the way that this buyer stands for; the order is COMPLETED in any case."""
     unit = order["purchase_units"][0]
@@ -31,10 +41,7 @@ def make(account: Account, order: Json, buyer: Buyer) -> Json:
         "id": account.new_id(),
         "amount": {name: unit["amount"][name] for name in ("currency_code", "value")},
         "final_capture": True,
-        "seller_protection": {
-            "status": "ELIGIBLE",
-            "dispute_categories": ["ITEM_NOT_RECEIVED", "UNAUTHORIZED_TRANSACTION"],
-        },
+        "seller_protection": protection(unit),
         "supplementary_data": {"related_ids": {"order_id": order["id"]}},
         "payee": PAYEE,
         "create_time": account.stamp(),

@@ -23,6 +23,11 @@ MESSAGES = {
     "SERVICE_UNAVAILABLE": "Service Unavailable.",
 }
 ISSUES = {
+    "CITY_REQUIRED": "The specified country requires a city (address.admin_area_2).",
+    "INVALID_COUNTRY_CODE": "Country code is invalid.",
+    "MISSING_SHIPPING_ADDRESS": "The shipping address is required when `shipping_preference=SET_PROVIDED_ADDRESS`.",
+    "POSTAL_CODE_REQUIRED": "The specified country requires a postal code.",
+    "STATE_REQUIRED": "The specified country requires a state or province (address.admin_area_1).",
     "PERMISSION_DENIED": "You do not have permission to access or perform operations on this resource.",
     # 400
     "INVALID_ARRAY_MAX_ITEMS": "The number of items in an array parameter is too large.",

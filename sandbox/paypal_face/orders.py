@@ -23,6 +23,8 @@ def create(account: Account, call: Call) -> Answer:
         raise problem(400, "INVALID_REQUEST", detail("PAYPAL_REQUEST_ID_REQUIRED"))
     refusals.raise_ordered(account, "create")
     unit = checked_unit(call.body["purchase_units"][0])
+    context = (source or {}).get("experience_context", {})
+    check_address(unit, is_wanted=context.get("shipping_preference") == "SET_PROVIDED_ADDRESS")
     token = vault.token_for_order(account, source or {})
     row: Json = {
         "id": account.new_id(),
@@ -45,6 +47,31 @@ def create(account: Account, call: Call) -> Answer:
     if token:
         pay_from_vault(account, row, token)
     return Answer(201, telling.order(account, row["id"], call.full), about=row["id"])
+
+
+# Countries whose addresses PayPal takes without a postal code or wants a state for, as far as tests need them.
+WITHOUT_POSTAL_CODE = {"AE", "HK", "IE", "PA", "QA"}
+WITH_STATE = {"AU", "BR", "CA", "CN", "IN", "IT", "JP", "MX", "US"}
+NO_COUNTRIES = {"UK", "XX", "ZZ"}
+
+
+def check_address(unit: Json, *, is_wanted: bool) -> None:
+    """What the buyer cannot change has to be whole."""
+    address = unit.get("shipping", {}).get("address")
+    if not is_wanted or not address:
+        if is_wanted:
+            raise refused("MISSING_SHIPPING_ADDRESS", "/purchase_units/0/shipping/address")
+        return
+    country = address["country_code"]
+    wrong = {
+        "INVALID_COUNTRY_CODE": country in NO_COUNTRIES,
+        "CITY_REQUIRED": not address.get("admin_area_2"),
+        "POSTAL_CODE_REQUIRED": not address.get("postal_code") and country not in WITHOUT_POSTAL_CODE,
+        "STATE_REQUIRED": not address.get("admin_area_1") and country in WITH_STATE,
+    }
+    for issue, is_wrong in wrong.items():
+        if is_wrong:
+            raise refused(issue, "/purchase_units/0/shipping/address")
 
 
 def checked_unit(asked: Json) -> Json:

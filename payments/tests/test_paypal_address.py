@@ -1,0 +1,71 @@
+"""PayPal gets the address of the goods; one that it refuses never stops a sale."""
+
+import pytest
+
+from orders.models import Order
+from payments.methods import PaymentMethod
+from payments.models import FlagKind
+from payments.registry import provider
+from payments.services.remote import payment_reach, payment_sync
+from payments.tests.factories import reread, start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+ADDRESS = {
+    "name": "Ann Lee",
+    "line1": "1 Mill Lane",
+    "city": "Austin",
+    "region": "TX",
+    "postal_code": "73301",
+    "country": "US",
+}
+
+
+def pay(paypal, shopper, address) -> tuple[object, str]:
+    """The payment, paid, and what PayPal says of its protection."""
+    payment = start(PaymentMethod.PAYPAL, user=shopper)
+    Order.objects.filter(pk=payment.order_id).update(shipping_address=address)
+    payment.order.refresh_from_db()
+    payment_reach(payment)
+    paypal.approve(payment)
+    payment_sync(payment.pk, cause="test")
+    capture = reread(payment).captures.get().provider_capture_id
+    told = provider("paypal")._client.request("GET", f"/v2/payments/captures/{capture}")
+    return payment, told["seller_protection"]["status"]
+
+
+def test_order_with_its_address_is_protected(paypal, shopper):
+    payment, protection = pay(paypal, shopper, ADDRESS)
+
+    assert (payment.status, protection) == ("COMPLETED", "ELIGIBLE")
+    assert not payment.flags.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"country": "ZZ"}, {"country": "UK"}, {"city": ""}, {"region": ""}, {"postal_code": ""}],
+    ids=str,
+)
+def test_address_that_paypal_refuses_is_left_out_and_flagged(paypal, shopper, change):
+    payment, protection = pay(paypal, shopper, ADDRESS | change)
+
+    assert (payment.status, protection) == ("COMPLETED", "NOT_ELIGIBLE")
+    assert payment.flags.get().kind == FlagKind.UNPROTECTED
+    assert len(paypal.journal("order.created", face="paypal")) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"text": "Ann Lee\n1 Mill Lane", "country": "US"},
+        {},
+        "1 Mill Lane",
+        {"country": None, "name": 7},
+        [1],
+        None,
+    ],
+    ids=str,
+)
+def test_address_that_is_not_known_by_fields_is_not_sent(paypal, shopper, address):
+    payment, protection = pay(paypal, shopper, address if address is not None else {"name": None})
+
+    assert (payment.status, protection) == ("COMPLETED", "NOT_ELIGIBLE")
