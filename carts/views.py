@@ -136,7 +136,7 @@ class Desk:
 
     @property
     def draft(self) -> dict[str, Any]:
-        return dict(self.cart.draft)
+        return dict(self.cart.draft) if isinstance(self.cart.draft, dict) else {}
 
     def choices(self) -> list[MethodChoice]:
         return method_choices(

@@ -57,8 +57,21 @@ def words(action: str) -> str:
     return WORDS.get(action, action)
 
 
-def change_text(change: dict[str, str]) -> str:
-    return f"{change['label']}: {change['old'] or 'none'} → {change['new'] or 'none'}"
+def details_of(data: Any) -> str:
+    """An entry's data in words; of another shape than ours, as it is."""
+    if not isinstance(data, dict):
+        return str(data)
+    changes = data.get("changes", [])
+    known = changes if isinstance(changes, list) else [changes]
+    others = [f"{name}: {value}" for name, value in data.items() if name != "changes"]
+    return ", ".join([*map(change_text, known), *others]) or "–"
+
+
+def change_text(change: Any) -> str:
+    if not isinstance(change, dict):
+        return str(change)
+    old, new = (change.get(name) or "none" for name in ("old", "new"))
+    return f"{change.get('label', '')}: {old} → {new}"
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -101,9 +114,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @column("Details")
     def why(self, entry: AuditEntry) -> str:
-        changes = [change_text(change) for change in entry.data.get("changes", [])]
-        others = [f"{name}: {value}" for name, value in entry.data.items() if name != "changes"]
-        return ", ".join(changes + others) or "–"
+        return details_of(entry.data)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str

@@ -83,6 +83,6 @@ def row_key(label: str, key: UUID) -> UUID | int:
     """The row's own key, by which its page is found."""
     try:
         is_number = isinstance(apps.get_model(label)._meta.pk, AutoField)
-    except LookupError:
-        is_number = False  # of a model that is gone
+    except (LookupError, ValueError):
+        is_number = False  # of a model that is gone, or of no model's name
     return key.int if is_number else key
