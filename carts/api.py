@@ -312,7 +312,7 @@ class PlacingOrderViewSet(OrderViewSet):
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """The buyer cancels while nothing is paid and nobody has started; the stock is given back. Safe to repeat."""
+        """The buyer cancels until an artisan has started; stock and money go back in the same act. Safe to repeat."""
         data = validated(CancelIn, request.data)
         user = Principal.of_api(request).user
         order = self.get_object()

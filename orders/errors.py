@@ -54,6 +54,30 @@ class NotCancellable(Conflict):
     way_out = "Ask the shop; staff can still cancel until shipping."
 
 
+class ParcelOnHold(Conflict):
+    """The money of this parcel went back, and the shop has not decided yet whether it is sent."""
+
+    code = "parcel_on_hold"
+    way_out = "Wait; the artisan gets a mail when the parcel may be sent or is cancelled."
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This parcel is on hold: its payment was refunded. Wait until the shop has decided; you get a mail."
+        )
+
+
+class ParcelChanged(Conflict):
+    """The parcel's status changed since the decision about it was made."""
+
+    code = "parcel_changed"
+    way_out = "Read the order again and decide about the parcel as it is now."
+
+    def __init__(self, *, number: int, label: str, decision: str) -> None:
+        super().__init__(
+            f"Parcel {number} is {label.lower()} now, so “{decision}” is not possible. Nothing was changed or refunded."
+        )
+
+
 class NotReleased(Conflict):
     """The order is not paid yet, so nothing of it is sent."""
 

@@ -14,7 +14,15 @@ from artisans.core.validators import validate_account_number, validate_bank_code
 from orders.addresses import address_lines
 from orders.countries import KNOWN, meant_by
 from orders.owed import Balance, Owed
-from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus, ParcelStatus
+from orders.statuses import (
+    ORDERS_CLOSED,
+    PARCELS_SENT,
+    PARCELS_UNSENT,
+    OrderPaymentStatus,
+    OrderStatus,
+    ParcelInstruction,
+    ParcelStatus,
+)
 
 NO_CONTACT = "help@localhost"
 
@@ -362,12 +370,24 @@ class Parcel(BaseModel):
     carrier = models.CharField(max_length=60, blank=True)
     tracking = models.CharField(max_length=80, blank=True)
     cash_reported_at = models.DateTimeField(null=True, blank=True)
+    instruction = models.CharField(
+        max_length=6, choices=ParcelInstruction, blank=True, db_default="", default=""
+    )
 
     class Meta:
         default_permissions = ("view",)
         ordering = ("order_id", "number")  # without a join
         constraints = [
             one_of("status", ParcelStatus.values, name="parcel_status_known"),
+            one_of("instruction", ParcelInstruction.values, name="parcel_instruction_known"),
+            models.CheckConstraint(
+                condition=~Q(instruction=ParcelInstruction.HOLD) | Q(status__in=PARCELS_UNSENT),
+                name="parcel_on_hold_until_sent",
+            ),
+            models.CheckConstraint(
+                condition=~Q(instruction=ParcelInstruction.RETURN) | Q(status__in=PARCELS_SENT),
+                name="parcel_expected_back_once_sent",
+            ),
             models.UniqueConstraint(fields=["order", "artisan"], name="parcel_one_per_order_and_artisan"),
             models.UniqueConstraint(fields=["order", "number"], name="parcel_number_unique_in_order"),
             models.CheckConstraint(
@@ -398,6 +418,10 @@ class Parcel(BaseModel):
     @property
     def total(self) -> Money:
         return Money.stored(self.total_minor, self.currency)
+
+    @property
+    def is_on_hold(self) -> bool:
+        return self.instruction == ParcelInstruction.HOLD
 
     @property
     def share(self) -> Money:

@@ -1,17 +1,21 @@
-"""What a refund means for the lines of an order: pieces counted, pieces back on sale. Callers hold the order's lock."""
+"""What a refund means for the lines and parcels of an order. Callers hold the order's lock."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db.models import F
+from django.utils import timezone
 
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import StockLine, pieces_restocked, stock_restock
+from artisans.core.money import half_up
 from artisans.notifications.services import notifications_queue
-from orders.mails import parcel_reduced_mail
-from orders.models import Order, OrderLine
-from orders.selectors import store_rules
-from orders.statuses import PARCELS_GONE, PARCELS_UNSENT
+from orders.mails import parcel_mail, parcel_reduced_mail
+from orders.models import Order, OrderLine, Parcel
+from orders.selectors import lines_by_parcel, store_rules
+from orders.statuses import PARCELS_GONE, PARCELS_SENT, PARCELS_UNSENT, ParcelInstruction
 
 
 def pieces_to_send(lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
@@ -50,3 +54,80 @@ def lines_restock(order: Order, wanted: Mapping[UUID, tuple[OrderLine, int]], *,
     for parcel in unsent.select_related("artisan") if order.released_at else ():
         if own := [(line, came[line.pk]) for line in lines if line.parcel_id == parcel.pk]:
             notifications_queue(parcel_reduced_mail(parcel, order=order, pieces=own, store=store, key=reason))
+
+
+# ---- parcels whose money went back -------------------------------------------------------------------------------
+
+
+def parcels_follow_refunds(order: Order, *, reserved: int, outside: int) -> None:
+    """Hold parcels that were not sent once their money went back, until staff decide; free them when it is here again.
+
+    `reserved`: minor units on their way back. `outside`: what went back elsewhere (refunds at the provider, lost
+    disputes) and names no goods. Money that is kept counts for what was sent first.
+    The caller holds the order's lock and has saved its sums.
+    """
+    living = order.parcels.exclude(status__in=PARCELS_GONE).select_related("artisan")
+    unsent = [parcel for parcel in living if parcel.status in PARCELS_UNSENT]
+    if not unsent or order.released_at is None:
+        return
+    lines = lines_by_parcel(order)
+    of_sent = sum(
+        parcel.total_minor - sum(refunded_of(line) for line in lines[parcel.pk])
+        for parcel in living
+        if parcel.status in PARCELS_SENT
+    )
+    kept = order.received_minor - order.refunded_minor - reserved
+    was_paid = order.received_minor and order.received_minor >= order.agreed_minor
+    nothing_kept = was_paid and kept < order.received_minor and kept <= of_sent
+    for parcel in unsent:
+        is_back = (
+            nothing_kept
+            or outside >= parcel.total_minor
+            or not any(line.refundable_quantity for line in lines[parcel.pk])
+        )
+        if not is_back:
+            parcel_instruct(parcel, ParcelInstruction.NONE, order=order, lines=lines[parcel.pk])
+        elif parcel.instruction != ParcelInstruction.SEND:
+            parcel_instruct(parcel, ParcelInstruction.HOLD, order=order, lines=lines[parcel.pk])
+
+
+def refunded_of(line: OrderLine) -> int:
+    """Minor units of a line, with tax, for the units whose money went back or is on its way back."""
+    tax = half_up(line.tax_minor * line.refunded_quantity, line.quantity)
+    return line.unit_price_minor * line.refunded_quantity + tax
+
+
+def parcels_reconsider(order: Order) -> None:
+    """Money goes back anew: that a parcel is sent nevertheless was decided about an earlier refund."""
+    sent_anyway = order.parcels.filter(instruction=ParcelInstruction.SEND)
+    sent_anyway.update(instruction=ParcelInstruction.NONE)
+
+
+def parcel_instruct(
+    parcel: Parcel,
+    to: ParcelInstruction,
+    *,
+    order: Order,
+    lines: list[OrderLine],
+    actor: User | None = None,
+) -> None:
+    """The one way an instruction changes. The artisan is told when a parcel is held, and when it may be sent again."""
+    old = ParcelInstruction(parcel.instruction)
+    if old == to:
+        return
+    parcel.instruction = to
+    parcel.save(update_fields=["instruction", "updated_at"])
+    told = {"instruction": to.value or "none"}
+    audit_record(actor=actor, action=Action.PARCEL_INSTRUCT, target=parcel, data=told)
+    kind = {ParcelInstruction.HOLD: "parcel_on_hold", ParcelInstruction.RETURN: "parcel_expected_back"}.get(
+        to
+    )
+    if old == ParcelInstruction.HOLD:
+        kind = "parcel_resumed"
+    if kind is not None:
+        key = timezone.now().isoformat()  # it can be held again
+        notifications_queue(
+            parcel_mail(
+                kind, parcel, order=order, lines=lines, store=store_rules(), collect_cash=False, key=key
+            )
+        )

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
 from artisans.core.openapi import AmountShape, example
 from orders.serializers import AddressFields
-from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
+from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelInstruction, ParcelStatus
 
 ORDER_ID = "3b1f0c6e-9a4d-4f5b-8e27-6c0d1a2b3c4d"
 PARCEL_ID = "a9b8c7d6-e5f4-4a3b-9c2d-1e0f9a8b7c6d"
@@ -34,6 +34,7 @@ PARCEL = {
     "total": "99.99",
     "carrier": "",
     "tracking": "",
+    "instruction": "",
 }
 ORDER = {
     "id": ORDER_ID,
@@ -96,6 +97,12 @@ class ParcelShape(serializers.Serializer[Any]):
     total = AmountShape()
     carrier = serializers.CharField(allow_blank=True)
     tracking = serializers.CharField(allow_blank=True)
+    instruction = serializers.ChoiceField(
+        ParcelInstruction.choices,
+        allow_blank=True,
+        help_text="After a refund. `hold`: do not send it, wait for the shop's decision. `send`: send it although its "
+        "money went back. `return`: the buyer sends it back.",
+    )
 
 
 @example(ORDER)

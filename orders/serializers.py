@@ -108,6 +108,7 @@ def parcel_out(parcel: Parcel) -> dict[str, Any]:
         "total": parcel.total.amount,
         "carrier": parcel.carrier,
         "tracking": parcel.tracking,
+        "instruction": parcel.instruction,
     }
 
 

@@ -16,7 +16,7 @@ from artisans.catalog.services import StockGone, StockLine, products_lock, stock
 from artisans.core.errors import Conflict
 from artisans.core.state import check_transition
 from artisans.notifications.services import notifications_queue
-from orders.errors import NotCancellable, NotReleased
+from orders.errors import NotCancellable, NotReleased, ParcelOnHold
 from orders.mails import order_mail, parcel_mail
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition, StoreRules
 from orders.owed import RefundSums
@@ -30,6 +30,7 @@ from orders.statuses import (
     PARCELS_SENT,
     PARCELS_UNSENT,
     OrderStatus,
+    ParcelInstruction,
     ParcelStatus,
     order_status_of,
     payment_status_of,
@@ -333,17 +334,15 @@ def order_close(
 
 
 def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> None:
-    """Cancel every parcel of a confirmed order and return the stock.
+    """Cancel every living parcel of a confirmed order and return their stock.
 
     Errors: NotCancellable once a parcel is on its way.
     """
-    placed = placed_of(order)
-    if any(p.status in PARCELS_SENT for p in placed.parcels):
+    parcels = [parcel for parcel in placed_of(order).parcels if parcel.status not in PARCELS_GONE]
+    if any(parcel.status in PARCELS_SENT for parcel in parcels):
         raise NotCancellable("A parcel of this order is on its way already.")
     of_parcel, store = lines_by_parcel(order), store_rules()
-    for parcel in placed.parcels:
-        if parcel.status in PARCELS_GONE:
-            continue
+    for parcel in parcels:
         parcel_cancel(parcel, order=order, lines=of_parcel[parcel.pk], cause=cause, actor=actor)
         notifications_queue(
             parcel_mail(
@@ -406,7 +405,9 @@ def parcel_move(parcel: Parcel, to: ParcelStatus, *, cause: str, actor: User | N
         actor_name=actor.email if actor else "system",
     )
     parcel.status = to
-    parcel.save(update_fields=["status", "carrier", "tracking", "updated_at"])
+    if to in PARCELS_GONE or (to in PARCELS_SENT and parcel.instruction == ParcelInstruction.SEND):
+        parcel.instruction = ParcelInstruction.NONE
+    parcel.save(update_fields=["status", "instruction", "carrier", "tracking", "updated_at"])
 
 
 def order_follow_parcels(order: Order, *, actor: User | None) -> None:
@@ -416,12 +417,22 @@ def order_follow_parcels(order: Order, *, actor: User | None) -> None:
         order_move(order, to, cause="follows its parcels", actor=actor)
 
 
-@transaction.atomic
-def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
-    """The artisan begins to make it; from now on the buyer cannot cancel. Errors: NotReleased, IllegalTransition."""
-    parcel, order = parcel_lock(parcel_id)
+def check_may_be_sent(parcel: Parcel, order: Order) -> None:
+    """Errors: NotReleased while unpaid, ParcelOnHold once its money went back and nobody has decided."""
     if not order.may_be_sent:
         raise NotReleased
+    if parcel.is_on_hold:
+        raise ParcelOnHold
+
+
+@transaction.atomic
+def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
+    """The artisan begins to make it; from now on the buyer cannot cancel.
+
+    Errors: NotReleased, ParcelOnHold, IllegalTransition.
+    """
+    parcel, order = parcel_lock(parcel_id)
+    check_may_be_sent(parcel, order)
     parcel_move(parcel, ParcelStatus.STARTED, cause="started", actor=actor)
     order_follow_parcels(order, actor=actor)
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
@@ -430,10 +441,9 @@ def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
 
 @transaction.atomic
 def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) -> Parcel:
-    """The artisan hands the parcel over. Errors: NotReleased while unpaid, IllegalTransition."""
+    """The artisan hands the parcel over. Errors: NotReleased while unpaid, ParcelOnHold, IllegalTransition."""
     parcel, order = parcel_lock(parcel_id)
-    if not order.may_be_sent:
-        raise NotReleased
+    check_may_be_sent(parcel, order)
     if parcel.status in {ParcelStatus.NEW, ParcelStatus.STARTED}:
         parcel_move(parcel, ParcelStatus.PACKED, cause="packed", actor=actor)
     parcel.carrier, parcel.tracking = carrier, tracking

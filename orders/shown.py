@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from orders.models import OrderLine, Parcel
-from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
+from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelInstruction, ParcelStatus
 
 
 class Tone(StrEnum):
@@ -50,15 +50,32 @@ class ShownParcel:
 
     @property
     def state_word(self) -> str:
+        if self.parcel.is_on_hold:
+            return str(ParcelInstruction.HOLD.label)
         return str(self.parcel.get_status_display())
 
     @property
     def state_tone(self) -> Tone:
+        if self.parcel.is_on_hold:
+            return Tone.WARN
         return PARCEL_TONES.get(self.parcel.status, Tone.MUTED)
 
     @property
+    def is_expected_back(self) -> bool:
+        return self.parcel.instruction == ParcelInstruction.RETURN
+
+    @property
     def can_ship(self) -> bool:
-        return self.parcel.status in PARCELS_UNSENT and self.parcel.order.released_at is not None
+        is_free = self.parcel.order.may_be_sent and not self.parcel.is_on_hold
+        return self.parcel.status in PARCELS_UNSENT and is_free
+
+    @property
+    def can_start(self) -> bool:
+        return self.can_ship and self.parcel.status == ParcelStatus.NEW
+
+    @property
+    def can_come_back(self) -> bool:
+        return self.parcel.status in PARCELS_SENT
 
     @property
     def can_deliver(self) -> bool:

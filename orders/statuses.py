@@ -36,6 +36,26 @@ class ParcelStatus(TextChoices):
     RETURNED = "RETURNED", "Returned"
 
 
+class ParcelInstruction(TextChoices):
+    """What a refund means for a parcel that goes on living."""
+
+    NONE = "", "None"
+    HOLD = "hold", "On hold"
+    SEND = "send", "Send it although its money went back"
+    RETURN = "return", "The buyer sends it back"
+
+
+class ParcelDecision(TextChoices):
+    """What staff decide about a parcel when its money goes back."""
+
+    SEND = "send", "Send it anyway"
+    CANCEL = "cancel", "Cancel it; its goods go back on sale"
+    KEEP = "keep", "The buyer keeps it"
+    AWAIT_RETURN = "await_return", "The buyer sends it back"
+    RETURNED = "returned", "It came back; its goods go back on sale"
+    WRITTEN_OFF = "written_off", "It came back; its goods are not for sale again"
+
+
 O = OrderStatus  # noqa: E741  # reads well in the table
 ORDER_TRANSITIONS: Transitions[OrderStatus] = {
     O.PENDING: frozenset({O.CONFIRMED, O.CANCELLED, O.EXPIRED}),
@@ -62,6 +82,12 @@ PARCEL_TRANSITIONS: Transitions[ParcelStatus] = {
 PARCELS_UNSENT = (P.NEW, P.STARTED, P.PACKED)
 PARCELS_SENT = (P.SHIPPED, P.DELIVERED)
 PARCELS_GONE = (P.CANCELLED, P.RETURNED)  # their goods go to nobody, their money is owed to the buyer
+D = ParcelDecision
+DECISIONS: dict[str, tuple[ParcelDecision, ...]] = {
+    **dict.fromkeys(PARCELS_UNSENT, (D.SEND, D.CANCEL)),
+    **dict.fromkeys(PARCELS_SENT, (D.KEEP, D.AWAIT_RETURN, D.RETURNED, D.WRITTEN_OFF)),
+    **dict.fromkeys(PARCELS_GONE, ()),
+}
 
 
 def payment_status_of(*, total: int, received: int, refunded: int, agreed: int) -> OrderPaymentStatus:

@@ -15,7 +15,7 @@ from artisans.core.errors import DomainError
 from orders.forms import ShipForm
 from orders.models import Parcel
 from orders.selectors import parcels_of_artisan
-from orders.services import parcel_deliver, parcel_report_cash, parcel_ship
+from orders.services import parcel_deliver, parcel_report_cash, parcel_ship, parcel_start
 from orders.shown import ShownParcel
 from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
 
@@ -59,6 +59,9 @@ def act(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:
         if "ship" in request.POST:
             parcel_ship(parcel_id=parcel.pk, actor=signed_in(request), **form.cleaned_data)
             messages.success(request, "Marked as sent; the buyer gets a mail.")
+        elif "start" in request.POST:
+            parcel_start(parcel_id=parcel.pk, actor=signed_in(request))
+            messages.success(request, "Marked as started; the buyer can no longer cancel it.")
         elif "deliver" in request.POST:
             parcel_deliver(parcel_id=parcel.pk, actor=signed_in(request))
             messages.success(request, "Marked as delivered.")

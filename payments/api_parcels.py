@@ -11,19 +11,29 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.principals import signed_in
-from artisans.core.api import UUID_PATTERN, NewestFirst, StrictSerializer, TextField, validated
+from artisans.core.api import (
+    UUID_PATTERN,
+    CountField,
+    IdField,
+    NewestFirst,
+    StrictSerializer,
+    TextField,
+    YesNoField,
+    validated,
+)
 from artisans.core.api_views import ApiView
 from artisans.core.errors import IllegalTransition, InvalidInput
 from artisans.core.filters import AskedFilters, MomentFilter, WordFilter
 from artisans.core.openapi import described, example, operation
-from orders.errors import NotReleased
+from orders.errors import NotReleased, ParcelOnHold
 from orders.models import Parcel
 from orders.schemas import ArtisanParcelShape
 from orders.selectors import parcels_of_artisan
 from orders.serializers import ArtisanParcelOut
-from orders.services import parcel_deliver, parcel_ship
+from orders.services import parcel_deliver, parcel_ship, parcel_start
 from orders.statuses import ParcelStatus
 from payments.services.closing import parcel_cannot_deliver
+from payments.services.parcels import parcel_return
 
 
 @example({"carrier": "USPS", "tracking": "9400 1000 0000 0000 0000 00"})
@@ -35,6 +45,20 @@ class ShipIn(StrictSerializer):
 @example({})
 class NothingIn(StrictSerializer):
     """An empty object, or no body."""
+
+
+class UnitsIn(StrictSerializer):
+    line = IdField(help_text="Id of an item of the parcel.")
+    quantity = CountField(min_value=0)
+
+
+@example({"restock": True, "reason": "Refused at the door."})
+class ReturnedIn(StrictSerializer):
+    restock = YesNoField(help_text="Put its goods back on sale.")
+    units = UnitsIn(
+        many=True, required=False, help_text="With `restock`: how many of each item are fit for sale."
+    )
+    reason = TextField(max_length=250, required=False, allow_blank=True, default="")
 
 
 @example({"reason": "The bowl broke in the kiln."})
@@ -83,11 +107,24 @@ class ParcelViewSet(
         return own.annotate(released_at=F("order__released_at"))
 
     @operation(
+        "parcel_start",
+        "Begin with a parcel",
+        request=NothingIn,
+        responses=ArtisanParcelShape,
+        problems=(NotReleased, ParcelOnHold, IllegalTransition),
+    )
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        """The artisan begins to make or pack it. From now on the buyer cannot cancel, but has to ask."""
+        validated(NothingIn, request.data)
+        return self.done(request, parcel_start)
+
+    @operation(
         "parcel_ship",
         "Send a parcel",
         request=ShipIn,
         responses=ArtisanParcelShape,
-        problems=(NotReleased, IllegalTransition),
+        problems=(NotReleased, ParcelOnHold, IllegalTransition),
     )
     @action(detail=True, methods=["post"])
     def ship(self, request: Request, pk: str) -> Response:
@@ -106,6 +143,23 @@ class ParcelViewSet(
         """The parcel reached the buyer. Only what was sent can arrive."""
         validated(NothingIn, request.data)
         return self.done(request, parcel_deliver)
+
+    @operation(
+        "parcel_returned",
+        "Say that a parcel came back",
+        request=ReturnedIn,
+        responses=ArtisanParcelShape,
+        problems=(InvalidInput, IllegalTransition),
+    )
+    @action(detail=True, methods=["post"])
+    def returned(self, request: Request, pk: str) -> Response:
+        """The parcel was sent and came back: refused, undeliverable, or sent back by the buyer.
+
+        What was paid of it is owed to the buyer; what was not paid is owed no more.
+        """
+        data = validated(ReturnedIn, request.data)
+        units = {unit["line"]: unit["quantity"] for unit in data.pop("units", ())} or None
+        return self.done(request, parcel_return, **data, units=units)
 
     @operation(
         "parcel_cannot_deliver",

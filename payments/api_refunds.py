@@ -18,6 +18,7 @@ from artisans.core.errors import InvalidInput, Missing
 from artisans.core.filters import AskedFilters, CreatedFilters, IdFilter
 from artisans.core.idempotency import effect_id
 from artisans.core.openapi import ORDER_TOKEN, described, operation
+from orders.errors import NotReleased, ParcelChanged
 from payments.errors import (
     NoPermission,
     NothingToRestock,
@@ -36,6 +37,7 @@ from payments.serializers_refunds import (
     RefundIn,
     RefundOut,
     amount_asked,
+    decisions_asked,
     fact_out,
     pieces_asked,
     refund_out,
@@ -100,6 +102,8 @@ class RefundViewSet(
             RefundMismatch,
             PiecesRefunded,
             NothingToRestock,
+            NotReleased,
+            ParcelChanged,
         ),
     )
     @limited("refunds")
@@ -122,6 +126,7 @@ class RefundViewSet(
             actor=principal.user,
             amount=amount_asked(data, payment),
             pieces=pieces_asked(data),
+            parcels=decisions_asked(data),
         )
         return Response(refund_out(refund_send(refund)), status=201)
 

@@ -1,6 +1,7 @@
 """Bodies of refunds and timelines. Amounts leave as decimal strings, times in UTC."""
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -16,7 +17,8 @@ from artisans.core.api import (
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
 from artisans.core.openapi import example
-from orders.schemas import LINE
+from orders.schemas import LINE, PARCEL_ID
+from orders.statuses import ParcelDecision
 from payments.history import Fact
 from payments.models import Payment, PaymentRefund
 from payments.schemas import PAYMENT_ID
@@ -28,6 +30,15 @@ class RefundLineIn(StrictSerializer):
     quantity = CountField(min_value=1)
 
 
+class ParcelDecisionIn(StrictSerializer):
+    parcel = IdField(help_text="Id of a parcel of the order.")
+    decision = serializers.ChoiceField(
+        ParcelDecision.choices,
+        help_text="Not sent yet: `send` or `cancel`. Sent: `keep`, `await_return`, `returned` (its goods go back on "
+        "sale) or `written_off` (they do not).",
+    )
+
+
 @example(
     {"payment_id": PAYMENT_ID, "amount": "50.00", "reason": "Customer requested refund"},
     Of_pieces={
@@ -36,6 +47,12 @@ class RefundLineIn(StrictSerializer):
         "shipping": True,
         "restock": True,
         "reason": "The bowl broke on its way.",
+    },
+    With_its_parcel={
+        "payment_id": PAYMENT_ID,
+        "amount": "99.99",
+        "parcels": [{"parcel": PARCEL_ID, "decision": "cancel"}],
+        "reason": "The kiln broke.",
     },
 )
 class RefundIn(StrictSerializer):
@@ -48,6 +65,12 @@ class RefundIn(StrictSerializer):
     lines = RefundLineIn(many=True, required=False)
     shipping = YesNoField(required=False, help_text="And all of the shipping that did not go back yet.")
     restock = YesNoField(required=False, help_text="Put the pieces of `lines` back on sale.")
+    parcels = ParcelDecisionIn(
+        many=True,
+        required=False,
+        help_text="What the refund means for parcels. A parcel that was not sent, whose money goes back and that is "
+        "not named here, is on hold until staff decide; all others go on as they were.",
+    )
 
 
 def pieces_asked(data: dict[str, Any]) -> Pieces | None:
@@ -57,6 +80,15 @@ def pieces_asked(data: dict[str, Any]) -> Pieces | None:
     if not (lines or wants_shipping or restock):
         return None
     return Pieces(lines, with_shipping=wants_shipping, restock=restock)
+
+
+def decisions_asked(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
+    """Errors: InvalidInput for a parcel that stands twice."""
+    asked = data.get("parcels", ())
+    decisions = {one["parcel"]: ParcelDecision(one["decision"]) for one in asked}
+    if len(decisions) < len(asked):
+        raise InvalidInput("A parcel is named twice; decide once about each.")
+    return decisions
 
 
 def amount_asked(data: dict[str, Any], payment: Payment) -> Money | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
@@ -11,9 +12,9 @@ from django.utils.formats import date_format
 
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from orders.models import Order
+from orders.models import Order, Parcel
 from orders.shown import Tone
-from orders.statuses import OrderPaymentStatus, OrderStatus
+from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelInstruction, ParcelStatus
 from payments.methods import PaymentMethod
 from payments.models import Dispute, Payment
 from payments.money_notes import returned_note
@@ -33,27 +34,41 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """What goes on about the order's money beside its own columns. `returning`: promised, not confirmed yet."""
+    """What goes on about the order beside its own columns. `returning`: promised, not confirmed yet.
+
+    `is_on_hold`: a parcel waits because its money went back. `came_back`: a parcel was sent and is with us again.
+    """
 
     returning: Money | None = None
     is_disputed: bool = False
+    is_on_hold: bool = False
+    came_back: bool = False
 
 
 NOTHING = UnderWay()
+CANCELLED = ("Cancelled", "This order was cancelled")
+CAME_BACK = ("Returned", "Everything came back")
+PACKING = "The artisans are packing; each parcel is sent when it is ready."
 
 
 def money_under_way(orders: Sequence[Order]) -> dict[UUID, UnderWay]:
     """By order, in one query for all of them."""
     is_disputed = Exists(Dispute.objects.filter(payment=OuterRef("pk"), status=DisputeStatus.OPEN))
+    parcels = Parcel.objects.filter(order=OuterRef("order"))
+    on_hold = Exists(parcels.filter(instruction=ParcelInstruction.HOLD))
+    came_back = Exists(parcels.filter(status=ParcelStatus.RETURNED))
     payments = Payment.objects.filter(order__in=orders).order_by()
-    returning, disputed = dict.fromkeys([order.pk for order in orders], 0), set()
-    for order_id, minor, is_asked in payments.values_list("order_id", "refund_reserved_minor", is_disputed):
-        returning[order_id] += minor
-        disputed |= {order_id} if is_asked else set()
-    return {
-        order.pk: UnderWay(Money(returning[order.pk], order.currency), order.pk in disputed)
-        for order in orders
-    }
+    facts = payments.values_list("order_id", "refund_reserved_minor", is_disputed, on_hold, came_back)
+    rows: dict[UUID, list[tuple[Any, ...]]] = {order.pk: [] for order in orders}
+    for order_id, *row in facts:
+        rows[order_id].append(tuple(row))
+    return {order.pk: under_way_of(order, rows[order.pk]) for order in orders}
+
+
+def under_way_of(order: Order, rows: list[tuple[Any, ...]]) -> UnderWay:
+    """Each row: what is promised by one payment, whether it is disputed, and what holds of the order's parcels."""
+    returning, is_disputed, is_on_hold, came_back = zip(*rows, strict=True) if rows else ((),) * 4
+    return UnderWay(Money(sum(returning), order.currency), any(is_disputed), any(is_on_hold), any(came_back))
 
 
 def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHING) -> State:
@@ -62,7 +77,7 @@ def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHIN
         text = "We answer your bank. If you know nothing of it, or it was a mistake, please write to us."
         return State("Disputed", "alert", Tone.INFO, "Your bank asks us about the payment", text)
     is_withdrawn = order.is_alive and order.payment_withdrawn_at is not None
-    state = withdrawn(order) if is_withdrawn else stored_state(order, payment)
+    state = withdrawn(order) if is_withdrawn else stored_state(order, payment, under_way)
     if order.is_alive and order.owed.goods and not under_way.returning:
         text = f"We will return {show(order.owed.goods)} to you for what you do not get."
         state = replace(state, next_step=f"{state.next_step} {text}")
@@ -74,10 +89,11 @@ def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHIN
     return State("Refund on its way", "return", Tone.INFO, "We are returning your money", text)
 
 
-def stored_state(order: Order, payment: Payment | None) -> State:
+def stored_state(order: Order, payment: Payment | None, under_way: UnderWay) -> State:
     status = order.status
     if status == OrderStatus.CANCELLED:
-        return closed(order, "Cancelled", "This order was cancelled", "Nothing more will happen with it.")
+        words = CAME_BACK if under_way.came_back else CANCELLED
+        return closed(order, *words, "Nothing more will happen with it.")
     if status == OrderStatus.EXPIRED:
         return closed(
             order,
@@ -86,7 +102,7 @@ def stored_state(order: Order, payment: Payment | None) -> State:
             "The items went back on sale. You can order them again.",
         )
     if order.payment_status == OrderPaymentStatus.REFUNDED:
-        text = f"{returned_note(order)}{still_to_pay(order)}"
+        text = f"{returned_note(order)}{still_to_pay(order)} {what_is_not_sent(under_way)}".strip()
         return State("Refunded", "return", Tone.MUTED, "Your money was returned", text)
     if status == OrderStatus.DELIVERED:
         return State(
@@ -97,7 +113,7 @@ def stored_state(order: Order, payment: Payment | None) -> State:
             "Shipped", "truck", Tone.OK, "Everything is on its way", "The parcels below show their tracking."
         )
     if status == OrderStatus.PROCESSING:
-        text = "The artisans are packing; each parcel is sent when it is ready."
+        text = what_is_not_sent(under_way) or PACKING
         return State("Being prepared", "box", Tone.OK, "The artisans are at work", text)
     if status == OrderStatus.CONFIRMED:
         return confirmed(order, payment)
@@ -107,6 +123,10 @@ def stored_state(order: Order, payment: Payment | None) -> State:
 def withdrawn(order: Order) -> State:
     text = f"{show(order.balance_due)} is to be paid. Parcels that were not sent wait until it is here."
     return State("Payment missing", "alert", Tone.WARN, "The money for this order is not here", text)
+
+
+def what_is_not_sent(under_way: UnderWay) -> str:
+    return "Parcels whose payment was returned are not sent for now." if under_way.is_on_hold else ""
 
 
 def closed(order: Order, word: str, headline: str, text: str) -> State:

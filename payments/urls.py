@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments import views, views_card, views_methods
+from payments import views, views_card, views_methods, views_parcels
 
 app_name = "payments"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("orders/<str:token>/hosted/", views_card.order_hosted, name="order_hosted"),
     path("orders/<str:token>/return/", views_card.order_return, name="order_return"),
     path("orders/<str:token>/back/", views_card.order_cancelled_there, name="order_cancelled_there"),
+    path("artisan/parcels/<uuid:parcel_id>/returned/", views_parcels.parcel_returned, name="parcel_returned"),
     path("account/orders/", views.order_history, name="order_history"),
     path("account/orders/<uuid:order_id>/cancel/", views.order_cancel_page, name="order_cancel"),
     path("account/cards/", views_methods.method_list, name="method_list"),

@@ -23,7 +23,7 @@ from artisans.core.tokens import is_mailbox_token
 from artisans.notifications.services import notifications_queue
 from orders.addresses import masked
 from orders.mails import order_mail
-from orders.models import Order
+from orders.models import Order, OrderTransition
 from orders.selectors import is_masked, is_owner, lines_by_parcel, orders_visible_to, store_rules
 from orders.shown import ShownParcel
 from orders.statuses import OrderStatus
@@ -89,6 +89,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "thanks": order.created_at > timezone.now() - timedelta(minutes=10) and is_taken(order, payment),
         "can_pay_otherwise": bool(order.balance_due) and order.may_change_method,
         "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
+        "must_ask": order.status == OrderStatus.PROCESSING and is_owner(order, viewer),
         "is_masked": hides,
         "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
         "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",
@@ -124,9 +125,10 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
         OrderStatus.SHIPPED: "Everything was sent.",
         OrderStatus.DELIVERED: "Everything arrived.",
         OrderStatus.CANCELLED: "The order was cancelled.",
+        "returned": "Everything came back.",
         OrderStatus.EXPIRED: "The order was not paid in time; the items went back on sale.",
     }
-    moves = [(t.at, words.get(t.new if t.old else "")) for t in order.transitions.all()]
+    moves = [(t.at, words.get(event_of(t))) for t in order.transitions.all()]
     found = [Event(at, text) for at, text in moves if text]
     money: list[Receipt | Capture] = [
         *Receipt.objects.filter(payment__order=order),
@@ -147,6 +149,14 @@ def taken_back_text(reversal: ReceiptReversal) -> str:
     receipt = reversal.receipt
     is_check = receipt.payment.payment_method == PaymentMethod.CHECK
     return taken_back_note(reversal.reason, receipt.amount, is_check)
+
+
+def event_of(transition: OrderTransition) -> str:
+    """The status that the order came to; an order that ends after it was sent came back."""
+    was_sent = transition.old in {OrderStatus.SHIPPED, OrderStatus.DELIVERED}
+    if was_sent and transition.new == OrderStatus.CANCELLED:
+        return "returned"
+    return transition.new if transition.old else ""
 
 
 def refund_event(refund: PaymentRefund) -> Event:

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from artisans.catalog.models import Product, StockMove, StockMoveKind
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
-from orders.statuses import PARCELS_GONE, OrderStatus, ParcelStatus, payment_status_of
+from orders.statuses import PARCELS_GONE, PARCELS_UNSENT, OrderStatus, ParcelStatus, payment_status_of
 from payments.models import (
     Capture,
     Dispute,
@@ -39,6 +39,7 @@ def check_invariants() -> None:
         check_sums(order, lines[order.pk], parcels[order.pk])
         check_money(order, payments[order.pk])
     check_stock({order.pk: order for order in orders}, lines, parcels)
+    check_holds(orders, parcels, payments)
     check_payments([payment for group in payments.values() for payment in group])
     check_refunds()
     check_owed(orders, parcels, payments)
@@ -125,6 +126,19 @@ def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
                 )
             assert not moves.pop(line.pk, None), f"{order}: moves of rounds that never were"
     assert not moves, f"moves of lines that never were: {dict(moves)}"
+
+
+def check_holds(orders: list[Order], parcels, payments) -> None:
+    """Nothing is silently to be sent when all of the order's money went back."""
+    for order in orders:
+        reserved = sum(payment.refund_reserved_minor for payment in payments[order.pk])
+        kept = order.received_minor - order.refunded_minor - reserved
+        was_paid = 0 < order.received_minor >= order.agreed_minor
+        if not (order.is_alive and order.released_at and was_paid) or kept > 0:
+            continue
+        for parcel in parcels[order.pk]:
+            if parcel.status in PARCELS_UNSENT:
+                assert parcel.instruction, f"{parcel}: its money went back, and it is to be sent"
 
 
 def check_payments(payments: list[Payment]) -> None:

@@ -54,6 +54,7 @@ payments:method_form                 get  /shop/account/cards/add/{saving}/     
 payments:method_return               get  /shop/account/cards/add/{saving}/return/ login 302 404 404 404 404
 payments:method_default              post /shop/account/cards/{method}/default/    login 302 404 404 404 404
 payments:method_delete               get  /shop/account/cards/{method}/remove/     login 200 404 404 404 404
+payments:parcel_returned             post /shop/artisan/parcels/{parcel}/returned/ login 404 404 302 404 404
 orders:parcel_list                   get  /shop/artisan/parcels/                   login 404 404 200 404 404
 orders:parcel                        get  /shop/artisan/parcels/{parcel}/          login 404 404 200 404 404
 account_login                        get  /shop/account/login/                     200 302 302 302 302 302
@@ -124,6 +125,8 @@ api_payment_desk-approve             post /payments/{payment}/approve           
 api_payment_desk-reject              post /payments/{payment}/reject               401 403 403 403 400 400
 api_parcel-list                      get  /parcels                                 401 200 200 200 200 200
 api_parcel-detail                    get  /parcels/{parcel}                        401 404 404 200 404 404
+api_parcel-start                     post /parcels/{parcel}/start                  401 404 404 200 404 404
+api_parcel-returned                  post /parcels/{parcel}/returned               401 400 400 400 400 400
 api_parcel-ship                      post /parcels/{parcel}/ship                   401 400 400 400 400 400
 api_parcel-deliver                   post /parcels/{parcel}/deliver                401 404 404 409 404 404
 api_parcel-cannot-deliver            post /parcels/{parcel}/cannot_deliver         401 400 400 400 400 400
@@ -159,6 +162,7 @@ WRITES = [
     ("put", "/payments/methods/{method}", {"is_default": True}, "401 200 404 404 404 404"),
     ("delete", "/payments/methods/{method}", None, "401 204 404 404 404 404"),
     ("post", "/parcels/{parcel}/ship", {"carrier": "x"}, "401 404 404 200 404 404"),
+    ("post", "/parcels/{parcel}/returned", {"restock": True}, "401 404 404 409 404 404"),
     ("post", "/parcels/{parcel}/cannot_deliver", {"reason": "x"}, "401 404 404 200 404 404"),
     ("post", "/payments/{payment}/reject", {"reason": "x"}, "401 403 403 403 403 200"),
     (

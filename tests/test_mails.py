@@ -24,6 +24,7 @@ from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
 from orders.models import Order
 from orders.services import parcel_ship
+from orders.statuses import ParcelDecision
 from payments.methods import PaymentMethod
 from payments.models import Payment, ReversalReason
 from payments.providers.base import RefundStatus, RemoteMethod
@@ -95,6 +96,13 @@ def refunded_mails(card: Payment, staff: User) -> None:
     sent = refund_open(payment_id=card.pk, reason="The <rim> & foot broke.", actor=staff, pieces=one)
     told_by_card(card, refunds=(answered(sent),))
     told_by_card(card, refunds=(answered(sent, RefundStatus.FAILED),))
+    line, parcel = card.order.lines.get(), card.order.parcels.get()
+    whole = pieces((line, line.refundable_quantity))
+    all_of_it = refund_open(payment_id=card.pk, reason="All of it.", actor=staff, pieces=whole)
+    told_by_card(card, refunds=(answered(all_of_it, RefundStatus.FAILED),))
+    parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="T-<1>", actor=parcel.artisan.user)
+    awaited = {parcel.pk: ParcelDecision.AWAIT_RETURN}
+    refund_open(payment_id=card.pk, reason="Sent back.", actor=staff, amount=card.amount, parcels=awaited)
 
 
 def reminded_mails(pieces: Mapping[Product, int]) -> None:

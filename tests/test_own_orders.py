@@ -96,7 +96,12 @@ def acts(shopper, admin_user):
         "paymentflag.resolve": (PaymentFlag.objects.filter(kind=FlagKind.CONFLICT).get(), GIVEN),
         "order.cancel": (by_card.order, GIVEN),
         "receipt.take-back": (by_hand.receipts.get(), {"reason": "bounced"}),
+        "order.parcels": (by_card.order, GIVEN | {parcel_field(by_card.order): "cancel"}),
     }
+
+
+def parcel_field(order: Order) -> str:
+    return f"parcel_{order.parcels.get().pk.hex}"
 
 
 def own(way: Way, staff, shopper) -> None:

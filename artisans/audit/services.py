@@ -42,6 +42,8 @@ class Action(StrEnum):
     METHOD_SAVE = "method.save"
     METHOD_REMOVE = "method.remove"
     PARCEL_MOVE = "parcel.move"
+    PARCEL_DECIDE = "parcel.decide"
+    PARCEL_INSTRUCT = "parcel.instruct"
     WEBHOOK_REPLAY = "webhook.replay"
     WEBHOOK_CLOSE = "webhook.close"
     LINK_REVOKE = "order.revoke_links"

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from artisans.catalog.models import Artisan
 from orders.models import Order, Parcel
 from orders.owed import IS_OWED
-from orders.statuses import OrderStatus
+from orders.statuses import OrderStatus, ParcelInstruction
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentFlag, PaymentRefund, RefundDecision
 from payments.selectors import awaiting_decision
@@ -60,11 +60,14 @@ class OrderNeedsFilter(admin.SimpleListFilter):
     parameter_name = "needs"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("return", "Money to return"), ("shipping", "To be shipped")]
+        return [("return", "Money to return"), ("shipping", "To be shipped"), ("parcels", "Parcels on hold")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         if self.value() == "return":
             return queryset.filter(TO_RETURN)
+        if self.value() == "parcels":
+            held = Parcel.objects.filter(instruction=ParcelInstruction.HOLD).order_by().values("order")
+            return queryset.filter(pk__in=held)
         if self.value() == "shipping":
             return queryset.filter(status__in=[OrderStatus.CONFIRMED, OrderStatus.PROCESSING])
         return queryset

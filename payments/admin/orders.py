@@ -35,22 +35,25 @@ from artisans.core.templatetags.money import show
 from artisans.core.tokens import order_url
 from artisans.notifications.models import Notification
 from orders.models import Order
-from orders.selectors import lines_by_parcel
+from orders.selectors import is_own_order, lines_by_parcel
 from orders.services import order_links_revoke
 from orders.statuses import PARCELS_GONE, PARCELS_SENT, OrderPaymentStatus, OrderStatus
 from payments.admin.buttons import Button
 from payments.admin.filters import MethodOfOrderFilter, OrderNeedsFilter, SellerFilter
-from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
+from payments.admin.forms_refund import CancelOrderForm, DecideParcelsForm
 from payments.admin.payments import TONES as PAYMENT_TONES
 from payments.admin.payments import payment_buttons
+from payments.admin.refund_pages import parcels_to_decide
 from payments.admin.search import HELP, orders_found
 from payments.admin.seen import MoneyPages
 from payments.admin.tables import refund_rows
 from payments.admin.timeline import order_timeline
+from payments.errors import OwnOrder
 from payments.methods import PaymentMethod, Provider
 from payments.models import Payment
 from payments.selectors import balance_after_refunds
 from payments.services.closing import order_cancel
+from payments.services.parcels import order_parcels_decide
 from payments.statuses import OPEN, PaymentStatus
 
 TONES: dict[str, str] = {
@@ -89,6 +92,7 @@ class OrderAdmin(MoneyPages):
 
     pages = {
         "cancel": "orders.cancel_order",
+        "parcels": "orders.cancel_order",
         "revoke-links": "orders.revoke_links",
         "as-buyer": "orders.view_order",
     }
@@ -97,6 +101,7 @@ class OrderAdmin(MoneyPages):
         "All": "",
         "Money to return": "needs=return",
         "To be shipped": "needs=shipping",
+        "Parcels on hold": "needs=parcels",
         "Awaiting payment": "status__exact=PENDING",
     }
     detail_template = "admin/orders/order/detail.html"
@@ -234,19 +239,36 @@ class OrderAdmin(MoneyPages):
         }
 
     def cancel_page(self, request: HttpRequest, order: Order) -> HttpResponse:
-        form = ReasonForm(
-            posted(request), presets=REASONS_TO_CANCEL, help_text="The buyer and the artisans read this."
+        user = signed_in(request)
+        parcels = parcels_to_decide(order)
+        payments = list(order.payments.all())
+        by_provider = [p for p in payments if p.is_remote and p.refundable]
+        may_refund = by_provider and user.has_perm("payments.refund")
+        form = CancelOrderForm(
+            posted(request),
+            parcels=parcels,
+            refund="Refund what was paid by card or PayPal in the same act" if may_refund else "",
+            kept_minor=order.received_minor - order.refunded_minor,
         )
 
         def cancel(data: dict[str, Any]) -> str:
-            done = order_cancel(order_id=order.pk, reason=data["reason"], actor=signed_in(request))
-            owed = f" {show(done.to_return)} is to be returned." if done.to_return else ""
-            return f"Order {order.order_number} is cancelled; {order.email} gets a mail.{owed}"
+            if is_own_order(order, user):
+                raise OwnOrder  # they cancel as a buyer, on the order's own page
+            done = order_cancel(
+                order_id=order.pk,
+                reason=data["reason"],
+                actor=user,
+                parcels=data["parcels"],
+                refund=data.get("refund", False),
+                seen_minor=data["seen"],
+            )
+            what = f"Order {order.order_number} is" if not done.is_alive else "The chosen parcels are"
+            owed = f" {show(done.to_return)} goes back to the buyer." if done.to_return else ""
+            return f"{what} cancelled; {order.email} gets a mail.{owed}"
 
         refusal = ""
         if order.status not in CANCELLABLE:
             refusal = f"This order is {order.get_status_display().lower()}; it cannot be cancelled any more."
-        kept = order.received - order.refunded
         return self.act(
             request,
             "admin/orders/order/cancel.html",
@@ -255,9 +277,33 @@ class OrderAdmin(MoneyPages):
             cancel,
             order=order,
             refusal=refusal,
-            kept=kept,
-            parcel_count=order.parcels.exclude(status__in=PARCELS_GONE).count(),
-            open_payment=order.payments.filter(status__in=OPEN).first(),
+            kept=order.received - order.refunded,
+            parcels=parcels,
+            by_provider=by_provider,
+            by_hand=[p for p in payments if not p.is_remote and p.refundable],
+            may_refund=may_refund,
+            open_payment=next((p for p in payments if p.status in OPEN), None),
+        )
+
+    def parcels_page(self, request: HttpRequest, order: Order) -> HttpResponse:
+        parcels = parcels_to_decide(order)
+        form = DecideParcelsForm(posted(request), parcels=parcels)
+
+        def decide(data: dict[str, Any]) -> str:
+            done = order_parcels_decide(
+                order_id=order.pk,
+                decisions=form.decisions(),
+                reason=data["reason"],
+                actor=signed_in(request),
+            )
+            owed = f" {show(done.to_return)} is to be returned." if done.to_return else ""
+            return f"Decided; artisans and buyer get mails about what changed.{owed}"
+
+        refusal = "" if parcels else "This order has no parcels that something could be decided about."
+        if is_own_order(order, signed_in(request)):
+            refusal = str(OwnOrder())
+        return self.act(
+            request, "admin/orders/order/parcels.html", order, form, decide, order=order, refusal=refusal
         )
 
     def revoke_links_page(self, request: HttpRequest, order: Order) -> HttpResponse:
@@ -279,10 +325,14 @@ def order_buttons(order: Order, user: User) -> list[Button]:
         buttons.append(Button("Revoke links", page_of(order, "revoke-links")))
     if user.has_perm("orders.cancel_order") and order.status in CANCELLABLE:
         buttons.append(Button("Cancel order", page_of(order, "cancel")))
+    if user.has_perm("orders.cancel_order") and order.is_alive and order.released_at:
+        buttons.append(Button("Decide about parcels", page_of(order, "parcels")))
     return buttons
 
 
 def next_step(order: Order, payments: list[Payment], parcels: list[str], user: User) -> Step:
+    if order.is_alive and any(parcel.is_on_hold for parcel in order.parcels.all()):
+        return step_hold(order, user)
     if order.to_return:
         return step_return(order, payments, user)
     waiting = next((p for p in payments if p.status in OPEN), None)
@@ -330,6 +380,13 @@ def step_return(order: Order, payments: list[Payment], user: User) -> Step:
         if payment is not None and may:
             button = Button("Record money returned", page_of(payment, "return"), is_main=True)
     return Step(f"Return {owed}", text, BAD, button)
+
+
+def step_hold(order: Order, user: User) -> Step:
+    text = "Their money went back, and nobody decided whether they are sent. Their artisans wait."
+    button = Button("Decide about parcels", page_of(order, "parcels"), is_main=True)
+    may = user.has_perm("orders.cancel_order")
+    return Step("Parcels are on hold", text, BAD, button if may else None)
 
 
 def step_payment(order: Order, payment: Payment, parcels: list[str], user: User) -> Step:

@@ -9,6 +9,8 @@ from artisans.accounts.principals import signed_in
 from artisans.core.admin import PagesAdmin, posted
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from orders.models import Order, Parcel
+from orders.statuses import PARCELS_GONE
 from payments.admin.forms_refund import RefundForm
 from payments.admin.tables import refund_rows
 from payments.models import Payment, PaymentRefund
@@ -48,6 +50,7 @@ class RefundPages(Base):
             suggested=owed or payment.refundable,
             lines=list(order.lines.all()),
             shipping=shipping,
+            parcels=parcels_to_decide(order),
         )
 
         def refund(data: dict[str, Any]) -> str:
@@ -57,6 +60,7 @@ class RefundPages(Base):
                 actor=user,
                 amount=data["amount"],
                 pieces=data["pieces"],
+                parcels=data["parcels"],
                 seen_minor=data["seen"],
             )
             return told_of(refund_send(opened))
@@ -71,8 +75,6 @@ class RefundPages(Base):
             **about | {"refusal": about["refusal"] or why_no_refund(payment)},
             owed=owed,
             refunds=refund_rows([payment], user),
-            unsent=order.released_at
-            and not order.parcels.filter(status__in=["SHIPPED", "DELIVERED"]).exists(),
         )
 
     def ask_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
@@ -92,6 +94,13 @@ class RefundPages(Base):
             order=payment.order,
             refusal=refusal,
         )
+
+
+def parcels_to_decide(order: Order) -> list[Parcel]:
+    """Those that live, once they may be sent."""
+    if order.released_at is None:
+        return []
+    return list(order.parcels.exclude(status__in=PARCELS_GONE).select_related("artisan"))
 
 
 def why_no_refund(payment: Payment) -> str:

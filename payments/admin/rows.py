@@ -28,7 +28,7 @@ from orders.statuses import PARCELS_UNSENT
 from payments.admin.filters import FlagNeedsFilter, RefundNeedsFilter
 from payments.admin.forms import TakeBackForm
 from payments.admin.forms_refund import DecideForm, ResolveForm
-from payments.admin.refund_pages import told_of, why_no_refund
+from payments.admin.refund_pages import parcels_to_decide, told_of, why_no_refund
 from payments.admin.seen import MoneyPages
 from payments.admin.tables import TONES
 from payments.models import PaymentFlag, PaymentRefund, Receipt, RefundDecision, ReversalReason
@@ -235,12 +235,18 @@ class PaymentRefundAdmin(MoneyRowAdmin):
 
     def decide_page(self, request: HttpRequest, refund: PaymentRefund) -> HttpResponse:
         order = refund.payment.order
-        form = DecideForm(posted(request), refund=refund, lines=list(order.lines.all()))
+        form = DecideForm(
+            posted(request), refund=refund, lines=list(order.lines.all()), parcels=parcels_to_decide(order)
+        )
 
         def decide(data: dict[str, Any]) -> str:
             decision = RefundDecision(data["decision"])
             refund_decide(
-                refund_id=refund.pk, decision=decision, actor=signed_in(request), lines=form.asked_lines()
+                refund_id=refund.pk,
+                decision=decision,
+                actor=signed_in(request),
+                lines=form.asked_lines(),
+                parcels=form.decisions(),
             )
             return f"Noted about {refund.refund_number}: {decision.label.lower()}."
 

@@ -1,5 +1,7 @@
-"""The end of an order that nobody paid. The open payment goes first: only what cannot be paid any more is closed."""
+"""The end of an order. The open payment goes first, as only what cannot be paid any more is closed; what was paid goes
+back."""
 
+from collections.abc import Collection
 from functools import partial
 from uuid import UUID
 
@@ -9,6 +11,8 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from artisans.core.queue import run_after_commit
 from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail
@@ -21,47 +25,89 @@ from orders.services import (
     parcel_cancel,
     parcel_lock,
 )
-from orders.statuses import OrderStatus, ParcelStatus
-from payments.errors import NoPermission, OwnOrder, PaymentUnderWay, StillPayable
-from payments.money_notes import closed_note, parcel_note
-from payments.selectors import open_payment
+from orders.statuses import OrderStatus, ParcelDecision, ParcelStatus
+from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, PaymentUnderWay, StillPayable
+from payments.models import CallState, Payment, RefundOrigin
+from payments.money_notes import closed_note
+from payments.selectors import open_payment, refund_due
+from payments.services.parcels import parcel_mails, parcels_decide
 from payments.services.payments import order_settle, payment_move
+from payments.services.refunds import refund_write
 from payments.services.remote import after_withdrawing
-from payments.statuses import PaymentStatus
+from payments.statuses import DisputeStatus, PaymentStatus
+
+STAFF, SYSTEM = RefundOrigin.STAFF, RefundOrigin.SYSTEM
 
 
-def order_cancel(*, order_id: UUID, reason: str, actor: User) -> Order:
-    """The buyer cancels while nothing is paid; staff with the permission until shipping.
+def order_cancel(
+    *,
+    order_id: UUID,
+    reason: str,
+    actor: User,
+    parcels: Collection[UUID] | None = None,
+    refund: bool = False,
+    seen_minor: int | None = None,
+) -> Order:
+    """Cancel an order, or chosen parcels of it: its goods go back on sale, and buyer and artisans get a mail.
 
-    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission, OwnOrder, PaymentUnderWay.
+    The buyer cancels all of it until an artisan has started, and what they paid goes back at once; staff with the
+    permission cancel until shipping, and `refund` sends the money back in the same act. What came by hand is listed to
+    be returned. `seen_minor`: what was kept of the order's money when the actor looked.
+    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission, OwnOrder, PaymentUnderWay,
+    AlreadyRecorded.
     """
-    cancel = partial(order_cancel_now, order_id=order_id, reason=reason, actor=actor)
+    cancel = partial(
+        order_cancel_now,
+        order_id=order_id,
+        reason=reason,
+        actor=actor,
+        parcels=parcels,
+        refund=refund,
+        seen_minor=seen_minor,
+    )
     return after_withdrawing(cancel, cause="the order is cancelled", actor=actor.email)
 
 
 @transaction.atomic
-def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
+def order_cancel_now(
+    *,
+    order_id: UUID,
+    reason: str,
+    actor: User,
+    parcels: Collection[UUID] | None,
+    refund: bool,
+    seen_minor: int | None,
+) -> Order:
     """The same when no provider can be paid any more. Errors: StillPayable as well. Locks: order, payment, products."""
     order = order_lock(order_id)
     if order.status == OrderStatus.CANCELLED:
         return order
-    may_cancel = actor.is_staff and actor.has_perm("orders.cancel_order")
-    is_staff = may_cancel and not is_own_order(
-        order, actor
-    )  # staff cancel their own orders as any buyer does
-    if not (is_staff or is_owner(order, actor)):
-        raise OwnOrder if may_cancel else NoPermission("cancel this order")
-    if not is_staff and (order.received_minor or not buyer_may_cancel(order)):
-        raise NotCancellable("This order is paid or on its way; write to us and we will sort it out.")
+    is_staff = check_may_cancel(order, actor, refund=refund, is_whole=parcels is None)
+    kept = order.received_minor - order.refunded_minor
+    if seen_minor is not None and seen_minor != kept:
+        raise AlreadyRecorded(
+            f"Money came in or went back meanwhile: {order.money(kept)} is kept now. Nothing was changed; look again."
+        )
     cause = reason.strip() or "cancelled by the buyer"
+    if parcels is not None:
+        parcels_decide(order, dict.fromkeys(parcels, ParcelDecision.CANCEL), cause=cause, actor=actor)
+    else:
+        order_end(order, cause=cause, actor=actor)
+    if refund or not is_staff:
+        refunds_write_due(order, reason=cause, actor=actor, origin=STAFF if is_staff else SYSTEM)
+    return order
+
+
+def order_end(order: Order, *, cause: str, actor: User) -> None:
+    """Cancel all of it. Errors: StillPayable, NotCancellable."""
     void_open_payment(order, cause=cause, actor=actor)
     if order.status == OrderStatus.PENDING:
         order_close(order, OrderStatus.CANCELLED, cause=cause, actor=actor)
     elif order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
         order_cancel_parcels(order, cause=cause, actor=actor)
-        order_settle(order, cause=cause, actor=actor)
     else:
         raise NotCancellable(f"An order that is {order.get_status_display().lower()} cannot be cancelled.")
+    order_settle(order, cause=cause, actor=actor)
     notifications_queue(
         order_mail(
             "order_cancelled",
@@ -72,7 +118,42 @@ def order_cancel_now(*, order_id: UUID, reason: str, actor: User) -> Order:
             money_note=closed_note(order),
         )
     )
-    return order
+
+
+def check_may_cancel(order: Order, actor: User, *, refund: bool, is_whole: bool) -> bool:
+    """Whether the actor cancels as staff. Errors: OwnOrder, NoPermission, NotCancellable."""
+    may_cancel = actor.is_staff and actor.has_perm("orders.cancel_order")
+    if may_cancel and not is_own_order(order, actor):
+        if refund and not actor.has_perm("payments.refund"):
+            raise NoPermission("refund")
+        return True
+    if not is_owner(order, actor):  # staff cancel their own orders as any buyer does
+        raise OwnOrder if may_cancel else NoPermission("cancel this order")
+    if not (is_whole and buyer_may_cancel(order)):
+        raise NotCancellable(
+            "An artisan has started on this order, or it is on its way; write to us and we will sort it out."
+        )
+    return False
+
+
+def refunds_write_due(order: Order, *, reason: str, actor: User, origin: RefundOrigin) -> None:
+    """Send back by their providers what is the buyer's; the worker makes the calls. The caller holds the order's lock.
+
+    What cannot go back now (by hand, disputed, another call is under way) stays listed to be returned.
+    """
+    payments = Payment.objects.select_for_update(of=("self",), no_key=True).filter(order=order)
+    for payment in payments.order_by("created_at"):
+        minor = refund_due(order, payment) if payment.is_remote else 0
+        is_disputed = payment.disputes.filter(status=DisputeStatus.OPEN).exists()
+        if not minor or is_disputed or payment.calls.filter(state=CallState.OPEN).exists():
+            continue
+        payment.order, amount = order, Money(minor, payment.currency)
+        refund = refund_write(payment, amount, reason=reason, origin=origin, actor=actor)
+        payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+        if origin == STAFF:  # the shop's own are on their way already
+            run_after_commit("payments.carry_out", refund.calls.get().pk)
+        told = {"amount": str(amount), "refund": refund.refund_number}
+        audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=told)
 
 
 @transaction.atomic
@@ -96,30 +177,14 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
     order_follow_parcels(order, actor=actor)
     order_settle(order, cause=cause, actor=actor)
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
-    about = {
-        "number": parcel.number,
-        "artisan_name": parcel.artisan.name,
-        "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines[parcel.pk]],
-    }
-    notifications_queue(
-        order_mail(
-            "parcel_not_coming",
-            order,
-            lines=[line for part in lines.values() for line in part],
-            store=store_rules(),
-            key=str(parcel.pk),
-            parcel=about,
-            reason=reason.strip(),
-            money_note=parcel_note(order, before),
-        )
+    parcel_mails(
+        parcel, order, lines[parcel.pk], kinds=("parcel_not_coming", ""), before=before, reason=reason.strip()
     )
     return parcel
 
 
 def buyer_may_cancel(order: Order) -> bool:
-    """Unpaid, and no artisan has started on it."""
-    if order.received_minor:
-        return False
+    """Until an artisan has started on it, paid or not."""
     if order.status == OrderStatus.PENDING:
         return True
     started = order.parcels.exclude(status__in=[ParcelStatus.NEW, ParcelStatus.CANCELLED])

@@ -9,13 +9,101 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.notifications.services import notifications_queue
+from orders.errors import NotReleased, ParcelChanged
 from orders.mails import order_mail, parcel_mail
-from orders.models import OrderLine, Parcel
-from orders.selectors import lines_by_parcel, store_rules
-from orders.services import order_follow_parcels, parcel_lock, parcel_take_back
+from orders.models import Order, OrderLine, Parcel
+from orders.owed import Balance
+from orders.refunds import parcel_instruct
+from orders.selectors import lines_by_parcel, order_lock, store_rules
+from orders.services import order_follow_parcels, parcel_cancel, parcel_lock, parcel_take_back
+from orders.statuses import DECISIONS, ParcelDecision, ParcelInstruction, ParcelStatus
 from payments.money_notes import parcel_note
 from payments.services.manual import staff_check
 from payments.services.payments import order_settle
+
+Decisions = Mapping[UUID, ParcelDecision]
+
+
+@transaction.atomic
+def order_parcels_decide(*, order_id: UUID, decisions: Decisions, reason: str, actor: User) -> Order:
+    """What becomes of parcels whose money went back before, or that come back without a refund.
+
+    Errors: NoPermission, OwnOrder, InvalidInput, NotReleased, ParcelChanged. Locks: order, payment, products.
+    """
+    order = order_lock(order_id)
+    staff_check(actor, "orders.cancel_order", order, what="decide about parcels")
+    if not reason.strip():
+        raise InvalidInput("Give the reason; buyer and artisans read it.")
+    parcels_decide(order, decisions, cause=reason.strip(), actor=actor)
+    return order
+
+
+def goods_of(decisions: Decisions) -> dict[UUID, ParcelDecision]:
+    """Those that end a parcel."""
+    return {pk: decision for pk, decision in decisions.items() if decision not in INSTRUCTIONS}
+
+
+def instructions_of(decisions: Decisions) -> dict[UUID, ParcelDecision]:
+    """Those about a parcel that goes on."""
+    return {pk: decision for pk, decision in decisions.items() if decision in INSTRUCTIONS}
+
+
+def parcels_decide(order: Order, decisions: Decisions, *, cause: str, actor: User | None) -> None:
+    """Do with each parcel what was decided when its money went back, and hold what nobody decided about.
+
+    The caller holds the order's lock, and has reserved or booked the money.
+    Errors: InvalidInput, ParcelChanged when a parcel's status does not allow the decision (any more). Locks: products.
+    """
+    parcels = {parcel.pk: parcel for parcel in order.parcels.select_related("artisan")}
+    if set(decisions) - set(parcels):
+        raise InvalidInput("This is no parcel of the order.")
+    if decisions and order.released_at is None:
+        raise NotReleased
+    lines = lines_by_parcel(order)
+    decided = [(parcel, decisions[pk]) for pk, parcel in parcels.items() if pk in decisions]
+    for parcel, decision in decided:
+        if decision not in DECISIONS[ParcelStatus(parcel.status)]:
+            label = parcel.get_status_display()
+            raise ParcelChanged(number=parcel.number, label=label, decision=decision.label)
+        parcel_decide(parcel, decision, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)
+    order_settle(order, cause=cause, actor=actor)
+
+
+def parcel_decide(
+    parcel: Parcel,
+    decision: ParcelDecision,
+    *,
+    order: Order,
+    lines: list[OrderLine],
+    cause: str,
+    actor: User | None,
+) -> None:
+    told = {"decision": decision.value}
+    audit_record(actor=actor, action=Action.PARCEL_DECIDE, target=parcel, data=told)
+    if decision in INSTRUCTIONS:
+        parcel_instruct(parcel, INSTRUCTIONS[decision], order=order, lines=lines, actor=actor)
+        return
+    before = order.balance
+    if decision == ParcelDecision.CANCEL:
+        parcel_cancel(parcel, order=order, lines=lines, cause=cause, actor=actor)
+    else:
+        restock = units_to_restock(lines, restock=decision == ParcelDecision.RETURNED, units=None)
+        parcel_take_back(parcel, order=order, lines=lines, restock=restock, cause=cause, actor=actor)
+    order_follow_parcels(order, actor=actor)
+    order_settle(order, cause=cause, actor=actor)
+    parcel_mails(parcel, order, lines, kinds=MAILS[decision], before=before, reason=cause)
+
+
+MAILS = {  # to the buyer, to the artisan
+    ParcelDecision.CANCEL: ("parcel_not_coming", "parcel_cancelled"),
+    ParcelDecision.RETURNED: ("parcel_returned", "parcel_came_back"),
+    ParcelDecision.WRITTEN_OFF: ("parcel_returned", "parcel_came_back"),
+}
+INSTRUCTIONS = {
+    ParcelDecision.SEND: ParcelInstruction.SEND,
+    ParcelDecision.KEEP: ParcelInstruction.NONE,
+    ParcelDecision.AWAIT_RETURN: ParcelInstruction.RETURN,
+}
 
 
 @transaction.atomic
@@ -46,38 +134,53 @@ def parcel_return(
     order_settle(order, cause=cause, actor=actor)
     told = {"to": parcel.status, "restocked": sum(wanted.values())}
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=told)
+    kinds = ("parcel_returned", "" if is_artisan else "parcel_came_back")
+    parcel_mails(parcel, order, lines[parcel.pk], kinds=kinds, before=before, reason=reason.strip())
+    return parcel
+
+
+def parcel_mails(
+    parcel: Parcel,
+    order: Order,
+    lines: list[OrderLine],
+    *,
+    kinds: tuple[str, str],
+    before: Balance,
+    reason: str,
+) -> None:
+    """Write to the buyer, and to the artisan unless they did it, that the parcel is cancelled or came back."""
+    to_buyer, to_artisan = kinds
     store = store_rules()
     about = {
         "number": parcel.number,
         "artisan_name": parcel.artisan.name,
-        "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines[parcel.pk]],
+        "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
     }
-    all_lines = [line for part in lines.values() for line in part]
     mails = [
         order_mail(
-            "parcel_returned",
+            to_buyer,
             order,
-            lines=all_lines,
+            lines=list(order.lines.all()),
             store=store,
             key=str(parcel.pk),
             parcel=about,
+            reason=reason,
             money_note=parcel_note(order, before),
         )
     ]
-    if not is_artisan:
+    if to_artisan:
         mails.append(
             parcel_mail(
-                "parcel_came_back",
+                to_artisan,
                 parcel,
                 order=order,
-                lines=lines[parcel.pk],
+                lines=lines,
                 store=store,
                 collect_cash=False,
-                reason=reason.strip(),
+                reason=reason,
             )
         )
     notifications_queue(*mails)
-    return parcel
 
 
 def units_to_restock(

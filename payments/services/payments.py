@@ -1,5 +1,6 @@
 """The doors to a payment's state. Locks are taken in the order: order, payment."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from artisans.notifications.facts import later, wording
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
+from orders.refunds import parcels_follow_refunds
 from orders.selectors import order_lock
 from orders.services import Placed, order_apply_settlement, order_hold, order_release
 from orders.statuses import OrderStatus
@@ -33,6 +35,7 @@ from payments.models import (
     PaymentTransition,
     ProviderCall,
     ProviderCustomer,
+    RefundOrigin,
 )
 from payments.providers.manual_provider import BUILDERS, Account, Instructions, instructions
 from payments.registry import is_down, offered_methods
@@ -312,6 +315,12 @@ def order_settle(
     for payment in payments:
         if payment.status in OPEN:
             open_payment_follow(payment, order, cause=cause, actor=actor)
+    if released is None:
+        parcels_follow_refunds(
+            order,
+            reserved=sum(payment.refund_reserved_minor for payment in payments),
+            outside=returned_outside(order, payments),
+        )
     return released
 
 
@@ -326,6 +335,13 @@ def held_minor(order: Order, payments: list[Payment]) -> int:
     disputes = Dispute.objects.filter(payment__in=paid, status=DisputeStatus.OPEN)
     disputed = disputes.aggregate(sum=Sum("amount_minor"))["sum"] or 0
     return disputed + sum(payment.refund_reserved_minor for payment in paid)
+
+
+def returned_outside(order: Order, payments: Sequence[Payment]) -> int:
+    """Minor units that went back elsewhere and name no goods: refunds made at the provider, and lost disputes."""
+    refunds = PaymentRefund.objects.filter(payment__order=order, origin=RefundOrigin.PROVIDER, lines=None)
+    refunded = refunds.exclude(status=RefundStatus.FAILED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    return int(refunded + sum(payment.disputed_minor for payment in payments))
 
 
 def open_payment_follow(payment: Payment, order: Order, *, cause: str, actor: User | None) -> None:

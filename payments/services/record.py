@@ -14,6 +14,7 @@ from artisans.core.queue import run_after_commit
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
+from orders.refunds import parcels_reconsider
 from orders.selectors import store_rules
 from orders.services import Placed, placed_of
 from orders.statuses import OrderStatus
@@ -270,6 +271,8 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
         cause=f"told by the provider{f': {amount}' if is_other_amount else ''}",
         actor_name="provider",
     )
+    if status == DisputeStatus.LOST:
+        parcels_reconsider(dispute.payment.order)
     if is_other_amount:
         detail = f"{amount} disputed: {dispute.reason or 'no reason given'}"
         flag_anew(dispute.payment, FlagKind.DISPUTE, detail)

@@ -10,6 +10,8 @@ from artisans.core.errors import Conflict, InvalidInput, NotNow
 from artisans.core.idempotency import effect_record
 from artisans.core.money import Money
 from orders.models import Order
+from orders.refunds import parcels_reconsider
+from orders.statuses import ParcelDecision, ParcelInstruction
 from payments.errors import (
     AlreadyRecorded,
     NoPermission,
@@ -26,7 +28,7 @@ from payments.selectors import balance_after_refunds, payment_lock
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_cancel
 from payments.services.manual import staff_check
-from payments.services.payments import order_settle
+from payments.services.parcels import Decisions, goods_of, instructions_of, parcels_decide
 from payments.services.refund_parts import LineAsk, Parts, Pieces, goods_in, is_held, parts_of
 from payments.services.refunds import refund_lines_write, refund_restock, refund_write
 from payments.services.remote import payment_sync
@@ -41,14 +43,18 @@ def refund_open(
     actor: User,
     amount: Money | None = None,
     pieces: Pieces | None = None,
+    parcels: Decisions | None = None,
     seen_minor: int | None = None,
 ) -> PaymentRefund:
     """Decide on a refund, of an amount or of pieces: reserve its amount and write its call; refund_send makes it.
 
-    With `pieces` an amount only asserts what they are worth. `seen_minor`: what had gone back or was on its way when
-    the actor looked; anything else now means that a colleague, or the same button, was faster.
+    With `pieces` an amount only asserts what they are worth. `parcels`: what it means for each parcel; one that was not
+    sent, whose money goes back and about which nothing is said, is on hold until staff decide.
+    `seen_minor`: what had gone back or was on its way when the actor looked; anything else now means that a colleague,
+    or the same button, was faster.
     Errors: NoPermission, OwnOrder, RecordedOnly for money by hand, InvalidInput, PaymentDisputed, AlreadyRecorded,
-    RefundMismatch, RefundExceedsReceived, PiecesRefunded, NothingToRestock. Locks: order, payment.
+    RefundMismatch, RefundExceedsReceived, PiecesRefunded, NothingToRestock, ParcelChanged.
+    Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
     staff_check(actor, "payments.refund", order, what="refund")
@@ -63,7 +69,12 @@ def refund_open(
             "Nothing was sent now; look again."
         )
     parts = parts_of(order, pieces) if pieces else None
-    return open_now(payment, order, amount=amount, parts=parts, reason=reason.strip(), actor=actor)
+    reason, parcels = reason.strip(), parcels or {}
+    parcels_decide(order, goods_of(parcels), cause=reason, actor=actor)  # first, as it says what is owed
+    refund = open_now(payment, order, amount=amount, parts=parts, reason=reason, actor=actor)
+    parcels_reconsider(order)
+    parcels_decide(order, instructions_of(parcels), cause=reason, actor=actor)
+    return refund
 
 
 def open_now(
@@ -166,23 +177,34 @@ def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
 
 
 def refund_decide(
-    *, refund_id: UUID, decision: RefundDecision, actor: User, lines: tuple[LineAsk, ...] = ()
+    *,
+    refund_id: UUID,
+    decision: RefundDecision,
+    actor: User,
+    lines: tuple[LineAsk, ...] = (),
+    parcels: Decisions | None = None,
 ) -> PaymentRefund:
     """Say what a refund made at the provider means: nothing, these pieces came back, or the order is cancelled.
 
-    Errors: NoPermission, OwnOrder, NotDecidable, InvalidInput, PiecesRefunded, NothingToRestock, and those of
-    order_cancel. Cancelling comes first; asked again after a crash it finds the order cancelled and goes on.
+    `parcels`: what it means for each parcel; without, and when the order goes on, what was held is sent.
+    Errors: NoPermission, OwnOrder, NotDecidable, InvalidInput, PiecesRefunded, NothingToRestock, ParcelChanged, and
+    those of order_cancel. Cancelling comes first; asked again after a crash it finds the order cancelled and goes on.
     """
     if decision == RefundDecision.CANCEL:
         refund = refund_to_decide(refund_id, actor)
         reason = f"The payment was refunded at the provider ({refund.refund_number})."
         order_cancel(order_id=refund.payment.order_id, reason=reason, actor=actor)
-    return decide_now(refund_id=refund_id, decision=decision, actor=actor, lines=lines)
+    return decide_now(refund_id=refund_id, decision=decision, actor=actor, lines=lines, parcels=parcels or {})
 
 
 @transaction.atomic
 def decide_now(
-    *, refund_id: UUID, decision: RefundDecision, actor: User, lines: tuple[LineAsk, ...]
+    *,
+    refund_id: UUID,
+    decision: RefundDecision,
+    actor: User,
+    lines: tuple[LineAsk, ...],
+    parcels: Decisions,
 ) -> PaymentRefund:
     refund = refund_to_decide(refund_id, actor)
     order = refund.payment.order
@@ -191,6 +213,7 @@ def decide_now(
     if (decision == RefundDecision.RESTOCK) != bool(lines):
         raise InvalidInput("Say which pieces came back, and only when some did.")
     parts = parts_of(order, Pieces(lines, restock=True)) if lines else None
+    parcels_decide(order, goods_of(parcels), cause=refund.reason, actor=actor)
     before = balance_after_refunds(order, without=refund)
     goods = min(refund.amount_minor, goods_in(order, parts)) if parts else 0
     refund.goodwill_minor = before.goodwill_in(refund.amount_minor, goods=goods)
@@ -199,7 +222,11 @@ def decide_now(
     if parts:
         refund_lines_write(refund, parts)
         refund_restock(refund, order)
-    order_settle(order, cause=f"decided what {refund.refund_number} was for", actor=actor)
+    instructions = instructions_of(parcels)
+    if decision == RefundDecision.NOTHING:
+        held = order.parcels.filter(instruction=ParcelInstruction.HOLD).values_list("pk", flat=True)
+        instructions = dict.fromkeys(held, ParcelDecision.SEND) | instructions
+    parcels_decide(order, instructions, cause=f"decided what {refund.refund_number} was for", actor=actor)
     told = {"decision": decision.value, "refund": refund.refund_number}
     audit_record(actor=actor, action=Action.REFUND_DECIDE, target=refund.payment, data=told)
     return refund

@@ -15,7 +15,7 @@ from artisans.core.state import check_transition
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order
-from orders.refunds import lines_count_refund, lines_restock
+from orders.refunds import lines_count_refund, lines_restock, parcels_reconsider
 from orders.selectors import store_rules
 from payments.models import (
     FlagKind,
@@ -216,6 +216,7 @@ def refund_from_outside(payment: Payment, order: Order, remote: base.RemoteRefun
         refund=refund, new=refund.status, cause="made at the provider", actor_name="provider"
     )
     payment.refund_reserved_minor += remote.amount.minor
+    parcels_reconsider(order)
     refund_move(refund, payment, order, status, cause="made at the provider")
     return True
 

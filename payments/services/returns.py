@@ -13,6 +13,7 @@ from artisans.core.models import only_row
 from artisans.core.money import Money
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
+from orders.refunds import parcels_reconsider
 from orders.selectors import store_rules
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived
 from payments.methods import Provider
@@ -80,6 +81,7 @@ def money_return_record(
     )
     payment.refunded_minor += amount.minor
     payment_follow_sums(payment, cause=f"{amount} returned by hand", actor=actor)
+    parcels_reconsider(order)
     order_settle(order, cause=f"{amount} returned by hand", actor=actor)
     audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
     notifications_queue(

@@ -11,12 +11,23 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product
 from artisans.core.admin import page_of
+from payments.methods import PaymentMethod
 from payments.models import PaymentFlag, PaymentRefund
+from payments.providers.base import DisputeStatus, RemoteDispute
 from payments.services.closing import order_cancel
 from payments.services.refund_desk import refund_open
 from payments.services.remote import payment_sync
 from payments.tasks import sweep_task
-from payments.tests.factories import give_back, paid_by_card, record, refund, reread, start, usd
+from payments.tests.factories import (
+    give_back,
+    paid_by_card,
+    record,
+    refund,
+    reread,
+    start,
+    told_by_card,
+    usd,
+)
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -61,12 +72,14 @@ def test_refund_page_offers_the_rest_and_says_who_moves_the_money(desk, paid):
     assert "Stripe moves the money." in shown.text
     assert shown.one("input", name="amount").attrs["value"] == paid.amount.amount
     assert f"{paid.order.email} gets a mail" in shown.text
-    assert "The artisans still send their parcels" in shown.text
+    assert "is on hold until somebody decides" in shown.text
     assert not PaymentRefund.objects.exists()
 
 
 def test_full_refund_from_the_page_tells_how_it_went(desk, paid, stripe, staff):
-    after = press(desk, page_of(paid, "refund"), preset=BROKEN, words="The rim.")
+    sent_anyway = {field_of(paid.order.parcels.get()): "send"}
+
+    after = press(desk, page_of(paid, "refund"), preset=BROKEN, words="The rim.", **sent_anyway)
 
     assert "was sent by Stripe" in after.text
     done = PaymentRefund.objects.get()
@@ -312,3 +325,72 @@ def test_buyer_reads_how_far_a_refund_came(browser, stripe, shopper, staff, bowl
     sweep_task()
 
     assert "We returned $40.00." in page(browser().get(address)).text
+
+
+# ---- goods and money in one decision ----------------------------------------------------------------------------
+
+
+def stock(product) -> int:
+    product.refresh_from_db()
+    return int(product.stock)
+
+
+def field_of(parcel) -> str:
+    return f"parcel_{parcel.pk.hex}"
+
+
+def test_all_of_the_money_goes_back_only_with_a_decision_about_the_parcel(
+    browser, staff, stripe, shopper, bowl
+):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
+    parcel, client = payment.order.parcels.get(), browser(staff)
+    typed = {"mode": "amount", "amount": "99.99", "seen": "0", "preset": "The order was cancelled."}
+
+    shown = client.post(page_of(payment, "refund"), typed)
+
+    assert field_of(parcel) in shown.context["form"].errors
+    assert not payment.refunds.exists()
+    done = client.post(page_of(payment, "refund"), typed | {field_of(parcel): "cancel"})
+    parcel.refresh_from_db()
+    assert (done.status_code, parcel.status, stock(bowl)) == (302, "CANCELLED", 10)
+    assert stripe.refunded() == [9999]
+
+
+def test_order_page_cancels_refunds_and_restocks_chosen_parcels(
+    browser, admin_user, stripe, shopper, bowl, scarf, seller
+):
+    payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
+    order, client = payment.order, browser(admin_user)
+    gone = order.parcels.get(artisan__user=seller)
+    assert "$136.65 by Stripe" in page(client.get(page_of(order, "cancel"))).text
+
+    typed = {"parcels": [str(gone.pk)], "refund": "on", "preset": "The buyer asked us to.", "seen": "13665"}
+    answer = client.post(page_of(order, "cancel"), typed)
+
+    gone.refresh_from_db()
+    assert (answer.status_code, gone.status, stock(bowl), stock(scarf)) == (302, "CANCELLED", 10, 9)
+    assert payment.refunds.get().amount == gone.total
+    assert reread(payment).order.is_alive
+
+
+def test_parcels_on_hold_are_listed_and_decided_on_the_orders_page(
+    browser, admin_user, shopper, staff, bowl, settings
+):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
+    lost = RemoteDispute("dp_1", payment.amount, DisputeStatus.LOST, "fraudulent")
+    told_by_card(payment, disputes=(lost,))
+    order, client = payment.order, browser(admin_user)
+    listed = client.get("/admin/orders/order/?needs=parcels").content.decode()
+    assert order.order_number in listed
+    assert "Parcels are on hold" in client.get(page_of(order)).content.decode()
+    parcel = order.parcels.get()
+
+    nothing = client.post(page_of(order, "parcels"), {"preset": "The payment was refunded."})
+    assert "Decide about one parcel at least." in nothing.content.decode()
+    typed = {field_of(parcel): "cancel", "preset": "The buyer’s bank took the payment back."}
+    client.post(page_of(order, "parcels"), typed)
+
+    parcel.refresh_from_db()
+    assert (parcel.status, stock(bowl)) == ("CANCELLED", 10)
+    assert order.order_number not in client.get("/admin/orders/order/?needs=parcels").content.decode()

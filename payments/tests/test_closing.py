@@ -3,20 +3,23 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
 from artisans.core.errors import Missing
-from orders.errors import NotCancellable
-from orders.services import parcel_ship
+from orders.errors import NotCancellable, ParcelChanged
+from orders.services import parcel_ship, parcel_start
 from orders.tests.factories import place
-from payments.errors import NoPermission
+from payments.errors import AlreadyRecorded, NoPermission
 from payments.methods import PaymentMethod
 from payments.services.closing import order_cancel, order_expire, orders_due_to_expire
+from payments.services.refund_desk import refund_send
+from payments.services.refunds import refund_end
 from payments.tasks import expire_orders_task
-from payments.tests.factories import record, reread, start, usd
+from payments.tests.factories import paid_by_card, record, reread, start, told_by_card, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -74,14 +77,118 @@ def test_buyer_does_not_cancel_cash_once_it_is_on_its_way(shopper, bowl, seller)
 
 
 @pytest.mark.parametrize("amount", ["99.99", "1.00"])
-def test_buyer_does_not_cancel_once_money_is_here(shopper, staff, amount):
-    payment = start(user=shopper)
+def test_buyer_cancels_a_paid_order_and_money_that_came_by_hand_is_listed(shopper, staff, bowl, amount):
+    payment = start(pieces={bowl: 1}, user=shopper)
     record(payment, amount, actor=staff)
 
-    with pytest.raises(NotCancellable), transaction.atomic():
+    cancel(payment, shopper)
+
+    assert (payment.order.status, payment.order.to_return) == ("CANCELLED", usd(amount))
+    assert stock(bowl) == 10
+
+
+def test_buyer_does_not_cancel_a_paid_order_once_an_artisan_has_started(shopper, staff, seller, bowl):
+    payment = start(pieces={bowl: 1}, user=shopper)
+    record(payment, "99.99", actor=staff)
+    parcel_start(parcel_id=payment.order.parcels.get().pk, actor=seller)
+
+    with pytest.raises(NotCancellable, match="write to us"), transaction.atomic():
         cancel(payment, shopper)
 
-    assert reread(payment).order.is_alive
+    assert reread(payment).order.status == "PROCESSING"
+
+
+def test_buyer_who_cancels_gets_card_money_back_in_the_same_act(stripe, shopper, bowl, mails):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
+
+    cancel(payment, shopper, "too dear")
+
+    refund = payment.refunds.get()
+    assert (payment.order.status, refund.amount, refund.status) == ("CANCELLED", usd("99.99"), "REQUESTED")
+    assert stripe.refunded() == [], "nothing is sent before the decision is committed"
+    for _ in range(2):
+        refund_send(refund)
+    assert stripe.refunded() == [9999]
+    assert (reread(payment).order.payment_status, payment.order.to_return) == ("REFUNDED", usd("0.00"))
+    cancel(payment, shopper)
+    assert payment.refunds.count() == 1
+
+
+def test_staff_cancel_refund_and_restock_in_one_act(stripe, shopper, staff, bowl, scarf, seller, mails):
+    payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
+
+    order_cancel(order_id=payment.order_id, reason="kiln broke", actor=staff, refund=True, seen_minor=13665)
+
+    refund = refund_send(payment.refunds.get())
+    assert (refund.status, refund.reason, refund.actor) == ("COMPLETED", "kiln broke", staff)
+    assert (stock(bowl), stock(scarf), stripe.refunded()) == (10, 10, [13665])
+    assert (reread(payment).order.status, payment.order.payment_status) == ("CANCELLED", "REFUNDED")
+    assert [m.subject.split(": ")[1] for m in mails(seller.email)][-1] == "do not send"
+    assert AuditEntry.objects.filter(action="refund.open", actor=staff).count() == 1
+
+
+def test_staff_cancel_chosen_parcels_and_refund_exactly_them(
+    stripe, shopper, staff, bowl, scarf, seller, other_seller, mails
+):
+    payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
+    gone, kept = (payment.order.parcels.get(artisan__user=user) for user in (seller, other_seller))
+
+    order_cancel(order_id=payment.order_id, reason="broke", actor=staff, parcels=[gone.pk], refund=True)
+
+    refund_send(payment.refunds.get())
+    assert stripe.refunded() == [gone.total_minor]
+    assert (stock(bowl), stock(scarf)) == (10, 9)
+    kept.refresh_from_db()
+    assert (reread(payment).order.status, kept.status, kept.instruction) == ("CONFIRMED", "NEW", "")
+    assert "a parcel will not come" in [m.subject.split(": ")[1] for m in mails(shopper.email)]
+    assert "do not send" not in [m.subject.split(": ")[1] for m in mails(other_seller.email)]
+
+
+def test_chosen_parcel_that_left_meanwhile_stops_the_whole_act(stripe, shopper, staff, bowl, scarf, seller):
+    payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
+    parcels = list(payment.order.parcels.values_list("pk", flat=True))
+    parcel_ship(
+        parcel_id=payment.order.parcels.get(artisan__user=seller).pk, carrier="x", tracking="", actor=seller
+    )
+
+    with pytest.raises(ParcelChanged), transaction.atomic():
+        order_cancel(order_id=payment.order_id, reason="x", actor=staff, parcels=parcels, refund=True)
+
+    assert not payment.refunds.exists()
+    assert stock(scarf) == 9
+
+
+def test_money_that_moved_since_the_page_was_shown_stops_the_act(stripe, shopper, staff, bowl):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
+
+    with pytest.raises(AlreadyRecorded), transaction.atomic():
+        order_cancel(order_id=payment.order_id, reason="x", actor=staff, refund=True, seen_minor=1)
+
+    assert (reread(payment).order.status, payment.refunds.count()) == ("CONFIRMED", 0)
+
+
+def test_refund_that_fails_after_cancelling_leaves_the_money_owed(stripe, shopper, staff, bowl):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
+    order_cancel(order_id=payment.order_id, reason="x", actor=staff, refund=True)
+
+    refund_end(refund_id=payment.refunds.get().pk, remote=None, refusal="no balance")
+
+    assert (reread(payment).order.status, payment.order.to_return) == ("CANCELLED", payment.amount)
+    assert stock(bowl) == 10
+
+
+def test_cancelling_with_a_refund_needs_the_right_to_refund(shopper, admin_user, bowl, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
+    admin_user.is_superuser = False
+    admin_user.save()
+    admin_user.user_permissions.add(Permission.objects.get(codename="cancel_order"))
+    clerk = type(admin_user).objects.get(pk=admin_user.pk)
+
+    with pytest.raises(NoPermission, match="refund"), transaction.atomic():
+        order_cancel(order_id=payment.order_id, reason="x", actor=clerk, refund=True)
+
+    assert reread(payment).order.status == "CONFIRMED"
 
 
 def test_staff_cancel_a_paid_order_and_the_money_is_listed_to_return(shopper, staff, bowl, mails):

@@ -6,13 +6,29 @@ from django.db import transaction
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
 from artisans.core.errors import IllegalTransition, InvalidInput
-from orders.errors import NotReleased
+from orders.errors import NotReleased, ParcelChanged, ParcelOnHold
 from orders.services import parcel_deliver, parcel_ship, parcel_start
+from orders.statuses import ParcelDecision
 from orders.tests.factories import place
 from payments.errors import NoPermission, OwnOrder
 from payments.methods import PaymentMethod
+from payments.models import RefundDecision
+from payments.providers.base import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
 from payments.services.parcels import parcel_return
-from payments.tests.factories import paid_by_card, pieces, record, refund, reread, start, usd
+from payments.services.refund_desk import refund_decide, refund_open
+from payments.tests.factories import (
+    answered,
+    give_back,
+    paid_by_card,
+    pieces,
+    record,
+    refund,
+    reread,
+    start,
+    told_by_card,
+    usd,
+)
+from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -225,3 +241,385 @@ def test_units_of_a_returned_parcel_are_not_put_on_sale_by_its_refund_too(
 
     assert stock(bowl) == left + 2
     assert StockMove.objects.filter(order_line=line.pk, kind="return").get().quantity == 1
+
+
+# ---- money went back before the parcel was sent --------------------------------------------------------------------
+
+
+def shipping_refused(parcel) -> bool:
+    try:
+        with transaction.atomic():
+            ship(parcel)
+    except ParcelOnHold:
+        return True
+    return False
+
+
+@pytest.fixture
+def card(stripe, bowl, scarf, shopper):
+    return paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
+
+
+def subjects(mails, user) -> list[str]:
+    return [m.subject.partition(": ")[2] for m in mails(user.email)]
+
+
+def test_parcels_wait_when_all_money_went_back_and_nobody_decided(card, staff, seller, other_seller, mails):
+    refund(card, card.amount.amount, actor=staff)
+
+    for user in (seller, other_seller):
+        assert shipping_refused(of(card.order, user))
+        with pytest.raises(ParcelOnHold), transaction.atomic():
+            parcel_start(parcel_id=of(card.order, user).pk, actor=user)
+        assert subjects(mails, user).count("please wait with this parcel") == 1
+    assert reread(card).order.status == "CONFIRMED"
+
+
+@pytest.mark.parametrize("halves", [("50.00", "rest"), ("rest",)])
+def test_parcels_wait_however_the_money_went_back(card, staff, seller, halves):
+    for part in halves:
+        refund(card, card.refundable.amount if part == "rest" else part, actor=staff)
+
+    assert shipping_refused(of(card.order, seller))
+
+
+def test_part_of_the_money_holds_nothing(card, staff, seller):
+    refund(card, "5.00", actor=staff)
+
+    assert not shipping_refused(of(card.order, seller))
+
+
+def test_all_units_of_one_parcel_hold_that_parcel_alone(card, staff, seller, other_seller):
+    line = of(card.order, seller).lines.get()
+    refund(card, actor=staff, pieces=pieces((line, 1)))
+
+    assert shipping_refused(of(card.order, seller))
+    assert not shipping_refused(of(card.order, other_seller))
+
+
+def test_money_kept_counts_for_what_was_sent_first(card, staff, seller, other_seller):
+    sent, waits = of(card.order, seller), of(card.order, other_seller)
+    ship(sent)
+
+    refund(card, waits.total.amount, actor=staff)
+
+    assert shipping_refused(waits)
+
+
+def test_each_parcel_goes_where_it_was_decided(
+    card, staff, seller, other_seller, bowl, scarf, mails, shopper
+):
+    cancelled, sent = of(card.order, seller), of(card.order, other_seller)
+    left = stock(bowl), stock(scarf)
+
+    refund(
+        card,
+        card.amount.amount,
+        actor=staff,
+        parcels={cancelled.pk: ParcelDecision.CANCEL, sent.pk: ParcelDecision.SEND},
+    )
+
+    cancelled.refresh_from_db()
+    assert (cancelled.status, stock(bowl), stock(scarf)) == ("CANCELLED", left[0] + 1, left[1])
+    assert not shipping_refused(sent)
+    assert "please wait with this parcel" not in subjects(mails, other_seller) + subjects(mails, seller)
+    assert "do not send" in subjects(mails, seller)
+    assert "a parcel will not come" in subjects(mails, shopper)
+    assert not reread(card).order.to_return
+
+
+def test_refund_and_every_parcel_cancelled_end_the_order(card, staff):
+    parcels = dict.fromkeys(card.order.parcels.values_list("pk", flat=True), ParcelDecision.CANCEL)
+
+    refund(card, card.amount.amount, actor=staff, parcels=parcels)
+
+    order = reread(card).order
+    assert (order.status, order.payment_status, order.to_return) == ("CANCELLED", "REFUNDED", usd("0.00"))
+
+
+def test_sending_anyway_is_asked_again_when_more_money_goes_back(card, staff, seller):
+    mine = of(card.order, seller)
+    refund(card, actor=staff, pieces=pieces((mine.lines.get(), 1)), parcels={mine.pk: ParcelDecision.SEND})
+
+    refund(card, card.refundable.amount, actor=staff)
+
+    assert shipping_refused(mine)
+
+
+def test_sent_parcel_is_awaited_or_kept_or_came_back(card, staff, seller, other_seller, bowl, mails):
+    waits, kept = of(card.order, seller), of(card.order, other_seller)
+    ship(waits)
+    ship(kept)
+    refund(
+        card,
+        card.amount.amount,
+        actor=staff,
+        parcels={waits.pk: ParcelDecision.AWAIT_RETURN, kept.pk: ParcelDecision.KEEP},
+    )
+
+    waits.refresh_from_db()
+    assert (waits.status, waits.instruction) == ("SHIPPED", "return")
+    assert "this parcel will come back" in subjects(mails, seller)
+    left = stock(bowl)
+    come_back(waits)
+    waits.refresh_from_db()
+    assert (waits.status, waits.instruction, stock(bowl)) == ("RETURNED", "", left + 1)
+    assert not reread(card).order.to_return, "its money went back before"
+
+
+@pytest.mark.parametrize(("decision", "back"), [("returned", 1), ("written_off", 0)])
+def test_what_came_back_is_recorded_with_its_refund(card, staff, seller, bowl, decision, back):
+    mine = of(card.order, seller)
+    ship(mine)
+    left = stock(bowl)
+
+    refund(card, mine.total.amount, actor=staff, parcels={mine.pk: ParcelDecision(decision)})
+
+    mine.refresh_from_db()
+    assert (mine.status, stock(bowl)) == ("RETURNED", left + back)
+    assert not reread(card).order.to_return
+
+
+def test_decision_about_a_parcel_that_left_meanwhile_refunds_nothing(card, staff, seller, stripe):
+    mine = of(card.order, seller)
+    ship(mine)
+
+    with pytest.raises(ParcelChanged), transaction.atomic():
+        refund_open(
+            payment_id=card.pk,
+            reason="x",
+            actor=staff,
+            amount=card.amount,
+            parcels={mine.pk: ParcelDecision.CANCEL},
+        )
+
+    assert not card.refunds.exists()
+    assert stripe.refunded() == []
+
+
+def test_decision_about_a_parcel_of_another_order_is_refused(card, staff, bowl):
+    other = place({bowl: 1}).parcels[0]
+
+    with pytest.raises(InvalidInput), transaction.atomic():
+        refund_open(
+            payment_id=card.pk,
+            reason="x",
+            actor=staff,
+            amount=usd("1.00"),
+            parcels={other.pk: ParcelDecision.CANCEL},
+        )
+
+    assert not card.refunds.exists()
+
+
+def test_failed_refund_frees_the_parcels_and_leaves_cancelled_ones_cancelled(
+    bowl, scarf, shopper, staff, seller, other_seller, mails, settings
+):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    card = told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
+    cancelled, held = of(card.order, seller), of(card.order, other_seller)
+    sent = refund_open(
+        payment_id=card.pk,
+        reason="x",
+        actor=staff,
+        amount=card.amount,
+        parcels={cancelled.pk: ParcelDecision.CANCEL},
+    )
+    assert shipping_refused(held)
+
+    told_by_card(card, refunds=(answered(sent, RefundStatus.FAILED),))
+
+    cancelled.refresh_from_db()
+    assert (cancelled.status, reread(card).order.to_return) == ("CANCELLED", cancelled.total)
+    assert "you can send this parcel" in subjects(mails, other_seller)
+    assert not shipping_refused(held)
+
+
+def outside(payment, amount) -> RemoteRefund:
+    return RemoteRefund("re_outside", amount, RefundStatus.SUCCEEDED)
+
+
+@pytest.fixture
+def told(bowl, scarf, shopper, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    return told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
+
+
+def test_refund_at_the_provider_holds_parcels_until_staff_decide(told, staff, seller, other_seller, mails):
+    told_by_card(told, refunds=(outside(told, told.amount),))
+    assert shipping_refused(of(told.order, seller))
+
+    refund_decide(refund_id=told.refunds.get().pk, decision=RefundDecision.NOTHING, actor=staff)
+
+    assert subjects(mails, seller).count("please wait with this parcel") == 1
+    assert "you can send this parcel" in subjects(mails, seller)
+    assert not shipping_refused(of(told.order, seller))
+
+
+def test_refund_at_the_provider_of_one_parcels_money_holds_what_it_may_be_for(
+    told, seller, other_seller, staff
+):
+    small, large = sorted(told.order.parcels.all(), key=lambda parcel: parcel.total_minor)
+
+    told_by_card(told, refunds=(outside(told, small.total),))
+
+    assert shipping_refused(small)
+    assert not shipping_refused(large)
+    told.refunds.get()
+    refund_decide(
+        refund_id=told.refunds.get().pk,
+        decision=RefundDecision.NOTHING,
+        actor=staff,
+        parcels={small.pk: ParcelDecision.CANCEL},
+    )
+    small.refresh_from_db()
+    assert small.status == "CANCELLED"
+
+
+def test_lost_dispute_holds_parcels_and_a_won_one_does_not(told, seller):
+    def dispute(status):
+        told_by_card(told, disputes=(RemoteDispute("dp_1", told.amount, status, "fraudulent"),))
+
+    dispute(DisputeStatus.OPEN)
+    mine = of(told.order, seller)
+    mine.refresh_from_db()
+    assert not mine.is_on_hold
+
+    dispute(DisputeStatus.LOST)
+    mine.refresh_from_db()
+    assert mine.is_on_hold
+
+    dispute(DisputeStatus.WON)
+    mine.refresh_from_db()
+    assert not mine.is_on_hold
+
+
+def test_money_returned_by_hand_holds_parcels_too(paid, staff, seller):
+    give_back(paid, paid.amount.amount, actor=staff)
+
+    assert shipping_refused(of(paid.order, seller))
+
+
+def test_cash_parcels_are_sent_though_another_parcels_cash_was_returned(
+    bowl, scarf, shopper, staff, seller, other_seller
+):
+    payment = start(CASH, {bowl: 1, scarf: 1}, user=shopper)
+    first, second = of(payment.order, seller), of(payment.order, other_seller)
+    ship(first)
+    record(payment, first.total, actor=staff)
+
+    give_back(payment, first.total.amount, actor=staff)
+
+    assert not shipping_refused(second), "its cash is collected at the door"
+
+
+def test_amount_for_a_parcel_that_is_cancelled_with_it_is_no_goodwill(card, staff, seller, other_seller):
+    gone, kept = of(card.order, seller), of(card.order, other_seller)
+
+    done = refund(card, gone.total.amount, actor=staff, parcels={gone.pk: ParcelDecision.CANCEL})
+
+    assert done.goodwill_minor == 0
+    assert not reread(card).order.to_return, "it went back with the parcel"
+    kept.refresh_from_db()
+    assert (kept.status, kept.instruction) == ("NEW", "")
+
+
+# ---- as people and clients see it ----------------------------------------------------------------------------------
+
+
+def test_artisans_page_starts_a_parcel_and_records_that_it_came_back(browser, paid, seller, bowl):
+    mine, client = of(paid.order, seller), browser(seller)
+    address = f"/shop/artisan/parcels/{mine.pk}/"
+
+    client.post(address, {"start": "1"})
+    mine.refresh_from_db()
+    assert mine.status == "STARTED"
+    assert not page(client.get(address)).all("button", name="start")
+    client.post(address, {"ship": "1", "carrier": "USPS"})
+    refused = page(client.post(f"{address}returned/", {}, follow=True))
+    assert "Choose whether its goods can be sold again." in refused.text
+    client.post(f"{address}returned/", {"restock": "yes"})
+
+    mine.refresh_from_db()
+    assert (mine.status, stock(bowl)) == ("RETURNED", 10)
+
+
+def test_pages_and_api_say_the_same_of_a_parcel_on_hold(browser, api, card, staff, seller, shopper, client):
+    refund(card, card.amount.amount, actor=staff)
+    mine = of(card.order, seller)
+
+    desk = page(browser(seller).get(f"/shop/artisan/parcels/{mine.pk}/"))
+    assert "On hold: the payment was refunded. Wait; do not send it." in desk.text
+    assert not desk.all("button", name="ship")
+    assert "On hold" in page(browser(seller).get("/shop/artisan/parcels/")).text
+    answer = api(seller).post(f"/parcels/{mine.pk}/ship", {"carrier": "USPS"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "parcel_on_hold")
+    assert api(seller).get(f"/parcels/{mine.pk}").json()["instruction"] == "hold"
+    bought = page(client.get(f"/shop/orders/{card.order.access_token}/")).one("main").text
+    assert "Refunded" in bought
+    assert "not sent for now" in bought
+    assert "Being made ready" not in bought
+
+
+def test_order_that_came_back_says_so_to_its_buyer(client, bowl, shopper, seller):
+    payment = start(CASH, {bowl: 1}, user=shopper)
+    ship(payment.order.parcels.get())
+    come_back(payment.order.parcels.get())
+
+    shown = page(client.get(f"/shop/orders/{payment.order.access_token}/")).one("main").text
+
+    assert "Everything came back" in shown
+    assert "cancelled" not in shown.lower()
+
+
+def test_buyer_of_a_started_order_is_told_to_ask(browser, paid, seller, shopper):
+    client, address = browser(shopper), f"/shop/orders/{paid.order.access_token}/"
+    assert "Cancel this order" in page(client.get(address)).text
+
+    parcel_start(parcel_id=of(paid.order, seller).pk, actor=seller)
+
+    shown = page(client.get(address)).text
+    assert "Cancel this order" not in shown
+    assert "write to us" in shown
+
+
+def test_parcel_comes_back_by_api_with_units(api, paid, seller, bowl):
+    mine, client = of(paid.order, seller), api(seller)
+    assert client.post(f"/parcels/{mine.pk}/start").json()["status"] == "STARTED"
+    client.post(f"/parcels/{mine.pk}/ship", {"carrier": "USPS"})
+    left, line = stock(bowl), str(mine.lines.get().pk)
+
+    wrong = client.post(
+        f"/parcels/{mine.pk}/returned", {"restock": True, "units": [{"line": line, "quantity": 4}]}
+    )
+    done = client.post(
+        f"/parcels/{mine.pk}/returned", {"restock": True, "units": [{"line": line, "quantity": 2}]}
+    )
+
+    assert (wrong.status_code, done.status_code, done.json()["status"]) == (400, 200, "RETURNED")
+    assert stock(bowl) == left + 2
+
+
+@pytest.mark.parametrize(
+    ("parcels", "status"),
+    [
+        ([{"decision": "cancel"}], 400),
+        ([{"decision": "burn"}], 400),
+        ([{"decision": "keep"}], 409),
+        ([{"decision": "cancel"}, {"decision": "send"}], 400),
+        ([{"decision": "cancel", "parcel": "00000000-0000-4000-8000-000000000000"}], 400),
+    ],
+    ids=["without its parcel", "unknown", "not possible now", "twice", "of nobody"],
+)
+def test_decision_that_cannot_be_read_or_done_refunds_nothing(
+    api, card, staff, seller, stripe, parcels, status
+):
+    mine = str(of(card.order, seller).pk)
+    if len(parcels) > 1 or parcels[0]["decision"] in {"burn", "keep"}:
+        parcels = [{"parcel": mine, **one} for one in parcels]
+    wish = {"payment_id": str(card.pk), "amount": "1.00", "reason": "x", "parcels": parcels}
+
+    answer = api(staff).post("/payments/refunds", wish)
+
+    assert answer.status_code == status
+    assert (card.refunds.count(), stripe.refunded()) == (0, [])

@@ -127,6 +127,9 @@ BACK = UnderWay(returning=Money(300, "USD"))
         ("CANCELLED", "PAID", BACK, "Refund on its way", "$3.00 is on its way back to you"),
         ("SHIPPED", "PAID", BACK, "Shipped", "tracking. $3.00 is on its way back to you"),
         ("SHIPPED", "PAID", UnderWay(is_disputed=True), "Disputed", "We answer your bank"),
+        ("CANCELLED", "REFUNDED", UnderWay(came_back=True), "Returned", "We returned $10.00"),
+        ("PROCESSING", "REFUNDED", UnderWay(is_on_hold=True), "Refunded", "are not sent for now"),
+        ("PROCESSING", "PAID", UnderWay(is_on_hold=True), "Being prepared", "are not sent for now"),
         ("CONFIRMED", "PAID", UnderWay(returning=Money(0, "USD")), "Paid", "prepare your parcels"),
     ],
 )

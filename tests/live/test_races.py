@@ -12,15 +12,17 @@ from django.db import connection
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.models import IdempotencyKey
 from artisans.notifications.models import Notification
 from carts.models import Cart, CartItem, CartStatus
+from orders.errors import NotCancellable
 from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.models import Receipt
-from payments.services.closing import order_expire
+from payments.services.closing import order_cancel, order_expire
 from tests.live.people import (
     Visitor,
     checkout_body,
@@ -237,9 +239,9 @@ def test_ten_sign_ups_by_page_are_one_account(shop: Shop):
 # ---- money by hand ---------------------------------------------------------------------------------------------
 
 
-def test_money_against_cancelling_has_one_winner_each_time(caller, buyers, shop: Shop):
-    """100 rounds: the buyer cancels while staff record the money. Who is later is told so, by the head start of
-    either side both orders of events come up."""
+def test_money_against_cancelling_is_owed_whoever_is_first(caller, buyers, shop: Shop):
+    """100 rounds: the buyer cancels while staff record the money. By the head start of either side both orders of
+    events come up, and in both the money is to be returned."""
     bowl = ProductFactory.create(stock=200)
     people, desk = buyers(50), Visitor(shop.url, desk_worker())
     won: Counter[str] = Counter()
@@ -262,14 +264,44 @@ def test_money_against_cancelling_has_one_winner_each_time(caller, buyers, shop:
         order.refresh_from_db()
         assert recorded == 302
         assert order.received == order.total
-        if cancelled == 200:
-            assert (order.status, order.to_return) == (OrderStatus.CANCELLED, order.total)
-        else:
-            assert cancelled == 409
-            assert (order.status, order.payment_status) == (OrderStatus.CONFIRMED, OrderPaymentStatus.PAID)
-        won[order.status] += 1
-    assert stock(bowl) == 200 - won["CONFIRMED"]
-    assert min(won["CONFIRMED"], won["CANCELLED"]) > 0, won
+        assert cancelled == 200
+        assert (order.status, order.to_return) == (OrderStatus.CANCELLED, order.total)
+        won["money" if order.released_at else "cancelling"] += 1
+    assert stock(bowl) == 200
+    assert min(won["money"], won["cancelling"]) > 0, won
+
+
+def test_sending_against_cancelling_has_one_winner_each_time(caller, buyers, shop: Shop):
+    """40 rounds: the artisan sends a parcel while staff cancel it. One is refused, and goods and money agree."""
+    maker = UserFactory.create()
+    bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
+    seller, staff = caller(maker), desk_worker()
+    won: Counter[str] = Counter()
+    for round_, user in enumerate(buyers(40)):
+        order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+        Visitor(shop.url, staff).post(receipt_path(order), receipt_form(order))
+        parcel, head_start = order.parcels.get(), (round_ % 11 - 5) * 0.004
+
+        def send(pk: object = parcel.pk, wait: float = max(0.0, head_start)) -> int:
+            time.sleep(wait)
+            return seller.post(f"/parcels/{pk}/ship", {"carrier": "USPS"}).status
+
+        def cancel(order: Order = order, wait: float = max(0.0, -head_start)) -> bool:
+            time.sleep(wait)
+            try:
+                order_cancel(order_id=order.pk, reason="broke", actor=staff, refund=True)
+            except NotCancellable:
+                return False
+            finally:
+                connection.close()
+            return True
+
+        sent, cancelled = together([send, cancel])
+        parcel.refresh_from_db()
+        assert (sent, cancelled, parcel.status) in {(200, False, "SHIPPED"), (409, True, "CANCELLED")}
+        won[parcel.status] += 1
+    assert stock(bowl) == 200 - won["SHIPPED"]
+    assert min(won["SHIPPED"], won["CANCELLED"]) > 0, won
 
 
 def test_two_staff_who_record_the_same_receipt_book_it_once(caller, buyers, shop: Shop):
