@@ -3,6 +3,7 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.approvals.selectors import approvers_by_kind
@@ -65,6 +66,10 @@ class StoreRulesForm(FiguresForm):
             "cash_limit_minor",
             "second_person_above_minor",
         )  # all others are shown
+        widgets: ClassVar = {
+            "account_iban": UnfoldAdminTextInputWidget,
+            "account_bic": UnfoldAdminTextInputWidget,
+        }
 
     ANSWERS: ClassVar = {"tax_rate": "tax_is_set", "shipping": "shipping_is_set"}
 

@@ -6,6 +6,7 @@ from django.db.models import F, Q
 
 from artisans.catalog.models import Artisan, Product
 from artisans.core.append_only import AppendOnlyModel
+from artisans.core.encryption import EncryptedTextField
 from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
@@ -58,10 +59,10 @@ class StoreRules(models.Model):
     shipping_is_set = models.BooleanField(default=False, db_default=False, editable=False)
     cash_limit_minor = models.BigIntegerField("cash on delivery up to, in minor units", default=15_000)
     account_holder = models.CharField(max_length=100, blank=True)
-    account_iban = models.CharField(
+    account_iban = EncryptedTextField(
         "account number or IBAN", max_length=40, blank=True, validators=[validate_account_number]
     )
-    account_bic = models.CharField(
+    account_bic = EncryptedTextField(
         "BIC or routing number", max_length=20, blank=True, validators=[validate_bank_code]
     )
     account_bank = models.CharField(max_length=80, blank=True)

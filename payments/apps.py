@@ -6,9 +6,11 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
+        from artisans.core.reencryption import ENCRYPTED_JSON
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.jobs import jobs_sync
         from payments.services.approvals import kinds_register
 
         kinds_register()
+        ENCRYPTED_JSON.update({("payments.ProviderCall", "request"), ("payments.WebhookEvent", "content")})
         post_migrate.connect(jobs_sync, sender=self)

@@ -170,7 +170,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "provider_call_one_open_per_payment": ("payments.ProviderCall", {"state": "open", "refund": None}),
     "provider_call_one_per_refund": ("payments.ProviderCall", {"state": "done", "refund": "first"}),
     "provider_call_object_once": ("payments.ProviderCall", {"operation": "create", "object_id": "pi_1"}),
-    "saved_method_token_once": ("payments.PaymentMethodInfo", {"provider_method_id": "pm_1"}),
+    "saved_method_token_once": ("payments.PaymentMethodInfo", {"provider_method_hash": "one"}),
     "saved_method_one_default_per_user": ("payments.PaymentMethodInfo", {"is_default": True}),
     "saved_method_last_four_only": ("payments.PaymentMethodInfo", {"card_last_four": "424"}),
     "saved_method_month_exists": ("payments.PaymentMethodInfo", {"card_exp_month": 13}),

@@ -6,6 +6,7 @@ What is encrypted cannot be searched; a keyed hash in a column beside it can.
 
 import hashlib
 import hmac
+import logging
 import re
 from base64 import urlsafe_b64encode
 from functools import lru_cache
@@ -18,6 +19,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
+logger = logging.getLogger(__name__)
 TOKEN = re.compile(r"gAAAA[\w-]{90,}={0,2}")  # what Fernet writes: version 0x80, then the time
 
 
@@ -40,6 +42,11 @@ def decrypt(text: str) -> str:
         return ciphers(keys()).decrypt(text.encode()).decode()
     except InvalidToken:
         raise CannotDecrypt from None
+
+
+def opened(text: str) -> str:
+    """A stored value in clear, also one from before it was encrypted. Errors: CannotDecrypt."""
+    return decrypt(text) if TOKEN.fullmatch(text) else text
 
 
 def is_current(text: str) -> bool:
@@ -78,6 +85,15 @@ def derived(key: str, purpose: bytes) -> bytes:
     return HKDF(SHA256(), length=32, salt=None, info=b"artisans-alley " + purpose).derive(key.encode())
 
 
+def readable(row: models.Model, name: str) -> str:
+    """A value for a page; "" when no key opens it, which is logged. Acts read the attribute, which raises."""
+    try:
+        return getattr(row, name) or ""
+    except CannotDecrypt:
+        logger.exception("cannot_decrypt", extra={"field": f"{row._meta.label}.{name}"})
+        return ""
+
+
 class Ciphertext(str):
     """An encrypted value as it is stored."""
 
@@ -113,7 +129,8 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not gen
         return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
-        return Ciphertext(value) if value else value
+        """A value from before the column was encrypted is read as it is, until `reencrypt` has seen it."""
+        return Ciphertext(value) if value and TOKEN.fullmatch(value) else value
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and TOKEN.fullmatch(value):

@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from artisans.core.encryption import opened
 from artisans.core.models import BaseModel, one_of
 from payments.methods import Provider
 from payments.models.method import PaymentMethodInfo
@@ -19,6 +20,9 @@ class Operation(models.TextChoices):
     REFUND = "refund", "Refund"
     SAVE = "save", "Save a method"
     DETACH = "detach", "Forget a method"
+
+
+SECRETS = ("method_id", "token")  # what a request holds encrypted: the provider's ids of ways to pay
 
 
 class CallState(models.TextChoices):
@@ -82,6 +86,10 @@ class ProviderCall(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.get_operation_display()} ({self.get_state_display()})"
+
+    def secret(self, name: str) -> str:
+        """One of SECRETS in clear; "" when the request does not name it. Errors: CannotDecrypt."""
+        return opened(self.request.get(name, ""))
 
     @property
     def key(self) -> str:

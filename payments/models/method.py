@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from artisans.core.encryption import EncryptedTextField, KeyedHashField
 from artisans.core.models import BaseModel
 from payments.methods import PaymentMethod, Provider
 
@@ -30,7 +31,8 @@ class PaymentMethodInfo(BaseModel):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="payment_methods")
     payment_method = models.CharField(max_length=20, choices=PaymentMethod)
     provider = models.CharField(max_length=10, choices=Provider)
-    provider_method_id = models.CharField(max_length=120)
+    provider_method_id = EncryptedTextField(max_length=120)
+    provider_method_hash = KeyedHashField(of="provider_method_id", db_default="")
     card_brand = models.CharField(max_length=30, blank=True)
     card_last_four = models.CharField(max_length=4, blank=True)
     card_exp_month = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -45,8 +47,8 @@ class PaymentMethodInfo(BaseModel):
         ordering = ("-is_default", "-created_at")
         constraints = [
             models.UniqueConstraint(
-                fields=["provider", "provider_method_id"],
-                condition=Q(is_active=True),
+                fields=["provider", "provider_method_hash"],
+                condition=Q(is_active=True) & ~Q(provider_method_hash=""),
                 name="saved_method_token_once",
             ),
             models.UniqueConstraint(

@@ -36,7 +36,7 @@ TOKEN = re.compile(rf"[\w.:-]{{1,{LONGEST_ID}}}", re.ASCII)
 OURS = ("payment_id", "order_number", "refund_id", "refund_number")
 KEPT = (
     "id", "object", "status", "amount", "amount_total", "amount_captured", "amount_refunded", "currency", "created",
-    "latest_charge", "payment_intent", "charge", "payment_method", "setup_intent", "client_reference_id",
+    "latest_charge", "payment_intent", "charge", "setup_intent", "client_reference_id",
     "payment_status", "reason", "failure_reason", "failure_code", "cancellation_reason", "disputed", "refunded",
 )  # fmt: skip
 

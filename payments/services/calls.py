@@ -16,10 +16,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.core.encryption import encrypt, keyed_hash, keyed_hashes
 from payments.errors import PaymentBusy
 from payments.methods import Provider
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
-from payments.models.call import MAKES_AN_OBJECT
+from payments.models.call import MAKES_AN_OBJECT, SECRETS
 from payments.providers.base import (
     ProviderError,
     Refused,
@@ -87,11 +88,23 @@ def call_write(
                 refund=refund,
                 method=method,
                 user=user,
-                request=request or {},
+                request=sealed(request or {}),
                 next_try_at=timezone.now() + (timedelta() if refund else HEAD_START),
             )
     except IntegrityError:
         raise PaymentBusy from None
+
+
+def sealed(request: dict[str, Any]) -> dict[str, Any]:
+    """The request as it is stored: a way to pay is encrypted, with a keyed hash beside it to find it by."""
+    secrets = {name: str(request[name]) for name in SECRETS if request.get(name)}
+    hashes = {f"{name}_hash": keyed_hash(text) for name, text in secrets.items()}
+    return request | {name: encrypt(text) for name, text in secrets.items()} | hashes
+
+
+def naming(name: str, text: str) -> Q:
+    """Calls whose request holds this way to pay under `name`."""
+    return Q(**{f"request__{name}_hash__in": keyed_hashes(text)})
 
 
 def call_claim(call_id: UUID) -> ProviderCall | None:

@@ -87,7 +87,7 @@ def carry_out_confirm(call: ProviderCall) -> Carried:
         amount=payment.amount,
         payment_id=str(payment.pk),
         return_url=page_url("order_return", payment.order, call),
-        method_id=call.request.get("method_id", ""),
+        method_id=call.secret("method_id"),
     )
     return call_make(
         call,
@@ -331,7 +331,7 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
         breakdown=breakdown(order) if payment.amount == order.total else None,
         ship_to=ship_to(order),
         customer_id=told.get("customer_id", ""),
-        method_id=told.get("method_id", ""),
+        method_id=call.secret("method_id"),
         save=told.get("save", False),
         expires_at=order.expires_at if call.operation == Operation.HOSTED else None,
     )

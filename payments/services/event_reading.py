@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from artisans.core.encryption import encrypt, opened
 from artisans.core.money import Money
 from payments.models import EventState, Payment, WebhookEvent
 from payments.providers import base
@@ -37,9 +38,17 @@ def content_of(told: ProviderEvent) -> dict[str, Any]:
     kept: dict[str, Any] = {"object_ids": list(told.object_ids), "is_live": told.is_live}
     kept |= {name: str(getattr(told, name) or "") for name in WORDS}
     kept |= {name: str(amount) for name in AMOUNTS if (amount := getattr(told, name)) is not None}
+    kept["method_id"] = encrypt(told.method_id) if told.method_id else ""
     kept["created_at"] = told.created_at.isoformat() if told.created_at else ""
-    kept["payload"] = dict(told.payload)
+    kept["payload"] = masked(dict(told.payload), told.method_id)
     return {name: value for name, value in kept.items() if value not in ("", {})}
+
+
+def masked(value: Any, secret: str) -> Any:
+    """The same JSON without the id of a way to pay."""
+    if isinstance(value, dict):
+        return {name: masked(one, secret) for name, one in value.items()}
+    return f"••••{secret[-4:]}" if secret and value == secret else value
 
 
 def told_of(event: WebhookEvent) -> ProviderEvent:
@@ -63,7 +72,7 @@ def told_of(event: WebhookEvent) -> ProviderEvent:
         dispute_status=base.DisputeStatus(kept["dispute_status"]) if "dispute_status" in kept else None,
         disputed=money_of(kept.get("disputed")),
         setup_id=kept.get("setup_id", ""),
-        method_id=kept.get("method_id", ""),
+        method_id=opened(kept.get("method_id", "")),
         payload=kept.get("payload", {}),
     )
 

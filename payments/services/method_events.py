@@ -1,5 +1,6 @@
 """What providers tell about saved methods: a saving was finished, a method is gone. It is looked at there each time."""
 
+from artisans.core.encryption import keyed_hashes
 from artisans.core.errors import Missing
 from payments.errors import ProviderUnavailable
 from payments.methods import Provider
@@ -30,7 +31,9 @@ def setup_outcome(told: ProviderEvent) -> Outcome:
 
 
 def method_outcome(provider: str, told: ProviderEvent) -> Outcome:
-    known = PaymentMethodInfo.objects.filter(provider=provider, provider_method_id=told.method_id)
+    known = PaymentMethodInfo.objects.filter(
+        provider=provider, provider_method_hash__in=keyed_hashes(told.method_id)
+    )
     method = known.filter(is_active=True).first()
     if method is None or not is_gone(method):
         return Outcome(EventState.IGNORED, "Nothing new.")

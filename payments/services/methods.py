@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.core.encryption import keyed_hashes
 from artisans.core.errors import Missing
 from artisans.core.models import only_row
 from payments.declines import NOT_STARTED, decline_words
@@ -42,7 +43,7 @@ from payments.providers.base import (
 )
 from payments.providers.stripe_test_cards import token_of_test_card
 from payments.registry import ask, can
-from payments.services.calls import KEYS_LIVE, call_end, call_write
+from payments.services.calls import KEYS_LIVE, call_end, call_write, naming
 from payments.services.carriers import call_carry_out
 from payments.services.remote import Reached, fresh, payment_confirm, payment_sync, payment_use
 from payments.services.saved import customer_of, method_drop, method_gone, own_method, user_lock
@@ -89,7 +90,7 @@ def method_save(*, user: User, provider: str, token: str, is_default: bool = Fal
 
 def under_way(user: User, provider: str, token: str) -> ProviderCall | None:
     wishes = ProviderCall.objects.filter(operation=Operation.SAVE, state=CallState.OPEN, user=user)
-    return wishes.filter(provider=provider, request__token=token).first()
+    return wishes.filter(naming("token", token), provider=provider).first()
 
 
 @transaction.atomic
@@ -239,7 +240,7 @@ def saved_method(user: User | None, provider: str, wish: str) -> PaymentMethodIn
             raise Missing("There is no such payment method.")
         return method
     token_check(wish)
-    known = PaymentMethodInfo.objects.filter(provider=provider, provider_method_id=wish)
+    known = PaymentMethodInfo.objects.filter(provider=provider, provider_method_hash__in=keyed_hashes(wish))
     saved = known.order_by("-is_active").first()
     return own_method(user, saved.pk) if saved else None
 

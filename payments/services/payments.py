@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.encryption import readable
 from artisans.core.money import Money
 from artisans.core.queue import run_after_commit
 from artisans.core.state import check_transition
@@ -93,7 +94,7 @@ def why_not(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store:
         return f"{method.label} is not offered."
     if is_down(SPECS[method].provider):
         return f"{SPECS[method].provider.label} does not answer at the moment; please choose another way."
-    if method == PaymentMethod.BANK_TRANSFER and not store.account_iban:
+    if method == PaymentMethod.BANK_TRANSFER and not readable(store, "account_iban"):
         return "The shop has no bank account set up yet."
     if method == PaymentMethod.CHECK and not store.check_payee:
         return "The shop has no address for checks set up yet."
@@ -386,8 +387,8 @@ def instruction_facts(payment: Payment, order: Order, store: StoreRules) -> dict
         "due": timezone.localtime(order.pay_by).date() if order.pay_by else None,
         "account": Account(
             holder=store.account_holder,
-            iban=store.account_iban,
-            bic=store.account_bic,
+            iban=readable(store, "account_iban"),
+            bic=readable(store, "account_bic"),
             bank=store.account_bank,
             check_payee=store.check_payee,
             check_address=store.check_address,

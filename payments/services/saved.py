@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.encryption import keyed_hashes
 from artisans.core.errors import Missing
 from artisans.core.models import only_row
 from artisans.notifications.services import MailAsk, notifications_queue
@@ -24,7 +25,7 @@ from payments.errors import DefaultWanted, MethodInUse
 from payments.methods import PaymentMethod, Provider
 from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.base import RemoteMethod
-from payments.services.calls import call_write
+from payments.services.calls import call_write, naming
 
 # The networks' own spelling, where capitals alone do not do.
 BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
@@ -149,7 +150,7 @@ def method_keep(
         call_write(Operation.DETACH, provider=provider, user=user, request={"method_id": remote.method_id})
         return None
     own = active(user)
-    method = only_row(own.filter(provider=provider, provider_method_id=remote.method_id))
+    method = only_row(own.filter(provider=provider, provider_method_hash__in=keyed_hashes(remote.method_id)))
     if method is None:
         method = PaymentMethodInfo.objects.create(
             user=user,
@@ -256,8 +257,8 @@ def active(user: User) -> QuerySet[PaymentMethodInfo]:
 def is_in_use(method: PaymentMethodInfo) -> bool:
     """Whether a payment with it is under way whose outcome nobody knows."""
     return ProviderCall.objects.filter(
+        naming("method_id", method.provider_method_id),
         provider=Provider(method.provider),
         state=CallState.OPEN,
         payment__isnull=False,
-        request__method_id=method.provider_method_id,
     ).exists()

@@ -35,7 +35,7 @@ def carry_out_save(call: ProviderCall) -> Carried:
     if is_too_old(call):
         refuse_save(call, Refused("given_up", "No answer within a day."))
         return Carried()
-    request, token = save_request(call), call.request.get("token", "")
+    request, token = save_request(call), call.secret("token")
     refuse = partial(refuse_save, call)
     if token:
         return call_make(
@@ -51,7 +51,7 @@ def carry_out_save(call: ProviderCall) -> Carried:
 
 def carry_out_detach(call: ProviderCall) -> Carried:
     """Asking again does no harm, however late."""
-    method_id = call.request["method_id"]
+    method_id = call.secret("method_id")
 
     def forget(provider: PaymentProvider) -> Forgotten:
         provider.detach(method_id, key=call.key)

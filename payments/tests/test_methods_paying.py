@@ -5,7 +5,7 @@ import pytest
 from artisans.core.errors import Missing
 from payments.errors import MethodGone, NotConfirmable, PaymentDeclined
 from payments.methods import PaymentMethod
-from payments.models import Operation, PaymentMethodInfo, ProviderCustomer
+from payments.models import Operation, PaymentMethodInfo, ProviderCustomer, WebhookEvent
 from payments.services import methods
 from payments.services.methods import (
     method_remove,
@@ -15,8 +15,10 @@ from payments.services.methods import (
     payment_pay,
 )
 from payments.services.remote import payment_reach, payment_use
+from payments.services.webhooks import webhook_process
 from payments.tests.factories import reread, start
 from sandbox.tests.client import client
+from tests.dump import raw_dump
 from tests.problems import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -90,6 +92,25 @@ def test_saved_card_can_be_named_by_its_token_too(saved, payment, api, shopper, 
     answer = confirm(api, shopper, payment, payment_method_id=saved.provider_method_id)
 
     assert (answer.json()["status"], stripe.captured()) == ("COMPLETED", [9999])
+
+
+def test_dump_of_the_database_holds_no_id_of_a_card_that_was_saved_paid_with_and_removed(
+    saved, payment, api, shopper, stripe, deliver
+):
+    body = {"payment_intent_id": payment.provider_payment_id, "payment_method_id": saved.provider_method_id}
+    answer = api(shopper).post("/payments/confirm", body, HTTP_IDEMPOTENCY_KEY="pay-1")
+    assert answer.json()["status"] == "COMPLETED"
+    assert saved.provider_method_id not in answer.content.decode()
+    stripe.post("stripe/event", type="payment_method.detached", id=saved.provider_method_id)
+    assert set(deliver(*stripe.events())) == {200}
+    for event in WebhookEvent.objects.all():
+        webhook_process(event.pk)
+    method_remove(user=shopper, method_id=saved.pk)
+
+    lines = [line for line in raw_dump().splitlines() if saved.provider_method_id in line]
+
+    assert not lines
+    assert PaymentMethodInfo.objects.get().provider_method_id == saved.provider_method_id
 
 
 def test_saved_card_pays_after_the_hosted_page_was_opened(saved, payment, shopper, stripe):
