@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from artisans.core.models import only_row
+from artisans.core.models import only_row, row_write
 from artisans.core.money import Money
 from artisans.core.queue import run_after_commit
 from artisans.notifications.services import notifications_queue
@@ -261,7 +261,10 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
     old = "" if is_new else dispute.status
     is_other_amount = is_new or amount != dispute.amount
     dispute.status, dispute.currency, dispute.amount_minor = status, amount.currency, amount.minor
-    dispute.save()
+    if is_new:
+        dispute.save(force_insert=True)
+    else:
+        row_write(dispute, ["status", "currency", "amount_minor"])
     DisputeTransition.objects.create(
         dispute=dispute,
         old=old,
