@@ -117,6 +117,18 @@ class RefundExceedsReceived(Conflict):
         super().__init__(f"Cannot return {asked}; {left} is left.", extra={"left": left.amount})
 
 
+class ReturnExceedsOwed(Conflict):
+    """More would be returned than the order owes its buyer, and nobody said that this is meant."""
+
+    code = "return_exceeds_owed"
+
+    def __init__(self, amount: Money, *, owed: Money) -> None:
+        super().__init__(
+            f"The order owes the buyer {owed}; {amount} is more. A colleague may have returned money already. "
+            "Nothing was recorded. If you returned more on purpose, say so."
+        )
+
+
 class RefundMismatch(Conflict):
     """The client's figure for these pieces is not ours."""
 

@@ -2,7 +2,12 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
 
 from artisans.core.admin import AmountField, DayField
 from artisans.core.money import Money
@@ -143,6 +148,11 @@ class ReturnForm(ReasonForm):
         "Reference of your transfer", "The transaction number that your bank gave it."
     )
     value_date = DayField(label="Date of your transfer")
+    beyond_owed = forms.BooleanField(
+        label="I returned more than the order owes the buyer, on purpose",
+        required=False,
+        widget=UnfoldBooleanWidget,
+    )
 
     def __init__(self, *args: Any, payment: Payment, suggested: Money, **kwargs: Any) -> None:
         super().__init__(*args, presets=REASONS_TO_RETURN, help_text="Kept with the return.", **kwargs)
@@ -153,6 +163,6 @@ class ReturnForm(ReasonForm):
             help_text=f"{show(payment.refundable)} can be returned at most.",
             error_messages={"required": "Give the amount that you sent back."},
         )
-        self.order_fields(["amount", "value_date", "bank_reference", "preset", "words"])
+        self.order_fields(["amount", "beyond_owed", "value_date", "bank_reference", "preset", "words"])
         self.fields["value_date"].initial = timezone.localdate()
         self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()

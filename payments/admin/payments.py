@@ -50,6 +50,7 @@ from payments.services.manual import payment_reject, staff_check
 from payments.statuses import PaymentStatus
 
 P = PaymentStatus
+RETURNED = ("amount", "value_date", "bank_reference", "reason", "beyond_owed")
 TONES: dict[str, str] = {
     P.PENDING: WAIT,
     P.PROCESSING: WAIT,
@@ -272,7 +273,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         form = ReturnForm(posted(request), payment=payment, suggested=suggested)
 
         def give_back(data: dict[str, Any]) -> str:
-            wanted = {name: data[name] for name in ("amount", "value_date", "bank_reference", "reason")}
+            wanted = {name: data[name] for name in RETURNED}
             refund = return_submit(payment_id=payment.pk, actor=signed_in(request), **wanted)
             if isinstance(refund, ApprovalRequest):
                 return awaiting_approval(refund)

@@ -65,7 +65,14 @@ def receipt_execute(payload: Payload, requested_by: User, approved_by: User) -> 
 
 
 def return_submit(
-    *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, reason: str, actor: User
+    *,
+    payment_id: UUID,
+    amount: Money,
+    value_date: date,
+    bank_reference: str,
+    reason: str,
+    actor: User,
+    beyond_owed: bool = False,
 ) -> PaymentRefund | ApprovalRequest:
     """Record an offline refund, or request the approval of it. Errors: as receipt_submit."""
     try:
@@ -76,6 +83,7 @@ def return_submit(
             bank_reference=bank_reference,
             reason=reason,
             actor=actor,
+            beyond_owed=beyond_owed,
         )
     except SecondPersonRequired:
         payment = payment_of(payment_id)
@@ -89,14 +97,19 @@ def return_submit(
             ("Reference of the transfer", bank_reference),
             ("Reason", reason),
         ],
-        payload=transfer_out(amount, value_date, bank_reference) | {"reason": reason},
+        payload=transfer_out(amount, value_date, bank_reference)
+        | {"reason": reason, "beyond_owed": beyond_owed},
         actor=actor,
     )
 
 
 def return_execute(payload: Payload, requested_by: User, approved_by: User) -> PaymentRefund:
     return money_return_record(
-        **transfer_in(payload), reason=payload["reason"], actor=requested_by, approved_by=approved_by
+        **transfer_in(payload),
+        reason=payload["reason"],
+        beyond_owed=payload.get("beyond_owed", False),
+        actor=requested_by,
+        approved_by=approved_by,
     )
 
 

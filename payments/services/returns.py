@@ -13,13 +13,14 @@ from artisans.core.models import only_row
 from artisans.core.money import Money
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
+from orders.models import Order
 from orders.refunds import parcels_reconsider
 from orders.selectors import store_rules
-from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived
+from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
 from payments.methods import Provider
-from payments.models import PaymentRefund, RefundTransition
+from payments.models import Payment, PaymentRefund, RefundTransition
 from payments.references import reference_key
-from payments.selectors import balance_after_refunds, payment_lock
+from payments.selectors import balance_after_refunds, payment_lock, refund_due
 from payments.services.manual import OTHER_LINE, staff_check
 from payments.services.payments import order_settle, payment_follow_sums
 from payments.services.second_person import refund_approval_check
@@ -36,10 +37,12 @@ def money_return_record(
     reason: str,
     actor: User,
     approved_by: User | None = None,
+    beyond_owed: bool = False,
 ) -> PaymentRefund:
     """Book a return that was made by hand; it is COMPLETED from the start.
 
-    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived, AlreadyRecorded,
+    It is at most what the order owes over all its payments, or, with `beyond_owed`, what this payment still has.
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived, ReturnExceedsOwed, AlreadyRecorded,
     SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment.
     """
     payment, order = payment_lock(payment_id)
@@ -55,8 +58,7 @@ def money_return_record(
         raise InvalidInput("The value date lies in the future.")
     if (before := return_recorded(key)) is not None:
         raise returned_before(before)
-    if amount > payment.refundable:
-        raise RefundExceedsReceived(asked=amount, left=payment.refundable)
+    check_returnable(payment, order, amount, beyond_owed=beyond_owed)
     refund_approval_check(order, amount, actor=actor, approved_by=approved_by)
     try:
         refund = PaymentRefund.objects.create(
@@ -97,6 +99,15 @@ def money_return_record(
         )
     )
     return refund
+
+
+def check_returnable(payment: Payment, order: Order, amount: Money, *, beyond_owed: bool) -> None:
+    """Errors: RefundExceedsReceived, ReturnExceedsOwed."""
+    if amount > payment.refundable:
+        raise RefundExceedsReceived(asked=amount, left=payment.refundable)
+    owed = Money(refund_due(order, payment), payment.currency)
+    if amount > owed and not beyond_owed:
+        raise ReturnExceedsOwed(amount, owed=owed)
 
 
 def return_recorded(key: str) -> PaymentRefund | None:

@@ -67,6 +67,7 @@ def give_back(
             "bank_reference": reference or f"OUT-{PaymentRefund.objects.count() + 1}",
             "reason": "sent back by hand",
             "actor": actor,
+            "beyond_owed": True,
         }
         | changes
     )

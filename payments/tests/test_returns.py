@@ -9,8 +9,10 @@ from django.utils import timezone
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
-from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, RefundExceedsReceived
+from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, RefundExceedsReceived, ReturnExceedsOwed
+from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
+from payments.services.choosing import payment_choose
 from payments.services.returns import money_return_record
 from payments.tests.factories import give_back, record, reread, start, usd
 
@@ -57,6 +59,31 @@ def test_more_than_came_is_refused(paid, staff):
 
     assert reread(paid).refunded == usd("100.00")
     assert PaymentRefund.objects.count() == 1
+
+
+def test_more_than_the_order_owes_is_returned_on_purpose_only(paid, staff):
+    with pytest.raises(ReturnExceedsOwed, match=r"owes the buyer 10\.01 USD"), transaction.atomic():
+        give_back(paid, "10.02", actor=staff, beyond_owed=False)
+    give_back(paid, "10.01", actor=staff, beyond_owed=False)
+
+    with pytest.raises(ReturnExceedsOwed), transaction.atomic():
+        give_back(paid, "0.01", actor=staff, beyond_owed=False)
+
+    assert reread(paid).refunded == usd("10.01")
+
+
+def test_surplus_is_returned_once_over_two_payments(shopper, staff):
+    first = start(user=shopper)
+    record(first, "50.00", actor=staff)
+    payment_choose(order_id=first.order_id, method=PaymentMethod.CHECK, actor=shopper)
+    second = first.order.payments.get(status="PENDING")
+    record(second, "60.00", actor=staff)
+    give_back(second, "10.01", actor=staff, beyond_owed=False)
+
+    with pytest.raises(ReturnExceedsOwed), transaction.atomic():
+        give_back(first, "10.01", actor=staff, beyond_owed=False)
+
+    assert reread(first).order.refunded == usd("10.01")
 
 
 def test_same_reference_is_booked_once(paid, staff):

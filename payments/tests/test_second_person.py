@@ -113,6 +113,7 @@ def test_offline_refund_above_the_limit_waits_for_a_second_person(shopper, staff
         bank_reference="OUT-2",
         reason="Goods came back.",
         actor=staff,
+        beyond_owed=True,
     )
     assert PaymentRefund.objects.count() == 1
 
