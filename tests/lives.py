@@ -219,10 +219,20 @@ class Life:
         if lines and self.dice.random() < 0.5:
             asked = (LineAsk(self.dice.choice(lines).pk, 1),)
             decide_now(
-                refund_id=refund.pk, decision=RefundDecision.RESTOCK, actor=self.people.staff, lines=asked
+                refund_id=refund.pk,
+                decision=RefundDecision.RESTOCK,
+                actor=self.people.staff,
+                lines=asked,
+                parcels={},
             )
             return f"goods of {refund.amount}"
-        decide_now(refund_id=refund.pk, decision=RefundDecision.NOTHING, actor=self.people.staff, lines=())
+        decide_now(
+            refund_id=refund.pk,
+            decision=RefundDecision.NOTHING,
+            actor=self.people.staff,
+            lines=(),
+            parcels={},
+        )
         return f"nothing of {refund.amount}"
 
     def dispute(self) -> str:
