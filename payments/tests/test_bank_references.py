@@ -68,13 +68,16 @@ def test_database_refuses_what_a_colleague_recorded_at_the_same_moment(shopper, 
     payment = start(user=shopper)
     record(payment, "50.00", actor=staff, reference="LINE 7")
     seen = iter([None, Receipt.objects.get()])  # not there yet when we check, there when we write
-    monkeypatch.setattr("payments.services.manual.receipt_standing", lambda key: next(seen))
-    monkeypatch.setattr(Receipt.objects, "filter", lambda **_: Receipt.objects.none())
+    other = start(user=stranger)
 
-    with pytest.raises(AlreadyRecorded, match=payment.payment_number), transaction.atomic():
-        record(start(user=stranger), "50.00", actor=staff, reference="LINE 7")
+    with monkeypatch.context() as patch:
+        patch.setattr("payments.services.manual.receipt_standing", lambda key: next(seen))
+        patch.setattr(Receipt.objects, "filter", lambda **_: Receipt.objects.none())
+        with pytest.raises(AlreadyRecorded, match=payment.payment_number), transaction.atomic():
+            record(other, "50.00", actor=staff, reference="LINE 7")
 
 
+@pytest.mark.usefixtures("broken_books")
 def test_old_rows_get_keys_and_duplicates_are_kept_and_named(shopper, stranger, staff, capsys):
     payments = [start(user=user) for user in (shopper, stranger)]
     for number, payment in enumerate(payments):
