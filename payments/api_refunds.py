@@ -12,6 +12,8 @@ from rest_framework.response import Response
 from artisans.accounts.models import Scope
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
+from artisans.approvals.errors import ApprovalPending, NobodyElse
+from artisans.approvals.models import ApprovalRequest
 from artisans.core.api import UUID_PATTERN, NewestFirst, validated
 from artisans.core.api_views import ApiView, idempotent, limited
 from artisans.core.errors import InvalidInput, Missing
@@ -31,8 +33,9 @@ from payments.errors import (
 )
 from payments.history import facts_of
 from payments.models import Payment, PaymentRefund
-from payments.schemas import RefundShape, TimelineShape
+from payments.schemas import ApprovalShape, RefundShape, TimelineShape
 from payments.selectors import payments_for_staff, payments_readable_by, refunds_readable_by
+from payments.serializers import approval_answer
 from payments.serializers_refunds import (
     RefundIn,
     RefundOut,
@@ -42,11 +45,14 @@ from payments.serializers_refunds import (
     pieces_asked,
     refund_out,
 )
-from payments.services.refund_desk import refund_open, refund_send
+from payments.services.approvals import refund_submit
+from payments.services.refund_desk import refund_send
 from payments.statuses import RefundStatus
 
 
 def refund_replay(request: Request, reference: str) -> Response:
+    if reference.startswith("approval:"):
+        return approval_answer(ApprovalRequest.objects.get(pk=effect_id(reference)))
     refund = PaymentRefund.objects.get(pk=effect_id(reference))
     return Response(refund_out(refund_send(refund)), status=201)
 
@@ -90,7 +96,7 @@ class RefundViewSet(
         "refund_make",
         "Refund a payment",
         request=RefundIn,
-        responses={201: RefundShape},
+        responses={201: RefundShape, 202: ApprovalShape},
         problems=(
             InvalidInput,
             NoPermission,
@@ -102,6 +108,8 @@ class RefundViewSet(
             RefundMismatch,
             PiecesRefunded,
             NothingToRestock,
+            ApprovalPending,
+            NobodyElse,
             NotReleased,
             ParcelChanged,
         ),
@@ -120,7 +128,7 @@ class RefundViewSet(
             raise Missing("There is no such payment.")
         if principal.user is None:
             raise NoPermission("refund")
-        refund = refund_open(
+        refund = refund_submit(
             payment_id=payment.pk,
             reason=data["reason"],
             actor=principal.user,
@@ -128,6 +136,8 @@ class RefundViewSet(
             pieces=pieces_asked(data),
             parcels=decisions_asked(data),
         )
+        if isinstance(refund, ApprovalRequest):
+            return approval_answer(refund)
         return Response(refund_out(refund_send(refund)), status=201)
 
 

@@ -6,16 +6,19 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from artisans.accounts.principals import signed_in
+from artisans.approvals.models import ApprovalRequest
 from artisans.core.admin import PagesAdmin, posted
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order, Parcel
 from orders.statuses import PARCELS_GONE
+from payments.admin.approvals import awaiting_approval
 from payments.admin.forms_refund import RefundForm
 from payments.admin.tables import refund_rows
 from payments.models import Payment, PaymentRefund
 from payments.selectors import refund_due
-from payments.services.refund_desk import payment_ask, refund_open, refund_send
+from payments.services.approvals import refund_submit
+from payments.services.refund_desk import payment_ask, refund_send
 from payments.services.refund_parts import shipping_left
 from payments.statuses import DisputeStatus, RefundStatus
 
@@ -54,7 +57,7 @@ class RefundPages(Base):
         )
 
         def refund(data: dict[str, Any]) -> str:
-            opened = refund_open(
+            opened = refund_submit(
                 payment_id=payment.pk,
                 reason=data["reason"],
                 actor=user,
@@ -63,6 +66,8 @@ class RefundPages(Base):
                 parcels=data["parcels"],
                 seen_minor=data["seen"],
             )
+            if isinstance(opened, ApprovalRequest):
+                return awaiting_approval(opened)
             return told_of(refund_send(opened))
 
         about = self.about(request, payment, "payments.refund", what="refund", is_by_hand=False)

@@ -14,12 +14,26 @@ from artisans.approvals.errors import SecondPersonRequired
 from artisans.approvals.kinds import ApprovalKind, Payload, register
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.money import Money
+from artisans.core.queue import run_after_commit
 from artisans.core.templatetags.money import show
 from orders.selectors import checked_when_locked
+from orders.statuses import ParcelDecision
 from payments.models import PaymentRefund, Receipt
 from payments.services.manual import receipt_record, staff_check
+from payments.services.parcels import Decisions
+from payments.services.refund_desk import refund_open
+from payments.services.refund_parts import LineAsk, Pieces, parts_of
 from payments.services.returns import money_return_record
-from payments.services.second_person import RECEIPT, RETURN, money_in, money_out, payment_of, request_approval
+from payments.services.second_person import (
+    RECEIPT,
+    REFUND,
+    RETURN,
+    money_in,
+    money_out,
+    payment_of,
+    refund_approval_request,
+    request_approval,
+)
 from payments.services.seen import check_seen
 
 APPROVE_MANUAL, REFUND_PERMISSION = "payments.approve_manual", "payments.refund"
@@ -113,6 +127,74 @@ def return_execute(payload: Payload, requested_by: User, approved_by: User) -> P
     )
 
 
+def refund_submit(
+    *,
+    payment_id: UUID,
+    reason: str,
+    actor: User,
+    amount: Money | None = None,
+    pieces: Pieces | None = None,
+    parcels: Decisions | None = None,
+    seen_minor: int | None = None,
+) -> PaymentRefund | ApprovalRequest:
+    """Open a refund, which refund_send then sends, or request the approval of it. Errors: as receipt_submit."""
+    try:
+        return refund_open(
+            payment_id=payment_id,
+            reason=reason,
+            actor=actor,
+            amount=amount,
+            pieces=pieces,
+            parcels=parcels,
+            seen_minor=seen_minor,
+        )
+    except SecondPersonRequired:
+        payment = payment_of(payment_id)
+    parts, decisions = parts_of(payment.order, pieces) if pieces else None, parcels or {}
+    amount = parts.amount if parts else amount
+    assert amount is not None, "refund_open refuses a refund without an amount"  # noqa: S101
+    named = [(str(part.line.product_name), f"{part.quantity} units") for part in parts.lines] if parts else []
+    chosen = payment.order.parcels.filter(pk__in=decisions).order_by("number")
+    return refund_approval_request(
+        payment,
+        amount,
+        reason=reason,
+        actor=actor,
+        details=named + [(f"Parcel {parcel}", decisions[parcel.pk].label) for parcel in chosen],
+        units=units_out(pieces),
+        parcels={str(key): decision.value for key, decision in decisions.items()},
+    )
+
+
+def refund_execute(payload: Payload, requested_by: User, approved_by: User) -> PaymentRefund:
+    """The worker makes the call."""
+    refund = refund_open(
+        payment_id=UUID(payload["payment"]),
+        reason=payload["reason"],
+        amount=money_in(payload["amount"]),
+        pieces=units_in(payload["units"]),
+        parcels={UUID(key): ParcelDecision(word) for key, word in payload["parcels"].items()},
+        actor=requested_by,
+        approved_by=approved_by,
+    )
+    run_after_commit("payments.carry_out", refund.calls.get().pk)
+    return refund
+
+
+def units_out(pieces: Pieces | None) -> Payload | None:
+    if pieces is None:
+        return None
+    lines = [[str(line.line_id), line.quantity] for line in pieces.lines]
+    return {"lines": lines, "with_shipping": pieces.with_shipping, "restock": pieces.restock}
+
+
+def units_in(stored: Payload | None) -> Pieces | None:
+    if stored is None:
+        return None
+    lines = tuple(LineAsk(UUID(key), quantity) for key, quantity in stored["lines"])
+    return Pieces(lines, with_shipping=stored["with_shipping"], restock=stored["restock"])
+
+
 def transfer_out(amount: Money, value_date: date, bank_reference: str) -> Payload:
     return {
         "amount": money_out(amount),
@@ -153,6 +235,7 @@ def kinds_register() -> None:
     for name, label, permission, service in (
         (RECEIPT, "Record money received", APPROVE_MANUAL, receipt_execute),
         (RETURN, "Record money returned", REFUND_PERMISSION, return_execute),
+        (REFUND, "Refund", REFUND_PERMISSION, refund_execute),
     ):
         check = decidable(permission, label.lower())
         register(ApprovalKind(name, label, permission, as_requested(service), check))

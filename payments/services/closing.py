@@ -2,6 +2,7 @@
 back."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.approvals.errors import ApprovalPending, NobodyElse
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
@@ -34,6 +36,7 @@ from payments.services.parcels import parcel_mails, parcels_decide
 from payments.services.payments import order_settle, payment_move
 from payments.services.refunds import refund_write
 from payments.services.remote import after_withdrawing
+from payments.services.second_person import refund_approval_request, refund_needs_approval
 from payments.statuses import DisputeStatus, PaymentStatus
 
 STAFF, SYSTEM = RefundOrigin.STAFF, RefundOrigin.SYSTEM
@@ -139,21 +142,33 @@ def check_may_cancel(order: Order, actor: User, *, refund: bool, is_whole: bool)
 def refunds_write_due(order: Order, *, reason: str, actor: User, origin: RefundOrigin) -> None:
     """Send back by their providers what is the buyer's; the worker makes the calls. The caller holds the order's lock.
 
-    What cannot go back now (by hand, disputed, another call is under way) stays listed to be returned.
+    What cannot go back now (offline, disputed, another call is under way) stays listed as owed; so does what a second
+    person has to approve, which is requested here.
     """
     payments = Payment.objects.select_for_update(of=("self",), no_key=True).filter(order=order)
+    to_approve = []
     for payment in payments.order_by("created_at"):
         minor = refund_due(order, payment) if payment.is_remote else 0
         is_disputed = payment.disputes.filter(status=DisputeStatus.OPEN).exists()
         if not minor or is_disputed or payment.calls.filter(state=CallState.OPEN).exists():
             continue
         payment.order, amount = order, Money(minor, payment.currency)
-        refund = refund_write(payment, amount, reason=reason, origin=origin, actor=actor)
-        payment.save(update_fields=["refund_reserved_minor", "updated_at"])
-        if origin == STAFF:  # the shop's own are on their way already
-            run_after_commit("payments.carry_out", refund.calls.get().pk)
-        told = {"amount": str(amount), "refund": refund.refund_number}
-        audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=told)
+        if origin == STAFF and refund_needs_approval(order, more=minor):
+            to_approve.append((payment, amount))
+            continue
+        refund_now(payment, amount, reason=reason, actor=actor, origin=origin)
+    for payment, amount in to_approve:
+        with suppress(ApprovalPending, NobodyElse):
+            refund_approval_request(payment, amount, reason=reason, actor=actor)
+
+
+def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, origin: RefundOrigin) -> None:
+    refund = refund_write(payment, amount, reason=reason, origin=origin, actor=actor)
+    payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+    if origin == STAFF:  # the shop's own are on their way already
+        run_after_commit("payments.carry_out", refund.calls.get().pk)
+    told = {"amount": str(amount), "refund": refund.refund_number}
+    audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=told)
 
 
 @transaction.atomic

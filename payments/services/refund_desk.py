@@ -32,6 +32,7 @@ from payments.services.parcels import Decisions, goods_of, instructions_of, parc
 from payments.services.refund_parts import LineAsk, Parts, Pieces, goods_in, is_held, parts_of
 from payments.services.refunds import refund_lines_write, refund_restock, refund_write
 from payments.services.remote import payment_sync
+from payments.services.second_person import refund_approval_check
 from payments.statuses import DisputeStatus, RefundStatus
 
 
@@ -45,6 +46,7 @@ def refund_open(
     pieces: Pieces | None = None,
     parcels: Decisions | None = None,
     seen_minor: int | None = None,
+    approved_by: User | None = None,
 ) -> PaymentRefund:
     """Decide on a refund, of an amount or of pieces: reserve its amount and write its call; refund_send makes it.
 
@@ -53,8 +55,8 @@ def refund_open(
     `seen_minor`: what had gone back or was on its way when the actor looked; anything else now means that a colleague,
     or the same button, was faster.
     Errors: NoPermission, OwnOrder, RecordedOnly for money by hand, InvalidInput, PaymentDisputed, AlreadyRecorded,
-    RefundMismatch, RefundExceedsReceived, PiecesRefunded, NothingToRestock, ParcelChanged.
-    Locks: order, payment, products.
+    RefundMismatch, RefundExceedsReceived, PiecesRefunded, NothingToRestock, ParcelChanged,
+    SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
     staff_check(actor, "payments.refund", order, what="refund")
@@ -74,6 +76,7 @@ def refund_open(
     refund = open_now(payment, order, amount=amount, parts=parts, reason=reason, actor=actor)
     parcels_reconsider(order)
     parcels_decide(order, instructions_of(parcels), cause=reason, actor=actor)
+    refund_approval_check(order, actor=actor, approved_by=approved_by)
     return refund
 
 
@@ -155,6 +158,7 @@ def payment_ask(*, payment_id: UUID, actor: User) -> Payment:
 def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
     """Open a failed refund anew, as a refund of its own: the same pieces, or the same amount. refund_send sends it.
 
+    What was approved once, or needed no approval, needs none now.
     Errors: NoPermission, OwnOrder, NotRetryable, and those of refund_open. Locks: order, payment.
     """
     old, payment, order = refund_lock(refund_id)

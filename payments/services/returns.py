@@ -59,7 +59,6 @@ def money_return_record(
     if (before := return_recorded(key)) is not None:
         raise returned_before(before)
     check_returnable(payment, order, amount, beyond_owed=beyond_owed)
-    refund_approval_check(order, amount, actor=actor, approved_by=approved_by)
     try:
         refund = PaymentRefund.objects.create(
             payment=payment,
@@ -78,6 +77,7 @@ def money_return_record(
         raise AlreadyRecorded(
             f"A return with the reference {bank_reference.strip()} was recorded by a colleague at this moment."
         ) from None
+    refund_approval_check(order, actor=actor, approved_by=approved_by)
     RefundTransition.objects.create(
         refund=refund, new=refund.status, cause="returned by hand", actor_name=actor.email
     )

@@ -1,5 +1,6 @@
 """When the store rules want a second person for money that staff move (StoreRules.second_person_above_minor)."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -31,21 +32,51 @@ def receipt_approval_check(order: Order, *, actor: User, approved_by: User | Non
     check(order, recorded.aggregate(sum=Sum("amount_minor"))["sum"] or 0, actor, approved_by)
 
 
-def refund_approval_check(order: Order, amount: Money, *, actor: User, approved_by: User | None) -> None:
-    """The same for what staff refund, through a provider or offline, before this `amount` is written."""
-    refunded = PaymentRefund.objects.filter(payment__order=order, origin=RefundOrigin.STAFF)
-    live = refunded.exclude(status=RefundStatus.FAILED)
-    earlier = live.aggregate(sum=Sum("amount_minor"))["sum"] or 0
-    check(order, earlier + amount.minor, actor, approved_by)
+def refund_approval_check(order: Order, *, actor: User, approved_by: User | None) -> None:
+    """The same for what staff refund, through a provider or offline."""
+    check(order, refunded_by_staff(order), actor, approved_by)
+
+
+def refund_needs_approval(order: Order, *, more: int) -> bool:
+    """Whether staff need a second person to refund so many minor units more."""
+    return is_above_limit(order, refunded_by_staff(order) + more)
+
+
+def refunded_by_staff(order: Order) -> int:
+    refunds = PaymentRefund.objects.filter(payment__order=order, origin=RefundOrigin.STAFF)
+    return refunds.exclude(status=RefundStatus.FAILED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
 
 
 def check(order: Order, minor: int, actor: User, approved_by: User | None) -> None:
-    limit = store_rules().second_person_above
     is_approved = approved_by is not None and approved_by.pk != actor.pk
-    if limit is None or is_approved:
-        return
-    if order.currency != limit.currency or minor > limit.minor:
+    if not is_approved and is_above_limit(order, minor):
         raise SecondPersonRequired
+
+
+def is_above_limit(order: Order, minor: int) -> bool:
+    """A limit in another currency says nothing about the order, so every amount is above it."""
+    limit = store_rules().second_person_above
+    return limit is not None and (order.currency != limit.currency or minor > limit.minor)
+
+
+def refund_approval_request(
+    payment: Payment,
+    amount: Money,
+    *,
+    reason: str,
+    actor: User,
+    details: Sequence[tuple[str, str]] = (),
+    **payload: Any,
+) -> ApprovalRequest:
+    """Request the approval of a refund through a provider. Errors: those of approval_request."""
+    return request_approval(
+        REFUND,
+        payment,
+        title=f"Refund {show(amount)} of order {payment.order.order_number}",
+        details=[("Refund", show(amount)), *details, ("Reason", reason)],
+        payload={"amount": money_out(amount), "reason": reason, "units": None, "parcels": {}} | payload,
+        actor=actor,
+    )
 
 
 def request_approval(

@@ -8,10 +8,13 @@ from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.services import approval_approve
 from artisans.approvals.statuses import ApprovalStatus
 from orders.models import StoreRules
+from orders.statuses import ParcelDecision
 from payments.errors import AlreadyRecorded, OwnOrder
 from payments.models import PaymentRefund, Receipt
-from payments.services.approvals import receipt_submit, return_submit
-from payments.tests.factories import give_back, record, reread, start
+from payments.services.approvals import receipt_submit, refund_submit, return_submit
+from payments.services.carriers import call_carry_out
+from payments.services.closing import order_cancel
+from payments.tests.factories import give_back, paid_by_card, pieces, record, refund, reread, start, usd
 
 pytestmark = pytest.mark.django_db
 
@@ -143,3 +146,96 @@ def test_page_and_api_say_that_nothing_is_done_yet(shopper, staff, admin_user, b
     assert answer.status_code == 202
     assert answer.json()["approval_id"] == str(ApprovalRequest.objects.get().pk)
     assert Receipt.objects.count() == 0
+
+
+# ---- refunds through a provider ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_card(stripe, shopper, bowl):
+    return paid_by_card(stripe, {bowl: 1}, user=shopper)
+
+
+def refund_requested(payment, actor, **changes):
+    return refund_submit(payment_id=payment.pk, reason="It broke.", actor=actor, **changes)
+
+
+def worker(payment):
+    """What the task of the approval makes: the provider's call."""
+    for call in payment.calls.filter(state="open"):
+        call_carry_out(call.pk)
+    return reread(payment)
+
+
+def test_refund_above_the_limit_is_sent_when_it_is_approved(by_card, stripe, staff, admin_user):
+    parcel = by_card.order.parcels.get()
+    amount = by_card.amount
+
+    approval = refund_requested(by_card, staff, amount=amount, parcels={parcel.pk: ParcelDecision.CANCEL})
+
+    assert (stripe.refunded(), PaymentRefund.objects.count()) == ([], 0)
+    parcel.refresh_from_db()
+    assert parcel.status == "NEW"
+    assert "Cancel it" in approval.details
+
+    approval_approve(approval_id=approval.pk, actor=admin_user)
+    worker(by_card)
+
+    parcel.refresh_from_db()
+    assert (stripe.refunded(), parcel.status) == ([9999], "CANCELLED")
+    assert PaymentRefund.objects.get().actor == staff
+
+
+def test_refund_by_units_is_approved_as_it_was_requested(by_card, stripe, staff, admin_user):
+    line = by_card.order.lines.get()
+
+    approval = refund_requested(by_card, staff, pieces=pieces((line, 1), shipping=True))
+    approval_approve(approval_id=approval.pk, actor=admin_user)
+    worker(by_card)
+
+    assert stripe.refunded() == [9999]
+    assert PaymentRefund.objects.get().lines.get().order_line == line
+
+
+def test_small_refunds_of_one_order_are_added_up(by_card, stripe, staff, admin_user):
+    refund(by_card, "30.00", actor=staff)
+
+    assert isinstance(refund_requested(by_card, staff, amount=usd("20.01")), ApprovalRequest)
+    assert isinstance(refund_requested(by_card, staff, amount=usd("20.00")), PaymentRefund)
+
+
+def test_refund_is_not_approved_after_the_money_went_another_way(by_card, stripe, staff, admin_user):
+    approval = refund_requested(by_card, staff, amount=by_card.amount)
+    refund(by_card, "10.00", actor=staff)
+
+    approval = approval_approve(approval_id=approval.pk, actor=admin_user)
+
+    assert approval.status == ApprovalStatus.FAILED
+    assert stripe.refunded() == [1000]
+
+
+def test_cancelling_a_paid_order_leaves_its_refund_to_a_second_person(by_card, stripe, staff, admin_user):
+    order_cancel(order_id=by_card.order_id, reason="Kiln broke.", actor=staff, refund=True)
+
+    assert (reread(by_card).order.status, stripe.refunded()) == ("CANCELLED", [])
+    approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=admin_user)
+    worker(by_card)
+
+    assert stripe.refunded() == [9999]
+
+
+def test_buyer_who_cancels_needs_no_second_person(by_card, stripe, shopper, admin_user):
+    order_cancel(order_id=by_card.order_id, reason="", actor=shopper)
+
+    assert (PaymentRefund.objects.get().amount_minor, ApprovalRequest.objects.count()) == (9999, 0)
+
+
+def test_refund_page_and_api_say_that_nothing_is_sent_yet(by_card, stripe, staff, admin_user, api):
+    wish = {"payment_id": str(by_card.pk), "amount": "99.99", "reason": "It broke."}
+    headers = {"HTTP_IDEMPOTENCY_KEY": "one"}
+
+    answers = [api(staff).post("/payments/refunds", wish, **headers) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+    assert (stripe.refunded(), ApprovalRequest.objects.count()) == ([], 1)
