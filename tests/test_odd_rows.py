@@ -101,7 +101,7 @@ def admin_pages() -> Iterator[str]:
             yield from (page_of(row, name) for name in getattr(shown, "pages", ()))
 
 
-@pytest.mark.parametrize("kind", ["unknown words"])
+@pytest.mark.parametrize("kind", ODD)
 def test_every_page_list_and_answer_is_shown_when_rows_are_odd(
     request, world, browser, admin_user, settings, kind
 ):

@@ -80,13 +80,13 @@ def part_of(lines: dict[UUID, OrderLine], ask: LineAsk, returned: dict[UUID, int
         raise PiecesRefunded(line.product_name, left=line.refundable_quantity)
     whole = worth(line, line.refunded_quantity + ask.quantity)
     minor = max(0, whole.minor - returned.get(line.pk, 0))
-    return Part(line, ask.quantity, Money(minor, line.currency))
+    return Part(line, ask.quantity, Money.stored(minor, line.currency))
 
 
 def worth(line: OrderLine, pieces: int) -> Money:
     """The first so many pieces of a line with their tax; all of them are exactly the line."""
     tax = half_up(line.tax_minor * pieces, line.quantity)
-    return line.unit_price * pieces + Money(tax, line.currency)
+    return line.unit_price * pieces + Money.stored(tax, line.currency)
 
 
 def returned_by_line(order: Order) -> dict[UUID, int]:
