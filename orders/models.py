@@ -314,9 +314,19 @@ class Order(BaseModel):
         return self.released_at is not None and self.payment_withdrawn_at is None
 
     @property
+    def is_waiting_for_payment(self) -> bool:
+        """Money that it was released for is missing again: nothing is sent until it is here."""
+        return self.is_alive and self.payment_withdrawn_at is not None
+
+    @property
+    def collects_cash(self) -> bool:
+        """It is sent unpaid, and paid on delivery. Money that was taken back is not collected that way."""
+        return self.payment_withdrawn_at is None and bool(self.balance_due)
+
+    @property
     def may_change_method(self) -> bool:
         """Whether the buyer can still choose how to pay what is due."""
-        return self.status == OrderStatus.PENDING or (self.is_alive and self.payment_withdrawn_at is not None)
+        return self.status == OrderStatus.PENDING or self.is_waiting_for_payment
 
     @property
     def balance_due(self) -> Money:
@@ -423,6 +433,10 @@ class Parcel(BaseModel):
     @property
     def is_on_hold(self) -> bool:
         return self.instruction == ParcelInstruction.HOLD
+
+    @property
+    def is_waiting_for_payment(self) -> bool:
+        return self.order.is_waiting_for_payment and self.status in PARCELS_UNSENT
 
     @property
     def share(self) -> Money:

@@ -52,11 +52,13 @@ class ShownParcel:
     def state_word(self) -> str:
         if self.parcel.is_on_hold:
             return str(ParcelInstruction.HOLD.label)
+        if self.parcel.is_waiting_for_payment:
+            return "Waiting for payment"
         return str(self.parcel.get_status_display())
 
     @property
     def state_tone(self) -> Tone:
-        if self.parcel.is_on_hold:
+        if self.parcel.is_on_hold or self.parcel.is_waiting_for_payment:
             return Tone.WARN
         return PARCEL_TONES.get(self.parcel.status, Tone.MUTED)
 
@@ -84,7 +86,7 @@ class ShownParcel:
     @property
     def collects_cash(self) -> bool:
         """The order is shipped unpaid: the door is where the money is."""
-        return bool(self.parcel.order.balance_due)
+        return self.parcel.order.collects_cash
 
     @property
     def can_report_cash(self) -> bool:

@@ -76,7 +76,7 @@ def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHIN
     if under_way.is_disputed:
         text = "We answer your bank. If you know nothing of it, or it was a mistake, please write to us."
         return State("Disputed", "alert", Tone.INFO, "Your bank asks us about the payment", text)
-    is_withdrawn = order.is_alive and order.payment_withdrawn_at is not None
+    is_withdrawn = order.is_waiting_for_payment
     state = withdrawn(order) if is_withdrawn else stored_state(order, payment, under_way)
     if order.is_alive and order.owed.goods and not under_way.returning:
         text = f"We will return {show(order.owed.goods)} to you for what you do not get."

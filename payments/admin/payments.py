@@ -379,8 +379,10 @@ def outcomes_of(payment: Payment, order: Order) -> list[tuple[str, str]]:
 
 
 def artisans_told(order: Order) -> str:
+    if order.is_waiting_for_payment:
+        return "Artisans with unsent parcels get a mail to go on."
     if order.released_at is not None:
-        return "The artisans were told to ship already."
+        return "The artisans already have their mail to ship."
     count = order.parcels.count()
     return f"{count} artisan{'' if count == 1 else 's'} get{'s' if count == 1 else ''} a mail to ship."
 

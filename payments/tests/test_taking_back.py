@@ -6,6 +6,7 @@ from django.db import transaction
 from artisans.audit.models import AuditEntry
 from artisans.core.admin import page_of
 from orders.errors import NotReleased
+from orders.serializers import artisan_parcel_out
 from orders.services import parcel_ship
 from payments.errors import AlreadyRecorded, MethodNotOffered, NoPermission, NothingDue, ReceiptSpent
 from payments.history import facts_of
@@ -56,6 +57,22 @@ def test_bounced_check_opens_the_payment_and_stops_unsent_parcels(check, staff, 
     assert (entry.actor, entry.target_id) == (staff, check.pk)
     assert "receipt_taken_back" in [fact.kind for fact in facts_of([check])]
     assert state_of(check.order, check).word == "Payment missing"
+
+
+def test_parcel_waits_for_the_payment_and_collects_no_cash_when_a_receipt_was_taken_back(
+    check, staff, seller, browser
+):
+    take_back(check.receipts.get(), staff)
+
+    parcel = check.order.parcels.get()
+    opened = page(browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/")).text
+    assert "Wait; do not send this parcel" in opened
+    assert "in cash" not in opened
+    assert "Waiting for payment" in page(browser(seller).get("/shop/artisan/parcels/")).text
+    assert artisan_parcel_out(parcel, list(parcel.lines.all()))["collect_cash"] is None
+    bought = page(browser(check.order.user).get(f"/shop/orders/{check.order.access_token}/")).text
+    assert "Waiting for payment" in bought
+    assert "Being made ready" not in bought
 
 
 def test_money_that_comes_after_all_lets_the_parcels_go_on(check, staff, seller, mails):
