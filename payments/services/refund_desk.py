@@ -158,7 +158,8 @@ def payment_ask(*, payment_id: UUID, actor: User) -> Payment:
 def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
     """Open a failed refund anew, as a refund of its own: the same pieces, or the same amount. refund_send sends it.
 
-    What was approved once, or needed no approval, needs none now.
+    What was approved once, or needed no approval, needs none now, unless staff refunded more of the order since: a
+    failed refund is not added up (see refunded_by_staff), so that its place below the limit may be taken.
     Errors: NoPermission, OwnOrder, NotRetryable, and those of refund_open. Locks: order, payment.
     """
     old, payment, order = refund_lock(refund_id)
@@ -166,18 +167,33 @@ def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
     is_ours = payment.is_remote and old.origin != RefundOrigin.PROVIDER
     if not is_ours or old.status != RefundStatus.FAILED or old.retries.exists():
         raise NotRetryable
+    parts = parts_again(old, order)
+    amount = None if parts else old.amount
+    again = open_now(payment, order, amount=amount, parts=parts, reason=old.reason, actor=actor, retry_of=old)
+    if refunded_since(order, old, but=again):
+        refund_approval_check(order, actor=actor, approved_by=None)
+    return again
+
+
+def parts_again(old: PaymentRefund, order: Order) -> Parts | None:
+    """The same pieces for a new refund; None for one that was of an amount."""
     lines = list(old.lines.select_related("order_line__parcel"))
     if not (lines or old.shipping_minor):
-        return open_now(
-            payment, order, amount=old.amount, parts=None, reason=old.reason, actor=actor, retry_of=old
-        )
+        return None
     pieces = Pieces(
         tuple(LineAsk(line.order_line_id, line.quantity) for line in lines),
         with_shipping=old.shipping_minor > 0,
         restock=old.restock and all(is_held(order, line.order_line) for line in lines),
     )
-    parts = parts_of(order, pieces)
-    return open_now(payment, order, amount=None, parts=parts, reason=old.reason, actor=actor, retry_of=old)
+    return parts_of(order, pieces)
+
+
+def refunded_since(order: Order, old: PaymentRefund, *, but: PaymentRefund) -> bool:
+    """Whether staff refunded more of the order after the old refund was opened."""
+    later = PaymentRefund.objects.filter(
+        payment__order=order, origin=RefundOrigin.STAFF, created_at__gte=old.created_at
+    )
+    return later.exclude(status=RefundStatus.FAILED).exclude(pk__in=[old.pk, but.pk]).exists()
 
 
 def refund_decide(

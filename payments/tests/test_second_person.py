@@ -14,6 +14,7 @@ from payments.models import PaymentRefund, Receipt
 from payments.services.approvals import receipt_submit, refund_submit, return_submit
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_cancel
+from payments.services.refund_desk import refund_retry
 from payments.tests.factories import give_back, paid_by_card, pieces, record, refund, reread, start, usd
 
 pytestmark = pytest.mark.django_db
@@ -202,6 +203,43 @@ def test_small_refunds_of_one_order_are_added_up(by_card, stripe, staff, admin_u
 
     assert isinstance(refund_requested(by_card, staff, amount=usd("20.01")), ApprovalRequest)
     assert isinstance(refund_requested(by_card, staff, amount=usd("20.00")), PaymentRefund)
+
+
+def refund_that_failed(payment, stripe, amount, actor):
+    stripe.post("settings", refunds="refuse")
+    failed = refund(payment, amount, actor=actor)
+    worker(payment)
+    stripe.post("settings", refunds="succeed")
+    failed.refresh_from_db()
+    assert failed.status == "FAILED"
+    return failed
+
+
+def test_failed_refund_is_not_tried_again_beside_a_later_one_above_the_limit(
+    by_card, stripe, staff, admin_user
+):
+    failed = refund_that_failed(by_card, stripe, "49.00", staff)
+    refund(by_card, "49.00", actor=staff)
+
+    with pytest.raises(SecondPersonRequired):
+        refund_retry(refund_id=failed.pk, actor=staff)
+
+    assert sorted(PaymentRefund.objects.values_list("status", flat=True)) == ["COMPLETED", "FAILED"]
+    assert reread(by_card).refunded == usd("49.00")
+
+
+def test_approved_refund_that_failed_is_tried_again_without_another_approval(
+    by_card, stripe, staff, admin_user
+):
+    approval = refund_requested(by_card, staff, amount=by_card.amount)
+    stripe.post("settings", refunds="refuse")
+    approval_approve(approval_id=approval.pk, actor=admin_user)
+    worker(by_card)
+    stripe.post("settings", refunds="succeed")
+
+    refund_retry(refund_id=PaymentRefund.objects.get().pk, actor=staff)
+
+    assert worker(by_card).refunded == by_card.amount
 
 
 def test_refund_is_not_approved_after_the_money_went_another_way(by_card, stripe, staff, admin_user):
