@@ -1,6 +1,8 @@
 import uuid
 from typing import Any, ClassVar
 
+from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -10,6 +12,7 @@ from knox.models import AbstractAuthToken
 
 from artisans.core.models import BaseModel, ChangedColumnsModel, one_of
 
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own
 
 
@@ -26,6 +29,9 @@ class Scope(models.TextChoices):
     WRITE = "write", "Order, pay, ship: whatever is no look"
     REFUNDS = "refunds", "Give money back"
     STAFF = "staff", "Decide as staff"
+
+
+STAFF_SCOPES = frozenset({Scope.STAFF.value, Scope.REFUNDS.value})
 
 
 class UserManager(BaseUserManager["User"]):
@@ -75,6 +81,10 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
         return self.role == Role.ARTISAN
 
     @property
+    def has_second_factor(self) -> bool:
+        return bool(Authenticator.objects.filter(user=self, type__in=FACTORS).exists())
+
+    @property
     def scopes(self) -> tuple[Scope, ...]:
         """All that a token of this person may have."""
         return tuple(Scope) if self.is_staff else (Scope.READ, Scope.WRITE)
@@ -83,7 +93,8 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
 class AuthToken(AbstractAuthToken):
     """A bearer token: digest and a few leading characters, never the token itself.
 
-    `granted`: scopes with spaces between; `scopes` are those of them that its user's role still allows.
+    `granted`: scopes with spaces between; `scopes` are those of them that its user still may have: by role, and those
+    of staff only beside a second factor where staff need one, also when the token is from a time without that rule.
     """
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -93,7 +104,9 @@ class AuthToken(AbstractAuthToken):
 
     @property
     def scopes(self) -> list[str]:
-        granted = self.granted.split()
+        granted = set(self.granted.split())
+        if settings.STAFF_NEED_SECOND_FACTOR and granted & STAFF_SCOPES and not self.user.has_second_factor:
+            granted -= STAFF_SCOPES
         return [scope.value for scope in self.user.scopes if scope in granted]
 
 

@@ -8,10 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from artisans.accounts.models import AuthToken, Scope, User
+from artisans.accounts.models import STAFF_SCOPES, AuthToken, User
 from artisans.core.tokens import hash_secret, read_order_token
-
-OF_STAFF = frozenset({Scope.STAFF.value, Scope.REFUNDS.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Principal:
             user=user,
             cart_hash=hash_secret(cart_token) if cart_token else "",
             order_link=read_order_token(order_token) if order_token else None,
-            is_at_work=isinstance(token, AuthToken) and not OF_STAFF.isdisjoint(token.scopes),
+            is_at_work=isinstance(token, AuthToken) and not STAFF_SCOPES.isdisjoint(token.scopes),
         )
 
     @classmethod

@@ -15,7 +15,6 @@ from artisans.accounts.models import User
 from artisans.core import encryption
 from artisans.core.limits import count
 
-FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 USED_UP_TO = "used_up_to"  # in the data of a TOTP row: the last period of which a code was used
 
 
@@ -35,7 +34,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
 
 
 def has_second_factor(user: User) -> bool:
-    return bool(Authenticator.objects.filter(user=user, type__in=FACTORS).exists())
+    return user.has_second_factor
 
 
 def may_add_second_factor(user: User) -> bool:

@@ -10,8 +10,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from knox.settings import knox_settings
 
-from artisans.accounts.models import AuthToken, Scope, User, normal_email
-from artisans.accounts.principals import OF_STAFF
+from artisans.accounts.models import STAFF_SCOPES, AuthToken, Scope, User, normal_email
 from artisans.accounts.second_factor import code_use, has_second_factor
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput, Missing
@@ -111,7 +110,7 @@ def token_issue(
     if otp:
         if code_use(user, otp) is None:
             raise WrongOtp
-    elif not (OF_STAFF.isdisjoint(wanted) or password_is_enough(user)):
+    elif not (STAFF_SCOPES.isdisjoint(wanted) or password_is_enough(user)):
         raise SecondFactorRequired
     return token_create(user=user, name=name, scopes=wanted)
 

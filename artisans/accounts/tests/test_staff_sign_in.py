@@ -333,6 +333,18 @@ def test_token_page_offers_staff_scopes_to_who_has_a_second_factor(staff, browse
     assert ("shown only this once" in page(answer).text) is has_factor
 
 
+def test_token_from_the_demo_has_no_staff_scopes_in_production(staff, api, production):
+    everything = api(staff)
+    assert everything.get("/auth/tokens").json()["results"][0]["scopes"] == ["read", "write"]
+    problem(everything.post(f"/payments/{uuid4()}/approve", {}), 403, "insufficient_scope")
+
+    Authenticator.objects.bulk_create(
+        [Authenticator(user=staff, type="totp", data={})]
+    )  # no signal: tokens stay
+
+    assert "staff" in everything.get("/auth/tokens").json()["results"][0]["scopes"]
+
+
 # ---- settings ----------------------------------------------------------------------------------------------
 
 BAD = {
