@@ -9,6 +9,7 @@ from django.db import models
 from artisans.accounts.models import User
 from artisans.accounts.setting_changes import (
     HOLDERS,
+    NEEDS_TWO,
     SettingChange,
     about,
     check_allowed,
@@ -19,6 +20,8 @@ from artisans.accounts.setting_changes import (
 from artisans.accounts.setting_fields import SETTINGS, Shown, settings_of
 from artisans.approvals.kinds import ApprovalKind, Payload, register
 from artisans.approvals.services import approval_request
+from artisans.core.errors import Missing
+from artisans.core.models import only_row
 from orders.selectors import store_rules
 
 MASKS = {Shown.MASKED: Shown.TEXT, Shown.MASKED_EMAIL: Shown.TEXT}
@@ -77,11 +80,21 @@ def setting_execute(payload: Payload, requested_by: User, approved_by: User) -> 
 
 
 def setting_decidable(payload: Payload, actor: User) -> None:
-    """Who approves must be allowed to make the change themselves. Errors: Forbidden."""
+    """Who approves must be allowed to make the change themselves. Errors: Forbidden, Missing."""
     change = SettingChange(**payload)
-    row = apps.get_model(change.target)._default_manager.get(pk=change.pk)
+    row = setting_row(change)
     for name, value in change.new.items():
         check_allowed(row, settings_of(change.target)[name], value, name=name, actor=actor)
+
+
+def setting_row(change: SettingChange) -> models.Model:
+    """Errors: Missing when it was deleted since."""
+    row: models.Model | None = only_row(apps.get_model(change.target)._default_manager.filter(pk=change.pk))
+    if row is None:
+        raise Missing(
+            "What was to be changed was deleted meanwhile. Nothing can be carried out; the request expires by itself."
+        )
+    return row
 
 
 def setting_permissions(payload: Payload) -> list[str]:
@@ -95,6 +108,7 @@ def kind_name(label: str) -> str:
 
 def kinds_register() -> None:
     HOLDERS.append(setting_hold)
+    NEEDS_TWO.append(lambda: store_rules().second_person_for_settings)
     for label, settings in SETTINGS.items():
         if any(setting.steers_money for setting in settings.values()):
             app, model = label.lower().split(".")

@@ -5,21 +5,24 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.views.generic import RedirectView
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from artisans.accounts.credentials import account_changed, acting_user, second_factor_remove
 from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.setting_admin import AuditedAdmin
+from artisans.accounts.setting_changes import needs_two
 from artisans.audit.services import Action
 from artisans.core.admin import GOOD, ReadOnlyAdmin, column, posted, when
+from artisans.core.errors import Forbidden
 from artisans.core.fresh_sign_in import require_fresh_sign_in
 from artisans.core.seen_forms import SeenForm
 
@@ -29,6 +32,15 @@ admin.site.password_change = RedirectView.as_view(  # type: ignore[assignment,me
     pattern_name="account_change_password"
 )
 admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
+
+
+def check_credentials_are_own(request: HttpRequest, user: User | None) -> None:
+    """Where it takes two people, nobody enters a colleague's account to be both. Errors: Forbidden."""
+    if user is not None and user.is_staff and user != request.user and needs_two():
+        raise Forbidden(
+            "The store rules want a second person for settings, so nobody enters the account of a colleague. They "
+            "reset the password by mail; a lost second factor is removed by `manage.py remove_second_factor`."
+        )
 
 
 class NewUserForm(UserCreationForm):
@@ -92,7 +104,7 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]  # no 
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Who may change people does not act for staff or an artisan by taking over their accounts."""
-        is_shopper = obj is None or (obj.role == Role.SHOPPER and not obj.is_superuser)
+        is_shopper = obj is None or not (obj.is_staff or obj.is_artisan or getattr(obj, "artisan", None))
         reachable = is_shopper or request.user.is_superuser
         return reachable and bool(super().has_change_permission(request, obj))
 
@@ -107,18 +119,29 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]  # no 
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  # Django's
         require_fresh_sign_in(request)
+        user = self.get_object(request, id)
+        try:
+            check_credentials_are_own(request, user)
+        except Forbidden as error:
+            messages.error(request, error.detail)
+            return redirect("admin:accounts_user_change", id)
         response: HttpResponse = super().user_change_password(request, id, form_url)
         return response
 
     def remove_second_factor_page(self, request: HttpRequest, user: User) -> HttpResponse:
         if user == request.user or not self.has_change_permission(request, user):
             raise PermissionDenied
+
+        def remove(data: dict[str, Any]) -> str:
+            check_credentials_are_own(request, user)
+            return second_factor_remove(user)
+
         return self.act(
             request,
             "admin/accounts/user/remove_second_factor.html",
             user,
             forms.Form(posted(request)),
-            lambda _: second_factor_remove(user),
+            remove,
         )
 
     @column("Role", ordering="role", label={Role.STAFF: "warning", Role.ARTISAN: GOOD})
@@ -147,7 +170,9 @@ class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]  # Djang
     list_display = ("name",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return bool(request.user.is_superuser)
+        """Where rights change with a second person only, a job first loses its rights in that way."""
+        takes_rights = obj is not None and needs_two() and obj.permissions.exists()
+        return bool(request.user.is_superuser) and not takes_rights
 
 
 @admin.register(EmailAddress)

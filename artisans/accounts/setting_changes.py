@@ -49,6 +49,14 @@ class SettingChange:
 HOLDERS: list[Callable[[SettingChange, User], bool]] = []
 
 
+# Asked whether rights and settings change only with a second person now. Apps above register theirs in `apps.py`.
+NEEDS_TWO: list[Callable[[], bool]] = []
+
+
+def needs_two() -> bool:
+    return any(rule() for rule in NEEDS_TWO)
+
+
 # Of a person: whoever gets or loses one of these signs in anew.
 ENDS_ACCESS = frozenset({"role", "is_active", "is_superuser"})
 
@@ -104,10 +112,13 @@ def setting_change(
 
 
 def held_back(change: SettingChange, names: list[str], actor: User) -> set[str]:
-    """The fields that a holder keeps for a second person."""
-    steering = [name for name in names if settings_of(change.target)[name].steers_money]
+    """The fields that a holder keeps for a second person. Amounts that were typed in a new currency wait with it."""
+    settings = settings_of(change.target)
+    steering = [name for name in names if settings[name].steers_money]
     if not steering:
         return set()
+    if "currency" in steering:
+        steering += [name for name in names if settings[name].shown == Shown.AMOUNT and name not in steering]
     new, seen = ({name: values[name] for name in steering} for values in (change.new, change.seen))
     part = SettingChange(change.target, change.pk, new, seen)
     return set(steering) if any(hold(part, actor) for hold in HOLDERS) else set()

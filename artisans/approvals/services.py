@@ -78,7 +78,8 @@ def approval_request(
 def approval_approve(*, approval_id: UUID, actor: User) -> ApprovalRequest:
     """Approve a request and carry it out, in one transaction.
 
-    What the present state refuses makes it FAILED with the cause in `note`; nothing else has changed then.
+    What the present state refuses makes it FAILED with the cause in `note`; nothing else has changed then. So does a
+    request of somebody who was switched off or lost the permission since.
     Errors: Missing, NotPending, OwnRequest, Forbidden, and those of the kind's check. Locks: the request, then those
     of the act.
     """
@@ -86,6 +87,7 @@ def approval_approve(*, approval_id: UUID, actor: User) -> ApprovalRequest:
     payload: Payload = json.loads(approval.payload)
     try:
         with transaction.atomic():
+            check_may_decide(approval.requested_by, kind, payload, who="The account of who requested this")
             kind.execute(payload, approval.requested_by, actor)
     except DomainError as error:
         approval_move(approval, A.FAILED, actor=actor, note=error.detail)
@@ -129,11 +131,16 @@ def approval_lock(approval_id: UUID, actor: User) -> tuple[ApprovalRequest, Appr
     if approval.requested_by_id == actor.pk:
         raise OwnRequest
     payload: Payload = json.loads(approval.payload)
-    needed = kind.permissions(payload)
-    if not (actor.is_active and actor.is_staff and actor.has_perms(needed)):
-        raise Forbidden(f"Your account may not approve this: it needs {', '.join(needed)}.")
+    check_may_decide(actor, kind, payload, who="Your account")
     kind.check(payload, actor)
     return approval, kind
+
+
+def check_may_decide(user: User, kind: ApprovalKind, payload: Payload, *, who: str) -> None:
+    """Errors: Forbidden without the permissions, or for an account that is switched off or no longer of staff."""
+    needed = kind.permissions(payload)
+    if not (user.is_active and user.is_staff and user.has_perms(needed)):
+        raise Forbidden(f"{who} may not do this: it needs to be active, with {', '.join(needed)}.")
 
 
 def pending_lock(rows: Any, approval_id: UUID) -> ApprovalRequest:

@@ -4,6 +4,7 @@ import json
 from contextlib import nullcontext
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Group, Permission
 
 from artisans.accounts.models import Role, User
@@ -175,3 +176,85 @@ def test_new_artisan_has_no_person_and_usual_commission_until_approved(store, ad
 
     artisan.refresh_from_db()
     assert (artisan.user, artisan.commission_ppm) == (None, Artisan().commission_ppm)
+
+
+def test_amounts_in_a_new_currency_wait_with_it(store, admin_user, second, browser):
+    before = rules(second_person_for_settings=True)
+
+    edit(
+        browser(admin_user), store, currency="JPY", shipping="6", cash_limit="15000", support_email="a@b.test"
+    )
+
+    held = StoreRules.objects.get()
+    assert (held.currency, held.shipping_minor, held.cash_limit_minor) == (
+        before.currency,
+        before.shipping_minor,
+        before.cash_limit_minor,
+    )
+    assert held.support_email == "a@b.test"
+    approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
+    applied = StoreRules.objects.get()
+    assert (applied.currency, applied.shipping_minor, applied.cash_limit_minor) == ("JPY", 6, 15000)
+
+
+def test_request_of_somebody_who_was_switched_off_is_not_carried_out(store, admin_user, second, shopper):
+    rules(second_person_for_settings=True)
+    change(shopper, admin_user, role="staff")
+    User.objects.filter(pk=admin_user.pk).update(is_active=False)
+
+    approval = approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
+
+    assert approval.status == ApprovalStatus.FAILED
+    assert User.objects.get(pk=shopper.pk).role == Role.SHOPPER
+
+
+def test_pages_of_a_request_work_when_its_row_is_gone(store, admin_user, second, browser):
+    rules(second_person_for_settings=True)
+    group = Group.objects.create(name="Night shift")
+    change(group, admin_user, permissions=[Permission.objects.get(codename="refund").pk])
+    group.delete()
+    approval, client = ApprovalRequest.objects.get(), browser(second)
+
+    assert "was deleted meanwhile" in page(client.get(page_of(approval))).one("body").text
+    assert client.post(page_of(approval, "approve")).status_code == 302
+    approval.refresh_from_db()
+    assert approval.status == ApprovalStatus.PENDING
+
+
+@pytest.mark.parametrize("two", [True, False])
+def test_nobody_enters_the_account_of_a_colleague_where_it_takes_two(store, admin_user, second, browser, two):
+    rules(second_person_for_settings=two)
+    new = {"password1": "gentle-harbour-lamp-77", "password2": "gentle-harbour-lamp-77"}
+    TOTP.activate(second, generate_totp_secret())
+    client = browser(admin_user)
+
+    client.post(f"/admin/accounts/user/{second.pk}/password/", new | {"usable_password": "true"})
+    client.post(page_of(second, "remove-second-factor"))
+
+    second.refresh_from_db()
+    assert second.check_password("gentle-harbour-lamp-77") is not two
+    assert second.has_second_factor is two
+
+
+@pytest.mark.parametrize("two", [True, False])
+def test_job_with_rights_is_not_deleted_by_one_person_where_it_takes_two(
+    store, admin_user, second, browser, two
+):
+    rules(second_person_for_settings=two)
+    group, client = Group.objects.get(name="Refunds desk"), browser(admin_user)
+
+    client.post(page_of(group, "delete"), {"post": "yes"})
+    client.post(
+        "/admin/auth/group/",
+        {"action": "delete_selected", "_selected_action": [str(group.pk)], "post": "yes"},
+    )
+
+    assert Group.objects.filter(pk=group.pk).exists() is two
+
+
+def test_who_edits_people_does_not_enter_the_account_of_an_artisan_of_any_role(browser, shopper):
+    ArtisanFactory.create(user=shopper)
+    clerk = UserFactory.create(role=Role.STAFF)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+
+    assert browser(clerk).get(f"/admin/accounts/user/{shopper.pk}/password/").status_code == 403
