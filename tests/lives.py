@@ -107,7 +107,14 @@ class Life:
 
     def cancel(self) -> None:
         self.withdraw()
-        order_cancel_now(order_id=self.order.pk, reason="", actor=self.people.admin)
+        order_cancel_now(
+            order_id=self.order.pk,
+            reason="",
+            actor=self.people.admin,
+            parcels=None,
+            refund=self.dice.random() < 0.5,
+            seen_minor=None,
+        )
 
     def expire(self) -> None:
         self.withdraw()
