@@ -238,6 +238,8 @@ CELERY_BEAT_SCHEDULE = {
     "purge expired tokens, sessions and answers": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
 }
 
+SUPERUSER_PASSWORD = env.str("DJANGO_SUPERUSER_PASSWORD", default="")  # of setup_shop, as of createsuperuser
+
 # ---- people --------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

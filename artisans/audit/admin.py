@@ -32,6 +32,8 @@ WORDS = {
     "order.expire": "Order expired",
     "order.release": "Order released for shipping",
     "order.revoke_links": "Links to the order revoked",
+    "parcel.decide": "Decided about parcels",
+    "parcel.instruct": "Parcel put on hold or released",
     "parcel.move": "Parcel moved on",
     "password.change": "Password changed",
     "payment.ask": "Provider asked",

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from artisans.accounts.tests.factories import UserFactory
 from orders.models import Order
-from orders.services import order_links_revoke, parcel_ship
+from orders.services import order_links_revoke, parcel_ship, parcel_start
 from orders.tests.factories import place
 from payments.models import Payment
 from payments.tests.factories import record, start
@@ -181,10 +181,14 @@ def test_owner_cancels_while_unpaid(client, shopper):
     assert (body["status"], body["balance_due"]) == ("CANCELLED", "0.00")
 
 
-def test_owner_does_not_cancel_what_is_paid(client, shopper, staff):
-    payment = start(user=shopper)
+def test_owner_cancels_what_is_paid_until_an_artisan_starts(client, shopper, staff):
+    payment, started = start(user=shopper), start(user=shopper)
     record(payment, "99.99", actor=staff)
+    record(started, "99.99", actor=staff)
+    parcel_start(parcel_id=started.order.parcels.get().pk, actor=staff)
 
+    assert client.post(f"/orders/{payment.order_id}/cancel").json()["status"] == "CANCELLED"
+    payment = started
     problem(client.post(f"/orders/{payment.order_id}/cancel"), 409, "not_cancellable")
 
 

@@ -32,8 +32,8 @@ def goods(db) -> Product:
 
 
 @pytest.fixture
-def setup(monkeypatch):
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+def setup(settings):
+    settings.SUPERUSER_PASSWORD = PASSWORD
 
     def run(**options: str) -> str:
         out, err = StringIO(), StringIO()
@@ -248,8 +248,8 @@ def test_other_currency_needs_the_amounts_again(setup):
 
 
 @pytest.mark.parametrize("password", ["short", "password1234", ""])
-def test_weak_or_missing_password_makes_no_administrator(setup, monkeypatch, password):
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+def test_weak_or_missing_password_makes_no_administrator(setup, settings, password):
+    settings.SUPERUSER_PASSWORD = password
 
     with pytest.raises(CommandError):
         setup(**ANSWERS, admin_email=ADMIN)

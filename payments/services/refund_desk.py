@@ -170,6 +170,7 @@ def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
     parts = parts_again(old, order)
     amount = None if parts else old.amount
     again = open_now(payment, order, amount=amount, parts=parts, reason=old.reason, actor=actor, retry_of=old)
+    parcels_decide(order, {}, cause=old.reason, actor=actor)
     if refunded_since(order, old, but=again):
         refund_approval_check(order, actor=actor, approved_by=None)
     return again

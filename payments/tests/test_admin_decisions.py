@@ -307,7 +307,7 @@ def test_cancelling_tells_the_consequences_and_lists_the_money(desk, staff, bowl
     record(payment, "99.99", actor=staff)
     address = page_of(payment.order, "cancel")
 
-    assert "$99.99 is then to be returned." in page(desk.get(address)).text
+    assert "$99.99 by hand: what belongs to the chosen parcels is listed" in page(desk.get(address)).text
     assert "Choose a reason" in said(desk, address, {})
     text = said(desk, address, {"preset": "The buyer asked us to.", "words": ""})
 

@@ -32,6 +32,7 @@ from payments.services.carriers import (
 )
 from payments.services.choosing import payment_choose
 from payments.services.closing import order_cancel, order_expire
+from payments.services.parcels import parcels_decide
 from payments.services.refunds import refund_write
 from payments.services.remote import payment_check, payment_confirm, payment_reach, payment_sync, payment_use
 from payments.tasks import sweep_task
@@ -68,9 +69,10 @@ def call_of(payment, **which) -> ProviderCall:
 
 def refund_begin(payment) -> PaymentRefund:
     with transaction.atomic():
-        locked, _ = payment_lock(payment.pk)
+        locked, order = payment_lock(payment.pk)
         refund = refund_write(locked, locked.refundable, reason="broken", origin=RefundOrigin.STAFF)
         locked.save(update_fields=["refund_reserved_minor", "updated_at"])
+        parcels_decide(order, {}, cause="broken", actor=None)
     return refund
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from orders.errors import NotCancellable
+from orders.services import parcel_start
 from payments.errors import AlreadyRecorded
 from payments.models import Receipt
 from payments.services.closing import order_cancel
@@ -11,14 +12,16 @@ from payments.tests.factories import record, reread, start
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
-def test_staff_cannot_cancel_an_own_order_that_is_paid(staff, admin_user):
+def test_staff_cannot_cancel_an_own_order_that_an_artisan_started(staff, admin_user):
+    """Until then they cancel as any buyer does, afterwards nobody cancels an order of their own."""
     payment = start(user=staff)
     record(payment, "99.99", actor=admin_user)
+    parcel_start(parcel_id=payment.order.parcels.get().pk, actor=admin_user)
 
     with pytest.raises(NotCancellable):
         order_cancel(order_id=payment.order_id, reason="changed my mind", actor=staff)
 
-    assert reread(payment).order.status == "CONFIRMED"
+    assert reread(payment).order.status == "PROCESSING"
 
 
 def test_staff_cancels_an_own_unpaid_order_as_any_buyer(staff):

@@ -217,6 +217,20 @@ def test_failed_refund_is_tried_again_as_a_refund_of_its_own(paid, stripe, staff
             refund_retry(refund_id=old.pk, actor=staff)
 
 
+def test_second_try_holds_the_parcel_while_the_money_is_on_its_way(paid, stripe, staff):
+    parcel = paid.order.parcels.get()
+    stripe.post("settings", refunds="refuse")
+    failed = refund(paid, "99.99", actor=staff)
+    sync(paid)
+    parcel.refresh_from_db()
+    assert parcel.instruction == ""
+
+    refund_retry(refund_id=failed.pk, actor=staff)
+
+    parcel.refresh_from_db()
+    assert parcel.instruction == "hold"
+
+
 @pytest.mark.parametrize("action", ["drop_before", "drop_after", "error_after", "truncate", "html", "empty"])
 def test_unknown_outcome_is_asked_again_with_the_same_key(paid, stripe, staff, time_machine, action):
     stripe.fault(action, path="/v1/refunds", method="POST")

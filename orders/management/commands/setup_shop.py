@@ -1,11 +1,11 @@
 """Opens a new shop: the store's rules and the first administrator. Repeat it to see or to change what is set."""
 
-import os
 import sys
 from argparse import ArgumentParser
 from getpass import getpass
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from artisans.accounts.administrators import administrator_create, administrator_named
@@ -73,7 +73,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Administrator {email} can sign in at /admin/.")
 
     def password(self) -> str:
-        if password := os.environ.get(PASSWORD):
+        if password := settings.SUPERUSER_PASSWORD:
             return password
         if not self.can_ask:
             raise CommandError(f"Give the administrator's password in the environment as {PASSWORD}.")
