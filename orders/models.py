@@ -17,6 +17,7 @@ from orders.countries import KNOWN, meant_by
 from orders.owed import Balance, Owed
 from orders.statuses import (
     ORDERS_CLOSED,
+    PARCELS_GONE,
     PARCELS_SENT,
     PARCELS_UNSENT,
     OrderPaymentStatus,
@@ -320,8 +321,8 @@ class Order(BaseModel):
 
     @property
     def collects_cash(self) -> bool:
-        """It is sent unpaid, and paid on delivery. Money that was taken back is not collected that way."""
-        return self.payment_withdrawn_at is None and bool(self.balance_due)
+        """Whether artisans collect what is due at the door: cash on delivery alone has no date to pay by."""
+        return self.released_at is not None and self.pay_by is None and bool(self.balance_due)
 
     @property
     def may_change_method(self) -> bool:
@@ -439,9 +440,20 @@ class Parcel(BaseModel):
         return self.order.is_waiting_for_payment and self.status in PARCELS_UNSENT
 
     @property
+    def is_gone(self) -> bool:
+        return self.status in PARCELS_GONE
+
+    @property
     def share(self) -> Money:
-        """What the artisan earns: the parcel's money without the shop's commission."""
-        return Money.stored(self.total_minor - self.commission_minor, self.currency)
+        """What the artisan earns: the parcel's money without the shop's commission; nothing of one that is gone."""
+        return Money.stored(0 if self.is_gone else self.total_minor - self.commission_minor, self.currency)
+
+    @property
+    def cash_to_collect(self) -> Money | None:
+        """What the artisan collects at the door: never more than is due for the whole order."""
+        if self.is_gone or not self.order.collects_cash:
+            return None
+        return Money.stored(min(self.total_minor, self.order.balance_due.minor), self.currency)
 
 
 class OrderLine(BaseModel):

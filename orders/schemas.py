@@ -154,8 +154,11 @@ class ArtisanParcelShape(ParcelShape):
     items = OrderLineShape(many=True)
     ship_to = AddressShape()
     note = serializers.CharField(allow_blank=True)
-    share = AmountShape(help_text="What the artisan earns: the total without the shop's commission.")
+    share = AmountShape(
+        help_text="What the artisan earns: the total less the shop's commission; 0 if it was cancelled or came back."
+    )
     collect_cash = AmountShape(
-        allow_null=True, help_text="What to collect at the door; null when it is paid."
+        allow_null=True,
+        help_text="What to collect at the door; null unless it is cash on delivery and not paid.",
     )
     released_at = serializers.DateTimeField(help_text="Since when it may be sent.")

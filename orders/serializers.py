@@ -155,7 +155,7 @@ def artisan_parcel_out(parcel: Parcel, lines: Sequence[OrderLine]) -> dict[str, 
         "ship_to": address_out(order.shipping_address),
         "note": order.delivery_note,
         "share": parcel.share.amount,
-        "collect_cash": parcel.total.amount if order.collects_cash else None,
+        "collect_cash": cash.amount if (cash := parcel.cash_to_collect) else None,
         "released_at": utc(order.released_at),
     }
 

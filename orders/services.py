@@ -481,18 +481,23 @@ def parcel_deliver(*, parcel_id: UUID, actor: User) -> Parcel:
 def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
     """The artisan says that the cash for this parcel was collected; staff record the money.
 
-    Errors: Conflict unless the parcel was shipped unpaid, or when it was reported before.
+    Errors: Conflict unless the parcel was shipped to be paid at the door, or when it was reported before.
     """
     parcel, order = parcel_lock(parcel_id)
+    parcel.order = order
+    if parcel.is_gone:
+        raise Conflict("This parcel came back or was cancelled; there is no cash to collect.")
     if not order.balance_due:
         raise Conflict("This order is paid; there is no cash to collect.")
+    if (cash := parcel.cash_to_collect) is None:
+        raise Conflict("This order is not paid at the door; collect no cash for it.")
     if parcel.status not in PARCELS_SENT:
         raise Conflict("Cash is collected when the parcel is handed over; it was not shipped yet.")
     if parcel.cash_reported_at is not None:
         raise Conflict(f"The cash was reported already, at {parcel.cash_reported_at:%Y-%m-%d %H:%M} UTC.")
     parcel.cash_reported_at = timezone.now()
     parcel.save(update_fields=["cash_reported_at", "updated_at"])
-    audit_record(actor=actor, action=Action.CASH_REPORT, target=parcel, data={"amount": str(parcel.total)})
+    audit_record(actor=actor, action=Action.CASH_REPORT, target=parcel, data={"amount": str(cash)})
     return parcel
 
 

@@ -86,7 +86,7 @@ class ShownParcel:
     @property
     def collects_cash(self) -> bool:
         """The order is shipped unpaid: the door is where the money is."""
-        return self.parcel.order.collects_cash
+        return self.parcel.cash_to_collect is not None
 
     @property
     def can_report_cash(self) -> bool:
