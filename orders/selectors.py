@@ -13,6 +13,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.errors import Missing
 from artisans.core.models import only_row
 from orders.models import Order, OrderLine, Parcel, StoreRules
+from orders.statuses import PARCELS_UNSENT
 
 LockCheck = tuple[UUID, Callable[[Order], None]]
 LOCK_CHECK: ContextVar[LockCheck | None] = ContextVar("LOCK_CHECK", default=None)
@@ -110,6 +111,11 @@ def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
         .prefetch_related("lines")
         .order_by("-order__released_at", "number")
     )
+
+
+def parcels_to_send(order: Order) -> int:
+    """How many parcels of the order the artisans may send now, and have not sent yet."""
+    return order.parcels.filter(status__in=PARCELS_UNSENT).count() if order.may_be_sent else 0
 
 
 def lines_by_parcel(order: Order) -> dict[UUID, list[OrderLine]]:

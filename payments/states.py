@@ -121,7 +121,9 @@ def stored_state(order: Order, payment: Payment | None, under_way: UnderWay) -> 
 
 
 def withdrawn(order: Order) -> State:
-    text = f"{show(order.balance_due)} is to be paid. Parcels that were not sent wait until it is here."
+    text = f"{show(order.balance_due)} is to be paid."
+    if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
+        text = f"{text} Parcels that were not sent wait until it is here."
     return State("Payment missing", "alert", Tone.WARN, "The money for this order is not here", text)
 
 

@@ -15,7 +15,7 @@ from artisans.core.money import Money
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order
-from orders.selectors import is_own_order, store_rules
+from orders.selectors import is_own_order, parcels_to_send, store_rules
 from orders.services import order_hold
 from orders.statuses import OrderStatus
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
@@ -226,6 +226,7 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
             "payment_partly_received",
             received=order.received,
             missing=order.balance_due,
+            is_held=order.status == OrderStatus.PENDING,
             due=timezone.localtime(order.pay_by).date() if order.pay_by else "",
             instructions=instructions_for_mail(open_payment(order) or payment, order, store),
         )
@@ -233,5 +234,7 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
         ask = mail("overpaid", amount=amount, surplus=order.owed.surplus)
     else:
         came = paid_by(payment.payment_method)
-        ask = mail("payment_received", amount=amount, paid_by=came, revived=revived)
+        ask = mail(
+            "payment_received", amount=amount, paid_by=came, revived=revived, to_send=parcels_to_send(order)
+        )
     notifications_queue(ask)

@@ -15,7 +15,7 @@ from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
 from orders.refunds import parcels_reconsider
-from orders.selectors import store_rules
+from orders.selectors import parcels_to_send, store_rules
 from orders.services import Placed, placed_of
 from orders.statuses import OrderStatus
 from payments.declines import decline_words
@@ -310,5 +310,6 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
                 amount=amount,
                 paid_by=paid_by(capture.payment.payment_method),
                 revived=revived,
+                to_send=parcels_to_send(order),
             )
         notifications_queue(ask)

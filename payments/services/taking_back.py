@@ -18,6 +18,7 @@ from orders.mails import order_mail
 from orders.models import Order
 from orders.selectors import store_rules
 from orders.services import order_withhold
+from orders.statuses import PARCELS_UNSENT
 from payments.errors import AlreadyRecorded, ReceiptSpent
 from payments.methods import SPECS, PaymentMethod
 from payments.models import Payment, Receipt, ReceiptReversal, ReversalReason
@@ -100,6 +101,10 @@ def withhold(payment: Payment, order: Order) -> None:
         order_withhold(order, pay_by=timezone.now() + (SPECS[method].told or timedelta(days=7)))
 
 
+def has_unsent(order: Order) -> bool:
+    return order.parcels.filter(status__in=PARCELS_UNSENT).exists()
+
+
 def mail_taken_back(reversal: ReceiptReversal, receipt: Receipt, payment: Payment, order: Order) -> None:
     store = store_rules()
     waiting = open_payment(order)
@@ -118,7 +123,7 @@ def mail_taken_back(reversal: ReceiptReversal, receipt: Receipt, payment: Paymen
             ),
             due=order.balance_due or "",
             pay_by=timezone.localtime(order.pay_by).date() if order.pay_by else "",
-            is_withheld=order.payment_withdrawn_at is not None,
+            is_withheld=order.payment_withdrawn_at is not None and has_unsent(order),
             instructions=instructions_for_mail(waiting, order, store) if waiting else None,
         )
     )

@@ -1,0 +1,53 @@
+"""Money that comes, or is missing after all, when parcels were sent: the buyer reads nothing of packing or waiting."""
+
+import pytest
+
+from orders.models import Parcel
+from orders.services import parcel_deliver, parcel_ship
+from payments.methods import PaymentMethod
+from payments.models import ReversalReason
+from payments.services.parcels import parcel_return
+from payments.services.taking_back import receipt_take_back
+from payments.tests.factories import record, start
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+@pytest.fixture
+def cash(bowl, scarf, shopper):
+    return start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1, scarf: 1}, user=shopper)
+
+
+def ship(payment) -> list[Parcel]:
+    parcels = list(payment.order.parcels.select_related("artisan__user").order_by("number"))
+    for parcel in parcels:
+        parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="", actor=parcel.artisan.user)
+    return parcels
+
+
+def test_buyer_is_told_of_packing_only_while_there_is_something_to_pack(cash, staff, shopper, seller, mails):
+    returned, kept = ship(cash)
+    parcel_return(parcel_id=returned.pk, actor=seller, restock=True)
+    parcel_deliver(parcel_id=kept.pk, actor=kept.artisan.user)
+
+    record(cash, "38.34", actor=staff)
+
+    body = mails(shopper.email)[-1].body
+    assert "We have received $38.34" in body
+    assert "pack" not in body
+
+
+def test_buyer_is_told_to_wait_for_nothing_when_everything_was_sent(bowl, shopper, staff, browser, mails):
+    payment = start(PaymentMethod.CHECK, {bowl: 1}, user=shopper)
+    receipt = record(payment, "99.99", actor=staff)
+    ship(payment)
+
+    receipt_take_back(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
+    record(payment, "50.00", actor=staff, reference="check 2")
+
+    corrected, part = (mail.body for mail in mails(shopper.email)[-2:])
+    shown = page(browser(shopper).get(f"/shop/orders/{payment.order.access_token}/")).text
+    for text in (corrected, part, shown):
+        assert "not sent wait" not in text
+        assert "stay set aside" not in text
