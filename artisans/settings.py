@@ -238,7 +238,9 @@ CELERY_BEAT_SCHEDULE = {
     "purge expired tokens, sessions and answers": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
 }
 
-SUPERUSER_PASSWORD = env.str("DJANGO_SUPERUSER_PASSWORD", default="")  # of setup_shop, as of createsuperuser
+SUPERUSER_PASSWORD: str = env.str(
+    "DJANGO_SUPERUSER_PASSWORD", default=""
+)  # of setup_shop, as of createsuperuser
 
 # ---- people --------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
