@@ -19,7 +19,9 @@ from artisans.accounts.setting_fields import Setting, settings_of
 from artisans.core.admin import EditAdmin
 from artisans.core.models import row_write
 
-WAITS = "What steers money or rights waits for a second person’s approval."
+WAITS = (
+    "Not changed yet: what affects money or access waits for a second person’s approval. The rest is saved."
+)
 
 
 class AuditedAdmin(EditAdmin):

@@ -6,6 +6,7 @@ from django.db import transaction
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
 from artisans.core.errors import IllegalTransition, InvalidInput
+from artisans.core.money import Money
 from orders.errors import NotReleased, ParcelChanged, ParcelOnHold
 from orders.services import parcel_deliver, parcel_ship, parcel_start
 from orders.statuses import ParcelDecision
@@ -176,6 +177,7 @@ def test_order_whose_parcels_all_came_back_is_cancelled(paid, seller, other_sell
 
     order = reread(paid).order
     assert (order.status, order.to_return) == ("CANCELLED", order.total)
+    assert {parcel.share for parcel in order.parcels.all()} == {Money(0, "USD")}
 
 
 @pytest.mark.parametrize("state", ["NEW", "STARTED"])
