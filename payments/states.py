@@ -128,7 +128,7 @@ def withdrawn(order: Order) -> State:
 
 
 def what_is_not_sent(under_way: UnderWay) -> str:
-    return "Parcels whose payment was returned are not sent for now." if under_way.is_on_hold else ""
+    return "Parcels whose payment goes back are not sent for now." if under_way.is_on_hold else ""
 
 
 def closed(order: Order, word: str, headline: str, text: str) -> State:

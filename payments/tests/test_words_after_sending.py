@@ -4,11 +4,15 @@ import pytest
 
 from orders.models import Parcel
 from orders.services import parcel_deliver, parcel_ship
+from orders.statuses import ParcelDecision
 from payments.methods import PaymentMethod
 from payments.models import ReversalReason
+from payments.providers.base import RefundStatus
 from payments.services.parcels import parcel_return
+from payments.services.refund_desk import refund_open
+from payments.services.refunds import refund_end
 from payments.services.taking_back import receipt_take_back
-from payments.tests.factories import record, start
+from payments.tests.factories import answered, record, start, told_by_card, usd
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -51,3 +55,25 @@ def test_buyer_is_told_to_wait_for_nothing_when_everything_was_sent(bowl, shoppe
     for text in (corrected, part, shown):
         assert "not sent wait" not in text
         assert "stay set aside" not in text
+
+
+@pytest.mark.usefixtures("card_shop")
+def test_buyer_reads_that_money_was_returned_only_once_it_was(bowl, shopper, staff, browser):
+    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
+    [parcel] = ship(payment)
+    refund = refund_open(
+        payment_id=payment.pk,
+        reason="chipped",
+        actor=staff,
+        amount=usd("99.99"),
+        parcels={parcel.pk: ParcelDecision.AWAIT_RETURN},
+    )
+
+    def shown() -> str:
+        return page(browser(shopper).get(f"/shop/orders/{payment.order.access_token}/")).text
+
+    under_way = shown()
+    refund_end(refund_id=refund.pk, remote=answered(refund, RefundStatus.FAILED))
+    for text in (under_way, shown()):
+        assert "was returned" not in text
+        assert "Please send it back to Harbour Pottery" in text
