@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from artisans.accounts.models import User, normal_email
+from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.services import EmailTaken
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
@@ -31,7 +31,7 @@ def administrator_create(*, email: str, password: str) -> User:
     if administrator_named(email):
         raise EmailTaken
     try:
-        validate_password(password, User(email=normal_email(email)))
+        validate_password(password, User(email=normal_email(email), role=Role.STAFF))
     except ValidationError as error:
         raise InvalidInput(" ".join(error.messages)) from None
     user = User.objects.create_superuser(email, password)

@@ -247,7 +247,7 @@ def test_other_currency_needs_the_amounts_again(setup):
     assert str(store_rules().shipping) == "600 JPY"
 
 
-@pytest.mark.parametrize("password", ["short", "password1234", ""])
+@pytest.mark.parametrize("password", ["short", "password1234", "kiln-Ox9-wv", ""])
 def test_weak_or_missing_password_makes_no_administrator(setup, settings, password):
     settings.SUPERUSER_PASSWORD = password
 
