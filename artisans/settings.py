@@ -275,6 +275,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = (
     True  # else who has a second factor could never change the address; see accounts/urls.py
 )
 MFA_FORMS = {
+    "activate_totp": "artisans.accounts.forms.ActivateTotpForm",
     "authenticate": "artisans.accounts.forms.SecondFactorForm",
     "reauthenticate": "artisans.accounts.forms.ConfirmBySecondFactorForm",
 }

@@ -12,5 +12,11 @@ class PaymentsConfig(AppConfig):
         from payments.services.approvals import kinds_register
 
         kinds_register()
-        ENCRYPTED_JSON.update({("payments.ProviderCall", "request"), ("payments.WebhookEvent", "content")})
+        ENCRYPTED_JSON.update(
+            {
+                ("payments.ProviderCall", "request"),
+                ("payments.WebhookEvent", "content"),
+                ("notifications.Notification", "context"),  # the bank account in instructions
+            }
+        )
         post_migrate.connect(jobs_sync, sender=self)

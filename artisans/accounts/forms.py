@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from allauth.account import forms as account
+from allauth.core import context
 from allauth.mfa.base import forms as second_factor
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django import forms
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
@@ -14,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from artisans.accounts.middleware import WEAK_PASSWORD
 from artisans.accounts.models import Scope, User
 from artisans.accounts.second_factor import code_use
+from artisans.core.encryption import encrypt, opened
 from artisans.core.limits import RateLimited
 
 WORDS = {
@@ -102,6 +106,17 @@ class CodeForm(OwnWords):
                 "This code is wrong or was used already. Wait for the next one, or use a recovery code."
             )
         return code
+
+
+class ActivateTotpForm(OwnWords, ActivateTOTPForm):
+    """The secret waits in the session, which is a row of the database, encrypted."""
+
+    secret: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.secret = opened(self.secret)
+        context.request.session[SECRET_SESSION_KEY] = encrypt(self.secret)
 
 
 class SecondFactorForm(CodeForm, second_factor.AuthenticateForm):

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.core.encryption import readable
+from artisans.core.encryption import encrypt, opened, readable
 from artisans.core.money import Money
 from artisans.core.queue import run_after_commit
 from artisans.core.state import check_transition
@@ -373,8 +373,13 @@ def payment_instructions(payment: Payment, order: Order, store: StoreRules) -> I
 
 
 def instructions_for_mail(payment: Payment, order: Order, store: StoreRules) -> dict[str, Any] | None:
+    """The same for a mail that waits in the outbox, with the account's numbers encrypted."""
     facts = instruction_facts(payment, order, store)
-    return later(instructions_in_words, **facts | {"account": asdict(facts["account"])}) if facts else None
+    if facts is None:
+        return None
+    account = asdict(facts["account"])
+    secret = {name: encrypt(account[name]) for name in ("iban", "bic") if account[name]}
+    return later(instructions_in_words, **facts | {"account": account | secret})
 
 
 def instruction_facts(payment: Payment, order: Order, store: StoreRules) -> dict[str, Any] | None:
@@ -398,7 +403,8 @@ def instruction_facts(payment: Payment, order: Order, store: StoreRules) -> dict
 
 @wording
 def instructions_in_words(*, account: dict[str, str], **facts: Any) -> dict[str, Any]:
-    found = instructions(account=Account(**account), **facts)
+    clear = {name: opened(text) for name, text in account.items()}
+    found = instructions(account=Account(**clear), **facts)
     return {
         "kind": found.kind,
         "headline": found.headline,

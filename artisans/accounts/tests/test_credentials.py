@@ -65,7 +65,7 @@ class Change:
 
 
 def totp_secret_in_session(client: Client) -> str:
-    return str(client.session["mfa.totp.secret"])
+    return encryption.decrypt(client.session["mfa.totp.secret"])
 
 
 CHANGES = {
@@ -212,6 +212,7 @@ def test_second_factor_that_is_switched_on_ends_what_was_open(owner, api, mails)
     address = reverse("mfa_activate_totp")
     client.get(address)
     secret = totp_secret_in_session(client)
+    assert secret not in str(list(client.session.items()))
     code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
     answer = client.post(address, {"code": code})

@@ -12,6 +12,7 @@ from artisans.core.reencryption import reencrypt
 from orders.models import StoreRules
 from payments.models import Operation, PaymentMethodInfo, ProviderCall
 from payments.services.calls import call_write, naming
+from payments.tests.factories import start
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +58,18 @@ def test_dump_shows_no_id_of_a_method_and_no_bank_account(stored, store):
 
     assert not [text for text in (*IDS, store.account_iban, store.account_bic) if text in shown]
     assert StoreRules.objects.get().account_iban == store.account_iban
+
+
+def test_bank_account_is_in_mails_and_not_in_the_outbox(settings, store, shopper, mails):
+    settings.ENCRYPTION_KEYS = [OLD]
+    store.save()
+    start(user=shopper)
+
+    assert store.account_iban not in raw("notifications_notification")
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+    run()
+    settings.ENCRYPTION_KEYS = [NEW]
+    assert store.account_iban in mails(shopper.email)[-1].body
 
 
 def test_everything_works_at_each_step_of_a_rotation_and_after_it(settings, stored, store):
