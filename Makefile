@@ -28,7 +28,7 @@ check: setup ## Check format, lint, types, layers, migrations, settings, templat
 bench: setup ## Measure what orders, looks and webhooks cost beside a bare minimum
 	@.venv/bin/python -m bench
 
-storm: setup ## Random lives of orders, then buyers, faults and kills against real processes (ROUNDS=100 SEED=1)
+storm: setup ## Random lives of orders, failing endpoints, then buyers, faults and kills against real processes (ROUNDS=100 SEED=1)
 	@.venv/bin/python -m scripts.storm
 
 format: setup ## Format the code and repair what the linter can

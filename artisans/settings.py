@@ -227,6 +227,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.sweep",
         "schedule": timedelta(seconds=env.int("PAYMENT_SWEEP_SECONDS", default=15)),
     },
+    "try again what a provider refused": {
+        "task": "payments.check_alerts",
+        "schedule": timedelta(minutes=15),
+    },
     "compare the providers' books with ours": {
         "task": "payments.reconcile",
         "schedule": crontab(hour=3, minute=30),

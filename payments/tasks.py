@@ -5,7 +5,7 @@ from celery.signals import worker_ready
 
 from artisans.core.queue import each, run_after_commit
 from payments.services import method_events  # noqa: F401  # takes the messages about saved methods
-from payments.services.access import access_of, providers_to_check
+from payments.services.access import access_of, providers_alerted, providers_to_check
 from payments.services.calls import calls_due
 from payments.services.carriers import call_carry_out
 from payments.services.closing import order_expire, orders_due_to_expire
@@ -52,6 +52,12 @@ def sweep_task() -> None:
 def check_providers_task() -> None:
     """What our keys may do there: tried when a worker starts, which waits for no answer."""
     each(providers_to_check(), access_of, event="access_check_failed")
+
+
+@shared_task(name="payments.check_alerts")
+def check_alerts_task() -> None:
+    """Whether what was refused works again, so that an alert does not wait for the next buyer."""
+    each(providers_alerted(), access_of, event="access_check_failed")
 
 
 @worker_ready.connect

@@ -12,9 +12,9 @@ from artisans.core.api import api_not_found, problem_response
 from artisans.core.limits import count_network
 from artisans.core.network import network_hash
 from payments.methods import Provider
-from payments.providers.base import BadSignature, CannotVerify
+from payments.providers.base import BadSignature, CannotVerify, ProviderEvent
 from payments.registry import webhook_read
-from payments.services.webhooks import refusal_note, webhook_receive
+from payments.services.webhooks import refusal_note, unverified_note, webhook_receive
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         response["Allow"] = "POST"
         return response
     try:
-        webhook_receive(name=provider, told=webhook_read(provider, raw_body(request), request.headers))
+        webhook_receive(name=provider, told=told_by(provider, request))
     except RequestDataTooBig:
         return problem_response(413, "body_too_large", f"A message has at most {LARGEST} bytes.")
     except BadSignature as bad:
@@ -45,6 +45,15 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         logger.exception("webhook_not_stored", extra={"provider": provider})
         return later("database_unavailable", "This cannot be stored at the moment.")
     return JsonResponse({"received": True})
+
+
+def told_by(provider: str, request: HttpRequest) -> ProviderEvent:
+    """Errors: BadSignature, CannotVerify, and those of `raw_body`."""
+    try:
+        return webhook_read(provider, raw_body(request), request.headers)
+    except CannotVerify as trouble:
+        unverified_note(provider, trouble)
+        raise
 
 
 def raw_body(request: HttpRequest) -> bytes:

@@ -22,7 +22,7 @@ class Action(StrEnum):
     UNAUTHORIZED = "unauthorized"  # arrival: 401 in the provider's shape; no effect, key not taken
     FORBIDDEN = "forbidden"  # arrival: 403 in the provider's shape; no effect, key not taken
     UNAVAILABLE = "unavailable"  # arrival: 503; no effect, key not taken
-    DROP_BEFORE = "drop_before"  # arrival: connection closed; no effect, key not taken
+    DROP_BEFORE = "drop_before"  # arrival: connection closed, after `seconds`; no effect, key not taken
     DELAY = "delay"  # execution: waits `seconds`, then all is well
     HOLD_BEFORE = "hold_before"  # execution: waits for the release (or `seconds`), then all is well
     ERROR_BEFORE = "error_before"  # execution: 500, no effect; sticks to the key
@@ -56,6 +56,7 @@ class Fault:
         """An answer of which the face makes the body, or a connection that ends, before anything is looked at."""
         match self.action:
             case Action.DROP_BEFORE:
+                self.released.wait(self.seconds)
                 raise Hangup
             case Action.RATE_LIMIT:
                 return Response(429, b"", {"Retry-After": str(self.retry_after)})

@@ -1,6 +1,7 @@
 """Storms against real processes: ROUNDS (100) rounds from SEED (1) on; further arguments go to pytest.
 
 First 20 times as many random lives of orders, whose money is counted twice (tests/lives.py), on SQLite and PostgreSQL.
+Then every endpoint of the providers fails in every way, once, whatever ROUNDS says: about five minutes.
 """
 
 import os
@@ -22,13 +23,17 @@ def main() -> int:
     }
     pytest = [sys.executable, "-m", "pytest", "-q"]
     lives = [*pytest, "tests/test_owed_lives.py", *sys.argv[1:]]
-    storms = [*pytest, "-m", "storm", "tests/storm", *sys.argv[1:]]
+    faults = [sys.executable, "-m", "pytest", "-v", "tests/storm/test_endpoint_faults.py", *sys.argv[1:]]
+    storms = [*pytest, "-m", "storm", "tests/storm/test_card_storm.py", *sys.argv[1:]]
     try:
         with postgres() as url:
             for database in ("sqlite://:memory:", url):
                 print(f"{env['STORM_LIVES']} lives of orders on {database.split(':')[0]}:", flush=True)
                 if failed := subprocess.call(lives, env=env | {"DATABASE_URL": database}):
                     return failed
+            print("Every endpoint of the providers fails in every way:", flush=True)
+            if failed := subprocess.call(faults, env=env | {"DATABASE_URL": url}):
+                return failed
             print(f"{rounds} storms:", flush=True)
             return subprocess.call(storms, env=env | {"DATABASE_URL": url})
     except Missing as problem:

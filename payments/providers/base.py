@@ -244,6 +244,11 @@ class RemotePayment:
     unprotected: str = ""
     lists: Mapping[str, str] = field(default_factory=dict, compare=False)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it could be had and read, so that what is not in it is not there."""
+        return not self.problems and not any(self.lists.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:

@@ -66,6 +66,7 @@ def whole(client: PayPalClient, summary: dict[str, Any], parts: Parts) -> Remote
         dispute = client.request("GET", f"/v1/customer/disputes/{path_id(dispute_id)}")
     except (Refused, Unknown) as error:
         parts.note(f"dispute {dispute_id}", str(error))
+        parts.unread = str(error)
         dispute = summary
     return dispute_of(dispute, parts)
 

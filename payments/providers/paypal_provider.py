@@ -16,6 +16,7 @@ from payments.providers.base import (
     Moved,
     NotThere,
     PaymentProvider,
+    ProviderError,
     ProviderEvent,
     RefundRequest,
     Refused,
@@ -53,6 +54,15 @@ ACCESS = (
 ALREADY_CAPTURED = "ORDER_ALREADY_CAPTURED"
 DUPLICATE_INVOICE = "DUPLICATE_INVOICE_ID"
 MOVED = frozenset({RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING})
+
+
+def unless_forbidden(refused: Refused) -> ProviderError:
+    """A key that lacks its permission now (403) says nothing of an earlier try, and will work again."""
+    if not refused.is_forbidden:
+        return refused
+    unknown = Unknown(refused.code, refused.detail)
+    unknown.is_forbidden = True
+    return unknown
 
 
 class PayPalProvider(PaymentProvider):
@@ -119,7 +129,7 @@ class PayPalProvider(PaymentProvider):
             payment,
             disputes=tuple(disputes),
             problems=(*payment.problems, *parts.problems),
-            lists={"disputes": error},
+            lists={"disputes": error or parts.unread[:LONGEST_TEXT]},
         )
 
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
@@ -130,7 +140,10 @@ class PayPalProvider(PaymentProvider):
         capture is under way, and a cancelled payment is never captured. A later approval expires at PayPal. An order
         that PayPal has forgotten already is NotThere.
         """
-        payment = self.read(object_id)
+        try:
+            payment = self.read(object_id)
+        except Refused as refused:
+            raise unless_forbidden(refused) from None
         if payment.status in MOVED | {RemoteStatus.UNKNOWN}:
             return payment
         return replace(payment, status=RemoteStatus.CANCELLED, action=None)
@@ -181,6 +194,8 @@ class PayPalProvider(PaymentProvider):
             if unknown.code != DUPLICATE_INVOICE:
                 raise
             return self._refund_made_before(ask, unknown)
+        except Refused as refused:
+            raise unless_forbidden(refused) from None
         return refund_of(answer)
 
     def _refund_made_before(self, ask: RefundRequest, unknown: Unknown) -> RemoteRefund:

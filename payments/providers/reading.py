@@ -16,11 +16,15 @@ LONGEST_TEXT = 300
 
 
 class Parts:
-    """What of one answer could be read, and `problems`: what could not. `what`: the object, for staff."""
+    """What of one answer could be read, and `problems`: what could not. `what`: the object, for staff.
+
+    `unread`: why a part of it could not be had now.
+    """
 
     def __init__(self, what: str) -> None:
         self.what = what
         self.problems: list[Problem] = []
+        self.unread = ""
 
     def note(self, part: str, detail: str) -> None:
         self.problems.append(Problem(plain(f"{self.what}: {part}"), plain(detail)))

@@ -179,7 +179,7 @@ def carry_out_late(call: ProviderCall) -> Carried:
         return Carried()
     if call.refund is not None:
         mine = next((r for r in remote.refunds if r.reference == str(call.refund_id)), None)
-        if mine is None and (remote.problems or any(remote.lists.values())):
+        if mine is None and not remote.is_whole:
             call_postpone(call, Unknown("unreadable", "Whether it was refunded cannot be seen now."))
             return Carried()
         if mine is None:

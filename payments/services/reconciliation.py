@@ -261,7 +261,7 @@ def look_closely(payment: Payment, before: Facts, told: Facts) -> list[Differenc
         except NotThere:
             continue
         told = told | facts_in(remote)
-        is_whole = is_whole and not remote.problems and not any(remote.lists.values())
+        is_whole = is_whole and remote.is_whole
         if trouble := mismatch(payment, remote):
             found.append(Difference(Kind.MISMATCH, object_id, ours, trouble))
     gone = before - told if is_whole else set()  # a list that could not be had proves nothing

@@ -56,11 +56,15 @@ WITHDRAWALS = 3  # somebody else may begin another payment between our two steps
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Where a payment stands after the provider was asked. `action`: what the buyer has to do now, if anything."""
+    """Where a payment stands after the provider was asked. `action`: what the buyer has to do now, if anything.
+
+    `is_whole`: every list beside the object could be had.
+    """
 
     payment: Payment
     action: Action | None = None
     refused: Refused | None = None
+    is_whole: bool = True
 
 
 def fresh(payment_id: UUID) -> Payment:
@@ -153,7 +157,7 @@ def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", has_agree
     action = (
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
     )
-    return finish(Reached(payment, action=action))
+    return finish(Reached(payment, action=action, is_whole=not any(remote.lists.values())))
 
 
 def read_at_provider(payment: Payment, object_id: str) -> RemotePayment:

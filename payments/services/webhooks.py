@@ -24,9 +24,17 @@ from artisans.core.scrub import scrub
 from payments.errors import AlreadyRecorded, NoPermission, PaymentBusy
 from payments.methods import Provider
 from payments.models import EventState, FlagKind, Payment, WebhookEvent
-from payments.providers.base import PaymentProvider, ProviderError, ProviderEvent, RemoteStatus, Unknown
+from payments.providers.base import (
+    CannotVerify,
+    PaymentProvider,
+    ProviderError,
+    ProviderEvent,
+    RemoteStatus,
+    Unknown,
+)
 from payments.registry import provider
 from payments.selectors import payment_of_object
+from payments.services.alerts import alert_raise, alerts_follow
 from payments.services.event_reading import (
     Outcome,
     content_of,
@@ -44,6 +52,7 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=2)  # longer than a call and a reading with their time-outs can last
 GIVE_UP_AFTER = timedelta(days=3)
 LONGEST_PAUSE = 3600
+MESSAGES = "messages"
 WAITS = (EventState.RECEIVED, EventState.WAITING)
 
 # Who takes messages about saved ways to pay, by provider; services/method_events.py enters itself.
@@ -85,6 +94,12 @@ def refusals_of(name: str) -> int:
     return int(cache.get(f"webhook:{name}:refused", 0))
 
 
+def unverified_note(name: str, trouble: CannotVerify) -> None:
+    """Messages that cannot be verified are sent again for some days only, so staff hear of it at once."""
+    if trouble.code != "not_configured":
+        alert_raise(provider=name, part=MESSAGES, detail=str(trouble))
+
+
 # ---- worked at -----------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +124,8 @@ def webhook_process(event_id: UUID) -> None:
 
 
 def work_at(event: WebhookEvent) -> None:
-    """For the worker that has claimed it."""
+    """For the worker that has claimed it. What was stored was verified, so messages can be verified again."""
+    alerts_follow(event.provider, {MESSAGES: ""})
     if event.lease_until is not None and is_old(event):
         postpone(event, Outcome(EventState.RECEIVED, "Its workers died with it, again and again."))
         return
@@ -238,11 +254,20 @@ def outcome_of(event: WebhookEvent) -> Outcome:
         return distrust(event, payment, detail)
     has_agreed = told.status == RemoteStatus.APPROVED
     reached = payment_sync(payment.pk, cause=event.kind, object_id=object_id, has_agreed=has_agreed)
-    if is_missing_capture(told, payment):
-        note = "The provider does not show the money that it told of."
+    if note := what_is_missing(told, payment, object_id, is_whole=reached.is_whole):
         return Outcome(EventState.RECEIVED, note, payment.pk)
     status = reached.payment.get_status_display().lower()
     return Outcome(EventState.DONE, f"The provider was asked; the payment is {status}.", payment.pk)
+
+
+def what_is_missing(told: ProviderEvent, payment: Payment, object_id: str, *, is_whole: bool) -> str:
+    """What it told of that could not be seen at the provider, so that the message is not done; "" for nothing."""
+    if is_missing_capture(told, payment):
+        return "The provider does not show the money that it told of."
+    is_beside = bool(told.dispute_id or told.refund_id)
+    if is_beside and not is_whole and has_news(told, payment, object_id):
+        return "What it told of cannot be seen at the provider now."
+    return ""
 
 
 def foreign_to(configured: PaymentProvider, told: ProviderEvent) -> str:

@@ -12,7 +12,7 @@ from payments.models import PaymentRefund
 from payments.selectors import alerts_open
 from payments.services.reconciliation import compare
 from payments.services.remote import payment_reach, payment_sync
-from payments.tasks import sweep_task
+from payments.tasks import check_alerts_task, sweep_task
 from payments.tests.factories import paid_by_card, refund, reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -94,6 +94,55 @@ def test_refund_ends_once_after_its_endpoint_was_refused(stripe, shopper, staff,
     sweep_task()
 
     assert (PaymentRefund.objects.get().status, stripe.refunded()) == ("COMPLETED", [2000])
+    assert not alerts_open().exists()
+
+
+@pytest.mark.parametrize("action", REFUSALS)
+def test_message_of_a_dispute_waits_while_disputes_cannot_be_read(
+    stripe, shopper, time_machine, deliver, action
+):
+    payment = paid_by_card(stripe, user=shopper)
+    stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
+    stripe.fault(action, path="/v1/disputes", count=None)
+    deliver(*stripe.events("charge.dispute.created"))
+    sweep_task()
+    assert (payment.disputes.count(), alerts_open().count()) == (0, 1)
+
+    stripe.delete("faults")
+    later(time_machine, minutes=5)
+    sweep_task()
+
+    assert payment.disputes.get().status == "OPEN"
+    assert not alerts_open().exists()
+
+
+def test_refund_that_paypal_made_unheard_is_not_refused_by_a_403(paypal, wallet, staff, time_machine):
+    payment_sync(wallet.pk, cause="test")
+    path = "/v2/payments/captures/*/refund"
+    paypal.fault("drop_after", path=path)
+    made = refund(reread(wallet), "20.00", actor=staff)
+    paypal.fault("forbidden", path=path, count=None)
+    later(time_machine, minutes=20)
+    sweep_task()
+    assert (PaymentRefund.objects.get().status, paypal.cents("refund.completed")) == (made.status, [2000])
+
+    paypal.delete("faults")
+    later(time_machine, minutes=20)
+    sweep_task()
+
+    assert (PaymentRefund.objects.get().status, paypal.cents("refund.completed")) == ("COMPLETED", [2000])
+
+
+def test_alert_is_resolved_without_a_buyer(stripe, shopper, time_machine):
+    stripe.fault("forbidden", path="/v1/disputes", count=None)
+    paid_by_card(stripe, user=shopper)
+    check_alerts_task()
+    assert [alert.part for alert in alerts_open()] == ["disputes"]
+
+    stripe.delete("faults")
+    later(time_machine, minutes=15)
+    check_alerts_task()
+
     assert not alerts_open().exists()
 
 

@@ -76,6 +76,7 @@ class PayPalFace:
             fault.on_execution()
             return self._pages.answer(request)
         if request.path.startswith(notifications.CERTIFICATES):
+            fault.on_execution()
             return self._certificate(request.path.removeprefix(notifications.CERTIFICATES))
         try:
             answer = self._grant(request, fault) if is_grant(request) else self._answer_api(request, fault)
