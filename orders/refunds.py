@@ -12,7 +12,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import StockLine, pieces_restocked, stock_restock
 from artisans.core.money import half_up
 from artisans.notifications.services import notifications_queue
-from orders.mails import parcel_mail, parcel_reduced_mail
+from orders.mails import order_mail, parcel_mail, parcel_reduced_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.selectors import lines_by_parcel, store_rules
 from orders.statuses import PARCELS_GONE, PARCELS_SENT, PARCELS_UNSENT, ParcelInstruction
@@ -124,10 +124,23 @@ def parcel_instruct(
     )
     if old == ParcelInstruction.HOLD:
         kind = "parcel_resumed"
+    key, store = timezone.now().isoformat(), store_rules()  # it can be held again
     if kind is not None:
-        key = timezone.now().isoformat()  # it can be held again
         notifications_queue(
-            parcel_mail(
-                kind, parcel, order=order, lines=lines, store=store_rules(), collect_cash=False, key=key
+            parcel_mail(kind, parcel, order=order, lines=lines, store=store, collect_cash=False, key=key)
+        )
+    if to == ParcelInstruction.RETURN:
+        about = {
+            "artisan_name": parcel.artisan.name,
+            "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
+        }
+        notifications_queue(
+            order_mail(
+                "return_requested",
+                order,
+                lines=list(order.lines.all()),
+                store=store,
+                key=f"{parcel.pk}:{key}",
+                parcel=about,
             )
         )
