@@ -56,14 +56,26 @@ class AuditedAdmin(EditAdmin):
             name: form.cleaned_data.pop(name) if name in related else value_of(obj, name) for name in listed
         }
         if new and not setting_change(SettingChange.of(obj, new=new), actor=signed_in(request)):
-            messages.warning(request, WAITS)
+            self.say_that_it_waits(request)
         if rest := [name for name in columns if name not in listed]:
             row_write(obj, rest)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         super().save_related(request, form, formsets, change)
         if not change and not setting_created(form.instance, actor=signed_in(request)):
-            messages.warning(request, WAITS)
+            self.say_that_it_waits(request)
+
+    def say_that_it_waits(self, request: HttpRequest) -> None:
+        messages.warning(request, WAITS)
+        request.something_waits = True  # type: ignore[attr-defined]
+
+    def message_user(
+        self, request: HttpRequest, message: Any, level: Any = messages.INFO, **options: Any
+    ) -> None:
+        """Django would add that everything was changed."""
+        if level == messages.SUCCESS and getattr(request, "something_waits", False):
+            return
+        super().message_user(request, message, level, **options)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         setting_removed(obj, actor=signed_in(request))

@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString
 from artisans.accounts.models import User
 from artisans.accounts.principals import signed_in
 from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.selectors import approvals_pending
+from artisans.approvals.services import target_of
 from artisans.core.admin import (
     BAD,
     GOOD,
@@ -220,6 +222,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             "flags": flag_rows(obj, signed_in(request)),
             "calls": calls_about(obj),
             "timeline": payment_timeline(obj),
+            "pending": approvals_pending().filter(target=target_of(obj)),
             "is_manual": obj.payment_provider == Provider.MANUAL,
         }
 

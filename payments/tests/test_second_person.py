@@ -137,6 +137,8 @@ def test_page_and_api_say_that_nothing_is_done_yet(shopper, staff, admin_user, b
         follow=True,
     )
     assert "the store rules want a second person" in posted.content.decode()
+    shown = browser(staff).get(reverse("admin:payments_payment_change", args=[payment.pk])).content.decode()
+    assert "is awaiting approval by a second person" in shown
 
     ApprovalRequest.objects.all().delete()
     answer = api(staff).post(
