@@ -13,13 +13,12 @@ from playwright.sync_api import Browser, sync_playwright
 
 from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
-from artisans.accounts.tests.sign_in import token_of
 from artisans.catalog.models import Product
 from orders.tests.factories import store_of
 from scripts.services import Missing, Server, postgres_server, redis_server
 from tests.live.browser import Window, chromium_of
 from tests.live.mailserver import MailServer
-from tests.live.people import session_of
+from tests.live.people import bearer_of, session_of
 from tests.live.runner import ROOT, Caller, Sandbox, Shop
 from tests.rewriting import rewriting
 
@@ -150,7 +149,7 @@ def caller(shop: Shop) -> Callable[..., Caller]:
     """`caller(user)` carries a real bearer token; `caller()` is a guest; `caller(cart=…)` holds a guest's cart."""
 
     def make(user: User | None = None, **tokens: str) -> Caller:
-        token = token_of(user) if user else ""
+        token = bearer_of(user) if user else ""
         return Caller(shop.port, token=token, **tokens)
 
     return make

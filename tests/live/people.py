@@ -13,7 +13,7 @@ from django.utils.crypto import get_random_string
 from artisans.accounts.models import Role, User
 from artisans.accounts.second_factor import has_second_factor
 from artisans.accounts.tests.factories import UserFactory
-from artisans.accounts.tests.sign_in import sign_in
+from artisans.accounts.tests.sign_in import sign_in, token_of
 from artisans.catalog.models import Product
 from artisans.core.tokens import order_token
 from carts.models import Cart, CartItem
@@ -24,16 +24,24 @@ from tests.live.runner import Answer
 
 
 def session_of(user: User) -> str:
-    """The value of the session cookie of somebody who signed in, fresh for as long as a run lasts.
-
-    These shops run as in production: staff have a second factor.
-    """
-    if user.is_staff and not has_second_factor(user):
-        row = Authenticator(user=user, type=Authenticator.Type.TOTP, data={"secret": ""})
-        Authenticator.objects.bulk_create([row])  # without the mail, and without the end of tokens
+    """The value of the session cookie of somebody who signed in, fresh for as long as a run lasts."""
+    give_second_factor(user)
     client = Client()
     sign_in(client, user, minutes_ago=-24 * 60)
     return client.cookies["session"].value
+
+
+def give_second_factor(user: User) -> None:
+    """These shops run as in production, where staff have one."""
+    if user.is_staff and not has_second_factor(user):
+        row = Authenticator(user=user, type=Authenticator.Type.TOTP, data={"secret": ""})
+        Authenticator.objects.bulk_create([row])  # without the mail, and without the end of tokens
+
+
+def bearer_of(user: User) -> str:
+    """A token with all that the role allows."""
+    give_second_factor(user)
+    return token_of(user)
 
 
 class Visitor:

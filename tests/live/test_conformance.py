@@ -10,12 +10,11 @@ from django.db import transaction
 
 from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
-from artisans.accounts.tests.sign_in import token_of
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
 from payments.tests.factories import start
-from tests.live.people import filled_cart, order_body
+from tests.live.people import bearer_of, filled_cart, order_body
 from tests.live.runner import Sandbox, Shop
 
 pytestmark = [pytest.mark.conformance, pytest.mark.usefixtures("postgres_only", "fresh")]
@@ -66,7 +65,7 @@ def ids(caller) -> dict[str, str]:
         "parcels": str(released.order.parcels.get().pk),
         "carts": str(cart.pk),
         "item_id": str(cart.items.get().pk),
-        "token": token_of(user),
+        "token": bearer_of(user),
     }
 
 
