@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.db import models
 from django.http import HttpRequest
+from django.utils.functional import Promise
 
 from artisans.accounts.principals import signed_in
 from artisans.accounts.setting_changes import (
@@ -70,12 +71,17 @@ class AuditedAdmin(EditAdmin):
         request.something_waits = True  # type: ignore[attr-defined]
 
     def message_user(
-        self, request: HttpRequest, message: Any, level: Any = messages.INFO, **options: Any
+        self,
+        request: HttpRequest,
+        message: str | Promise,
+        level: int | str = messages.INFO,
+        extra_tags: str = "",
+        fail_silently: bool = False,  # noqa: FBT001, FBT002  # Django's signature
     ) -> None:
         """Django would add that everything was changed."""
         if level == messages.SUCCESS and getattr(request, "something_waits", False):
             return
-        super().message_user(request, message, level, **options)
+        super().message_user(request, message, level, extra_tags, fail_silently)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         setting_removed(obj, actor=signed_in(request))
