@@ -59,7 +59,7 @@ def overwrite(text: str, currency: str, value: Any) -> set[str]:
     for model, field in columns():
         if model is Notification:
             continue
-        odd = currency if field.name.endswith("currency") else text
+        odd = currency if field.name.endswith("currency") else text[: field.max_length]
         odd = models.Value(value, models.JSONField()) if isinstance(field, models.JSONField) else odd
         try:
             with transaction.atomic():

@@ -337,7 +337,7 @@ def paid(stripe, shopper):
 
 
 @pytest.mark.parametrize(
-    "path", itertools.permutations([DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST])
+    "path", list(itertools.permutations([DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST]))
 )
 def test_dispute_follows_the_provider_from_any_state_to_any_other(paid, path):
     for status in (*path, DisputeStatus.UNKNOWN, *path):
