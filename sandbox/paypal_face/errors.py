@@ -24,10 +24,12 @@ MESSAGES = {
 }
 ISSUES = {
     "CITY_REQUIRED": "The specified country requires a city (address.admin_area_2).",
-    "INVALID_COUNTRY_CODE": "Country code is invalid.",
-    "MISSING_SHIPPING_ADDRESS": "The shipping address is required when `shipping_preference=SET_PROVIDED_ADDRESS`.",
+    "INVALID_COUNTRY_CODE": (
+        "Country code is invalid. Please refer to https://developer.paypal.com/api/rest/reference/country-codes/ "
+        "for a list of supported country codes."
+    ),
     "POSTAL_CODE_REQUIRED": "The specified country requires a postal code.",
-    "STATE_REQUIRED": "The specified country requires a state or province (address.admin_area_1).",
+    "SHIPPING_ADDRESS_INVALID": "Provided shipping address is invalid.",
     "PERMISSION_DENIED": "You do not have permission to access or perform operations on this resource.",
     # 400
     "INVALID_ARRAY_MAX_ITEMS": "The number of items in an array parameter is too large.",

@@ -60,14 +60,14 @@ def check_address(unit: Json, *, is_wanted: bool) -> None:
     address = unit.get("shipping", {}).get("address")
     if not is_wanted or not address:
         if is_wanted:
-            raise refused("MISSING_SHIPPING_ADDRESS", "/purchase_units/0/shipping/address")
+            raise refused("SHIPPING_ADDRESS_INVALID", "/purchase_units/0/shipping/address")
         return
     country = address["country_code"]
     wrong = {
         "INVALID_COUNTRY_CODE": country in NO_COUNTRIES,
         "CITY_REQUIRED": not address.get("admin_area_2"),
         "POSTAL_CODE_REQUIRED": not address.get("postal_code") and country not in WITHOUT_POSTAL_CODE,
-        "STATE_REQUIRED": not address.get("admin_area_1") and country in WITH_STATE,
+        "SHIPPING_ADDRESS_INVALID": not address.get("admin_area_1") and country in WITH_STATE,
     }
     for issue, is_wrong in wrong.items():
         if is_wrong:

@@ -2,7 +2,7 @@
 
 Run by tests/live/test_clients.py with the generated package `alley_client` in its path:
 
-    python purchase.py <url> <buyer's mail> <staff's mail> <password of both>
+    python purchase.py <url> <buyer's mail> <staff's mail> <password of both> <code of the staff's second factor>
 
 Prints what happened as JSON.
 """
@@ -25,6 +25,7 @@ from alley_client.api.payments import (
 )
 from alley_client.api.products import product_list
 from alley_client.models import (
+    Approval,
     CartIn,
     CheckoutIn,
     ConfirmIn,
@@ -38,6 +39,7 @@ from alley_client.models import (
     Scope,
     TokenIn,
 )
+from alley_client.types import UNSET
 
 T = TypeVar("T")
 
@@ -48,13 +50,13 @@ def good(answer: T | Problem | None) -> T:
     return answer
 
 
-def signed_in(url: str, email: str, password: str, *scopes: Scope) -> AuthenticatedClient:
-    wish = TokenIn(email=email, password=password, scopes=list(scopes))
+def signed_in(url: str, email: str, password: str, *scopes: Scope, otp: str = "") -> AuthenticatedClient:
+    wish = TokenIn(email=email, password=password, scopes=list(scopes), otp=otp or UNSET)
     token = good(token_issue.sync(client=Client(base_url=url), body=wish)).token
     return AuthenticatedClient(base_url=url, token=token, raise_on_unexpected_status=True)
 
 
-def main(url: str, buyer: str, staff: str, password: str) -> None:
+def main(url: str, buyer: str, staff: str, password: str, otp: str) -> None:
     me = signed_in(url, buyer, password, Scope.READ, Scope.WRITE)
     product = good(product_list.sync(client=me, in_stock=True)).results[0]
     cart = good(cart_open.sync(client=me, body=CartIn(items=[ItemIn(product_id=product.id, quantity=2)])))
@@ -89,12 +91,14 @@ def main(url: str, buyer: str, staff: str, password: str) -> None:
         )
     )
 
-    desk = signed_in(url, staff, password, Scope.READ, Scope.REFUNDS)
+    desk = signed_in(url, staff, password, Scope.READ, Scope.REFUNDS, otp=otp)
     refund = good(
         refund_make.sync(
             client=desk, body=RefundIn(payment_id=payment.id, amount="10.00", reason="A chip in the glaze.")
         )
     )
+    if isinstance(refund, Approval):
+        raise SystemExit("The refund waits for a second person.")
     now = good(payment_get.sync(payment.id, client=me))
     facts = good(payment_timeline.sync(payment.id, client=me)).results
     told = {

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Group
 
 from artisans.accounts.models import Role, User
+from artisans.accounts.tests.test_credentials import code_of
 from artisans.catalog.tests.factories import ProductFactory
 from tests.live.runner import ROOT, Sandbox, Shop
 
@@ -61,9 +63,10 @@ def test_generated_python_client_buys_by_card_and_is_refunded(
     desk = User.objects.get(email=STAFF)
     User.objects.filter(pk=desk.pk).update(role=Role.STAFF)
     desk.groups.set(Group.objects.filter(name="Refunds desk"))
+    TOTP.activate(desk, generate_totp_secret())
 
     done = subprocess.run(
-        [sys.executable, str(CLIENTS / "purchase.py"), shop.url, BUYER, STAFF, PASSWORD],
+        [sys.executable, str(CLIENTS / "purchase.py"), shop.url, BUYER, STAFF, PASSWORD, code_of(desk)],
         env=os.environ | {"PYTHONPATH": str(package.parent)},
         capture_output=True,
         text=True,

@@ -37,6 +37,7 @@ export async function giveBack(token: string, payment: Payment): Promise<string>
     body: { payment_id: payment.id, amount: "10.00", reason: "A chip in the glaze." },
   });
   if (refund.error) throw refused(refund.error);
+  if ("approval_id" in refund.data) throw new Error("The refund waits for a second person.");
   const status: "REQUESTED" | "PROCESSING" | "COMPLETED" | "FAILED" = refund.data.status;
   return status;
 }
