@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from artisans.accounts.setting_admin import AuditedAdmin
-from artisans.approvals.selectors import approvers_by_kind
+from artisans.approvals.selectors import approvers_of
 from artisans.core.admin import (
     BAD,
     GOOD,
@@ -21,6 +21,7 @@ from artisans.core.admin import (
     when,
 )
 from artisans.core.templatetags.money import show
+from orders.approvals import kinds_of_rule
 from orders.models import Parcel, StoreRules
 from orders.statuses import ParcelStatus
 
@@ -35,7 +36,7 @@ PARCEL_TONES = {
 }
 
 
-COUPLE = 2
+TWO_PEOPLE = 2
 
 
 class StoreRulesForm(FiguresForm):
@@ -89,11 +90,12 @@ class StoreRulesForm(FiguresForm):
         return data
 
     def check_second_people(self, name: str) -> None:
-        lonely = [label for label, people in approvers_by_kind().items() if len(people) < COUPLE]
-        if lonely:
+        people_of = approvers_of(kinds_of_rule(name))
+        too_few = [label for label, people in people_of.items() if len(people) < TWO_PEOPLE]
+        if too_few:
             self.add_error(
                 name,
-                f"Nobody could be the second person for: {', '.join(lonely)}. Give at least two active accounts "
+                f"Nobody could be the second person for: {', '.join(too_few)}. Give at least two active accounts "
                 "the permission first.",
             )
 
@@ -141,8 +143,9 @@ class StoreRulesAdmin(AuditedAdmin):
 
     def write(self, request: HttpRequest, obj: StoreRules, form: Any, columns: list[str]) -> None:
         super().write(request, obj, form, columns)
-        if {"second_person_above_minor", "second_person_for_settings"} & set(columns):
-            for label, people in approvers_by_kind().items():
+        rules = {"second_person_above_minor", "second_person_for_settings"} & set(columns)
+        for rule in sorted(rules):
+            for label, people in approvers_of(kinds_of_rule(rule)).items():
                 names = ", ".join(user.email for user in people)
                 messages.info(request, f"{label}: two of these can do it together: {names}.")
 

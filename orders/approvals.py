@@ -18,7 +18,7 @@ from artisans.accounts.setting_changes import (
     value_set,
 )
 from artisans.accounts.setting_fields import SETTINGS, Shown, settings_of
-from artisans.approvals.kinds import ApprovalKind, Payload, register
+from artisans.approvals.kinds import KINDS, ApprovalKind, Payload, register
 from artisans.approvals.services import approval_request
 from artisans.core.errors import Missing
 from artisans.core.models import only_row
@@ -100,6 +100,15 @@ def setting_row(change: SettingChange) -> models.Model:
 def setting_permissions(payload: Payload) -> list[str]:
     settings = settings_of(payload["target"])
     return sorted({settings[name].permission for name in payload["new"]} - {""})
+
+
+def kinds_of_rule(name: str) -> list[ApprovalKind]:
+    """The acts that one of the two store rules makes wait. Each of them makes the rules themselves wait."""
+    settings = {kind_name(label) for label in SETTINGS}
+    if name == "second_person_for_settings":
+        return [kind for kind in KINDS.values() if kind.name in settings]
+    rules = kind_name("orders.StoreRules")
+    return [kind for kind in KINDS.values() if kind.name not in settings or kind.name == rules]
 
 
 def kind_name(label: str) -> str:

@@ -58,10 +58,19 @@ JOBS: dict[str, tuple[str, ...]] = {
         "catalog.change_artisan",
         "catalog.change_artisan_access",
         "catalog.change_commission",
+        "approvals.view_approvalrequest",
         "accounts.view_user",
     ),
-    "Store rules": ("orders.view_storerules", "orders.change_storerules"),
-    "Bank account": ("orders.view_storerules", "orders.change_bank_account"),
+    "Store rules": (
+        "orders.view_storerules",
+        "orders.change_storerules",
+        "approvals.view_approvalrequest",
+    ),
+    "Bank account": (
+        "orders.view_storerules",
+        "orders.change_bank_account",
+        "approvals.view_approvalrequest",
+    ),
     "Auditors": (
         *VIEW,
         "audit.view_auditentry",

@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -35,6 +37,6 @@ def second_people(kind: ApprovalKind, payload: Payload, *, beside: User) -> list
     return [user for user in people_with(*kind.permissions(payload)) if user.pk != beside.pk]
 
 
-def approvers_by_kind() -> dict[str, list[User]]:
-    """By label of each kind of act, who could request or approve it; it takes two."""
-    return {kind.label: people_with(kind.permission) for kind in KINDS.values()}
+def approvers_of(kinds: Iterable[ApprovalKind]) -> dict[str, list[User]]:
+    """By label of each of these kinds of act, who could request or approve it; it takes two."""
+    return {kind.label: people_with(kind.permission) for kind in kinds}

@@ -9,17 +9,21 @@ from django.contrib.auth.models import Group, Permission
 
 from artisans.accounts.models import Role, User
 from artisans.accounts.setting_changes import SettingChange, setting_change, setting_created
+from artisans.accounts.setting_fields import SETTINGS
 from artisans.accounts.tests.factories import UserFactory
 from artisans.approvals.errors import OwnRequest
+from artisans.approvals.kinds import KINDS
 from artisans.approvals.models import ApprovalRequest
-from artisans.approvals.selectors import approvers_by_kind
+from artisans.approvals.selectors import approvers_of
 from artisans.approvals.services import approval_approve
 from artisans.approvals.statuses import ApprovalStatus
 from artisans.catalog.models import Artisan
 from artisans.catalog.tests.factories import ArtisanFactory
 from artisans.core.admin import page_of
 from artisans.core.errors import Forbidden
+from orders.approvals import kinds_of_rule
 from orders.models import StoreRules
+from payments.jobs import JOBS
 from tests.html import edit, page
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +85,15 @@ def test_rule_itself_is_not_switched_off_by_one_person(store, admin_user, second
     assert StoreRules.objects.filter(**now).exists()
     with pytest.raises(OwnRequest):
         approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=admin_user)
+
+
+def test_page_names_who_could_be_the_second_person_when_it_is_switched_on(store, admin_user, second, browser):
+    client = browser(admin_user)
+    edit(client, store, second_person_above="500")
+
+    shown = page(client.get(page_of(store))).text
+    assert StoreRules.objects.get().second_person_above_minor == 50_000
+    assert shown.count(second.email) >= len(kinds_of_rule("second_person_above_minor"))
 
 
 def test_one_person_switches_the_rule_on(store, admin_user, second):
@@ -154,7 +167,32 @@ def test_switching_it_on_needs_two_people_for_each_kind(store, admin_user, brows
 
     assert "Nobody could be the second person" in page(shown).one("body").text
     assert not StoreRules.objects.get().second_person_for_settings
-    assert all(len(people) == 1 for people in approvers_by_kind().values())
+    assert all(
+        len(people) == 1 for people in approvers_of(kinds_of_rule("second_person_for_settings")).values()
+    )
+
+
+def test_every_group_that_could_approve_sees_the_requests(db):
+    steering = {s.permission for fields in SETTINGS.values() for s in fields.values() if s.steers_money}
+    money = {kind.permission for kind in KINDS.values() if not kind.name.startswith("setting_change")}
+    could = {name for name, permissions in JOBS.items() if {*permissions} & (steering | money)}
+
+    blind = {name for name in could if "approvals.view_approvalrequest" not in JOBS[name]}
+
+    assert {"Refunds desk", "Store rules", "Bank account", "Artisan accounts"} <= could
+    assert blind == set()
+
+
+def test_money_limit_needs_no_second_person_for_other_settings(store, admin_user, staff, browser):
+    """Two who refund and record, and two who may change the rule back; nobody else edits people or artisans."""
+    staff.groups.add(Group.objects.get(name="Store rules"))
+
+    edit(browser(admin_user), store, second_person_above="20")
+
+    assert StoreRules.objects.get().second_person_above_minor == 2000
+    assert change(StoreRules.objects.get(), admin_user, second_person_above_minor=None) is False
+    approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=staff)
+    assert StoreRules.objects.get().second_person_above_minor is None
 
 
 def test_one_person_cannot_make_a_second_one(store, admin_user, second, browser):

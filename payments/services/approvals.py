@@ -1,13 +1,18 @@
 """Acts with money that a second person may have to approve: what is requested, and how it is carried out then.
 
 Each `…_submit` does the act, or, where the store rules want a second person, requests the approval and returns that.
+It holds the order's lock from before the act is tried until the request is written: the request freezes exactly the
+sums that the act was tried with.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from typing import Any
 from uuid import UUID
+
+from django.db import transaction
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import SecondPersonRequired
@@ -19,6 +24,7 @@ from artisans.core.templatetags.money import show
 from orders.selectors import checked_when_locked
 from orders.statuses import ParcelDecision
 from payments.models import PaymentRefund, Receipt
+from payments.selectors import payment_lock
 from payments.services.manual import receipt_record, staff_check
 from payments.services.parcels import Decisions
 from payments.services.refund_desk import refund_open
@@ -39,6 +45,7 @@ from payments.services.seen import check_seen
 APPROVE_MANUAL, REFUND_PERMISSION = "payments.approve_manual", "payments.refund"
 
 
+@transaction.atomic
 def receipt_submit(
     *,
     payment_id: UUID,
@@ -49,7 +56,8 @@ def receipt_submit(
     seen_minor: int | None = None,
 ) -> Receipt | ApprovalRequest:
     """Record money, or request the approval of it. Errors: those of receipt_record and approval_request."""
-    try:
+    payment, _ = payment_lock(payment_id)
+    with suppress(SecondPersonRequired):
         return receipt_record(
             payment_id=payment_id,
             amount=amount,
@@ -58,8 +66,6 @@ def receipt_submit(
             actor=actor,
             seen_minor=seen_minor,
         )
-    except SecondPersonRequired:
-        payment = payment_of(payment_id)
     return request_approval(
         RECEIPT,
         payment,
@@ -78,6 +84,7 @@ def receipt_execute(payload: Payload, requested_by: User, approved_by: User) -> 
     return receipt_record(**transfer_in(payload), actor=requested_by, approved_by=approved_by)
 
 
+@transaction.atomic
 def return_submit(
     *,
     payment_id: UUID,
@@ -89,7 +96,8 @@ def return_submit(
     beyond_owed: bool = False,
 ) -> PaymentRefund | ApprovalRequest:
     """Record an offline refund, or request the approval of it. Errors: as receipt_submit."""
-    try:
+    payment, _ = payment_lock(payment_id)
+    with suppress(SecondPersonRequired):
         return money_return_record(
             payment_id=payment_id,
             amount=amount,
@@ -99,8 +107,6 @@ def return_submit(
             actor=actor,
             beyond_owed=beyond_owed,
         )
-    except SecondPersonRequired:
-        payment = payment_of(payment_id)
     return request_approval(
         RETURN,
         payment,
@@ -127,6 +133,7 @@ def return_execute(payload: Payload, requested_by: User, approved_by: User) -> P
     )
 
 
+@transaction.atomic
 def refund_submit(
     *,
     payment_id: UUID,
@@ -138,7 +145,8 @@ def refund_submit(
     seen_minor: int | None = None,
 ) -> PaymentRefund | ApprovalRequest:
     """Open a refund, which refund_send then sends, or request the approval of it. Errors: as receipt_submit."""
-    try:
+    payment, _ = payment_lock(payment_id)
+    with suppress(SecondPersonRequired):
         return refund_open(
             payment_id=payment_id,
             reason=reason,
@@ -148,8 +156,6 @@ def refund_submit(
             parcels=parcels,
             seen_minor=seen_minor,
         )
-    except SecondPersonRequired:
-        payment = payment_of(payment_id)
     parts, decisions = parts_of(payment.order, pieces) if pieces else None, parcels or {}
     amount = parts.amount if parts else amount
     assert amount is not None, "refund_open refuses a refund without an amount"  # noqa: S101

@@ -34,7 +34,7 @@ from payments.money_notes import closed_note
 from payments.selectors import open_payment, refund_due
 from payments.services.parcels import parcel_mails, parcels_decide
 from payments.services.payments import order_settle, payment_move
-from payments.services.refunds import refund_write
+from payments.services.refunds import refund_create
 from payments.services.remote import after_withdrawing
 from payments.services.second_person import refund_approval_request, refund_needs_approval
 from payments.statuses import DisputeStatus, PaymentStatus
@@ -163,12 +163,9 @@ def refunds_write_due(order: Order, *, reason: str, actor: User, origin: RefundO
 
 
 def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, origin: RefundOrigin) -> None:
-    refund = refund_write(payment, amount, reason=reason, origin=origin, actor=actor)
-    payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+    refund = refund_create(payment, amount, reason=reason, origin=origin, actor=actor)
     if origin == STAFF:  # the shop's own are on their way already
         run_after_commit("payments.carry_out", refund.calls.get().pk)
-    told = {"amount": str(amount), "refund": refund.refund_number}
-    audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=told)
 
 
 @transaction.atomic

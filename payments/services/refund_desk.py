@@ -30,7 +30,7 @@ from payments.services.closing import order_cancel
 from payments.services.manual import staff_check
 from payments.services.parcels import Decisions, goods_of, instructions_of, parcels_decide
 from payments.services.refund_parts import LineAsk, Parts, Pieces, goods_in, is_held, parts_of
-from payments.services.refunds import refund_lines_write, refund_restock, refund_write
+from payments.services.refunds import refund_create, refund_lines_write, refund_restock
 from payments.services.remote import payment_sync
 from payments.services.second_person import refund_approval_check
 from payments.statuses import DisputeStatus, RefundStatus
@@ -96,7 +96,7 @@ def open_now(
         raise PaymentDisputed
     if amount > payment.refundable:
         raise RefundExceedsReceived(asked=amount, left=payment.refundable)
-    refund = refund_write(
+    refund = refund_create(
         payment,
         amount,
         reason=reason,
@@ -105,10 +105,7 @@ def open_now(
         parts=parts,
         retry_of=retry_of,
     )
-    payment.save(update_fields=["refund_reserved_minor", "updated_at"])
     effect_record(f"refund:{refund.pk}")
-    told = {"amount": str(amount), "refund": refund.refund_number}
-    audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=told)
     return refund
 
 

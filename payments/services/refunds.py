@@ -8,6 +8,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import pieces_restocked
 from artisans.core.money import Money
 from artisans.core.queue import run_after_commit
@@ -96,6 +97,26 @@ def refund_write(
     call = call_write(Operation.REFUND, payment=payment, refund=refund)
     if origin == RefundOrigin.SYSTEM:
         run_after_commit("payments.carry_out", call.pk)
+    return refund
+
+
+def refund_create(
+    payment: Payment,
+    amount: Money,
+    *,
+    reason: str,
+    origin: RefundOrigin,
+    actor: User,
+    parts: Parts | None = None,
+    retry_of: PaymentRefund | None = None,
+) -> PaymentRefund:
+    """Write a refund that a person decided on, with its reserved amount saved and who it was in the audit trail."""
+    refund = refund_write(
+        payment, amount, reason=reason, origin=origin, actor=actor, parts=parts, retry_of=retry_of
+    )
+    payment.save(update_fields=["refund_reserved_minor", "updated_at"])
+    data = {"amount": str(amount), "refund": refund.refund_number}
+    audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=data)
     return refund
 
 

@@ -221,7 +221,7 @@ def test_killed_after_the_money_was_booked_it_is_not_booked_again(doomed, caller
     order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
     desk = desk_worker()
     with (
-        doomed("payments.services.approvals:receipt_record 1 after") as host,
+        doomed("payments.admin.payments:receipt_submit 1 after") as host,
         pytest.raises(requests.ConnectionError),
     ):
         Visitor(host.url, desk).post(receipt_path(order), receipt_form(order))

@@ -13,13 +13,15 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
+from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.statuses import ApprovalStatus
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.models import IdempotencyKey
 from artisans.notifications.models import Notification
 from carts.models import Cart, CartItem, CartStatus
 from orders.errors import NotCancellable
-from orders.models import Order
+from orders.models import Order, StoreRules
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.models import Receipt
 from payments.services.closing import order_cancel, order_expire
@@ -316,6 +318,29 @@ def test_two_staff_who_record_the_same_receipt_book_it_once(caller, buyers, shop
         assert "recorded already" in told
         assert Receipt.objects.filter(payment__order=order).count() == 1
         assert Notification.objects.filter(recipient=user.email, kind="payment_received").count() == 1
+
+
+def test_one_request_waits_for_a_second_person_and_is_carried_out_once(caller, buyers, shop: Shop):
+    """Four request the same act above the limit at once, then all others approve it at once."""
+    StoreRules.objects.update(second_person_above_minor=1)
+    bowl = ProductFactory.create(stock=20)
+    people = [desk_worker() for _ in range(4)]
+    desks = {user.pk: Visitor(shop.url, user) for user in people}
+    for user in buyers(5):
+        order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+        path, form = receipt_path(order), receipt_form(order)
+        pages = together([partial(desk.post, path, form) for desk in desks.values()])
+        assert sorted(page.status_code for page in pages) == [200, 200, 200, 302]
+        approval = ApprovalRequest.objects.get(status=ApprovalStatus.PENDING)
+        assert Receipt.objects.filter(payment__order=order).count() == 0
+
+        approve = f"/admin/approvals/approvalrequest/{approval.pk}/approve/"
+        others = [desk for pk, desk in desks.items() if pk != approval.requested_by_id]
+        pages = together([partial(desk.post, approve, {}) for desk in others])
+        assert [page.status_code for page in pages] == [302] * len(others)
+        approval.refresh_from_db()
+        assert approval.status == ApprovalStatus.APPROVED
+        assert Receipt.objects.get(payment__order=order).actor_id == approval.requested_by_id
 
 
 def test_the_clock_against_money_never_loses_the_order(caller, buyers, shop: Shop):

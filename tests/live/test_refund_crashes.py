@@ -71,7 +71,7 @@ def check_refunded_once(sandbox: Sandbox, payment: Payment) -> None:
 
 
 def test_killed_before_commit_nothing_is_reserved(refund_and_crash, sandbox, payment, desk):
-    refund_and_crash("payments.services.refund_desk:refund_write 1 after")
+    refund_and_crash("payments.services.refunds:refund_write 1 after")
 
     payment.refresh_from_db()
     assert (PaymentRefund.objects.count(), payment.refund_reserved_minor) == (0, 0)

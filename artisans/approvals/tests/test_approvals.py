@@ -24,6 +24,7 @@ from artisans.approvals.services import (
     approvals_expire,
 )
 from artisans.approvals.statuses import ApprovalStatus
+from artisans.approvals.tasks import expire_task
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import Conflict, Forbidden, InvalidInput, Missing
 
@@ -197,6 +198,17 @@ def test_expired_request_is_not_approved_and_makes_room(done, staff, admin_user)
     approval.refresh_from_db()
     assert (approval.status, second.status) == (ApprovalStatus.EXPIRED, ApprovalStatus.PENDING)
     assert done == []
+
+
+def test_requests_that_nobody_decides_are_ended_by_the_clock(settings, done, staff, admin_user):
+    assert "approvals.expire" in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    approval = requested(staff)
+
+    with time_machine.travel(timezone.now() + EXPIRES_AFTER):
+        expire_task()
+
+    approval.refresh_from_db()
+    assert (approval.status, done) == (ApprovalStatus.EXPIRED, [])
 
 
 def test_same_thing_awaits_one_approval_at_a_time(done, staff, admin_user):
