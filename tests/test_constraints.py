@@ -102,7 +102,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "orders.Order",
         {"payment_withdrawn_at": timezone.now(), "released_at": None},
     ),
-    "parcel_status_known": ("orders.Parcel", {"status": "LOST"}),
+    "parcel_status_known": ("orders.Parcel", {"status": "LOST", "instruction": ""}),
     "parcel_instruction_known": ("orders.Parcel", {"instruction": "burn"}),
     "parcel_on_hold_until_sent": ("orders.Parcel", {"instruction": "hold", "status": "SHIPPED"}),
     "parcel_expected_back_once_sent": ("orders.Parcel", {"instruction": "return", "status": "NEW"}),
