@@ -375,6 +375,7 @@ STORAGES = {
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
+FORMAT_MODULE_PATH = ["artisans.formats"]
 
 # ---- safety ----------------------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

@@ -36,8 +36,8 @@ def shown(value):
     ("fact", "text"),
     [
         (Money(8545, "USD"), "$85.45"),
-        (date(2026, 11, 28), "Nov. 28, 2026"),
-        (datetime(2026, 11, 28, 9, 30, tzinfo=UTC), "Nov. 28, 2026, 9:30 a.m."),
+        (date(2026, 11, 28), "Nov 28, 2026"),
+        (datetime(2026, 11, 28, 9, 30, tzinfo=UTC), "Nov 28, 2026, 09:30 UTC"),
         (later(sum_of, first=Money(1, "USD"), second=Money(2, "USD")), "$0.03"),
         ({"a": [Money(1, "USD"), ("b", None, 7, True)]}, {"a": ["$0.01", ["b", None, 7, True]]}),
         ("a\x00b", "ab"),
