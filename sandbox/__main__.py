@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 from sandbox.http_server import Server
-from sandbox.paypal_face.face import PayPalFace
-from sandbox.program import Program
-from sandbox.stripe_face.face import StripeFace
+from sandbox.paypal_api.api import PayPalFace
+from sandbox.simulator import Program
+from sandbox.stripe_api.api import StripeFace
 
 
 def arguments() -> argparse.Namespace:

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from sandbox.postman import DELIVERIES
-from sandbox.program import Program
+from sandbox.http_messages import Json, Request, Response, page_response, redirect
+from sandbox.simulator import Program
 from sandbox.templates import many, page
-from sandbox.wire import Json, Request, Response, page_response, redirect
+from sandbox.webhook_delivery import DELIVERIES
 
 SHOWN = 60
 

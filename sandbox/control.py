@@ -7,9 +7,9 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from sandbox.console import Console
-from sandbox.postman import DELIVERIES
-from sandbox.program import Program
-from sandbox.wire import Json, Request, Response, json_response, redirect
+from sandbox.http_messages import Json, Request, Response, json_response, redirect
+from sandbox.simulator import Program
+from sandbox.webhook_delivery import DELIVERIES
 
 ROOT = "/_sandbox/"
 LOCAL = {"127.0.0.1", "localhost"}

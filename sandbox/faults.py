@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sandbox.wire import Hangup, Json, Request, Response
+from sandbox.http_messages import Hangup, Json, Request, Response
 
 HOLD_LIMIT = 30.0
 

@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from sandbox.control import Control
 from sandbox.faults import NO_FAULT
-from sandbox.program import Program
-from sandbox.wire import Hangup, Request, Response, json_response
+from sandbox.http_messages import Hangup, Request, Response, json_response
+from sandbox.simulator import Program
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from sandbox.http_messages import Json
 from sandbox.store import Store
-from sandbox.wire import Json
 
 TABLE = "journal"
 

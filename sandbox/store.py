@@ -4,7 +4,7 @@ import json
 import sqlite3
 from pathlib import Path
 
-from sandbox.wire import Json
+from sandbox.http_messages import Json
 
 FILE = "sandbox.sqlite3"
 

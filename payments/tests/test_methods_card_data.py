@@ -7,7 +7,7 @@ import pytest
 from payments.card_data import holds_card_data
 from payments.models import PaymentMethodInfo
 from payments.providers.stripe_test_cards import TEST_CARDS
-from sandbox.stripe_face.cards import BY_NAME
+from sandbox.stripe_api.cards import BY_NAME
 from tests.dump import dump
 from tests.problems import problem
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from sandbox.__main__ import build
+from sandbox.http_messages import Request, Response
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, Receiver, client
 from sandbox.tests.paypal_client import PayPal, PayPalReceiver
-from sandbox.tests.paypal_shapes import check_answer, check_event
-from sandbox.tests.shapes import problems
-from sandbox.wire import Request, Response
+from sandbox.tests.paypal_schemas import check_answer, check_event
+from sandbox.tests.stripe_schemas import problems
 
 
 class WatchedServer(Server):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stripe_face.cards import CARDS, luhn
+from sandbox.stripe_api.cards import CARDS, luhn
 from sandbox.tests.client import BACK, SDK
 
 INTENT = {"amount": 2000, "currency": "eur", "allowed_payment_method_types": ["card"], "confirm": True}

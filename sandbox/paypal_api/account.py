@@ -1,0 +1,129 @@
+"""One PayPal business account: its objects, what the sandbox knows behind them, its events and journal."""
+
+import copy
+import secrets
+import string
+from datetime import UTC, datetime
+
+from sandbox.http_messages import Json
+from sandbox.paypal_api.certificates import Certificates
+from sandbox.paypal_api.errors import missing_resource
+from sandbox.simulator import Program
+
+NAME = "paypal"
+LETTERS = string.ascii_uppercase + string.digits
+MERCHANT_ID = "SANDBXSHP2222"
+PAYEE: Json = {"email_address": "shop@business.example", "merchant_id": MERCHANT_ID}
+SWITCHES: Json = {
+    "signing": "good",  # of webhooks, see WAYS
+    "token_seconds": 32400,  # how long a new access token is good for
+    "client": None,  # "id:secret", the only credentials that are taken; None: any
+    "vaulted_orders": "COMPLETED",  # of orders with a vault_id: captured at once, or APPROVED until the shop captures
+}
+
+
+WAYS = {
+    "signing": ("good", "expired", "wrong_name", "foreign_ca", "wrong_webhook", "altered"),
+    "vaulted_orders": ("COMPLETED", "APPROVED"),
+}
+
+
+class Account:
+    """Objects are kept as they are answered, without links; what is not told is a `secret` row."""
+
+    def __init__(self, program: Program, certificates: Certificates) -> None:
+        self.program = program
+        self.certificates = certificates
+        self.store = program.store
+        self.base_url = program.base_url
+
+    def now(self) -> float:
+        return self.program.now()
+
+    def stamp(self) -> str:
+        """The sandbox's time as PayPal writes it."""
+        return timestamp(self.now())
+
+    def new_id(self, length: int = 17) -> str:
+        return "".join(secrets.choice(LETTERS) for _ in range(length))
+
+    def link(self, rel: str, path: str, method: str = "GET") -> Json:
+        return {"href": f"{self.base_url}{path}", "rel": rel, "method": method}
+
+    # ---- objects ---------------------------------------------------------------------------------------------
+
+    def save(self, kind: str, row: Json) -> Json:
+        self.store.save(f"{NAME}.{kind}", row["dispute_id" if kind == "dispute" else "id"], row)
+        return row
+
+    def rows(self, kind: str) -> list[Json]:
+        """Oldest first."""
+        return list(self.store.table(f"{NAME}.{kind}").values())
+
+    def peek(self, kind: str, object_id: str | None) -> Json | None:
+        return self.store.table(f"{NAME}.{kind}").get(object_id or "")
+
+    def find(self, kind: str, object_id: str) -> Json:
+        row = self.peek(kind, object_id)
+        if row is None:
+            raise missing_resource(f"{kind}_id", object_id)
+        return row
+
+    def remove(self, kind: str, object_id: str) -> None:
+        self.store.remove(f"{NAME}.{kind}", object_id)
+
+    # ---- what is behind them ---------------------------------------------------------------------------------
+
+    def secret(self, object_id: str) -> Json:
+        return self.store.table(f"{NAME}.secret").get(object_id, {})
+
+    def keep_secret(self, object_id: str, **facts: object) -> None:
+        self.store.save(f"{NAME}.secret", object_id, self.secret(object_id) | facts)
+
+    @property
+    def switches(self) -> Json:
+        return SWITCHES | self.store.table("settings").get(NAME, {})
+
+    def switch(self, wish: Json) -> Json:
+        """Raises KeyError on a switch that does not exist, ValueError on a way that it cannot be set."""
+        for name, value in wish.items():
+            if name in WAYS and value not in WAYS[name]:
+                raise ValueError(f"{name} is one of {', '.join(WAYS[name])}.")
+            SWITCHES[name]
+        self.store.save("settings", NAME, self.switches | wish)
+        return self.switches
+
+    # ---- what the world hears ----------------------------------------------------------------------------------
+
+    def emit(self, kind: str, resource_type: str, resource: Json, summary: str) -> Json:
+        """Record and announce an event with a snapshot of its resource, which has its links."""
+        event_id = f"WH-{self.new_id()}-{self.new_id()}"
+        path = f"/v1/notifications/webhooks-events/{event_id}"
+        event: Json = {
+            "id": event_id,
+            "event_version": "1.0",
+            "create_time": timestamp(self.now(), "milliseconds"),
+            "resource_type": resource_type,
+            "resource_version": "3.0" if resource_type == "payment_token" else "2.0",
+            "event_type": kind,
+            "summary": summary,
+            "resource": copy.deepcopy(resource),
+            "links": [self.link("self", path), self.link("resend", f"{path}/resend", "POST")],
+        }
+        if resource_type == "dispute":
+            del event["resource_version"]
+        self.save("event", event)
+        self.program.postman.announce(NAME, event_id, kind)
+        return event
+
+    def effect(self, name: str, object_id: str, **facts: object) -> None:
+        """A line in the journal."""
+        self.program.journal.write(NAME, name, int(self.now()), id=object_id, **facts)
+
+
+def timestamp(moment: float, precision: str = "seconds") -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def moment_of(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()

@@ -1,0 +1,57 @@
+"""The test buyers who can log in on the approval page; each stands for one way a payment can go."""
+
+from dataclasses import dataclass
+
+from sandbox.http_messages import Json
+
+
+@dataclass(frozen=True)
+class Buyer:
+    name: str  # in the control API
+    label: str
+    payer_id: str
+    given_name: str
+    surname: str
+    declines: bool = False  # the first instrument is declined when the shop captures
+    pending: str | None = None  # the capture is pending for this reason
+    outcome: str = "COMPLETED"  # of the capture, after `async_seconds` when it was pending
+    disputes: bool = False  # opens a dispute later
+
+    @property
+    def email(self) -> str:
+        return f"{self.name}@buyers.example"
+
+    @property
+    def payer(self) -> Json:
+        return {
+            "name": {"given_name": self.given_name, "surname": self.surname},
+            "email_address": self.email,
+            "payer_id": self.payer_id,
+            "address": {"country_code": "US"},
+        }
+
+    @property
+    def wallet(self) -> Json:
+        return {
+            "email_address": self.email,
+            "account_id": self.payer_id,
+            "account_status": "VERIFIED",
+            "name": {"given_name": self.given_name, "surname": self.surname},
+            "address": {"country_code": "US"},
+        }
+
+
+BUYERS = (
+    Buyer("pays", "Pays", "PAYS2SANDBX22", "Pat", "Payer"),
+    Buyer("declined", "Card is declined, another one works", "DECL2NED22222", "Dana", "Declined", declines=True),
+    Buyer("review", "Pending review, then completed", "REV2EW2222222", "Robin", "Review", pending="PENDING_REVIEW"),
+    Buyer(
+        "denied", "Pending review, then denied", "DEN2ED2222222", "Noel", "Denied",
+        pending="PENDING_REVIEW", outcome="DECLINED",
+    ),
+    Buyer("echeck", "Pays by e-check, completed later", "ECHECK2222222", "Erin", "Echeck", pending="ECHECK"),
+    Buyer("refused", "Approves, but the capture is declined", "REFUSED222222", "Remy", "Refused", outcome="DECLINED"),
+    Buyer("disputed", "Pays, disputed later", "D2SPUTED22222", "Dee", "Disputed", disputes=True),
+)  # fmt: skip
+BY_NAME = {buyer.name: buyer for buyer in BUYERS}
+INSTRUMENTS = (("bank", "Bank account"), ("card", "Card that is declined"))

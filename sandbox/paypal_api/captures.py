@@ -1,0 +1,107 @@
+"""https://developer.paypal.com/docs/api/payments/v2/#captures – the money of an order."""
+
+from sandbox.http_messages import Json
+from sandbox.paypal_api import serializers, vault
+from sandbox.paypal_api.account import PAYEE, Account
+from sandbox.paypal_api.buyers import Buyer
+from sandbox.paypal_api.errors import refused
+from sandbox.paypal_api.money import fee, money, units_of
+from sandbox.paypal_api.routes import Answer, Call, Route
+
+SUMMARIES = {
+    "COMPLETED": "Payment completed for {}",
+    "PENDING": "Payment pending for {}",
+    "DENIED": "A {} capture payment was denied",
+    "DECLINED": "A {} capture payment was declined",
+}
+
+
+def check_invoice(account: Account, order: Json) -> None:
+    """An invoice id is paid once."""
+    invoice = order["purchase_units"][0].get("invoice_id")
+    paid = [row for row in account.rows("capture") if row["status"] != "DECLINED"]
+    if invoice and any(row.get("invoice_id") == invoice for row in paid):
+        raise refused("DUPLICATE_INVOICE_ID")
+
+
+def protection(unit: Json) -> Json:
+    """Only goods that go to the address of the order are protected."""
+    if "address" not in unit.get("shipping", {}):
+        return {"status": "NOT_ELIGIBLE"}
+    return {
+        "status": "ELIGIBLE",
+        "dispute_categories": ["ITEM_NOT_RECEIVED", "UNAUTHORIZED_TRANSACTION"],
+    }
+
+
+def make(account: Account, order: Json, buyer: Buyer) -> Json:
+    """Take the order's amount in the way that this buyer stands for; the order is COMPLETED in any case."""
+    unit = order["purchase_units"][0]
+    row: Json = {
+        "id": account.new_id(),
+        "amount": {name: unit["amount"][name] for name in ("currency_code", "value")},
+        "final_capture": True,
+        "seller_protection": protection(unit),
+        "supplementary_data": {"related_ids": {"order_id": order["id"]}},
+        "payee": PAYEE,
+        "create_time": account.stamp(),
+    } | {name: unit[name] for name in ("invoice_id", "custom_id") if name in unit}
+    if buyer.pending:
+        row["status_details"] = {"reason": buyer.pending}
+    account.save("order", order | {"status": "COMPLETED", "update_time": account.stamp()})
+    enter(account, row, "PENDING" if buyer.pending else buyer.outcome)
+    if row["status"] != "DECLINED":
+        vault.store_with_order(account, order["id"], buyer)
+        told = serializers.order(account, order["id"])
+        account.emit("CHECKOUT.ORDER.COMPLETED", "checkout-order", told, "Checkout Order Completed")
+    if buyer.pending:
+        account.program.later("paypal.capture", capture=row["id"], status=buyer.outcome)
+    elif buyer.disputes:
+        account.program.later("paypal.dispute", capture=row["id"])
+    return row
+
+
+def enter(account: Account, row: Json, status: str, *, was_pending: bool = False) -> None:
+    """The capture gets this status: book it in the journal and tell the shop."""
+    row |= {"status": status, "update_time": account.stamp()}
+    if status == "COMPLETED":
+        gross, currency = units_of(row["amount"]), row["amount"]["currency_code"]
+        taken = fee(gross, currency)
+        row["seller_receivable_breakdown"] = {
+            "gross_amount": row["amount"],
+            "paypal_fee": money(taken, currency),
+            "net_amount": money(gross - taken, currency),
+        }
+    if status != "PENDING":
+        row.pop("status_details", None)
+    account.save("capture", row)
+    name = "DENIED" if was_pending and status == "DECLINED" else status
+    account.effect(f"capture.{name.lower()}", row["id"], **serializers.capture_facts(row))
+    summary = SUMMARIES[name].format(serializers.in_words(row["amount"]))
+    account.emit(f"PAYMENT.CAPTURE.{name}", "capture", serializers.capture(account, row["id"]), summary)
+
+
+def settle(account: Account, capture_id: str, status: str) -> Json:
+    """A pending capture ends: COMPLETED or DECLINED. Others stay as they are."""
+    if status not in {"COMPLETED", "DECLINED"}:
+        raise ValueError("A capture ends as COMPLETED or DECLINED.")
+    row = account.find("capture", capture_id)
+    if row["status"] == "PENDING":
+        enter(account, row, status, was_pending=True)
+    return row
+
+
+def recount(account: Account, capture_id: str) -> None:
+    """Set the status that follows from the refunds that were not in vain."""
+    row = account.find("capture", capture_id)
+    back = serializers.returned(account, capture_id)
+    partly = back < units_of(row["amount"])
+    row["status"] = "COMPLETED" if back == 0 else "PARTIALLY_REFUNDED" if partly else "REFUNDED"
+    account.save("capture", row | {"update_time": account.stamp()})
+
+
+def show(account: Account, _: Call, capture_id: str) -> Answer:
+    return Answer(200, serializers.capture(account, capture_id))
+
+
+ROUTES = (Route("GET", serializers.CAPTURES + "/{id}", show),)

@@ -1,0 +1,144 @@
+"""https://developer.paypal.com/docs/api/customer-disputes/v1/ – what a shop reads; the rest is a person's work."""
+
+from sandbox.http_messages import Json
+from sandbox.paypal_api import serializers
+from sandbox.paypal_api.account import PAYEE, Account, moment_of, timestamp
+from sandbox.paypal_api.buyers import BY_NAME
+from sandbox.paypal_api.money import money, units_of
+from sandbox.paypal_api.routes import HOUR, Answer, Call, Route
+
+REASON = "MERCHANDISE_OR_SERVICE_NOT_RECEIVED"
+SHOWN = (
+    "dispute_id", "create_time", "update_time", "reason", "status", "dispute_amount", "dispute_life_cycle_stage",
+    "dispute_channel",
+)  # fmt: skip
+OUTCOMES = {"won": "RESOLVED_SELLER_FAVOUR", "lost": "RESOLVED_BUYER_FAVOUR"}
+
+
+def open_dispute(account: Account, capture_id: str, reason: str = REASON, amount: str | None = None) -> Json:
+    """The buyer complains: PayPal holds the money. Raises ValueError when there is nothing to dispute."""
+    capture = account.find("capture", capture_id)
+    left = units_of(capture["amount"]) - serializers.returned(account, capture_id)
+    currency = capture["amount"]["currency_code"]
+    units = units_of({"currency_code": currency, "value": amount}) if amount else left
+    if capture["status"] not in {"COMPLETED", "PARTIALLY_REFUNDED"} or not 0 < units <= left:
+        raise ValueError("This capture has nothing to dispute.")
+    row: Json = {
+        "dispute_id": f"PP-R-{account.new_id(3)}-{account.new_id(8)}",
+        "create_time": account.stamp(),
+        "update_time": account.stamp(),
+        "disputed_transactions": [transaction(account, capture)],
+        "reason": reason,
+        "status": "WAITING_FOR_SELLER_RESPONSE",
+        "dispute_amount": money(units, currency),
+        "dispute_life_cycle_stage": "CHARGEBACK",
+        "dispute_channel": "INTERNAL",
+        "seller_response_due_date": timestamp(account.now() + 10 * 24 * HOUR),
+    }
+    account.save("dispute", row)
+    account.keep_secret(row["dispute_id"], capture=capture_id, transaction=account.new_id())
+    account.keep_secret(capture_id, disputed=True)
+    tell(account, row, "created", f"A new dispute opened with Case # {row['dispute_id']}")
+    account.effect("dispute.withdrawn", row["dispute_id"], **facts(account, row))
+    return row
+
+
+def transaction(account: Account, capture: Json) -> Json:
+    order_id = serializers.order_of(capture)
+    buyer = BY_NAME[account.secret(order_id)["buyer"]]
+    row: Json = {
+        "seller_transaction_id": capture["id"],
+        "create_time": capture["create_time"],
+        "transaction_status": capture["status"],
+        "gross_amount": capture["amount"],
+        "buyer": {"name": f"{buyer.given_name} {buyer.surname}"},
+        "seller": {
+            "email": PAYEE["email_address"],
+            "merchant_id": PAYEE["merchant_id"],
+            "name": "Test Store",
+        },
+    }
+    named = {"invoice_id": "invoice_number", "custom_id": "custom"}
+    return row | {theirs: capture[ours] for ours, theirs in named.items() if ours in capture}
+
+
+def update(account: Account, dispute_id: str, status: str = "UNDER_REVIEW") -> Json:
+    """The case goes on; of a resolved one nothing changes."""
+    row = account.find("dispute", dispute_id)
+    if row["status"] != "RESOLVED":
+        row |= {"status": status, "update_time": account.stamp()}
+        account.save("dispute", row)
+        tell(account, row, "updated", f"Dispute updated with Case # {dispute_id}")
+    return row
+
+
+def close(account: Account, dispute_id: str, verdict: str) -> Json:
+    """`verdict`: won or lost (by the shop). Closing a closed one changes nothing."""
+    row = account.find("dispute", dispute_id)
+    if row["status"] == "RESOLVED":
+        return row
+    row |= {
+        "status": "RESOLVED",
+        "update_time": account.stamp(),
+        "dispute_outcome": {"outcome_code": OUTCOMES[verdict]},
+    }
+    row.pop("seller_response_due_date")
+    if verdict == "lost":
+        row["dispute_outcome"]["amount_refunded"] = row["dispute_amount"]
+    account.save("dispute", row)
+    account.keep_secret(account.secret(dispute_id)["capture"], disputed=False, charged_back=verdict == "lost")
+    if verdict == "won":
+        account.effect("dispute.reinstated", dispute_id, **facts(account, row))
+    tell(account, row, "resolved", f"Dispute resolved with Case # {dispute_id}", verdict=verdict)
+    return row
+
+
+def tell(account: Account, row: Json, what: str, summary: str, **more: str) -> None:
+    dispute_id = row["dispute_id"]
+    account.effect(f"dispute.{what}", dispute_id, **facts(account, row), status=row["status"], **more)
+    account.emit(
+        f"CUSTOMER.DISPUTE.{what.upper()}", "dispute", serializers.dispute(account, dispute_id), summary
+    )
+
+
+def facts(account: Account, row: Json) -> Json:
+    capture = account.find("capture", account.secret(row["dispute_id"])["capture"])
+    amount = row["dispute_amount"]
+    disputed = {
+        "amount": units_of(amount),
+        "currency": amount["currency_code"].lower(),
+        "capture": capture["id"],
+    }
+    return serializers.capture_facts(capture) | disputed
+
+
+def show(account: Account, _: Call, dispute_id: str) -> Answer:
+    return Answer(200, serializers.dispute(account, dispute_id))
+
+
+def is_updated_between(row: Json, query: dict[str, str]) -> bool:
+    updated = moment_of(row["update_time"])
+    after, before = query.get("update_time_after"), query.get("update_time_before")
+    return (not after or moment_of(after) <= updated) and (not before or updated <= moment_of(before))
+
+
+def list_all(account: Account, call: Call) -> Answer:
+    query = call.query
+    since = moment_of(query["start_time"]) if "start_time" in query else 0
+    capture = query.get("disputed_transaction_id")
+    rows = [
+        serializers.dispute(account, row["dispute_id"])
+        for row in reversed(account.rows("dispute"))
+        if moment_of(row["create_time"]) >= since
+        and is_updated_between(row, query)
+        and (capture is None or account.secret(row["dispute_id"])["capture"] == capture)
+    ]
+    items = [{name: row[name] for name in (*SHOWN, "links")} for row in rows]
+    links = [account.link("self", serializers.DISPUTES)]
+    return Answer(200, {"items": items[: int(query.get("page_size", "10"))], "links": links})
+
+
+ROUTES = (
+    Route("GET", serializers.DISPUTES, list_all, query="dispute_list_query"),
+    Route("GET", serializers.DISPUTES + "/{id}", show),
+)

@@ -1,0 +1,192 @@
+"""https://developer.paypal.com/docs/api/orders/v2/ – orders with one purchase unit and intent CAPTURE."""
+
+import copy
+
+from sandbox.http_messages import Json
+from sandbox.paypal_api import captures, forced_errors, serializers, vault
+from sandbox.paypal_api.account import MERCHANT_ID, PAYEE, Account
+from sandbox.paypal_api.amounts import check_unit
+from sandbox.paypal_api.buyers import BY_NAME, Buyer
+from sandbox.paypal_api.errors import detail, problem, refused
+from sandbox.paypal_api.routes import HOUR, Answer, Call, Route
+
+PATH = serializers.ORDERS
+OPEN = {"CREATED", "PAYER_ACTION_REQUIRED"}
+LIFE = 3 * HOUR  # as long as PayPal keeps an order by default
+MOST_ATTEMPTS = 10
+
+
+def create(account: Account, call: Call) -> Answer:
+    """With a `vault_id`, the buyer is not asked."""
+    source = call.body.get("payment_source", {}).get("paypal")
+    if source is not None and call.key is None:
+        raise problem(400, "INVALID_REQUEST", detail("PAYPAL_REQUEST_ID_REQUIRED"))
+    forced_errors.raise_ordered(account, "create")
+    unit = checked_unit(call.body["purchase_units"][0])
+    context = (source or {}).get("experience_context", {})
+    check_address(unit, is_wanted=context.get("shipping_preference") == "SET_PROVIDED_ADDRESS")
+    token = vault.token_for_order(account, source or {})
+    row: Json = {
+        "id": account.new_id(),
+        "intent": "CAPTURE",
+        "status": "CREATED" if source is None else "PAYER_ACTION_REQUIRED",
+        "purchase_units": [unit],
+        "create_time": account.stamp(),
+    }
+    if source is not None:
+        row["payment_source"] = {"paypal": {}}
+    if token:
+        captures.check_invoice(account, row)
+        if vault.buyer_of(account, token["id"]).declines:
+            raise refused("INSTRUMENT_DECLINED")
+    account.save("order", row)
+    context = call.body.get("application_context", {}) | (source or {}).get("experience_context", {})
+    account.keep_secret(row["id"], context=context, attributes=(source or {}).get("attributes", {}))
+    account.effect("order.created", row["id"], **serializers.order_facts(row))
+    account.program.later("paypal.order.deadline", when=account.now() + LIFE, order=row["id"])
+    if token:
+        pay_from_vault(account, row, token)
+    return Answer(201, serializers.order(account, row["id"], call.full), about=row["id"])
+
+
+# Countries whose addresses PayPal takes without a postal code or wants a state for, as far as tests need them.
+WITHOUT_POSTAL_CODE = {"AE", "HK", "IE", "PA", "QA"}
+WITH_STATE = {"AU", "BR", "CA", "CN", "IN", "IT", "JP", "MX", "US"}
+NO_COUNTRIES = {"UK", "XX", "ZZ"}
+
+
+def check_address(unit: Json, *, is_wanted: bool) -> None:
+    """What the buyer cannot change has to be whole."""
+    address = unit.get("shipping", {}).get("address")
+    if not is_wanted or not address:
+        if is_wanted:
+            raise refused("SHIPPING_ADDRESS_INVALID", "/purchase_units/0/shipping/address")
+        return
+    country = address["country_code"]
+    wrong = {
+        "INVALID_COUNTRY_CODE": country in NO_COUNTRIES,
+        "CITY_REQUIRED": not address.get("admin_area_2"),
+        "POSTAL_CODE_REQUIRED": not address.get("postal_code") and country not in WITHOUT_POSTAL_CODE,
+        "SHIPPING_ADDRESS_INVALID": not address.get("admin_area_1") and country in WITH_STATE,
+    }
+    for issue, is_wrong in wrong.items():
+        if is_wrong:
+            raise refused(issue, "/purchase_units/0/shipping/address")
+
+
+def checked_unit(asked: Json) -> Json:
+    field = f"/purchase_units/@reference_id=='{asked.get('reference_id', 'default')}'"
+    check_unit(asked, field)
+    if asked.get("payee", {}).get("merchant_id", MERCHANT_ID) != MERCHANT_ID:
+        raise refused("PAYEE_ACCOUNT_INVALID", f"{field}/payee")
+    return {"reference_id": "default"} | copy.deepcopy(asked) | {"payee": PAYEE}
+
+
+def pay_from_vault(account: Account, row: Json, token: Json) -> None:
+    buyer = vault.buyer_of(account, token["id"])
+    take_buyer(account, row, buyer, "bank")
+    account.keep_secret(row["id"], vault_id=token["id"])
+    if account.switches["vaulted_orders"] == "COMPLETED":
+        captures.make(account, row, buyer)
+
+
+# ---- what the buyer does -----------------------------------------------------------------------------------------
+
+
+def waits(account: Account, row: Json) -> bool:
+    """Whether the buyer has something to do: approve, or choose another instrument after a declined one."""
+    secret = account.secret(row["id"])
+    declined = secret.get("instrument") == "card" and secret.get("failed", 0) > 0
+    return row["status"] in OPEN or (row["status"] == "APPROVED" and declined)
+
+
+def take_buyer(account: Account, row: Json, buyer: Buyer, instrument: str) -> None:
+    row |= {"status": "APPROVED", "payer": buyer.payer, "payment_source": {"paypal": buyer.wallet}}
+    row["update_time"] = account.stamp()
+    account.save("order", row)
+    account.keep_secret(row["id"], buyer=buyer.name, instrument=instrument)
+    account.effect("order.approved", row["id"], **serializers.order_facts(row), payer_id=buyer.payer_id)
+
+
+def approve(account: Account, row: Json, buyer: Buyer, instrument: str | None = None) -> Json:
+    """`instrument`: bank, or card (declined); by default the buyer's own, and the bank after a decline."""
+    if not waits(account, row):
+        raise refused(
+            "ORDER_ALREADY_COMPLETED" if row["status"] == "COMPLETED" else "ORDER_COMPLETED_OR_VOIDED"
+        )
+    first = "card" if buyer.declines and not account.secret(row["id"]).get("failed") else "bank"
+    take_buyer(account, row, buyer, instrument or first)
+    account.emit(
+        "CHECKOUT.ORDER.APPROVED",
+        "checkout-order",
+        serializers.order(account, row["id"]),
+        "An order has been approved by buyer",
+    )
+    return row
+
+
+def return_address(account: Account, row: Json) -> str | None:
+    context, payer = account.secret(row["id"])["context"], row.get("payer", {})
+    return serializers.added(context.get("return_url"), token=row["id"], PayerID=payer.get("payer_id", ""))
+
+
+def cancel_address(account: Account, row: Json) -> str | None:
+    return serializers.added(account.secret(row["id"])["context"].get("cancel_url"), token=row["id"])
+
+
+# ---- what the shop does ------------------------------------------------------------------------------------------
+
+
+def capture(account: Account, call: Call, order_id: str) -> Answer:
+    row = account.find("order", order_id)
+    forced_errors.raise_ordered(account, "capture")
+    issues = {"COMPLETED": "ORDER_ALREADY_CAPTURED", "VOIDED": "ORDER_COMPLETED_OR_VOIDED", "APPROVED": None}
+    if issue := issues.get(row["status"], "ORDER_NOT_APPROVED"):
+        raise refused(issue)
+    captures.check_invoice(account, row)
+    check_instrument(account, row)
+    captures.make(account, row, BY_NAME[account.secret(order_id)["buyer"]])
+    return Answer(201, serializers.order(account, order_id, call.full), about=order_id)
+
+
+def check_instrument(account: Account, row: Json) -> None:
+    """Raises INSTRUMENT_DECLINED, with the way back to the buyer's page."""
+    secret = account.secret(row["id"])
+    if secret["instrument"] != "card":
+        return
+    failed = secret.get("failed", 0) + 1
+    if failed > MOST_ATTEMPTS:
+        raise refused("MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED")
+    account.keep_secret(row["id"], failed=failed)
+    account.effect("capture.refused", row["id"], **serializers.order_facts(row), issue="INSTRUMENT_DECLINED")
+    raise refused("INSTRUMENT_DECLINED", links=[serializers.page_link(account, row["id"], "redirect")])
+
+
+def show(account: Account, _: Call, order_id: str) -> Answer:
+    return Answer(200, serializers.order(account, order_id))
+
+
+def void(account: Account, order_id: str) -> Json:
+    """In time, an order without an approval is gone, an approved one is void. Returns its last state."""
+    row = account.find("order", order_id)
+    if row["status"] in {"COMPLETED", "VOIDED"}:
+        return row
+    account.effect("order.expired", order_id, **serializers.order_facts(row), status=row["status"])
+    if row["status"] in OPEN:
+        account.remove("order", order_id)
+        return row
+    return account.save("order", row | {"status": "VOIDED", "update_time": account.stamp()})
+
+
+ROUTES = (
+    Route("POST", PATH, create, "order_request", keeps=6 * HOUR, tell=serializers.order),
+    Route("GET", PATH + "/{id}", show),
+    Route(
+        "POST",
+        PATH + "/{id}/capture",
+        capture,
+        "order_capture_request",
+        keeps=6 * HOUR,
+        tell=serializers.order,
+    ),
+)

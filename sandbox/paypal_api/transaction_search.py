@@ -1,0 +1,125 @@
+"""https://developer.paypal.com/docs/api/transaction-search/v1/ – what moved the balance, for reconciliation."""
+
+import math
+from urllib.parse import urlencode
+
+from sandbox.http_messages import Json
+from sandbox.paypal_api import serializers
+from sandbox.paypal_api.account import MERCHANT_ID, Account, moment_of
+from sandbox.paypal_api.buyers import BY_NAME
+from sandbox.paypal_api.errors import invalid
+from sandbox.paypal_api.money import money, units_of
+from sandbox.paypal_api.routes import HOUR, Answer, Call, Route
+
+PATH = "/v1/reporting/transactions"
+LONGEST_SPAN = 31 * 24 * HOUR
+# https://developer.paypal.com/docs/reports/reference/tcodes/
+PAYMENT, REFUND, REVERSAL, HELD, RELEASED = "T0006", "T1107", "T1106", "T1110", "T1111"
+STATUSES = {"PENDING": "P", "DECLINED": "D", "FAILED": "D", "CANCELLED": "D"}
+
+
+def search(account: Account, call: Call) -> Answer:
+    query = call.query
+    first, last = moment_of(query["start_date"]), moment_of(query["end_date"])
+    if last < first or last - first > LONGEST_SPAN:
+        raise invalid("INVALID_PARAMETER_VALUE", "/end_date", query["end_date"], "query")
+    rows = [row for row in transactions(account) if wanted(row, query, first, last)]
+    size, number = int(query.get("page_size", "100")), int(query.get("page", "1"))
+    part = rows[(number - 1) * size : number * size]
+    body = {
+        "transaction_details": [{"transaction_info": row} for row in part],
+        "account_number": MERCHANT_ID,
+        "start_date": query["start_date"],
+        "end_date": query["end_date"],
+        "last_refreshed_datetime": account.stamp(),
+        "page": number,
+        "total_items": len(rows),
+        "total_pages": math.ceil(len(rows) / size),
+        "links": [account.link("self", f"{PATH}?{urlencode(query)}")],
+    }
+    return Answer(200, body)
+
+
+def wanted(row: Json, query: dict[str, str], first: float, last: float) -> bool:
+    fields = {
+        "transaction_id": row["transaction_id"],
+        "transaction_type": row["transaction_event_code"],
+        "transaction_status": row["transaction_status"],
+        "transaction_currency": row["transaction_amount"]["currency_code"],
+    }
+    moves = query.get("balance_affecting_records_only", "Y") == "N" or row["transaction_status"] in {"S", "V"}
+    in_time = first <= moment_of(row["transaction_initiation_date"]) <= last
+    return moves and in_time and all(query.get(name, value) == value for name, value in fields.items())
+
+
+def transactions(account: Account) -> list[Json]:
+    """Captures, refunds and reversals, and money that disputes hold or set free, by time."""
+    rows = [captured(account, row) for row in account.rows("capture")]
+    rows += [given_back(account, row) for row in account.rows("refund")]
+    for dispute in account.rows("dispute"):
+        rows += held(account, dispute)
+    return sorted(rows, key=lambda row: str(row["transaction_initiation_date"]))
+
+
+def captured(account: Account, row: Json) -> Json:
+    fee = row.get("seller_receivable_breakdown", {}).get("paypal_fee")
+    shown = transaction(PAYMENT, row, units_of(row["amount"]))
+    if fee:
+        shown["fee_amount"] = money(-units_of(fee), fee["currency_code"])
+    order = serializers.order_of(row)
+    buyer = BY_NAME[account.secret(order)["buyer"]]
+    return shown | {
+        "paypal_account_id": buyer.payer_id,
+        "paypal_reference_id": order,
+        "paypal_reference_id_type": "ODR",
+    }
+
+
+def given_back(account: Account, row: Json) -> Json:
+    secret = account.secret(row["id"])
+    code = REVERSAL if secret["kind"] == "REVERSED" else REFUND
+    capture = captured(account, account.find("capture", secret["capture"]))
+    return transaction(code, row, -units_of(row["amount"])) | {
+        "paypal_account_id": capture["paypal_account_id"],
+        "paypal_reference_id": secret["capture"],
+        "paypal_reference_id_type": "TXN",
+    }
+
+
+def held(account: Account, dispute: Json) -> list[Json]:
+    capture = captured(account, account.find("capture", account.secret(dispute["dispute_id"])["capture"]))
+    units = units_of(dispute["dispute_amount"])
+    row = {
+        "id": account.secret(dispute["dispute_id"])["transaction"],
+        "amount": dispute["dispute_amount"],
+        "status": "COMPLETED",
+        "create_time": dispute["create_time"],
+        "update_time": dispute["create_time"],
+    }
+    about = {
+        "paypal_account_id": capture["paypal_account_id"],
+        "paypal_reference_id": capture["transaction_id"],
+        "paypal_reference_id_type": "TXN",
+    }
+    found = [transaction(HELD, row, -units) | about]
+    if dispute.get("dispute_outcome", {}).get("outcome_code") == "RESOLVED_SELLER_FAVOUR":
+        then = {"create_time": dispute["update_time"], "update_time": dispute["update_time"]}
+        found.append(transaction(RELEASED, row | then, units) | about)
+    return found
+
+
+def transaction(code: str, row: Json, units: int) -> Json:
+    shown: Json = {
+        "transaction_id": row["id"],
+        "transaction_event_code": code,
+        "transaction_initiation_date": row["create_time"],
+        "transaction_updated_date": row["update_time"],
+        "transaction_amount": money(units, row["amount"]["currency_code"]),
+        "transaction_status": STATUSES.get(row["status"], "S"),
+        "protection_eligibility": "01",
+    }
+    named = {"invoice_id": "invoice_id", "custom_id": "custom_field"}
+    return shown | {theirs: row[ours] for ours, theirs in named.items() if ours in row}
+
+
+ROUTES = (Route("GET", PATH, search, query="transactions_query"),)

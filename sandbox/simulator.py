@@ -1,0 +1,134 @@
+"""The sandbox itself: one state, one lock, one clock, and the faces of the providers on top of them."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from sandbox.faults import Fault, Faults
+from sandbox.http_messages import Json, Request, Response
+from sandbox.journal import Journal
+from sandbox.scheduler import Timetable
+from sandbox.store import Store
+from sandbox.webhook_delivery import Postman
+
+logger = logging.getLogger(__name__)
+
+JOBS = "job"
+SETTINGS: Json = {
+    "async_seconds": 3.0,  # until what the provider does later (processing, settling, disputes) happens
+    "refunds": "succeed",  # what new refunds do: succeed, pend, fail (refused later), refuse (failed at once)
+}
+
+
+class Face(Protocol):
+    """One provider: which paths are his, how he answers, what the control API can make him do."""
+
+    name: str
+
+    def owns(self, path: str) -> bool: ...
+    def answer(self, request: Request, fault: Fault) -> Response:
+        """Pass the fault's stages arrival, execution and result; the server does the last one."""
+
+    def control(self, action: str, wish: Json) -> Json: ...
+    def overview(self) -> list[Json]: ...
+
+
+class Program:
+    def __init__(self, base_url: str, folder: Path | None = None) -> None:
+        self.base_url = base_url
+        self.folder = folder
+        self.lock = threading.RLock()
+        self.store = Store(folder)
+        self.journal = Journal(self.store)
+        self.faults = Faults()
+        self.postman = Postman(self.store, self.lock)
+        self.requests: deque[Json] = deque(maxlen=2000)
+        self.faces: list[Face] = []
+        self._jobs: dict[str, Callable[[Json], object]] = {}
+        self._timetable = Timetable("jobs", self.now, self._run_job)
+
+    def start(self) -> None:
+        for key, job in self.store.table(JOBS).items():
+            self._timetable.add(job["due"], key)
+        self._timetable.start()
+        self.postman.start()
+
+    def close(self) -> None:
+        self._timetable.close()
+        self.postman.close()
+        with self.lock:
+            self.store.close()
+
+    # ---- time ------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        return time.time() + float(self.store.table("settings").get("clock", {}).get("offset", 0))
+
+    def set_clock(self, offset: float) -> None:
+        self.store.save("settings", "clock", {"offset": offset})
+        self._timetable.wake()
+
+    # ---- settings --------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Json:
+        return SETTINGS | self.store.table("settings").get("program", {})
+
+    def change_settings(self, wish: Json) -> Json:
+        """Raises KeyError on a setting that does not exist."""
+        for name in wish:
+            SETTINGS[name]
+        with self.lock:
+            self.store.save("settings", "program", self.settings | wish)
+        return self.settings
+
+    # ---- what happens later ------------------------------------------------------------------------------------
+
+    def job_kind(self, kind: str, act: Callable[[Json], object]) -> None:
+        self._jobs[kind] = act
+
+    def later(self, kind: str, when: float | None = None, **arguments: object) -> None:
+        """Plan a step at a time of the sandbox's clock; by default after `async_seconds`."""
+        due = self.now() + self.settings["async_seconds"] if when is None else when
+        key = f"{kind}/{len(self.store.table(JOBS))}/{time.monotonic_ns()}"
+        self.store.save(JOBS, key, {"kind": kind, "due": due, "arguments": arguments})
+        self._timetable.add(due, key)
+
+    def run_jobs(self, kind: str | None = None) -> int:
+        """Do at once what is planned (of one kind); deadlines such as the end of a session keep their time."""
+        with self.lock:
+            keys = [
+                key
+                for key, job in self.store.table(JOBS).items()
+                if (job["kind"] == kind if kind else not job["kind"].endswith(".deadline"))
+            ]
+        for key in keys:
+            self._run_job(key)
+        return len(keys)
+
+    def _run_job(self, key: str) -> None:
+        with self.lock:
+            job = self.store.table(JOBS).get(key)
+            if job:
+                self.store.remove(JOBS, key)
+                self._jobs[job["kind"]](job["arguments"])
+                self.store.commit()
+
+    # ---- everything anew ---------------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Forget all objects, faults, settings and the journal; webhook endpoints stay."""
+        with self.lock:
+            endpoints = dict(self.store.table("endpoint"))
+            self.store.clear()
+            self.faults.remove()
+            self.postman.clear()
+            self._timetable.clear()
+            self.requests.clear()
+            for key, row in endpoints.items():
+                self.store.save("endpoint", key, row)
+            self.store.commit()

@@ -1,0 +1,90 @@
+"""One Stripe account in test mode: its objects, the things the sandbox knows behind them, its events and journal."""
+
+import copy
+import secrets
+import string
+
+from sandbox.http_messages import Json
+from sandbox.journal import origin
+from sandbox.simulator import Program
+from sandbox.stripe_api.errors import missing_resource
+
+NAME = "stripe"
+API_VERSION = "2026-10-28.endive"
+LETTERS = string.ascii_letters + string.digits
+
+
+class Account:
+    """Objects are kept exactly as they are answered; what is not told (cards, challenges) is a `secret` row."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.store = program.store
+
+    def now(self) -> int:
+        return int(self.program.now())
+
+    def new_id(self, prefix: str, length: int = 24) -> str:
+        return f"{prefix}_{''.join(secrets.choice(LETTERS) for _ in range(length))}"
+
+    # ---- objects ---------------------------------------------------------------------------------------------
+
+    def save(self, row: Json) -> Json:
+        self.store.save(f"{NAME}.{row['object']}", row["id"], row)
+        return row
+
+    def rows(self, kind: str) -> list[Json]:
+        """Oldest first."""
+        return list(self.store.table(f"{NAME}.{kind}").values())
+
+    def peek(self, kind: str, object_id: str | None) -> Json | None:
+        return self.store.table(f"{NAME}.{kind}").get(object_id or "")
+
+    def find(self, kind: str, object_id: str, param: str = "id") -> Json:
+        """Raises resource_missing, naming the parameter that carried the id."""
+        row = self.peek(kind, object_id)
+        if row is None:
+            raise missing_resource(kind, object_id, param)
+        return row
+
+    # ---- what is behind them ---------------------------------------------------------------------------------
+
+    def secret(self, object_id: str) -> Json:
+        return self.store.table(f"{NAME}.secret").get(object_id, {})
+
+    def keep_secret(self, object_id: str, **facts: object) -> None:
+        self.store.save(f"{NAME}.secret", object_id, self.secret(object_id) | facts)
+
+    # ---- what the world hears ----------------------------------------------------------------------------------
+
+    def emit(self, kind: str, row: Json, before: Json | None = None) -> None:
+        """Record and announce an event; `before` is an older snapshot of the object, for previous_attributes."""
+        cause = origin.get()
+        data: Json = {"object": copy.deepcopy(row)}
+        if before is not None:
+            changed = {name: value for name, value in before.items() if row.get(name, value) != value}
+            data["previous_attributes"] = changed
+        event: Json = {
+            "id": self.new_id("evt"),
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.now(),
+            "data": data,
+            "livemode": False,
+            "pending_webhooks": 0,
+            "request": {"id": cause.request_id, "idempotency_key": cause.idempotency_key},
+            "type": kind,
+        }
+        self.save(event)
+        self.program.postman.announce(NAME, event["id"], kind)
+
+    def effect(self, name: str, row: Json, **facts: object) -> None:
+        """A line in the journal about an object."""
+        known = {
+            "id": row["id"],
+            "amount": row.get("amount"),
+            "currency": row.get("currency"),
+            "metadata": dict(row.get("metadata") or {}),
+            "payment_intent": row.get("payment_intent"),
+        }
+        self.program.journal.write(NAME, name, self.now(), **(known | facts))

@@ -1,0 +1,211 @@
+"""https://docs.stripe.com/api/charges and their traces in the balance: https://docs.stripe.com/api/balance_transactions"""
+
+from sandbox.http_messages import Json
+from sandbox.stripe_api.account import Account
+from sandbox.stripe_api.cards import Card, Decline
+from sandbox.stripe_api.money import fee_of
+from sandbox.stripe_api.parameters import Text
+from sandbox.stripe_api.routes import Call, Route, listing, page
+
+
+def make(account: Account, intent: Json, method: Json, status: str, decline: Decline | None = None) -> Json:
+    """`status`: succeeded, pending or failed."""
+    charge_id = account.new_id("ch")
+    good = status == "succeeded"
+    return account.save(
+        {
+            "id": charge_id,
+            "object": "charge",
+            "amount": intent["amount"],
+            "amount_captured": intent["amount"] if good else 0,
+            "amount_refunded": 0,
+            "application": None,
+            "application_fee": None,
+            "application_fee_amount": None,
+            "balance_transaction": None,
+            "billing_details": method["billing_details"],
+            "calculated_statement_descriptor": "ARTISANS ALLEY SANDBOX",
+            "captured": good,
+            "created": account.now(),
+            "currency": intent["currency"],
+            "customer": intent["customer"],
+            "description": intent["description"],
+            "disputed": False,
+            "failure_balance_transaction": None,
+            "failure_code": decline.code if decline else None,
+            "failure_message": decline.message if decline else None,
+            "fraud_details": {},
+            "livemode": False,
+            "metadata": dict(intent["metadata"]),
+            "on_behalf_of": None,
+            "outcome": outcome(decline) if status != "pending" else None,
+            "paid": status != "failed",
+            "payment_intent": intent["id"],
+            "payment_method": method["id"],
+            "payment_method_details": {"card": card_details(intent, method), "type": "card"},
+            "receipt_email": intent["receipt_email"],
+            "receipt_number": None,
+            "receipt_url": f"{account.program.base_url}/receipts/{charge_id}" if good else None,
+            "refunded": False,
+            "review": None,
+            "shipping": intent["shipping"],
+            "source": None,
+            "source_transfer": None,
+            "statement_descriptor": intent["statement_descriptor"],
+            "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
+            "status": status,
+            "transfer_data": None,
+            "transfer_group": intent["transfer_group"],
+        }
+    )
+
+
+def outcome(decline: Decline | None) -> Json:
+    blocked = decline is not None and decline.reason == "fraudulent"
+    return {
+        "advice_code": "try_again_later" if decline and decline.reason == "insufficient_funds" else None,
+        "network_advice_code": None,
+        "network_decline_code": None,
+        "network_status": "not_sent_to_network"
+        if blocked
+        else "declined_by_network"
+        if decline
+        else "approved_by_network",
+        "reason": "highest_risk_level" if blocked else decline.reason if decline else None,
+        "risk_level": "highest" if blocked else "normal",
+        "risk_score": 92 if blocked else 12,
+        "seller_message": "The bank declined the payment." if decline else "Payment complete.",
+        "type": "blocked" if blocked else "issuer_declined" if decline else "authorized",
+    }
+
+
+def card_details(intent: Json, method: Json) -> Json:
+    names = (
+        "brand",
+        "country",
+        "exp_month",
+        "exp_year",
+        "fingerprint",
+        "funding",
+        "last4",
+        "regulated_status",
+        "wallet",
+    )
+    return {
+        **{name: method["card"][name] for name in names},
+        "amount_authorized": intent["amount"],
+        "authorization_code": None,
+        "checks": {**method["card"]["checks"], "cvc_check": "pass"},
+        "extended_authorization": {"status": "disabled"},
+        "incremental_authorization": {"status": "unavailable"},
+        "installments": None,
+        "mandate": None,
+        "multicapture": {"status": "unavailable"},
+        "network": method["card"]["brand"],
+        "network_token": {"used": False},
+        "network_transaction_id": None,
+        "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
+        "three_d_secure": None,
+        "transaction_link_id": None,
+    }
+
+
+def captured(account: Account, charge: Json, card: Card) -> None:
+    """Tell the world of money that was taken, and plan its way to the balance."""
+    account.effect("charge.captured", charge)
+    account.emit("charge.succeeded", charge)
+    account.program.later("stripe.settle", charge=charge["id"])
+    if card.dispute:
+        account.program.later("stripe.dispute", charge=charge["id"], reason=card.dispute)
+
+
+def settle(account: Account, charge_id: str, *, available: bool) -> None:
+    """The charge reaches the balance, a moment after its success: only now has it a balance_transaction."""
+    charge = account.find("charge", charge_id)
+    before = dict(charge)
+    fee = fee_of(charge["amount"])
+    charge["balance_transaction"] = book(
+        account, "charge", charge, charge["amount"], fee=fee, available=available
+    )
+    account.save(charge)
+    account.emit("charge.updated", charge, before)
+
+
+def book(
+    account: Account, kind: str, source: Json, amount: int, *, fee: int = 0, available: bool = True
+) -> str:
+    """One line of the balance, signed. Returns its id."""
+    now = account.now()
+    row = {
+        "id": account.new_id("txn"),
+        "object": "balance_transaction",
+        "amount": amount,
+        "available_on": now if available else now + 2 * 86400,
+        "balance_type": "payments",
+        "created": now,
+        "currency": source["currency"],
+        "description": source.get("description"),
+        "exchange_rate": None,
+        "fee": fee,
+        "fee_details": [],
+        "net": amount - fee,
+        "reporting_category": {"adjustment": "dispute", "refund_failure": "refund_failure"}.get(kind, kind),
+        "source": source["id"],
+        "status": "available" if available else "pending",
+        "type": kind,
+    }
+    if fee:
+        part = {"amount": fee, "application": None, "currency": row["currency"], "type": "stripe_fee"}
+        row["fee_details"] = [part | {"description": "Stripe processing fees"}]
+    return str(account.save(row)["id"])
+
+
+def balance(account: Account, _: Call) -> Json:
+    sums: dict[str, dict[str, int]] = {"available": {}, "pending": {}}
+    for row in account.rows("balance_transaction"):
+        due = "available" if row["available_on"] <= account.now() else "pending"
+        for side in sums.values():
+            side.setdefault(row["currency"], 0)
+        sums[due][row["currency"]] += row["net"]
+    sides = {
+        name: [
+            {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+            for currency, amount in sorted((side or {"usd": 0}).items())
+        ]
+        for name, side in sums.items()
+    }
+    return {"object": "balance", "livemode": False, **sides}
+
+
+def retrieve(account: Account, _: Call, charge_id: str) -> Json:
+    return account.find("charge", charge_id)
+
+
+def list_all(account: Account, call: Call) -> Json:
+    filters = {name: call.params.get(name) for name in ("customer", "payment_intent", "transfer_group")}
+    return page(account, call, "charge", "/v1/charges", **filters)
+
+
+def list_transactions(account: Account, call: Call) -> Json:
+    filters = {name: call.params.get(name) for name in ("source", "type", "currency")}
+    return page(account, call, "balance_transaction", "/v1/balance_transactions", **filters)
+
+
+def retrieve_transaction(account: Account, _: Call, transaction_id: str) -> Json:
+    return account.find("balance_transaction", transaction_id)
+
+
+ROUTES = (
+    Route(
+        "GET", "/v1/charges", list_all, listing(customer=Text(), payment_intent=Text(), transfer_group=Text())
+    ),
+    Route("GET", "/v1/charges/{id}", retrieve),
+    Route("GET", "/v1/balance", balance),
+    Route(
+        "GET",
+        "/v1/balance_transactions",
+        list_transactions,
+        listing(source=Text(), type=Text(), currency=Text()),
+    ),
+    Route("GET", "/v1/balance_transactions/{id}", retrieve_transaction),
+)

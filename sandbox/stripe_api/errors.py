@@ -1,0 +1,71 @@
+"""Errors in Stripe's shape. https://docs.stripe.com/api/errors, https://docs.stripe.com/error-codes"""
+
+from sandbox.http_messages import Json
+
+INVALID = "invalid_request_error"
+
+
+class ApiError(Exception):
+    """An answer that is not 2xx. `stored`: whether it is kept under the idempotency key of the request."""
+
+    def __init__(
+        self, status: int, kind: str, message: str, *, stored: bool = True, **details: object
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.stored = stored
+        self.body: Json = {"message": message, "type": kind} | {
+            k: v for k, v in details.items() if v is not None
+        }
+        if code := self.body.get("code"):
+            self.body["doc_url"] = f"https://stripe.com/docs/error-codes/{str(code).replace('_', '-')}"
+
+
+def bad_parameter(name: str, message: str, code: str | None = None) -> ApiError:
+    """Found before anything was executed, so nothing is kept under the idempotency key."""
+    return ApiError(400, INVALID, message, stored=False, param=name, code=code)
+
+
+def unknown_parameter(name: str) -> ApiError:
+    return bad_parameter(name, f"Received unknown parameter: {name}", "parameter_unknown")
+
+
+def missing_parameter(name: str) -> ApiError:
+    return bad_parameter(name, f"Missing required param: {name}.", "parameter_missing")
+
+
+def empty_parameter(name: str) -> ApiError:
+    message = (
+        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a parameter; "
+        f"however '{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty value."
+    )
+    return bad_parameter(name, message, "parameter_invalid_empty")
+
+
+def missing_resource(kind: str, object_id: str, param: str = "id") -> ApiError:
+    name = kind.replace(".", "_")
+    return ApiError(404, INVALID, f"No such {name}: '{object_id}'", code="resource_missing", param=param)
+
+
+def refused(
+    message: str,
+    code: str | None = None,
+    param: str | None = None,
+    *,
+    payment_intent: Json | None = None,
+    setup_intent: Json | None = None,
+) -> ApiError:
+    """Understood, but not possible for this object as it stands now."""
+    return ApiError(
+        400,
+        INVALID,
+        message,
+        code=code,
+        param=param,
+        payment_intent=payment_intent,
+        setup_intent=setup_intent,
+    )
+
+
+def unauthorized(message: str, code: str | None = None) -> ApiError:
+    return ApiError(401, INVALID, message, stored=False, code=code)

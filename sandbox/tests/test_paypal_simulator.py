@@ -1,0 +1,120 @@
+"""PayPal's face in a process of its own: its options, its certificate authority, what a restart keeps."""
+
+import json
+import subprocess
+import sys
+import urllib.error
+
+import pytest
+
+from sandbox.tests.client import Control, until
+from sandbox.tests.paypal_client import PayPal, PayPalReceiver, Refused, paid_capture
+from sandbox.tests.test_simulator import ROOT, process
+
+
+def test_a_restart_keeps_orders_request_ids_and_the_authority(tmp_path):
+    state = ("--state", str(tmp_path))
+    with process(*state) as url:
+        ca = Control(url).get("paypal/ca")["pem"]
+        order = PayPal(url).post("/v2/checkout/orders", {
+            "intent": "CAPTURE", "purchase_units": [{"amount": {"currency_code": "USD", "value": "1.00"}}],
+        }, key="k")  # fmt: skip
+        Control(url).post("paypal/approve", order=order["id"])
+        capture = paid_capture(PayPal(url).capture(order["id"], key="c"))
+    assert (tmp_path / "paypal/ca.pem").read_text() == ca
+    assert (tmp_path / "paypal/ca.key").stat().st_mode & 0o077 == 0
+    with PayPalReceiver(ca) as shop:
+        hooks = ("--paypal-webhook-url", shop.url, "--paypal-webhook-id", shop.webhook_id)
+        with process(*state, *hooks) as url:
+            control, api = Control(url), PayPal(url)
+            assert paid_capture(api.capture(order["id"], key="c"))["id"] == capture["id"]
+            control.post("paypal/refund", order=order["id"])
+            until(lambda: shop.types() == ["PAYMENT.CAPTURE.REFUNDED"])
+            assert shop.problems == []
+            assert control.get("paypal/ca")["pem"] == ca
+            assert control.get("journal/totals", face="paypal") == {
+                "captured": {"usd": 100}, "refunded": {"usd": 100}, "disputed": {},
+            }  # fmt: skip
+            assert control.get("journal/totals", face="stripe")["captured"] == {}
+
+
+def test_addresses_and_ids_of_webhooks_come_in_pairs():
+    argv = [sys.executable, "-m", "sandbox", "--paypal-webhook-url", "http://127.0.0.1:1/"]
+
+    done = subprocess.run(argv, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, "--paypal-webhook-id" in done.stderr) == (2, True)
+
+
+def test_the_console_shows_and_steers_paypal_too(paypal, sandbox, paypal_shop, approved):
+    order = approved()
+    capture = paid_capture(paypal.capture(order))["id"]
+
+    status, address, _ = sandbox.form("/_sandbox/", act="refund", id=order)
+    _, _, page = sandbox.form("/_sandbox/")
+
+    assert (status, address) == (303, "/_sandbox/")
+    assert order in page
+    assert capture in page
+    assert "paypal captured 9999 usd, refunded 9999 usd" in page
+    assert sandbox.form("/_sandbox/", act="refund", id=order)[0] == 409
+
+
+def status_of(sandbox, path, wish):
+    """What a call of the control API that is refused is answered with."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        sandbox.post(path, **wish)
+    with refused.value as answer:
+        assert "error" in json.load(answer)
+        return answer.code
+
+
+@pytest.mark.parametrize(
+    ("path", "wish", "status"),
+    [
+        ("paypal/dance", {}, 404),
+        ("paypal/approve", {"order": "X"}, 404),
+        ("paypal/switches", {"colour": 1}, 404),
+        ("paypal/refuse", {"call": "capture", "issue": "BAD_MOOD"}, 404),
+        ("paypal/event", {"type": "X", "id": "X"}, 404),
+    ],
+)
+def test_wrong_orders_are_told(sandbox, path, wish, status):
+    assert status_of(sandbox, path, wish) == status
+
+
+def test_what_is_not_possible_is_told(paypal, sandbox, approved):
+    order = approved()
+    for path, wish in (
+        ("paypal/approve", {"order": order}),
+        ("paypal/cancel", {"order": order}),
+        ("paypal/refund", {"order": order}),
+        ("paypal/switches", {"signing": "nicely"}),
+    ):
+        assert (path, status_of(sandbox, path, wish)) == (path, 400)
+    capture = paid_capture(paypal.capture(order))["id"]
+    assert status_of(sandbox, "paypal/settle_capture", {"capture": capture, "status": "REFUNDED"}) == 400
+
+
+def test_a_buyer_is_settled_by_hand(paypal, sandbox, approved):
+    capture = paid_capture(paypal.capture(approved("review")))["id"]
+
+    sandbox.post("paypal/settle_capture", capture=capture, status="DECLINED")
+    sandbox.later()
+
+    assert paypal.get(f"/v2/payments/captures/{capture}")["status"] == "DECLINED"
+    assert len(sandbox.journal("capture.denied")) == 1
+
+
+def test_reset_forgets_what_paypal_held_but_not_its_webhooks(paypal, sandbox, paypal_shop, approved):
+    order = approved()
+
+    sandbox.post("reset")
+    paypal.token = ""
+
+    sandbox.post("settings", async_seconds=3600)
+    with pytest.raises(Refused, match="404"):
+        paypal.get(f"/v2/checkout/orders/{order}")
+    paypal_shop.events.clear()
+    approved()
+    until(lambda: paypal_shop.types() == ["CHECKOUT.ORDER.APPROVED"])

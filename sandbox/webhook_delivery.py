@@ -1,0 +1,168 @@
+"""Delivery of webhooks: at least once, signed anew each time, repeated with back-off until the shop answers 2xx."""
+
+import fnmatch
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from threading import RLock
+from typing import Any
+
+from sandbox.http_messages import Json
+from sandbox.scheduler import Timetable
+from sandbox.store import Store
+
+ENDPOINTS, DELIVERIES = "endpoint", "delivery"
+DONE = {"delivered", "dropped", "failed"}
+SWITCHES: Json = {
+    "mode": "on",  # on: send; hold: keep until asked; drop: never send
+    "types": ["*"],  # what `mode` hold or drop is about; the others are sent
+    "delay": 0.0,  # seconds before the first try
+    "copies": 1,  # how many times each event is sent
+    "shuffle": 0.0,  # each delivery waits a random part of so many seconds
+    "retry_seconds": [1, 5, 30, 120, 600, 1800, 7200],  # then the delivery has failed
+    "timeout": 10.0,  # seconds that the shop has to answer
+}
+Envelope = Callable[[Json, str], tuple[Mapping[str, str], bytes]]
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class Postman:
+    def __init__(self, store: Store, lock: RLock) -> None:
+        self._store = store
+        self._lock = lock
+        self._envelopes: dict[str, Envelope] = {}
+        self._by_event: dict[str, list[str]] = {}
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
+        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="postman")
+        self._timetable = Timetable("postman", time.time, lambda key: self._pool.submit(self.deliver, key))
+
+    def start(self) -> None:
+        """Take up what an earlier run of the sandbox had not delivered."""
+        for key, row in self._store.table(DELIVERIES).items():
+            self._by_event.setdefault(row["event"], []).append(key)
+            if row["state"] == "waiting":
+                self._timetable.add(time.time(), key)
+        self._timetable.start()
+
+    def close(self) -> None:
+        self._timetable.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def clear(self) -> None:
+        """The rows are gone already; forget the plans."""
+        self._timetable.clear()
+        self._by_event.clear()
+
+    def speaks(self, face: str, envelope: Envelope) -> None:
+        """`envelope(endpoint, event id)` gives the headers and the raw body of one delivery."""
+        self._envelopes[face] = envelope
+
+    @property
+    def switches(self) -> Json:
+        return SWITCHES | self._store.table("settings").get("webhooks", {})
+
+    def switch(self, wish: Json) -> Json:
+        """Raises KeyError on a switch that does not exist."""
+        for name in wish:
+            SWITCHES[name]
+        with self._lock:
+            self._store.save("settings", "webhooks", self.switches | wish)
+        return self.switches
+
+    def announce(self, face: str, event_id: str, kind: str) -> None:
+        """Plan the deliveries of a new event; the caller holds the lock."""
+        switches = self.switches
+        meant = any(fnmatch.fnmatchcase(kind, pattern) for pattern in switches["types"])
+        state = {"hold": "held", "drop": "dropped"}.get(switches["mode"], "waiting") if meant else "waiting"
+        for endpoint in self._store.table(ENDPOINTS).values():
+            if endpoint["face"] == face and wanted(endpoint, kind):
+                for copy in range(switches["copies"]):
+                    key = f"{event_id}/{endpoint['id']}/{copy}"
+                    row = {"event": event_id, "type": kind, "face": face, "endpoint": endpoint["id"]}
+                    row |= {"state": state, "tries": 0, "answers": []}
+                    self._keep(key, row)
+                    if state == "waiting":
+                        wait = switches["delay"] + random.uniform(0, switches["shuffle"])  # noqa: S311 (no secret)
+                        self._timetable.add(time.time() + wait, key)
+
+    def pending(self, event_id: str) -> int:
+        """How many endpoints have not taken this event yet."""
+        rows = [self._store.table(DELIVERIES)[key] for key in self._by_event.get(event_id, [])]
+        taken = {row["endpoint"] for row in rows if row["state"] == "delivered"}
+        return len({row["endpoint"] for row in rows} - taken)
+
+    def deliver(self, key: str) -> int | str:
+        """One try now, whatever was planned. Returns the shop's status, or what went wrong."""
+        with self._lock:
+            row = self._store.table(DELIVERIES).get(key)
+            endpoint = self._store.table(ENDPOINTS).get(row["endpoint"]) if row else None
+            if row is None or endpoint is None:
+                return "gone"
+            switches = self.switches
+            headers, body = self._envelopes[row["face"]](endpoint, row["event"])
+        answer = self._post(endpoint["url"], headers, body, switches["timeout"])
+        with self._lock:
+            if self._store.table(DELIVERIES).get(key) is row:
+                self._settle(key, row, answer, switches["retry_seconds"])
+                self._store.commit()
+        return answer
+
+    def held(self) -> list[str]:
+        return [key for key, row in self._store.table(DELIVERIES).items() if row["state"] == "held"]
+
+    def deliveries_of(self, event_id: str) -> list[str]:
+        return list(self._by_event.get(event_id, []))
+
+    def send_again(self, face: str, event_id: str, kind: str) -> list[str]:
+        """Plan one more delivery of an event to every endpoint, as a person at the provider can; not sent yet."""
+        keys = []
+        for endpoint in self._store.table(ENDPOINTS).values():
+            if endpoint["face"] == face and wanted(endpoint, kind):
+                key = f"{event_id}/{endpoint['id']}/{len(self._by_event.get(event_id, []))}"
+                row = {"event": event_id, "type": kind, "face": face, "endpoint": endpoint["id"]}
+                self._keep(key, row | {"state": "held", "tries": 0, "answers": []})
+                keys.append(key)
+        return keys
+
+    def _keep(self, key: str, row: Json) -> None:
+        self._store.save(DELIVERIES, key, row)
+        self._by_event.setdefault(row["event"], []).append(key)
+
+    def _post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> int | str:
+        request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310 (http by design)
+        try:
+            with self._opener.open(request, timeout=timeout) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return refused.code
+        except (OSError, HTTPException) as problem:
+            return type(problem).__name__
+
+    def _settle(self, key: str, row: Json, answer: int | str, retry_seconds: list[float]) -> None:
+        row["tries"] += 1
+        row["answers"].append(answer)
+        if isinstance(answer, int) and answer // 100 == 2:  # noqa: PLR2004 (2xx)
+            row["state"] = "delivered"
+        elif row["state"] in {"delivered", "dropped"}:
+            pass  # sent by hand once more; what was decided stands
+        elif row["tries"] <= len(retry_seconds):
+            row["state"] = "waiting"
+            self._timetable.add(time.time() + retry_seconds[row["tries"] - 1], key)
+        else:
+            row["state"] = "failed"
+        self._store.save(DELIVERIES, key, row)
+
+
+def wanted(endpoint: Json, kind: str) -> bool:
+    return endpoint["status"] == "enabled" and any(
+        fnmatch.fnmatchcase(kind, pattern) for pattern in endpoint["enabled_events"]
+    )
