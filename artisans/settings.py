@@ -422,11 +422,11 @@ LOGGING = {
     },
 }
 
-# ---- the staff's desk (django-unfold) ----------------------------------------------------------------------------
+# ---- back office (django-unfold) ------------------------------------------------------------------------------------
 UNFOLD = {
     "SITE_TITLE": "Artisans Alley, staff",
     "SITE_HEADER": "Artisans Alley",
-    "SITE_SUBHEADER": "The staff’s desk",
+    "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "storefront",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "artisans.admin_site.favicon"}],
     "ENVIRONMENT": "artisans.admin_site.environment",

@@ -260,7 +260,7 @@ def list_of(model: type[Model], query: str = "") -> str:
 
 def when(at: datetime | None) -> str:
     """A time as all staff pages write it, in the shop's time zone."""
-    return date_format(timezone.localtime(at), "M j, Y, H:i") if at else "–"
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT") if at else "–"
 
 
 def age(at: datetime) -> str:

@@ -177,7 +177,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             if payment.cash_count >= payment.parcel_count:
                 return "all", text
             return "some" if payment.cash_count else "", text
-        day = date_format(timezone.localtime(pay_by), "M j")
+        day = date_format(timezone.localtime(pay_by), "DATE_FORMAT")
         return ("late", f"Late, was {day}") if pay_by < timezone.now() else ("", day)
 
     @column("Decide")
