@@ -5,11 +5,14 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self) -> None:
-        from artisans.notifications.rendering import SHARED_CONTEXT
+        from artisans.notifications import kinds
+        from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
         from orders import checks  # noqa: F401  # registers the system check
         from orders.approvals import kinds_register
-        from orders.mails import store_context
+        from orders.mails import OrderMail, mail_links, store_context
         from orders.selectors import store_rules
 
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
+        kinds.register(OrderMail)
+        LINK_BUILDERS.append(mail_links)
         kinds_register()

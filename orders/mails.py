@@ -2,12 +2,35 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.db.models import TextChoices
+from django.urls import reverse
 from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
 
 from artisans.notifications.facts import later
 from artisans.notifications.services import MailAsk
 from orders.addresses import address_lines, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules
+
+
+class OrderMail(TextChoices):
+    PARCEL_NEW = "parcel_new", _("New parcel")
+    PARCEL_WAITS_FOR_PAYMENT = "parcel_waits_for_payment", _("Parcel waiting for payment")
+    PARCEL_PAID_AGAIN = "parcel_paid_again", _("Parcel paid again")
+    PARCEL_REDUCED = "parcel_reduced", _("Items removed from a parcel")
+    PARCEL_CANCELLED = "parcel_cancelled", _("Parcel cancelled (to the artisan)")
+    PARCEL_ON_HOLD = "parcel_on_hold", _("Parcel on hold")
+    PARCEL_RESUMED = "parcel_resumed", _("Parcel no longer on hold")
+    PARCEL_EXPECTED_BACK = "parcel_expected_back", _("Return expected")
+    PARCEL_SHIPPED = "parcel_shipped", _("Parcel shipped")
+    RETURN_REQUESTED = "return_requested", _("Return requested")
+
+
+def mail_links(facts: dict[str, Any]) -> dict[str, str]:
+    if "parcel_id" not in facts:
+        return {}
+    return {"parcel_url": settings.SITE_URL + reverse("orders:parcel", args=[facts["parcel_id"]])}
 
 
 def order_mail(
@@ -82,7 +105,9 @@ def parcel_reduced_mail(
         "parcel_id": str(parcel.pk),
         "pieces": [{"name": line.product_name, "quantity": quantity} for line, quantity in pieces],
     }
-    return MailAsk("parcel_reduced", parcel.artisan.email, f"parcel_reduced:{parcel.pk}:{key}", context)
+    return MailAsk(
+        OrderMail.PARCEL_REDUCED, parcel.artisan.email, f"parcel_reduced:{parcel.pk}:{key}", context
+    )
 
 
 def store_context(store: StoreRules) -> dict[str, str]:

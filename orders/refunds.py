@@ -12,7 +12,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import StockLine, pieces_restocked, stock_restock
 from artisans.core.money import half_up
 from artisans.notifications.services import notifications_queue
-from orders.mails import order_mail, parcel_mail, parcel_reduced_mail
+from orders.mails import OrderMail, order_mail, parcel_mail, parcel_reduced_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.selectors import lines_by_parcel, store_rules
 from orders.statuses import PARCELS_GONE, PARCELS_SENT, PARCELS_UNSENT, ParcelInstruction
@@ -119,11 +119,12 @@ def parcel_instruct(
     parcel.save(update_fields=["instruction", "updated_at"])
     told = {"instruction": to.value or "none"}
     audit_record(actor=actor, action=Action.PARCEL_INSTRUCT, target=parcel, data=told)
-    kind = {ParcelInstruction.HOLD: "parcel_on_hold", ParcelInstruction.RETURN: "parcel_expected_back"}.get(
-        to
-    )
+    kind = {
+        ParcelInstruction.HOLD: OrderMail.PARCEL_ON_HOLD,
+        ParcelInstruction.RETURN: OrderMail.PARCEL_EXPECTED_BACK,
+    }.get(to)
     if old == ParcelInstruction.HOLD:
-        kind = "parcel_resumed"
+        kind = OrderMail.PARCEL_RESUMED
     key, store = timezone.now().isoformat(), store_rules()  # it can be held again
     if kind is not None:
         notifications_queue(
@@ -136,7 +137,7 @@ def parcel_instruct(
         }
         notifications_queue(
             order_mail(
-                "return_requested",
+                OrderMail.RETURN_REQUESTED,
                 order,
                 lines=list(order.lines.all()),
                 store=store,

@@ -17,7 +17,7 @@ from artisans.core.errors import Conflict
 from artisans.core.state import check_transition
 from artisans.notifications.services import notifications_queue
 from orders.errors import NotCancellable, NotReleased, ParcelOnHold
-from orders.mails import order_mail, parcel_mail
+from orders.mails import OrderMail, order_mail, parcel_mail
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition, StoreRules
 from orders.owed import RefundSums
 from orders.pricing import Quote
@@ -204,7 +204,7 @@ def order_release(
     notifications_queue(
         *[
             parcel_mail(
-                "parcel_new",
+                OrderMail.PARCEL_NEW,
                 parcel,
                 order=order,
                 lines=of_parcel[parcel.pk],
@@ -220,14 +220,14 @@ def order_withhold(order: Order, *, pay_by: datetime | None) -> None:
     """Money that the order was released for is missing again: parcels that were not sent wait until it is here."""
     order.payment_withdrawn_at, order.pay_by = timezone.now(), pay_by
     order.save(update_fields=["payment_withdrawn_at", "pay_by", "updated_at"])
-    mail_unsent(order, "parcel_waits_for_payment", since=order.payment_withdrawn_at)
+    mail_unsent(order, OrderMail.PARCEL_WAITS_FOR_PAYMENT, since=order.payment_withdrawn_at)
 
 
 def order_resume(order: Order) -> None:
     """What was missing is paid: artisans are told to go on."""
     since, order.payment_withdrawn_at = order.payment_withdrawn_at, None
     order.save(update_fields=["payment_withdrawn_at", "updated_at"])
-    mail_unsent(order, "parcel_paid_again", since=since)
+    mail_unsent(order, OrderMail.PARCEL_PAID_AGAIN, since=since)
 
 
 def mail_unsent(order: Order, kind: str, *, since: datetime | None) -> None:
@@ -346,7 +346,7 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
         parcel_cancel(parcel, order=order, lines=of_parcel[parcel.pk], cause=cause, actor=actor)
         notifications_queue(
             parcel_mail(
-                "parcel_cancelled",
+                OrderMail.PARCEL_CANCELLED,
                 parcel,
                 order=order,
                 lines=of_parcel[parcel.pk],
@@ -461,7 +461,12 @@ def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) ->
     all_lines = [line for part in lines.values() for line in part]
     notifications_queue(
         order_mail(
-            "parcel_shipped", order, lines=all_lines, store=store_rules(), key=str(parcel.pk), parcel=about
+            OrderMail.PARCEL_SHIPPED,
+            order,
+            lines=all_lines,
+            store=store_rules(),
+            key=str(parcel.pk),
+            parcel=about,
         )
     )
     return parcel

@@ -7,10 +7,15 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.core.reencryption import ENCRYPTED_JSON
+        from artisans.notifications import kinds
+        from artisans.notifications.rendering import LINK_BUILDERS
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.jobs import jobs_sync
+        from payments.mails import PaymentMail, mail_links
         from payments.services.approvals import kinds_register
 
+        kinds.register(PaymentMail)
+        LINK_BUILDERS.append(mail_links)
         kinds_register()
         ENCRYPTED_JSON.update(
             {

@@ -29,6 +29,7 @@ from orders.shown import ShownParcel
 from orders.statuses import OrderStatus
 from payments.csp import may_lead_to_provider
 from payments.forms import CancelForm, FindOrderForm, PaymentForm
+from payments.mails import PaymentMail
 from payments.methods import PaymentMethod, Provider
 from payments.models import Capture, Payment, PaymentRefund, Receipt, ReceiptReversal
 from payments.pages import order_of
@@ -296,5 +297,7 @@ def order_find(request: HttpRequest) -> HttpResponse:
                 f"{timezone.now():%Y%m%d%H}:{order.token_version}"  # an hour, or since the links were revoked
             )
             lines = list(order.lines.all())
-            notifications_queue(order_mail("order_find", order, lines=lines, store=store_rules(), key=once))
+            notifications_queue(
+                order_mail(PaymentMail.ORDER_FIND, order, lines=lines, store=store_rules(), key=once)
+            )
     return render(request, "payments/order_find.html", {"form": form, "sent": sent})

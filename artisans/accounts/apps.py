@@ -8,3 +8,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.accounts import checks, receivers, tasks  # noqa: F401  # each registers itself
+        from artisans.accounts.mails import AccountMail, mail_links
+        from artisans.notifications import kinds
+        from artisans.notifications.rendering import LINK_BUILDERS
+
+        kinds.register(AccountMail)
+        LINK_BUILDERS.append(mail_links)

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
 
+from artisans.accounts.mails import AccountMail
 from artisans.accounts.models import AuthToken, User
 from artisans.audit.services import Action, audit_record
 from artisans.notifications.services import MailAsk, notifications_queue
@@ -37,7 +38,7 @@ def account_changed(
     notifications_queue(
         *(
             MailAsk(
-                kind="account_changed",
+                kind=AccountMail.ACCOUNT_CHANGED,
                 recipient=recipient,
                 key=f"account:{entry.pk}:{number}",
                 context={"what": what, "is_own": is_own, "ends_access": ends_access},

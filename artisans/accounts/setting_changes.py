@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from artisans.accounts.credentials import access_end
+from artisans.accounts.mails import AccountMail
 from artisans.accounts.models import User, normal_email
 from artisans.accounts.services import has_verified
 from artisans.accounts.setting_fields import SUPERUSER, Setting, Shown, settings_of
@@ -274,8 +275,8 @@ def record(
     steering = [one.as_data() for one in found if one.setting.steers_money]
     access = [one.as_data() for one in found if one.setting.grants_access]
     context = {"about": about(row), "actor": actor.email if actor else actor_name, "at": timezone.now()}
-    asks = [("setting_changed", to, steering) for to in administrators() if steering]
-    asks += [("artisan_access_changed", to, access) for to in sorted(addresses) if access]
+    asks = [(AccountMail.SETTING_CHANGED, to, steering) for to in administrators() if steering]
+    asks += [(AccountMail.ARTISAN_ACCESS_CHANGED, to, access) for to in sorted(addresses) if access]
     notifications_queue(
         *[
             MailAsk(kind, to, f"{kind}:{entry.pk}:{keyed_hash(to)[:16]}", context | {"changes": changes})

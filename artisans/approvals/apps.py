@@ -8,3 +8,9 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.approvals import tasks  # noqa: F401  # registers the task by name
+        from artisans.approvals.mails import ApprovalMail, mail_links
+        from artisans.notifications import kinds
+        from artisans.notifications.rendering import LINK_BUILDERS
+
+        kinds.register(ApprovalMail)
+        LINK_BUILDERS.append(mail_links)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.approvals.errors import ApprovalPending, NobodyElse, NotPending, OwnRequest
 from artisans.approvals.kinds import KINDS, ApprovalKind, Payload
+from artisans.approvals.mails import ApprovalMail
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.selectors import second_people
 from artisans.approvals.statuses import APPROVAL_TRANSITIONS, DECIDED, ApprovalStatus
@@ -70,7 +71,9 @@ def approval_request(
         raise ApprovalPending(first.title, first.requested_by.email) from None
     effect_record(f"approval:{approval.pk}")
     audit_record(actor=actor, action=Action.APPROVAL_REQUEST, target=approval, data=facts_of(approval))
-    notifications_queue(*[approval_mail("approval_requested", approval, to=user) for user in approvers])
+    notifications_queue(
+        *[approval_mail(ApprovalMail.APPROVAL_REQUESTED, approval, to=user) for user in approvers]
+    )
     return approval
 
 
@@ -170,7 +173,7 @@ def approval_move(
         data=facts_of(approval) | ({"note": approval.note} if note else {}),
     )
     if to != A.WITHDRAWN:
-        notifications_queue(approval_mail("approval_decided", approval, to=approval.requested_by))
+        notifications_queue(approval_mail(ApprovalMail.APPROVAL_DECIDED, approval, to=approval.requested_by))
 
 
 ACTIONS = {

@@ -24,6 +24,7 @@ from artisans.core.admin import (
 )
 from artisans.core.models import is_uuid
 from artisans.core.tokens import mailbox_token, order_token
+from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import MailState, Notification
 from artisans.notifications.rendering import Mail, render
 from artisans.notifications.services import notification_retry
@@ -66,14 +67,10 @@ class KindFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         kinds = Notification.objects.order_by("kind").values_list("kind", flat=True).distinct()
-        return [(kind, words(kind)) for kind in kinds]
+        return [(kind, KINDS.get(kind, kind)) for kind in kinds]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
         return queryset.filter(kind=self.value()) if self.value() else queryset
-
-
-def words(kind: str) -> str:
-    return kind.replace("_", " ").capitalize()
 
 
 @admin.register(Notification)
@@ -91,7 +88,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     @column("Mail", ordering="kind")
     def what(self, mail: Notification) -> SafeString:
-        return two_lines(words(mail.kind), mail.subject)
+        return two_lines(KINDS.get(mail.kind, mail.kind), mail.subject)
 
     @column("Error", ordering="last_error")
     def error(self, mail: Notification) -> str:
@@ -136,7 +133,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         may_retry = obj.state != MailState.SENT and self.has_retry_mail_permission(request)
         return {
             "row": obj,
-            "kind": words(obj.kind),
+            "kind": KINDS.get(obj.kind, obj.kind),
             "tone": TONES.get(obj.state, PLAIN),
             "mail": mail,
             "failure": failure,

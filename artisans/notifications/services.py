@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from artisans.core.queue import each, run_after_commit
 from artisans.notifications.facts import pack
+from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import KEY_LENGTH, MailState, Notification
 from artisans.notifications.rendering import render
 
@@ -36,7 +37,12 @@ class MailAsk:
 
 
 def notifications_queue(*asks: MailAsk) -> None:
-    """Write the mails in the present transaction and ring for them after commit. A known key is left alone."""
+    """Write the mails in the present transaction and ring for them after commit. A known key is left alone.
+
+    Errors: LookupError for a kind that no app registered.
+    """
+    if unknown := {ask.kind for ask in asks} - KINDS.keys():
+        raise LookupError(f"No app registered these kinds of email: {', '.join(sorted(unknown))}.")
     rows = [
         Notification(
             kind=ask.kind, recipient=ask.recipient, context=pack(ask.context), dedupe_key=short_key(ask.key)

@@ -29,6 +29,7 @@ from orders.services import (
 )
 from orders.statuses import OrderStatus, ParcelDecision, ParcelStatus
 from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, PaymentUnderWay, StillPayable
+from payments.mails import PaymentMail
 from payments.models import CallState, Payment, RefundOrigin
 from payments.money_notes import closed_note
 from payments.selectors import open_payment, refund_due
@@ -113,7 +114,7 @@ def order_end(order: Order, *, cause: str, actor: User) -> None:
     order_settle(order, cause=cause, actor=actor)
     notifications_queue(
         order_mail(
-            "order_cancelled",
+            PaymentMail.ORDER_CANCELLED,
             order,
             lines=list(order.lines.all()),
             store=store_rules(),
@@ -190,7 +191,12 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
     order_settle(order, cause=cause, actor=actor)
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
     parcel_mails(
-        parcel, order, lines[parcel.pk], kinds=("parcel_not_coming", ""), before=before, reason=reason.strip()
+        parcel,
+        order,
+        lines[parcel.pk],
+        kinds=(PaymentMail.PARCEL_NOT_COMING, ""),
+        before=before,
+        reason=reason.strip(),
     )
     return parcel
 
@@ -225,7 +231,7 @@ def order_expire_now(*, order_id: UUID) -> bool:
     order_close(order, OrderStatus.EXPIRED, cause="not paid in time")
     notifications_queue(
         order_mail(
-            "order_expired",
+            PaymentMail.ORDER_EXPIRED,
             order,
             lines=list(order.lines.all()),
             store=store_rules(),

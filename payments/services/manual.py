@@ -19,6 +19,7 @@ from orders.selectors import is_own_order, parcels_to_send, store_rules
 from orders.services import order_hold
 from orders.statuses import OrderStatus
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
+from payments.mails import PaymentMail
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider, paid_by
 from payments.models import Payment, Receipt
 from payments.references import reference_key
@@ -202,7 +203,7 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
     audit_record(actor=actor, action=Action.PAYMENT_REJECT, target=payment, data={"reason": reason.strip()})
     notifications_queue(
         order_mail(
-            "payment_rejected",
+            PaymentMail.PAYMENT_REJECTED,
             order,
             lines=list(order.lines.all()),
             store=store_rules(),
@@ -220,10 +221,10 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
     mail = partial(order_mail, order=order, lines=list(order.lines.all()), store=store, key=str(receipt.pk))
     amount = receipt.amount
     if not order.is_alive:
-        ask = mail("late_money", amount=amount)
+        ask = mail(PaymentMail.LATE_MONEY, amount=amount)
     elif order.balance_due:
         ask = mail(
-            "payment_partly_received",
+            PaymentMail.PAYMENT_PARTLY_RECEIVED,
             received=order.received,
             missing=order.balance_due,
             is_held=order.status == OrderStatus.PENDING,
@@ -231,10 +232,14 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
             instructions=instructions_for_mail(open_payment(order) or payment, order, store),
         )
     elif order.owed.surplus:
-        ask = mail("overpaid", amount=amount, surplus=order.owed.surplus)
+        ask = mail(PaymentMail.OVERPAID, amount=amount, surplus=order.owed.surplus)
     else:
         came = paid_by(payment.payment_method)
         ask = mail(
-            "payment_received", amount=amount, paid_by=came, revived=revived, to_send=parcels_to_send(order)
+            PaymentMail.PAYMENT_RECEIVED,
+            amount=amount,
+            paid_by=came,
+            revived=revived,
+            to_send=parcels_to_send(order),
         )
     notifications_queue(ask)

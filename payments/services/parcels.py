@@ -10,13 +10,14 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.notifications.services import notifications_queue
 from orders.errors import NotReleased, ParcelChanged
-from orders.mails import order_mail, parcel_mail
+from orders.mails import OrderMail, order_mail, parcel_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.owed import Balance
 from orders.refunds import parcel_instruct
 from orders.selectors import lines_by_parcel, order_lock, store_rules
 from orders.services import order_follow_parcels, parcel_cancel, parcel_lock, parcel_take_back
 from orders.statuses import DECISIONS, ParcelDecision, ParcelInstruction, ParcelStatus
+from payments.mails import PaymentMail
 from payments.money_notes import parcel_note
 from payments.services.manual import staff_check
 from payments.services.payments import order_settle
@@ -95,9 +96,9 @@ def parcel_decide(
 
 
 MAILS = {  # to the buyer, to the artisan
-    ParcelDecision.CANCEL: ("parcel_not_coming", "parcel_cancelled"),
-    ParcelDecision.RETURNED: ("parcel_returned", "parcel_came_back"),
-    ParcelDecision.WRITTEN_OFF: ("parcel_returned", "parcel_came_back"),
+    ParcelDecision.CANCEL: (PaymentMail.PARCEL_NOT_COMING, OrderMail.PARCEL_CANCELLED),
+    ParcelDecision.RETURNED: (PaymentMail.PARCEL_RETURNED, PaymentMail.PARCEL_CAME_BACK),
+    ParcelDecision.WRITTEN_OFF: (PaymentMail.PARCEL_RETURNED, PaymentMail.PARCEL_CAME_BACK),
 }
 INSTRUCTIONS = {
     ParcelDecision.SEND: ParcelInstruction.SEND,
@@ -134,7 +135,7 @@ def parcel_return(
     order_settle(order, cause=cause, actor=actor)
     told = {"to": parcel.status, "restocked": sum(wanted.values())}
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=told)
-    kinds = ("parcel_returned", "" if is_artisan else "parcel_came_back")
+    kinds = (PaymentMail.PARCEL_RETURNED, "" if is_artisan else PaymentMail.PARCEL_CAME_BACK)
     parcel_mails(parcel, order, lines[parcel.pk], kinds=kinds, before=before, reason=reason.strip())
     return parcel
 

@@ -27,6 +27,7 @@ from orders.selectors import order_lock
 from orders.services import Placed, order_apply_settlement, order_hold, order_release
 from orders.statuses import OrderStatus
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
+from payments.mails import PaymentMail
 from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
 from payments.models import (
     Dispute,
@@ -424,7 +425,7 @@ def mail_instructions(placed: Placed, payment: Payment, *, store: StoreRules) ->
     )
     notifications_queue(
         order_mail(
-            "cod_confirmed" if is_cash else "order_placed",
+            PaymentMail.COD_CONFIRMED if is_cash else PaymentMail.ORDER_PLACED,
             order,
             lines=placed.lines,
             store=store,

@@ -19,6 +19,7 @@ from orders.selectors import parcels_to_send, store_rules
 from orders.services import Placed, placed_of
 from orders.statuses import OrderStatus
 from payments.declines import decline_words
+from payments.mails import PaymentMail
 from payments.methods import paid_by
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
 from payments.providers import base
@@ -288,11 +289,11 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
         amount = capture.amount
         if not order.is_alive:
             ask = order_mail(
-                "late_money", order, lines=lines, store=store, key=str(capture.pk), amount=amount
+                PaymentMail.LATE_MONEY, order, lines=lines, store=store, key=str(capture.pk), amount=amount
             )
         elif order.owed.surplus:
             ask = order_mail(
-                "overpaid",
+                PaymentMail.OVERPAID,
                 order,
                 lines=lines,
                 store=store,
@@ -302,7 +303,7 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
             )
         else:
             ask = order_mail(
-                "payment_received",
+                PaymentMail.PAYMENT_RECEIVED,
                 order,
                 lines=lines,
                 store=store,

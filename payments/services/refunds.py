@@ -18,6 +18,7 @@ from orders.mails import order_mail
 from orders.models import Order
 from orders.refunds import lines_count_refund, lines_restock, parcels_reconsider
 from orders.selectors import store_rules
+from payments.mails import PaymentMail
 from payments.models import (
     FlagKind,
     Operation,
@@ -259,7 +260,7 @@ def refund_move(
         if refund.origin == RefundOrigin.PROVIDER and order.is_alive:
             refund.decision = PENDING
     if to == R.COMPLETED:
-        mail_refund("refund_completed", refund, order)
+        mail_refund(PaymentMail.REFUND_COMPLETED, refund, order)
     elif to == R.FAILED:
         refund.failure_reason = cause[:300]
         refund.decision = RefundDecision.NOT_NEEDED if refund.decision == PENDING else refund.decision
@@ -276,7 +277,7 @@ def refund_undo(refund: PaymentRefund, payment: Payment, order: Order, *, was_to
     detail = f"{refund.refund_number} over {refund.amount}: {refund.failure_reason}"
     flag(payment, FlagKind.REFUND_FAILED, detail)
     if was_told:
-        mail_refund("refund_failed", refund, order)
+        mail_refund(PaymentMail.REFUND_FAILED, refund, order)
 
 
 def disputes_count(payment: Payment) -> bool:

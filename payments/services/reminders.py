@@ -12,6 +12,7 @@ from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.selectors import store_rules
 from orders.statuses import OrderStatus
+from payments.mails import PaymentMail
 from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.selectors import payment_lock
@@ -61,9 +62,11 @@ def payment_remind(payment_id: UUID) -> None:
     store = store_rules()
     about: dict[str, Any]
     if payment.is_remote:
-        kind, about = "payment_open", {"reason": payment.failure_reason, "keep_until": order.expires_at}
+        kind = PaymentMail.PAYMENT_OPEN
+        about = {"reason": payment.failure_reason, "keep_until": order.expires_at}
     else:
-        kind, about = "payment_due", {"instructions": instructions_for_mail(payment, order, store)}
+        kind = PaymentMail.PAYMENT_DUE
+        about = {"instructions": instructions_for_mail(payment, order, store)}
     lines = list(order.lines.all())
     ask = order_mail(kind, order, lines=lines, store=store, amount=order.balance_due, **about)
     notifications_queue(ask)

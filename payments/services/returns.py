@@ -17,6 +17,7 @@ from orders.models import Order
 from orders.refunds import parcels_reconsider
 from orders.selectors import store_rules
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
+from payments.mails import PaymentMail
 from payments.methods import Provider
 from payments.models import Payment, PaymentRefund, RefundTransition
 from payments.references import reference_key
@@ -88,7 +89,7 @@ def money_return_record(
     audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
     notifications_queue(
         order_mail(
-            "money_returned",
+            PaymentMail.MONEY_RETURNED,
             order,
             lines=list(order.lines.all()),
             store=store_rules(),

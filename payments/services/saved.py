@@ -22,6 +22,7 @@ from artisans.notifications.services import MailAsk, notifications_queue
 from orders.mails import store_context
 from orders.selectors import store_rules
 from payments.errors import DefaultWanted, MethodInUse
+from payments.mails import PaymentMail
 from payments.methods import PaymentMethod, Provider
 from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.base import RemoteMethod
@@ -165,7 +166,7 @@ def method_keep(
             consented_at=consented_at,
         )
         audit_record(actor=user, action=Action.METHOD_SAVE, target=method)
-        tell_owner("method_saved", method)
+        tell_owner(PaymentMail.METHOD_SAVED, method)
     if is_default or not own.filter(is_default=True).exists():
         make_default(method)
     list_changed(user_id)
@@ -203,7 +204,7 @@ def method_drop(*, user: User, method_id: UUID) -> ProviderCall:
         raise MethodInUse
     deactivate(method)
     audit_record(actor=user, action=Action.METHOD_REMOVE, target=method)
-    tell_owner("method_removed", method)
+    tell_owner(PaymentMail.METHOD_REMOVED, method)
     return call_write(
         Operation.DETACH,
         provider=method.provider,
@@ -222,7 +223,7 @@ def method_gone(method_id: UUID) -> None:
     if method.is_active:
         deactivate(method)
         audit_record(actor=None, action=Action.METHOD_REMOVE, target=method, actor_name="provider")
-        tell_owner("method_removed", method)
+        tell_owner(PaymentMail.METHOD_REMOVED, method)
 
 
 def tell_owner(kind: str, method: PaymentMethodInfo) -> None:

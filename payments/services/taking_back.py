@@ -20,6 +20,7 @@ from orders.selectors import store_rules
 from orders.services import order_withhold
 from orders.statuses import PARCELS_UNSENT
 from payments.errors import AlreadyRecorded, ReceiptSpent
+from payments.mails import PaymentMail
 from payments.methods import SPECS, PaymentMethod
 from payments.models import Payment, Receipt, ReceiptReversal, ReversalReason
 from payments.selectors import open_payment, payment_lock
@@ -110,7 +111,7 @@ def mail_taken_back(reversal: ReceiptReversal, receipt: Receipt, payment: Paymen
     waiting = open_payment(order)
     notifications_queue(
         order_mail(
-            "receipt_taken_back",
+            PaymentMail.RECEIPT_TAKEN_BACK,
             order,
             lines=list(order.lines.all()),
             store=store,

@@ -1,0 +1,18 @@
+from typing import Any
+
+from django.conf import settings
+from django.db.models import TextChoices
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+
+class ApprovalMail(TextChoices):
+    APPROVAL_REQUESTED = "approval_requested", _("Approval requested")
+    APPROVAL_DECIDED = "approval_decided", _("Approval decided")
+
+
+def mail_links(facts: dict[str, Any]) -> dict[str, str]:
+    if "approval_id" not in facts:
+        return {}
+    page = reverse("admin:approvals_approvalrequest_change", args=[facts["approval_id"]])
+    return {"approval_url": settings.SITE_URL + page}

@@ -1,0 +1,122 @@
+"""Every kind of email has a subject, a text and an HTML part that its facts can fill."""
+
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import pytest
+from django.template import engines
+from django.utils.html import strip_tags
+
+from artisans.core.money import Money
+from artisans.notifications.facts import pack
+from artisans.notifications.kinds import KINDS
+from artisans.notifications.models import Notification
+from artisans.notifications.rendering import LINK_BUILDERS, render
+from artisans.notifications.services import MailAsk, notifications_queue
+
+MISSING = "!missing!"
+AMOUNT = Money(4675, "USD")
+ONE_ID = str(UUID(int=7))
+LINES = [{"name": "Bowl & plate", "quantity": 2, "artisan_name": "Harbour Pottery"}]
+FACTS = {  # of all kinds together
+    "store": {"name": "Artisans Alley", "support_email": "help@example.test"},
+    "order_number": "7KQ2M9XBG",
+    "order_link": [ONE_ID, 1],
+    "order": {
+        "order_number": "7KQ2M9XBG",
+        "created_at": date(2026, 11, 28),
+        "lines": [line | {"unit_price": AMOUNT, "line_total": AMOUNT} for line in LINES],
+        "subtotal": AMOUNT,
+        "tax": AMOUNT,
+        "shipping": AMOUNT,
+        "total": AMOUNT,
+        "shipping_address_lines": ["Ada Lovelace", "1 Harbour Street"],
+        "parcel_count": 2,
+    },
+    "parcel_id": ONE_ID,
+    "parcel": {
+        "number": 1,
+        "artisan_name": "Harbour Pottery",
+        "lines": LINES,
+        "ship_to": ["Ada Lovelace", "1 Harbour Street"],
+        "note": "Ring twice",
+        "share": AMOUNT,
+        "collect_cash": AMOUNT,
+        "carrier": "UPS",
+        "tracking": "1Z999",
+    },
+    "pieces": LINES,
+    "instructions": {
+        "kind": "bank_transfer",
+        "headline": "Pay by bank transfer",
+        "amount": AMOUNT,
+        "due": date(2026, 12, 5),
+        "rows": [["Reference", "7KQ2M9XBG"]],
+        "text": ["Please give the reference."],
+    },
+    **dict.fromkeys(("amount", "received", "missing", "surplus", "due"), AMOUNT),
+    **dict.fromkeys(("date", "pay_by"), date(2026, 12, 5)),
+    **dict.fromkeys(("confirm_until", "keep_until", "at"), datetime(2026, 12, 5, 9, 30, tzinfo=UTC)),
+    **dict.fromkeys(("is_own", "ends_access", "is_held", "is_withheld", "revived"), True),
+    "to_send": 2,
+    "money_note": "You have not been charged.",
+    "paid_by": "by bank transfer",
+    "reason": "The kiln broke.",
+    "what": "The password of your account was changed",
+    "method": "Visa •••• 4242",
+    "provider": "Stripe",
+    "number": "R-1",
+    "reference": "7KQ2M9XBG",
+    "approval_id": ONE_ID,
+    "title": "Refund $46.75",
+    "requested_by": "ada@example.test",
+    "decided_by": "grace@example.test",
+    "status": "Approved",
+    "note": "Agreed.",
+    "about": "Artisan Harbour Pottery",
+    "actor": "ada@example.test",
+    "changes": [{"label": "Commission", "old": "10 %", "new": "12 %"}],
+}
+
+
+def sample(kind: str) -> Notification:
+    return Notification(kind=kind, context=pack(FACTS))
+
+
+@pytest.fixture
+def strict_templates(monkeypatch):
+    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("strict_templates")
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_each_kind_has_a_subject_a_text_and_an_html_part(kind):
+    mail = render(sample(kind))
+
+    for part in (mail.subject, mail.text, mail.html):
+        assert part.strip()
+        assert MISSING not in part
+        assert "{{" not in part
+    assert len(mail.subject) <= 78
+    assert "</html>" in mail.html
+    assert mail.text == strip_tags(mail.text), "the text part holds no HTML"
+    assert "&amp;" not in mail.text
+
+
+@pytest.mark.django_db
+def test_a_kind_that_no_app_registered_is_refused():
+    with pytest.raises(LookupError, match="no_such_kind"):
+        notifications_queue(MailAsk("no_such_kind", "ada@example.test", "fact", {}))
+
+    assert not Notification.objects.exists()
+
+
+def test_links_are_made_of_the_facts_at_hand_only():
+    made = {name for build in LINK_BUILDERS for name in build({})}
+
+    assert made == {"reset_url", "methods_url"}
+    assert {name for build in LINK_BUILDERS for name in build(FACTS)} == made | {
+        *("order_url", "pay_url", "confirm_url"),
+        *("parcel_url", "approval_url"),
+    }

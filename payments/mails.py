@@ -1,0 +1,48 @@
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import TextChoices
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from artisans.core.tokens import mailbox_token, order_token, order_url
+
+
+class PaymentMail(TextChoices):
+    ORDER_PLACED = "order_placed", _("Order placed")
+    COD_CONFIRMED = "cod_confirmed", _("Cash on delivery confirmed")
+    ORDER_FIND = "order_find", _("Order link")
+    ORDER_CANCELLED = "order_cancelled", _("Order cancelled")
+    ORDER_EXPIRED = "order_expired", _("Order expired")
+    PAYMENT_OPEN = "payment_open", _("Payment not completed")
+    PAYMENT_DUE = "payment_due", _("Payment reminder")
+    PAYMENT_RECEIVED = "payment_received", _("Payment received")
+    PAYMENT_PARTLY_RECEIVED = "payment_partly_received", _("Payment partly received")
+    PAYMENT_REJECTED = "payment_rejected", _("Payment rejected")
+    RECEIPT_TAKEN_BACK = "receipt_taken_back", _("Payment corrected")
+    OVERPAID = "overpaid", _("Overpaid")
+    LATE_MONEY = "late_money", _("Late payment")
+    MONEY_RETURNED = "money_returned", _("Offline refund sent")
+    REFUND_COMPLETED = "refund_completed", _("Refund sent")
+    REFUND_FAILED = "refund_failed", _("Refund failed")
+    PARCEL_NOT_COMING = "parcel_not_coming", _("Parcel cancelled (to the buyer)")
+    PARCEL_RETURNED = "parcel_returned", _("Parcel returned (to the buyer)")
+    PARCEL_CAME_BACK = "parcel_came_back", _("Parcel returned (to the artisan)")
+    METHOD_SAVED = "method_saved", _("Payment method saved")
+    METHOD_REMOVED = "method_removed", _("Payment method removed")
+
+
+def mail_links(facts: dict[str, Any]) -> dict[str, str]:
+    """Links are signed when the email is rendered, and stored nowhere."""
+    links = {"methods_url": settings.SITE_URL + reverse("payments:method_list")}
+    if "order_link" not in facts:
+        return links
+    order_id, version = UUID(facts["order_link"][0]), int(facts["order_link"][1])
+    page = order_url(order_id, version)
+    pay_page = reverse("payments:order_pay", args=[order_token(order_id, version)])
+    return links | {
+        "order_url": page,
+        "pay_url": settings.SITE_URL + pay_page,
+        "confirm_url": f"{page}?mailbox={mailbox_token(order_id)}",
+    }
