@@ -1,7 +1,7 @@
 # The commands of this repository. The work itself is done in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test coverage check bench storm screenshots format clean
+.PHONY: help setup run test coverage check bench storm screenshots format messages clean
 
 # Byte code lies with everything else that is written here, below var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
@@ -34,6 +34,9 @@ storm: setup ## Random lives of orders, failing endpoints, then buyers, faults a
 format: setup ## Format the code and repair what the linter can
 	@.venv/bin/python -m ruff format --quiet
 	@.venv/bin/python -m ruff check --fix
+
+messages: setup ## Collect the texts for translators into locale/django.pot
+	@.venv/bin/python -m scripts.messages
 
 clean: ## Remove var/: database, mails, logs, caches of this machine
 	@rm -rf var

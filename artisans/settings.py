@@ -373,6 +373,8 @@ STORAGES = {
 
 # ---- language and time -----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
+LANGUAGES = [("en", "English")]  # the source of all texts; `make messages` collects them for translators
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = ["artisans.formats"]
