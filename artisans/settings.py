@@ -107,12 +107,12 @@ INSTALLED_APPS = [
     "carts",
 ]
 MIDDLEWARE = [
-    "artisans.core.middleware.RequestIdMiddleware",
+    "artisans.core.web.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "artisans.core.middleware.AdminContentPolicyMiddleware",
-    "artisans.core.middleware.PrivatePagesMiddleware",
+    "artisans.core.web.middleware.AdminContentPolicyMiddleware",
+    "artisans.core.web.middleware.PrivatePagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -122,7 +122,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "artisans.accounts.middleware.FreshSignInMiddleware",
     "artisans.accounts.middleware.StaffSignInMiddleware",
-    "artisans.core.pages.RefusedPageMiddleware",
+    "artisans.core.web.error_pages.RefusedPageMiddleware",
 ]
 ROOT_URLCONF = "artisans.urls"
 WSGI_APPLICATION = "artisans.wsgi.application"
@@ -136,7 +136,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "carts.context.shop",
+                "carts.context_processors.shop",
             ]
         },
     }
@@ -297,11 +297,11 @@ REST_KNOX = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["artisans.accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["artisans.core.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["artisans.core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "artisans.core.openapi.ShopSchema",
-    "DEFAULT_METADATA_CLASS": "artisans.core.metadata.Methods",
-    "EXCEPTION_HANDLER": "artisans.core.api.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "artisans.core.api.openapi.ShopSchema",
+    "DEFAULT_METADATA_CLASS": "artisans.core.api.metadata.Methods",
+    "EXCEPTION_HANDLER": "artisans.core.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -324,11 +324,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "",
     "COMPONENT_SPLIT_PATCH": False,
-    "PREPROCESSING_HOOKS": ["artisans.core.openapi.spell_paths"],
+    "PREPROCESSING_HOOKS": ["artisans.core.api.openapi.spell_paths"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "artisans.core.openapi.add_shared_parts",
-        "payments.webhook_schema.describe_webhook",
+        "artisans.core.api.openapi.add_shared_parts",
+        "payments.webhooks.schema.describe_webhook",
     ],
     "ENUM_NAME_OVERRIDES": {
         "Role": "artisans.accounts.models.Role",
@@ -342,9 +342,9 @@ SPECTACULAR_SETTINGS = {
         "RefundStatus": "payments.statuses.RefundStatus",
         "PaymentMethod": "payments.methods.PaymentMethod",
         "PaymentProvider": "payments.methods.Provider",
-        "RemoteProvider": "payments.serializers.REMOTE_PROVIDERS",
-        "RemoteMethod": "payments.serializers.REMOTE_METHODS",
-        "FactKind": "payments.schemas.FACT_KINDS",
+        "RemoteProvider": "payments.api.serializers.REMOTE_PROVIDERS",
+        "RemoteMethod": "payments.api.serializers.REMOTE_METHODS",
+        "FactKind": "payments.api.schemas.FACT_KINDS",
         "CartProblemCode": "carts.schemas.PROBLEM_CODES",
         "CartProblemFix": "carts.schemas.PROBLEM_FIXES",
     },
@@ -402,7 +402,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "artisans.core.pages.csrf_failure"
+CSRF_FAILURE_VIEW = "artisans.core.web.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CART_COOKIE = "__Host-cart" if HTTPS else "cart"
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
@@ -430,11 +430,11 @@ UNFOLD = {
     "SITE_HEADER": "Artisans Alley",
     "SITE_SUBHEADER": "Back office",
     "SITE_SYMBOL": "storefront",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "artisans.admin_site.favicon"}],
-    "ENVIRONMENT": "artisans.admin_site.environment",
-    "DASHBOARD_CALLBACK": "artisans.admin_site.dashboard",
-    "STYLES": ["artisans.admin_site.stylesheet"],
-    "SIDEBAR": {"navigation": "artisans.admin_site.navigation"},
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "artisans.site.admin_site.favicon"}],
+    "ENVIRONMENT": "artisans.site.admin_site.environment",
+    "DASHBOARD_CALLBACK": "artisans.site.admin_site.dashboard",
+    "STYLES": ["artisans.site.admin_site.stylesheet"],
+    "SIDEBAR": {"navigation": "artisans.site.admin_site.navigation"},
     "COLORS": {
         "primary": {
             "50": "#eef7f3",

@@ -4,9 +4,9 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from django.views.static import serve
 
-from artisans import demo
-from artisans.core import health
-from artisans.core.api import api_not_found
+from artisans.core.api.problems import api_not_found
+from artisans.core.web import health
+from artisans.site import demo
 
 api_prefixes = "|".join(prefix.strip("/") for prefix in settings.API_PREFIXES)
 
@@ -14,17 +14,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("artisans.catalog.urls")),
     path("shop/", RedirectView.as_view(pattern_name="catalog:product_list")),
     path("shop/", include("carts.urls")),
-    path("shop/", include("payments.urls")),
+    path("shop/", include("payments.web.urls")),
     path("shop/", include("orders.urls")),
     path("shop/account/", include("artisans.accounts.urls")),
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),
-    path("", include("artisans.docs.urls")),
+    path("", include("artisans.site.docs.urls")),
     path("auth/", include("artisans.accounts.api_urls")),
     path("", include("artisans.catalog.api_urls")),
     path("", include("carts.api_urls")),
-    path("", include("payments.api_urls")),
+    path("", include("payments.api.urls")),
     re_path(rf"^(?:{api_prefixes})(?:/.*)?$", api_not_found, name="api_not_found"),
 ]
 if settings.SERVE_MEDIA:
@@ -36,7 +36,7 @@ if settings.DEMO:
         path("demo/mail/<str:mail_id>/html/", demo.mail_html, name="demo_mail_html"),
     ]
 
-handler400 = "artisans.core.pages.bad_request"
-handler403 = "artisans.core.pages.forbidden"
-handler404 = "artisans.core.pages.not_found"
-handler500 = "artisans.core.pages.server_error"
+handler400 = "artisans.core.web.error_pages.bad_request"
+handler403 = "artisans.core.web.error_pages.forbidden"
+handler404 = "artisans.core.web.error_pages.not_found"
+handler500 = "artisans.core.web.error_pages.server_error"

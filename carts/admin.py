@@ -5,7 +5,8 @@ from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
-from artisans.core.admin import GOOD, WAIT, DayRangeFilter, ReadOnlyAdmin, column, when
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import GOOD, WAIT, ReadOnlyAdmin, column, when
 from artisans.core.templatetags.money import show
 from carts.models import Cart, CartItem, CartStatus
 

@@ -12,21 +12,16 @@ from rest_framework.response import Response
 
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
-from artisans.core.api import (
-    UUID_PATTERN,
-    StrictSerializer,
-    TextField,
-    api_request,
-    validated,
-    validated_list,
-)
-from artisans.core.api_views import ApiView, idempotent, limited
+from artisans.core.api.fields import UUID_PATTERN, StrictSerializer, TextField, validated, validated_list
+from artisans.core.api.openapi import CART_TOKEN, example, operation
+from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import InvalidInput, Missing
-from artisans.core.idempotency import effect_id
-from artisans.core.limits import count_network
+from artisans.core.idempotency.api import idempotent
+from artisans.core.idempotency.keys import effect_id
 from artisans.core.models import only_row
-from artisans.core.network import network_hash
-from artisans.core.openapi import CART_TOKEN, example, operation
+from artisans.core.requests import api_request
+from artisans.core.security.client_ip import network_hash
+from artisans.core.security.rate_limits import count_network
 from carts.checkout import Checkout, cart_checkout, checkout_of, order_create
 from carts.errors import CartClosed, NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
 from carts.models import Cart
@@ -59,12 +54,12 @@ from orders.schemas import OrderShape
 from orders.selectors import store_rules
 from orders.serializers import order_out, with_country
 from orders.services import Buyer
+from payments.api.serializers import payment_out
 from payments.errors import MethodNotOffered, NoPermission, PaymentUnderWay, ProviderUnavailable
+from payments.gateway.payments import payment_action, payment_reach
+from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.lifecycle.offer import method_read
 from payments.models import Payment
-from payments.serializers import payment_out
-from payments.services.closing import order_cancel
-from payments.services.payments import method_read
-from payments.services.remote import payment_action, payment_reach
 
 REFUSE_ORDER = (
     ShopNotOpen,

@@ -1,4 +1,4 @@
-from artisans.core.api import Router
+from artisans.core.api.routers import Router
 from carts.api import CartViewSet, PlacingOrderViewSet
 
 router = Router()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.services import StockGone, products_lock
-from artisans.core.idempotency import effect_record
+from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import MAX_MINOR, PPM, Money
 from artisans.core.transactions import atomic_with_retry
 from carts.models import Cart, CartStatus
@@ -21,10 +21,11 @@ from orders.models import Order, StoreRules
 from orders.pricing import PriceAsk, Quote, quote
 from orders.problems import Wish, find_problems
 from orders.services import Buyer, Placed, order_place, placed_of
+from payments.bookkeeping.holds import Hold, hold_of
+from payments.lifecycle.start import payment_start
 from payments.methods import NO_PAYMENT_HOLD, PaymentMethod
 from payments.models import Payment
 from payments.selectors import latest_payment
-from payments.services.payments import Hold, hold_of, payment_start
 
 
 @dataclass(frozen=True, slots=True)

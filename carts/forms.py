@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.core.validators import EmailValidator
 
-from artisans.core.api import CONTROL
+from artisans.core.api.fields import CONTROL
 from orders.address_rules import LENGTHS, address_errors
 from orders.countries import COUNTRIES, CountryRules, rules_of
 

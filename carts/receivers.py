@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
-from artisans.core.tokens import hash_secret
+from artisans.core.security.tokens import hash_secret
 from carts.services import cart_merge
 
 

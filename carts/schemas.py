@@ -5,10 +5,10 @@ from typing import Any
 from rest_framework import serializers
 
 from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
-from artisans.core.openapi import AmountShape, example
+from artisans.core.api.openapi import AmountShape, example
 from carts.models import CartStatus
 from orders.schemas import ORDER, OrderShape
-from payments.schemas import PAYMENT, PaymentShape
+from payments.api.schemas import PAYMENT, PaymentShape
 
 ITEM_ID = "1c2d3e4f-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
 PROBLEM_CODES = ["price_changed", "out_of_stock", "not_available", "currency_mismatch"]

@@ -4,16 +4,16 @@ from typing import Any
 from rest_framework import serializers
 
 from artisans.catalog.schemas import PRODUCT_ID
-from artisans.core.api import CountField, IdField, PlainDecimalField, StrictSerializer, TextField
+from artisans.core.api.fields import CountField, IdField, PlainDecimalField, StrictSerializer, TextField
+from artisans.core.api.openapi import example
 from artisans.core.money import Money
-from artisans.core.openapi import example
 from carts.checkout import Assertions
 from carts.models import Cart, CartItem
 from carts.selectors import CartSummary, problems_of, subtotal_of
 from carts.services import MAX_ITEMS
 from orders.problems import MAX_QUANTITY
 from orders.serializers import AddressField
-from payments.schemas import MethodField, ProviderField
+from payments.api.schemas import MethodField, ProviderField
 
 
 @example({"product_id": PRODUCT_ID, "quantity": 2})

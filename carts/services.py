@@ -9,8 +9,8 @@ from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.selectors import products_by_id
 from artisans.core.errors import InvalidInput, Missing
-from artisans.core.idempotency import effect_record
-from artisans.core.tokens import hash_secret, new_secret
+from artisans.core.idempotency.keys import effect_record
+from artisans.core.security.tokens import hash_secret, new_secret
 from carts.errors import NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
 from carts.models import Cart, CartItem, CartStatus
 from carts.selectors import cart_lock, in_order, items_of, open_cart, wishes_of

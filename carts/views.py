@@ -15,25 +15,25 @@ from django.views.decorators.http import require_GET, require_POST
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import DomainError
-from artisans.core.limits import count_network
-from artisans.core.network import network_hash
-from artisans.core.tokens import hash_secret
+from artisans.core.security.client_ip import network_hash
+from artisans.core.security.rate_limits import count_network
+from artisans.core.security.tokens import hash_secret
 from carts.checkout import Assertions, cart_checkout
+from carts.cookies import keep_token, page_principal
 from carts.forms import DeliveryForm, DetailsForm, PlaceForm
 from carts.models import Cart, CartStatus
 from carts.selectors import CartSummary, carts_visible_to, items_of, open_cart, summarize
 from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_items_add, cart_open
-from carts.web import keep_token, page_principal
 from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
 from orders.selectors import store_rules
 from orders.services import Buyer
-from payments.csp import may_lead_to_provider
-from payments.forms import PaymentForm
+from payments.lifecycle.offer import MethodChoice, method_choices
 from payments.methods import PaymentMethod
-from payments.services.payments import MethodChoice, method_choices
-from payments.views_card import after_placing
+from payments.web.csp import may_lead_to_provider
+from payments.web.forms import PaymentForm
+from payments.web.provider_pages import after_placing
 
 STEPS = (("details", "Details"), ("delivery", "Delivery"), ("payment", "Payment"), ("check", "Check and pay"))
 ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country")

@@ -7,19 +7,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.approvals.selectors import approvers_of
-from artisans.core.admin import (
-    BAD,
-    GOOD,
-    WAIT,
-    DayRangeFilter,
-    FiguresForm,
-    ReadOnlyAdmin,
-    amount_text,
-    column,
-    link_to,
-    percent_text,
-    when,
-)
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
+from artisans.core.admin.pages import BAD, GOOD, WAIT, ReadOnlyAdmin, column, link_to, when
 from artisans.core.templatetags.money import show
 from orders.approvals import kinds_of_rule
 from orders.models import Parcel, StoreRules

@@ -4,10 +4,11 @@ from rest_framework import mixins, viewsets
 
 from artisans.accounts.permissions import IsSomebody
 from artisans.accounts.principals import Principal
-from artisans.core.api import UUID_PATTERN, NewestFirst
-from artisans.core.api_views import ApiView
-from artisans.core.filters import AskedFilters, CreatedFilters, IdFilter, WordFilter
-from artisans.core.openapi import ORDER_TOKEN, described, operation
+from artisans.core.api.fields import UUID_PATTERN
+from artisans.core.api.filters import AskedFilters, CreatedFilters, IdFilter, WordFilter
+from artisans.core.api.openapi import ORDER_TOKEN, described, operation
+from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.views import ApiView
 from orders.models import Order
 from orders.schemas import OrderShape
 from orders.selectors import orders_visible_to

@@ -6,11 +6,11 @@ from django.db.models import F, Q
 
 from artisans.catalog.models import Artisan, Product
 from artisans.core.append_only import AppendOnlyModel
-from artisans.core.encryption import EncryptedTextField
 from artisans.core.models import BaseModel, iso_currency, one_of
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
-from artisans.core.tokens import order_token
+from artisans.core.security.encryption import EncryptedTextField
+from artisans.core.security.tokens import order_token
 from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
 from orders.addresses import address_lines
 from orders.countries import KNOWN, meant_by

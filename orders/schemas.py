@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
-from artisans.core.openapi import AmountShape, example
+from artisans.core.api.openapi import AmountShape, example
 from orders.serializers import AddressFields
 from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelInstruction, ParcelStatus
 

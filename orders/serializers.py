@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from artisans.accounts.principals import Principal
-from artisans.core.api import StrictSerializer, TextField, utc
+from artisans.core.api.fields import StrictSerializer, TextField, utc
 from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors
 from orders.addresses import address_out, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules

@@ -14,9 +14,9 @@ from artisans.catalog.services import pieces_restocked
 from artisans.core.errors import DomainError
 from orders.forms import ShipForm
 from orders.models import Parcel
+from orders.parcel_display import ShownParcel
 from orders.selectors import parcels_of_artisan
 from orders.services import parcel_deliver, parcel_report_cash, parcel_ship, parcel_start
-from orders.shown import ShownParcel
 from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
 
 FILTERS = {"to_ship": PARCELS_UNSENT, "sent": PARCELS_SENT, "all": tuple(ParcelStatus)}

@@ -6,13 +6,13 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from artisans.core.reencryption import ENCRYPTED_JSON
+        from artisans.core.security.reencryption import ENCRYPTED_JSON
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
-        from payments.jobs import jobs_sync
+        from payments.approvals import kinds_register
         from payments.mails import PaymentMail, mail_links
-        from payments.services.approvals import kinds_register
+        from payments.roles import jobs_sync
 
         kinds.register(PaymentMail)
         LINK_BUILDERS.append(mail_links)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from payments.csp import STRIPE_SCRIPT
+from payments.web.csp import STRIPE_SCRIPT
 
 SHORTEST_SECRET = 16
 STRIPE_HOSTS = {"api.stripe.com"}

@@ -1,6 +1,6 @@
 """What a buyer reads when a payment was refused. One sentence per group; the provider's own text is never shown."""
 
-from payments.providers.base import DeclineGroup
+from payments.providers.contract import DeclineGroup
 
 D = DeclineGroup
 WORDS: dict[DeclineGroup, str] = {

@@ -6,7 +6,7 @@ from django.db.models import TextChoices
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from artisans.core.tokens import mailbox_token, order_token, order_url
+from artisans.core.security.tokens import mailbox_token, order_token, order_url
 
 
 class PaymentMail(TextChoices):

@@ -4,16 +4,16 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from artisans.core.queue import each, run_after_commit
-from payments.services import method_events  # noqa: F401  # takes the messages about saved methods
-from payments.services.access import access_of, providers_alerted, providers_to_check
-from payments.services.calls import calls_due
-from payments.services.carriers import call_carry_out
-from payments.services.closing import order_expire, orders_due_to_expire
-from payments.services.methods import setup_check, setups_due
-from payments.services.reconciliation import comparable, compare
-from payments.services.reminders import payment_remind, reminders_due
-from payments.services.remote import payment_check, payments_due
-from payments.services.webhooks import webhook_process, webhooks_due
+from payments.bookkeeping.provider_calls import calls_due
+from payments.gateway.access import access_of, providers_alerted, providers_to_check
+from payments.gateway.operations import call_carry_out
+from payments.gateway.payments import payment_check, payments_due
+from payments.lifecycle.cancel_and_expire import order_expire, orders_due_to_expire
+from payments.lifecycle.reminders import payment_remind, reminders_due
+from payments.lifecycle.saved_methods import setup_check, setups_due
+from payments.reconciliation.runs import comparable, compare
+from payments.webhooks import method_events  # noqa: F401  # takes the messages about saved methods
+from payments.webhooks.inbox import webhook_process, webhooks_due
 
 
 @shared_task(name="payments.expire_orders")

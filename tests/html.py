@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
 
 VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]

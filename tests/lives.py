@@ -19,18 +19,19 @@ from orders.owed import IS_OWED, OWED_MINOR
 from orders.services import parcel_deliver, parcel_ship, placed_of
 from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
 from orders.tests.factories import place
+from payments.bookkeeping.payments import payment_move
+from payments.bookkeeping.refund_amounts import LineAsk, Pieces
+from payments.bookkeeping.refunds import refund_end
+from payments.lifecycle.cancel_and_expire import order_cancel_now, order_expire_now, parcel_cannot_deliver
+from payments.lifecycle.parcels import parcel_return
+from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, RefundDecision, ReversalReason
-from payments.providers import base
-from payments.providers.base import RemoteDispute, RemoteRefund
+from payments.providers import contract
+from payments.providers.contract import RemoteDispute, RemoteRefund
+from payments.refunds.staff import decide_now, refund_open
 from payments.selectors import balance_after_refunds, refund_due
-from payments.services.closing import order_cancel_now, order_expire_now, parcel_cannot_deliver
-from payments.services.parcels import parcel_return
-from payments.services.payments import payment_move, payment_start
-from payments.services.refund_desk import decide_now, refund_open
-from payments.services.refund_parts import LineAsk, Pieces
-from payments.services.refunds import refund_end
-from payments.services.taking_back import receipt_take_back
 from payments.statuses import OPEN, PaymentStatus, RefundStatus
 from payments.tests.factories import answered, give_back, record, told_by_card
 from tests.recount import recount
@@ -201,7 +202,7 @@ class Life:
         refund = self.dice.choice(list(live) or [None])
         if refund is None:
             return "nothing"
-        status = self.dice.choice([base.RefundStatus.SUCCEEDED] * 4 + [base.RefundStatus.FAILED])
+        status = self.dice.choice([contract.RefundStatus.SUCCEEDED] * 4 + [contract.RefundStatus.FAILED])
         if refund.origin == "provider":
             remote = RemoteRefund(refund.provider_refund_id or "", refund.amount, status)
         else:
@@ -213,7 +214,7 @@ class Life:
         """A person refunds at the provider."""
         payment = self.payment()
         amount = self.amount(payment.refundable.minor)
-        status = self.dice.choice([base.RefundStatus.SUCCEEDED] * 3 + [base.RefundStatus.PENDING])
+        status = self.dice.choice([contract.RefundStatus.SUCCEEDED] * 3 + [contract.RefundStatus.PENDING])
         told_by_card(payment, refunds=(RemoteRefund(f"re_{self.dice.random()}", amount, status),))
         return f"{amount} {status}"
 
@@ -245,7 +246,7 @@ class Life:
     def dispute(self) -> str:
         payment = self.payment()
         known = self.disputes.get(str(payment.pk))
-        order = [base.DisputeStatus.OPEN, base.DisputeStatus.LOST, base.DisputeStatus.WON]
+        order = [contract.DisputeStatus.OPEN, contract.DisputeStatus.LOST, contract.DisputeStatus.WON]
         amount = known.amount if known else self.amount(payment.received_minor)
         status = self.dice.choice(order[1:] if known else order)
         found = RemoteDispute(f"dp_{payment.pk.hex}", amount, status)

@@ -11,10 +11,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern
 from django.utils import timezone
 
+from payments.bookkeeping.saved_methods import method_keep
 from payments.methods import PaymentMethod
 from payments.models import Operation, ProviderCall
-from payments.providers.base import RemoteMethod
-from payments.services.saved import method_keep
+from payments.providers.contract import RemoteMethod
 from payments.tests.factories import give_back, record, start
 from tests.dump import dump
 

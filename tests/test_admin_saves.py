@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 
 from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, Category, Product
-from artisans.core.admin import EditAdmin, ReadOnlyAdmin, page_of
-from artisans.core.seen_forms import SeenForm
+from artisans.core.admin.pages import EditAdmin, ReadOnlyAdmin, page_of
+from artisans.core.admin.seen_forms import SeenForm
 from orders.models import StoreRules
 from tests.html import Node, page
 

@@ -5,13 +5,13 @@ import re
 import pytest
 from django.test import Client
 
-from artisans.docs.document import document
-from payments import webhook_schema
+from artisans.site.docs.document import document
+from payments.webhooks import schema
 from tests.problems import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
-PATHS = sorted(set(document()["paths"]) - {webhook_schema.PATH})  # that is no view of the framework
+PATHS = sorted(set(document()["paths"]) - {schema.PATH})  # that is no view of the framework
 
 
 @pytest.fixture

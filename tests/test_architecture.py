@@ -17,10 +17,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.views import APIView
 
 from artisans.audit.services import Action
-from artisans.core.api_views import ApiView
+from artisans.core.api.views import ApiView
 from orders.statuses import ORDER_TRANSITIONS, PARCEL_TRANSITIONS, OrderStatus, ParcelStatus
 from payments.methods import BY_HAND, SPECS, PaymentMethod
-from payments.providers.manual_provider import BUILDERS
+from payments.providers.manual.provider import BUILDERS
 from payments.statuses import PAYMENT_TRANSITIONS, REFUND_TRANSITIONS, PaymentStatus, RefundStatus
 from tests.dump import LABELS
 

@@ -12,11 +12,13 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
-from artisans.core.idempotency import Ask, key_claim
+from artisans.core.idempotency.keys import Ask, key_claim
 from artisans.core.money import Money
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from orders.models import Order
+from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.receipt_reversals import receipt_take_back
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
@@ -34,10 +36,8 @@ from payments.models import (
     ReversalReason,
     WebhookEvent,
 )
-from payments.providers.base import DisputeStatus, RemoteDispute
-from payments.services.choosing import payment_choose
-from payments.services.refund_desk import refund_open
-from payments.services.taking_back import receipt_take_back
+from payments.providers.contract import DisputeStatus, RemoteDispute
+from payments.refunds.staff import refund_open
 from payments.tests.factories import answered, give_back, pieces, record, start, told_by_card
 from tests.dump import LABELS
 from tests.rewriting import rewriting

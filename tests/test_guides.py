@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings as configuration
 
-from artisans.docs.views import GUIDES
+from artisans.site.docs.views import GUIDES
 from payments.models import Payment, Receipt
 from payments.tasks import sweep_task
 

@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
-from artisans.core.api import utc
-from artisans.docs.document import document
+from artisans.core.api.fields import utc
+from artisans.site.docs.document import document
 from orders.models import Order
 from orders.services import order_release
 from orders.tests.factories import place
-from payments import webhook_schema
 from payments.methods import PaymentMethod
 from payments.tests.factories import record, start
+from payments.webhooks import schema
 from tests.problems import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -26,7 +26,7 @@ OPERATIONS = [
     (method, path)
     for path, methods in document()["paths"].items()
     for method in methods
-    if method != "delete" and path != webhook_schema.PATH
+    if method != "delete" and path != schema.PATH
 ]
 
 

@@ -25,16 +25,16 @@ from artisans.notifications.rendering import render
 from orders.models import Order
 from orders.services import parcel_ship
 from orders.statuses import ParcelDecision
+from payments.bookkeeping.saved_methods import method_drop, method_keep
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
+from payments.lifecycle.parcels import parcel_return
+from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.receipts import payment_reject
+from payments.lifecycle.reminders import payment_remind
 from payments.methods import PaymentMethod
 from payments.models import Payment, ReversalReason
-from payments.providers.base import RefundStatus, RemoteMethod
-from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
-from payments.services.manual import payment_reject
-from payments.services.parcels import parcel_return
-from payments.services.refund_desk import refund_open
-from payments.services.reminders import payment_remind
-from payments.services.saved import method_drop, method_keep
-from payments.services.taking_back import receipt_take_back
+from payments.providers.contract import RefundStatus, RemoteMethod
+from payments.refunds.staff import refund_open
 from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card
 from tests.html import page
 from tests.walk import Walk

@@ -18,7 +18,7 @@ from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
 from artisans.notifications.models import MailState, Notification
 from artisans.notifications.services import notification_send, notifications_sweep
 from orders.addresses import address_lines
@@ -26,9 +26,9 @@ from orders.countries import KNOWN
 from orders.models import Order, OrderTransition, Parcel, ParcelTransition
 from orders.services import parcel_ship
 from orders.tests.factories import ADDRESS
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentTransition
-from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
 from payments.tests.factories import give_back, record, reread, start, told_by_card
 from tests.dump import LABELS
 from tests.test_access import clients, lines, things  # noqa: F401  # two are fixtures

@@ -7,16 +7,16 @@ from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.utils import timezone
 
-from artisans.core.admin import PagesAdmin, page_of
+from artisans.core.admin.pages import PagesAdmin, page_of
 from orders.models import Order
 from orders.selectors import is_own_order, is_owner
+from payments.bookkeeping.refunds import refund_end
+from payments.bookkeeping.review_flags import flag
 from payments.errors import OwnOrder
 from payments.methods import PaymentMethod
 from payments.models import FlagKind, PaymentFlag
-from payments.providers.base import RefundStatus, RemoteRefund
-from payments.services.flags import flag
-from payments.services.refund_desk import refund_open
-from payments.services.refunds import refund_end
+from payments.providers.contract import RefundStatus, RemoteRefund
+from payments.refunds.staff import refund_open
 from payments.tests.factories import record, start, told_by_card, usd
 from tests.dump import dump
 from tests.html import page

@@ -8,8 +8,8 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.core.money import Money
 from orders.models import Order
+from payments.lifecycle.receipts import receipt_record
 from payments.models import Payment
-from payments.services.manual import receipt_record
 from tests.html import page
 from tests.walk import Walk
 

@@ -16,22 +16,22 @@ from artisans.accounts.models import Scope
 from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.schemas import PRODUCT_ID
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
-from artisans.core.parsers import MAX_BODY
-from artisans.docs.document import document
-from artisans.docs.reference import resolved
+from artisans.core.api.parsers import MAX_BODY
+from artisans.site.docs.document import document
+from artisans.site.docs.reference import resolved
 from orders.schemas import ORDER_ID
-from payments import webhook_schema
+from payments.api.schemas import PAYMENT_ID
+from payments.gateway.payments import payment_reach
 from payments.methods import PaymentMethod
-from payments.schemas import PAYMENT_ID
-from payments.services.remote import payment_reach
 from payments.tests.factories import paid_by_card, start
+from payments.webhooks import schema
 from tests.dump import LABELS
 from tests.problems import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 SIGNED = {
-    webhook_schema.PATH
+    schema.PATH
 }  # who signed is believed, and what is odd waits for staff: payments/tests/test_webhook_door.py
 REFUSED = (400, 404, 409, 413, 415, 422)
 WITH_BODY = [

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from artisans.catalog.models import Product
-from artisans.core.tokens import read_order_token
+from artisans.core.security.tokens import read_order_token
 from orders.models import Order
 from orders.tests.factories import ADDRESS
 from tests.html import Node, page

@@ -13,8 +13,8 @@ from django.shortcuts import redirect
 from artisans.accounts.credentials import password_set
 from artisans.accounts.models import User
 from artisans.accounts.services import EmailTaken
-from artisans.core.fresh_sign_in import is_fresh
-from artisans.core.network import client_address
+from artisans.core.security.client_ip import client_address
+from artisans.core.security.fresh_sign_in import is_fresh
 
 logger = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.accounts.setting_changes import needs_two
 from artisans.audit.services import Action
-from artisans.core.admin import GOOD, ReadOnlyAdmin, column, posted, when
+from artisans.core.admin.pages import GOOD, ReadOnlyAdmin, column, posted, when
+from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import Forbidden
-from artisans.core.fresh_sign_in import require_fresh_sign_in
-from artisans.core.seen_forms import SeenForm
+from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 
 # Staff sign in on the shop's own page, where the limits on guessing passwords are.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -21,21 +21,16 @@ from artisans.accounts.services import (
     token_revoke,
     user_register,
 )
-from artisans.core.api import (
-    NewestFirst,
-    StrictSerializer,
-    TextField,
-    api_request,
-    no_control_characters,
-    utc,
-    validated,
-)
-from artisans.core.api_views import ApiView, idempotent, limited
+from artisans.core.api.fields import StrictSerializer, TextField, no_control_characters, utc, validated
+from artisans.core.api.openapi import described, example, operation
+from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import InvalidInput, Missing
-from artisans.core.idempotency import effect_id
-from artisans.core.limits import count
-from artisans.core.network import client_line
-from artisans.core.openapi import described, example, operation
+from artisans.core.idempotency.api import idempotent
+from artisans.core.idempotency.keys import effect_id
+from artisans.core.requests import api_request
+from artisans.core.security.client_ip import client_line
+from artisans.core.security.rate_limits import count
 
 TOKENS = "All tokens of the account that still work, newest first, by their first characters only."
 

@@ -8,7 +8,7 @@ from artisans.accounts.api import (
     TokenListView,
     TokenView,
 )
-from artisans.core.api import UUID_PATTERN
+from artisans.core.api.fields import UUID_PATTERN
 
 urlpatterns = [
     re_path(r"^register/?$", RegisterView.as_view(), name="api_register"),

@@ -17,8 +17,8 @@ from django.http import HttpRequest, HttpResponse
 from artisans.accounts.middleware import WEAK_PASSWORD
 from artisans.accounts.models import Scope, User
 from artisans.accounts.second_factor import code_use
-from artisans.core.encryption import encrypt, opened
-from artisans.core.limits import RateLimited
+from artisans.core.security.encryption import encrypt, opened
+from artisans.core.security.rate_limits import RateLimited
 
 WORDS = {
     "login": {"required": "Enter your e-mail address."},

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from artisans.accounts.second_factor import has_second_factor
-from artisans.core.middleware import Handler
+from artisans.core.web.middleware import Handler
 
 SEEN_AT = "seen_at"  # in the session: when it was last used, to the minute
 WEAK_PASSWORD = "weak_password"  # noqa: S105  # in the session of staff: the password is not good enough for them

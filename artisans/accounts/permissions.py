@@ -2,7 +2,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from artisans.core.openapi import CART_TOKEN, ORDER_TOKEN
+from artisans.core.api.openapi import CART_TOKEN, ORDER_TOKEN
 
 
 class IsSomebody(BasePermission):

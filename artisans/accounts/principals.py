@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from artisans.accounts.models import STAFF_SCOPES, AuthToken, User
-from artisans.core.tokens import hash_secret, read_order_token
+from artisans.core.security.tokens import hash_secret, read_order_token
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import serializers
 
 from artisans.accounts.models import Role, Scope
-from artisans.core.openapi import BEARER, example
+from artisans.core.api.openapi import BEARER, example
 
 USER = {
     "id": "0190c7e2-5a1b-4c3d-9e8f-1a2b3c4d5e6f",

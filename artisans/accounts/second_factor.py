@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import transaction
 
 from artisans.accounts.models import User
-from artisans.core import encryption
-from artisans.core.limits import count
+from artisans.core.security import encryption
+from artisans.core.security.rate_limits import count
 
 USED_UP_TO = "used_up_to"  # in the data of a TOTP row: the last period of which a code was used
 

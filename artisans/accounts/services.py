@@ -14,7 +14,7 @@ from artisans.accounts.models import STAFF_SCOPES, AuthToken, Scope, User, norma
 from artisans.accounts.second_factor import code_use, has_second_factor
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput, Missing
-from artisans.core.idempotency import effect_record
+from artisans.core.idempotency.keys import effect_record
 
 
 class EmailTaken(Conflict):

@@ -17,7 +17,7 @@ from artisans.accounts.setting_changes import (
     value_of,
 )
 from artisans.accounts.setting_fields import Setting, settings_of
-from artisans.core.admin import EditAdmin
+from artisans.core.admin.pages import EditAdmin
 from artisans.core.models import row_write
 
 WAITS = (

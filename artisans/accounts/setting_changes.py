@@ -16,11 +16,11 @@ from artisans.accounts.models import User, normal_email
 from artisans.accounts.services import has_verified
 from artisans.accounts.setting_fields import SUPERUSER, Setting, Shown, settings_of
 from artisans.audit.services import Action, audit_record
-from artisans.core.encryption import keyed_hash
+from artisans.core.admin.seen_forms import plain
 from artisans.core.errors import Conflict, Forbidden
 from artisans.core.models import row_write
 from artisans.core.money import PPM, exponent_of
-from artisans.core.seen_forms import plain
+from artisans.core.security.encryption import keyed_hash
 from artisans.notifications.services import MailAsk, notifications_queue
 
 

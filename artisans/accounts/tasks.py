@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from artisans.accounts.models import AuthToken
-from artisans.core.idempotency import keys_purge
+from artisans.core.idempotency.keys import keys_purge
 
 
 @shared_task(name="accounts.purge")

@@ -15,7 +15,7 @@ from artisans.accounts.principals import signed_in
 from artisans.accounts.selectors import tokens_of
 from artisans.accounts.services import scopes_on_page, token_create, token_revoke
 from artisans.core.errors import Missing
-from artisans.core.fresh_sign_in import require_fresh_sign_in
+from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 
 
 @login_required

@@ -15,12 +15,12 @@ from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.selectors import approvals_pending, approvals_visible_to, second_people
 from artisans.approvals.services import approval_approve, approval_reject, approval_withdraw
 from artisans.approvals.statuses import ApprovalStatus
-from artisans.core.admin import (
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import (
     BAD,
     GOOD,
     WAIT,
     WARN,
-    DayRangeFilter,
     ReadOnlyAdmin,
     column,
     list_of,

@@ -3,8 +3,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from artisans.approvals.statuses import DECIDED, ApprovalStatus
-from artisans.core.encryption import EncryptedTextField
 from artisans.core.models import BaseModel, one_of
+from artisans.core.security.encryption import EncryptedTextField
 
 
 class ApprovalRequest(BaseModel):

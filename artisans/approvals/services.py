@@ -19,7 +19,7 @@ from artisans.approvals.selectors import second_people
 from artisans.approvals.statuses import APPROVAL_TRANSITIONS, DECIDED, ApprovalStatus
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import DomainError, Forbidden, InvalidInput, Missing
-from artisans.core.idempotency import effect_record
+from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import only_row
 from artisans.core.state import check_transition
 from artisans.notifications.services import MailAsk, notifications_queue

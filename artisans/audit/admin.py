@@ -9,7 +9,8 @@ from django.utils.safestring import SafeString
 
 from artisans.audit.models import AuditEntry
 from artisans.audit.services import row_key
-from artisans.core.admin import DayRangeFilter, ReadOnlyAdmin, column, when
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import ReadOnlyAdmin, column, when
 from artisans.core.models import is_uuid
 
 WORDS = {

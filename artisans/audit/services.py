@@ -6,7 +6,7 @@ from django.apps import apps
 from django.db.models import AutoField, Model
 
 from artisans.audit.models import AuditEntry
-from artisans.core.middleware import request_id
+from artisans.core.requests import request_id
 
 if TYPE_CHECKING:
     from artisans.accounts.models import User

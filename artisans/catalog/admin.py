@@ -11,20 +11,11 @@ from artisans.accounts.principals import signed_in
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.catalog.models import Artisan, Category, Product, StockMove
 from artisans.catalog.services import StockSeen, products_lock, stock_adjust, stock_seen
-from artisans.core.admin import (
-    DayRangeFilter,
-    EditAdmin,
-    FiguresForm,
-    ReadOnlyAdmin,
-    amount_text,
-    column,
-    page_of,
-    percent_text,
-    posted,
-    when,
-)
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
+from artisans.core.admin.pages import EditAdmin, ReadOnlyAdmin, column, page_of, posted, when
+from artisans.core.admin.seen_forms import STALE
 from artisans.core.errors import Conflict
-from artisans.core.seen_forms import STALE
 from artisans.core.templatetags.money import show
 
 

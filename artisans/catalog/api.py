@@ -8,10 +8,11 @@ from rest_framework.permissions import AllowAny
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.schemas import ArtisanShape, ProductShape
 from artisans.catalog.selectors import artisans_open, products_on_sale
-from artisans.core.api import UUID_PATTERN, NewestFirst
-from artisans.core.api_views import ApiView
-from artisans.core.filters import AskedFilters, CreatedFilters, FlagFilter, IdFilter, WordFilter
-from artisans.core.openapi import described, operation
+from artisans.core.api.fields import UUID_PATTERN
+from artisans.core.api.filters import AskedFilters, CreatedFilters, FlagFilter, IdFilter, WordFilter
+from artisans.core.api.openapi import described, operation
+from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.views import ApiView
 
 
 def absolute(url: str) -> str:

@@ -1,5 +1,5 @@
 from artisans.catalog.api import ArtisanViewSet, ProductViewSet
-from artisans.core.api import Router
+from artisans.core.api.routers import Router
 
 router = Router()
 router.register("products", ProductViewSet, basename="api_product")

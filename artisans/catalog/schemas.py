@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from artisans.core.openapi import AmountShape, example
+from artisans.core.api.openapi import AmountShape, example
 
 ARTISAN_ID = "7d9f2c34-0b7e-4c63-9b6f-2f2d0c6a1e55"
 PRODUCT_ID = "c2a8e7f0-6f5d-4b1c-8c39-4f1b7a9d2e10"

@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, render
 
 from artisans.catalog.models import Category, Product
 from artisans.catalog.selectors import SORTS, artisans_open, products_found, products_on_sale
-from artisans.core.api import CONTROL
+from artisans.core.api.fields import CONTROL
 
 PER_PAGE = 24
 FEW = 3

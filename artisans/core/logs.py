@@ -4,8 +4,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
-from artisans.core.middleware import request_id
-from artisans.core.scrub import scrub
+from artisans.core.requests import request_id
+from artisans.core.security.redaction import scrub
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",

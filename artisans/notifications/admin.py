@@ -11,19 +11,10 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from artisans.core.admin import (
-    BAD,
-    GOOD,
-    PLAIN,
-    WAIT,
-    DayRangeFilter,
-    ReadOnlyAdmin,
-    column,
-    page_of,
-    two_lines,
-)
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, ReadOnlyAdmin, column, page_of, two_lines
 from artisans.core.models import is_uuid
-from artisans.core.tokens import mailbox_token, order_token
+from artisans.core.security.tokens import mailbox_token, order_token
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import MailState, Notification
 from artisans.notifications.rendering import Mail, render

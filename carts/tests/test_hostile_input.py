@@ -5,7 +5,7 @@ import json
 import pytest
 from django.db import OperationalError, connection
 
-from artisans.core.parsers import MAX_BODY
+from artisans.core.api.parsers import MAX_BODY
 from orders.tests.factories import place
 from tests.dump import dump
 from tests.problems import problem

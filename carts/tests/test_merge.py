@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from artisans.accounts.principals import Principal
 from artisans.accounts.tests.factories import PASSWORD
-from artisans.core.tokens import hash_secret
+from artisans.core.security.tokens import hash_secret
 from carts.models import Cart
 from carts.services import cart_items_add, cart_merge, cart_open
 from tests.walk import Walk

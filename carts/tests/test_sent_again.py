@@ -10,15 +10,15 @@ from django.utils import timezone
 from artisans.accounts.models import AuthToken, User
 from artisans.accounts.tests.factories import PASSWORD
 from artisans.catalog.models import Product
-from artisans.core import api_views
-from artisans.core.idempotency import LEASE, LIFE
+from artisans.core.api import views
+from artisans.core.idempotency.keys import LEASE, LIFE
 from artisans.core.models import IdempotencyKey
 from carts.api import created_order, order_create
 from carts.checkout import place
 from carts.tests.test_queries import counted
 from orders.models import Order
 from orders.services import order_links_revoke
-from payments.services.closing import order_cancel
+from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.tests.factories import start
 from tests.dump import dump
 from tests.problems import problem
@@ -353,7 +353,7 @@ def dying(monkeypatch):
     @contextmanager
     def die():
         with monkeypatch.context() as patch:
-            patch.setattr(api_views, "conclude", lambda *args: None)
+            patch.setattr(views, "conclude", lambda *args: None)
             yield
 
     return die
@@ -426,7 +426,7 @@ def test_failure_after_the_effect_is_answered_from_the_effect(client, bowl, monk
 
 def test_answer_goes_out_when_it_cannot_be_stored(client, bowl, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(api_views, "key_store", lambda row, **answer: raise_(DatabaseError))
+        patch.setattr(views, "key_store", lambda row, **answer: raise_(DatabaseError))
         first = send(client, "/orders/", order_body(bowl))
 
     assert first.status_code == 201

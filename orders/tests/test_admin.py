@@ -1,6 +1,6 @@
 import pytest
 
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
 from orders.models import StoreRules
 from tests.html import page
 

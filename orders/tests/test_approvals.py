@@ -19,11 +19,11 @@ from artisans.approvals.services import approval_approve
 from artisans.approvals.statuses import ApprovalStatus
 from artisans.catalog.models import Artisan
 from artisans.catalog.tests.factories import ArtisanFactory
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
 from artisans.core.errors import Forbidden
 from orders.approvals import kinds_of_rule
 from orders.models import StoreRules
-from payments.jobs import JOBS
+from payments.roles import JOBS
 from tests.html import edit, page
 
 pytestmark = pytest.mark.django_db

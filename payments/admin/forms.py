@@ -9,7 +9,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from artisans.core.admin import AmountField, DayField
+from artisans.core.admin.forms import AmountField, DayField
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from payments.models import Payment, ReversalReason

@@ -9,14 +9,14 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from artisans.core.admin import AmountField
+from artisans.core.admin.forms import AmountField
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import OrderLine, Parcel
 from orders.statuses import DECISIONS, PARCELS_UNSENT, ParcelDecision
 from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
+from payments.bookkeeping.refund_amounts import LineAsk, Pieces, worth
 from payments.models import Payment, PaymentRefund, RefundDecision
-from payments.services.refund_parts import LineAsk, Pieces, worth
 
 REASONS_TO_REFUND = (
     "The buyer sent the goods back.",

@@ -16,23 +16,12 @@ from django.utils.safestring import SafeString
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import signed_in
-from artisans.core.admin import (
-    BAD,
-    GOOD,
-    PLAIN,
-    WAIT,
-    WARN,
-    DayRangeFilter,
-    age,
-    column,
-    page_of,
-    posted,
-    when,
-)
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, WARN, age, column, page_of, posted, when
 from artisans.core.models import label_of
 from artisans.core.money import Money
+from artisans.core.security.tokens import order_url
 from artisans.core.templatetags.money import show
-from artisans.core.tokens import order_url
 from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.selectors import is_own_order, lines_by_parcel
@@ -49,11 +38,11 @@ from payments.admin.seen import MoneyPages
 from payments.admin.tables import refund_rows
 from payments.admin.timeline import order_timeline
 from payments.errors import OwnOrder
+from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.lifecycle.parcels import order_parcels_decide
 from payments.methods import PaymentMethod, Provider
 from payments.models import Payment
 from payments.selectors import balance_after_refunds
-from payments.services.closing import order_cancel
-from payments.services.parcels import order_parcels_decide
 from payments.statuses import OPEN, PaymentStatus
 
 TONES: dict[str, str] = {

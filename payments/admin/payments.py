@@ -15,13 +15,13 @@ from artisans.accounts.principals import signed_in
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.selectors import approvals_pending
 from artisans.approvals.services import target_of
-from artisans.core.admin import (
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import (
     BAD,
     GOOD,
     PLAIN,
     WAIT,
     WARN,
-    DayRangeFilter,
     age,
     column,
     link_to,
@@ -44,11 +44,12 @@ from payments.admin.search import HELP, payments_found
 from payments.admin.seen import MoneyPages
 from payments.admin.tables import calls_about, flag_rows, refund_rows
 from payments.admin.timeline import payment_timeline
+from payments.approvals import receipt_submit, return_submit
+from payments.bookkeeping.staff_checks import staff_check
+from payments.lifecycle.receipts import payment_reject
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, PaymentMethod, Provider
 from payments.models import Payment, Receipt
 from payments.selectors import refund_due
-from payments.services.approvals import receipt_submit, return_submit
-from payments.services.manual import payment_reject, staff_check
 from payments.statuses import PaymentStatus
 
 P = PaymentStatus

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from artisans.accounts.principals import signed_in
 from artisans.approvals.models import ApprovalRequest
-from artisans.core.admin import PagesAdmin, posted
+from artisans.core.admin.pages import PagesAdmin, posted
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order, Parcel
@@ -15,11 +15,11 @@ from orders.statuses import PARCELS_GONE
 from payments.admin.approvals import awaiting_approval
 from payments.admin.forms_refund import RefundForm
 from payments.admin.tables import refund_rows
+from payments.approvals import refund_submit
+from payments.bookkeeping.refund_amounts import shipping_left
 from payments.models import Payment, PaymentRefund
+from payments.refunds.staff import payment_ask, refund_send
 from payments.selectors import refund_due
-from payments.services.approvals import refund_submit
-from payments.services.refund_desk import payment_ask, refund_send
-from payments.services.refund_parts import shipping_left
 from payments.statuses import DisputeStatus, RefundStatus
 
 if TYPE_CHECKING:

@@ -10,17 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from artisans.accounts.principals import signed_in
-from artisans.core.admin import (
-    BAD,
-    GOOD,
-    DayRangeFilter,
-    age,
-    column,
-    link_to,
-    page_of,
-    posted,
-    when,
-)
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import BAD, GOOD, age, column, link_to, page_of, posted, when
 from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
@@ -31,11 +22,11 @@ from payments.admin.forms_refund import DecideForm, ResolveForm
 from payments.admin.refund_pages import parcels_to_decide, told_of, why_no_refund
 from payments.admin.seen import MoneyPages
 from payments.admin.tables import TONES
+from payments.bookkeeping.review_flags import flag_resolve
+from payments.bookkeeping.staff_checks import staff_check
+from payments.lifecycle.receipt_reversals import receipt_take_back
 from payments.models import PaymentFlag, PaymentRefund, Receipt, RefundDecision, ReversalReason
-from payments.services.flags import flag_resolve
-from payments.services.manual import staff_check
-from payments.services.refund_desk import refund_decide, refund_retry, refund_send
-from payments.services.taking_back import receipt_take_back
+from payments.refunds.staff import refund_decide, refund_retry, refund_send
 from payments.statuses import RefundStatus
 
 

@@ -9,9 +9,9 @@ from django import forms
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from artisans.core.admin import ReadOnlyAdmin
+from artisans.core.admin.pages import ReadOnlyAdmin
 from orders.selectors import checked_when_locked
-from payments.services.seen import check_seen, order_seen
+from payments.bookkeeping.seen import check_seen, order_seen
 
 
 class MoneyPages(ReadOnlyAdmin):

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from artisans.accounts.models import User
-from artisans.core.admin import BAD, GOOD, PLAIN, WAIT, page_of
-from artisans.core.scrub import scrub
+from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, page_of
+from artisans.core.security.redaction import scrub
 from payments.admin.buttons import Button
 from payments.models import Payment, PaymentFlag, PaymentRefund, ProviderCall, RefundDecision, RefundOrigin
 from payments.statuses import RefundStatus

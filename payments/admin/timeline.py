@@ -8,7 +8,7 @@ from uuid import UUID
 from artisans.audit.admin import words
 from artisans.audit.models import AuditEntry
 from artisans.core.models import label_of
-from artisans.core.scrub import scrub
+from artisans.core.security.redaction import scrub
 from artisans.core.templatetags.money import show
 from orders.models import Order, OrderTransition, ParcelTransition, Transition
 from orders.statuses import OrderStatus, ParcelStatus

@@ -6,13 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from artisans.accounts.principals import signed_in
-from artisans.core.admin import (
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import (
     BAD,
     GOOD,
     PLAIN,
     WAIT,
     WARN,
-    DayRangeFilter,
     ReadOnlyAdmin,
     column,
     link_to,
@@ -26,7 +26,7 @@ from payments.admin.forms import WordsForm
 from payments.admin.search import number_of
 from payments.models import EventState, Payment, WebhookEvent
 from payments.selectors import payment_of_object
-from payments.services.webhooks import refusals_of, webhook_close, webhook_replay
+from payments.webhooks.inbox import refusals_of, webhook_close, webhook_replay
 
 TONES: dict[str, str] = {
     EventState.RECEIVED: WAIT,

@@ -1,11 +1,9 @@
-from payments.models.alert import ProviderAlert
-from payments.models.call import CallState, Operation, ProviderCall
 from payments.models.capture import Capture, Dispute, DisputeTransition
-from payments.models.comparison import Comparison
-from payments.models.flag import FlagKind, PaymentFlag
-from payments.models.method import PaymentMethodInfo, ProviderCustomer
 from payments.models.payment import Payment, PaymentTransition
+from payments.models.provider_alert import ProviderAlert
+from payments.models.provider_call import CallState, Operation, ProviderCall
 from payments.models.receipt import Receipt, ReceiptReversal, ReversalReason
+from payments.models.reconciliation_run import Comparison
 from payments.models.refund import (
     PaymentRefund,
     RefundDecision,
@@ -13,7 +11,9 @@ from payments.models.refund import (
     RefundOrigin,
     RefundTransition,
 )
-from payments.models.webhook import EventState, WebhookEvent
+from payments.models.review_flag import FlagKind, PaymentFlag
+from payments.models.saved_method import PaymentMethodInfo, ProviderCustomer
+from payments.models.webhook_event import EventState, WebhookEvent
 
 __all__ = [
     "CallState",

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from artisans.core.money import Money
-from payments.providers.base import Problem
+from payments.providers.contract import Problem
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -3,7 +3,7 @@
 import re
 import time
 
-from payments.providers.base import BadSignature
+from payments.providers.contract import BadSignature
 
 LONGEST_HEADER = 2048
 TIME = re.compile(r"t=([0-9]{1,12})", re.ASCII)

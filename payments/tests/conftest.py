@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 
 from payments.models import Payment
-from payments.providers.stripe_link import StripeConfig
-from payments.providers.stripe_provider import StripeProvider
-from payments.registry import configured
+from payments.providers.registry import configured
+from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_talk import SECRET
 from sandbox.__main__ import build
 from sandbox.http_server import Server

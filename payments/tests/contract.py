@@ -21,7 +21,7 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.base import (
+from payments.providers.contract import (
     ActionKind,
     BadSignature,
     Capability,

@@ -11,16 +11,16 @@ from artisans.core.money import Money
 from orders.models import OrderLine
 from orders.selectors import store_rules
 from orders.tests.factories import place
+from payments.bookkeeping.refund_amounts import LineAsk, Pieces
+from payments.gateway.payments import payment_reach, payment_sync
+from payments.gateway.sync import payment_record
+from payments.lifecycle.receipts import receipt_record
+from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, Receipt
-from payments.providers.base import Capture, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
-from payments.services.manual import receipt_record
-from payments.services.payments import payment_start
-from payments.services.record import payment_record
-from payments.services.refund_desk import refund_open, refund_send
-from payments.services.refund_parts import LineAsk, Pieces
-from payments.services.remote import payment_reach, payment_sync
-from payments.services.returns import money_return_record
+from payments.providers.contract import Capture, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
+from payments.refunds.manual import money_return_record
+from payments.refunds.staff import refund_open, refund_send
 
 
 def usd(amount: str) -> Money:

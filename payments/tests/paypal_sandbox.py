@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from payments.providers.paypal_config import PayPalConfig
+from payments.providers.paypal.config import PayPalConfig
 from sandbox.http_server import Server
 from sandbox.tests.client import Control
 from sandbox.tests.paypal_client import PayPalReceiver

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from artisans.core.money import Money
-from payments.providers.base import CreateRequest
-from payments.providers.paypal_config import PayPalConfig
+from payments.providers.contract import CreateRequest
+from payments.providers.paypal.config import PayPalConfig
 
 TOKEN_PATH = "/v1/oauth2/token"
 ORDER_ID = "5O190127TN364715T"

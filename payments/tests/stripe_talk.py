@@ -10,7 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from artisans.core.money import Money
-from payments.providers.base import ConfirmRequest, CreateRequest, RefundRequest, RemotePayment, SaveRequest
+from payments.providers.contract import (
+    ConfirmRequest,
+    CreateRequest,
+    RefundRequest,
+    RemotePayment,
+    SaveRequest,
+)
 
 PRICE = Money(9999, "USD")
 SECRET = "whsec_of_the_tests"

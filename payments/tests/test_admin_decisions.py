@@ -11,14 +11,14 @@ from django.utils import timezone
 from artisans.accounts.models import Role
 from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
 from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.services import parcel_report_cash, parcel_ship
 from orders.statuses import OrderStatus
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, PaymentTransition, Receipt
-from payments.services.closing import order_cancel, order_expire
 from payments.statuses import PaymentStatus
 from payments.tests.factories import record, reread, start
 from tests.html import page

@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.admin import ReadOnlyAdmin, list_of, page_of
+from artisans.core.admin.pages import ReadOnlyAdmin, list_of, page_of
 from artisans.core.money import Money
 from orders.models import Order
 from payments.admin.filters import TO_RETURN
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.services.closing import order_cancel, order_expire
 from payments.tests.factories import give_back, record, start
 from tests.html import page
 

@@ -10,13 +10,13 @@ from artisans.accounts.models import Role
 from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
+from payments.gateway.payments import payment_sync
+from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.methods import PaymentMethod
 from payments.models import PaymentFlag, PaymentRefund
-from payments.providers.base import DisputeStatus, RemoteDispute
-from payments.services.closing import order_cancel
-from payments.services.refund_desk import refund_open
-from payments.services.remote import payment_sync
+from payments.providers.contract import DisputeStatus, RemoteDispute
+from payments.refunds.staff import refund_open
 from payments.tasks import sweep_task
 from payments.tests.factories import (
     give_back,

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 
 from artisans.catalog.tests.factories import ProductFactory
+from payments.gateway.payments import payment_sync
 from payments.models import Payment, PaymentRefund
-from payments.services.remote import payment_sync
 from payments.tests.factories import paid_by_card, record, refund, reread, start
 from tests.dump import dump
 from tests.problems import problem
@@ -274,7 +274,7 @@ def test_key_whose_answer_was_lost_is_answered_from_the_refund(desk, paid, strip
         raise RuntimeError("the process dies here")
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr("payments.api_refunds.refund_send", die)
+        patch.setattr("payments.api.refunds.refund_send", die)
         desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
 
     again = desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})

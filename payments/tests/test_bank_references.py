@@ -6,11 +6,11 @@ import pytest
 from django.apps import apps
 from django.db import transaction
 
+from payments.bookkeeping.references import reference_key
 from payments.errors import AlreadyRecorded
+from payments.lifecycle.choose_method import payment_choose
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund, Receipt
-from payments.references import reference_key
-from payments.services.choosing import payment_choose
 from payments.tests.factories import give_back, record, reread, start, usd
 from tests.rewriting import rewriting
 
@@ -71,7 +71,7 @@ def test_database_refuses_what_a_colleague_recorded_at_the_same_moment(shopper, 
     other = start(user=stranger)
 
     with monkeypatch.context() as patch:
-        patch.setattr("payments.services.manual.receipt_standing", lambda key: next(seen))
+        patch.setattr("payments.lifecycle.receipts.receipt_standing", lambda key: next(seen))
         patch.setattr(Receipt.objects, "filter", lambda **_: Receipt.objects.none())
         with pytest.raises(AlreadyRecorded, match=payment.payment_number), transaction.atomic():
             record(other, "50.00", actor=staff, reference="LINE 7")

@@ -6,14 +6,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from payments import registry
-from payments.errors import PaymentBusy, PaymentUnderWay, ProviderUnavailable
-from payments.methods import PaymentMethod
-from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
-from payments.providers.base import NotThere, Refused, Unknown
-from payments.registry import NetworkInTransaction, ask, is_down, places_at
-from payments.selectors import payment_lock
-from payments.services.calls import (
+from payments.bookkeeping.provider_calls import (
     KEYS_LIVE,
     LEASE,
     UNSEEN,
@@ -23,18 +16,25 @@ from payments.services.calls import (
     call_write,
     calls_due,
 )
-from payments.services.carriers import (
+from payments.bookkeeping.refunds import refund_write
+from payments.errors import PaymentBusy, PaymentUnderWay, ProviderUnavailable
+from payments.gateway.operations import (
     book_answer,
     book_object,
     call_carry_out,
     create_request,
     refuse_cancel,
 )
-from payments.services.choosing import payment_choose
-from payments.services.closing import order_cancel, order_expire
-from payments.services.parcels import parcels_decide
-from payments.services.refunds import refund_write
-from payments.services.remote import payment_check, payment_confirm, payment_reach, payment_sync, payment_use
+from payments.gateway.payments import payment_check, payment_confirm, payment_reach, payment_sync, payment_use
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.parcels import parcels_decide
+from payments.methods import PaymentMethod
+from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
+from payments.providers import registry
+from payments.providers.contract import NotThere, Refused, Unknown
+from payments.providers.registry import NetworkInTransaction, ask, is_down, places_at
+from payments.selectors import payment_lock
 from payments.tasks import sweep_task
 from payments.tests.factories import reread, start
 
@@ -187,7 +187,7 @@ def test_payment_whose_call_has_no_answer_leaves_the_head_of_the_sweep(begun, st
 
 def test_payment_that_breaks_the_sweep_leaves_its_head_too(open_card, stripe, monkeypatch):
     Payment.objects.filter(pk=open_card.pk).update(next_check_at=timezone.now() - timedelta(minutes=5))
-    monkeypatch.setattr("payments.services.remote.payment_record", lambda **_: 1 / 0)
+    monkeypatch.setattr("payments.gateway.payments.payment_record", lambda **_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         payment_check(open_card.pk)

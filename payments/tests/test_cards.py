@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from payments.bookkeeping.provider_calls import call_write
 from payments.errors import PaymentDeclined, PaymentUnderWay
+from payments.gateway.operations import call_carry_out
+from payments.gateway.payments import payment_confirm, payment_reach, payment_sync, payment_use
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.choose_method import payment_choose
 from payments.methods import PaymentMethod
 from payments.models import CallState, Capture, Operation, ProviderCall
-from payments.providers.base import ActionKind
-from payments.services.calls import call_write
-from payments.services.carriers import call_carry_out
-from payments.services.choosing import payment_choose
-from payments.services.closing import order_cancel, order_expire
-from payments.services.remote import payment_confirm, payment_reach, payment_sync, payment_use
+from payments.providers.contract import ActionKind
 from payments.tasks import sweep_task
 from payments.tests.factories import record, reread, start, usd
 

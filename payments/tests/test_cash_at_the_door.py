@@ -8,10 +8,10 @@ from django.db import transaction
 from artisans.core.errors import Conflict
 from orders.models import Parcel
 from orders.services import parcel_report_cash, parcel_ship
+from payments.lifecycle.parcels import parcel_return
+from payments.lifecycle.receipt_reversals import receipt_take_back
 from payments.methods import PaymentMethod
 from payments.models import ReversalReason
-from payments.services.parcels import parcel_return
-from payments.services.taking_back import receipt_take_back
 from payments.tests.factories import record, start, usd
 from tests.html import page
 

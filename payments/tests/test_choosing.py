@@ -5,10 +5,10 @@ from django.db import transaction
 
 from artisans.core.errors import Missing
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue
+from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.lifecycle.choose_method import payment_choose
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.services.choosing import payment_choose
-from payments.services.closing import order_cancel
 from payments.tests.factories import record, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

@@ -13,11 +13,11 @@ from artisans.core.errors import Missing
 from orders.errors import NotCancellable, ParcelChanged
 from orders.services import parcel_ship, parcel_start
 from orders.tests.factories import place
+from payments.bookkeeping.refunds import refund_end
 from payments.errors import AlreadyRecorded, NoPermission
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, orders_due_to_expire
 from payments.methods import PaymentMethod
-from payments.services.closing import order_cancel, order_expire, orders_due_to_expire
-from payments.services.refund_desk import refund_send
-from payments.services.refunds import refund_end
+from payments.refunds.staff import refund_send
 from payments.tasks import expire_orders_task
 from payments.tests.factories import paid_by_card, record, reread, start, told_by_card, usd
 

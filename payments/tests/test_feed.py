@@ -6,14 +6,14 @@ import pytest
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
+from payments.lifecycle.cancel_and_expire import order_expire
+from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Receipt, ReversalReason, WebhookEvent
-from payments.services.closing import order_expire
-from payments.services.manual import payment_reject
-from payments.services.taking_back import receipt_take_back
-from payments.services.webhooks import webhook_process, webhook_replay, webhooks_due
 from payments.tests.factories import record, reread, start
 from payments.tests.hooks import FEED_SECRET, feed_body, post_feed
+from payments.webhooks.inbox import webhook_process, webhook_replay, webhooks_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 

@@ -5,8 +5,8 @@ import pytest
 from orders.errors import NotCancellable
 from orders.services import parcel_start
 from payments.errors import AlreadyRecorded
+from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import Receipt
-from payments.services.closing import order_cancel
 from payments.tests.factories import record, reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

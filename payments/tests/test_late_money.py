@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 
 from artisans.catalog.services import stock_adjust
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.choose_method import payment_choose
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.services.choosing import payment_choose
-from payments.services.closing import order_cancel, order_expire
 from payments.tests.factories import give_back, record, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

@@ -9,6 +9,9 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import Missing
+from payments.bookkeeping import saved_methods
+from payments.bookkeeping.provider_calls import call_write
+from payments.bookkeeping.saved_methods import method_keep, method_update, methods_of
 from payments.errors import (
     DefaultWanted,
     MethodDeclined,
@@ -18,6 +21,13 @@ from payments.errors import (
     ProviderUnavailable,
     RawCardData,
     SavingUnderWay,
+)
+from payments.lifecycle.saved_methods import (
+    method_remove,
+    method_save,
+    method_setup_finish,
+    method_setup_of,
+    method_setup_start,
 )
 from payments.methods import PaymentMethod
 from payments.models import (
@@ -29,20 +39,10 @@ from payments.models import (
     ProviderCustomer,
     WebhookEvent,
 )
-from payments.providers.base import ActionKind, RemoteMethod
-from payments.services import saved
-from payments.services.calls import call_write
-from payments.services.methods import (
-    method_remove,
-    method_save,
-    method_setup_finish,
-    method_setup_of,
-    method_setup_start,
-)
-from payments.services.saved import method_keep, method_update, methods_of
-from payments.services.webhooks import webhook_process
+from payments.providers.contract import ActionKind, RemoteMethod
 from payments.tasks import sweep_task
 from payments.tests.factories import start
+from payments.webhooks.inbox import webhook_process
 from sandbox.tests.client import client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -481,15 +481,15 @@ def test_reader_that_is_late_does_not_bring_back_the_old_list(
 ):
     """It read the rows before a change and writes them into the cache after it."""
     method = save()
-    real = saved.method_row
+    real = saved_methods.method_row
 
     def removed_meanwhile(row):
-        monkeypatch.setattr(saved, "method_row", real)
+        monkeypatch.setattr(saved_methods, "method_row", real)
         with django_capture_on_commit_callbacks(execute=True):
             method_remove(user=shopper, method_id=method.pk)
         return real(row)
 
-    monkeypatch.setattr(saved, "method_row", removed_meanwhile)
+    monkeypatch.setattr(saved_methods, "method_row", removed_meanwhile)
 
     assert len(methods_of(shopper)) == 1
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from payments import api_methods
+from payments.api import saved_methods
 from payments.models import PaymentMethodInfo, ProviderCall
 from tests.problems import problem
 
@@ -213,7 +213,7 @@ def test_key_sent_again_saves_nothing_twice(client, stripe):
 def test_crash_after_saving_is_answered_from_what_was_saved(client, stripe, monkeypatch, time_machine):
     key = {"HTTP_IDEMPOTENCY_KEY": "save-2"}
     with monkeypatch.context() as crash:
-        crash.setattr(api_methods, "method_out", lambda row: 1 / 0)
+        crash.setattr(saved_methods, "method_out", lambda row: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             client.post(PATH, TOKEN, **key)
 

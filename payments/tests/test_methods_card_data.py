@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from payments.card_data import holds_card_data
+from artisans.core.security.card_data import holds_card_data
 from payments.models import PaymentMethodInfo
-from payments.providers.stripe_test_cards import TEST_CARDS
+from payments.providers.stripe.test_cards import TEST_CARDS
 from sandbox.stripe_api.cards import BY_NAME
 from tests.dump import dump
 from tests.problems import problem

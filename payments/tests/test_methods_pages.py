@@ -7,10 +7,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from payments.bookkeeping.saved_methods import method_keep
+from payments.lifecycle.saved_methods import method_save
 from payments.models import PaymentMethodInfo, ProviderCall
-from payments.providers.base import RemoteMethod
-from payments.services.methods import method_save
-from payments.services.saved import method_keep
+from payments.providers.contract import RemoteMethod
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]

@@ -4,19 +4,19 @@ import pytest
 
 from artisans.core.errors import Missing
 from payments.errors import MethodGone, NotConfirmable, PaymentDeclined
-from payments.methods import PaymentMethod
-from payments.models import Operation, PaymentMethodInfo, ProviderCustomer, WebhookEvent
-from payments.services import methods
-from payments.services.methods import (
+from payments.gateway.payments import payment_reach, payment_use
+from payments.lifecycle import saved_methods
+from payments.lifecycle.saved_methods import (
     method_remove,
     method_save,
     method_setup_finish,
     method_setup_start,
     payment_pay,
 )
-from payments.services.remote import payment_reach, payment_use
-from payments.services.webhooks import webhook_process
+from payments.methods import PaymentMethod
+from payments.models import Operation, PaymentMethodInfo, ProviderCustomer, WebhookEvent
 from payments.tests.factories import reread, start
+from payments.webhooks.inbox import webhook_process
 from sandbox.tests.client import client
 from tests.dump import raw_dump
 from tests.problems import problem
@@ -270,7 +270,7 @@ def test_removing_a_card_while_it_pays_ends_paid_or_refused(
     saved, payment, shopper, stripe, monkeypatch, detached_first
 ):
     """The card is removed between the look at it and the provider's confirming, or just after it."""
-    real = methods.payment_confirm
+    real = saved_methods.payment_confirm
 
     def confirmed_late(payment_id, *, method_id):
         if detached_first:
@@ -281,7 +281,7 @@ def test_removing_a_card_while_it_pays_ends_paid_or_refused(
             if not detached_first:
                 method_remove(user=shopper, method_id=saved.pk)
 
-    monkeypatch.setattr(methods, "payment_confirm", confirmed_late)
+    monkeypatch.setattr(saved_methods, "payment_confirm", confirmed_late)
 
     if detached_first:
         with pytest.raises(MethodGone):

@@ -3,16 +3,16 @@
 import pytest
 
 from payments.errors import MethodGone, PaymentDeclined
-from payments.methods import PaymentMethod
-from payments.models import PaymentMethodInfo, ProviderCustomer
-from payments.services.methods import (
+from payments.gateway.payments import payment_reach
+from payments.lifecycle.saved_methods import (
     method_remove,
     method_setup_finish,
     method_setup_of,
     method_setup_start,
     payment_pay,
 )
-from payments.services.remote import payment_reach
+from payments.methods import PaymentMethod
+from payments.models import PaymentMethodInfo, ProviderCustomer
 from payments.tests.factories import reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

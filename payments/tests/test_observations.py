@@ -9,18 +9,18 @@ from django.db import transaction
 
 from artisans.core.money import Money
 from artisans.notifications.models import Notification
+from payments.gateway.payments import payment_reach
+from payments.gateway.sync import payment_record
 from payments.methods import PaymentMethod
 from payments.models import Capture, Payment, PaymentRefund, PaymentTransition
-from payments.providers import base
-from payments.providers.base import DeclineGroup, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
-from payments.services.record import payment_record
-from payments.services.remote import payment_reach
+from payments.providers import contract
+from payments.providers.contract import DeclineGroup, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
 from payments.tests.factories import reread, start, usd
 from tests.invariants import check_invariants
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
-CAPTURE = base.Capture("ch_1", usd("99.99"))
+CAPTURE = contract.Capture("ch_1", usd("99.99"))
 
 
 @pytest.fixture
@@ -169,9 +169,9 @@ def test_part_that_went_back_before_we_heard_of_the_money_keeps_the_order(card):
         {"amount": usd("99.98")},
         {"amount": usd("100.00")},
         {"amount": Money(9999, "EUR")},
-        {"captures": (base.Capture("ch_1", usd("100.00")),)},
-        {"captures": (CAPTURE, base.Capture("ch_2", usd("0.01")))},
-        {"captures": (base.Capture("ch_1", Money(9999, "EUR")),)},
+        {"captures": (contract.Capture("ch_1", usd("100.00")),)},
+        {"captures": (CAPTURE, contract.Capture("ch_2", usd("0.01")))},
+        {"captures": (contract.Capture("ch_1", Money(9999, "EUR")),)},
         {"object_id": "pi_of_somebody_else"},
         {"reference": "another payment"},
         {"is_live": True},

@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.core.numbers import new_number
-from artisans.core.tokens import mailbox_token, order_token
+from artisans.core.security.tokens import mailbox_token, order_token
 from orders.services import order_links_revoke
 from orders.tests.factories import place
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.services.closing import order_cancel, order_expire
-from payments.services.manual import payment_reject
 from payments.tests.factories import record, reread, start
 from tests.dump import dump
 from tests.html import Node, page

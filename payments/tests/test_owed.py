@@ -10,14 +10,14 @@ from django.utils import timezone
 from artisans.catalog.services import stock_adjust
 from orders.models import Order
 from orders.owed import IS_OWED
+from payments.bookkeeping.payments import payment_move
+from payments.bookkeeping.refunds import refund_end
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
-from payments.providers.base import RefundStatus
+from payments.providers.contract import RefundStatus
+from payments.refunds.staff import refund_open
 from payments.selectors import refund_due
-from payments.services.closing import order_cancel, order_expire, parcel_cannot_deliver
-from payments.services.payments import payment_move
-from payments.services.refund_desk import refund_open
-from payments.services.refunds import refund_end
 from payments.statuses import PaymentStatus
 from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card, usd
 

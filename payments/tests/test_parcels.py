@@ -12,11 +12,11 @@ from orders.services import parcel_deliver, parcel_ship, parcel_start
 from orders.statuses import ParcelDecision
 from orders.tests.factories import place
 from payments.errors import NoPermission, OwnOrder
+from payments.lifecycle.parcels import parcel_return
 from payments.methods import PaymentMethod
 from payments.models import RefundDecision
-from payments.providers.base import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
-from payments.services.parcels import parcel_return
-from payments.services.refund_desk import refund_decide, refund_open
+from payments.providers.contract import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
+from payments.refunds.staff import refund_decide, refund_open
 from payments.tests.factories import (
     answered,
     give_back,

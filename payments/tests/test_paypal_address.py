@@ -3,10 +3,10 @@
 import pytest
 
 from orders.models import Order
+from payments.gateway.payments import payment_reach, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import FlagKind
-from payments.registry import provider
-from payments.services.remote import payment_reach, payment_sync
+from payments.providers.registry import provider
 from payments.tests.factories import reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import time_machine
 
-from payments.providers.base import NotThere, Refused, Unknown
-from payments.providers.paypal_client import PayPalClient
+from payments.providers.contract import NotThere, Refused, Unknown
+from payments.providers.paypal.client import PayPalClient
 from payments.tests.paypal_stub import TOKEN_PATH, Answer, Stub, refusal
 
 PATH = "/v2/checkout/orders"
@@ -123,7 +123,7 @@ def test_bodies_secrets_and_tokens_are_not_logged(stub, caplog):
 
 def test_the_token_is_renewed_ahead_of_its_end(stub, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr("payments.providers.paypal_client.time.monotonic", lambda: now)
+    monkeypatch.setattr("payments.providers.paypal.client.time.monotonic", lambda: now)
     stub.says(PATH, Answer({}))
     client = client_of(stub)
 

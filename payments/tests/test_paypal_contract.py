@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments.providers.base import ConfirmRequest, RemotePayment
-from payments.providers.paypal_provider import PayPalProvider
+from payments.providers.contract import ConfirmRequest, RemotePayment
+from payments.providers.paypal.provider import PayPalProvider
 from payments.tests.contract import BACK, PRICE, Misfortune, ProviderContract, World, saving, wish
 from payments.tests.paypal_sandbox import control_of, sandbox_config
 from sandbox.http_server import Server

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.base import DisputeStatus, RefundStatus, RemoteStatus
-from payments.providers.paypal_events import event_of
+from payments.providers.contract import DisputeStatus, RefundStatus, RemoteStatus
+from payments.providers.paypal.events import event_of
 from payments.tests.paypal_certs import event
 from payments.tests.paypal_stub import CAPTURE_ID, ORDER_ID, capture, order, refund
 

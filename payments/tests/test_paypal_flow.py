@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from payments.bookkeeping.provider_calls import call_claim, call_write
+from payments.gateway import payments
+from payments.gateway.payments import payment_reach, payment_sync, request_of
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.choose_method import payment_choose
 from payments.methods import PaymentMethod
 from payments.models import CallState, Capture, Operation, PaymentFlag
-from payments.providers.base import ActionKind
-from payments.services import remote
-from payments.services.calls import call_claim, call_write
-from payments.services.choosing import payment_choose
-from payments.services.closing import order_cancel, order_expire
-from payments.services.refund_desk import refund_open
-from payments.services.remote import payment_reach, payment_sync, request_of
+from payments.providers.contract import ActionKind
+from payments.refunds.staff import refund_open
 from payments.tasks import sweep_task
 from payments.tests.factories import reread, start, usd
 
@@ -61,7 +61,7 @@ def test_buyer_who_returns_while_another_process_captures_is_not_asked_to_pay(
     waiting, paypal, monkeypatch, is_before, buyer, status, taken
 ):
     paypal.approve(waiting, buyer)
-    asking = remote.ask
+    asking = payments.ask
 
     def ask_as_another_begins(name, question):
         answer = asking(name, question)
@@ -71,7 +71,7 @@ def test_buyer_who_returns_while_another_process_captures_is_not_asked_to_pay(
     if is_before:
         another_captures(waiting)
     else:
-        monkeypatch.setattr(remote, "ask", ask_as_another_begins)
+        monkeypatch.setattr(payments, "ask", ask_as_another_begins)
 
     sync(waiting)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from payments.gateway.payments import payment_reach, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import EventState, PaymentFlag, WebhookEvent
-from payments.services.remote import payment_reach, payment_sync
 from payments.tasks import sweep_task
 from payments.tests.factories import reread, start
 

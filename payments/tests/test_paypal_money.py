@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artisans.core.money import MAX_MINOR, Money, exponent_of
-from payments.providers.base import Refused
-from payments.providers.paypal_money import DECIMALS, from_paypal, to_paypal
+from payments.providers.contract import Refused
+from payments.providers.paypal.money import DECIMALS, from_paypal, to_paypal
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artisans.core.money import Money
-from payments.providers.base import (
+from payments.providers.contract import (
     ActionKind,
     Breakdown,
     Capture,
@@ -16,7 +16,7 @@ from payments.providers.base import (
     RemoteStatus,
     Unknown,
 )
-from payments.providers.paypal_orders import order_request, payment_of, refund_of
+from payments.providers.paypal.orders import order_request, payment_of, refund_of
 from payments.tests.paypal_stub import CAPTURE_ID, ORDER_ID, PAYMENT_ID, ask, capture, order, refund
 
 

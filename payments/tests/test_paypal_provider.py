@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.base import (
+from payments.providers.contract import (
     ActionKind,
     ConfirmRequest,
     DeclineGroup,
@@ -19,7 +19,7 @@ from payments.providers.base import (
     SaveRequest,
     Unknown,
 )
-from payments.providers.paypal_provider import PayPalProvider
+from payments.providers.paypal.provider import PayPalProvider
 from payments.tests.paypal_stub import (
     CAPTURE_ID,
     ORDER_ID,

@@ -18,8 +18,8 @@ from django.conf import settings
 from jsonschema import Draft202012Validator
 
 from artisans.core.money import Money
-from payments.providers.base import Breakdown, Item, ProviderError
-from payments.providers.paypal_provider import PayPalProvider
+from payments.providers.contract import Breakdown, Item, ProviderError
+from payments.providers.paypal.provider import PayPalProvider
 from payments.tests.paypal_certs import message, signed
 from payments.tests.paypal_stub import (
     CAPTURE_ID,

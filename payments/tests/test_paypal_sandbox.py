@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.base import (
+from payments.providers.contract import (
     BadSignature,
     Breakdown,
     ConfirmRequest,
@@ -25,7 +25,7 @@ from payments.providers.base import (
     SaveRequest,
     Unknown,
 )
-from payments.providers.paypal_provider import PayPalProvider
+from payments.providers.paypal.provider import PayPalProvider
 from payments.tests.paypal_sandbox import control_of, sandbox_config
 from payments.tests.paypal_stub import ask
 from sandbox.http_server import Server

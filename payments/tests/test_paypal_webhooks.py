@@ -10,8 +10,8 @@ import pytest
 import time_machine
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from payments.providers.base import BadSignature, CannotVerify, ProviderEvent
-from payments.providers.paypal_provider import PayPalProvider
+from payments.providers.contract import BadSignature, CannotVerify, ProviderEvent
+from payments.providers.paypal.provider import PayPalProvider
 from payments.tests.paypal_certs import CERT_PATH, WEBHOOK_ID, authority, key, leaf, message, signed
 from payments.tests.paypal_stub import Answer, Stub, config, refusal
 
@@ -319,7 +319,7 @@ def test_it_cannot_be_verified_when_the_certificate_cannot_be_had(shop, stub, an
 
 
 def test_it_cannot_be_verified_when_the_certificates_host_is_silent(shop, stub, monkeypatch):
-    monkeypatch.setattr("payments.providers.paypal_certificates.TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr("payments.providers.paypal.certificates.TIMEOUT", (0.2, 0.2))
     release = threading.Event()
     stub.says(CERT_PATH, Answer({}, wait=release.wait))
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from payments.providers.base import (
+from payments.providers.contract import (
     Capability,
     ConfirmRequest,
     CreateRequest,
@@ -24,7 +24,7 @@ from payments.providers.base import (
     RemoteStatus,
     Unknown,
 )
-from payments.providers.stripe_provider import StripeProvider
+from payments.providers.stripe.provider import StripeProvider
 from payments.tests import toy_provider
 from payments.tests.contract import BACK, PRICE, Misfortune, ProviderContract, World
 from payments.tests.stripe_talk import message, signed

@@ -7,11 +7,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from payments.gateway.payments import payment_reach, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
+from payments.reconciliation.runs import compare
 from payments.selectors import alerts_open
-from payments.services.reconciliation import compare
-from payments.services.remote import payment_reach, payment_sync
 from payments.tasks import check_alerts_task, sweep_task
 from payments.tests.factories import paid_by_card, refund, reread, start
 

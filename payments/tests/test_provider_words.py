@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from artisans.core.money import Money
+from payments.bookkeeping.refunds import refund_end
+from payments.gateway.payments import payment_reach, payment_sync
+from payments.gateway.sync import payment_record
 from payments.methods import PaymentMethod
 from payments.models import EventState, FlagKind, WebhookEvent
-from payments.providers import paypal_events, stripe_webhooks
-from payments.providers.base import (
+from payments.providers.contract import (
     Capture,
     DisputeStatus,
     RefundStatus,
@@ -26,15 +28,14 @@ from payments.providers.base import (
     RemoteRefund,
     RemoteStatus,
 )
-from payments.providers.stripe_link import row_of
-from payments.providers.stripe_requests import IN_INTENT
-from payments.registry import provider
+from payments.providers.paypal import events
+from payments.providers.registry import provider
+from payments.providers.stripe import webhooks
+from payments.providers.stripe.link import row_of
+from payments.providers.stripe.requests import IN_INTENT
 from payments.selectors import alerts_open
-from payments.services.record import payment_record
-from payments.services.refunds import refund_end
-from payments.services.remote import payment_reach, payment_sync
-from payments.services.webhooks import webhook_process, webhook_receive
 from payments.tests.factories import paid_by_card, refund, reread, start, usd
+from payments.webhooks.inbox import webhook_process, webhook_receive
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -139,7 +140,7 @@ def stripe_part(said, name: str) -> dict[str, Any]:
 def hear_stripe(name: str, row: dict[str, Any]) -> WebhookEvent | None:
     number = f"evt_{next(numbers)}"
     event = {"id": number, "object": "event", "type": f"{name}.updated", "data": {"object": row}}
-    webhook_receive(name="stripe", told=stripe_webhooks.told(event | {"livemode": False, "created": 1}))
+    webhook_receive(name="stripe", told=webhooks.told(event | {"livemode": False, "created": 1}))
     webhook_process(WebhookEvent.objects.get(event_id=number).pk)
     return WebhookEvent.objects.get(event_id=number)
 
@@ -273,7 +274,7 @@ PAYPAL_FIELDS = {
 def hear_paypal(name: str, row: Any) -> WebhookEvent:
     number = f"WH-{next(numbers)}"
     event = {"id": number, "event_type": KINDS[name], "resource_type": name, "resource": row}
-    webhook_receive(name="paypal", told=paypal_events.event_of(event, is_live=False))
+    webhook_receive(name="paypal", told=events.event_of(event, is_live=False))
     webhook_process(WebhookEvent.objects.get(event_id=number).pk)
     return WebhookEvent.objects.get(event_id=number)
 

@@ -10,10 +10,10 @@ from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
 from payments.errors import AlreadyRecorded, NoPermission, OwnOrder
+from payments.lifecycle.cancel_and_expire import order_expire
+from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Receipt
-from payments.services.closing import order_expire
-from payments.services.manual import payment_reject
 from payments.tests.factories import record, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

@@ -11,15 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.core.errors import InvalidInput
+from payments.gateway.payments import payment_reach, payment_sync
 from payments.management.commands.reconcile import Command as ReconcileCommand
 from payments.methods import PaymentMethod
 from payments.models import CallState, Comparison, FlagKind, Payment, PaymentFlag, PaymentRefund, ProviderCall
-from payments.providers.base import CreateRequest
-from payments.registry import ask
+from payments.providers.contract import CreateRequest
+from payments.providers.registry import ask
+from payments.reconciliation import runs
+from payments.reconciliation.runs import Kind, compare
 from payments.selectors import comparisons_to_look_at
-from payments.services import reconciliation
-from payments.services.reconciliation import Kind, compare
-from payments.services.remote import payment_reach, payment_sync
 from payments.tasks import reconcile_task
 from payments.tests.factories import paid_by_card, refund, reread, start, told_by_card, usd
 from tests.html import page
@@ -197,19 +197,19 @@ def test_object_that_is_not_ours_but_names_our_payment_is_flagged_and_not_booked
 
 
 def test_object_over_another_amount_is_flagged_and_not_booked(untold, monkeypatch):
-    listing = reconciliation.read_now
+    listing = runs.read_now
 
     def other(name, object_id):
         return replace(listing(name, object_id), amount=usd("1.00"))
 
-    monkeypatch.setattr(reconciliation, "read_now", other)
+    monkeypatch.setattr(runs, "read_now", other)
 
     assert Kind.MISMATCH in kinds(look_at())
     assert "over" in PaymentFlag.objects.get().detail
 
 
 def test_what_others_book_while_it_looks_is_no_difference(paid, untold, stripe, monkeypatch):
-    reading = reconciliation.read_now
+    reading = runs.read_now
 
     def refunded_after_it(name, object_id):
         remote = reading(name, object_id)
@@ -217,7 +217,7 @@ def test_what_others_book_while_it_looks_is_no_difference(paid, untold, stripe, 
         payment_sync(untold.pk, cause="a webhook")
         return remote
 
-    monkeypatch.setattr(reconciliation, "read_now", refunded_after_it)
+    monkeypatch.setattr(runs, "read_now", refunded_after_it)
 
     look = look_at()
 
@@ -240,7 +240,7 @@ def test_payment_that_cannot_be_read_now_is_told_and_not_flagged(untold, stripe)
 
 
 def test_payment_that_breaks_the_comparison_does_not_hold_up_the_others(untold, stripe, shopper, monkeypatch):
-    poison, syncing = paid_by_card(stripe, user=shopper), reconciliation.payment_sync
+    poison, syncing = paid_by_card(stripe, user=shopper), runs.payment_sync
     stripe.post("stripe/refund", payment_intent=poison.provider_payment_id, amount=5000)
 
     def sync(payment_id, **details):
@@ -248,7 +248,7 @@ def test_payment_that_breaks_the_comparison_does_not_hold_up_the_others(untold, 
             raise RuntimeError("odd")
         return syncing(payment_id, **details)
 
-    monkeypatch.setattr(reconciliation, "payment_sync", sync)
+    monkeypatch.setattr(runs, "payment_sync", sync)
 
     look = look_at()
 

@@ -10,17 +10,17 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.errors import InvalidInput
 from orders.models import OrderLine
 from orders.services import parcel_ship
+from payments.bookkeeping.refund_amounts import LineAsk, Pieces, worth
 from payments.errors import (
     NothingToRestock,
     PiecesRefunded,
     RefundExceedsReceived,
     RefundMismatch,
 )
+from payments.gateway.payments import payment_sync
+from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import PaymentRefund, RefundLine
-from payments.services.closing import order_cancel
-from payments.services.refund_desk import refund_open, refund_retry, refund_send
-from payments.services.refund_parts import LineAsk, Pieces, worth
-from payments.services.remote import payment_sync
+from payments.refunds.staff import refund_open, refund_retry, refund_send
 from payments.tests.factories import paid_by_card, pieces, refund, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

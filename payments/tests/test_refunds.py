@@ -18,10 +18,10 @@ from payments.errors import (
     RecordedOnly,
     RefundExceedsReceived,
 )
+from payments.gateway.payments import payment_sync
+from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import CallState, FlagKind, PaymentFlag, PaymentRefund
-from payments.services.closing import order_cancel
-from payments.services.refund_desk import refund_open, refund_retry, refund_send
-from payments.services.remote import payment_sync
+from payments.refunds.staff import refund_open, refund_retry, refund_send
 from payments.tasks import sweep_task
 from payments.tests.factories import paid_by_card, record, refund, reread, start, usd
 

@@ -11,13 +11,13 @@ from artisans.catalog.models import Product
 from artisans.core.errors import InvalidInput
 from orders.errors import NotCancellable
 from orders.services import parcel_ship
+from payments.bookkeeping.refund_amounts import LineAsk
 from payments.errors import NoPermission, NotDecidable, NotRetryable, RefundExceedsReceived
+from payments.gateway.payments import payment_sync
+from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import FlagKind, PaymentFlag, PaymentRefund, RefundDecision, RefundLine
+from payments.refunds.staff import refund_decide, refund_retry
 from payments.selectors import refunds_to_decide
-from payments.services.closing import order_cancel
-from payments.services.refund_desk import refund_decide, refund_retry
-from payments.services.refund_parts import LineAsk
-from payments.services.remote import payment_sync
 from payments.tasks import sweep_task
 from payments.tests.factories import paid_by_card, refund, reread
 

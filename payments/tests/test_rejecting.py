@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from artisans.core.errors import IllegalTransition, InvalidInput
 from payments.errors import HasReceipts, NoPermission, OwnOrder
+from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
-from payments.services.choosing import payment_choose
-from payments.services.manual import payment_reject
 from payments.tests.factories import record, reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 
 from artisans.notifications.models import Notification
+from payments.gateway.payments import payment_reach, payment_sync, payment_wait
+from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.reminders import payment_remind
 from payments.methods import PaymentMethod
-from payments.services.choosing import payment_choose
-from payments.services.closing import order_cancel
-from payments.services.reminders import payment_remind
-from payments.services.remote import payment_reach, payment_sync, payment_wait
 from payments.tasks import sweep_task
 from payments.tests.factories import paid_by_card, record, reread, start
 

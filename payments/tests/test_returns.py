@@ -10,10 +10,10 @@ from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
 from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, RefundExceedsReceived, ReturnExceedsOwed
+from payments.lifecycle.choose_method import payment_choose
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
-from payments.services.choosing import payment_choose
-from payments.services.returns import money_return_record
+from payments.refunds.manual import money_return_record
 from payments.tests.factories import give_back, record, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

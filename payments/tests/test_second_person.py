@@ -9,12 +9,12 @@ from artisans.approvals.services import approval_approve
 from artisans.approvals.statuses import ApprovalStatus
 from orders.models import StoreRules
 from orders.statuses import ParcelDecision
+from payments.approvals import receipt_submit, refund_submit, return_submit
 from payments.errors import AlreadyRecorded, OwnOrder
+from payments.gateway.operations import call_carry_out
+from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import PaymentRefund, Receipt
-from payments.services.approvals import receipt_submit, refund_submit, return_submit
-from payments.services.carriers import call_carry_out
-from payments.services.closing import order_cancel
-from payments.services.refund_desk import refund_retry
+from payments.refunds.staff import refund_retry
 from payments.tests.factories import give_back, paid_by_card, pieces, record, refund, reread, start, usd
 
 pytestmark = pytest.mark.django_db

@@ -10,9 +10,9 @@ from artisans.catalog.tests.factories import ProductFactory
 from orders.selectors import store_rules
 from orders.tests.factories import place, store_of
 from payments.errors import MethodNotOffered
+from payments.lifecycle.start import mailbox_confirm, payment_start
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.services.payments import mailbox_confirm, payment_start
 from payments.tests.factories import start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

@@ -11,12 +11,12 @@ from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.methods import PaymentMethod
 from payments.models import Payment
-from payments.providers.base import DisputeStatus as RemoteDisputeStatus
-from payments.providers.base import RemoteDispute
-from payments.services.refund_desk import refund_open
-from payments.states import UnderWay, money_under_way, state_of
+from payments.providers.contract import DisputeStatus as RemoteDisputeStatus
+from payments.providers.contract import RemoteDispute
+from payments.refunds.staff import refund_open
 from payments.statuses import PaymentStatus
 from payments.tests.factories import start, told_by_card, usd
+from payments.web.order_display import UnderWay, money_under_way, state_of
 from tests.html import page
 
 ICONS = {"clock", "alert", "check", "cash", "cross", "box", "truck", "home", "return"}

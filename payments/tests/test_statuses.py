@@ -6,8 +6,8 @@ import pytest
 
 from artisans.core.errors import IllegalTransition
 from artisans.core.state import check_transition
+from payments.bookkeeping.payments import payment_move
 from payments.models import Payment, PaymentTransition
-from payments.services.payments import payment_move
 from payments.statuses import OPEN, PAYMENT_TRANSITIONS, REFUND_TRANSITIONS, PaymentStatus, RefundStatus
 from payments.tests.factories import reread, start
 

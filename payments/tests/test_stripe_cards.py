@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments.providers.base import ActionKind, DeclineGroup, NotThere, Refused
+from payments.providers.contract import ActionKind, DeclineGroup, NotThere, Refused
 from payments.tests.stripe_talk import confirmation, saving, wish
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from payments.providers.base import DeclineGroup
-from payments.providers.stripe_declines import CODES, GROUPS, group_of
+from payments.providers.contract import DeclineGroup
+from payments.providers.stripe.declines import CODES, GROUPS, group_of
 
 # https://docs.stripe.com/declines/codes, card and local payment method codes.
 PUBLISHED = """

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.base import (
+from payments.providers.contract import (
     Capture,
     DeclineGroup,
     NotThere,
@@ -16,8 +16,8 @@ from payments.providers.base import (
     RemoteStatus,
     Unknown,
 )
-from payments.providers.stripe_link import API_VERSION, StripeConfig
-from payments.providers.stripe_provider import StripeProvider
+from payments.providers.stripe.link import API_VERSION, StripeConfig
+from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_talk import Stub, saving, wish
 
 KEY = "sk_test_topsecret"

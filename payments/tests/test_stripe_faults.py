@@ -5,9 +5,9 @@ from contextlib import suppress
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.base import RefundStatus, RemoteStatus, Unknown
-from payments.providers.stripe_link import StripeConfig
-from payments.providers.stripe_provider import StripeProvider
+from payments.providers.contract import RefundStatus, RemoteStatus, Unknown
+from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_talk import (
     INTENTS,
     REFUNDS,

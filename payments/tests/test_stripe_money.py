@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artisans.core.money import EXPONENTS, Money
-from payments.providers.base import Refused
-from payments.providers.stripe_money import from_stripe, to_stripe
+from payments.providers.contract import Refused
+from payments.providers.stripe.money import from_stripe, to_stripe
 
 # https://docs.stripe.com/currencies: zero-decimal currencies, special cases, three-decimal currencies.
 PUBLISHED_ZERO = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"

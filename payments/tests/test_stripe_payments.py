@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.base import (
+from payments.providers.contract import (
     ActionKind,
     Breakdown,
     DeclineGroup,

@@ -9,15 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.base import (
-    BadSignature,
-    CannotVerify,
-    DisputeStatus,
-    RefundStatus,
-    RemoteStatus,
-)
-from payments.providers.stripe_link import StripeConfig
-from payments.providers.stripe_provider import StripeProvider
+from payments.providers.contract import BadSignature, CannotVerify, DisputeStatus, RefundStatus, RemoteStatus
+from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_talk import SECRET, digest, message, money_back, signed, wish
 from sandbox.tests.client import Control, Receiver, until
 

@@ -4,19 +4,19 @@ import pytest
 from django.db import transaction
 
 from artisans.audit.models import AuditEntry
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
 from orders.errors import NotReleased
 from orders.serializers import artisan_parcel_out
 from orders.services import parcel_ship
 from payments.errors import AlreadyRecorded, MethodNotOffered, NoPermission, NothingDue, ReceiptSpent
 from payments.history import facts_of
+from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.receipt_reversals import receipt_take_back
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund, Receipt, ReceiptReversal, ReversalReason
-from payments.services.choosing import payment_choose
-from payments.services.closing import order_cancel
-from payments.services.taking_back import receipt_take_back
-from payments.states import state_of
 from payments.tests.factories import give_back, record, reread, start, usd
+from payments.web.order_display import state_of
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

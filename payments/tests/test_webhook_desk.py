@@ -7,11 +7,11 @@ from django.urls import reverse
 from artisans.accounts.models import Role
 from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
-from artisans.core.admin import list_of, page_of
+from artisans.core.admin.pages import list_of, page_of
 from payments.models import EventState, WebhookEvent
-from payments.services.webhooks import webhook_process
 from payments.tests.factories import start
 from payments.tests.hooks import FEED_SECRET, feed_body, only_event, post_feed, post_stripe, stripe_body
+from payments.webhooks.inbox import webhook_process
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]

@@ -13,8 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from payments.models import WebhookEvent
-from payments.registry import is_down, note_outage
-from payments.services.webhooks import refusals_of
+from payments.providers.registry import is_down, note_outage
 from payments.tests.conftest import WEBHOOK_SECRET
 from payments.tests.hooks import (
     FEED,
@@ -28,6 +27,7 @@ from payments.tests.hooks import (
     signed,
     stripe_body,
 )
+from payments.webhooks.inbox import refusals_of
 from tests.dump import dump
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -255,7 +255,7 @@ def test_provider_without_keys_is_off(settings):
 
 
 def test_database_that_is_away_is_told_to_come_again():
-    with mock.patch("payments.webhook_api.webhook_receive", side_effect=OperationalError("gone")):
+    with mock.patch("payments.webhooks.endpoint.webhook_receive", side_effect=OperationalError("gone")):
         answer = post_stripe(stripe_body())
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 from django.db import connection, transaction
 
+from payments.gateway.payments import payment_reach
 from payments.methods import PaymentMethod
 from payments.models import Capture, Receipt, WebhookEvent
-from payments.services.remote import payment_reach
-from payments.services.webhooks import webhook_process
 from payments.tests.factories import reread, start
 from payments.tests.hooks import FEED_SECRET, feed_body, only_event, post_feed, post_stripe, stripe_body
+from payments.webhooks.inbox import webhook_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("desks", "store", "stripe")]
 

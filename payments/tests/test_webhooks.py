@@ -10,6 +10,7 @@ from django.utils import timezone
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from payments.errors import AlreadyRecorded, NoPermission
+from payments.gateway.payments import payment_reach, payment_use
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
@@ -20,12 +21,14 @@ from payments.models import (
     PaymentRefund,
     WebhookEvent,
 )
-from payments.providers.base import NotThere, ProviderEvent
-from payments.providers.stripe_provider import StripeProvider
-from payments.services import webhooks
-from payments.services.event_reading import Outcome
-from payments.services.remote import payment_reach, payment_use
-from payments.services.webhooks import (
+from payments.providers.contract import NotThere, ProviderEvent
+from payments.providers.stripe.provider import StripeProvider
+from payments.tasks import sweep_task, webhook_task
+from payments.tests.factories import reread, start
+from payments.tests.hooks import only_event, post_stripe, stripe_body
+from payments.webhooks import inbox
+from payments.webhooks.events import Outcome
+from payments.webhooks.inbox import (
     event_claim,
     event_due,
     setup_handlers,
@@ -33,9 +36,6 @@ from payments.services.webhooks import (
     webhook_replay,
     webhooks_due,
 )
-from payments.tasks import sweep_task, webhook_task
-from payments.tests.factories import reread, start
-from payments.tests.hooks import only_event, post_stripe, stripe_body
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -463,7 +463,7 @@ def test_event_about_nothing_of_ours_waits_more_and_more_seldom_and_is_given_up_
 
 
 def test_pauses_are_spread():
-    assert len({webhooks.back_off(8) for _ in range(20)}) > 15
+    assert len({inbox.back_off(8) for _ in range(20)}) > 15
 
 
 # ---- untrue ------------------------------------------------------------------------------------------------------
@@ -585,14 +585,14 @@ def test_poisonous_event_does_not_hold_up_the_others_and_is_given_up(
     post_stripe(stripe_body(id="evt_poison"))
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
-    real = webhooks.outcome_of
+    real = inbox.outcome_of
 
     def broken(event: WebhookEvent) -> Outcome:
         if event.event_id == "evt_poison":
             raise ZeroDivisionError("pi_1_secret_abcdef")
         return real(event)
 
-    monkeypatch.setattr(webhooks, "outcome_of", broken)
+    monkeypatch.setattr(inbox, "outcome_of", broken)
     sweep_task()
 
     poison = only_event(event_id="evt_poison")
@@ -606,7 +606,7 @@ def test_poisonous_event_does_not_hold_up_the_others_and_is_given_up(
 
 def test_message_that_kills_its_worker_is_left_alone_longer_and_longer_and_given_up(later, monkeypatch):
     post_stripe(stripe_body())
-    monkeypatch.setattr(webhooks, "outcome_of", mock.Mock(side_effect=SystemExit))
+    monkeypatch.setattr(inbox, "outcome_of", mock.Mock(side_effect=SystemExit))
 
     def die() -> None:
         with pytest.raises(SystemExit):
@@ -650,8 +650,8 @@ def test_message_is_claimed_once_and_a_late_worker_writes_nothing(later):
     later(minutes=3)
     fast = event_due(pk)
     assert event_claim(fast)
-    webhooks.write(fast, Outcome(EventState.DONE, "fast"), ended_at=None)
-    webhooks.write(slow, Outcome(EventState.DEAD, "slow"), ended_at=None)
+    inbox.write(fast, Outcome(EventState.DONE, "fast"), ended_at=None)
+    inbox.write(slow, Outcome(EventState.DEAD, "slow"), ended_at=None)
 
     assert (only_event().state, only_event().note, only_event().tries) == ("done", "fast", 2)
 
@@ -697,7 +697,7 @@ def test_replay_of_a_processed_message_asks_again_changes_nothing_and_is_audited
 def test_replay_of_a_given_up_message_settles(open_card, stripe, deliver, drain_hooks, later, operator):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
-    with mock.patch.object(webhooks, "outcome_of", side_effect=ZeroDivisionError):
+    with mock.patch.object(inbox, "outcome_of", side_effect=ZeroDivisionError):
         later(days=3, minutes=1)
         drain_hooks()
     assert only_event().state == "dead"

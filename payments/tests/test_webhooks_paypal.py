@@ -2,14 +2,14 @@
 
 import pytest
 
+from payments.gateway.payments import payment_reach, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import Capture, PaymentRefund, WebhookEvent
-from payments.providers.base import ProviderEvent, RemoteStatus
-from payments.registry import provider
-from payments.services.event_reading import content_of, has_news, told_of
-from payments.services.remote import payment_reach, payment_sync
-from payments.services.webhooks import webhook_process, webhooks_due
+from payments.providers.contract import ProviderEvent, RemoteStatus
+from payments.providers.registry import provider
 from payments.tests.factories import reread, start
+from payments.webhooks.events import content_of, has_news, told_of
+from payments.webhooks.inbox import webhook_process, webhooks_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 

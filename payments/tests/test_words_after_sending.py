@@ -5,13 +5,13 @@ import pytest
 from orders.models import Parcel
 from orders.services import parcel_deliver, parcel_ship
 from orders.statuses import ParcelDecision
+from payments.bookkeeping.refunds import refund_end
+from payments.lifecycle.parcels import parcel_return
+from payments.lifecycle.receipt_reversals import receipt_take_back
 from payments.methods import PaymentMethod
 from payments.models import ReversalReason
-from payments.providers.base import RefundStatus
-from payments.services.parcels import parcel_return
-from payments.services.refund_desk import refund_open
-from payments.services.refunds import refund_end
-from payments.services.taking_back import receipt_take_back
+from payments.providers.contract import RefundStatus
+from payments.refunds.staff import refund_open
 from payments.tests.factories import answered, record, start, told_by_card, usd
 from tests.html import page
 

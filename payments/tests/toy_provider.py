@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from artisans.core.money import Money
-from payments.providers.base import (
+from payments.providers.contract import (
     Action,
     ActionKind,
     BadSignature,

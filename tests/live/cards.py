@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from artisans.catalog.models import Product
 from orders.models import Order
+from payments.bookkeeping.payments import payment_move
+from payments.bookkeeping.refunds import refund_write
 from payments.models import (
     CallState,
     EventState,
@@ -21,8 +23,6 @@ from payments.models import (
     WebhookEvent,
 )
 from payments.selectors import payment_lock
-from payments.services.payments import payment_move
-from payments.services.refunds import refund_write
 from payments.statuses import PaymentStatus
 from tests.invariants import check_invariants
 from tests.live.people import order_body, placed

@@ -15,7 +15,7 @@ from artisans.accounts.second_factor import has_second_factor
 from artisans.accounts.tests.factories import UserFactory
 from artisans.accounts.tests.sign_in import sign_in, token_of
 from artisans.catalog.models import Product
-from artisans.core.tokens import order_token
+from artisans.core.security.tokens import order_token
 from carts.models import Cart, CartItem
 from carts.services import new_item
 from orders.models import Order

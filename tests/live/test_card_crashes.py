@@ -105,10 +105,10 @@ def begin(act: Callable[[], object]) -> None:
 @pytest.mark.parametrize(
     "crash",
     [
-        pytest.param("payments.services.remote:call_carry_out 1 before", id="K4 committed, not called"),
-        pytest.param("payments.services.carriers:call_make 1 before", id="claimed, not called"),
-        pytest.param("payments.services.carriers:book_object 1 before", id="K6 answered, not booked"),
-        pytest.param("payments.services.carriers:book_object 1 after", id="K7 booked, not told"),
+        pytest.param("payments.gateway.payments:call_carry_out 1 before", id="K4 committed, not called"),
+        pytest.param("payments.gateway.operations:call_make 1 before", id="claimed, not called"),
+        pytest.param("payments.gateway.operations:book_object 1 before", id="K6 answered, not booked"),
+        pytest.param("payments.gateway.operations:book_object 1 after", id="K7 booked, not told"),
     ],
 )
 def test_killed_while_the_payment_is_made(host, buyer, bowl, provider, crash):
@@ -151,7 +151,7 @@ def test_killed_while_the_provider_makes_the_payment(host, buyer, bowl, provider
 def test_killed_before_the_confirmation_is_on_disk_nothing_happened(host, buyer, bowl, provider):
     """K9: the buyer tries again."""
     payment = card_order(buyer, bowl)
-    with host("payments.services.remote:call_write 1 after") as doomed:
+    with host("payments.gateway.payments:call_write 1 after") as doomed:
         assert confirm(buyer.at(doomed.port), payment).status == 0
     assert ProviderCall.objects.filter(operation="confirm").count() == 0
     assert now(payment).status == "PENDING"
@@ -165,10 +165,10 @@ def test_killed_before_the_confirmation_is_on_disk_nothing_happened(host, buyer,
 @pytest.mark.parametrize(
     "crash",
     [
-        pytest.param("payments.services.remote:call_carry_out 1 before", id="K10 committed, not called"),
-        pytest.param("payments.services.carriers:call_make 1 before", id="claimed, not called"),
-        pytest.param("payments.services.carriers:book_answer 1 before", id="K11 captured, not booked"),
-        pytest.param("payments.services.carriers:book_answer 1 after", id="K12 booked, not told"),
+        pytest.param("payments.gateway.payments:call_carry_out 1 before", id="K10 committed, not called"),
+        pytest.param("payments.gateway.operations:call_make 1 before", id="claimed, not called"),
+        pytest.param("payments.gateway.operations:book_answer 1 before", id="K11 captured, not booked"),
+        pytest.param("payments.gateway.operations:book_answer 1 after", id="K12 booked, not told"),
     ],
 )
 def test_killed_while_the_money_is_taken(host, buyer, bowl, provider, crash):
@@ -228,9 +228,9 @@ def worker(shop: Shop) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("crash", "sent"),
     [
-        pytest.param("payments.services.carriers:call_make 1 before", 0, id="K21 reserved, not called"),
-        pytest.param("payments.services.carriers:book_refund 1 before", 1, id="K22 refunded, not booked"),
-        pytest.param("payments.services.carriers:book_refund 1 after", 1, id="K23 booked, not told"),
+        pytest.param("payments.gateway.operations:call_make 1 before", 0, id="K21 reserved, not called"),
+        pytest.param("payments.gateway.operations:book_refund 1 before", 1, id="K22 refunded, not booked"),
+        pytest.param("payments.gateway.operations:book_refund 1 after", 1, id="K23 booked, not told"),
     ],
 )
 def test_killed_while_money_goes_back(shop, paid, provider, crash, sent):

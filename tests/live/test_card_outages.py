@@ -13,7 +13,7 @@ from django.db import connection
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from payments.models import Payment
-from payments.registry import DOWN_SECONDS
+from payments.providers.registry import DOWN_SECONDS
 from tests.live.cards import (
     INTENTS,
     PAID,

@@ -126,8 +126,8 @@ def test_killed_after_commit_the_retry_gives_the_same_order(doomed, caller, user
     "crash",
     [
         "carts.api:order_create 1 after",
-        "artisans.core.api_views:conclude 1 before",
-        "artisans.core.api_views:conclude 1 after",
+        "artisans.core.api.views:conclude 1 before",
+        "artisans.core.api.views:conclude 1 after",
     ],
     ids=["before the answer is made", "before the answer is stored", "before the answer is sent"],
 )
@@ -148,7 +148,7 @@ def test_killed_after_commit_the_same_key_gives_the_same_order(doomed, caller, u
 
 
 @pytest.mark.parametrize(
-    "crash", ["artisans.core.api_views:key_claim 1 after", "carts.checkout:effect_record 1 after"]
+    "crash", ["artisans.core.api.views:key_claim 1 after", "carts.checkout:effect_record 1 after"]
 )
 def test_killed_before_commit_the_same_key_waits_for_the_lease_and_orders_once(
     doomed, caller, user, bowl, crash
@@ -198,9 +198,9 @@ def test_killed_after_commit_the_page_sent_again_shows_the_order(doomed, shop, u
 @pytest.mark.parametrize(
     "crash",
     [
-        "payments.services.manual:receipt_create 1 after",
-        "payments.services.manual:order_settle 1 before",
-        "payments.services.manual:mail_receipt 1 after",
+        "payments.lifecycle.receipts:receipt_create 1 after",
+        "payments.lifecycle.receipts:order_settle 1 before",
+        "payments.lifecycle.receipts:mail_receipt 1 after",
     ],
 )
 def test_killed_while_money_is_recorded_nothing_is_booked(doomed, caller, shop, user, bowl, crash):

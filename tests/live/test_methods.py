@@ -10,10 +10,10 @@ from playwright.sync_api import expect
 from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.tests.factories import ProductFactory
+from payments.bookkeeping.saved_methods import method_keep
 from payments.methods import PaymentMethod
 from payments.models import CallState, Payment, PaymentMethodInfo, ProviderCall, ProviderCustomer
-from payments.providers.base import RemoteMethod
-from payments.services.saved import method_keep
+from payments.providers.contract import RemoteMethod
 from tests.live.people import order_body
 from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
 

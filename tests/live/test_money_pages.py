@@ -17,13 +17,13 @@ from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
 from orders.tests.factories import store_of
+from payments.bookkeeping.review_flags import flag
+from payments.gateway.payments import payment_wait
 from payments.methods import PaymentMethod
 from payments.models import Comparison, EventState, FlagKind, Payment, WebhookEvent
-from payments.providers.base import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
-from payments.services.flags import flag
-from payments.services.reconciliation import Kind
-from payments.services.refund_desk import refund_open
-from payments.services.remote import payment_wait
+from payments.providers.contract import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
+from payments.reconciliation.runs import Kind
+from payments.refunds.staff import refund_open
 from payments.tests.factories import answered, start, told_by_card
 from tests.live.browser import Window
 from tests.live.cards import CONFIRM, card_order, confirm_body

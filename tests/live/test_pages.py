@@ -13,7 +13,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.core.money import Money
-from artisans.core.tokens import hash_secret, mailbox_token, new_secret
+from artisans.core.security.tokens import hash_secret, mailbox_token, new_secret
 from artisans.notifications.services import notifications_sweep
 from carts.checkout import Assertions, order_create
 from carts.models import Cart, CartItem
@@ -23,9 +23,9 @@ from orders.problems import Wish
 from orders.selectors import store_rules
 from orders.services import parcel_ship
 from orders.tests.factories import ADDRESS, buyer_of
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.receipts import payment_reject, receipt_record
 from payments.methods import PaymentMethod
-from payments.services.closing import order_cancel, order_expire
-from payments.services.manual import payment_reject, receipt_record
 from tests.live.browser import Window
 from tests.live.people import order_page
 from tests.live.runner import Shop

@@ -23,8 +23,8 @@ from carts.models import Cart, CartItem, CartStatus
 from orders.errors import NotCancellable
 from orders.models import Order, StoreRules
 from orders.statuses import OrderPaymentStatus, OrderStatus
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.models import Receipt
-from payments.services.closing import order_cancel, order_expire
 from tests.live.people import (
     Visitor,
     checkout_body,

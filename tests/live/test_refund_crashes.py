@@ -71,7 +71,7 @@ def check_refunded_once(sandbox: Sandbox, payment: Payment) -> None:
 
 
 def test_killed_before_commit_nothing_is_reserved(refund_and_crash, sandbox, payment, desk):
-    refund_and_crash("payments.services.refunds:refund_write 1 after")
+    refund_and_crash("payments.bookkeeping.refunds:refund_write 1 after")
 
     payment.refresh_from_db()
     assert (PaymentRefund.objects.count(), payment.refund_reserved_minor) == (0, 0)
@@ -79,7 +79,7 @@ def test_killed_before_commit_nothing_is_reserved(refund_and_crash, sandbox, pay
 
 
 def test_killed_before_the_call_the_refund_is_sent_by_another(refund_and_crash, sandbox, payment, desk):
-    refund_and_crash("payments.api_refunds:refund_send 1 before")
+    refund_and_crash("payments.api.refunds:refund_send 1 before")
 
     check_refunded_once(sandbox, payment)
     again = ask(desk, payment)
@@ -90,7 +90,7 @@ def test_killed_before_the_call_the_refund_is_sent_by_another(refund_and_crash, 
 def test_killed_after_the_provider_refunded_it_is_booked_and_not_repeated(
     refund_and_crash, sandbox, payment, desk
 ):
-    refund_and_crash("payments.services.carriers:book_refund 1 before")
+    refund_and_crash("payments.gateway.operations:book_refund 1 before")
 
     assert returned(sandbox) == [6000]
     payment.refresh_from_db()
@@ -100,7 +100,7 @@ def test_killed_after_the_provider_refunded_it_is_booked_and_not_repeated(
 
 
 def test_killed_before_the_answer_the_same_key_tells_the_refund(refund_and_crash, sandbox, payment, desk):
-    refund_and_crash("payments.api_refunds:refund_out 1 before")
+    refund_and_crash("payments.api.refunds:refund_out 1 before")
 
     again = ask(desk, payment)
 

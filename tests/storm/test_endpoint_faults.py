@@ -20,14 +20,15 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.core.errors import DomainError
-from payments import registry
+from payments.gateway.payments import payment_confirm, payment_reach
 from payments.methods import PaymentMethod
 from payments.models import CallState, Dispute, EventState, Payment, PaymentRefund, ProviderCall, WebhookEvent
-from payments.providers import paypal_certificates, paypal_provider
-from payments.providers.paypal_client import PayPalClient
-from payments.providers.stripe_link import StripeConfig
+from payments.providers import registry
+from payments.providers.paypal import certificates
+from payments.providers.paypal import provider as paypal_provider
+from payments.providers.paypal.client import PayPalClient
+from payments.providers.stripe.link import StripeConfig
 from payments.selectors import alerts_open, flags_open
-from payments.services.remote import payment_confirm, payment_reach
 from payments.statuses import DisputeStatus, PaymentStatus
 from payments.tasks import check_alerts_task, expire_orders_task, sweep_task
 from payments.tests.factories import refund, reread, start
@@ -59,7 +60,7 @@ def impatient(monkeypatch) -> Iterator[None]:
     times = (3.0, PATIENCE)
     monkeypatch.setattr(registry, "StripeConfig", partial(StripeConfig, read_timeout=PATIENCE))
     monkeypatch.setattr(paypal_provider, "PayPalClient", partial(PayPalClient, timeout=times))
-    monkeypatch.setattr(paypal_certificates, "TIMEOUT", times)
+    monkeypatch.setattr(certificates, "TIMEOUT", times)
     registry.configured.cache_clear()
     yield
     registry.configured.cache_clear()

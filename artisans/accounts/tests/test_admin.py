@@ -3,7 +3,7 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group, Permission
 
 from artisans.accounts.models import AuthToken, Role, User
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
 from tests.html import edit, page
 
 pytestmark = pytest.mark.django_db

@@ -23,7 +23,7 @@ from artisans.accounts.tests.factories import PASSWORD
 from artisans.accounts.tests.sign_in import sign_in
 from artisans.audit.models import AuditEntry
 from artisans.audit.services import Action
-from artisans.core import encryption
+from artisans.core.security import encryption
 from tests.dump import dump
 from tests.html import page
 

@@ -16,9 +16,9 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.tests.factories import ArtisanFactory
-from artisans.core.admin import page_of
-from artisans.core.encryption import keyed_hash
+from artisans.core.admin.pages import page_of
 from artisans.core.errors import Conflict, Forbidden
+from artisans.core.security.encryption import keyed_hash
 from orders.models import StoreRules
 from tests.html import edit, page
 

@@ -20,7 +20,7 @@ from artisans.accounts.models import AuthToken, Role, User
 from artisans.accounts.tests.factories import PASSWORD, UserFactory
 from artisans.accounts.tests.sign_in import sign_in
 from artisans.accounts.tests.test_credentials import code_of, passkey
-from artisans.core.admin import PagesAdmin
+from artisans.core.admin.pages import PagesAdmin
 from tests.dump import dump
 from tests.html import page
 from tests.problems import problem

@@ -6,7 +6,7 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product, StockMove
 from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory
-from artisans.core.admin import page_of
+from artisans.core.admin.pages import page_of
 from orders.tests.factories import place
 from tests.html import edit, page
 

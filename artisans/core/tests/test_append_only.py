@@ -18,7 +18,7 @@ from artisans.core.money import Money
 from orders.models import Transition
 from orders.services import parcel_ship
 from payments.methods import PaymentMethod
-from payments.providers.base import DisputeStatus, RemoteDispute
+from payments.providers.contract import DisputeStatus, RemoteDispute
 from payments.tests.factories import give_back, record, start, told_by_card
 from tests.rewriting import rewriting
 

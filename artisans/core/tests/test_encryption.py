@@ -7,7 +7,7 @@ from django.core.exceptions import FieldError
 from django.db.models import Model
 from django.test.utils import isolate_apps
 
-from artisans.core.encryption import (
+from artisans.core.security.encryption import (
     CannotDecrypt,
     Ciphertext,
     EncryptedTextField,

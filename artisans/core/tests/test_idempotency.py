@@ -13,9 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.tasks import purge_task
-from artisans.core.api_views import ApiView, idempotent
+from artisans.core.api.openapi import operation
+from artisans.core.api.views import ApiView
 from artisans.core.errors import Conflict
-from artisans.core.idempotency import (
+from artisans.core.idempotency.api import idempotent
+from artisans.core.idempotency.keys import (
     LEASE,
     LIFE,
     Ask,
@@ -29,7 +31,6 @@ from artisans.core.idempotency import (
     key_work,
 )
 from artisans.core.models import IdempotencyKey
-from artisans.core.openapi import operation
 from tests.problems import problem
 
 CARD, CVC = "4242424242424242", "cvc-987"

@@ -14,12 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.tests.factories import PASSWORD, UserFactory
-from artisans.core import limits
-from artisans.core.api_views import ApiView, limited
+from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import Conflict
-from artisans.core.limits import LIMITS, Limit
 from artisans.core.models import IdempotencyKey
-from artisans.core.network import client_line
+from artisans.core.security import rate_limits
+from artisans.core.security.client_ip import client_line
+from artisans.core.security.rate_limits import LIMITS, Limit
 from payments.models import Payment
 from payments.tests.factories import start
 from tests.problems import problem
@@ -46,7 +46,7 @@ def one_window(time_machine):
 
 
 def limit(monkeypatch, **counts: int):
-    monkeypatch.setattr(limits, "LIMITS", LIMITS | {name: Limit(n, 600) for name, n in counts.items()})
+    monkeypatch.setattr(rate_limits, "LIMITS", LIMITS | {name: Limit(n, 600) for name, n in counts.items()})
 
 
 def told(answer) -> dict[str, tuple[int, int, int, int]]:

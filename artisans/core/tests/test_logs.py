@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from artisans.core.logs import JsonFormatter
-from artisans.core.middleware import request_id
-from artisans.core.scrub import scrub
-from artisans.core.tokens import order_token
+from artisans.core.requests import request_id
+from artisans.core.security.redaction import scrub
+from artisans.core.security.tokens import order_token
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from rest_framework.exceptions import ParseError
 
-from artisans.core.parsers import MAX_BODY, StrictJSONParser, TooLarge
+from artisans.core.api.parsers import MAX_BODY, StrictJSONParser, TooLarge
 from artisans.core.strict_json import MAX_DEPTH
 
 

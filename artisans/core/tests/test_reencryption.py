@@ -7,11 +7,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from artisans.core.encryption import keyed_hashes
-from artisans.core.reencryption import reencrypt
+from artisans.core.security.encryption import keyed_hashes
+from artisans.core.security.reencryption import reencrypt
 from orders.models import StoreRules
+from payments.bookkeeping.provider_calls import call_write, naming
 from payments.models import Operation, PaymentMethodInfo, ProviderCall
-from payments.services.calls import call_write, naming
 from payments.tests.factories import start
 
 pytestmark = pytest.mark.django_db
@@ -133,7 +133,7 @@ def test_value_that_changes_meanwhile_is_not_put_back(settings, stored, monkeypa
         PaymentMethodInfo.objects.filter(pk=method.pk).update(provider_method_id="pm_newer")
         return "pm_outdated"
 
-    monkeypatch.setattr("artisans.core.reencryption.opened", changed_meanwhile)
+    monkeypatch.setattr("artisans.core.security.reencryption.opened", changed_meanwhile)
     list(reencrypt())
 
     method.refresh_from_db()

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 from django.core.signing import Signer
 
-from artisans.core import tokens
-from artisans.core.tokens import (
+from artisans.core.security import tokens
+from artisans.core.security.tokens import (
     hash_secret,
     is_mailbox_token,
     mailbox_token,

@@ -7,9 +7,9 @@ import yaml
 from django.conf import settings
 from rest_framework import exceptions
 
-from artisans.core.codes import codes_by_name, refusals
+from artisans.core.api.error_codes import codes_by_name, refusals
 from artisans.core.errors import DomainError
-from artisans.docs.views import GUIDES
+from artisans.site.docs.views import GUIDES
 from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
 from payments.statuses import PaymentStatus, RefundStatus
 

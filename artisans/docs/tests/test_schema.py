@@ -10,10 +10,10 @@ from jsonschema import Draft202012Validator
 from rest_framework.views import APIView
 
 from artisans.accounts.models import Scope
-from artisans.core.api import UUID_PATTERN
-from artisans.core.api_views import ApiView
-from artisans.docs.document import document
-from artisans.docs.reference import resolved
+from artisans.core.api.fields import UUID_PATTERN
+from artisans.core.api.views import ApiView
+from artisans.site.docs.document import document
+from artisans.site.docs.reference import resolved
 from tests.test_access import routes
 
 OPERATIONS = [

@@ -1,8 +1,8 @@
 import pytest
 from django.utils import timezone
 
-from artisans.core.admin import page_of
-from artisans.core.tokens import mailbox_token
+from artisans.core.admin.pages import page_of
+from artisans.core.security.tokens import mailbox_token
 from artisans.notifications.models import MailState, Notification
 from payments.tests.factories import start
 from tests.html import page

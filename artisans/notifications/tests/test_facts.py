@@ -19,7 +19,7 @@ from artisans.notifications.services import (
 )
 from orders.models import Order
 from orders.tests.factories import ADDRESS
-from payments.services.closing import order_cancel, order_expire
+from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.tests.factories import record, reread, start
 
 

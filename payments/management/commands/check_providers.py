@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from payments.services.access import access_of, providers_to_check
+from payments.gateway.access import access_of, providers_to_check
 
 
 class Command(BaseCommand):

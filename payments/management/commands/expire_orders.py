@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from payments.services.closing import order_expire, orders_due_to_expire
+from payments.lifecycle.cancel_and_expire import order_expire, orders_due_to_expire
 
 
 class Command(BaseCommand):

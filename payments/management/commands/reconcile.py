@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from artisans.core.errors import InvalidInput
 from payments.models import Comparison
-from payments.services.reconciliation import comparable, compare
+from payments.reconciliation.runs import comparable, compare
 
 FIELDS = ("provider", "since", "until", "seen", "caught_up", "differences", "error")
 

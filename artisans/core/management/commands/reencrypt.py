@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from artisans.core.reencryption import reencrypt
+from artisans.core.security.reencryption import reencrypt
 
 
 class Command(BaseCommand):

@@ -1,0 +1,42 @@
+"""Filters of the admin's lists."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import DateTimeField, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+
+class DayRangeFilter(admin.FieldListFilter):
+    """From a day to a day, both included, in the shop's time zone. What is no date does not filter."""
+
+    template = "admin/day_range_filter.html"
+
+    def expected_parameters(self) -> list[str | None]:
+        return [f"{self.field_path}_from", f"{self.field_path}_to"]
+
+    def day(self, end: str) -> date | None:
+        texts: Any = self.used_parameters.get(f"{self.field_path}_{end}") or [""]
+        try:
+            return date.fromisoformat(texts[-1])
+        except ValueError:
+            return None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if first := self.day("from"):
+            queryset = queryset.filter(**{f"{self.field_path}__gte": self.start_of(first)})
+        if last := self.day("to"):
+            queryset = queryset.filter(**{f"{self.field_path}__lt": self.start_of(last + timedelta(days=1))})
+        return queryset
+
+    def start_of(self, day: date) -> date | datetime:
+        if isinstance(self.field, DateTimeField):
+            return timezone.make_aware(datetime.combine(day, time.min))
+        return day
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # our own template
+        for end, label in (("from", "From"), ("to", "To, included")):
+            yield {"name": f"{self.field_path}_{end}", "label": label, "value": self.day(end)}

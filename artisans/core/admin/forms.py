@@ -1,0 +1,121 @@
+"""Form fields of the admin for amounts, percentages and dates, read exactly."""
+
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminTextInputWidget
+
+from artisans.core.admin.seen_forms import SeenForm
+from artisans.core.money import PPM, Money
+
+
+class AmountField(forms.CharField):
+    """An amount as people type it, read exactly: Money in, Money out."""
+
+    def __init__(self, *, currency: str, **options: Any) -> None:
+        self.currency = currency
+        widget = UnfoldAdminTextInputWidget(
+            {"inputmode": "decimal", "autocomplete": "off", "suffix": currency}
+        )
+        super().__init__(**{"widget": widget, "max_length": 30} | options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.amount if isinstance(value, Money) else value
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        return amount_read(text, self.currency) if text else None
+
+
+class DayField(forms.DateField):
+    """A date with the browser's own calendar, which needs no script."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": " ".join(BASE_INPUT_CLASSES)})
+
+
+def amount_read(text: str, currency: str) -> Money:
+    """Errors: ValidationError that says what is wrong with the amount."""
+    try:
+        return Money.parse(text.strip(), currency)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+class FiguresForm(SeenForm):
+    """A model's form that takes its columns of minor units and millionths as people write them.
+
+    `amounts` and `percents` name the column behind each such field of the form. Amounts are read in the row's
+    currency: a new currency reads them again, and an amount typed under another currency is refused.
+    """
+
+    amounts: ClassVar[dict[str, str]] = {}
+    percents: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            return
+        for name, stored in self.amounts.items():
+            minor = getattr(self.instance, stored)
+            self.initial[name] = "" if minor is None else Money(minor, self.instance.currency).amount
+        for name, stored in self.percents.items():
+            percent = Decimal(getattr(self.instance, stored) * 100) / PPM
+            self.initial[name] = format(percent.normalize(), "f")
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        changed = super().changed_data
+        return changed + [n for n in self.amounts if "currency" in changed and n not in changed]
+
+    def changed_columns(self) -> list[str]:
+        stored = self.amounts | self.percents
+        figures = [stored[name] for name in self.changed_data if name in stored]
+        return super().changed_columns() + figures
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        is_new = self.instance._state.adding
+        if (
+            not is_new
+            and "currency" not in data
+            and (self.seen or {}).get("currency") != self.current.get("currency")
+        ):
+            for name in self.amounts.keys() & data.keys():
+                self.add_error(
+                    name,
+                    f"The currency is now {self.instance.currency}: open this page again before you save.",
+                )
+        currency = data.get("currency") or getattr(self.instance, "currency", "")
+        for name in self.amounts.keys() & data.keys():
+            self.read_amount(name, data[name], str(currency))
+        for name, stored in self.percents.items():
+            if data.get(name) is not None:
+                setattr(self.instance, stored, int(data[name] * PPM / 100))
+        return data
+
+    def read_amount(self, name: str, text: str, currency: str) -> None:
+        """An empty one stays as it is where it is required, and is none at all where it is not."""
+        try:
+            minor = amount_read(text, currency).minor if text else None
+        except ValidationError as error:
+            self.add_error(name, error)
+        else:
+            if text or not self.fields[name].required:
+                setattr(self.instance, self.amounts[name], minor)
+
+
+def amount_text(label: str, **options: Any) -> forms.CharField:
+    """A field of a FiguresForm for an amount in the row's own currency."""
+    widget = UnfoldAdminTextInputWidget({"inputmode": "decimal", "autocomplete": "off"})
+    return forms.CharField(label=label, max_length=30, widget=widget, **options)
+
+
+def percent_text(label: str, **options: Any) -> forms.DecimalField:
+    """A field of a FiguresForm for a rate: four decimals of a percent are one millionth."""
+    widget = UnfoldAdminTextInputWidget({"inputmode": "decimal", "suffix": "%"})
+    return forms.DecimalField(
+        label=label, min_value=0, max_value=100, max_digits=7, decimal_places=4, widget=widget, **options
+    )

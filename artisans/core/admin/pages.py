@@ -1,0 +1,265 @@
+"""What all staff pages share: rows are looked at, and what changes them are pages of their own that call a service."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from artisans.core.admin.seen_forms import SeenForm
+from artisans.core.errors import DomainError
+from artisans.core.models import row_write
+from artisans.core.security.fresh_sign_in import require_fresh_sign_in
+
+# The theme's words for the colours of labels; PLAIN for a value that has no colour of its own.
+GOOD, WAIT, WARN, BAD, PLAIN = "success", "info", "warning", "danger", "default"
+
+Column = TypeVar("Column", bound=Callable[..., Any])
+
+
+def column(
+    title: str, *, ordering: str = "", label: dict[Any, str] | None = None
+) -> Callable[[Column], Column]:
+    """A column of a list. `label` gives colours to the values of a column that answers pairs (value, text)."""
+
+    def mark(method: Column) -> Column:
+        marked: Column = display(description=title, ordering=ordering or None, label=label)(method)
+        return marked
+
+    return mark
+
+
+def two_lines(first: object, second: object) -> SafeString:
+    return format_html('<span class="aa-two">{}<span class="aa-muted">{}</span></span>', first, second)
+
+
+def link_to(obj: Model, text: object = None) -> SafeString:
+    return format_html('<a class="aa-link" href="{}">{}</a>', page_of(obj), obj if text is None else text)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: an empty POST is one, too."""
+    return request.POST if request.method == "POST" else None
+
+
+class PagesAdmin(ModelAdmin):
+    """Adds pages of its own to a row: GET shows, POST acts.
+
+    `pages` names each and the permission that it needs; its method is `<name>_page(request, obj)`. All
+    need a fresh sign-in but `everyday_pages`, which move no money; `saving_needs_fresh_sign_in`: so does a row's form.
+    `views` are saved views above the list: a title and the query that makes it, an address that one can pass on.
+    """
+
+    pages: ClassVar[dict[str, str]] = {}
+    everyday_pages: ClassVar[frozenset[str]] = frozenset()
+    saving_needs_fresh_sign_in: ClassVar[bool] = False
+    views: ClassVar[dict[str, str]] = {}
+    list_before_template = "admin/_views.html"
+    list_fullwidth = True
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self.check_sign_in(request)
+        asked = {f"{name}={value}" for name, value in request.GET.items()} & set(self.views.values())
+        views = [
+            (title, query, query in asked or not (query or asked)) for title, query in self.views.items()
+        ]
+        response: HttpResponse = super().changelist_view(request, {"views": views} | (extra_context or {}))
+        return response
+
+    @column("When", ordering="created_at")
+    def created(self, row: Any) -> str:
+        return when(row.created_at)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(
+                f"<uuid:pk>/{name}/",
+                self.admin_site.admin_view(partial(self.own_page, name)),
+                name=f"{self.opts.app_label}_{self.opts.model_name}_{name}",
+            )
+            for name in self.pages
+        ]
+        standard: list[URLPattern] = super().get_urls()
+        return own + standard
+
+    def own_page(self, name: str, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not request.user.has_perm(self.pages[name]):
+            raise PermissionDenied
+        if name not in self.everyday_pages:
+            require_fresh_sign_in(request)
+        obj = get_object_or_404(self.get_queryset(request), pk=pk)
+        method: Callable[[HttpRequest, Model], HttpResponse] = getattr(self, f"{name.replace('-', '_')}_page")
+        return method(request, obj)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.check_sign_in(request)
+        response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        return response
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.check_sign_in(request)
+        response: HttpResponse = super().delete_view(request, *args, **kwargs)
+        return response
+
+    def check_sign_in(self, request: HttpRequest) -> None:
+        if self.saving_needs_fresh_sign_in and request.method == "POST":
+            require_fresh_sign_in(request)
+
+    def render_page(
+        self, request: HttpRequest, template: str, obj: Model, **context: Any
+    ) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        base = {"opts": self.opts, "original": obj, "title": str(obj), "media": self.media}
+        return TemplateResponse(request, template, self.admin_site.each_context(request) | base | context)
+
+    def act(
+        self,
+        request: HttpRequest,
+        template: str,
+        obj: Model,
+        form: forms.Form,
+        service: Callable[[dict[str, Any]], str],
+        **context: Any,
+    ) -> HttpResponse:
+        """Show the form, or call the service, which answers with a sentence for the person.
+
+        A refusal becomes an error of the form; what was typed stays.
+        """
+        if request.method == "POST" and form.is_valid():
+            try:
+                told = service(form.cleaned_data)
+            except DomainError as error:
+                form.add_error(None, error.detail)
+            else:
+                messages.success(request, told)
+                return redirect(page_of(obj))
+        return self.render_page(request, template, obj, form=form, back=page_of(obj), **context)
+
+
+class ReadOnlyAdmin(PagesAdmin):
+    """Rows to look at: no add, change or delete, by link or by address. `detail_template` replaces the form."""
+
+    detail_template = ""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not self.detail_template:
+            return super().change_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+        return self.render_page(request, self.detail_template, obj, **self.detail(request, obj))
+
+    def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """What the template of the detail page needs beside `original`."""
+        return {}
+
+
+class EditAdmin(PagesAdmin):
+    """Rows that staff edit. A save locks the row, reads it again and writes only what the person changed.
+
+    The form is a SeenForm: what somebody else changed meanwhile is kept, and shown where both changed the same.
+    """
+
+    form = SeenForm
+    change_form_before_template = "admin/_seen.html"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What is refused while it is saved is shown, and nothing of it is saved."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError as refusal:
+            messages.error(request, refusal.detail)
+        except IntegrityError:
+            messages.error(
+                request, "Somebody else saved the same at this moment; nothing of yours was saved. Try again."
+            )
+        return redirect(request.get_full_path())
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and request.method == "POST" and transaction.get_connection().in_atomic_block:
+            self.lock(obj)
+        return obj
+
+    def lock(self, obj: Any) -> None:
+        """Lock the row until the transaction ends, and read it again."""
+        rows = type(obj)._default_manager.select_for_update(of=("self",), no_key=True)
+        obj.refresh_from_db(from_queryset=rows)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        self.write(request, obj, form, form.changed_columns())
+        if kept := form.changed_by_others:
+            messages.info(
+                request, f"Somebody else changed {', '.join(kept)} after you opened the page; that was kept."
+            )
+
+    def write(self, request: HttpRequest, obj: Any, form: Any, columns: list[str]) -> None:
+        row_write(obj, columns)
+
+
+def page_of(obj: Model, page: str = "change") -> str:
+    """The address of a row's page in the admin."""
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_{page}", args=[obj.pk])
+
+
+def list_of(model: type[Model], query: str = "") -> str:
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{address}?{query}" if query else address
+
+
+def when(at: datetime | None) -> str:
+    """A time as all staff pages write it, in the shop's time zone."""
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT") if at else "–"
+
+
+def age(at: datetime) -> str:
+    """How long ago, in its largest unit: "3 days"."""
+    return timesince(at, timezone.now(), depth=1)

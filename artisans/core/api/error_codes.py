@@ -1,0 +1,180 @@
+"""Every code that a problem can carry, with what it means and the way out: what /docs/errors shows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from artisans.core.api.problems import status_of_class
+from artisans.core.errors import DomainError
+
+WAIT = "Wait as many seconds as `Retry-After` says, then send the same request again."
+NEW_TOKEN = "Get a new token from `POST /auth/token` and send it as `Authorization: Bearer …`."  # noqa: S105  # a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    name: str
+    status: int
+    title: str
+    meaning: str
+    way_out: str
+    is_retryable: bool = False
+
+
+# What the frame around our own code refuses.
+FRAME = (
+    Code(
+        "validation_error",
+        400,
+        "Bad Request",
+        "Some values are missing or wrong; see errors.",
+        "Correct what each of `errors` points at: its `pointer` is the place in the body or the query parameter.",
+    ),
+    Code(
+        "parse_error",
+        400,
+        "Bad Request",
+        "The body is not the JSON that this API reads.",
+        "Send UTF-8 JSON without duplicate keys, exponents, NaN or deep nesting; `detail` says what was found.",
+    ),
+    Code(
+        "bad_request",
+        400,
+        "Bad Request",
+        "The request could not be understood.",
+        "Check the host name, the headers and the encoding of the address.",
+    ),
+    Code(
+        "bad_signature",
+        400,
+        "Bad Request",
+        "A webhook was not signed by the provider for this shop, or too long ago.",
+        "Sign the raw body with the secret that both sides have, and send it within 5 minutes.",
+    ),
+    Code(
+        "not_authenticated",
+        401,
+        "Unauthorized",
+        "The request carries no token, and this needs one.",
+        NEW_TOKEN,
+    ),
+    Code(
+        "authentication_failed",
+        401,
+        "Unauthorized",
+        "The Authorization header is not `Bearer` and one token.",
+        NEW_TOKEN,
+    ),
+    Code(
+        "invalid_token",
+        401,
+        "Unauthorized",
+        "The token is unknown or was revoked, as after a change of password.",
+        NEW_TOKEN,
+    ),
+    Code("token_expired", 401, "Unauthorized", "The token's time is over.", NEW_TOKEN),
+    Code(
+        "insufficient_scope",
+        403,
+        "Forbidden",
+        "The token does not have the scope that `scope` names.",
+        "Get a token with that scope: `POST /auth/token` with `scopes`.",
+    ),
+    Code(
+        "permission_denied",
+        403,
+        "Forbidden",
+        "The account may not do this.",
+        "Use the account of somebody who may.",
+    ),
+    Code(
+        "method_not_allowed",
+        405,
+        "Method Not Allowed",
+        "The address exists, but not with this method.",
+        "Use one of the methods that the `Allow` header lists.",
+    ),
+    Code(
+        "not_acceptable",
+        406,
+        "Not Acceptable",
+        "The API answers JSON, and the Accept header refuses it.",
+        "Send `Accept: application/json`, or none.",
+    ),
+    Code(
+        "body_too_large",
+        413,
+        "Request Entity Too Large",
+        "The body is larger than the API reads.",
+        "Send less; no call of this API needs more than 64 KiB.",
+    ),
+    Code(
+        "unsupported_media_type",
+        415,
+        "Unsupported Media Type",
+        "The body is not declared as JSON.",
+        "Send `Content-Type: application/json`.",
+    ),
+    Code(
+        "throttled", 429, "Too Many Requests", "Too many requests in a short time.", WAIT, is_retryable=True
+    ),
+    Code(
+        "server_error",
+        500,
+        "Internal Server Error",
+        "Something broke on our side.",
+        "Read the thing before you repeat a change; write to us with the `request_id`.",
+    ),
+    Code(
+        "unavailable",
+        503,
+        "Service Unavailable",
+        "The shop is not available right now. Nothing was changed.",
+        WAIT,
+        is_retryable=True,
+    ),
+    Code(
+        "webhook_unavailable",
+        503,
+        "Service Unavailable",
+        "A webhook cannot be verified at the moment. Nothing was changed.",
+        WAIT,
+        is_retryable=True,
+    ),
+    Code(
+        "database_unavailable",
+        503,
+        "Service Unavailable",
+        "The shop's database does not answer. Nothing was changed.",
+        WAIT,
+        is_retryable=True,
+    ),
+)
+
+
+def refusals(kind: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
+    """The class and all below it; those of tests are not ours."""
+    yield kind
+    for below in kind.__subclasses__():
+        if "tests" not in below.__module__.split("."):
+            yield from refusals(below)
+
+
+@cache
+def codes_by_name() -> dict[str, Code]:
+    """All codes, by name. Needs every app to be loaded. Of refusals that share a code the first speaks."""
+    found = {code.name: code for code in FRAME}
+    for kind in refusals():
+        status = status_of_class(kind)
+        code = Code(kind.code, status, kind.title, meaning_of(kind), kind.way_out, kind.retryable)
+        if found.setdefault(kind.code, code).status != status:
+            raise ValueError(
+                f"{kind.__name__} answers {status}; another refusal uses its code with another status."
+            )
+    return dict(sorted(found.items()))
+
+
+def meaning_of(kind: type[DomainError]) -> str:
+    """The first line of the docstring, without the status that some name; "" when the class has none."""
+    line = (kind.__doc__ or "").strip().partition("\n")[0]
+    return line.replace(f" ({status_of_class(kind)}).", ".")

@@ -1,0 +1,127 @@
+"""Fields of request bodies: strict types, exact amounts, unknown fields refused."""
+
+import logging
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from artisans.core.money import AMOUNT
+
+logger = logging.getLogger(__name__)
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+DAY = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
+MAX_DIGITS = 9
+UUID_LENGTH = 36
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Shape of a request body; unknown fields are refused, not ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
+            raise serializers.ValidationError(
+                {name: ["There is no such field."] for name in unknown}, "unknown"
+            )
+        return super().to_internal_value(data)
+
+
+def no_control_characters(text: str) -> None:
+    """Errors: ValidationError."""
+    if CONTROL.search(text):
+        raise serializers.ValidationError("Control characters are not allowed.", "control_character")
+
+
+class TextField(serializers.CharField):
+    """Text without control characters, in NFC. Numbers and booleans are not text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        no_control_characters(data)
+        return super().to_internal_value(unicodedata.normalize("NFC", data))
+
+
+class YesNoField(serializers.BooleanField):
+    """`true` or `false` of JSON; no word and no number stands for them."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=str(data)[:60])
+        return data
+
+
+class CountField(serializers.IntegerField):
+    """A whole number in JSON or plain ASCII digits; no sign, space, underscore or fraction."""
+
+    def to_internal_value(self, data: Any) -> int:
+        plain = isinstance(data, str) and data.isascii() and data.isdigit() and len(data) <= MAX_DIGITS
+        if not plain and (isinstance(data, bool) or not isinstance(data, int)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "pattern": f"^{AMOUNT.pattern}$"},
+            {"type": "number", "minimum": 0, "multipleOf": 0.01, "maximum": 1_000_000_000},
+        ]
+    }
+)
+class PlainDecimalField(serializers.Field[Any, Any, Any, Any]):
+    """A non-negative decimal in plain digits, as string or exact JSON number. Value: Decimal."""
+
+    default_error_messages = {"invalid": "Send plain decimal digits such as 12.34."}
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        text = str(data)  # keeps an exponent as it is: written out, 1e999999999 would fill the memory
+        if isinstance(data, bool) or not isinstance(data, str | int | Decimal) or not AMOUNT.fullmatch(text):
+            self.fail("invalid")
+        return Decimal(text)
+
+    def to_representation(self, value: Decimal) -> str:
+        return format(value, "f")
+
+
+class DayField(serializers.DateField):
+    """A day as `2026-11-26`, no other spelling of ISO 8601."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str) or not DAY.fullmatch(value):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(value)
+
+
+class IdField(serializers.UUIDField):
+    """A UUID in its canonical spelling (hyphens, either case)."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or len(data) != UUID_LENGTH:
+            self.fail("invalid", value=str(data)[:60])
+        return super().to_internal_value(data)
+
+
+def validated(serializer: type[serializers.Serializer[Any]], data: Any, **kwargs: Any) -> dict[str, Any]:
+    """The checked body. Errors: DRF's ValidationError, shown as a problem with pointers."""
+    checked = serializer(data=data, **kwargs)
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)
+
+
+def validated_list(serializer: type[serializers.Serializer[Any]], rows: list[Any]) -> list[dict[str, Any]]:
+    """The same of a list; pointers start with the place in it."""
+    checked = serializer(data=rows, many=True)
+    checked.is_valid(raise_exception=True)
+    return list(checked.validated_data)
+
+
+def utc(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC, as every time in an answer."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None

@@ -1,0 +1,386 @@
+"""How the API describes itself (OpenAPI 3.1). A view says what is its own, the rest follows from what it is.
+
+    @operation(
+        "cart_checkout",                      # operationId: thing_verb, stable, names the method in generated clients
+        "Order the cart",                     # one line
+        request=CheckoutIn,
+        responses={200: CheckoutShape, 201: CheckoutShape},
+        problems=(CheckoutBlocked, QuoteChanged),
+    )
+    @action(detail=True, methods=["post"])
+    def checkout(self, request, pk):
+        \"\"\"The description: what it does, when it is safe to repeat.\"\"\"
+
+Methods that a viewset inherits are named in `@described(list=operation(…), retrieve=operation(…))` above the class.
+An action of several methods stacks one `operation(…, methods=["PUT"])` for each. `query=` takes a serializer, or the
+names of parameters with their descriptions: they are documented, and nothing else is let in (core/query.py).
+Shapes of answers are serializers that only describe (`schemas.py` beside each api.py), with an example by `@example`.
+
+What no view has to say: the bearer token and its scope, X-Cart-Token and X-Order-Token, the Idempotency-Key, the ids in
+the path, the limits, the errors that any call can meet, and the one shape of all errors.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
+
+from django.conf import settings
+from drf_spectacular.drainage import get_override
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiRequest,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_serializer,
+    extend_schema_view,
+)
+from rest_framework import serializers
+from rest_framework.exceptions import APIException
+
+from artisans.core.api.error_codes import Code, codes_by_name
+from artisans.core.api.fields import UUID_PATTERN, StrictSerializer
+from artisans.core.api.problems import ProblemRenderer
+from artisans.core.errors import DomainError
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+Shape = (
+    type[serializers.Serializer[Any]] | serializers.BaseSerializer[Any]
+)  # an instance is a list: many=True
+Query = type[serializers.Serializer[Any]] | Mapping[str, str]
+ProblemKind = type[DomainError] | type[APIException]
+
+GOOD = ("200", "201", "202")
+CART_TOKEN, ORDER_TOKEN, BEARER = "cartToken", "orderToken", "bearer"
+SECURITY_SCHEMES = {
+    CART_TOKEN: {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Cart-Token",
+        "description": "A guest's cart: the `token` that `POST /carts/` answered.",
+    },
+    ORDER_TOKEN: {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Order-Token",
+        "description": "One order without an account: the `access_token` that came with it. It shows and pays.",
+    },
+}
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="A new key for each wish, such as a UUID. What is sent again under the same key within 24 hours is "
+    "answered and not done again.",
+)
+HEADERS = {
+    "RateLimit": "What is left of each limit and how many seconds its window lasts still: `r` and `t`.",
+    "RateLimit-Policy": "The limits that count this call: `q` calls in `w` seconds.",
+    "Idempotent-Replayed": "`true` when this is the answer to an earlier request with the same key.",
+}
+
+# Answers that many operations share word for word.
+SHARED: dict[str, tuple[int, tuple[str, ...]]] = {
+    "BadRequest": (400, ("validation_error",)),
+    "BadBody": (400, ("validation_error", "parse_error")),
+    "Unauthorized": (401, ("not_authenticated", "authentication_failed", "invalid_token", "token_expired")),
+    "Forbidden": (403, ("insufficient_scope",)),
+    "NotFound": (404, ("not_found",)),
+    "TooLarge": (413, ("body_too_large",)),
+    "NotJson": (415, ("unsupported_media_type",)),
+    "TooMany": (429, ("rate_limited",)),
+    "Unavailable": (503, ("database_unavailable",)),
+}
+
+
+def operation(  # noqa: PLR0913  # keyword-only, as an operation has parts
+    name: str,
+    summary: str,
+    *,
+    request: Shape | Sequence[Shape] | None = None,
+    responses: Shape | Mapping[int, Shape | None] | None = None,
+    problems: Iterable[ProblemKind] = (),
+    examples: Sequence[OpenApiExample] = (),
+    query: Query | None = None,
+    methods: Sequence[str] | None = None,
+    description: str | None = None,
+    deprecated: bool = False,
+) -> Callable[[F], F]:
+    """Describe one operation; see the head of this module.
+
+    Shapes: `responses` is one shape (200), or one for each status, None for an empty body. `request` may be several
+    shapes when the body is one of them. `problems` are the classes of refusals that it adds to the common ones.
+    """
+    extensions = {"x-problems": [code_of(kind) for kind in problems]}
+    document = extend_schema(
+        operation_id=name,
+        summary=summary,
+        description=description,
+        request=body_of(request),
+        responses=responses if isinstance(responses, Mapping) else {200: responses},
+        parameters=parameters_of(query),
+        examples=list(examples) or None,
+        extensions=extensions,
+        methods=methods,
+        deprecated=deprecated or None,
+    )
+
+    def decorate(function: F) -> F:
+        described = document(function)
+        names = getattr(described, "query_names", frozenset()) | names_of(query)
+        described.query_names = names  # type: ignore[attr-defined]  # read by core/query.py
+        return described
+
+    return decorate
+
+
+def described(**operations: Callable[[Any], Any]) -> Callable[[C], C]:
+    """Describe the methods that a viewset inherits."""
+    return cast("Callable[[C], C]", extend_schema_view(**operations))
+
+
+def example(value: Mapping[str, Any], **others: Mapping[str, Any]) -> Callable[[C], C]:
+    """What is shown wherever the serializer is used, and others by name; a test holds them against the schema."""
+    named = {"Example": value} | {name.replace("_", " "): other for name, other in others.items()}
+    made = [OpenApiExample(name, value=dict(v), status_codes=GOOD) for name, v in named.items()]
+    return cast("Callable[[C], C]", extend_schema_serializer(examples=made))
+
+
+def body_of(request: Shape | Sequence[Shape] | None) -> Any:
+    """Of several shapes the first is one thing, the other a list of them."""
+    if isinstance(request, Sequence):
+        forms: list[Any] = list(request)
+        proxy = PolymorphicProxySerializer(
+            f"{name_of(forms[0])}Body", serializers=forms, resource_type_field_name=None, many=False
+        )
+        value = get_override(forms[0], "examples")[0].value
+        one, several = OpenApiExample("One", value=value), OpenApiExample("A list", value=[value])
+        return OpenApiRequest(proxy, examples=[one, several])
+    return request
+
+
+def name_of(shape: Any) -> str:
+    """The name of a shape's component: classes end in Shape where they describe an answer only."""
+    kind = shape if isinstance(shape, type) else type(shape)
+    return kind.__name__.removesuffix("Shape")
+
+
+def parameters_of(query: Query | None) -> list[Any]:
+    if query is None:
+        return []
+    if isinstance(query, Mapping):
+        return [OpenApiParameter(name, str, description=text) for name, text in query.items()]
+    return [query]
+
+
+def names_of(query: Query | None) -> frozenset[str]:
+    if query is None:
+        return frozenset()
+    return frozenset(query) if isinstance(query, Mapping) else frozenset(query().fields)
+
+
+@extend_schema_field({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["99.99"]})
+class AmountShape(serializers.CharField):
+    """An amount in an answer: a decimal string with the decimals of its currency."""
+
+
+# ---- problems ----------------------------------------------------------------------------------------------
+
+
+class FieldErrorShape(serializers.Serializer[Any]):
+    pointer = serializers.CharField(
+        help_text="JSON pointer into the body, or the query parameter.", allow_blank=True
+    )
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemShape(serializers.Serializer[Any]):
+    """Every refusal, as RFC 9457 says. Some codes add members of their own, such as `problems` or `retry_after`."""
+
+    type = serializers.URLField(help_text="Page that explains the code.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(
+        help_text="Stable. New codes may appear; treat an unknown one by its status."
+    )
+    detail = serializers.CharField(help_text="For people.")
+    retryable = serializers.BooleanField(help_text="Whether the same request may succeed later.")
+    request_id = serializers.CharField(help_text="Quote it when you write to us.", allow_blank=True)
+    errors = FieldErrorShape(  # type: ignore[assignment]  # a member of the answer, not the serializer's own
+        many=True, required=False, help_text="What is wrong, value by value."
+    )
+
+
+def code_of(kind: ProblemKind) -> str:
+    return kind.code if issubclass(kind, DomainError) else kind.default_code
+
+
+def problem_example(known: Code) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "type": f"https://your.shop/docs/errors#{known.name}",
+        "title": known.title,
+        "status": known.status,
+        "code": known.name,
+        "detail": known.meaning,
+        "retryable": known.is_retryable,
+        "request_id": "4c1f0b7e9a5d4e3c8b2a6f1d0e9c8b7a",
+    }
+    if known.name == "validation_error":
+        value["errors"] = [
+            {"pointer": "/quantity", "code": "invalid", "detail": "A valid integer is required."}
+        ]
+    return value
+
+
+# ---- the schema --------------------------------------------------------------------------------------------
+
+
+class ShopSchema(AutoSchema):
+    """Adds to each operation what holds for all: security, path ids, common problems."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if found is None:
+            return None
+        for status, answer in found["responses"].items():
+            answer["description"] = answer["description"] or HTTPStatus(int(status)).phrase
+            if headers := self.headers():
+                answer["headers"] = answer.get("headers", {}) | headers
+        own = found.pop("x-problems", [])
+        self.resolve_serializer(ProblemShape, "response")
+        found["responses"] |= problem_answers([*own, *self.common_problems(found)])
+        if scope := self.scope():
+            found["x-scope"] = scope
+            found["description"] = f"{found.get('description', '')}\n\nScope of the token: `{scope}`.".strip()
+        return found
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether a repeated request is known by its Idempotency-Key (core/api_views.py)."""
+        return self.method == "POST" and getattr(self.view, "takes_idempotency_keys", False)
+
+    def get_override_parameters(self) -> list[Any]:
+        own: list[Any] = super().get_override_parameters()
+        return [*own, IDEMPOTENCY_KEY] if self.takes_key else own
+
+    def headers(self) -> dict[str, Any]:
+        """What a good answer tells beside its body."""
+        handler = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
+        names = [
+            *(["RateLimit", "RateLimit-Policy"] if hasattr(handler, "limited") else []),
+            *(["Idempotent-Replayed"] if self.takes_key else []),
+        ]
+        return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+    def common_problems(self, found: Mapping[str, Any]) -> Iterable[str]:
+        """What can meet any caller of this operation, whatever it does."""
+        codes = ["validation_error", "rate_limited", "database_unavailable"]
+        if self.takes_key:
+            codes += ["idempotency_key_invalid", "idempotency_key_in_use", "idempotency_key_reused"]
+        if "requestBody" in found:
+            codes += ["parse_error", "body_too_large", "unsupported_media_type"]
+        if self.view.get_authenticators():
+            codes += [*SHARED["Unauthorized"][1], *SHARED["Forbidden"][1]]
+        if "{" in self.path:
+            codes.append("not_found")
+        return codes
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        return name_of(serializer)
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if isinstance(serializer, StrictSerializer):
+            found["additionalProperties"] = False
+        return found
+
+    def scope(self) -> str:
+        authenticators: list[Any] = self.view.get_authenticators()
+        return authenticators[0].scope_for(self.view, self.method) if authenticators else ""
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        found: list[dict[str, list[str]]] = super().get_auth()
+        of_permissions = [getattr(p, "guest_schemes", ()) for p in self.view.get_permissions()]
+        schemes = getattr(self.view, "guest_schemes", None) or [s for group in of_permissions for s in group]
+        return found + [{scheme: []} for scheme in schemes]
+
+    def _resolve_path_parameters(self, variables: Sequence[str]) -> list[dict[str, Any]]:
+        ours = {name for name in variables if f"(?P<{pattern_name(name)}>{UUID_PATTERN})" in self.path_regex}
+        ids = [
+            {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}}
+            for name in variables
+            if name in ours
+        ]
+        others = [name for name in variables if name not in ours]
+        return ids + (super()._resolve_path_parameters(others) if others else [])  # type: ignore[no-untyped-call]
+
+
+def pattern_name(variable: str) -> str:
+    """A route says `pk` where the schema says `id`."""
+    return "pk" if variable == "id" else variable
+
+
+def problem_answers(names: Iterable[str]) -> dict[str, Any]:
+    """The answers, by status, of an operation that refuses with these codes."""
+    by_status: dict[int, list[str]] = {}
+    for name in dict.fromkeys(names):
+        by_status.setdefault(codes_by_name()[name].status, []).append(name)
+    shared = {answer: name for name, answer in SHARED.items()}
+    return {
+        str(status): {"$ref": f"#/components/responses/{shared[status, tuple(codes)]}"}
+        if (status, tuple(codes)) in shared
+        else problem_answer(status, codes)
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def problem_answer(status: int, codes: Iterable[str]) -> dict[str, Any]:
+    names = ", ".join(f"`{code}`" for code in codes)
+    answer: dict[str, Any] = {
+        "description": f"{HTTPStatus(status).phrase}: {names}.",
+        "content": {
+            ProblemRenderer.media_type: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
+            }
+        },
+    }
+    if status in {429, 503}:
+        seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait before the next try."}
+        answer["headers"] = {"Retry-After": seconds}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        limits = {
+            name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit", "RateLimit-Policy")
+        }
+        answer["headers"] |= limits
+    return answer
+
+
+def spell_paths(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """Both spellings of a path are routes; the schema has one: a collection at the root ends with its slash.
+
+    Only the API's own paths are in the schema.
+    """
+    found = []
+    for path, regex, method, view in endpoints:
+        if path.startswith(settings.API_PREFIXES):
+            plain = path.rstrip("/")
+            found.append((f"{plain}/" if plain.count("/") == 1 else plain, regex, method, view))
+    return found
+
+
+def add_shared_parts(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
+    """What operations only point at: the guests' tokens, and an example of each problem."""
+    parts = result["components"]
+    parts["securitySchemes"] |= SECURITY_SCHEMES
+    parts["responses"] = {name: problem_answer(status, codes) for name, (status, codes) in SHARED.items()}
+    parts["headers"] = {
+        name: {"schema": {"type": "string"}, "description": text} for name, text in HEADERS.items()
+    }
+    parts["examples"] = {name: {"value": problem_example(code)} for name, code in codes_by_name().items()}
+    return result

@@ -1,0 +1,127 @@
+"""The `@idempotent` decorator: how the answer to a POST is stored and sent again."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from django.db import DatabaseError
+from rest_framework import status
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from artisans.core.idempotency.keys import (
+    Ask,
+    fingerprints_of,
+    key_release,
+    key_store,
+)
+from artisans.core.models import IdempotencyKey
+from artisans.core.requests import api_request
+from artisans.core.security.principals import principal_text
+
+logger = logging.getLogger(__name__)
+
+CREDENTIALS = frozenset({"token", "access_token", "client_secret"})
+KEPT_HEADERS = ("Cache-Control", "ETag", "Location")
+
+Handler = Callable[..., Response]
+Replay = Callable[[Request, str], Response | None]
+Secrets = Callable[[Request, Any], Mapping[str, Any]]
+Post = TypeVar("Post", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a POST behaves when it is sent again under its key; see `idempotent`."""
+
+    replay: Replay | None = None
+    secrets: Secrets | None = None
+    secret_fields: frozenset[str] = CREDENTIALS
+
+
+def idempotent(
+    *, replay: Replay | None = None, secrets: Secrets | None = None, secret_fields: tuple[str, ...] = ()
+) -> Callable[[Post], Post]:
+    """Say how a POST is answered again.
+
+    `replay(request, reference)`: the answer for a recorded effect whose first answer was not stored. The first try may
+    still run beside it. Without it, or when it gives None, the work runs again once the lease is over.
+    `secret_fields`: names, beside `CREDENTIALS`, whose values are never stored, wherever they stand in an answer.
+    `secrets(request, body)`: their values for a stored answer, by name. Without it an answer with such a value is not
+    stored: the next try is answered by `replay`, or runs again.
+    """
+    rules = Rules(replay, secrets, CREDENTIALS | frozenset(secret_fields))
+
+    def mark(post: Post) -> Post:
+        post.idempotency = rules  # type: ignore[attr-defined]  # functions take attributes
+        return post
+
+    return mark
+
+
+def ask_of(request: Request, kwargs: Mapping[str, Any]) -> Ask:
+    plain = api_request(request)
+    view_name = getattr(plain.resolver_match, "view_name", "")
+    address = {name: str(value).lower() for name, value in kwargs.items()}
+    return Ask(
+        principal=principal_text(plain),
+        route=f"{request.method} {view_name}",
+        key=request.headers["Idempotency-Key"],
+        fingerprints=fingerprints_of(address, request.query_params.dict(), request.data),
+    )
+
+
+def conclude(row: IdempotencyKey, answer: Response, rules: Rules) -> None:
+    """Store a good answer without its secrets; after any other the key is free, or waits with its effect."""
+    text = JSONRenderer().render(answer.data).decode() if answer.data is not None else ""
+    body = json.loads(text) if text else None
+    kept = without(body, rules.secret_fields)
+    is_good = status.is_success(answer.status_code)
+    if not is_good or (kept != body and rules.secrets is None):
+        try_to(key_release, row)
+        return
+    headers = {name: answer[name] for name in KEPT_HEADERS if name in answer}
+    text = json.dumps(kept, ensure_ascii=False) if text else ""
+    try_to(partial(key_store, status_code=answer.status_code, body=text, headers=headers), row)
+
+
+def stored_answer(row: IdempotencyKey, request: Request, rules: Rules) -> Response:
+    body = json.loads(row.body) if row.body else None
+    if rules.secrets is not None:
+        body = filled(body, rules.secrets(request, body))
+    return as_replay(Response(body, status=row.status_code, headers=row.headers))
+
+
+def as_replay(answer: Response) -> Response:
+    answer["Idempotent-Replayed"] = "true"
+    return answer
+
+
+def try_to(end: Callable[[IdempotencyKey], None], row: IdempotencyKey) -> None:
+    """The work is done and the client gets its answer, even when the database went away just now."""
+    try:
+        end(row)
+    except DatabaseError:
+        logger.exception("idempotency_key_not_ended", extra={"route": row.route})
+
+
+def without(value: Any, fields: frozenset[str]) -> Any:
+    """The JSON value with null in place of what those fields hold, at any depth."""
+    if isinstance(value, dict):
+        return {k: None if k in fields else without(v, fields) for k, v in value.items()}
+    if isinstance(value, list):
+        return [without(inner, fields) for inner in value]
+    return value
+
+
+def filled(value: Any, secrets: Mapping[str, Any]) -> Any:
+    """The other way round."""
+    if isinstance(value, dict):
+        return {k: secrets.get(k) if v is None else filled(v, secrets) for k, v in value.items()}
+    if isinstance(value, list):
+        return [filled(inner, secrets) for inner in value]
+    return value

@@ -1,0 +1,121 @@
+"""Bring everything that is stored encrypted to the first key of ENCRYPTION_KEYS, while the shop runs.
+
+Found by their fields; JSON columns that hold encrypted values among others are named in ENCRYPTED_JSON.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.db import IntegrityError, models, transaction
+from django.db.models import F
+from django.db.models.functions import Cast
+
+from artisans.core.security.encryption import (
+    TOKEN,
+    CannotDecrypt,
+    EncryptedTextField,
+    KeyedHashField,
+    decrypt,
+    encrypt,
+    is_current,
+    keyed_hash,
+    opened,
+)
+
+BATCH = 500
+# Model and column. In it every text that `encrypt` made is replaced, with the hash under "<name>_hash" beside it.
+ENCRYPTED_JSON: set[tuple[str, str]] = {("mfa.Authenticator", "data")}
+
+
+@dataclass
+class Tally:
+    """What was found in one column. `unopened` and `duplicates` are keys of rows for a person."""
+
+    column: str
+    seen: int = 0
+    changed: int = 0
+    unopened: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.unopened or self.duplicates)
+
+
+def reencrypt() -> Iterator[Tally]:
+    """A tally per column, as each is done. Safe to repeat and to stop: a row that is current is left alone."""
+    for model in apps.get_models():
+        for column in model._meta.concrete_fields:
+            if isinstance(column, EncryptedTextField):
+                yield reencrypt_column(model, column)
+    for label, name in sorted(ENCRYPTED_JSON):
+        if label.partition(".")[0] in apps.app_configs:
+            yield reencrypt_json(apps.get_model(label), name)
+
+
+def reencrypt_column(model: type[models.Model], column: EncryptedTextField) -> Tally:
+    tally = Tally(f"{model._meta.label}.{column.name}")
+    hashes = [
+        f.attname
+        for f in model._meta.concrete_fields
+        if isinstance(f, KeyedHashField) and f.of == column.name
+    ]
+    rows = model._base_manager.order_by("pk").values_list("pk", column.attname)
+    for pk, stored in rows.iterator(chunk_size=BATCH):
+        if not stored:
+            continue
+        tally.seen += 1
+        if is_current(stored):
+            continue
+        try:
+            text = opened(str(stored))
+        except CannotDecrypt:
+            tally.unopened.append(str(pk))
+            continue
+        unchanged = model._base_manager.alias(stored=Cast(F(column.attname), models.TextField())).filter(
+            pk=pk, stored=str(stored)
+        )
+        try:
+            with transaction.atomic():
+                tally.changed += unchanged.update(
+                    **{column.attname: text}, **dict.fromkeys(hashes, keyed_hash(text))
+                )
+        except IntegrityError:
+            tally.duplicates.append(str(pk))
+    return tally
+
+
+def reencrypt_json(model: type[models.Model], name: str) -> Tally:
+    tally = Tally(f"{model._meta.label}.{name}")
+    for pk in model._base_manager.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=BATCH):
+        with transaction.atomic():
+            row = model._base_manager.select_for_update(of=("self",)).filter(pk=pk).first()
+            if row is None:
+                continue
+            tally.seen += 1
+            try:
+                new = renewed(getattr(row, name))
+            except CannotDecrypt:
+                tally.unopened.append(str(pk))
+                continue
+            if new != getattr(row, name):
+                tally.changed += model._base_manager.filter(pk=pk).update(**{name: new})
+    return tally
+
+
+def renewed(value: Any) -> Any:
+    """The same JSON with every encrypted text under the first key. Errors: CannotDecrypt."""
+    if isinstance(value, list):
+        return [renewed(one) for one in value]
+    if isinstance(value, dict):
+        hashes = {
+            f"{name}_hash": keyed_hash(decrypt(text))
+            for name, text in value.items()
+            if f"{name}_hash" in value and isinstance(text, str) and TOKEN.fullmatch(text)
+        }
+        return {name: renewed(one) for name, one in value.items()} | hashes
+    if isinstance(value, str) and TOKEN.fullmatch(value) and not is_current(value):
+        return encrypt(decrypt(value))
+    return value

@@ -1,0 +1,82 @@
+"""Answers for what went wrong: a page for people, a problem for machines."""
+
+import sys
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from artisans.core.api.problems import problem_response, status_of
+from artisans.core.errors import DomainError
+from artisans.core.requests import request_id
+from artisans.core.security.rate_limits import RateLimited
+from artisans.core.web.middleware import Handler
+
+DETAILS = {
+    400: ("bad_request", "The request could not be understood."),
+    403: ("forbidden", "You may not do this."),
+    404: ("not_found", "There is nothing at this address."),
+    500: ("server_error", "Something broke on our side; quote the request id when you write to us."),
+    410: ("gone", "This is no longer here."),
+    413: ("body_too_large", "The request is larger than the shop reads. Nothing was changed."),
+    429: ("rate_limited", "Too many tries; wait a moment. Nothing was changed or charged."),
+    503: ("unavailable", "The shop is not available right now. Nothing was changed; try again in a moment."),
+}
+
+
+def error_page(request: HttpRequest, status: int) -> HttpResponse:
+    if request.path.startswith(settings.API_PREFIXES):
+        return problem_response(status, *DETAILS[status])
+    return render(request, f"{status}.html", {"request_id": request_id.get()}, status=status)
+
+
+class RefusedPageMiddleware:
+    """A refusal that a page did not answer itself becomes the page of its status, never a crash."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, RateLimited):
+            return too_many(request, error)
+        if isinstance(error, DomainError):
+            status = status_of(error)
+            return error_page(request, status if status in DETAILS else 400)
+        return None
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:
+    return error_page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A database that does not answer is a 503 that says that nothing was changed, not a crash."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        response = error_page(request, 503)
+        response["Retry-After"] = "5"
+        return response
+    return error_page(request, 500)
+
+
+def too_many(request: HttpRequest, error: RateLimited) -> HttpResponse:
+    response = error_page(request, 429)
+    response["Retry-After"] = str(error.wait)
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return render(request, "403_csrf.html", {"request_id": request_id.get()}, status=403)

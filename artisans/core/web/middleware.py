@@ -1,0 +1,61 @@
+import re
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from artisans.core.requests import request_id
+
+ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+class RequestIdMiddleware:
+    """One id per request: taken from X-Request-Id or made here; in every log line, error and answer."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        sent = request.headers.get("X-Request-Id", "")
+        this_id = sent if ACCEPTED_ID.fullmatch(sent) else uuid.uuid4().hex
+        request_id.set(this_id)  # until the next request of this thread: Django logs refusals after us
+        response = self.get_response(request)
+        response["X-Request-Id"] = this_id
+        return response
+
+
+class PrivatePagesMiddleware:
+    """Pages about one person are never kept by a cache; links with a token never travel as a referrer."""
+
+    private = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if request.path.startswith((*self.private, *settings.API_PREFIXES)):
+            response.setdefault("Cache-Control", "no-store")
+        if request.path.startswith("/shop/orders/") and request.path != "/shop/orders/find/":
+            response["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+class AdminContentPolicyMiddleware:
+    """The admin theme runs on Alpine, which needs eval and inline styles; no other page gets them."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if request.path.startswith("/admin/") and isinstance(response, HttpResponse):
+            response._csp_update = {  # type: ignore[attr-defined]  # the hook of django-csp's decorators
+                "script-src": ["'self'", "'unsafe-eval'", "'unsafe-inline'"],
+                "style-src": ["'self'", "'unsafe-inline'"],
+            }
+        return response

@@ -1,0 +1,287 @@
+"""The frame of the staff's desk: navigation with what waits, and the start page."""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Model, Q, QuerySet, Sum, Value
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+
+from artisans.accounts.principals import signed_in
+from artisans.approvals.selectors import approvals_to_decide
+from artisans.core.admin.pages import list_of
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from artisans.notifications.admin import mails_stuck
+from artisans.notifications.models import Notification
+from orders.models import Order
+from payments.admin.filters import TO_RETURN
+from payments.models import Payment, PaymentFlag, PaymentRefund, Receipt, WebhookEvent
+from payments.selectors import (
+    alerts_open,
+    awaiting_decision,
+    comparisons_to_look_at,
+    flags_open,
+    refunds_to_decide,
+    webhooks_for_people,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    name: str
+    figure: str
+    text: str
+    address: str
+    is_urgent: bool = False
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("css/admin.css")
+
+
+def favicon(request: HttpRequest) -> str:
+    return static("img/favicon.svg")
+
+
+def environment(request: HttpRequest) -> list[str] | None:
+    if settings.DEMO:
+        return ["Demo", "warning"]
+    return ["Debug", "danger"] if settings.DEBUG else None
+
+
+def waiting(request: HttpRequest) -> dict[str, int]:
+    """What waits for somebody, counted once per request; only what this person may see."""
+    if not hasattr(request, "_waiting"):
+        user = request.user
+        lists: dict[str, tuple[str, QuerySet[Any]]] = {
+            "decision": ("payments.view_payment", awaiting_decision()),
+            "look": ("payments.view_paymentflag", flags_open()),
+            "decide": ("payments.view_paymentrefund", refunds_to_decide()),
+            "message": ("payments.view_webhookevent", webhooks_for_people()),
+            "differ": ("payments.view_comparison", comparisons_to_look_at()),
+            "alert": ("payments.view_provideralert", alerts_open()),
+            "mail": ("notifications.view_notification", mails_stuck()),
+            "approve": ("approvals.view_approvalrequest", approvals_to_decide(signed_in(request))),
+        }
+        counts = dict.fromkeys([*lists, "return", "today"], 0)
+        counts |= counted({name: rows for name, (right, rows) in lists.items() if user.has_perm(right)})
+        if user.has_perm("orders.view_order"):
+            today = Count("pk", filter=Q(created_at__gte=midnight()))
+            counts |= Order.objects.aggregate(**{"return": Count("pk", filter=TO_RETURN), "today": today})
+        request._waiting = counts  # type: ignore[attr-defined]
+    return request._waiting  # type: ignore[attr-defined, no-any-return]
+
+
+def counted(lists: dict[str, QuerySet[Any]]) -> dict[str, int]:
+    """The length of each list, all by one query."""
+    ones = [
+        rows.order_by()
+        .annotate(list=Value(name))
+        .values("list")
+        .annotate(n=Count("pk"))
+        .values_list("list", "n")
+        for name, rows in lists.items()
+    ]
+    return dict(ones[0].union(*ones[1:], all=True)) if ones else {}
+
+
+def midnight() -> datetime:
+    return timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    counts = waiting(request)
+    groups = {
+        "Money": [
+            link(
+                request,
+                "Needs a decision",
+                "inbox",
+                "payments.payment",
+                "needs=decision",
+                badge=counts["decision"],
+            ),
+            link(
+                request,
+                "Approval requests",
+                "how_to_reg",
+                "approvals.approvalrequest",
+                "status__exact=PENDING",
+                badge=counts["approve"],
+            ),
+            link(request, "Money to return", "undo", "orders.order", "needs=return", badge=counts["return"]),
+            link(request, "Needs a look", "flag", "payments.paymentflag", "needs=look", badge=counts["look"]),
+            link(
+                request,
+                "Refunds to decide",
+                "gavel",
+                "payments.paymentrefund",
+                "needs=decision",
+                badge=counts["decide"],
+            ),
+            link(request, "Payments", "payments", "payments.payment"),
+            link(request, "Money received", "account_balance", "payments.receipt"),
+            link(request, "Money returned", "currency_exchange", "payments.paymentrefund"),
+            link(request, "Webhooks", "webhook", "payments.webhookevent", badge=counts["message"]),
+            link(request, "Comparisons", "balance", "payments.comparison", badge=counts["differ"]),
+            link(request, "Provider alerts", "warning", "payments.provideralert", badge=counts["alert"]),
+        ],
+        "Orders": [
+            link(request, "Orders", "receipt_long", "orders.order"),
+            link(request, "Parcels", "package_2", "orders.parcel"),
+            link(request, "Carts", "shopping_cart", "carts.cart"),
+            link(request, "Mails", "mail", "notifications.notification", badge=counts["mail"]),
+        ],
+        "Catalogue": [
+            link(request, "Products", "styler", "catalog.product"),
+            link(request, "Artisans", "storefront", "catalog.artisan"),
+            link(request, "Categories", "category", "catalog.category"),
+            link(request, "Stock moves", "inventory_2", "catalog.stockmove"),
+        ],
+        "House": [
+            link(request, "Store rules", "tune", "orders.storerules"),
+            link(request, "People", "group", "accounts.user"),
+            link(request, "Jobs", "badge", "auth.group"),
+            link(request, "Addresses", "alternate_email", "account.emailaddress"),
+            link(request, "Audit trail", "history_edu", "audit.auditentry"),
+        ],
+    }
+    home = {
+        "title": "Today",
+        "icon": "home",
+        "link": reverse("admin:index"),
+        "active": is_at(request, "admin:index"),
+    }
+    return [{"items": [home]}] + [{"title": title, "items": items} for title, items in groups.items()]
+
+
+def link(
+    request: HttpRequest, title: str, icon: str, model: str, query: str = "", *, badge: int = 0
+) -> dict[str, Any]:
+    app, _, name = model.partition(".")
+    address = reverse(f"admin:{app}_{name}_changelist")
+    here = request.path.startswith(address) and request.GET.get("needs") == (query.partition("=")[2] or None)
+    return {
+        "title": title,
+        "icon": icon,
+        "link": f"{address}?{query}" if query else address,
+        "active": here,
+        "badge": str(badge) if badge else "",
+        "badge_variant": "warning",
+        "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
+    }
+
+
+def is_at(request: HttpRequest, name: str) -> bool:
+    return request.path == reverse(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A list of things that wait for somebody: its name in `waiting`, who sees it, and the words of its tile."""
+
+    name: str
+    right: str
+    title: str
+    some: str
+    none: str
+    model: type[Model]
+    query: str
+
+
+QUEUES = (
+    Queue(
+        "decision",
+        "payments.view_payment",
+        "Needs a decision",
+        "payments by hand wait for you",
+        "nobody waits",
+        Payment,
+        "needs=decision",
+    ),
+    Queue(
+        "return",
+        "orders.view_order",
+        "Money to return",
+        "orders hold money of the buyer",
+        "nothing is owed",
+        Order,
+        "needs=return",
+    ),
+    Queue(
+        "look",
+        "payments.view_paymentflag",
+        "Needs a look",
+        "payments have something odd",
+        "nothing is odd",
+        PaymentFlag,
+        "needs=look",
+    ),
+    Queue(
+        "decide",
+        "payments.view_paymentrefund",
+        "Refunds to decide",
+        "made at the provider: what do they mean?",
+        "",
+        PaymentRefund,
+        "needs=decision",
+    ),
+    Queue(
+        "mail",
+        "notifications.view_notification",
+        "Mails not sent",
+        "should be out by now",
+        "all are on their way",
+        Notification,
+        "delivery=stuck",
+    ),
+    Queue(
+        "message",
+        "payments.view_webhookevent",
+        "Webhooks",
+        "messages of providers need a person",
+        "all are processed",
+        WebhookEvent,
+        "state__in=staff,dead",
+    ),
+)
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The figures of the start page; each leads to the list it counts."""
+    user, counts = request.user, waiting(request)
+    since_today = f"created_at_from={timezone.localdate()}"
+    tiles = [
+        Tile(
+            queue.title,
+            str(n),
+            queue.some if n else queue.none,
+            list_of(queue.model, queue.query),
+            is_urgent=n > 0,
+        )
+        for queue in QUEUES
+        if user.has_perm(queue.right) and ((n := counts[queue.name]) or queue.none)
+    ]
+    if user.has_perm("orders.view_order"):
+        text = "placed since midnight"
+        tiles.append(Tile("Orders today", str(counts["today"]), text, list_of(Order, since_today)))
+    if user.has_perm("payments.view_receipt"):
+        tiles.append(received_tile(since_today))
+    return context | {"tiles": tiles, "title": "Today"}
+
+
+def received_tile(query: str) -> Tile:
+    """One figure per currency."""
+    sums = (
+        Receipt.objects.filter(created_at__gte=midnight(), reversal=None)
+        .order_by("currency")
+        .values_list("currency")
+    )
+    amounts = [show(Money(minor, currency)) for currency, minor in sums.annotate(Sum("amount_minor"))]
+    figure = ", ".join(amounts) or "0"
+    return Tile("Received today", figure, "recorded by hand since midnight", list_of(Receipt, query))

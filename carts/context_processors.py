@@ -1,0 +1,30 @@
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Sum
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from carts.cookies import page_principal
+from carts.models import CartItem, CartStatus
+from carts.selectors import carts_visible_to, percent
+from orders.selectors import store_rules
+
+
+def shop(request: HttpRequest) -> dict[str, Any]:
+    """What every page shows; read only when a template asks for it."""
+
+    def count() -> int:
+        if not hasattr(request, "user"):
+            return 0
+        carts = carts_visible_to(page_principal(request)).filter(status=CartStatus.OPEN)
+        return CartItem.objects.filter(cart__in=carts).aggregate(pieces=Sum("quantity"))["pieces"] or 0
+
+    store = SimpleLazyObject(store_rules)
+    return {
+        "cart_count": SimpleLazyObject(count),
+        "store": store,
+        "tax_percent": SimpleLazyObject(lambda: percent(store.tax_rate_ppm)),
+        "shipping": SimpleLazyObject(lambda: store.shipping),
+        "is_demo": settings.DEMO,
+    }

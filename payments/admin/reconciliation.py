@@ -1,0 +1,64 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from artisans.core.admin.pages import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, when
+from payments.models import Comparison, Payment, ProviderAlert
+
+
+@admin.register(ProviderAlert)
+class ProviderAlertAdmin(ReadOnlyAdmin):
+    """What of a provider's API the shop cannot use now. Each is resolved by the first call that works again."""
+
+    list_display = ("alert", "state", "detail", "count", "last_seen")
+    list_filter = ("provider",)
+    fields = ("provider", "part", "detail", "count", "created_at", "last_seen_at", "resolved_at")
+
+    @column("Cannot be used", ordering="created_at")
+    def alert(self, row: ProviderAlert) -> SafeString:
+        return link_to(row, str(row))
+
+    @column("State", label={"open": BAD, "over": GOOD})
+    def state(self, row: ProviderAlert) -> tuple[str, str]:
+        return ("over", "Works again") if row.resolved_at else ("open", "Fails")
+
+    @column("Last failed", ordering="last_seen_at")
+    def last_seen(self, row: ProviderAlert) -> str:
+        return when(row.last_seen_at)
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(ReadOnlyAdmin):
+    """What the providers show beside our books, night by night."""
+
+    detail_template = "admin/payments/comparison/detail.html"
+    list_display = ("look", "state", "seen", "caught_up", "since_shown", "until_shown")
+    list_filter = ("provider",)
+
+    @column("Look", ordering="created_at")
+    def look(self, row: Comparison) -> SafeString:
+        return link_to(row, f"{row.get_provider_display()}, {when(row.created_at)}")
+
+    @column("State", label={"differs": BAD, "same": GOOD, "running": WAIT, "error": WARN})
+    def state(self, row: Comparison) -> tuple[str, str]:
+        if row.error:
+            return "error", "No answer"
+        if row.differences:
+            return "differs", f"{len(row.differences)} to look at"
+        return ("same", "All the same") if row.finished_at else ("running", "Not finished")
+
+    @column("From", ordering="since")
+    def since_shown(self, row: Comparison) -> str:
+        return when(row.since)
+
+    @column("Up to", ordering="until")
+    def until_shown(self, row: Comparison) -> str:
+        return when(row.until)
+
+    def detail(self, request: HttpRequest, obj: Comparison) -> dict[str, Any]:
+        payments = Payment.objects.in_bulk([row["payment"] for row in obj.differences if row["payment"]])
+        by_id = {str(pk): payment for pk, payment in payments.items()}
+        rows = [row | {"payment": by_id.get(row["payment"])} for row in obj.differences]
+        return {"look": obj, "state": self.state(obj)[1], "rows": rows}

@@ -1,0 +1,183 @@
+import re
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django_filters import rest_framework as filters
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from artisans.accounts.permissions import IsSomebody
+from artisans.accounts.principals import Principal
+from artisans.core.api.fields import UUID_PATTERN, validated
+from artisans.core.api.filters import AskedFilters, CreatedFilters, IdFilter
+from artisans.core.api.openapi import ORDER_TOKEN, described, operation
+from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.views import ApiView, limited
+from artisans.core.errors import Missing
+from artisans.core.idempotency.api import idempotent
+from artisans.core.idempotency.keys import effect_id
+from orders.selectors import orders_visible_to, store_rules
+from payments.api.schemas import PaymentShape
+from payments.api.serializers import ConfirmIn, ExpandIn, IntentIn, PaymentOut, payment_out, reached_out
+from payments.errors import (
+    AmountMismatch,
+    MethodGone,
+    MethodNotOffered,
+    MethodNotUsable,
+    NotConfirmable,
+    NothingDue,
+    PaymentBusy,
+    PaymentDeclined,
+    PaymentUnderWay,
+    ProviderUnavailable,
+    RawCardData,
+)
+from payments.gateway.payments import payment_action, payment_reach
+from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.offer import method_read
+from payments.lifecycle.saved_methods import payment_pay
+from payments.methods import PaymentMethod, Provider
+from payments.models import Payment, ProviderCall
+from payments.selectors import payments_readable_by, payments_visible_to
+from payments.statuses import PaymentStatus
+
+READ = ("list", "retrieve")
+UNSEEN = ("order__shipping_address", "order__billing_address")  # JSON that no payment shows
+
+
+def payment_replay(request: Request, reference: str) -> Response:
+    payment = Payment.objects.select_related("order").get(pk=effect_id(reference))
+    return Response(reached_out(payment_reach(payment)), status=201)
+
+
+class PaymentFilters(CreatedFilters):
+    order = IdFilter("order_id", help_text="Id of the order.")
+    status = filters.ChoiceFilter(choices=PaymentStatus.choices, help_text="How far the payment has come.")
+    payment_method = filters.ChoiceFilter(choices=PaymentMethod.choices, help_text="How it is paid.")
+    payment_provider = filters.ChoiceFilter(choices=Provider.choices, help_text="Who takes the money.")
+
+
+@described(
+    list=operation(
+        "payment_list",
+        "List payments",
+        responses=PaymentShape(many=True),
+        description="With a bearer token all payments of the account, with an order's token those of that order. "
+        "Staff who look after payments see everybody's, by a token with the scope `staff` or `refunds`.",
+    ),
+)
+class PaymentViewSet(
+    ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
+):
+    permission_classes = (IsSomebody,)
+    serializer_class = PaymentOut
+    pagination_class = NewestFirst
+    filter_backends = (AskedFilters,)
+    filterset_class = PaymentFilters
+    guest_schemes = (ORDER_TOKEN,)
+    lookup_value_regex = UUID_PATTERN
+
+    def get_queryset(self) -> QuerySet[Payment]:
+        principal, reads = Principal.of_api(self.request), self.action in READ
+        found = payments_readable_by(principal) if reads else payments_visible_to(principal)
+        return found.select_related("order").defer(*UNSEEN)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {"store": store_rules()}
+
+    @operation(
+        "payment_get",
+        "Show a payment",
+        query=ExpandIn,
+        responses=PaymentShape,
+        problems=(ProviderUnavailable,),
+    )
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """`status` says how far it has come, `next_action` what is to be done, by whom and until when.
+
+        With `?expand=next_action` the provider is asked, and the answer holds what a buyer needs to pay now.
+        """
+        payment = self.get_object()
+        wish = validated(ExpandIn, request.query_params.dict())
+        action = payment_action(payment) if wish.get("expand") else None
+        payment = self.get_object() if wish.get("expand") else payment
+        return Response(payment_out(payment, payment.order, store_rules(), action))
+
+    @operation(
+        "payment_confirm",
+        "Confirm a payment",
+        request=ConfirmIn,
+        responses=PaymentShape,
+        problems=(
+            PaymentDeclined,
+            MethodNotUsable,
+            RawCardData,
+            NotConfirmable,
+            NothingDue,
+            PaymentBusy,
+            PaymentUnderWay,
+            MethodGone,
+            Missing,
+            ProviderUnavailable,
+        ),
+    )
+    @limited("confirms")
+    @action(detail=False, methods=["post"])
+    def confirm(self, request: Request) -> Response:
+        """Pay with a saved method or a token of the provider's script; asked again after success, the same answer.
+
+        Without `payment_method_id` the provider is asked whether the buyer paid in the browser. A bank that wants to
+        hear from the buyer first is no error: the answer's `next_action` says where.
+        """
+        data = validated(ConfirmIn, request.data)
+        payment = self.by_intent(data["payment_intent_id"])
+        user = Principal.of_api(request).user
+        reached = payment_pay(payment.pk, user=user, wish=data.get("payment_method_id", ""))
+        return Response(reached_out(reached))
+
+    def by_intent(self, intent_id: str) -> Payment:
+        """By the provider's id (also of an intent that another one has replaced), or by ours."""
+        earlier = ProviderCall.objects.filter(object_id=intent_id, refund=None).values("payment")
+        found = self.get_queryset().filter(
+            Q(provider_payment_id=intent_id) | Q(payment_number=intent_id) | Q(pk__in=earlier)
+        )
+        payment = found.first() or (
+            self.get_queryset().filter(pk=intent_id).first()
+            if re.fullmatch(UUID_PATTERN, intent_id)
+            else None
+        )
+        if payment is None:
+            raise Missing("There is no such payment.")
+        return payment
+
+    @operation(
+        "payment_intent",
+        "Pay an order",
+        request=IntentIn,
+        responses={200: PaymentShape, 201: PaymentShape},
+        problems=(MethodNotOffered, AmountMismatch, NothingDue, PaymentUnderWay, Missing),
+    )
+    @limited("intents")
+    @idempotent(replay=payment_replay)
+    @action(detail=False, methods=["post"])
+    def intents(self, request: Request) -> Response:
+        """Pay an order: answers 201 with a new payment, 200 with the open one of the same method.
+
+        `next_action` says what to do now: confirm with the client secret, go to a page, transfer money. A provider that
+        does not answer is no error: the payment is PROCESSING, and it is not paid a second time.
+        """
+        data = validated(IntentIn, request.data)
+        principal = Principal.of_api(request)
+        order = orders_visible_to(principal).filter(pk=data["order_id"]).first()
+        if order is None:
+            raise Missing("There is no such order.")
+        chosen = payment_choose(
+            order_id=order.pk,
+            method=method_read(data["payment_method"], data.get("payment_provider")),
+            actor=principal.user,
+            amount=data.get("amount"),
+            currency=data.get("currency"),
+        )
+        return Response(reached_out(chosen.reached), status=201 if chosen.is_new else 200)

@@ -1,0 +1,152 @@
+"""Bodies of refunds and timelines. Amounts leave as decimal strings, times in UTC."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from artisans.core.api.fields import (
+    CountField,
+    IdField,
+    PlainDecimalField,
+    StrictSerializer,
+    TextField,
+    YesNoField,
+    utc,
+)
+from artisans.core.api.openapi import example
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from orders.schemas import LINE, PARCEL_ID
+from orders.statuses import ParcelDecision
+from payments.api.schemas import PAYMENT_ID
+from payments.bookkeeping.refund_amounts import LineAsk, Pieces
+from payments.history import Fact
+from payments.models import Payment, PaymentRefund
+
+
+class RefundLineIn(StrictSerializer):
+    line = IdField(help_text="Id of an order item.")
+    quantity = CountField(min_value=1)
+
+
+class ParcelDecisionIn(StrictSerializer):
+    parcel = IdField(help_text="Id of a parcel of the order.")
+    decision = serializers.ChoiceField(
+        ParcelDecision.choices,
+        help_text="Not sent yet: `send` or `cancel`. Sent: `keep`, `await_return`, `returned` (its goods go back on "
+        "sale) or `written_off` (they do not).",
+    )
+
+
+@example(
+    {"payment_id": PAYMENT_ID, "amount": "50.00", "reason": "Customer requested refund"},
+    Of_pieces={
+        "payment_id": PAYMENT_ID,
+        "lines": [{"line": LINE["id"], "quantity": 1}],
+        "shipping": True,
+        "restock": True,
+        "reason": "The bowl broke on its way.",
+    },
+    With_its_parcel={
+        "payment_id": PAYMENT_ID,
+        "amount": "99.99",
+        "parcels": [{"parcel": PARCEL_ID, "decision": "cancel"}],
+        "reason": "The kiln broke.",
+    },
+)
+class RefundIn(StrictSerializer):
+    """An `amount`, or `lines` (and `shipping`), whose worth an amount only asserts. `restock` goes with lines."""
+
+    payment_id = IdField()
+    reason = TextField(max_length=300, help_text="The buyer reads it.")
+    amount = PlainDecimalField(required=False)
+    currency = TextField(max_length=3, required=False)
+    lines = RefundLineIn(many=True, required=False)
+    shipping = YesNoField(required=False, help_text="And all of the shipping that did not go back yet.")
+    restock = YesNoField(required=False, help_text="Put the pieces of `lines` back on sale.")
+    parcels = ParcelDecisionIn(
+        many=True,
+        required=False,
+        help_text="What the refund means for parcels. A parcel that was not sent, whose money goes back and that is "
+        "not named here, is on hold until staff decide; all others go on as they were.",
+    )
+
+
+def pieces_asked(data: dict[str, Any]) -> Pieces | None:
+    """What a refund is for; None when it is over an amount."""
+    lines = tuple(LineAsk(line["line"], line["quantity"]) for line in data.get("lines", ()))
+    wants_shipping, restock = data.get("shipping", False), data.get("restock", False)
+    if not (lines or wants_shipping or restock):
+        return None
+    return Pieces(lines, with_shipping=wants_shipping, restock=restock)
+
+
+def decisions_asked(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
+    """Errors: InvalidInput for a parcel that stands twice."""
+    asked = data.get("parcels", ())
+    decisions = {one["parcel"]: ParcelDecision(one["decision"]) for one in asked}
+    if len(decisions) < len(asked):
+        raise InvalidInput("A parcel is named twice; decide once about each.")
+    return decisions
+
+
+def amount_asked(data: dict[str, Any], payment: Payment) -> Money | None:
+    """Errors: InvalidInput for another currency or for more decimals than it has."""
+    if data.get("currency", payment.currency) != payment.currency:
+        raise InvalidInput(f"The payment is in {payment.currency}.")
+    if "amount" not in data:
+        return None
+    try:
+        return Money.parse(data["amount"], payment.currency)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+
+
+def refund_out(refund: PaymentRefund) -> dict[str, Any]:
+    return {
+        "id": str(refund.pk),
+        "refund_number": refund.refund_number,
+        "payment_id": str(refund.payment_id),
+        "amount": refund.amount.amount,
+        "shipping": Money(refund.shipping_minor, refund.currency).amount,
+        "currency": refund.currency,
+        "status": refund.status,
+        "reason": refund.reason,
+        "lines": [
+            {
+                "line": str(row.order_line_id),
+                "quantity": row.quantity,
+                "amount": row_amount(row.amount_minor, refund),
+            }
+            for row in refund.lines.all()
+        ],
+        "restock": refund.restock,
+        "provider_refund_id": refund.provider_refund_id,
+        "failure_reason": refund.failure_reason,
+        "created_at": utc(refund.created_at),
+        "processed_at": utc(refund.processed_at),
+    }
+
+
+def row_amount(minor: int, refund: PaymentRefund) -> str:
+    return Money(minor, refund.currency).amount
+
+
+class RefundOut(serializers.BaseSerializer[PaymentRefund]):
+    def to_representation(self, refund: PaymentRefund) -> dict[str, Any]:
+        return refund_out(refund)
+
+
+def fact_out(fact: Fact, *, is_staff: bool) -> dict[str, Any]:
+    """A buyer reads what happened; who did it in the shop, and why, is for staff."""
+    told = {
+        "at": utc(fact.at),
+        "kind": fact.kind,
+        "number": fact.number,
+        "old": fact.old or None,
+        "new": fact.new or None,
+        "amount": fact.amount.amount if fact.amount else None,
+        "currency": fact.amount.currency if fact.amount else None,
+    }
+    return told | ({"actor": fact.who, "cause": fact.why} if is_staff else {})

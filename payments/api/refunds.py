@@ -1,0 +1,160 @@
+"""Refunds, and the story of a payment. Buyers read their own; staff with the job read all, and refund."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from artisans.accounts.models import Scope
+from artisans.accounts.permissions import IsSomebody
+from artisans.accounts.principals import Principal
+from artisans.approvals.errors import ApprovalPending, NobodyElse
+from artisans.approvals.models import ApprovalRequest
+from artisans.core.api.fields import UUID_PATTERN, validated
+from artisans.core.api.filters import AskedFilters, CreatedFilters, IdFilter
+from artisans.core.api.openapi import ORDER_TOKEN, described, operation
+from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.views import ApiView, limited
+from artisans.core.errors import InvalidInput, Missing
+from artisans.core.idempotency.api import idempotent
+from artisans.core.idempotency.keys import effect_id
+from orders.errors import NotReleased, ParcelChanged
+from payments.api.refund_serializers import (
+    RefundIn,
+    RefundOut,
+    amount_asked,
+    decisions_asked,
+    fact_out,
+    pieces_asked,
+    refund_out,
+)
+from payments.api.schemas import ApprovalShape, RefundShape, TimelineShape
+from payments.api.serializers import approval_answer
+from payments.approvals import refund_submit
+from payments.errors import (
+    NoPermission,
+    NothingToRestock,
+    OwnOrder,
+    PaymentDisputed,
+    PiecesRefunded,
+    RecordedOnly,
+    RefundExceedsReceived,
+    RefundMismatch,
+)
+from payments.history import facts_of
+from payments.models import Payment, PaymentRefund
+from payments.refunds.staff import refund_send
+from payments.selectors import payments_for_staff, payments_readable_by, refunds_readable_by
+from payments.statuses import RefundStatus
+
+
+def refund_replay(request: Request, reference: str) -> Response:
+    if reference.startswith("approval:"):
+        return approval_answer(ApprovalRequest.objects.get(pk=effect_id(reference)))
+    refund = PaymentRefund.objects.get(pk=effect_id(reference))
+    return Response(refund_out(refund_send(refund)), status=201)
+
+
+class RefundFilters(CreatedFilters):
+    payment = IdFilter("payment_id", help_text="Id of the payment.")
+    status = filters.ChoiceFilter(choices=RefundStatus.choices, help_text="How far the refund has come.")
+
+
+@described(
+    list=operation(
+        "refund_list",
+        "List refunds",
+        responses=RefundShape(many=True),
+        description="Of own payments; staff who look after payments see everybody's, by a token with the scope `staff` "
+        "or `refunds`.",
+    ),
+    retrieve=operation(
+        "refund_get",
+        "Show a refund",
+        responses=RefundShape,
+        description="How far it has come. A refund can fail after it was COMPLETED, when the bank sends it back.",
+    ),
+)
+class RefundViewSet(
+    ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PaymentRefund]
+):
+    permission_classes = (IsSomebody,)
+    serializer_class = RefundOut
+    pagination_class = NewestFirst
+    filter_backends = (AskedFilters,)
+    filterset_class = RefundFilters
+    guest_schemes = (ORDER_TOKEN,)
+    lookup_value_regex = UUID_PATTERN
+    scopes = {"create": Scope.REFUNDS.value}
+
+    def get_queryset(self) -> QuerySet[PaymentRefund]:
+        return refunds_readable_by(Principal.of_api(self.request)).prefetch_related("lines")
+
+    @operation(
+        "refund_make",
+        "Refund a payment",
+        request=RefundIn,
+        responses={201: RefundShape, 202: ApprovalShape},
+        problems=(
+            InvalidInput,
+            NoPermission,
+            OwnOrder,
+            Missing,
+            RecordedOnly,
+            PaymentDisputed,
+            RefundExceedsReceived,
+            RefundMismatch,
+            PiecesRefunded,
+            NothingToRestock,
+            ApprovalPending,
+            NobodyElse,
+            NotReleased,
+            ParcelChanged,
+        ),
+    )
+    @limited("refunds")
+    @idempotent(replay=refund_replay)
+    def create(self, request: Request) -> Response:
+        """Refund an amount, or pieces of the order. The provider is asked at once: 201 tells how far it came.
+
+        PROCESSING or REQUESTED: it is on its way, or nobody knows yet; ask again by GET. The amount is kept aside.
+        """
+        data = validated(RefundIn, request.data)
+        principal = Principal.of_api(request)
+        payment = payments_readable_by(principal).filter(pk=data["payment_id"]).first()
+        if payment is None:
+            raise Missing("There is no such payment.")
+        if principal.user is None:
+            raise NoPermission("refund")
+        refund = refund_submit(
+            payment_id=payment.pk,
+            reason=data["reason"],
+            actor=principal.user,
+            amount=amount_asked(data, payment),
+            pieces=pieces_asked(data),
+            parcels=decisions_asked(data),
+        )
+        if isinstance(refund, ApprovalRequest):
+            return approval_answer(refund)
+        return Response(refund_out(refund_send(refund)), status=201)
+
+
+class TimelineViewSet(ApiView, viewsets.GenericViewSet[Payment]):
+    permission_classes = (IsSomebody,)
+    guest_schemes = (ORDER_TOKEN,)
+    lookup_value_regex = UUID_PATTERN
+
+    def get_queryset(self) -> QuerySet[Payment]:
+        return payments_readable_by(Principal.of_api(self.request))
+
+    @operation("payment_timeline", "Tell what happened to a payment", responses=TimelineShape)
+    @action(detail=True, methods=["get"])
+    def timeline(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Everything that happened to a payment, oldest first: statuses, money in, refunds, disputes."""
+        payment = self.get_object()
+        is_staff = payments_for_staff(Principal.of_api(request)).filter(pk=payment.pk).exists()
+        return Response({"results": [fact_out(fact, is_staff=is_staff) for fact in facts_of([payment])]})

@@ -1,0 +1,142 @@
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from rest_framework import viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from artisans.accounts.principals import signed_in
+from artisans.core.api.fields import UUID_PATTERN, validated
+from artisans.core.api.openapi import operation
+from artisans.core.api.views import ApiView, limited
+from artisans.core.errors import Missing
+from artisans.core.idempotency.api import idempotent
+from artisans.core.idempotency.keys import effect_id
+from artisans.core.security.card_data import CARD_FIELDS, holds_card_data
+from payments.api.schemas import MethodPageShape, MethodShape, SavingShape
+from payments.api.serializers import MethodBody, MethodChangeIn, MethodIn, method_out, saving_out
+from payments.bookkeeping.saved_methods import method_shown, method_update, methods_of
+from payments.errors import (
+    DefaultWanted,
+    MethodDeclined,
+    MethodInUse,
+    MethodNotOffered,
+    MethodNotUsable,
+    ProviderUnavailable,
+    RawCardData,
+    SavingUnderWay,
+)
+from payments.lifecycle.saved_methods import (
+    Saving,
+    method_remove,
+    method_save,
+    method_setup_finish,
+    method_setup_start,
+    token_for_card,
+)
+from payments.models import PaymentMethodInfo
+
+CHANGE: dict[str, Any] = {
+    "request": MethodChangeIn,
+    "responses": MethodShape,
+    "problems": (DefaultWanted, RawCardData, Missing),
+}
+
+
+def method_replay(request: Request, reference: str) -> Response:
+    method = PaymentMethodInfo.objects.get(pk=effect_id(reference))
+    return Response(method_out(method_shown(method)), status=201)
+
+
+class MethodViewSet(ApiView, viewsets.ViewSet):
+    """Saved ways to pay of the signed-in user."""
+
+    lookup_value_regex = UUID_PATTERN
+
+    @operation("method_list", "List saved methods", responses=MethodPageShape)
+    def list(self, request: Request) -> Response:
+        """The default first, then the newest. They are few, so there is one page."""
+        rows = [method_out(row) for row in methods_of(signed_in(request))]
+        return Response({"next": None, "previous": None, "results": rows})
+
+    @operation(
+        "method_save",
+        "Save a method",
+        request=MethodBody,
+        responses={201: MethodShape, 202: SavingShape},
+        problems=(
+            RawCardData,
+            MethodNotOffered,
+            MethodNotUsable,
+            MethodDeclined,
+            Missing,
+            SavingUnderWay,
+            ProviderUnavailable,
+        ),
+    )
+    @limited("methods")
+    @idempotent(replay=method_replay)
+    def create(self, request: Request) -> Response:
+        """Save a method; sending it is the consent to keep it. One of three ways:
+
+        - `{"provider", "provider_method_id": "pm_…"}`: a token of the provider's script. 201 with the method.
+        - `{"provider", "setup": true}`: begin a saving in the browser. 202 with `setup_id` and `next_action`.
+        - `{"provider", "setup_id"}`: finish it. 201 with the method, or 202 as long as the buyer is not done.
+
+        `is_default` makes it the default; the first one is it anyway. Card numbers are refused, except that in test
+        mode a published test number of the provider stands for its test token.
+        """
+        user, data = signed_in(request), without_card(request.data)
+        wish = validated(MethodIn, data)
+        provider, is_default = wish["provider"], wish.get("is_default", False)
+        if wish.get("setup"):
+            saving = method_setup_start(user=user, provider=provider, is_default=is_default)
+            return Response(saving_out(saving, provider), status=202)
+        if setup_id := wish.get("setup_id"):
+            return self.finished(method_setup_finish(setup_id, user=user), provider)
+        token = wish["provider_method_id"]
+        method = method_save(user=user, provider=provider, token=token, is_default=is_default)
+        return Response(method_out(method_shown(method)), status=201)
+
+    @operation("method_put", "Make a method the default", **CHANGE)
+    def update(self, request: Request, pk: str) -> Response:
+        """Only `is_default`, and only to true: the default is changed by choosing another one."""
+        if holds_card_data(request.data):
+            raise RawCardData
+        user, wish = signed_in(request), validated(MethodChangeIn, request.data)
+        method = method_update(user=user, method_id=UUID(pk), is_default=wish["is_default"])
+        return Response(method_out(method_shown(method)))
+
+    @operation("method_change", "Make a method the default", **CHANGE)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """The same as PUT."""
+        return self.update(request, pk)
+
+    @operation("method_remove", "Forget a method", responses={204: None}, problems=(Missing, MethodInUse))
+    def destroy(self, request: Request, pk: str) -> Response:
+        """It pays nothing any more, and the provider forgets it too."""
+        method_remove(user=signed_in(request), method_id=UUID(pk))
+        return Response(status=204)
+
+    def finished(self, saving: Saving, provider: str) -> Response:
+        if saving.method is None:
+            return Response(saving_out(saving, provider), status=202)
+        return Response(method_out(method_shown(saving.method)), status=201)
+
+
+def without_card(body: Any) -> Any:
+    """The body with the test token in place of a test card's fields, before anything could quote them.
+
+    Errors: RawCardData for every other number or code.
+    """
+    if not isinstance(body, Mapping):
+        return body
+    fields = {name: value for name, value in body.items() if name not in CARD_FIELDS}
+    if holds_card_data(fields):
+        raise RawCardData
+    if len(fields) == len(body):
+        return body
+    if fields.get("provider") != "stripe" or "provider_method_id" in fields:
+        raise RawCardData
+    return fields | {"provider_method_id": token_for_card(body.get("card_number"))}

@@ -1,0 +1,262 @@
+"""What payments look like in answers, for the API's description."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from artisans.approvals.statuses import ApprovalStatus
+from artisans.core.api.fields import TextField
+from artisans.core.api.openapi import AmountShape, example
+from orders.schemas import ORDER_ID
+from payments.methods import PaymentMethod, Provider
+from payments.statuses import PaymentStatus, RefundStatus
+
+PAYMENT_ID = "f0e1d2c3-b4a5-4968-8778-695a4b3c2d1e"
+METHOD_ID = "5d4c3b2a-1f0e-4d9c-8b7a-695847362514"
+PAYMENT = {
+    "id": PAYMENT_ID,
+    "payment_number": "P4H8WZ2NC",
+    "order_id": ORDER_ID,
+    "amount": "99.99",
+    "received_amount": "0.00",
+    "refunded_amount": "0.00",
+    "currency": "USD",
+    "payment_method": "bank_transfer",
+    "payment_provider": "manual",
+    "status": "PENDING",
+    "next_action": {
+        "type": "transfer_money",
+        "amount": "99.99",
+        "currency": "USD",
+        "reference": "K7M2XQ4RT",
+        "due": "2026-12-03",
+        "details": [{"label": "IBAN", "value": "DE02 1203 0000 0000 2020 51"}],
+        "text": ["Transfers take 1 to 3 days."],
+    },
+    "provider_payment_id": "",
+    "failure_reason": "",
+    "created_at": "2026-11-26T09:00:00Z",
+    "processed_at": None,
+    "completed_at": None,
+}
+
+
+class DetailShape(serializers.Serializer[Any]):
+    label = serializers.CharField()  # type: ignore[assignment]  # a member of the answer
+    value = serializers.CharField()
+
+
+class NextActionShape(serializers.Serializer[Any]):
+    """What the client does now. `type` says which of the members it has; new types may appear."""
+
+    type = serializers.CharField()
+    provider = serializers.CharField(required=False)
+    client_secret = serializers.CharField(
+        required=False, help_text="For the provider's script; kept nowhere."
+    )
+    publishable_key = serializers.CharField(required=False)
+    script = serializers.CharField(required=False, help_text="Address of the provider's script.")
+    url = serializers.CharField(required=False, help_text="Where the buyer goes on.")
+    expand = serializers.CharField(required=False, help_text="Where the rest of this is read.")
+    poll = serializers.CharField(required=False, help_text="What to ask again in a moment.")
+    amount = AmountShape(required=False)
+    currency = serializers.CharField(required=False)
+    reference = serializers.CharField(required=False)
+    due = serializers.CharField(required=False, allow_null=True)
+    details = DetailShape(many=True, required=False)
+    text = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+@example(PAYMENT)
+class PaymentShape(serializers.Serializer[Any]):
+    client_secret = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="As in `next_action`, where the provider was asked just now.",
+    )
+    id = serializers.UUIDField()
+    payment_number = serializers.CharField()
+    order_id = serializers.UUIDField()
+    amount = AmountShape()
+    received_amount = AmountShape()
+    refunded_amount = AmountShape(help_text="Completed refunds only.")
+    currency = serializers.CharField()
+    payment_method = serializers.ChoiceField(PaymentMethod.choices)
+    payment_provider = serializers.ChoiceField(Provider.choices)
+    status = serializers.ChoiceField(PaymentStatus.choices)
+    next_action = NextActionShape(allow_null=True)
+    provider_payment_id = serializers.CharField(allow_blank=True, allow_null=True)
+    failure_reason = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    processed_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+
+
+@example(
+    {
+        "id": METHOD_ID,
+        "payment_method": "credit_card",
+        "provider": "stripe",
+        "card_brand": "visa",
+        "card_last_four": "4242",
+        "card_exp_month": 12,
+        "card_exp_year": 2030,
+        "account_email": "",
+        "is_default": True,
+        "is_expired": False,
+        "created_at": "2026-11-26T09:00:00Z",
+    }
+)
+class MethodShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    payment_method = serializers.ChoiceField(PaymentMethod.choices)
+    provider = serializers.ChoiceField(Provider.choices)
+    card_brand = serializers.CharField(allow_blank=True)
+    card_last_four = serializers.CharField(allow_blank=True)
+    card_exp_month = serializers.IntegerField(allow_null=True)
+    card_exp_year = serializers.IntegerField(allow_null=True)
+    account_email = serializers.CharField(allow_blank=True, help_text="Of a saved PayPal account.")
+    is_default = serializers.BooleanField()
+    is_expired = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+
+
+@extend_schema_serializer(many=False)
+@example({"next": None, "previous": None, "results": []})
+class MethodPageShape(serializers.Serializer[Any]):
+    """There are few, so this is always the only page."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = MethodShape(many=True)
+
+
+@example(
+    {
+        "setup_id": "seti_1234567890",
+        "status": "pending",
+        "next_action": {
+            "type": "confirm_with_client_secret",
+            "provider": "stripe",
+            "publishable_key": "pk_test_1234567890",
+            "script": "https://js.stripe.com/v3/",
+            "client_secret": "seti_1234567890_secret_1234567890",
+        },
+    }
+)
+class SavingShape(serializers.Serializer[Any]):
+    """A saving that the buyer finishes in the browser; send `setup_id` afterwards."""
+
+    setup_id = serializers.CharField()
+    status = serializers.ChoiceField(["pending"])
+    next_action = NextActionShape(allow_null=True)
+
+
+class RefundLineShape(serializers.Serializer[Any]):
+    line = serializers.UUIDField(help_text="Id of the order item.")
+    quantity = serializers.IntegerField(min_value=1)
+    amount = AmountShape()
+
+
+@example(
+    {
+        "id": "0a1b2c3d-4e5f-4061-8273-8495a6b7c8d9",
+        "refund_number": "R5T9XK2M4",
+        "payment_id": PAYMENT_ID,
+        "amount": "50.00",
+        "shipping": "0.00",
+        "currency": "USD",
+        "status": "COMPLETED",
+        "reason": "Customer requested refund",
+        "lines": [],
+        "restock": False,
+        "provider_refund_id": "re_1234567890",
+        "failure_reason": "",
+        "created_at": "2026-11-27T09:00:00Z",
+        "processed_at": "2026-11-27T09:00:01Z",
+    }
+)
+class RefundShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    refund_number = serializers.CharField()
+    payment_id = serializers.UUIDField()
+    amount = AmountShape()
+    shipping = AmountShape(help_text="Of the amount, what is for shipping.")
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(RefundStatus.choices)
+    reason = serializers.CharField(allow_blank=True)
+    lines = RefundLineShape(many=True)
+    restock = serializers.BooleanField()
+    provider_refund_id = serializers.CharField(allow_blank=True, allow_null=True)
+    failure_reason = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    processed_at = serializers.DateTimeField(allow_null=True)
+
+
+@example(
+    {
+        "approval_id": "7b6a5948-3726-4150-9e8d-7c6b5a493827",
+        "status": "PENDING",
+        "title": "Record $5,000.00 for order 7KQ2M9XBG",
+        "expires_at": "2026-11-29T09:00:00Z",
+    }
+)
+class ApprovalShape(serializers.Serializer[Any]):
+    """Nothing is done yet: a second person decides about it in the admin."""
+
+    approval_id = serializers.UUIDField()
+    status = serializers.ChoiceField(ApprovalStatus.choices)
+    title = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
+FACT_KINDS = ["payment", "capture", "receipt", "receipt_taken_back", "refund", "dispute"]
+FACT = {
+    "at": "2026-11-26T09:00:00Z",
+    "kind": "payment",
+    "number": "P4H8WZ2NC",
+    "old": "PENDING",
+    "new": "COMPLETED",
+    "amount": None,
+    "currency": None,
+}
+
+
+class FactShape(serializers.Serializer[Any]):
+    """A change of a status has `new`, and `old` unless it is the first; money that came has neither."""
+
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(FACT_KINDS)
+    number = serializers.CharField(allow_blank=True)
+    old = serializers.CharField(allow_null=True)
+    new = serializers.CharField(allow_null=True)
+    amount = AmountShape(allow_null=True)
+    currency = serializers.CharField(allow_null=True)
+    actor = serializers.CharField(required=False, allow_blank=True, help_text="For staff.")
+    cause = serializers.CharField(required=False, allow_blank=True, help_text="For staff.")
+
+
+@example({"results": [FACT]})
+class TimelineShape(serializers.Serializer[Any]):
+    results = FactShape(many=True)
+
+
+class WordField(serializers.ChoiceField):
+    """Described by its choices, but any word passes: whether it is offered is said with the order in hand."""
+
+    def to_internal_value(self, data: Any) -> str:
+        word: str = TextField(max_length=20).run_validation(data)
+        return word
+
+
+class MethodField(WordField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=PaymentMethod.choices, **kwargs)
+
+
+class ProviderField(WordField):
+    """Left out, it is the one of the method."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=Provider.choices, **kwargs)

@@ -1,0 +1,229 @@
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from artisans.approvals.models import ApprovalRequest
+from artisans.core.api.fields import (
+    CountField,
+    IdField,
+    PlainDecimalField,
+    StrictSerializer,
+    TextField,
+    YesNoField,
+    utc,
+)
+from artisans.core.api.openapi import example
+from orders.models import Order, StoreRules
+from orders.schemas import ORDER_ID
+from orders.selectors import store_rules
+from payments.api.schemas import MethodField, ProviderField
+from payments.gateway.payments import Reached
+from payments.lifecycle.instructions import payment_instructions
+from payments.lifecycle.offer import method_read
+from payments.lifecycle.saved_methods import Saving
+from payments.methods import SPECS, Provider
+from payments.models import Payment
+from payments.providers.contract import Action, ActionKind
+from payments.statuses import OPEN, PaymentStatus
+
+REMOTE_PROVIDERS = [Provider.STRIPE.value, Provider.PAYPAL.value]
+REMOTE_METHODS = [method.value for method, spec in SPECS.items() if spec.provider != Provider.MANUAL]
+
+
+class ExpandIn(StrictSerializer):
+    expand = serializers.ChoiceField(
+        choices=["next_action"], required=False, help_text="Ask the provider, and tell all of `next_action`."
+    )
+
+
+@example({"payment_intent_id": "pi_1234567890", "payment_method_id": "pm_1234567890"})
+class ConfirmIn(StrictSerializer):
+    payment_intent_id = TextField(max_length=120, help_text="The provider's id of the payment, or ours.")
+    payment_method_id = TextField(
+        max_length=120,
+        required=False,
+        help_text="A saved method, or the provider's token; left out, the provider is asked how it stands.",
+    )
+
+
+class MethodIn(StrictSerializer):
+    """Either a token, or `setup` to begin a saving in the browser, or `setup_id` to finish it."""
+
+    provider = serializers.ChoiceField(choices=REMOTE_PROVIDERS)
+    payment_method = serializers.ChoiceField(choices=REMOTE_METHODS, required=False)
+    provider_method_id = TextField(
+        max_length=120, required=False, help_text="The token that the provider's script made."
+    )
+    setup = YesNoField(required=False, help_text="Begin a saving in the browser.")
+    setup_id = TextField(max_length=120, required=False, help_text="Finish the saving that was begun.")
+    is_default = YesNoField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        ways = [name for name in ("provider_method_id", "setup", "setup_id") if attrs.get(name)]
+        if len(ways) != 1:
+            raise serializers.ValidationError(
+                "Send one of provider_method_id, setup and setup_id.", "one_wanted"
+            )
+        if "payment_method" in attrs:
+            method_read(attrs["payment_method"], attrs["provider"])
+        return attrs
+
+
+@example(
+    {
+        "payment_method": "credit_card",
+        "provider": "stripe",
+        "provider_method_id": "pm_1234567890",
+        "is_default": True,
+    },
+    In_the_browser={"provider": "stripe", "setup": True},
+    Test_card={
+        "payment_method": "credit_card",
+        "provider": "stripe",
+        "card_number": "4242424242424242",
+        "card_exp_month": 12,
+        "card_exp_year": 2025,
+        "card_cvc": "123",
+        "is_default": True,
+    },
+)
+class MethodBody(MethodIn):
+    """In test mode a published test number of the provider may stand in place of its token; any other is refused."""
+
+    card_number = TextField(max_length=40, required=False, help_text="Test mode only.")
+    card_exp_month = CountField(required=False, help_text="Test mode only; not looked at.")
+    card_exp_year = CountField(required=False, help_text="Test mode only; not looked at.")
+    card_cvc = TextField(max_length=10, required=False, help_text="Test mode only; not looked at.")
+
+
+@example({"is_default": True})
+class MethodChangeIn(StrictSerializer):
+    is_default = YesNoField(help_text="Only to true: another one becomes the default instead.")
+
+
+@example(
+    {
+        "order_id": ORDER_ID,
+        "amount": "99.99",
+        "currency": "USD",
+        "payment_method": "bank_transfer",
+        "payment_provider": "manual",
+    }
+)
+class IntentIn(StrictSerializer):
+    order_id = IdField()
+    payment_method = MethodField()
+    payment_provider = ProviderField(required=False)
+    amount = PlainDecimalField(required=False)
+    currency = TextField(max_length=3, required=False)
+    customer_email = serializers.EmailField(required=False)
+
+
+def method_out(row: dict[str, Any]) -> dict[str, Any]:
+    """A saved method, a row of `methods_of`; its provider's token stays here."""
+    return row | {"created_at": utc(row["created_at"])}
+
+
+def saving_out(saving: Saving, provider: str) -> dict[str, Any]:
+    """A saving that the buyer has to finish."""
+    told = action_out(saving.action, provider) if saving.action else None
+    return {"setup_id": saving.setup_id, "status": "pending", "next_action": told}
+
+
+def next_action(
+    payment: Payment, order: Order, store: StoreRules, action: Action | None = None
+) -> dict[str, Any] | None:
+    """What the client has to do now; None when there is nothing.
+
+    `action`: what the provider wants of the buyer, where it was asked just now. Without it only the kind is told:
+    secrets are kept nowhere, and `GET …?expand=next_action` reads them again.
+    """
+    if payment.is_remote:
+        return remote_action(payment, action)
+    found = payment_instructions(payment, order, store)
+    if found is None:
+        return None
+    kind = "pay_on_delivery" if found.kind == "cash_on_delivery" else "transfer_money"
+    return {
+        "type": kind,
+        "amount": found.amount.amount,
+        "currency": found.amount.currency,
+        "reference": found.reference,
+        "due": found.due.isoformat() if found.due else None,
+        "details": [{"label": row.label, "value": row.value} for row in found.rows],
+        "text": list(found.text),
+    }
+
+
+def remote_action(payment: Payment, action: Action | None) -> dict[str, Any] | None:
+    if payment.status == PaymentStatus.PROCESSING:
+        text = "Do not pay again. We are checking; ask for the payment in a moment."
+        return {"type": "wait", "poll": f"/payments/{payment.pk}", "text": [text]}
+    if payment.status not in OPEN:
+        return None
+    if action is not None:
+        return action_out(action, payment.payment_provider)
+    is_card = payment.payment_provider == Provider.STRIPE
+    kind = ActionKind.CONFIRM if is_card else ActionKind.REDIRECT
+    told = action_kind(kind, payment.payment_provider)
+    return told | {"expand": f"/payments/{payment.pk}?expand=next_action"}
+
+
+def action_out(action: Action, provider: str) -> dict[str, Any]:
+    told = action_kind(action.kind, provider)
+    return told | ({"url": action.url} if action.url else {"client_secret": action.client_secret})
+
+
+def action_kind(kind: ActionKind, provider: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": kind.value, "provider": provider}
+    if kind == ActionKind.CONFIRM:
+        told |= {"publishable_key": settings.STRIPE_PUBLISHABLE_KEY, "script": settings.STRIPE_JS_URL}
+    return told
+
+
+def payment_out(
+    payment: Payment, order: Order, store: StoreRules, action: Action | None = None
+) -> dict[str, Any]:
+    secret = {"client_secret": action.client_secret} if action and action.client_secret else {}
+    return secret | {
+        "id": str(payment.pk),
+        "payment_number": payment.payment_number,
+        "order_id": str(payment.order_id),
+        "amount": payment.amount.amount,
+        "received_amount": payment.received.amount,
+        "refunded_amount": payment.refunded.amount,
+        "currency": payment.currency,
+        "payment_method": payment.payment_method,
+        "payment_provider": payment.payment_provider,
+        "status": payment.status,
+        "next_action": next_action(payment, order, store, action),
+        "provider_payment_id": payment.provider_payment_id,
+        "failure_reason": payment.failure_reason,
+        "created_at": utc(payment.created_at),
+        "processed_at": utc(payment.processed_at),
+        "completed_at": utc(payment.completed_at),
+    }
+
+
+def reached_out(reached: Reached) -> dict[str, Any]:
+    """A payment after its provider was asked."""
+    payment = reached.payment
+    return payment_out(payment, payment.order, store_rules(), reached.action)
+
+
+class PaymentOut(serializers.BaseSerializer[Payment]):
+    def to_representation(self, payment: Payment) -> dict[str, Any]:
+        return payment_out(payment, payment.order, self.context["store"])
+
+
+def approval_answer(approval: ApprovalRequest) -> Response:
+    """202: what was requested waits for a second person."""
+    body = {
+        "approval_id": approval.pk,
+        "status": approval.status,
+        "title": approval.title,
+        "expires_at": approval.expires_at,
+    }
+    return Response(body, status=202)

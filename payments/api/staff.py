@@ -1,0 +1,132 @@
+"""Staff decide about payments by hand through the API, by the same services as in the office."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from artisans.accounts.models import Scope
+from artisans.accounts.principals import signed_in
+from artisans.approvals.errors import ApprovalPending, NobodyElse
+from artisans.approvals.models import ApprovalRequest
+from artisans.core.api.fields import (
+    UUID_PATTERN,
+    DayField,
+    PlainDecimalField,
+    StrictSerializer,
+    TextField,
+    validated,
+)
+from artisans.core.api.openapi import example, operation
+from artisans.core.api.views import ApiView
+from artisans.core.errors import IllegalTransition, InvalidInput, Missing
+from artisans.core.models import only_row
+from artisans.core.money import Money
+from orders.selectors import store_rules
+from payments.api.schemas import ApprovalShape, PaymentShape
+from payments.api.serializers import approval_answer, payment_out
+from payments.approvals import receipt_submit
+from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
+from payments.lifecycle.receipts import payment_reject
+from payments.models import Payment
+
+MAY_DECIDE = "payments.approve_manual"
+
+
+@example({"amount": "99.99", "value_date": "2026-11-26", "bank_reference": "2026-330-17"})
+class ApproveIn(StrictSerializer):
+    amount = PlainDecimalField(help_text="What arrived, as the statement says.")
+    value_date = DayField(help_text="The day on which the bank booked it.")
+    bank_reference = TextField(
+        max_length=80, help_text="Transaction, check or cash slip; counts once in the shop, in any spelling."
+    )
+    received_amount = PlainDecimalField(
+        required=False, help_text="What had been received before, as you saw it; news since then are 409."
+    )
+
+
+@example({"reason": "The check bounced."})
+class RejectIn(StrictSerializer):
+    reason = TextField(max_length=250, help_text="The buyer reads it.")
+
+
+class PaymentDeskViewSet(ApiView, viewsets.ViewSet):
+    lookup_value_regex = UUID_PATTERN
+    scopes = {"approve": Scope.STAFF.value, "reject": Scope.STAFF.value}
+
+    @operation(
+        "payment_approve",
+        "Record money received",
+        request=ApproveIn,
+        responses={200: PaymentShape, 202: ApprovalShape},
+        problems=(
+            NoPermission,
+            OwnOrder,
+            InvalidInput,
+            NotManual,
+            AlreadyRecorded,
+            ApprovalPending,
+            NobodyElse,
+        ),
+    )
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Book money that arrived for a payment by hand; it is COMPLETED when all of it is there.
+
+        Less: the payment stays PENDING and waits for the rest. More: the difference is to be returned. For staff who
+        record money; nobody does so for an order of their own. The same reference is booked once.
+        Above the store's limit a second person has to approve it in the admin: 202, and nothing is booked until then.
+        """
+        data = validated(ApproveIn, request.data)
+        payment = self.payment(request, pk, what="record money")
+        seen = data.get("received_amount")
+        done = receipt_submit(
+            payment_id=payment.pk,
+            amount=money(data["amount"], payment, "amount"),
+            value_date=data["value_date"],
+            bank_reference=data["bank_reference"],
+            actor=signed_in(request),
+            seen_minor=None if seen is None else money(seen, payment, "received_amount").minor,
+        )
+        return approval_answer(done) if isinstance(done, ApprovalRequest) else answer(done.payment)
+
+    @operation(
+        "payment_reject",
+        "Reject a payment",
+        request=RejectIn,
+        responses=PaymentShape,
+        problems=(NoPermission, OwnOrder, InvalidInput, NotManual, HasReceipts, IllegalTransition),
+    )
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, pk: str) -> Response:
+        """Say that the money of a payment by hand will not come; the buyer gets a mail with the reason.
+
+        The payment is FAILED; the order waits at least a day, so that it can be paid another way.
+        """
+        data = validated(RejectIn, request.data)
+        payment = self.payment(request, pk, what="reject payments")
+        return answer(payment_reject(payment_id=payment.pk, reason=data["reason"], actor=signed_in(request)))
+
+    def payment(self, request: Request, pk: str, *, what: str) -> Payment:
+        """Any payment, for who may decide; all others learn nothing, not even whether it exists."""
+        if not signed_in(request).has_perm(MAY_DECIDE):
+            raise NoPermission(what)
+        found = only_row(Payment.objects.filter(pk=UUID(pk)))
+        if found is None:
+            raise Missing("There is no such payment.")
+        return found
+
+
+def money(amount: Any, payment: Payment, name: str) -> Money:
+    """Errors: InvalidInput for decimals that the currency does not have, or too large a sum."""
+    try:
+        return Money.parse(format(amount, "f"), payment.currency)
+    except ValueError as error:
+        raise InvalidInput(f"{name}: {error}") from error
+
+
+def answer(payment: Payment) -> Response:
+    return Response(payment_out(payment, payment.order, store_rules()))

@@ -1,0 +1,248 @@
+"""Acts with money that a second person may have to approve: what is requested, and how it is carried out then.
+
+Each `…_submit` does the act, or, where the store rules want a second person, requests the approval and returns that.
+It holds the order's lock from before the act is tried until the request is written: the request freezes exactly the
+sums that the act was tried with.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from artisans.accounts.models import User
+from artisans.approvals.errors import SecondPersonRequired
+from artisans.approvals.kinds import ApprovalKind, Payload, register
+from artisans.approvals.models import ApprovalRequest
+from artisans.core.money import Money
+from artisans.core.queue import run_after_commit
+from artisans.core.templatetags.money import show
+from orders.selectors import checked_when_locked
+from orders.statuses import ParcelDecision
+from payments.bookkeeping.refund_amounts import LineAsk, Pieces, parts_of
+from payments.bookkeeping.second_person import (
+    RECEIPT,
+    REFUND,
+    RETURN,
+    money_in,
+    money_out,
+    payment_of,
+    refund_approval_request,
+    request_approval,
+)
+from payments.bookkeeping.seen import check_seen
+from payments.bookkeeping.staff_checks import staff_check
+from payments.lifecycle.parcels import Decisions
+from payments.lifecycle.receipts import receipt_record
+from payments.models import PaymentRefund, Receipt
+from payments.refunds.manual import money_return_record
+from payments.refunds.staff import refund_open
+from payments.selectors import payment_lock
+
+APPROVE_MANUAL, REFUND_PERMISSION = "payments.approve_manual", "payments.refund"
+
+
+@transaction.atomic
+def receipt_submit(
+    *,
+    payment_id: UUID,
+    amount: Money,
+    value_date: date,
+    bank_reference: str,
+    actor: User,
+    seen_minor: int | None = None,
+) -> Receipt | ApprovalRequest:
+    """Record money, or request the approval of it. Errors: those of receipt_record and approval_request."""
+    payment, _ = payment_lock(payment_id)
+    with suppress(SecondPersonRequired):
+        return receipt_record(
+            payment_id=payment_id,
+            amount=amount,
+            value_date=value_date,
+            bank_reference=bank_reference,
+            actor=actor,
+            seen_minor=seen_minor,
+        )
+    return request_approval(
+        RECEIPT,
+        payment,
+        title=f"Record {show(amount)} for order {payment.order.order_number}",
+        details=[
+            ("Amount received", show(amount)),
+            ("Value date", value_date.isoformat()),
+            ("Bank reference", bank_reference),
+        ],
+        payload=transfer_out(amount, value_date, bank_reference),
+        actor=actor,
+    )
+
+
+def receipt_execute(payload: Payload, requested_by: User, approved_by: User) -> Receipt:
+    return receipt_record(**transfer_in(payload), actor=requested_by, approved_by=approved_by)
+
+
+@transaction.atomic
+def return_submit(
+    *,
+    payment_id: UUID,
+    amount: Money,
+    value_date: date,
+    bank_reference: str,
+    reason: str,
+    actor: User,
+    beyond_owed: bool = False,
+) -> PaymentRefund | ApprovalRequest:
+    """Record an offline refund, or request the approval of it. Errors: as receipt_submit."""
+    payment, _ = payment_lock(payment_id)
+    with suppress(SecondPersonRequired):
+        return money_return_record(
+            payment_id=payment_id,
+            amount=amount,
+            value_date=value_date,
+            bank_reference=bank_reference,
+            reason=reason,
+            actor=actor,
+            beyond_owed=beyond_owed,
+        )
+    return request_approval(
+        RETURN,
+        payment,
+        title=f"Record {show(amount)} returned for order {payment.order.order_number}",
+        details=[
+            ("Amount returned", show(amount)),
+            ("Date of the transfer", value_date.isoformat()),
+            ("Reference of the transfer", bank_reference),
+            ("Reason", reason),
+        ],
+        payload=transfer_out(amount, value_date, bank_reference)
+        | {"reason": reason, "beyond_owed": beyond_owed},
+        actor=actor,
+    )
+
+
+def return_execute(payload: Payload, requested_by: User, approved_by: User) -> PaymentRefund:
+    return money_return_record(
+        **transfer_in(payload),
+        reason=payload["reason"],
+        beyond_owed=payload.get("beyond_owed", False),
+        actor=requested_by,
+        approved_by=approved_by,
+    )
+
+
+@transaction.atomic
+def refund_submit(
+    *,
+    payment_id: UUID,
+    reason: str,
+    actor: User,
+    amount: Money | None = None,
+    pieces: Pieces | None = None,
+    parcels: Decisions | None = None,
+    seen_minor: int | None = None,
+) -> PaymentRefund | ApprovalRequest:
+    """Open a refund, which refund_send then sends, or request the approval of it. Errors: as receipt_submit."""
+    payment, _ = payment_lock(payment_id)
+    with suppress(SecondPersonRequired):
+        return refund_open(
+            payment_id=payment_id,
+            reason=reason,
+            actor=actor,
+            amount=amount,
+            pieces=pieces,
+            parcels=parcels,
+            seen_minor=seen_minor,
+        )
+    parts, decisions = parts_of(payment.order, pieces) if pieces else None, parcels or {}
+    amount = parts.amount if parts else amount
+    assert amount is not None, "refund_open refuses a refund without an amount"  # noqa: S101
+    named = [(str(part.line.product_name), f"{part.quantity} units") for part in parts.lines] if parts else []
+    chosen = payment.order.parcels.filter(pk__in=decisions).order_by("number")
+    return refund_approval_request(
+        payment,
+        amount,
+        reason=reason,
+        actor=actor,
+        details=named + [(f"Parcel {parcel}", decisions[parcel.pk].label) for parcel in chosen],
+        units=units_out(pieces),
+        parcels={str(key): decision.value for key, decision in decisions.items()},
+    )
+
+
+def refund_execute(payload: Payload, requested_by: User, approved_by: User) -> PaymentRefund:
+    """The worker makes the call."""
+    refund = refund_open(
+        payment_id=UUID(payload["payment"]),
+        reason=payload["reason"],
+        amount=money_in(payload["amount"]),
+        pieces=units_in(payload["units"]),
+        parcels={UUID(key): ParcelDecision(word) for key, word in payload["parcels"].items()},
+        actor=requested_by,
+        approved_by=approved_by,
+    )
+    run_after_commit("payments.carry_out", refund.calls.get().pk)
+    return refund
+
+
+def units_out(pieces: Pieces | None) -> Payload | None:
+    if pieces is None:
+        return None
+    lines = [[str(line.line_id), line.quantity] for line in pieces.lines]
+    return {"lines": lines, "with_shipping": pieces.with_shipping, "restock": pieces.restock}
+
+
+def units_in(stored: Payload | None) -> Pieces | None:
+    if stored is None:
+        return None
+    lines = tuple(LineAsk(UUID(key), quantity) for key, quantity in stored["lines"])
+    return Pieces(lines, with_shipping=stored["with_shipping"], restock=stored["restock"])
+
+
+def transfer_out(amount: Money, value_date: date, bank_reference: str) -> Payload:
+    return {
+        "amount": money_out(amount),
+        "value_date": value_date.isoformat(),
+        "bank_reference": bank_reference,
+    }
+
+
+def transfer_in(payload: Payload) -> dict[str, Any]:
+    return {
+        "payment_id": UUID(payload["payment"]),
+        "amount": money_in(payload["amount"]),
+        "value_date": date.fromisoformat(payload["value_date"]),
+        "bank_reference": payload["bank_reference"],
+    }
+
+
+def as_requested(service: Callable[[Payload, User, User], object]) -> Callable[[Payload, User, User], object]:
+    """Carry it out only while the order's money is what it was at the request. Errors: OrderChanged."""
+
+    def execute(payload: Payload, requested_by: User, approved_by: User) -> object:
+        with checked_when_locked(UUID(payload["order"]), partial(check_seen, payload["seen"])):
+            return service(payload, requested_by, approved_by)
+
+    return execute
+
+
+def decidable(permission: str, what: str) -> Callable[[Payload, User], None]:
+    """Nobody decides about an order of their own."""
+
+    def check(payload: Payload, actor: User) -> None:
+        staff_check(actor, permission, payment_of(payload["payment"]).order, what=what)
+
+    return check
+
+
+def kinds_register() -> None:
+    for name, label, permission, service in (
+        (RECEIPT, "Record money received", APPROVE_MANUAL, receipt_execute),
+        (RETURN, "Record money returned", REFUND_PERMISSION, return_execute),
+        (REFUND, "Refund", REFUND_PERMISSION, refund_execute),
+    ):
+        check = decidable(permission, label.lower())
+        register(ApprovalKind(name, label, permission, as_requested(service), check))

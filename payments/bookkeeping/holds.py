@@ -1,0 +1,46 @@
+"""How long an order is held for its payment."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from orders.models import Order
+from orders.services import order_hold
+from orders.statuses import OrderStatus
+from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
+from payments.models import Payment
+
+
+class Hold(NamedTuple):
+    """Until when the buyer is told to pay, and when the stock is let go; None: it waits without an end."""
+
+    pay_by: datetime | None
+    expires_at: datetime | None
+
+
+def hold_of(method: PaymentMethod, *, is_known_buyer: bool, placed_at: datetime) -> Hold:
+    """The clock of an order. A guest's order by hand lasts two hours until the mailed link is opened."""
+    spec, now = SPECS[method], timezone.now()
+    if spec.told is None:
+        return Hold(None, None)
+    longest = placed_at + LONGEST_HOLD  # changing the method again and again must not hold stock for ever
+    pay_by = min(now + spec.told, longest)
+    if spec.provider == Provider.MANUAL and not is_known_buyer:
+        return Hold(pay_by, now + GUEST_HOLD)
+    return Hold(pay_by, min(pay_by + spec.slack, longest))
+
+
+def hold_for(order: Order, method: PaymentMethod) -> None:
+    """Start the order's clock anew; one that was released has none that ends it."""
+    if order.status != OrderStatus.PENDING:
+        return
+    known = order.user_id is not None or order.mailbox_confirmed_at is not None
+    hold = hold_of(method, is_known_buyer=known, placed_at=order.created_at)
+    order_hold(order, pay_by=hold.pay_by, expires_at=hold.expires_at)
+
+
+def full_hold(payment: Payment) -> datetime | None:
+    """When the hold of this payment's method ends, counted from its start."""
+    spec = SPECS[PaymentMethod(payment.payment_method)]
+    return None if spec.told is None else payment.created_at + spec.told + spec.slack

@@ -1,0 +1,181 @@
+"""The state of payments. Locks are taken in the order: order, payment."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.core.queue import run_after_commit
+from artisans.core.state import check_transition
+from orders.models import Order, StoreRules
+from orders.refunds import parcels_follow_refunds
+from orders.services import Placed, order_apply_settlement
+from orders.statuses import OrderStatus
+from payments.bookkeeping.provider_calls import call_write
+from payments.models import (
+    Dispute,
+    Operation,
+    Payment,
+    PaymentRefund,
+    PaymentTransition,
+    ProviderCall,
+    ProviderCustomer,
+    RefundOrigin,
+)
+from payments.selectors import refund_sums
+from payments.statuses import (
+    OPEN,
+    PAYMENT_TRANSITIONS,
+    SETTLED,
+    DisputeStatus,
+    PaymentStatus,
+    RefundStatus,
+)
+
+FIRST_CHECK = timedelta(seconds=60)
+REFUND_CHECK = timedelta(hours=1)
+
+
+def intend_create(payment: Payment, order: Order) -> ProviderCall:
+    """The provider is to make something that can be paid; the call is made after commit (remote.payment_reach)."""
+    request: dict[str, Any] = {"token_version": order.token_version}
+    known = payment.user_id and ProviderCustomer.objects.filter(
+        user_id=payment.user_id, provider=payment.payment_provider
+    ).values_list("customer_id", flat=True)
+    if known and (customer_id := known.first()):
+        request["customer_id"] = customer_id
+    payment.next_check_at = timezone.now() + FIRST_CHECK
+    payment.save(update_fields=["next_check_at", "updated_at"])
+    return call_write(Operation.CREATE, payment=payment, request=request)
+
+
+NEVER_CHANGES = frozenset(
+    ("id", "created_at", "payment_number", "order", "user", "payment_method", "payment_provider", "currency")
+)
+
+
+def payment_move(
+    payment: Payment, to: PaymentStatus, *, cause: str, actor: User | None = None, actor_name: str = "system"
+) -> None:
+    """The one way a status changes: by the table, with a row that tells who and why."""
+    check_transition(PAYMENT_TRANSITIONS, PaymentStatus(payment.status), to)
+    PaymentTransition.objects.create(
+        payment=payment,
+        old=payment.status,
+        new=to,
+        cause=cause[:300],
+        actor_name=actor.email if actor else actor_name,
+    )
+    now = timezone.now()
+    payment.status = to
+    payment.in_review = payment.in_review and to == PaymentStatus.PROCESSING
+    if to not in OPEN:
+        payment.checks, payment.next_check_at = 0, next_look(payment)
+    payment.processed_at = payment.processed_at or now
+    if to == PaymentStatus.COMPLETED:
+        payment.failure_reason, payment.failure_code = "", ""
+        payment.completed_at = payment.completed_at or now
+    payment_write(payment)
+
+
+def payment_write(payment: Payment) -> None:
+    """Write all that changes in a payment's life. The caller holds its lock."""
+    columns = [field.name for field in payment._meta.concrete_fields if field.name not in NEVER_CHANGES]
+    payment.save(update_fields=columns)
+
+
+def next_look(payment: Payment) -> datetime | None:
+    """When the provider is asked about a payment that has ended: not at all, unless a refund is on its way."""
+    is_under_way = payment.is_remote and payment.refund_reserved_minor > 0
+    return timezone.now() + REFUND_CHECK if is_under_way else None
+
+
+def payment_follow_sums(
+    payment: Payment, *, cause: str, actor: User | None, actor_name: str = "system"
+) -> None:
+    """Bring a payment's status in line with what it received and returned."""
+    kept = payment.kept_minor
+    if payment.status in SETTLED:
+        if kept >= payment.amount_minor:
+            to = PaymentStatus.COMPLETED
+        else:
+            to = PaymentStatus.PARTIALLY_REFUNDED if kept else PaymentStatus.REFUNDED
+    elif kept >= payment.amount_minor:
+        to = PaymentStatus.COMPLETED
+    else:
+        to = PaymentStatus(payment.status)
+    if to == payment.status:
+        payment_write(payment)
+    else:
+        payment_move(payment, to, cause=cause, actor=actor, actor_name=actor_name)
+
+
+def order_settle(
+    order: Order, *, cause: str, actor: User | None, store: StoreRules | None = None
+) -> Placed | None:
+    """Tell the order the sums over all its payments; a payment that it needs no more is closed, or it is paid twice.
+
+    The order with its lines and parcels comes back when this released it.
+    """
+    payments = list(order.payments.all())
+    released = order_apply_settlement(
+        order,
+        received=sum(payment.received_minor for payment in payments),
+        refunded=sum(payment.refunded_minor + payment.disputed_minor for payment in payments),
+        refunds=refund_sums(order, payments, statuses=[RefundStatus.COMPLETED]),
+        held=held_minor(order, payments),
+        cause=cause,
+        actor=actor,
+        store=store,
+    )
+    for payment in payments:
+        if payment.status in OPEN:
+            open_payment_follow(payment, order, cause=cause, actor=actor)
+    if released is None:
+        parcels_follow_refunds(
+            order,
+            reserved=sum(payment.refund_reserved_minor for payment in payments),
+            outside=returned_outside(order, payments),
+        )
+    return released
+
+
+def held_minor(order: Order, payments: list[Payment]) -> int:
+    """Of the money received, what is on its way back or disputed: it confirms no order. One that expired and began to
+    return money stays closed, whatever becomes of the refund: the buyer was told."""
+    paid = [payment for payment in payments if payment.received_minor]
+    if not paid or order.released_at is not None:
+        return 0
+    if order.status == OrderStatus.EXPIRED and PaymentRefund.objects.filter(payment__in=paid).exists():
+        return sum(payment.received_minor for payment in paid)
+    disputes = Dispute.objects.filter(payment__in=paid, status=DisputeStatus.OPEN)
+    disputed = disputes.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    return disputed + sum(payment.refund_reserved_minor for payment in paid)
+
+
+def returned_outside(order: Order, payments: Sequence[Payment]) -> int:
+    """Minor units that went back elsewhere and name no goods: refunds made at the provider, and lost disputes."""
+    refunds = PaymentRefund.objects.filter(payment__order=order, origin=RefundOrigin.PROVIDER, lines=None)
+    refunded = refunds.exclude(status=RefundStatus.FAILED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    return int(refunded + sum(payment.disputed_minor for payment in payments))
+
+
+def open_payment_follow(payment: Payment, order: Order, *, cause: str, actor: User | None) -> None:
+    """Money that came by another payment lowers what the open one by hand is over, or ends it."""
+    if payment.is_remote:
+        if payment.missing != order.balance_due:  # the sweep takes it back at the provider
+            payment.next_check_at = timezone.now()
+            payment.save(update_fields=["next_check_at", "updated_at"])
+            run_after_commit("payments.check", payment.pk)
+        return
+    amount = payment.received_minor + order.balance_due.minor
+    if amount == 0 or not order.is_alive:
+        payment_move(payment, PaymentStatus.CANCELLED, cause=f"not needed: {cause}", actor=actor)
+    elif amount < payment.amount_minor:
+        payment.amount_minor = amount
+        payment_follow_sums(payment, cause=cause, actor=actor)
+    if payment.status in OPEN and not order.balance_due:
+        payment_move(payment, PaymentStatus.CANCELLED, cause="the order is paid without it", actor=actor)

@@ -1,0 +1,42 @@
+"""What of a provider's API cannot be used now, for staff: raised by the call that fails, resolved by one that works."""
+
+import logging
+from collections.abc import Mapping
+
+from django.db.models import F
+from django.utils import timezone
+
+from artisans.core.security.redaction import scrub
+from payments.models import ProviderAlert
+
+logger = logging.getLogger(__name__)
+
+
+def alert_raise(*, provider: str, part: str, detail: str) -> None:
+    """Put it on the staff's list, once as long as it lasts."""
+    detail = scrub(detail)[:300]
+    open_ones = ProviderAlert.objects.filter(provider=provider, part=part, resolved_at=None)
+    if not open_ones.update(count=F("count") + 1, last_seen_at=timezone.now(), detail=detail):
+        alert = ProviderAlert(provider=provider, part=part, detail=detail)
+        ProviderAlert.objects.bulk_create([alert], ignore_conflicts=True)
+    logger.error("provider_alert", extra={"provider": provider, "part": part, "why": detail})
+
+
+def alert_resolve(*, provider: str, part: str) -> None:
+    open_ones = ProviderAlert.objects.filter(provider=provider, part=part, resolved_at=None)
+    if open_ones.update(resolved_at=timezone.now()):
+        logger.warning("provider_alert_resolved", extra={"provider": provider, "part": part})
+
+
+def alerts_follow(provider: str, parts: Mapping[str, str]) -> None:
+    """`parts`: by the name of each, why it failed; "" when it worked."""
+    is_open = set(
+        ProviderAlert.objects.filter(provider=provider, part__in=parts, resolved_at=None)
+        .order_by()
+        .values_list("part", flat=True)
+    )
+    for part, error in parts.items():
+        if error:
+            alert_raise(provider=provider, part=part, detail=error)
+        elif part in is_open:
+            alert_resolve(provider=provider, part=part)

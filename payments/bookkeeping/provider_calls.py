@@ -1,0 +1,143 @@
+"""Calls to a provider that survive: a row, the call outside any transaction, the booking of its answer.
+
+Whoever dies on the way leaves an open row; the next one repeats the call with the same key, so that it happens once.
+"""
+
+import logging
+import random
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.core.security.encryption import encrypt, keyed_hash, keyed_hashes
+from payments.errors import PaymentBusy
+from payments.methods import Provider
+from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
+from payments.models.provider_call import MAKES_AN_OBJECT, SECRETS
+from payments.providers.contract import (
+    Unknown,
+)
+
+logger = logging.getLogger(__name__)
+
+# Three requests with their time-outs; a longer one meets its own key, so no harm.
+LEASE = timedelta(seconds=40)
+# How long a provider keeps a key; after that, repeating could do it twice. Stripe: a day. PayPal: 6 hours for orders.
+KEYS_LIVE = timedelta(hours=23)
+PAYPAL_KEYS_LIVE = timedelta(hours=5)
+# For the request that wrote the call; refunds are the worker's from the start.
+HEAD_START = timedelta(seconds=15)
+UNSEEN = timedelta(minutes=10)  # how long a payment that no buyer can have seen is waited for
+MAX_PAUSE = 600
+
+
+def call_write(
+    operation: Operation,
+    *,
+    payment: Payment | None = None,
+    refund: PaymentRefund | None = None,
+    method: PaymentMethodInfo | None = None,
+    user: User | None = None,
+    provider: str = "",
+    request: dict[str, Any] | None = None,
+) -> ProviderCall:
+    """Intend a call, in the transaction that decides on it: about a payment, or a user's methods (`provider` then).
+
+    Errors: PaymentBusy while another one of this payment is open.
+    """
+    try:
+        with transaction.atomic():
+            return ProviderCall.objects.create(
+                provider=payment.payment_provider if payment else provider,
+                operation=operation,
+                payment=payment,
+                refund=refund,
+                method=method,
+                user=user,
+                request=sealed(request or {}),
+                next_try_at=timezone.now() + (timedelta() if refund else HEAD_START),
+            )
+    except IntegrityError:
+        raise PaymentBusy from None
+
+
+def sealed(request: dict[str, Any]) -> dict[str, Any]:
+    """The request as it is stored: a way to pay is encrypted, with a keyed hash beside it to find it by."""
+    secrets = {name: str(request[name]) for name in SECRETS if request.get(name)}
+    hashes = {f"{name}_hash": keyed_hash(text) for name, text in secrets.items()}
+    return request | {name: encrypt(text) for name, text in secrets.items()} | hashes
+
+
+def naming(name: str, text: str) -> Q:
+    """Calls whose request holds this way to pay under `name`."""
+    return Q(**{f"request__{name}_hash__in": keyed_hashes(text)})
+
+
+def call_claim(call_id: UUID) -> ProviderCall | None:
+    """Take an open call that nobody is at. None when somebody is, or when it has ended."""
+    now = timezone.now()
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    claimed = ProviderCall.objects.filter(free, pk=call_id, state=CallState.OPEN).update(
+        lease_until=now + LEASE
+    )
+    if not claimed:
+        return None
+    return ProviderCall.objects.select_related("payment__order", "refund", "method", "user").get(pk=call_id)
+
+
+def call_postpone(call: ProviderCall, unknown: Unknown) -> None:
+    """Nobody knows how it went; the sweep asks again, more and more seldom.
+
+    How long the provider wants to be left alone binds everybody: until then the call counts as taken.
+    """
+    tries, now = call.tries + 1, timezone.now()
+    pause = random.uniform(1, min(MAX_PAUSE, 2 * 2 ** min(tries, 10)))  # noqa: S311  # spread
+    wanted = timedelta(seconds=0 if unknown.is_outage else unknown.retry_after)
+    ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
+        tries=tries,
+        next_try_at=now + timedelta(seconds=unknown.retry_after + pause),
+        lease_until=now + wanted if wanted else None,
+        error=str(unknown)[:300],
+    )
+    logger.warning(
+        "provider_unknown", extra={"call": str(call.pk), "provider": call.provider, "why": unknown.code}
+    )
+
+
+def call_end(call: ProviderCall, state: CallState, *, object_id: str = "", error: str = "") -> bool:
+    """Close the call, in the transaction that books its outcome. False when somebody else closed it before."""
+    return bool(
+        ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
+            state=state,
+            object_id=object_id,
+            error=error[:300],
+            tries=call.tries + 1,
+            lease_until=None,
+            finished_at=timezone.now(),
+        )
+    )
+
+
+def calls_due(*, limit: int = 100) -> list[UUID]:
+    """Open calls whose time has come and that nobody is at, oldest first."""
+    now = timezone.now()
+    due = ProviderCall.objects.filter(
+        Q(lease_until=None) | Q(lease_until__lt=now), state=CallState.OPEN, next_try_at__lte=now
+    )
+    return list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+
+
+def is_unseen(call: ProviderCall) -> bool:
+    """Whether what it makes can be paid only after we showed it to the buyer, so that nobody has paid it yet."""
+    return call.operation in MAKES_AN_OBJECT and not call.request.get("method_id")
+
+
+def is_too_old(call: ProviderCall) -> bool:
+    """Whether to stop asking with its key: the provider may have forgotten it, or no money can hang on it."""
+    lives = PAYPAL_KEYS_LIVE if call.provider == Provider.PAYPAL else KEYS_LIVE
+    return call.created_at < timezone.now() - (UNSEEN if is_unseen(call) else lives)

@@ -1,0 +1,265 @@
+"""The rows of saved methods: who may use which, exactly one default, and the list that is kept in the cache.
+
+Deeds that ask a provider are in methods.py.
+"""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import Missing
+from artisans.core.models import only_row
+from artisans.core.security.encryption import keyed_hashes
+from artisans.notifications.services import MailAsk, notifications_queue
+from orders.mails import store_context
+from orders.selectors import store_rules
+from payments.bookkeeping.provider_calls import call_write, naming
+from payments.errors import DefaultWanted, MethodInUse
+from payments.mails import PaymentMail
+from payments.methods import PaymentMethod, Provider
+from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
+from payments.providers.contract import RemoteMethod
+
+# The networks' own spelling, where capitals alone do not do.
+BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
+LIST_SECONDS = 60  # how long a list may be out of date when the cache loses the news of a change
+
+
+# ---- the list --------------------------------------------------------------------------------------------------------
+
+
+def methods_of(user: User) -> list[dict[str, Any]]:
+    """The user's saved methods, the default first, then the newest. No SQL when they were read a moment ago.
+
+    Each: id, payment_method, provider, card_brand, card_last_four, card_exp_month, card_exp_year, account_email,
+    is_default, is_expired, created_at (datetime). Never a provider's token.
+    """
+    version = list_version(user.pk)
+    key = f"methods:{user.pk}:{version}"
+    found: list[dict[str, Any]] | None = cache.get(key)
+    if found is None:
+        rows = PaymentMethodInfo.objects.filter(user=user, is_active=True)
+        found = [method_row(method) for method in rows.order_by("-is_default", "-created_at", "pk")]
+        cache.set(key, found, LIST_SECONDS)
+    return [as_of_today(row) for row in found]
+
+
+def method_shown(method: PaymentMethodInfo) -> dict[str, Any]:
+    """One of them, as it is now."""
+    return as_of_today(method_row(method))
+
+
+def method_row(method: PaymentMethodInfo) -> dict[str, Any]:
+    return {
+        "id": str(method.pk),
+        "payment_method": method.payment_method,
+        "provider": method.provider,
+        "card_brand": method.card_brand,
+        "card_last_four": method.card_last_four,
+        "card_exp_month": method.card_exp_month,
+        "card_exp_year": method.card_exp_year,
+        "account_email": method.account_email,
+        "is_default": method.is_default,
+        "created_at": method.created_at,
+    }
+
+
+def as_of_today(row: dict[str, Any]) -> dict[str, Any]:
+    """A card is good until the end of its month."""
+    today = timezone.localdate()
+    last = (row["card_exp_year"], row["card_exp_month"])
+    return row | {"is_expired": row["card_exp_year"] is not None and last < (today.year, today.month)}
+
+
+def brand_of(row: dict[str, Any]) -> str:
+    name: str = row["card_brand"]
+    return BRANDS.get(name, name.replace("_", " ").title()) or "Card"
+
+
+def name_of(row: dict[str, Any]) -> str:
+    """What the owner calls it, in a sentence."""
+    if row["card_last_four"]:
+        return f"{brand_of(row)} ending in {row['card_last_four']}"
+    return f"PayPal {row['account_email']}".strip()
+
+
+def list_version(user_id: UUID) -> str:
+    """Changes with every change of the list: who read the rows before it writes them where nobody looks any more."""
+    key = f"methods:{user_id}:version"
+    version: str | None = cache.get(key)
+    if version is None:
+        version = uuid4().hex
+        if not cache.add(key, version, None):
+            version = cache.get(key, version)
+    return version
+
+
+def list_changed(user_id: UUID) -> None:
+    """Once the present transaction is on disk, the next reader sees it."""
+    transaction.on_commit(partial(cache.set, f"methods:{user_id}:version", uuid4().hex, None))
+
+
+# ---- changing --------------------------------------------------------------------------------------------------------
+
+
+def user_lock(user_id: UUID) -> User:
+    """One after the other changes the methods of a user."""
+    return User.objects.select_for_update(of=("self",), no_key=True).get(pk=user_id)
+
+
+def own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInfo:
+    """An active method of this user. Errors: Missing, also for somebody else's."""
+    method = user and only_row(PaymentMethodInfo.objects.filter(pk=method_id, user=user, is_active=True))
+    if not method:
+        raise Missing("There is no such payment method.")
+    return method
+
+
+def customer_of(user_id: UUID, provider: str) -> str:
+    """By which id the provider knows the user; "" when it does not."""
+    row = only_row(ProviderCustomer.objects.filter(user_id=user_id, provider=provider))
+    return row.customer_id if row else ""
+
+
+def customer_keep(user_id: UUID, provider: str, customer_id: str) -> bool:
+    """The first customer of a user stays; says whether this is the one."""
+    row, _ = ProviderCustomer.objects.get_or_create(
+        user_id=user_id, provider=provider, defaults={"customer_id": customer_id}
+    )
+    return row.customer_id == customer_id
+
+
+@transaction.atomic
+def method_keep(
+    *, user_id: UUID, provider: str, remote: RemoteMethod, consented_at: datetime, is_default: bool = False
+) -> PaymentMethodInfo | None:
+    """Keep what the provider saved for a user; kept once however often it is told. The first one is the default.
+
+    None when the provider saved it for a customer that we do not pay with: it is forgotten there again.
+    Locks: the user.
+    """
+    user = user_lock(user_id)
+    if not customer_keep(user_id, provider, remote.customer_id):
+        call_write(Operation.DETACH, provider=provider, user=user, request={"method_id": remote.method_id})
+        return None
+    own = active(user)
+    method = only_row(own.filter(provider=provider, provider_method_hash__in=keyed_hashes(remote.method_id)))
+    if method is None:
+        method = PaymentMethodInfo.objects.create(
+            user=user,
+            payment_method=kind_of(remote),
+            provider=provider,
+            provider_method_id=remote.method_id,
+            card_brand=remote.brand[:30],
+            card_last_four=remote.last_four,
+            card_exp_month=remote.exp_month,
+            card_exp_year=remote.exp_year,
+            account_email=remote.email[:254],
+            consented_at=consented_at,
+        )
+        audit_record(actor=user, action=Action.METHOD_SAVE, target=method)
+        tell_owner(PaymentMail.METHOD_SAVED, method)
+    if is_default or not own.filter(is_default=True).exists():
+        make_default(method)
+    list_changed(user_id)
+    return method
+
+
+def kind_of(remote: RemoteMethod) -> PaymentMethod:
+    if remote.kind == "paypal":
+        return PaymentMethod.PAYPAL
+    return PaymentMethod.DEBIT_CARD if remote.funding == "debit" else PaymentMethod.CREDIT_CARD
+
+
+@transaction.atomic
+def method_update(*, user: User, method_id: UUID, is_default: bool) -> PaymentMethodInfo:
+    """Make it the default in place of the present one. Errors: Missing, DefaultWanted. Locks: the user."""
+    user_lock(user.pk)
+    method = own_method(user, method_id)
+    if is_default and not method.is_default:
+        make_default(method)
+        list_changed(user.pk)
+    elif method.is_default and not is_default:
+        raise DefaultWanted
+    return method
+
+
+@transaction.atomic
+def method_drop(*, user: User, method_id: UUID) -> ProviderCall:
+    """The method is gone for everybody at once; the call that is returned makes the provider forget it.
+
+    Errors: Missing, MethodInUse. Locks: the user.
+    """
+    user_lock(user.pk)
+    method = own_method(user, method_id)
+    if is_in_use(method):
+        raise MethodInUse
+    deactivate(method)
+    audit_record(actor=user, action=Action.METHOD_REMOVE, target=method)
+    tell_owner(PaymentMail.METHOD_REMOVED, method)
+    return call_write(
+        Operation.DETACH,
+        provider=method.provider,
+        user=user,
+        method=method,
+        request={"method_id": method.provider_method_id},
+    )
+
+
+@transaction.atomic
+def method_gone(method_id: UUID) -> None:
+    """The provider does not have it any more. Locks: the user."""
+    method = PaymentMethodInfo.objects.get(pk=method_id)
+    user_lock(method.user_id)
+    method.refresh_from_db()
+    if method.is_active:
+        deactivate(method)
+        audit_record(actor=None, action=Action.METHOD_REMOVE, target=method, actor_name="provider")
+        tell_owner(PaymentMail.METHOD_REMOVED, method)
+
+
+def tell_owner(kind: str, method: PaymentMethodInfo) -> None:
+    """A mail, so that nobody else does this unnoticed."""
+    context = {"store": store_context(store_rules()), "method": name_of(method_row(method))}
+    notifications_queue(MailAsk(kind, method.user.email, f"{kind}:{method.pk}", context))
+
+
+def deactivate(method: PaymentMethodInfo) -> None:
+    """Under the user's lock. The newest of the others takes over as the default."""
+    was_default = method.is_default
+    method.is_active = method.is_default = False
+    method.save(update_fields=["is_active", "is_default", "updated_at"])
+    heir = active(method.user).order_by("-created_at").first() if was_default else None
+    if heir is not None:
+        make_default(heir)
+    list_changed(method.user_id)
+
+
+def make_default(method: PaymentMethodInfo) -> None:
+    """Under the user's lock. The old one goes first: the database knows one default per user at any moment."""
+    now = timezone.now()
+    active(method.user).filter(is_default=True).update(is_default=False, updated_at=now)
+    method.is_default = True
+    method.save(update_fields=["is_default", "updated_at"])
+
+
+def active(user: User) -> QuerySet[PaymentMethodInfo]:
+    return PaymentMethodInfo.objects.filter(user=user, is_active=True)
+
+
+def is_in_use(method: PaymentMethodInfo) -> bool:
+    """Whether a payment with it is under way whose outcome nobody knows."""
+    return ProviderCall.objects.filter(
+        naming("method_id", method.provider_method_id),
+        provider=Provider(method.provider),
+        state=CallState.OPEN,
+        payment__isnull=False,
+    ).exists()

@@ -1,0 +1,115 @@
+"""When the store rules want a second person for money that staff move (StoreRules.second_person_above_minor)."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Sum
+
+from artisans.accounts.models import User
+from artisans.approvals.errors import SecondPersonRequired
+from artisans.approvals.kinds import Payload
+from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.services import approval_request
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from orders.models import Order
+from orders.selectors import store_rules
+from payments.bookkeeping.seen import order_seen
+from payments.models import Payment, PaymentRefund, Receipt, RefundOrigin
+from payments.statuses import RefundStatus
+
+RECEIPT, RETURN, REFUND = "receipt_record", "money_return", "refund_open"  # kinds of approval requests
+
+
+def receipt_approval_check(order: Order, *, actor: User, approved_by: User | None) -> None:
+    """Errors: SecondPersonRequired when what people recorded for the order, this receipt included, passes the limit.
+
+    Parts are added up, or a large amount would pass in small ones. The caller holds the order's lock and has written
+    the receipt in the transaction that this error undoes, so that every other refusal comes first.
+    """
+    recorded = Receipt.objects.filter(payment__order=order, actor__isnull=False, reversal=None)
+    check(order, recorded.aggregate(sum=Sum("amount_minor"))["sum"] or 0, actor, approved_by)
+
+
+def refund_approval_check(order: Order, *, actor: User, approved_by: User | None) -> None:
+    """The same for what staff refund, through a provider or offline."""
+    check(order, refunded_by_staff(order), actor, approved_by)
+
+
+def refund_needs_approval(order: Order, *, more: int) -> bool:
+    """Whether staff need a second person to refund so many minor units more."""
+    return is_above_limit(order, refunded_by_staff(order) + more)
+
+
+def refunded_by_staff(order: Order) -> int:
+    refunds = PaymentRefund.objects.filter(payment__order=order, origin=RefundOrigin.STAFF)
+    return refunds.exclude(status=RefundStatus.FAILED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+
+
+def check(order: Order, minor: int, actor: User, approved_by: User | None) -> None:
+    is_approved = approved_by is not None and approved_by.pk != actor.pk
+    if not is_approved and is_above_limit(order, minor):
+        raise SecondPersonRequired
+
+
+def is_above_limit(order: Order, minor: int) -> bool:
+    """A limit in another currency says nothing about the order, so every amount is above it."""
+    limit = store_rules().second_person_above
+    return limit is not None and (order.currency != limit.currency or minor > limit.minor)
+
+
+def refund_approval_request(
+    payment: Payment,
+    amount: Money,
+    *,
+    reason: str,
+    actor: User,
+    details: Sequence[tuple[str, str]] = (),
+    **payload: Any,
+) -> ApprovalRequest:
+    """Request the approval of a refund through a provider. Errors: those of approval_request."""
+    return request_approval(
+        REFUND,
+        payment,
+        title=f"Refund {show(amount)} of order {payment.order.order_number}",
+        details=[("Refund", show(amount)), *details, ("Reason", reason)],
+        payload={"amount": money_out(amount), "reason": reason, "units": None, "parcels": {}} | payload,
+        actor=actor,
+    )
+
+
+def request_approval(
+    kind: str,
+    payment: Payment,
+    *,
+    title: str,
+    details: list[tuple[str, str]],
+    payload: Payload,
+    actor: User,
+) -> ApprovalRequest:
+    """Request the approval of an act on this payment. Errors: those of approval_request."""
+    order = payment.order
+    facts = [
+        ("Order", f"{order.order_number}, {order.email}"),
+        ("Payment", f"{payment.payment_number} over {show(payment.amount)}"),
+        ("Received before", show(payment.received)),
+        ("Refunded before", show(payment.refunded)),
+    ]
+    about = {"payment": str(payment.pk), "order": str(order.pk), "seen": order_seen(order)}
+    return approval_request(
+        kind, target=payment, title=title, details=facts + details, payload=about | payload, actor=actor
+    )
+
+
+def payment_of(payment_id: UUID | str) -> Payment:
+    return Payment.objects.select_related("order").get(pk=payment_id)
+
+
+def money_out(amount: Money) -> list[object]:
+    return [amount.minor, amount.currency]
+
+
+def money_in(stored: list[Any]) -> Money:
+    minor, currency = stored
+    return Money(minor, currency)

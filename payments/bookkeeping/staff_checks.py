@@ -1,0 +1,14 @@
+"""Whether a member of staff may act on an order's money."""
+
+from artisans.accounts.models import User
+from orders.models import Order
+from orders.selectors import is_own_order
+from payments.errors import NoPermission, OwnOrder
+
+
+def staff_check(actor: User, permission: str, order: Order, *, what: str) -> None:
+    """Errors: NoPermission without the job's permission, OwnOrder for an order that is the actor's own."""
+    if not (actor.is_staff and actor.has_perm(permission)):
+        raise NoPermission(what)
+    if is_own_order(order, actor):
+        raise OwnOrder

@@ -1,0 +1,132 @@
+"""Carrying out the calls that save and forget methods, and booking how they ended (see carriers.py)."""
+
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.core.idempotency.keys import effect_record
+from payments.bookkeeping.provider_calls import call_end, is_too_old
+from payments.bookkeeping.saved_methods import customer_keep, method_keep
+from payments.gateway.calls import Carried, Forgotten, call_make
+from payments.models import CallState, ProviderCall, ProviderCustomer
+from payments.providers.contract import PaymentProvider, Refused, RemoteMethod, RemoteSetup, SaveRequest
+
+logger = logging.getLogger(__name__)
+
+FIRST_LOOK = timedelta(
+    minutes=2
+)  # when the sweep asks how a saving has come on; the buyer is typing until then
+CUSTOMER_GONE = "resource_missing"
+
+
+def carry_out_save(call: ProviderCall) -> Carried:
+    """Save what a token names, or begin a saving that the buyer finishes in the browser."""
+    if is_too_old(call):
+        refuse_save(call, Refused("given_up", "No answer within a day."))
+        return Carried()
+    request, token = save_request(call), call.secret("token")
+    refuse = partial(refuse_save, call)
+    if token:
+        return call_make(
+            call,
+            lambda provider: provider.save_token(request, token),
+            book=partial(book_method, call),
+            refuse=refuse,
+        )
+    return call_make(
+        call, lambda provider: provider.save_start(request), book=partial(book_setup, call), refuse=refuse
+    )
+
+
+def carry_out_detach(call: ProviderCall) -> Carried:
+    """Asking again does no harm, however late."""
+    method_id = call.secret("method_id")
+
+    def forget(provider: PaymentProvider) -> Forgotten:
+        provider.detach(method_id, key=call.key)
+        return Forgotten(method_id)
+
+    return call_make(call, forget, book=partial(book_detach, call), refuse=partial(refuse_detach, call))
+
+
+def save_request(call: ProviderCall) -> SaveRequest:
+    """The same for every repetition of the call."""
+    back = f"{settings.SITE_URL}{reverse('payments:method_return', args=[call.pk])}"
+    cancel = f"{settings.SITE_URL}{reverse('payments:method_list')}"
+    return SaveRequest(
+        key=call.key,
+        user_id=str(owner_of(call).pk),
+        customer_id=call.request.get("customer_id", ""),
+        return_url=back,
+        cancel_url=cancel,
+    )
+
+
+def owner_of(call: ProviderCall) -> User:
+    if call.user is None:
+        raise TypeError(f"{call.operation} without a user")  # cannot be: written together
+    return call.user
+
+
+def consented_at(call: ProviderCall) -> datetime:
+    """The buyer agrees by asking for it."""
+    return call.created_at
+
+
+# ---- booking ---------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def book_method(call: ProviderCall, remote: RemoteMethod) -> None:
+    if call_end(call, CallState.DONE):
+        keep_for(call, remote)
+
+
+@transaction.atomic
+def book_setup(call: ProviderCall, setup: RemoteSetup) -> None:
+    """From now on the provider's id of the saving leads to its user."""
+    if call_end(call, CallState.DONE, object_id=setup.setup_id):
+        if setup.customer_id:
+            customer_keep(owner_of(call).pk, call.provider, setup.customer_id)
+        ProviderCall.objects.filter(pk=call.pk).update(next_try_at=timezone.now() + FIRST_LOOK)
+
+
+def keep_for(call: ProviderCall, remote: RemoteMethod) -> None:
+    """In the transaction of the caller; the call remembers what came of it. What cannot be kept ends it."""
+    call.method = method_keep(
+        user_id=owner_of(call).pk,
+        provider=call.provider,
+        remote=remote,
+        consented_at=consented_at(call),
+        is_default=call.request.get("is_default", False),
+    )
+    call.state = CallState.DONE if call.method else CallState.REFUSED
+    call.save(update_fields=["method", "state", "updated_at"])
+    if call.method is not None:
+        effect_record(f"method:{call.method.pk}")
+
+
+@transaction.atomic
+def refuse_save(call: ProviderCall, refused: Refused) -> None:
+    """A customer whom the provider does not know any more is forgotten, so that the next try makes a new one."""
+    call_end(call, CallState.REFUSED, error=str(refused))
+    if refused.code == CUSTOMER_GONE and call.request["customer_id"] and not call.request.get("token"):
+        ProviderCustomer.objects.filter(user=call.user, provider=call.provider).delete()
+
+
+@transaction.atomic
+def book_detach(call: ProviderCall, _: Forgotten) -> None:
+    call_end(call, CallState.DONE)
+
+
+@transaction.atomic
+def refuse_detach(call: ProviderCall, refused: Refused) -> None:
+    """Nobody can pay with it here any more, but a person has to see why the provider keeps it."""
+    call_end(call, CallState.STUCK, error=str(refused))
+    logger.error("detach_refused", extra={"call": str(call.pk), "why": refused.code})

@@ -1,0 +1,261 @@
+"""The end of an order. The open payment goes first, as only what cannot be paid any more is closed; what was paid goes
+back."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.approvals.errors import ApprovalPending, NobodyElse
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from artisans.core.queue import run_after_commit
+from artisans.notifications.services import notifications_queue
+from orders.errors import NotCancellable, NotReleased
+from orders.mails import order_mail
+from orders.models import Order, Parcel
+from orders.selectors import is_own_order, is_owner, lines_by_parcel, order_lock, store_rules
+from orders.services import (
+    order_cancel_parcels,
+    order_close,
+    order_follow_parcels,
+    parcel_cancel,
+    parcel_lock,
+)
+from orders.statuses import OrderStatus, ParcelDecision, ParcelStatus
+from payments.bookkeeping.money_notes import closed_note
+from payments.bookkeeping.payments import order_settle, payment_move
+from payments.bookkeeping.refunds import refund_create
+from payments.bookkeeping.second_person import refund_approval_request, refund_needs_approval
+from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, PaymentUnderWay, StillPayable
+from payments.gateway.payments import after_withdrawing
+from payments.lifecycle.parcels import parcel_mails, parcels_decide
+from payments.mails import PaymentMail
+from payments.models import CallState, Payment, RefundOrigin
+from payments.selectors import open_payment, refund_due
+from payments.statuses import DisputeStatus, PaymentStatus
+
+STAFF, SYSTEM = RefundOrigin.STAFF, RefundOrigin.SYSTEM
+
+
+def order_cancel(
+    *,
+    order_id: UUID,
+    reason: str,
+    actor: User,
+    parcels: Collection[UUID] | None = None,
+    refund: bool = False,
+    seen_minor: int | None = None,
+) -> Order:
+    """Cancel an order, or chosen parcels of it: its goods go back on sale, and buyer and artisans get a mail.
+
+    The buyer cancels all of it until an artisan has started, and what they paid goes back at once; staff with the
+    permission cancel until shipping, and `refund` sends the money back in the same act. What came by hand is listed to
+    be returned. `seen_minor`: what was kept of the order's money when the actor looked.
+    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission, OwnOrder, PaymentUnderWay,
+    AlreadyRecorded.
+    """
+    cancel = partial(
+        order_cancel_now,
+        order_id=order_id,
+        reason=reason,
+        actor=actor,
+        parcels=parcels,
+        refund=refund,
+        seen_minor=seen_minor,
+    )
+    return after_withdrawing(cancel, cause="the order is cancelled", actor=actor.email)
+
+
+@transaction.atomic
+def order_cancel_now(
+    *,
+    order_id: UUID,
+    reason: str,
+    actor: User,
+    parcels: Collection[UUID] | None,
+    refund: bool,
+    seen_minor: int | None,
+) -> Order:
+    """The same when no provider can be paid any more. Errors: StillPayable as well. Locks: order, payment, products."""
+    order = order_lock(order_id)
+    if order.status == OrderStatus.CANCELLED:
+        return order
+    is_staff = check_may_cancel(order, actor, refund=refund, is_whole=parcels is None)
+    kept = order.received_minor - order.refunded_minor
+    if seen_minor is not None and seen_minor != kept:
+        raise AlreadyRecorded(
+            f"Money came in or went back meanwhile: {order.money(kept)} is kept now. Nothing was changed; look again."
+        )
+    cause = reason.strip() or "cancelled by the buyer"
+    if parcels is not None:
+        parcels_decide(order, dict.fromkeys(parcels, ParcelDecision.CANCEL), cause=cause, actor=actor)
+    else:
+        order_end(order, cause=cause, actor=actor)
+    if refund or not is_staff:
+        refunds_write_due(order, reason=cause, actor=actor, origin=STAFF if is_staff else SYSTEM)
+    return order
+
+
+def order_end(order: Order, *, cause: str, actor: User) -> None:
+    """Cancel all of it. Errors: StillPayable, NotCancellable."""
+    void_open_payment(order, cause=cause, actor=actor)
+    if order.status == OrderStatus.PENDING:
+        order_close(order, OrderStatus.CANCELLED, cause=cause, actor=actor)
+    elif order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
+        order_cancel_parcels(order, cause=cause, actor=actor)
+    else:
+        raise NotCancellable(f"An order that is {order.get_status_display().lower()} cannot be cancelled.")
+    order_settle(order, cause=cause, actor=actor)
+    notifications_queue(
+        order_mail(
+            PaymentMail.ORDER_CANCELLED,
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            reason=cause,
+            money_note=closed_note(order),
+        )
+    )
+
+
+def check_may_cancel(order: Order, actor: User, *, refund: bool, is_whole: bool) -> bool:
+    """Whether the actor cancels as staff. Errors: OwnOrder, NoPermission, NotCancellable."""
+    may_cancel = actor.is_staff and actor.has_perm("orders.cancel_order")
+    if may_cancel and not is_own_order(order, actor):
+        if refund and not actor.has_perm("payments.refund"):
+            raise NoPermission("refund")
+        return True
+    if not is_owner(order, actor):  # staff cancel their own orders as any buyer does
+        raise OwnOrder if may_cancel else NoPermission("cancel this order")
+    if not (is_whole and buyer_may_cancel(order)):
+        raise NotCancellable(
+            "An artisan has started on this order, or it is on its way; write to us and we will sort it out."
+        )
+    return False
+
+
+def refunds_write_due(order: Order, *, reason: str, actor: User, origin: RefundOrigin) -> None:
+    """Send back by their providers what is the buyer's; the worker makes the calls. The caller holds the order's lock.
+
+    What cannot go back now (offline, disputed, another call is under way) stays listed as owed; so does what a second
+    person has to approve, which is requested here.
+    """
+    payments = Payment.objects.select_for_update(of=("self",), no_key=True).filter(order=order)
+    to_approve = []
+    for payment in payments.order_by("created_at"):
+        minor = refund_due(order, payment) if payment.is_remote else 0
+        is_disputed = payment.disputes.filter(status=DisputeStatus.OPEN).exists()
+        if not minor or is_disputed or payment.calls.filter(state=CallState.OPEN).exists():
+            continue
+        payment.order, amount = order, Money(minor, payment.currency)
+        if origin == STAFF and refund_needs_approval(order, more=minor):
+            to_approve.append((payment, amount))
+            continue
+        refund_now(payment, amount, reason=reason, actor=actor, origin=origin)
+    for payment, amount in to_approve:
+        with suppress(ApprovalPending, NobodyElse):
+            refund_approval_request(payment, amount, reason=reason, actor=actor)
+
+
+def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, origin: RefundOrigin) -> None:
+    refund = refund_create(payment, amount, reason=reason, origin=origin, actor=actor)
+    if origin == STAFF:  # the shop's own are on their way already
+        run_after_commit("payments.carry_out", refund.calls.get().pk)
+
+
+@transaction.atomic
+def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parcel:
+    """The artisan cannot send this parcel: it is cancelled, its stock comes back, and the buyer is told why.
+
+    Its money is owed no more; what was paid of it is `order.to_return` for staff. The last parcel ends the order.
+    Errors: NotReleased, InvalidInput without a reason, IllegalTransition once it is on its way.
+    Locks: order, payment, products.
+    """
+    parcel, order = parcel_lock(parcel_id)
+    if (
+        order.status == OrderStatus.PENDING or not order.is_alive
+    ):  # its artisans do not know of it, or know its end
+        raise NotReleased
+    if not reason.strip():
+        raise InvalidInput("Give the reason; the buyer reads it.")
+    cause = f"cannot be delivered: {reason.strip()}"
+    lines, before = lines_by_parcel(order), order.balance
+    parcel_cancel(parcel, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)
+    order_follow_parcels(order, actor=actor)
+    order_settle(order, cause=cause, actor=actor)
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
+    parcel_mails(
+        parcel,
+        order,
+        lines[parcel.pk],
+        kinds=(PaymentMail.PARCEL_NOT_COMING, ""),
+        before=before,
+        reason=reason.strip(),
+    )
+    return parcel
+
+
+def buyer_may_cancel(order: Order) -> bool:
+    """Until an artisan has started on it, paid or not."""
+    if order.status == OrderStatus.PENDING:
+        return True
+    started = order.parcels.exclude(status__in=[ParcelStatus.NEW, ParcelStatus.CANCELLED])
+    return order.status == OrderStatus.CONFIRMED and not started.exists()
+
+
+def order_expire(*, order_id: UUID) -> bool:
+    """Close an order whose hold is over and give its stock back. Says whether it was closed now.
+
+    The open payment is taken back at its provider first: an order that turns out to be paid is not closed, and while
+    nobody knows, it is kept. Money received in part stays listed as to be returned.
+    """
+    try:
+        return after_withdrawing(partial(order_expire_now, order_id=order_id), cause="the order expired")
+    except PaymentUnderWay:
+        return False
+
+
+@transaction.atomic
+def order_expire_now(*, order_id: UUID) -> bool:
+    """The same when no provider can be paid any more. Errors: StillPayable. Locks: order, payment, products."""
+    order = order_lock(order_id)
+    if order.status != OrderStatus.PENDING or order.expires_at is None or order.expires_at > timezone.now():
+        return False
+    void_open_payment(order, cause="the order expired", actor=None)
+    order_close(order, OrderStatus.EXPIRED, cause="not paid in time")
+    notifications_queue(
+        order_mail(
+            PaymentMail.ORDER_EXPIRED,
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            key=str(order.stock_round),
+            received=order.to_return if order.to_return else "",
+            money_note=closed_note(order) if order.received else "",
+        )
+    )
+    return True
+
+
+def orders_due_to_expire() -> list[UUID]:
+    due = Order.objects.filter(status=OrderStatus.PENDING, expires_at__lte=timezone.now())
+    return list(due.order_by("expires_at").values_list("pk", flat=True)[:500])
+
+
+def void_open_payment(order: Order, *, cause: str, actor: User | None) -> None:
+    """Nothing of the order can be paid any more. A payment by hand has no other side that would have to agree.
+
+    Errors: StillPayable for a payment that has one.
+    """
+    payment = open_payment(order)
+    if payment is None:
+        return
+    if payment.is_remote:
+        raise StillPayable(payment.pk)
+    payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor=actor)

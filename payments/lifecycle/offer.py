@@ -1,0 +1,74 @@
+"""The payment methods that are offered for an order."""
+
+from dataclasses import dataclass
+
+from artisans.core.money import Money
+from artisans.core.security.encryption import readable
+from artisans.core.templatetags.money import show
+from orders.models import StoreRules
+from payments.errors import MethodNotOffered
+from payments.methods import SPECS, PaymentMethod
+from payments.providers.registry import is_down, offered_methods
+
+
+@dataclass(frozen=True, slots=True)
+class MethodChoice:
+    """One way to pay as the buyer sees it; `why_not` says why it cannot be taken now."""
+
+    value: str
+    label: str
+    hint: str
+    pay_label: str
+    why_not: str = ""
+    is_selected: bool = False
+
+    @property
+    def is_available(self) -> bool:
+        return not self.why_not
+
+
+def method_choices(
+    *, total: Money, is_known_buyer: bool, store: StoreRules, selected: str = ""
+) -> list[MethodChoice]:
+    """All offered ways to pay. `is_known_buyer`: signed in, or the mail address was confirmed."""
+    return [
+        MethodChoice(
+            value=method.value,
+            label=SPECS[method].shown_as or method.label,
+            hint=SPECS[method].hint,
+            pay_label=SPECS[method].pay_label.format(amount=show(total)),
+            why_not=why_not(method, total=total, is_known_buyer=is_known_buyer, store=store),
+            is_selected=method.value == selected,
+        )
+        for method in offered_methods()
+        if SPECS[method].shown_as != ""
+    ]
+
+
+def why_not(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules) -> str:
+    if method not in offered_methods():
+        return f"{method.label} is not offered."
+    if is_down(SPECS[method].provider):
+        return f"{SPECS[method].provider.label} does not answer at the moment; please choose another way."
+    if method == PaymentMethod.BANK_TRANSFER and not readable(store, "account_iban"):
+        return "The shop has no bank account set up yet."
+    if method == PaymentMethod.CHECK and not store.check_payee:
+        return "The shop has no address for checks set up yet."
+    if method == PaymentMethod.CASH_ON_DELIVERY:
+        if total.currency == store.currency and total > store.cash_limit:
+            return f"Possible up to {show(store.cash_limit)}; this order is {show(total)}."
+        if not is_known_buyer:
+            return (
+                "Sign in first, or confirm your mail address, so that the artisans know you are really there."
+            )
+    return ""
+
+
+def method_read(method: str, provider: str | None = None) -> PaymentMethod:
+    """The method for its API name. Errors: MethodNotOffered for an unknown one or a provider that does not take it."""
+    if method not in PaymentMethod.values:
+        raise MethodNotOffered(f"{method!r} is not a payment method.")
+    spec = SPECS[PaymentMethod(method)]
+    if provider is not None and provider != spec.provider:
+        raise MethodNotOffered(f"{method} is taken by {spec.provider}, not by {provider!r}.")
+    return PaymentMethod(method)

@@ -1,0 +1,201 @@
+"""What becomes of parcels when goods and money part: they come back from the buyer, or their money went back."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from artisans.notifications.services import notifications_queue
+from orders.errors import NotReleased, ParcelChanged
+from orders.mails import OrderMail, order_mail, parcel_mail
+from orders.models import Order, OrderLine, Parcel
+from orders.owed import Balance
+from orders.refunds import parcel_instruct
+from orders.selectors import lines_by_parcel, order_lock, store_rules
+from orders.services import order_follow_parcels, parcel_cancel, parcel_lock, parcel_take_back
+from orders.statuses import DECISIONS, ParcelDecision, ParcelInstruction, ParcelStatus
+from payments.bookkeeping.money_notes import parcel_note
+from payments.bookkeeping.payments import order_settle
+from payments.bookkeeping.staff_checks import staff_check
+from payments.mails import PaymentMail
+
+Decisions = Mapping[UUID, ParcelDecision]
+
+
+@transaction.atomic
+def order_parcels_decide(*, order_id: UUID, decisions: Decisions, reason: str, actor: User) -> Order:
+    """What becomes of parcels whose money went back before, or that come back without a refund.
+
+    Errors: NoPermission, OwnOrder, InvalidInput, NotReleased, ParcelChanged. Locks: order, payment, products.
+    """
+    order = order_lock(order_id)
+    staff_check(actor, "orders.cancel_order", order, what="decide about parcels")
+    if not reason.strip():
+        raise InvalidInput("Give the reason; buyer and artisans read it.")
+    parcels_decide(order, decisions, cause=reason.strip(), actor=actor)
+    return order
+
+
+def goods_of(decisions: Decisions) -> dict[UUID, ParcelDecision]:
+    """Those that end a parcel."""
+    return {pk: decision for pk, decision in decisions.items() if decision not in INSTRUCTIONS}
+
+
+def instructions_of(decisions: Decisions) -> dict[UUID, ParcelDecision]:
+    """Those about a parcel that goes on."""
+    return {pk: decision for pk, decision in decisions.items() if decision in INSTRUCTIONS}
+
+
+def parcels_decide(order: Order, decisions: Decisions, *, cause: str, actor: User | None) -> None:
+    """Do with each parcel what was decided when its money went back, and hold what nobody decided about.
+
+    The caller holds the order's lock, and has reserved or booked the money.
+    Errors: InvalidInput, ParcelChanged when a parcel's status does not allow the decision (any more). Locks: products.
+    """
+    parcels = {parcel.pk: parcel for parcel in order.parcels.select_related("artisan")}
+    if set(decisions) - set(parcels):
+        raise InvalidInput("This is no parcel of the order.")
+    if decisions and order.released_at is None:
+        raise NotReleased
+    lines = lines_by_parcel(order)
+    decided = [(parcel, decisions[pk]) for pk, parcel in parcels.items() if pk in decisions]
+    for parcel, decision in decided:
+        if decision not in DECISIONS[ParcelStatus(parcel.status)]:
+            label = parcel.get_status_display()
+            raise ParcelChanged(number=parcel.number, label=label, decision=decision.label)
+        parcel_decide(parcel, decision, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)
+    order_settle(order, cause=cause, actor=actor)
+
+
+def parcel_decide(
+    parcel: Parcel,
+    decision: ParcelDecision,
+    *,
+    order: Order,
+    lines: list[OrderLine],
+    cause: str,
+    actor: User | None,
+) -> None:
+    told = {"decision": decision.value}
+    audit_record(actor=actor, action=Action.PARCEL_DECIDE, target=parcel, data=told)
+    if decision in INSTRUCTIONS:
+        parcel_instruct(parcel, INSTRUCTIONS[decision], order=order, lines=lines, actor=actor)
+        return
+    before = order.balance
+    if decision == ParcelDecision.CANCEL:
+        parcel_cancel(parcel, order=order, lines=lines, cause=cause, actor=actor)
+    else:
+        restock = units_to_restock(lines, restock=decision == ParcelDecision.RETURNED, units=None)
+        parcel_take_back(parcel, order=order, lines=lines, restock=restock, cause=cause, actor=actor)
+    order_follow_parcels(order, actor=actor)
+    order_settle(order, cause=cause, actor=actor)
+    parcel_mails(parcel, order, lines, kinds=MAILS[decision], before=before, reason=cause)
+
+
+MAILS = {  # to the buyer, to the artisan
+    ParcelDecision.CANCEL: (PaymentMail.PARCEL_NOT_COMING, OrderMail.PARCEL_CANCELLED),
+    ParcelDecision.RETURNED: (PaymentMail.PARCEL_RETURNED, PaymentMail.PARCEL_CAME_BACK),
+    ParcelDecision.WRITTEN_OFF: (PaymentMail.PARCEL_RETURNED, PaymentMail.PARCEL_CAME_BACK),
+}
+INSTRUCTIONS = {
+    ParcelDecision.SEND: ParcelInstruction.SEND,
+    ParcelDecision.KEEP: ParcelInstruction.NONE,
+    ParcelDecision.AWAIT_RETURN: ParcelInstruction.RETURN,
+}
+
+
+@transaction.atomic
+def parcel_return(
+    *,
+    parcel_id: UUID,
+    actor: User,
+    restock: bool,
+    units: Mapping[UUID, int] | None = None,
+    reason: str = "",
+) -> Parcel:
+    """A parcel that was sent came back: refused at the door, undeliverable, or sent back by the buyer.
+
+    `restock`: its goods go on sale again, with `units` (by order line) only so many of each. What was paid of it is
+    owed to the buyer, what was not paid is owed no more; the last living parcel ends the order.
+    Its artisan may say so, and staff who cancel orders.
+    Errors: NoPermission, OwnOrder, InvalidInput, IllegalTransition unless it was sent. Locks: order, payment, products.
+    """
+    parcel, order = parcel_lock(parcel_id)
+    is_artisan = parcel.artisan.user_id == actor.pk
+    if not is_artisan:
+        staff_check(actor, "orders.cancel_order", order, what="record that a parcel came back")
+    lines, before = lines_by_parcel(order), order.balance
+    wanted = units_to_restock(lines[parcel.pk], restock=restock, units=units)
+    cause = f"came back: {reason.strip()}" if reason.strip() else "came back"
+    parcel_take_back(parcel, order=order, lines=lines[parcel.pk], restock=wanted, cause=cause, actor=actor)
+    order_follow_parcels(order, actor=actor)
+    order_settle(order, cause=cause, actor=actor)
+    told = {"to": parcel.status, "restocked": sum(wanted.values())}
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=told)
+    kinds = (PaymentMail.PARCEL_RETURNED, "" if is_artisan else PaymentMail.PARCEL_CAME_BACK)
+    parcel_mails(parcel, order, lines[parcel.pk], kinds=kinds, before=before, reason=reason.strip())
+    return parcel
+
+
+def parcel_mails(
+    parcel: Parcel,
+    order: Order,
+    lines: list[OrderLine],
+    *,
+    kinds: tuple[str, str],
+    before: Balance,
+    reason: str,
+) -> None:
+    """Write to the buyer, and to the artisan unless they did it, that the parcel is cancelled or came back."""
+    to_buyer, to_artisan = kinds
+    store = store_rules()
+    about = {
+        "number": parcel.number,
+        "artisan_name": parcel.artisan.name,
+        "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
+    }
+    mails = [
+        order_mail(
+            to_buyer,
+            order,
+            lines=list(order.lines.all()),
+            store=store,
+            key=str(parcel.pk),
+            parcel=about,
+            reason=reason,
+            money_note=parcel_note(order, before),
+        )
+    ]
+    if to_artisan:
+        mails.append(
+            parcel_mail(
+                to_artisan,
+                parcel,
+                order=order,
+                lines=lines,
+                store=store,
+                collect_cash=False,
+                reason=reason,
+            )
+        )
+    notifications_queue(*mails)
+
+
+def units_to_restock(
+    lines: Sequence[OrderLine], *, restock: bool, units: Mapping[UUID, int] | None
+) -> dict[UUID, int]:
+    """How many units of each line go back on sale. Errors: InvalidInput."""
+    if units is None:
+        return {line.pk: line.quantity if restock else 0 for line in lines}
+    if not restock:
+        raise InvalidInput("Give numbers of units only when something goes back on sale.")
+    ordered = {line.pk: line.quantity for line in lines}
+    for line_id, quantity in units.items():
+        if line_id not in ordered:
+            raise InvalidInput("This is no line of the parcel.")
+        if not 0 <= quantity <= ordered[line_id]:
+            raise InvalidInput(f"Give a number of units from 0 to {ordered[line_id]}.")
+    return dict(units)

@@ -1,0 +1,143 @@
+"""A receipt is taken back: its money was never here, or not for this payment. Nothing is sent to the buyer."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from artisans.core.models import only_row
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from artisans.notifications.facts import later, wording
+from artisans.notifications.services import notifications_queue
+from orders.mails import order_mail
+from orders.models import Order
+from orders.selectors import store_rules
+from orders.services import order_withhold
+from orders.statuses import PARCELS_UNSENT
+from payments.bookkeeping.payments import order_settle, payment_follow_sums, payment_move
+from payments.bookkeeping.staff_checks import staff_check
+from payments.errors import AlreadyRecorded, ReceiptSpent
+from payments.lifecycle.instructions import instructions_for_mail
+from payments.mails import PaymentMail
+from payments.methods import SPECS, PaymentMethod
+from payments.models import Payment, Receipt, ReceiptReversal, ReversalReason
+from payments.selectors import open_payment, payment_lock
+from payments.statuses import SETTLED, PaymentStatus
+
+
+@transaction.atomic
+def receipt_take_back(
+    *, receipt_id: UUID, reason: ReversalReason, actor: User, note: str = ""
+) -> ReceiptReversal:
+    """Lower what was received by this receipt. It is no refund; the order owes again, and unsent parcels wait.
+
+    The reference is free: the same money can be recorded where it belongs. The buyer reads what happened, the
+    artisans of unsent parcels are told to wait, and to go on when the money is here.
+    Errors: NoPermission, OwnOrder, AlreadyRecorded, InvalidInput, ReceiptSpent. Locks: order, payment.
+    """
+    payment, order = payment_lock(Receipt.objects.values_list("payment_id", flat=True).get(pk=receipt_id))
+    staff_check(actor, "payments.approve_manual", order, what="take money back")
+    receipt = Receipt.objects.get(pk=receipt_id)
+    if (before := only_row(ReceiptReversal.objects.filter(receipt=receipt))) is not None:
+        raise AlreadyRecorded(
+            f"This receipt was taken back already by {before.actor_name} at {before.created_at:%Y-%m-%d %H:%M} UTC."
+        )
+    if reason not in ReversalReason.values:
+        raise InvalidInput(f"The reason is one of {', '.join(ReversalReason.values)}.")
+    gone = payment.refunded_minor + payment.refund_reserved_minor + payment.disputed_minor
+    if payment.received_minor - receipt.amount_minor < gone:
+        raise ReceiptSpent(receipt.amount, returned=Money(gone, payment.currency))
+    reversal = ReceiptReversal.objects.create(
+        receipt=receipt, reason=reason, note=note.strip()[:200], actor=actor, actor_name=actor.email
+    )
+    cause = f"{receipt.amount} ({receipt.bank_reference}) taken back: {reversal.get_reason_display()}"
+    was_paid = not order.balance_due
+    payment.received_minor -= receipt.amount_minor
+    payment_reopen(payment, order, cause=cause, actor=actor)
+    order_settle(order, cause=cause, actor=actor)
+    raise_open_payment(order)
+    if was_paid and order.balance_due and order.released_at is not None:
+        withhold(payment, order)
+    audit_record(
+        actor=actor,
+        action=Action.RECEIPT_TAKE_BACK,
+        target=payment,
+        data={"amount": str(receipt.amount), "reason": reason, "note": reversal.note},
+    )
+    mail_taken_back(reversal, receipt, payment, order)
+    return reversal
+
+
+def payment_reopen(payment: Payment, order: Order, *, cause: str, actor: User) -> None:
+    """A settled payment that lost its money waits for it again, unless the order is closed or paid in another way."""
+    if payment.status not in SETTLED or payment.received_minor >= payment.amount_minor:
+        payment_follow_sums(payment, cause=cause, actor=actor)
+        return
+    waits = order.is_alive and open_payment(order) is None
+    payment.completed_at = None
+    payment_move(
+        payment, PaymentStatus.PENDING if waits else PaymentStatus.CANCELLED, cause=cause, actor=actor
+    )
+
+
+def raise_open_payment(order: Order) -> None:
+    """The open payment by hand is over all that is due now; one at a provider is renewed there (order_settle)."""
+    payment = open_payment(order)
+    if payment is None or payment.is_remote:
+        return
+    amount = payment.kept_minor + order.balance_due.minor
+    if amount > payment.amount_minor:
+        payment.amount_minor = amount
+        payment.save(update_fields=["amount_minor", "updated_at"])
+
+
+def withhold(payment: Payment, order: Order) -> None:
+    """Nothing unpaid is sent, cash on delivery excepted. The buyer gets the method's time again."""
+    method = PaymentMethod((open_payment(order) or payment).payment_method)
+    if method != PaymentMethod.CASH_ON_DELIVERY:
+        order_withhold(order, pay_by=timezone.now() + (SPECS[method].told or timedelta(days=7)))
+
+
+def has_unsent(order: Order) -> bool:
+    return order.parcels.filter(status__in=PARCELS_UNSENT).exists()
+
+
+def mail_taken_back(reversal: ReceiptReversal, receipt: Receipt, payment: Payment, order: Order) -> None:
+    store = store_rules()
+    waiting = open_payment(order)
+    notifications_queue(
+        order_mail(
+            PaymentMail.RECEIPT_TAKEN_BACK,
+            order,
+            lines=list(order.lines.all()),
+            store=store,
+            key=str(reversal.pk),
+            what=later(
+                taken_back_note,
+                reason=reversal.reason,
+                amount=receipt.amount,
+                is_check=payment.payment_method == PaymentMethod.CHECK,
+            ),
+            due=order.balance_due or "",
+            pay_by=timezone.localtime(order.pay_by).date() if order.pay_by else "",
+            is_withheld=order.payment_withdrawn_at is not None and has_unsent(order),
+            instructions=instructions_for_mail(waiting, order, store) if waiting else None,
+        )
+    )
+
+
+@wording
+def taken_back_note(reason: str, amount: Money, is_check: bool) -> str:  # noqa: FBT001  # a fact of a mail
+    """What happened to money that we had confirmed, for its buyer."""
+    if reason == ReversalReason.WRONG_ORDER:
+        return f"We recorded {show(amount)} for this order by mistake: the money was for another order."
+    if reason == ReversalReason.MISTAKE:
+        return f"We made a mistake when we recorded {show(amount)} for this order, and have corrected it."
+    if is_check:
+        return f"Your check for {show(amount)} did not clear, so we have not received the money."
+    return f"The bank took back the {show(amount)} that we had received for this order."

@@ -1,0 +1,239 @@
+"""Manual payments: people record money that they saw arrive, or reject what will not come."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from artisans.notifications.services import notifications_queue
+from orders.mails import order_mail
+from orders.models import Order
+from orders.selectors import parcels_to_send, store_rules
+from orders.services import order_hold
+from orders.statuses import OrderStatus
+from payments.bookkeeping.payments import order_settle, payment_follow_sums, payment_move
+from payments.bookkeeping.references import reference_key
+from payments.bookkeeping.second_person import receipt_approval_check
+from payments.bookkeeping.staff_checks import staff_check
+from payments.errors import AlreadyRecorded, HasReceipts, NotManual
+from payments.lifecycle.instructions import instructions_for_mail
+from payments.mails import PaymentMail
+from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider, paid_by
+from payments.models import Payment, Receipt
+from payments.selectors import open_payment, payment_lock, receipt_standing
+from payments.statuses import PaymentStatus
+
+BANK_FEED = "bank feed"
+OTHER_LINE = (
+    "If this is other money (a second line with the same reference, another buyer’s check, or one transfer for "
+    "several orders), add what sets it apart, such as “{reference} line 2”."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Money as the bank's statement shows it."""
+
+    amount: Money
+    value_date: date
+    reference: str
+
+
+@transaction.atomic
+def receipt_record(
+    *,
+    payment_id: UUID,
+    amount: Money,
+    value_date: date,
+    bank_reference: str,
+    actor: User,
+    seen_minor: int | None = None,
+    approved_by: User | None = None,
+) -> Receipt:
+    """Book manual money. The payment completes when its receipts reach its amount; the order settles itself.
+
+    `seen_minor`: what had been received when the actor looked; anything else now means that a colleague was faster.
+    Short: the payment waits on, the order's clock moves once by 7 days. More: the surplus is `order.to_return`.
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded, SecondPersonRequired without `approved_by`
+    above the store's limit. Locks: order, payment, products.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.approve_manual", order, what="record money")
+    money = Arrived(amount, value_date, bank_reference.strip())
+    receipt = receipt_book(payment, order, money, actor=actor, actor_name=actor.email, seen_minor=seen_minor)
+    receipt_approval_check(order, actor=actor, approved_by=approved_by)
+    return receipt
+
+
+@transaction.atomic
+def receipt_from_feed(
+    *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, seen_minor: int
+) -> Receipt:
+    """The same for money that the bank itself tells of, exactly as it was asked for: no person decides.
+
+    Errors: NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
+    """
+    payment, order = payment_lock(payment_id)
+    money = Arrived(amount, value_date, bank_reference.strip())
+    return receipt_book(payment, order, money, actor=None, actor_name=BANK_FEED, seen_minor=seen_minor)
+
+
+def receipt_book(
+    payment: Payment,
+    order: Order,
+    money: Arrived,
+    *,
+    actor: User | None,
+    actor_name: str,
+    seen_minor: int | None,
+) -> Receipt:
+    """For callers that hold the locks and know that the actor may do this."""
+    amount = money.amount
+    if payment.payment_provider != Provider.MANUAL:
+        raise NotManual
+    if amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(f"Give the amount received, above zero, in {payment.currency}.")
+    if money.value_date > timezone.localdate():
+        raise InvalidInput("The value date lies in the future.")
+    if not reference_key(money.reference):
+        raise InvalidInput("Give the bank's reference, the check number or the receipt number.")
+    receipt = receipt_create(payment, money, actor, actor_name)
+    if seen_minor is not None and seen_minor != payment.received_minor:
+        raise AlreadyRecorded(
+            f"{payment.received} was recorded for this payment meanwhile. Nothing was booked now; look again."
+        )
+    payment.received_minor += amount.minor
+    cause = f"{amount} received by hand ({money.reference})"
+    payment.failure_reason = ""
+    if payment.status == PaymentStatus.FAILED and payment.received_minor < payment.amount_minor:
+        payment_move(payment, PaymentStatus.PENDING, cause=cause, actor=actor, actor_name=actor_name)
+    payment_follow_sums(payment, cause=cause, actor=actor, actor_name=actor_name)
+    if payment.status == PaymentStatus.PENDING:
+        extend_once(order)
+    before = order.status
+    order_settle(order, cause=cause, actor=actor)
+    audit_record(
+        actor=actor,
+        action=Action.RECEIPT_RECORD,
+        target=payment,
+        data={"amount": str(amount), "at": str(money.value_date)},
+        actor_name=actor_name,
+    )
+    mail_receipt(receipt, payment, order, revived=before == OrderStatus.EXPIRED and order.is_alive)
+    return receipt
+
+
+def receipt_create(payment: Payment, money: Arrived, actor: User | None, actor_name: str) -> Receipt:
+    """Errors: AlreadyRecorded when a receipt for this reference stands anywhere in the shop."""
+    key = reference_key(money.reference)
+    if (standing := receipt_standing(key)) is not None:
+        raise recorded_before(standing)
+    try:
+        with transaction.atomic():
+            return Receipt.objects.create(
+                reference_key=key,
+                reference_round=Receipt.objects.filter(reference_key=key).count(),
+                payment=payment,
+                currency=money.amount.currency,
+                amount_minor=money.amount.minor,
+                value_date=money.value_date,
+                bank_reference=money.reference,
+                actor=actor,
+                actor_name=actor_name,
+            )
+    except IntegrityError:
+        standing = receipt_standing(key)  # a colleague's, committed since we checked
+        if standing is None:
+            raise
+        raise recorded_before(standing) from None
+
+
+def recorded_before(receipt: Receipt) -> AlreadyRecorded:
+    """Where the money of this reference is, and what to do if it is other money."""
+    payment, reference = receipt.payment, receipt.bank_reference
+    return AlreadyRecorded(
+        f"{receipt.amount} with the reference {reference} was recorded already by {receipt.actor_name} "
+        f"at {receipt.created_at:%Y-%m-%d %H:%M} UTC, on payment {payment.payment_number} of order "
+        f"{payment.order.order_number}. Nothing was booked now. {OTHER_LINE.format(reference=reference)}"
+    )
+
+
+def extend_once(order: Order) -> None:
+    """A part payment shows good will: once, the buyer gets seven more days for the rest."""
+    if order.status != OrderStatus.PENDING or order.is_extended or order.expires_at is None:
+        return
+    order.is_extended = True
+    order.save(update_fields=["is_extended", "updated_at"])
+    longer = PART_PAYMENT_EXTENSION
+    order_hold(order, pay_by=(order.pay_by or timezone.now()) + longer, expires_at=order.expires_at + longer)
+
+
+@transaction.atomic
+def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
+    """Staff say that this payment will not come. The order stays at least a day, so that the buyer can pay otherwise.
+
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput without a reason, HasReceipts, IllegalTransition.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.approve_manual", order, what="reject payments")
+    if payment.payment_provider != Provider.MANUAL:
+        raise NotManual
+    if not reason.strip():
+        raise InvalidInput("Give the reason; the buyer reads it.")
+    if payment.received_minor:
+        raise HasReceipts(payment.received)
+    payment.failure_reason = reason.strip()[:300]
+    payment_move(payment, PaymentStatus.FAILED, cause=f"rejected: {reason.strip()}", actor=actor)
+    if order.status == OrderStatus.PENDING and order.expires_at is not None:
+        keep = max(order.expires_at, timezone.now() + AFTER_REJECTION)
+        order_hold(order, pay_by=order.pay_by, expires_at=keep)
+    audit_record(actor=actor, action=Action.PAYMENT_REJECT, target=payment, data={"reason": reason.strip()})
+    notifications_queue(
+        order_mail(
+            PaymentMail.PAYMENT_REJECTED,
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            key=f"{payment.pk}:{payment.transitions.count()}",
+            reason=reason.strip(),
+            keep_until=order.expires_at or "",
+        )
+    )
+    return payment
+
+
+def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: bool) -> None:
+    """One mail per receipt, in the words of what it led to."""
+    store = store_rules()
+    mail = partial(order_mail, order=order, lines=list(order.lines.all()), store=store, key=str(receipt.pk))
+    amount = receipt.amount
+    if not order.is_alive:
+        ask = mail(PaymentMail.LATE_MONEY, amount=amount)
+    elif order.balance_due:
+        ask = mail(
+            PaymentMail.PAYMENT_PARTLY_RECEIVED,
+            received=order.received,
+            missing=order.balance_due,
+            is_held=order.status == OrderStatus.PENDING,
+            due=timezone.localtime(order.pay_by).date() if order.pay_by else "",
+            instructions=instructions_for_mail(open_payment(order) or payment, order, store),
+        )
+    elif order.owed.surplus:
+        ask = mail(PaymentMail.OVERPAID, amount=amount, surplus=order.owed.surplus)
+    else:
+        came = paid_by(payment.payment_method)
+        ask = mail(
+            PaymentMail.PAYMENT_RECEIVED,
+            amount=amount,
+            paid_by=came,
+            revived=revived,
+            to_send=parcels_to_send(order),
+        )
+    notifications_queue(ask)

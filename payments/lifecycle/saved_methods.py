@@ -1,0 +1,322 @@
+"""Saved ways to pay: saving, finishing, forgetting and paying with them. Nothing here runs inside a transaction.
+
+A card is saved by a token of the provider's script, or with the buyer present (a setup): then whoever comes first, the
+return page, the webhook or the sweep, finishes it. Numbers never come this far.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.core.errors import Missing
+from artisans.core.models import only_row
+from artisans.core.security.encryption import keyed_hashes
+from payments.bookkeeping.provider_calls import KEYS_LIVE, call_end, call_write, naming
+from payments.bookkeeping.saved_methods import customer_of, method_drop, method_gone, own_method, user_lock
+from payments.declines import NOT_STARTED, decline_words
+from payments.errors import (
+    MethodDeclined,
+    MethodGone,
+    MethodNotOffered,
+    MethodNotUsable,
+    NotConfirmable,
+    PaymentDeclined,
+    ProviderUnavailable,
+    RawCardData,
+    SavingUnderWay,
+)
+from payments.gateway.operations import call_carry_out
+from payments.gateway.payments import Reached, fresh, payment_confirm, payment_sync, payment_use
+from payments.gateway.saved_methods import FIRST_LOOK, keep_for
+from payments.methods import Provider
+from payments.models import CallState, Operation, Payment, PaymentMethodInfo, ProviderCall
+from payments.providers.contract import (
+    Action,
+    Capability,
+    DeclineGroup,
+    NotThere,
+    Refused,
+    RemoteMethod,
+    RemoteSetup,
+    Unknown,
+)
+from payments.providers.registry import ask, can
+from payments.providers.stripe.test_cards import token_of_test_card
+from payments.statuses import OPEN, PaymentStatus
+
+TOKEN = re.compile(r"(?=.*[A-Za-z])[\w-]{4,120}", re.ASCII)
+CARD_LIKE = re.compile(r"\d{12}")
+UUID_LENGTH = 36
+LONGEST_PAUSE = timedelta(hours=1)
+AUTHENTICATE = "The bank wants to ask the card's owner first, so the card has to be saved in the browser."
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A saving that the buyer finishes in the browser. `method`: once it is done; `action`: what is left to do."""
+
+    id: UUID
+    setup_id: str
+    method: PaymentMethodInfo | None = None
+    action: Action | None = None
+
+
+# ---- by a token ------------------------------------------------------------------------------------------------------
+
+
+def method_save(*, user: User, provider: str, token: str, is_default: bool = False) -> PaymentMethodInfo:
+    """Keep the method that a token of the provider names; its bank is asked. While the outcome is unknown, the same
+    wish goes on with the same call.
+
+    Errors: MethodNotOffered, RawCardData, MethodNotUsable, MethodDeclined, SavingUnderWay.
+    """
+    must_save(provider)
+    token_check(token)
+    call = under_way(user, provider, token) or save_write(user, provider, token=token, is_default=is_default)
+    carried = call_carry_out(call.pk)
+    if carried.refused is not None:
+        raise refusal(carried.refused)
+    call = ProviderCall.objects.select_related("method").get(pk=call.pk)
+    if call.method is None:
+        raise SavingUnderWay
+    return call.method
+
+
+def under_way(user: User, provider: str, token: str) -> ProviderCall | None:
+    wishes = ProviderCall.objects.filter(operation=Operation.SAVE, state=CallState.OPEN, user=user)
+    return wishes.filter(naming("token", token), provider=provider).first()
+
+
+@transaction.atomic
+def save_write(user: User, provider: str, **request: object) -> ProviderCall:
+    told = request | {"customer_id": customer_of(user.pk, provider)}
+    return call_write(Operation.SAVE, provider=provider, user=user, request=told)
+
+
+def refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
+    if refused.decline is None:
+        return MethodNotUsable()
+    if refused.decline == DeclineGroup.AUTHENTICATION:
+        return MethodDeclined(AUTHENTICATE, group=refused.decline.value)
+    return MethodDeclined(decline_words(refused.decline), group=refused.decline.value)
+
+
+def must_save(provider: str) -> None:
+    if not can(provider, Capability.SAVE):
+        raise MethodNotOffered("This shop saves no methods of this provider.")
+
+
+def token_check(token: str) -> None:
+    """What looks like a card number is not passed on. Errors: RawCardData, MethodNotUsable."""
+    if CARD_LIKE.search(re.sub(r"[\s-]", "", token)):
+        raise RawCardData
+    if not TOKEN.fullmatch(token):
+        raise MethodNotUsable
+
+
+def token_for_card(number: object) -> str:
+    """The test token of a published test number, in test mode only. Errors: RawCardData for everything else."""
+    is_test_mode = settings.ALLOW_TEST_CARDS and settings.STRIPE_SECRET_KEY.startswith("sk_test_")
+    token = token_of_test_card(number) if is_test_mode and isinstance(number, str) else ""
+    if not token:
+        raise RawCardData
+    return token
+
+
+# ---- with the buyer present ------------------------------------------------------------------------------------------
+
+
+def method_setup_start(*, user: User, provider: str, is_default: bool = False) -> Saving:
+    """Begin to save a method; the action tells what the buyer's browser has to do.
+
+    What a lost answer made was never shown to anybody, so it is given up and the buyer begins again.
+    Errors: MethodNotOffered, ProviderUnavailable.
+    """
+    must_save(provider)
+    knew_customer = customer_of(user.pk, provider)
+    call = save_write(user, provider, is_default=is_default)
+    carried = call_carry_out(call.pk)
+    if carried.refused is not None and knew_customer and not customer_of(user.pk, provider):
+        call = save_write(user, provider, is_default=is_default)  # the customer was gone: with a new one
+        carried = call_carry_out(call.pk)
+    if not isinstance(carried.answer, RemoteSetup):
+        call_end(call, CallState.REFUSED, error="No answer; the buyer begins again.")
+        raise ProviderUnavailable(Provider(provider).label)
+    return Saving(call.pk, carried.answer.setup_id, action=carried.answer.action)
+
+
+def method_setup_finish(setup_id: str, *, user: User | None = None) -> Saving:
+    """Ask the provider how far a saving has come and keep what it saved; in any order, as often as anybody likes.
+
+    Errors: Missing (also for a saving of somebody else), ProviderUnavailable.
+    """
+    calls = ProviderCall.objects.select_related("method", "user").filter(operation=Operation.SAVE)
+    own = calls.filter(user=user) if user else calls
+    call = setup_id and own.filter(object_id=setup_id).first()
+    if not call:
+        raise Missing("There is no such saving.")
+    return setup_look(call)
+
+
+def method_setup_of(*, user: User, call_id: UUID) -> Saving:
+    """The same by our id, for the pages. Errors: Missing, ProviderUnavailable."""
+    call = only_row(ProviderCall.objects.filter(pk=call_id, user=user, operation=Operation.SAVE))
+    return method_setup_finish(call.object_id if call else "", user=user)
+
+
+def setup_look(call: ProviderCall) -> Saving:
+    if call.method is not None or call.state != CallState.DONE:
+        return Saving(call.pk, call.object_id, call.method)
+    try:
+        setup = ask(call.provider, lambda provider: provider.save_read(call.object_id))
+    except NotThere:
+        return Saving(call.pk, call.object_id)
+    except (Refused, Unknown):
+        raise ProviderUnavailable(call.get_provider_display()) from None
+    method = setup_book(call.pk, setup.method) if setup.is_done and setup.method else None
+    return Saving(call.pk, call.object_id, method, setup.action)
+
+
+@transaction.atomic
+def setup_book(call_id: UUID, remote: RemoteMethod) -> PaymentMethodInfo | None:
+    """Locks: the user, so that the second who tells finds what the first kept."""
+    user_lock(ProviderCall.objects.values_list("user", flat=True).get(pk=call_id))
+    call = ProviderCall.objects.select_related("method", "user").get(pk=call_id)
+    if call.method is None:
+        keep_for(call, remote)
+    return call.method
+
+
+def setups_due() -> list[UUID]:
+    """Savings that were begun in the last day and that nobody finished, when it is time to ask."""
+    now = timezone.now()
+    begun = ProviderCall.objects.filter(operation=Operation.SAVE, state=CallState.DONE, method=None)
+    due = begun.filter(next_try_at__lte=now, created_at__gt=now - KEYS_LIVE).exclude(object_id="")
+    return list(due.order_by("next_try_at").values_list("pk", flat=True)[:100])
+
+
+def setup_check(call_id: UUID) -> None:
+    """The sweep's question, asked more and more seldom."""
+    call = ProviderCall.objects.select_related("method", "user").get(pk=call_id)
+    pause = min(LONGEST_PAUSE, FIRST_LOOK * 2 ** min(call.tries, 12))
+    ProviderCall.objects.filter(pk=call_id).update(tries=call.tries + 1, next_try_at=timezone.now() + pause)
+    setup_look(call)
+
+
+# ---- forgetting ------------------------------------------------------------------------------------------------------
+
+
+def method_remove(*, user: User, method_id: UUID) -> None:
+    """Gone here at once, and at the provider; when that does not answer, the sweep goes on asking.
+
+    Errors: Missing, MethodInUse.
+    """
+    call = method_drop(user=user, method_id=method_id)
+    call_carry_out(call.pk)
+
+
+# ---- paying ----------------------------------------------------------------------------------------------------------
+
+
+def saved_method(user: User | None, provider: str, wish: str) -> PaymentMethodInfo | None:
+    """The saved method that a client names, by our id or by the provider's token; None for a token nobody saved.
+
+    A token straight from the provider's script belongs to nobody and is used once.
+    Errors: Missing for a method of somebody else, or one that was removed; RawCardData, MethodNotUsable.
+    """
+    try:
+        method_id = UUID(wish) if len(wish) == UUID_LENGTH else None
+    except ValueError:
+        method_id = None
+    if method_id is not None:
+        method = own_method(user, method_id)
+        if method.provider != provider:
+            raise Missing("There is no such payment method.")
+        return method
+    token_check(wish)
+    known = PaymentMethodInfo.objects.filter(provider=provider, provider_method_hash__in=keyed_hashes(wish))
+    saved = known.order_by("-is_active").first()
+    return own_method(user, saved.pk) if saved else None
+
+
+def payment_pay(payment_id: UUID, *, user: User | None, wish: str = "") -> Reached:
+    """Pay with a saved method or a token; without one, look whether the buyer paid in the browser.
+
+    Errors: NotConfirmable, PaymentBusy, PaymentUnderWay, PaymentDeclined, ProviderUnavailable, MethodGone,
+    MethodNotUsable, and those of `saved_method`.
+    """
+    payment = fresh(payment_id)
+    if not payment.is_remote:
+        raise NotConfirmable("This payment is not confirmed by a call; follow its next_action.")
+    if payment.status not in OPEN:
+        return Reached(payment)
+    if not wish:
+        return payment_look(payment)
+    method = saved_method(user, payment.payment_provider, wish)
+    if method is not None and method.provider == Provider.PAYPAL:
+        return payment_by_account(payment, method)
+    if method is not None:
+        payment_for_customer(payment, method)
+    reached = payment_confirm(payment_id, method_id=method.provider_method_id if method else wish)
+    if reached.refused is None or reached.payment.status not in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
+        return reached
+    if method is not None and is_gone(method):
+        method_gone(method.pk)
+        raise MethodGone
+    raise MethodNotUsable
+
+
+def payment_look(payment: Payment) -> Reached:
+    try:
+        return payment_sync(payment.pk, cause="confirmed by the client")
+    except (Refused, Unknown):
+        raise ProviderUnavailable(payment.get_payment_provider_display()) from None
+
+
+def payment_for_customer(payment: Payment, method: PaymentMethodInfo) -> None:
+    """A saved method pays only what was made for its customer; an object without one is replaced first."""
+    customer_id = customer_of(method.user_id, method.provider)
+    made = payment.calls.filter(
+        operation=Operation.CREATE,
+        object_id=payment.provider_payment_id or "-",
+        request__customer_id=customer_id,
+    )
+    if not made.exists():
+        payment_use(payment.pk, Operation.CREATE, request={"customer_id": customer_id})
+
+
+def payment_by_account(payment: Payment, method: PaymentMethodInfo) -> Reached:
+    """PayPal takes a saved account when the object is made, without asking its owner again.
+
+    Errors: PaymentBusy, PaymentUnderWay, PaymentDeclined, ProviderUnavailable, MethodGone.
+    """
+    request: dict[str, object] = {
+        "customer_id": customer_of(method.user_id, method.provider),
+        "method_id": method.provider_method_id,
+    }
+    reached = payment_use(payment.pk, Operation.CREATE, request=request)
+    if reached.refused is None:
+        is_waiting = reached.action is None and reached.payment.status == PaymentStatus.PENDING
+        return payment_look(reached.payment) if is_waiting else reached  # it may want our capture
+    decline = reached.refused.decline
+    if decline in {None, DeclineGroup.OTHER_CARD} and is_gone(method):
+        method_gone(method.pk)
+        raise MethodGone
+    words = reached.payment.failure_reason or NOT_STARTED
+    raise PaymentDeclined(words, payment_id=str(payment.pk), group=decline.value if decline else "")
+
+
+def is_gone(method: PaymentMethodInfo) -> bool:
+    """Whether the provider does not hold it any more. Errors: ProviderUnavailable."""
+    customer_id = customer_of(method.user_id, method.provider)
+    try:
+        held = ask(method.provider, lambda provider: provider.saved_methods(customer_id))
+    except (Refused, Unknown):
+        raise ProviderUnavailable(method.get_provider_display()) from None
+    return method.provider_method_id not in {remote.method_id for remote in held}

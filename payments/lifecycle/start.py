@@ -1,0 +1,95 @@
+"""Starting a payment."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from orders.models import Order, StoreRules
+from orders.selectors import order_lock
+from orders.services import Placed, order_hold, order_release
+from orders.statuses import OrderStatus
+from payments.bookkeeping.holds import full_hold, hold_for
+from payments.bookkeeping.payments import intend_create
+from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
+from payments.lifecycle.instructions import mail_instructions
+from payments.lifecycle.offer import why_not
+from payments.methods import SPECS, PaymentMethod, Provider
+from payments.models import (
+    Payment,
+    PaymentTransition,
+)
+from payments.providers.registry import is_down
+from payments.selectors import open_payment
+
+
+def payment_start(
+    placed: Placed,
+    *,
+    method: PaymentMethod,
+    store: StoreRules,
+    actor: User | None = None,
+    is_held: bool = False,
+) -> Payment:
+    """Write a PENDING payment over what the order owes, in the transaction that holds the order's lock.
+
+    The clock of the order follows the method, unless the order was placed with it (`is_held`); cash on delivery
+    confirms it at once.
+    Errors: MethodNotOffered, NothingDue, ProviderUnavailable.
+    """
+    order = placed.order
+    due = order.balance_due
+    if not due:
+        raise NothingDue
+    if is_down(SPECS[method].provider):
+        raise ProviderUnavailable(SPECS[method].provider.label)
+    known = order.user_id is not None or order.mailbox_confirmed_at is not None
+    if reason := why_not(method, total=order.total, is_known_buyer=known, store=store):
+        raise MethodNotOffered(reason)
+    payment = Payment.objects.create(
+        order=order,
+        user_id=order.user_id,
+        payment_method=method,
+        payment_provider=SPECS[method].provider,
+        currency=order.currency,
+        amount_minor=due.minor,
+    )
+    PaymentTransition.objects.create(
+        payment=payment, new=payment.status, cause="started", actor_name=actor.email if actor else "buyer"
+    )
+    if not is_held:
+        hold_for(order, method)
+    if payment.is_remote:
+        intend_create(payment, order)
+        return payment
+    if order.released_at is None:
+        release_before_money(placed, method, store=store, actor=actor)
+    mail_instructions(placed, payment, store=store)
+    return payment
+
+
+def release_before_money(
+    placed: Placed, method: PaymentMethod, *, store: StoreRules, actor: User | None
+) -> None:
+    """Cash is collected with the goods; and the shop may have decided to trust payments by hand."""
+    if method == PaymentMethod.CASH_ON_DELIVERY:
+        order_release(placed, cause="cash on delivery", actor=actor, store=store, collect_cash=True)
+    elif settings.MANUAL_PAYMENT_AUTO_APPROVE and SPECS[method].provider == Provider.MANUAL:
+        order_release(placed, cause="released before the money is here", actor_name="setting")
+        audit_record(actor=None, action=Action.ORDER_RELEASE, target=placed.order, actor_name="setting")
+
+
+@transaction.atomic
+def mailbox_confirm(*, order_id: UUID) -> Order:
+    """The buyer opened the link in the mail: the guest's order now waits as long as any other."""
+    order = order_lock(order_id)
+    payment = open_payment(order)
+    if order.mailbox_confirmed_at is None:
+        order.mailbox_confirmed_at = timezone.now()
+        order.save(update_fields=["mailbox_confirmed_at", "updated_at"])
+        if order.status == OrderStatus.PENDING and payment is not None and order.expires_at is not None:
+            order_hold(order, pay_by=order.pay_by, expires_at=full_hold(payment))
+    return order

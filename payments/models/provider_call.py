@@ -1,0 +1,97 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from artisans.core.models import BaseModel, one_of
+from artisans.core.security.encryption import opened
+from payments.methods import Provider
+from payments.models.payment import Payment
+from payments.models.refund import PaymentRefund
+from payments.models.saved_method import PaymentMethodInfo
+
+
+class Operation(models.TextChoices):
+    CREATE = "create", "Make the payment"
+    HOSTED = "hosted", "Make a hosted page"
+    RELEASE = "release", "Close the object, go on with another"
+    CONFIRM = "confirm", "Let the money move"
+    CANCEL = "cancel", "Cancel the payment"
+    REFUND = "refund", "Refund"
+    SAVE = "save", "Save a method"
+    DETACH = "detach", "Forget a method"
+
+
+SECRETS = ("method_id", "token")  # what a request holds encrypted: the provider's ids of ways to pay
+
+
+class CallState(models.TextChoices):
+    OPEN = "open", "No answer yet"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Refused"
+    STUCK = "stuck", "Needs a person"
+
+
+MAKES_AN_OBJECT = (Operation.CREATE, Operation.HOSTED)
+
+
+class ProviderCall(BaseModel):
+    """One intended call to a provider, written before it is made. Its key makes every repetition the same call.
+
+    Open until the provider's answer is booked: not sent yet, under way, or of unknown outcome. `request` holds what is
+    needed to send exactly the same again; `object_id` what a call made that makes something.
+    """
+
+    provider = models.CharField(max_length=10, choices=Provider)
+    operation = models.CharField(max_length=8, choices=Operation)
+    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="calls")
+    refund = models.ForeignKey(PaymentRefund, models.PROTECT, null=True, related_name="calls")
+    method = models.ForeignKey(PaymentMethodInfo, models.PROTECT, null=True, related_name="calls")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    request = models.JSONField(default=dict)
+    object_id = models.CharField(max_length=120, blank=True)
+    state = models.CharField(max_length=7, choices=CallState, default=CallState.OPEN)
+    error = models.CharField(max_length=300, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("created_at",)
+        constraints = [
+            one_of("provider", Provider.values, name="provider_call_provider_known"),
+            one_of("operation", Operation.values, name="provider_call_operation_known"),
+            one_of("state", CallState.values, name="provider_call_state_known"),
+            models.UniqueConstraint(
+                fields=["payment"],
+                condition=Q(state=CallState.OPEN, refund__isnull=True),
+                name="provider_call_one_open_per_payment",
+            ),
+            models.UniqueConstraint(
+                fields=["refund"],
+                condition=Q(state__in=[CallState.OPEN, CallState.DONE]),
+                name="provider_call_one_per_refund",
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "object_id"],
+                condition=Q(operation__in=MAKES_AN_OBJECT) & ~Q(object_id=""),
+                name="provider_call_object_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(state=CallState.OPEN), name="provider_call_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_operation_display()} ({self.get_state_display()})"
+
+    def secret(self, name: str) -> str:
+        """One of SECRETS in clear; "" when the request does not name it. Errors: CannotDecrypt."""
+        return opened(self.request.get(name, ""))
+
+    @property
+    def key(self) -> str:
+        """The idempotency key: the same for every try of this call, and of no other."""
+        return f"alley-{self.operation}-{self.pk.hex}"

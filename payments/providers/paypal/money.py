@@ -1,0 +1,36 @@
+"""Money as PayPal writes it. Its decimals are its own: HUF and TWD have two by ISO 4217 and none at PayPal."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from artisans.core.money import MAX_MINOR, Money, exponent_of
+from payments.providers.contract import Refused
+
+# https://developer.paypal.com/api/rest/reference/currency-codes/
+TWO_DECIMALS = "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD ILS MXN MYR NOK NZD PHP PLN SEK SGD THB USD"
+NO_DECIMALS = "HUF JPY TWD"
+DECIMALS = dict.fromkeys(TWO_DECIMALS.split(" "), 2) | dict.fromkeys(NO_DECIMALS.split(" "), 0)
+VALUE = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{1,8})?|\.[0-9]{1,8})", re.ASCII)
+
+
+def to_paypal(amount: Money) -> dict[str, str]:
+    """PayPal's money object. Errors: Refused for a currency or a fraction that PayPal does not know."""
+    decimals = DECIMALS.get(amount.currency)
+    if decimals is None:
+        raise Refused("currency_not_supported", f"PayPal does not take {amount.currency}.")
+    if amount.minor % 10 ** (exponent_of(amount.currency) - decimals):
+        raise Refused("amount_not_expressible", f"PayPal takes no fractions of {amount.currency}.")
+    return {"currency_code": amount.currency, "value": format(amount.as_decimal(), f".{decimals}f")}
+
+
+def from_paypal(part: Mapping[str, Any]) -> Money:
+    """Read a money object exactly, also a negative one. Errors: KeyError, TypeError, ValueError."""
+    value, currency = part["value"], part["currency_code"]
+    if not VALUE.fullmatch(value):
+        raise ValueError("This is no amount.")
+    minor = Decimal(value).scaleb(exponent_of(currency))
+    if minor != int(minor) or abs(minor) > MAX_MINOR:
+        raise ValueError(f"{currency} has no such amount.")
+    return Money(int(minor), currency)

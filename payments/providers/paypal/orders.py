@@ -1,0 +1,262 @@
+"""Orders v2, without the calls: what is asked for, and what an order means to us.
+
+One order has one purchase unit, for one payment of ours: `custom_id` is our payment's id, and `invoice_id` is unique
+per payment, so that PayPal itself refuses to take the same payment's money by two orders.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from artisans.core.money import Money
+from payments.providers.contract import (
+    Action,
+    ActionKind,
+    Breakdown,
+    Capture,
+    CreateRequest,
+    DeclineGroup,
+    Item,
+    RefundRequest,
+    RefundStatus,
+    Refused,
+    RemoteDispute,
+    RemoteMethod,
+    RemotePayment,
+    RemoteRefund,
+    RemoteStatus,
+    ShipTo,
+)
+from payments.providers.paypal.errors import link_of
+from payments.providers.paypal.money import from_paypal, to_paypal
+from payments.providers.paypal.shapes import dig, readable, text_at
+from payments.providers.reading import Parts, an_id, mapping, plain, positive
+
+NAME_LENGTH = 127
+
+UNCAPTURED = {
+    "CREATED": RemoteStatus.OPEN,
+    "SAVED": RemoteStatus.OPEN,
+    "PAYER_ACTION_REQUIRED": RemoteStatus.OPEN,
+    "APPROVED": RemoteStatus.APPROVED,
+    "VOIDED": RemoteStatus.CANCELLED,
+}
+CAPTURES = {
+    "COMPLETED": RemoteStatus.SUCCEEDED,
+    "PARTIALLY_REFUNDED": RemoteStatus.SUCCEEDED,
+    "REFUNDED": RemoteStatus.SUCCEEDED,
+    "PENDING": RemoteStatus.PROCESSING,
+    "DECLINED": RemoteStatus.FAILED,
+    "FAILED": RemoteStatus.FAILED,
+}
+REFUNDS = {
+    "COMPLETED": RefundStatus.SUCCEEDED,
+    "PENDING": RefundStatus.PENDING,
+    "FAILED": RefundStatus.FAILED,
+    "CANCELLED": RefundStatus.FAILED,
+}
+
+
+# ---- asked -----------------------------------------------------------------------------------------------------
+
+
+def order_request(ask: CreateRequest) -> dict[str, Any]:
+    """The body of POST /v2/checkout/orders. Errors: Refused for an amount that PayPal cannot take."""
+    amount: dict[str, Any] = dict(to_paypal(ask.amount))
+    unit: dict[str, Any] = {
+        "reference_id": ask.order_number,
+        "description": f"Order {ask.order_number}",
+        "custom_id": ask.payment_id,
+        "invoice_id": f"{ask.order_number}-{ask.payment_id}",
+        "amount": amount,
+    }
+    if ask.breakdown and adds_up(ask.breakdown, ask.amount):
+        amount["breakdown"] = breakdown_of(ask.breakdown)
+        unit["items"] = [item_of(item) for item in ask.breakdown.items]
+    if ask.ship_to:
+        unit["shipping"] = shipping_of(ask.ship_to)
+    return {"intent": "CAPTURE", "purchase_units": [unit], "payment_source": {"paypal": wallet(ask)}}
+
+
+def shipping_of(to: ShipTo) -> dict[str, Any]:
+    """PayPal's address_portable, as long as PayPal takes it; its seller protection asks for it."""
+    fields = {
+        "address_line_1": to.line1[:300],
+        "address_line_2": to.line2[:300],
+        "admin_area_2": to.city[:120],
+        "admin_area_1": to.region[:300],
+        "postal_code": to.postal_code[:60],
+        "country_code": to.country,
+    }
+    address = {name: value for name, value in fields.items() if value}
+    return {"type": "SHIPPING", "name": {"full_name": to.name[:300]}, "address": address}
+
+
+def wallet(ask: CreateRequest) -> dict[str, Any]:
+    """How the buyer pays. PayPal shows our address, and the buyer cannot change it there."""
+    wish: dict[str, Any] = {
+        "experience_context": {
+            "return_url": ask.return_url,
+            "cancel_url": ask.cancel_url,
+            "user_action": "PAY_NOW",
+            "shipping_preference": "SET_PROVIDED_ADDRESS" if ask.ship_to else "NO_SHIPPING",
+        }
+    }
+    if ask.method_id:
+        return wish | {"vault_id": ask.method_id}
+    if ask.save:
+        vault = {"store_in_vault": "ON_SUCCESS", "usage_type": "MERCHANT", "customer_type": "CONSUMER"}
+        known = {"customer": {"id": ask.customer_id}} if ask.customer_id else {}
+        wish["attributes"] = {"vault": vault, **known}
+    return wish
+
+
+def adds_up(parts: Breakdown, amount: Money) -> bool:
+    """Whether PayPal would take this breakdown: to the cent, and in whole units of a currency without decimals."""
+    shown = [parts.subtotal, parts.tax, parts.shipping, *(item.unit_price for item in parts.items)]
+    try:
+        [to_paypal(money) for money in shown]
+        items = Money.total((item.unit_price * item.quantity for item in parts.items), amount.currency)
+        return items == parts.subtotal and parts.subtotal + parts.tax + parts.shipping == amount
+    except (Refused, ValueError):
+        return False
+
+
+def breakdown_of(parts: Breakdown) -> dict[str, Any]:
+    return {
+        "item_total": to_paypal(parts.subtotal),
+        "tax_total": to_paypal(parts.tax),
+        "shipping": to_paypal(parts.shipping),
+    }
+
+
+def item_of(item: Item) -> dict[str, Any]:
+    return {
+        "name": item.name[:NAME_LENGTH] or "–",
+        "quantity": str(item.quantity),
+        "unit_amount": to_paypal(item.unit_price),
+    }
+
+
+def refund_request(ask: RefundRequest) -> dict[str, Any]:
+    """The body of POST /v2/payments/captures/{id}/refund. Errors: Refused, as above."""
+    return {
+        "amount": to_paypal(ask.amount),
+        "custom_id": ask.refund_id,
+        "invoice_id": ask.refund_number,
+        "note_to_payer": f"Refund {ask.refund_number}",
+    }
+
+
+# ---- told ------------------------------------------------------------------------------------------------------
+
+
+@readable
+def payment_of(
+    order: dict[str, Any], *, is_live: bool, payee: str = "", disputes: tuple[RemoteDispute, ...] = ()
+) -> RemotePayment:
+    """An order as we see it. `payee`: how our account is named, so that theirs is named the same way.
+
+    A part that is missing or has a value that was never published is a problem and hides none of the others.
+    Errors: Unknown when it cannot be told which order it is.
+    """
+    parts = Parts(an_id(order["id"]))
+    unit = parts.read("purchase_units", lambda: mapping(only(order["purchase_units"])), {})
+    payments = mapping(unit.get("payments"))
+    captures = parts.each("captures", payments.get("captures"), lambda row: capture_of(row, parts))
+    status = status_of(order.get("status"), captures, parts)
+    refusal = captures[-1].row if status == RemoteStatus.FAILED else {}
+    method = parts.read("payment_source", lambda: method_of(order), None)
+    return RemotePayment(
+        object_id=order["id"],
+        status=status,
+        amount=parts.read("amount", lambda: from_paypal(unit["amount"]), None),
+        reference=text_at(unit, "custom_id"),
+        is_live=is_live,
+        payee=payee_of(unit, like=payee),
+        captures=tuple(capture.taken for capture in captures if capture.taken),
+        refunds=parts.each("refunds", payments.get("refunds"), lambda row: refund_in(row, unit, parts)),
+        disputes=disputes,
+        related_ids=tuple(capture.id for capture in captures),
+        action=action_of(order, status),
+        decline=DeclineGroup.DECLINED if refusal else None,
+        decline_code=text_at(refusal, "status_details", "reason") or text_at(refusal, "status"),
+        method=method,
+        customer_id=method.customer_id if method else "",
+        problems=tuple(parts.problems),
+    )
+
+
+def only(units: Any) -> Any:
+    (unit,) = units
+    return unit
+
+
+class RemoteCapture(NamedTuple):
+    """A row of an order's captures; `taken` when it took money."""
+
+    id: str
+    status: RemoteStatus
+    taken: Capture | None
+    row: dict[str, Any]
+
+
+def capture_of(row: dict[str, Any], parts: Parts) -> RemoteCapture:
+    """Errors: KeyError, TypeError or ValueError without an id, or without the amount of money taken."""
+    capture_id = an_id(row["id"])
+    status = parts.word(f"status of {capture_id}", CAPTURES, row.get("status"), RemoteStatus.UNKNOWN)
+    taken = None
+    if status == RemoteStatus.SUCCEEDED:
+        taken = Capture(capture_id, positive(from_paypal(row["amount"])))
+    return RemoteCapture(capture_id, status, taken, row)
+
+
+def status_of(order_status: object, captures: Sequence[RemoteCapture], parts: Parts) -> RemoteStatus:
+    """Captures say more than the order does: COMPLETED is also said of an order whose only capture was declined.
+
+    A declined capture of an order that is not completed is history: the buyer may have approved again since.
+    """
+    seen = {capture.status for capture in captures}
+    for told in (RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING, RemoteStatus.UNKNOWN):
+        if told in seen:
+            return told
+    if seen and order_status == "COMPLETED":
+        return RemoteStatus.FAILED
+    return parts.word("status", UNCAPTURED, order_status, RemoteStatus.UNKNOWN)
+
+
+def action_of(order: dict[str, Any], status: RemoteStatus) -> Action | None:
+    url = link_of(order, "payer-action", "approve") if status == RemoteStatus.OPEN else ""
+    return Action(ActionKind.REDIRECT, url=url) if url else None
+
+
+def payee_of(unit: Mapping[str, Any], *, like: str = "") -> str:
+    wanted = ("email_address", "merchant_id") if "@" in like else ("merchant_id", "email_address")
+    return text_at(unit, "payee", wanted[0]) or text_at(unit, "payee", wanted[1])
+
+
+@readable
+def refund_of(refund: dict[str, Any]) -> RemoteRefund:
+    """Errors: Unknown without an id or an amount."""
+    return refund_in(refund, {}, Parts("refund"))
+
+
+def refund_in(refund: dict[str, Any], unit: Mapping[str, Any], parts: Parts) -> RemoteRefund:
+    """`unit`: the purchase unit; PayPal hands its custom_id on to refunds that a person makes in the dashboard."""
+    refund_id, reference = an_id(refund["id"]), text_at(refund, "custom_id")
+    return RemoteRefund(
+        refund_id=refund_id,
+        amount=positive(from_paypal(refund["amount"])),
+        status=parts.word(f"status of {refund_id}", REFUNDS, refund.get("status"), RefundStatus.UNKNOWN),
+        reference="" if reference == text_at(unit, "custom_id") else reference,
+        reason=plain(dig(refund, "status_details", "reason")),
+    )
+
+
+def method_of(order: dict[str, Any]) -> RemoteMethod | None:
+    """The wallet that was saved with this order; PayPal may tell of it later only, by a webhook."""
+    source = dig(order, "payment_source", "paypal")
+    method_id = text_at(source, "attributes", "vault", "id")
+    if not method_id:
+        return None
+    customer_id = text_at(source, "attributes", "vault", "customer", "id")
+    return RemoteMethod(an_id(method_id), customer_id, "paypal", email=text_at(source, "email_address"))

@@ -1,0 +1,307 @@
+"""PayPal: Orders v2, Payments v2, Vault v3, disputes, reports and webhooks behind our contract."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from payments.providers.contract import (
+    Access,
+    Action,
+    ActionKind,
+    Capability,
+    ConfirmRequest,
+    CreateRequest,
+    Moved,
+    NotThere,
+    PaymentProvider,
+    ProviderError,
+    ProviderEvent,
+    RefundRequest,
+    Refused,
+    RemoteDispute,
+    RemoteMethod,
+    RemotePayment,
+    RemoteRefund,
+    RemoteSetup,
+    RemoteStatus,
+    SaveRequest,
+    Unknown,
+)
+from payments.providers.paypal.client import REPRESENTATION, PayPalClient
+from payments.providers.paypal.config import PayPalConfig
+from payments.providers.paypal.disputes import captures_disputed, disputes_of
+from payments.providers.paypal.errors import PayPalRefused, is_about_address
+from payments.providers.paypal.events import event_of
+from payments.providers.paypal.orders import order_request, payment_of, refund_of, refund_request
+from payments.providers.paypal.reports import movements
+from payments.providers.paypal.shapes import path_id, text_at, written
+from payments.providers.paypal.vault import Vault
+from payments.providers.paypal.webhooks import WebhookVerifier
+from payments.providers.reading import LONGEST_TEXT, Parts
+
+# A part that the shop needs, the app's feature in PayPal's dashboard, and a call that tries it and changes nothing.
+NOBODY = "5O190127TN364715T"
+ACCESS = (
+    ("orders", "Accept payments", f"/v2/checkout/orders/{NOBODY}"),
+    ("captures", "Accept payments", f"/v2/payments/captures/{NOBODY}"),
+    ("refunds", "Accept payments", f"/v2/payments/refunds/{NOBODY}"),
+    ("disputes", "Customer disputes", "/v1/customer/disputes?page_size=1"),
+    ("reports", "Transaction search", "/v1/reporting/transactions?{times}"),
+    ("vault", "Save payment methods", "/v3/vault/payment-tokens?customer_id=nobody"),
+)
+ALREADY_CAPTURED = "ORDER_ALREADY_CAPTURED"
+DUPLICATE_INVOICE = "DUPLICATE_INVOICE_ID"
+MOVED = frozenset({RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING})
+
+
+def unless_forbidden(refused: Refused) -> ProviderError:
+    """A key that lacks its permission now (403) says nothing of an earlier try, and will work again."""
+    if not refused.is_forbidden:
+        return refused
+    unknown = Unknown(refused.code, refused.detail)
+    unknown.is_forbidden = True
+    return unknown
+
+
+class PayPalProvider(PaymentProvider):
+    """A PayPal business account.
+
+    PayPal keeps the keys of orders for 6 hours, of the vault for 3 hours and of refunds for 45 days. After that, a
+    repeated capture is refused as ORDER_ALREADY_CAPTURED, a repeated refund or order by its invoice number.
+    """
+
+    name: ClassVar[str] = "paypal"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.CONFIRM, Capability.REFUND, Capability.SAVE, Capability.WEBHOOK, Capability.LIST}
+    )
+
+    def __init__(self, config: PayPalConfig) -> None:
+        self.is_live = config.is_live
+        self.payee = config.payee
+        self._client = PayPalClient(
+            client_id=config.client_id,
+            client_secret=config.client_secret,
+            mode=config.mode,
+            api_base=config.base,
+        )
+        self._vault = Vault(self._client)
+        self._verifier = WebhookVerifier(config, self._client)
+
+    def is_own(self, account: str) -> bool:
+        """Messages name merchant ids; a payee that is configured as a mail address, or not at all, tells nothing."""
+        return not self.payee or "@" in self.payee or account == self.payee
+
+    # ---- payments ------------------------------------------------------------------------------------------
+
+    def create(self, ask: CreateRequest) -> RemotePayment:
+        """The buyer approves it at PayPal, then `confirm` moves the money.
+
+        An address that PayPal refuses is left out: the sale matters more than PayPal's seller protection.
+        With a saved method no approval is needed: PayPal takes the money at once, and what is returned has SUCCEEDED.
+        """
+        try:
+            return self._create(ask)
+        except Refused as refused:
+            if not ask.ship_to or not is_about_address(refused):
+                raise
+            made = self._create(replace(ask, ship_to=None, key=f"{ask.key}-n"))
+            return replace(made, unprotected=f"PayPal does not take the address: {refused.code}")
+
+    def _create(self, ask: CreateRequest) -> RemotePayment:
+        body = order_request(ask)
+        return self._clear(self._payment(self._post("/v2/checkout/orders", body, key=ask.key)))
+
+    def read(self, object_id: str) -> RemotePayment:
+        """With the disputes of its captures, which PayPal tells only when asked; the money is told without them too."""
+        payment = self._read_order(object_id)
+        if not payment.captures:
+            return payment
+        parts, error = Parts(object_id), ""
+        disputes: list[RemoteDispute] = []
+        for capture in payment.captures:
+            try:
+                disputes += disputes_of(self._client, capture.capture_id, parts)
+            except (Refused, Unknown) as trouble:
+                error = str(trouble)[:LONGEST_TEXT]
+        return replace(
+            payment,
+            disputes=tuple(disputes),
+            problems=(*payment.problems, *parts.problems),
+            lists={"disputes": error or parts.unread[:LONGEST_TEXT]},
+        )
+
+    def cancel(self, object_id: str, *, key: str) -> RemotePayment:
+        """The truth, with CANCELLED for an order that was not captured.
+
+        PayPal cannot cancel such an order, and need not: a buyer's approval moves no money, only our capture does, and
+        nobody but us holds the credentials for it. Whoever cancels holds the payment's one call at a time, so that no
+        capture is under way, and a cancelled payment is never captured. A later approval expires at PayPal. An order
+        that PayPal has forgotten already is NotThere.
+        """
+        try:
+            payment = self.read(object_id)
+        except Refused as refused:
+            raise unless_forbidden(refused) from None
+        if payment.status in MOVED | {RemoteStatus.UNKNOWN}:
+            return payment
+        return replace(payment, status=RemoteStatus.CANCELLED, action=None)
+
+    def confirm(self, ask: ConfirmRequest) -> RemotePayment:
+        """Capture what the buyer approved. After a decline the buyer chooses something else at PayPal (`remote`)."""
+        path = f"/v2/checkout/orders/{path_id(ask.object_id)}/capture"
+        try:
+            return self._clear(self._payment(self._post(path, {}, key=ask.key)))
+        except NotThere:
+            raise
+        except Refused as refused:
+            return self._after_refusal(ask.object_id, refused)
+
+    def _after_refusal(self, object_id: str, refused: Refused) -> RemotePayment:
+        """The payment when money moved nevertheless; else the refusal again, with the order as it is now."""
+        try:
+            payment = self._read_order(object_id)
+        except (Refused, Unknown):
+            if refused.code == ALREADY_CAPTURED:
+                raise
+            raise refused from None
+        if payment.status in MOVED:
+            return payment
+        if refused.code == ALREADY_CAPTURED:
+            raise Unknown(ALREADY_CAPTURED, "The order does not show its capture.")
+        if refused.decline:
+            url = refused.redirect if isinstance(refused, PayPalRefused) else ""
+            action = Action(ActionKind.REDIRECT, url=url) if url else payment.action
+            payment = replace(
+                payment,
+                status=RemoteStatus.FAILED,
+                decline=refused.decline,
+                decline_code=refused.code,
+                action=action,
+            )
+        refused.remote = payment
+        raise refused
+
+    # ---- refunds -------------------------------------------------------------------------------------------
+
+    def refund(self, ask: RefundRequest) -> RemoteRefund:
+        """Refuses a second refund with the same number, so one that was forgotten with its key is found again."""
+        body = refund_request(ask)
+        try:
+            answer = self._post(f"/v2/payments/captures/{path_id(ask.capture_id)}/refund", body, key=ask.key)
+        except Unknown as unknown:
+            if unknown.code != DUPLICATE_INVOICE:
+                raise
+            return self._refund_made_before(ask, unknown)
+        except Refused as refused:
+            raise unless_forbidden(refused) from None
+        return refund_of(answer)
+
+    def _refund_made_before(self, ask: RefundRequest, unknown: Unknown) -> RemoteRefund:
+        for refund in self._read_order(ask.object_id).refunds:
+            if refund.reference == ask.refund_id:
+                return refund
+        raise unknown
+
+    def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
+        """Its `reference` may be the payment's id when a person made it in the dashboard; `read` tells these apart."""
+        return refund_of(self._client.request("GET", f"/v2/payments/refunds/{path_id(refund_id)}"))
+
+    # ---- saved methods -------------------------------------------------------------------------------------
+
+    def save_start(self, ask: SaveRequest) -> RemoteSetup:
+        return self._vault.start(ask)
+
+    def save_read(self, setup_id: str) -> RemoteSetup:
+        return self._vault.read(setup_id)
+
+    def save_token(self, ask: SaveRequest, token: str) -> RemoteMethod:
+        """`token`: a setup token that the buyer approved; what could be a card's number goes nowhere."""
+        if token.isdigit():
+            raise Refused("not_a_token", "PayPal's tokens are not made of digits alone.")
+        return self._vault.keep(token, key=ask.key)
+
+    def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
+        try:
+            return list(self._vault.methods(customer_id))
+        except NotThere:
+            return []
+
+    def detach(self, method_id: str, *, key: str) -> None:
+        self._vault.forget(method_id, key=key)
+
+    # ---- told by PayPal ------------------------------------------------------------------------------------
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        return event_of(self._verifier.verified(body, headers), is_live=self.is_live)
+
+    def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
+        """Payments in which money moved, some hours late, as PayPal's reports are.
+
+        Those that something was taken back from are read in full, whenever they were paid. The others are told by the
+        report alone, with their capture's id as `object_id` where it names no order.
+        """
+        told: list[RemotePayment] = []
+        undone: dict[str, str] = {}
+        for movement in movements(self._client, since, until, is_live=self.is_live):
+            if movement.payment:
+                told.append(movement.payment)
+            elif movement.undone not in undone:
+                undone[movement.undone] = self._order_of(movement.undone)
+        read_in_full = {capture_id for capture_id, order_id in undone.items() if order_id}
+        yield from (payment for payment in told if read_in_full.isdisjoint(payment.related_ids))
+        for order_id in sorted({undone[capture_id] for capture_id in read_in_full}):
+            yield self.read(order_id)
+
+    def list_moved(self, since: datetime, until: datetime) -> Moved:
+        """What disputes changed; refunds and reversals are in the reports that `list_payments` reads."""
+        try:
+            captures = set(captures_disputed(self._client, since, until))
+        except (Refused, Unknown) as error:
+            return Moved(lists={"disputes": str(error)[:LONGEST_TEXT]})
+        orders = ((self._order_of(capture), capture) for capture in sorted(captures))
+        return Moved(tuple(ids for ids in orders if ids[0]), lists={"disputes": ""})
+
+    def check_access(self) -> list[Access]:
+        """An object that is not there is an answer too."""
+        return [Access(part, permission, self._error_of(path)) for part, permission, path in ACCESS]
+
+    def _error_of(self, path: str) -> str:
+        now = datetime.now(UTC)
+        times = urlencode({"start_date": written(now - timedelta(hours=1)), "end_date": written(now)})
+        try:
+            self._client.request("GET", path.format(times=times))
+        except NotThere:
+            return ""
+        except (Refused, Unknown) as error:
+            return str(error)
+        return ""
+
+    def _order_of(self, capture_id: str) -> str:
+        """The order of a capture; "" for a transaction that has none."""
+        try:
+            capture = self._client.request("GET", f"/v2/payments/captures/{path_id(capture_id)}")
+        except Refused:
+            return ""
+        return text_at(capture, "supplementary_data", "related_ids", "order_id")
+
+    # ---- calls ---------------------------------------------------------------------------------------------
+
+    def _post(self, path: str, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+        return self._client.request("POST", path, body, key=key, prefer=REPRESENTATION)
+
+    def _payment(self, order: dict[str, Any]) -> RemotePayment:
+        return payment_of(order, is_live=self.is_live, payee=self.payee)
+
+    def _clear(self, answer: RemotePayment) -> RemotePayment:
+        """Whether a call did something must be clear: what of its answer cannot be read is read once more."""
+        if not answer.problems:
+            return answer
+        try:
+            return self._read_order(answer.object_id)
+        except Refused as refused:
+            raise Unknown("unreadable_answer", f"It cannot be read either: {refused}") from None
+
+    def _read_order(self, order_id: str) -> RemotePayment:
+        return self._payment(self._client.request("GET", f"/v2/checkout/orders/{path_id(order_id)}"))

@@ -1,0 +1,83 @@
+"""Transaction Search v1: which of our orders had money moving in a stretch of time.
+
+A row tells of one movement. Money in names the order when PayPal knows it (reference type ODR), and our payment's id in
+any case. Money back (refunds, reversals, chargebacks) names only the capture that it undoes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from payments.providers.contract import Capture, RemotePayment, RemoteStatus
+from payments.providers.paypal.client import PayPalClient
+from payments.providers.paypal.money import from_paypal
+from payments.providers.paypal.shapes import pages_of, readable, text_at, written
+
+LONGEST_RANGE = timedelta(days=31)
+PAGE_SIZE = 500
+PAID_IN = "T00"
+UNDONE = ("T11", "T12")
+STATUSES = {
+    "S": RemoteStatus.SUCCEEDED,
+    "V": RemoteStatus.SUCCEEDED,  # taken, and given back later
+    "P": RemoteStatus.PROCESSING,
+    "D": RemoteStatus.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A row: a payment as far as the report tells it, or the id of a capture that something was taken back from."""
+
+    payment: RemotePayment | None = None
+    undone: str = ""
+
+
+def movements(client: PayPalClient, since: datetime, until: datetime, *, is_live: bool) -> Iterator[Movement]:
+    for start, end in ranges(since, until):
+        wish = {"start_date": start, "end_date": end, "fields": "transaction_info", "page_size": PAGE_SIZE}
+        page, pages = 1, 1
+        while page <= pages:
+            report = client.request("GET", f"/v1/reporting/transactions?{urlencode(wish | {'page': page})}")
+            yield from movements_in(report, is_live=is_live)
+            page, pages = page + 1, pages_of(report)
+
+
+def ranges(since: datetime, until: datetime) -> Iterator[tuple[str, str]]:
+    """The stretch in the pieces that PayPal takes, as it writes times."""
+    while since < until:
+        end = min(since + LONGEST_RANGE, until)
+        yield written(since), written(end)
+        since = end
+
+
+@readable
+def movements_in(report: dict[str, Any], *, is_live: bool) -> list[Movement]:
+    rows = [detail["transaction_info"] for detail in report.get("transaction_details") or ()]
+    return [movement for row in rows if (movement := movement_of(row, is_live=is_live))]
+
+
+def movement_of(row: dict[str, Any], *, is_live: bool) -> Movement | None:
+    code = row["transaction_event_code"]
+    if code.startswith(UNDONE):
+        names_capture = text_at(row, "paypal_reference_id_type") == "TXN"
+        return Movement(undone=row["paypal_reference_id"]) if names_capture else None
+    if code.startswith(PAID_IN) and text_at(row, "custom_field"):
+        return Movement(payment=payment_of(row, is_live=is_live))
+    return None
+
+
+def payment_of(row: dict[str, Any], *, is_live: bool) -> RemotePayment:
+    amount, status = from_paypal(row["transaction_amount"]), STATUSES[row["transaction_status"]]
+    names_order = text_at(row, "paypal_reference_id_type") == "ODR"
+    return RemotePayment(
+        object_id=row["paypal_reference_id"] if names_order else row["transaction_id"],
+        status=status,
+        amount=amount,
+        reference=row["custom_field"],
+        is_live=is_live,
+        captures=(Capture(row["transaction_id"], amount),) if status == RemoteStatus.SUCCEEDED else (),
+        related_ids=(row["transaction_id"],),
+    )

@@ -1,0 +1,188 @@
+"""The providers as this shop has configured them, and the one way to ask them something.
+
+Nobody asks inside a transaction; a provider that does not answer is left alone for half a minute, so that no buyer
+waits for it. A slow one gets a part of the threads only, so that the shop stays open.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache as once
+from threading import BoundedSemaphore
+from typing import TypeVar
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.signals import setting_changed
+from django.db import connection
+
+from payments.methods import BY_HAND, SPECS, PaymentMethod, Provider
+from payments.providers.contract import (
+    CannotVerify,
+    Capability,
+    PaymentProvider,
+    ProviderEvent,
+    Refused,
+    Unknown,
+)
+from payments.providers.manual.feed import feed_event
+from payments.providers.paypal.config import PayPalConfig
+from payments.providers.paypal.provider import PayPalProvider
+from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.provider import StripeProvider
+
+T = TypeVar("T")
+
+OUTAGES_UNTIL_DOWN = 2
+DOWN_SECONDS = 30
+OUTAGES_COUNT_SECONDS = (
+    300  # beyond DOWN_SECONDS: one more silence after the half minute marks it again at once
+)
+QUEUE_SECONDS = 0.3  # for a free place in a short rush, not for a slow provider to hurry
+
+
+class NetworkInTransaction(RuntimeError):
+    """A provider was asked while the database waits: a slow answer would hold every lock of the transaction."""
+
+
+def stripe() -> StripeProvider | None:
+    if not settings.STRIPE_SECRET_KEY:
+        return None
+    return StripeProvider(
+        StripeConfig(
+            secret_key=settings.STRIPE_SECRET_KEY,
+            publishable_key=settings.STRIPE_PUBLISHABLE_KEY,
+            webhook_secrets=tuple(settings.STRIPE_WEBHOOK_SECRETS),
+            api_base=settings.STRIPE_API_BASE,
+        )
+    )
+
+
+def paypal() -> PayPalProvider | None:
+    if not settings.PAYPAL_CLIENT_ID:
+        return None
+    return PayPalProvider(
+        PayPalConfig(
+            client_id=settings.PAYPAL_CLIENT_ID,
+            client_secret=settings.PAYPAL_CLIENT_SECRET,
+            mode=settings.PAYPAL_MODE,
+            webhook_id=settings.PAYPAL_WEBHOOK_ID,
+            api_base=settings.PAYPAL_API_BASE,
+            cert_hosts=tuple(settings.PAYPAL_CERT_HOSTS),
+            payee=settings.PAYPAL_PAYEE,
+            verify_by_call=settings.PAYPAL_VERIFY_BY_CALL,
+            ca_file=settings.PAYPAL_CA_FILE,
+        )
+    )
+
+
+BUILDERS: dict[str, Callable[[], PaymentProvider | None]] = {
+    Provider.STRIPE: stripe,
+    Provider.PAYPAL: paypal,
+}
+
+
+@once
+def configured() -> dict[str, PaymentProvider]:
+    """By name, those that have their keys."""
+    return {name: made for name, build in BUILDERS.items() if (made := build()) is not None}
+
+
+setting_changed.connect(lambda **_: configured.cache_clear(), weak=False)
+
+
+def provider(name: str) -> PaymentProvider | None:
+    return configured().get(name)
+
+
+def can(name: str, capability: Capability) -> bool:
+    found = provider(name)
+    return found is not None and capability in found.capabilities
+
+
+def offered_methods() -> list[PaymentMethod]:
+    """What this shop takes: by hand always, the others with their provider."""
+    return [method for method in SPECS if method in BY_HAND or provider(SPECS[method].provider) is not None]
+
+
+def ask(name: str, question: Callable[[PaymentProvider], T]) -> T:
+    """`ask("stripe", lambda stripe: stripe.read(object_id))`.
+
+    Errors: Refused, Unknown; Unknown at once while the provider is marked down; NetworkInTransaction.
+    """
+    forbid_transaction()
+    found = provider(name)
+    if found is None:
+        raise Unknown("not_configured", f"{name} has no keys here.", is_outage=True)
+    if is_down(name):
+        raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
+    with place_at(name):
+        try:
+            answer = question(found)
+        except Unknown as unknown:
+            if unknown.is_outage:
+                note_outage(name)
+            raise
+        except Refused:
+            note_answer(name)
+            raise
+    note_answer(name)
+    return answer
+
+
+@once
+def places_at(name: str) -> BoundedSemaphore:
+    return BoundedSemaphore(settings.PROVIDER_CALLS_AT_ONCE)
+
+
+setting_changed.connect(lambda **_: places_at.cache_clear(), weak=False)
+
+
+@contextmanager
+def place_at(name: str) -> Iterator[None]:
+    """One of the places of this process at a provider. Errors: Unknown when all are taken; nothing was asked then."""
+    places = places_at(name)
+    if not places.acquire(timeout=QUEUE_SECONDS):
+        raise Unknown("crowded", "Too many calls of this process wait for it.")
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+    """A message to us, verified. Errors: BadSignature, CannotVerify (also without keys or secrets of this provider).
+
+    It passes by the breaker: that a provider does not answer us is no reason to refuse what it tells, and what it
+    tells is no sign that it answers again.
+    """
+    forbid_transaction()
+    if name == Provider.MANUAL:
+        return feed_event(body, headers, settings.MANUAL_WEBHOOK_SECRETS)
+    found = provider(name)
+    if found is None or Capability.WEBHOOK not in found.capabilities:
+        raise CannotVerify("not_configured", f"{name} has no keys here.")
+    return found.parse_webhook(body, headers)
+
+
+def forbid_transaction() -> None:
+    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        raise NetworkInTransaction("Commit first, then ask the provider.")
+
+
+def is_down(name: str) -> bool:
+    return cache.get(f"provider:{name}:down") is not None
+
+
+def note_outage(name: str) -> None:
+    key = f"provider:{name}:outages"
+    cache.add(key, 0, OUTAGES_COUNT_SECONDS)
+    try:
+        seen = cache.incr(key)
+    except ValueError:  # it ran out between the two lines
+        seen = 1
+    if seen >= OUTAGES_UNTIL_DOWN:
+        cache.set(f"provider:{name}:down", 1, DOWN_SECONDS)
+
+
+def note_answer(name: str) -> None:
+    cache.delete(f"provider:{name}:outages")

@@ -1,0 +1,112 @@
+"""Saved cards at Stripe: Customers, SetupIntents, PaymentMethods."""
+
+import re
+
+from payments.providers.contract import (
+    DeclineGroup,
+    NotThere,
+    Refused,
+    RemoteMethod,
+    RemoteSetup,
+    SaveRequest,
+)
+from payments.providers.stripe.link import StripeLink, Stuck, row_of
+from payments.providers.stripe.objects import id_of, method_of, setup_of
+from payments.providers.stripe.reading import PAGE, rows_of
+from payments.providers.stripe.requests import customer_params, setup_params
+
+SETUP_ID = re.compile(r"seti_\w{1,250}", re.ASCII)
+METHOD_ID = re.compile(r"pm_\w{1,250}", re.ASCII)
+TEST_TOKEN = "pm_card_"  # noqa: S105 (a prefix)
+
+
+class StripeCards:
+    def __init__(self, link: StripeLink) -> None:
+        self._link = link
+
+    def new_customer(self, *, key: str, user_id: str = "", payment_id: str = "") -> str:
+        """With the same key the same customer."""
+        params = customer_params(user_id=user_id, payment_id=payment_id)
+        return self._link.ask(
+            lambda api: str(
+                row_of(api.v1.customers.create(params, {"idempotency_key": f"{key}:customer"}))["id"]
+            )
+        )
+
+    def save_start(self, ask: SaveRequest) -> RemoteSetup:
+        params = setup_params(ask, self._customer_of(ask))
+        return self._link.act(
+            lambda api: api.v1.setup_intents.create(params, {"idempotency_key": ask.key}),
+            setup_of,
+            self.save_read,
+        )
+
+    def save_read(self, setup_id: str) -> RemoteSetup:
+        if not SETUP_ID.fullmatch(setup_id):
+            raise NotThere("no_such_object")
+        expanded = ["payment_method"]
+        return self._link.ask(
+            lambda api: setup_of(row_of(api.v1.setup_intents.retrieve(setup_id, {"expand": expanded})))
+        )
+
+    def save_token(self, ask: SaveRequest, token: str) -> RemoteMethod:
+        """The bank is asked whether the card may be saved; one that wants the buyer for that is Refused."""
+        self._check_owner(token, ask.customer_id)
+        params = setup_params(ask, self._customer_of(ask), token)
+        setup = self._link.act(
+            lambda api: api.v1.setup_intents.create(params, {"idempotency_key": ask.key}),
+            setup_of,
+            self.save_read,
+        )
+        if setup.method is None:
+            raise Refused("authentication_required", decline=DeclineGroup.AUTHENTICATION)
+        return setup.method
+
+    def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
+        """Cards. A customer who is gone has none."""
+        if not customer_id:
+            return []
+        try:
+            return self._link.ask(
+                lambda api: [
+                    method_of(row)
+                    for row in rows_of(
+                        api.v1.customers.payment_methods.list(customer_id, {"type": "card", "limit": PAGE})
+                    )
+                ]
+            )
+        except Refused as refusal:
+            if refusal.code == "resource_missing":
+                return []
+            raise
+
+    def detach(self, method_id: str, key: str) -> None:
+        """What did not work is looked at: a method that belongs to nobody is forgotten already."""
+        if not METHOD_ID.fullmatch(method_id):
+            return
+        try:
+            self._link.ask(lambda api: api.v1.payment_methods.detach(method_id, {}, {"idempotency_key": key}))
+        except (Refused, Stuck):
+            if self._owner_of(method_id):
+                raise
+
+    def _customer_of(self, ask: SaveRequest) -> str:
+        """One per user, also when a first saving was refused or two begin at once: the key is the user's."""
+        return ask.customer_id or self.new_customer(key=f"alley-{ask.user_id}", user_id=ask.user_id)
+
+    def _check_owner(self, token: str, customer_id: str) -> None:
+        """Errors: Refused for what is no payment method, and for one of another customer. The token is not echoed."""
+        if not METHOD_ID.fullmatch(token):
+            raise Refused("token_invalid", "Only ids of payment methods are taken.")
+        if not token.startswith(TEST_TOKEN) and self._owner_of(token) not in {"", customer_id}:
+            raise Refused("method_of_another_customer")
+
+    def _owner_of(self, method_id: str) -> str:
+        try:
+            return self._link.ask(
+                lambda api: id_of(row_of(api.v1.payment_methods.retrieve(method_id)).get("customer"))
+            )
+        except Refused as refusal:
+            if refusal.code == "resource_missing":
+                return ""
+            raise

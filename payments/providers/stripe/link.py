@@ -1,0 +1,206 @@
+"""The way to Stripe: the official SDK, set up once, and the only place where its errors become ours."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import stripe
+from stripe import StripeObject
+
+from artisans.core.security.redaction import scrub
+from payments.providers.contract import NotThere, ProviderError, Refused, RemotePayment, Unknown
+from payments.providers.reading import UNREADABLE, an_id
+from payments.providers.stripe.declines import group_of
+from payments.providers.stripe.objects import Row, payment_of
+
+API_VERSION: Final = "2026-10-28.endive"
+BASES = ("api", "connect", "files", "meter_events")
+LONGEST_WAIT = 3600
+# Said about a request that met itself or another one: nothing follows from it.
+UNSETTLED = frozenset({"idempotency_key_in_use", "lock_timeout", "rate_limit"})
+# What a request names beside the object that it is about.
+NAMED = frozenset({"customer", "payment_method"})
+
+T = TypeVar("T")
+
+stripe.enable_telemetry = False  # the SDK knows this switch only as a global one
+
+
+@dataclass(frozen=True, slots=True)
+class StripeConfig:
+    """`webhook_secrets`: several while one is rotated. `api_base`: "" is Stripe itself. Times are seconds."""
+
+    secret_key: str = field(repr=False)
+    publishable_key: str
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    api_base: str = ""
+    js_url: str = "https://js.stripe.com/v3/"
+    connect_timeout: float = 3
+    read_timeout: float = 10
+    tolerance: int = 300
+
+    @property
+    def is_live(self) -> bool:
+        return self.secret_key.startswith(("sk_live_", "rk_live_"))
+
+
+class Stuck(Unknown):
+    """The same key will get the same answer as long as Stripe keeps it: only looking helps."""
+
+    is_stuck = True
+
+
+class StripeLink:
+    """Calls are tried once: the layer above repeats them, with the same key."""
+
+    def __init__(self, config: StripeConfig) -> None:
+        self._api = stripe.StripeClient(
+            config.secret_key,
+            stripe_version=API_VERSION,
+            base_addresses=addresses(config.api_base),
+            max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=(config.connect_timeout, config.read_timeout)),
+        )
+
+    def ask(self, send: Callable[[stripe.StripeClient], T]) -> T:
+        """Send and read; what cannot be read may have happened. Errors: Refused, Unknown.
+
+        The SDK's exception carries the body of the answer, so ours is raised apart from it, not from it.
+        """
+        trouble: ProviderError
+        try:
+            return send(self._api)
+        except ProviderError:
+            raise
+        except stripe.StripeError as error:
+            trouble = trouble_of(error)
+        except Exception as error:
+            trouble = unreadable(error)
+        raise trouble
+
+    def error_of(self, send: Callable[[stripe.StripeClient], object]) -> str:
+        """Why this cannot be sent now; "" when it was answered."""
+        try:
+            self.ask(send)
+        except (Refused, Unknown) as error:
+            return str(error)
+        return ""
+
+    def understand(self, read: Callable[[], T]) -> T:
+        """Read an answer that is here already. Errors: Unknown."""
+        try:
+            return read()
+        except UNREADABLE as error:
+            raise unreadable(error) from None
+
+    def act(
+        self,
+        send: Callable[[stripe.StripeClient], StripeObject],
+        told: Callable[[Row], T],
+        anew: Callable[[str], T],
+    ) -> T:
+        """Send what has an effect. An answer that was kept from an earlier try, so that it may be out of date, or that
+        cannot be read in full is read `anew`: whether a call did something must be clear.
+        """
+
+        def both(api: stripe.StripeClient) -> tuple[str, T | None]:
+            made = send(api)
+            row = row_of(made)
+            return an_id(row["id"]), None if is_replay(made) else told(row)
+
+        object_id, fresh = self.ask(both)
+        return anew(object_id) if fresh is None or getattr(fresh, "problems", False) else fresh
+
+
+def unreadable(error: Exception) -> Unknown:
+    return Unknown("unreadable", f"{type(error).__name__}: {scrub(str(error))[:200]}")
+
+
+def addresses(base: str) -> Any:
+    return dict.fromkeys(BASES, base) if base else {}
+
+
+def row_of(answer: StripeObject) -> dict[str, Any]:
+    return answer.to_dict()
+
+
+def is_replay(answer: StripeObject) -> bool:
+    """Whether this is the kept answer of an earlier call with the same key, which may be out of date."""
+    response = answer.last_response
+    return response is not None and replayed(response.headers)
+
+
+def replayed(headers: Mapping[str, str]) -> bool:
+    return headers.get("Idempotent-Replayed") == "true"
+
+
+# ---- the table of errors -----------------------------------------------------------------------------------------
+
+
+def trouble_of(error: stripe.StripeError) -> ProviderError:
+    """What an error of the SDK says about the call. https://docs.stripe.com/error-low-level
+
+    A refused key (401, 403) is Unknown: it says nothing of an earlier try with a key that was good then.
+    """
+    said = error_in(error)
+    code, detail = said.get("code") or "", detail_of(error)
+    match error:
+        case stripe.APIConnectionError():
+            return Unknown("no_answer", detail, is_outage=True)
+        case stripe.RateLimitError():
+            return Unknown(code or "rate_limit", detail, retry_after=wait_of(error))
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            return forbidden(Unknown("key_refused", detail))
+        case stripe.IdempotencyError() if code not in UNSETTLED:
+            return Stuck(code or "idempotency_mismatch", detail)
+        case stripe.CardError() | stripe.InvalidRequestError() if code not in UNSETTLED:
+            return refusal_of(said, code or said.get("type") or "refused", detail, status=error.http_status)
+    kind = Stuck if replayed(error.headers or {}) else Unknown
+    return kind(code or f"http_{error.http_status}", detail, retry_after=wait_of(error))
+
+
+def forbidden(error: ProviderError) -> ProviderError:
+    error.is_forbidden = True
+    return error
+
+
+def refusal_of(said: Row, code: str, detail: str, *, status: int | None) -> Refused:
+    if code == "resource_missing" and said.get("param") not in NAMED:
+        return NotThere(code, detail)
+    is_decline = said.get("type") == "card_error"
+    decline = group_of(said.get("decline_code") or "", code) if is_decline else None
+    return Refused(code, detail, decline=decline, remote=remote_in(said))
+
+
+def error_in(error: stripe.StripeError) -> Row:
+    body = error.json_body
+    said = body.get("error") if isinstance(body, Mapping) else None
+    return said if isinstance(said, Mapping) else {}
+
+
+def remote_in(said: Row) -> RemotePayment | None:
+    """The intent as it is after the refusal, when the error shows it."""
+    try:
+        remote = payment_of(said["payment_intent"])
+    except UNREADABLE:
+        return None
+    return None if remote.problems else remote
+
+
+def detail_of(error: stripe.StripeError) -> str:
+    """For staff: the decline code, the parameter, the message and the request's id, without secrets."""
+    said = error_in(error)
+    is_body_shown = isinstance(error, stripe.APIError) and not said
+    parts = (
+        said.get("decline_code"),
+        said.get("param"),
+        f"HTTP {error.http_status}" if is_body_shown else error.user_message,
+        error.request_id,
+    )
+    return scrub("; ".join(" ".join(str(part).split()) for part in parts if part))[:500]
+
+
+def wait_of(error: stripe.StripeError) -> int:
+    """Seconds of Retry-After; a date is not understood."""
+    text = (error.headers or {}).get("Retry-After", "")
+    return min(int(text), LONGEST_WAIT) if text.isascii() and text.isdecimal() else 0

@@ -1,0 +1,313 @@
+"""Stripe's objects, as plain dicts, read into the words of the contract.
+
+A part that is missing or that makes no sense is noted among the `problems` and hides none of the others; without its
+kind and id an object is no object (KeyError, TypeError, ValueError): the answer is unreadable.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from artisans.core.money import Money
+from payments.providers.contract import (
+    Action,
+    ActionKind,
+    Capture,
+    DisputeStatus,
+    RefundStatus,
+    RemoteDispute,
+    RemoteMethod,
+    RemotePayment,
+    RemoteRefund,
+    RemoteSetup,
+    RemoteStatus,
+)
+from payments.providers.reading import Parts, an_id, mapping, plain, positive
+from payments.providers.stripe.declines import group_of
+from payments.providers.stripe.money import from_stripe
+
+Row = Mapping[str, Any]
+
+INTENT_STATUS = {
+    "requires_payment_method": RemoteStatus.OPEN,
+    "requires_confirmation": RemoteStatus.OPEN,
+    "requires_action": RemoteStatus.OPEN,
+    "requires_capture": RemoteStatus.APPROVED,
+    "processing": RemoteStatus.PROCESSING,
+    "succeeded": RemoteStatus.SUCCEEDED,
+    "canceled": RemoteStatus.CANCELLED,
+}
+REFUND_STATUS = {
+    "pending": RefundStatus.PENDING,
+    "requires_action": RefundStatus.PENDING,
+    "succeeded": RefundStatus.SUCCEEDED,
+    "failed": RefundStatus.FAILED,
+    "canceled": RefundStatus.FAILED,
+}
+DISPUTE_STATUS = {
+    "warning_needs_response": DisputeStatus.OPEN,
+    "warning_under_review": DisputeStatus.OPEN,
+    "needs_response": DisputeStatus.OPEN,
+    "under_review": DisputeStatus.OPEN,
+    "appeal_needs_response": DisputeStatus.OPEN,
+    "appeal_under_review": DisputeStatus.OPEN,
+    "warning_closed": DisputeStatus.WON,  # an inquiry that ended: no money had moved
+    "prevented": DisputeStatus.WON,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+}
+LAST_FOUR = re.compile(r"[0-9]{4}", re.ASCII)
+CHARGE_STATUS = {"succeeded", "pending", "failed"}
+SESSION_STATUS = {
+    "open": RemoteStatus.OPEN,
+    "complete": RemoteStatus.EXPIRED,
+    "expired": RemoteStatus.EXPIRED,
+}
+WAITING = {RemoteStatus.OPEN, RemoteStatus.FAILED}
+
+
+def id_of(value: object) -> str:
+    """The id in a field that holds an id, the expanded object, or nothing."""
+    if isinstance(value, Mapping):
+        return str(value["id"])
+    return value if isinstance(value, str) else ""
+
+
+def expect(row: Row, kind: str) -> None:
+    if row["object"] != kind:
+        raise ValueError(f"Not a {kind}.")
+
+
+# ---- payments --------------------------------------------------------------------------------------------------
+
+
+def payment_of(
+    intent: Row,
+    *,
+    charges: Sequence[Row] | None = None,
+    refunds: Iterable[Row] = (),
+    disputes: Iterable[Row] = (),
+    lists: Mapping[str, str] | None = None,
+) -> RemotePayment:
+    """A PaymentIntent. `charges`: all of it; by default its latest one, as far as it is expanded.
+
+    Errors: KeyError, TypeError or ValueError when it cannot be told which object it is; anything else is a problem.
+    """
+    expect(intent, "payment_intent")
+    parts = Parts(an_id(intent["id"]))
+    charges = charges_in(intent) if charges is None else charges
+    captures = parts.each("charge", charges, capture_of)
+    check_received(parts, intent, captures)
+    status = intent_status(intent, parts)
+    error = mapping(intent.get("last_payment_error"))
+    code, decline_code = plain(error.get("code")), plain(error.get("decline_code"))
+    return RemotePayment(
+        object_id=intent["id"],
+        status=status,
+        amount=parts.read("amount", lambda: from_stripe(intent["amount"], intent["currency"]), None),
+        reference=plain(mapping(intent.get("metadata")).get("payment_id")),
+        is_live=live_mode(intent, parts),
+        captures=captures,
+        refunds=parts.each("refund", refunds, partial(refund_of, parts=parts)),
+        disputes=parts.each("dispute", disputes, partial(dispute_of, parts=parts)),
+        action=parts.read("next_action", lambda: action_of(intent), None) if status in WAITING else None,
+        decline=group_of(decline_code, code) if error else None,
+        decline_code=decline_code or code,
+        method=parts.read("payment_method_details", lambda: saved_in(intent, charges), None),
+        customer_id=parts.read("customer", lambda: id_of(intent.get("customer")), ""),
+        problems=tuple(parts.problems),
+        lists=lists or {},
+    )
+
+
+def live_mode(row: Row, parts: Parts) -> bool | None:
+    if isinstance(row.get("livemode"), bool):
+        return bool(row["livemode"])
+    parts.note("livemode", f"unknown value {row.get('livemode')!r}")
+    return None
+
+
+def check_received(parts: Parts, intent: Row, captures: Sequence[Capture]) -> None:
+    """Whether the charges account for the money that the intent received; what they show is certain all the same."""
+    received = intent.get("amount_received", 0)
+    if received == 0 and not captures:
+        return
+    wanted = parts.read("amount_received", lambda: from_stripe(received, intent["currency"]), None)
+    if wanted is not None and captures_total(captures, wanted.currency) != wanted.minor:
+        parts.note("charges", f"they do not account for the {wanted} that it received")
+
+
+def captures_total(captures: Iterable[Capture], currency: str) -> int:
+    return sum(capture.amount.minor for capture in captures if capture.amount.currency == currency)
+
+
+def intent_status(intent: Row, parts: Parts | None = None) -> RemoteStatus:
+    if intent.get("status") == "requires_payment_method" and intent.get("last_payment_error"):
+        return RemoteStatus.FAILED
+    parts = parts or Parts("payment_intent")
+    return parts.word("status", INTENT_STATUS, intent.get("status"), RemoteStatus.UNKNOWN)
+
+
+def action_of(intent: Row) -> Action | None:
+    """For the server's own confirming Stripe tells an address; the script goes on with the secret alone."""
+    secret = intent.get("client_secret") or ""
+    step = mapping(intent.get("next_action"))
+    if intent.get("status") == "requires_action" and step.get("type") == "redirect_to_url":
+        return Action(ActionKind.REDIRECT, url=step["redirect_to_url"]["url"], client_secret=secret)
+    return Action(ActionKind.CONFIRM, client_secret=secret) if secret else None
+
+
+def charges_in(intent: Row) -> list[Row]:
+    latest = intent.get("latest_charge")
+    return [latest] if isinstance(latest, Mapping) else []
+
+
+def is_captured(charge: Row) -> bool:
+    return bool(charge["status"] == "succeeded" and charge["captured"])
+
+
+def captured_in(charges: Iterable[Row]) -> int:
+    return sum(charge["amount_captured"] for charge in charges if is_captured(charge))
+
+
+def capture_of(charge: Row) -> Capture | None:
+    """The money that a charge took; None when it took none. Errors: ValueError for a word that says neither."""
+    if charge["status"] not in CHARGE_STATUS:
+        raise ValueError(f"unknown status {charge['status']!r}")
+    if not is_captured(charge):
+        return None
+    amount = positive(from_stripe(charge["amount_captured"], charge["currency"]))
+    return Capture(an_id(charge["id"]), amount)
+
+
+def saved_in(intent: Row, charges: Sequence[Row]) -> RemoteMethod | None:
+    """The card that this payment saved for its customer."""
+    customer = id_of(intent.get("customer"))
+    paid = next((charge for charge in charges if is_captured(charge)), None)
+    if not customer or not intent.get("setup_future_usage") or paid is None or not paid.get("payment_method"):
+        return None
+    details = paid["payment_method_details"]
+    if details["type"] != "card":
+        return None
+    return card_of(paid["payment_method"], customer, details["card"])
+
+
+def session_of(session: Row, intent: RemotePayment | None = None) -> RemotePayment:
+    """A Checkout Session with the intent that it has since the buyer first tried to pay. Errors: as above."""
+    expect(session, "checkout.session")
+    parts = Parts(an_id(session["id"]))
+    status = session_status(session, intent, parts)
+    reference = session.get("client_reference_id") or mapping(session.get("metadata")).get("payment_id")
+    return RemotePayment(
+        object_id=session["id"],
+        status=status,
+        amount=parts.read("amount_total", lambda: session_amount(session), None),
+        reference=plain(reference),
+        is_live=live_mode(session, parts),
+        captures=intent.captures if intent else (),
+        refunds=intent.refunds if intent else (),
+        disputes=intent.disputes if intent else (),
+        related_ids=(intent.object_id,) if intent else (),
+        action=parts.read("url", lambda: Action(ActionKind.REDIRECT, url=session["url"]), None)
+        if status in WAITING
+        else None,
+        decline=intent.decline if intent else None,
+        decline_code=intent.decline_code if intent else "",
+        method=intent.method if intent else None,
+        customer_id=parts.read("customer", lambda: id_of(session.get("customer")), ""),
+        problems=(*parts.problems, *(intent.problems if intent else ())),
+        lists=intent.lists if intent else {},
+    )
+
+
+def session_amount(session: Row) -> Money:
+    return from_stripe(session["amount_total"], session["currency"])
+
+
+def session_status(session: Row, intent: RemotePayment | None, parts: Parts) -> RemoteStatus:
+    """Money speaks first; a session that is complete without it (its payment failed later) is at its end."""
+    if intent and intent.status in {RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING, RemoteStatus.UNKNOWN}:
+        return intent.status
+    status = parts.word("status", SESSION_STATUS, session.get("status"), RemoteStatus.UNKNOWN)
+    if status == RemoteStatus.OPEN and intent and intent.status == RemoteStatus.FAILED:
+        return RemoteStatus.FAILED
+    return status
+
+
+# ---- what follows a payment ---------------------------------------------------------------------------------------
+
+
+def refund_of(row: Row, parts: Parts | None = None) -> RemoteRefund:
+    """Errors: KeyError, TypeError or ValueError without an id or an amount."""
+    expect(row, "refund")
+    refund_id = an_id(row["id"])
+    parts = parts or Parts("refund")
+    return RemoteRefund(
+        refund_id=refund_id,
+        amount=positive(from_stripe(row["amount"], row["currency"])),
+        status=parts.word(f"status of {refund_id}", REFUND_STATUS, row.get("status"), RefundStatus.UNKNOWN),
+        reference=plain(mapping(row.get("metadata")).get("refund_id")),
+        reason=plain(row.get("failure_reason")) or plain(row.get("reason")),
+    )
+
+
+def dispute_of(row: Row, parts: Parts | None = None) -> RemoteDispute:
+    """Errors: KeyError, TypeError or ValueError without an id."""
+    expect(row, "dispute")
+    dispute_id = an_id(row["id"])
+    parts = parts or Parts("dispute")
+    return RemoteDispute(
+        dispute_id=dispute_id,
+        amount=parts.read(
+            f"amount of {dispute_id}", lambda: positive(from_stripe(row["amount"], row["currency"])), None
+        ),
+        status=parts.word(
+            f"status of {dispute_id}", DISPUTE_STATUS, row.get("status"), DisputeStatus.UNKNOWN
+        ),
+        reason=plain(row.get("reason")),
+    )
+
+
+# ---- saved cards -----------------------------------------------------------------------------------------------
+
+
+def card_of(method_id: str, customer_id: str, card: Row) -> RemoteMethod:
+    """What a person recognises it by may be missing; its id may not."""
+    funding, last_four = plain(card.get("funding")), plain(card.get("last4"))
+    return RemoteMethod(
+        method_id=an_id(method_id),
+        customer_id=customer_id,
+        kind="card",
+        brand=plain(card.get("brand")),
+        last_four=last_four if LAST_FOUR.fullmatch(last_four) else "",
+        exp_month=number_in(range(1, 13), card.get("exp_month")),
+        exp_year=number_in(range(2000, 10000), card.get("exp_year")),
+        funding=funding if funding in {"credit", "debit", "prepaid"} else "",
+    )
+
+
+def number_in(possible: range, value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value in possible else None
+
+
+def method_of(row: Row) -> RemoteMethod:
+    """Errors: ValueError when it is no card."""
+    expect(row, "payment_method")
+    if row["type"] != "card":
+        raise ValueError("Not a card.")
+    return card_of(row["id"], id_of(row.get("customer")), row["card"])
+
+
+def setup_of(row: Row) -> RemoteSetup:
+    """A SetupIntent with its payment method expanded."""
+    expect(row, "setup_intent")
+    is_done = row["status"] == "succeeded"
+    is_over = is_done or row["status"] == "canceled"
+    return RemoteSetup(
+        setup_id=row["id"],
+        customer_id=id_of(row.get("customer")),
+        is_done=is_done,
+        action=None if is_over else action_of(row),
+        method=method_of(row["payment_method"]) if is_done else None,
+    )

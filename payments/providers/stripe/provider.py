@@ -1,0 +1,205 @@
+"""Cards by Stripe: PaymentIntents on our page, Checkout Sessions on Stripe's, refunds, saved cards, webhooks."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+from payments.providers.contract import (
+    Access,
+    Capability,
+    ConfirmRequest,
+    CreateRequest,
+    Moved,
+    NotThere,
+    PaymentProvider,
+    ProviderError,
+    ProviderEvent,
+    RefundRequest,
+    Refused,
+    RemoteMethod,
+    RemotePayment,
+    RemoteRefund,
+    RemoteSetup,
+    RemoteStatus,
+    SaveRequest,
+)
+from payments.providers.stripe.cards import StripeCards
+from payments.providers.stripe.link import StripeConfig, StripeLink, Stuck, row_of
+from payments.providers.stripe.objects import payment_of, refund_of, session_of
+from payments.providers.stripe.reading import StripeReading
+from payments.providers.stripe.requests import confirm_params, intent_params, refund_params, session_params
+from payments.providers.stripe.webhooks import event_of
+
+INTENT_ID = re.compile(r"pi_\w{1,250}", re.ASCII)
+SESSION_ID = re.compile(r"cs_\w{1,250}", re.ASCII)
+REFUND_ID = re.compile(r"(?:re|pyr)_\w{1,250}", re.ASCII)
+PAYABLE = {RemoteStatus.OPEN, RemoteStatus.APPROVED, RemoteStatus.FAILED}
+UNEXPECTED = "payment_intent_unexpected_state"
+MOVING = {RemoteStatus.PROCESSING, RemoteStatus.SUCCEEDED}
+
+
+class StripeProvider(PaymentProvider):
+    """`payee` is empty: a secret key belongs to one account, and all its payments go there."""
+
+    name: ClassVar[str] = "stripe"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+
+    def __init__(self, config: StripeConfig) -> None:
+        self.config = config
+        self.is_live = config.is_live
+        self._link = StripeLink(config)
+        self._reading = StripeReading(self._link)
+        self._cards = StripeCards(self._link)
+
+    # ---- making ------------------------------------------------------------------------------------------------
+
+    def create(self, ask: CreateRequest) -> RemotePayment:
+        params = intent_params(ask, self._customer_for(ask))
+        try:
+            return self._link.act(
+                lambda api: api.v1.payment_intents.create(params, {"idempotency_key": ask.key}),
+                payment_of,
+                self.read,
+            )
+        except Stuck:
+            if found := self._reading.intent_of_call(ask.key):
+                return found
+            raise
+
+    def create_hosted(self, ask: CreateRequest) -> RemotePayment:
+        """An end outside of 30 minutes to 24 hours from now is not Stripe's to keep: then it is 24 hours."""
+        params = session_params(ask, self._customer_for(ask))
+        try:
+            return self._link.act(
+                lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": ask.key}),
+                session_of,
+                self.read,
+            )
+        except Stuck:
+            if found := self._reading.session_of_call(ask.key):
+                return found
+            raise
+
+    def _customer_for(self, ask: CreateRequest) -> str:
+        """A method can only be saved for a customer; the first time there is none yet."""
+        if ask.customer_id or not ask.save:
+            return ask.customer_id
+        return self._cards.new_customer(key=ask.key, payment_id=ask.payment_id)
+
+    # ---- looking -----------------------------------------------------------------------------------------------
+
+    def read(self, object_id: str) -> RemotePayment:
+        """Of a PaymentIntent or a Checkout Session."""
+        if INTENT_ID.fullmatch(object_id):
+            return self._reading.intent(object_id)
+        if SESSION_ID.fullmatch(object_id):
+            return self._reading.session(object_id)
+        raise NotThere("no_such_object", "Stripe's payments are pi_… and cs_….")
+
+    def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
+        """`until` is not included. A session stands for its intent. Secrets and addresses are left out."""
+        return self._reading.between(since, until)
+
+    def list_moved(self, since: datetime, until: datetime) -> Moved:
+        return self._reading.moved(since, until)
+
+    def check_access(self) -> list[Access]:
+        return self._reading.access()
+
+    # ---- going on ------------------------------------------------------------------------------------------------
+
+    def cancel(self, object_id: str, *, key: str) -> RemotePayment:
+        """An intent is cancelled, a session expired. An error only when it can still be paid."""
+        try:
+            self._end(object_id, key)
+        except NotThere:
+            raise
+        except (Refused, Stuck):
+            now = self.read(object_id)
+            if now.status in PAYABLE:
+                raise
+            return now
+        return self.read(object_id)
+
+    def _end(self, object_id: str, key: str) -> None:
+        if SESSION_ID.fullmatch(object_id):
+            self._link.ask(
+                lambda api: api.v1.checkout.sessions.expire(object_id, {}, {"idempotency_key": key})
+            )
+        elif INTENT_ID.fullmatch(object_id):
+            self._link.ask(lambda api: api.v1.payment_intents.cancel(object_id, {}, {"idempotency_key": key}))
+        else:
+            raise NotThere("no_such_object")
+
+    def confirm(self, ask: ConfirmRequest) -> RemotePayment:
+        """Pay with a saved card; the buyer is there. The amount is the intent's and cannot be changed here.
+
+        What is paid already, or under way, is returned as it is.
+        """
+        if not INTENT_ID.fullmatch(ask.object_id):
+            raise Refused("not_confirmable", "Only a PaymentIntent can be confirmed.")
+        params = confirm_params(ask)
+        try:
+            return self._link.act(
+                lambda api: api.v1.payment_intents.confirm(
+                    ask.object_id, params, {"idempotency_key": ask.key}
+                ),
+                payment_of,
+                self.read,
+            )
+        except Refused as refusal:
+            if refusal.code != UNEXPECTED:
+                raise
+            return self._moving(ask.object_id, refusal)
+        except Stuck as stuck:
+            return self._moving(ask.object_id, stuck)
+
+    def _moving(self, object_id: str, trouble: ProviderError) -> RemotePayment:
+        """The payment when its money moves or has moved, in spite of the trouble; else the trouble is raised."""
+        now = self.read(object_id)
+        if now.status not in MOVING:
+            raise trouble
+        return now
+
+    # ---- money back ----------------------------------------------------------------------------------------------
+
+    def refund(self, ask: RefundRequest) -> RemoteRefund:
+        params = refund_params(ask)
+        try:
+            return self._link.act(
+                lambda api: api.v1.refunds.create(params, {"idempotency_key": ask.key}),
+                refund_of,
+                lambda refund_id: self.read_refund(refund_id, currency=ask.amount.currency),
+            )
+        except Stuck:
+            if found := self._reading.refund_of_call(ask):
+                return found
+            raise
+
+    def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
+        if not REFUND_ID.fullmatch(refund_id):
+            raise NotThere("no_such_object")
+        return self._link.ask(lambda api: refund_of(row_of(api.v1.refunds.retrieve(refund_id))))
+
+    # ---- saved cards ---------------------------------------------------------------------------------------------
+
+    def save_start(self, ask: SaveRequest) -> RemoteSetup:
+        return self._cards.save_start(ask)
+
+    def save_read(self, setup_id: str) -> RemoteSetup:
+        return self._cards.save_read(setup_id)
+
+    def save_token(self, ask: SaveRequest, token: str) -> RemoteMethod:
+        return self._cards.save_token(ask, token)
+
+    def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
+        return self._cards.saved_methods(customer_id)
+
+    def detach(self, method_id: str, *, key: str) -> None:
+        self._cards.detach(method_id, key)
+
+    # ---- messages ------------------------------------------------------------------------------------------------
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        return event_of(body, headers, self.config)

@@ -1,0 +1,298 @@
+"""Reading at Stripe: one payment with all that became of it, many for the comparison, and what a lost call made."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import stripe
+
+from payments.providers.contract import (
+    Access,
+    Moved,
+    RefundRequest,
+    Refused,
+    RemotePayment,
+    RemoteRefund,
+    Unknown,
+)
+from payments.providers.reading import LONGEST_TEXT, UNREADABLE, mapping
+from payments.providers.stripe.link import StripeLink, row_of
+from payments.providers.stripe.objects import (
+    Row,
+    captured_in,
+    charges_in,
+    id_of,
+    is_captured,
+    payment_of,
+    refund_of,
+    session_of,
+)
+from payments.providers.stripe.requests import IN_INTENT, IN_SESSION
+
+# A part that the shop needs, the permission of a restricted key, and a call that tries it and changes nothing.
+ACCESS: Final[tuple[tuple[str, str, Callable[[stripe.StripeClient], object]], ...]] = (
+    ("payments", "PaymentIntents: Write", lambda api: api.v1.payment_intents.list({"limit": 1})),
+    ("charges", "Charges and Refunds: Write", lambda api: api.v1.charges.list({"limit": 1})),
+    ("refunds", "Charges and Refunds: Write", lambda api: api.v1.refunds.list({"limit": 1})),
+    ("disputes", "Disputes: Read", lambda api: api.v1.disputes.list({"limit": 1})),
+    ("sessions", "Checkout Sessions: Write", lambda api: api.v1.checkout.sessions.list({"limit": 1})),
+    ("customers", "Customers: Write", lambda api: api.v1.customers.list({"limit": 1})),
+    ("setups", "SetupIntents: Write", lambda api: api.v1.setup_intents.list({"limit": 1})),
+    (
+        "balance",
+        "Balance transaction sources: Read",
+        lambda api: api.v1.balance_transactions.list({"limit": 1}),
+    ),
+)
+PAGE = 100
+LIFE_OF_SESSION = timedelta(hours=25)  # 24, and what clocks may differ
+
+
+class StripeReading:
+    def __init__(self, link: StripeLink) -> None:
+        self._link = link
+
+    # ---- one -----------------------------------------------------------------------------------------------------
+
+    def intent(self, intent_id: str) -> RemotePayment:
+        intent = self._link.ask(
+            lambda api: row_of(api.v1.payment_intents.retrieve(intent_id, {"expand": IN_INTENT}))
+        )
+        return self._link.understand(lambda: self.whole(intent))
+
+    def session(self, session_id: str) -> RemotePayment:
+        row = self._link.ask(
+            lambda api: row_of(api.v1.checkout.sessions.retrieve(session_id, {"expand": IN_SESSION}))
+        )
+        intent = row.get("payment_intent")
+        made = self._link.understand(lambda: self.whole(intent)) if intent else None
+        return self._link.understand(lambda: session_of(row, made))
+
+    def whole(self, intent: Row, disputes: Sequence[Row] | None = None) -> RemotePayment:
+        """The intent with every charge that took money, and their refunds and disputes.
+
+        An inquiry of a bank does not mark the charge as disputed, so disputes are asked for wherever money was taken.
+        These lists stand beside the money: one that cannot be had now is noted, and what was taken is told.
+        """
+        beside = Beside(self._link)
+        charges = self._charges(intent, beside)
+        captured = [charge for charge in charges if took_money(charge)]
+        refunds = [row for charge in captured for row in self._refunds(charge, beside)]
+        if disputes is None and captured:
+            disputes = beside.rows(
+                "disputes", lambda api: api.v1.disputes.list({"payment_intent": intent["id"], "limit": PAGE})
+            )
+        return payment_of(
+            intent, charges=charges, refunds=refunds, disputes=disputes or (), lists=beside.lists
+        )
+
+    def _charges(self, intent: Row, beside: "Beside") -> Sequence[Row]:
+        """The latest charge says all, unless it does not account for the money that the intent received."""
+        charges = charges_in(intent)
+        if accounts_for(intent, charges):
+            return charges
+        found = beside.rows(
+            "charges",
+            lambda api: api.v1.charges.list(
+                {"payment_intent": intent["id"], "limit": PAGE, "expand": ["data.refunds"]}
+            ),
+        )
+        return found or charges or charge_named_by(intent)
+
+    def _refunds(self, charge: Row, beside: "Beside") -> Sequence[Row]:
+        """The list inside a charge is its first page."""
+        inside = mapping(charge.get("refunds"))
+        if inside.get("has_more") is False and isinstance(inside.get("data"), list):
+            return list(inside["data"])
+        return beside.rows(
+            "refunds", lambda api: api.v1.refunds.list({"charge": charge["id"], "limit": PAGE})
+        )
+
+    # ---- what a call made whose own answer is an error for good ----------------------------------------------------
+
+    def intent_of_call(self, key: str) -> RemotePayment | None:
+        """Stripe's search shows a new object within a minute or so; until then nothing is found."""
+        if not is_searchable(key):
+            return None
+        query = f"metadata['call']:'{key}'"
+        found = self._link.ask(
+            lambda api: [one.id for one in api.v1.payment_intents.search({"query": query}).data]
+        )
+        return self.intent(found[0]) if len(found) == 1 else None
+
+    def session_of_call(self, key: str) -> RemotePayment | None:
+        since = int((datetime.now(UTC) - LIFE_OF_SESSION).timestamp())
+
+        def look(api: stripe.StripeClient) -> list[str]:
+            sessions = api.v1.checkout.sessions.list({"created": {"gte": since}, "limit": PAGE})
+            return [row["id"] for row in rows_of(sessions) if (row.get("metadata") or {}).get("call") == key]
+
+        found = self._link.ask(look)
+        return self.session(found[0]) if len(found) == 1 else None
+
+    def refund_of_call(self, ask: RefundRequest) -> RemoteRefund | None:
+        def look(api: stripe.StripeClient) -> list[RemoteRefund]:
+            refunds = api.v1.refunds.list({"charge": ask.capture_id, "limit": PAGE})
+            return [one for one in map(refund_of, rows_of(refunds)) if one.reference == ask.refund_id]
+
+        found = self._link.ask(look)
+        return found[0] if len(found) == 1 else None
+
+    # ---- many ----------------------------------------------------------------------------------------------------
+
+    def between(self, since: datetime, until: datetime) -> list[RemotePayment]:
+        """Each payment once: as its session when that was made in this time, else as its intent."""
+        start, end = int(since.timestamp()), int(until.timestamp())
+        earlier = int((since - LIFE_OF_SESSION).timestamp())
+        sessions = self._link.ask(lambda api: all_sessions(api, earlier, end))
+        intents = self._link.ask(lambda api: all_intents(api, start, end))
+        beside = Beside(self._link)
+        disputes = beside.rows(
+            "disputes", lambda api: api.v1.disputes.list({"created": {"gte": start}, "limit": PAGE})
+        )
+        of_intent = by_intent(disputes)
+        found, listed = [], set()
+        for row in sessions:
+            intent = row.get("payment_intent")
+            if row["created"] >= start:
+                made = self.whole(intent, of_intent[intent["id"]]) if intent else None
+                found.append(session_of(row, made))
+                listed.add(id_of(intent))
+        of_session = {
+            id_of(row["payment_intent"]): row["id"] for row in sessions if row.get("payment_intent")
+        }
+        for row in intents:
+            if row["id"] not in listed:
+                session = of_session.get(row["id"])
+                remote = self.whole(row, of_intent[row["id"]])
+                found.append(replace(remote, related_ids=(session,) if session else ()))
+        return [replace(one, action=None, lists=dict(one.lists) | beside.lists) for one in found]
+
+    def access(self) -> list[Access]:
+        return [Access(part, permission, self._link.error_of(read)) for part, permission, read in ACCESS]
+
+    # ---- what happened to payments of any age ----------------------------------------------------------------------
+
+    def moved(self, since: datetime, until: datetime) -> Moved:
+        """By the time of the refund, dispute or movement itself."""
+        created: dict[str, Any] = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+        wish: Any = {"created": created, "limit": PAGE}
+        beside = Beside(self._link)
+        rows = [
+            *beside.rows("refunds", lambda api: api.v1.refunds.list(wish)),
+            *beside.rows("disputes", lambda api: api.v1.disputes.list(wish)),
+        ]
+        known = {row.get("id") for row in rows}
+        for movement in beside.rows("balance", lambda api: api.v1.balance_transactions.list(wish)):
+            source = movement.get("source")
+            if isinstance(source, str) and source not in known:
+                known.add(source)
+                rows += beside.rows("balance", partial(source_of, source))
+        found = dict.fromkeys(ids for row in rows if (ids := payment_ids(row)))
+        return Moved(tuple(found), beside.lists)
+
+
+def source_of(source: str, api: stripe.StripeClient) -> "OneRow":
+    """The refund, dispute or charge behind a movement; none for a payout or a fee."""
+    kind, _, _ = source.partition("_")
+    if kind in {"re", "pyr"}:
+        return OneRow(api.v1.refunds.retrieve(source))
+    if kind in {"du", "dp"}:
+        return OneRow(api.v1.disputes.retrieve(source))
+    return OneRow(api.v1.charges.retrieve(source)) if kind in {"ch", "py"} else OneRow(None)
+
+
+class OneRow:
+    """One object in the shape of a list."""
+
+    def __init__(self, row: stripe.StripeObject | None) -> None:
+        self._row = row
+
+    def auto_paging_iter(self) -> Iterator[stripe.StripeObject]:
+        return iter([self._row] if self._row else [])
+
+
+def payment_ids(row: Row) -> tuple[str, ...]:
+    """The intent and the charge that a refund or dispute names, or that a charge is."""
+    charge = row.get("id") if row.get("object") == "charge" else row.get("charge")
+    return tuple(found for value in (row.get("payment_intent"), charge) if (found := id_of(value)))
+
+
+class Beside:
+    """Lists beside a payment. One that is refused or does not come is noted; after a silence no more are asked for."""
+
+    def __init__(self, link: StripeLink) -> None:
+        self._link = link
+        self._is_silent = False
+        self.lists: dict[str, str] = {}
+
+    def rows(self, name: str, send: Callable[[stripe.StripeClient], Any]) -> Sequence[Row]:
+        if self._is_silent:
+            self.lists[name] = self.lists.get(name) or "not asked: the provider did not answer just before"
+            return ()
+        try:
+            found = self._link.ask(lambda api: list(rows_of(send(api))))
+        except (Refused, Unknown) as error:
+            self._is_silent = isinstance(error, Unknown) and error.is_outage
+            self.lists[name] = str(error)[:LONGEST_TEXT]
+            return ()
+        self.lists.setdefault(name, "")
+        return found
+
+
+def took_money(charge: Row) -> bool:
+    try:
+        return is_captured(charge)
+    except UNREADABLE:
+        return False
+
+
+def charge_named_by(intent: Row) -> list[Row]:
+    """The charge of a paid intent of which Stripe shows the id only: at most one charge takes an intent's money."""
+    charge_id, received = intent.get("latest_charge"), intent.get("amount_received")
+    if not isinstance(charge_id, str) or not received:
+        return []
+    taken = {"amount_captured": received, "currency": intent.get("currency")}
+    return [{"id": charge_id, "status": "succeeded", "captured": True, "refunds": None, **taken}]
+
+
+def accounts_for(intent: Row, charges: Sequence[Row]) -> bool:
+    try:
+        return bool(captured_in(charges) == intent.get("amount_received", 0))
+    except UNREADABLE:
+        return False
+
+
+def all_sessions(api: stripe.StripeClient, start: int, end: int) -> list[Row]:
+    expand = [f"data.{path}" for path in IN_SESSION]
+    listing = api.v1.checkout.sessions.list(
+        {"created": {"gte": start, "lt": end}, "limit": PAGE, "expand": expand}
+    )
+    return [row for row in rows_of(listing) if row["mode"] == "payment"]
+
+
+def all_intents(api: stripe.StripeClient, start: int, end: int) -> list[Row]:
+    expand = [f"data.{path}" for path in IN_INTENT]
+    listing = api.v1.payment_intents.list(
+        {"created": {"gte": start, "lt": end}, "limit": PAGE, "expand": expand}
+    )
+    return list(rows_of(listing))
+
+
+def by_intent(disputes: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in disputes:
+        found[id_of(row.get("payment_intent"))].append(row)
+    return found
+
+
+def rows_of(listing: Any) -> Iterator[Row]:
+    """All pages."""
+    return (row_of(one) for one in listing.auto_paging_iter())
+
+
+def is_searchable(key: str) -> bool:
+    return not {"'", '"', "\\"} & set(key)

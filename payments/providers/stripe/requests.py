@@ -1,0 +1,137 @@
+"""What we send to Stripe, from the requests of the contract. The same request always makes the same parameters."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from stripe.params import (
+    CustomerCreateParams,
+    PaymentIntentConfirmParams,
+    PaymentIntentCreateParams,
+    RefundCreateParams,
+    SetupIntentCreateParams,
+)
+from stripe.params.checkout import SessionCreateParams, SessionCreateParamsLineItem
+
+from artisans.core.money import Money
+from payments.providers.contract import Breakdown, ConfirmRequest, CreateRequest, RefundRequest, SaveRequest
+from payments.providers.stripe.money import to_stripe
+
+# An intent with all that became of it; a session shows it one level deeper. Stripe expands four levels.
+IN_INTENT = ["latest_charge.refunds"]
+IN_SESSION = ["payment_intent.latest_charge.refunds"]
+# Also wallets that hold a card. Endive has no payment_method_types any more, and this excludes automatic ones.
+CARDS: Final = ["card"]
+SHORTEST, LONGEST = timedelta(minutes=30), timedelta(hours=24)
+MOST_LINES = 100
+LONGEST_NAME = 250
+
+
+def metadata_of(ask: CreateRequest) -> dict[str, str]:
+    """`call` finds the object again when an answer was lost for good."""
+    return {"payment_id": ask.payment_id, "order_number": ask.order_number, "call": ask.key}
+
+
+def intent_params(ask: CreateRequest, customer_id: str) -> PaymentIntentCreateParams:
+    params: PaymentIntentCreateParams = {
+        "amount": to_stripe(ask.amount),
+        "currency": ask.amount.currency.lower(),
+        "allowed_payment_method_types": CARDS,
+        "description": f"Order {ask.order_number}",
+        "metadata": metadata_of(ask),
+        "expand": IN_INTENT,
+    }
+    if customer_id:
+        params["customer"] = customer_id
+    if ask.save:
+        params["setup_future_usage"] = "on_session"
+    if ask.method_id:
+        params["payment_method"] = ask.method_id
+        params["confirm"] = True
+        params["return_url"] = ask.return_url
+    return params
+
+
+def confirm_params(ask: ConfirmRequest) -> PaymentIntentConfirmParams:
+    params: PaymentIntentConfirmParams = {"return_url": ask.return_url, "expand": IN_INTENT}
+    if ask.method_id:
+        params["payment_method"] = ask.method_id
+    return params
+
+
+def session_params(ask: CreateRequest, customer_id: str) -> SessionCreateParams:
+    metadata = metadata_of(ask)
+    params: SessionCreateParams = {
+        "mode": "payment",
+        "allowed_payment_method_types": CARDS,
+        "line_items": lines_of(ask),
+        "success_url": ask.return_url,
+        "cancel_url": ask.cancel_url,
+        "client_reference_id": ask.payment_id,
+        "metadata": metadata,
+        "payment_intent_data": {"description": f"Order {ask.order_number}", "metadata": metadata},
+        "expand": IN_SESSION,
+    }
+    if ask.save:
+        params["payment_intent_data"]["setup_future_usage"] = "on_session"
+    if customer_id:
+        params["customer"] = customer_id
+    if ask.expires_at is not None and SHORTEST <= ask.expires_at - datetime.now(UTC) <= LONGEST:
+        params["expires_at"] = int(ask.expires_at.timestamp())
+    return params
+
+
+def lines_of(ask: CreateRequest) -> list[SessionCreateParamsLineItem]:
+    """The lines of the order when they add up and Stripe takes so many; else one line over the amount."""
+    whole = [line(f"Order {ask.order_number}", ask.amount, 1)]
+    if ask.breakdown is None or not ask.breakdown.items or added_up(ask.breakdown) != ask.amount:
+        return whole
+    parts = [line(item.name, item.unit_price, item.quantity) for item in ask.breakdown.items]
+    extras = (("Tax", ask.breakdown.tax), ("Shipping", ask.breakdown.shipping))
+    parts += [line(name, money, 1) for name, money in extras if money]
+    return parts if len(parts) <= MOST_LINES else whole
+
+
+def added_up(breakdown: Breakdown) -> Money:
+    items = Money.total((i.unit_price * i.quantity for i in breakdown.items), breakdown.subtotal.currency)
+    return items + breakdown.tax + breakdown.shipping
+
+
+def line(name: str, price: Money, quantity: int) -> SessionCreateParamsLineItem:
+    return {
+        "price_data": {
+            "currency": price.currency.lower(),
+            "product_data": {"name": name[:LONGEST_NAME] or "Item"},
+            "unit_amount": to_stripe(price),
+        },
+        "quantity": quantity,
+    }
+
+
+def refund_params(ask: RefundRequest) -> RefundCreateParams:
+    return {
+        "charge": ask.capture_id,
+        "amount": to_stripe(ask.amount),
+        "reason": "requested_by_customer",
+        "metadata": {"refund_id": ask.refund_id, "refund_number": ask.refund_number},
+    }
+
+
+def customer_params(*, user_id: str = "", payment_id: str = "") -> CustomerCreateParams:
+    named = {"user_id": user_id, "payment_id": payment_id}
+    return {"metadata": {name: value for name, value in named.items() if value}}
+
+
+def setup_params(ask: SaveRequest, customer_id: str, token: str = "") -> SetupIntentCreateParams:
+    """With a token, the bank is asked at once whether the card may be saved."""
+    params: SetupIntentCreateParams = {
+        "customer": customer_id,
+        "allowed_payment_method_types": CARDS,
+        "usage": "on_session",
+        "metadata": {"user_id": ask.user_id},
+        "expand": ["payment_method"],
+    }
+    if token:
+        params["payment_method"] = token
+        params["confirm"] = True
+        params["return_url"] = ask.return_url
+    return params

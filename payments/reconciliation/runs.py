@@ -1,0 +1,295 @@
+"""Reconciliation: what a provider shows of a stretch of time, beside our books; daily, and when somebody asks.
+
+What nobody told us is taken over by the same door as a webhook's news. What differs even then is written down for a
+person, and the payment is flagged; nothing is repaired any other way.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from django.utils import timezone
+
+from artisans.core.errors import InvalidInput
+from artisans.core.models import row_write
+from artisans.core.money import Money
+from artisans.core.security.redaction import scrub
+from payments.bookkeeping.provider_alerts import alerts_follow
+from payments.bookkeeping.review_flags import flag
+from payments.gateway.payments import payment_sync
+from payments.gateway.sync import mismatch
+from payments.models import CallState, Capture, Comparison, Dispute, FlagKind, Payment, ProviderCall
+from payments.providers import contract
+from payments.providers.contract import Capability, NotThere, ProviderError, RemotePayment
+from payments.providers.registry import ask, can, configured
+from payments.selectors import object_ids_of, payment_of_object
+from payments.statuses import DisputeStatus, RefundStatus
+
+logger = logging.getLogger(__name__)
+
+OVERLAP = timedelta(days=1)
+FIRST_LOOK = timedelta(days=3)
+LONGEST_LOOK = timedelta(days=31)
+REPORTS_ARE_LATE = timedelta(hours=4)  # PayPal's reports tell of a transaction within three hours
+STUCK_AFTER = timedelta(hours=1)
+MOST_KEPT = 1000  # the log has all
+
+
+class Kind(StrEnum):
+    """What a person has to look at. `MISSING_HERE`: it moved money, and no payment of ours is behind it."""
+
+    MISSING_HERE = "missing here"
+    NOT_BOOKED = "not booked"
+    NOT_THERE = "not at the provider"
+    MISMATCH = "not ours"
+    UNREADABLE = "unreadable"
+    STUCK = "stuck"
+
+
+class Difference(NamedTuple):
+    kind: Kind
+    object_id: str
+    payment: str
+    detail: str
+
+
+class Fact(NamedTuple):
+    """A movement of money that both sides must tell alike. `minor` is 0 where the amounts are counted otherwise."""
+
+    what: str
+    id: str
+    minor: int
+
+
+Facts = set[Fact]
+Progress = Callable[[int, int], None]
+
+
+def compare(
+    name: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    progress: Progress = lambda done, of: None,
+) -> Comparison:
+    """Compare one provider's objects and our books. Without `since` from a day before the last good look's end.
+
+    Errors: InvalidInput for a provider that cannot list, or a stretch that is empty or too long. A provider that does
+    not answer is no error: the row says so, and the next look begins where the last good one ended.
+    """
+    if not can(name, Capability.LIST):
+        raise InvalidInput(
+            f"{name} has no keys here or cannot list its payments; known: {', '.join(comparable())}."
+        )
+    until = until or timezone.now()
+    since = since or next_since(name, until)
+    if not since < until <= since + LONGEST_LOOK:
+        raise InvalidInput("Compare at least a moment and at most 31 days, the earlier time first.")
+    look = Comparison.objects.create(provider=name, since=since, until=until)
+    try:
+        remotes = ask(name, lambda provider: list(provider.list_payments(since, until)))
+    except ProviderError as error:
+        look.error = scrub(str(error))[:300]
+    else:
+        moved, unread, look.error = moved_between(name, remotes, since, until)
+        remotes += moved
+        look.seen = len(remotes)
+        told, disputed, unknown = told_of(name, remotes)
+        look.caught_up, found = differences(name, told, disputed, since=since, until=until, progress=progress)
+        found = [*unread, *unknown, *found, *stuck_calls(name)]
+        look.differences = [difference._asdict() for difference in found[:MOST_KEPT]]
+        for difference in found:
+            logger.error("reconciliation_difference", extra={"provider": name} | difference._asdict())
+    look.finished_at = timezone.now()
+    row_write(look, ["seen", "caught_up", "differences", "error", "finished_at"])
+    return look
+
+
+def moved_between(
+    name: str, listed: list[RemotePayment], since: datetime, until: datetime
+) -> tuple[list[RemotePayment], list[Difference], str]:
+    """Payments of any age that something happened to in this time, read in full; those that could not be read; and why
+    the stretch has to be compared again, "" when it has not."""
+    try:
+        moved = ask(name, lambda provider: provider.list_moved(since, until))
+    except ProviderError as error:
+        return [], [], scrub(str(error))[:300]
+    alerts_follow(name, moved.lists)
+    seen = {known for remote in listed for known in ids_of(remote)}
+    remotes, unread = [], []
+    for ids in moved.ids:
+        if seen.isdisjoint(ids):
+            try:
+                remotes.append(read_now(name, ids[0]))
+            except ProviderError as error:
+                unread.append(Difference(Kind.UNREADABLE, ids[0], "", scrub(str(error))[:300]))
+            else:
+                seen.update(ids_of(remotes[-1]))
+    return (
+        remotes,
+        unread,
+        "; ".join(f"{part}: {error}" for part, error in moved.lists.items() if error)[:300],
+    )
+
+
+def ids_of(remote: RemotePayment) -> tuple[str, ...]:
+    return (remote.object_id, *remote.related_ids, *(capture.capture_id for capture in remote.captures))
+
+
+def comparable() -> list[str]:
+    return [name for name in configured() if can(name, Capability.LIST)]
+
+
+def next_since(name: str, until: datetime) -> datetime:
+    good = Comparison.objects.filter(provider=name, error="", finished_at__isnull=False)
+    last = good.order_by("-until").values_list("until", flat=True).first()
+    since = min(last, until) - OVERLAP if last else until - FIRST_LOOK
+    return max(since, until - LONGEST_LOOK)
+
+
+# ---- both sides -----------------------------------------------------------------------------------------------------
+
+
+def facts_of(payment: Payment) -> Facts:
+    """What our books say moved."""
+    captures = payment.captures.order_by().values_list("provider_capture_id", "amount_minor")
+    refunds = (
+        payment.refunds.filter(status=RefundStatus.COMPLETED).exclude(provider_refund_id=None).order_by()
+    )
+    lost = payment.disputes.filter(status=DisputeStatus.LOST).order_by()
+    return {
+        *(Fact("capture", *row) for row in captures),
+        *(Fact("refund", str(row.provider_refund_id), row.amount_minor) for row in refunds),
+        *(Fact("lost dispute", row, 0) for row in lost.values_list("provider_dispute_id", flat=True)),
+    }
+
+
+def facts_in(remote: RemotePayment) -> Facts:
+    """What the provider says moved. A failed refund did not."""
+    done, lost = contract.RefundStatus.SUCCEEDED, contract.DisputeStatus.LOST
+    return {
+        *(Fact("capture", capture.capture_id, capture.amount.minor) for capture in remote.captures),
+        *(Fact("refund", row.refund_id, row.amount.minor) for row in remote.refunds if row.status == done),
+        *(Fact("lost dispute", row.dispute_id, 0) for row in remote.disputes if row.status == lost),
+    }
+
+
+def told_of(
+    name: str, remotes: Iterable[RemotePayment]
+) -> tuple[dict[UUID, Facts], set[UUID], list[Difference]]:
+    """What the provider says of payments of ours; those with news of a dispute; and what moved there without one."""
+    told, disputed, found = defaultdict[UUID, Facts](set), set(), []
+    for remote in remotes:
+        known = payment_of_object(name, ids_of(remote), remote.reference)
+        if known is not None:
+            told[known[0].pk] |= facts_in(remote)
+            if is_dispute_new(known[0], remote):
+                disputed.add(known[0].pk)
+        elif facts := facts_in(remote):
+            currency = remote.captures[0].amount.currency if remote.captures else "XXX"
+            words = f"{listed(facts, currency)}; it names {remote.reference[:60] or 'nobody'}."
+            found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", words))
+    return told, disputed, found
+
+
+def differences(
+    name: str,
+    told: dict[UUID, Facts],
+    disputed: set[UUID],
+    *,
+    since: datetime,
+    until: datetime,
+    progress: Progress,
+) -> tuple[int, list[Difference]]:
+    """How many payments were caught up, and what differs even then."""
+    disputed = disputed | unsettled(name)
+    booked = Capture.objects.filter(
+        provider=name, created_at__gte=since, created_at__lt=until - REPORTS_ARE_LATE
+    )
+    payments = Payment.objects.in_bulk(
+        {*told, *booked.values_list("payment_id", flat=True), *disputed}
+    ).values()
+    caught_up, found = 0, []
+    for place, payment in enumerate(payments, start=1):
+        before, theirs = facts_of(payment), told.get(payment.pk, set())
+        if before != theirs or payment.pk in disputed:
+            found += looked_at(payment, before, theirs)
+            caught_up += facts_of(payment) != before
+        progress(place, len(payments))
+    return caught_up, found
+
+
+def unsettled(name: str) -> set[UUID]:
+    """Payments whose disputes are open: how one ends moves no money, and is on no list by its time."""
+    open_ones = Dispute.objects.filter(provider=name, status=DisputeStatus.OPEN).order_by()
+    return set(open_ones.values_list("payment_id", flat=True))
+
+
+def is_dispute_new(payment: Payment, remote: RemotePayment) -> bool:
+    """Whether a dispute there is not here as it is there; an open one is no fact yet, but it is news."""
+    ours = {(row.provider_dispute_id, row.status.lower(), row.amount) for row in payment.disputes.all()}
+    return any((row.dispute_id, row.status.value, row.amount) not in ours for row in remote.disputes)
+
+
+def looked_at(payment: Payment, before: Facts, told: Facts) -> list[Difference]:
+    """What differs about one payment; whatever goes wrong with it, the others are compared."""
+    try:
+        return look_closely(payment, before, told)
+    except Exception as error:
+        logger.exception("reconciliation_unreadable", extra={"payment": str(payment.pk)})
+        words = scrub(f"{type(error).__name__}: {error}")[:300]
+        return [Difference(Kind.UNREADABLE, payment.provider_payment_id or "", str(payment.pk), words)]
+
+
+def look_closely(payment: Payment, before: Facts, told: Facts) -> list[Difference]:
+    """Read each object of a payment, take over its news, and say what differs then; the payment is flagged for it.
+
+    Others book meanwhile: only what was booked `before` the reading must be there, and what is there be booked after.
+    Errors: those of the provider and of `payment_sync`; what was not read cannot be said to differ.
+    """
+    ours, found, is_whole = str(payment.pk), [], True
+    for object_id in sorted(object_ids_of(payment)):
+        try:
+            payment_sync(payment.pk, cause="found by the comparison", object_id=object_id)
+            remote = read_now(
+                payment.payment_provider, object_id
+            )  # as it is now: the line above may have captured
+        except NotThere:
+            continue
+        told = told | facts_in(remote)
+        is_whole = is_whole and remote.is_whole
+        if trouble := mismatch(payment, remote):
+            found.append(Difference(Kind.MISMATCH, object_id, ours, trouble))
+    gone = before - told if is_whole else set()  # a list that could not be had proves nothing
+    for kind, facts in ((Kind.NOT_BOOKED, told - facts_of(payment)), (Kind.NOT_THERE, gone)):
+        found += [
+            Difference(kind, fact.id, ours, f"{listed({fact}, payment.currency)}.") for fact in sorted(facts)
+        ]
+    if found:
+        flag(payment, FlagKind.MISMATCH, f"Comparison with the provider: {found[0].kind}: {found[0].detail}")
+    return found
+
+
+def read_now(name: str, object_id: str) -> RemotePayment:
+    return ask(name, lambda provider: provider.read(object_id))
+
+
+def stuck_calls(name: str) -> list[Difference]:
+    old = ProviderCall.objects.filter(
+        provider=name, state=CallState.OPEN, created_at__lt=timezone.now() - STUCK_AFTER
+    )
+    return [
+        Difference(Kind.STUCK, call.key, str(call.payment_id or ""), f"{call}, tried {call.tries} times.")
+        for call in old.order_by("created_at")
+    ]
+
+
+def listed(facts: Facts, currency: str) -> str:
+    return ", ".join(
+        f"{fact.what} {fact.id}" + (f" of {Money(fact.minor, currency)}" if fact.minor else "")
+        for fact in sorted(facts)
+    )

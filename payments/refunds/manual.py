@@ -1,0 +1,127 @@
+"""Money that goes back by hand: a person made a transfer and says so."""
+
+from datetime import date
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput
+from artisans.core.models import only_row
+from artisans.core.money import Money
+from artisans.notifications.services import notifications_queue
+from orders.mails import order_mail
+from orders.models import Order
+from orders.refunds import parcels_reconsider
+from orders.selectors import store_rules
+from payments.bookkeeping.payments import order_settle, payment_follow_sums
+from payments.bookkeeping.references import reference_key
+from payments.bookkeeping.second_person import refund_approval_check
+from payments.bookkeeping.staff_checks import staff_check
+from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
+from payments.lifecycle.receipts import OTHER_LINE
+from payments.mails import PaymentMail
+from payments.methods import Provider
+from payments.models import Payment, PaymentRefund, RefundTransition
+from payments.selectors import balance_after_refunds, payment_lock, refund_due
+from payments.statuses import RefundStatus
+
+
+@transaction.atomic
+def money_return_record(
+    *,
+    payment_id: UUID,
+    amount: Money,
+    value_date: date,
+    bank_reference: str,
+    reason: str,
+    actor: User,
+    approved_by: User | None = None,
+    beyond_owed: bool = False,
+) -> PaymentRefund:
+    """Book a return that was made by hand; it is COMPLETED from the start.
+
+    It is at most what the order owes over all its payments, or, with `beyond_owed`, what this payment still has.
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived, ReturnExceedsOwed, AlreadyRecorded,
+    SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.refund", order, what="return money")
+    if payment.payment_provider != Provider.MANUAL:
+        raise NotManual
+    if amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(f"Give the amount returned, above zero, in {payment.currency}.")
+    key = reference_key(bank_reference)
+    if not key or not reason.strip():
+        raise InvalidInput("Give the reference of the transfer that you made, and the reason.")
+    if value_date > timezone.localdate():
+        raise InvalidInput("The value date lies in the future.")
+    if (before := return_recorded(key)) is not None:
+        raise returned_before(before)
+    check_returnable(payment, order, amount, beyond_owed=beyond_owed)
+    try:
+        refund = PaymentRefund.objects.create(
+            payment=payment,
+            status=RefundStatus.COMPLETED,
+            currency=amount.currency,
+            amount_minor=amount.minor,
+            goodwill_minor=balance_after_refunds(order).goodwill_in(amount.minor, goods=0),
+            reason=reason.strip()[:300],
+            actor=actor,
+            value_date=value_date,
+            bank_reference=bank_reference.strip(),
+            reference_key=key,
+            processed_at=timezone.now(),
+        )
+    except IntegrityError:  # of a colleague, committed since we checked
+        raise AlreadyRecorded(
+            f"A return with the reference {bank_reference.strip()} was recorded by a colleague at this moment."
+        ) from None
+    refund_approval_check(order, actor=actor, approved_by=approved_by)
+    RefundTransition.objects.create(
+        refund=refund, new=refund.status, cause="returned by hand", actor_name=actor.email
+    )
+    payment.refunded_minor += amount.minor
+    payment_follow_sums(payment, cause=f"{amount} returned by hand", actor=actor)
+    parcels_reconsider(order)
+    order_settle(order, cause=f"{amount} returned by hand", actor=actor)
+    audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
+    notifications_queue(
+        order_mail(
+            PaymentMail.MONEY_RETURNED,
+            order,
+            lines=list(order.lines.all()),
+            store=store_rules(),
+            key=str(refund.pk),
+            amount=amount,
+            reference=bank_reference.strip(),
+            date=value_date,
+        )
+    )
+    return refund
+
+
+def check_returnable(payment: Payment, order: Order, amount: Money, *, beyond_owed: bool) -> None:
+    """Errors: RefundExceedsReceived, ReturnExceedsOwed."""
+    if amount > payment.refundable:
+        raise RefundExceedsReceived(asked=amount, left=payment.refundable)
+    owed = Money(refund_due(order, payment), payment.currency)
+    if amount > owed and not beyond_owed:
+        raise ReturnExceedsOwed(amount, owed=owed)
+
+
+def return_recorded(key: str) -> PaymentRefund | None:
+    """What was recorded as returned by the transfer with this reference_key."""
+    return only_row(PaymentRefund.objects.filter(reference_key=key).select_related("payment__order"))
+
+
+def returned_before(refund: PaymentRefund) -> AlreadyRecorded:
+    payment, reference = refund.payment, refund.bank_reference
+    by = f" by {refund.actor.email}" if refund.actor else ""
+    return AlreadyRecorded(
+        f"{refund.amount} returned with the reference {reference} was recorded already{by} at "
+        f"{refund.created_at:%Y-%m-%d %H:%M} UTC, on payment {payment.payment_number} of order "
+        f"{payment.order.order_number}. Nothing was booked now. {OTHER_LINE.format(reference=reference)}"
+    )

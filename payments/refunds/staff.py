@@ -1,0 +1,268 @@
+"""What staff do about refunds: open one, send it, try a failed one again, decide what one from outside means."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import Conflict, InvalidInput, NotNow
+from artisans.core.idempotency.keys import effect_record
+from artisans.core.money import Money
+from orders.models import Order
+from orders.refunds import parcels_reconsider
+from orders.statuses import ParcelDecision, ParcelInstruction
+from payments.bookkeeping.refund_amounts import LineAsk, Parts, Pieces, goods_in, is_held, parts_of
+from payments.bookkeeping.refunds import refund_create, refund_lines_write, refund_restock
+from payments.bookkeeping.second_person import refund_approval_check
+from payments.bookkeeping.staff_checks import staff_check
+from payments.errors import (
+    AlreadyRecorded,
+    NoPermission,
+    NotDecidable,
+    NotRetryable,
+    PaymentDisputed,
+    RecordedOnly,
+    RefundExceedsReceived,
+    RefundMismatch,
+)
+from payments.gateway.operations import call_carry_out
+from payments.gateway.payments import payment_sync
+from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.lifecycle.parcels import Decisions, goods_of, instructions_of, parcels_decide
+from payments.models import CallState, Payment, PaymentRefund, RefundDecision, RefundOrigin
+from payments.providers.contract import Refused, Unknown
+from payments.selectors import balance_after_refunds, payment_lock
+from payments.statuses import DisputeStatus, RefundStatus
+
+
+@transaction.atomic
+def refund_open(
+    *,
+    payment_id: UUID,
+    reason: str,
+    actor: User,
+    amount: Money | None = None,
+    pieces: Pieces | None = None,
+    parcels: Decisions | None = None,
+    seen_minor: int | None = None,
+    approved_by: User | None = None,
+) -> PaymentRefund:
+    """Decide on a refund, of an amount or of pieces: reserve its amount and write its call; refund_send makes it.
+
+    With `pieces` an amount only asserts what they are worth. `parcels`: what it means for each parcel; one that was not
+    sent, whose money goes back and about which nothing is said, is on hold until staff decide.
+    `seen_minor`: what had gone back or was on its way when the actor looked; anything else now means that a colleague,
+    or the same button, was faster.
+    Errors: NoPermission, OwnOrder, RecordedOnly for money by hand, InvalidInput, PaymentDisputed, AlreadyRecorded,
+    RefundMismatch, RefundExceedsReceived, PiecesRefunded, NothingToRestock, ParcelChanged,
+    SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment, products.
+    """
+    payment, order = payment_lock(payment_id)
+    staff_check(actor, "payments.refund", order, what="refund")
+    if not payment.is_remote:
+        raise RecordedOnly
+    if not reason.strip():
+        raise InvalidInput("Give the reason; the buyer reads it.")
+    seen_now = payment.refunded_minor + payment.refund_reserved_minor
+    if seen_minor is not None and seen_minor != seen_now:
+        raise AlreadyRecorded(
+            f"{Money(seen_now, payment.currency)} of this payment went back or is on its way meanwhile. "
+            "Nothing was sent now; look again."
+        )
+    parts = parts_of(order, pieces) if pieces else None
+    reason, parcels = reason.strip(), parcels or {}
+    parcels_decide(order, goods_of(parcels), cause=reason, actor=actor)  # first, as it says what is owed
+    refund = open_now(payment, order, amount=amount, parts=parts, reason=reason, actor=actor)
+    parcels_reconsider(order)
+    parcels_decide(order, instructions_of(parcels), cause=reason, actor=actor)
+    refund_approval_check(order, actor=actor, approved_by=approved_by)
+    return refund
+
+
+def open_now(
+    payment: Payment,
+    order: Order,
+    *,
+    amount: Money | None,
+    parts: Parts | None,
+    reason: str,
+    actor: User,
+    retry_of: PaymentRefund | None = None,
+) -> PaymentRefund:
+    """The same for a caller that holds the locks and checked the person."""
+    amount = amount_checked(payment, amount, parts)
+    if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
+        raise PaymentDisputed
+    if amount > payment.refundable:
+        raise RefundExceedsReceived(asked=amount, left=payment.refundable)
+    refund = refund_create(
+        payment,
+        amount,
+        reason=reason,
+        origin=RefundOrigin.STAFF,
+        actor=actor,
+        parts=parts,
+        retry_of=retry_of,
+    )
+    effect_record(f"refund:{refund.pk}")
+    return refund
+
+
+def amount_checked(payment: Payment, amount: Money | None, parts: Parts | None) -> Money:
+    if parts is not None:
+        if amount is not None and amount != parts.amount:
+            raise RefundMismatch(sent=amount, worth=parts.amount)
+        amount = parts.amount
+    if amount is None or amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(f"Give the amount to refund, above zero, in {payment.currency}.")
+    return amount
+
+
+def refund_send(refund: PaymentRefund) -> PaymentRefund:
+    """Let the provider make the refund now, after it was decided on and committed; answers with how it stands.
+
+    While nobody knows how it went it stays as it is, and the sweep asks again with the same key.
+    """
+    call = refund.calls.filter(state=CallState.OPEN).first()
+    if call is not None:
+        call_carry_out(call.pk)
+    return PaymentRefund.objects.select_related("payment__order").get(pk=refund.pk)
+
+
+def payment_ask(*, payment_id: UUID, actor: User) -> Payment:
+    """Ask the provider now how a payment and its refunds stand, and apply the truth.
+
+    Errors: NoPermission, NotNow when the provider does not answer; nothing has changed then.
+    """
+    if not (actor.is_staff and actor.has_perm("payments.sync_payment")):
+        raise NoPermission("ask the provider")
+    payment = Payment.objects.get(pk=payment_id)
+    audit_record(actor=actor, action=Action.PAYMENT_ASK, target=payment)
+    try:
+        payment_sync(payment_id, cause=f"asked by {actor.email}")
+    except Unknown:
+        name = payment.get_payment_provider_display()
+        raise NotNow(f"{name} does not answer at the moment. Nothing was changed.") from None
+    except Refused as refused:
+        raise Conflict(f"The provider cannot tell: {refused.code}.") from None
+    for refund in payment.refunds.filter(status__in=[RefundStatus.REQUESTED]):
+        refund_send(refund)
+    return Payment.objects.get(pk=payment_id)
+
+
+@transaction.atomic
+def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
+    """Open a failed refund anew, as a refund of its own: the same pieces, or the same amount. refund_send sends it.
+
+    What was approved once, or needed no approval, needs none now, unless staff refunded more of the order since: a
+    failed refund is not added up (see refunded_by_staff), so that its place below the limit may be taken.
+    Errors: NoPermission, OwnOrder, NotRetryable, and those of refund_open. Locks: order, payment.
+    """
+    old, payment, order = refund_lock(refund_id)
+    staff_check(actor, "payments.refund", order, what="refund")
+    is_ours = payment.is_remote and old.origin != RefundOrigin.PROVIDER
+    if not is_ours or old.status != RefundStatus.FAILED or old.retries.exists():
+        raise NotRetryable
+    parts = parts_again(old, order)
+    amount = None if parts else old.amount
+    again = open_now(payment, order, amount=amount, parts=parts, reason=old.reason, actor=actor, retry_of=old)
+    parcels_decide(order, {}, cause=old.reason, actor=actor)
+    if refunded_since(order, old, but=again):
+        refund_approval_check(order, actor=actor, approved_by=None)
+    return again
+
+
+def parts_again(old: PaymentRefund, order: Order) -> Parts | None:
+    """The same pieces for a new refund; None for one that was of an amount."""
+    lines = list(old.lines.select_related("order_line__parcel"))
+    if not (lines or old.shipping_minor):
+        return None
+    pieces = Pieces(
+        tuple(LineAsk(line.order_line_id, line.quantity) for line in lines),
+        with_shipping=old.shipping_minor > 0,
+        restock=old.restock and all(is_held(order, line.order_line) for line in lines),
+    )
+    return parts_of(order, pieces)
+
+
+def refunded_since(order: Order, old: PaymentRefund, *, but: PaymentRefund) -> bool:
+    """Whether staff refunded more of the order after the old refund was opened."""
+    later = PaymentRefund.objects.filter(
+        payment__order=order, origin=RefundOrigin.STAFF, created_at__gte=old.created_at
+    )
+    return later.exclude(status=RefundStatus.FAILED).exclude(pk__in=[old.pk, but.pk]).exists()
+
+
+def refund_decide(
+    *,
+    refund_id: UUID,
+    decision: RefundDecision,
+    actor: User,
+    lines: tuple[LineAsk, ...] = (),
+    parcels: Decisions | None = None,
+) -> PaymentRefund:
+    """Say what a refund made at the provider means: nothing, these pieces came back, or the order is cancelled.
+
+    `parcels`: what it means for each parcel; without, and when the order goes on, what was held is sent.
+    Errors: NoPermission, OwnOrder, NotDecidable, InvalidInput, PiecesRefunded, NothingToRestock, ParcelChanged, and
+    those of order_cancel. Cancelling comes first; asked again after a crash it finds the order cancelled and goes on.
+    """
+    if decision == RefundDecision.CANCEL:
+        refund = refund_to_decide(refund_id, actor)
+        reason = f"The payment was refunded at the provider ({refund.refund_number})."
+        order_cancel(order_id=refund.payment.order_id, reason=reason, actor=actor)
+    return decide_now(refund_id=refund_id, decision=decision, actor=actor, lines=lines, parcels=parcels or {})
+
+
+@transaction.atomic
+def decide_now(
+    *,
+    refund_id: UUID,
+    decision: RefundDecision,
+    actor: User,
+    lines: tuple[LineAsk, ...],
+    parcels: Decisions,
+) -> PaymentRefund:
+    refund = refund_to_decide(refund_id, actor)
+    order = refund.payment.order
+    if decision not in {RefundDecision.NOTHING, RefundDecision.RESTOCK, RefundDecision.CANCEL}:
+        raise InvalidInput("Decide: nothing, restock or cancel.")
+    if (decision == RefundDecision.RESTOCK) != bool(lines):
+        raise InvalidInput("Say which pieces came back, and only when some did.")
+    parts = parts_of(order, Pieces(lines, restock=True)) if lines else None
+    parcels_decide(order, goods_of(parcels), cause=refund.reason, actor=actor)
+    before = balance_after_refunds(order, without=refund)
+    goods = min(refund.amount_minor, goods_in(order, parts)) if parts else 0
+    refund.goodwill_minor = before.goodwill_in(refund.amount_minor, goods=goods)
+    refund.decision, refund.restock = decision, bool(lines)
+    refund.save(update_fields=["decision", "goodwill_minor", "restock", "updated_at"])
+    if parts:
+        refund_lines_write(refund, parts)
+        refund_restock(refund, order)
+    instructions = instructions_of(parcels)
+    if decision == RefundDecision.NOTHING:
+        held = order.parcels.filter(instruction=ParcelInstruction.HOLD).values_list("pk", flat=True)
+        instructions = dict.fromkeys(held, ParcelDecision.SEND) | instructions
+    parcels_decide(order, instructions, cause=f"decided what {refund.refund_number} was for", actor=actor)
+    told = {"decision": decision.value, "refund": refund.refund_number}
+    audit_record(actor=actor, action=Action.REFUND_DECIDE, target=refund.payment, data=told)
+    return refund
+
+
+@transaction.atomic
+def refund_to_decide(refund_id: UUID, actor: User) -> PaymentRefund:
+    refund, payment, order = refund_lock(refund_id)
+    staff_check(actor, "payments.refund", order, what="decide about a refund")
+    if refund.decision != RefundDecision.PENDING:
+        raise NotDecidable
+    refund.payment = payment
+    return refund
+
+
+def refund_lock(refund_id: UUID) -> tuple[PaymentRefund, Payment, Order]:
+    """The refund under the locks of its order and payment."""
+    payment, order = payment_lock(
+        PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
+    )
+    return PaymentRefund.objects.get(pk=refund_id), payment, order

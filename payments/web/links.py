@@ -1,0 +1,20 @@
+"""What all pages behind an order's link share."""
+
+from django.http import Http404
+
+from artisans.accounts.principals import Principal
+from artisans.core.errors import Gone
+from artisans.core.security.tokens import read_order_token
+from orders.models import Order
+from orders.selectors import orders_visible_to
+
+
+def order_of(token: str) -> Order:
+    """Errors: Http404 for a link that was not made here, Gone for one that was revoked."""
+    link = read_order_token(token)
+    if link is None:
+        raise Http404
+    order = orders_visible_to(Principal(order_link=link)).first()
+    if order is None:
+        raise Gone("The link to this order was replaced by a newer one.")
+    return order

@@ -1,0 +1,305 @@
+"""An order as its buyer sees it: by signed link for everybody, by account for its owner."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_http_methods
+
+from artisans.accounts.principals import Principal, signed_in
+from artisans.core.errors import DomainError
+from artisans.core.security.rate_limits import RateLimited, count, count_network
+from artisans.core.security.tokens import is_mailbox_token
+from artisans.core.templatetags.money import show
+from artisans.core.web.error_pages import too_many
+from artisans.notifications.services import notifications_queue
+from orders.addresses import masked
+from orders.mails import order_mail
+from orders.models import Order, OrderTransition
+from orders.parcel_display import ShownParcel
+from orders.selectors import is_masked, is_owner, lines_by_parcel, orders_visible_to, store_rules
+from orders.statuses import OrderStatus
+from payments.gateway.payments import payment_check
+from payments.lifecycle.cancel_and_expire import buyer_may_cancel, order_cancel
+from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.instructions import payment_instructions
+from payments.lifecycle.offer import method_choices
+from payments.lifecycle.receipt_reversals import taken_back_note
+from payments.lifecycle.start import mailbox_confirm
+from payments.mails import PaymentMail
+from payments.methods import PaymentMethod, Provider
+from payments.models import Capture, Payment, PaymentRefund, Receipt, ReceiptReversal
+from payments.selectors import latest_payment
+from payments.statuses import PaymentStatus, RefundStatus
+from payments.web.csp import may_lead_to_provider
+from payments.web.forms import CancelForm, FindOrderForm, PaymentForm
+from payments.web.links import order_of
+from payments.web.order_display import State, money_under_way, state_of
+from payments.web.provider_pages import can_pay_now, onward
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of the order's story, as its buyer reads it."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    order: Order
+    state: State
+    url: str
+    parcel_count: int
+
+
+@require_GET
+@may_lead_to_provider
+def order_detail(request: HttpRequest, token: str) -> HttpResponse:
+    order = order_of(token)
+    payment = latest_payment(order)
+    if payment is not None and is_check_due(payment):
+        payment_check(payment.pk)
+        order, payment = order_of(token), latest_payment(order)
+    viewer = Principal.of_page(request).user
+    hides = is_masked(order, viewer)
+    lines = lines_by_parcel(order)
+    mailbox = request.GET.get("mailbox", "")
+    context = {
+        "order": order,
+        "token": token,
+        "payment": payment,
+        "state": state_of(order, payment, money_under_way([order])[order.pk]),
+        "instructions": payment_instructions(payment, order, store_rules()) if payment else None,
+        "parcels": [
+            ShownParcel(parcel, lines.get(parcel.pk, []))
+            for parcel in order.parcels.select_related("artisan", "order")
+        ],
+        "address_lines": masked(order.shipping_address) if hides else order.shipping_address_lines,
+        "billing_lines": masked(order.billing_address) if hides else order.billing_address_lines,
+        "timeline": events(order, payment),
+        "can_pay_now": bool(order.balance_due) and can_pay_now(payment),
+        "is_waiting": payment is not None and payment.status == PaymentStatus.PROCESSING and order.is_alive,
+        "thanks": order.created_at > timezone.now() - timedelta(minutes=10) and is_taken(order, payment),
+        "can_pay_otherwise": bool(order.balance_due) and order.may_change_method,
+        "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
+        "must_ask": order.status == OrderStatus.PROCESSING and is_owner(order, viewer),
+        "is_masked": hides,
+        "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
+        "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",
+        "needs_mailbox": needs_mailbox(order, payment),
+    }
+    return render(request, "payments/order_detail.html", context)
+
+
+def is_check_due(payment: Payment) -> bool:
+    """Whether the provider is to be asked while the buyer waits; seldom enough not to be asked by every reload."""
+    return (
+        payment.status == PaymentStatus.PROCESSING
+        and payment.next_check_at is not None
+        and payment.next_check_at <= timezone.now()
+    )
+
+
+def is_taken(order: Order, payment: Payment | None) -> bool:
+    """Whether the buyer has done all there was to do: paid, or told to pay by hand."""
+    if not order.is_alive or payment is None:
+        return False
+    return order.released_at is not None or (
+        not payment.is_remote and payment.status == PaymentStatus.PENDING
+    )
+
+
+def events(order: Order, payment: Payment | None) -> list[Event]:
+    """What happened, oldest first; who did it in the shop is nobody's business here."""
+    words: dict[str, str] = {
+        "": "You placed the order.",
+        OrderStatus.CONFIRMED: "The order was confirmed; the artisans were told.",
+        OrderStatus.PROCESSING: "The artisans started packing.",
+        OrderStatus.SHIPPED: "Everything was sent.",
+        OrderStatus.DELIVERED: "Everything arrived.",
+        OrderStatus.CANCELLED: "The order was cancelled.",
+        "returned": "Everything came back.",
+        OrderStatus.EXPIRED: "The order was not paid in time; the items went back on sale.",
+    }
+    moves = [(t.at, words.get(event_of(t))) for t in order.transitions.all()]
+    found = [Event(at, text) for at, text in moves if text]
+    money: list[Receipt | Capture] = [
+        *Receipt.objects.filter(payment__order=order),
+        *Capture.objects.filter(payment__order=order),
+    ]
+    found += [Event(receipt.created_at, f"We received {show(receipt.amount)}.") for receipt in money]
+    taken_back = ReceiptReversal.objects.filter(receipt__payment__order=order).select_related(
+        "receipt__payment"
+    )
+    found += [Event(row.created_at, taken_back_text(row)) for row in taken_back]
+    found += [refund_event(refund) for refund in PaymentRefund.objects.filter(payment__order=order)]
+    if payment is not None and payment.status == PaymentStatus.FAILED:
+        found.append(Event(payment.updated_at, f"The payment was refused: {payment.failure_reason}"))
+    return sorted(found, key=lambda event: event.at)
+
+
+def taken_back_text(reversal: ReceiptReversal) -> str:
+    receipt = reversal.receipt
+    is_check = receipt.payment.payment_method == PaymentMethod.CHECK
+    return taken_back_note(reversal.reason, receipt.amount, is_check)
+
+
+def event_of(transition: OrderTransition) -> str:
+    """The status that the order came to; an order that ends after it was sent came back."""
+    was_sent = transition.old in {OrderStatus.SHIPPED, OrderStatus.DELIVERED}
+    if was_sent and transition.new == OrderStatus.CANCELLED:
+        return "returned"
+    return transition.new if transition.old else ""
+
+
+def refund_event(refund: PaymentRefund) -> Event:
+    """In the words of how far it came; what failed is ours to repair and says so."""
+    amount = show(refund.amount)
+    words: dict[str, str] = {
+        RefundStatus.REQUESTED: f"A refund of {amount} was asked for; it is not sent yet.",
+        RefundStatus.PROCESSING: f"A refund of {amount} is on its way through the banks; not sent for certain yet.",
+        RefundStatus.COMPLETED: f"We returned {amount}. Cards and PayPal show it within five to ten days.",
+        RefundStatus.FAILED: f"A refund of {amount} did not go through. That is ours to repair; we will write to you.",
+    }
+    if refund.bank_reference:
+        return Event(refund.created_at, f"We returned {amount}.")
+    return Event(refund.processed_at or refund.created_at, words.get(refund.status, f"A refund of {amount}."))
+
+
+def needs_mailbox(order: Order, payment: Payment | None) -> bool:
+    """A guest's order by hand that is kept for two hours only, until the mailed link is opened."""
+    return (
+        not (payment is not None and payment.is_remote)
+        and order.status == OrderStatus.PENDING
+        and order.user_id is None
+        and order.mailbox_confirmed_at is None
+        and order.pay_by is not None
+    )
+
+
+@csrf_exempt  # as order_pay
+@require_http_methods(["POST"])
+def mailbox(request: HttpRequest, token: str) -> HttpResponse:
+    """The button behind the mailed link: opening it changes nothing, pressing it does."""
+    order = order_of(token)
+    if not is_mailbox_token(order.pk, request.POST.get("mailbox", "")):
+        raise Http404
+    if mailbox_confirm(order_id=order.pk).is_alive:
+        messages.success(request, "Thank you, your address is confirmed and your items are kept.")
+    else:
+        messages.info(request, "Your address is confirmed, but the order had ended before.")
+    return redirect("payments:order", token=token)
+
+
+@csrf_exempt  # the secret is in the path; with no-referrer browsers send "Origin: null", which Django refuses
+@require_http_methods(["GET", "POST"])
+@may_lead_to_provider
+def order_pay(request: HttpRequest, token: str) -> HttpResponse:
+    order = order_of(token)
+    if not order.balance_due or not order.may_change_method:
+        return redirect("payments:order", token=token)
+    known = order.user_id is not None or order.mailbox_confirmed_at is not None
+    current = latest_payment(order)
+    choices = method_choices(
+        total=order.total,
+        is_known_buyer=known,
+        store=store_rules(),
+        selected=request.POST.get("payment_method", current.payment_method if current else ""),
+    )
+    form = PaymentForm(
+        request.POST or None,
+        choices=choices,
+        initial={"payment_method": current.payment_method if current else None},
+    )
+    if request.method == "POST" and form.is_valid():
+        method = PaymentMethod(form.cleaned_data["payment_method"])
+        actor = request.user if request.user.is_authenticated else None
+        try:
+            chosen = payment_choose(order_id=order.pk, method=method, actor=actor)
+        except DomainError as error:
+            messages.error(request, error.detail)
+            return redirect("payments:order", token=token)
+        if chosen.payment.payment_provider == Provider.STRIPE and chosen.reached.action is not None:
+            return redirect("payments:order_card", token=token)
+        return onward(chosen.reached, token)
+    context = {
+        "order": order,
+        "token": token,
+        "form": form,
+        "methods": choices,
+        "amount_due": order.balance_due,
+    }
+    return render(request, "payments/order_pay.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def order_cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    order = get_object_or_404(orders_visible_to(Principal.of_page(request)), pk=order_id)
+    form = CancelForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            order_cancel(order_id=order.pk, reason=form.cleaned_data["reason"], actor=signed_in(request))
+        except DomainError as error:
+            messages.error(request, error.detail)
+        else:
+            messages.success(request, f"Order {order.order_number} was cancelled.")
+        return redirect("payments:order", token=order.access_token)
+    return render(request, "payments/order_cancel.html", {"order": order, "form": form})
+
+
+@login_required
+@require_GET
+def order_history(request: HttpRequest) -> HttpResponse:
+    orders = orders_visible_to(Principal.of_page(request)).prefetch_related("parcels")
+    page = Paginator(orders.order_by("-created_at"), 20).get_page(request.GET.get("page"))
+    shown = list(page.object_list)
+    latest: dict[UUID, Payment] = {}
+    for payment in Payment.objects.filter(order__in=shown).order_by("created_at"):
+        latest[payment.order_id] = payment
+    under_way = money_under_way(shown)
+    rows = [
+        HistoryRow(
+            order=order,
+            state=state_of(order, latest.get(order.pk), under_way[order.pk]),
+            url=reverse("payments:order", args=[order.access_token]),
+            parcel_count=len(order.parcels.all()),
+        )
+        for order in shown
+    ]
+    return render(request, "payments/order_history.html", {"page_obj": page, "rows": rows})
+
+
+@require_http_methods(["GET", "POST"])
+def order_find(request: HttpRequest) -> HttpResponse:
+    """Mail the link to an order. The answer is the same whether or not there is such an order."""
+    form = FindOrderForm(request.POST or None)
+    sent = False
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            count_network("find_order_network", request)
+            count("find_order_address", data["email"].lower())
+        except RateLimited as error:
+            return too_many(request, error)
+        sent = True
+        order = Order.objects.filter(order_number=data["order_number"], email=data["email"].lower()).first()
+        if order is not None:
+            once = (
+                f"{timezone.now():%Y%m%d%H}:{order.token_version}"  # an hour, or since the links were revoked
+            )
+            lines = list(order.lines.all())
+            notifications_queue(
+                order_mail(PaymentMail.ORDER_FIND, order, lines=lines, store=store_rules(), key=once)
+            )
+    return render(request, "payments/order_find.html", {"form": form, "sent": sent})

@@ -1,0 +1,31 @@
+"""What artisans do about their parcels that concerns money, too."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from artisans.accounts.principals import signed_in
+from artisans.core.errors import DomainError
+from orders.selectors import parcels_of_artisan
+from payments.lifecycle.parcels import parcel_return
+
+
+@login_required
+@require_POST
+def parcel_returned(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
+    parcel = get_object_or_404(parcels_of_artisan(signed_in(request)), pk=parcel_id)
+    restock = request.POST.get("restock")
+    if restock not in {"yes", "no"}:
+        messages.error(request, "Choose whether its goods can be sold again. Nothing was changed.")
+        return redirect("orders:parcel", parcel_id=parcel.pk)
+    try:
+        parcel_return(parcel_id=parcel.pk, restock=restock == "yes", actor=signed_in(request))
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, "Recorded that it came back; the buyer gets a mail.")
+    return redirect("orders:parcel", parcel_id=parcel.pk)

@@ -1,0 +1,121 @@
+"""Paying at a provider: the card page, the way there, the way back. No field of ours ever holds a card."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from artisans.core.errors import DomainError
+from artisans.core.security.client_ip import site_url
+from payments.gateway.payments import Reached, payment_reach, payment_sync, payment_use, payment_wait
+from payments.methods import Provider
+from payments.models import Operation, Payment
+from payments.providers.contract import ActionKind, Refused, Unknown
+from payments.providers.registry import is_down
+from payments.selectors import open_payment
+from payments.statuses import PaymentStatus
+from payments.web.csp import may_lead_to_provider, may_load_provider
+from payments.web.links import order_of
+
+
+def after_placing(payment: Payment | None, token: str) -> HttpResponse:
+    """Where a buyer goes who has just ordered, or chosen how to pay: to the provider, or to the order."""
+    if payment is not None and payment.payment_provider == Provider.STRIPE:
+        return redirect("payments:order_card", token=token)
+    if payment is not None and payment.is_remote:
+        return onward(payment_reach(payment), token)
+    return redirect("payments:order", token=token)
+
+
+def onward(reached: Reached, token: str) -> HttpResponse:
+    """To the provider's page when the buyer has something to do there; else the order page tells how it stands."""
+    if reached.action is not None and reached.action.kind == ActionKind.REDIRECT:
+        response = redirect(reached.action.url)
+        response.status_code = 303
+        return response
+    return redirect("payments:order", token=token)
+
+
+@require_GET
+@may_load_provider
+def order_card(request: HttpRequest, token: str) -> HttpResponse:
+    """The page with the provider's card element; what the buyer pays was decided before."""
+    order = order_of(token)
+    payment = open_payment(order)
+    if payment is None or payment.payment_provider != Provider.STRIPE or not order.balance_due:
+        return redirect("payments:order", token=token)
+    reached = payment_reach(payment)
+    if reached.action is None:
+        if reached.payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
+            messages.error(
+                request,
+                "The card form cannot be opened now. Nothing was charged; try again in a minute, "
+                "or pay another way.",
+            )
+        return redirect("payments:order", token=token)
+    context = {
+        "order": order,
+        "token": token,
+        "payment": reached.payment,
+        "is_element": reached.action.kind == ActionKind.CONFIRM,
+        "hosted_url": reached.action.url,
+        "client_secret": reached.action.client_secret,
+        "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
+        "script": settings.STRIPE_JS_URL,
+        "return_url": site_url(request) + reverse("payments:order_return", args=[token]),
+    }
+    return render(request, "payments/order_card.html", context)
+
+
+@csrf_exempt  # as order_pay: the secret is in the path
+@require_POST
+@may_lead_to_provider
+def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
+    """Without scripts: on to the provider's own page. `here` goes back to the element on ours."""
+    order = order_of(token)
+    payment = open_payment(order)
+    if payment is None or payment.payment_provider != Provider.STRIPE:
+        return redirect("payments:order", token=token)
+    wants_element = "here" in request.POST
+    try:
+        reached = payment_use(payment.pk, Operation.CREATE if wants_element else Operation.HOSTED)
+    except DomainError as error:
+        messages.error(request, error.detail)
+        return redirect("payments:order", token=token)
+    return redirect("payments:order_card", token=token) if wants_element else onward(reached, token)
+
+
+@require_GET
+def order_return(request: HttpRequest, token: str) -> HttpResponse:
+    """The buyer comes back from the provider: the provider is asked, and the order page tells the truth."""
+    order = order_of(token)
+    payment = open_payment(order)
+    if payment is not None and payment.is_remote:
+        try:
+            payment = payment_sync(payment.pk, cause="the buyer came back", has_agreed=True).payment
+        except (Refused, Unknown):
+            payment_wait(payment.pk, even_without_call=True)
+        if payment.status == PaymentStatus.FAILED and payment.payment_provider == Provider.STRIPE:
+            return redirect("payments:order_card", token=token)  # it says why, and takes another card
+    return redirect("payments:order", token=token)
+
+
+@require_GET
+def order_cancelled_there(request: HttpRequest, token: str) -> HttpResponse:
+    """The buyer turned back at the provider: nothing changes, and every way to pay is open."""
+    order_of(token)
+    messages.info(request, "You came back without paying. Nothing was charged; choose how you want to pay.")
+    return redirect("payments:order_pay", token=token)
+
+
+def can_pay_now(payment: Payment | None) -> bool:
+    """Whether a button to the provider makes sense: it is the buyer's turn, and the provider answers."""
+    return (
+        payment is not None
+        and payment.is_remote
+        and payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}
+        and not is_down(payment.payment_provider)
+    )

@@ -1,0 +1,122 @@
+"""The saved cards of the signed-in user. The card itself is typed into the provider's form only."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from artisans.accounts.principals import signed_in
+from artisans.core.errors import DomainError, Missing
+from artisans.core.security.client_ip import site_url
+from artisans.core.security.rate_limits import count
+from payments.bookkeeping.saved_methods import (
+    brand_of,
+    method_shown,
+    method_update,
+    methods_of,
+    name_of,
+    own_method,
+)
+from payments.errors import ProviderUnavailable
+from payments.lifecycle.saved_methods import method_remove, method_setup_of, method_setup_start
+from payments.methods import Provider
+from payments.providers.contract import ActionKind, Capability
+from payments.providers.registry import can
+from payments.web.csp import may_load_provider
+
+
+@login_required
+@require_GET
+def method_list(request: HttpRequest) -> HttpResponse:
+    found = methods_of(signed_in(request))
+    rows = [row | {"brand": brand_of(row), "name": name_of(row)} for row in found]
+    context = {"rows": rows, "can_add": can(Provider.STRIPE, Capability.SAVE)}
+    return render(request, "payments/methods_list.html", context)
+
+
+@login_required
+@require_POST
+def method_default(request: HttpRequest, method_id: UUID) -> HttpResponse:
+    method = method_update(user=signed_in(request), method_id=method_id, is_default=True)
+    messages.success(request, f"{name_of(method_shown(method))} is your default now.")
+    return redirect("payments:method_list")
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def method_delete(request: HttpRequest, method_id: UUID) -> HttpResponse:
+    user = signed_in(request)
+    method = own_method(user, method_id)
+    name = name_of(method_shown(method))
+    if request.method != "POST":
+        return render(request, "payments/methods_remove.html", {"method": method, "name": name})
+    try:
+        method_remove(user=user, method_id=method_id)
+    except Missing:
+        raise
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, f"{name} was removed.")
+    return redirect("payments:method_list")
+
+
+@login_required
+@require_POST
+def method_add(request: HttpRequest) -> HttpResponse:
+    """The button is the consent, told beside it. The provider is asked for a form that belongs to this user."""
+    user = signed_in(request)
+    count("methods_principal", f"user:{user.pk}")  # as the API does
+    try:
+        saving = method_setup_start(user=user, provider=Provider.STRIPE)
+    except ProviderUnavailable as error:
+        messages.error(request, error.detail)
+        return redirect("payments:method_list")
+    return redirect("payments:method_form", call_id=saving.id)
+
+
+@login_required
+@require_GET
+@may_load_provider
+def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
+    """The provider's form. Its secret is read from the provider each time, and kept nowhere."""
+    try:
+        saving = method_setup_of(user=signed_in(request), call_id=call_id)
+    except ProviderUnavailable as error:
+        messages.error(request, error.detail)
+        return redirect("payments:method_list")
+    if saving.action is None or not saving.action.client_secret:
+        return redirect("payments:method_return", call_id=call_id)
+    if saving.action.kind == ActionKind.REDIRECT:
+        return redirect(saving.action.url)
+    context = {
+        "secret": saving.action.client_secret,
+        "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
+        "script": settings.STRIPE_JS_URL,
+        "return_url": site_url(request) + reverse("payments:method_return", args=[call_id]),
+    }
+    return render(request, "payments/methods_add.html", context)
+
+
+@login_required
+@require_GET
+def method_return(request: HttpRequest, call_id: UUID) -> HttpResponse:
+    """The buyer comes back from the provider's form: the provider is asked, and the list tells the truth."""
+    try:
+        saving = method_setup_of(user=signed_in(request), call_id=call_id)
+    except ProviderUnavailable:
+        messages.info(
+            request,
+            "We do not know yet whether your card was saved; we are checking. Look again in a moment.",
+        )
+        return redirect("payments:method_list")
+    if saving.method is not None:
+        messages.success(request, f"{name_of(method_shown(saving.method))} was saved. Nothing was charged.")
+    else:
+        messages.info(request, "No card was saved, and nothing was charged.")
+    return redirect("payments:method_list")

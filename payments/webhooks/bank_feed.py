@@ -1,0 +1,76 @@
+"""Money that the bank's feed tells of: booked when it is exactly what an order waits for, else left to a person."""
+
+from datetime import date
+
+from artisans.core.errors import DomainError
+from orders.models import Order
+from payments.bookkeeping.references import reference_key
+from payments.errors import AlreadyRecorded
+from payments.lifecycle.receipts import receipt_from_feed
+from payments.methods import Provider
+from payments.models import EventState, Payment, Receipt
+from payments.providers.contract import ProviderEvent
+from payments.providers.manual.feed import RECEIVED
+from payments.selectors import latest_payment, open_payment, receipt_standing
+from payments.webhooks.events import Outcome
+
+
+def feed_outcome(told: ProviderEvent) -> Outcome:
+    """Errors: AlreadyRecorded when somebody recorded money at this moment; looked at again, it is known."""
+    if told.kind != RECEIVED:
+        return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
+    order = order_named(told.payload["reference"])
+    payment = (open_payment(order) or latest_payment(order)) if order else None
+    payment_id = payment.pk if payment else None
+    key = reference_key(told.payload["bank_reference"])
+    receipt = receipt_standing(key)
+    if receipt is not None and (receipt.payment_id, receipt.amount) == (payment_id, told.amount):
+        return Outcome(EventState.IGNORED, f"Recorded already by {receipt.actor_name}.", payment_id)
+    if receipt is not None:
+        return Outcome(EventState.STAFF, "Other money was recorded with this bank reference.", payment_id)
+    if receipt is None and Receipt.objects.filter(reference_key=key).exists():
+        return Outcome(
+            EventState.STAFF, "Money with this bank reference was recorded and taken back.", payment_id
+        )
+    if order is None or payment is None:
+        return Outcome(EventState.STAFF, "No order has this reference.")
+    if doubt := doubt_of(told, payment, order):
+        return Outcome(EventState.STAFF, doubt, payment_id)
+    return book(told, payment)
+
+
+def order_named(reference: str) -> Order | None:
+    """People write the number with spaces, hyphens or small letters; its check character guards against slips."""
+    number = "".join(reference.split()).replace("-", "").upper()
+    return Order.objects.filter(order_number=number).first()
+
+
+def doubt_of(told: ProviderEvent, payment: Payment, order: Order) -> str:
+    """Why this money is not exactly what the order waits for; "" when it is."""
+    if told.payload["is_masked"]:
+        return "Its references held what may not be stored; look at the bank statement."
+    if payment.payment_provider != Provider.MANUAL or not payment.is_open:
+        return (
+            f"The order's payment is {payment.get_status_display().lower()}, by {payment.payment_provider}."
+        )
+    if told.amount != payment.missing or told.amount != order.balance_due:
+        return f"{told.amount} came; {order.balance_due} is missing."
+    return ""
+
+
+def book(told: ProviderEvent, payment: Payment) -> Outcome:
+    if told.amount is None:
+        raise TypeError("Money without an amount.")  # cannot be: the feed's reader wants one
+    try:
+        receipt_from_feed(
+            payment_id=payment.pk,
+            amount=told.amount,
+            value_date=date.fromisoformat(told.payload["value_date"]),
+            bank_reference=told.payload["bank_reference"],
+            seen_minor=payment.received_minor,
+        )
+    except AlreadyRecorded:
+        raise
+    except DomainError as refusal:
+        return Outcome(EventState.STAFF, refusal.detail, payment.pk)
+    return Outcome(EventState.DONE, f"{told.amount} recorded.", payment.pk)

@@ -1,0 +1,150 @@
+"""Messages of providers between adapter and inbox: what is kept of one, what it claims, and whether that is news."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from artisans.core.money import Money
+from artisans.core.security.encryption import encrypt, opened
+from payments.bookkeeping.refunds import FOLLOWED as REFUND_FOLLOWED
+from payments.gateway.sync import DISPUTE_FOLLOWED, FOLLOWED
+from payments.models import EventState, Payment, WebhookEvent
+from payments.providers import contract
+from payments.providers.contract import ProviderEvent, RemoteStatus
+from payments.statuses import OPEN, RefundStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the processing of a message ended. RECEIVED and WAITING mean: try again later."""
+
+    state: EventState
+    note: str = ""
+    payment_id: UUID | None = None
+
+
+# ---- kept --------------------------------------------------------------------------------------------------------
+
+WORDS = (
+    *("reference", "account", "status", "capture_id", "refund_id", "refund_status"),
+    *("dispute_id", "dispute_status", "setup_id", "method_id"),
+)
+AMOUNTS = ("amount", "refunded", "disputed")
+
+
+def content_of(told: ProviderEvent) -> dict[str, Any]:
+    """As plain JSON, without what is empty. Amounts are text such as "99.99 USD"."""
+    kept: dict[str, Any] = {"object_ids": list(told.object_ids), "is_live": told.is_live}
+    kept |= {name: str(getattr(told, name) or "") for name in WORDS}
+    kept |= {name: str(amount) for name in AMOUNTS if (amount := getattr(told, name)) is not None}
+    kept["method_id"] = encrypt(told.method_id) if told.method_id else ""
+    kept["created_at"] = told.created_at.isoformat() if told.created_at else ""
+    kept["payload"] = masked(dict(told.payload), told.method_id)
+    return {name: value for name, value in kept.items() if value not in ("", {})}
+
+
+def masked(value: Any, secret: str) -> Any:
+    """The same JSON without the id of a way to pay."""
+    if isinstance(value, dict):
+        return {name: masked(one, secret) for name, one in value.items()}
+    return f"••••{secret[-4:]}" if secret and value == secret else value
+
+
+def told_of(event: WebhookEvent) -> ProviderEvent:
+    """The message again, from what was kept of it."""
+    kept = event.content
+    return ProviderEvent(
+        event_id=event.event_id,
+        kind=event.kind,
+        object_ids=tuple(kept["object_ids"]),
+        is_live=kept["is_live"],
+        reference=kept.get("reference", ""),
+        account=kept.get("account", ""),
+        created_at=datetime.fromisoformat(kept["created_at"]) if "created_at" in kept else None,
+        amount=money_of(kept.get("amount")),
+        status=RemoteStatus(kept["status"]) if "status" in kept else None,
+        capture_id=kept.get("capture_id", ""),
+        refunded=money_of(kept.get("refunded")),
+        refund_id=kept.get("refund_id", ""),
+        refund_status=contract.RefundStatus(kept["refund_status"]) if "refund_status" in kept else None,
+        dispute_id=kept.get("dispute_id", ""),
+        dispute_status=contract.DisputeStatus(kept["dispute_status"]) if "dispute_status" in kept else None,
+        disputed=money_of(kept.get("disputed")),
+        setup_id=kept.get("setup_id", ""),
+        method_id=opened(kept.get("method_id", "")),
+        payload=kept.get("payload", {}),
+    )
+
+
+def money_of(text: str | None) -> Money | None:
+    if text is None:
+        return None
+    amount, _, currency = text.partition(" ")
+    try:
+        return Money.parse(amount, currency)
+    except ValueError:  # less than nothing: the object is read anyway
+        return None
+
+
+# ---- news --------------------------------------------------------------------------------------------------------
+
+
+def is_claim(told: ProviderEvent) -> bool:
+    """Whether it says anything about money, as far as we follow it."""
+    is_news = told.status not in {None, RemoteStatus.OPEN}  # that an object waits for its buyer is none
+    return bool(is_news or told.capture_id or told.refund_id or told.dispute_id or told.refunded)
+
+
+def has_news(told: ProviderEvent, payment: Payment, object_id: str) -> bool:
+    """Whether one of its claims is not what our rows say, so that the provider has to be asked. Reads only.
+
+    A failure always is: the next one has another reason, and the buyer reads it. So is word of a capture without its
+    state, such as one that was reversed.
+    """
+    if told.dispute_id:
+        return not is_known_dispute(told, payment)
+    if told.refund_id:
+        return not is_known_refund(told, payment)
+    if told.refunded is not None and told.refunded.minor != payment.refunded_minor:
+        return True
+    if told.capture_id and told.status == RemoteStatus.SUCCEEDED:
+        return not payment.received_minor or is_missing_capture(told, payment)
+    if told.capture_id and told.status is None:
+        return True
+    return told.status is not None and is_new_status(told.status, payment, object_id)
+
+
+def is_missing_capture(told: ProviderEvent, payment: Payment) -> bool:
+    """Whether it tells of money taken that is not booked."""
+    if not told.capture_id or told.status != RemoteStatus.SUCCEEDED:
+        return False
+    return not payment.captures.filter(provider_capture_id=told.capture_id).exists()
+
+
+def is_known_dispute(told: ProviderEvent, payment: Payment) -> bool:
+    """By its status and, where the message tells one, its amount."""
+    known = payment.disputes.filter(provider_dispute_id=told.dispute_id).first()
+    wanted = DISPUTE_FOLLOWED.get(told.dispute_status) if told.dispute_status else None
+    if known is None or known.status != wanted:
+        return False
+    return told.disputed in {None, known.amount}
+
+
+def is_known_refund(told: ProviderEvent, payment: Payment) -> bool:
+    """One that was completed was pending before: such a message is late."""
+    if told.refund_status in {None, contract.RefundStatus.UNKNOWN}:
+        return False
+    found = payment.refunds.filter(provider_refund_id=told.refund_id).values_list("status", flat=True).first()
+    wanted = REFUND_FOLLOWED[told.refund_status]
+    return (found, wanted) == (RefundStatus.COMPLETED, RefundStatus.PROCESSING) or found == wanted
+
+
+def is_new_status(status: RemoteStatus, payment: Payment, object_id: str) -> bool:
+    """Only the object that can be paid now moves an open payment; captures speak for themselves."""
+    is_present = object_id == payment.provider_payment_id
+    if status == RemoteStatus.SUCCEEDED:
+        return not is_present or bool(payment.missing)
+    if payment.status not in OPEN or not is_present:
+        return False
+    return status == RemoteStatus.FAILED or FOLLOWED.get(status) != payment.status

@@ -1,0 +1,86 @@
+"""The entry of the webhooks in the API's description. Their view is no view of the framework, so it is written here."""
+
+from typing import Any
+
+from artisans.core.api.openapi import problem_answers
+from payments.methods import Provider
+
+PATH = "/payments/webhooks/{provider}"
+PROBLEMS = (
+    "bad_signature",
+    "bad_request",
+    "not_found",
+    "body_too_large",
+    "rate_limited",
+    "webhook_unavailable",
+    "database_unavailable",
+)
+TEXT = """For payment providers and the shop's own bank feed, not for clients. No token: the signature over the raw \
+body counts, in the provider's own header, or for `manual` in `X-Alley-Signature: t=<unix seconds>,v1=<hex \
+HMAC-SHA256 of t + "." + body>`, at most 5 minutes old.
+
+Stripe and PayPal post their own messages. The feed posts the body that is shown here; money that is exactly what an \
+order waits for is booked, everything else waits for staff. 200 means that the message is stored; send it again after \
+any other answer. The same message twice counts once."""
+FEED = {
+    "provider": "manual",
+    "event_type": "payment.received",
+    "provider_event_id": "statement-330-line-17",
+    "data": {
+        "reference": "K7M2XQ4RT",
+        "amount": "99.99",
+        "currency": "USD",
+        "value_date": "2026-11-26",
+        "bank_reference": "2026-330-17",
+    },
+}
+
+
+def describe_webhook(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
+    """Hook of drf-spectacular."""
+    taken = {
+        "type": "object",
+        "required": ["received"],
+        "properties": {"received": {"type": "boolean"}},
+    }
+    signature = {
+        "in": "header",
+        "name": "X-Alley-Signature",
+        "schema": {"type": "string"},
+        "description": "Of the bank's feed only; Stripe and PayPal sign in headers of their own.",
+    }
+    provider = {
+        "in": "path",
+        "name": "provider",
+        "required": True,
+        "schema": {"type": "string", "enum": sorted(Provider.values)},
+    }
+    result["paths"][PATH] = {
+        "post": {
+            "operationId": "webhook_receive",
+            "summary": "Take a provider's message",
+            "description": TEXT,
+            "tags": ["payments"],
+            "security": [{}],
+            "parameters": [provider, signature],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": {"type": "object"}, "examples": {"Feed": {"value": FEED}}}
+                },
+            },
+            "responses": {
+                "200": {
+                    "description": "OK",
+                    "content": {
+                        "application/json": {
+                            "schema": taken,
+                            "examples": {"Example": {"value": {"received": True}}},
+                        }
+                    },
+                },
+                **problem_answers(PROBLEMS),
+            },
+        }
+    }
+    return result
