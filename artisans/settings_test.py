@@ -17,3 +17,5 @@ STORAGES = {
 }
 if "TEST_DATABASE" in os.environ:  # two runs at once on one machine need two
     DATABASES["default"]["TEST"] = {"NAME": os.environ["TEST_DATABASE"]}  # noqa: F405
+if "TEST_TEMPLATE" in os.environ:  # a PostgreSQL database that is migrated already
+    DATABASES["default"]["TEST"] |= {"TEMPLATE": os.environ["TEST_TEMPLATE"], "MIGRATE": False}  # noqa: F405

@@ -4,17 +4,16 @@ import os
 import sys
 from dataclasses import replace
 
-from scripts.test import REPORTS, ROOT, RUNS, execute
+from scripts.test import ROOT, RUNS, execute
 
 REPORT = ("--cov", "--cov-report=term:skip-covered", "--cov-report=html:var/coverage-html")
 
 
 def main() -> int:
     os.chdir(ROOT)
-    REPORTS.mkdir(parents=True, exist_ok=True)
     sqlite = RUNS[0]
     run = replace(sqlite, options=(*sqlite.options, *REPORT))
-    execute(run, {})
+    execute([run], {})
     print(f"Line by line: {ROOT}/var/coverage-html/index.html")
     return int(run.counts["failed"] > 0 or not run.counts["passed"])
 

@@ -1,4 +1,4 @@
-"""Run all tests on both databases and count them; arguments go to pytest."""
+"""Run all tests on both databases, several runs side by side, and count them; arguments go to pytest."""
 
 import os
 import re
@@ -8,14 +8,18 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psycopg
 
 from scripts.services import Missing, chromium, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
+TEMPLATE = "migrated"  # the database that those of the tests are copies of
 SPECIAL = "pg or crash or conformance or browser or browser_sqlite"
 OURS = (
     "artisans",
@@ -24,53 +28,66 @@ OURS = (
     "carts",
     "tests",
 )  # the sandbox's tests know no database and run once
+LIVE = ("tests/live", "tests/storm")
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+WORKERS = min(4, CORES)
+SIDE_BY_SIDE = ("-n", str(WORKERS), "--dist=worksteal")
+BY_MODULE = ("-n", "2", "--dist=loadfile")  # a module shares its shop, and mostly waits for processes
+PROGRESS_SECONDS = 20  # between two lines about it where there is no terminal
 
 
 @dataclass
 class Run:
-    """One call of pytest."""
+    """One call of pytest. `limit`: minutes, after which it has failed; `cores`: how many it keeps busy."""
 
     name: str
     marks: str
     needs: frozenset[str] = frozenset()
     options: tuple[str, ...] = ()
+    limit: float = 10
+    cores: float = 1
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0
     not_run: str = ""
+    note: str = ""
+
+    @property
+    def slug(self) -> str:
+        return self.name.lower().replace(" ", "-")
 
 
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")
-BY_MODULE = ("-n", "2", "--dist=loadfile")  # a module shares its shop, and mostly waits for processes
-
+POSTGRES, BROWSER = frozenset({"postgres"}), frozenset({"postgres", "chromium"})
+# In the order in which they begin: the one that keeps all cores busy first, beside it those that mostly wait.
 RUNS = (
-    Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS)),
-    Run("PostgreSQL", f"not ({SPECIAL})", frozenset({"postgres"}), (*SIDE_BY_SIDE, *OURS)),
-    Run("races and crashes", "(pg or crash) and not (browser or alone)", frozenset({"postgres"}), BY_MODULE),
-    Run("outages", "alone", frozenset({"postgres"}), ("tests/live",)),
-    Run("API conformance", "conformance", frozenset({"postgres"}), ("tests/live",)),
-    Run("sandbox", f"not ({SPECIAL})", options=("sandbox",)),
+    Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS), limit=20, cores=WORKERS),
     Run(
-        "browser",
-        "browser and not browser_sqlite",
-        frozenset({"postgres", "chromium"}),
-        ("tests/live",),
+        "races and crashes",
+        "(pg or crash) and not (browser or alone)",
+        POSTGRES,
+        (*BY_MODULE, *LIVE),
+        limit=20,
     ),
+    Run("PostgreSQL", f"not ({SPECIAL})", POSTGRES, (*SIDE_BY_SIDE, *OURS), limit=20, cores=WORKERS),
+    Run("browser", "browser and not browser_sqlite", BROWSER, (*BY_MODULE, "tests/live"), limit=15),
+    Run("outages", "alone", POSTGRES, (*BY_MODULE, "tests/live")),
+    Run("API conformance", "conformance", POSTGRES, (*BY_MODULE, "tests/live")),
+    Run("browser on SQLite", "browser_sqlite", frozenset({"chromium"}), ("tests/live",)),
     Run("sandbox in browser", "browser", frozenset({"chromium"}), ("sandbox",)),
-    Run("browser on SQLite", "browser_sqlite", frozenset({"chromium"})),
+    Run("sandbox", f"not ({SPECIAL})", options=("sandbox",)),
 )
 
 
 def main() -> int:
     os.chdir(ROOT)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    REPORTS.mkdir(parents=True, exist_ok=True)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
+    started = time.monotonic()
     with ExitStack() as stack:
         services, missing = start_services(stack)
         for run in RUNS:
             run.not_run = "; ".join(missing[need] for need in sorted(run.needs & missing.keys()))
-            if not run.not_run:
-                execute(run, services)
-    return report(RUNS, is_ci=bool(os.environ.get("CI")))
+        execute([run for run in RUNS if not run.not_run], services)
+    return report(RUNS, is_ci=bool(os.environ.get("CI")), seconds=time.monotonic() - started)
 
 
 def start_services(stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
@@ -81,54 +98,164 @@ def start_services(stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
             services[name] = start()
         except Missing as problem:
             missing[name] = str(problem)
+    if "postgres" in services:
+        make_template(services["postgres"])
     return services, missing
 
 
-def execute(run: Run, services: dict[str, str]) -> None:
-    print(f"\n=== {run.name} ===", flush=True)
-    started = time.monotonic()
-    xml = REPORTS / f"{run.name.replace(' ', '-')}.xml"
-    xml.unlink(missing_ok=True)
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        run.marks,
-        f"--junitxml={xml}",
-        *run.options,
-        *sys.argv[1:],
-    ]
-    code = call(argv, environment(run, services))
-    run.counts = count(xml)
-    if code not in {0, 5} and not run.counts["failed"]:  # 5: nothing selected; others: pytest itself broke
-        run.counts["failed"] = 1
-    run.seconds = time.monotonic() - started
+def make_template(url: str) -> None:
+    """Migrate one database, so that those of the tests can be copies of it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    env = own_environment() | {"DATABASE_URL": f"{url.rpartition('/')[0]}/{TEMPLATE}"}
+    env["DJANGO_SETTINGS_MODULE"] = "artisans.settings_test"
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"]
+    subprocess.run(migrate, cwd=ROOT, env=env, check=True)
+
+
+# ---- runs ------------------------------------------------------------------------------------------------------
+
+
+def execute(runs: Sequence[Run], services: dict[str, str]) -> None:
+    """All of them, beside each other as far as there are cores; what each one wrote is printed when it ends."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    waiting, progress = list(runs), Progress()
+    busy: list[Running] = []
+    try:
+        while waiting or busy:
+            for run in [run for run in waiting if fits(run, busy)]:
+                if fits(run, busy):
+                    waiting.remove(run)
+                    busy.append(Running(run, services))
+            for one in [one for one in busy if one.has_ended()]:
+                busy.remove(one)
+                progress.clear()
+                one.conclude()
+            progress.show(busy)
+            time.sleep(0.2)
+    finally:
+        progress.clear()
+        for one in busy:
+            one.end()
+
+
+def fits(run: Run, busy: list["Running"]) -> bool:
+    """One core more than there are: most runs wait now and then."""
+    return not busy or run.cores + sum(one.run.cores for one in busy) <= CORES + 1
+
+
+class Running:
+    """A run under way: a process whose output goes into a file of `REPORTS`."""
+
+    def __init__(self, run: Run, services: dict[str, str]) -> None:
+        self.run, self.started = run, time.monotonic()
+        self.log, self.xml = (REPORTS / f"{run.slug}.{kind}" for kind in ("log", "xml"))
+        self.xml.unlink(missing_ok=True)
+        colour = ["--color=yes"] if sys.stdout.isatty() else []
+        argv = [sys.executable, "-m", "pytest", "-q", *colour, "-m", run.marks, f"--junitxml={self.xml}"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*argv, *run.options, *sys.argv[1:]],
+                env=environment(run, services) | {"TEST_RUN": self.mark},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # the terminal's Ctrl-C is for us: we end all runs in order
+            )
+
+    @property
+    def mark(self) -> str:
+        """In the environment of every process that this run starts."""
+        return f"{os.getpid()}-{self.run.slug}"
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def has_ended(self) -> bool:
+        """Ends what takes too long."""
+        if self.process.poll() is None and self.seconds > self.run.limit * 60:
+            self.end()
+            self.run.note = f"ended after its limit of {self.run.limit:g} minutes"
+        return self.process.poll() is not None
+
+    def end(self) -> None:
+        """With all processes that it started, also those of its servers, which have sessions of their own."""
+        self.process.send_signal(signal.SIGINT)  # lets pytest stop what its fixtures started
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if f"TEST_RUN={self.mark}".encode() in environ.read_bytes().split(b"\0"):
+                    os.kill(int(environ.parent.name), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
+    def conclude(self) -> None:
+        self.run.counts, self.run.seconds = count(self.xml), self.seconds
+        is_broken = self.process.returncode not in {0, 5}  # 5: nothing selected; others: pytest itself broke
+        if self.run.note or (is_broken and not self.run.counts["failed"]):
+            self.run.counts["failed"] += 1
+        print(f"\n=== {self.run.name}, {clock(self.seconds)} ===\n{self.output.rstrip()}", flush=True)
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    @property
+    def state(self) -> str:
+        percents = re.findall(r"\[ *(\d+%)\]", self.output)
+        return f"{self.run.name} {percents[-1] if percents else '0%'}"
+
+
+class Progress:
+    """How far the runs are: one line that changes, or without a terminal a line now and then."""
+
+    def __init__(self) -> None:
+        self.started = self.shown = time.monotonic()
+
+    def show(self, busy: list[Running]) -> None:
+        now, is_terminal = time.monotonic(), sys.stdout.isatty()
+        if not busy or now - self.shown < (1 if is_terminal else PROGRESS_SECONDS):
+            return
+        self.shown = now
+        line = f"{clock(now - self.started)}  {', '.join(one.state for one in busy)}"
+        print(f"\r\x1b[K{line}" if is_terminal else line, end="" if is_terminal else "\n", flush=True)
+
+    def clear(self) -> None:
+        if sys.stdout.isatty():
+            print("\r\x1b[K", end="", flush=True)
+
+
+def clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def environment(run: Run, services: dict[str, str]) -> dict[str, str]:
-    """Ours without the shop's own variables, which must not change what the tests see."""
-    ours = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    env = {name: value for name, value in os.environ.items() if name not in ours}
+    """With databases of this run's own, beside which others can run."""
+    env = own_environment()
     if "postgres" in run.needs:
-        env["DATABASE_URL"] = services["postgres"]
+        env |= {"DATABASE_URL": services["postgres"], "TEST_TEMPLATE": TEMPLATE}
+        env["TEST_DATABASE"] = f"test_{run.slug.replace('-', '_')}"
     else:
-        env |= {"DATABASE_URL": "sqlite://:memory:", "TEST_DATABASE": f"{REPORTS}/test.sqlite3"}
+        env |= {"DATABASE_URL": "sqlite://:memory:", "TEST_DATABASE": f"{REPORTS}/{run.slug}.sqlite3"}
     if "chromium" in run.needs:
         # Playwright runs an event loop, beside which Django refuses its ORM unless told otherwise.
         env |= {"CHROMIUM": services["chromium"], "DJANGO_ALLOW_ASYNC_UNSAFE": "1"}
     return env
 
 
-def call(argv: list[str], env: dict[str, str]) -> int:
-    with subprocess.Popen(argv, env=env) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)  # lets pytest stop what its fixtures started
-            process.wait(20)
-            raise
+def own_environment() -> dict[str, str]:
+    """Without the shop's own variables, which must not change what the tests see.
+
+    Byte code is kept below var/: without it each of the many processes compiles all modules again.
+    """
+    others = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    others.append("PYTHONDONTWRITEBYTECODE")
+    env = {name: value for name, value in os.environ.items() if name not in others}
+    return env | {"PYTHONPYCACHEPREFIX": str(ROOT / "var/pycache")}
+
+
+# ---- report ----------------------------------------------------------------------------------------------------
 
 
 def count(xml: Path) -> Counter[str]:
@@ -141,7 +268,7 @@ def count(xml: Path) -> Counter[str]:
     return counts
 
 
-def report(runs: tuple[Run, ...], *, is_ci: bool) -> int:
+def report(runs: tuple[Run, ...], *, is_ci: bool, seconds: float) -> int:
     """Print the table and the totals; in CI whatever could not run counts as failed."""
     total: Counter[str] = Counter()
     print(f"\n{'run':20}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
@@ -152,14 +279,14 @@ def report(runs: tuple[Run, ...], *, is_ci: bool) -> int:
         else:
             total += run.counts
             columns = f"{run.counts['passed']:8}{run.counts['failed']:8}{run.counts['skipped']:9}"
-            print(f"{run.name:20}{columns}{run.seconds:9.0f}")
+            print(f"{run.name:20}{columns}{run.seconds:9.0f}  {run.note}".rstrip())
     if is_ci and total["skipped"]:
         print("In CI a skipped test is a failure.")
     if not sum(total.values()):
         print("No tests were found, which is a failure.")
     summary = f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped"
     (REPORTS / "summary.txt").write_text(f"{summary}\n")
-    print(summary)
+    print(f"{summary}, in {clock(seconds)}")
     return int(total["failed"] > 0 or not total["passed"] or (is_ci and total["skipped"] > 0))
 
 
