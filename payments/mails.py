@@ -7,6 +7,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.security.tokens import mailbox_token, order_token, order_url
+from artisans.notifications.facts import wording
+from payments.methods import SPECS, PaymentMethod
 
 
 class PaymentMail(TextChoices):
@@ -31,6 +33,15 @@ class PaymentMail(TextChoices):
     PARCEL_CAME_BACK = "parcel_came_back", _("Parcel returned (to the artisan)")
     METHOD_SAVED = "method_saved", _("Payment method saved")
     METHOD_REMOVED = "method_removed", _("Payment method removed")
+
+
+@wording
+def method_name(method: str) -> str:
+    """The payment method as buyers know it; also one that this release does not know."""
+    if method not in PaymentMethod:
+        return method
+    known = PaymentMethod(method)
+    return SPECS[known].shown_as or known.label
 
 
 def mail_links(facts: dict[str, Any]) -> dict[str, str]:

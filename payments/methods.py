@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
 
 from django.db.models import TextChoices
 
@@ -27,7 +26,6 @@ class MethodSpec:
     """`told`: the buyer's deadline. `slack`: what the hold lasts beyond it. No `told`: the hold has no end.
 
     `shown_as`: the name on pages where it differs from the label; "" for a method that only API clients name.
-    `paid_by`: how the money came, in a sentence.
     """
 
     provider: Provider
@@ -36,7 +34,6 @@ class MethodSpec:
     hint: str = ""
     pay_label: str = "Pay {amount}"
     shown_as: str | None = None
-    paid_by: str = "by card"
 
 
 M = PaymentMethod
@@ -59,7 +56,6 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
         timedelta(hours=3),
         hint="You confirm at PayPal and come back here.",
         pay_label="Order now and pay {amount} with PayPal",
-        paid_by="with PayPal",
     ),
     M.BANK_TRANSFER: MethodSpec(
         Provider.MANUAL,
@@ -67,29 +63,20 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
         timedelta(days=3),
         "We show you our account and a reference. Transfers take 1 to 3 days; the artisans ship once it arrived.",
         "Order and pay {amount} by bank transfer",
-        paid_by="by bank transfer",
     ),
     M.CHECK: MethodSpec(
         Provider.MANUAL,
         timedelta(days=14),
         hint="Mail us a check within 14 days. The artisans ship once it is cashed.",
         pay_label="Order and pay {amount} by check",
-        paid_by="by check",
     ),
     M.CASH_ON_DELIVERY: MethodSpec(
         Provider.MANUAL,
         None,
         hint="Have the sum ready at the door. The artisans start at once.",
         pay_label="Order and pay {amount} on delivery",
-        paid_by="in cash",
     ),
 }
-
-
-def paid_by(method: str) -> str:
-    """How the money came, in a sentence; also for a method that this release does not know."""
-    spec = SPECS.get(cast("PaymentMethod", method))
-    return spec.paid_by if spec else ""
 
 
 # What needs no provider. The others are offered where their provider has its keys (registry.offered_methods).

@@ -20,6 +20,7 @@ from artisans.approvals import kinds
 from artisans.approvals.kinds import ApprovalKind
 from artisans.approvals.services import approval_approve, approval_request
 from artisans.catalog.models import Artisan, Product
+from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
 from orders.models import Order
@@ -43,7 +44,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 AMOUNT = re.compile(r"[$€¥]\s?[\d,.]*\d")
 LINK = re.compile(r"https?://[^\s\"'<>)]+")
-KINDS = {
+TEMPLATES = {
     path.name.removesuffix(".subject.txt")
     for path in Path(settings.BASE_DIR, "templates/emails").glob("*.subject.txt")
 }
@@ -158,7 +159,7 @@ def text_of(html: str) -> str:
 
 
 def test_every_template_has_a_deed_and_every_deed_a_template(all_mails):
-    assert set(all_mails) == KINDS
+    assert set(all_mails) == set(KINDS) == TEMPLATES
 
 
 def test_text_and_html_have_the_same_amounts_and_links(all_mails):
@@ -215,13 +216,13 @@ def test_links_open_the_right_page_for_a_stranger_s_browser(all_mails):
 
 
 def test_mail_about_money_says_how_it_came(all_mails, shopper, staff, mails):
-    assert "by card." in render(all_mails["payment_received"]).text
+    assert "Payment method: Card" in render(all_mails["payment_received"]).text
 
     transfer = start(user=shopper)
     record(transfer, transfer.amount.amount, actor=staff)
 
     assert (
-        "by bank transfer."
+        "Payment method: Bank transfer"
         in render(Notification.objects.filter(kind="payment_received").latest("created_at")).text
     )
 

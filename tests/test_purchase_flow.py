@@ -51,7 +51,7 @@ def test_guest_buys_from_two_artisans_by_bank_transfer(
     assert (order.status, order.payment_status) == ("CONFIRMED", "PAID")
     assert "Paid, thank you" in page(walk.get("payments:order", order.access_token)).text
     assert [m.subject for m in mails("guest@example.test")][1:] == [
-        f"Order {order.order_number}: your money is here"
+        f"Order {order.order_number}: payment received"
     ]
     [to_potter], [to_weaver] = mails(seller.email), mails(other_seller.email)
     assert "Moss bowl" in to_potter.body
@@ -96,7 +96,7 @@ def test_user_pays_cash_at_the_door(browser, bowl, shopper, staff, seller, mails
 
     assert (order.status, order.payment_status) == ("CONFIRMED", "UNPAID")
     [to_artisan] = mails(seller.email)
-    assert "collect $99.99" in to_artisan.body
+    assert "Collect $99.99" in to_artisan.body
     desk, parcel = browser(seller), order.parcels.get()
     address = f"/shop/artisan/parcels/{parcel.pk}/"
     assert "report_cash" not in desk.get(address).content.decode()

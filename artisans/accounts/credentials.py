@@ -7,22 +7,32 @@ from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.mails import AccountMail
 from artisans.accounts.models import AuthToken, User
 from artisans.audit.services import Action, audit_record
+from artisans.notifications.facts import later, wording
 from artisans.notifications.services import MailAsk, notifications_queue
 
-# What the mail says, and whether all tokens and sessions end.
+# The subject of the email, and whether all tokens and sessions end.
 CHANGES = {
-    Action.ADDRESS_ADD: ("An e-mail address was added to your account", False),
-    Action.ADDRESS_CHANGE: ("The main e-mail address of your account was changed", True),
-    Action.ADDRESS_REMOVE: ("An e-mail address was removed from your account", False),
-    Action.PASSWORD_CHANGE: ("The password of your account was changed", True),
-    Action.SECOND_FACTOR_ADD: ("A second factor was added to your account", True),
-    Action.SECOND_FACTOR_REMOVE: ("A second factor was removed from your account", True),
-    Action.RECOVERY_CODES_MAKE: ("Recovery codes were made for your account", False),
+    Action.ADDRESS_ADD: (_("An email address was added to your account"), False),
+    Action.ADDRESS_CHANGE: (_("The main email address of your account was changed"), True),
+    Action.ADDRESS_REMOVE: (_("An email address was removed from your account"), False),
+    Action.PASSWORD_CHANGE: (_("The password of your account was changed"), True),
+    Action.SECOND_FACTOR_ADD: (_("A two-factor authentication method was added to your account"), True),
+    Action.SECOND_FACTOR_REMOVE: (
+        _("A two-factor authentication method was removed from your account"),
+        True,
+    ),
+    Action.RECOVERY_CODES_MAKE: (_("New recovery codes were created for your account"), False),
 }
+
+
+@wording
+def account_change(action: str) -> str:
+    return str(CHANGES[Action(action)][0])
 
 
 def account_changed(
@@ -32,7 +42,7 @@ def account_changed(
 
     Where the person's own session goes on, the caller keeps it by `session_keep`.
     """
-    what, ends_access = CHANGES[action]
+    ends_access = CHANGES[action][1]
     entry = audit_record(actor=actor, action=action, target=user)
     is_own = actor is not None and actor.pk == user.pk
     notifications_queue(
@@ -41,7 +51,11 @@ def account_changed(
                 kind=AccountMail.ACCOUNT_CHANGED,
                 recipient=recipient,
                 key=f"account:{entry.pk}:{number}",
-                context={"what": what, "is_own": is_own, "ends_access": ends_access},
+                context={
+                    "what": later(account_change, action=action),
+                    "is_own": is_own,
+                    "ends_access": ends_access,
+                },
             )
             for number, recipient in enumerate(recipients or (user.email,))
         )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from artisans.core.models import only_row, row_write
 from artisans.core.money import Money
 from artisans.core.queue import run_after_commit
+from artisans.notifications.facts import later
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
@@ -22,8 +23,7 @@ from payments.bookkeeping.payments import next_look, order_settle, payment_follo
 from payments.bookkeeping.refunds import disputes_count, refund_surplus, refunds_take_over
 from payments.bookkeeping.review_flags import flag, flag_anew, flag_lapse
 from payments.declines import decline_words
-from payments.mails import PaymentMail
-from payments.methods import paid_by
+from payments.mails import PaymentMail, method_name
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
 from payments.providers import contract
 from payments.providers.contract import RemotePayment, RemoteStatus
@@ -311,7 +311,7 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
                 store=store,
                 key=str(capture.pk),
                 amount=amount,
-                paid_by=paid_by(capture.payment.payment_method),
+                method=later(method_name, method=capture.payment.payment_method),
                 revived=revived,
                 to_send=parcels_to_send(order),
             )

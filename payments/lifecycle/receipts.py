@@ -12,6 +12,7 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
+from artisans.notifications.facts import later
 from artisans.notifications.services import notifications_queue
 from orders.mails import order_mail
 from orders.models import Order
@@ -24,8 +25,8 @@ from payments.bookkeeping.second_person import receipt_approval_check
 from payments.bookkeeping.staff_checks import staff_check
 from payments.errors import AlreadyRecorded, HasReceipts, NotManual
 from payments.lifecycle.instructions import instructions_for_mail
-from payments.mails import PaymentMail
-from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider, paid_by
+from payments.mails import PaymentMail, method_name
+from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider
 from payments.models import Payment, Receipt
 from payments.selectors import open_payment, payment_lock, receipt_standing
 from payments.statuses import PaymentStatus
@@ -228,11 +229,10 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
     elif order.owed.surplus:
         ask = mail(PaymentMail.OVERPAID, amount=amount, surplus=order.owed.surplus)
     else:
-        came = paid_by(payment.payment_method)
         ask = mail(
             PaymentMail.PAYMENT_RECEIVED,
             amount=amount,
-            paid_by=came,
+            method=later(method_name, method=payment.payment_method),
             revived=revived,
             to_send=parcels_to_send(order),
         )

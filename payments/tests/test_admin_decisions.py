@@ -149,7 +149,7 @@ def test_exact_money_settles_the_order(desk, staff, mails):
         timezone.localdate(),
     )
     assert AuditEntry.objects.get(action="receipt.record").actor == staff
-    assert any("money is here" in m.subject for m in mails("buyer@example.test"))
+    assert any("payment received" in m.subject for m in mails("buyer@example.test"))
 
 
 def test_short_money_leaves_the_rest_missing(desk):

@@ -57,11 +57,11 @@ def test_part_of_the_money_is_told_as_such(shopper, staff, mails):
     record(payment, "90.00", actor=staff)
 
     assert payment.order.payment_status == "PARTIALLY_PAID"
-    assert "$9.99 still missing" in mails(shopper.email)[-1].subject
+    assert "$9.99 still due" in mails(shopper.email)[-1].subject
 
 
 def test_cash_is_collected_at_the_door_not_booked(shopper, seller, bowl, mails):
     payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
 
     assert (payment.status, payment.received_minor) == ("PENDING", 0)
-    assert "collect $99.99" in mails(seller.email)[0].body
+    assert "Collect $99.99" in mails(seller.email)[0].body

@@ -53,7 +53,7 @@ def test_exact_money_completes_the_payment_without_a_person(shopper, mails, meth
     assert (event.state, event.payment, event.tries) == ("done", payment, 1)
     entry = AuditEntry.objects.get(action="receipt.record")
     assert (entry.actor, entry.actor_name) == (None, "bank feed")
-    assert [m.subject.partition(": ")[2] for m in mails(shopper.email)][-1] == "your money is here"
+    assert [m.subject.partition(": ")[2] for m in mails(shopper.email)][-1] == "payment received"
     assert payment.transitions.latest("id").actor_name == "bank feed"
 
 

@@ -38,8 +38,8 @@ def test_expired_order_revives_when_its_things_are_still_there(expired, bowl, st
     assert expired.order.expires_at is None
     bowl.refresh_from_db()
     assert bowl.stock == 6
-    assert [m.subject.split(": ")[1] for m in mails(seller.email)] == ["a parcel to send"]
-    assert "your money is here" in mails("shopper@example.test")[-1].subject
+    assert [m.subject.split(": ")[1] for m in mails(seller.email)] == ["new parcel to ship"]
+    assert "payment received" in mails("shopper@example.test")[-1].subject
 
 
 def test_money_is_listed_to_return_when_the_things_are_gone(expired, bowl, staff, seller, mails):
@@ -53,7 +53,7 @@ def test_money_is_listed_to_return_when_the_things_are_gone(expired, bowl, staff
     bowl.refresh_from_db()
     assert bowl.stock == 3
     assert mails(seller.email) == []
-    assert "your money came late" in mails("shopper@example.test")[-1].subject
+    assert "payment arrived too late" in mails("shopper@example.test")[-1].subject
 
     give_back(expired, TOTAL, actor=staff)
     assert told(expired) == ("REFUNDED", "EXPIRED", "REFUNDED")

@@ -413,7 +413,7 @@ def test_card_detached_in_the_dashboard_is_removed_by_the_message(save, shopper,
     event.refresh_from_db()
     assert event.state == EventState.DONE
     assert [mail.subject for mail in mails(shopper.email) if "removed" in mail.subject] == [
-        "A way to pay was removed from your account"
+        "Payment method removed from your account"
     ]
 
 

@@ -104,10 +104,10 @@ def test_parcel_comes_back_to_the_shelf_and_its_money_is_owed_once(
     assert (mine.status, stock(bowl), stock(scarf)) == ("RETURNED", left + 3, others)
     assert reread(paid).order.to_return == mine.total
     assert paid.order.status == "CONFIRMED", "the other parcel was not begun"
-    [told] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel came back")]
+    [told] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
     assert f"We will return ${mine.total.amount} to you." in told.body
     assert "Tide scarf" not in told.body
-    assert not [m for m in mails(seller.email) if "came back" in m.subject], "the artisan said so"
+    assert not [m for m in mails(seller.email) if "returned" in m.subject], "the artisan said so"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_cash_parcel_refused_at_the_door_ends_the_order_and_its_payment(bowl, sh
     assert not order.balance_due
     assert not order.to_return
     assert stock(bowl) == 10
-    [told] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel came back")]
+    [told] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
     assert "You have not been charged for it." in told.body
 
 
@@ -200,7 +200,7 @@ def test_staff_record_what_came_back_and_its_artisan_hears_of_it(paid, seller, a
 
     come_back(mine, actor=admin_user, reason="moved away", restock=False)
 
-    [told] = [m for m in mails(seller.email) if m.subject.endswith("the parcel came back")]
+    [told] = [m for m in mails(seller.email) if m.subject.endswith(": parcel returned")]
     assert "moved away" in told.body
     [entry] = AuditEntry.objects.filter(actor=admin_user, action="parcel.move")
     assert entry.data == {"to": "RETURNED", "restocked": 0}
@@ -273,7 +273,7 @@ def test_parcels_wait_when_all_money_went_back_and_nobody_decided(card, staff, s
         assert shipping_refused(of(card.order, user))
         with pytest.raises(ParcelOnHold), transaction.atomic():
             parcel_start(parcel_id=of(card.order, user).pk, actor=user)
-        assert subjects(mails, user).count("please wait with this parcel") == 1
+        assert subjects(mails, user).count("parcel on hold") == 1
     assert reread(card).order.status == "CONFIRMED"
 
 
@@ -324,9 +324,9 @@ def test_each_parcel_goes_where_it_was_decided(
     cancelled.refresh_from_db()
     assert (cancelled.status, stock(bowl), stock(scarf)) == ("CANCELLED", left[0] + 1, left[1])
     assert not shipping_refused(sent)
-    assert "please wait with this parcel" not in subjects(mails, other_seller) + subjects(mails, seller)
-    assert "do not send" in subjects(mails, seller)
-    assert "a parcel will not come" in subjects(mails, shopper)
+    assert "parcel on hold" not in subjects(mails, other_seller) + subjects(mails, seller)
+    assert "parcel cancelled, do not ship" in subjects(mails, seller)
+    assert "a parcel was cancelled" in subjects(mails, shopper)
     assert not reread(card).order.to_return
 
 
@@ -361,7 +361,7 @@ def test_sent_parcel_is_awaited_or_kept_or_came_back(card, staff, seller, other_
 
     waits.refresh_from_db()
     assert (waits.status, waits.instruction) == ("SHIPPED", "return")
-    assert "this parcel will come back" in subjects(mails, seller)
+    assert "return expected" in subjects(mails, seller)
     left = stock(bowl)
     come_back(waits)
     waits.refresh_from_db()
@@ -433,7 +433,7 @@ def test_failed_refund_frees_the_parcels_and_leaves_cancelled_ones_cancelled(
 
     cancelled.refresh_from_db()
     assert (cancelled.status, reread(card).order.to_return) == ("CANCELLED", cancelled.total)
-    assert "you can send this parcel" in subjects(mails, other_seller)
+    assert "parcel no longer on hold" in subjects(mails, other_seller)
     assert not shipping_refused(held)
 
 
@@ -453,8 +453,8 @@ def test_refund_at_the_provider_holds_parcels_until_staff_decide(told, staff, se
 
     refund_decide(refund_id=told.refunds.get().pk, decision=RefundDecision.NOTHING, actor=staff)
 
-    assert subjects(mails, seller).count("please wait with this parcel") == 1
-    assert "you can send this parcel" in subjects(mails, seller)
+    assert subjects(mails, seller).count("parcel on hold") == 1
+    assert "parcel no longer on hold" in subjects(mails, seller)
     assert not shipping_refused(of(told.order, seller))
 
 

@@ -46,7 +46,7 @@ def test_approved_payment_is_captured_once(waiting, paypal, mails, shopper):
     assert (waiting.status, waiting.order.payment_status) == ("COMPLETED", "PAID")
     assert paypal.cents("capture.completed") == [waiting.amount_minor]
     assert Capture.objects.get().amount_minor == waiting.amount_minor
-    assert "your money is here" in mails(shopper.email)[0].subject
+    assert "payment received" in mails(shopper.email)[0].subject
 
 
 def another_captures(payment):

@@ -114,7 +114,7 @@ def test_payment_that_nobody_told_of_is_booked(untold, stripe, mails, shopper):
     assert (look.caught_up, look.differences) == (1, [])
     assert (untold.status, untold.order.payment_status) == ("COMPLETED", "PAID")
     assert stripe.captured() == [untold.amount_minor]
-    assert [mail.subject.split(": ")[1] for mail in mails(shopper.email)] == ["your money is here"]
+    assert [mail.subject.split(": ")[1] for mail in mails(shopper.email)] == ["payment received"]
     assert untold.transitions.last().cause == "found by the comparison"
     assert look_at().caught_up == 0
 

@@ -60,7 +60,7 @@ def test_refund_from_outside_is_booked_once_and_waits(paid, outside, mails, shop
     assert (outside.status, outside.amount_minor, paid.refunded_minor) == ("COMPLETED", 5000, 5000)
     assert (paid.status, paid.order.payment_status) == ("PARTIALLY_REFUNDED", "PARTIALLY_REFUNDED")
     assert (paid.order.status, stock(bowl)) == ("CONFIRMED", before)
-    assert ["refund sent" in m.subject for m in mails(shopper.email)].count(True) == 1
+    assert ["refund of" in m.subject for m in mails(shopper.email)].count(True) == 1
 
 
 def test_decision_that_it_means_nothing_ends_the_waiting(paid, outside, staff, bowl):

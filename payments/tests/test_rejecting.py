@@ -81,7 +81,7 @@ def test_rejecting_twice_is_refused_and_mails_once(shopper, staff, mails):
     with pytest.raises(IllegalTransition), transaction.atomic():
         reject(payment, staff)
 
-    assert sum("did not work" in m.subject for m in mails(shopper.email)) == 1
+    assert sum("not accepted" in m.subject for m in mails(shopper.email)) == 1
 
 
 def test_rejected_payment_can_be_tried_again_by_the_same_method(shopper, staff):
@@ -98,5 +98,5 @@ def test_each_rejection_is_told_by_a_mail_of_its_own(shopper, staff, mails):
     payment_choose(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
     reject(payment, staff, "second reason")
 
-    told = [m.body for m in mails(shopper.email) if "did not work" in m.subject]
+    told = [m.body for m in mails(shopper.email) if "not accepted" in m.subject]
     assert ["first reason" in told[0], "second reason" in told[1]] == [True, True]

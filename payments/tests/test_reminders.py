@@ -17,7 +17,7 @@ from payments.tests.factories import paid_by_card, record, reread, start
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
 CARD, TRANSFER = PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER
-SUBJECT = "the payment is still open"
+SUBJECT = "please complete your payment"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_guest_who_left_is_told_once_with_the_way_back(left, later, mails):
     later(minutes=2)
 
     [mail] = [mail for mail in mails("guest@example.test") if SUBJECT in mail.subject]
-    assert "Nothing was charged. $99.99 is to be paid" in mail.body
+    assert "You have not been charged. Please pay $99.99 by" in mail.body
     assert "/pay/" in mail.body
     assert reminders() == 1
 
@@ -61,7 +61,7 @@ def test_declined_buyer_reads_why(left, stripe, later, mails):
     later(minutes=11)
 
     [mail] = [mail for mail in mails("guest@example.test") if SUBJECT in mail.subject]
-    assert f"The last try did not work: {reread(left).failure_reason}" in mail.body
+    assert f"Your last payment attempt failed: {reread(left).failure_reason}" in mail.body
 
 
 def test_another_try_by_another_way_is_not_told_again(left, later):
@@ -131,7 +131,7 @@ def test_transfer_is_reminded_of_once_two_days_before_the_date_that_was_told(sho
     [mail] = due_reminders(mails, shopper)
     assert "$99.99" in mail.subject
     assert payment.order.order_number in mail.body
-    assert "If you have sent it in the last days, there is nothing to do" in mail.body
+    assert "If you have already sent it, you do not need to do anything" in mail.body
 
 
 def test_what_is_missing_of_a_transfer_is_named(shopper, staff, later, mails):

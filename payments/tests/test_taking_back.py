@@ -52,7 +52,7 @@ def test_bounced_check_opens_the_payment_and_stops_unsent_parcels(check, staff, 
     assert "Your check for $99.99 did not clear" in buyer.body
     assert "check 101" not in buyer.body
     assert not {"returned", "refund", "sent you"} & set(buyer.body.lower().split())
-    assert "Please do not send this parcel yet" in artisan.body
+    assert "Please do not ship this parcel yet" in artisan.body
     [entry] = AuditEntry.objects.filter(action="receipt.take_back")
     assert (entry.actor, entry.target_id) == (staff, check.pk)
     assert "receipt_taken_back" in [fact.kind for fact in facts_of([check])]
@@ -82,7 +82,7 @@ def test_money_that_comes_after_all_lets_the_parcels_go_on(check, staff, seller,
 
     assert told(check) == ("COMPLETED", "CONFIRMED", "PAID")
     assert check.order.payment_withdrawn_at is None
-    assert "This parcel can be sent now" in mails(seller.email)[-1].body
+    assert "You can ship this parcel now" in mails(seller.email)[-1].body
     parcel_ship(parcel_id=check.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
 
 
@@ -92,7 +92,7 @@ def test_check_that_bounces_twice_tells_the_artisan_each_time(check, staff, sell
     take_back(check.receipts.get(bank_reference="check 102"), staff)
 
     subjects = [mail.subject for mail in mails(seller.email)]
-    assert sum("please wait" in subject for subject in subjects) == 2
+    assert sum("please do not ship yet" in subject for subject in subjects) == 2
 
 
 @pytest.mark.parametrize("reason", [WRONG, MISTAKE])
@@ -162,7 +162,7 @@ def test_cancelled_order_owes_nothing_back(check, shopper, staff, mails):
 
     assert told(reread(check)) == ("CANCELLED", "CANCELLED", "UNPAID")
     assert not check.order.to_return
-    assert "Nothing is left to pay" in mails(shopper.email)[-1].body
+    assert "There is nothing left to pay" in mails(shopper.email)[-1].body
 
 
 def test_sent_parcel_leaves_the_order_owing(check, staff, seller, mails):

@@ -160,7 +160,7 @@ def test_payment_is_settled_by_its_webhook(open_card, stripe, deliver, drain_hoo
     event = only_event(kind=SUCCEEDED)
     assert (event.state, event.payment, event.tries, event.lease_until) == ("done", open_card, 1, None)
     assert event.processed_at is not None
-    assert [m.subject.partition(": ")[2] for m in mails(shopper.email)] == ["your money is here"]
+    assert [m.subject.partition(": ")[2] for m in mails(shopper.email)] == ["payment received"]
 
 
 def test_ten_deliveries_have_one_effect_and_one_mail(open_card, stripe, deliver, drain_hooks, mails, shopper):

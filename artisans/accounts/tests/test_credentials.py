@@ -225,7 +225,9 @@ def test_second_factor_that_is_switched_on_ends_what_was_open(owner, api, mails)
     assert encryption.decrypt(codes.data["seed"]) not in str(codes.data)
     assert elsewhere.get(reverse("mfa_index")).status_code == 302
     assert token.get("/auth/me").status_code == 401
-    assert any("second factor was added" in message.subject for message in mails(owner.email))
+    assert any(
+        "two-factor authentication method was added" in message.subject for message in mails(owner.email)
+    )
     assert AuditEntry.objects.filter(action=Action.SECOND_FACTOR_ADD, actor=owner).count() == 1
 
 
@@ -301,7 +303,7 @@ def test_password_set_by_an_administrator_ends_all_and_says_who(owner, api, mail
     assert answer.status_code == 302
     assert elsewhere.get(reverse("mfa_index")).status_code == 302
     assert token.get("/auth/me").status_code == 401
-    assert "Somebody of our staff did this" in mails(owner.email)[-1].body
+    assert "A member of our staff made this change" in mails(owner.email)[-1].body
     assert AuditEntry.objects.get(action=Action.PASSWORD_CHANGE).actor == admin_user
 
 
@@ -320,7 +322,7 @@ def test_lost_second_factor_is_removed_by_an_administrator(owner, api, mails, br
     assert not Authenticator.objects.filter(user=owner).exists()
     assert token.get("/auth/me").status_code == 401
     assert AuditEntry.objects.get(action=Action.SECOND_FACTOR_REMOVE).actor == admin_user
-    assert any("second factor was removed" in m.subject for m in mails(owner.email))
+    assert any("two-factor authentication method was removed" in m.subject for m in mails(owner.email))
 
 
 def test_sign_out_of_the_others_keeps_this_session_and_the_tokens(owner, api):

@@ -383,7 +383,9 @@ def test_command_removes_the_second_factor_of_a_locked_out_administrator(admin_u
     call_command("remove_second_factor", admin_user.email.upper())
 
     assert not Authenticator.objects.filter(user=admin_user).exists()
-    assert any("second factor was removed" in mail.subject for mail in mails(admin_user.email))
+    assert any(
+        "two-factor authentication method was removed" in mail.subject for mail in mails(admin_user.email)
+    )
 
 
 def test_command_names_an_address_that_nobody_has(db):

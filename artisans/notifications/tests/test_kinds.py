@@ -60,7 +60,6 @@ FACTS = {  # of all kinds together
     **dict.fromkeys(("is_own", "ends_access", "is_held", "is_withheld", "revived"), True),
     "to_send": 2,
     "money_note": "You have not been charged.",
-    "paid_by": "by bank transfer",
     "reason": "The kiln broke.",
     "what": "The password of your account was changed",
     "method": "Visa •••• 4242",
