@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make .venv and install the pinned packages; does nothing while they are unchanged.
-# usage: scripts/setup.sh [dev]
+# usage: scripts/setup.sh [dev]      PYTHON=/path/to/python chooses another Python than the newest suitable one
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,15 +9,8 @@ fail() {
     exit 1
 }
 
-find_python() {
-    for name in "${PYTHON:-python3.11}" python3.11 python3 python; do
-        if "$name" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
-            echo "$name"
-            return
-        fi
-    done
-    fail "Python 3.11 is needed, and python3 is $(python3 --version 2>&1 || true). Get it with 'apt install python3.11-venv', \
-'brew install python@3.11', or from python.org; if it has an unusual name: make PYTHON=/path/to/python3.11 …"
+minor() {
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
 }
 
 if ! { mkdir -p var && touch var/.writable; } 2>/dev/null; then
@@ -25,17 +18,30 @@ if ! { mkdir -p var && touch var/.writable; } 2>/dev/null; then
 fi
 
 requirements=requirements.txt
-[ "${1:-}" = dev ] && requirements="requirements.txt requirements-dev.txt"
+[ "${1:-}" = dev ] && requirements="requirements.txt requirements-test.txt requirements-dev.txt"
 stamp=".venv/installed${1:+-$1}"
 wanted=$(cat $requirements constraints.txt | cksum)
-if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c "" 2>/dev/null; then
+present=$(minor .venv/bin/python)
+case "${PYTHON:+$(minor "$PYTHON")}" in
+    "" | "$present") is_kept=true ;; # a newer Python alone is no reason to install everything again
+    *) is_kept=false ;;
+esac
+case "$present" in
+    3.11 | 3.12 | 3.13 | 3.14) ;;
+    *) is_kept=false ;;
+esac
+if $is_kept && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     exit 0
 fi
 
-if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    python=$(find_python)
+if ! $is_kept || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    python=$(scripts/pythons.sh | head -n 1 | cut -d ' ' -f 2-)
+    [ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 with its venv module is needed, and ${PYTHON:-python3} is \
+$("${PYTHON:-python3}" --version 2>&1 || true). Get it with 'apt install python3-venv', 'brew install python@3.13', or from \
+python.org; if it has an unusual name: make PYTHON=/path/to/python3.13 …"
     "$python" -m venv --clear .venv >var/setup.log 2>&1 ||
-        fail "Python's venv module is missing; on Debian and Ubuntu: apt install python3.11-venv (details: var/setup.log)."
+        fail "Python's venv module does not work; on Debian and Ubuntu: apt install python3-venv (details: var/setup.log)."
+    echo "Using $("$python" --version) ($python)."
 fi
 
 echo "Installing the pinned packages into .venv; this happens once and takes about a minute …"

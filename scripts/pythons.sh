@@ -1,0 +1,24 @@
+#!/bin/sh
+# The Pythons of this machine that the shop runs on, the newest first: a line "3.13 /path/to/python" for each version.
+# PYTHON=… leaves only the one that is asked for, which may also be a 3.14.
+set -u
+
+candidates() {
+    if [ -n "${PYTHON:-}" ]; then
+        echo "$PYTHON"
+        return
+    fi
+    printf '%s\n' python3.13 python3.12 python3.11 python3 python
+    for python in "$(pyenv root 2>/dev/null || echo /nowhere)"/versions/3.*/bin/python; do
+        echo "$python"
+    done
+}
+
+candidates | while read -r python; do
+    "$python" -c '
+import ensurepip, os, sys
+newest = (3, 14) if os.environ.get("PYTHON") else (3, 13)
+if (3, 11) <= sys.version_info[:2] <= newest:
+    print("%d.%d" % sys.version_info[:2], sys.executable)
+' 2>/dev/null
+done | sort -t . -k 2 -rn | awk '!seen[$1]++'

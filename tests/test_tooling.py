@@ -1,0 +1,95 @@
+"""The tools of a developer agree with each other: Python versions, hooks, requirements."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from django.conf import settings
+
+from scripts.check import CHECKS
+
+ROOT = settings.BASE_DIR
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+VERSIONS = ("3.11", "3.12", "3.13")
+
+
+def test_the_oldest_python_is_the_same_everywhere():
+    tools = PYPROJECT["tool"]
+    assert PYPROJECT["project"]["requires-python"].startswith(f">={VERSIONS[0]},")
+    assert tools["ruff"]["target-version"] == f"py{VERSIONS[0].replace('.', '')}"
+    assert tools["mypy"]["python_version"] == VERSIONS[0]
+    assert "You need Python 3.11, 3.12 or 3.13" in (ROOT / "README.md").read_text()
+
+
+@pytest.fixture
+def fake_pythons(tmp_path, monkeypatch):
+    """Makes programs that answer as Pythons of the given versions; no other Python is found."""
+
+    def make(**versions: str) -> None:
+        for name, version in versions.items():
+            program, minor = tmp_path / name.replace("_", "."), version.removesuffix(" without venv")[2:]
+            head = f"import sys; sys.version_info = (3, {minor}, 0); sys.executable = {str(program)!r}"
+            if version.endswith("without venv"):
+                head += "; sys.modules['ensurepip'] = None"
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{head}\n$2"\n')
+            program.chmod(0o755)
+
+    for tool in ("awk", "sort"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("PYTHON", raising=False)
+    return make
+
+
+def found() -> list[str]:
+    answer = subprocess.run([ROOT / "scripts/pythons.sh"], capture_output=True, text=True, check=True)
+    return [line.split()[0] for line in answer.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ({"python3_11": "3.11", "python3_13": "3.13", "python3_12": "3.12"}, ["3.13", "3.12", "3.11"]),
+        ({"python3_13": "3.13 without venv", "python3_11": "3.11"}, ["3.11"]),
+        ({"python3_12": "3.12", "python3": "3.14"}, ["3.12"]),
+        ({"python3": "3.12", "python3_12": "3.12", "python": "3.9"}, ["3.12"]),
+        ({"python": "3.9"}, []),
+    ],
+)
+def test_the_newest_suitable_python_comes_first(fake_pythons, versions, expected):
+    fake_pythons(**versions)
+    assert found() == expected
+
+
+def test_python_asks_for_one_version(fake_pythons, monkeypatch):
+    fake_pythons(python3_13="3.13", mine="3.14", old="3.10")
+    monkeypatch.setenv("PYTHON", "mine")
+    assert found() == ["3.14"]
+    monkeypatch.setenv("PYTHON", "old")
+    assert found() == []
+
+
+def test_hooks_run_what_exists():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    pinned = re.findall(r"^[\w-]+", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    checks = {check.name for check in CHECKS}
+    for repo in config["repos"]:
+        assert repo["repo"] == "local"
+        for hook in repo["hooks"]:
+            python, _m, module, *arguments = hook["entry"].split()
+            assert (python, _m, hook["language"]) == (".venv/bin/python", "-m", "system")
+            assert module in pinned or (ROOT / f"{module.replace('.', '/')}.py").exists()
+            assert module != "scripts.check" or set(arguments) <= checks
+
+
+@pytest.mark.parametrize("kind", ["", "-test", "-dev"])
+def test_every_requirement_is_pinned_the_same_in_the_constraints(kind):
+    constraints = {
+        line.lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
+    for line in (ROOT / f"requirements{kind}.txt").read_text().splitlines()[1:]:
+        assert re.sub(r"\[.*?\]", "", line).lower().replace("_", "-") in constraints
