@@ -1,7 +1,7 @@
 # The commands of this repository. The work itself is done in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test coverage check bench storm screenshots format messages clean
+.PHONY: help setup run test coverage check bench storm screenshots format hooks messages clean
 
 # Byte code lies with everything else that is written here, below var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
@@ -35,6 +35,9 @@ storm: setup ## Random lives of orders, failing endpoints, then buyers, faults a
 format: setup ## Format the code and repair what the linter can
 	@.venv/bin/python -m ruff format --quiet
 	@.venv/bin/python -m ruff check --fix
+
+hooks: setup ## Let git run the checks on the files of each commit (pre-commit)
+	@.venv/bin/python -m pre_commit install
 
 messages: setup ## Collect the texts for translators into locale/django.pot
 	@.venv/bin/python -m scripts.messages

@@ -1,4 +1,7 @@
-"""Every check of `make check`: all run, each prints one line, the complaints come at the end."""
+"""Every check of `make check`: all run, each prints one line, the complaints come at the end.
+
+python -m scripts.check types layers      runs only these
+"""
 
 import os
 import subprocess
@@ -61,13 +64,14 @@ def run(check: Check) -> str:
     return f"\n=== {check.name} ===\n{done.stdout.strip()}" if done.returncode else ""
 
 
-def main() -> int:
+def main(*names: str) -> int:
     os.chdir(ROOT)
+    chosen = [check for check in CHECKS if not names or check.name in names]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        complaints = [complaint for complaint in pool.map(run, CHECKS) if complaint]
+        complaints = [complaint for complaint in pool.map(run, chosen) if complaint]
     print("\n".join(complaints) or "Everything is in order.")
     return int(bool(complaints))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
