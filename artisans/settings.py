@@ -171,6 +171,13 @@ else:
         DATABASE["CONN_MAX_AGE"] = 60
     if flag("DATABASE_PREPARE", default=True):
         DATABASE["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
+# Release 0.1.0 wrote the migrations anew; each database from before it has one of these and cannot be upgraded.
+REPLACED_MIGRATIONS = {
+    ("accounts", "0002_token_scopes"),
+    ("catalog", "0002_restock_by_refund"),
+    ("orders", "0002_refunded_quantity"),
+    ("payments", "0002_providers"),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}

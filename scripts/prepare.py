@@ -1,10 +1,12 @@
 """Tables, demo goods and static files for `make run`; what is there already is left alone."""
 
 import os
+import sys
 from pathlib import Path
 
 import django
 from django.core.management import call_command
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = ROOT / "var/static/staticfiles.json"
@@ -13,6 +15,10 @@ MANIFEST = ROOT / "var/static/staticfiles.json"
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
     django.setup()
+    from artisans.core import migration_history  # noqa: PLC0415  # needs the settings
+
+    if migration_history.cannot_be_migrated(connection):
+        sys.exit(f"{migration_history.REFUSAL}\n{migration_history.REMEDY}")
     print("Preparing the database …", flush=True)
     call_command("migrate", verbosity=0)
     print("Filling the shelves …", flush=True)

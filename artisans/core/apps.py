@@ -10,6 +10,8 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from artisans.core import checks  # noqa: F401  # registers the system checks
         from artisans.core.append_only import check_triggers, create_triggers_after_migrate
+        from artisans.core.migration_history import check_history
 
+        register(check_history, Tags.database)
         register(check_triggers, Tags.database)
         post_migrate.connect(create_triggers_after_migrate, dispatch_uid="append_only")

@@ -1,0 +1,43 @@
+"""Recognise a database that this release cannot migrate, before anything in it is changed.
+
+The migrations were written anew for release 0.1.0; since then they are only added to. So a database is refused when it
+comes from before that release, or when it has migrations of ours that this code lacks while some of this code's are not
+applied (another line of development). A database that is only newer, as after a rollback, works and is accepted.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+
+REFUSAL = (
+    "This database was made by an earlier version of the shop that cannot be upgraded; nothing was changed."
+)
+REMEDY = (
+    "If it is a demo, delete it with `make clean` and start again. Otherwise set DATABASE_URL to an empty database, or "
+    "go back to the version that made this one."
+)
+
+
+def cannot_be_migrated(connection: BaseDatabaseWrapper) -> bool:
+    """Reads the table of applied migrations and nothing else. Errors: those of the database."""
+    loader = MigrationLoader(connection, ignore_no_migrations=True)
+    own = {config.label for config in apps.get_app_configs() if "site-packages" not in config.path}
+    applied = {name for name in loader.applied_migrations if name[0] in own}
+    known = {name for name in loader.disk_migrations or () if name[0] in own}
+    unknown = applied - known
+    return bool(unknown & settings.REPLACED_MIGRATIONS) or bool(unknown and known - applied)
+
+
+def check_history(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Run by `migrate` before it begins, and by `check --database default`."""
+    try:
+        refused = any(cannot_be_migrated(connections[alias]) for alias in databases or ())
+    except DatabaseError:  # told by whoever needs the database
+        return []
+    return [Error(REFUSAL, hint=REMEDY, id="alley.E020")] if refused else []

@@ -1,0 +1,79 @@
+"""A database from before release 0.1.0 is refused with a sentence, and nothing in it changes."""
+
+import sqlite3
+import subprocess
+import sys
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from artisans.core import migration_history
+
+Row = MigrationRecorder.Migration
+
+
+def migrate(**options: object) -> None:
+    call_command("migrate", verbosity=0, skip_checks=False, stderr=StringIO(), **options)
+
+
+@pytest.mark.django_db
+def test_own_database_is_accepted():
+    assert not migration_history.cannot_be_migrated(connection)
+
+
+@pytest.mark.django_db
+def test_database_from_before_the_release_is_refused_though_nothing_seems_to_be_missing(settings):
+    settings.REPLACED_MIGRATIONS = {("orders", "0999_second")}
+    Row.objects.create(app="orders", name="0999_second")
+    assert migration_history.cannot_be_migrated(connection)
+
+
+@pytest.mark.django_db
+def test_database_of_another_line_is_refused_before_anything_changes():
+    last = Row.objects.filter(app="orders").latest("pk")
+    Row.objects.filter(pk=last.pk).update(name="0999_from_elsewhere")
+    before = set(Row.objects.values_list("app", "name", "applied"))
+    with pytest.raises(SystemCheckError, match="nothing was changed") as refused:
+        migrate()
+    assert "make clean" in str(refused.value)
+    assert set(Row.objects.values_list("app", "name", "applied")) == before
+
+
+@pytest.mark.django_db
+def test_newer_database_is_accepted_as_after_a_rollback():
+    Row.objects.create(app="orders", name="0999_of_the_next_release")
+    assert not migration_history.cannot_be_migrated(connection)
+    migrate()
+
+
+@pytest.mark.django_db
+def test_unknown_migrations_of_packages_are_none_of_our_business():
+    Row.objects.create(app="auth", name="0999_newer_django")
+    Row.objects.filter(app="orders").latest("pk").delete()
+    assert not migration_history.cannot_be_migrated(connection)
+
+
+def test_make_run_ends_with_a_sentence(tmp_path, settings):
+    file = tmp_path / "old.sqlite3"
+    with sqlite3.connect(file) as old:
+        old.execute(
+            "CREATE TABLE django_migrations (id integer PRIMARY KEY, app text, name text, applied datetime)"
+        )
+        old.execute("INSERT INTO django_migrations VALUES (1, 'orders', '0001_old', '2026-11-01 00:00:00')")
+    env = {"DATABASE_URL": f"sqlite:///{file}", "SECRET_KEY": "x" * 60, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.prepare"],
+        cwd=settings.BASE_DIR,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"{migration_history.REFUSAL}\n{migration_history.REMEDY}\n"
+    with sqlite3.connect(file) as old:
+        assert [row[0] for row in old.execute("SELECT name FROM sqlite_master")] == ["django_migrations"]
