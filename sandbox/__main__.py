@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 from sandbox.http_server import Server
-from sandbox.paypal_api.api import PayPalFace
-from sandbox.simulator import Program
-from sandbox.stripe_api.api import StripeFace
+from sandbox.paypal_api.api import PayPalApi
+from sandbox.simulator import Simulator
+from sandbox.stripe_api.api import StripeApi
 
 
 def arguments() -> argparse.Namespace:
@@ -37,19 +37,19 @@ def build(
     state: Path | None,
     webhooks: list[tuple[str, str]],
     paypal_webhooks: list[tuple[str, str]] | None = None,
-) -> Program:
-    """The program with all its faces, not started yet. Webhooks: address and secret, at PayPal address and id.
+) -> Simulator:
+    """The program with all its providers, not started yet. Webhooks: address and secret, at PayPal address and id.
 
     PayPal's face is asked first: its addresses are longer than the few beginnings that are Stripe's.
     """
-    program = Program(server.base_url, state)
-    paypal, stripe = PayPalFace(program), StripeFace(program)
-    program.faces += [paypal, stripe]
+    simulator = Simulator(server.base_url, state)
+    paypal, stripe = PayPalApi(simulator), StripeApi(simulator)
+    simulator.providers += [paypal, stripe]
     for url, secret in webhooks:
         stripe.add_endpoint(url, secret)
     for url, webhook_id in paypal_webhooks or []:
         paypal.add_endpoint(url, webhook_id)
-    return program
+    return simulator
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
         server = Server(chosen.port)
     except OSError as taken:
         sys.exit(f"The sandbox cannot listen on port {chosen.port}: {taken.strerror}.")
-    program = build(
+    simulator = build(
         server,
         chosen.state,
         list(zip(chosen.webhook_url, chosen.webhook_secret, strict=True)),
@@ -67,14 +67,14 @@ def main() -> None:
     )
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: threading.Thread(target=server.shutdown).start())
-    program.start()
+    simulator.start()
     sys.stdout.write(f"Sandbox of the payment providers on {server.base_url} – no real money.\n")
     sys.stdout.flush()
     try:
-        server.serve(program)
+        server.serve(simulator)
     finally:
         server.server_close()
-        program.close()
+        simulator.close()
 
 
 if __name__ == "__main__":

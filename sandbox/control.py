@@ -8,41 +8,41 @@ from urllib.parse import urlsplit
 
 from sandbox.console import Console
 from sandbox.http_messages import Json, Request, Response, json_response, redirect
-from sandbox.simulator import Program
+from sandbox.simulator import Simulator
 from sandbox.webhook_delivery import DELIVERIES
 
 ROOT = "/_sandbox/"
 LOCAL = {"127.0.0.1", "localhost"}
-Act = Callable[[Json], object]
+Action = Callable[[Json], object]
 
 
 class Control:
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._console = Console(program)
-        self._routes: dict[tuple[str, str], Act] = {
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._console = Console(simulator)
+        self._routes: dict[tuple[str, str], Action] = {
             ("GET", "health"): lambda _: {"ok": True},
             ("POST", "reset"): self._reset,
-            ("GET", "settings"): lambda _: program.settings,
-            ("POST", "settings"): program.change_settings,
-            ("GET", "clock"): lambda _: {"now": program.now()},
+            ("GET", "settings"): lambda _: simulator.settings,
+            ("POST", "settings"): simulator.change_settings,
+            ("GET", "clock"): lambda _: {"now": simulator.now()},
             ("POST", "clock"): self._clock,
-            ("GET", "journal"): lambda wish: {"rows": program.journal.read(wish)},
-            ("GET", "journal/totals"): lambda wish: program.journal.totals(wish.get("face")),
-            ("GET", "requests"): lambda _: {"rows": list(program.requests)},
+            ("GET", "journal"): lambda body: {"rows": simulator.journal.read(body)},
+            ("GET", "journal/totals"): lambda body: simulator.journal.totals(body.get("provider")),
+            ("GET", "requests"): lambda _: {"rows": list(simulator.requests)},
             ("POST", "jobs/run"): self._run_jobs,
             ("GET", "webhooks"): self._webhooks,
-            ("POST", "webhooks"): program.postman.switch,
+            ("POST", "webhooks"): simulator.webhooks.configure,
             ("POST", "webhooks/send"): self._send,
-            ("GET", "faults"): lambda _: {"rows": program.faults.listing()},
-            ("POST", "faults"): lambda wish: program.faults.add(wish).as_json(),
+            ("GET", "faults"): lambda _: {"rows": simulator.faults.list_params()},
+            ("POST", "faults"): lambda body: simulator.faults.add(body).as_json(),
             ("DELETE", "faults"): self._forget_faults,
         }
 
     def owns(self, path: str) -> bool:
         return path == "/" or path.startswith(ROOT)
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         sender = request.headers.get("origin")
         if request.method != "GET" and sender and urlsplit(sender).hostname not in LOCAL:
             return json_response(
@@ -50,87 +50,89 @@ class Control:
             )
         path = request.path.removeprefix(ROOT).strip("/")
         if path in {"", "console"}:
-            return self._console.answer(request) if request.path != "/" else redirect(ROOT)
+            return self._console.respond(request) if request.path != "/" else redirect(ROOT)
         try:
-            wish = json.loads(request.body) if request.body else dict(request.arguments)
+            body = json.loads(request.body) if request.body else dict(request.arguments)
             answer = (
-                self._read(path, wish) if request.method == "GET" else self._act(request.method, path, wish)
+                self._read(path, body) if request.method == "GET" else self._act(request.method, path, body)
             )
         except LookupError as unknown:
             return json_response({"error": f"Not known: {unknown}"}, HTTPStatus.NOT_FOUND)
         except (ValueError, TypeError) as wrong:
             return json_response({"error": str(wrong)}, HTTPStatus.BAD_REQUEST)
-        with self._program.lock:
-            self._program.store.commit()
+        with self._simulator.lock:
+            self._simulator.store.commit()
         return json_response(answer)
 
-    def _read(self, path: str, wish: Json) -> object:
-        with self._program.lock:
-            return self._act("GET", path, wish)
+    def _read(self, path: str, body: Json) -> object:
+        with self._simulator.lock:
+            return self._act("GET", path, body)
 
-    def _act(self, method: str, path: str, wish: Json) -> object:
-        if act := self._routes.get((method, path)):
-            return act(wish)
+    def _act(self, method: str, path: str, body: Json) -> object:
+        if action := self._routes.get((method, path)):
+            return action(body)
         head, _, tail = path.partition("/")
         if head == "faults" and method == "DELETE":
-            self._program.faults.remove(tail)
+            self._simulator.faults.remove(tail)
             return {}
         if head == "faults" and tail.endswith("/release"):
-            if not self._program.faults.release(tail.removesuffix("/release")):
+            if not self._simulator.faults.release(tail.removesuffix("/release")):
                 raise LookupError(path)
             return {}
-        for face in self._program.faces:
-            if face.name == head and (method == "POST" or (method, tail) == ("GET", "ca")):
-                return face.control(tail, wish)
+        for provider in self._simulator.providers:
+            if provider.name == head and (method == "POST" or (method, tail) == ("GET", "ca")):
+                return provider.control(tail, body)
         raise LookupError(path)
 
     def _reset(self, _: Json) -> Json:
-        self._program.reset()
+        self._simulator.reset()
         return {}
 
-    def _clock(self, wish: Json) -> Json:
+    def _clock(self, body: Json) -> Json:
         """`{"offset": seconds}` from real time, or `{"advance": seconds}` from where it is."""
-        with self._program.lock:
-            now = self._program.store.table("settings").get("clock", {}).get("offset", 0)
-            self._program.set_clock(float(wish["offset"] if "offset" in wish else now + wish["advance"]))
-        return {"now": self._program.now()}
+        with self._simulator.lock:
+            now = self._simulator.store.table("settings").get("clock", {}).get("offset", 0)
+            self._simulator.set_clock(float(body["offset"] if "offset" in body else now + body["advance"]))
+        return {"now": self._simulator.now()}
 
-    def _run_jobs(self, wish: Json) -> Json:
-        return {"run": self._program.run_jobs(wish.get("kind"))}
+    def _run_jobs(self, body: Json) -> Json:
+        return {"run": self._simulator.run_jobs(body.get("kind"))}
 
     def _forget_faults(self, _: Json) -> Json:
-        self._program.faults.remove()
+        self._simulator.faults.remove()
         return {}
 
     def _webhooks(self, _: Json) -> Json:
-        with self._program.lock:
-            rows = [{"id": key, **row} for key, row in self._program.store.table(DELIVERIES).items()]
-        return {"switches": self._program.postman.switches, "deliveries": rows}
+        with self._simulator.lock:
+            rows = [{"id": key, **row} for key, row in self._simulator.store.table(DELIVERIES).items()]
+        return {"settings": self._simulator.webhooks.settings, "deliveries": rows}
 
-    def _send(self, wish: Json) -> Json:
+    def _send(self, body: Json) -> Json:
         """Send now, one after the other: the events named, in that order, or all that are held.
 
         `copies` sends each so many times; `shuffle` (true or a seed) mixes the order. Answers with the shop's statuses.
         """
-        postman = self._program.postman
-        with self._program.lock:
-            names = wish.get("events")
-            keys = postman.held() if names is None else [key for name in names for key in self._keys(name)]
-        keys *= int(wish.get("copies", 1))
-        if seed := wish.get("shuffle"):
+        webhooks = self._simulator.webhooks
+        with self._simulator.lock:
+            names = body.get("events")
+            keys = webhooks.held() if names is None else [key for name in names for key in self._keys(name)]
+        keys *= int(body.get("copies", 1))
+        if seed := body.get("shuffle"):
             random.Random(seed).shuffle(keys)  # noqa: S311 (an order, not a secret)
-        return {"sent": [{"id": key, "answer": postman.deliver(key)} for key in keys]}
+        return {"sent": [{"id": key, "response": webhooks.deliver(key)} for key in keys]}
 
     def _keys(self, event_id: str) -> list[str]:
         """One delivery per endpoint of an event; a new one where there was none."""
-        postman = self._program.postman
+        webhooks = self._simulator.webhooks
         first: dict[str, str] = {}
-        for key in postman.deliveries_of(event_id):
-            first.setdefault(self._program.store.table(DELIVERIES)[key]["endpoint"], key)
+        for key in webhooks.deliveries_of(event_id):
+            first.setdefault(self._simulator.store.table(DELIVERIES)[key]["endpoint"], key)
         if first:
             return list(first.values())
-        for face in self._program.faces:
-            event = self._program.store.table(f"{face.name}.event").get(event_id)
+        for provider in self._simulator.providers:
+            event = self._simulator.store.table(f"{provider.name}.event").get(event_id)
             if event:
-                return postman.send_again(face.name, event_id, event.get("type") or event["event_type"])
+                return webhooks.add_redelivery(
+                    provider.name, event_id, event.get("type") or event["event_type"]
+                )
         raise LookupError(event_id)

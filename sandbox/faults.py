@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sandbox.http_messages import Hangup, Json, Request, Response
+from sandbox.http_messages import ConnectionDropped, Json, Request, Response
 
 HOLD_LIMIT = 30.0
 
@@ -49,7 +49,7 @@ class Fault:
     seconds: float = 0.0
     status: int = 502
     retry_after: int = 1
-    met: int = 0
+    matched: int = 0
     released: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def on_arrival(self) -> Response | None:
@@ -57,7 +57,7 @@ class Fault:
         match self.action:
             case Action.DROP_BEFORE:
                 self.released.wait(self.seconds)
-                raise Hangup
+                raise ConnectionDropped
             case Action.RATE_LIMIT:
                 return Response(429, b"", {"Retry-After": str(self.retry_after)})
             case Action.UNAVAILABLE | Action.UNAUTHORIZED | Action.FORBIDDEN:
@@ -70,15 +70,15 @@ class Fault:
         elif self.action is Action.HOLD_BEFORE:
             self.released.wait(self.seconds or HOLD_LIMIT)
 
-    def on_answer(self, response: Response) -> Response:
+    def on_response(self, response: Response) -> Response:
         half = response.body[: len(response.body) // 2]
         match self.action:
             case Action.HOLD_AFTER:
                 self.released.wait(self.seconds or HOLD_LIMIT)
             case Action.DROP_AFTER:
-                raise Hangup
+                raise ConnectionDropped
             case Action.TRUNCATE:
-                raise Hangup(response)
+                raise ConnectionDropped(response)
             case Action.GARBAGE:
                 return Response(response.status, half, response.headers)
             case Action.HTML:
@@ -101,11 +101,11 @@ class Faults:
         self._rules: dict[str, Fault] = {}
         self._numbers = itertools.count(1)
 
-    def add(self, wish: Json) -> Fault:
+    def add(self, fields: Json) -> Fault:
         """Raises TypeError or ValueError on a field or an action that does not exist."""
         with self._lock:
             fault = Fault(
-                id=f"fault_{next(self._numbers)}", **(wish | {"action": Action(wish.get("action", ""))})
+                id=f"fault_{next(self._numbers)}", **(fields | {"action": Action(fields.get("action", ""))})
             )
             self._rules[fault.id] = fault
             return fault
@@ -114,14 +114,14 @@ class Faults:
         """The oldest rule that still wants this request; NO_FAULT when there is none."""
         with self._lock:
             for fault in self._rules.values():
-                if self._wants(fault, request):
-                    fault.met += 1
-                    if fault.met > fault.skip:
+                if self._matches(fault, request):
+                    fault.matched += 1
+                    if fault.matched > fault.skip:
                         return fault
         return NO_FAULT
 
-    def _wants(self, fault: Fault, request: Request) -> bool:
-        if fault.count is not None and fault.met >= fault.skip + fault.count:
+    def _matches(self, fault: Fault, request: Request) -> bool:
+        if fault.count is not None and fault.matched >= fault.skip + fault.count:
             return False
         return fault.method in {"*", request.method} and fnmatch.fnmatchcase(request.path, fault.path)
 
@@ -140,6 +140,6 @@ class Faults:
                 if fault := self._rules.pop(name, None):
                     fault.released.set()
 
-    def listing(self) -> list[Json]:
+    def list_params(self) -> list[Json]:
         with self._lock:
             return [fault.as_json() for fault in self._rules.values()]

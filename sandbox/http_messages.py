@@ -50,7 +50,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Hangup(Exception):
+class ConnectionDropped(Exception):
     """The connection ends here, with nothing sent, or with the headers and half of the body of `response`."""
 
     def __init__(self, response: Response | None = None) -> None:

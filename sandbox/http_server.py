@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from sandbox.control import Control
 from sandbox.faults import NO_FAULT
-from sandbox.http_messages import Hangup, Request, Response, json_response
-from sandbox.simulator import Program
+from sandbox.http_messages import ConnectionDropped, Request, Response, json_response
+from sandbox.simulator import Simulator
 
 logger = logging.getLogger(__name__)
 
@@ -18,29 +18,29 @@ BODY_LIMIT = 1_000_000
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
-    program: Program
+    simulator: Simulator
     control: Control
 
     def __init__(self, port: int) -> None:
         super().__init__((HOST, port), Handler)
         self.base_url = f"http://{HOST}:{self.server_port}"
 
-    def serve(self, program: Program) -> None:
+    def serve(self, simulator: Simulator) -> None:
         """Answer until `shutdown` is called from another thread."""
-        self.program = program
-        self.control = Control(program)
+        self.simulator = simulator
+        self.control = Control(simulator)
         self.serve_forever(poll_interval=0.1)
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         if request.headers.get("host", "").rsplit(":", 1)[0] not in LOCAL_NAMES:
             return json_response({"error": "This is a sandbox on 127.0.0.1."}, 421)
         if self.control.owns(request.path):
-            return self.control.answer(request)
-        for face in self.program.faces:
-            if face.owns(request.path):
-                fault = self.program.faults.match(request)
-                self.program.requests.append(noted(request, fault.id))
-                return fault.on_answer(face.answer(request, fault))
+            return self.control.respond(request)
+        for provider in self.simulator.providers:
+            if provider.owns(request.path):
+                fault = self.simulator.faults.match(request)
+                self.simulator.requests.append(log_entry(request, fault.id))
+                return fault.on_response(provider.respond(request, fault))
         return json_response({"error": {"message": "Nothing is simulated here."}}, 404)
 
 
@@ -58,8 +58,8 @@ class Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, self.rfile.read(length))
         try:
-            self._write(self.server.answer(request))
-        except Hangup as end:
+            self._write(self.server.respond(request))
+        except ConnectionDropped as end:
             self.close_connection = True
             if end.response:
                 self._write(end.response, part=len(end.response.body) // 2)
@@ -90,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         logger.debug(format, *args)
 
 
-def noted(request: Request, fault_id: str) -> dict[str, str | None]:
+def log_entry(request: Request, fault_id: str) -> dict[str, str | None]:
     headers = request.headers
     return {
         "id": request.id,

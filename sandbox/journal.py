@@ -27,14 +27,14 @@ class Journal:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def write(self, face: str, effect: str, at: int, **facts: object) -> None:
+    def write(self, provider: str, effect: str, at: int, **facts: object) -> None:
         """`facts`: id, amount in minor units, currency, metadata and references to other objects."""
         seq = len(self._store.table(TABLE)) + 1
         cause = origin.get()
         row = {
             "seq": seq,
             "at": at,
-            "face": face,
+            "provider": provider,
             "effect": effect,
             "actor": cause.actor,
             "request_id": cause.request_id,
@@ -53,7 +53,7 @@ class Journal:
             if row["seq"] > since and all(str(row.get(name)) == value for name, value in wanted.items())
         ]
 
-    def totals(self, face: str | None = None) -> dict[str, dict[str, int]]:
+    def totals(self, provider: str | None = None) -> dict[str, dict[str, int]]:
         """Minor units captured, refunded (less refunds that failed) and disputed (less disputes won), by currency.
 
         Of one provider, or of all.
@@ -70,7 +70,7 @@ class Journal:
             "dispute.reinstated": ("disputed", -1),
         }
         for row in self._store.table(TABLE).values():
-            if row["effect"] in signs and face in {None, row["face"]}:
+            if row["effect"] in signs and provider in {None, row["provider"]}:
                 name, sign = signs[row["effect"]]
                 sums[name][row["currency"]] += sign * row["amount"]
         return {name: dict(counter) for name, counter in sums.items()}

@@ -8,10 +8,10 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 
-class Timetable:
-    def __init__(self, name: str, now: Callable[[], float], ring: Callable[[str], object]) -> None:
+class Scheduler:
+    def __init__(self, name: str, now: Callable[[], float], run_due: Callable[[str], object]) -> None:
         self._now = now
-        self._ring = ring
+        self._run_due = run_due
         self._due: list[tuple[float, int, str]] = []
         self._count = 0
         self._changed = threading.Condition()
@@ -46,7 +46,7 @@ class Timetable:
     def _run(self) -> None:
         while (key := self._next()) is not None:
             try:
-                self._ring(key)
+                self._run_due(key)
             except Exception:
                 logger.exception("A scheduled step failed: %s", key)
 

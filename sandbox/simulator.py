@@ -11,9 +11,9 @@ from typing import Protocol
 from sandbox.faults import Fault, Faults
 from sandbox.http_messages import Json, Request, Response
 from sandbox.journal import Journal
-from sandbox.scheduler import Timetable
+from sandbox.scheduler import Scheduler
 from sandbox.store import Store
-from sandbox.webhook_delivery import Postman
+from sandbox.webhook_delivery import WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
@@ -24,20 +24,20 @@ SETTINGS: Json = {
 }
 
 
-class Face(Protocol):
+class Provider(Protocol):
     """One provider: which paths are his, how he answers, what the control API can make him do."""
 
     name: str
 
     def owns(self, path: str) -> bool: ...
-    def answer(self, request: Request, fault: Fault) -> Response:
+    def respond(self, request: Request, fault: Fault) -> Response:
         """Pass the fault's stages arrival, execution and result; the server does the last one."""
 
-    def control(self, action: str, wish: Json) -> Json: ...
+    def control(self, action: str, changes: Json) -> Json: ...
     def overview(self) -> list[Json]: ...
 
 
-class Program:
+class Simulator:
     def __init__(self, base_url: str, folder: Path | None = None) -> None:
         self.base_url = base_url
         self.folder = folder
@@ -45,21 +45,21 @@ class Program:
         self.store = Store(folder)
         self.journal = Journal(self.store)
         self.faults = Faults()
-        self.postman = Postman(self.store, self.lock)
+        self.webhooks = WebhookDelivery(self.store, self.lock)
         self.requests: deque[Json] = deque(maxlen=2000)
-        self.faces: list[Face] = []
+        self.providers: list[Provider] = []
         self._jobs: dict[str, Callable[[Json], object]] = {}
-        self._timetable = Timetable("jobs", self.now, self._run_job)
+        self._scheduler = Scheduler("jobs", self.now, self._run_job)
 
     def start(self) -> None:
         for key, job in self.store.table(JOBS).items():
-            self._timetable.add(job["due"], key)
-        self._timetable.start()
-        self.postman.start()
+            self._scheduler.add(job["due"], key)
+        self._scheduler.start()
+        self.webhooks.start()
 
     def close(self) -> None:
-        self._timetable.close()
-        self.postman.close()
+        self._scheduler.close()
+        self.webhooks.close()
         with self.lock:
             self.store.close()
 
@@ -70,7 +70,7 @@ class Program:
 
     def set_clock(self, offset: float) -> None:
         self.store.save("settings", "clock", {"offset": offset})
-        self._timetable.wake()
+        self._scheduler.wake()
 
     # ---- settings --------------------------------------------------------------------------------------------
 
@@ -78,25 +78,25 @@ class Program:
     def settings(self) -> Json:
         return SETTINGS | self.store.table("settings").get("program", {})
 
-    def change_settings(self, wish: Json) -> Json:
+    def change_settings(self, changes: Json) -> Json:
         """Raises KeyError on a setting that does not exist."""
-        for name in wish:
+        for name in changes:
             SETTINGS[name]
         with self.lock:
-            self.store.save("settings", "program", self.settings | wish)
+            self.store.save("settings", "program", self.settings | changes)
         return self.settings
 
     # ---- what happens later ------------------------------------------------------------------------------------
 
-    def job_kind(self, kind: str, act: Callable[[Json], object]) -> None:
-        self._jobs[kind] = act
+    def register_job(self, kind: str, run: Callable[[Json], object]) -> None:
+        self._jobs[kind] = run
 
-    def later(self, kind: str, when: float | None = None, **arguments: object) -> None:
+    def schedule(self, kind: str, when: float | None = None, **arguments: object) -> None:
         """Plan a step at a time of the sandbox's clock; by default after `async_seconds`."""
         due = self.now() + self.settings["async_seconds"] if when is None else when
         key = f"{kind}/{len(self.store.table(JOBS))}/{time.monotonic_ns()}"
         self.store.save(JOBS, key, {"kind": kind, "due": due, "arguments": arguments})
-        self._timetable.add(due, key)
+        self._scheduler.add(due, key)
 
     def run_jobs(self, kind: str | None = None) -> int:
         """Do at once what is planned (of one kind); deadlines such as the end of a session keep their time."""
@@ -126,8 +126,8 @@ class Program:
             endpoints = dict(self.store.table("endpoint"))
             self.store.clear()
             self.faults.remove()
-            self.postman.clear()
-            self._timetable.clear()
+            self.webhooks.clear()
+            self._scheduler.clear()
             self.requests.clear()
             for key, row in endpoints.items():
                 self.store.save("endpoint", key, row)

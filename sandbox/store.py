@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sandbox.http_messages import Json
 
-FILE = "sandbox.sqlite3"
+FILE = "state.sqlite3"
 
 
 class Store:

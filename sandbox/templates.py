@@ -19,15 +19,15 @@ def template(name: str) -> Template:
     return Template((FOLDER / name).read_text())
 
 
-def fill(name: str, /, **values: object) -> Markup:
+def render(name: str, /, **values: object) -> Markup:
     safe = {key: value if isinstance(value, Markup) else escape(str(value)) for key, value in values.items()}
     return Markup(template(name).substitute(safe))
 
 
-def page(name: str, /, *, title: str, **values: object) -> str:
+def render_page(name: str, /, *, title: str, **values: object) -> str:
     """A whole page, in the frame that says that no money moves."""
-    return fill("layout.html", title=title, content=fill(name, **values))
+    return render("layout.html", title=title, content=render(name, **values))
 
 
-def many(name: str, rows: list[dict[str, object]]) -> Markup:
-    return Markup("".join(fill(name, **row) for row in rows))
+def render_each(name: str, rows: list[dict[str, object]]) -> Markup:
+    return Markup("".join(render(name, **row) for row in rows))

@@ -12,12 +12,12 @@ from threading import RLock
 from typing import Any
 
 from sandbox.http_messages import Json
-from sandbox.scheduler import Timetable
+from sandbox.scheduler import Scheduler
 from sandbox.store import Store
 
 ENDPOINTS, DELIVERIES = "endpoint", "delivery"
 DONE = {"delivered", "dropped", "failed"}
-SWITCHES: Json = {
+DEFAULTS: Json = {
     "mode": "on",  # on: send; hold: keep until asked; drop: never send
     "types": ["*"],  # what `mode` hold or drop is about; the others are sent
     "delay": 0.0,  # seconds before the first try
@@ -26,7 +26,7 @@ SWITCHES: Json = {
     "retry_seconds": [1, 5, 30, 120, 600, 1800, 7200],  # then the delivery has failed
     "timeout": 10.0,  # seconds that the shop has to answer
 }
-Envelope = Callable[[Json, str], tuple[Mapping[str, str], bytes]]
+BuildDelivery = Callable[[Json, str], tuple[Mapping[str, str], bytes]]
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -34,64 +34,66 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Postman:
+class WebhookDelivery:
     def __init__(self, store: Store, lock: RLock) -> None:
         self._store = store
         self._lock = lock
-        self._envelopes: dict[str, Envelope] = {}
+        self._builders: dict[str, BuildDelivery] = {}
         self._by_event: dict[str, list[str]] = {}
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
-        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="postman")
-        self._timetable = Timetable("postman", time.time, lambda key: self._pool.submit(self.deliver, key))
+        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="webhook-delivery")
+        self._scheduler = Scheduler(
+            "webhook-delivery", time.time, lambda key: self._pool.submit(self.deliver, key)
+        )
 
     def start(self) -> None:
         """Take up what an earlier run of the sandbox had not delivered."""
         for key, row in self._store.table(DELIVERIES).items():
             self._by_event.setdefault(row["event"], []).append(key)
-            if row["state"] == "waiting":
-                self._timetable.add(time.time(), key)
-        self._timetable.start()
+            if row["state"] == "pending":
+                self._scheduler.add(time.time(), key)
+        self._scheduler.start()
 
     def close(self) -> None:
-        self._timetable.close()
+        self._scheduler.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def clear(self) -> None:
         """The rows are gone already; forget the plans."""
-        self._timetable.clear()
+        self._scheduler.clear()
         self._by_event.clear()
 
-    def speaks(self, face: str, envelope: Envelope) -> None:
+    def register_provider(self, provider: str, build: BuildDelivery) -> None:
         """`envelope(endpoint, event id)` gives the headers and the raw body of one delivery."""
-        self._envelopes[face] = envelope
+        self._builders[provider] = build
 
     @property
-    def switches(self) -> Json:
-        return SWITCHES | self._store.table("settings").get("webhooks", {})
+    def settings(self) -> Json:
+        return DEFAULTS | self._store.table("settings").get("webhooks", {})
 
-    def switch(self, wish: Json) -> Json:
+    def configure(self, changes: Json) -> Json:
         """Raises KeyError on a switch that does not exist."""
-        for name in wish:
-            SWITCHES[name]
+        for name in changes:
+            DEFAULTS[name]
         with self._lock:
-            self._store.save("settings", "webhooks", self.switches | wish)
-        return self.switches
+            self._store.save("settings", "webhooks", self.settings | changes)
+        return self.settings
 
-    def announce(self, face: str, event_id: str, kind: str) -> None:
+    def enqueue(self, provider: str, event_id: str, kind: str) -> None:
         """Plan the deliveries of a new event; the caller holds the lock."""
-        switches = self.switches
-        meant = any(fnmatch.fnmatchcase(kind, pattern) for pattern in switches["types"])
-        state = {"hold": "held", "drop": "dropped"}.get(switches["mode"], "waiting") if meant else "waiting"
+        settings = self.settings
+        meant = any(fnmatch.fnmatchcase(kind, pattern) for pattern in settings["types"])
+        state = {"hold": "held", "drop": "dropped"}.get(settings["mode"], "pending") if meant else "pending"
         for endpoint in self._store.table(ENDPOINTS).values():
-            if endpoint["face"] == face and wanted(endpoint, kind):
-                for copy in range(switches["copies"]):
+            if endpoint["provider"] == provider and is_subscribed(endpoint, kind):
+                for copy in range(settings["copies"]):
                     key = f"{event_id}/{endpoint['id']}/{copy}"
-                    row = {"event": event_id, "type": kind, "face": face, "endpoint": endpoint["id"]}
-                    row |= {"state": state, "tries": 0, "answers": []}
-                    self._keep(key, row)
-                    if state == "waiting":
-                        wait = switches["delay"] + random.uniform(0, switches["shuffle"])  # noqa: S311 (no secret)
-                        self._timetable.add(time.time() + wait, key)
+                    row = {"event": event_id, "type": kind, "provider": provider, "endpoint": endpoint["id"]}
+                    row |= {"state": state, "attempts": 0, "responses": []}
+                    self._save(key, row)
+                    if state == "pending":
+                        wait = settings["delay"] + random.uniform(0, settings["shuffle"])  # noqa: S311 (no secret)
+                        self._scheduler.add(time.time() + wait, key)
 
     def pending(self, event_id: str) -> int:
         """How many endpoints have not taken this event yet."""
@@ -106,12 +108,12 @@ class Postman:
             endpoint = self._store.table(ENDPOINTS).get(row["endpoint"]) if row else None
             if row is None or endpoint is None:
                 return "gone"
-            switches = self.switches
-            headers, body = self._envelopes[row["face"]](endpoint, row["event"])
-        answer = self._post(endpoint["url"], headers, body, switches["timeout"])
+            settings = self.settings
+            headers, body = self._builders[row["provider"]](endpoint, row["event"])
+        answer = self._post(endpoint["url"], headers, body, settings["timeout"])
         with self._lock:
             if self._store.table(DELIVERIES).get(key) is row:
-                self._settle(key, row, answer, switches["retry_seconds"])
+                self._record_response(key, row, answer, settings["retry_seconds"])
                 self._store.commit()
         return answer
 
@@ -121,18 +123,18 @@ class Postman:
     def deliveries_of(self, event_id: str) -> list[str]:
         return list(self._by_event.get(event_id, []))
 
-    def send_again(self, face: str, event_id: str, kind: str) -> list[str]:
+    def add_redelivery(self, provider: str, event_id: str, kind: str) -> list[str]:
         """Plan one more delivery of an event to every endpoint, as a person at the provider can; not sent yet."""
         keys = []
         for endpoint in self._store.table(ENDPOINTS).values():
-            if endpoint["face"] == face and wanted(endpoint, kind):
+            if endpoint["provider"] == provider and is_subscribed(endpoint, kind):
                 key = f"{event_id}/{endpoint['id']}/{len(self._by_event.get(event_id, []))}"
-                row = {"event": event_id, "type": kind, "face": face, "endpoint": endpoint["id"]}
-                self._keep(key, row | {"state": "held", "tries": 0, "answers": []})
+                row = {"event": event_id, "type": kind, "provider": provider, "endpoint": endpoint["id"]}
+                self._save(key, row | {"state": "held", "attempts": 0, "responses": []})
                 keys.append(key)
         return keys
 
-    def _keep(self, key: str, row: Json) -> None:
+    def _save(self, key: str, row: Json) -> None:
         self._store.save(DELIVERIES, key, row)
         self._by_event.setdefault(row["event"], []).append(key)
 
@@ -147,22 +149,22 @@ class Postman:
         except (OSError, HTTPException) as problem:
             return type(problem).__name__
 
-    def _settle(self, key: str, row: Json, answer: int | str, retry_seconds: list[float]) -> None:
-        row["tries"] += 1
-        row["answers"].append(answer)
+    def _record_response(self, key: str, row: Json, answer: int | str, retry_seconds: list[float]) -> None:
+        row["attempts"] += 1
+        row["responses"].append(answer)
         if isinstance(answer, int) and answer // 100 == 2:  # noqa: PLR2004 (2xx)
             row["state"] = "delivered"
         elif row["state"] in {"delivered", "dropped"}:
             pass  # sent by hand once more; what was decided stands
-        elif row["tries"] <= len(retry_seconds):
-            row["state"] = "waiting"
-            self._timetable.add(time.time() + retry_seconds[row["tries"] - 1], key)
+        elif row["attempts"] <= len(retry_seconds):
+            row["state"] = "pending"
+            self._scheduler.add(time.time() + retry_seconds[row["attempts"] - 1], key)
         else:
             row["state"] = "failed"
         self._store.save(DELIVERIES, key, row)
 
 
-def wanted(endpoint: Json, kind: str) -> bool:
+def is_subscribed(endpoint: Json, kind: str) -> bool:
     return endpoint["status"] == "enabled" and any(
         fnmatch.fnmatchcase(kind, pattern) for pattern in endpoint["enabled_events"]
     )

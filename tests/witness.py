@@ -12,7 +12,7 @@ ONCE = ("intent.created", "session.created", "charge.captured", "refund.created"
 
 def check_witness(sandbox: Control) -> None:
     """Fail with the first thing that Stripe's side of the sandbox and our rows tell differently. Reads only."""
-    rows = [row for row in sandbox.get("journal")["rows"] if row["face"] == "stripe"]
+    rows = [row for row in sandbox.get("journal")["rows"] if row["provider"] == "stripe"]
     check_captures(rows)
     check_refunds(rows)
     check_keys(rows)

@@ -24,14 +24,14 @@ WEBHOOK_SECRET = Receiver.secret
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[Server]:
     server = Server(0)
-    program = build(server, None, [])
-    program.start()
-    thread = threading.Thread(target=server.serve, args=(program,), daemon=True)
+    simulator = build(server, None, [])
+    simulator.start()
+    thread = threading.Thread(target=server.serve, args=(simulator,), daemon=True)
     thread.start()
     yield server
     server.shutdown()
     server.server_close()
-    program.close()
+    simulator.close()
     thread.join()
 
 
@@ -80,7 +80,7 @@ def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
     settings.STRIPE_PUBLISHABLE_KEY = "pk_test_sandbox"
     settings.STRIPE_WEBHOOK_SECRETS = [WEBHOOK_SECRET]
     settings.STRIPE_API_BASE = sandbox_server.base_url
-    sandbox_server.program.store.table("endpoint").clear()
+    sandbox_server.simulator.store.table("endpoint").clear()
     with Receiver() as receiver:
         made = Stripe(sandbox_server.base_url, receiver)
         made.post("reset")
@@ -115,7 +115,7 @@ class PayPal(Control):
 
     def cents(self, effect: str) -> list[int]:
         """Minor units of every effect of this kind that really happened: the independent witness."""
-        return [row["amount"] for row in self.journal(effect, face="paypal")]
+        return [row["amount"] for row in self.journal(effect, provider="paypal")]
 
     def events(self, *kinds: str) -> list[tuple[dict[str, str], bytes]]:
         self.post("webhooks/send")
@@ -129,7 +129,7 @@ class PayPal(Control):
 class PlainReceiver(Receiver):
     """Takes what it gets; the shop checks the signatures."""
 
-    def take(self, handler: Any) -> None:
+    def handle_delivery(self, handler: Any) -> None:
         self.raw.append(
             (dict(handler.headers.items()), handler.rfile.read(int(handler.headers["Content-Length"])))
         )
@@ -151,7 +151,7 @@ def paypal(sandbox_server: Server, settings: Any, tmp_path: Path) -> Iterator[Pa
     settings.PAYPAL_API_BASE = url
     settings.PAYPAL_CERT_HOSTS = [url.removeprefix("http://")]
     settings.PAYPAL_CA_FILE = str(ca_file)
-    sandbox_server.program.store.table("endpoint").clear()
+    sandbox_server.simulator.store.table("endpoint").clear()
     with PlainReceiver() as receiver:
         made = PayPal(url, receiver)
         made.post("reset")
@@ -189,7 +189,7 @@ def deliver() -> Callable[..., list[int]]:
 @pytest.fixture
 def sandbox(sandbox_server: Server) -> Control:
     """The sandbox without objects, faults and endpoints; later things wait for `later()`."""
-    sandbox_server.program.store.table("endpoint").clear()
+    sandbox_server.simulator.store.table("endpoint").clear()
     control = Control(sandbox_server.base_url)
     control.post("reset")
     control.post("settings", async_seconds=3600)

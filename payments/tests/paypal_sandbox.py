@@ -10,8 +10,8 @@ from sandbox.tests.paypal_client import PayPalReceiver
 
 
 def control_of(server: Server) -> Control:
-    """Without objects, faults and endpoints; later things wait for `later()`."""
-    server.program.store.table("endpoint").clear()
+    """Without objects, faults and endpoints; delayed jobs run on `run_jobs()`."""
+    server.simulator.store.table("endpoint").clear()
     control = Control(server.base_url)
     control.post("reset")
     control.post("settings", async_seconds=3600)

@@ -320,7 +320,7 @@ def test_buyer_reads_how_far_a_refund_came(browser, stripe, shopper, staff, bowl
     refund(payment, "40", actor=staff)
     assert "A refund of $40.00 is on its way through the banks" in page(browser().get(address)).text
 
-    stripe.later()
+    stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
     sweep_task()
 

@@ -103,7 +103,7 @@ def test_processing_payment_is_settled_by_the_sweep(open_card, stripe, time_mach
     sync(open_card)
     assert (open_card.status, open_card.order.status) == ("PROCESSING", "PENDING")
 
-    stripe.later()
+    stripe.run_jobs()
     sweep_later(time_machine)
 
     assert reread(open_card).status == "COMPLETED"

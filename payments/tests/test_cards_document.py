@@ -56,12 +56,12 @@ def order_of(user, product):
 @pytest.fixture
 def told(stripe, sandbox_server, live_server):
     """Let Stripe send what it has to tell to the shop, and the worker work at it; the shop's answers."""
-    sandbox_server.program.store.table("endpoint").clear()
+    sandbox_server.simulator.store.table("endpoint").clear()
     secret = settings.STRIPE_WEBHOOK_SECRETS[0]
     stripe.post("stripe/endpoint", url=f"{live_server.url}/payments/webhooks/stripe", secret=secret)
 
     def send() -> set[int]:
-        answers = {each["answer"] for each in stripe.post("webhooks/send")["sent"]}
+        answers = {each["response"] for each in stripe.post("webhooks/send")["sent"]}
         sweep_task()
         assert not WebhookEvent.objects.filter(state__in=["received", "waiting"]).exists()
         return answers

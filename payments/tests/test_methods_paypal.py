@@ -44,7 +44,7 @@ def test_account_is_kept_once_with_its_address(saved, paypal):
 
 @pytest.mark.parametrize("captures", ["COMPLETED", "APPROVED"])
 def test_saved_account_pays_without_its_owner(saved, waiting, paypal, captures):
-    paypal.post("paypal/switches", vaulted_orders=captures)
+    paypal.post("paypal/settings", vaulted_orders=captures)
 
     payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
     payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
@@ -66,7 +66,7 @@ def test_account_that_paypal_has_forgotten_is_removed_with_words(saved, waiting,
 
 
 def test_refusal_is_told_and_nothing_is_taken(saved, waiting, paypal):
-    paypal.post("paypal/refuse", call="create", issue="INSTRUMENT_DECLINED")
+    paypal.post("paypal/force_error", call="create", issue="INSTRUMENT_DECLINED")
 
     with pytest.raises(PaymentDeclined):
         payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))

@@ -50,7 +50,7 @@ def test_address_that_paypal_refuses_is_left_out_and_flagged(paypal, shopper, ch
 
     assert (payment.status, protection) == ("COMPLETED", "NOT_ELIGIBLE")
     assert payment.flags.get().kind == FlagKind.UNPROTECTED
-    assert len(paypal.journal("order.created", face="paypal")) == 1
+    assert len(paypal.journal("order.created", provider="paypal")) == 1
 
 
 @pytest.mark.parametrize(

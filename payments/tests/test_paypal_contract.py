@@ -11,7 +11,7 @@ from payments.providers.paypal.provider import PayPalProvider
 from payments.tests.contract import BACK, PRICE, Misfortune, ProviderContract, World, saving, wish
 from payments.tests.paypal_sandbox import control_of, sandbox_config
 from sandbox.http_server import Server
-from sandbox.tests.client import Control, until
+from sandbox.tests.client import Control, wait_until
 from sandbox.tests.paypal_client import PayPalReceiver
 
 
@@ -48,10 +48,10 @@ class PayPalWorld(World):
         return self.total("refunded")
 
     def total(self, name: str) -> int:
-        return int(self.sandbox.get("journal/totals", face="paypal")[name].get("usd", 0))
+        return int(self.sandbox.get("journal/totals", provider="paypal")[name].get("usd", 0))
 
     def made(self) -> int:
-        return len(self.sandbox.journal("order.created", face="paypal"))
+        return len(self.sandbox.journal("order.created", provider="paypal"))
 
     def confirmation(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
         if not self.sandbox.journal("order.approved", order=payment.object_id):
@@ -60,7 +60,7 @@ class PayPalWorld(World):
 
     def message(self, payment: RemotePayment) -> tuple[bytes, dict[str, str]]:
         """What PayPal really sent about its capture."""
-        until(lambda: "PAYMENT.CAPTURE.COMPLETED" in self.hook.types())
+        wait_until(lambda: "PAYMENT.CAPTURE.COMPLETED" in self.hook.types())
         headers, body = next(raw for raw in self.hook.raw if b"PAYMENT.CAPTURE.COMPLETED" in raw[1])
         return body, headers
 

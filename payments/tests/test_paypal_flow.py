@@ -121,7 +121,7 @@ def test_declined_wallet_leads_back_to_paypal_with_the_reason(waiting, paypal):
 def test_capture_that_is_denied_for_good_lets_the_buyer_begin_anew(waiting, paypal, shopper, time_machine):
     paypal.approve(waiting, "denied")
     sync(waiting)
-    paypal.later()
+    paypal.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
     sweep_task()
     assert (reread(waiting).status, waiting.provider_payment_id) == ("FAILED", None)
@@ -141,7 +141,7 @@ def test_payment_under_review_is_shown_as_such_and_settles_later(waiting, paypal
     assert "Your payment is being reviewed" in shown
     assert "Do not pay again" in shown
 
-    paypal.later()
+    paypal.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
     sweep_task()
 

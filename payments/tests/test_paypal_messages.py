@@ -42,9 +42,9 @@ def test_messages_after_the_return_change_nothing_and_flag_nothing(waiting, payp
     assert set(WebhookEvent.objects.values_list("state", flat=True)) <= {EventState.DONE, EventState.IGNORED}
 
 
-@pytest.mark.parametrize("signing", ["expired", "wrong_name", "foreign_ca", "wrong_webhook", "altered"])
+@pytest.mark.parametrize("signing", ["expired", "wrong_name", "untrusted_ca", "wrong_webhook", "altered"])
 def test_message_that_paypal_did_not_sign_is_refused(waiting, paypal, deliver, signing):
-    paypal.post("paypal/switches", signing=signing)
+    paypal.post("paypal/settings", signing=signing)
     paypal.approve(waiting)
 
     assert deliver(*paypal.events(), path=PATH) == [400]

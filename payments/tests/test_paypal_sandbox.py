@@ -29,7 +29,7 @@ from payments.providers.paypal.provider import PayPalProvider
 from payments.tests.paypal_sandbox import control_of, sandbox_config
 from payments.tests.paypal_stub import ask
 from sandbox.http_server import Server
-from sandbox.tests.client import Control, until
+from sandbox.tests.client import Control, wait_until
 from sandbox.tests.paypal_client import PayPalReceiver
 
 PRICE = Money(9999, "USD")
@@ -107,7 +107,7 @@ def save_ask(customer_id: str = "") -> SaveRequest:
 
 
 def effects(sandbox: Control, name: str) -> int:
-    return len(sandbox.journal(name, face="paypal"))
+    return len(sandbox.journal(name, provider="paypal"))
 
 
 # ---- a purchase ------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def test_a_buyer_approves_and_the_money_is_taken_once(paypal, sandbox):
     ]
     assert paypal.read(created.object_id) == paid
     assert [each.amount for each in paid.captures] == [paid.amount] == [PRICE]
-    (row,) = sandbox.journal("capture.completed", face="paypal")
+    (row,) = sandbox.journal("capture.completed", provider="paypal")
     assert (row["amount"], row["currency"], row["custom_id"]) == (9999, "usd", paid.reference)
 
 
@@ -239,7 +239,7 @@ def test_a_declined_instrument_is_exchanged_at_paypal(approved, paypal, sandbox)
 )
 def test_a_capture_under_review_ends_either_way(paid, paypal, sandbox, buyer, at_first, at_last):
     payment = paid(buyer)
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert payment.status == at_first
     assert paypal.read(payment.object_id).status == at_last
@@ -248,7 +248,7 @@ def test_a_capture_under_review_ends_either_way(paid, paypal, sandbox, buyer, at
 def test_an_order_ends_at_paypal_after_three_hours(approved, paypal, sandbox):
     waiting, agreed = paypal.create(ask(key="waiting")), approved()
     sandbox.post("clock", advance=4 * 3600)
-    sandbox.later()
+    sandbox.run_jobs()
 
     with pytest.raises(NotThere):
         paypal.read(waiting.object_id)
@@ -342,7 +342,7 @@ def test_a_token_that_ends_in_mid_call_is_renewed(approved, paypal, sandbox):
 
     with ThreadPoolExecutor(1) as thread:
         call = thread.submit(paypal.confirm, confirm(payment))
-        until(lambda: any(row["fault"] == fault for row in sandbox.get("requests")["rows"]))
+        wait_until(lambda: any(row["fault"] == fault for row in sandbox.get("requests")["rows"]))
         sandbox.post("paypal/expire_tokens")
         sandbox.post(f"faults/{fault}/release")
         told = call.result()
@@ -352,7 +352,7 @@ def test_a_token_that_ends_in_mid_call_is_renewed(approved, paypal, sandbox):
 
 
 def test_wrong_credentials_are_unknown(shop, sandbox):
-    sandbox.post("paypal/switches", client="shop:another-secret")
+    sandbox.post("paypal/settings", client="shop:another-secret")
 
     with pytest.raises(Unknown):
         shop().create(ask())
@@ -381,7 +381,7 @@ def test_money_goes_back_to_the_last_cent_and_not_beyond(paid, paypal, sandbox):
     assert seen.status == RemoteStatus.SUCCEEDED
     assert seen.captures == payment.captures
     assert sorted(each.refund_id for each in seen.refunds) == sorted(each.refund_id for each in told)
-    assert sandbox.get("journal/totals", face="paypal")["refunded"] == {"usd": 9999}
+    assert sandbox.get("journal/totals", provider="paypal")["refunded"] == {"usd": 9999}
 
 
 def test_the_same_key_never_refunds_twice(paid, paypal, sandbox):
@@ -404,7 +404,7 @@ def test_a_refund_is_found_again_when_paypal_forgot_its_key(paid, paypal, sandbo
     ("way", "at_first", "at_last"),
     [
         ("succeed", RefundStatus.SUCCEEDED, RefundStatus.SUCCEEDED),
-        ("pend", RefundStatus.PENDING, RefundStatus.SUCCEEDED),
+        ("pending", RefundStatus.PENDING, RefundStatus.SUCCEEDED),
         ("fail", RefundStatus.PENDING, RefundStatus.FAILED),
         ("refuse", RefundStatus.FAILED, RefundStatus.FAILED),
     ],
@@ -414,7 +414,7 @@ def test_every_way_of_a_refund_is_told(paid, paypal, sandbox, way, at_first, at_
     sandbox.post("settings", refunds=way)
 
     first = paypal.refund(refund(payment, 1000))
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert first.status == at_first
     assert paypal.read_refund(first.refund_id, currency="USD").status == at_last
@@ -435,7 +435,7 @@ def test_a_dispute_is_told_from_its_beginning_to_its_end(paid, paypal, sandbox, 
     payment = paid()
     opened = sandbox.post("paypal/dispute", order=payment.object_id, amount="50.00")
     (at_first,) = paypal.read(payment.object_id).disputes
-    sandbox.post("paypal/close_dispute", dispute=opened["dispute_id"], verdict=verdict)
+    sandbox.post("paypal/close_dispute", dispute=opened["dispute_id"], outcome=verdict)
     (at_last,) = paypal.read(payment.object_id).disputes
 
     assert at_first.dispute_id == at_last.dispute_id == opened["dispute_id"]
@@ -474,7 +474,7 @@ def test_a_wallet_is_saved_used_and_forgotten(paypal, sandbox):
 
 
 def test_an_order_with_a_saved_wallet_may_still_want_our_capture(paypal, sandbox):
-    sandbox.post("paypal/switches", vaulted_orders="APPROVED")
+    sandbox.post("paypal/settings", vaulted_orders="APPROVED")
     setup = paypal.save_start(save_ask())
     sandbox.post("paypal/approve", setup_token=setup.setup_id)
     method = paypal.save_read(setup.setup_id).method
@@ -525,7 +525,7 @@ def hook(sandbox: Control) -> Iterator[PayPalReceiver]:
 
 
 def messages(hook: PayPalReceiver, amount: int) -> list[tuple[dict[str, str], bytes]]:
-    until(lambda: len(hook.raw) >= amount)
+    wait_until(lambda: len(hook.raw) >= amount)
     return list(hook.raw)
 
 
@@ -534,7 +534,7 @@ def test_all_messages_about_a_payment_lead_to_it(shop, paid, sandbox, hook, by_c
     payment = paid(save=True)
     capture_id = payment.captures[0].capture_id
     dispute = sandbox.post("paypal/dispute", order=payment.object_id, amount="1.00")
-    sandbox.post("paypal/close_dispute", dispute=dispute["dispute_id"], verdict="won")
+    sandbox.post("paypal/close_dispute", dispute=dispute["dispute_id"], outcome="won")
     sandbox.post("paypal/refund", order=payment.object_id)
     provider = shop(verify_by_call=by_call)
 
@@ -562,9 +562,9 @@ def test_all_messages_about_a_payment_lead_to_it(shop, paid, sandbox, hook, by_c
 
 
 @pytest.mark.parametrize("by_call", [False, True])
-@pytest.mark.parametrize("mode", ["expired", "wrong_name", "foreign_ca", "wrong_webhook", "altered"])
+@pytest.mark.parametrize("mode", ["expired", "wrong_name", "untrusted_ca", "wrong_webhook", "altered"])
 def test_a_message_that_is_wrongly_signed_is_refused(shop, approved, sandbox, hook, mode, by_call):
-    sandbox.post("paypal/switches", signing=mode)
+    sandbox.post("paypal/settings", signing=mode)
     approved()
     headers, body = messages(hook, 1)[0]
 

@@ -160,7 +160,7 @@ def test_refund_and_dispute_of_an_old_payment_are_found_without_their_messages(s
 
     assert (look.seen, look.caught_up, look.differences, look.error) == (1, 1, [], "")
     assert (reread(payment).refunded_minor, payment.disputes.get().status) == (1000, "OPEN")
-    stripe.post("stripe/close_dispute", dispute=dispute["id"], verdict="lost")
+    stripe.post("stripe/close_dispute", dispute=dispute["id"], outcome="lost")
     compare("stripe", since=since, until=until)
     assert (reread(payment).status, payment.disputed_minor) == ("REFUNDED", 8999)
 

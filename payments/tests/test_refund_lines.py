@@ -226,7 +226,7 @@ def test_pieces_do_not_come_back_twice_when_the_money_has_to_go_twice(stripe, sh
     line = payment.order.lines.get()
     failed = refund(payment, pieces=pieces((line, 1), restock=True), actor=staff)
     assert stock(mug) == 8
-    stripe.later()
+    stripe.run_jobs()
     sync(payment)
 
     again = refund_send(refund_retry(refund_id=failed.pk, actor=staff))

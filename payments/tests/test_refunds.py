@@ -157,7 +157,7 @@ def test_pending_refund_is_processing_until_the_provider_is_through(
 
     assert (done.status, sums(payment)) == ("PROCESSING", ("COMPLETED", 0, 4000, 5999))
     assert "refund sent" not in subjects(mails, shopper)
-    stripe.later()
+    stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
     sweep_task()  # although no webhook came
 
@@ -175,7 +175,7 @@ def test_refund_that_fails_after_it_was_done_frees_the_amount(stripe, shopper, s
         "REFUNDED",
     )
 
-    stripe.later()
+    stripe.run_jobs()
     sync(payment)
 
     done.refresh_from_db()
@@ -294,7 +294,7 @@ def dispute(stripe, payment):
 
 
 def close(stripe, row, verdict: str):
-    stripe.post("stripe/close_dispute", dispute=row["id"], verdict=verdict)
+    stripe.post("stripe/close_dispute", dispute=row["id"], outcome=verdict)
 
 
 def test_open_dispute_blocks_refunds_and_is_flagged(paid, stripe, staff):

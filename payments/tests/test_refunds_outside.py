@@ -159,7 +159,7 @@ def test_refund_from_outside_that_fails_asks_for_nothing_any_more(shopper, bowl,
     failed = dashboard(stripe, payment, 9999)
     assert payment.status == "REFUNDED"
 
-    stripe.later()
+    stripe.run_jobs()
     sync(payment)
 
     failed.refresh_from_db()

@@ -18,7 +18,7 @@ from payments.tests.stripe_talk import (
     saving,
     wish,
 )
-from sandbox.tests.client import until
+from sandbox.tests.client import wait_until
 
 WITHOUT_EFFECT = ["rate_limit", "unavailable", "drop_before"]
 WITH_EFFECT = ["drop_after", "truncate", "garbage", "html", "empty"]
@@ -268,7 +268,7 @@ def test_a_slow_answer_is_not_waited_for(stripe_config, sandbox, action):
             StripeProvider(stripe_config).create(wish())
     sandbox.post(f"faults/{fault}/release")
     sandbox.delete("faults")
-    until(lambda: len(sandbox.journal("intent.created")) == 1)
+    wait_until(lambda: len(sandbox.journal("intent.created")) == 1)
 
 
 def test_nobody_there_is_an_outage():

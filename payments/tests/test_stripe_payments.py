@@ -84,7 +84,7 @@ def test_payment_is_processing_until_stripe_knows(adapter, sandbox, card, status
     between = adapter.read(made.object_id)
     assert (between.status, between.captures, between.action) == (RemoteStatus.PROCESSING, (), None)
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert adapter.read(made.object_id).status is status
 
@@ -291,7 +291,7 @@ def test_hosted_payment_that_is_processing_ends_with_or_without_money(adapter, s
     pay(sandbox, made, card)
     assert adapter.read(made.object_id).status is RemoteStatus.PROCESSING
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert adapter.read(made.object_id).status is status
 
@@ -360,14 +360,14 @@ def test_hosted_page_closes_when_asked_within_stripes_limits(adapter, sandbox, s
 
     made = adapter.create_hosted(wish(expires_at=ends))
 
-    expires = sandbox_server.program.store.table("stripe.checkout.session")[made.object_id]["expires_at"]
+    expires = sandbox_server.simulator.store.table("stripe.checkout.session")[made.object_id]["expires_at"]
     in_a_day = (datetime.now(UTC) + timedelta(hours=24)).timestamp()
     assert abs(expires - (ends.timestamp() if kept else in_a_day)) < 10
 
 
 def test_hosted_page_comes_back_to_us_and_saves_the_card(adapter, sandbox, sandbox_server):
     made = adapter.create_hosted(wish(save=True))
-    row = sandbox_server.program.store.table("stripe.checkout.session")[made.object_id]
+    row = sandbox_server.simulator.store.table("stripe.checkout.session")[made.object_id]
     assert (row["success_url"], row["client_reference_id"]) == (BACK, "pay-1")
     pay(sandbox, made)
 
@@ -478,7 +478,7 @@ def test_refund_is_made_once_per_key(adapter, sandbox, paid):
     ("mode", "at_once", "later"),
     [
         ("succeed", RefundStatus.SUCCEEDED, RefundStatus.SUCCEEDED),
-        ("pend", RefundStatus.PENDING, RefundStatus.SUCCEEDED),
+        ("pending", RefundStatus.PENDING, RefundStatus.SUCCEEDED),
         ("fail", RefundStatus.SUCCEEDED, RefundStatus.FAILED),
         ("refuse", RefundStatus.FAILED, RefundStatus.FAILED),
     ],
@@ -488,7 +488,7 @@ def test_refund_is_what_stripe_says_it_is_now(adapter, sandbox, paid, mode, at_o
     made = adapter.refund(money_back(paid, Money(100, "USD")))
     assert adapter.read(paid.object_id).refunds[0].status is at_once
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert adapter.read_refund(made.refund_id, currency="USD").status is later
     assert adapter.refund(money_back(paid, Money(100, "USD"))).status is later
@@ -527,7 +527,7 @@ def test_dispute_is_told_with_its_end(adapter, sandbox, paid, verdict):
     assert (dispute.dispute_id, dispute.amount) == (opened["id"], USD)
     assert (dispute.status, dispute.reason) == (DisputeStatus.OPEN, "product_not_received")
 
-    sandbox.post("stripe/close_dispute", dispute=dispute.dispute_id, verdict=verdict)
+    sandbox.post("stripe/close_dispute", dispute=dispute.dispute_id, outcome=verdict)
 
     assert adapter.read(paid.object_id).disputes[0].status is DisputeStatus(verdict)
 

@@ -13,7 +13,7 @@ from payments.providers.contract import BadSignature, CannotVerify, DisputeStatu
 from payments.providers.stripe.link import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_talk import SECRET, digest, message, money_back, signed, wish
-from sandbox.tests.client import Control, Receiver, until
+from sandbox.tests.client import Control, Receiver, wait_until
 
 INTENT = {"object": "payment_intent", "id": "pi_1", "amount": 9999, "currency": "usd", "status": "succeeded",
           "latest_charge": "ch_1", "metadata": {"payment_id": "pay-1"}}  # fmt: skip
@@ -332,7 +332,7 @@ def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(adapter, 
         sandbox.post("stripe/pay", session=hosted.object_id)
         sandbox.post("stripe/dispute", payment_intent=adapter.read(hosted.object_id).related_ids[0])
         sandbox.post("webhooks/send")
-        until(lambda: len(shop.raw) >= len(sandbox_server.program.store.table("stripe.event")))
+        wait_until(lambda: len(shop.raw) >= len(sandbox_server.simulator.store.table("stripe.event")))
 
     events = [adapter.parse_webhook(body, headers) for headers, body in shop.raw]
 
@@ -354,7 +354,7 @@ def test_message_of_the_sandbox_during_a_rotation_is_read(stripe_config, sandbox
         endpoint = shop.endpoint
         sandbox.post("stripe/endpoint", id=endpoint, secrets=[SECRET, "whsec_next"])
         StripeProvider(stripe_config).create(wish())
-        until(lambda: shop.raw)
+        wait_until(lambda: shop.raw)
 
     headers, body = shop.raw[0]
     for secret in (SECRET, "whsec_next"):

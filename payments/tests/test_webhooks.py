@@ -328,7 +328,7 @@ def test_processing_and_its_end_are_followed(open_card, stripe, deliver, drain_h
     drain_hooks()
     assert told(open_card)[0] == "PROCESSING"
 
-    stripe.later()
+    stripe.run_jobs()
     deliver(*stripe.events(SUCCEEDED))
     drain_hooks()
 
@@ -360,7 +360,7 @@ def test_refund_made_at_the_provider_is_booked_by_any_of_its_events(
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
     drain_hooks()
-    stripe.post("settings", refunds="pend" if kind == "refund.updated" else "succeed")
+    stripe.post("settings", refunds="pending" if kind == "refund.updated" else "succeed")
     refund = stripe.post("stripe/refund", payment_intent=open_card.provider_payment_id, amount=1000)
     if refund["status"] == "pending":
         stripe.post("stripe/settle_refund", refund=refund["id"], status="succeeded")
@@ -383,7 +383,7 @@ def test_dispute_is_followed_from_opening_to_loss(open_card, stripe, deliver, dr
     drain_hooks()
     assert [flag.kind for flag in open_card.flags.all()] == ["dispute"]
 
-    stripe.post("stripe/close_dispute", dispute=dispute["id"], verdict="lost")
+    stripe.post("stripe/close_dispute", dispute=dispute["id"], outcome="lost")
     events = stripe.events("charge.dispute.closed")
     deliver(*events, *events)
     drain_hooks()

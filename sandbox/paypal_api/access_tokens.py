@@ -24,13 +24,13 @@ def grant(account: Account, request: Request) -> Json:
     except (binascii.Error, UnicodeDecodeError):
         client = ""
     name, _, secret = client.partition(":")
-    wanted = account.switches["client"]
+    wanted = account.settings["client"]
     if scheme.lower() != "basic" or not name or not secret or client != (wanted or client):
         raise unauthorized("invalid_client", "Client Authentication failed")
     if parse_qs(request.body.decode(errors="replace")).get("grant_type") != ["client_credentials"]:
         text = "unsupported grant_type"
         raise ApiError(400, {"error": "unsupported_grant_type", "error_description": text})
-    seconds = int(account.switches["token_seconds"])
+    seconds = int(account.settings["token_seconds"])
     token = f"A21AA{secrets.token_urlsafe(48)}"
     account.store.save(TABLE, token, {"until": account.now() + seconds, "client": name})
     return {

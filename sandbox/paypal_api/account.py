@@ -8,22 +8,22 @@ from datetime import UTC, datetime
 from sandbox.http_messages import Json
 from sandbox.paypal_api.certificates import Certificates
 from sandbox.paypal_api.errors import missing_resource
-from sandbox.simulator import Program
+from sandbox.simulator import Simulator
 
 NAME = "paypal"
 LETTERS = string.ascii_uppercase + string.digits
 MERCHANT_ID = "SANDBXSHP2222"
 PAYEE: Json = {"email_address": "shop@business.example", "merchant_id": MERCHANT_ID}
-SWITCHES: Json = {
-    "signing": "good",  # of webhooks, see WAYS
+DEFAULTS: Json = {
+    "signing": "valid",  # of webhooks, see CHOICES
     "token_seconds": 32400,  # how long a new access token is good for
     "client": None,  # "id:secret", the only credentials that are taken; None: any
     "vaulted_orders": "COMPLETED",  # of orders with a vault_id: captured at once, or APPROVED until the shop captures
 }
 
 
-WAYS = {
-    "signing": ("good", "expired", "wrong_name", "foreign_ca", "wrong_webhook", "altered"),
+CHOICES = {
+    "signing": ("valid", "expired", "wrong_name", "untrusted_ca", "wrong_webhook", "altered"),
     "vaulted_orders": ("COMPLETED", "APPROVED"),
 }
 
@@ -31,14 +31,14 @@ WAYS = {
 class Account:
     """Objects are kept as they are answered, without links; what is not told is a `secret` row."""
 
-    def __init__(self, program: Program, certificates: Certificates) -> None:
-        self.program = program
+    def __init__(self, simulator: Simulator, certificates: Certificates) -> None:
+        self.simulator = simulator
         self.certificates = certificates
-        self.store = program.store
-        self.base_url = program.base_url
+        self.store = simulator.store
+        self.base_url = simulator.base_url
 
     def now(self) -> float:
-        return self.program.now()
+        return self.simulator.now()
 
     def stamp(self) -> str:
         """The sandbox's time as PayPal writes it."""
@@ -60,11 +60,11 @@ class Account:
         """Oldest first."""
         return list(self.store.table(f"{NAME}.{kind}").values())
 
-    def peek(self, kind: str, object_id: str | None) -> Json | None:
+    def get(self, kind: str, object_id: str | None) -> Json | None:
         return self.store.table(f"{NAME}.{kind}").get(object_id or "")
 
     def find(self, kind: str, object_id: str) -> Json:
-        row = self.peek(kind, object_id)
+        row = self.get(kind, object_id)
         if row is None:
             raise missing_resource(f"{kind}_id", object_id)
         return row
@@ -74,24 +74,24 @@ class Account:
 
     # ---- what is behind them ---------------------------------------------------------------------------------
 
-    def secret(self, object_id: str) -> Json:
-        return self.store.table(f"{NAME}.secret").get(object_id, {})
+    def internal(self, object_id: str) -> Json:
+        return self.store.table(f"{NAME}.internal").get(object_id, {})
 
-    def keep_secret(self, object_id: str, **facts: object) -> None:
-        self.store.save(f"{NAME}.secret", object_id, self.secret(object_id) | facts)
+    def set_internal(self, object_id: str, **facts: object) -> None:
+        self.store.save(f"{NAME}.internal", object_id, self.internal(object_id) | facts)
 
     @property
-    def switches(self) -> Json:
-        return SWITCHES | self.store.table("settings").get(NAME, {})
+    def settings(self) -> Json:
+        return DEFAULTS | self.store.table("settings").get(NAME, {})
 
-    def switch(self, wish: Json) -> Json:
+    def configure(self, changes: Json) -> Json:
         """Raises KeyError on a switch that does not exist, ValueError on a way that it cannot be set."""
-        for name, value in wish.items():
-            if name in WAYS and value not in WAYS[name]:
-                raise ValueError(f"{name} is one of {', '.join(WAYS[name])}.")
-            SWITCHES[name]
-        self.store.save("settings", NAME, self.switches | wish)
-        return self.switches
+        for name, value in changes.items():
+            if name in CHOICES and value not in CHOICES[name]:
+                raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}.")
+            DEFAULTS[name]
+        self.store.save("settings", NAME, self.settings | changes)
+        return self.settings
 
     # ---- what the world hears ----------------------------------------------------------------------------------
 
@@ -113,12 +113,12 @@ class Account:
         if resource_type == "dispute":
             del event["resource_version"]
         self.save("event", event)
-        self.program.postman.announce(NAME, event_id, kind)
+        self.simulator.webhooks.enqueue(NAME, event_id, kind)
         return event
 
-    def effect(self, name: str, object_id: str, **facts: object) -> None:
+    def record(self, name: str, object_id: str, **facts: object) -> None:
         """A line in the journal."""
-        self.program.journal.write(NAME, name, int(self.now()), id=object_id, **facts)
+        self.simulator.journal.write(NAME, name, int(self.now()), id=object_id, **facts)
 
 
 def timestamp(moment: float, precision: str = "seconds") -> str:

@@ -22,11 +22,11 @@ from sandbox.paypal_api import (
 )
 from sandbox.paypal_api.account import NAME, Account
 from sandbox.paypal_api.certificates import Certificates
-from sandbox.paypal_api.control_actions import Desk, plan_jobs
+from sandbox.paypal_api.control_actions import ControlActions, register_jobs
 from sandbox.paypal_api.errors import ApiError, detail, missing_resource, problem, unauthorized
 from sandbox.paypal_api.pages import Pages
-from sandbox.paypal_api.routes import Answer, Call, Route, read
-from sandbox.simulator import Program
+from sandbox.paypal_api.routes import Call, Result, Route, parse_call
+from sandbox.simulator import Simulator
 
 RESOURCES = (captures, disputes, webhooks, order_updates, orders, refunds, transaction_search, vault)
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
@@ -42,39 +42,39 @@ PREFIXES = (
 ARRIVAL = {403: (403, "NOT_AUTHORIZED"), 429: (429, "RATE_LIMIT_REACHED"), 503: (503, "SERVICE_UNAVAILABLE")}
 
 
-class PayPalFace:
+class PayPalApi:
     name = NAME
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._account = Account(program, Certificates(program.folder))
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._account = Account(simulator, Certificates(simulator.folder))
         self._pages = Pages(self._account)
-        self._desk = Desk(self._account)
-        plan_jobs(self._account)
-        program.postman.speaks(NAME, functools.partial(webhooks.envelope, self._account))
-        with program.lock:
-            request_ids.forget_running(self._account)
+        self._control_actions = ControlActions(self._account)
+        register_jobs(self._account)
+        simulator.webhooks.register_provider(NAME, functools.partial(webhooks.build_delivery, self._account))
+        with simulator.lock:
+            request_ids.release_unfinished(self._account)
 
     def add_endpoint(self, url: str, webhook_id: str) -> None:
-        with self._program.lock:
+        with self._simulator.lock:
             webhooks.ensure_endpoint(self._account, url, webhook_id, ["*"])
-            self._program.store.commit()
+            self._simulator.store.commit()
 
     def owns(self, path: str) -> bool:
         return path.startswith(PREFIXES) or self._pages.owns(path)
 
     def control(self, action: str, wish: Json) -> Json:
-        return self._desk.act(action, wish)
+        return self._control_actions.run(action, wish)
 
     def overview(self) -> list[Json]:
-        return self._desk.overview()
+        return self._control_actions.overview()
 
-    def answer(self, request: Request, fault: Fault) -> Response:
+    def respond(self, request: Request, fault: Fault) -> Response:
         if early := fault.on_arrival():
             return error_response(at_arrival(early.status), early.headers)
         if self._pages.owns(request.path):
             fault.on_execution()
-            return self._pages.answer(request)
+            return self._pages.respond(request)
         if request.path.startswith(webhooks.CERTIFICATES):
             fault.on_execution()
             return self._certificate(request.path.removeprefix(webhooks.CERTIFICATES))
@@ -90,52 +90,52 @@ class PayPalFace:
             return error_response(missing_resource("cert_id", name))
         return Response(200, chain, {"Content-Type": "application/x-pem-file"})
 
-    def _grant(self, request: Request, fault: Fault) -> Answer:
+    def _grant(self, request: Request, fault: Fault) -> Result:
         fault.on_execution()
         if fault.action in {Action.ERROR_BEFORE, Action.ERROR_AFTER}:
             raise problem(500, "INTERNAL_SERVER_ERROR")
-        with self._program.lock:
-            answer = Answer(200, access_tokens.grant(self._account, request))
-            self._program.store.commit()
+        with self._simulator.lock:
+            answer = Result(200, access_tokens.grant(self._account, request))
+            self._simulator.store.commit()
         return answer
 
-    def _answer_api(self, request: Request, fault: Fault) -> Answer:
-        with self._program.lock:
+    def _answer_api(self, request: Request, fault: Fault) -> Result:
+        with self._simulator.lock:
             access_tokens.check(self._account, request)
         route, ids = find_route(request)
-        call = read(route, request)
-        if not (route.keeps and call.key):
+        call = parse_call(route, request)
+        if not (route.key_lifetime and call.request_id):
             return self._execute(request, fault, route, call, ids)
-        with self._program.lock:
-            if repeated := request_ids.begin(self._account, route, request, call):
-                return repeated
+        with self._simulator.lock:
+            if replay := request_ids.begin(self._account, route, request, call):
+                return replay
         return self._execute_once(request, fault, route, call, ids)
 
     def _execute_once(
         self, request: Request, fault: Fault, route: Route, call: Call, ids: list[str]
-    ) -> Answer:
+    ) -> Result:
         """What failed before it had an effect leaves the id free."""
         try:
             return self._execute(request, fault, route, call, ids)
         finally:
-            with self._program.lock:
-                request_ids.forget_failed(self._account, request, call)
-                self._program.store.commit()
+            with self._simulator.lock:
+                request_ids.release_failed(self._account, request, call)
+                self._simulator.store.commit()
 
-    def _execute(self, request: Request, fault: Fault, route: Route, call: Call, ids: list[str]) -> Answer:
+    def _execute(self, request: Request, fault: Fault, route: Route, call: Call, ids: list[str]) -> Result:
         fault.on_execution()
         if fault.action is Action.ERROR_BEFORE:
             raise problem(500, "INTERNAL_SERVER_ERROR")
-        token = origin.set(Origin("api", request.id, call.key))
-        with self._program.lock:
+        token = origin.set(Origin("api", request.id, call.request_id))
+        with self._simulator.lock:
             try:
                 access_tokens.check(self._account, request)  # it may have ended while the call was held
                 answer = route.handler(self._account, call, *ids)
-                if route.keeps and call.key and answer.about:
-                    request_ids.keep(self._account, request, call, answer.about)
+                if route.key_lifetime and call.request_id and answer.object_id:
+                    request_ids.save_object_id(self._account, request, call, answer.object_id)
             finally:
                 origin.reset(token)
-                self._program.store.commit()
+                self._simulator.store.commit()
         if fault.action is Action.ERROR_AFTER:
             raise problem(500, "INTERNAL_SERVER_ERROR")
         return answer
@@ -159,7 +159,7 @@ def find_route(request: Request) -> tuple[Route, list[str]]:
     raise problem(404, "RESOURCE_NOT_FOUND")
 
 
-def response_of(answer: Answer) -> Response:
+def response_of(answer: Result) -> Response:
     debug = {"Paypal-Debug-Id": secrets.token_hex(7)[:13]}
     if answer.body is None:
         return Response(answer.status, b"", debug)

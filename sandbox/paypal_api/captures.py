@@ -6,7 +6,7 @@ from sandbox.paypal_api.account import PAYEE, Account
 from sandbox.paypal_api.buyers import Buyer
 from sandbox.paypal_api.errors import refused
 from sandbox.paypal_api.money import fee, money, units_of
-from sandbox.paypal_api.routes import Answer, Call, Route
+from sandbox.paypal_api.routes import Call, Result, Route
 
 SUMMARIES = {
     "COMPLETED": "Payment completed for {}",
@@ -34,7 +34,7 @@ def protection(unit: Json) -> Json:
     }
 
 
-def make(account: Account, order: Json, buyer: Buyer) -> Json:
+def create_capture(account: Account, order: Json, buyer: Buyer) -> Json:
     """Take the order's amount in the way that this buyer stands for; the order is COMPLETED in any case."""
     unit = order["purchase_units"][0]
     row: Json = {
@@ -49,19 +49,19 @@ def make(account: Account, order: Json, buyer: Buyer) -> Json:
     if buyer.pending:
         row["status_details"] = {"reason": buyer.pending}
     account.save("order", order | {"status": "COMPLETED", "update_time": account.stamp()})
-    enter(account, row, "PENDING" if buyer.pending else buyer.outcome)
+    set_status(account, row, "PENDING" if buyer.pending else buyer.outcome)
     if row["status"] != "DECLINED":
         vault.store_with_order(account, order["id"], buyer)
-        told = serializers.order(account, order["id"])
-        account.emit("CHECKOUT.ORDER.COMPLETED", "checkout-order", told, "Checkout Order Completed")
+        serialized = serializers.order(account, order["id"])
+        account.emit("CHECKOUT.ORDER.COMPLETED", "checkout-order", serialized, "Checkout Order Completed")
     if buyer.pending:
-        account.program.later("paypal.capture", capture=row["id"], status=buyer.outcome)
+        account.simulator.schedule("paypal.capture", capture=row["id"], status=buyer.outcome)
     elif buyer.disputes:
-        account.program.later("paypal.dispute", capture=row["id"])
+        account.simulator.schedule("paypal.dispute", capture=row["id"])
     return row
 
 
-def enter(account: Account, row: Json, status: str, *, was_pending: bool = False) -> None:
+def set_status(account: Account, row: Json, status: str, *, was_pending: bool = False) -> None:
     """The capture gets this status: book it in the journal and tell the shop."""
     row |= {"status": status, "update_time": account.stamp()}
     if status == "COMPLETED":
@@ -76,8 +76,8 @@ def enter(account: Account, row: Json, status: str, *, was_pending: bool = False
         row.pop("status_details", None)
     account.save("capture", row)
     name = "DENIED" if was_pending and status == "DECLINED" else status
-    account.effect(f"capture.{name.lower()}", row["id"], **serializers.capture_facts(row))
-    summary = SUMMARIES[name].format(serializers.in_words(row["amount"]))
+    account.record(f"capture.{name.lower()}", row["id"], **serializers.capture_journal_fields(row))
+    summary = SUMMARIES[name].format(serializers.format_amount(row["amount"]))
     account.emit(f"PAYMENT.CAPTURE.{name}", "capture", serializers.capture(account, row["id"]), summary)
 
 
@@ -87,21 +87,21 @@ def settle(account: Account, capture_id: str, status: str) -> Json:
         raise ValueError("A capture ends as COMPLETED or DECLINED.")
     row = account.find("capture", capture_id)
     if row["status"] == "PENDING":
-        enter(account, row, status, was_pending=True)
+        set_status(account, row, status, was_pending=True)
     return row
 
 
-def recount(account: Account, capture_id: str) -> None:
+def update_refund_status(account: Account, capture_id: str) -> None:
     """Set the status that follows from the refunds that were not in vain."""
     row = account.find("capture", capture_id)
-    back = serializers.returned(account, capture_id)
+    back = serializers.refunded_units(account, capture_id)
     partly = back < units_of(row["amount"])
     row["status"] = "COMPLETED" if back == 0 else "PARTIALLY_REFUNDED" if partly else "REFUNDED"
     account.save("capture", row | {"update_time": account.stamp()})
 
 
-def show(account: Account, _: Call, capture_id: str) -> Answer:
-    return Answer(200, serializers.capture(account, capture_id))
+def show(account: Account, _: Call, capture_id: str) -> Result:
+    return Result(200, serializers.capture(account, capture_id))
 
 
 ROUTES = (Route("GET", serializers.CAPTURES + "/{id}", show),)

@@ -16,19 +16,19 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SIGNER = "messageverificationcerts.paypal.com"
 ROOT = "Sandbox of the payment providers – root"
-BETWEEN = "Sandbox of the payment providers – webhooks"
+INTERMEDIATE = "Sandbox of the payment providers – webhooks"
 YEARS = timedelta(days=365)
 HASH = hashes.SHA256()
-BAD = ("expired", "wrong_name", "foreign_ca")
+INVALID = ("expired", "wrong_name", "untrusted_ca")
 
 
 @dataclass(frozen=True)
-class Pair:
+class Certificate:
     """A certificate, its key, and the certificates above it without the root."""
 
     certificate: x509.Certificate
     key: rsa.RSAPrivateKey
-    above: tuple[x509.Certificate, ...] = ()
+    issuers: tuple[x509.Certificate, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,14 +40,14 @@ class Pair:
     def chain(self) -> bytes:
         """PEM: the certificate first, then those above it."""
         return b"".join(
-            each.public_bytes(serialization.Encoding.PEM) for each in (self.certificate, *self.above)
+            each.public_bytes(serialization.Encoding.PEM) for each in (self.certificate, *self.issuers)
         )
 
     def sign(self, message: bytes) -> bytes:
         return self.key.sign(message, padding.PKCS1v15(), HASH)
 
 
-def issue(name: str, issuer: Pair | None, *, is_authority: bool, expired: bool = False) -> Pair:
+def issue(name: str, issuer: Certificate | None, *, is_authority: bool, expired: bool = False) -> Certificate:
     """A certificate by `issuer`, by itself when there is none."""
     key = rsa.generate_private_key(65537, 2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -74,8 +74,8 @@ def issue(name: str, issuer: Pair | None, *, is_authority: bool, expired: bool =
         server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = builder.add_extension(server, critical=False)
     is_below_root = issuer is None or issuer.certificate.issuer == issuer.certificate.subject
-    above = () if issuer is None or is_below_root else (issuer.certificate, *issuer.above)
-    return Pair(builder.sign(signer, HASH), key, above)
+    issuers = () if issuer is None or is_below_root else (issuer.certificate, *issuer.issuers)
+    return Certificate(builder.sign(signer, HASH), key, issuers)
 
 
 def usage(*, is_authority: bool) -> x509.KeyUsage:
@@ -96,10 +96,14 @@ class Certificates:
     def __init__(self, folder: Path | None) -> None:
         """With a folder, the authority and the signing certificate are there again at the next start."""
         self._folder = folder / "paypal" if folder else None
-        self.root = self._kept("ca", lambda: issue(ROOT, None, is_authority=True))
-        self._between = self._kept("between", lambda: issue(BETWEEN, self.root, is_authority=True))
-        self.good = self._kept(
-            "signer", lambda: issue(SIGNER, self._between, is_authority=False), self._between
+        self.root = self._load_or_create("ca", lambda: issue(ROOT, None, is_authority=True))
+        self._intermediate = self._load_or_create(
+            "intermediate", lambda: issue(INTERMEDIATE, self.root, is_authority=True)
+        )
+        self.valid = self._load_or_create(
+            "webhook_signer",
+            lambda: issue(SIGNER, self._intermediate, is_authority=False),
+            self._intermediate,
         )
 
     @property
@@ -107,29 +111,31 @@ class Certificates:
         return self.root.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     @cached_property
-    def expired(self) -> Pair:
-        return issue(SIGNER, self._between, is_authority=False, expired=True)
+    def expired(self) -> Certificate:
+        return issue(SIGNER, self._intermediate, is_authority=False, expired=True)
 
     @cached_property
-    def wrong_name(self) -> Pair:
-        return issue("messages.evil.example", self._between, is_authority=False)
+    def wrong_name(self) -> Certificate:
+        return issue("messages.evil.example", self._intermediate, is_authority=False)
 
     @cached_property
-    def foreign_ca(self) -> Pair:
+    def untrusted_ca(self) -> Certificate:
         foreign = issue(ROOT, None, is_authority=True)
-        return issue(SIGNER, issue(BETWEEN, foreign, is_authority=True), is_authority=False)
+        return issue(SIGNER, issue(INTERMEDIATE, foreign, is_authority=True), is_authority=False)
 
-    def pair(self, mode: str) -> Pair:
+    def pair(self, mode: str) -> Certificate:
         """The certificate that signs in this mode of the switch `signing`."""
-        pair: Pair = getattr(self, mode) if mode in BAD else self.good
+        pair: Certificate = getattr(self, mode) if mode in INVALID else self.valid
         return pair
 
     def chain(self, name: str) -> bytes | None:
         """What is served under a name; None when no certificate that has signed has it."""
-        made = [self.good, *(self.__dict__[mode] for mode in BAD if mode in self.__dict__)]
+        made = [self.valid, *(self.__dict__[mode] for mode in INVALID if mode in self.__dict__)]
         return next((pair.chain for pair in made if pair.name == name), None)
 
-    def _kept(self, name: str, make: Callable[[], Pair], issuer: Pair | None = None) -> Pair:
+    def _load_or_create(
+        self, name: str, make: Callable[[], Certificate], issuer: Certificate | None = None
+    ) -> Certificate:
         if self._folder is None:
             return make()
         certificate, key = self._folder / f"{name}.pem", self._folder / f"{name}.key"
@@ -137,10 +143,10 @@ class Certificates:
             self._write(make(), certificate, key)
         loaded = serialization.load_pem_private_key(key.read_bytes(), None)
         assert isinstance(loaded, rsa.RSAPrivateKey)  # noqa: S101 (written below)
-        above = (issuer.certificate,) if issuer else ()
-        return Pair(x509.load_pem_x509_certificate(certificate.read_bytes()), loaded, above)
+        issuers = (issuer.certificate,) if issuer else ()
+        return Certificate(x509.load_pem_x509_certificate(certificate.read_bytes()), loaded, issuers)
 
-    def _write(self, pair: Pair, certificate: Path, key: Path) -> None:
+    def _write(self, pair: Certificate, certificate: Path, key: Path) -> None:
         certificate.parent.mkdir(parents=True, exist_ok=True)
         key.touch(mode=0o600)
         secret = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

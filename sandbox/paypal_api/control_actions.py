@@ -21,8 +21,8 @@ from sandbox.paypal_api.buyers import BY_NAME
 from sandbox.paypal_api.errors import ApiError
 from sandbox.paypal_api.money import units_of
 
-Act = Callable[[Json], Json]
-TELLERS: dict[str, Callable[[Account, str], Json]] = {
+Action = Callable[[Json], Json]
+SERIALIZERS: dict[str, Callable[[Account, str], Json]] = {
     "order": serializers.order,
     "capture": serializers.capture,
     "refund": serializers.refund,
@@ -32,7 +32,7 @@ TELLERS: dict[str, Callable[[Account, str], Json]] = {
 RESOURCE_TYPES = {"order": "checkout-order"}
 
 
-def plan_jobs(account: Account) -> None:
+def register_jobs(account: Account) -> None:
     """What the program does for this account when its time has come."""
 
     def dispute(job: Json) -> None:
@@ -42,11 +42,11 @@ def plan_jobs(account: Account) -> None:
             return  # refunded meanwhile: nothing is left to dispute
 
     def expire(job: Json) -> None:
-        if account.peek("order", job["order"]):
+        if account.get("order", job["order"]):
             orders.void(account, job["order"])
 
     def forget_setup(job: Json) -> None:
-        row = account.peek("setup_token", job["token"])
+        row = account.get("setup_token", job["token"])
         if row and row["status"] != "VAULTED":
             account.remove("setup_token", job["token"])
 
@@ -57,18 +57,18 @@ def plan_jobs(account: Account) -> None:
         "order.deadline": expire,
         "setup_token.deadline": forget_setup,
     }
-    for kind, act in jobs.items():
-        account.program.job_kind(f"paypal.{kind}", act)
+    for kind, action in jobs.items():
+        account.simulator.register_job(f"paypal.{kind}", action)
 
 
-class Desk:
+class ControlActions:
     """The control API of this face: `POST /_sandbox/paypal/<action>` with JSON."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._acts: dict[str, tuple[str, Act]] = {
+        self._actions: dict[str, tuple[str, Action]] = {
             "approve": ("browser", self._approve),
-            "decline": ("browser", lambda wish: self._approve({"buyer": "declined"} | wish)),
+            "decline": ("browser", lambda body: self._approve({"buyer": "declined"} | body)),
             "cancel": ("browser", self._cancel),
             "refund": ("dashboard", self._refund),
             "dispute": ("dashboard", self._dispute),
@@ -78,24 +78,24 @@ class Desk:
             "settle_capture": ("provider", self._settle_capture),
             "settle_refund": ("provider", self._settle_refund),
             "reverse": ("provider", self._reverse),
-            "void": ("provider", lambda wish: orders.void(account, wish["order"])),
-            "refuse": ("provider", self._refuse),
+            "void": ("provider", lambda body: orders.void(account, body["order"])),
+            "force_error": ("provider", self._force_error),
             "event": ("provider", self._event),
             "endpoint": ("provider", self._endpoint),
-            "switches": ("provider", account.switch),
+            "settings": ("provider", account.configure),
             "expire_tokens": ("provider", lambda _: {"expired": access_tokens.expire(account)}),
             "ca": ("provider", lambda _: {"pem": account.certificates.ca_pem}),
         }
 
-    def act(self, action: str, wish: Json) -> Json:
+    def run(self, name: str, body: Json) -> Json:
         """Raises LookupError for an unknown action or object, ValueError when it is not possible."""
-        if action not in self._acts:
-            raise LookupError(f"paypal/{action}")
-        actor, act = self._acts[action]
+        if name not in self._actions:
+            raise LookupError(f"paypal/{name}")
+        actor, action = self._actions[name]
         token = origin.set(Origin(actor))
-        with self._account.program.lock:
+        with self._account.simulator.lock:
             try:
-                return dict(act(wish))
+                return dict(action(body))
             except ApiError as error:
                 raise (LookupError if error.status == 404 else ValueError)(str(error)) from error  # noqa: PLR2004
             finally:
@@ -119,97 +119,99 @@ class Desk:
         paid = serializers.captures_of(self._account, order["id"])
         return f"{order['status']}, capture {paid[-1]['status']}" if paid else str(order["status"])
 
-    def _approve(self, wish: Json) -> Json:
+    def _approve(self, body: Json) -> Json:
         """As the buyer does on the page: `{"order" | "setup_token", "buyer"?, "instrument"?}`; tells where to go on."""
         account = self._account
-        if "setup_token" in wish:
-            row = account.find("setup_token", wish["setup_token"])
-            vault.approve(account, row, BY_NAME[wish.get("buyer", "pays")])
-            return {"setup_token": row, "address": vault.page_address(account, row, "return_url")}
-        row = account.find("order", wish["order"])
-        buyer = str(wish.get("buyer") or account.secret(row["id"]).get("buyer", "pays"))
-        orders.approve(account, row, BY_NAME[buyer], wish.get("instrument"))
+        if "setup_token" in body:
+            row = account.find("setup_token", body["setup_token"])
+            vault.approve(account, row, BY_NAME[body.get("buyer", "pays")])
+            return {"setup_token": row, "redirect_url": vault.redirect_url(account, row, "return_url")}
+        row = account.find("order", body["order"])
+        buyer = str(body.get("buyer") or account.internal(row["id"]).get("buyer", "pays"))
+        orders.approve(account, row, BY_NAME[buyer], body.get("instrument"))
         return {
             "order": serializers.order(account, row["id"]),
-            "address": orders.return_address(account, row),
+            "redirect_url": orders.return_url(account, row),
         }
 
-    def _cancel(self, wish: Json) -> Json:
-        row = self._account.find("order", wish["order"])
-        if not orders.waits(self._account, row):
+    def _cancel(self, body: Json) -> Json:
+        row = self._account.find("order", body["order"])
+        if not orders.awaits_buyer(self._account, row):
             raise ValueError("This order does not wait for its buyer.")
-        self._account.effect("order.cancelled", row["id"], **serializers.order_facts(row))
-        return {"address": orders.cancel_address(self._account, row)}
+        self._account.record("order.cancelled", row["id"], **serializers.order_journal_fields(row))
+        return {"redirect_url": orders.cancel_url(self._account, row)}
 
-    def _capture_of(self, wish: Json) -> Json:
+    def _capture_of(self, body: Json) -> Json:
         """The capture that is named, or that of the order that is named."""
-        if "capture" in wish:
-            return self._account.find("capture", wish["capture"])
-        order = self._account.find("order", wish["order"])
+        if "capture" in body:
+            return self._account.find("capture", body["capture"])
+        order = self._account.find("order", body["order"])
         paid = serializers.captures_of(self._account, order["id"])
         if not paid:
             raise ValueError("This order has no capture.")
         return paid[-1]
 
-    def _refund(self, wish: Json) -> Json:
+    def _refund(self, body: Json) -> Json:
         """`amount` as PayPal writes it, such as "3.00"; all that is left by default."""
-        return refunds.make(self._account, self._capture_of(wish), self._partly(wish))
+        return refunds.create_refund(self._account, self._capture_of(body), self._partly(body))
 
-    def _reverse(self, wish: Json) -> Json:
-        return refunds.make(self._account, self._capture_of(wish), self._partly(wish), kind="REVERSED")
-
-    def _partly(self, wish: Json) -> Json:
-        facts: Json = {
-            name: wish[name] for name in ("custom_id", "invoice_id", "note_to_payer") if name in wish
-        }
-        if "amount" in wish:
-            currency = self._capture_of(wish)["amount"]["currency_code"]
-            facts["amount"] = {"currency_code": currency, "value": str(wish["amount"])}
-        return facts
-
-    def _dispute(self, wish: Json) -> Json:
-        capture = self._capture_of(wish)["id"]
-        return disputes.open_dispute(
-            self._account, capture, wish.get("reason", disputes.REASON), wish.get("amount")
+    def _reverse(self, body: Json) -> Json:
+        return refunds.create_refund(
+            self._account, self._capture_of(body), self._partly(body), kind="REVERSED"
         )
 
-    def _update_dispute(self, wish: Json) -> Json:
-        return disputes.update(self._account, wish["dispute"], wish.get("status", "UNDER_REVIEW"))
+    def _partly(self, body: Json) -> Json:
+        facts: Json = {
+            name: body[name] for name in ("custom_id", "invoice_id", "note_to_payer") if name in body
+        }
+        if "amount" in body:
+            currency = self._capture_of(body)["amount"]["currency_code"]
+            facts["amount"] = {"currency_code": currency, "value": str(body["amount"])}
+        return facts
 
-    def _close_dispute(self, wish: Json) -> Json:
-        return disputes.close(self._account, wish["dispute"], wish.get("verdict", "lost"))
+    def _dispute(self, body: Json) -> Json:
+        capture = self._capture_of(body)["id"]
+        return disputes.open_dispute(
+            self._account, capture, body.get("reason", disputes.REASON), body.get("amount")
+        )
 
-    def _settle_capture(self, wish: Json) -> Json:
-        return captures.settle(self._account, self._capture_of(wish)["id"], wish.get("status", "COMPLETED"))
+    def _update_dispute(self, body: Json) -> Json:
+        return disputes.update(self._account, body["dispute"], body.get("status", "UNDER_REVIEW"))
 
-    def _settle_refund(self, wish: Json) -> Json:
-        return refunds.settle(self._account, wish["refund"], wish["status"])
+    def _close_dispute(self, body: Json) -> Json:
+        return disputes.close(self._account, body["dispute"], body.get("outcome", "lost"))
 
-    def _delete_token(self, wish: Json) -> Json:
+    def _settle_capture(self, body: Json) -> Json:
+        return captures.settle(self._account, self._capture_of(body)["id"], body.get("status", "COMPLETED"))
+
+    def _settle_refund(self, body: Json) -> Json:
+        return refunds.settle(self._account, body["refund"], body["status"])
+
+    def _delete_token(self, body: Json) -> Json:
         """The buyer ends the agreement in the wallet."""
-        vault.forget(self._account, wish["payment_token"])
+        vault.delete(self._account, body["payment_token"])
         return {}
 
-    def _refuse(self, wish: Json) -> Json:
-        return forced_errors.add(self._account, wish["call"], wish["issue"], wish.get("count", 1))
+    def _force_error(self, body: Json) -> Json:
+        return forced_errors.add(self._account, body["call"], body["issue"], body.get("count", 1))
 
-    def _event(self, wish: Json) -> Json:
+    def _event(self, body: Json) -> Json:
         """`{"type": …, "id": id of any object, "changes": {"resource": {…}, "create_time": …}}`: also an untrue one."""
-        kind, resource = self._any(wish["id"])
-        changes = wish.get("changes", {})
-        told = resource | copy.deepcopy(changes.get("resource", {}))
-        summary = str(wish.get("summary", wish["type"]))
-        event = self._account.emit(wish["type"], RESOURCE_TYPES.get(kind, kind), told, summary)
+        kind, resource = self._any(body["id"])
+        changes = body.get("changes", {})
+        serialized = resource | copy.deepcopy(changes.get("resource", {}))
+        summary = str(body.get("summary", body["type"]))
+        event = self._account.emit(body["type"], RESOURCE_TYPES.get(kind, kind), serialized, summary)
         event |= {name: value for name, value in changes.items() if name != "resource"}
         return self._account.save("event", event)
 
     def _any(self, object_id: str) -> tuple[str, Json]:
-        for kind, tell in TELLERS.items():
-            if self._account.peek(kind, object_id):
+        for kind, tell in SERIALIZERS.items():
+            if self._account.get(kind, object_id):
                 return kind, tell(self._account, object_id)
         raise LookupError(object_id)
 
-    def _endpoint(self, wish: Json) -> Json:
+    def _endpoint(self, body: Json) -> Json:
         """`{"url", "webhook_id"?, "enabled_events"?}`; the id of one that exists moves it to this address."""
-        enabled = wish.get("enabled_events", ["*"])
-        return webhooks.ensure_endpoint(self._account, wish["url"], wish.get("webhook_id"), enabled)
+        enabled = body.get("enabled_events", ["*"])
+        return webhooks.ensure_endpoint(self._account, body["url"], body.get("webhook_id"), enabled)

@@ -5,7 +5,7 @@ from sandbox.paypal_api import serializers
 from sandbox.paypal_api.account import PAYEE, Account, moment_of, timestamp
 from sandbox.paypal_api.buyers import BY_NAME
 from sandbox.paypal_api.money import money, units_of
-from sandbox.paypal_api.routes import HOUR, Answer, Call, Route
+from sandbox.paypal_api.routes import HOUR, Call, Result, Route
 
 REASON = "MERCHANDISE_OR_SERVICE_NOT_RECEIVED"
 SHOWN = (
@@ -18,7 +18,7 @@ OUTCOMES = {"won": "RESOLVED_SELLER_FAVOUR", "lost": "RESOLVED_BUYER_FAVOUR"}
 def open_dispute(account: Account, capture_id: str, reason: str = REASON, amount: str | None = None) -> Json:
     """The buyer complains: PayPal holds the money. Raises ValueError when there is nothing to dispute."""
     capture = account.find("capture", capture_id)
-    left = units_of(capture["amount"]) - serializers.returned(account, capture_id)
+    left = units_of(capture["amount"]) - serializers.refunded_units(account, capture_id)
     currency = capture["amount"]["currency_code"]
     units = units_of({"currency_code": currency, "value": amount}) if amount else left
     if capture["status"] not in {"COMPLETED", "PARTIALLY_REFUNDED"} or not 0 < units <= left:
@@ -36,16 +36,16 @@ def open_dispute(account: Account, capture_id: str, reason: str = REASON, amount
         "seller_response_due_date": timestamp(account.now() + 10 * 24 * HOUR),
     }
     account.save("dispute", row)
-    account.keep_secret(row["dispute_id"], capture=capture_id, transaction=account.new_id())
-    account.keep_secret(capture_id, disputed=True)
-    tell(account, row, "created", f"A new dispute opened with Case # {row['dispute_id']}")
-    account.effect("dispute.withdrawn", row["dispute_id"], **facts(account, row))
+    account.set_internal(row["dispute_id"], capture=capture_id, transaction=account.new_id())
+    account.set_internal(capture_id, disputed=True)
+    notify(account, row, "created", f"A new dispute opened with Case # {row['dispute_id']}")
+    account.record("dispute.withdrawn", row["dispute_id"], **journal_fields(account, row))
     return row
 
 
 def transaction(account: Account, capture: Json) -> Json:
     order_id = serializers.order_of(capture)
-    buyer = BY_NAME[account.secret(order_id)["buyer"]]
+    buyer = BY_NAME[account.internal(order_id)["buyer"]]
     row: Json = {
         "seller_transaction_id": capture["id"],
         "create_time": capture["create_time"],
@@ -68,52 +68,56 @@ def update(account: Account, dispute_id: str, status: str = "UNDER_REVIEW") -> J
     if row["status"] != "RESOLVED":
         row |= {"status": status, "update_time": account.stamp()}
         account.save("dispute", row)
-        tell(account, row, "updated", f"Dispute updated with Case # {dispute_id}")
+        notify(account, row, "updated", f"Dispute updated with Case # {dispute_id}")
     return row
 
 
-def close(account: Account, dispute_id: str, verdict: str) -> Json:
-    """`verdict`: won or lost (by the shop). Closing a closed one changes nothing."""
+def close(account: Account, dispute_id: str, outcome: str) -> Json:
+    """`outcome`: won or lost (by the shop). Closing a closed one changes nothing."""
     row = account.find("dispute", dispute_id)
     if row["status"] == "RESOLVED":
         return row
     row |= {
         "status": "RESOLVED",
         "update_time": account.stamp(),
-        "dispute_outcome": {"outcome_code": OUTCOMES[verdict]},
+        "dispute_outcome": {"outcome_code": OUTCOMES[outcome]},
     }
     row.pop("seller_response_due_date")
-    if verdict == "lost":
+    if outcome == "lost":
         row["dispute_outcome"]["amount_refunded"] = row["dispute_amount"]
     account.save("dispute", row)
-    account.keep_secret(account.secret(dispute_id)["capture"], disputed=False, charged_back=verdict == "lost")
-    if verdict == "won":
-        account.effect("dispute.reinstated", dispute_id, **facts(account, row))
-    tell(account, row, "resolved", f"Dispute resolved with Case # {dispute_id}", verdict=verdict)
+    account.set_internal(
+        account.internal(dispute_id)["capture"], disputed=False, charged_back=outcome == "lost"
+    )
+    if outcome == "won":
+        account.record("dispute.reinstated", dispute_id, **journal_fields(account, row))
+    notify(account, row, "resolved", f"Dispute resolved with Case # {dispute_id}", outcome=outcome)
     return row
 
 
-def tell(account: Account, row: Json, what: str, summary: str, **more: str) -> None:
+def notify(account: Account, row: Json, what: str, summary: str, **more: str) -> None:
     dispute_id = row["dispute_id"]
-    account.effect(f"dispute.{what}", dispute_id, **facts(account, row), status=row["status"], **more)
+    account.record(
+        f"dispute.{what}", dispute_id, **journal_fields(account, row), status=row["status"], **more
+    )
     account.emit(
         f"CUSTOMER.DISPUTE.{what.upper()}", "dispute", serializers.dispute(account, dispute_id), summary
     )
 
 
-def facts(account: Account, row: Json) -> Json:
-    capture = account.find("capture", account.secret(row["dispute_id"])["capture"])
+def journal_fields(account: Account, row: Json) -> Json:
+    capture = account.find("capture", account.internal(row["dispute_id"])["capture"])
     amount = row["dispute_amount"]
     disputed = {
         "amount": units_of(amount),
         "currency": amount["currency_code"].lower(),
         "capture": capture["id"],
     }
-    return serializers.capture_facts(capture) | disputed
+    return serializers.capture_journal_fields(capture) | disputed
 
 
-def show(account: Account, _: Call, dispute_id: str) -> Answer:
-    return Answer(200, serializers.dispute(account, dispute_id))
+def show(account: Account, _: Call, dispute_id: str) -> Result:
+    return Result(200, serializers.dispute(account, dispute_id))
 
 
 def is_updated_between(row: Json, query: dict[str, str]) -> bool:
@@ -122,7 +126,7 @@ def is_updated_between(row: Json, query: dict[str, str]) -> bool:
     return (not after or moment_of(after) <= updated) and (not before or updated <= moment_of(before))
 
 
-def list_all(account: Account, call: Call) -> Answer:
+def list_all(account: Account, call: Call) -> Result:
     query = call.query
     since = moment_of(query["start_time"]) if "start_time" in query else 0
     capture = query.get("disputed_transaction_id")
@@ -131,11 +135,11 @@ def list_all(account: Account, call: Call) -> Answer:
         for row in reversed(account.rows("dispute"))
         if moment_of(row["create_time"]) >= since
         and is_updated_between(row, query)
-        and (capture is None or account.secret(row["dispute_id"])["capture"] == capture)
+        and (capture is None or account.internal(row["dispute_id"])["capture"] == capture)
     ]
     items = [{name: row[name] for name in (*SHOWN, "links")} for row in rows]
     links = [account.link("self", serializers.DISPUTES)]
-    return Answer(200, {"items": items[: int(query.get("page_size", "10"))], "links": links})
+    return Result(200, {"items": items[: int(query.get("page_size", "10"))], "links": links})
 
 
 ROUTES = (

@@ -17,7 +17,7 @@ def add(account: Account, call: str, issue: str, count: int = 1) -> Json:
     return row
 
 
-def raise_ordered(account: Account, call: str) -> None:
+def raise_if_forced(account: Account, call: str) -> None:
     row = account.store.table(TABLE).get(call)
     if row and row["count"] > 0:
         account.store.save(TABLE, call, row | {"count": row["count"] - 1})

@@ -47,7 +47,7 @@ def text(units: int, currency: str) -> str:
     return f"{sign}{units // 100}.{units % 100:02}"
 
 
-def shown(units: int, currency: str) -> str:
+def format_amount(units: int, currency: str) -> str:
     return f"{text(units, currency)} {currency}"
 
 

@@ -7,13 +7,13 @@ from sandbox.paypal_api.account import Account
 from sandbox.paypal_api.amounts import check_unit
 from sandbox.paypal_api.errors import refused
 from sandbox.paypal_api.money import units_of
-from sandbox.paypal_api.routes import Answer, Call, Route
+from sandbox.paypal_api.routes import Call, Result, Route
 
 UNIT = "/purchase_units/@reference_id=='{}'/"
 CHANGEABLE = {"amount": dict, "custom_id": str, "description": str, "invoice_id": str}
 
 
-def patch(account: Account, call: Call, order_id: str) -> Answer:
+def patch(account: Account, call: Call, order_id: str) -> Result:
     row = account.find("order", order_id)
     if row["status"] not in {"CREATED", "PAYER_ACTION_REQUIRED", "APPROVED"}:
         raise refused("ORDER_ALREADY_COMPLETED")
@@ -29,8 +29,8 @@ def patch(account: Account, call: Call, order_id: str) -> Answer:
         raise refused("AMOUNT_CHANGE_NOT_ALLOWED", f"{start}amount")
     row |= {"purchase_units": [unit], "update_time": account.stamp()}
     account.save("order", row)
-    account.effect("order.updated", order_id, **serializers.order_facts(row))
-    return Answer(204)
+    account.record("order.updated", order_id, **serializers.order_journal_fields(row))
+    return Result(204)
 
 
 ROUTES = (Route("PATCH", orders.PATH + "/{id}", patch, "order_patch_request"),)

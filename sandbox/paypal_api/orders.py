@@ -8,20 +8,20 @@ from sandbox.paypal_api.account import MERCHANT_ID, PAYEE, Account
 from sandbox.paypal_api.amounts import check_unit
 from sandbox.paypal_api.buyers import BY_NAME, Buyer
 from sandbox.paypal_api.errors import detail, problem, refused
-from sandbox.paypal_api.routes import HOUR, Answer, Call, Route
+from sandbox.paypal_api.routes import HOUR, Call, Result, Route
 
 PATH = serializers.ORDERS
 OPEN = {"CREATED", "PAYER_ACTION_REQUIRED"}
-LIFE = 3 * HOUR  # as long as PayPal keeps an order by default
-MOST_ATTEMPTS = 10
+LIFETIME = 3 * HOUR  # as long as PayPal key_lifetime an order by default
+MAX_ATTEMPTS = 10
 
 
-def create(account: Account, call: Call) -> Answer:
-    """With a `vault_id`, the buyer is not asked."""
+def create(account: Account, call: Call) -> Result:
+    """With a `vault_id`, the buyer is not unit."""
     source = call.body.get("payment_source", {}).get("paypal")
-    if source is not None and call.key is None:
+    if source is not None and call.request_id is None:
         raise problem(400, "INVALID_REQUEST", detail("PAYPAL_REQUEST_ID_REQUIRED"))
-    forced_errors.raise_ordered(account, "create")
+    forced_errors.raise_if_forced(account, "create")
     unit = checked_unit(call.body["purchase_units"][0])
     context = (source or {}).get("experience_context", {})
     check_address(unit, is_wanted=context.get("shipping_preference") == "SET_PROVIDED_ADDRESS")
@@ -41,12 +41,12 @@ def create(account: Account, call: Call) -> Answer:
             raise refused("INSTRUMENT_DECLINED")
     account.save("order", row)
     context = call.body.get("application_context", {}) | (source or {}).get("experience_context", {})
-    account.keep_secret(row["id"], context=context, attributes=(source or {}).get("attributes", {}))
-    account.effect("order.created", row["id"], **serializers.order_facts(row))
-    account.program.later("paypal.order.deadline", when=account.now() + LIFE, order=row["id"])
+    account.set_internal(row["id"], context=context, attributes=(source or {}).get("attributes", {}))
+    account.record("order.created", row["id"], **serializers.order_journal_fields(row))
+    account.simulator.schedule("paypal.order.deadline", when=account.now() + LIFETIME, order=row["id"])
     if token:
         pay_from_vault(account, row, token)
-    return Answer(201, serializers.order(account, row["id"], call.full), about=row["id"])
+    return Result(201, serializers.order(account, row["id"], call.full), object_id=row["id"])
 
 
 # Countries whose addresses PayPal takes without a postal code or wants a state for, as far as tests need them.
@@ -74,48 +74,50 @@ def check_address(unit: Json, *, is_wanted: bool) -> None:
             raise refused(issue, "/purchase_units/0/shipping/address")
 
 
-def checked_unit(asked: Json) -> Json:
-    field = f"/purchase_units/@reference_id=='{asked.get('reference_id', 'default')}'"
-    check_unit(asked, field)
-    if asked.get("payee", {}).get("merchant_id", MERCHANT_ID) != MERCHANT_ID:
+def checked_unit(unit: Json) -> Json:
+    field = f"/purchase_units/@reference_id=='{unit.get('reference_id', 'default')}'"
+    check_unit(unit, field)
+    if unit.get("payee", {}).get("merchant_id", MERCHANT_ID) != MERCHANT_ID:
         raise refused("PAYEE_ACCOUNT_INVALID", f"{field}/payee")
-    return {"reference_id": "default"} | copy.deepcopy(asked) | {"payee": PAYEE}
+    return {"reference_id": "default"} | copy.deepcopy(unit) | {"payee": PAYEE}
 
 
 def pay_from_vault(account: Account, row: Json, token: Json) -> None:
     buyer = vault.buyer_of(account, token["id"])
-    take_buyer(account, row, buyer, "bank")
-    account.keep_secret(row["id"], vault_id=token["id"])
-    if account.switches["vaulted_orders"] == "COMPLETED":
-        captures.make(account, row, buyer)
+    set_payer(account, row, buyer, "bank")
+    account.set_internal(row["id"], vault_id=token["id"])
+    if account.settings["vaulted_orders"] == "COMPLETED":
+        captures.create_capture(account, row, buyer)
 
 
 # ---- what the buyer does -----------------------------------------------------------------------------------------
 
 
-def waits(account: Account, row: Json) -> bool:
+def awaits_buyer(account: Account, row: Json) -> bool:
     """Whether the buyer has something to do: approve, or choose another instrument after a declined one."""
-    secret = account.secret(row["id"])
-    declined = secret.get("instrument") == "card" and secret.get("failed", 0) > 0
+    internal = account.internal(row["id"])
+    declined = internal.get("instrument") == "card" and internal.get("failed", 0) > 0
     return row["status"] in OPEN or (row["status"] == "APPROVED" and declined)
 
 
-def take_buyer(account: Account, row: Json, buyer: Buyer, instrument: str) -> None:
+def set_payer(account: Account, row: Json, buyer: Buyer, instrument: str) -> None:
     row |= {"status": "APPROVED", "payer": buyer.payer, "payment_source": {"paypal": buyer.wallet}}
     row["update_time"] = account.stamp()
     account.save("order", row)
-    account.keep_secret(row["id"], buyer=buyer.name, instrument=instrument)
-    account.effect("order.approved", row["id"], **serializers.order_facts(row), payer_id=buyer.payer_id)
+    account.set_internal(row["id"], buyer=buyer.name, instrument=instrument)
+    account.record(
+        "order.approved", row["id"], **serializers.order_journal_fields(row), payer_id=buyer.payer_id
+    )
 
 
 def approve(account: Account, row: Json, buyer: Buyer, instrument: str | None = None) -> Json:
     """`instrument`: bank, or card (declined); by default the buyer's own, and the bank after a decline."""
-    if not waits(account, row):
+    if not awaits_buyer(account, row):
         raise refused(
             "ORDER_ALREADY_COMPLETED" if row["status"] == "COMPLETED" else "ORDER_COMPLETED_OR_VOIDED"
         )
-    first = "card" if buyer.declines and not account.secret(row["id"]).get("failed") else "bank"
-    take_buyer(account, row, buyer, instrument or first)
+    first = "card" if buyer.declines and not account.internal(row["id"]).get("failed") else "bank"
+    set_payer(account, row, buyer, instrument or first)
     account.emit(
         "CHECKOUT.ORDER.APPROVED",
         "checkout-order",
@@ -125,45 +127,49 @@ def approve(account: Account, row: Json, buyer: Buyer, instrument: str | None = 
     return row
 
 
-def return_address(account: Account, row: Json) -> str | None:
-    context, payer = account.secret(row["id"])["context"], row.get("payer", {})
-    return serializers.added(context.get("return_url"), token=row["id"], PayerID=payer.get("payer_id", ""))
+def return_url(account: Account, row: Json) -> str | None:
+    context, payer = account.internal(row["id"])["context"], row.get("payer", {})
+    return serializers.with_query(
+        context.get("return_url"), token=row["id"], PayerID=payer.get("payer_id", "")
+    )
 
 
-def cancel_address(account: Account, row: Json) -> str | None:
-    return serializers.added(account.secret(row["id"])["context"].get("cancel_url"), token=row["id"])
+def cancel_url(account: Account, row: Json) -> str | None:
+    return serializers.with_query(account.internal(row["id"])["context"].get("cancel_url"), token=row["id"])
 
 
 # ---- what the shop does ------------------------------------------------------------------------------------------
 
 
-def capture(account: Account, call: Call, order_id: str) -> Answer:
+def capture(account: Account, call: Call, order_id: str) -> Result:
     row = account.find("order", order_id)
-    forced_errors.raise_ordered(account, "capture")
+    forced_errors.raise_if_forced(account, "capture")
     issues = {"COMPLETED": "ORDER_ALREADY_CAPTURED", "VOIDED": "ORDER_COMPLETED_OR_VOIDED", "APPROVED": None}
     if issue := issues.get(row["status"], "ORDER_NOT_APPROVED"):
         raise refused(issue)
     captures.check_invoice(account, row)
     check_instrument(account, row)
-    captures.make(account, row, BY_NAME[account.secret(order_id)["buyer"]])
-    return Answer(201, serializers.order(account, order_id, call.full), about=order_id)
+    captures.create_capture(account, row, BY_NAME[account.internal(order_id)["buyer"]])
+    return Result(201, serializers.order(account, order_id, call.full), object_id=order_id)
 
 
 def check_instrument(account: Account, row: Json) -> None:
     """Raises INSTRUMENT_DECLINED, with the way back to the buyer's page."""
-    secret = account.secret(row["id"])
-    if secret["instrument"] != "card":
+    internal = account.internal(row["id"])
+    if internal["instrument"] != "card":
         return
-    failed = secret.get("failed", 0) + 1
-    if failed > MOST_ATTEMPTS:
+    failed = internal.get("failed", 0) + 1
+    if failed > MAX_ATTEMPTS:
         raise refused("MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED")
-    account.keep_secret(row["id"], failed=failed)
-    account.effect("capture.refused", row["id"], **serializers.order_facts(row), issue="INSTRUMENT_DECLINED")
+    account.set_internal(row["id"], failed=failed)
+    account.record(
+        "capture.refused", row["id"], **serializers.order_journal_fields(row), issue="INSTRUMENT_DECLINED"
+    )
     raise refused("INSTRUMENT_DECLINED", links=[serializers.page_link(account, row["id"], "redirect")])
 
 
-def show(account: Account, _: Call, order_id: str) -> Answer:
-    return Answer(200, serializers.order(account, order_id))
+def show(account: Account, _: Call, order_id: str) -> Result:
+    return Result(200, serializers.order(account, order_id))
 
 
 def void(account: Account, order_id: str) -> Json:
@@ -171,7 +177,7 @@ def void(account: Account, order_id: str) -> Json:
     row = account.find("order", order_id)
     if row["status"] in {"COMPLETED", "VOIDED"}:
         return row
-    account.effect("order.expired", order_id, **serializers.order_facts(row), status=row["status"])
+    account.record("order.expired", order_id, **serializers.order_journal_fields(row), status=row["status"])
     if row["status"] in OPEN:
         account.remove("order", order_id)
         return row
@@ -179,14 +185,14 @@ def void(account: Account, order_id: str) -> Json:
 
 
 ROUTES = (
-    Route("POST", PATH, create, "order_request", keeps=6 * HOUR, tell=serializers.order),
+    Route("POST", PATH, create, "order_request", key_lifetime=6 * HOUR, serialize=serializers.order),
     Route("GET", PATH + "/{id}", show),
     Route(
         "POST",
         PATH + "/{id}/capture",
         capture,
         "order_capture_request",
-        keeps=6 * HOUR,
-        tell=serializers.order,
+        key_lifetime=6 * HOUR,
+        serialize=serializers.order,
     ),
 )

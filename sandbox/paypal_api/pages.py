@@ -9,8 +9,8 @@ from sandbox.paypal_api import orders, vault
 from sandbox.paypal_api.account import Account
 from sandbox.paypal_api.buyers import BUYERS, BY_NAME, INSTRUMENTS
 from sandbox.paypal_api.errors import ApiError
-from sandbox.paypal_api.money import shown, units_of
-from sandbox.templates import Markup, fill, many, page
+from sandbox.paypal_api.money import format_amount, units_of
+from sandbox.templates import Markup, render, render_each, render_page
 
 ORDER, WALLET = "/checkoutnow", "/agreements/approve"
 GO_BACK = "You can close this page and go back to the shop."
@@ -23,14 +23,14 @@ class Pages:
     def owns(self, path: str) -> bool:
         return path in {ORDER, WALLET}
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         token = origin.set(Origin("browser", request.id))
-        with self._account.program.lock:
+        with self._account.simulator.lock:
             try:
-                act = request.arguments.get("act", "") if request.method == "POST" else ""
+                action = request.arguments.get("action", "") if request.method == "POST" else ""
                 if request.path == ORDER:
-                    return self._order(request.arguments, act)
-                return self._wallet(request.arguments, act)
+                    return self._order(request.arguments, action)
+                return self._wallet(request.arguments, action)
             except ApiError as error:
                 return message("Not possible", str(error), HTTPStatus.NOT_FOUND)
             finally:
@@ -39,35 +39,35 @@ class Pages:
 
     # ---- an order ------------------------------------------------------------------------------------------------
 
-    def _order(self, form: Mapping[str, str], act: str) -> Response:
+    def _order(self, form: Mapping[str, str], action: str) -> Response:
         account = self._account
         row = account.find("order", form.get("token", ""))
-        if act == "cancel":
-            account.effect("order.cancelled", row["id"], order=row["id"])
-            return leave(orders.cancel_address(account, row), "Nothing was paid.")
-        if not orders.waits(account, row):
-            return leave(orders.return_address(account, row), "There is nothing left to do here.")
-        buyer = form.get("buyer") or account.secret(row["id"]).get("buyer")
-        if act == "approve" and buyer in BY_NAME:
+        if action == "cancel":
+            account.record("order.cancelled", row["id"], order=row["id"])
+            return leave(orders.cancel_url(account, row), "Nothing was paid.")
+        if not orders.awaits_buyer(account, row):
+            return leave(orders.return_url(account, row), "There is nothing left to do here.")
+        buyer = form.get("buyer") or account.internal(row["id"]).get("buyer")
+        if action == "approve" and buyer in BY_NAME:
             instrument = form.get("instrument")
             orders.approve(
                 account, row, BY_NAME[buyer], instrument if instrument in dict(INSTRUMENTS) else None
             )
-            return leave(orders.return_address(account, row), "You have approved the payment.")
+            return leave(orders.return_url(account, row), "You have approved the payment.")
         return page_response(self._order_page(row))
 
     def _order_page(self, row: Json) -> str:
-        context = self._account.secret(row["id"])["context"]
+        context = self._account.internal(row["id"])["context"]
         unit = row["purchase_units"][0]
-        total = in_words(unit["amount"])
-        declined = self._account.secret(row["id"]).get("failed", 0) > 0
+        total = amount_text(unit["amount"])
+        declined = self._account.internal(row["id"]).get("failed", 0) > 0
         pays_now = context.get("user_action") == "PAY_NOW"
-        return page(
+        return render_page(
             "paypal_order.html",
             title="PayPal",
             shop=context.get("brand_name", "Test Store"),
             problem=self._declined(row) if declined else "",
-            lines=many("paypal_line.html", lines(unit)),
+            lines=render_each("paypal_line.html", lines(unit)),
             total=total,
             choices=instrument_choices() if declined else buyer_choices(),
             legend="Pay with" if declined else "Log in as",
@@ -77,26 +77,26 @@ class Pages:
 
     def _declined(self, row: Json) -> Markup:
         name = row["payer"]["name"]["given_name"]
-        return fill("problem.html", text=f"{name}, your card was declined. Choose another way to pay.")
+        return render("problem.html", text=f"{name}, your card was declined. Choose another way to pay.")
 
     # ---- a wallet to keep ------------------------------------------------------------------------------------------
 
-    def _wallet(self, form: Mapping[str, str], act: str) -> Response:
+    def _wallet(self, form: Mapping[str, str], action: str) -> Response:
         account = self._account
         row = account.find("setup_token", form.get("approval_session_id", ""))
-        context = account.secret(row["id"])["context"]
-        if act == "cancel":
-            account.effect("vault.setup_cancelled", row["id"], customer=row["customer"]["id"])
-            return leave(vault.page_address(account, row, "cancel_url"), "Nothing was saved.")
-        if row["status"] == "PAYER_ACTION_REQUIRED" and act == "approve" and form.get("buyer") in BY_NAME:
+        context = account.internal(row["id"])["context"]
+        if action == "cancel":
+            account.record("vault.setup_cancelled", row["id"], customer=row["customer"]["id"])
+            return leave(vault.redirect_url(account, row, "cancel_url"), "Nothing was saved.")
+        if row["status"] == "PAYER_ACTION_REQUIRED" and action == "approve" and form.get("buyer") in BY_NAME:
             vault.approve(account, row, BY_NAME[form["buyer"]])
         if row["status"] != "PAYER_ACTION_REQUIRED":
-            return leave(vault.page_address(account, row, "return_url"), "The shop may keep your wallet.")
+            return leave(vault.redirect_url(account, row, "return_url"), "The shop may keep your wallet.")
         wallet = row["payment_source"]["paypal"]
         shop = context.get("brand_name", "Test Store")
         text = wallet.get("description", "For your next purchases there.")
         return page_response(
-            page("paypal_wallet.html", title="PayPal", shop=shop, text=text, choices=buyer_choices())
+            render_page("paypal_wallet.html", title="PayPal", shop=shop, text=text, choices=buyer_choices())
         )
 
 
@@ -105,7 +105,7 @@ def lines(unit: Json) -> list[dict[str, object]]:
     items: list[dict[str, object]] = []
     for item in unit.get("items", []):
         price, quantity = item["unit_amount"], int(item["quantity"])
-        amount = shown(units_of(price) * quantity, price["currency_code"])
+        amount = format_amount(units_of(price) * quantity, price["currency_code"])
         items.append({"name": f"{item['name']} × {quantity}", "amount": amount})
     breakdown = unit["amount"].get("breakdown", {})
     for name, label in (
@@ -115,17 +115,17 @@ def lines(unit: Json) -> list[dict[str, object]]:
         ("insurance", "Insurance"),
     ):
         if name in breakdown:
-            items.append({"name": label, "amount": in_words(breakdown[name])})
+            items.append({"name": label, "amount": amount_text(breakdown[name])})
     for name in ("shipping_discount", "discount"):
         if name in breakdown:
-            items.append({"name": "Discount", "amount": f"–{in_words(breakdown[name])}"})
+            items.append({"name": "Discount", "amount": f"–{amount_text(breakdown[name])}"})
     if not unit.get("items"):
         items.insert(0, {"name": unit.get("description", "Your order"), "amount": ""})
     return items
 
 
-def in_words(amount: Json) -> str:
-    return shown(units_of(amount), amount["currency_code"])
+def amount_text(amount: Json) -> str:
+    return format_amount(units_of(amount), amount["currency_code"])
 
 
 def buyer_choices() -> Markup:
@@ -139,7 +139,7 @@ def buyer_choices() -> Markup:
         }
         for buyer in BUYERS
     ]
-    return many("paypal_choice.html", rows)
+    return render_each("paypal_choice.html", rows)
 
 
 def instrument_choices() -> Markup:
@@ -153,7 +153,7 @@ def instrument_choices() -> Markup:
         }
         for name, label in INSTRUMENTS
     ]
-    return many("paypal_choice.html", rows)
+    return render_each("paypal_choice.html", rows)
 
 
 def leave(address: str | None, said: str) -> Response:
@@ -162,4 +162,4 @@ def leave(address: str | None, said: str) -> Response:
 
 
 def message(heading: str, text: str, status: int = 200) -> Response:
-    return page_response(page("message.html", title=heading, heading=heading, text=text), status)
+    return page_response(render_page("message.html", title=heading, heading=heading, text=text), status)

@@ -12,47 +12,47 @@ import json
 from sandbox.http_messages import Request
 from sandbox.paypal_api.account import NAME, Account
 from sandbox.paypal_api.errors import in_progress, invalid, refused
-from sandbox.paypal_api.routes import Answer, Call, Route
+from sandbox.paypal_api.routes import Call, Result, Route
 
 TABLE = f"{NAME}.request_id"
-LONGEST = 108
+MAX_LENGTH = 108
 
 
-def begin(account: Account, route: Route, request: Request, call: Call) -> Answer | None:
+def begin(account: Account, route: Route, request: Request, call: Call) -> Result | None:
     """The answer to a repetition; None when this is the first call, which now runs."""
-    if not call.key or len(call.key) > LONGEST:
+    if not call.request_id or len(call.request_id) > MAX_LENGTH:
         raise invalid("INVALID_STRING_LENGTH", "PayPal-Request-Id")
-    name = f"{request.path} {call.key}"
+    name = f"{request.path} {call.request_id}"
     row = account.store.table(TABLE).get(name)
     body = hashlib.sha256(json.dumps(call.body, sort_keys=True).encode()).hexdigest()
-    if row is None or row["at"] < account.now() - route.keeps:
-        account.store.save(TABLE, name, {"at": account.now(), "body": body, "about": None})
+    if row is None or row["at"] < account.now() - route.key_lifetime:
+        account.store.save(TABLE, name, {"at": account.now(), "body": body, "object_id": None})
         return None
-    if route.compares and row["body"] != body:
+    if route.compares_body and row["body"] != body:
         raise refused("PAYPAL_REQUEST_ID_PREVIOUSLY_USED")
-    if row["about"] is None:
+    if row["object_id"] is None:
         raise in_progress()
-    assert route.tell  # noqa: S101 (routes that keep ids have it)
-    return Answer(route.repeated, route.tell(account, row["about"], call.full))
+    assert route.serialize  # noqa: S101 (routes that keep ids have it)
+    return Result(route.replay_status, route.serialize(account, row["object_id"], call.full))
 
 
-def keep(account: Account, request: Request, call: Call, about: str) -> None:
-    name = f"{request.path} {call.key}"
+def save_object_id(account: Account, request: Request, call: Call, object_id: str) -> None:
+    name = f"{request.path} {call.request_id}"
     row = account.store.table(TABLE).get(name)
     if row is not None:  # None after a reset meanwhile
-        account.store.save(TABLE, name, row | {"about": about})
+        account.store.save(TABLE, name, row | {"object_id": object_id})
 
 
-def forget_failed(account: Account, request: Request, call: Call) -> None:
+def release_failed(account: Account, request: Request, call: Call) -> None:
     """The call is over: without an object to tell about, its id is free."""
-    name = f"{request.path} {call.key}"
+    name = f"{request.path} {call.request_id}"
     row = account.store.table(TABLE).get(name)
-    if row is not None and row["about"] is None:
+    if row is not None and row["object_id"] is None:
         account.store.remove(TABLE, name)
 
 
-def forget_running(account: Account) -> None:
+def release_unfinished(account: Account) -> None:
     """After a restart, nothing runs any more."""
     for name, row in list(account.store.table(TABLE).items()):
-        if row["about"] is None:
+        if row["object_id"] is None:
             account.store.remove(TABLE, name)

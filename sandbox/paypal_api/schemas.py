@@ -34,60 +34,60 @@ FORMATS = {
 
 
 @dataclass(frozen=True)
-class Flaw:
+class Violation:
     pointer: str  # JSON pointer of the field
     issue: str
     value: str = ""
 
 
 @cache
-def shapes() -> dict[str, Any]:
+def schemas() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in sorted(FOLDER.glob("paypal.*.json")):
-        found |= json.loads(file.read_text())["shapes"]
+        found |= json.loads(file.read_text())["schemas"]
     return found
 
 
-def flaws(value: Any, kind: Any, pointer: str = "") -> Iterator[Flaw]:
+def violations(value: Any, kind: Any, pointer: str = "") -> Iterator[Violation]:
     if isinstance(kind, dict):
         yield from of_object(value, kind, pointer)
     elif isinstance(kind, list):
         yield from of_list(value, kind, pointer)
     elif "|" in kind and not kind.startswith("="):
-        tried = [list(flaws(value, each, pointer)) for each in kind.split("|")]
+        tried = [list(violations(value, each, pointer)) for each in kind.split("|")]
         yield from [] if [] in tried else tried[-1]
     elif kind.startswith("@"):
-        yield from flaws(value, shapes()[kind[1:]], pointer)
+        yield from violations(value, schemas()[kind[1:]], pointer)
     elif issue := mismatch(value, kind):
-        yield Flaw(pointer, issue, str(value)[:100])
+        yield Violation(pointer, issue, str(value)[:100])
 
 
-def of_object(value: Any, kind: dict[str, Any], pointer: str) -> Iterator[Flaw]:
+def of_object(value: Any, kind: dict[str, Any], pointer: str) -> Iterator[Violation]:
     if not isinstance(value, dict):
-        yield Flaw(pointer, SYNTAX)
+        yield Violation(pointer, SYNTAX)
         return
     known = {name.removesuffix("?"): part for name, part in kind.items()}
     for name in kind:
         if not name.endswith("?") and name not in value:
-            yield Flaw(f"{pointer}/{name}", MISSING)
+            yield Violation(f"{pointer}/{name}", MISSING)
     for name, part in value.items():
         if name in known:
-            yield from flaws(part, known[name], f"{pointer}/{name}")
+            yield from violations(part, known[name], f"{pointer}/{name}")
         else:
-            yield Flaw(f"{pointer}/{name}", UNKNOWN)
+            yield Violation(f"{pointer}/{name}", UNKNOWN)
 
 
-def of_list(value: Any, kind: list[Any], pointer: str) -> Iterator[Flaw]:
+def of_list(value: Any, kind: list[Any], pointer: str) -> Iterator[Violation]:
     inner, least, most = kind
     if not isinstance(value, list):
-        yield Flaw(pointer, SYNTAX)
+        yield Violation(pointer, SYNTAX)
     elif len(value) < least:
-        yield Flaw(pointer, TOO_FEW)
+        yield Violation(pointer, TOO_FEW)
     elif len(value) > most:
-        yield Flaw(pointer, TOO_MANY)
+        yield Violation(pointer, TOO_MANY)
     else:
         for index, part in enumerate(value):
-            yield from flaws(part, inner, f"{pointer}/{index}")
+            yield from violations(part, inner, f"{pointer}/{index}")
 
 
 def mismatch(value: Any, kind: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How the objects are told now, in full or not, with what belongs to them and the links that their state allows."""
+"""How the objects are fields now, in full or not, with what belongs to them and the links that their state allows."""
 
 import copy
 from urllib.parse import urlencode
@@ -24,31 +24,31 @@ def order_of(capture: Json) -> str:
 
 
 def refunds_of(account: Account, capture_id: str) -> list[Json]:
-    return [row for row in account.rows("refund") if account.secret(row["id"])["capture"] == capture_id]
+    return [row for row in account.rows("refund") if account.internal(row["id"])["capture"] == capture_id]
 
 
-def returned(account: Account, capture_id: str) -> int:
+def refunded_units(account: Account, capture_id: str) -> int:
     """Smallest units refunded, with what is pending, without what was in vain."""
     rows = refunds_of(account, capture_id)
     return sum(units_of(row["amount"]) for row in rows if row["status"] in {"COMPLETED", "PENDING"})
 
 
-# ---- what is told ------------------------------------------------------------------------------------------------
+# ---- what is fields ------------------------------------------------------------------------------------------------
 
 
-def order(account: Account, order_id: str, full: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Teller)
+def order(account: Account, order_id: str, full: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Serializer)
     row = account.find("order", order_id)
     links = order_links(account, row)
     if not full:
         named = ("id", "status", "payment_source")
         return {name: row[name] for name in named if name in row} | {"links": links}
-    shown = copy.deepcopy(row)
+    fields = copy.deepcopy(row)
     paid = captures_of(account, order_id)
     if paid:
         refunds = [refund(account, row["id"]) for each in paid for row in refunds_of(account, each["id"])]
-        payments: Json = {"captures": [inside_order(capture(account, each["id"])) for each in paid]}
-        shown["purchase_units"][0]["payments"] = payments | ({"refunds": refunds} if refunds else {})
-    return shown | {"links": links}
+        payments: Json = {"captures": [capture_in_order(capture(account, each["id"])) for each in paid]}
+        fields["purchase_units"][0]["payments"] = payments | ({"refunds": refunds} if refunds else {})
+    return fields | {"links": links}
 
 
 def order_links(account: Account, row: Json) -> list[Json]:
@@ -79,21 +79,21 @@ def capture(account: Account, capture_id: str) -> Json:
     return copy.deepcopy(row) | {"links": links}
 
 
-def inside_order(told: Json) -> Json:
+def capture_in_order(fields: Json) -> Json:
     """There, a capture has no facts that the order tells itself."""
-    return {name: part for name, part in told.items() if name not in {"supplementary_data", "payee"}}
+    return {name: part for name, part in fields.items() if name not in {"supplementary_data", "payee"}}
 
 
-def refund(account: Account, refund_id: str, full: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Teller)
+def refund(account: Account, refund_id: str, full: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Serializer)
     row = account.find("refund", refund_id)
-    up = f"{CAPTURES}/{account.secret(refund_id)['capture']}"
+    up = f"{CAPTURES}/{account.internal(refund_id)['capture']}"
     links = [account.link("self", f"{REFUNDS}/{refund_id}"), account.link("up", up)]
     if not full:
         return {"id": row["id"], "status": row["status"], "links": links}
     return copy.deepcopy(row) | {"links": links}
 
 
-def setup_token(account: Account, token_id: str, _: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Teller)
+def setup_token(account: Account, token_id: str, _: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Serializer)
     row = account.find("setup_token", token_id)
     links = [account.link("self", f"{SETUP_TOKENS}/{token_id}")]
     if row["status"] == "PAYER_ACTION_REQUIRED":
@@ -105,7 +105,7 @@ def setup_token(account: Account, token_id: str, _: bool = True) -> Json:  # noq
     return copy.deepcopy(row) | {"links": links}
 
 
-def payment_token(account: Account, token_id: str, _: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Teller)
+def payment_token(account: Account, token_id: str, _: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Serializer)
     row = account.find("payment_token", token_id)
     path = f"{PAYMENT_TOKENS}/{token_id}"
     links = [account.link("self", path), account.link("delete", path, "DELETE")]
@@ -117,7 +117,7 @@ def dispute(account: Account, dispute_id: str) -> Json:
     return copy.deepcopy(row) | {"links": [account.link("self", f"{DISPUTES}/{dispute_id}")]}
 
 
-def added(url: str | None, **arguments: str) -> str | None:
+def with_query(url: str | None, **arguments: str) -> str | None:
     """The address with what PayPal adds to it."""
     return f"{url}{'&' if '?' in url else '?'}{urlencode(arguments)}" if url else None
 
@@ -125,23 +125,23 @@ def added(url: str | None, **arguments: str) -> str | None:
 # ---- in words and for the journal --------------------------------------------------------------------------------
 
 
-def in_words(amount: Json) -> str:
+def format_amount(amount: Json) -> str:
     """ "$ 5.00 USD", as in the summaries of events."""
     currency = amount["currency_code"]
     return f"{'$' if currency == 'USD' else currency} {amount['value']} {currency}"
 
 
-def order_facts(row: Json) -> Json:
+def order_journal_fields(row: Json) -> Json:
     """What the journal says about an order; its currencies are in lower case with every provider."""
     unit = row["purchase_units"][0]
-    return {"order": row["id"]} | payment_facts(unit)
+    return {"order": row["id"]} | payment_journal_fields(unit)
 
 
-def capture_facts(row: Json) -> Json:
-    return {"order": order_of(row)} | payment_facts(row)
+def capture_journal_fields(row: Json) -> Json:
+    return {"order": order_of(row)} | payment_journal_fields(row)
 
 
-def payment_facts(row: Json) -> Json:
+def payment_journal_fields(row: Json) -> Json:
     return {
         "amount": units_of(row["amount"]),
         "currency": row["amount"]["currency_code"].lower(),

@@ -9,21 +9,21 @@ from sandbox.paypal_api.account import MERCHANT_ID, Account, moment_of
 from sandbox.paypal_api.buyers import BY_NAME
 from sandbox.paypal_api.errors import invalid
 from sandbox.paypal_api.money import money, units_of
-from sandbox.paypal_api.routes import HOUR, Answer, Call, Route
+from sandbox.paypal_api.routes import HOUR, Call, Result, Route
 
 PATH = "/v1/reporting/transactions"
-LONGEST_SPAN = 31 * 24 * HOUR
+MAX_SPAN = 31 * 24 * HOUR
 # https://developer.paypal.com/docs/reports/reference/tcodes/
 PAYMENT, REFUND, REVERSAL, HELD, RELEASED = "T0006", "T1107", "T1106", "T1110", "T1111"
 STATUSES = {"PENDING": "P", "DECLINED": "D", "FAILED": "D", "CANCELLED": "D"}
 
 
-def search(account: Account, call: Call) -> Answer:
+def search(account: Account, call: Call) -> Result:
     query = call.query
     first, last = moment_of(query["start_date"]), moment_of(query["end_date"])
-    if last < first or last - first > LONGEST_SPAN:
+    if last < first or last - first > MAX_SPAN:
         raise invalid("INVALID_PARAMETER_VALUE", "/end_date", query["end_date"], "query")
-    rows = [row for row in transactions(account) if wanted(row, query, first, last)]
+    rows = [row for row in transactions(account) if matches(row, query, first, last)]
     size, number = int(query.get("page_size", "100")), int(query.get("page", "1"))
     part = rows[(number - 1) * size : number * size]
     body = {
@@ -37,10 +37,10 @@ def search(account: Account, call: Call) -> Answer:
         "total_pages": math.ceil(len(rows) / size),
         "links": [account.link("self", f"{PATH}?{urlencode(query)}")],
     }
-    return Answer(200, body)
+    return Result(200, body)
 
 
-def wanted(row: Json, query: dict[str, str], first: float, last: float) -> bool:
+def matches(row: Json, query: dict[str, str], first: float, last: float) -> bool:
     fields = {
         "transaction_id": row["transaction_id"],
         "transaction_type": row["transaction_event_code"],
@@ -54,43 +54,45 @@ def wanted(row: Json, query: dict[str, str], first: float, last: float) -> bool:
 
 def transactions(account: Account) -> list[Json]:
     """Captures, refunds and reversals, and money that disputes hold or set free, by time."""
-    rows = [captured(account, row) for row in account.rows("capture")]
-    rows += [given_back(account, row) for row in account.rows("refund")]
+    rows = [capture_row(account, row) for row in account.rows("capture")]
+    rows += [refund_row(account, row) for row in account.rows("refund")]
     for dispute in account.rows("dispute"):
-        rows += held(account, dispute)
+        rows += dispute_rows(account, dispute)
     return sorted(rows, key=lambda row: str(row["transaction_initiation_date"]))
 
 
-def captured(account: Account, row: Json) -> Json:
+def capture_row(account: Account, row: Json) -> Json:
     fee = row.get("seller_receivable_breakdown", {}).get("paypal_fee")
-    shown = transaction(PAYMENT, row, units_of(row["amount"]))
+    info = transaction_row(PAYMENT, row, units_of(row["amount"]))
     if fee:
-        shown["fee_amount"] = money(-units_of(fee), fee["currency_code"])
+        info["fee_amount"] = money(-units_of(fee), fee["currency_code"])
     order = serializers.order_of(row)
-    buyer = BY_NAME[account.secret(order)["buyer"]]
-    return shown | {
+    buyer = BY_NAME[account.internal(order)["buyer"]]
+    return info | {
         "paypal_account_id": buyer.payer_id,
         "paypal_reference_id": order,
         "paypal_reference_id_type": "ODR",
     }
 
 
-def given_back(account: Account, row: Json) -> Json:
-    secret = account.secret(row["id"])
-    code = REVERSAL if secret["kind"] == "REVERSED" else REFUND
-    capture = captured(account, account.find("capture", secret["capture"]))
-    return transaction(code, row, -units_of(row["amount"])) | {
+def refund_row(account: Account, row: Json) -> Json:
+    internal = account.internal(row["id"])
+    code = REVERSAL if internal["kind"] == "REVERSED" else REFUND
+    capture = capture_row(account, account.find("capture", internal["capture"]))
+    return transaction_row(code, row, -units_of(row["amount"])) | {
         "paypal_account_id": capture["paypal_account_id"],
-        "paypal_reference_id": secret["capture"],
+        "paypal_reference_id": internal["capture"],
         "paypal_reference_id_type": "TXN",
     }
 
 
-def held(account: Account, dispute: Json) -> list[Json]:
-    capture = captured(account, account.find("capture", account.secret(dispute["dispute_id"])["capture"]))
+def dispute_rows(account: Account, dispute: Json) -> list[Json]:
+    capture = capture_row(
+        account, account.find("capture", account.internal(dispute["dispute_id"])["capture"])
+    )
     units = units_of(dispute["dispute_amount"])
     row = {
-        "id": account.secret(dispute["dispute_id"])["transaction"],
+        "id": account.internal(dispute["dispute_id"])["transaction"],
         "amount": dispute["dispute_amount"],
         "status": "COMPLETED",
         "create_time": dispute["create_time"],
@@ -101,15 +103,15 @@ def held(account: Account, dispute: Json) -> list[Json]:
         "paypal_reference_id": capture["transaction_id"],
         "paypal_reference_id_type": "TXN",
     }
-    found = [transaction(HELD, row, -units) | about]
+    found = [transaction_row(HELD, row, -units) | about]
     if dispute.get("dispute_outcome", {}).get("outcome_code") == "RESOLVED_SELLER_FAVOUR":
         then = {"create_time": dispute["update_time"], "update_time": dispute["update_time"]}
-        found.append(transaction(RELEASED, row | then, units) | about)
+        found.append(transaction_row(RELEASED, row | then, units) | about)
     return found
 
 
-def transaction(code: str, row: Json, units: int) -> Json:
-    shown: Json = {
+def transaction_row(code: str, row: Json, units: int) -> Json:
+    info: Json = {
         "transaction_id": row["id"],
         "transaction_event_code": code,
         "transaction_initiation_date": row["create_time"],
@@ -119,7 +121,7 @@ def transaction(code: str, row: Json, units: int) -> Json:
         "protection_eligibility": "01",
     }
     named = {"invoice_id": "invoice_id", "custom_id": "custom_field"}
-    return shown | {theirs: row[ours] for ours, theirs in named.items() if ours in row}
+    return info | {theirs: row[ours] for ours, theirs in named.items() if ours in row}
 
 
 ROUTES = (Route("GET", PATH, search, query="transactions_query"),)

@@ -8,40 +8,42 @@ from sandbox.paypal_api import forced_errors, serializers
 from sandbox.paypal_api.account import Account
 from sandbox.paypal_api.buyers import BY_NAME, Buyer
 from sandbox.paypal_api.errors import invalid, refused
-from sandbox.paypal_api.routes import HOUR, Answer, Call, Route
+from sandbox.paypal_api.routes import HOUR, Call, Result, Route
 
-SHOWN_WISHES = ("description", "shipping", "permit_multiple_payment_tokens", "usage_type", "customer_type")
+WALLET_OPTIONS = ("description", "shipping", "permit_multiple_payment_tokens", "usage_type", "customer_type")
 CONTEXT = "experience_context"
 
 
 # ---- setup tokens ------------------------------------------------------------------------------------------------
 
 
-def create_setup_token(account: Account, call: Call) -> Answer:
-    need_key(call)
-    forced_errors.raise_ordered(account, "setup_token")
+def create_setup_token(account: Account, call: Call) -> Result:
+    require_request_id(call)
+    forced_errors.raise_if_forced(account, "setup_token")
     wallet = copy.deepcopy(call.body["payment_source"]["paypal"])
     row: Json = {
         "id": account.new_id(),
         "customer": {"id": call.body.get("customer", {}).get("id") or account.new_id(10)},
         "status": "PAYER_ACTION_REQUIRED",
-        "payment_source": {"paypal": {name: wallet[name] for name in SHOWN_WISHES if name in wallet}},
+        "payment_source": {"paypal": {name: wallet[name] for name in WALLET_OPTIONS if name in wallet}},
     }
     account.save("setup_token", row)
-    account.keep_secret(row["id"], context=wallet.get(CONTEXT, {}))
-    account.effect("vault.setup_created", row["id"], customer=row["customer"]["id"])
-    account.program.later("paypal.setup_token.deadline", when=account.now() + 3 * 24 * HOUR, token=row["id"])
-    return Answer(201, serializers.setup_token(account, row["id"]), about=row["id"])
+    account.set_internal(row["id"], context=wallet.get(CONTEXT, {}))
+    account.record("vault.setup_created", row["id"], customer=row["customer"]["id"])
+    account.simulator.schedule(
+        "paypal.setup_token.deadline", when=account.now() + 3 * 24 * HOUR, token=row["id"]
+    )
+    return Result(201, serializers.setup_token(account, row["id"]), object_id=row["id"])
 
 
-def need_key(call: Call) -> None:
+def require_request_id(call: Call) -> None:
     """The vault's description demands a PayPal-Request-Id."""
-    if not call.key:
+    if not call.request_id:
         raise invalid("MISSING_REQUIRED_PARAMETER", "PayPal-Request-Id")
 
 
-def show_setup_token(account: Account, _: Call, token_id: str) -> Answer:
-    return Answer(200, serializers.setup_token(account, token_id))
+def show_setup_token(account: Account, _: Call, token_id: str) -> Result:
+    return Result(200, serializers.setup_token(account, token_id))
 
 
 def approve(account: Account, row: Json, buyer: Buyer) -> Json:
@@ -52,33 +54,33 @@ def approve(account: Account, row: Json, buyer: Buyer) -> Json:
     known["name"] = {"given_name": buyer.given_name, "surname": buyer.surname}
     row["payment_source"]["paypal"] |= known
     row["status"] = "APPROVED"
-    account.keep_secret(row["id"], buyer=buyer.name)
-    account.effect("vault.setup_approved", row["id"], customer=row["customer"]["id"], payer_id=buyer.payer_id)
+    account.set_internal(row["id"], buyer=buyer.name)
+    account.record("vault.setup_approved", row["id"], customer=row["customer"]["id"], payer_id=buyer.payer_id)
     return account.save("setup_token", row)
 
 
-def page_address(account: Account, row: Json, name: str) -> str | None:
+def redirect_url(account: Account, row: Json, name: str) -> str | None:
     """Where the buyer goes from the page; `name`: return_url or cancel_url."""
     tokens = {"approval_token_id": row["id"], "approval_session_id": row["id"]}
-    return serializers.added(account.secret(row["id"])["context"].get(name), **tokens)
+    return serializers.with_query(account.internal(row["id"])["context"].get(name), **tokens)
 
 
 # ---- payment tokens ----------------------------------------------------------------------------------------------
 
 
-def create_payment_token(account: Account, call: Call) -> Answer:
-    need_key(call)
-    forced_errors.raise_ordered(account, "payment_token")
+def create_payment_token(account: Account, call: Call) -> Result:
+    require_request_id(call)
+    forced_errors.raise_if_forced(account, "payment_token")
     setup = account.find("setup_token", call.body["payment_source"]["token"]["id"])
     issues = {"PAYER_ACTION_REQUIRED": "PAYER_ACTION_REQUIRED", "VAULTED": "SETUP_TOKEN_ALREADY_TOKENIZED"}
     if issue := issues.get(setup["status"]):
         raise refused(issue, "/payment_source/token/id")
     account.save("setup_token", setup | {"status": "VAULTED"})
-    buyer = account.secret(setup["id"])["buyer"]
+    buyer = account.internal(setup["id"])["buyer"]
     row = store(
         account, setup["customer"]["id"], setup["payment_source"]["paypal"], buyer, setup_token=setup["id"]
     )
-    return Answer(201, serializers.payment_token(account, row["id"]), about=row["id"])
+    return Result(201, serializers.payment_token(account, row["id"]), object_id=row["id"])
 
 
 def store(account: Account, customer: str, wallet: Json, buyer: str, **source: str) -> Json:
@@ -88,8 +90,8 @@ def store(account: Account, customer: str, wallet: Json, buyer: str, **source: s
         "payment_source": {"paypal": copy.deepcopy(wallet)},
     }
     account.save("payment_token", row)
-    account.keep_secret(row["id"], buyer=buyer)
-    account.effect("vault.token_created", row["id"], customer=customer, **source)
+    account.set_internal(row["id"], buyer=buyer)
+    account.record("vault.token_created", row["id"], customer=customer, **source)
     resource = serializers.payment_token(account, row["id"]) | {"time_created": account.stamp()}
     if "order" in source:
         resource["metadata"] = {"order_id": source["order"]}
@@ -101,20 +103,20 @@ def store(account: Account, customer: str, wallet: Json, buyer: str, **source: s
 
 def store_with_order(account: Account, order_id: str, buyer: Buyer) -> None:
     """Keep the wallet when the order asked for that (`store_in_vault: ON_SUCCESS`), and say so in the order."""
-    wish = account.secret(order_id).get("attributes", {})
-    if wish.get("vault", {}).get("store_in_vault") != "ON_SUCCESS":
+    attributes = account.internal(order_id).get("attributes", {})
+    if attributes.get("vault", {}).get("store_in_vault") != "ON_SUCCESS":
         return
-    customer = wish.get("customer", {}).get("id") or account.new_id(10)
-    wallet: Json = {name: wish["vault"][name] for name in SHOWN_WISHES if name in wish["vault"]}
+    customer = attributes.get("customer", {}).get("id") or account.new_id(10)
+    wallet: Json = {name: attributes["vault"][name] for name in WALLET_OPTIONS if name in attributes["vault"]}
     wallet |= {"email_address": buyer.email, "payer_id": buyer.payer_id, "account_id": buyer.payer_id}
     token = store(account, customer, wallet, buyer.name, order=order_id)
-    told = serializers.payment_token(account, token["id"])
+    serialized = serializers.payment_token(account, token["id"])
     up = account.link("up", f"{serializers.ORDERS}/{order_id}")
     vaulted = {
         "id": token["id"],
         "status": "VAULTED",
         "customer": token["customer"],
-        "links": [*told["links"], up],
+        "links": [*serialized["links"], up],
     }
     order = copy.deepcopy(account.find("order", order_id))
     order["payment_source"]["paypal"]["attributes"] = {"vault": vaulted}
@@ -124,17 +126,17 @@ def store_with_order(account: Account, order_id: str, buyer: Buyer) -> None:
 def token_for_order(account: Account, source: Json) -> Json | None:
     if "vault_id" not in source:
         return None
-    token = account.peek("payment_token", source["vault_id"])
+    token = account.get("payment_token", source["vault_id"])
     if token is None:
         raise refused("TOKEN_ID_NOT_FOUND", "/payment_source/paypal/vault_id")
     return token
 
 
-def show_payment_token(account: Account, _: Call, token_id: str) -> Answer:
-    return Answer(200, serializers.payment_token(account, token_id))
+def show_payment_token(account: Account, _: Call, token_id: str) -> Result:
+    return Result(200, serializers.payment_token(account, token_id))
 
 
-def list_payment_tokens(account: Account, call: Call) -> Answer:
+def list_payment_tokens(account: Account, call: Call) -> Result:
     query = call.query
     size, number = int(query.get("page_size", "5")), int(query.get("page", "1"))
     rows = [row for row in account.rows("payment_token") if row["customer"]["id"] == query["customer_id"]]
@@ -146,38 +148,38 @@ def list_payment_tokens(account: Account, call: Call) -> Answer:
     }
     if query.get("total_required") == "true":
         body |= {"total_items": len(rows), "total_pages": math.ceil(len(rows) / size)}
-    return Answer(200, body)
+    return Result(200, body)
 
 
-def delete_payment_token(account: Account, _: Call, token_id: str) -> Answer:
+def delete_payment_token(account: Account, _: Call, token_id: str) -> Result:
     """204 also when it is gone already; the description has no 404."""
-    if account.peek("payment_token", token_id):
-        forget(account, token_id)
-    return Answer(204)
+    if account.get("payment_token", token_id):
+        delete(account, token_id)
+    return Result(204)
 
 
-def forget(account: Account, token_id: str) -> None:
+def delete(account: Account, token_id: str) -> None:
     row = serializers.payment_token(account, token_id)
     account.remove("payment_token", token_id)
-    account.effect("vault.token_deleted", token_id, customer=row["customer"]["id"])
+    account.record("vault.token_deleted", token_id, customer=row["customer"]["id"])
     account.emit("VAULT.PAYMENT-TOKEN.DELETED", "payment_token", row, "A payment token has been deleted.")
 
 
 def buyer_of(account: Account, token_id: str) -> Buyer:
-    return BY_NAME[account.secret(token_id)["buyer"]]
+    return BY_NAME[account.internal(token_id)["buyer"]]
 
 
 SETUP, TOKENS = serializers.SETUP_TOKENS, serializers.PAYMENT_TOKENS
-KEPT = 3 * HOUR
+KEY_LIFETIME = 3 * HOUR
 ROUTES = (
     Route(
         "POST", SETUP, create_setup_token, "setup_token_request",
-        keeps=KEPT, tell=serializers.setup_token, compares=True,
+        key_lifetime=KEY_LIFETIME, serialize=serializers.setup_token, compares_body=True,
     ),
     Route("GET", SETUP + "/{id}", show_setup_token),
     Route(
         "POST", TOKENS, create_payment_token, "payment_token_request",
-        keeps=KEPT, tell=serializers.payment_token, compares=True,
+        key_lifetime=KEY_LIFETIME, serialize=serializers.payment_token, compares_body=True,
     ),
     Route("GET", TOKENS, list_payment_tokens, query="payment_token_list_query"),
     Route("GET", TOKENS + "/{id}", show_payment_token),

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from sandbox.http_messages import Json
 from sandbox.paypal_api.account import NAME, Account, moment_of, timestamp
 from sandbox.paypal_api.certificates import HASH
-from sandbox.paypal_api.routes import Answer, Call, Route
+from sandbox.paypal_api.routes import Call, Result, Route
 from sandbox.webhook_delivery import ENDPOINTS
 
 PATH = "/v1/notifications"
@@ -22,10 +22,10 @@ CERTIFICATES = f"{PATH}/certs/"
 ALGORITHM = "SHA256withRSA"
 
 
-def envelope(account: Account, endpoint: Json, event_id: str) -> tuple[dict[str, str], bytes]:
+def build_delivery(account: Account, endpoint: Json, event_id: str) -> tuple[dict[str, str], bytes]:
     """Headers and body of one delivery, signed now as the switch `signing` says."""
     body = json.dumps(account.find("event", event_id), separators=(",", ":")).encode()
-    mode = account.switches["signing"]
+    mode = account.settings["signing"]
     webhook_id = account.new_id() if mode == "wrong_webhook" else endpoint["id"]
     signed = body.replace(b'"event_version"', b'"event_versiom"') if mode == "altered" else body
     pair = account.certificates.pair(mode)
@@ -49,34 +49,36 @@ def message(transmission: str, time: str, webhook_id: str, body: bytes) -> bytes
     return f"{transmission}|{time}|{webhook_id}|{zlib.crc32(body)}".encode()
 
 
-def verify(account: Account, wish: Json) -> bool:
+def verify(account: Account, request: Json) -> bool:
     """Whether the sandbox signed this event for this webhook. The body is written as the sandbox writes it."""
     certificates = account.certificates
-    chain = certificates.chain(wish["cert_url"].removeprefix(f"{account.base_url}{CERTIFICATES}"))
-    if account.store.table(ENDPOINTS).get(wish["webhook_id"], {}).get("face") != NAME or chain is None:
+    chain = certificates.chain(request["cert_url"].removeprefix(f"{account.base_url}{CERTIFICATES}"))
+    if account.store.table(ENDPOINTS).get(request["webhook_id"], {}).get("provider") != NAME or chain is None:
         return False
     leaf = x509.load_pem_x509_certificate(chain)
-    body = json.dumps(wish["webhook_event"], separators=(",", ":")).encode()
-    text = message(wish["transmission_id"], wish["transmission_time"], wish["webhook_id"], body)
+    body = json.dumps(request["webhook_event"], separators=(",", ":")).encode()
+    text = message(request["transmission_id"], request["transmission_time"], request["webhook_id"], body)
     key = leaf.public_key()
     assert isinstance(key, rsa.RSAPublicKey)  # noqa: S101 (no other is issued)
     try:
-        key.verify(base64.b64decode(wish["transmission_sig"], validate=True), text, padding.PKCS1v15(), HASH)
+        key.verify(
+            base64.b64decode(request["transmission_sig"], validate=True), text, padding.PKCS1v15(), HASH
+        )
     except (InvalidSignature, binascii.Error):
         return False
-    return wish["auth_algo"] == ALGORITHM and leaf == certificates.good.certificate
+    return request["auth_algo"] == ALGORITHM and leaf == certificates.valid.certificate
 
 
-def verify_call(account: Account, call: Call) -> Answer:
+def verify_call(account: Account, call: Call) -> Result:
     good = verify(account, call.body)
-    return Answer(200, {"verification_status": "SUCCESS" if good else "FAILURE"})
+    return Result(200, {"verification_status": "SUCCESS" if good else "FAILURE"})
 
 
-def show(account: Account, _: Call, event_id: str) -> Answer:
-    return Answer(200, account.find("event", event_id))
+def show(account: Account, _: Call, event_id: str) -> Result:
+    return Result(200, account.find("event", event_id))
 
 
-def list_all(account: Account, call: Call) -> Answer:
+def list_all(account: Account, call: Call) -> Result:
     """The newest first."""
     query = call.query
     first = moment_of(query["start_time"]) if "start_time" in query else 0
@@ -90,7 +92,7 @@ def list_all(account: Account, call: Call) -> Answer:
         and (about is None or about == event["resource"].get("id"))
     ][: int(query.get("page_size", "10"))]
     links = [account.link("self", f"{PATH}/webhooks-events")]
-    return Answer(200, {"events": events, "count": len(events), "links": links})
+    return Result(200, {"events": events, "count": len(events), "links": links})
 
 
 # ---- webhooks of the shop ----------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ def ensure_endpoint(account: Account, url: str, webhook_id: str | None, enabled:
     """The webhook with this id, or a new one, at this address."""
     row: Json = {
         "id": webhook_id or account.new_id(),
-        "face": NAME,
+        "provider": NAME,
         "url": url,
         "enabled_events": enabled,
         "status": "enabled",

@@ -6,7 +6,7 @@ import string
 
 from sandbox.http_messages import Json
 from sandbox.journal import origin
-from sandbox.simulator import Program
+from sandbox.simulator import Simulator
 from sandbox.stripe_api.errors import missing_resource
 
 NAME = "stripe"
@@ -17,12 +17,12 @@ LETTERS = string.ascii_letters + string.digits
 class Account:
     """Objects are kept exactly as they are answered; what is not told (cards, challenges) is a `secret` row."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.store = program.store
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.store = simulator.store
 
     def now(self) -> int:
-        return int(self.program.now())
+        return int(self.simulator.now())
 
     def new_id(self, prefix: str, length: int = 24) -> str:
         return f"{prefix}_{''.join(secrets.choice(LETTERS) for _ in range(length))}"
@@ -37,23 +37,23 @@ class Account:
         """Oldest first."""
         return list(self.store.table(f"{NAME}.{kind}").values())
 
-    def peek(self, kind: str, object_id: str | None) -> Json | None:
+    def get(self, kind: str, object_id: str | None) -> Json | None:
         return self.store.table(f"{NAME}.{kind}").get(object_id or "")
 
     def find(self, kind: str, object_id: str, param: str = "id") -> Json:
         """Raises resource_missing, naming the parameter that carried the id."""
-        row = self.peek(kind, object_id)
+        row = self.get(kind, object_id)
         if row is None:
             raise missing_resource(kind, object_id, param)
         return row
 
     # ---- what is behind them ---------------------------------------------------------------------------------
 
-    def secret(self, object_id: str) -> Json:
-        return self.store.table(f"{NAME}.secret").get(object_id, {})
+    def internal(self, object_id: str) -> Json:
+        return self.store.table(f"{NAME}.internal").get(object_id, {})
 
-    def keep_secret(self, object_id: str, **facts: object) -> None:
-        self.store.save(f"{NAME}.secret", object_id, self.secret(object_id) | facts)
+    def set_internal(self, object_id: str, **facts: object) -> None:
+        self.store.save(f"{NAME}.internal", object_id, self.internal(object_id) | facts)
 
     # ---- what the world hears ----------------------------------------------------------------------------------
 
@@ -76,9 +76,9 @@ class Account:
             "type": kind,
         }
         self.save(event)
-        self.program.postman.announce(NAME, event["id"], kind)
+        self.simulator.webhooks.enqueue(NAME, event["id"], kind)
 
-    def effect(self, name: str, row: Json, **facts: object) -> None:
+    def record(self, name: str, row: Json, **facts: object) -> None:
         """A line in the journal about an object."""
         known = {
             "id": row["id"],
@@ -87,4 +87,4 @@ class Account:
             "metadata": dict(row.get("metadata") or {}),
             "payment_intent": row.get("payment_intent"),
         }
-        self.program.journal.write(NAME, name, self.now(), **(known | facts))
+        self.simulator.journal.write(NAME, name, self.now(), **(known | facts))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from sandbox.faults import Action, Fault
 from sandbox.http_messages import Json, Request, Response
 from sandbox.journal import Origin, origin
-from sandbox.simulator import Program
+from sandbox.simulator import Simulator
 from sandbox.stripe_api import (
     charges,
     checkout_sessions,
@@ -23,11 +23,11 @@ from sandbox.stripe_api import (
     setup_intents,
 )
 from sandbox.stripe_api.account import API_VERSION, NAME, Account
-from sandbox.stripe_api.control_actions import Desk, plan_jobs
+from sandbox.stripe_api.control_actions import ControlActions, register_jobs
 from sandbox.stripe_api.errors import INVALID, ApiError, refused, unauthorized
 from sandbox.stripe_api.expand import check_paths, expand
 from sandbox.stripe_api.forms import parse_form
-from sandbox.stripe_api.pages import Browser
+from sandbox.stripe_api.pages import Pages
 from sandbox.stripe_api.routes import Call, Route
 
 RESOURCES = (
@@ -63,39 +63,39 @@ HIDDEN = {
 }  # fmt: skip
 
 
-class StripeFace:
+class StripeApi:
     name = NAME
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._account = Account(program)
-        self._browser = Browser(self._account)
-        self._desk = Desk(self._account)
-        plan_jobs(self._account)
-        program.postman.speaks(NAME, functools.partial(events.envelope, self._account))
-        with program.lock:
-            idempotency.forget_running(self._account)
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._account = Account(simulator)
+        self._pages = Pages(self._account)
+        self._control_actions = ControlActions(self._account)
+        register_jobs(self._account)
+        simulator.webhooks.register_provider(NAME, functools.partial(events.build_delivery, self._account))
+        with simulator.lock:
+            idempotency.release_unfinished(self._account)
 
     def add_endpoint(self, url: str, secret: str) -> None:
-        with self._program.lock:
+        with self._simulator.lock:
             events.ensure_endpoint(self._account, url, secret)
-            self._program.store.commit()
+            self._simulator.store.commit()
 
     def owns(self, path: str) -> bool:
-        return path.startswith("/v1/") or self._browser.owns(path)
+        return path.startswith("/v1/") or self._pages.owns(path)
 
     def control(self, action: str, wish: Json) -> Json:
-        return self._desk.act(action, wish)
+        return self._control_actions.run(action, wish)
 
     def overview(self) -> list[Json]:
-        return self._desk.overview()
+        return self._control_actions.overview()
 
-    def answer(self, request: Request, fault: Fault) -> Response:
+    def respond(self, request: Request, fault: Fault) -> Response:
         if early := fault.on_arrival():
             return error_response(ARRIVAL[early.status], request, early.headers)
-        if self._browser.owns(request.path):
+        if self._pages.owns(request.path):
             fault.on_execution()
-            return self._browser.answer(request)
+            return self._pages.respond(request)
         try:
             response = self._answer_api(request, fault)
         except ApiError as error:
@@ -115,27 +115,27 @@ class StripeFace:
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if not key:
             return self._execute(request, raw, fault, public=public)
-        with self._program.lock:
-            if kept := idempotency.begin(self._account, key, request, raw):
-                return kept
+        with self._simulator.lock:
+            if saved := idempotency.begin(self._account, key, request, raw):
+                return saved
         try:
             response = self._execute(request, raw, fault, public=public)
         except ApiError as error:
             response = error_response(error, request)
             if not error.stored:
-                self._forget(key)
+                self._release(key)
                 return response
         except Exception:
-            self._forget(key)
+            self._release(key)
             raise
-        with self._program.lock:
-            idempotency.keep(self._account, key, response)
-            self._program.store.commit()
+        with self._simulator.lock:
+            idempotency.save_response(self._account, key, response)
+            self._simulator.store.commit()
         return response
 
-    def _forget(self, key: str) -> None:
-        with self._program.lock:
-            idempotency.forget(self._account, key)
+    def _release(self, key: str) -> None:
+        with self._simulator.lock:
+            idempotency.release(self._account, key)
 
     def _execute(self, request: Request, raw: Json, fault: Fault, *, public: bool) -> Response:
         route, ids = find_route(request)
@@ -150,12 +150,12 @@ class StripeFace:
             raise OUTAGE
         actor = "browser" if public else "api"
         token = origin.set(Origin(actor, request.id, request.headers.get("idempotency-key")))
-        with self._program.lock:
+        with self._simulator.lock:
             try:
                 response = self._run(route, ids, Call(params, public=public), secret)
             finally:
                 origin.reset(token)
-                self._program.store.commit()
+                self._simulator.store.commit()
         if fault.action is Action.ERROR_AFTER:
             raise OUTAGE
         return response
@@ -167,10 +167,10 @@ class StripeFace:
             answer = route.handler(self._account, call, *ids)
         except ApiError as error:
             if call.public:
-                error.body = publicly(error.body)
+                error.body = public_fields(error.body)
             raise
         answer = expand(self._account, answer, call.params.get("expand", []))
-        return Response(200, json.dumps(publicly(answer) if call.public else answer, indent=2).encode())
+        return Response(200, json.dumps(public_fields(answer) if call.public else answer, indent=2).encode())
 
     def _check_secret(self, route: Route, ids: Iterable[str], secret: str | None) -> None:
         """A browser proves with the client secret that it may touch this intent."""
@@ -218,13 +218,13 @@ def is_public(request: Request, raw: Json) -> bool:
     return False
 
 
-def publicly(answer: Json) -> Json:
+def public_fields(answer: Json) -> Json:
     """Without what only the owner of the secret key may see, also inside an error."""
     hidden = HIDDEN.get(answer.get("object", ""), set())
     shown = {name: value for name, value in answer.items() if name not in hidden}
     for name in ("payment_intent", "setup_intent"):
         if isinstance(shown.get(name), dict):
-            shown[name] = publicly(shown[name])
+            shown[name] = public_fields(shown[name])
     return shown
 
 

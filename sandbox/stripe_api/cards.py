@@ -11,7 +11,7 @@ from typing import Literal
 from sandbox.http_messages import Json
 from sandbox.stripe_api.errors import ApiError
 
-When = Literal["never", "always", "unless_set_up", "on_session"]
+AuthenticationRule = Literal["never", "always", "unless_set_up", "on_session"]
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Card:
     country: str = "US"
     decline: Decline | None = None
     attachable: bool = True  # declined cards cannot be attached to a customer
-    authenticate: When = "never"
-    slow: Literal["", "succeeds", "fails"] = ""  # stays in processing first
-    refund: Literal["succeed", "pend", "fail"] = "succeed"
+    authenticate: AuthenticationRule = "never"
+    processing: Literal["", "succeeds", "fails"] = ""  # stays in processing first
+    refund: Literal["succeed", "pending", "fail"] = "succeed"
     dispute: str = ""
     available: bool = False  # funds skip the pending balance
 
 
-def refusing(name: str, number: str, label: str, decline: Decline) -> Card:
+def declining_card(name: str, number: str, label: str, decline: Decline) -> Card:
     return Card(name, number, label, decline=decline, attachable=False)
 
 
@@ -82,15 +82,17 @@ CARDS = (
     Card("diners", "3056930009020004", "Succeeds (Diners Club)", "diners"),
     Card("jcb", "3566002020360505", "Succeeds (JCB)", "jcb", country="JP"),
     Card("unionpay", "6200000000000005", "Succeeds (UnionPay)", "unionpay", country="CN"),
-    refusing("visa_chargeDeclined", "4000000000000002", "Declined", GENERIC),
-    refusing("visa_chargeDeclinedInsufficientFunds", "4000000000009995", "Insufficient funds", FUNDS),
-    refusing("visa_chargeDeclinedLostCard", "4000000000009987", "Lost card", LOST),
-    refusing("visa_chargeDeclinedStolenCard", "4000000000009979", "Stolen card", STOLEN),
-    refusing("chargeDeclinedExpiredCard", "4000000000000069", "Expired card", EXPIRED),
-    refusing("chargeDeclinedIncorrectCvc", "4000000000000127", "Wrong security code", CVC),
-    refusing("chargeDeclinedProcessingError", "4000000000000119", "Processing error", ERROR),
-    refusing("visa_chargeDeclinedVelocityLimitExceeded", "4000000000006975", "Tried too often", VELOCITY),
-    refusing("radarBlock", "4100000000000019", "Blocked as fraud", FRAUD),
+    declining_card("visa_chargeDeclined", "4000000000000002", "Declined", GENERIC),
+    declining_card("visa_chargeDeclinedInsufficientFunds", "4000000000009995", "Insufficient funds", FUNDS),
+    declining_card("visa_chargeDeclinedLostCard", "4000000000009987", "Lost card", LOST),
+    declining_card("visa_chargeDeclinedStolenCard", "4000000000009979", "Stolen card", STOLEN),
+    declining_card("chargeDeclinedExpiredCard", "4000000000000069", "Expired card", EXPIRED),
+    declining_card("chargeDeclinedIncorrectCvc", "4000000000000127", "Wrong security code", CVC),
+    declining_card("chargeDeclinedProcessingError", "4000000000000119", "Processing error", ERROR),
+    declining_card(
+        "visa_chargeDeclinedVelocityLimitExceeded", "4000000000006975", "Tried too often", VELOCITY
+    ),
+    declining_card("radarBlock", "4100000000000019", "Blocked as fraud", FRAUD),
     Card("chargeCustomerFail", "4000000000000341", "Can be saved, then declined", decline=GENERIC),
     Card("authenticationRequired", "4000002760003184", "Always asks for 3-D Secure", authenticate="always"),
     Card(
@@ -128,13 +130,21 @@ CARDS = (
         dispute="product_not_received",
     ),
     Card("createDisputeInquiry", "4000000000001976", "Inquiry later", dispute="inquiry"),
-    Card("pendingRefund", "4000000000007726", "Refunds are pending first", refund="pend"),
+    Card("pendingRefund", "4000000000007726", "Refunds are pending first", refund="pending"),
     Card("refundFail", "4000000000005126", "Refunds fail later", refund="fail"),
     Card("bypassPending", "4000000000000077", "Funds available at once", available=True),
     Card(
-        "sandboxProcessing", "4000000000260010", "Processing, then succeeds (sandbox only)", slow="succeeds"
+        "sandboxProcessing",
+        "4000000000260010",
+        "Processing, then succeeds (sandbox only)",
+        processing="succeeds",
     ),
-    Card("sandboxProcessingFails", "4000000000260028", "Processing, then fails (sandbox only)", slow="fails"),
+    Card(
+        "sandboxProcessingFails",
+        "4000000000260028",
+        "Processing, then fails (sandbox only)",
+        processing="fails",
+    ),
 )
 BY_NAME = {card.name: card for card in CARDS}
 ALIASES = {  # older published names of the same cards
@@ -180,22 +190,22 @@ def wrong_card(code: str, message: str, param: str) -> ApiError:
     return ApiError(402, "card_error", message, code=code, param=param)
 
 
-def verdict(
+def bank_decision(
     card: Card, *, off_session: bool, set_up: bool, authenticated: bool
-) -> Decline | Literal["ok", "ask"]:
-    """What the bank says: yes, a decline, or that the buyer must authenticate first ("ask")."""
-    asks = {
+) -> Decline | Literal["ok", "authenticate"]:
+    """What the bank says: yes, a decline, or that the buyer must authenticate first ("authenticate")."""
+    needs_authentication = {
         "never": False,
         "always": True,
         "unless_set_up": not (off_session and set_up),
         "on_session": not off_session,
     }[card.authenticate]
-    if asks and not authenticated:
-        return UNAUTHENTICATED if off_session else "ask"
+    if needs_authentication and not authenticated:
+        return UNAUTHENTICATED if off_session else "authenticate"
     return card.decline or "ok"
 
 
-def card_facts(card: Card, month: int, year: int) -> Json:
+def card_fields(card: Card, month: int, year: int) -> Json:
     """What may be told of a card: never its number."""
     digest = hashlib.sha256(f"fingerprint {card.name}".encode()).hexdigest()
     return {

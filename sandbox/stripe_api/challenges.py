@@ -16,8 +16,8 @@ def begin(account: Account, intent: Json, *, return_url: str | None, sdk: bool) 
         "state": "open",
     }
     account.store.save(TABLE, challenge["id"], challenge)
-    account.keep_secret(intent["id"], challenge=challenge["id"])
-    address = f"{account.program.base_url}/3d_secure/{challenge['id']}"
+    account.set_internal(intent["id"], challenge=challenge["id"])
+    address = f"{account.simulator.base_url}/3d_secure/{challenge['id']}"
     if return_url and not sdk:
         return {"redirect_to_url": {"return_url": return_url, "url": address}, "type": "redirect_to_url"}
     details = {"type": "three_d_secure_redirect", "stripe_js": address, "source": challenge["id"]}
@@ -30,13 +30,16 @@ def current(account: Account, challenge_id: str) -> tuple[Json, Json] | None:
     if challenge is None or challenge["state"] != "open":
         return None
     intent = account.find(challenge["kind"], challenge["intent"])
-    if intent["status"] != "requires_action" or account.secret(intent["id"]).get("challenge") != challenge_id:
+    if (
+        intent["status"] != "requires_action"
+        or account.internal(intent["id"]).get("challenge") != challenge_id
+    ):
         return None
     return challenge, intent
 
 
 def of_intent(account: Account, intent: Json) -> str | None:
-    name = account.secret(intent["id"]).get("challenge")
+    name = account.internal(intent["id"]).get("challenge")
     return name if name and current(account, name) else None
 
 

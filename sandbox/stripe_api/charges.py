@@ -5,10 +5,12 @@ from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.cards import Card, Decline
 from sandbox.stripe_api.money import fee_of
 from sandbox.stripe_api.parameters import Text
-from sandbox.stripe_api.routes import Call, Route, listing, page
+from sandbox.stripe_api.routes import Call, Route, list_params, page
 
 
-def make(account: Account, intent: Json, method: Json, status: str, decline: Decline | None = None) -> Json:
+def create_charge(
+    account: Account, intent: Json, method: Json, status: str, decline: Decline | None = None
+) -> Json:
     """`status`: succeeded, pending or failed."""
     charge_id = account.new_id("ch")
     good = status == "succeeded"
@@ -45,7 +47,7 @@ def make(account: Account, intent: Json, method: Json, status: str, decline: Dec
             "payment_method_details": {"card": card_details(intent, method), "type": "card"},
             "receipt_email": intent["receipt_email"],
             "receipt_number": None,
-            "receipt_url": f"{account.program.base_url}/receipts/{charge_id}" if good else None,
+            "receipt_url": f"{account.simulator.base_url}/receipts/{charge_id}" if good else None,
             "refunded": False,
             "review": None,
             "shipping": intent["shipping"],
@@ -110,13 +112,13 @@ def card_details(intent: Json, method: Json) -> Json:
     }
 
 
-def captured(account: Account, charge: Json, card: Card) -> None:
+def on_captured(account: Account, charge: Json, card: Card) -> None:
     """Tell the world of money that was taken, and plan its way to the balance."""
-    account.effect("charge.captured", charge)
+    account.record("charge.captured", charge)
     account.emit("charge.succeeded", charge)
-    account.program.later("stripe.settle", charge=charge["id"])
+    account.simulator.schedule("stripe.settle", charge=charge["id"])
     if card.dispute:
-        account.program.later("stripe.dispute", charge=charge["id"], reason=card.dispute)
+        account.simulator.schedule("stripe.dispute", charge=charge["id"], reason=card.dispute)
 
 
 def settle(account: Account, charge_id: str, *, available: bool) -> None:
@@ -197,7 +199,10 @@ def retrieve_transaction(account: Account, _: Call, transaction_id: str) -> Json
 
 ROUTES = (
     Route(
-        "GET", "/v1/charges", list_all, listing(customer=Text(), payment_intent=Text(), transfer_group=Text())
+        "GET",
+        "/v1/charges",
+        list_all,
+        list_params(customer=Text(), payment_intent=Text(), transfer_group=Text()),
     ),
     Route("GET", "/v1/charges/{id}", retrieve),
     Route("GET", "/v1/balance", balance),
@@ -205,7 +210,7 @@ ROUTES = (
         "GET",
         "/v1/balance_transactions",
         list_transactions,
-        listing(source=Text(), type=Text(), currency=Text()),
+        list_params(source=Text(), type=Text(), currency=Text()),
     ),
     Route("GET", "/v1/balance_transactions/{id}", retrieve_transaction),
 )

@@ -6,7 +6,7 @@ from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.errors import bad_parameter, refused
 from sandbox.stripe_api.line_items import LINE, list_lines, priced_lines
 from sandbox.stripe_api.parameters import SHIPPING, Choice, Int, Kind, Many, Map, Metadata, Text, Url, merged
-from sandbox.stripe_api.routes import LISTING, Call, Route, listing, page
+from sandbox.stripe_api.routes import LISTING, Call, Route, list_params, page
 
 HOUR = 3600
 INTENT_DATA: dict[str, Kind] = {
@@ -57,9 +57,9 @@ def create(account: Account, call: Call) -> Json:
     if params["mode"] == "setup":
         start_setup(account, row, params)
     account.save(row)
-    account.keep_secret(row["id"], lines=lines, intent_data=params.get("payment_intent_data", {}))
-    account.program.later("stripe.session.deadline", when=expires, session=row["id"])
-    account.effect("session.created", row, amount=row["amount_total"])
+    account.set_internal(row["id"], lines=lines, intent_data=params.get("payment_intent_data", {}))
+    account.simulator.schedule("stripe.session.deadline", when=expires, session=row["id"])
+    account.record("session.created", row, amount=row["amount_total"])
     return row
 
 
@@ -112,7 +112,7 @@ def new_session(account: Account, params: Json, lines: list[Json], expires: int)
         "success_url": params["success_url"],
         "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0} if paying else None,
         "ui_mode": "hosted_page",
-        "url": f"{account.program.base_url}/c/pay/{session_id}",
+        "url": f"{account.simulator.base_url}/c/pay/{session_id}",
         "wallet_options": None,
     }
 
@@ -125,7 +125,7 @@ def details(email: str | None) -> Json:
 def start_setup(account: Account, row: Json, params: Json) -> None:
     data = params.get("setup_intent_data", {}) | ({"customer": row["customer"]} if row["customer"] else {})
     intent = account.save(setup_intents.new_intent(account, data))
-    account.keep_secret(intent["id"], session=row["id"])
+    account.set_internal(intent["id"], session=row["id"])
     account.emit("setup_intent.created", intent)
     row["setup_intent"] = intent["id"]
 
@@ -134,21 +134,21 @@ def pay(account: Account, row: Json, method_params: Json) -> Json:
     """The buyer's click on the hosted page; returns the intent. Raises card errors, as confirming does."""
     if row["status"] != "open":
         raise refused("This Checkout Session is no longer open.")
-    back = f"{account.program.base_url}/c/pay/{row['id']}/back"
+    back = f"{account.simulator.base_url}/c/pay/{row['id']}/back"
     params = method_params | {"return_url": back}
     if row["mode"] == "setup":
         setup = account.find("setup_intent", row["setup_intent"])
         setup_intents.confirm_row(account, setup, params, public=True)
         complete(account, row)
         return setup
-    intent = account.peek("payment_intent", row["payment_intent"]) or start_payment(account, row)
+    intent = account.get("payment_intent", row["payment_intent"]) or start_payment(account, row)
     confirmation.confirm(account, intent, params, public=True)
     complete(account, row)
     return intent
 
 
 def start_payment(account: Account, row: Json) -> Json:
-    data = account.secret(row["id"])["intent_data"]
+    data = account.internal(row["id"])["intent_data"]
     params = data | {
         "amount": row["amount_total"],
         "currency": row["currency"],
@@ -157,10 +157,10 @@ def start_payment(account: Account, row: Json) -> Json:
     if row["customer"]:
         params["customer"] = row["customer"]
     intent = account.save(payment_intents.new_intent(account, params))
-    account.keep_secret(intent["id"], session=row["id"])
+    account.set_internal(intent["id"], session=row["id"])
     row["payment_intent"] = intent["id"]
     account.save(row)
-    account.effect("intent.created", intent, session=row["id"])
+    account.record("intent.created", intent, session=row["id"])
     account.emit("payment_intent.created", intent)
     return intent
 
@@ -175,13 +175,13 @@ def complete(account: Account, row: Json) -> None:
     if kind == "payment_intent" and intent["status"] == "succeeded":
         row["payment_status"] = "paid"
     account.save(row)
-    account.effect("session.completed", row, amount=row["amount_total"], payment_intent=row["payment_intent"])
+    account.record("session.completed", row, amount=row["amount_total"], payment_intent=row["payment_intent"])
     account.emit("checkout.session.completed", row)
 
 
 def after_processing(account: Account, intent: Json) -> None:
     """A session that was completed while its payment was processing hears how it ended."""
-    row = account.peek("checkout.session", account.secret(intent["id"]).get("session"))
+    row = account.get("checkout.session", account.internal(intent["id"]).get("session"))
     if row is None:
         return
     paid = intent["status"] == "succeeded"
@@ -194,10 +194,10 @@ def after_processing(account: Account, intent: Json) -> None:
 def close(account: Account, row: Json) -> Json:
     row |= {"status": "expired", "url": None}
     account.save(row)
-    intent = account.peek("payment_intent", row["payment_intent"])
+    intent = account.get("payment_intent", row["payment_intent"])
     if intent and intent["status"] in confirmation.OPEN:
         payment_intents.cancel_row(account, intent, None)
-    account.effect("session.expired", row, amount=row["amount_total"])
+    account.record("session.expired", row, amount=row["amount_total"])
     account.emit("checkout.session.expired", row)
     return row
 
@@ -225,7 +225,7 @@ def list_all(account: Account, call: Call) -> Json:
 PATH = "/v1/checkout/sessions"
 ROUTES = (
     Route("POST", PATH, create, CREATE),
-    Route("GET", PATH, list_all, listing(customer=Text(), payment_intent=Text(), status=Text())),
+    Route("GET", PATH, list_all, list_params(customer=Text(), payment_intent=Text(), status=Text())),
     Route("GET", PATH + "/{id}", retrieve),
     Route("POST", PATH + "/{id}/expire", expire),
     Route(

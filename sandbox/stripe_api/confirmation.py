@@ -6,9 +6,9 @@ https://docs.stripe.com/payments/paymentintents/lifecycle
 from sandbox.http_messages import Json
 from sandbox.stripe_api import challenges, charges
 from sandbox.stripe_api.account import Account
-from sandbox.stripe_api.cards import GENERIC, Card, Decline, verdict
+from sandbox.stripe_api.cards import GENERIC, Card, Decline, bank_decision
 from sandbox.stripe_api.errors import INVALID, ApiError, refused
-from sandbox.stripe_api.payment_methods import attach_to, card_of, make_from_data, must_be_fresh, resolve
+from sandbox.stripe_api.payment_methods import attach_to, card_of, check_reusable, create_from_data, resolve
 
 UNEXPECTED = "payment_intent_unexpected_state"
 OPEN = {"requires_payment_method", "requires_confirmation", "requires_action"}
@@ -52,7 +52,7 @@ def check_return_url(intent: Json, params: Json) -> None:
 def choose_method(account: Account, intent: Json, params: Json, *, public: bool) -> Json:
     """The payment method of this attempt; raises when there is none or when it may not be used."""
     if data := params.get("payment_method_data"):
-        return make_from_data(account, data, public=public, param="payment_method_data[card]")
+        return create_from_data(account, data, public=public, param="payment_method_data[card]")
     wanted = params.get("payment_method") or intent["payment_method"]
     if wanted is None:
         message = (
@@ -67,7 +67,7 @@ def choose_method(account: Account, intent: Json, params: Json, *, public: bool)
 
 
 def check_owner(account: Account, method: Json, customer: str | None) -> None:
-    must_be_fresh(account, method)
+    check_reusable(account, method)
     if method["customer"] and customer is None:
         message = (
             "The payment method you provided is attached to a customer so for security purposes you must provide the "
@@ -89,47 +89,49 @@ def confirm(account: Account, intent: Json, params: Json, *, public: bool = Fals
     for name in ("setup_future_usage", "receipt_email", "shipping"):
         intent[name] = params.get(name, intent[name])
     intent |= {"payment_method": method["id"], "next_action": None, "last_payment_error": None}
-    account.effect("intent.confirmed", intent, payment_method=method["id"])
+    account.record("intent.confirmed", intent, payment_method=method["id"])
     off_session = params.get("off_session", "false") != "false" or params.get(
         "error_on_requires_action", False
     )
-    set_up = account.secret(method["id"])["set_up"]
-    said = verdict(card_of(account, method), off_session=off_session, set_up=set_up, authenticated=False)
-    if said == "ask":
-        return ask(account, intent, params)
-    return conclude(account, intent, method, said)
+    set_up = account.internal(method["id"])["set_up"]
+    decision = bank_decision(
+        card_of(account, method), off_session=off_session, set_up=set_up, authenticated=False
+    )
+    if decision == "authenticate":
+        return require_action(account, intent, params)
+    return apply_decision(account, intent, method, decision)
 
 
-def ask(account: Account, intent: Json, params: Json) -> Json:
+def require_action(account: Account, intent: Json, params: Json) -> Json:
     intent["status"] = "requires_action"
     intent["next_action"] = challenges.begin(
         account, intent, return_url=params.get("return_url"), sdk=params.get("use_stripe_sdk", False)
     )
     account.save(intent)
-    account.effect("intent.requires_action", intent)
+    account.record("intent.requires_action", intent)
     account.emit("payment_intent.requires_action", intent)
     return intent
 
 
-def conclude(account: Account, intent: Json, method: Json, said: Decline | str) -> Json:
+def apply_decision(account: Account, intent: Json, method: Json, decision: Decline | str) -> Json:
     """After the bank's word: take the money, wait, or decline (raises the card error)."""
-    if isinstance(said, Decline):
-        raise decline(account, intent, method, said)
+    if isinstance(decision, Decline):
+        raise decline(account, intent, method, decision)
     card = card_of(account, method)
-    if card.slow:
+    if card.processing:
         return process(account, intent, method, card)
-    return succeed(account, intent, method, charges.make(account, intent, method, "succeeded"))
+    return succeed(account, intent, method, charges.create_charge(account, intent, method, "succeeded"))
 
 
 def process(account: Account, intent: Json, method: Json, card: Card) -> Json:
-    charge = charges.make(account, intent, method, "pending")
+    charge = charges.create_charge(account, intent, method, "pending")
     intent["latest_charge"] = charge["id"]
     account.emit("charge.pending", charge)
     intent |= {"status": "processing", "processing": {"type": "card", "card": {}}, "next_action": None}
     account.save(intent)
-    account.effect("intent.processing", intent)
+    account.record("intent.processing", intent)
     account.emit("payment_intent.processing", intent)
-    account.program.later("stripe.process", intent=intent["id"], outcome=card.slow)
+    account.simulator.schedule("stripe.process", intent=intent["id"], outcome=card.processing)
     return intent
 
 
@@ -157,35 +159,35 @@ def succeed(account: Account, intent: Json, method: Json, charge: Json) -> Json:
         "last_payment_error": None,
     }
     account.save(intent)
-    account.keep_secret(method["id"], used=True)
+    account.set_internal(method["id"], used=True)
     if intent["setup_future_usage"] and intent["customer"]:
-        account.keep_secret(method["id"], set_up=intent["setup_future_usage"] == "off_session")
+        account.set_internal(method["id"], set_up=intent["setup_future_usage"] == "off_session")
         attach_to(account, method, intent["customer"])
-    charges.captured(account, charge, card_of(account, method))
+    charges.on_captured(account, charge, card_of(account, method))
     account.emit("payment_intent.succeeded", intent)
     return intent
 
 
 def decline(
-    account: Account, intent: Json, method: Json, why: Decline, charge: Json | None = None
+    account: Account, intent: Json, method: Json, cause: Decline, charge: Json | None = None
 ) -> ApiError:
     """Book the failed attempt; the intent takes another payment method. Returns the card error to raise."""
-    charge = charge or charges.make(account, intent, method, "failed", why)
+    charge = charge or charges.create_charge(account, intent, method, "failed", cause)
     error: Json = {
         "charge": charge["id"],
-        "code": why.code,
-        "doc_url": f"https://stripe.com/docs/error-codes/{why.code.replace('_', '-')}",
-        "message": why.message,
+        "code": cause.code,
+        "doc_url": f"https://stripe.com/docs/error-codes/{cause.code.replace('_', '-')}",
+        "message": cause.message,
         "payment_method": dict(method),
         "type": "card_error",
     }
-    if why.reason:
-        error["decline_code"] = why.reason
-    account.effect("charge.failed", charge, code=why.code, decline_code=why.reason)
+    if cause.reason:
+        error["decline_code"] = cause.reason
+    account.record("charge.failed", charge, code=cause.code, decline_code=cause.reason)
     account.emit("charge.failed", charge)
     fail(account, intent, error, charge["id"])
     details = {name: value for name, value in error.items() if name not in {"type", "message"}}
-    return ApiError(402, "card_error", why.message, payment_intent=dict(intent), **details)
+    return ApiError(402, "card_error", cause.message, payment_intent=dict(intent), **details)
 
 
 def fail(account: Account, intent: Json, error: Json, charge_id: str | None) -> None:
@@ -200,18 +202,20 @@ def fail(account: Account, intent: Json, error: Json, charge_id: str | None) -> 
     account.emit("payment_intent.payment_failed", intent)
 
 
-def authenticated(account: Account, intent: Json, *, passed: bool) -> None:
+def finish_authentication(account: Account, intent: Json, *, passed: bool) -> None:
     """The buyer is back from 3-D Secure."""
     method = account.find("payment_method", intent["payment_method"])
     if passed:
-        said = verdict(card_of(account, method), off_session=False, set_up=False, authenticated=True)
+        decision = bank_decision(
+            card_of(account, method), off_session=False, set_up=False, authenticated=True
+        )
         try:
-            conclude(account, intent, method, said)
+            apply_decision(account, intent, method, decision)
         except ApiError:
             return  # declined: the intent tells
         return
     code = "payment_intent_authentication_failure"
     error = {"code": code, "message": FAILED_AUTHENTICATION, "payment_method": dict(method), "type": INVALID}
     error["doc_url"] = f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
-    account.effect("intent.authentication_failed", intent)
+    account.record("intent.authentication_failed", intent)
     fail(account, intent, error, None)

@@ -20,10 +20,10 @@ from sandbox.stripe_api.payment_intents import cancel_row
 from sandbox.stripe_api.payment_methods import card_of
 from sandbox.webhook_delivery import ENDPOINTS
 
-Act = Callable[[Json], Json]
+Action = Callable[[Json], Json]
 
 
-def plan_jobs(account: Account) -> None:
+def register_jobs(account: Account) -> None:
     """What the program does for this account when its time has come."""
 
     def process(job: Json) -> None:
@@ -53,16 +53,16 @@ def plan_jobs(account: Account) -> None:
         "refund": lambda job: refunds.settle(account, job["refund"], job["status"], "declined"),
         "verdict": lambda job: disputes.close_dispute(account, job["dispute"], job["verdict"]),
     }
-    for kind, act in jobs.items():
-        account.program.job_kind(f"stripe.{kind}", act)
+    for kind, action in jobs.items():
+        account.simulator.register_job(f"stripe.{kind}", action)
 
 
-class Desk:
+class ControlActions:
     """The control API of this face: `POST /_sandbox/stripe/<action>` with JSON."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._acts: dict[str, tuple[str, Act]] = {
+        self._actions: dict[str, tuple[str, Action]] = {
             "pay": ("browser", self._pay),
             "authenticate": ("browser", self._authenticate),
             "refund": ("dashboard", self._refund),
@@ -74,15 +74,15 @@ class Desk:
             "endpoint": ("provider", self._endpoint),
         }
 
-    def act(self, action: str, wish: Json) -> Json:
+    def run(self, name: str, body: Json) -> Json:
         """Raises LookupError for an unknown action or object, ValueError when it is not possible."""
-        if action not in self._acts:
-            raise LookupError(f"stripe/{action}")
-        actor, act = self._acts[action]
+        if name not in self._actions:
+            raise LookupError(f"stripe/{name}")
+        actor, action = self._actions[name]
         token = origin.set(Origin(actor))
-        with self._account.program.lock:
+        with self._account.simulator.lock:
             try:
-                return dict(act(wish))
+                return dict(action(body))
             except ApiError as error:
                 raise (LookupError if error.status == 404 else ValueError)(str(error)) from error  # noqa: PLR2004
             finally:
@@ -96,65 +96,65 @@ class Desk:
             {name: row[name] for name in names} for row in self._account.rows("payment_intent")[-50:][::-1]
         ]
 
-    def _pay(self, wish: Json) -> Json:
+    def _pay(self, body: Json) -> Json:
         """As the buyer does in the card form or on the hosted page, without a browser; a decline is in the answer."""
         account = self._account
-        method = {"payment_method": wish.get("payment_method", "pm_card_visa")}
+        method = {"payment_method": body.get("payment_method", "pm_card_visa")}
         try:
-            if "session" in wish:
+            if "session" in body:
                 return checkout_sessions.pay(
-                    account, account.find("checkout.session", wish["session"]), method
+                    account, account.find("checkout.session", body["session"]), method
                 )
-            if "setup_intent" in wish:
-                setup = account.find("setup_intent", wish["setup_intent"])
+            if "setup_intent" in body:
+                setup = account.find("setup_intent", body["setup_intent"])
                 return setup_intents.confirm_row(account, setup, method, public=True)
             return confirmation.confirm(
-                account, account.find("payment_intent", wish["payment_intent"]), method, public=True
+                account, account.find("payment_intent", body["payment_intent"]), method, public=True
             )
         except ApiError as error:
             if error.status == 402:  # noqa: PLR2004 (card errors)
                 return {"error": error.body}
             raise
 
-    def _authenticate(self, wish: Json) -> Json:
+    def _authenticate(self, body: Json) -> Json:
         """The buyer's answer to 3-D Secure: `{"payment_intent": …, "passed": true}`, or `setup_intent`."""
-        kind = "setup_intent" if "setup_intent" in wish else "payment_intent"
-        intent = self._account.find(kind, wish[kind])
+        kind = "setup_intent" if "setup_intent" in body else "payment_intent"
+        intent = self._account.find(kind, body[kind])
         challenge = challenges.of_intent(self._account, intent)
         if challenge is None:
             raise ValueError("This intent does not wait for 3-D Secure.")
-        answer_challenge(self._account, challenge, passed=wish.get("passed", True))
+        answer_challenge(self._account, challenge, passed=body.get("passed", True))
         return intent
 
-    def _refund(self, wish: Json) -> Json:
-        params: Json = {name: wish[name] for name in ("amount", "reason", "metadata") if name in wish}
-        reference: Json = {name: wish[name] for name in ("payment_intent", "charge") if name in wish}
+    def _refund(self, body: Json) -> Json:
+        params: Json = {name: body[name] for name in ("amount", "reason", "metadata") if name in body}
+        reference: Json = {name: body[name] for name in ("payment_intent", "charge") if name in body}
         return refunds.refund(self._account, refunds.charge_of(self._account, reference), params)
 
-    def _cancel(self, wish: Json) -> Json:
+    def _cancel(self, body: Json) -> Json:
         return cancel_row(
-            self._account, self._account.find("payment_intent", wish["payment_intent"]), wish.get("reason")
+            self._account, self._account.find("payment_intent", body["payment_intent"]), body.get("reason")
         )
 
-    def _dispute(self, wish: Json) -> Json:
+    def _dispute(self, body: Json) -> Json:
         charge = (
-            wish.get("charge")
-            or self._account.find("payment_intent", wish["payment_intent"])["latest_charge"]
+            body.get("charge")
+            or self._account.find("payment_intent", body["payment_intent"])["latest_charge"]
         )
-        return disputes.open_dispute(self._account, charge, wish.get("reason", "fraudulent"))
+        return disputes.open_dispute(self._account, charge, body.get("reason", "fraudulent"))
 
-    def _close_dispute(self, wish: Json) -> Json:
-        return disputes.close_dispute(self._account, wish["dispute"], wish.get("verdict", "lost"))
+    def _close_dispute(self, body: Json) -> Json:
+        return disputes.close_dispute(self._account, body["dispute"], body.get("outcome", "lost"))
 
-    def _settle_refund(self, wish: Json) -> Json:
+    def _settle_refund(self, body: Json) -> Json:
         return refunds.settle(
-            self._account, wish["refund"], wish["status"], wish.get("failure_reason", "declined")
+            self._account, body["refund"], body["status"], body.get("failure_reason", "declined")
         )
 
-    def _event(self, wish: Json) -> Json:
+    def _event(self, body: Json) -> Json:
         """`{"type": …, "id": id of any object, "changes": {"object": {…}, "livemode": true}}`."""
-        row = self._any(wish["id"])
-        return events.fire(self._account, wish["type"], row, wish.get("changes", {}))
+        row = self._any(body["id"])
+        return events.fire(self._account, body["type"], row, body.get("changes", {}))
 
     def _any(self, object_id: str) -> Json:
         kinds = (
@@ -167,18 +167,18 @@ class Desk:
             "customer",
         )
         for kind in (*kinds, "payment_method"):
-            if row := self._account.peek(kind, object_id):
+            if row := self._account.get(kind, object_id):
                 return row
         raise LookupError(object_id)
 
-    def _endpoint(self, wish: Json) -> Json:
+    def _endpoint(self, body: Json) -> Json:
         """Add `{"url", "secret", "enabled_events"}`, or give one that exists (`id`) its `secrets`, for a rotation."""
-        if "id" not in wish:
+        if "id" not in body:
             return events.add_endpoint(
-                self._account, wish["url"], wish["secret"], wish.get("enabled_events", ["*"])
+                self._account, body["url"], body["secret"], body.get("enabled_events", ["*"])
             )
-        row = events.endpoint_of(self._account, wish["id"])
-        row |= {name: wish[name] for name in ("secrets", "url", "enabled_events", "status") if name in wish}
+        row = events.endpoint_of(self._account, body["id"])
+        row |= {name: body[name] for name in ("secrets", "url", "enabled_events", "status") if name in body}
         self._account.store.save(ENDPOINTS, row["id"], row)
         return row
 
@@ -191,7 +191,7 @@ def answer_challenge(account: Account, challenge_id: str, *, passed: bool) -> Js
     challenge, intent = found
     challenges.close(account, challenge)
     resource = setup_intents if intent["object"] == "setup_intent" else confirmation
-    resource.authenticated(account, intent, passed=passed)
-    if session := account.peek("checkout.session", account.secret(intent["id"]).get("session")):
+    resource.finish_authentication(account, intent, passed=passed)
+    if session := account.get("checkout.session", account.internal(intent["id"]).get("session")):
         checkout_sessions.complete(account, session)
     return intent

@@ -3,7 +3,7 @@
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.parameters import ADDRESS, SHIPPING, Kind, Many, Map, Metadata, Text, merged
-from sandbox.stripe_api.routes import Call, Route, listing, page
+from sandbox.stripe_api.routes import Call, Route, list_params, page
 
 FIELDS: dict[str, Kind] = {
     "address": ADDRESS,
@@ -52,7 +52,7 @@ def create(account: Account, call: Call) -> Json:
         }
     )
     change(row, call.params)
-    account.effect("customer.created", row)
+    account.record("customer.created", row)
     account.emit("customer.created", row)
     return row
 
@@ -83,7 +83,7 @@ def delete(account: Account, _: Call, customer_id: str) -> Json:
         if method["customer"] == customer_id:
             account.save(method | {"customer": None})
     account.emit("customer.deleted", row)
-    account.effect("customer.deleted", row)
+    account.record("customer.deleted", row)
     return account.save({"id": customer_id, "object": "customer", "deleted": True})
 
 
@@ -94,7 +94,7 @@ def list_all(account: Account, call: Call) -> Json:
 
 ROUTES = (
     Route("POST", "/v1/customers", create, Map(FIELDS)),
-    Route("GET", "/v1/customers", list_all, listing(email=Text())),
+    Route("GET", "/v1/customers", list_all, list_params(email=Text())),
     Route("GET", "/v1/customers/{id}", retrieve),
     Route("POST", "/v1/customers/{id}", update, Map(FIELDS)),
     Route("DELETE", "/v1/customers/{id}", delete),

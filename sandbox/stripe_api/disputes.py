@@ -5,7 +5,7 @@ from sandbox.stripe_api import charges
 from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.errors import refused
 from sandbox.stripe_api.parameters import Flag, Map, Metadata, Text, merged
-from sandbox.stripe_api.routes import Call, Route, listing, page
+from sandbox.stripe_api.routes import Call, Route, list_params, page
 
 FEE = 1500
 EVIDENCE = (
@@ -63,11 +63,11 @@ def open_dispute(account: Account, charge_id: str, reason: str) -> Json:
             "status": "warning_needs_response" if inquiry else "needs_response",
         }
     )
-    account.effect("dispute.created", row, reason=reason, inquiry=inquiry)
+    account.record("dispute.created", row, reason=reason, inquiry=inquiry)
     if not inquiry:
         account.save(charge | {"disputed": True})
         move(account, row, -amount, fee=FEE)
-        account.effect("dispute.withdrawn", row)
+        account.record("dispute.withdrawn", row)
     account.emit("charge.dispute.created", row)
     if not inquiry:
         account.emit("charge.dispute.funds_withdrawn", row)
@@ -94,9 +94,9 @@ def close_dispute(account: Account, dispute_id: str, verdict: str) -> Json:
     won = verdict == "won" and not inquiry
     if won:
         move(account, row, row["amount"])
-        account.effect("dispute.reinstated", row)
+        account.record("dispute.reinstated", row)
         account.emit("charge.dispute.funds_reinstated", row)
-    account.effect("dispute.closed", row, status=row["status"])
+    account.record("dispute.closed", row, status=row["status"])
     account.emit("charge.dispute.closed", row)
     return row
 
@@ -117,7 +117,7 @@ def update(account: Account, call: Call, dispute_id: str) -> Json:
         row["evidence_details"] |= {"submission_count": row["evidence_details"]["submission_count"] + 1}
         row["status"] = "warning_under_review" if row["status"].startswith("warning") else "under_review"
         if verdict := VERDICTS.get(evidence.get("uncategorized_text")):
-            account.program.later("stripe.verdict", dispute=dispute_id, verdict=verdict)
+            account.simulator.schedule("stripe.verdict", dispute=dispute_id, verdict=verdict)
     account.save(row)
     account.emit("charge.dispute.updated", row, before)
     return row
@@ -140,7 +140,7 @@ CHANGES = Map(
     }
 )
 ROUTES = (
-    Route("GET", "/v1/disputes", list_all, listing(charge=Text(), payment_intent=Text())),
+    Route("GET", "/v1/disputes", list_all, list_params(charge=Text(), payment_intent=Text())),
     Route("GET", "/v1/disputes/{id}", retrieve),
     Route("POST", "/v1/disputes/{id}", update, CHANGES),
     Route("POST", "/v1/disputes/{id}/close", close),

@@ -12,7 +12,7 @@ from sandbox.http_messages import Json
 from sandbox.stripe_api.account import API_VERSION, NAME, Account
 from sandbox.stripe_api.errors import missing_resource
 from sandbox.stripe_api.parameters import Flag, Kind, Many, Map, Metadata, Text, Url, merged
-from sandbox.stripe_api.routes import Call, Route, listing, slice_page, within
+from sandbox.stripe_api.routes import Call, Route, list_params, slice_page, within
 from sandbox.webhook_delivery import ENDPOINTS
 
 HEADERS = {
@@ -23,13 +23,13 @@ HEADERS = {
 }
 
 
-def presented(account: Account, row: Json) -> Json:
-    return row | {"pending_webhooks": account.program.postman.pending(row["id"])}
+def serialize(account: Account, row: Json) -> Json:
+    return row | {"pending_webhooks": account.simulator.webhooks.pending(row["id"])}
 
 
-def envelope(account: Account, endpoint: Json, event_id: str) -> tuple[dict[str, str], bytes]:
+def build_delivery(account: Account, endpoint: Json, event_id: str) -> tuple[dict[str, str], bytes]:
     """Headers and body of one delivery, signed now with every secret of the endpoint."""
-    event = presented(account, account.find("event", event_id))
+    event = serialize(account, account.find("event", event_id))
     body = json.dumps(event, indent=2).encode()
     return HEADERS | {"Stripe-Signature": signature(body, endpoint["secrets"])}, body
 
@@ -42,14 +42,14 @@ def signature(body: bytes, keys: list[str]) -> str:
 
 
 def retrieve(account: Account, _: Call, event_id: str) -> Json:
-    return presented(account, account.find("event", event_id))
+    return serialize(account, account.find("event", event_id))
 
 
 def list_all(account: Account, call: Call) -> Json:
     params = call.params
     patterns = params.get("types") or [params.get("type", "*")]
     rows = [
-        presented(account, row)
+        serialize(account, row)
         for row in reversed(account.rows("event"))
         if any(fnmatch.fnmatchcase(row["type"], pattern) for pattern in patterns)
         and within(row["created"], params.get("created", {}))
@@ -74,7 +74,7 @@ def fire(account: Account, kind: str, row: Json, changes: Json) -> Json:
 def add_endpoint(account: Account, url: str, secret: str, enabled: list[str]) -> Json:
     row: Json = {
         "id": account.new_id("we"),
-        "face": NAME,
+        "provider": NAME,
         "url": url,
         "secrets": [secret],
         "enabled_events": enabled,
@@ -90,7 +90,7 @@ def add_endpoint(account: Account, url: str, secret: str, enabled: list[str]) ->
 def ensure_endpoint(account: Account, url: str, secret: str) -> Json:
     """The endpoint of this address, with this secret, whether it was known before or not."""
     for row in account.store.table(ENDPOINTS).values():
-        if row["face"] == NAME and row["url"] == url:
+        if row["provider"] == NAME and row["url"] == url:
             row["secrets"] = [secret]
             account.store.save(ENDPOINTS, row["id"], row)
             return row
@@ -99,12 +99,12 @@ def ensure_endpoint(account: Account, url: str, secret: str) -> Json:
 
 def endpoint_of(account: Account, endpoint_id: str) -> Json:
     row = account.store.table(ENDPOINTS).get(endpoint_id)
-    if row is None or row["face"] != NAME:
+    if row is None or row["provider"] != NAME:
         raise missing_resource("webhook_endpoint", endpoint_id, "webhook_endpoint")
     return row
 
 
-def told(row: Json) -> Json:
+def serialize_endpoint(row: Json) -> Json:
     names = ("id", "url", "enabled_events", "status", "created", "description", "metadata")
     fixed = {"object": "webhook_endpoint", "api_version": API_VERSION, "application": None, "livemode": False}
     return {name: row[name] for name in names} | fixed
@@ -115,11 +115,13 @@ def create_endpoint(account: Account, call: Call) -> Json:
     row = add_endpoint(account, call.params["url"], secret, call.params["enabled_events"])
     row["description"] = call.params.get("description")
     row["metadata"] = merged({}, call.params.get("metadata", {}))
-    return told(row) | {"secret": secret}
+    return serialize_endpoint(row) | {"secret": secret}
 
 
 def list_endpoints(account: Account, call: Call) -> Json:
-    rows = [told(row) for row in account.store.table(ENDPOINTS).values() if row["face"] == NAME]
+    rows = [
+        serialize_endpoint(row) for row in account.store.table(ENDPOINTS).values() if row["provider"] == NAME
+    ]
     return {
         "object": "list",
         "data": rows[: call.params.get("limit", 10)],
@@ -129,7 +131,7 @@ def list_endpoints(account: Account, call: Call) -> Json:
 
 
 def retrieve_endpoint(account: Account, _: Call, endpoint_id: str) -> Json:
-    return told(endpoint_of(account, endpoint_id))
+    return serialize_endpoint(endpoint_of(account, endpoint_id))
 
 
 def update_endpoint(account: Account, call: Call, endpoint_id: str) -> Json:
@@ -137,7 +139,7 @@ def update_endpoint(account: Account, call: Call, endpoint_id: str) -> Json:
     row |= {name: params[name] for name in ("url", "enabled_events", "description") if name in params}
     row["status"] = "disabled" if params.get("disabled", row["status"] == "disabled") else "enabled"
     account.store.save(ENDPOINTS, endpoint_id, row)
-    return told(row)
+    return serialize_endpoint(row)
 
 
 def delete_endpoint(account: Account, _: Call, endpoint_id: str) -> Json:
@@ -154,10 +156,12 @@ ENDPOINT: dict[str, Kind] = {
 }
 PATH = "/v1/webhook_endpoints"
 ROUTES = (
-    Route("GET", "/v1/events", list_all, listing(delivery_success=Flag(), type=Text(), types=Many(Text()))),
+    Route(
+        "GET", "/v1/events", list_all, list_params(delivery_success=Flag(), type=Text(), types=Many(Text()))
+    ),
     Route("GET", "/v1/events/{id}", retrieve),
     Route("POST", PATH, create_endpoint, Map(ENDPOINT, required=("url", "enabled_events"))),
-    Route("GET", PATH, list_endpoints, listing()),
+    Route("GET", PATH, list_endpoints, list_params()),
     Route("GET", PATH + "/{id}", retrieve_endpoint),
     Route("POST", PATH + "/{id}", update_endpoint, Map({**ENDPOINT, "disabled": Flag()})),
     Route("DELETE", PATH + "/{id}", delete_endpoint),

@@ -97,7 +97,7 @@ def linked(account: Account, node: Json, name: str) -> Json | None:
     kind = LINKS[node["object"]][name]
     if kind == "list":
         return listed(account, node, name)
-    found = account.peek(kind, node.get(name))
+    found = account.get(kind, node.get(name))
     return copy.deepcopy(found) if found else node.get(name)
 
 
@@ -106,6 +106,6 @@ def listed(account: Account, node: Json, name: str) -> Json:
         rows = [row for row in reversed(account.rows("refund")) if row["charge"] == node["id"]]
         url = f"/v1/charges/{node['id']}/refunds"
     else:
-        rows, url = account.secret(node["id"])["lines"], f"/v1/checkout/sessions/{node['id']}/line_items"
+        rows, url = account.internal(node["id"])["lines"], f"/v1/checkout/sessions/{node['id']}/line_items"
     data = copy.deepcopy(rows[:10])
     return {"object": "list", "data": data, "has_more": len(rows) > len(data), "url": url}

@@ -12,7 +12,7 @@ from sandbox.stripe_api.errors import INVALID, ApiError
 
 TABLE = "stripe.key"
 DAY = 86400
-LONGEST = 255
+MAX_LENGTH = 255
 IDEMPOTENCY = "idempotency_error"
 
 
@@ -23,12 +23,14 @@ def fingerprint(request: Request, params: Json) -> str:
 
 def begin(account: Account, key: str, request: Request, params: Json) -> Response | None:
     """The kept answer of an earlier request with this key; None when this is the first one, which now runs."""
-    if len(key) > LONGEST:
-        raise ApiError(400, INVALID, f"Idempotency keys must be at most {LONGEST} characters.", stored=False)
+    if len(key) > MAX_LENGTH:
+        raise ApiError(
+            400, INVALID, f"Idempotency keys must be at most {MAX_LENGTH} characters.", stored=False
+        )
     row = account.store.table(TABLE).get(key)
-    print_now = fingerprint(request, params)
+    digest = fingerprint(request, params)
     if row is None or row["at"] < account.now() - DAY:
-        fresh = {"at": account.now(), "path": request.path, "fingerprint": print_now, "request": request.id}
+        fresh = {"at": account.now(), "path": request.path, "fingerprint": digest, "request": request.id}
         account.store.save(TABLE, key, fresh | {"status": None})
         return None
     if row["path"] != request.path:
@@ -38,7 +40,7 @@ def begin(account: Account, key: str, request: Request, params: Json) -> Respons
             "different request."
         )
         raise ApiError(400, IDEMPOTENCY, message, stored=False)
-    if row["fingerprint"] != print_now:
+    if row["fingerprint"] != digest:
         message = (
             "Keys for idempotent requests can only be used with the same parameters they were first used with. Try "
             f"using a key other than '{key}' if you meant to execute a different request."
@@ -54,18 +56,18 @@ def begin(account: Account, key: str, request: Request, params: Json) -> Respons
     return Response(row["status"], row["body"].encode(), headers)
 
 
-def keep(account: Account, key: str, response: Response) -> None:
+def save_response(account: Account, key: str, response: Response) -> None:
     row = account.store.table(TABLE).get(key)
     if row is not None:  # None after a reset meanwhile
         account.store.save(TABLE, key, row | {"status": response.status, "body": response.body.decode()})
 
 
-def forget(account: Account, key: str) -> None:
+def release(account: Account, key: str) -> None:
     """Nothing was executed: the key is free again."""
     account.store.remove(TABLE, key)
 
 
-def forget_running(account: Account) -> None:
+def release_unfinished(account: Account) -> None:
     """After a restart, nothing runs any more."""
     for key, row in list(account.store.table(TABLE).items()):
         if row["status"] is None:

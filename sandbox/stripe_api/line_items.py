@@ -74,7 +74,7 @@ def line_item(account: Account, line: Json) -> Json:
 
 def list_lines(account: Account, call: Call, session_id: str) -> Json:
     account.find("checkout.session", session_id, "session")
-    rows = account.secret(session_id)["lines"]
+    rows = account.internal(session_id)["lines"]
     data = rows[: call.params.get("limit", 10)]
     url = f"/v1/checkout/sessions/{session_id}/line_items"
     return {"object": "list", "data": data, "has_more": len(rows) > len(data), "url": url}

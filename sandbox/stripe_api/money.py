@@ -2,13 +2,13 @@
 
 from sandbox.stripe_api.errors import INVALID, ApiError, bad_parameter
 
-LARGEST = 99_999_999
-SMALLEST = {  # charge minimums, in minor units
+MAXIMUM = 99_999_999
+MINIMUMS = {  # charge minimums, in minor units
     "usd": 50, "aed": 200, "aud": 50, "bgn": 100, "brl": 50, "cad": 50, "chf": 50, "czk": 1500, "dkk": 250,
     "eur": 50, "gbp": 30, "hkd": 400, "huf": 17500, "inr": 50, "jpy": 50, "mxn": 1000, "myr": 200, "nok": 300,
     "nzd": 50, "pln": 200, "ron": 200, "sek": 300, "sgd": 50, "thb": 1000,
 }  # fmt: skip
-OTHERS = {
+WITHOUT_MINIMUM = {
     "bhd",
     "clp",
     "cop",
@@ -32,31 +32,35 @@ THREE_DECIMALS = {"bhd", "jod", "kwd", "omr", "tnd"}
 
 def check_currency(code: str, param: str = "currency") -> str:
     """The currency in lower case."""
-    if (known := code.lower()) in SMALLEST or known in OTHERS:
+    if (known := code.lower()) in MINIMUMS or known in WITHOUT_MINIMUM:
         return known
-    names = ", ".join(sorted({*SMALLEST, *OTHERS}))
+    names = ", ".join(sorted({*MINIMUMS, *WITHOUT_MINIMUM}))
     raise bad_parameter(
         param, f"Invalid currency: {known}. Stripe currently supports these currencies: {names}"
     )
 
 
 def check_amount(amount: int, currency: str, param: str = "amount") -> None:
-    least = SMALLEST.get(currency, 1)
+    least = MINIMUMS.get(currency, 1)
     if amount < least:
-        raise too_far(f"Amount must be at least {shown(least, currency)}", "amount_too_small", param)
-    if amount > LARGEST:
-        raise too_far(f"Amount must be no more than {shown(LARGEST, currency)}", "amount_too_large", param)
+        raise amount_error(
+            f"Amount must be at least {format_amount(least, currency)}", "amount_too_small", param
+        )
+    if amount > MAXIMUM:
+        raise amount_error(
+            f"Amount must be no more than {format_amount(MAXIMUM, currency)}", "amount_too_large", param
+        )
     if currency in THREE_DECIMALS and amount % 10:
         raise bad_parameter(
             param, f"Amounts in {currency} must end in 0: their last decimal is not supported."
         )
 
 
-def too_far(message: str, code: str, param: str) -> ApiError:
+def amount_error(message: str, code: str, param: str) -> ApiError:
     return ApiError(400, INVALID, message, stored=False, code=code, param=param)
 
 
-def shown(amount: int, currency: str) -> str:
+def format_amount(amount: int, currency: str) -> str:
     """For people: $10.00, €10.00, 1000 jpy, 1.500 kwd."""
     places = 0 if currency in NO_DECIMALS else 3 if currency in THREE_DECIMALS else 2
     text = f"{amount // 10**places}.{amount % 10**places:0{places}}" if places else str(amount)

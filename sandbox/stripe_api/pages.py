@@ -11,8 +11,8 @@ from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.cards import CARDS, Card
 from sandbox.stripe_api.control_actions import answer_challenge
 from sandbox.stripe_api.errors import ApiError
-from sandbox.stripe_api.money import shown
-from sandbox.templates import Markup, fill, many, page
+from sandbox.stripe_api.money import format_amount
+from sandbox.templates import Markup, render, render_each, render_page
 
 STATIC = Path(__file__).parent.parent / "static"
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
@@ -20,16 +20,16 @@ PREFIXES = ("/v3/", "/3d_secure/", "/c/pay/", "/receipts/", "/_static/")
 STATUSES = {"succeeded": "succeeded", "processing": "pending"}
 
 
-class Browser:
+class Pages:
     def __init__(self, account: Account) -> None:
         self._account = account
 
     def owns(self, path: str) -> bool:
         return path == "/v3" or path.startswith(PREFIXES) or path.endswith("/stripe.js")
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         token = origin.set(Origin("browser", request.id))
-        with self._account.program.lock:
+        with self._account.simulator.lock:
             try:
                 return self._route(request)
             except ApiError as error:
@@ -48,7 +48,7 @@ class Browser:
                 return self._back(self._account.find("checkout.session", session_id))
             case ["receipts", charge_id]:
                 charge = self._account.find("charge", charge_id)
-                paid = f"{shown(charge['amount'], charge['currency'])}, {charge['status']}."
+                paid = f"{format_amount(charge['amount'], charge['currency'])}, {charge['status']}."
                 return message("Receipt", paid)
         return script_or_frame(request.path)
 
@@ -57,25 +57,27 @@ class Browser:
         found = challenges.current(self._account, challenge_id)
         if found is None:
             return page_response(
-                answered("Nothing to confirm", "This step was already answered, or is void.")
+                answered_page("Nothing to confirm", "This step was already answered, or is void.")
             )
         challenge, intent = found
         if request.method != "POST":
             amount = (
-                shown(intent["amount"], intent["currency"])
+                format_amount(intent["amount"], intent["currency"])
                 if "amount" in intent
                 else "nothing (a card is saved)"
             )
-            return page_response(page("challenge.html", title="3-D Secure", amount=amount, window=in_window))
+            return page_response(
+                render_page("challenge.html", title="3-D Secure", amount=amount, window=in_window)
+            )
         passed = request.arguments.get("answer") == "complete"
         answer_challenge(self._account, challenge_id, passed=passed)
         if in_window or not challenge["return_url"]:
-            return page_response(answered("Thank you", "You can go back to the shop."))
-        return redirect(return_address(challenge["return_url"], intent))
+            return page_response(answered_page("Thank you", "You can go back to the shop."))
+        return redirect(return_url(challenge["return_url"], intent))
 
     def _hosted(self, request: Request, row: Json) -> Response:
         if row["status"] == "complete":
-            return redirect(success_address(row))
+            return redirect(success_url(row))
         if row["status"] == "expired":
             return message(
                 "This checkout has expired", "Nothing was charged. Go back to the shop to pay again."
@@ -83,20 +85,20 @@ class Browser:
         problem = ""
         if request.method == "POST":
             try:
-                intent = checkout_sessions.pay(self._account, row, chosen(request.arguments))
+                intent = checkout_sessions.pay(self._account, row, chosen_payment_method(request.arguments))
             except ApiError as error:
                 problem = str(error)
             else:
-                return redirect(next_address(row, intent))
+                return redirect(next_url(row, intent))
         status = HTTPStatus.PAYMENT_REQUIRED if problem else HTTPStatus.OK
         return page_response(self._hosted_page(row, problem), status)
 
     def _back(self, row: Json) -> Response:
         """From 3-D Secure to the shop, or to another try."""
         if row["status"] == "complete":
-            return redirect(success_address(row))
-        intent = self._account.peek("payment_intent", row["payment_intent"])
-        setup = self._account.peek("setup_intent", row["setup_intent"])
+            return redirect(success_url(row))
+        intent = self._account.get("payment_intent", row["payment_intent"])
+        setup = self._account.get("setup_intent", row["setup_intent"])
         error = (intent or {}).get("last_payment_error") or (setup or {}).get("last_setup_error") or {}
         return page_response(self._hosted_page(row, error.get("message", "")))
 
@@ -105,23 +107,25 @@ class Browser:
             {
                 "name": line["description"],
                 "quantity": line["quantity"],
-                "amount": shown(line["amount_total"], line["currency"]),
+                "amount": format_amount(line["amount_total"], line["currency"]),
             }
-            for line in self._account.secret(row["id"])["lines"]
+            for line in self._account.internal(row["id"])["lines"]
         ]
-        total = shown(row["amount_total"], row["currency"]) if row["amount_total"] else "–"
+        total = format_amount(row["amount_total"], row["currency"]) if row["amount_total"] else "–"
         paying = row["mode"] == "payment"
         cancel = row["cancel_url"]
-        return page(
+        return render_page(
             "hosted.html",
             title="Checkout",
             heading="Pay by card" if paying else "Save a card",
-            problem=fill("problem.html", text=problem) if problem else "",
-            lines=many("hosted_line.html", lines),
+            problem=render("problem.html", text=problem) if problem else "",
+            lines=render_each("hosted_line.html", lines),
             total=total,
-            cards=many("hosted_card.html", [told(card) for card in CARDS]),
+            cards=render_each("hosted_card.html", [card_context(card) for card in CARDS]),
             button=f"Pay {total}" if paying else "Save card",
-            cancel=fill("link.html", address=cancel, text="Cancel and go back to the shop") if cancel else "",
+            cancel=render("link.html", address=cancel, text="Cancel and go back to the shop")
+            if cancel
+            else "",
         )
 
 
@@ -130,10 +134,10 @@ def script_or_frame(path: str) -> Response:
         case ["v3"] | [*_, "stripe.js"]:
             return static("stripe.js")
         case ["v3", "element"]:
-            cards = many("element_card.html", [told(card) for card in CARDS])
-            return page_response(fill("element.html", cards=cards))
+            cards = render_each("element_card.html", [card_context(card) for card in CARDS])
+            return page_response(render("element.html", cards=cards))
         case ["v3", "controller"]:
-            return page_response(fill("controller.html"))
+            return page_response(render("controller.html"))
         case ["_static", name]:
             return static(name)
     return message("Not found", "The sandbox has no such page.", HTTPStatus.NOT_FOUND)
@@ -152,14 +156,14 @@ def static(name: str) -> Response:
 
 
 def message(heading: str, text: str, status: int = 200) -> Response:
-    return page_response(page("message.html", title=heading, heading=heading, text=text), status)
+    return page_response(render_page("message.html", title=heading, heading=heading, text=text), status)
 
 
-def answered(heading: str, text: str) -> str:
-    return page("answered.html", title=heading, heading=heading, text=text)
+def answered_page(heading: str, text: str) -> str:
+    return render_page("answered.html", title=heading, heading=heading, text=text)
 
 
-def told(card: Card) -> dict[str, object]:
+def card_context(card: Card) -> dict[str, object]:
     spaced = " ".join(card.number[start : start + 4] for start in range(0, len(card.number), 4))
     return {
         "number": card.number,
@@ -171,7 +175,7 @@ def told(card: Card) -> dict[str, object]:
     }
 
 
-def chosen(arguments: dict[str, str]) -> Json:
+def chosen_payment_method(arguments: dict[str, str]) -> Json:
     """The card of the hosted form, a test card from the list or one that was typed."""
     if arguments.get("card") != "typed":
         return {"payment_method": arguments.get("card", "pm_card_visa")}
@@ -179,17 +183,17 @@ def chosen(arguments: dict[str, str]) -> Json:
     return {"payment_method_data": {"type": "card", "card": card}}
 
 
-def next_address(row: Json, intent: Json) -> str:
+def next_url(row: Json, intent: Json) -> str:
     if intent["status"] == "requires_action":
         return str(intent["next_action"]["redirect_to_url"]["url"])
-    return success_address(row)
+    return success_url(row)
 
 
-def success_address(row: Json) -> str:
+def success_url(row: Json) -> str:
     return str(row["success_url"]).replace("{CHECKOUT_SESSION_ID}", row["id"])
 
 
-def return_address(url: str, intent: Json) -> str:
+def return_url(url: str, intent: Json) -> str:
     """Where the buyer goes after 3-D Secure, with what Stripe adds to the address."""
     name = str(intent["object"])
     parts = urlsplit(url)

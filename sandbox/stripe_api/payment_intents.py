@@ -19,7 +19,7 @@ from sandbox.stripe_api.parameters import (
     merged,
 )
 from sandbox.stripe_api.payment_methods import DATA, resolve
-from sandbox.stripe_api.routes import Call, Route, listing, page
+from sandbox.stripe_api.routes import Call, Route, list_params, page
 
 REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 THREE_D_SECURE = Choice("any", "automatic", "challenge")
@@ -82,7 +82,7 @@ def create(account: Account, call: Call) -> Json:
             "confirm": params.get("confirm")
         }
     account.save(row)
-    account.effect("intent.created", row)
+    account.record("intent.created", row)
     account.emit("payment_intent.created", row)
     return confirmation.confirm(account, row, params) if params.get("confirm") else row
 
@@ -186,7 +186,7 @@ def update(account: Account, call: Call, intent_id: str) -> Json:
     if row["status"] in confirmation.OPEN and {"amount", "currency", "payment_method"} & set(params):
         row["status"] = "requires_confirmation" if row["payment_method"] else "requires_payment_method"
         row["next_action"] = None
-    account.effect("intent.updated", row)
+    account.record("intent.updated", row)
     return account.save(row)
 
 
@@ -197,7 +197,7 @@ def confirm(account: Account, call: Call, intent_id: str) -> Json:
 
 def cancel(account: Account, call: Call, intent_id: str) -> Json:
     row = account.find("payment_intent", intent_id, "intent")
-    if account.secret(intent_id).get("session") and row["status"] in confirmation.OPEN:
+    if account.internal(intent_id).get("session") and row["status"] in confirmation.OPEN:
         message = (
             "You cannot cancel this PaymentIntent because it was created by a Checkout Session. Expire the Checkout "
             "Session instead."
@@ -221,7 +221,7 @@ def cancel_row(account: Account, row: Json, reason: str | None) -> Json:
         "next_action": None,
     }
     account.save(row)
-    account.effect("intent.canceled", row, reason=reason)
+    account.record("intent.canceled", row, reason=reason)
     account.emit("payment_intent.canceled", row)
     return row
 
@@ -232,7 +232,7 @@ def list_all(account: Account, call: Call) -> Json:
 
 ROUTES = (
     Route("POST", "/v1/payment_intents", create, CREATE),
-    Route("GET", "/v1/payment_intents", list_all, listing(customer=Text())),
+    Route("GET", "/v1/payment_intents", list_all, list_params(customer=Text())),
     Route("GET", "/v1/payment_intents/search", search.find_intents, search.PARAMS),
     Route("GET", "/v1/payment_intents/{id}", retrieve, public=True),
     Route("POST", "/v1/payment_intents/{id}", update, Map({**COMMON, **CHANGES})),

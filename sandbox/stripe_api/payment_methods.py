@@ -2,10 +2,10 @@
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
-from sandbox.stripe_api.cards import BY_NAME, LIVE, Card, card_by_number, card_by_token, card_facts
+from sandbox.stripe_api.cards import BY_NAME, LIVE, Card, card_by_number, card_by_token, card_fields
 from sandbox.stripe_api.errors import INVALID, ApiError, bad_parameter, missing_resource, refused
 from sandbox.stripe_api.parameters import ADDRESS, Choice, Int, Map, Metadata, Text, merged
-from sandbox.stripe_api.routes import Call, Route, listing, page
+from sandbox.stripe_api.routes import Call, Route, list_params, page
 
 EXPIRY = (12, 2034)  # of cards that come by token
 BILLING = Map(
@@ -38,17 +38,17 @@ DATA = Map(
 
 
 def create(account: Account, call: Call) -> Json:
-    return make_from_data(account, call.params, public=call.public)
+    return create_from_data(account, call.params, public=call.public)
 
 
-def make_from_data(account: Account, data: Json, *, public: bool, param: str = "card") -> Json:
+def create_from_data(account: Account, data: Json, *, public: bool, param: str = "card") -> Json:
     """From typed card data (a browser's only) or a token."""
     card = data.get("card", {})
     if token := card.get("token"):
         known = card_by_token(token)
         if known is None:
             raise missing_resource("token", token, f"{param}[token]")
-        return make(account, known, EXPIRY, data)
+        return create_payment_method(account, known, EXPIRY, data)
     for name in ("number", "exp_month", "exp_year"):
         if name not in card:
             raise bad_parameter(
@@ -62,10 +62,12 @@ def make_from_data(account: Account, data: Json, *, public: bool, param: str = "
         raise ApiError(402, INVALID, message, stored=False)
     year = card["exp_year"] + (2000 if card["exp_year"] < 100 else 0)  # noqa: PLR2004 (two digits)
     found = card_by_number(card["number"], card["exp_month"], year, card.get("cvc"))
-    return make(account, found, (card["exp_month"], year), data, has_cvc="cvc" in card)
+    return create_payment_method(account, found, (card["exp_month"], year), data, has_cvc="cvc" in card)
 
 
-def make(account: Account, card: Card, expiry: tuple[int, int], data: Json, *, has_cvc: bool = True) -> Json:
+def create_payment_method(
+    account: Account, card: Card, expiry: tuple[int, int], data: Json, *, has_cvc: bool = True
+) -> Json:
     billing = data.get("billing_details", {})
     parts = ("city", "country", "line1", "line2", "postal_code", "state")
     row = {
@@ -80,7 +82,7 @@ def make(account: Account, card: Card, expiry: tuple[int, int], data: Json, *, h
             "tax_id": None,
         },
         "card": {
-            **card_facts(card, *expiry),
+            **card_fields(card, *expiry),
             "checks": {
                 "address_line1_check": None,
                 "address_postal_code_check": None,
@@ -100,22 +102,22 @@ def make(account: Account, card: Card, expiry: tuple[int, int], data: Json, *, h
         "metadata": merged({}, data.get("metadata", {})),
         "type": "card",
     }
-    account.keep_secret(row["id"], card=card.name, set_up=False, used=False)
+    account.set_internal(row["id"], card=card.name, set_up=False, used=False)
     return account.save(row)
 
 
 def resolve(account: Account, token_or_id: str, param: str = "payment_method") -> Json:
     """The payment method of an id; for `pm_card_…` a new one, as at Stripe."""
-    if row := account.peek("payment_method", token_or_id):
+    if row := account.get("payment_method", token_or_id):
         return row
     card = card_by_token(token_or_id) if token_or_id.startswith("pm_card_") else None
     if card is None:
         raise missing_resource("PaymentMethod", token_or_id, param)
-    return make(account, card, EXPIRY, {})
+    return create_payment_method(account, card, EXPIRY, {})
 
 
 def card_of(account: Account, payment_method: Json) -> Card:
-    return BY_NAME.get(account.secret(payment_method["id"])["card"], LIVE)
+    return BY_NAME.get(account.internal(payment_method["id"])["card"], LIVE)
 
 
 def retrieve(account: Account, _: Call, method_id: str) -> Json:
@@ -141,15 +143,15 @@ def attach(account: Account, call: Call, method_id: str) -> Json:
     row = resolve(account, method_id)
     if row["customer"] not in {None, customer["id"]}:
         raise refused("The payment method you provided has already been attached to a customer.")
-    must_be_fresh(account, row)
+    check_reusable(account, row)
     if (card := card_of(account, row)).decline and not card.attachable:
         decline = card.decline
         raise ApiError(402, "card_error", decline.message, code=decline.code, decline_code=decline.reason)
     return attach_to(account, row, customer["id"])
 
 
-def must_be_fresh(account: Account, row: Json) -> None:
-    if row["customer"] is None and account.secret(row["id"])["used"]:
+def check_reusable(account: Account, row: Json) -> None:
+    if row["customer"] is None and account.internal(row["id"])["used"]:
         message = (
             "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared "
             "with a connected account without Customer attachment, or was detached from a Customer. It may not be "
@@ -163,7 +165,7 @@ def attach_to(account: Account, row: Json, customer_id: str) -> Json:
         row["customer"] = customer_id
         row["card"]["checks"]["cvc_check"] = "pass"
         account.save(row)
-        account.effect("payment_method.attached", row, customer=customer_id)
+        account.record("payment_method.attached", row, customer=customer_id)
         account.emit("payment_method.attached", row)
     return row
 
@@ -176,8 +178,8 @@ def detach(account: Account, _: Call, method_id: str) -> Json:
     before = dict(row)
     row["customer"] = None
     account.save(row)
-    account.keep_secret(method_id, used=True)
-    account.effect("payment_method.detached", row, customer=before["customer"])
+    account.set_internal(method_id, used=True)
+    account.record("payment_method.detached", row, customer=before["customer"])
     account.emit("payment_method.detached", row, before)
     return row
 
@@ -216,13 +218,13 @@ CHANGES = Map(
 )
 ROUTES = (
     Route("POST", "/v1/payment_methods", create, DATA, public=True),
-    Route("GET", "/v1/payment_methods", list_all, listing(customer=Text(), type=Text())),
+    Route("GET", "/v1/payment_methods", list_all, list_params(customer=Text(), type=Text())),
     Route("GET", "/v1/payment_methods/{id}", retrieve),
     Route("POST", "/v1/payment_methods/{id}", update, CHANGES),
     Route(
         "POST", "/v1/payment_methods/{id}/attach", attach, Map({"customer": Text()}, required=("customer",))
     ),
     Route("POST", "/v1/payment_methods/{id}/detach", detach),
-    Route("GET", "/v1/customers/{id}/payment_methods", list_of_customer, listing(type=Text())),
+    Route("GET", "/v1/customers/{id}/payment_methods", list_of_customer, list_params(type=Text())),
     Route("GET", "/v1/customers/{id}/payment_methods/{method}", retrieve_of_customer),
 )

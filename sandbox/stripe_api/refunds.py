@@ -5,9 +5,9 @@ from sandbox.stripe_api import charges
 from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.cards import BY_NAME, LIVE
 from sandbox.stripe_api.errors import bad_parameter, refused
-from sandbox.stripe_api.money import shown
+from sandbox.stripe_api.money import format_amount
 from sandbox.stripe_api.parameters import Choice, Int, Map, Metadata, Text, merged
-from sandbox.stripe_api.routes import Call, Route, listing, page
+from sandbox.stripe_api.routes import Call, Route, list_params, page
 
 CREATE = Map(
     {
@@ -70,13 +70,13 @@ def refund(account: Account, charge: Json, params: Json) -> Json:
             "reason": params.get("reason"),
             "receipt_number": None,
             "source_transfer_reversal": None,
-            "status": "pending" if outcome == "pend" else "succeeded",
+            "status": "pending" if outcome == "pending" else "succeeded",
             "transfer_reversal": None,
         }
     )
-    if outcome == "pend":
+    if outcome == "pending":
         row["pending_reason"] = "processing"
-    account.effect("refund.created", row, status=row["status"])
+    account.record("refund.created", row, status=row["status"])
     count_refund(account, charge, amount)
     if row["status"] == "succeeded":
         money_leaves(account, row)
@@ -85,8 +85,8 @@ def refund(account: Account, charge: Json, params: Json) -> Json:
     if outcome == "refuse":
         settle(account, row["id"], "failed", "declined")
     elif outcome != "succeed":
-        account.program.later(
-            "stripe.refund", refund=row["id"], status={"pend": "succeeded", "fail": "failed"}[outcome]
+        account.simulator.schedule(
+            "stripe.refund", refund=row["id"], status={"pending": "succeeded", "fail": "failed"}[outcome]
         )
     return row
 
@@ -100,7 +100,7 @@ def check_refundable(charge: Json, amount: int, left: int) -> None:
     if left == 0:
         raise refused(f"Charge {charge['id']} has already been refunded.", "charge_already_refunded")
     if amount > left:
-        asked, rest = shown(amount, charge["currency"]), shown(left, charge["currency"])
+        asked, rest = format_amount(amount, charge["currency"]), format_amount(left, charge["currency"])
         raise refused(
             f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})", param="amount"
         )
@@ -108,8 +108,8 @@ def check_refundable(charge: Json, amount: int, left: int) -> None:
 
 def outcome_of(account: Account, charge: Json) -> str:
     """succeed, pend (succeeds later), fail (succeeds, then fails later) or refuse (fails at once)."""
-    card = BY_NAME.get(account.secret(charge["payment_method"])["card"], LIVE)
-    ordered = account.program.settings["refunds"]
+    card = BY_NAME.get(account.internal(charge["payment_method"])["card"], LIVE)
+    ordered = account.simulator.settings["refunds"]
     return str(ordered if ordered != "succeed" else card.refund)
 
 
@@ -122,7 +122,7 @@ def count_refund(account: Account, charge: Json, amount: int) -> None:
 def money_leaves(account: Account, row: Json) -> None:
     row["balance_transaction"] = charges.book(account, "refund", row, -row["amount"])
     account.save(row)
-    account.effect("refund.succeeded", row)
+    account.record("refund.succeeded", row)
 
 
 def settle(account: Account, refund_id: str, status: str, reason: str = "unknown") -> Json:
@@ -142,8 +142,8 @@ def settle(account: Account, refund_id: str, status: str, reason: str = "unknown
         count_refund(account, charge, -row["amount"])
         if was == "succeeded":
             row["failure_balance_transaction"] = charges.book(account, "refund_failure", row, row["amount"])
-            account.effect("refund.reversed", row)
-        account.effect("refund.failed", row, reason=reason)
+            account.record("refund.reversed", row)
+        account.record("refund.failed", row, reason=reason)
     account.save(row)
     account.emit("refund.updated", row, before)
     account.emit("charge.refund.updated", row, before)
@@ -179,9 +179,9 @@ def list_of_charge(account: Account, call: Call, charge_id: str) -> Json:
 
 ROUTES = (
     Route("POST", "/v1/refunds", create, CREATE),
-    Route("GET", "/v1/refunds", list_all, listing(charge=Text(), payment_intent=Text())),
+    Route("GET", "/v1/refunds", list_all, list_params(charge=Text(), payment_intent=Text())),
     Route("GET", "/v1/refunds/{id}", retrieve),
     Route("POST", "/v1/refunds/{id}", update, Map({"metadata": Metadata()})),
     Route("POST", "/v1/refunds/{id}/cancel", cancel),
-    Route("GET", "/v1/charges/{id}/refunds", list_of_charge, listing()),
+    Route("GET", "/v1/charges/{id}/refunds", list_of_charge, list_params()),
 )

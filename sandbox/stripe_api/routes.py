@@ -45,7 +45,7 @@ class Route:
         return self.params.with_fields(expand=EXPAND)
 
 
-def listing(**filters: Kind) -> Map:
+def list_params(**filters: Kind) -> Map:
     return Map({**LISTING, **filters})
 
 

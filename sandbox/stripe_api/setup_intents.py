@@ -3,12 +3,12 @@
 from sandbox.http_messages import Json
 from sandbox.stripe_api import challenges
 from sandbox.stripe_api.account import Account
-from sandbox.stripe_api.cards import Decline, verdict
+from sandbox.stripe_api.cards import Decline, bank_decision
 from sandbox.stripe_api.confirmation import check_owner, check_return_url
 from sandbox.stripe_api.errors import INVALID, ApiError, refused
 from sandbox.stripe_api.parameters import Choice, Flag, Kind, Many, Map, Metadata, Text, Url, merged
-from sandbox.stripe_api.payment_methods import DATA, attach_to, card_of, make_from_data, resolve
-from sandbox.stripe_api.routes import Call, Route, listing, page
+from sandbox.stripe_api.payment_methods import DATA, attach_to, card_of, create_from_data, resolve
+from sandbox.stripe_api.routes import Call, Route, list_params, page
 
 UNEXPECTED = "setup_intent_unexpected_state"
 OPEN = {"requires_payment_method", "requires_confirmation", "requires_action"}
@@ -43,7 +43,7 @@ def create(account: Account, call: Call) -> Json:
         row["payment_method"] = choose_method(account, row, params, public=False)["id"]
         row["status"] = "requires_confirmation"
     account.save(row)
-    account.effect("setup.created", row, customer=row["customer"])
+    account.record("setup.created", row, customer=row["customer"])
     account.emit("setup_intent.created", row)
     confirm_params: Json = {name: params[name] for name in ("return_url", "use_stripe_sdk") if name in params}
     return confirm_row(account, row, confirm_params, public=False) if params.get("confirm") else row
@@ -88,7 +88,7 @@ def new_intent(account: Account, params: Json) -> Json:
 
 def choose_method(account: Account, row: Json, params: Json, *, public: bool) -> Json:
     if data := params.get("payment_method_data"):
-        return make_from_data(account, data, public=public, param="payment_method_data[card]")
+        return create_from_data(account, data, public=public, param="payment_method_data[card]")
     wanted = params.get("payment_method") or row["payment_method"]
     if wanted is None:
         message = "You cannot confirm this SetupIntent because it's missing a payment method."
@@ -115,10 +115,12 @@ def confirm_row(account: Account, row: Json, params: Json, *, public: bool) -> J
     row |= {"payment_method": method["id"], "next_action": None, "last_setup_error": None}
     row["latest_attempt"] = account.new_id("setatt")
     card = card_of(account, method)
-    said = verdict(card, off_session=False, set_up=False, authenticated=False)
-    if isinstance(said, Decline) and not card.attachable:
-        raise fail(account, row, {"type": "card_error", **told(said), "payment_method": dict(method)})
-    if said == "ask":
+    decision = bank_decision(card, off_session=False, set_up=False, authenticated=False)
+    if isinstance(decision, Decline) and not card.attachable:
+        raise fail(
+            account, row, {"type": "card_error", **decline_fields(decision), "payment_method": dict(method)}
+        )
+    if decision == "authenticate":
         row["status"] = "requires_action"
         row["next_action"] = challenges.begin(
             account, row, return_url=params.get("return_url"), sdk=params.get("use_stripe_sdk", False)
@@ -129,7 +131,7 @@ def confirm_row(account: Account, row: Json, params: Json, *, public: bool) -> J
     return succeed(account, row, method)
 
 
-def told(decline: Decline) -> Json:
+def decline_fields(decline: Decline) -> Json:
     facts = {"code": decline.code, "decline_code": decline.reason, "message": decline.message}
     return {name: value for name, value in facts.items() if value}
 
@@ -137,10 +139,10 @@ def told(decline: Decline) -> Json:
 def succeed(account: Account, row: Json, method: Json) -> Json:
     row |= {"status": "succeeded", "next_action": None}
     account.save(row)
-    account.keep_secret(method["id"], set_up=row["usage"] == "off_session")
+    account.set_internal(method["id"], set_up=row["usage"] == "off_session")
     if row["customer"]:
         attach_to(account, method, row["customer"])
-    account.effect("setup.succeeded", row, customer=row["customer"], payment_method=method["id"])
+    account.record("setup.succeeded", row, customer=row["customer"], payment_method=method["id"])
     account.emit("setup_intent.succeeded", row)
     return row
 
@@ -159,7 +161,7 @@ def fail(account: Account, row: Json, error: Json) -> ApiError:
     return ApiError(402, error["type"], error["message"], setup_intent=dict(row), **details)
 
 
-def authenticated(account: Account, row: Json, *, passed: bool) -> None:
+def finish_authentication(account: Account, row: Json, *, passed: bool) -> None:
     method = account.find("payment_method", row["payment_method"])
     if passed:
         succeed(account, row, method)
@@ -193,7 +195,7 @@ def cancel(account: Account, call: Call, intent_id: str) -> Json:
         "next_action": None,
     }
     account.save(row)
-    account.effect("setup.canceled", row)
+    account.record("setup.canceled", row)
     account.emit("setup_intent.canceled", row)
     return row
 
@@ -206,7 +208,7 @@ def list_all(account: Account, call: Call) -> Json:
 REASON = Map({"cancellation_reason": Choice("abandoned", "duplicate", "requested_by_customer")})
 ROUTES = (
     Route("POST", "/v1/setup_intents", create, Map({**CONFIRM, **CHANGES, **NEW})),
-    Route("GET", "/v1/setup_intents", list_all, listing(customer=Text(), payment_method=Text())),
+    Route("GET", "/v1/setup_intents", list_all, list_params(customer=Text(), payment_method=Text())),
     Route("GET", "/v1/setup_intents/{id}", retrieve, public=True),
     Route("POST", "/v1/setup_intents/{id}", update, Map(CHANGES)),
     Route("POST", "/v1/setup_intents/{id}/confirm", confirm, Map(CONFIRM), public=True),

@@ -32,8 +32,8 @@ class Control:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def post(self, path: str, /, **wish: Any) -> Any:
-        return self._call("POST", path, json.dumps(wish).encode())
+    def post(self, path: str, /, **params: Any) -> Any:
+        return self._call("POST", path, json.dumps(params).encode())
 
     def get(self, path: str, /, **query: Any) -> Any:
         return self._call("GET", f"{path}?{urllib.parse.urlencode(query)}")
@@ -44,8 +44,8 @@ class Control:
     def journal(self, effect: str, **filters: Any) -> list[dict[str, Any]]:
         return list(self.get("journal", effect=effect, **filters)["rows"])
 
-    def later(self) -> None:
-        """Let happen what the provider does later."""
+    def run_jobs(self) -> None:
+        """Run every delayed job now, and those that they schedule."""
         while self.post("jobs/run")["run"]:
             pass
 
@@ -102,12 +102,12 @@ class Receiver:
     def __init__(self) -> None:
         self.events: list[Any] = []
         self.raw: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int] = []
+        self.responses: list[int] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                receiver.take(self)
+                receiver.handle_delivery(self)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -115,12 +115,12 @@ class Receiver:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
 
-    def take(self, handler: BaseHTTPRequestHandler) -> None:
+    def handle_delivery(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         self.raw.append((dict(handler.headers.items()), body))
         event = stripe.Webhook.construct_event(body, handler.headers["Stripe-Signature"], self.secret)
         self.events.append(event.to_dict())
-        handler.send_response(self.answers.pop(0) if self.answers else 200)
+        handler.send_response(self.responses.pop(0) if self.responses else 200)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 
@@ -137,7 +137,7 @@ class Receiver:
             self._server.server_close()
 
 
-def until(true: Callable[[], Any], seconds: float = 8) -> None:
+def wait_until(true: Callable[[], Any], seconds: float = 8) -> None:
     """Wait for something that another thread does."""
     end = time.monotonic() + seconds
     while not true():

@@ -14,7 +14,7 @@ from sandbox.http_messages import Request, Response
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, Receiver, client
 from sandbox.tests.paypal_client import PayPal, PayPalReceiver
-from sandbox.tests.paypal_schemas import check_answer, check_event
+from sandbox.tests.paypal_schemas import check_event, check_response
 from sandbox.tests.stripe_schemas import problems
 
 
@@ -25,8 +25,8 @@ class WatchedServer(Server):
         super().__init__(0)
         self.complaints: list[str] = []
 
-    def answer(self, request: Request) -> Response:
-        response = super().answer(request)
+    def respond(self, request: Request) -> Response:
+        response = super().respond(request)
         if self.is_paypals(request.path):
             self.check_paypal(request, response)
         elif request.path.startswith("/v1/") and response.headers.get("Content-Type") == "application/json":
@@ -34,7 +34,7 @@ class WatchedServer(Server):
         return response
 
     def is_paypals(self, path: str) -> bool:
-        return next(face for face in self.program.faces if face.name == "paypal").owns(path)
+        return next(provider for provider in self.simulator.providers if provider.name == "paypal").owns(path)
 
     def check_paypal(self, request: Request, response: Response) -> None:
         if response.headers.get("Content-Type") != "application/json":
@@ -43,7 +43,7 @@ class WatchedServer(Server):
             answer = json.loads(response.body)
         except ValueError:
             return  # a fault cut it
-        self.complaints += check_answer(request.method, request.path, response.status, answer)
+        self.complaints += check_response(request.method, request.path, response.status, answer)
 
     def check(self, request: Request, response: Response) -> None:
         try:
@@ -62,29 +62,29 @@ class WatchedServer(Server):
 @pytest.fixture(scope="package")
 def server() -> Iterator[WatchedServer]:
     server = WatchedServer()
-    program = build(server, None, [])
-    program.start()
-    thread = threading.Thread(target=server.serve, args=(program,), daemon=True)
+    simulator = build(server, None, [])
+    simulator.start()
+    thread = threading.Thread(target=server.serve, args=(simulator,), daemon=True)
     thread.start()
     yield server
     server.shutdown()
     server.server_close()
-    program.close()
+    simulator.close()
     thread.join()
 
 
 @pytest.fixture
 def sandbox(server: WatchedServer) -> Iterator[Control]:
-    """The control API of a sandbox without objects, faults and endpoints; later things wait for `sandbox.later()`."""
-    server.program.store.table("endpoint").clear()
+    """The control API of an empty sandbox: no objects, faults, endpoints; delayed jobs run on `run_jobs()`."""
+    server.simulator.store.table("endpoint").clear()
     control = Control(server.base_url)
     control.post("reset")
     control.post("settings", async_seconds=3600)
     server.complaints.clear()
     yield control
-    for event in server.program.store.table("stripe.event").values():
+    for event in server.simulator.store.table("stripe.event").values():
         server.complaints += problems(event)
-    for event in server.program.store.table("paypal.event").values():
+    for event in server.simulator.store.table("paypal.event").values():
         server.complaints += check_event(event)
     assert server.complaints == []
 

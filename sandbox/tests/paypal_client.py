@@ -126,7 +126,7 @@ class PayPalReceiver(Receiver):
         self.ca = x509.load_pem_x509_certificate(ca_pem.encode())
         self.problems: list[str] = []
 
-    def take(self, handler: BaseHTTPRequestHandler) -> None:
+    def handle_delivery(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         headers = {name.upper(): value for name, value in handler.headers.items()}
         self.raw.append((headers, body))
@@ -134,7 +134,7 @@ class PayPalReceiver(Receiver):
             self.problems.append(problem)
         else:
             self.events.append(json.loads(body))
-        handler.send_response(400 if problem else self.answers.pop(0) if self.answers else 200)
+        handler.send_response(400 if problem else self.responses.pop(0) if self.responses else 200)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 

@@ -1,6 +1,6 @@
 """Holds requests, answers and events against our field lists, and against PayPal's own API descriptions.
 
-`check_request` and `check_answer` serve the tests of anything that talks to PayPal. PayPal's descriptions are taken
+`check_request` and `check_response` serve the tests of anything that talks to PayPal. PayPal's descriptions are taken
 from the folder PAYPAL_OPENAPI or from where they usually lie; without them, our lists alone decide.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from jsonschema import Draft4Validator
 
 from sandbox.paypal_api.api import ROUTES
-from sandbox.paypal_api.schemas import flaws
+from sandbox.paypal_api.schemas import violations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLISHED = ROOT / os.environ.get("PAYPAL_OPENAPI", "../shared/providers/paypal")
@@ -62,7 +62,7 @@ def check_request(method: str, path: str, body: Any) -> list[str]:
     return found + by_published(body, name, lambda known: known.get("requestBody", {}))
 
 
-def check_answer(method: str, path: str, status: int, body: Any) -> list[str]:
+def check_response(method: str, path: str, status: int, body: Any) -> list[str]:
     """What is wrong with an answer, an error as well."""
     if status >= 400:
         return by_our_list(body, "oauth_error" if "error" in body else "error", f"{method} {path} {status}")
@@ -97,9 +97,9 @@ def operation(method: str, path: str) -> str | None:
     return None
 
 
-def by_our_list(value: Any, shapes: str, name: str) -> list[str]:
-    """Of several shapes, one must fit; told is what is wrong with the first."""
-    tried = [list(flaws(value, f"@{shape}")) for shape in shapes.split("|")]
+def by_our_list(value: Any, schemas: str, name: str) -> list[str]:
+    """One of several schemas must fit; the violations of the first are returned otherwise."""
+    tried = [list(violations(value, f"@{schema}")) for schema in schemas.split("|")]
     return (
         []
         if [] in tried

@@ -176,12 +176,12 @@ def test_saving_a_card(stripe_api, shop, tab, pay):
 
 def test_the_hosted_page(stripe_api, shop, tab):
     line = {"price_data": {"currency": "usd", "unit_amount": 2000, "product_data": {"name": "Vase"}}}
-    wish = {
+    params = {
         "mode": "payment",
         "success_url": f"{shop.url}/return?s={{CHECKOUT_SESSION_ID}}",
         "line_items": [line],
     }
-    session = stripe_api.v1.checkout.sessions.create(wish)
+    session = stripe_api.v1.checkout.sessions.create(params)
     tab.goto(session.url)
     assert tab.evaluate("document.documentElement.scrollWidth") <= 320
 
@@ -197,9 +197,11 @@ def test_the_pages_are_accessible_and_the_console_acts(stripe_api, sandbox, tab)
     session = stripe_api.v1.checkout.sessions.create(
         {"mode": "payment", "success_url": BACK, "line_items": [line]}
     )
-    wish = {"amount": 9999, "currency": "usd", "confirm": True, "return_url": BACK}
-    asked = stripe_api.v1.payment_intents.create({**wish, "payment_method": "pm_card_authenticationRequired"})
-    stripe_api.v1.payment_intents.create({**wish, "payment_method": "pm_card_visa"})
+    params = {"amount": 9999, "currency": "usd", "confirm": True, "return_url": BACK}
+    asked = stripe_api.v1.payment_intents.create(
+        {**params, "payment_method": "pm_card_authenticationRequired"}
+    )
+    stripe_api.v1.payment_intents.create({**params, "payment_method": "pm_card_visa"})
     bank = asked.next_action.redirect_to_url.url
     for address in (session.url, bank, f"{sandbox.url}/v3/element", f"{sandbox.url}/_sandbox/"):
         tab.goto(address)

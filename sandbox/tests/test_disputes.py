@@ -8,15 +8,15 @@ from sandbox.tests.client import BACK, SDK
 @pytest.fixture
 def disputed(stripe_api, sandbox):
     def make(token):
-        wish = {
+        params = {
             "amount": 1000,
             "currency": "usd",
             "payment_method": token,
             "confirm": True,
             "return_url": BACK,
         }
-        intent = stripe_api.v1.payment_intents.create(wish)
-        sandbox.later()
+        intent = stripe_api.v1.payment_intents.create(params)
+        sandbox.run_jobs()
         [dispute] = stripe_api.v1.disputes.list({"payment_intent": intent.id}).data
         return dispute
 
@@ -53,7 +53,7 @@ def test_evidence_decides(stripe_api, sandbox, disputed, evidence, status, lost)
     answered = stripe_api.v1.disputes.update(
         dispute.id, {"evidence": {"uncategorized_text": f"{evidence}_evidence"}}
     )
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert answered.status == "under_review"
     assert stripe_api.v1.disputes.retrieve(dispute.id).status == status
@@ -71,17 +71,17 @@ def test_an_inquiry_moves_no_money(stripe_api, sandbox, disputed):
 
 
 def test_a_dispute_on_order(stripe_api, sandbox):
-    wish = {
+    params = {
         "amount": 1000,
         "currency": "usd",
         "payment_method": "pm_card_visa",
         "confirm": True,
         "return_url": BACK,
     }
-    intent = stripe_api.v1.payment_intents.create(wish)
+    intent = stripe_api.v1.payment_intents.create(params)
 
     dispute = sandbox.post("stripe/dispute", payment_intent=intent.id)
-    sandbox.post("stripe/close_dispute", dispute=dispute["id"], verdict="won")
+    sandbox.post("stripe/close_dispute", dispute=dispute["id"], outcome="won")
 
     assert stripe_api.v1.disputes.retrieve(dispute["id"]).status == "won"
     assert types(stripe_api)[2:] == ["charge.dispute.funds_reinstated", "charge.dispute.closed"]

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox.tests.client import SDK, client, until
+from sandbox.tests.client import SDK, client, wait_until
 
 PATH = "/v1/payment_intents"
 INTENT = {"amount": 1000, "currency": "usd"}
@@ -61,8 +61,8 @@ def test_a_held_request_times_out_and_is_found_again(sandbox, action):
     assert len(sandbox.journal("intent.created")) == (action == "hold_after")
 
     sandbox.post(f"faults/{fault}/release")
-    until(lambda: sandbox.journal("intent.created"))
-    until(lambda: create(client(sandbox.url, retries=2)).id)
+    wait_until(lambda: sandbox.journal("intent.created"))
+    wait_until(lambda: create(client(sandbox.url, retries=2)).id)
     assert len(sandbox.journal("intent.created")) == 1
 
 
@@ -117,8 +117,8 @@ def test_a_hold_does_not_stop_the_others(stripe_api, sandbox):
         sandbox.post(f"faults/{fault}/release")
 
 
-@pytest.mark.parametrize("wish", [{"action": "explode"}, {}, {"action": "delay", "colour": "red"}])
-def test_a_wrong_rule_is_refused(sandbox, wish):
-    status, _, _ = sandbox.raw("POST", "/_sandbox/faults", __import__("json").dumps(wish))
+@pytest.mark.parametrize("params", [{"action": "explode"}, {}, {"action": "delay", "colour": "red"}])
+def test_a_wrong_rule_is_refused(sandbox, params):
+    status, _, _ = sandbox.raw("POST", "/_sandbox/faults", __import__("json").dumps(params))
 
     assert status == 400

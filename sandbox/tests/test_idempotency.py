@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox.tests.client import BACK, SDK, until
+from sandbox.tests.client import BACK, SDK, wait_until
 
 INTENT = {"amount": 1000, "currency": "usd"}
 FORM = {"Authorization": "Bearer sk_test_1", "Idempotency_Key": "k"}
@@ -70,7 +70,7 @@ def test_a_twin_is_turned_away_while_the_first_runs(stripe_api, sandbox):
     fault = sandbox.fault("hold_before", path="/v1/payment_intents")
     with ThreadPoolExecutor() as pool:
         first = pool.submit(create, stripe_api, "k")
-        until(lambda: sandbox.get("faults")["rows"][0]["met"])
+        wait_until(lambda: sandbox.get("faults")["rows"][0]["matched"])
 
         with pytest.raises(SDK.StripeError) as twin:
             create(stripe_api, "k")

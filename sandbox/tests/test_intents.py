@@ -124,7 +124,7 @@ def test_processing_ends_later(stripe_api, sandbox, token, end):
     with pytest.raises(SDK.InvalidRequestError):
         stripe_api.v1.payment_intents.cancel(intent.id)
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert stripe_api.v1.payment_intents.retrieve(intent.id).status == end
     assert len(sandbox.journal("charge.captured")) == (end == "succeeded")
@@ -189,7 +189,7 @@ def test_the_balance_is_reached_a_moment_later(stripe_api, sandbox):
     before = stripe_api.v1.charges.retrieve(intent.latest_charge)
     assert (before.captured, before.balance_transaction) == (True, None)
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     charge = stripe_api.v1.charges.retrieve(intent.latest_charge, {"expand": ["balance_transaction"]})
     assert (charge.balance_transaction.amount, charge.balance_transaction.fee) == (9999, 320)

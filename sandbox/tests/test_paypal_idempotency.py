@@ -7,7 +7,7 @@ from http.client import HTTPException
 import paypalrestsdk  # type: ignore[import-untyped]  # noqa: TID251 (the SDK is the witness of these tests; the shop has its own adapter)
 import pytest
 
-from sandbox.tests.client import until
+from sandbox.tests.client import wait_until
 from sandbox.tests.paypal_client import FULL, PayPal, Refused, order_body, paid_capture
 
 ORDERS = "/v2/checkout/orders"
@@ -69,10 +69,10 @@ def test_a_repeated_capture_takes_the_money_once(paypal, sandbox, approved, firs
 
 def test_a_repeated_refund_is_told_with_201(paypal, sandbox, approved):
     capture = paid_capture(paypal.capture(approved()))["id"]
-    sandbox.post("settings", refunds="pend")
+    sandbox.post("settings", refunds="pending")
     path = f"/v2/payments/captures/{capture}/refund"
     first, refund = ask(paypal, path, {}, "r")
-    sandbox.later()
+    sandbox.run_jobs()
 
     again, told = ask(paypal, path, {}, "r")
 
@@ -86,7 +86,7 @@ def test_of_two_at_once_the_second_fails(paypal, sandbox, approved):
     fault = sandbox.fault("hold_before", path="*/capture")
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(paypal.capture, order, "k")
-        until(lambda: sandbox.get("faults")["rows"][0]["met"] == 1)
+        wait_until(lambda: sandbox.get("faults")["rows"][0]["matched"] == 1)
         with pytest.raises(Refused) as refused:
             paypal.capture(order, key="k")
         sandbox.post(f"faults/{fault}/release")
@@ -144,7 +144,7 @@ def test_the_id_is_in_the_journal_and_in_the_list_of_requests(paypal, sandbox, a
     paypal.capture(approved(), key="capture-7")
 
     [row] = sandbox.journal("capture.completed")
-    assert (row["face"], row["actor"], row["idempotency_key"]) == ("paypal", "api", "capture-7")
+    assert (row["provider"], row["actor"], row["idempotency_key"]) == ("paypal", "api", "capture-7")
     assert sandbox.get("requests")["rows"][-1]["idempotency_key"] == "capture-7"
 
 
@@ -174,13 +174,13 @@ def test_a_token_is_good_for_nine_hours(paypal, sandbox):
 
 
 def test_a_short_token_and_one_that_ends_during_a_call(paypal, sandbox, approved):
-    sandbox.post("paypal/switches", token_seconds=60)
+    sandbox.post("paypal/settings", token_seconds=60)
     assert paypal.grant()["expires_in"] == 60
     order = approved()
     fault = sandbox.fault("hold_before", path="*/capture")
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(paypal.capture, order, "k")
-        until(lambda: sandbox.get("faults")["rows"][0]["met"] == 1)
+        wait_until(lambda: sandbox.get("faults")["rows"][0]["matched"] == 1)
         assert sandbox.post("paypal/expire_tokens")["expired"] >= 1
         sandbox.post(f"faults/{fault}/release")
         with pytest.raises(Refused) as refused:
@@ -200,7 +200,7 @@ def test_a_short_token_and_one_that_ends_during_a_call(paypal, sandbox, approved
     ],
 )
 def test_wrong_credentials_get_no_token(paypal, sandbox, client, body, status, error):
-    sandbox.post("paypal/switches", client="shop:secret")
+    sandbox.post("paypal/settings", client="shop:secret")
 
     with pytest.raises(Refused) as refused:
         paypal.grant(client, body)

@@ -12,12 +12,12 @@ def test_an_order_is_approved_and_captured(paypal, sandbox):
     assert (order["status"], order["intent"]) == ("PAYER_ACTION_REQUIRED", "CAPTURE")
     assert link(order, "payer-action") == f"{sandbox.url}/checkoutnow?token={order['id']}"
 
-    went = sandbox.post("paypal/approve", order=order["id"])
+    result = sandbox.post("paypal/approve", order=order["id"])
     approved = paypal.get(f"{ORDERS}/{order['id']}")
     done = paypal.capture(order["id"])
 
     payer = approved["payer"]["payer_id"]
-    assert went["address"] == f"{RETURN}&token={order['id']}&PayerID={payer}"
+    assert result["redirect_url"] == f"{RETURN}&token={order['id']}&PayerID={payer}"
     assert (approved["status"], link(approved, "capture")) == (
         "APPROVED", f"{sandbox.url}{ORDERS}/{order['id']}/capture",
     )  # fmt: skip
@@ -32,7 +32,7 @@ def test_an_order_is_approved_and_captured(paypal, sandbox):
     assert shown["supplementary_data"]["related_ids"]["order_id"] == order["id"]
     net = capture["seller_receivable_breakdown"]
     assert (net["paypal_fee"]["value"], net["net_amount"]["value"]) == ("3.98", "96.01")
-    assert sandbox.get("journal/totals", face="paypal")["captured"] == {"usd": 9999}
+    assert sandbox.get("journal/totals", provider="paypal")["captured"] == {"usd": 9999}
     assert [row["effect"] for row in sandbox.get("journal")["rows"]] == [
         "order.created", "order.approved", "capture.completed",
     ]  # fmt: skip
@@ -43,12 +43,12 @@ def test_without_payment_source_the_order_is_created(paypal, sandbox):
     del body["payment_source"]
 
     order = paypal.post(ORDERS, body)
-    went = sandbox.post("paypal/cancel", order=order["id"])
+    result = sandbox.post("paypal/cancel", order=order["id"])
 
     assert (order["status"], link(order, "approve")) == (
         "CREATED", f"{sandbox.url}/checkoutnow?token={order['id']}",
     )  # fmt: skip
-    assert went["address"] == f"{CANCEL}?token={order['id']}"
+    assert result["redirect_url"] == f"{CANCEL}?token={order['id']}"
     assert paypal.get(f"{ORDERS}/{order['id']}")["status"] == "CREATED"
 
 
@@ -177,7 +177,7 @@ def test_a_pending_capture_ends_later(paypal, sandbox, approved, buyer, end):
     assert capture["status_details"]["reason"] == ("ECHECK" if buyer == "echeck" else "PENDING_REVIEW")
     assert sandbox.get("journal/totals")["captured"] == {}
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert paypal.get(f"/v2/payments/captures/{capture['id']}")["status"] == end
     assert sandbox.get("journal/totals")["captured"] == ({"usd": 9999} if end == "COMPLETED" else {})
@@ -255,7 +255,7 @@ def test_after_three_hours_an_order_is_gone_or_void(paypal, sandbox, approved):
 
 def test_any_business_error_can_be_ordered(paypal, sandbox, approved):
     order = approved()
-    sandbox.post("paypal/refuse", call="capture", issue="PAYEE_ACCOUNT_RESTRICTED")
+    sandbox.post("paypal/force_error", call="capture", issue="PAYEE_ACCOUNT_RESTRICTED")
 
     with pytest.raises(Refused) as refused:
         paypal.capture(order)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox.tests.client import until
+from sandbox.tests.client import wait_until
 from sandbox.tests.paypal_client import Refused, link, money, paid_capture
 
 
@@ -117,7 +117,7 @@ def test_after_180_days_nothing_is_refunded(paypal, sandbox, paid):
 @pytest.mark.parametrize(
     ("setting", "first", "last", "refunded"),
     [
-        ("pend", "PENDING", "COMPLETED", {"usd": 3000}),
+        ("pending", "PENDING", "COMPLETED", {"usd": 3000}),
         ("fail", "PENDING", "FAILED", {}),
         ("refuse", "FAILED", "FAILED", {}),
     ],
@@ -128,7 +128,7 @@ def test_refunds_that_take_time_or_fail(paypal, sandbox, paid, setting, first, l
 
     refund = paypal.refund(capture, "30.00")
     assert refund["status"] == first
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert paypal.get(f"/v2/payments/refunds/{refund['id']}")["status"] == last
     assert status(paypal, capture) == ("PARTIALLY_REFUNDED" if last == "COMPLETED" else "COMPLETED")
@@ -137,7 +137,7 @@ def test_refunds_that_take_time_or_fail(paypal, sandbox, paid, setting, first, l
 
 def test_a_pending_refund_holds_its_amount_until_it_is_cancelled(paypal, sandbox, paid):
     capture = paid()
-    sandbox.post("settings", refunds="pend")
+    sandbox.post("settings", refunds="pending")
     refund = paypal.refund(capture, "60.00")
     with pytest.raises(Refused):
         paypal.refund(capture, "40.00")
@@ -156,7 +156,7 @@ def test_a_person_refunds_and_paypal_reverses(paypal, sandbox, paypal_shop, paid
     sandbox.post("paypal/refund", capture=capture, amount="10.00")
     sandbox.post("paypal/reverse", capture=capture)
 
-    until(lambda: len(paypal_shop.events) == 5)
+    wait_until(lambda: len(paypal_shop.events) == 5)
     told = {event["event_type"]: event for event in paypal_shop.events}
     assert told["PAYMENT.CAPTURE.REFUNDED"]["resource"]["amount"] == money("10.00")
     assert told["PAYMENT.CAPTURE.REFUNDED"]["summary"] == "A $ 10.00 USD capture payment was refunded"
@@ -173,7 +173,7 @@ def test_a_person_refunds_and_paypal_reverses(paypal, sandbox, paypal_shop, paid
 )
 def test_a_dispute_runs_its_course(paypal, sandbox, paypal_shop, paid, verdict, outcome):
     capture = paid("disputed", invoice_id="INV-1")
-    sandbox.later()
+    sandbox.run_jobs()
     [listed] = paypal.get(f"/v1/customer/disputes?disputed_transaction_id={capture}")["items"]
     case = listed["dispute_id"]
     assert sandbox.get("journal/totals")["disputed"] == {"usd": 9999}
@@ -182,13 +182,13 @@ def test_a_dispute_runs_its_course(paypal, sandbox, paypal_shop, paid, verdict, 
     assert refused.value.issue == "TRANSACTION_DISPUTED"
 
     sandbox.post("paypal/update_dispute", dispute=case)
-    sandbox.post("paypal/close_dispute", dispute=case, verdict=verdict)
+    sandbox.post("paypal/close_dispute", dispute=case, outcome=verdict)
 
     shown = paypal.get(f"/v1/customer/disputes/{case}")
     assert (shown["status"], shown["dispute_outcome"]["outcome_code"]) == ("RESOLVED", outcome)
     assert shown["disputed_transactions"][0]["seller_transaction_id"] == capture
     assert shown["disputed_transactions"][0]["invoice_number"] == "INV-1"
-    until(lambda: len(paypal_shop.events) == 6)
+    wait_until(lambda: len(paypal_shop.events) == 6)
     told = [kind for kind in sorted(paypal_shop.types()) if "DISPUTE" in kind]
     assert told == ["CUSTOMER.DISPUTE.CREATED", "CUSTOMER.DISPUTE.RESOLVED", "CUSTOMER.DISPUTE.UPDATED"]
     assert sandbox.get("journal/totals")["disputed"] == {"usd": 0 if verdict == "won" else 9999}
@@ -202,6 +202,6 @@ def test_what_is_refunded_is_not_disputed(paypal, sandbox, paid):
     capture = paid("disputed")
     paypal.refund(capture)
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert sandbox.journal("dispute.created") == []

@@ -106,7 +106,7 @@ def test_the_report_tells_what_moved_the_balance(paypal, sandbox, approved):
     refund = paypal.refund(capture, "30.00")["id"]
     sandbox.post("paypal/dispute", capture=capture, amount="20.00")
     [case] = paypal.get("/v1/customer/disputes")["items"]
-    sandbox.post("paypal/close_dispute", dispute=case["dispute_id"], verdict="won")
+    sandbox.post("paypal/close_dispute", dispute=case["dispute_id"], outcome="won")
     sandbox.post("paypal/reverse", capture=capture, amount="5.00")
     paypal.capture(approved("review"))
 
@@ -165,7 +165,7 @@ def test_the_page_shows_shop_and_amount_and_takes_the_answer(paypal, sandbox, pr
     target = f"/checkoutnow?token={order['id']}"
 
     status, _, page = press(target)
-    gone, address, _ = press(target, buyer="pays", act="approve")
+    gone, address, _ = press(target, buyer="pays", action="approve")
 
     assert status == 200
     assert "Artisans Alley" in page
@@ -179,7 +179,7 @@ def test_the_page_shows_shop_and_amount_and_takes_the_answer(paypal, sandbox, pr
 def test_the_page_cancels_without_any_effect(paypal, sandbox, press):
     order = paypal.order()
 
-    status, address, _ = press(f"/checkoutnow?token={order['id']}", act="cancel")
+    status, address, _ = press(f"/checkoutnow?token={order['id']}", action="cancel")
 
     assert (status, address) == (303, f"{CANCEL}?token={order['id']}")
     assert paypal.get(f"{ORDERS}/{order['id']}")["status"] == "PAYER_ACTION_REQUIRED"
@@ -194,7 +194,7 @@ def test_after_a_declined_card_the_page_offers_another(paypal, press, approved):
         paypal.capture(order)
 
     _, _, page = press(target)
-    press(target, act="approve", instrument="bank")
+    press(target, action="approve", instrument="bank")
 
     assert "Dana, your card was declined." in page
     assert "Bank account" in page
@@ -206,7 +206,7 @@ def test_without_addresses_the_page_says_what_happened(paypal, press):
     del body["payment_source"]
     order = paypal.post(ORDERS, body)["id"]
 
-    status, _, page = press(f"/checkoutnow?token={order}", act="approve", buyer="pays")
+    status, _, page = press(f"/checkoutnow?token={order}", action="approve", buyer="pays")
 
     assert (status, "You have approved the payment." in page) == (200, True)
 

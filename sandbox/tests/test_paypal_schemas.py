@@ -8,14 +8,14 @@ import pytest
 
 from sandbox.paypal_api.api import ROUTES
 from sandbox.paypal_api.errors import ISSUES, MESSAGES
-from sandbox.paypal_api.schemas import FOLDER, shapes
+from sandbox.paypal_api.schemas import FOLDER, schemas
 from sandbox.tests.paypal_client import money, order_body
 from sandbox.tests.paypal_schemas import (
     ANSWERS,
     PUBLISHED,
-    check_answer,
     check_event,
     check_request,
+    check_response,
     operation,
     operations,
 )
@@ -40,7 +40,7 @@ def test_every_list_names_its_source_and_every_shape_is_used():
         assert known["source"].startswith("https://developer.paypal.com/")
         used |= set(re.findall(r'"@(\w+)"', file.read_text()))
 
-    assert shapes().keys() - used == {"error", "oauth_error"}
+    assert schemas().keys() - used == {"error", "oauth_error"}
 
 
 def test_every_call_of_the_sandbox_is_published_and_has_a_list(published):
@@ -95,10 +95,10 @@ def test_the_checker_takes_a_good_request_and_knows_no_other_calls():
 def test_the_checker_sees_a_wrong_answer(paypal):
     order = paypal.order()
 
-    assert check_answer("GET", f"{ORDERS}/{order['id']}", 200, order) == []
-    assert check_answer("GET", f"{ORDERS}/{order['id']}", 200, order | {"status": "DONE"}) != []
-    assert check_answer("GET", f"{ORDERS}/{order['id']}", 200, order | {"shop": "x"}) != []
-    assert check_answer("GET", f"{ORDERS}/X", 404, {"name": "RESOURCE_NOT_FOUND"}) != []
+    assert check_response("GET", f"{ORDERS}/{order['id']}", 200, order) == []
+    assert check_response("GET", f"{ORDERS}/{order['id']}", 200, order | {"status": "DONE"}) != []
+    assert check_response("GET", f"{ORDERS}/{order['id']}", 200, order | {"shop": "x"}) != []
+    assert check_response("GET", f"{ORDERS}/X", 404, {"name": "RESOURCE_NOT_FOUND"}) != []
 
 
 def test_the_checker_sees_a_wrong_event(paypal, approved):

@@ -7,7 +7,7 @@ import urllib.error
 
 import pytest
 
-from sandbox.tests.client import Control, until
+from sandbox.tests.client import Control, wait_until
 from sandbox.tests.paypal_client import PayPal, PayPalReceiver, Refused, paid_capture
 from sandbox.tests.test_simulator import ROOT, process
 
@@ -29,13 +29,13 @@ def test_a_restart_keeps_orders_request_ids_and_the_authority(tmp_path):
             control, api = Control(url), PayPal(url)
             assert paid_capture(api.capture(order["id"], key="c"))["id"] == capture["id"]
             control.post("paypal/refund", order=order["id"])
-            until(lambda: shop.types() == ["PAYMENT.CAPTURE.REFUNDED"])
+            wait_until(lambda: shop.types() == ["PAYMENT.CAPTURE.REFUNDED"])
             assert shop.problems == []
             assert control.get("paypal/ca")["pem"] == ca
-            assert control.get("journal/totals", face="paypal") == {
+            assert control.get("journal/totals", provider="paypal") == {
                 "captured": {"usd": 100}, "refunded": {"usd": 100}, "disputed": {},
             }  # fmt: skip
-            assert control.get("journal/totals", face="stripe")["captured"] == {}
+            assert control.get("journal/totals", provider="stripe")["captured"] == {}
 
 
 def test_addresses_and_ids_of_webhooks_come_in_pairs():
@@ -50,48 +50,48 @@ def test_the_console_shows_and_steers_paypal_too(paypal, sandbox, paypal_shop, a
     order = approved()
     capture = paid_capture(paypal.capture(order))["id"]
 
-    status, address, _ = sandbox.form("/_sandbox/", act="refund", id=order)
+    status, address, _ = sandbox.form("/_sandbox/", action="refund", id=order)
     _, _, page = sandbox.form("/_sandbox/")
 
     assert (status, address) == (303, "/_sandbox/")
     assert order in page
     assert capture in page
     assert "paypal captured 9999 usd, refunded 9999 usd" in page
-    assert sandbox.form("/_sandbox/", act="refund", id=order)[0] == 409
+    assert sandbox.form("/_sandbox/", action="refund", id=order)[0] == 409
 
 
-def status_of(sandbox, path, wish):
+def status_of(sandbox, path, params):
     """What a call of the control API that is refused is answered with."""
     with pytest.raises(urllib.error.HTTPError) as refused:
-        sandbox.post(path, **wish)
+        sandbox.post(path, **params)
     with refused.value as answer:
         assert "error" in json.load(answer)
         return answer.code
 
 
 @pytest.mark.parametrize(
-    ("path", "wish", "status"),
+    ("path", "params", "status"),
     [
         ("paypal/dance", {}, 404),
         ("paypal/approve", {"order": "X"}, 404),
-        ("paypal/switches", {"colour": 1}, 404),
-        ("paypal/refuse", {"call": "capture", "issue": "BAD_MOOD"}, 404),
+        ("paypal/settings", {"colour": 1}, 404),
+        ("paypal/force_error", {"call": "capture", "issue": "BAD_MOOD"}, 404),
         ("paypal/event", {"type": "X", "id": "X"}, 404),
     ],
 )
-def test_wrong_orders_are_told(sandbox, path, wish, status):
-    assert status_of(sandbox, path, wish) == status
+def test_wrong_orders_are_told(sandbox, path, params, status):
+    assert status_of(sandbox, path, params) == status
 
 
 def test_what_is_not_possible_is_told(paypal, sandbox, approved):
     order = approved()
-    for path, wish in (
+    for path, params in (
         ("paypal/approve", {"order": order}),
         ("paypal/cancel", {"order": order}),
         ("paypal/refund", {"order": order}),
-        ("paypal/switches", {"signing": "nicely"}),
+        ("paypal/settings", {"signing": "nicely"}),
     ):
-        assert (path, status_of(sandbox, path, wish)) == (path, 400)
+        assert (path, status_of(sandbox, path, params)) == (path, 400)
     capture = paid_capture(paypal.capture(order))["id"]
     assert status_of(sandbox, "paypal/settle_capture", {"capture": capture, "status": "REFUNDED"}) == 400
 
@@ -100,7 +100,7 @@ def test_a_buyer_is_settled_by_hand(paypal, sandbox, approved):
     capture = paid_capture(paypal.capture(approved("review")))["id"]
 
     sandbox.post("paypal/settle_capture", capture=capture, status="DECLINED")
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert paypal.get(f"/v2/payments/captures/{capture}")["status"] == "DECLINED"
     assert len(sandbox.journal("capture.denied")) == 1
@@ -117,4 +117,4 @@ def test_reset_forgets_what_paypal_held_but_not_its_webhooks(paypal, sandbox, pa
         paypal.get(f"/v2/checkout/orders/{order}")
     paypal_shop.events.clear()
     approved()
-    until(lambda: paypal_shop.types() == ["CHECKOUT.ORDER.APPROVED"])
+    wait_until(lambda: paypal_shop.types() == ["CHECKOUT.ORDER.APPROVED"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.tests.client import until
+from sandbox.tests.client import wait_until
 from sandbox.tests.paypal_client import CANCEL, EXPERIENCE, RETURN, Refused, link, order_body, paid_capture
 
 SETUP, TOKENS, ORDERS = "/v3/vault/setup-tokens", "/v3/vault/payment-tokens", "/v2/checkout/orders"
@@ -48,17 +48,17 @@ def test_a_wallet_is_kept_after_the_buyer_agrees(paypal, sandbox, paypal_shop, s
         paypal.post(TOKENS, exchange(token["id"]))
     assert (refused.value.status, refused.value.issue) == (422, "PAYER_ACTION_REQUIRED")
 
-    went = sandbox.post("paypal/approve", setup_token=token["id"])
+    result = sandbox.post("paypal/approve", setup_token=token["id"])
     assert paypal.get(f"{SETUP}/{token['id']}")["status"] == "APPROVED"
     kept = paypal.post(TOKENS, exchange(token["id"]))
 
-    assert f"approval_token_id={token['id']}" in went["address"]
+    assert f"approval_token_id={token['id']}" in result["redirect_url"]
     assert kept["payment_source"]["paypal"]["email_address"] == "pays@buyers.example"
     assert paypal.get(f"{TOKENS}/{kept['id']}") == kept
     with pytest.raises(Refused) as refused:
         paypal.post(TOKENS, exchange(token["id"]))
     assert refused.value.issue == "SETUP_TOKEN_ALREADY_TOKENIZED"
-    until(lambda: paypal_shop.types() == ["VAULT.PAYMENT-TOKEN.CREATED"])
+    wait_until(lambda: paypal_shop.types() == ["VAULT.PAYMENT-TOKEN.CREATED"])
     assert paypal_shop.events[0]["resource"]["id"] == kept["id"]
 
 
@@ -79,7 +79,7 @@ def test_wallets_are_listed_by_customer_and_deleted(paypal, sandbox, paypal_shop
     assert refused.value.status == 404
     assert paypal.call("DELETE", f"{TOKENS}/{mine['id']}")[0] == 204
     sandbox.post("paypal/delete_token", payment_token=other["id"])
-    until(lambda: paypal_shop.types().count("VAULT.PAYMENT-TOKEN.DELETED") == 2)
+    wait_until(lambda: paypal_shop.types().count("VAULT.PAYMENT-TOKEN.DELETED") == 2)
     assert [row["actor"] for row in sandbox.journal("vault.token_deleted")] == ["api", "dashboard"]
 
 
@@ -91,7 +91,7 @@ def test_a_kept_wallet_pays_without_its_buyer(paypal, sandbox, wallet):
 
 
 def test_a_kept_wallet_can_leave_the_capture_to_the_shop(paypal, sandbox, wallet):
-    sandbox.post("paypal/switches", vaulted_orders="APPROVED")
+    sandbox.post("paypal/settings", vaulted_orders="APPROVED")
 
     order = paypal.post(ORDERS, paid_with(wallet()["id"]))
 
@@ -125,7 +125,7 @@ def test_a_wallet_is_kept_with_an_order(paypal, sandbox, paypal_shop):
 
     assert (vaulted["status"], vaulted["customer"]["id"]) == ("VAULTED", "customer_9")
     assert paypal.get(f"{TOKENS}/{vaulted['id']}")["customer"]["id"] == "customer_9"
-    until(lambda: "VAULT.PAYMENT-TOKEN.CREATED" in paypal_shop.types())
+    wait_until(lambda: "VAULT.PAYMENT-TOKEN.CREATED" in paypal_shop.types())
     event = next(event for event in paypal_shop.events if event["resource_type"] == "payment_token")
     assert event["resource"]["metadata"] == {"order_id": order}
     assert paypal.post(ORDERS, paid_with(vaulted["id"]))["status"] == "COMPLETED"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.tests.client import until
+from sandbox.tests.client import wait_until
 from sandbox.tests.paypal_client import link, money, paid_capture
 
 VERIFY = "/v1/notifications/verify-webhook-signature"
@@ -15,7 +15,7 @@ EVENTS = "/v1/notifications/webhooks-events"
 def test_events_are_signed_as_paypal_signs(paypal, sandbox, paypal_shop, approved):
     order = approved(custom_id="A-7")
     paypal.capture(order)
-    until(lambda: len(paypal_shop.events) == 3)
+    wait_until(lambda: len(paypal_shop.events) == 3)
 
     headers, body = next(raw for raw in paypal_shop.raw if b"PAYMENT.CAPTURE.COMPLETED" in raw[1])
     event = json.loads(body)
@@ -37,7 +37,7 @@ def test_events_are_signed_as_paypal_signs(paypal, sandbox, paypal_shop, approve
 
 def test_the_event_is_of_its_moment(paypal, sandbox, approved):
     capture = paid_capture(paypal.capture(approved("review")))
-    sandbox.later()
+    sandbox.run_jobs()
 
     [pending] = paypal.get(f"{EVENTS}?event_type=PAYMENT.CAPTURE.PENDING")["events"]
 
@@ -49,18 +49,18 @@ def test_the_event_is_of_its_moment(paypal, sandbox, approved):
     [
         ("expired", "VerificationError"),
         ("wrong_name", "VerificationError"),
-        ("foreign_ca", "VerificationError"),
+        ("untrusted_ca", "VerificationError"),
         ("wrong_webhook", "InvalidSignature"),
         ("altered", "InvalidSignature"),
     ],
 )
 def test_bad_signatures_can_be_ordered(paypal, sandbox, paypal_shop, approved, mode, told):
     sandbox.post("webhooks", retry_seconds=[])
-    sandbox.post("paypal/switches", signing=mode)
+    sandbox.post("paypal/settings", signing=mode)
 
     approved()
 
-    until(lambda: len(paypal_shop.problems) == 1)
+    wait_until(lambda: len(paypal_shop.problems) == 1)
     assert paypal_shop.problems[0].startswith(told)
     assert paypal_shop.events == []
     headers, body = paypal_shop.raw[0]
@@ -84,7 +84,7 @@ def post_back(headers, body, webhook_id):
 
 def test_paypal_checks_an_event_that_is_posted_back(paypal, paypal_shop, approved):
     approved()
-    until(lambda: len(paypal_shop.events) == 1)
+    wait_until(lambda: len(paypal_shop.events) == 1)
     asked = post_back(*paypal_shop.raw[0], paypal_shop.webhook_id)
 
     assert paypal.post(VERIFY, asked) == {"verification_status": "SUCCESS"}
@@ -95,11 +95,11 @@ def test_paypal_checks_an_event_that_is_posted_back(paypal, paypal_shop, approve
 
 def test_a_refused_event_comes_again_newly_signed(sandbox, paypal_shop, approved):
     sandbox.post("webhooks", retry_seconds=[0.05, 0.05])
-    paypal_shop.answers = [503, 500]
+    paypal_shop.responses = [503, 500]
 
     approved()
 
-    until(lambda: len(paypal_shop.events) == 3)
+    wait_until(lambda: len(paypal_shop.events) == 3)
     assert len({event["id"] for event in paypal_shop.events}) == 1
     assert len({headers["PAYPAL-TRANSMISSION-ID"] for headers, _ in paypal_shop.raw}) == 3
 
@@ -113,7 +113,7 @@ def test_held_events_are_sent_in_the_order_asked_for(paypal, sandbox, paypal_sho
     sent = sandbox.post("webhooks/send", events=[*ids, ids[0]])["sent"]
 
     assert [event["id"] for event in paypal_shop.events] == [*ids, ids[0]]
-    assert {row["answer"] for row in sent} == {200}
+    assert {row["response"] for row in sent} == {200}
 
 
 def test_dropped_events_are_found_in_the_list(paypal, sandbox, paypal_shop, approved):
@@ -122,14 +122,14 @@ def test_dropped_events_are_found_in_the_list(paypal, sandbox, paypal_shop, appr
 
     capture = paid_capture(paypal.capture(approved()))
 
-    until(lambda: len(paypal_shop.events) == 2)
+    wait_until(lambda: len(paypal_shop.events) == 2)
     assert "PAYMENT.CAPTURE.COMPLETED" not in paypal_shop.types()
     since = f"{before:%Y-%m-%dT%H:%M:%SZ}"
     found = paypal.get(f"{EVENTS}?transaction_id={capture['id']}&start_time={since}&page_size=300")
     assert [event["event_type"] for event in found["events"]] == ["PAYMENT.CAPTURE.COMPLETED"]
     assert paypal.get(f"{EVENTS}?end_time={since}")["count"] == 0
     sandbox.post("webhooks/send", events=[found["events"][0]["id"]])
-    until(lambda: "PAYMENT.CAPTURE.COMPLETED" in paypal_shop.types())
+    wait_until(lambda: "PAYMENT.CAPTURE.COMPLETED" in paypal_shop.types())
 
 
 def test_untrue_events_can_be_fired(paypal, sandbox, paypal_shop, approved):
@@ -138,7 +138,7 @@ def test_untrue_events_can_be_fired(paypal, sandbox, paypal_shop, approved):
 
     event = sandbox.post("paypal/event", type="PAYMENT.CAPTURE.COMPLETED", id=capture["id"], changes=changes)
 
-    until(lambda: len(paypal_shop.events) == 4)
+    wait_until(lambda: len(paypal_shop.events) == 4)
     assert event["resource"]["amount"] == money("1.00")
     assert paypal.get(f"/v2/payments/captures/{capture['id']}")["amount"] == money("99.99")
 
@@ -148,9 +148,9 @@ def test_a_denied_capture_is_told_as_denied_and_a_refused_one_as_declined(
 ):
     paypal.capture(approved("denied"))
     paypal.capture(approved("refused"))
-    sandbox.later()
+    sandbox.run_jobs()
 
-    until(lambda: len(paypal_shop.events) == 6)
+    wait_until(lambda: len(paypal_shop.events) == 6)
     told = sorted(kind for kind in paypal_shop.types() if kind.startswith("PAYMENT"))
     assert told == ["PAYMENT.CAPTURE.DECLINED", "PAYMENT.CAPTURE.DENIED", "PAYMENT.CAPTURE.PENDING"]
 

@@ -10,14 +10,14 @@ from sandbox.tests.client import BACK, SDK
 @pytest.fixture
 def paid(stripe_api):
     def pay(card="pm_card_visa"):
-        wish = {
+        params = {
             "amount": 1000,
             "currency": "usd",
             "payment_method": card,
             "confirm": True,
             "return_url": BACK,
         }
-        return stripe_api.v1.payment_intents.create(wish)
+        return stripe_api.v1.payment_intents.create(params)
 
     return pay
 
@@ -89,7 +89,7 @@ def test_pending_then_succeeded(stripe_api, sandbox, paid):
     assert (refund.status, refund.pending_reason) == ("pending", "processing")
     assert sandbox.get("journal/totals")["refunded"] == {}
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert stripe_api.v1.refunds.retrieve(refund.id).status == "succeeded"
     assert sandbox.get("journal/totals")["refunded"] == {"usd": 1000}
@@ -104,7 +104,7 @@ def test_succeeded_then_failed_gives_the_amount_back(stripe_api, sandbox, paid):
     refund = stripe_api.v1.refunds.create({"payment_intent": intent.id, "amount": 700})
     assert refund.status == "succeeded"
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     failed = stripe_api.v1.refunds.retrieve(refund.id)
     assert (failed.status, failed.failure_reason) == ("failed", "declined")
@@ -121,7 +121,7 @@ def test_refunds_fail_on_order(stripe_api, sandbox, paid):
     refund = stripe_api.v1.refunds.create({"payment_intent": paid().id})
     assert refund.status == "failed"
 
-    sandbox.post("settings", refunds="pend")
+    sandbox.post("settings", refunds="pending")
     pending = stripe_api.v1.refunds.create({"payment_intent": paid().id})
     sandbox.post(
         "stripe/settle_refund", refund=pending.id, status="failed", failure_reason="lost_or_stolen_card"

@@ -58,10 +58,10 @@ def test_a_card_that_asks_only_until_it_is_set_up(stripe_api, sandbox, customer)
     done = sandbox.post("stripe/authenticate", setup_intent=asked.id, passed=True)
 
     assert done["status"] == "succeeded"
-    wish = {"amount": 700, "currency": "usd", "customer": customer, "payment_method": asked.payment_method}
-    wish |= {"confirm": True, "return_url": BACK}
-    assert stripe_api.v1.payment_intents.create({**wish, "off_session": True}).status == "succeeded"
-    assert stripe_api.v1.payment_intents.create(wish).status == "requires_action"
+    params = {"amount": 700, "currency": "usd", "customer": customer, "payment_method": asked.payment_method}
+    params |= {"confirm": True, "return_url": BACK}
+    assert stripe_api.v1.payment_intents.create({**params, "off_session": True}).status == "succeeded"
+    assert stripe_api.v1.payment_intents.create(params).status == "requires_action"
 
 
 def test_a_refused_set_up(stripe_api, sandbox, customer):
@@ -118,11 +118,11 @@ def test_declined_cards_cannot_be_attached_but_one_can(stripe_api, customer):
 def test_a_saved_card_is_its_customers_own(stripe_api, customer):
     card = save(stripe_api, customer).payment_method
     other = stripe_api.v1.customers.create({}).id
-    wish = {"amount": 700, "currency": "usd", "payment_method": card, "confirm": True, "return_url": BACK}
+    params = {"amount": 700, "currency": "usd", "payment_method": card, "confirm": True, "return_url": BACK}
 
     for foreign in ({}, {"customer": other}):
         with pytest.raises(SDK.InvalidRequestError):
-            stripe_api.v1.payment_intents.create({**wish, **foreign})
+            stripe_api.v1.payment_intents.create({**params, **foreign})
     with pytest.raises(SDK.InvalidRequestError):
         stripe_api.v1.payment_methods.attach(card, {"customer": other})
     with pytest.raises(SDK.InvalidRequestError):
@@ -131,11 +131,11 @@ def test_a_saved_card_is_its_customers_own(stripe_api, customer):
 
 
 def test_a_used_card_that_was_not_saved_is_spent(stripe_api):
-    wish = {"amount": 700, "currency": "usd", "allowed_payment_method_types": ["card"], "confirm": True}
-    used = stripe_api.v1.payment_intents.create({**wish, "payment_method": "pm_card_visa"}).payment_method
+    params = {"amount": 700, "currency": "usd", "allowed_payment_method_types": ["card"], "confirm": True}
+    used = stripe_api.v1.payment_intents.create({**params, "payment_method": "pm_card_visa"}).payment_method
 
     with pytest.raises(SDK.InvalidRequestError, match="may not be used again"):
-        stripe_api.v1.payment_intents.create({**wish, "payment_method": used})
+        stripe_api.v1.payment_intents.create({**params, "payment_method": used})
 
 
 def test_saving_while_paying(stripe_api, customer):

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.tests.client import SDK
 
-WISH = {
+PARAMS = {
     "mode": "payment",
     "success_url": "http://127.0.0.1:9/done?session={CHECKOUT_SESSION_ID}",
     "cancel_url": "http://127.0.0.1:9/back",
@@ -27,7 +27,7 @@ WISH = {
 
 @pytest.fixture
 def session(stripe_api):
-    return stripe_api.v1.checkout.sessions.create(WISH)
+    return stripe_api.v1.checkout.sessions.create(PARAMS)
 
 
 def visit(address, **form):
@@ -120,8 +120,8 @@ def test_the_intent_of_a_session_is_cancelled_by_the_session(stripe_api, session
 def test_its_time_is_limited(stripe_api, sandbox):
     now = int(sandbox.get("clock")["now"])
     with pytest.raises(SDK.InvalidRequestError):
-        stripe_api.v1.checkout.sessions.create({**WISH, "expires_at": now + 60})
-    short = stripe_api.v1.checkout.sessions.create({**WISH, "expires_at": now + 1900})
+        stripe_api.v1.checkout.sessions.create({**PARAMS, "expires_at": now + 60})
+    short = stripe_api.v1.checkout.sessions.create({**PARAMS, "expires_at": now + 1900})
 
     sandbox.post("jobs/run")
     assert stripe_api.v1.checkout.sessions.retrieve(short.id).status == "open"
@@ -135,7 +135,7 @@ def test_processing_is_complete_but_unpaid_at_first(stripe_api, sandbox, session
     first = stripe_api.v1.checkout.sessions.retrieve(session.id)
     assert (first.status, first.payment_status) == ("complete", "unpaid")
 
-    sandbox.later()
+    sandbox.run_jobs()
 
     assert stripe_api.v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
     assert len(stripe_api.v1.events.list({"type": "checkout.session.async_payment_succeeded"}).data) == 1
@@ -143,13 +143,13 @@ def test_processing_is_complete_but_unpaid_at_first(stripe_api, sandbox, session
 
 def test_saving_a_card_on_the_hosted_page(stripe_api):
     customer = stripe_api.v1.customers.create({}).id
-    wish = {
+    params = {
         "mode": "setup",
         "customer": customer,
         "currency": "usd",
         "success_url": "http://127.0.0.1:9/done",
     }
-    session = stripe_api.v1.checkout.sessions.create(wish)
+    session = stripe_api.v1.checkout.sessions.create(params)
 
     visit(session.url, card="pm_card_visa")
 

@@ -1,4 +1,4 @@
-"""The program around the faces: a process of its own, its state, its clock, its page."""
+"""The program around the providers: a process of its own, its state, its clock, its page."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.tests.client import BACK, Control, Receiver, client, until
+from sandbox.tests.client import BACK, Control, Receiver, client, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -31,13 +31,13 @@ def process(*arguments):
 def test_a_restart_keeps_everything(tmp_path):
     with Receiver() as shop:
         hooks = ("--state", str(tmp_path), "--webhook-url", shop.url, "--webhook-secret", shop.secret)
-        wish = {"amount": 1000, "currency": "usd"}
+        params = {"amount": 1000, "currency": "usd"}
         with process(*hooks) as url:
             Control(url).post("webhooks", mode="hold")
-            intent = client(url).v1.payment_intents.create(wish, {"idempotency_key": "k"})
+            intent = client(url).v1.payment_intents.create(params, {"idempotency_key": "k"})
         with process(*hooks) as url:
             api, control = client(url), Control(url)
-            assert api.v1.payment_intents.create(wish, {"idempotency_key": "k"}).id == intent.id
+            assert api.v1.payment_intents.create(params, {"idempotency_key": "k"}).id == intent.id
             api.v1.payment_intents.confirm(intent.id, {"payment_method": "pm_card_visa", "return_url": BACK})
             control.post("webhooks/send")
             assert set(shop.types()) >= {"payment_intent.created", "payment_intent.succeeded"}
@@ -48,12 +48,17 @@ def test_a_restart_keeps_everything(tmp_path):
 
 def test_time_can_be_moved(stripe_api, sandbox):
     sandbox.post("settings", async_seconds=500)
-    wish = {"amount": 1000, "currency": "usd", "payment_method": "pm_card_sandboxProcessing", "confirm": True}
-    intent = stripe_api.v1.payment_intents.create({**wish, "return_url": BACK})
+    params = {
+        "amount": 1000,
+        "currency": "usd",
+        "payment_method": "pm_card_sandboxProcessing",
+        "confirm": True,
+    }
+    intent = stripe_api.v1.payment_intents.create({**params, "return_url": BACK})
 
     moved = sandbox.post("clock", advance=600)["now"]
 
-    until(lambda: stripe_api.v1.payment_intents.retrieve(intent.id).status == "succeeded")
+    wait_until(lambda: stripe_api.v1.payment_intents.retrieve(intent.id).status == "succeeded")
     assert stripe_api.v1.payment_intents.create({"amount": 1000, "currency": "usd"}).created >= int(moved)
 
 
@@ -81,7 +86,7 @@ def test_the_journal_is_filtered(stripe_api, sandbox):
 
 
 @pytest.mark.parametrize(
-    ("path", "wish", "status"),
+    ("path", "params", "status"),
     [
         ("settings", {"colour": 1}, 404),
         ("webhooks", {"colour": 1}, 404),
@@ -91,9 +96,9 @@ def test_the_journal_is_filtered(stripe_api, sandbox):
         ("clock", {"offset": "soon"}, 400),
     ],
 )
-def test_wrong_orders_are_told(sandbox, path, wish, status):
+def test_wrong_orders_are_told(sandbox, path, params, status):
     with pytest.raises(urllib.error.HTTPError) as refused:
-        sandbox.post(path, **wish)
+        sandbox.post(path, **params)
 
     assert refused.value.code == status
     assert "error" in json.load(refused.value)
@@ -101,17 +106,17 @@ def test_wrong_orders_are_told(sandbox, path, wish, status):
 
 def test_the_page_shows_and_acts(stripe_api, sandbox, shop):
     sandbox.post("webhooks", mode="hold")
-    wish = {
+    params = {
         "amount": 1000,
         "currency": "usd",
         "payment_method": "pm_card_visa",
         "confirm": True,
         "return_url": BACK,
     }
-    intent = stripe_api.v1.payment_intents.create(wish)
+    intent = stripe_api.v1.payment_intents.create(params)
 
-    def press(act, name=""):
-        form = urllib.parse.urlencode({"act": act, "id": name})
+    def press(action, name=""):
+        form = urllib.parse.urlencode({"action": action, "id": name})
         return sandbox.raw("POST", "/_sandbox/", form, Content_Type="application/x-www-form-urlencoded")
 
     press("send")
@@ -122,7 +127,7 @@ def test_the_page_shows_and_acts(stripe_api, sandbox, shop):
     assert (status, intent.id.encode() in page, b"no real money" in page) == (200, True, True)
     assert [row["actor"] for row in sandbox.journal("refund.created")] == ["dashboard"]
     assert press("refund", intent.id)[0] == 409
-    foreign = sandbox.raw("POST", "/_sandbox/", "act=jobs", Origin="http://evil.example")
+    foreign = sandbox.raw("POST", "/_sandbox/", "action=jobs", Origin="http://evil.example")
     assert foreign[0] == 403
 
 

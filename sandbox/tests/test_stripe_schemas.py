@@ -56,7 +56,7 @@ def answers(stripe_api, sandbox):
             "return_url": BACK,
         }
     )
-    sandbox.later()
+    sandbox.run_jobs()
     other = api.payment_intents.create(
         {
             "amount": 1000,

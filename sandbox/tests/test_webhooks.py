@@ -4,27 +4,27 @@ import json
 
 import pytest
 
-from sandbox.tests.client import BACK, SDK, Receiver, until
+from sandbox.tests.client import BACK, SDK, Receiver, wait_until
 
 
 @pytest.fixture
 def pay(stripe_api):
     def make(card="pm_card_visa", **options):
-        wish = {
+        params = {
             "amount": 1000,
             "currency": "usd",
             "payment_method": card,
             "confirm": True,
             "return_url": BACK,
         }
-        return stripe_api.v1.payment_intents.create(wish, options)
+        return stripe_api.v1.payment_intents.create(params, options)
 
     return make
 
 
 def test_real_headers_and_signature(stripe_api, shop, pay):
     intent = pay(idempotency_key="k-1")
-    until(lambda: len(shop.events) == 3)
+    wait_until(lambda: len(shop.events) == 3)
 
     headers, body = next(raw for raw in shop.raw if b"payment_intent.succeeded" in raw[1])
     event = json.loads(body)
@@ -51,23 +51,23 @@ def test_the_snapshot_is_of_its_moment(stripe_api, pay):
 
 def test_a_refused_event_comes_again_newly_signed(sandbox, stripe_api, shop):
     sandbox.post("webhooks", retry_seconds=[0.05, 0.05, 0.05])
-    shop.answers = [500, 302]
+    shop.responses = [500, 302]
 
     stripe_api.v1.customers.create({})
 
-    until(lambda: len(shop.events) == 3)
+    wait_until(lambda: len(shop.events) == 3)
     assert len({event["id"] for event in shop.events}) == 1
-    until(lambda: sandbox.get("webhooks")["deliveries"][0]["state"] == "delivered")
-    assert sandbox.get("webhooks")["deliveries"][0]["answers"] == [500, 302, 200]
+    wait_until(lambda: sandbox.get("webhooks")["deliveries"][0]["state"] == "delivered")
+    assert sandbox.get("webhooks")["deliveries"][0]["responses"] == [500, 302, 200]
 
 
 def test_in_the_end_it_gives_up(sandbox, stripe_api, shop):
     sandbox.post("webhooks", retry_seconds=[0.01])
-    shop.answers = [500, 500]
+    shop.responses = [500, 500]
 
     stripe_api.v1.customers.create({})
 
-    until(lambda: sandbox.get("webhooks")["deliveries"][0]["state"] == "failed")
+    wait_until(lambda: sandbox.get("webhooks")["deliveries"][0]["state"] == "failed")
     [missed] = stripe_api.v1.events.list({"delivery_success": False}).data
     assert (missed.type, missed.pending_webhooks) == ("customer.created", 1)
     sandbox.post("webhooks/send", events=[missed.id])
@@ -83,7 +83,7 @@ def test_held_events_are_sent_in_the_order_asked_for(sandbox, stripe_api, shop, 
     sent = sandbox.post("webhooks/send", events=[*events, events[0]])["sent"]
 
     assert [event["id"] for event in shop.events] == [*events, events[0]]
-    assert {row["answer"] for row in sent} == {200}
+    assert {row["response"] for row in sent} == {200}
 
 
 def test_copies_and_shuffle(sandbox, shop, pay):
@@ -102,7 +102,7 @@ def test_each_event_can_be_sent_twice_from_the_start(sandbox, stripe_api, shop):
 
     stripe_api.v1.customers.create({})
 
-    until(lambda: len(shop.events) == 2)
+    wait_until(lambda: len(shop.events) == 2)
 
 
 def test_dropped_events_are_listed_as_undelivered(sandbox, stripe_api, shop, pay):
@@ -110,8 +110,8 @@ def test_dropped_events_are_listed_as_undelivered(sandbox, stripe_api, shop, pay
 
     intent = pay()
 
-    until(lambda: shop.types() == ["charge.succeeded"])
-    until(lambda: len(stripe_api.v1.events.list({"delivery_success": False}).data) == 2)
+    wait_until(lambda: shop.types() == ["charge.succeeded"])
+    wait_until(lambda: len(stripe_api.v1.events.list({"delivery_success": False}).data) == 2)
     missed = stripe_api.v1.events.list({"delivery_success": False}).data
     assert {event.data.object.id for event in missed} == {intent.id}
 
@@ -122,7 +122,7 @@ def test_two_secrets_sign_during_a_rotation(sandbox, stripe_api, shop):
 
     stripe_api.v1.customers.create({})
 
-    until(lambda: len(shop.events) == 1)
+    wait_until(lambda: len(shop.events) == 1)
     assert shop.raw[0][0]["Stripe-Signature"].count("v1=") == 2
 
 
@@ -136,8 +136,8 @@ def test_endpoints_by_api_with_chosen_events(stripe_api, shop):
         customer = stripe_api.v1.customers.create({})
         stripe_api.v1.customers.update(customer.id, {"name": "Sam"})
 
-        until(lambda: other.types() == ["customer.updated"])
-        until(lambda: len(shop.events) == 2)
+        wait_until(lambda: other.types() == ["customer.updated"])
+        wait_until(lambda: len(shop.events) == 2)
         assert other.events[0]["data"]["previous_attributes"] == {"name": None}
         assert "secret" not in stripe_api.v1.webhook_endpoints.retrieve(made.id)
         assert stripe_api.v1.webhook_endpoints.delete(made.id).deleted
@@ -149,7 +149,7 @@ def test_untrue_events_can_be_fired(sandbox, stripe_api, shop, pay):
 
     event = sandbox.post("stripe/event", id=intent.id, type="payment_intent.succeeded", changes=changes)
 
-    until(lambda: len(shop.events) == 4)
+    wait_until(lambda: len(shop.events) == 4)
     assert (event["livemode"], event["data"]["object"]["amount_received"]) == (True, 1)
     assert stripe_api.v1.payment_intents.retrieve(intent.id).amount_received == 1000
     sandbox.post("reset")  # the untrue event has a field that true ones lack

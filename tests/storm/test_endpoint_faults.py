@@ -100,7 +100,7 @@ class Journey:
 
     def there(self) -> tuple[int, int, int]:
         """Minor units that were captured, refunded and disputed at the provider, whatever we know of it."""
-        totals = self.sandbox.get("journal/totals", face=self.provider)
+        totals = self.sandbox.get("journal/totals", provider=self.provider)
         captured, refunded, disputed = (
             totals[name].get("usd", 0) for name in ("captured", "refunded", "disputed")
         )
@@ -249,7 +249,7 @@ class DisputeLost(Journey):
             opened = self.sandbox.post(f"{self.provider}/dispute", **self.disputed())
             self.dispute = opened.get("id") or opened["dispute_id"]
             self.hear()
-            self.sandbox.post(f"{self.provider}/close_dispute", dispute=self.dispute, verdict="lost")
+            self.sandbox.post(f"{self.provider}/close_dispute", dispute=self.dispute, outcome="lost")
         self.hear()
 
     def disputed(self) -> dict[str, str]:
@@ -420,7 +420,7 @@ def test_money_ends_right_and_nobody_is_misled_when_an_endpoint_fails(
     check_page(journey)
     check_staff_know(journey, FAULTS[fault]["action"])
 
-    assert journey.sandbox.get("faults")["rows"][0]["met"], "the fault met no request"
+    assert journey.sandbox.get("faults")["rows"][0]["matched"], "the fault met no request"
     journey.sandbox.delete("faults")
     time.sleep(0.05)  # what was held goes on at the provider
     for _ in range(3):
