@@ -15,13 +15,20 @@ from sandbox.stripe_api.api import StripeApi
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=12111, help="on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--state", type=Path, help="folder that keeps the state over a restart")
-    parser.add_argument("--webhook-url", action="append", default=[], help="where events go; may be repeated")
-    parser.add_argument("--webhook-secret", action="append", default=[], help="one for each --webhook-url")
-    parser.add_argument("--paypal-webhook-url", action="append", default=[], help="where PayPal's events go")
+    parser.add_argument("--port", type=int, default=12111, help="port on 127.0.0.1; 0 picks a free one")
+    parser.add_argument("--state", type=Path, help="folder that keeps the data across restarts")
     parser.add_argument(
-        "--paypal-webhook-id", action="append", default=[], help="one for each of these addresses"
+        "--webhook-url", action="append", default=[], help="where to send Stripe events; may be repeated"
+    )
+    parser.add_argument("--webhook-secret", action="append", default=[], help="one for each --webhook-url")
+    parser.add_argument(
+        "--paypal-webhook-url",
+        action="append",
+        default=[],
+        help="where to send PayPal events; may be repeated",
+    )
+    parser.add_argument(
+        "--paypal-webhook-id", action="append", default=[], help="one for each --paypal-webhook-url"
     )
     parser.add_argument("--verbose", action="store_true", help="log each request")
     chosen = parser.parse_args()
@@ -38,9 +45,9 @@ def build(
     webhooks: list[tuple[str, str]],
     paypal_webhooks: list[tuple[str, str]] | None = None,
 ) -> Simulator:
-    """The program with all its providers, not started yet. Webhooks: address and secret, at PayPal address and id.
+    """Return a simulator with every provider, not started. Webhooks: (URL, secret) pairs, for PayPal (URL, webhook ID).
 
-    PayPal's face is asked first: its addresses are longer than the few beginnings that are Stripe's.
+    PayPal comes first: its path prefixes are more specific than Stripe's.
     """
     simulator = Simulator(server.base_url, state)
     paypal, stripe = PayPalApi(simulator), StripeApi(simulator)
@@ -58,7 +65,7 @@ def main() -> None:
     try:
         server = Server(chosen.port)
     except OSError as taken:
-        sys.exit(f"The sandbox cannot listen on port {chosen.port}: {taken.strerror}.")
+        sys.exit(f"Cannot listen on port {chosen.port}: {taken.strerror}.")
     simulator = build(
         server,
         chosen.state,
@@ -68,7 +75,7 @@ def main() -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: threading.Thread(target=server.shutdown).start())
     simulator.start()
-    sys.stdout.write(f"Sandbox of the payment providers on {server.base_url} – no real money.\n")
+    sys.stdout.write(f"Stripe and PayPal sandbox on {server.base_url} (no real money).\n")
     sys.stdout.flush()
     try:
         server.serve(simulator)

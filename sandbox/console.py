@@ -1,4 +1,4 @@
-"""The page for people under /_sandbox/: what the sandbox holds, and buttons that make things happen."""
+"""The console at /_sandbox/: lists payments and events, with buttons to act on them."""
 
 from datetime import UTC, datetime
 
@@ -44,8 +44,8 @@ class Console:
         return redirect("/_sandbox/")
 
     def _run_at_provider(self, action: str, object_id: str) -> Response:
-        """Each provider finds the id under the name that it gives to a payment."""
-        problem = "Nothing has this id."
+        """Try every provider: Stripe looks for a payment_intent, PayPal for an order."""
+        problem = "No payment has this ID."
         for provider in self._simulator.providers:
             try:
                 provider.control(action, {"payment_intent": object_id, "order": object_id})
@@ -91,7 +91,7 @@ class Console:
 
 
 def format_totals(totals: dict[str, dict[str, int]]) -> str:
-    """captured 9999 usd, refunded nothing (in minor units, as the journal has them)."""
+    """Return, for example, "captured 9999 usd, refunded nothing" (in minor units)."""
 
     def format_sums(sums: dict[str, int]) -> str:
         return " + ".join(f"{amount} {currency}" for currency, amount in sums.items()) or "nothing"

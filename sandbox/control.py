@@ -1,4 +1,4 @@
-"""The control API under /_sandbox/: JSON in, JSON out. README.md lists it."""
+"""The JSON control API under /_sandbox/, described in README.md."""
 
 import json
 import random
@@ -46,7 +46,7 @@ class Control:
         sender = request.headers.get("origin")
         if request.method != "GET" and sender and urlsplit(sender).hostname not in LOCAL:
             return json_response(
-                {"error": "Pages of other machines cannot steer the sandbox."}, HTTPStatus.FORBIDDEN
+                {"error": "Requests from pages on other hosts are not allowed."}, HTTPStatus.FORBIDDEN
             )
         path = request.path.removeprefix(ROOT).strip("/")
         if path in {"", "console"}:
@@ -57,7 +57,7 @@ class Control:
                 self._read(path, body) if request.method == "GET" else self._act(request.method, path, body)
             )
         except LookupError as unknown:
-            return json_response({"error": f"Not known: {unknown}"}, HTTPStatus.NOT_FOUND)
+            return json_response({"error": f"Not found: {unknown}"}, HTTPStatus.NOT_FOUND)
         except (ValueError, TypeError) as wrong:
             return json_response({"error": str(wrong)}, HTTPStatus.BAD_REQUEST)
         with self._simulator.lock:
@@ -89,7 +89,7 @@ class Control:
         return {}
 
     def _clock(self, body: Json) -> Json:
-        """`{"offset": seconds}` from real time, or `{"advance": seconds}` from where it is."""
+        """`{"offset": seconds}` from real time, or `{"advance": seconds}` from the current setting."""
         with self._simulator.lock:
             now = self._simulator.store.table("settings").get("clock", {}).get("offset", 0)
             self._simulator.set_clock(float(body["offset"] if "offset" in body else now + body["advance"]))
@@ -108,9 +108,9 @@ class Control:
         return {"settings": self._simulator.webhooks.settings, "deliveries": rows}
 
     def _send(self, body: Json) -> Json:
-        """Send now, one after the other: the events named, in that order, or all that are held.
+        """Send the named events in that order, or all held ones, one at a time.
 
-        `copies` sends each so many times; `shuffle` (true or a seed) mixes the order. Answers with the shop's statuses.
+        `copies`: how often each is sent; `shuffle`: true or a seed. Returns the shop's status codes.
         """
         webhooks = self._simulator.webhooks
         with self._simulator.lock:
@@ -122,7 +122,7 @@ class Control:
         return {"sent": [{"id": key, "response": webhooks.deliver(key)} for key in keys]}
 
     def _keys(self, event_id: str) -> list[str]:
-        """One delivery per endpoint of an event; a new one where there was none."""
+        """Return one delivery per endpoint of an event, adding them if there are none."""
         webhooks = self._simulator.webhooks
         first: dict[str, str] = {}
         for key in webhooks.deliveries_of(event_id):

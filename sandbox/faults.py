@@ -1,8 +1,8 @@
-"""Bad luck on order: a rule says which requests it meets, what goes wrong, and how often.
+"""Fault injection: a rule says which requests it matches, what goes wrong, and how often.
 
-A request passes four stages: arrival (before the provider looks at it), execution (its idempotency key is taken,
-nothing has happened yet), result (the effect is there and its answer is about to be saved under the key), answer (on
-its way out).
+A request passes four stages: arrival (before the provider reads it), execution (its idempotency key is reserved,
+nothing has taken effect), result (the effect is committed, the response not yet saved under the key), response (being
+sent).
 """
 
 import fnmatch
@@ -18,21 +18,21 @@ HOLD_LIMIT = 30.0
 
 
 class Action(StrEnum):
-    RATE_LIMIT = "rate_limit"  # arrival: 429 with Retry-After; no effect, key not taken
-    UNAUTHORIZED = "unauthorized"  # arrival: 401 in the provider's shape; no effect, key not taken
-    FORBIDDEN = "forbidden"  # arrival: 403 in the provider's shape; no effect, key not taken
-    UNAVAILABLE = "unavailable"  # arrival: 503; no effect, key not taken
-    DROP_BEFORE = "drop_before"  # arrival: connection closed, after `seconds`; no effect, key not taken
-    DELAY = "delay"  # execution: waits `seconds`, then all is well
-    HOLD_BEFORE = "hold_before"  # execution: waits for the release (or `seconds`), then all is well
-    ERROR_BEFORE = "error_before"  # execution: 500, no effect; sticks to the key
-    ERROR_AFTER = "error_after"  # result: 500 although the effect happened; sticks to the key
-    HOLD_AFTER = "hold_after"  # answer: effect and saved answer are there, the answer waits for the release
-    DROP_AFTER = "drop_after"  # answer: connection closed instead
-    TRUNCATE = "truncate"  # answer: half of the body, then the connection closes
-    GARBAGE = "garbage"  # answer: half of the body with a Content-Length that fits it
-    HTML = "html"  # answer: a page of a proxy, with `status`
-    EMPTY = "empty"  # answer: 200 without a body
+    RATE_LIMIT = "rate_limit"  # arrival: 429 with Retry-After; no effect, key not used
+    UNAUTHORIZED = "unauthorized"  # arrival: 401 in the provider's format; no effect, key not used
+    FORBIDDEN = "forbidden"  # arrival: 403 in the provider's format; no effect, key not used
+    UNAVAILABLE = "unavailable"  # arrival: 503; no effect, key not used
+    DROP_BEFORE = "drop_before"  # arrival: connection closed, after `seconds`; no effect, key not used
+    DELAY = "delay"  # execution: waits `seconds`, then continues
+    HOLD_BEFORE = "hold_before"  # execution: waits for the release (or `seconds`), then continues
+    ERROR_BEFORE = "error_before"  # execution: 500, no effect; saved under the key
+    ERROR_AFTER = "error_after"  # result: 500 although the effect is committed; saved under the key
+    HOLD_AFTER = "hold_after"  # response: saved under the key, but waits for the release
+    DROP_AFTER = "drop_after"  # response: connection closed instead
+    TRUNCATE = "truncate"  # response: half of the body, then the connection closes
+    GARBAGE = "garbage"  # response: half of the body with a matching Content-Length
+    HTML = "html"  # response: a proxy's error page, with `status`
+    EMPTY = "empty"  # response: 200 without a body
 
 
 AT_ARRIVAL = {Action.UNAVAILABLE: 503, Action.UNAUTHORIZED: 401, Action.FORBIDDEN: 403}
@@ -53,7 +53,7 @@ class Fault:
     released: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def on_arrival(self) -> Response | None:
-        """An answer of which the face makes the body, or a connection that ends, before anything is looked at."""
+        """Return a response for which the provider writes the body, drop the connection, or return None to continue."""
         match self.action:
             case Action.DROP_BEFORE:
                 self.released.wait(self.seconds)
@@ -102,7 +102,7 @@ class Faults:
         self._numbers = itertools.count(1)
 
     def add(self, fields: Json) -> Fault:
-        """Raises TypeError or ValueError on a field or an action that does not exist."""
+        """Raises TypeError for an unknown field, ValueError for an unknown action."""
         with self._lock:
             fault = Fault(
                 id=f"fault_{next(self._numbers)}", **(fields | {"action": Action(fields.get("action", ""))})
@@ -111,7 +111,7 @@ class Faults:
             return fault
 
     def match(self, request: Request) -> Fault:
-        """The oldest rule that still wants this request; NO_FAULT when there is none."""
+        """Return the oldest rule that matches this request, or NO_FAULT."""
         with self._lock:
             for fault in self._rules.values():
                 if self._matches(fault, request):
@@ -126,14 +126,14 @@ class Faults:
         return fault.method in {"*", request.method} and fnmatch.fnmatchcase(request.path, fault.path)
 
     def release(self, fault_id: str) -> bool:
-        """Let go what is held. Returns whether the rule exists."""
+        """Release the requests that the rule holds. Returns whether the rule exists."""
         fault = self._rules.get(fault_id)
         if fault:
             fault.released.set()
         return fault is not None
 
     def remove(self, fault_id: str | None = None) -> None:
-        """One rule, or all of them; what they hold goes on."""
+        """Remove one rule or all; the requests that they hold continue."""
         with self._lock:
             gone = [fault_id] if fault_id else list(self._rules)
             for name in gone:

@@ -1,4 +1,4 @@
-"""What travels over a socket: requests, answers, and connections that break."""
+"""HTTP requests and responses, and dropped connections."""
 
 import json
 import secrets
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 Json = dict[str, Any]
 
-# Pages of the sandbox may be framed by a shop on this machine, and may send the buyer back to it.
+# A shop on this machine may frame the sandbox's pages, and their forms may redirect to it.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-src 'self'; form-action 'self' http: https:; base-uri 'none'; "
@@ -36,7 +36,7 @@ class Request:
 
     @cached_property
     def arguments(self) -> dict[str, str]:
-        """The query and a plain form together, for pages and the control API."""
+        """Return the query and form fields together, for pages and the control API."""
         form = (
             self.body.decode(errors="replace") if "urlencoded" in self.headers.get("content-type", "") else ""
         )
@@ -51,7 +51,7 @@ class Response:
 
 
 class ConnectionDropped(Exception):
-    """The connection ends here, with nothing sent, or with the headers and half of the body of `response`."""
+    """Close the connection without a response, or after the headers and half of the body of `response`."""
 
     def __init__(self, response: Response | None = None) -> None:
         self.response = response

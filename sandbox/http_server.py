@@ -1,4 +1,4 @@
-"""The socket side: HTTP/1.1 on 127.0.0.1, one thread per connection, faults on the way in and out."""
+"""The HTTP/1.1 server on 127.0.0.1: one thread per connection, faults applied to requests and responses."""
 
 import logging
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +26,7 @@ class Server(ThreadingHTTPServer):
         self.base_url = f"http://{HOST}:{self.server_port}"
 
     def serve(self, simulator: Simulator) -> None:
-        """Answer until `shutdown` is called from another thread."""
+        """Serve until another thread calls `shutdown`."""
         self.simulator = simulator
         self.control = Control(simulator)
         self.serve_forever(poll_interval=0.1)
@@ -41,7 +41,7 @@ class Server(ThreadingHTTPServer):
                 fault = self.simulator.faults.match(request)
                 self.simulator.requests.append(log_entry(request, fault.id))
                 return fault.on_response(provider.respond(request, fault))
-        return json_response({"error": {"message": "Nothing is simulated here."}}, 404)
+        return json_response({"error": {"message": "The sandbox does not simulate this path."}}, 404)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = handle_any  # noqa: N815 (names of http.server)
 
     def _write(self, response: Response, part: int | None = None) -> None:
-        """In one piece, so that the other side never waits for a delayed acknowledgement."""
+        """Send headers and body in one write, so that the client never waits for a delayed acknowledgement."""
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             super().handle()
         except (ConnectionError, TimeoutError):
-            self.close_connection = True  # the other side went away
+            self.close_connection = True  # the client disconnected
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (name of http.server)
         logger.debug(format, *args)

@@ -1,4 +1,4 @@
-"""What really happened at the provider, in order: the witness that tests compare the shop's books with."""
+"""Every effect at the providers, in order: the independent record that tests compare the shop's books with."""
 
 from collections import Counter
 from contextvars import ContextVar
@@ -12,7 +12,7 @@ TABLE = "journal"
 
 @dataclass(frozen=True)
 class Origin:
-    """Who causes what happens now. `actor`: api, browser, dashboard (a person at the provider) or provider (time)."""
+    """Who causes the current effects. `actor`: api, browser, dashboard (a person) or provider (delayed jobs)."""
 
     actor: str
     request_id: str | None = None
@@ -44,7 +44,7 @@ class Journal:
         self._store.save(TABLE, str(seq), row)
 
     def read(self, filters: dict[str, str]) -> list[Json]:
-        """Rows whose fields equal the filters; `since` leaves out rows up to that seq."""
+        """Return rows whose fields equal the filters; `since` skips rows up to that seq."""
         wanted = {name: value for name, value in filters.items() if name != "since"}
         since = int(filters.get("since", "0"))
         return [
@@ -54,9 +54,9 @@ class Journal:
         ]
 
     def totals(self, provider: str | None = None) -> dict[str, dict[str, int]]:
-        """Minor units captured, refunded (less refunds that failed) and disputed (less disputes won), by currency.
+        """Sum minor units captured, refunded (less reversed refunds) and disputed (less disputes won), by currency.
 
-        Of one provider, or of all.
+        For one provider, or for all.
         """
         sums: dict[str, Counter[str]] = {name: Counter() for name in ("captured", "refunded", "disputed")}
         signs = {

@@ -1,4 +1,4 @@
-"""Things that are due later: one thread per timetable rings for each key when its time has come."""
+"""Runs a callback for each key when it is due, in one thread per scheduler."""
 
 import heapq
 import logging
@@ -28,7 +28,7 @@ class Scheduler:
             self._changed.notify()
 
     def wake(self) -> None:
-        """Look again, for instance because the clock was moved."""
+        """Check the due times again, for instance because the clock was changed."""
         with self._changed:
             self._changed.notify()
 
@@ -48,7 +48,7 @@ class Scheduler:
             try:
                 self._run_due(key)
             except Exception:
-                logger.exception("A scheduled step failed: %s", key)
+                logger.exception("Scheduled job failed: %s", key)
 
     def _next(self) -> str | None:
         with self._changed:

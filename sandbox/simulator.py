@@ -1,4 +1,4 @@
-"""The sandbox itself: one state, one lock, one clock, and the faces of the providers on top of them."""
+"""The simulator: one store, one lock and one clock, shared by the simulated providers."""
 
 import logging
 import threading
@@ -19,19 +19,19 @@ logger = logging.getLogger(__name__)
 
 JOBS = "job"
 SETTINGS: Json = {
-    "async_seconds": 3.0,  # until what the provider does later (processing, settling, disputes) happens
-    "refunds": "succeed",  # what new refunds do: succeed, pend, fail (refused later), refuse (failed at once)
+    "async_seconds": 3.0,  # delay before processing, settlement, disputes and the like
+    "refunds": "succeed",  # new refunds: succeed, pending (succeed later), fail (later), refuse (fail immediately)
 }
 
 
 class Provider(Protocol):
-    """One provider: which paths are his, how he answers, what the control API can make him do."""
+    """A simulated provider: the paths it owns, its responses and its actions for the control API."""
 
     name: str
 
     def owns(self, path: str) -> bool: ...
     def respond(self, request: Request, fault: Fault) -> Response:
-        """Pass the fault's stages arrival, execution and result; the server does the last one."""
+        """Apply the fault's stages arrival, execution and result; the server applies the last one."""
 
     def control(self, action: str, changes: Json) -> Json: ...
     def overview(self) -> list[Json]: ...
@@ -79,27 +79,27 @@ class Simulator:
         return SETTINGS | self.store.table("settings").get("program", {})
 
     def change_settings(self, changes: Json) -> Json:
-        """Raises KeyError on a setting that does not exist."""
+        """Raises KeyError for an unknown setting."""
         for name in changes:
             SETTINGS[name]
         with self.lock:
             self.store.save("settings", "program", self.settings | changes)
         return self.settings
 
-    # ---- what happens later ------------------------------------------------------------------------------------
+    # ---- scheduled jobs ------------------------------------------------------------------------------------
 
     def register_job(self, kind: str, run: Callable[[Json], object]) -> None:
         self._jobs[kind] = run
 
     def schedule(self, kind: str, when: float | None = None, **arguments: object) -> None:
-        """Plan a step at a time of the sandbox's clock; by default after `async_seconds`."""
+        """Schedule a job at a time of the simulated clock; by default after `async_seconds`."""
         due = self.now() + self.settings["async_seconds"] if when is None else when
         key = f"{kind}/{len(self.store.table(JOBS))}/{time.monotonic_ns()}"
         self.store.save(JOBS, key, {"kind": kind, "due": due, "arguments": arguments})
         self._scheduler.add(due, key)
 
     def run_jobs(self, kind: str | None = None) -> int:
-        """Do at once what is planned (of one kind); deadlines such as the end of a session keep their time."""
+        """Run scheduled jobs now, all or of one kind. Deadlines, such as a session's expiry, run only when named."""
         with self.lock:
             keys = [
                 key
@@ -118,10 +118,10 @@ class Simulator:
                 self._jobs[job["kind"]](job["arguments"])
                 self.store.commit()
 
-    # ---- everything anew ---------------------------------------------------------------------------------------
+    # ---- reset ---------------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Forget all objects, faults, settings and the journal; webhook endpoints stay."""
+        """Delete all objects, faults, settings and the journal; webhook endpoints stay."""
         with self.lock:
             endpoints = dict(self.store.table("endpoint"))
             self.store.clear()

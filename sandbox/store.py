@@ -1,4 +1,4 @@
-"""Rows by table and key, in memory; written through to one SQLite file when the sandbox keeps its state."""
+"""Rows by table and key in memory, written to an SQLite file when the sandbox has a state folder."""
 
 import json
 import sqlite3
@@ -10,7 +10,7 @@ FILE = "state.sqlite3"
 
 
 class Store:
-    """Not locked: callers hold the program's lock. Rows are plain dicts; `save` after a change keeps it."""
+    """Not thread-safe: callers hold the simulator's lock. Rows are plain dicts; call `save` after a change."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._tables: dict[str, dict[str, Json]] = {}
@@ -18,7 +18,7 @@ class Store:
         self._file = self._open(folder) if folder else None
 
     def table(self, name: str) -> dict[str, Json]:
-        """All rows of a table by key, oldest first; for reading."""
+        """Return all rows of a table by key, oldest first; read-only."""
         return self._tables.setdefault(name, {})
 
     def save(self, name: str, key: str, row: Json) -> None:
@@ -38,7 +38,7 @@ class Store:
             self._file.commit()
 
     def commit(self) -> None:
-        """Write what changed since the last commit, all or nothing."""
+        """Write all changes since the last commit, in one transaction."""
         if not self._file or not self._changed:
             return
         for (name, key), row in self._changed.items():

@@ -1,4 +1,4 @@
-"""Pages from the files in pages/: `$name` is replaced, escaped unless it is Markup."""
+"""Renders the HTML files in pages/: `$name` is replaced, escaped unless it is Markup."""
 
 from functools import cache
 from html import escape
@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent / "pages"
 
 
 class Markup(str):
-    """HTML that is safe as it stands."""
+    """HTML that needs no escaping."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ def render(name: str, /, **values: object) -> Markup:
 
 
 def render_page(name: str, /, *, title: str, **values: object) -> str:
-    """A whole page, in the frame that says that no money moves."""
+    """Render a whole page in the layout with the sandbox banner."""
     return render("layout.html", title=title, content=render(name, **values))
 
 

@@ -1,4 +1,4 @@
-"""Delivery of webhooks: at least once, signed anew each time, repeated with back-off until the shop answers 2xx."""
+"""Webhook delivery: at least once, signed again for each attempt, retried with back-off until the shop returns 2xx."""
 
 import fnmatch
 import random
@@ -18,13 +18,13 @@ from sandbox.store import Store
 ENDPOINTS, DELIVERIES = "endpoint", "delivery"
 DONE = {"delivered", "dropped", "failed"}
 DEFAULTS: Json = {
-    "mode": "on",  # on: send; hold: keep until asked; drop: never send
-    "types": ["*"],  # what `mode` hold or drop is about; the others are sent
-    "delay": 0.0,  # seconds before the first try
+    "mode": "on",  # on: send; hold: keep until webhooks/send; drop: never send
+    "types": ["*"],  # event types that `mode` hold or drop applies to; others are sent
+    "delay": 0.0,  # seconds before the first attempt
     "copies": 1,  # how many times each event is sent
-    "shuffle": 0.0,  # each delivery waits a random part of so many seconds
+    "shuffle": 0.0,  # random delay of up to so many seconds per delivery
     "retry_seconds": [1, 5, 30, 120, 600, 1800, 7200],  # then the delivery has failed
-    "timeout": 10.0,  # seconds that the shop has to answer
+    "timeout": 10.0,  # seconds to wait for the shop's response
 }
 BuildDelivery = Callable[[Json, str], tuple[Mapping[str, str], bytes]]
 
@@ -47,7 +47,7 @@ class WebhookDelivery:
         )
 
     def start(self) -> None:
-        """Take up what an earlier run of the sandbox had not delivered."""
+        """Resume the pending deliveries of an earlier run."""
         for key, row in self._store.table(DELIVERIES).items():
             self._by_event.setdefault(row["event"], []).append(key)
             if row["state"] == "pending":
@@ -59,12 +59,12 @@ class WebhookDelivery:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def clear(self) -> None:
-        """The rows are gone already; forget the plans."""
+        """Drop scheduled attempts; the store was cleared before."""
         self._scheduler.clear()
         self._by_event.clear()
 
     def register_provider(self, provider: str, build: BuildDelivery) -> None:
-        """`envelope(endpoint, event id)` gives the headers and the raw body of one delivery."""
+        """`build(endpoint, event_id)` returns the headers and the raw body of one delivery."""
         self._builders[provider] = build
 
     @property
@@ -72,7 +72,7 @@ class WebhookDelivery:
         return DEFAULTS | self._store.table("settings").get("webhooks", {})
 
     def configure(self, changes: Json) -> Json:
-        """Raises KeyError on a switch that does not exist."""
+        """Raises KeyError for an unknown setting."""
         for name in changes:
             DEFAULTS[name]
         with self._lock:
@@ -80,7 +80,7 @@ class WebhookDelivery:
         return self.settings
 
     def enqueue(self, provider: str, event_id: str, kind: str) -> None:
-        """Plan the deliveries of a new event; the caller holds the lock."""
+        """Schedule the deliveries of a new event; the caller holds the lock."""
         settings = self.settings
         meant = any(fnmatch.fnmatchcase(kind, pattern) for pattern in settings["types"])
         state = {"hold": "held", "drop": "dropped"}.get(settings["mode"], "pending") if meant else "pending"
@@ -96,13 +96,13 @@ class WebhookDelivery:
                         self._scheduler.add(time.time() + wait, key)
 
     def pending(self, event_id: str) -> int:
-        """How many endpoints have not taken this event yet."""
+        """Return the number of endpoints that have not accepted this event yet."""
         rows = [self._store.table(DELIVERIES)[key] for key in self._by_event.get(event_id, [])]
         taken = {row["endpoint"] for row in rows if row["state"] == "delivered"}
         return len({row["endpoint"] for row in rows} - taken)
 
     def deliver(self, key: str) -> int | str:
-        """One try now, whatever was planned. Returns the shop's status, or what went wrong."""
+        """Attempt a delivery now, whatever is scheduled. Returns the shop's status code or the exception's name."""
         with self._lock:
             row = self._store.table(DELIVERIES).get(key)
             endpoint = self._store.table(ENDPOINTS).get(row["endpoint"]) if row else None
@@ -124,7 +124,7 @@ class WebhookDelivery:
         return list(self._by_event.get(event_id, []))
 
     def add_redelivery(self, provider: str, event_id: str, kind: str) -> list[str]:
-        """Plan one more delivery of an event to every endpoint, as a person at the provider can; not sent yet."""
+        """Add a held delivery of an event for every endpoint, as resending in the provider's dashboard does."""
         keys = []
         for endpoint in self._store.table(ENDPOINTS).values():
             if endpoint["provider"] == provider and is_subscribed(endpoint, kind):
@@ -155,7 +155,7 @@ class WebhookDelivery:
         if isinstance(answer, int) and answer // 100 == 2:  # noqa: PLR2004 (2xx)
             row["state"] = "delivered"
         elif row["state"] in {"delivered", "dropped"}:
-            pass  # sent by hand once more; what was decided stands
+            pass  # a manual resend does not change a final state
         elif row["attempts"] <= len(retry_seconds):
             row["state"] = "pending"
             self._scheduler.add(time.time() + retry_seconds[row["attempts"] - 1], key)

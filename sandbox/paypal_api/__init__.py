@@ -1,1 +1,1 @@
-"""PayPal: the part of its REST APIs that a shop needs, and its pages for buyers."""
+"""Simulated PayPal: the part of its REST APIs that a shop needs, and its approval pages."""

@@ -55,7 +55,7 @@ def check(account: Account, request: Request) -> None:
 
 
 def expire(account: Account) -> int:
-    """End every token that was granted. Returns how many were good."""
+    """Expire every access token. Returns how many were valid."""
     good = [token for token, row in account.store.table(TABLE).items() if row["until"] > account.now()]
     for token in good:
         account.store.save(TABLE, token, {**account.store.table(TABLE)[token], "until": 0})

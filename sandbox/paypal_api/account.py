@@ -1,4 +1,4 @@
-"""One PayPal business account: its objects, what the sandbox knows behind them, its events and journal."""
+"""One PayPal business account: its objects, their internal data, its events and journal."""
 
 import copy
 import secrets
@@ -16,9 +16,9 @@ MERCHANT_ID = "SANDBXSHP2222"
 PAYEE: Json = {"email_address": "shop@business.example", "merchant_id": MERCHANT_ID}
 DEFAULTS: Json = {
     "signing": "valid",  # of webhooks, see CHOICES
-    "token_seconds": 32400,  # how long a new access token is good for
-    "client": None,  # "id:secret", the only credentials that are taken; None: any
-    "vaulted_orders": "COMPLETED",  # of orders with a vault_id: captured at once, or APPROVED until the shop captures
+    "token_seconds": 32400,  # lifetime of new access tokens
+    "client": None,  # "id:secret", the only credentials accepted; None: any
+    "vaulted_orders": "COMPLETED",  # orders with a vault_id: captured immediately, or APPROVED until captured
 }
 
 
@@ -29,7 +29,7 @@ CHOICES = {
 
 
 class Account:
-    """Objects are kept as they are answered, without links; what is not told is a `secret` row."""
+    """Objects are stored as the API returns them, without links; internal data is stored beside them."""
 
     def __init__(self, simulator: Simulator, certificates: Certificates) -> None:
         self.simulator = simulator
@@ -41,7 +41,7 @@ class Account:
         return self.simulator.now()
 
     def stamp(self) -> str:
-        """The sandbox's time as PayPal writes it."""
+        """Return the simulated time in PayPal's format."""
         return timestamp(self.now())
 
     def new_id(self, length: int = 17) -> str:
@@ -72,7 +72,7 @@ class Account:
     def remove(self, kind: str, object_id: str) -> None:
         self.store.remove(f"{NAME}.{kind}", object_id)
 
-    # ---- what is behind them ---------------------------------------------------------------------------------
+    # ---- internal data ---------------------------------------------------------------------------------
 
     def internal(self, object_id: str) -> Json:
         return self.store.table(f"{NAME}.internal").get(object_id, {})
@@ -85,18 +85,18 @@ class Account:
         return DEFAULTS | self.store.table("settings").get(NAME, {})
 
     def configure(self, changes: Json) -> Json:
-        """Raises KeyError on a switch that does not exist, ValueError on a way that it cannot be set."""
+        """Raises KeyError for an unknown setting, ValueError for an invalid value."""
         for name, value in changes.items():
             if name in CHOICES and value not in CHOICES[name]:
-                raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}.")
+                raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}.")
             DEFAULTS[name]
         self.store.save("settings", NAME, self.settings | changes)
         return self.settings
 
-    # ---- what the world hears ----------------------------------------------------------------------------------
+    # ---- events and journal ----------------------------------------------------------------------------------
 
     def emit(self, kind: str, resource_type: str, resource: Json, summary: str) -> Json:
-        """Record and announce an event with a snapshot of its resource, which has its links."""
+        """Store and deliver an event with a snapshot of its resource, which includes links."""
         event_id = f"WH-{self.new_id()}-{self.new_id()}"
         path = f"/v1/notifications/webhooks-events/{event_id}"
         event: Json = {
@@ -117,7 +117,7 @@ class Account:
         return event
 
     def record(self, name: str, object_id: str, **facts: object) -> None:
-        """A line in the journal."""
+        """Write an effect to the journal."""
         self.simulator.journal.write(NAME, name, int(self.now()), id=object_id, **facts)
 
 

@@ -1,4 +1,4 @@
-"""What PayPal checks about the figures of a purchase unit: one currency, and sums that are right to the cent."""
+"""PayPal's validation of a purchase unit's amounts: one currency, and totals that match exactly."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ TAKEN_OFF = ("shipping_discount", "discount")
 
 
 def check_unit(unit: Json, field: str) -> int:
-    """The smallest units of the unit's amount; raises what PayPal answers to figures that do not fit together."""
+    """Return the purchase unit's amount in minor units. Raises PayPal's errors for inconsistent amounts."""
     amount = unit["amount"]
     total = minor(amount, f"{field}/amount")
     if {each["currency_code"] for each in amounts(unit)} != {amount["currency_code"]}:

@@ -1,4 +1,4 @@
-"""The way of one request through PayPal's face: token, fields, PayPal-Request-Id, effect, answer."""
+"""Handles one PayPal request: access token, fields, PayPal-Request-Id, effect, response."""
 
 import functools
 import json
@@ -63,8 +63,8 @@ class PayPalApi:
     def owns(self, path: str) -> bool:
         return path.startswith(PREFIXES) or self._pages.owns(path)
 
-    def control(self, action: str, wish: Json) -> Json:
-        return self._control_actions.run(action, wish)
+    def control(self, action: str, body: Json) -> Json:
+        return self._control_actions.run(action, body)
 
     def overview(self) -> list[Json]:
         return self._control_actions.overview()
@@ -114,7 +114,7 @@ class PayPalApi:
     def _execute_once(
         self, request: Request, fault: Fault, route: Route, call: Call, ids: list[str]
     ) -> Result:
-        """What failed before it had an effect leaves the id free."""
+        """Run the call; if it fails before taking effect, its PayPal-Request-Id stays unused."""
         try:
             return self._execute(request, fault, route, call, ids)
         finally:
@@ -129,7 +129,7 @@ class PayPalApi:
         token = origin.set(Origin("api", request.id, call.request_id))
         with self._simulator.lock:
             try:
-                access_tokens.check(self._account, request)  # it may have ended while the call was held
+                access_tokens.check(self._account, request)  # it may have expired while the call was held
                 answer = route.handler(self._account, call, *ids)
                 if route.key_lifetime and call.request_id and answer.object_id:
                     request_ids.save_object_id(self._account, request, call, answer.object_id)

@@ -1,4 +1,4 @@
-"""The test buyers who can log in on the approval page; each stands for one way a payment can go."""
+"""The test buyers on the approval page, each with a different result."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""https://developer.paypal.com/docs/api/payments/v2/#captures – the money of an order."""
+"""https://developer.paypal.com/docs/api/payments/v2/#captures – the capture of an order."""
 
 from sandbox.http_messages import Json
 from sandbox.paypal_api import serializers, vault
@@ -17,7 +17,7 @@ SUMMARIES = {
 
 
 def check_invoice(account: Account, order: Json) -> None:
-    """An invoice id is paid once."""
+    """An invoice ID can be paid only once."""
     invoice = order["purchase_units"][0].get("invoice_id")
     paid = [row for row in account.rows("capture") if row["status"] != "DECLINED"]
     if invoice and any(row.get("invoice_id") == invoice for row in paid):
@@ -25,7 +25,7 @@ def check_invoice(account: Account, order: Json) -> None:
 
 
 def protection(unit: Json) -> Json:
-    """Only goods that go to the address of the order are protected."""
+    """Only orders with a shipping address are eligible."""
     if "address" not in unit.get("shipping", {}):
         return {"status": "NOT_ELIGIBLE"}
     return {
@@ -35,7 +35,7 @@ def protection(unit: Json) -> Json:
 
 
 def create_capture(account: Account, order: Json, buyer: Buyer) -> Json:
-    """Take the order's amount in the way that this buyer stands for; the order is COMPLETED in any case."""
+    """Capture the order's amount with this test buyer's result; the order is COMPLETED in any case."""
     unit = order["purchase_units"][0]
     row: Json = {
         "id": account.new_id(),
@@ -62,7 +62,7 @@ def create_capture(account: Account, order: Json, buyer: Buyer) -> Json:
 
 
 def set_status(account: Account, row: Json, status: str, *, was_pending: bool = False) -> None:
-    """The capture gets this status: book it in the journal and tell the shop."""
+    """Set the capture's status, write it to the journal and send the event."""
     row |= {"status": status, "update_time": account.stamp()}
     if status == "COMPLETED":
         gross, currency = units_of(row["amount"]), row["amount"]["currency_code"]
@@ -82,9 +82,9 @@ def set_status(account: Account, row: Json, status: str, *, was_pending: bool = 
 
 
 def settle(account: Account, capture_id: str, status: str) -> Json:
-    """A pending capture ends: COMPLETED or DECLINED. Others stay as they are."""
+    """Set the final status of a pending capture; others do not change."""
     if status not in {"COMPLETED", "DECLINED"}:
-        raise ValueError("A capture ends as COMPLETED or DECLINED.")
+        raise ValueError("status must be COMPLETED or DECLINED.")
     row = account.find("capture", capture_id)
     if row["status"] == "PENDING":
         set_status(account, row, status, was_pending=True)
@@ -92,7 +92,7 @@ def settle(account: Account, capture_id: str, status: str) -> Json:
 
 
 def update_refund_status(account: Account, capture_id: str) -> None:
-    """Set the status that follows from the refunds that were not in vain."""
+    """Set the capture's status from its completed and pending refunds."""
     row = account.find("capture", capture_id)
     back = serializers.refunded_units(account, capture_id)
     partly = back < units_of(row["amount"])

@@ -1,6 +1,6 @@
-"""The sandbox's own certificate authority and the certificates that sign its webhooks, good ones and bad ones.
+"""The sandbox's own certificate authority and the certificates that sign its webhooks, valid and invalid ones.
 
-The authority is made at the first start and kept in the state folder, with `ca.pem` for the shop to trust.
+The authority is created at the first start and kept in the state folder; the shop trusts its `ca.pem`.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SIGNER = "messageverificationcerts.paypal.com"
-ROOT = "Sandbox of the payment providers – root"
-INTERMEDIATE = "Sandbox of the payment providers – webhooks"
+ROOT = "Payment sandbox – root"
+INTERMEDIATE = "Payment sandbox – webhooks"
 YEARS = timedelta(days=365)
 HASH = hashes.SHA256()
 INVALID = ("expired", "wrong_name", "untrusted_ca")
@@ -24,7 +24,7 @@ INVALID = ("expired", "wrong_name", "untrusted_ca")
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate, its key, and the certificates above it without the root."""
+    """A certificate, its key, and its intermediate certificates."""
 
     certificate: x509.Certificate
     key: rsa.RSAPrivateKey
@@ -32,13 +32,13 @@ class Certificate:
 
     @property
     def name(self) -> str:
-        """Under which its chain is served, like PayPal's CERT-360caa42-fca2a594-7a8abba8."""
+        """The name under which its chain is served, like PayPal's CERT-360caa42-fca2a594-7a8abba8."""
         digits = self.certificate.fingerprint(HASH).hex()
         return f"CERT-{digits[:8]}-{digits[8:16]}-{digits[16:24]}"
 
     @property
     def chain(self) -> bytes:
-        """PEM: the certificate first, then those above it."""
+        """PEM: the certificate, then its intermediates."""
         return b"".join(
             each.public_bytes(serialization.Encoding.PEM) for each in (self.certificate, *self.issuers)
         )
@@ -48,7 +48,7 @@ class Certificate:
 
 
 def issue(name: str, issuer: Certificate | None, *, is_authority: bool, expired: bool = False) -> Certificate:
-    """A certificate by `issuer`, by itself when there is none."""
+    """Issue a certificate, self-signed if `issuer` is None."""
     key = rsa.generate_private_key(65537, 2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -94,7 +94,7 @@ def usage(*, is_authority: bool) -> x509.KeyUsage:
 
 class Certificates:
     def __init__(self, folder: Path | None) -> None:
-        """With a folder, the authority and the signing certificate are there again at the next start."""
+        """With a folder, the authority and the signing certificate persist across restarts."""
         self._folder = folder / "paypal" if folder else None
         self.root = self._load_or_create("ca", lambda: issue(ROOT, None, is_authority=True))
         self._intermediate = self._load_or_create(
@@ -124,12 +124,12 @@ class Certificates:
         return issue(SIGNER, issue(INTERMEDIATE, foreign, is_authority=True), is_authority=False)
 
     def pair(self, mode: str) -> Certificate:
-        """The certificate that signs in this mode of the switch `signing`."""
+        """Return the certificate for this value of the setting `signing`."""
         pair: Certificate = getattr(self, mode) if mode in INVALID else self.valid
         return pair
 
     def chain(self, name: str) -> bytes | None:
-        """What is served under a name; None when no certificate that has signed has it."""
+        """Return the chain served under a name, or None if no signing certificate has it."""
         made = [self.valid, *(self.__dict__[mode] for mode in INVALID if mode in self.__dict__)]
         return next((pair.chain for pair in made if pair.name == name), None)
 

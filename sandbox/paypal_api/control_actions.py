@@ -1,4 +1,4 @@
-"""What happens at PayPal without a call of the API: time passes, a buyer acts without a browser, a person clicks."""
+"""Changes that do not come through PayPal's API: delayed jobs, buyers' actions, actions on PayPal's website."""
 
 import copy
 from collections.abc import Callable
@@ -33,13 +33,13 @@ RESOURCE_TYPES = {"order": "checkout-order"}
 
 
 def register_jobs(account: Account) -> None:
-    """What the program does for this account when its time has come."""
+    """Register the handlers of this account's scheduled jobs."""
 
     def dispute(job: Json) -> None:
         try:
             disputes.open_dispute(account, job["capture"])
         except ValueError:
-            return  # refunded meanwhile: nothing is left to dispute
+            return  # already refunded: nothing left to dispute
 
     def expire(job: Json) -> None:
         if account.get("order", job["order"]):
@@ -62,7 +62,7 @@ def register_jobs(account: Account) -> None:
 
 
 class ControlActions:
-    """The control API of this face: `POST /_sandbox/paypal/<action>` with JSON."""
+    """The control API of PayPal: `POST /_sandbox/paypal/<action>` with JSON."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -88,7 +88,7 @@ class ControlActions:
         }
 
     def run(self, name: str, body: Json) -> Json:
-        """Raises LookupError for an unknown action or object, ValueError when it is not possible."""
+        """Raises LookupError for an unknown action or object, ValueError if the action is not possible."""
         if name not in self._actions:
             raise LookupError(f"paypal/{name}")
         actor, action = self._actions[name]
@@ -103,7 +103,7 @@ class ControlActions:
                 self._account.store.commit()
 
     def overview(self) -> list[Json]:
-        """The latest orders for the console page."""
+        """Return the latest orders for the console."""
         return [
             {
                 "id": row["id"],
@@ -120,7 +120,7 @@ class ControlActions:
         return f"{order['status']}, capture {paid[-1]['status']}" if paid else str(order["status"])
 
     def _approve(self, body: Json) -> Json:
-        """As the buyer does on the page: `{"order" | "setup_token", "buyer"?, "instrument"?}`; tells where to go on."""
+        """Approve as on the page: `{"order" | "setup_token", "buyer"?, "instrument"?}`; returns the redirect URL."""
         account = self._account
         if "setup_token" in body:
             row = account.find("setup_token", body["setup_token"])
@@ -137,12 +137,12 @@ class ControlActions:
     def _cancel(self, body: Json) -> Json:
         row = self._account.find("order", body["order"])
         if not orders.awaits_buyer(self._account, row):
-            raise ValueError("This order does not wait for its buyer.")
+            raise ValueError("This order is not waiting for the buyer.")
         self._account.record("order.cancelled", row["id"], **serializers.order_journal_fields(row))
         return {"redirect_url": orders.cancel_url(self._account, row)}
 
     def _capture_of(self, body: Json) -> Json:
-        """The capture that is named, or that of the order that is named."""
+        """Return the named capture, or the capture of the named order."""
         if "capture" in body:
             return self._account.find("capture", body["capture"])
         order = self._account.find("order", body["order"])
@@ -152,7 +152,7 @@ class ControlActions:
         return paid[-1]
 
     def _refund(self, body: Json) -> Json:
-        """`amount` as PayPal writes it, such as "3.00"; all that is left by default."""
+        """`amount` in PayPal's format, such as "3.00"; by default the remaining amount."""
         return refunds.create_refund(self._account, self._capture_of(body), self._partly(body))
 
     def _reverse(self, body: Json) -> Json:
@@ -188,7 +188,7 @@ class ControlActions:
         return refunds.settle(self._account, body["refund"], body["status"])
 
     def _delete_token(self, body: Json) -> Json:
-        """The buyer ends the agreement in the wallet."""
+        """Delete the payment token, as the buyer can on PayPal's website."""
         vault.delete(self._account, body["payment_token"])
         return {}
 
@@ -196,7 +196,7 @@ class ControlActions:
         return forced_errors.add(self._account, body["call"], body["issue"], body.get("count", 1))
 
     def _event(self, body: Json) -> Json:
-        """`{"type": …, "id": id of any object, "changes": {"resource": {…}, "create_time": …}}`: also an untrue one."""
+        """`{"type": …, "id": id of any object, "changes": {"resource": {…}, "create_time": …}}`, even a false one."""
         kind, resource = self._any(body["id"])
         changes = body.get("changes", {})
         serialized = resource | copy.deepcopy(changes.get("resource", {}))
@@ -212,6 +212,6 @@ class ControlActions:
         raise LookupError(object_id)
 
     def _endpoint(self, body: Json) -> Json:
-        """`{"url", "webhook_id"?, "enabled_events"?}`; the id of one that exists moves it to this address."""
+        """`{"url", "webhook_id"?, "enabled_events"?}`; an existing ID gets the new URL."""
         enabled = body.get("enabled_events", ["*"])
         return webhooks.ensure_endpoint(self._account, body["url"], body.get("webhook_id"), enabled)

@@ -1,4 +1,4 @@
-"""https://developer.paypal.com/docs/api/customer-disputes/v1/ – what a shop reads; the rest is a person's work."""
+"""https://developer.paypal.com/docs/api/customer-disputes/v1/ – listing and showing; responses are not simulated."""
 
 from sandbox.http_messages import Json
 from sandbox.paypal_api import serializers
@@ -16,13 +16,13 @@ OUTCOMES = {"won": "RESOLVED_SELLER_FAVOUR", "lost": "RESOLVED_BUYER_FAVOUR"}
 
 
 def open_dispute(account: Account, capture_id: str, reason: str = REASON, amount: str | None = None) -> Json:
-    """The buyer complains: PayPal holds the money. Raises ValueError when there is nothing to dispute."""
+    """Open a dispute, which holds the money. Raises ValueError if nothing can be disputed."""
     capture = account.find("capture", capture_id)
     left = units_of(capture["amount"]) - serializers.refunded_units(account, capture_id)
     currency = capture["amount"]["currency_code"]
     units = units_of({"currency_code": currency, "value": amount}) if amount else left
     if capture["status"] not in {"COMPLETED", "PARTIALLY_REFUNDED"} or not 0 < units <= left:
-        raise ValueError("This capture has nothing to dispute.")
+        raise ValueError("This capture cannot be disputed for this amount.")
     row: Json = {
         "dispute_id": f"PP-R-{account.new_id(3)}-{account.new_id(8)}",
         "create_time": account.stamp(),
@@ -63,7 +63,7 @@ def transaction(account: Account, capture: Json) -> Json:
 
 
 def update(account: Account, dispute_id: str, status: str = "UNDER_REVIEW") -> Json:
-    """The case goes on; of a resolved one nothing changes."""
+    """Change the status of an unresolved dispute."""
     row = account.find("dispute", dispute_id)
     if row["status"] != "RESOLVED":
         row |= {"status": status, "update_time": account.stamp()}
@@ -73,7 +73,7 @@ def update(account: Account, dispute_id: str, status: str = "UNDER_REVIEW") -> J
 
 
 def close(account: Account, dispute_id: str, outcome: str) -> Json:
-    """`outcome`: won or lost (by the shop). Closing a closed one changes nothing."""
+    """`outcome`: won or lost (by the shop). Closing a closed dispute has no effect."""
     row = account.find("dispute", dispute_id)
     if row["status"] == "RESOLVED":
         return row

@@ -1,6 +1,6 @@
-"""Errors in PayPal's shape. https://developer.paypal.com/api/rest/responses/
+"""Errors in PayPal's format. https://developer.paypal.com/api/rest/responses/
 
-The sentences are those of PayPal's API descriptions (checkout_orders_v2, payments_payment_v2, vault_payment_tokens_v3).
+The messages are those of PayPal's API descriptions (checkout_orders_v2, payments_payment_v2, vault_payment_tokens_v3).
 """
 
 import secrets
@@ -163,7 +163,7 @@ ISSUES = {
 
 
 class ApiError(Exception):
-    """An answer that is not 2xx."""
+    """An error response."""
 
     def __init__(self, status: int, body: Json) -> None:
         super().__init__(body.get("error_description") or issue_of(body) or body.get("message"))
@@ -200,7 +200,7 @@ def invalid(issue: str, field: str, value: str = "", location: str = "body") -> 
 
 
 def refused(issue: str, field: str | None = None, links: list[Json] | None = None) -> ApiError:
-    """Understood, but not possible as things stand."""
+    """A valid request that the current state does not allow."""
     where = {"field": field, "location": "body"} if field else {}
     return problem(422, "UNPROCESSABLE_ENTITY", detail(issue, **where), links=links)
 
@@ -218,5 +218,5 @@ def in_progress() -> ApiError:
 
 
 def unauthorized(error: str, description: str) -> ApiError:
-    """OAuth's shape, which PayPal answers for tokens and clients that it does not accept."""
+    """An OAuth error, which PayPal returns for rejected tokens and client credentials."""
     return ApiError(401, {"error": error, "error_description": description})

@@ -1,4 +1,4 @@
-"""Refusals on order: the control API can make the next calls end with any published business error."""
+"""Forced errors: the control API can make the next calls fail with any published business error."""
 
 from sandbox.http_messages import Json
 from sandbox.paypal_api.account import NAME, Account
@@ -9,7 +9,7 @@ CALLS = {"create", "capture", "refund", "setup_token", "payment_token"}
 
 
 def add(account: Account, call: str, issue: str, count: int = 1) -> Json:
-    """The next `count` calls of this kind are refused. Raises LookupError for what does not exist."""
+    """Make the next `count` calls of this kind fail. Raises LookupError for an unknown call or issue."""
     if call not in CALLS or issue not in ISSUES:
         raise LookupError(f"{call} {issue}")
     row = {"issue": issue, "count": count}

@@ -1,4 +1,4 @@
-"""Amounts: text at the API, integers of the smallest unit inside. https://developer.paypal.com/api/rest/reference/currency-codes/"""
+"""Amounts: strings in the API, minor units (integers) inside. https://developer.paypal.com/api/rest/reference/currency-codes/"""
 
 from sandbox.http_messages import Json
 from sandbox.paypal_api.errors import refused
@@ -14,7 +14,7 @@ FEE_HUNDREDTHS_OF_PERCENT, FEE_FIXED = 349, 49
 
 
 def minor(amount: Json, field: str, *, zero: bool = False) -> int:
-    """Smallest units of `{"currency_code", "value"}`; raises what PayPal answers to amounts that it does not take."""
+    """Return `{"currency_code", "value"}` in minor units. Raises PayPal's errors for invalid amounts."""
     currency, value = amount["currency_code"], amount["value"]
     if currency not in CURRENCIES:
         raise refused("INVALID_CURRENCY_CODE", f"{field}/currency_code")
@@ -32,7 +32,7 @@ def minor(amount: Json, field: str, *, zero: bool = False) -> int:
 
 
 def units_of(amount: Json) -> int:
-    """Of an amount that was checked before."""
+    """Return a valid amount in minor units."""
     return minor(amount, "", zero=True)
 
 
@@ -52,6 +52,6 @@ def format_amount(units: int, currency: str) -> str:
 
 
 def fee(units: int, currency: str) -> int:
-    """3.49 % rounded half up, and 49 of the smallest units, but never more than the amount."""
+    """3.49 % rounded half up, plus 49 minor units, but at most the amount."""
     fixed = 0 if currency in WHOLE else FEE_FIXED
     return min(units, (units * FEE_HUNDREDTHS_OF_PERCENT + 5000) // 10_000 + fixed)

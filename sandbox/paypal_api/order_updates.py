@@ -1,4 +1,4 @@
-"""PATCH of an order: the four facts about its purchase unit that a shop changes before it captures."""
+"""PATCH of an order: the four fields of its purchase unit that can change before capture."""
 
 import copy
 

@@ -12,12 +12,12 @@ from sandbox.paypal_api.routes import HOUR, Call, Result, Route
 
 PATH = serializers.ORDERS
 OPEN = {"CREATED", "PAYER_ACTION_REQUIRED"}
-LIFETIME = 3 * HOUR  # as long as PayPal key_lifetime an order by default
+LIFETIME = 3 * HOUR  # PayPal's default
 MAX_ATTEMPTS = 10
 
 
 def create(account: Account, call: Call) -> Result:
-    """With a `vault_id`, the buyer is not unit."""
+    """With a `vault_id`, no approval is needed."""
     source = call.body.get("payment_source", {}).get("paypal")
     if source is not None and call.request_id is None:
         raise problem(400, "INVALID_REQUEST", detail("PAYPAL_REQUEST_ID_REQUIRED"))
@@ -49,14 +49,14 @@ def create(account: Account, call: Call) -> Result:
     return Result(201, serializers.order(account, row["id"], call.full), object_id=row["id"])
 
 
-# Countries whose addresses PayPal takes without a postal code or wants a state for, as far as tests need them.
+# Countries whose addresses need no postal code, or need a state, as far as tests use them.
 WITHOUT_POSTAL_CODE = {"AE", "HK", "IE", "PA", "QA"}
 WITH_STATE = {"AU", "BR", "CA", "CN", "IN", "IT", "JP", "MX", "US"}
 NO_COUNTRIES = {"UK", "XX", "ZZ"}
 
 
 def check_address(unit: Json, *, is_wanted: bool) -> None:
-    """What the buyer cannot change has to be whole."""
+    """An address that the buyer cannot change must be complete."""
     address = unit.get("shipping", {}).get("address")
     if not is_wanted or not address:
         if is_wanted:
@@ -90,11 +90,11 @@ def pay_from_vault(account: Account, row: Json, token: Json) -> None:
         captures.create_capture(account, row, buyer)
 
 
-# ---- what the buyer does -----------------------------------------------------------------------------------------
+# ---- buyer -----------------------------------------------------------------------------------------
 
 
 def awaits_buyer(account: Account, row: Json) -> bool:
-    """Whether the buyer has something to do: approve, or choose another instrument after a declined one."""
+    """Whether the buyer must approve, or choose another instrument after a decline."""
     internal = account.internal(row["id"])
     declined = internal.get("instrument") == "card" and internal.get("failed", 0) > 0
     return row["status"] in OPEN or (row["status"] == "APPROVED" and declined)
@@ -138,7 +138,7 @@ def cancel_url(account: Account, row: Json) -> str | None:
     return serializers.with_query(account.internal(row["id"])["context"].get("cancel_url"), token=row["id"])
 
 
-# ---- what the shop does ------------------------------------------------------------------------------------------
+# ---- shop ------------------------------------------------------------------------------------------
 
 
 def capture(account: Account, call: Call, order_id: str) -> Result:
@@ -154,7 +154,7 @@ def capture(account: Account, call: Call, order_id: str) -> Result:
 
 
 def check_instrument(account: Account, row: Json) -> None:
-    """Raises INSTRUMENT_DECLINED, with the way back to the buyer's page."""
+    """Raises INSTRUMENT_DECLINED, with a link to the approval page."""
     internal = account.internal(row["id"])
     if internal["instrument"] != "card":
         return
@@ -173,7 +173,7 @@ def show(account: Account, _: Call, order_id: str) -> Result:
 
 
 def void(account: Account, order_id: str) -> Json:
-    """In time, an order without an approval is gone, an approved one is void. Returns its last state."""
+    """Expire an order: delete an unapproved one, void an approved one. Returns its last state."""
     row = account.find("order", order_id)
     if row["status"] in {"COMPLETED", "VOIDED"}:
         return row

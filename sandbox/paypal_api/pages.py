@@ -1,4 +1,4 @@
-"""The pages on which one of the test buyers approves an order, or lets the shop keep the wallet."""
+"""The pages on which test buyers approve an order or save their wallet."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from sandbox.paypal_api.money import format_amount, units_of
 from sandbox.templates import Markup, render, render_each, render_page
 
 ORDER, WALLET = "/checkoutnow", "/agreements/approve"
-GO_BACK = "You can close this page and go back to the shop."
+GO_BACK = "You can close this page and return to the shop."
 
 
 class Pages:
@@ -46,7 +46,7 @@ class Pages:
             account.record("order.cancelled", row["id"], order=row["id"])
             return leave(orders.cancel_url(account, row), "Nothing was paid.")
         if not orders.awaits_buyer(account, row):
-            return leave(orders.return_url(account, row), "There is nothing left to do here.")
+            return leave(orders.return_url(account, row), "No further action is needed.")
         buyer = form.get("buyer") or account.internal(row["id"]).get("buyer")
         if action == "approve" and buyer in BY_NAME:
             instrument = form.get("instrument")
@@ -72,14 +72,14 @@ class Pages:
             choices=instrument_choices() if declined else buyer_choices(),
             legend="Pay with" if declined else "Log in as",
             button=f"Pay {total}" if pays_now else f"Approve {total}",
-            after="" if pays_now else "The shop shows you the order once more before you pay.",
+            after="" if pays_now else "You can review your order in the shop before paying.",
         )
 
     def _declined(self, row: Json) -> Markup:
         name = row["payer"]["name"]["given_name"]
         return render("problem.html", text=f"{name}, your card was declined. Choose another way to pay.")
 
-    # ---- a wallet to keep ------------------------------------------------------------------------------------------
+    # ---- saving a wallet ------------------------------------------------------------------------------------------
 
     def _wallet(self, form: Mapping[str, str], action: str) -> Response:
         account = self._account
@@ -91,17 +91,19 @@ class Pages:
         if row["status"] == "PAYER_ACTION_REQUIRED" and action == "approve" and form.get("buyer") in BY_NAME:
             vault.approve(account, row, BY_NAME[form["buyer"]])
         if row["status"] != "PAYER_ACTION_REQUIRED":
-            return leave(vault.redirect_url(account, row, "return_url"), "The shop may keep your wallet.")
+            return leave(
+                vault.redirect_url(account, row, "return_url"), "Your PayPal account is saved with the shop."
+            )
         wallet = row["payment_source"]["paypal"]
         shop = context.get("brand_name", "Test Store")
-        text = wallet.get("description", "For your next purchases there.")
+        text = wallet.get("description", "For future purchases.")
         return page_response(
             render_page("paypal_wallet.html", title="PayPal", shop=shop, text=text, choices=buyer_choices())
         )
 
 
 def lines(unit: Json) -> list[dict[str, object]]:
-    """The items and what comes on top, or one line for the whole."""
+    """Return the items and extra charges, or one line for the whole order."""
     items: list[dict[str, object]] = []
     for item in unit.get("items", []):
         price, quantity = item["unit_amount"], int(item["quantity"])
@@ -156,9 +158,9 @@ def instrument_choices() -> Markup:
     return render_each("paypal_choice.html", rows)
 
 
-def leave(address: str | None, said: str) -> Response:
-    """Back to the shop, or a page that says what happened when the shop gave no address."""
-    return redirect(address) if address else message("Thank you", f"{said} {GO_BACK}")
+def leave(url: str | None, text: str) -> Response:
+    """Redirect to the shop, or show a page if the shop gave no URL."""
+    return redirect(url) if url else message("Thank you", f"{text} {GO_BACK}")
 
 
 def message(heading: str, text: str, status: int = 200) -> Response:

@@ -27,7 +27,7 @@ def create(account: Account, call: Call, capture_id: str) -> Result:
 
 
 def create_refund(account: Account, capture: Json, body: Json, *, kind: str = "REFUNDED") -> Json:
-    """Never more than was captured, counting refunds that are pending. `kind`: REFUNDED, or REVERSED by PayPal."""
+    """Refund at most what was captured, counting pending refunds. `kind`: REFUNDED, or REVERSED by PayPal."""
     units = check(account, capture, body)
     currency = capture["amount"]["currency_code"]
     outcome = account.simulator.settings["refunds"] if kind == "REFUNDED" else "succeed"
@@ -57,7 +57,7 @@ def create_refund(account: Account, capture: Json, body: Json, *, kind: str = "R
 
 
 def check(account: Account, capture: Json, body: Json) -> int:
-    """The smallest units to give back; raises what PayPal answers when that is not possible."""
+    """Return the minor units to refund. Raises PayPal's errors if that is not possible."""
     if issue := ISSUES.get(capture["status"]):
         raise refused(issue)
     if account.internal(capture["id"]).get("charged_back"):
@@ -88,7 +88,7 @@ def too_old(account: Account, capture: Json) -> bool:
 
 
 def set_status(account: Account, row: Json, status: str) -> None:
-    """The refund gets this status: its capture is counted anew, the journal and the shop hear of it."""
+    """Set the refund's status, update its capture, write the journal and send the event."""
     row |= {"status": status, "update_time": account.stamp()}
     if status != "PENDING":
         row.pop("status_details", None)
@@ -117,9 +117,9 @@ def journal_fields(account: Account, row: Json) -> Json:
 
 
 def settle(account: Account, refund_id: str, status: str) -> Json:
-    """A pending refund ends: COMPLETED, FAILED or CANCELLED. Others stay as they are."""
+    """Set the final status of a pending refund; others do not change."""
     if status not in {"COMPLETED", "FAILED", "CANCELLED"}:
-        raise ValueError("A refund ends as COMPLETED, FAILED or CANCELLED.")
+        raise ValueError("status must be COMPLETED, FAILED or CANCELLED.")
     row = account.find("refund", refund_id)
     if row["status"] == "PENDING":
         set_status(account, row, status)

@@ -1,9 +1,8 @@
 """PayPal-Request-Id. https://developer.paypal.com/api/rest/reference/idempotency
 
-A repeated id is answered with the state in which the object of the first call is now. A call that failed leaves its id
-free, also one that failed with 500 before anything happened. Ids are kept per address: how one that is used for
-two addresses is treated is not published. Of another body, only the vault's description says that it is refused;
-elsewhere the first call is told, as the general rule has it.
+A repeated ID returns the current state of the object that the first call created. A failed call does not use up its ID,
+nor does a 500 before the call took effect. IDs are scoped to a path: PayPal does not document what happens when one is
+used for two. Only the vault's description rejects a different body; elsewhere it is ignored, as the general rule says.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ MAX_LENGTH = 108
 
 
 def begin(account: Account, route: Route, request: Request, call: Call) -> Result | None:
-    """The answer to a repetition; None when this is the first call, which now runs."""
+    """Return the response to a repeated call, or None for the first call, which now runs."""
     if not call.request_id or len(call.request_id) > MAX_LENGTH:
         raise invalid("INVALID_STRING_LENGTH", "PayPal-Request-Id")
     name = f"{request.path} {call.request_id}"
@@ -39,12 +38,12 @@ def begin(account: Account, route: Route, request: Request, call: Call) -> Resul
 def save_object_id(account: Account, request: Request, call: Call, object_id: str) -> None:
     name = f"{request.path} {call.request_id}"
     row = account.store.table(TABLE).get(name)
-    if row is not None:  # None after a reset meanwhile
+    if row is not None:  # None after a reset
         account.store.save(TABLE, name, row | {"object_id": object_id})
 
 
 def release_failed(account: Account, request: Request, call: Call) -> None:
-    """The call is over: without an object to tell about, its id is free."""
+    """Free the ID of a call that ended without creating an object."""
     name = f"{request.path} {call.request_id}"
     row = account.store.table(TABLE).get(name)
     if row is not None and row["object_id"] is None:
@@ -52,7 +51,7 @@ def release_failed(account: Account, request: Request, call: Call) -> None:
 
 
 def release_unfinished(account: Account) -> None:
-    """After a restart, nothing runs any more."""
+    """Free the IDs of calls that a restart interrupted."""
     for name, row in list(account.store.table(TABLE).items()):
         if row["object_id"] is None:
             account.store.remove(TABLE, name)

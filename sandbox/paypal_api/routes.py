@@ -1,4 +1,4 @@
-"""One call of the API, and the table row that says how it is answered."""
+"""API calls and the routes that handle them."""
 
 import json
 import re
@@ -28,11 +28,11 @@ class Call:
 class Result:
     status: int
     body: Json | None = None
-    object_id: str | None = None  # id of the object that a repetition of the call tells about
+    object_id: str | None = None  # the object whose state a repeated call returns
 
 
 Handler = Callable[..., Result]  # (account, call, *ids of the path)
-Serializer = Callable[[Account, str, bool], Json]  # the object as it is now, in full or not
+Serializer = Callable[[Account, str, bool], Json]  # the object's current state, in full or minimal
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Route:
     method: str
     path: str
     handler: Handler
-    request: str = ""  # shape of the body
-    query: str = ""  # shape of the query
+    request: str = ""  # schema of the body
+    query: str = ""  # schema of the query
     key_lifetime: int = 0
     serialize: Serializer | None = None
-    replay_status: int = 200  # status of the answer to a repetition
-    compares_body: bool = False  # whether a repetition must have the same body
+    replay_status: int = 200  # status code for a repeated call
+    compares_body: bool = False  # whether a repeated call must have the same body
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -55,7 +55,7 @@ class Route:
 
 
 def parse_call(route: Route, request: Request) -> Call:
-    """Raises 400 with every field that is unknown or wrong."""
+    """Raises a 400 that lists every unknown or invalid field."""
     body = parse_body(request) if route.request else None
     check(body, route.request, "body")
     query = dict(parse_qsl(request.query, keep_blank_values=True))

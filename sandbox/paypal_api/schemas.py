@@ -1,8 +1,8 @@
-"""Reads the field lists `schemas/paypal.*.json` and says what is wrong with a value: the sandbox refuses such requests,
-and its tests hold every answer and every event against the same lists.
+"""Validates values against `schemas/paypal.*.json`: the sandbox rejects invalid requests, and its tests check
+every response and event against the same schemas.
 
 A kind is "string(1-127)", "integer", "boolean", "object", "number(1-500)" (digits in a query), one of `FORMATS`,
-"=literal" or "@shape", alternatives joined by "|"; a dict has just these fields, those with "?" may be missing;
+"=literal" or "@schema", alternatives joined by "|"; a dict has exactly these fields, those with "?" are optional;
 [kind, least, most] is a list.
 """
 
@@ -91,7 +91,7 @@ def of_list(value: Any, kind: list[Any], pointer: str) -> Iterator[Violation]:
 
 
 def mismatch(value: Any, kind: str) -> str | None:
-    """The issue with a plain value, None when it fits."""
+    """Return the issue with a plain value, or None if it is valid."""
     if kind in TYPES:
         fits = isinstance(value, TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
         return None if fits else SYNTAX

@@ -1,4 +1,4 @@
-"""How the objects are fields now, in full or not, with what belongs to them and the links that their state allows."""
+"""Serializes the current state of objects, in full or minimal, with related objects and the links for their state."""
 
 import copy
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ SETUP_TOKENS, PAYMENT_TOKENS = "/v3/vault/setup-tokens", "/v3/vault/payment-toke
 DISPUTES = "/v1/customer/disputes"
 
 
-# ---- which belong together ---------------------------------------------------------------------------------------
+# ---- related objects ---------------------------------------------------------------------------------------
 
 
 def captures_of(account: Account, order_id: str) -> list[Json]:
@@ -28,12 +28,12 @@ def refunds_of(account: Account, capture_id: str) -> list[Json]:
 
 
 def refunded_units(account: Account, capture_id: str) -> int:
-    """Smallest units refunded, with what is pending, without what was in vain."""
+    """Return the minor units refunded, including pending refunds and excluding failed ones."""
     rows = refunds_of(account, capture_id)
     return sum(units_of(row["amount"]) for row in rows if row["status"] in {"COMPLETED", "PENDING"})
 
 
-# ---- what is fields ------------------------------------------------------------------------------------------------
+# ---- serializers ------------------------------------------------------------------------------------------------
 
 
 def order(account: Account, order_id: str, full: bool = True) -> Json:  # noqa: FBT001, FBT002 (a Serializer)
@@ -80,7 +80,7 @@ def capture(account: Account, capture_id: str) -> Json:
 
 
 def capture_in_order(fields: Json) -> Json:
-    """There, a capture has no facts that the order tells itself."""
+    """Remove the fields that a capture does not have inside an order."""
     return {name: part for name, part in fields.items() if name not in {"supplementary_data", "payee"}}
 
 
@@ -118,21 +118,21 @@ def dispute(account: Account, dispute_id: str) -> Json:
 
 
 def with_query(url: str | None, **arguments: str) -> str | None:
-    """The address with what PayPal adds to it."""
+    """Return the URL with the parameters that PayPal adds."""
     return f"{url}{'&' if '?' in url else '?'}{urlencode(arguments)}" if url else None
 
 
-# ---- in words and for the journal --------------------------------------------------------------------------------
+# ---- event summaries and the journal --------------------------------------------------------------------------------
 
 
 def format_amount(amount: Json) -> str:
-    """ "$ 5.00 USD", as in the summaries of events."""
+    """Return "$ 5.00 USD", for example, as in event summaries."""
     currency = amount["currency_code"]
     return f"{'$' if currency == 'USD' else currency} {amount['value']} {currency}"
 
 
 def order_journal_fields(row: Json) -> Json:
-    """What the journal says about an order; its currencies are in lower case with every provider."""
+    """Return an order's fields for the journal, where every provider's currencies are lower case."""
     unit = row["purchase_units"][0]
     return {"order": row["id"]} | payment_journal_fields(unit)
 

@@ -1,4 +1,4 @@
-"""https://developer.paypal.com/docs/api/transaction-search/v1/ – what moved the balance, for reconciliation."""
+"""https://developer.paypal.com/docs/api/transaction-search/v1/ – transactions for reconciliation."""
 
 import math
 from urllib.parse import urlencode
@@ -53,7 +53,7 @@ def matches(row: Json, query: dict[str, str], first: float, last: float) -> bool
 
 
 def transactions(account: Account) -> list[Json]:
-    """Captures, refunds and reversals, and money that disputes hold or set free, by time."""
+    """Return captures, refunds, reversals, and holds and releases of disputes, by time."""
     rows = [capture_row(account, row) for row in account.rows("capture")]
     rows += [refund_row(account, row) for row in account.rows("refund")]
     for dispute in account.rows("dispute"):

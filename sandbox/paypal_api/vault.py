@@ -1,4 +1,4 @@
-"""https://developer.paypal.com/docs/api/payment-tokens/v3/ – PayPal wallets that a buyer lets the shop keep."""
+"""https://developer.paypal.com/docs/api/payment-tokens/v3/ – saved PayPal wallets."""
 
 import copy
 import math
@@ -37,7 +37,7 @@ def create_setup_token(account: Account, call: Call) -> Result:
 
 
 def require_request_id(call: Call) -> None:
-    """The vault's description demands a PayPal-Request-Id."""
+    """The vault's description requires a PayPal-Request-Id."""
     if not call.request_id:
         raise invalid("MISSING_REQUIRED_PARAMETER", "PayPal-Request-Id")
 
@@ -47,7 +47,7 @@ def show_setup_token(account: Account, _: Call, token_id: str) -> Result:
 
 
 def approve(account: Account, row: Json, buyer: Buyer) -> Json:
-    """The buyer agrees on the page."""
+    """Approve as the buyer."""
     if row["status"] != "PAYER_ACTION_REQUIRED":
         raise refused("SETUP_TOKEN_ALREADY_TOKENIZED")
     known: Json = {"email_address": buyer.email, "payer_id": buyer.payer_id, "account_id": buyer.payer_id}
@@ -60,7 +60,7 @@ def approve(account: Account, row: Json, buyer: Buyer) -> Json:
 
 
 def redirect_url(account: Account, row: Json, name: str) -> str | None:
-    """Where the buyer goes from the page; `name`: return_url or cancel_url."""
+    """Return the URL that the approval page redirects to; `name`: return_url or cancel_url."""
     tokens = {"approval_token_id": row["id"], "approval_session_id": row["id"]}
     return serializers.with_query(account.internal(row["id"])["context"].get(name), **tokens)
 
@@ -102,7 +102,7 @@ def store(account: Account, customer: str, wallet: Json, buyer: str, **source: s
 
 
 def store_with_order(account: Account, order_id: str, buyer: Buyer) -> None:
-    """Keep the wallet when the order asked for that (`store_in_vault: ON_SUCCESS`), and say so in the order."""
+    """Save the wallet if the order requests it (`store_in_vault: ON_SUCCESS`), and add it to the order."""
     attributes = account.internal(order_id).get("attributes", {})
     if attributes.get("vault", {}).get("store_in_vault") != "ON_SUCCESS":
         return
@@ -152,7 +152,7 @@ def list_payment_tokens(account: Account, call: Call) -> Result:
 
 
 def delete_payment_token(account: Account, _: Call, token_id: str) -> Result:
-    """204 also when it is gone already; the description has no 404."""
+    """204 even if it does not exist; the description has no 404."""
     if account.get("payment_token", token_id):
         delete(account, token_id)
     return Result(204)

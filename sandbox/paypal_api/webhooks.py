@@ -1,4 +1,4 @@
-"""https://developer.paypal.com/docs/api/webhooks/v1/ – events, their signatures, and the call that checks one."""
+"""https://developer.paypal.com/docs/api/webhooks/v1/ – events, their signatures, and signature verification."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ ALGORITHM = "SHA256withRSA"
 
 
 def build_delivery(account: Account, endpoint: Json, event_id: str) -> tuple[dict[str, str], bytes]:
-    """Headers and body of one delivery, signed now as the switch `signing` says."""
+    """Return headers and body of one delivery, signed according to the setting `signing`."""
     body = json.dumps(account.find("event", event_id), separators=(",", ":")).encode()
     mode = account.settings["signing"]
     webhook_id = account.new_id() if mode == "wrong_webhook" else endpoint["id"]
@@ -50,7 +50,7 @@ def message(transmission: str, time: str, webhook_id: str, body: bytes) -> bytes
 
 
 def verify(account: Account, request: Json) -> bool:
-    """Whether the sandbox signed this event for this webhook. The body is written as the sandbox writes it."""
+    """Whether the sandbox signed this event for this webhook. Serializes the event as when it was signed."""
     certificates = account.certificates
     chain = certificates.chain(request["cert_url"].removeprefix(f"{account.base_url}{CERTIFICATES}"))
     if account.store.table(ENDPOINTS).get(request["webhook_id"], {}).get("provider") != NAME or chain is None:
@@ -79,7 +79,7 @@ def show(account: Account, _: Call, event_id: str) -> Result:
 
 
 def list_all(account: Account, call: Call) -> Result:
-    """The newest first."""
+    """Newest first."""
     query = call.query
     first = moment_of(query["start_time"]) if "start_time" in query else 0
     last = moment_of(query["end_time"]) if "end_time" in query else account.now()
@@ -95,11 +95,11 @@ def list_all(account: Account, call: Call) -> Result:
     return Result(200, {"events": events, "count": len(events), "links": links})
 
 
-# ---- webhooks of the shop ----------------------------------------------------------------------------------------
+# ---- webhooks ----------------------------------------------------------------------------------------
 
 
 def ensure_endpoint(account: Account, url: str, webhook_id: str | None, enabled: list[str]) -> Json:
-    """The webhook with this id, or a new one, at this address."""
+    """Create the webhook, or update the one with this ID."""
     row: Json = {
         "id": webhook_id or account.new_id(),
         "provider": NAME,

@@ -1,4 +1,4 @@
-// Tells the page that opened this window (a dialog of sandbox.js) that the buyer has answered.
+// Notifies the page that opened this window (a dialog of stripe.js) that the challenge is finished.
 if (window.parent !== window) {
-  window.parent.postMessage({ sandbox: "challenge-answered" }, "*");
+  window.parent.postMessage({ sandbox: "challenge-finished" }, "*");
 }

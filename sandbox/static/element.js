@@ -1,12 +1,12 @@
-// Inside a frame of the sandbox's own origin: the card form, and every call of the API that a browser makes.
-// The shop's page asks by messages {sandbox: "call", id, method, args}; the answer is {sandbox: "answer", id, value}.
+// Runs in an iframe of the sandbox's origin: the card form, and every API call that a browser makes.
+// The shop's page sends messages {sandbox: "call", id, method, args} and receives {sandbox: "result", id, value}.
 "use strict";
 
 const form = document.getElementById("card");
 const text = (name) => form.elements[name].value.trim();
 
 function say(message) {
-  window.parent.postMessage({ sandbox: "said", ...message }, "*");
+  window.parent.postMessage({ sandbox: "event", ...message }, "*");
 }
 
 async function api(method, path, key, params) {
@@ -22,7 +22,7 @@ async function api(method, path, key, params) {
     const answer = await fetch(address, method === "GET" ? {} : { method, body });
     return await answer.json();
   } catch (problem) {
-    return { error: { type: "api_connection_error", message: "The network did not answer. Please try again." } };
+    return { error: { type: "api_connection_error", message: "We are experiencing issues connecting to our payments provider. Please try again." } };
   }
 }
 
@@ -105,8 +105,8 @@ window.addEventListener("message", async (event) => {
   if (event.source !== window.parent || !event.data || event.data.sandbox !== "call") return;
   const { id, method, args } = event.data;
   const value = Object.hasOwn(methods, method) ? await methods[method](args || {}) : null;
-  if (window.parent === window) return; // the frame was taken out of its page meanwhile
-  window.parent.postMessage({ sandbox: "answer", id, value }, event.origin);
+  if (window.parent === window) return; // the iframe was removed from its page
+  window.parent.postMessage({ sandbox: "result", id, value }, event.origin);
 });
 
 function resize() {

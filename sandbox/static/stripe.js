@@ -1,5 +1,5 @@
-// A stand-in for Stripe.js, for the parts that a card payment needs. The card form lives in a frame of the sandbox.
-// Needs of the shop's policy: script-src and frame-src with the sandbox's origin; nothing for connect-src.
+// Simulates the parts of Stripe.js that card payments need. The card form is in an iframe of the sandbox.
+// The shop's content security policy must allow the sandbox's origin in script-src and frame-src, not in connect-src.
 (() => {
   "use strict";
 
@@ -16,7 +16,7 @@
     if (!truth) throw new IntegrationError(message);
   };
 
-  // A frame of the sandbox that answers calls by messages.
+  // An iframe of the sandbox that handles calls through messages.
   class Frame {
     constructor(path, title) {
       this.waiting = new Map();
@@ -27,17 +27,17 @@
       this.node.title = title;
       this.node.style.border = "0";
       this.ready = new Promise((resolve) => { this.isReady = resolve; });
-      this.hear = (event) => this.receive(event);
-      window.addEventListener("message", this.hear);
+      this.listener = (event) => this.receive(event);
+      window.addEventListener("message", this.listener);
     }
 
     receive(event) {
       if (event.origin !== ORIGIN || event.source !== this.node.contentWindow || !event.data) return;
-      if (event.data.sandbox === "answer") {
+      if (event.data.sandbox === "result") {
         const resolve = this.waiting.get(event.data.id);
         this.waiting.delete(event.data.id);
         if (resolve) resolve(event.data.value);
-      } else if (event.data.sandbox === "said") {
+      } else if (event.data.sandbox === "event") {
         if (event.data.type === "ready") this.isReady();
         for (const listener of this.listeners.get(event.data.type) || []) listener(event.data);
       }
@@ -57,7 +57,7 @@
     }
 
     remove() {
-      window.removeEventListener("message", this.hear);
+      window.removeEventListener("message", this.listener);
       this.node.remove();
     }
   }
@@ -121,7 +121,7 @@
     async fetchUpdates() { return {}; }
   }
 
-  // The bank's page in a dialog above the shop; resolves when the buyer has answered or closed it.
+  // Shows the bank's page in a dialog; resolves when the buyer completes or closes it.
   function challenge(address) {
     return new Promise((resolve) => {
       const dialog = document.createElement("dialog");
@@ -140,7 +140,7 @@
       };
       const hear = (event) => {
         const mine = event.origin === ORIGIN && event.source === frame.contentWindow;
-        if (mine && event.data && event.data.sandbox === "challenge-answered") done();
+        if (mine && event.data && event.data.sandbox === "challenge-finished") done();
       };
       window.addEventListener("message", hear);
       dialog.addEventListener("close", done);
@@ -196,7 +196,7 @@
       return new Promise(() => {});
     }
 
-    // Does what next_action asks for; a failed authentication becomes an error, as the caller expects.
+    // Handles next_action; a failed authentication is returned as an error, as in Stripe.js.
     async follow(result, secret) {
       const intent = result.paymentIntent || result.setupIntent;
       const action = intent && intent.status === "requires_action" && intent.next_action;
@@ -210,7 +210,7 @@
         return { error: { ...failure, [isSetup(secret) ? "setup_intent" : "payment_intent"]: now } };
       }
       if (now && now.status === "requires_action") {
-        return { error: { type: "invalid_request_error", code: "payment_intent_authentication_failure", message: "Authentication was not finished. Please try again.", payment_intent: now } };
+        return { error: { type: "invalid_request_error", code: "payment_intent_authentication_failure", message: "Authentication was not completed. Please try again.", payment_intent: now } };
       }
       return after;
     }

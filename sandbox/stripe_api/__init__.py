@@ -1,1 +1,1 @@
-"""Stripe's HTTP face: the part of its API v1 that a shop with card payments uses, and a stand-in for Stripe.js."""
+"""Simulated Stripe: the part of API v1 that a shop with card payments uses, and a replacement for Stripe.js."""

@@ -1,4 +1,4 @@
-"""One Stripe account in test mode: its objects, the things the sandbox knows behind them, its events and journal."""
+"""One Stripe account in test mode: its objects, their internal data, its events and journal."""
 
 import copy
 import secrets
@@ -15,7 +15,7 @@ LETTERS = string.ascii_letters + string.digits
 
 
 class Account:
-    """Objects are kept exactly as they are answered; what is not told (cards, challenges) is a `secret` row."""
+    """Objects are stored as the API returns them; internal data (cards, challenges) is stored beside them."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -41,13 +41,13 @@ class Account:
         return self.store.table(f"{NAME}.{kind}").get(object_id or "")
 
     def find(self, kind: str, object_id: str, param: str = "id") -> Json:
-        """Raises resource_missing, naming the parameter that carried the id."""
+        """Raises resource_missing; `param` names the parameter with the ID."""
         row = self.get(kind, object_id)
         if row is None:
             raise missing_resource(kind, object_id, param)
         return row
 
-    # ---- what is behind them ---------------------------------------------------------------------------------
+    # ---- internal data ---------------------------------------------------------------------------------
 
     def internal(self, object_id: str) -> Json:
         return self.store.table(f"{NAME}.internal").get(object_id, {})
@@ -55,10 +55,10 @@ class Account:
     def set_internal(self, object_id: str, **facts: object) -> None:
         self.store.save(f"{NAME}.internal", object_id, self.internal(object_id) | facts)
 
-    # ---- what the world hears ----------------------------------------------------------------------------------
+    # ---- events and journal ----------------------------------------------------------------------------------
 
     def emit(self, kind: str, row: Json, before: Json | None = None) -> None:
-        """Record and announce an event; `before` is an older snapshot of the object, for previous_attributes."""
+        """Store and deliver an event; `before` is an earlier snapshot of the object, for previous_attributes."""
         cause = origin.get()
         data: Json = {"object": copy.deepcopy(row)}
         if before is not None:
@@ -79,7 +79,7 @@ class Account:
         self.simulator.webhooks.enqueue(NAME, event["id"], kind)
 
     def record(self, name: str, row: Json, **facts: object) -> None:
-        """A line in the journal about an object."""
+        """Write an effect on an object to the journal."""
         known = {
             "id": row["id"],
             "amount": row.get("amount"),

@@ -1,4 +1,4 @@
-"""The way of one request through Stripe's face: key, parameters, idempotency, effect, expansion, answer."""
+"""Handles one Stripe request: API key, parameters, idempotency, effect, expansion, response."""
 
 import base64
 import binascii
@@ -84,8 +84,8 @@ class StripeApi:
     def owns(self, path: str) -> bool:
         return path.startswith("/v1/") or self._pages.owns(path)
 
-    def control(self, action: str, wish: Json) -> Json:
-        return self._control_actions.run(action, wish)
+    def control(self, action: str, body: Json) -> Json:
+        return self._control_actions.run(action, body)
 
     def overview(self) -> list[Json]:
         return self._control_actions.overview()
@@ -173,7 +173,7 @@ class StripeApi:
         return Response(200, json.dumps(public_fields(answer) if call.public else answer, indent=2).encode())
 
     def _check_secret(self, route: Route, ids: Iterable[str], secret: str | None) -> None:
-        """A browser proves with the client secret that it may touch this intent."""
+        """A browser must send the client secret of the intent."""
         kind = {"payment_intents": "payment_intent", "setup_intents": "setup_intent"}.get(
             route.path.split("/")[2]
         )
@@ -196,7 +196,7 @@ def find_route(request: Request) -> tuple[Route, list[str]]:
 
 
 def is_public(request: Request, raw: Json) -> bool:
-    """Check the key; True for a publishable one. Takes `key` out of the parameters."""
+    """Validate the API key and return whether it is publishable. Removes `key` from the parameters."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -219,7 +219,7 @@ def is_public(request: Request, raw: Json) -> bool:
 
 
 def public_fields(answer: Json) -> Json:
-    """Without what only the owner of the secret key may see, also inside an error."""
+    """Remove fields that need the secret key, also from intents inside an error."""
     hidden = HIDDEN.get(answer.get("object", ""), set())
     shown = {name: value for name, value in answer.items() if name not in hidden}
     for name in ("payment_intent", "setup_intent"):

@@ -1,6 +1,6 @@
-"""The published test cards and what becomes of them. https://docs.stripe.com/testing
+"""The published test cards and their results. https://docs.stripe.com/testing
 
-Two cards are the sandbox's own: Stripe publishes no card that stays in processing.
+Two cards exist only here: Stripe publishes no card whose payments stay in processing.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ class Card:
     decline: Decline | None = None
     attachable: bool = True  # declined cards cannot be attached to a customer
     authenticate: AuthenticationRule = "never"
-    processing: Literal["", "succeeds", "fails"] = ""  # stays in processing first
+    processing: Literal["", "succeeds", "fails"] = ""  # outcome after processing
     refund: Literal["succeed", "pending", "fail"] = "succeed"
     dispute: str = ""
     available: bool = False  # funds skip the pending balance
@@ -160,13 +160,13 @@ CVC_LENGTHS = {"amex": 4}
 
 
 def card_by_token(token: str) -> Card | None:
-    """The card of `pm_card_…` or `tok_…`."""
+    """Return the card of `pm_card_…` or `tok_…`."""
     name = token.removeprefix("pm_card_").removeprefix("tok_")
     return BY_NAME.get(ALIASES.get(name, name))
 
 
 def card_by_number(number: str, month: int, year: int, cvc: str | None) -> Card:
-    """As typed by a buyer. The number goes no further than this; raises the card errors of Stripe.js."""
+    """Return the card that a buyer typed. The number is not stored. Raises the card errors of Stripe.js."""
     digits = number.replace(" ", "").replace("-", "")
     if not digits.isdecimal() or not luhn(digits):
         raise wrong_card("incorrect_number", "Your card number is incorrect.", "number")
@@ -193,7 +193,7 @@ def wrong_card(code: str, message: str, param: str) -> ApiError:
 def bank_decision(
     card: Card, *, off_session: bool, set_up: bool, authenticated: bool
 ) -> Decline | Literal["ok", "authenticate"]:
-    """What the bank says: yes, a decline, or that the buyer must authenticate first ("authenticate")."""
+    """Return the issuer's decision: approved ("ok"), a decline, or 3-D Secure required ("authenticate")."""
     needs_authentication = {
         "never": False,
         "always": True,
@@ -206,7 +206,7 @@ def bank_decision(
 
 
 def card_fields(card: Card, month: int, year: int) -> Json:
-    """What may be told of a card: never its number."""
+    """Return the public fields of a card, without its number."""
     digest = hashlib.sha256(f"fingerprint {card.name}".encode()).hexdigest()
     return {
         "brand": card.brand,

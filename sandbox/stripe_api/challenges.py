@@ -1,4 +1,4 @@
-"""3-D Secure: the step that a buyer must take at his bank before a payment or a set-up goes on."""
+"""3-D Secure challenges, which buyers complete with their bank before a payment or setup continues."""
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
@@ -7,7 +7,7 @@ TABLE = "stripe.challenge"
 
 
 def begin(account: Account, intent: Json, *, return_url: str | None, sdk: bool) -> Json:
-    """A new challenge for the intent; an older one of it is void. Returns the `next_action` that leads to it."""
+    """Create a challenge, which replaces an earlier one of the intent. Returns the `next_action` for it."""
     challenge = {
         "id": account.new_id("payatt_3ds"),
         "kind": intent["object"],
@@ -25,7 +25,7 @@ def begin(account: Account, intent: Json, *, return_url: str | None, sdk: bool) 
 
 
 def current(account: Account, challenge_id: str) -> tuple[Json, Json] | None:
-    """The challenge and its intent while the intent still waits for it."""
+    """Return the challenge and its intent while the intent requires it."""
     challenge = account.store.table(TABLE).get(challenge_id)
     if challenge is None or challenge["state"] != "open":
         return None

@@ -1,4 +1,4 @@
-"""https://docs.stripe.com/api/charges and their traces in the balance: https://docs.stripe.com/api/balance_transactions"""
+"""https://docs.stripe.com/api/charges and https://docs.stripe.com/api/balance_transactions"""
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
@@ -113,7 +113,7 @@ def card_details(intent: Json, method: Json) -> Json:
 
 
 def on_captured(account: Account, charge: Json, card: Card) -> None:
-    """Tell the world of money that was taken, and plan its way to the balance."""
+    """Record a captured charge, send its event, and schedule its settlement and dispute."""
     account.record("charge.captured", charge)
     account.emit("charge.succeeded", charge)
     account.simulator.schedule("stripe.settle", charge=charge["id"])
@@ -122,7 +122,7 @@ def on_captured(account: Account, charge: Json, card: Card) -> None:
 
 
 def settle(account: Account, charge_id: str, *, available: bool) -> None:
-    """The charge reaches the balance, a moment after its success: only now has it a balance_transaction."""
+    """Add the charge to the balance; until now it has no balance_transaction, as at Stripe."""
     charge = account.find("charge", charge_id)
     before = dict(charge)
     fee = fee_of(charge["amount"])
@@ -136,7 +136,7 @@ def settle(account: Account, charge_id: str, *, available: bool) -> None:
 def book(
     account: Account, kind: str, source: Json, amount: int, *, fee: int = 0, available: bool = True
 ) -> str:
-    """One line of the balance, signed. Returns its id."""
+    """Create a balance transaction (`amount` may be negative). Returns its ID."""
     now = account.now()
     row = {
         "id": account.new_id("txn"),

@@ -1,4 +1,4 @@
-"""https://docs.stripe.com/api/checkout/sessions: the hosted page. It has a payment intent only once the buyer pays."""
+"""https://docs.stripe.com/api/checkout/sessions: the hosted page. The PaymentIntent is created when the buyer pays."""
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api import confirmation, payment_intents, setup_intents
@@ -131,7 +131,7 @@ def start_setup(account: Account, row: Json, params: Json) -> None:
 
 
 def pay(account: Account, row: Json, method_params: Json) -> Json:
-    """The buyer's click on the hosted page; returns the intent. Raises card errors, as confirming does."""
+    """Pay on the hosted page as the buyer; returns the intent. Raises card errors, as confirm does."""
     if row["status"] != "open":
         raise refused("This Checkout Session is no longer open.")
     back = f"{account.simulator.base_url}/c/pay/{row['id']}/back"
@@ -166,7 +166,7 @@ def start_payment(account: Account, row: Json) -> Json:
 
 
 def complete(account: Account, row: Json) -> None:
-    """Close the session when its intent has come far enough; otherwise it stays open for another try."""
+    """Complete the session if its intent succeeded or is processing; otherwise it stays open."""
     kind = "setup_intent" if row["mode"] == "setup" else "payment_intent"
     intent = account.find(kind, row[kind])
     if row["status"] != "open" or intent["status"] not in {"succeeded", "processing"}:
@@ -180,7 +180,7 @@ def complete(account: Account, row: Json) -> None:
 
 
 def after_processing(account: Account, intent: Json) -> None:
-    """A session that was completed while its payment was processing hears how it ended."""
+    """Update a session that was completed while its payment was processing."""
     row = account.get("checkout.session", account.internal(intent["id"]).get("session"))
     if row is None:
         return

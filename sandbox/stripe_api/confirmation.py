@@ -1,4 +1,4 @@
-"""What becomes of a payment when it is confirmed: the state machine of a PaymentIntent.
+"""Confirming a PaymentIntent: its state machine.
 
 https://docs.stripe.com/payments/paymentintents/lifecycle
 """
@@ -25,7 +25,7 @@ FAILED_AUTHENTICATION = (
 
 
 def check_confirmable(intent: Json, params: Json, *, public: bool) -> None:
-    """Raises what Stripe answers before anything is tried."""
+    """Raises Stripe's errors for intents that cannot be confirmed."""
     if intent["status"] == "succeeded":
         message = (
             "You cannot confirm this PaymentIntent because it has already succeeded after being previously "
@@ -43,14 +43,14 @@ def check_confirmable(intent: Json, params: Json, *, public: bool) -> None:
 
 
 def check_return_url(intent: Json, params: Json) -> None:
-    """A server that leaves the choice of methods to the dashboard must say where the buyer comes back."""
+    """With automatic payment methods that may redirect, return_url is required."""
     automatic = intent["automatic_payment_methods"]
     if automatic and automatic["allow_redirects"] == "always" and "return_url" not in params:
         raise refused(NO_REDIRECT)
 
 
 def choose_method(account: Account, intent: Json, params: Json, *, public: bool) -> Json:
-    """The payment method of this attempt; raises when there is none or when it may not be used."""
+    """Return the payment method of this attempt. Raises if it is missing or not allowed."""
     if data := params.get("payment_method_data"):
         return create_from_data(account, data, public=public, param="payment_method_data[card]")
     wanted = params.get("payment_method") or intent["payment_method"]
@@ -83,7 +83,7 @@ def check_owner(account: Account, method: Json, customer: str | None) -> None:
 
 
 def confirm(account: Account, intent: Json, params: Json, *, public: bool = False) -> Json:
-    """Raises a card error when the bank declines at once; the intent then waits for another payment method."""
+    """Raises a card error if the card is declined; the intent then requires another payment method."""
     check_confirmable(intent, params, public=public)
     method = choose_method(account, intent, params, public=public)
     for name in ("setup_future_usage", "receipt_email", "shipping"):
@@ -114,7 +114,7 @@ def require_action(account: Account, intent: Json, params: Json) -> Json:
 
 
 def apply_decision(account: Account, intent: Json, method: Json, decision: Decline | str) -> Json:
-    """After the bank's word: take the money, wait, or decline (raises the card error)."""
+    """Capture, start processing, or decline (raises the card error)."""
     if isinstance(decision, Decline):
         raise decline(account, intent, method, decision)
     card = card_of(account, method)
@@ -171,7 +171,7 @@ def succeed(account: Account, intent: Json, method: Json, charge: Json) -> Json:
 def decline(
     account: Account, intent: Json, method: Json, cause: Decline, charge: Json | None = None
 ) -> ApiError:
-    """Book the failed attempt; the intent takes another payment method. Returns the card error to raise."""
+    """Record the failed attempt; the intent requires another payment method. Returns the card error to raise."""
     charge = charge or charges.create_charge(account, intent, method, "failed", cause)
     error: Json = {
         "charge": charge["id"],
@@ -203,7 +203,7 @@ def fail(account: Account, intent: Json, error: Json, charge_id: str | None) -> 
 
 
 def finish_authentication(account: Account, intent: Json, *, passed: bool) -> None:
-    """The buyer is back from 3-D Secure."""
+    """Continue the payment after 3-D Secure."""
     method = account.find("payment_method", intent["payment_method"])
     if passed:
         decision = bank_decision(
@@ -212,7 +212,7 @@ def finish_authentication(account: Account, intent: Json, *, passed: bool) -> No
         try:
             apply_decision(account, intent, method, decision)
         except ApiError:
-            return  # declined: the intent tells
+            return  # declined, as the intent says
         return
     code = "payment_intent_authentication_failure"
     error = {"code": code, "message": FAILED_AUTHENTICATION, "payment_method": dict(method), "type": INVALID}

@@ -1,4 +1,4 @@
-"""What happens at Stripe without a call of the API: time passes, a person clicks in the dashboard, a buyer pays."""
+"""Changes that do not come through Stripe's API: delayed jobs, Dashboard actions, buyers' payments."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ Action = Callable[[Json], Json]
 
 
 def register_jobs(account: Account) -> None:
-    """What the program does for this account when its time has come."""
+    """Register the handlers of this account's scheduled jobs."""
 
     def process(job: Json) -> None:
         confirmation.finish_processing(account, job["intent"], job["outcome"])
@@ -38,7 +38,7 @@ def register_jobs(account: Account) -> None:
         try:
             disputes.open_dispute(account, job["charge"], job["reason"])
         except ApiError:
-            return  # refunded meanwhile: nothing is left to dispute
+            return  # already refunded: nothing left to dispute
 
     def expire(job: Json) -> None:
         row = account.find("checkout.session", job["session"])
@@ -58,7 +58,7 @@ def register_jobs(account: Account) -> None:
 
 
 class ControlActions:
-    """The control API of this face: `POST /_sandbox/stripe/<action>` with JSON."""
+    """The control API of Stripe: `POST /_sandbox/stripe/<action>` with JSON."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -75,7 +75,7 @@ class ControlActions:
         }
 
     def run(self, name: str, body: Json) -> Json:
-        """Raises LookupError for an unknown action or object, ValueError when it is not possible."""
+        """Raises LookupError for an unknown action or object, ValueError if the action is not possible."""
         if name not in self._actions:
             raise LookupError(f"stripe/{name}")
         actor, action = self._actions[name]
@@ -90,14 +90,14 @@ class ControlActions:
                 self._account.store.commit()
 
     def overview(self) -> list[Json]:
-        """The latest intents for the console page."""
+        """Return the latest intents for the console."""
         names = ("id", "amount", "currency", "status", "latest_charge", "created")
         return [
             {name: row[name] for name in names} for row in self._account.rows("payment_intent")[-50:][::-1]
         ]
 
     def _pay(self, body: Json) -> Json:
-        """As the buyer does in the card form or on the hosted page, without a browser; a decline is in the answer."""
+        """Pay as in the card form or on the hosted page; a decline is returned as `error`."""
         account = self._account
         method = {"payment_method": body.get("payment_method", "pm_card_visa")}
         try:
@@ -117,12 +117,12 @@ class ControlActions:
             raise
 
     def _authenticate(self, body: Json) -> Json:
-        """The buyer's answer to 3-D Secure: `{"payment_intent": …, "passed": true}`, or `setup_intent`."""
+        """Complete or fail 3-D Secure: `{"payment_intent": …, "passed": true}`, or `setup_intent`."""
         kind = "setup_intent" if "setup_intent" in body else "payment_intent"
         intent = self._account.find(kind, body[kind])
         challenge = challenges.of_intent(self._account, intent)
         if challenge is None:
-            raise ValueError("This intent does not wait for 3-D Secure.")
+            raise ValueError("This intent does not require 3-D Secure.")
         answer_challenge(self._account, challenge, passed=body.get("passed", True))
         return intent
 
@@ -172,7 +172,7 @@ class ControlActions:
         raise LookupError(object_id)
 
     def _endpoint(self, body: Json) -> Json:
-        """Add `{"url", "secret", "enabled_events"}`, or give one that exists (`id`) its `secrets`, for a rotation."""
+        """Add `{"url", "secret", "enabled_events"}`, or change an existing one (`id`), such as its `secrets`."""
         if "id" not in body:
             return events.add_endpoint(
                 self._account, body["url"], body["secret"], body.get("enabled_events", ["*"])
@@ -184,7 +184,7 @@ class ControlActions:
 
 
 def answer_challenge(account: Account, challenge_id: str, *, passed: bool) -> Json | None:
-    """Go on with the intent that waited; returns the intent, None when nobody waits any more."""
+    """Continue the intent of a challenge. Returns the intent, or None if the challenge is no longer current."""
     found = challenges.current(account, challenge_id)
     if found is None:
         return None

@@ -21,7 +21,7 @@ VERDICTS = {"winning_evidence": "won", "losing_evidence": "lost"}  # https://doc
 
 
 def open_dispute(account: Account, charge_id: str, reason: str) -> Json:
-    """The buyer's bank takes the money back. An inquiry only asks: no money moves."""
+    """Open a dispute, which withdraws the money, or an inquiry, which does not."""
     charge = account.find("charge", charge_id)
     inquiry = reason == "inquiry"
     reason = "general" if inquiry else reason
@@ -84,7 +84,7 @@ def move(account: Account, row: Json, amount: int, fee: int = 0) -> None:
 
 
 def close_dispute(account: Account, dispute_id: str, verdict: str) -> Json:
-    """`verdict`: won or lost. Closing a closed one changes nothing."""
+    """`verdict`: won or lost. Closing a closed dispute has no effect."""
     row = account.find("dispute", dispute_id)
     if row["status"] in {"won", "lost", "warning_closed"}:
         return row

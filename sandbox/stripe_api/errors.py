@@ -1,4 +1,4 @@
-"""Errors in Stripe's shape. https://docs.stripe.com/api/errors, https://docs.stripe.com/error-codes"""
+"""Errors in Stripe's format. https://docs.stripe.com/api/errors, https://docs.stripe.com/error-codes"""
 
 from sandbox.http_messages import Json
 
@@ -6,7 +6,7 @@ INVALID = "invalid_request_error"
 
 
 class ApiError(Exception):
-    """An answer that is not 2xx. `stored`: whether it is kept under the idempotency key of the request."""
+    """An error response. `stored`: whether it is saved under the request's idempotency key."""
 
     def __init__(
         self, status: int, kind: str, message: str, *, stored: bool = True, **details: object
@@ -22,7 +22,7 @@ class ApiError(Exception):
 
 
 def bad_parameter(name: str, message: str, code: str | None = None) -> ApiError:
-    """Found before anything was executed, so nothing is kept under the idempotency key."""
+    """A validation error, which is not saved under the idempotency key."""
     return ApiError(400, INVALID, message, stored=False, param=name, code=code)
 
 
@@ -55,7 +55,7 @@ def refused(
     payment_intent: Json | None = None,
     setup_intent: Json | None = None,
 ) -> ApiError:
-    """Understood, but not possible for this object as it stands now."""
+    """A valid request that the object's current state does not allow."""
     return ApiError(
         400,
         INVALID,

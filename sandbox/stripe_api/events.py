@@ -28,14 +28,14 @@ def serialize(account: Account, row: Json) -> Json:
 
 
 def build_delivery(account: Account, endpoint: Json, event_id: str) -> tuple[dict[str, str], bytes]:
-    """Headers and body of one delivery, signed now with every secret of the endpoint."""
+    """Return headers and body of one delivery, signed with every secret of the endpoint."""
     event = serialize(account, account.find("event", event_id))
     body = json.dumps(event, indent=2).encode()
     return HEADERS | {"Stripe-Signature": signature(body, endpoint["secrets"])}, body
 
 
 def signature(body: bytes, keys: list[str]) -> str:
-    """`v0` is the fake scheme that Stripe adds in test mode: a verifier must not believe it."""
+    """`v0` is the fake scheme that Stripe adds in test mode; verifiers must ignore it."""
     moment = int(time.time())
     signed = [hmac.new(key.encode(), b"%d." % moment + body, hashlib.sha256).hexdigest() for key in keys]
     return ",".join([f"t={moment}", *(f"v1={each}" for each in signed), f"v0={secrets.token_hex(32)}"])
@@ -60,7 +60,7 @@ def list_all(account: Account, call: Call) -> Json:
 
 
 def fire(account: Account, kind: str, row: Json, changes: Json) -> Json:
-    """An event of any kind by hand, also an untrue one: `changes` are laid over it, "object" over its object."""
+    """Send any event, even a false one: `changes` override its fields, "object" those of its object."""
     account.emit(kind, row)
     event = account.rows("event")[-1]
     event["data"]["object"] |= copy.deepcopy(changes.get("object", {}))
@@ -88,7 +88,7 @@ def add_endpoint(account: Account, url: str, secret: str, enabled: list[str]) ->
 
 
 def ensure_endpoint(account: Account, url: str, secret: str) -> Json:
-    """The endpoint of this address, with this secret, whether it was known before or not."""
+    """Return the endpoint with this URL, created if necessary, with this secret."""
     for row in account.store.table(ENDPOINTS).values():
         if row["provider"] == NAME and row["url"] == url:
             row["secrets"] = [secret]

@@ -1,4 +1,4 @@
-"""`expand[]`: ids in an answer that are replaced by their objects. https://docs.stripe.com/api/expanding_objects"""
+"""`expand[]`: IDs in a response that are replaced by their objects. https://docs.stripe.com/api/expanding_objects"""
 
 import copy
 
@@ -7,7 +7,7 @@ from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.errors import bad_parameter
 from sandbox.stripe_api.routes import Route
 
-# Fields by kind of object, and what kind they lead to.
+# Expandable fields by object type, with the type of their objects.
 LINKS: dict[str, dict[str, str]] = {
     "balance_transaction": {"source": "charge"},
     "charge": {
@@ -48,7 +48,7 @@ DEPTH = 4
 
 
 def check_paths(route: Route, paths: list[str]) -> None:
-    """Raises on a path that no answer of this route can expand, before anything happens."""
+    """Raises for a path that this route cannot expand, before the request takes effect."""
     segments = route.path.split("/")
     kind = next((COLLECTIONS[name] for name in reversed(segments) if name in COLLECTIONS), "")
     many = route.method == "GET" and segments[-1] in {*COLLECTIONS, "search"}
@@ -74,7 +74,7 @@ def expandable(kind: str, parts: list[str]) -> bool:
 
 
 def expand(account: Account, answer: Json, paths: list[str]) -> Json:
-    """A copy of the answer with the paths expanded, which are known to be expandable."""
+    """Return a copy of the response with the (valid) paths expanded."""
     answer = copy.deepcopy(answer)
     for path in paths:
         follow(account, answer, path.split("."))

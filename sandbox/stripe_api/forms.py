@@ -1,4 +1,4 @@
-"""Form bodies with nested names, `a[b]=1&c[]=2&d[0][e]=3`, as Stripe reads them."""
+"""Form bodies with nested names, such as `a[b]=1&c[]=2&d[0][e]=3`, as Stripe accepts them."""
 
 import re
 from urllib.parse import parse_qsl
@@ -11,7 +11,7 @@ DEPTH = 8
 
 
 def parse_form(text: str) -> Json:
-    """Nested dicts of strings. A list is a dict with the keys "0", "1", …: its parameter's kind knows that."""
+    """Return nested dicts of strings. Lists become dicts with the keys "0", "1", …, which `Many` reads."""
     tree: Json = {}
     for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=2000):
         parts = [part.strip("[]") if part.startswith("[") else part for part in NAME.findall(name)]

@@ -1,6 +1,6 @@
 """Idempotency keys of API v1. https://docs.stripe.com/api/idempotent_requests
 
-The first answer is kept once execution began, also an error or a 500; not when parameters failed validation.
+The first response is saved once execution has begun, including errors and 500s, but not if validation failed.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def fingerprint(request: Request, params: Json) -> str:
 
 
 def begin(account: Account, key: str, request: Request, params: Json) -> Response | None:
-    """The kept answer of an earlier request with this key; None when this is the first one, which now runs."""
+    """Return the saved response of an earlier request with this key, or None for a first request, which now runs."""
     if len(key) > MAX_LENGTH:
         raise ApiError(
             400, INVALID, f"Idempotency keys must be at most {MAX_LENGTH} characters.", stored=False
@@ -58,17 +58,17 @@ def begin(account: Account, key: str, request: Request, params: Json) -> Respons
 
 def save_response(account: Account, key: str, response: Response) -> None:
     row = account.store.table(TABLE).get(key)
-    if row is not None:  # None after a reset meanwhile
+    if row is not None:  # None after a reset
         account.store.save(TABLE, key, row | {"status": response.status, "body": response.body.decode()})
 
 
 def release(account: Account, key: str) -> None:
-    """Nothing was executed: the key is free again."""
+    """Free the key: nothing was executed."""
     account.store.remove(TABLE, key)
 
 
 def release_unfinished(account: Account) -> None:
-    """After a restart, nothing runs any more."""
+    """Free the keys of requests that a restart interrupted."""
     for key, row in list(account.store.table(TABLE).items()):
         if row["status"] is None:
             account.store.remove(TABLE, key)

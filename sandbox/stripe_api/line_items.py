@@ -1,4 +1,4 @@
-"""https://docs.stripe.com/api/checkout/sessions/line_items: what is sold in a session."""
+"""https://docs.stripe.com/api/checkout/sessions/line_items: the items of a Checkout Session."""
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account

@@ -31,7 +31,7 @@ THREE_DECIMALS = {"bhd", "jod", "kwd", "omr", "tnd"}
 
 
 def check_currency(code: str, param: str = "currency") -> str:
-    """The currency in lower case."""
+    """Return the currency in lower case."""
     if (known := code.lower()) in MINIMUMS or known in WITHOUT_MINIMUM:
         return known
     names = ", ".join(sorted({*MINIMUMS, *WITHOUT_MINIMUM}))
@@ -61,7 +61,7 @@ def amount_error(message: str, code: str, param: str) -> ApiError:
 
 
 def format_amount(amount: int, currency: str) -> str:
-    """For people: $10.00, €10.00, 1000 jpy, 1.500 kwd."""
+    """Format for display: $10.00, €10.00, 1000 jpy, 1.500 kwd."""
     places = 0 if currency in NO_DECIMALS else 3 if currency in THREE_DECIMALS else 2
     text = f"{amount // 10**places}.{amount % 10**places:0{places}}" if places else str(amount)
     symbol = {"usd": "$", "eur": "€", "gbp": "£"}.get(currency)

@@ -1,4 +1,4 @@
-"""Pages and scripts that a buyer's browser takes from the provider: Stripe.js, card form, 3-D Secure, hosted page."""
+"""Pages and scripts for buyers' browsers: Stripe.js, card form, 3-D Secure, hosted checkout."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -57,22 +57,18 @@ class Pages:
         found = challenges.current(self._account, challenge_id)
         if found is None:
             return page_response(
-                answered_page("Nothing to confirm", "This step was already answered, or is void.")
+                answered_page("Nothing to confirm", "This step was already completed or is no longer needed.")
             )
         challenge, intent = found
         if request.method != "POST":
-            amount = (
-                format_amount(intent["amount"], intent["currency"])
-                if "amount" in intent
-                else "nothing (a card is saved)"
-            )
+            amount = format_amount(intent["amount"], intent["currency"]) if "amount" in intent else "$0.00"
             return page_response(
                 render_page("challenge.html", title="3-D Secure", amount=amount, window=in_window)
             )
         passed = request.arguments.get("answer") == "complete"
         answer_challenge(self._account, challenge_id, passed=passed)
         if in_window or not challenge["return_url"]:
-            return page_response(answered_page("Thank you", "You can go back to the shop."))
+            return page_response(answered_page("Thank you", "You can return to the shop."))
         return redirect(return_url(challenge["return_url"], intent))
 
     def _hosted(self, request: Request, row: Json) -> Response:
@@ -80,7 +76,7 @@ class Pages:
             return redirect(success_url(row))
         if row["status"] == "expired":
             return message(
-                "This checkout has expired", "Nothing was charged. Go back to the shop to pay again."
+                "This checkout has expired", "Nothing was charged. Return to the shop to try again."
             )
         problem = ""
         if request.method == "POST":
@@ -94,7 +90,7 @@ class Pages:
         return page_response(self._hosted_page(row, problem), status)
 
     def _back(self, row: Json) -> Response:
-        """From 3-D Secure to the shop, or to another try."""
+        """Redirect from 3-D Secure to the shop, or show the payment page again."""
         if row["status"] == "complete":
             return redirect(success_url(row))
         intent = self._account.get("payment_intent", row["payment_intent"])
@@ -123,9 +119,7 @@ class Pages:
             total=total,
             cards=render_each("hosted_card.html", [card_context(card) for card in CARDS]),
             button=f"Pay {total}" if paying else "Save card",
-            cancel=render("link.html", address=cancel, text="Cancel and go back to the shop")
-            if cancel
-            else "",
+            cancel=render("link.html", address=cancel, text="Cancel and return to shop") if cancel else "",
         )
 
 
@@ -140,13 +134,13 @@ def script_or_frame(path: str) -> Response:
             return page_response(render("controller.html"))
         case ["_static", name]:
             return static(name)
-    return message("Not found", "The sandbox has no such page.", HTTPStatus.NOT_FOUND)
+    return message("Not found", "This page does not exist.", HTTPStatus.NOT_FOUND)
 
 
 def static(name: str) -> Response:
     file = STATIC / name
     if file.parent != STATIC or not file.is_file():
-        return message("Not found", "The sandbox has no such file.", HTTPStatus.NOT_FOUND)
+        return message("Not found", "This file does not exist.", HTTPStatus.NOT_FOUND)
     headers = {
         "Content-Type": TYPES[file.suffix],
         "Cache-Control": "no-cache",
@@ -176,7 +170,7 @@ def card_context(card: Card) -> dict[str, object]:
 
 
 def chosen_payment_method(arguments: dict[str, str]) -> Json:
-    """The card of the hosted form, a test card from the list or one that was typed."""
+    """Return the payment method parameters of the hosted form: a listed test card or a typed one."""
     if arguments.get("card") != "typed":
         return {"payment_method": arguments.get("card", "pm_card_visa")}
     card = {"number": arguments.get("number", ""), "exp_month": 12, "exp_year": 2034}
@@ -194,7 +188,7 @@ def success_url(row: Json) -> str:
 
 
 def return_url(url: str, intent: Json) -> str:
-    """Where the buyer goes after 3-D Secure, with what Stripe adds to the address."""
+    """Return the URL after 3-D Secure, with the parameters that Stripe adds."""
     name = str(intent["object"])
     parts = urlsplit(url)
     added = {

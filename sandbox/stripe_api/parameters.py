@@ -1,6 +1,6 @@
-"""Kinds of parameters: each reads one raw value (a string or nested dict) or answers Stripe's error for it.
+"""Parameter types: each parses one raw value (a string or nested dict) or raises Stripe's error for it.
 
-What no kind names is unknown, as at Stripe. So is what Stripe knows and the sandbox does not simulate.
+Undeclared parameters are unknown, as at Stripe, including those that the sandbox does not simulate.
 """
 
 import re
@@ -23,7 +23,7 @@ class Kind(Protocol):
 @dataclass(frozen=True)
 class Text:
     limit: int = 5000
-    unset: bool = False  # an empty string takes the value away
+    unset: bool = False  # an empty string unsets the value
 
     def read(self, raw: Any, name: str) -> str | None:
         if not isinstance(raw, str):
@@ -122,7 +122,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Changes to metadata: a value of None takes its key away; None as a whole takes all."""
+    """Changes to metadata: None unsets a key, or everything if it replaces the dict."""
 
     def read(self, raw: Any, name: str) -> dict[str, str | None] | None:
         if raw == "":
@@ -167,7 +167,7 @@ def inside(outer: str, key: str) -> str:
 
 
 def merged(old: Mapping[str, str], change: Mapping[str, str | None] | None) -> dict[str, str]:
-    """Metadata after a change."""
+    """Return the metadata after a change."""
     if change is None:
         return {}
     return {key: value for key, value in {**old, **change}.items() if value is not None}

@@ -7,7 +7,7 @@ from sandbox.stripe_api.errors import INVALID, ApiError, bad_parameter, missing_
 from sandbox.stripe_api.parameters import ADDRESS, Choice, Int, Map, Metadata, Text, merged
 from sandbox.stripe_api.routes import Call, Route, list_params, page
 
-EXPIRY = (12, 2034)  # of cards that come by token
+EXPIRY = (12, 2034)  # of cards that are created from a token
 BILLING = Map(
     {
         "address": ADDRESS,
@@ -42,7 +42,7 @@ def create(account: Account, call: Call) -> Json:
 
 
 def create_from_data(account: Account, data: Json, *, public: bool, param: str = "card") -> Json:
-    """From typed card data (a browser's only) or a token."""
+    """Create from card data (from browsers only) or from a token."""
     card = data.get("card", {})
     if token := card.get("token"):
         known = card_by_token(token)
@@ -107,7 +107,7 @@ def create_payment_method(
 
 
 def resolve(account: Account, token_or_id: str, param: str = "payment_method") -> Json:
-    """The payment method of an id; for `pm_card_…` a new one, as at Stripe."""
+    """Return the payment method with this ID; for `pm_card_…` a new one, as at Stripe."""
     if row := account.get("payment_method", token_or_id):
         return row
     card = card_by_token(token_or_id) if token_or_id.startswith("pm_card_") else None

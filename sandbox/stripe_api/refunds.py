@@ -40,7 +40,7 @@ def charge_of(account: Account, params: Json) -> Json:
 
 
 def refund(account: Account, charge: Json, params: Json) -> Json:
-    """Never more than was captured, counting refunds that are pending."""
+    """Refund at most what was captured, counting pending refunds."""
     left = charge["amount_captured"] - charge["amount_refunded"]
     amount = params.get("amount", left)
     check_refundable(charge, amount, left)
@@ -100,14 +100,18 @@ def check_refundable(charge: Json, amount: int, left: int) -> None:
     if left == 0:
         raise refused(f"Charge {charge['id']} has already been refunded.", "charge_already_refunded")
     if amount > left:
-        asked, rest = format_amount(amount, charge["currency"]), format_amount(left, charge["currency"])
+        requested, remaining = (
+            format_amount(amount, charge["currency"]),
+            format_amount(left, charge["currency"]),
+        )
         raise refused(
-            f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})", param="amount"
+            f"Refund amount ({requested}) is greater than unrefunded amount on charge ({remaining})",
+            param="amount",
         )
 
 
 def outcome_of(account: Account, charge: Json) -> str:
-    """succeed, pend (succeeds later), fail (succeeds, then fails later) or refuse (fails at once)."""
+    """Return succeed, pending (succeeds later), fail (succeeds, then fails later) or refuse (fails immediately)."""
     card = BY_NAME.get(account.internal(charge["payment_method"])["card"], LIVE)
     ordered = account.simulator.settings["refunds"]
     return str(ordered if ordered != "succeed" else card.refund)
@@ -126,7 +130,7 @@ def money_leaves(account: Account, row: Json) -> None:
 
 
 def settle(account: Account, refund_id: str, status: str, reason: str = "unknown") -> Json:
-    """A refund ends: pending → succeeded or failed, succeeded → failed. Other changes are ignored."""
+    """Set the final status: pending → succeeded or failed, succeeded → failed. Other changes are ignored."""
     row = account.find("refund", refund_id)
     was = row["status"]
     if (was, status) not in {("pending", "succeeded"), ("pending", "failed"), ("succeeded", "failed")}:

@@ -1,4 +1,4 @@
-"""One call of the API, and the table row that says how it is answered."""
+"""API calls, the routes that handle them, and pagination."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ LISTING: dict[str, Kind] = {
 @dataclass(frozen=True)
 class Call:
     params: Json
-    public: bool = False  # came with a publishable key, from a browser
+    public: bool = False  # sent with a publishable key, from a browser
 
 
 Handler = Callable[..., Json]  # (account, call, *ids of the path)
@@ -28,7 +28,7 @@ Handler = Callable[..., Json]  # (account, call, *ids of the path)
 
 @dataclass(frozen=True)
 class Route:
-    """`path` such as /v1/refunds/{id}; `public`: a publishable key and a client secret are enough."""
+    """`path` such as /v1/refunds/{id}; `public`: accepts a publishable key with a client secret."""
 
     method: str
     path: str
@@ -50,7 +50,7 @@ def list_params(**filters: Kind) -> Map:
 
 
 def page(account: Account, call: Call, kind: str, url: str, **filters: object) -> Json:
-    """Newest first. A filter of None does not filter; others must equal the object's field."""
+    """Return a page of objects, newest first. Filters that are not None must equal the object's field."""
     params = call.params
     rows = [
         row
@@ -62,7 +62,7 @@ def page(account: Account, call: Call, kind: str, url: str, **filters: object) -
 
 
 def slice_page(account: Account, params: Json, kind: str, url: str, rows: list[Json]) -> Json:
-    """The part of `rows` that limit, starting_after and ending_before ask for."""
+    """Return the page of `rows` that limit, starting_after and ending_before select."""
     limit = params.get("limit", 10)
     ids = [row["id"] for row in rows]
     if after := params.get("starting_after"):

@@ -1,4 +1,4 @@
-"""https://docs.stripe.com/search#search-query-language: the part that finds an intent by its metadata."""
+"""https://docs.stripe.com/search#search-query-language: the subset for finding intents by metadata."""
 
 import re
 
@@ -15,7 +15,7 @@ CLAUSE = re.compile(
 
 
 def find_intents(account: Account, call: Call) -> Json:
-    """`metadata["order"]:"7" AND status:"succeeded"`; at Stripe, new objects show up here a minute late."""
+    """`metadata["order"]:"7" AND status:"succeeded"`; at Stripe, new objects can take a minute to appear."""
     clauses = [CLAUSE.fullmatch(part.strip()) for part in re.split(r"\sAND\s", call.params["query"])]
     if not all(clauses):
         raise ApiError(

@@ -1,4 +1,4 @@
-"""https://docs.stripe.com/api/setup_intents: a card is saved without being charged."""
+"""https://docs.stripe.com/api/setup_intents: saving a card without charging it."""
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api import challenges
@@ -105,7 +105,7 @@ def confirm(account: Account, call: Call, intent_id: str) -> Json:
 
 
 def confirm_row(account: Account, row: Json, params: Json, *, public: bool) -> Json:
-    """Raises a card error when the bank does not let the card be saved."""
+    """Raises a card error if the issuer declines."""
     if row["status"] not in OPEN:
         message = f"You cannot confirm this SetupIntent because it has a status of {row['status']}."
         raise refused(message, UNEXPECTED, setup_intent=dict(row))
@@ -148,7 +148,7 @@ def succeed(account: Account, row: Json, method: Json) -> Json:
 
 
 def fail(account: Account, row: Json, error: Json) -> ApiError:
-    """Book it; returns the error to raise when somebody waits for the answer."""
+    """Record the failure. Returns the error, for callers that raise it."""
     row |= {
         "status": "requires_payment_method",
         "payment_method": None,

@@ -1,4 +1,4 @@
-"""The ways into the sandbox that the tests use: the official SDK, the control API, a shop that receives webhooks."""
+"""Clients of the sandbox for tests: the official SDK, the control API, and a shop that receives webhooks."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ def client(url: str, *, key: str = "sk_test_sandbox", timeout: float = 10, retri
 
 
 class Control:
-    """`/_sandbox/`, and what a browser sends with a publishable key."""
+    """The control API at `/_sandbox/`, and requests as a browser sends them."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -60,7 +60,7 @@ class Control:
     def raw(
         self, method: str, path: str, body: str = "", **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers (names in lower case) and body of any request."""
+        """Send any request; returns status, headers (names in lower case) and body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         data = body.encode() if method == "POST" else None
         request = urllib.request.Request(self.url + path, data, named, method=method)  # noqa: S310
@@ -76,7 +76,7 @@ class Control:
             )
 
     def form(self, path: str, **fields: str) -> tuple[int, str | None, str]:
-        """As a browser without scripts: read a page, or send its form; status, where it leads, text."""
+        """Get a page or submit its form, like a browser without JavaScript; returns status, Location and text."""
         body = urllib.parse.urlencode(fields).encode() if fields else None
         address = urllib.parse.urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
@@ -87,7 +87,7 @@ class Control:
             return answer.status, answer.headers["Location"], answer.read().decode()
 
     def browser(self, method: str, path: str, **params: str) -> tuple[int, Any]:
-        """As Stripe.js calls: the publishable key among the parameters."""
+        """Call the API as Stripe.js does, with the publishable key as a parameter."""
         text = urllib.parse.urlencode({"key": PUBLIC, **params})
         target = path if method == "POST" else f"{path}?{text}"
         status, _, body = self.raw(method, target, text)
@@ -95,7 +95,7 @@ class Control:
 
 
 class Receiver:
-    """The shop's end of the webhooks. `answers` are the statuses to come; then 200."""
+    """A shop's webhook endpoint. `responses`: the next status codes to return; then 200."""
 
     secret = "whsec_test"
 

@@ -1,4 +1,4 @@
-"""A sandbox in this process, on a real socket; every answer and every event is held against the field lists."""
+"""A sandbox in this process, on a real socket; every response and event is checked against the field lists."""
 
 import json
 import os
@@ -19,11 +19,11 @@ from sandbox.tests.stripe_schemas import problems
 
 
 class WatchedServer(Server):
-    """Remembers what is wrong with its answers."""
+    """Collects schema violations in its responses."""
 
     def __init__(self) -> None:
         super().__init__(0)
-        self.complaints: list[str] = []
+        self.violations: list[str] = []
 
     def respond(self, request: Request) -> Response:
         response = super().respond(request)
@@ -42,21 +42,21 @@ class WatchedServer(Server):
         try:
             answer = json.loads(response.body)
         except ValueError:
-            return  # a fault cut it
-        self.complaints += check_response(request.method, request.path, response.status, answer)
+            return  # truncated by a fault
+        self.violations += check_response(request.method, request.path, response.status, answer)
 
     def check(self, request: Request, response: Response) -> None:
         try:
             answer = json.loads(response.body)
         except ValueError:
-            return  # a fault cut it
+            return  # truncated by a fault
         is_public = (
             "pk_test_" in request.headers.get("authorization", "") + request.target + request.body.decode()
         )
         if "error" in answer:
-            self.complaints += problems(answer["error"], "error")
+            self.violations += problems(answer["error"], "error")
         elif not is_public:
-            self.complaints += problems(answer)
+            self.violations += problems(answer)
 
 
 @pytest.fixture(scope="package")
@@ -80,13 +80,13 @@ def sandbox(server: WatchedServer) -> Iterator[Control]:
     control = Control(server.base_url)
     control.post("reset")
     control.post("settings", async_seconds=3600)
-    server.complaints.clear()
+    server.violations.clear()
     yield control
     for event in server.simulator.store.table("stripe.event").values():
-        server.complaints += problems(event)
+        server.violations += problems(event)
     for event in server.simulator.store.table("paypal.event").values():
-        server.complaints += check_event(event)
-    assert server.complaints == []
+        server.violations += check_event(event)
+    assert server.violations == []
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def paypal(sandbox: Control) -> PayPal:
 
 @pytest.fixture
 def approved(sandbox: Control, paypal: PayPal) -> Callable[..., str]:
-    """`approved(buyer)` makes an order that this test buyer has approved; returns its id."""
+    """`approved(buyer)` creates an order that this test buyer has approved; returns its ID."""
 
     def make(buyer: str = "pays", **facts: Any) -> str:
         order = str(paypal.order(**facts)["id"])
@@ -126,7 +126,7 @@ def approved(sandbox: Control, paypal: PayPal) -> Callable[..., str]:
 
 @pytest.fixture
 def paypal_shop(sandbox: Control) -> Iterator[PayPalReceiver]:
-    """A shop that takes PayPal's webhooks and trusts the sandbox's certificate authority."""
+    """A shop that receives PayPal's webhooks and trusts the sandbox's certificate authority."""
     with PayPalReceiver(sandbox.get("paypal/ca")["pem"]) as receiver:
         sandbox.post("paypal/endpoint", url=receiver.url, webhook_id=receiver.webhook_id)
         yield receiver
@@ -134,7 +134,7 @@ def paypal_shop(sandbox: Control) -> Iterator[PayPalReceiver]:
 
 @pytest.fixture
 def shop(sandbox: Control) -> Iterator[Receiver]:
-    """A shop that takes webhooks."""
+    """A shop that receives Stripe's webhooks."""
     with Receiver() as receiver:
         sandbox.post("stripe/endpoint", url=receiver.url, secret=receiver.secret)
         yield receiver

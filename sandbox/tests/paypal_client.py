@@ -1,4 +1,4 @@
-"""The ways into PayPal's face that the tests use: a bare client of its API, and a shop that checks its webhooks."""
+"""A minimal client of PayPal's API, and a shop that verifies its webhooks."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ class Refused(Exception):
 
 
 class PayPal:
-    """Calls with a token that it fetched; raises Refused for any status that is not 2xx."""
+    """Calls the API with an access token; raises Refused for any status other than 2xx."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -117,7 +117,7 @@ def link(thing: Any, rel: str) -> str:
 
 
 class PayPalReceiver(Receiver):
-    """The shop's end of PayPal's webhooks: checks signature, chain and name as PayPal tells shops to."""
+    """A shop's PayPal webhook endpoint: verifies signature, chain and name as PayPal documents."""
 
     webhook_id = "5GP028458E2496506"
 

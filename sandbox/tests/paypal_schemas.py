@@ -1,4 +1,4 @@
-"""Holds requests, answers and events against our field lists, and against PayPal's own API descriptions.
+"""Checks requests, responses and events against our schemas and PayPal's own API descriptions.
 
 `check_request` and `check_response` serve the tests of anything that talks to PayPal. PayPal's descriptions are taken
 from the folder PAYPAL_OPENAPI or from where they usually lie; without them, our lists alone decide.
@@ -53,7 +53,7 @@ LATER = {
 
 
 def check_request(method: str, path: str, body: Any) -> list[str]:
-    """What is wrong with a request; `path` with or without a query."""
+    """Return the violations in a request; `path` with or without a query."""
     name = operation(method, path)
     if name is None:
         return [f"{method} {path} is no call that the sandbox knows."]
@@ -63,7 +63,7 @@ def check_request(method: str, path: str, body: Any) -> list[str]:
 
 
 def check_response(method: str, path: str, status: int, body: Any) -> list[str]:
-    """What is wrong with an answer, an error as well."""
+    """Return the violations in a response or error."""
     if status >= 400:
         return by_our_list(body, "oauth_error" if "error" in body else "error", f"{method} {path} {status}")
     name = operation(method, path)
@@ -87,7 +87,7 @@ def check_event(event: Any) -> list[str]:
 
 
 def operation(method: str, path: str) -> str | None:
-    """The call that is meant, such as "GET /v2/checkout/orders/{id}"."""
+    """Return the route, such as "GET /v2/checkout/orders/{id}"."""
     plain = path.partition("?")[0]
     if (method, plain) == ("POST", "/v1/oauth2/token"):
         return f"{method} {plain}"
@@ -117,7 +117,7 @@ def document(file: str) -> Any:
 
 @cache
 def operations() -> dict[str, tuple[str, Any]]:
-    """File and description of each call."""
+    """Return the file and description of each route."""
     found = {}
     for file in sorted(PUBLISHED.glob("*.json")):
         known = document(file.stem)
@@ -145,7 +145,7 @@ def against(value: Any, file: str, schema: Any, name: str) -> list[str]:
 
 
 def unpublished(value: Any, file: str, schema: Any, path: str = "") -> Iterator[str]:
-    """Fields that the description does not have; it allows them, but an answer of PayPal would not have them."""
+    """Return undescribed fields: the description allows them, but PayPal would not return them."""
     known = merged(file, schema)
     if isinstance(value, list):
         for part in value:
@@ -159,7 +159,7 @@ def unpublished(value: Any, file: str, schema: Any, path: str = "") -> Iterator[
 
 
 def merged(file: str, schema: Any) -> Any:
-    """The schema with its references followed and its alternatives laid together."""
+    """Return the schema with references resolved and alternatives merged."""
     whole = resolved(file, schema)
     properties, items = dict(whole.get("properties", {})), whole.get("items", {})
     for each in [part for word in ("allOf", "anyOf", "oneOf") for part in whole.get(word, [])]:

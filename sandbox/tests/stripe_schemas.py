@@ -1,4 +1,4 @@
-"""Checks answers against the field lists in sandbox/schemas, which were written from the providers' documentation.
+"""Checks responses against the field lists in sandbox/schemas, which were written from the providers' documentation.
 
 A field's type is "string", "integer", "boolean", "object", "list", "strings" (metadata), "null", "=literal" or
 "id:kind" (an id, or that object expanded), alternatives joined by "|"; a dict is an object with just these fields; a
@@ -20,7 +20,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def problems(answer: Any, name: str | None = None, path: str = "") -> list[str]:
-    """What is wrong with an object of the API, and with the objects inside it."""
+    """Return the violations in an API object and its nested objects."""
     if answer.get("deleted"):
         name = "deleted"
     name = name or answer["object"]

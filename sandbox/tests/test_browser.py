@@ -1,4 +1,4 @@
-"""The stand-in of Stripe.js, driven by a real browser on a page of another origin, under a strict policy."""
+"""The simulated Stripe.js in a real browser, on a page of another origin with a strict content security policy."""
 
 import json
 import threading
@@ -137,7 +137,7 @@ def test_declined_then_another_card(shop, tab, pay):
 def test_three_d_secure_in_a_dialog(stripe_api, shop, tab, pay, passed):
     intent = pay("3-D Secure 2 required")
     bank = tab.frame_locator("dialog iframe")
-    expect(bank.get_by_role("heading")).to_have_text("Confirm it is you")
+    expect(bank.get_by_role("heading")).to_have_text("3-D Secure authentication")
 
     bank.get_by_role("button", name="Complete" if passed else "Fail").click()
 
@@ -150,7 +150,7 @@ def test_three_d_secure_in_a_dialog(stripe_api, shop, tab, pay, passed):
     assert stripe_api.v1.payment_intents.retrieve(intent).status == wanted
 
 
-def test_incomplete_fields_are_told_beside_them(sandbox, stripe_api, shop, tab):
+def test_incomplete_fields_show_errors(sandbox, stripe_api, shop, tab):
     shop.secret = stripe_api.v1.payment_intents.create({"amount": 9999, "currency": "usd"}).client_secret
     tab.goto(shop.url)
     tab.wait_for_function("document.title === 'ready'")
@@ -192,7 +192,7 @@ def test_the_hosted_page(stripe_api, shop, tab):
     assert came_back(tab, shop)["s"] == session.id
 
 
-def test_the_pages_are_accessible_and_the_console_acts(stripe_api, sandbox, tab):
+def test_the_pages_are_accessible_and_the_console_works(stripe_api, sandbox, tab):
     line = {"price_data": {"currency": "usd", "unit_amount": 2000, "product_data": {"name": "Vase"}}}
     session = stripe_api.v1.checkout.sessions.create(
         {"mode": "payment", "success_url": BACK, "line_items": [line]}

@@ -1,4 +1,4 @@
-"""Every test card does what is published of it."""
+"""Every test card behaves as published."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def test_accepted(stripe_api, name):
 
 
 @pytest.mark.parametrize("name", ASKS)
-def test_three_d_secure_is_asked_for(stripe_api, name):
+def test_three_d_secure_is_required(stripe_api, name):
     intent = stripe_api.v1.payment_intents.create(
         {**INTENT, "payment_method": f"pm_card_{name}", "return_url": BACK}
     )

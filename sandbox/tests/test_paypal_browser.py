@@ -61,7 +61,7 @@ def test_a_buyer_cancels_with_the_keyboard(paypal, sandbox, tab):
     tab.goto(link(made, "payer-action"))
     expect(tab.get_by_role("button", name="Approve 99.99 USD")).to_be_visible()
 
-    tab.get_by_role("button", name="Cancel and go back to the shop").focus()
+    tab.get_by_role("button", name="Cancel and return to shop").focus()
     tab.keyboard.press("Enter")
 
     assert came_back(tab) == {"cancelled": "1", "token": made["id"]}

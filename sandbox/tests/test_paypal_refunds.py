@@ -150,7 +150,7 @@ def test_a_pending_refund_holds_its_amount_until_it_is_cancelled(paypal, sandbox
     ]  # fmt: skip
 
 
-def test_a_person_refunds_and_paypal_reverses(paypal, sandbox, paypal_shop, paid):
+def test_website_refunds_and_paypal_reversals(paypal, sandbox, paypal_shop, paid):
     capture = paid()
 
     sandbox.post("paypal/refund", capture=capture, amount="10.00")
@@ -171,7 +171,7 @@ def test_a_person_refunds_and_paypal_reverses(paypal, sandbox, paypal_shop, paid
 @pytest.mark.parametrize(
     ("verdict", "outcome"), [("won", "RESOLVED_SELLER_FAVOUR"), ("lost", "RESOLVED_BUYER_FAVOUR")]
 )
-def test_a_dispute_runs_its_course(paypal, sandbox, paypal_shop, paid, verdict, outcome):
+def test_a_dispute_from_opening_to_resolution(paypal, sandbox, paypal_shop, paid, verdict, outcome):
     capture = paid("disputed", invoice_id="INV-1")
     sandbox.run_jobs()
     [listed] = paypal.get(f"/v1/customer/disputes?disputed_transaction_id={capture}")["items"]
@@ -198,7 +198,7 @@ def test_a_dispute_runs_its_course(paypal, sandbox, paypal_shop, paid, verdict, 
         assert refused.value.issue == "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK"
 
 
-def test_what_is_refunded_is_not_disputed(paypal, sandbox, paid):
+def test_refunded_amounts_cannot_be_disputed(paypal, sandbox, paid):
     capture = paid("disputed")
     paypal.refund(capture)
 

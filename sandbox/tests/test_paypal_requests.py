@@ -1,4 +1,4 @@
-"""What PayPal's face refuses to read, what it reports for reconciliation, and the page without a browser."""
+"""Rejected PayPal requests, transaction search, and the approval page without a browser."""
 
 import urllib.parse
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ def wrong(**change):
         ),
     ],
 )
-def test_unknown_and_ill_typed_fields_are_refused(paypal, sandbox, body, issue, field):
+def test_unknown_and_invalid_fields_are_rejected(paypal, sandbox, body, issue, field):
     with pytest.raises(Refused) as refused:
         paypal.call("POST", ORDERS, body)
 
@@ -57,7 +57,7 @@ def test_unknown_and_ill_typed_fields_are_refused(paypal, sandbox, body, issue, 
 
 
 @pytest.mark.parametrize("body", ["{", "[" * 100_000, "grant_type=x"])
-def test_what_is_no_json_is_refused(paypal, sandbox, body):
+def test_malformed_json_is_rejected(paypal, sandbox, body):
     token = paypal.grant()["access_token"]
 
     status, _, answer = sandbox.raw(
@@ -77,7 +77,7 @@ def test_what_is_no_json_is_refused(paypal, sandbox, body):
         "/v2/elsewhere",
     ],
 )
-def test_what_is_not_there_is_404(paypal, path):
+def test_missing_resources_are_404(paypal, path):
     with pytest.raises(Refused) as refused:
         paypal.get(path)
 
@@ -101,7 +101,7 @@ def span(start=-1, end=1):
     return urllib.parse.urlencode({name: f"{day:%Y-%m-%dT%H:%M:%SZ}" for name, day in days.items()})
 
 
-def test_the_report_tells_what_moved_the_balance(paypal, sandbox, approved):
+def test_transaction_search_lists_balance_changes(paypal, sandbox, approved):
     capture = paid_capture(paypal.capture(approved(custom_id="A-7", invoice_id="INV-7")))["id"]
     refund = paypal.refund(capture, "30.00")["id"]
     sandbox.post("paypal/dispute", capture=capture, amount="20.00")
@@ -133,7 +133,7 @@ def test_the_report_tells_what_moved_the_balance(paypal, sandbox, approved):
     assert pending["total_items"] == 1
 
 
-def test_the_report_has_pages(paypal, approved):
+def test_transaction_search_is_paginated(paypal, approved):
     for _ in range(3):
         paypal.capture(approved())
 
@@ -145,7 +145,7 @@ def test_the_report_has_pages(paypal, approved):
 @pytest.mark.parametrize(
     "query", [span(start=-40), span(start=1, end=-1), "start_date=today", f"{span()}&colour=red"]
 )
-def test_the_report_refuses_what_it_cannot_answer(paypal, query):
+def test_transaction_search_rejects_invalid_queries(paypal, query):
     with pytest.raises(Refused) as refused:
         paypal.get(f"{REPORT}?{query}")
 
@@ -160,7 +160,7 @@ def press(sandbox):
     return sandbox.form
 
 
-def test_the_page_shows_shop_and_amount_and_takes_the_answer(paypal, sandbox, press):
+def test_the_page_shows_shop_and_amount_and_approves(paypal, sandbox, press):
     order = paypal.order(description="Two <b>bowls</b>")
     target = f"/checkoutnow?token={order['id']}"
 
@@ -201,7 +201,7 @@ def test_after_a_declined_card_the_page_offers_another(paypal, press, approved):
     assert paypal.capture(order)["payer"]["name"]["given_name"] == "Dana"
 
 
-def test_without_addresses_the_page_says_what_happened(paypal, press):
+def test_without_return_urls_the_page_shows_the_result(paypal, press):
     body = order_body()
     del body["payment_source"]
     order = paypal.post(ORDERS, body)["id"]
@@ -211,6 +211,6 @@ def test_without_addresses_the_page_says_what_happened(paypal, press):
     assert (status, "You have approved the payment." in page) == (200, True)
 
 
-def test_a_page_of_nothing_is_404(press):
+def test_an_unknown_page_is_404(press):
     assert press("/checkoutnow?token=X")[0] == 404
     assert press("/agreements/approve")[0] == 404

@@ -25,14 +25,14 @@ ORDERS = "/v2/checkout/orders"
 
 @pytest.fixture(scope="module")
 def published():
-    """The text of all descriptions, in which every issue and sentence must stand."""
+    """The text of all descriptions, which must contain every issue and message."""
     files = sorted(PUBLISHED.glob("*.json"))
     if not files and not os.environ.get("CI"):
         pytest.skip(f"{PUBLISHED} is not here.")
     return "".join(json.dumps(json.loads(file.read_text()), ensure_ascii=False) for file in files)
 
 
-def test_every_list_names_its_source_and_every_shape_is_used():
+def test_every_file_names_its_source_and_every_schema_is_used():
     used = {route.request for route in ROUTES} | {route.query for route in ROUTES}
     used |= {shape for names in ANSWERS.values() for shape in names.split("|")}
     for file in FOLDER.glob("paypal.*.json"):
@@ -54,7 +54,7 @@ def test_every_call_of_the_sandbox_is_published_and_has_a_list(published):
 ELSEWHERE = {"PAYER_ACTION_REQUIRED", "PAYPAL_REQUEST_ID_PREVIOUSLY_USED", "SETUP_TOKEN_ALREADY_TOKENIZED"}
 
 
-def test_errors_are_told_in_the_published_words(published):
+def test_errors_have_the_published_messages(published):
     def told(text):
         return json.dumps(text, ensure_ascii=False) in published
 

@@ -1,4 +1,4 @@
-"""PayPal's face in a process of its own: its options, its certificate authority, what a restart keeps."""
+"""Simulated PayPal in a separate process: options, certificate authority, state across restarts."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ def test_addresses_and_ids_of_webhooks_come_in_pairs():
     assert (done.returncode, "--paypal-webhook-id" in done.stderr) == (2, True)
 
 
-def test_the_console_shows_and_steers_paypal_too(paypal, sandbox, paypal_shop, approved):
+def test_the_console_supports_paypal(paypal, sandbox, paypal_shop, approved):
     order = approved()
     capture = paid_capture(paypal.capture(order))["id"]
 
@@ -61,7 +61,7 @@ def test_the_console_shows_and_steers_paypal_too(paypal, sandbox, paypal_shop, a
 
 
 def status_of(sandbox, path, params):
-    """What a call of the control API that is refused is answered with."""
+    """Return the status code of a rejected control API call."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         sandbox.post(path, **params)
     with refused.value as answer:
@@ -79,11 +79,11 @@ def status_of(sandbox, path, params):
         ("paypal/event", {"type": "X", "id": "X"}, 404),
     ],
 )
-def test_wrong_orders_are_told(sandbox, path, params, status):
+def test_unknown_names_are_404(sandbox, path, params, status):
     assert status_of(sandbox, path, params) == status
 
 
-def test_what_is_not_possible_is_told(paypal, sandbox, approved):
+def test_impossible_actions_are_400(paypal, sandbox, approved):
     order = approved()
     for path, params in (
         ("paypal/approve", {"order": order}),
@@ -96,7 +96,7 @@ def test_what_is_not_possible_is_told(paypal, sandbox, approved):
     assert status_of(sandbox, "paypal/settle_capture", {"capture": capture, "status": "REFUNDED"}) == 400
 
 
-def test_a_buyer_is_settled_by_hand(paypal, sandbox, approved):
+def test_a_pending_capture_can_be_settled(paypal, sandbox, approved):
     capture = paid_capture(paypal.capture(approved("review")))["id"]
 
     sandbox.post("paypal/settle_capture", capture=capture, status="DECLINED")
@@ -106,7 +106,7 @@ def test_a_buyer_is_settled_by_hand(paypal, sandbox, approved):
     assert len(sandbox.journal("capture.denied")) == 1
 
 
-def test_reset_forgets_what_paypal_held_but_not_its_webhooks(paypal, sandbox, paypal_shop, approved):
+def test_reset_deletes_paypals_objects_but_not_its_webhooks(paypal, sandbox, paypal_shop, approved):
     order = approved()
 
     sandbox.post("reset")

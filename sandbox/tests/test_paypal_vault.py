@@ -1,4 +1,4 @@
-"""Wallets that a shop keeps: with an order, or by themselves, and what is paid from them."""
+"""Saved wallets: saved with an order or separately, and payments with them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""PayPal's events: signed with a certificate, delivered at least once, and every signature that a shop must refuse."""
+"""PayPal's events: signed with a certificate, delivered at least once, and every signature that a shop must reject."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ def test_events_are_signed_as_paypal_signs(paypal, sandbox, paypal_shop, approve
     assert (event["resource"]["custom_id"], event["resource"]["amount"]) == ("A-7", money("99.99"))
 
 
-def test_the_event_is_of_its_moment(paypal, sandbox, approved):
+def test_events_contain_a_snapshot(paypal, sandbox, approved):
     capture = paid_capture(paypal.capture(approved("review")))
     sandbox.run_jobs()
 
@@ -54,7 +54,7 @@ def test_the_event_is_of_its_moment(paypal, sandbox, approved):
         ("altered", "InvalidSignature"),
     ],
 )
-def test_bad_signatures_can_be_ordered(paypal, sandbox, paypal_shop, approved, mode, told):
+def test_invalid_signatures_can_be_configured(paypal, sandbox, paypal_shop, approved, mode, told):
     sandbox.post("webhooks", retry_seconds=[])
     sandbox.post("paypal/settings", signing=mode)
 
@@ -93,7 +93,7 @@ def test_paypal_checks_an_event_that_is_posted_back(paypal, paypal_shop, approve
         assert paypal.post(VERIFY, asked | change) == {"verification_status": "FAILURE"}
 
 
-def test_a_refused_event_comes_again_newly_signed(sandbox, paypal_shop, approved):
+def test_rejected_events_are_retried_with_a_new_signature(sandbox, paypal_shop, approved):
     sandbox.post("webhooks", retry_seconds=[0.05, 0.05])
     paypal_shop.responses = [503, 500]
 
@@ -104,7 +104,7 @@ def test_a_refused_event_comes_again_newly_signed(sandbox, paypal_shop, approved
     assert len({headers["PAYPAL-TRANSMISSION-ID"] for headers, _ in paypal_shop.raw}) == 3
 
 
-def test_held_events_are_sent_in_the_order_asked_for(paypal, sandbox, paypal_shop, approved):
+def test_held_events_are_sent_in_the_requested_order(paypal, sandbox, paypal_shop, approved):
     sandbox.post("webhooks", mode="hold")
     paypal.capture(approved())
     ids = [event["id"] for event in paypal.get(EVENTS)["events"]]
@@ -132,7 +132,7 @@ def test_dropped_events_are_found_in_the_list(paypal, sandbox, paypal_shop, appr
     wait_until(lambda: "PAYMENT.CAPTURE.COMPLETED" in paypal_shop.types())
 
 
-def test_untrue_events_can_be_fired(paypal, sandbox, paypal_shop, approved):
+def test_false_events_can_be_sent(paypal, sandbox, paypal_shop, approved):
     capture = paid_capture(paypal.capture(approved()))
     changes = {"resource": {"amount": money("1.00")}}
 
@@ -143,9 +143,7 @@ def test_untrue_events_can_be_fired(paypal, sandbox, paypal_shop, approved):
     assert paypal.get(f"/v2/payments/captures/{capture['id']}")["amount"] == money("99.99")
 
 
-def test_a_denied_capture_is_told_as_denied_and_a_refused_one_as_declined(
-    paypal, sandbox, paypal_shop, approved
-):
+def test_denied_and_declined_captures_send_different_events(paypal, sandbox, paypal_shop, approved):
     paypal.capture(approved("denied"))
     paypal.capture(approved("refused"))
     sandbox.run_jobs()

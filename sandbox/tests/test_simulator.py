@@ -1,4 +1,4 @@
-"""The program around the providers: a process of its own, its state, its clock, its page."""
+"""The simulator: its process, state, clock, control API and console."""
 
 import json
 import re
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @contextmanager
 def process(*arguments):
-    """A sandbox started from the command line; yields its address."""
+    """A sandbox started from the command line; yields its URL."""
     argv = [sys.executable, "-m", "sandbox", "--port", "0", *arguments]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
         try:
@@ -46,7 +46,7 @@ def test_a_restart_keeps_everything(tmp_path):
             assert control.get("journal/totals")["captured"] == {"usd": 1000}
 
 
-def test_time_can_be_moved(stripe_api, sandbox):
+def test_the_clock_can_be_changed(stripe_api, sandbox):
     sandbox.post("settings", async_seconds=500)
     params = {
         "amount": 1000,
@@ -62,7 +62,7 @@ def test_time_can_be_moved(stripe_api, sandbox):
     assert stripe_api.v1.payment_intents.create({"amount": 1000, "currency": "usd"}).created >= int(moved)
 
 
-def test_reset_forgets_all_but_the_endpoints(stripe_api, sandbox, shop):
+def test_reset_deletes_everything_except_endpoints(stripe_api, sandbox, shop):
     stripe_api.v1.customers.create({})
     sandbox.fault("unavailable", count=None)
 
@@ -96,7 +96,7 @@ def test_the_journal_is_filtered(stripe_api, sandbox):
         ("clock", {"offset": "soon"}, 400),
     ],
 )
-def test_wrong_orders_are_told(sandbox, path, params, status):
+def test_invalid_control_calls_are_rejected(sandbox, path, params, status):
     with pytest.raises(urllib.error.HTTPError) as refused:
         sandbox.post(path, **params)
 
@@ -104,7 +104,7 @@ def test_wrong_orders_are_told(sandbox, path, params, status):
     assert "error" in json.load(refused.value)
 
 
-def test_the_page_shows_and_acts(stripe_api, sandbox, shop):
+def test_the_console(stripe_api, sandbox, shop):
     sandbox.post("webhooks", mode="hold")
     params = {
         "amount": 1000,
@@ -131,7 +131,7 @@ def test_the_page_shows_and_acts(stripe_api, sandbox, shop):
     assert foreign[0] == 403
 
 
-def test_nothing_of_the_shop_is_imported_and_nothing_of_here_by_the_shop():
+def test_sandbox_and_shop_do_not_import_each_other():
     ours = list((ROOT / "sandbox").rglob("*.py"))
     shops = [
         path

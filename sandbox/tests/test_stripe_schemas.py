@@ -1,4 +1,4 @@
-"""Our field lists and answers against the shapes that Stripe publishes with its API description."""
+"""Our field lists and responses against the examples that Stripe publishes with its API description."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def published():
 
 @pytest.fixture
 def answers(stripe_api, sandbox):
-    """One answer of each kind."""
+    """One response of each type."""
     api = stripe_api.v1
     customer = api.customers.create({"email": "a@shop.test"})
     intent = api.payment_intents.create(
@@ -107,7 +107,7 @@ def test_answers_have_the_published_fields(answers, published):
 
 
 def unlike(ours, theirs):
-    """Fields where both say something, but of different types."""
+    """Return fields whose values differ in type."""
     both = [
         name for name in ours.keys() & theirs.keys() if ours[name] is not None and theirs[name] is not None
     ]

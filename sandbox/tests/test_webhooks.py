@@ -1,4 +1,4 @@
-"""Events and their delivery: signed, at least once, in any order when asked."""
+"""Events and their delivery: signed, at least once, in any order if configured."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_real_headers_and_signature(stripe_api, shop, pay):
     assert sorted(shop.types()) == ["charge.succeeded", "payment_intent.created", "payment_intent.succeeded"]
 
 
-def test_the_snapshot_is_of_its_moment(stripe_api, pay):
+def test_events_contain_a_snapshot(stripe_api, pay):
     pay()
 
     [created] = stripe_api.v1.events.list({"type": "payment_intent.created"}).data
@@ -49,7 +49,7 @@ def test_the_snapshot_is_of_its_moment(stripe_api, pay):
     assert created.data.object.status == "requires_confirmation"
 
 
-def test_a_refused_event_comes_again_newly_signed(sandbox, stripe_api, shop):
+def test_rejected_events_are_retried_with_a_new_signature(sandbox, stripe_api, shop):
     sandbox.post("webhooks", retry_seconds=[0.05, 0.05, 0.05])
     shop.responses = [500, 302]
 
@@ -61,7 +61,7 @@ def test_a_refused_event_comes_again_newly_signed(sandbox, stripe_api, shop):
     assert sandbox.get("webhooks")["deliveries"][0]["responses"] == [500, 302, 200]
 
 
-def test_in_the_end_it_gives_up(sandbox, stripe_api, shop):
+def test_retries_are_limited(sandbox, stripe_api, shop):
     sandbox.post("webhooks", retry_seconds=[0.01])
     shop.responses = [500, 500]
 
@@ -74,7 +74,7 @@ def test_in_the_end_it_gives_up(sandbox, stripe_api, shop):
     assert stripe_api.v1.events.list({"delivery_success": False}).data == []
 
 
-def test_held_events_are_sent_in_the_order_asked_for(sandbox, stripe_api, shop, pay):
+def test_held_events_are_sent_in_the_requested_order(sandbox, stripe_api, shop, pay):
     sandbox.post("webhooks", mode="hold")
     pay()
     events = [event.id for event in stripe_api.v1.events.list().data]
@@ -143,7 +143,7 @@ def test_endpoints_by_api_with_chosen_events(stripe_api, shop):
         assert stripe_api.v1.webhook_endpoints.delete(made.id).deleted
 
 
-def test_untrue_events_can_be_fired(sandbox, stripe_api, shop, pay):
+def test_false_events_can_be_sent(sandbox, stripe_api, shop, pay):
     intent = pay()
     changes = {"livemode": True, "account": "acct_other", "object": {"amount_received": 1}}
 
@@ -152,10 +152,10 @@ def test_untrue_events_can_be_fired(sandbox, stripe_api, shop, pay):
     wait_until(lambda: len(shop.events) == 4)
     assert (event["livemode"], event["data"]["object"]["amount_received"]) == (True, 1)
     assert stripe_api.v1.payment_intents.retrieve(intent.id).amount_received == 1000
-    sandbox.post("reset")  # the untrue event has a field that true ones lack
+    sandbox.post("reset")  # the false event has a field that real ones lack
 
 
-def test_what_is_listed(stripe_api, pay):
+def test_events_are_listed_newest_first(stripe_api, pay):
     pay("pm_card_visa")
     with pytest.raises(SDK.CardError):
         pay("pm_card_chargeDeclined")
