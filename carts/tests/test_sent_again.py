@@ -11,6 +11,7 @@ from artisans.accounts.models import AuthToken, User
 from artisans.accounts.tests.factories import PASSWORD
 from artisans.catalog.models import Product
 from artisans.core.api import views
+from artisans.core.idempotency import api as idempotency_api
 from artisans.core.idempotency.keys import LEASE, LIFE
 from artisans.core.models import IdempotencyKey
 from carts.api import created_order, order_create
@@ -426,7 +427,7 @@ def test_failure_after_the_effect_is_answered_from_the_effect(client, bowl, monk
 
 def test_answer_goes_out_when_it_cannot_be_stored(client, bowl, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(views, "key_store", lambda row, **answer: raise_(DatabaseError))
+        patch.setattr(idempotency_api, "key_store", lambda row, **answer: raise_(DatabaseError))
         first = send(client, "/orders/", order_body(bowl))
 
     assert first.status_code == 201
