@@ -84,10 +84,11 @@ class Console:
 
     def _event_row(self, row: Json) -> dict[str, object]:
         event = self._simulator.store.table(f"{row['provider']}.event").get(row["event"], {})
-        thing = event.get("data", {}).get("object") or event.get("resource", {})
-        about = thing.get("id") or thing.get("dispute_id", "")
-        state = f"{row['state']} after {row['attempts']} tries: {', '.join(map(str, row['responses']))}"
-        return {"type": row["type"], "event": row["event"], "about": about, "state": state}
+        resource = event.get("data", {}).get("object") or event.get("resource", {})
+        object_id = resource.get("id") or resource.get("dispute_id", "")
+        responses = ", ".join(map(str, row["responses"])) or "none"
+        state = f"{row['state']}, attempts: {row['attempts']}, responses: {responses}"
+        return {"type": row["type"], "event": row["event"], "object_id": object_id, "state": state}
 
 
 def format_totals(totals: dict[str, dict[str, int]]) -> str:

@@ -82,8 +82,8 @@ class WebhookDelivery:
     def enqueue(self, provider: str, event_id: str, kind: str) -> None:
         """Schedule the deliveries of a new event; the caller holds the lock."""
         settings = self.settings
-        meant = any(fnmatch.fnmatchcase(kind, pattern) for pattern in settings["types"])
-        state = {"hold": "held", "drop": "dropped"}.get(settings["mode"], "pending") if meant else "pending"
+        applies = any(fnmatch.fnmatchcase(kind, pattern) for pattern in settings["types"])
+        state = {"hold": "held", "drop": "dropped"}.get(settings["mode"], "pending") if applies else "pending"
         for endpoint in self._store.table(ENDPOINTS).values():
             if endpoint["provider"] == provider and is_subscribed(endpoint, kind):
                 for copy in range(settings["copies"]):
@@ -98,8 +98,8 @@ class WebhookDelivery:
     def pending(self, event_id: str) -> int:
         """Return the number of endpoints that have not accepted this event yet."""
         rows = [self._store.table(DELIVERIES)[key] for key in self._by_event.get(event_id, [])]
-        taken = {row["endpoint"] for row in rows if row["state"] == "delivered"}
-        return len({row["endpoint"] for row in rows} - taken)
+        accepted = {row["endpoint"] for row in rows if row["state"] == "delivered"}
+        return len({row["endpoint"] for row in rows} - accepted)
 
     def deliver(self, key: str) -> int | str:
         """Attempt a delivery now, whatever is scheduled. Returns the shop's status code or the exception's name."""
@@ -107,15 +107,15 @@ class WebhookDelivery:
             row = self._store.table(DELIVERIES).get(key)
             endpoint = self._store.table(ENDPOINTS).get(row["endpoint"]) if row else None
             if row is None or endpoint is None:
-                return "gone"
+                return "deleted"
             settings = self.settings
             headers, body = self._builders[row["provider"]](endpoint, row["event"])
-        answer = self._post(endpoint["url"], headers, body, settings["timeout"])
+        response = self._post(endpoint["url"], headers, body, settings["timeout"])
         with self._lock:
             if self._store.table(DELIVERIES).get(key) is row:
-                self._record_response(key, row, answer, settings["retry_seconds"])
+                self._record_response(key, row, response, settings["retry_seconds"])
                 self._store.commit()
-        return answer
+        return response
 
     def held(self) -> list[str]:
         return [key for key, row in self._store.table(DELIVERIES).items() if row["state"] == "held"]
@@ -141,18 +141,18 @@ class WebhookDelivery:
     def _post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> int | str:
         request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310 (http by design)
         try:
-            with self._opener.open(request, timeout=timeout) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as refused:
-            refused.close()
-            return refused.code
+            with self._opener.open(request, timeout=timeout) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
         except (OSError, HTTPException) as problem:
             return type(problem).__name__
 
-    def _record_response(self, key: str, row: Json, answer: int | str, retry_seconds: list[float]) -> None:
+    def _record_response(self, key: str, row: Json, response: int | str, retry_seconds: list[float]) -> None:
         row["attempts"] += 1
-        row["responses"].append(answer)
-        if isinstance(answer, int) and answer // 100 == 2:  # noqa: PLR2004 (2xx)
+        row["responses"].append(response)
+        if isinstance(response, int) and response // 100 == 2:  # noqa: PLR2004 (2xx)
             row["state"] = "delivered"
         elif row["state"] in {"delivered", "dropped"}:
             pass  # a manual resend does not change a final state
