@@ -6,27 +6,41 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 from rest_framework.test import APIClient
 
-from artisans.accounts.models import Role, User
-from artisans.accounts.tests.factories import UserFactory
-from artisans.accounts.tests.sign_in import sign_in, token_of
+from artisans.accounts.models import User
+from artisans.accounts.tests.sign_in import api_client, browser_client
 from artisans.catalog.models import Product
-from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.notifications.services import notifications_sweep
 from orders.models import StoreRules
-from orders.tests.factories import store_of
-from tests.invariants import check_invariants
+from tests import rows
+from tests.invariants import check_invariants_after_writes, note_writes, writes
 from tests.rewriting import rewriting
 
-DESKS = ("Payments desk", "Refunds desk", "Orders desk")
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--only-with-database", action="store_true", help="Leave out tests that use no database."
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What uses no database passes or fails on every one alike, so `make test` runs it once."""
+    if config.getoption("only_with_database"):
+        without = [item for item in items if not uses_database(item)]
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if uses_database(item)]
+
+
+def uses_database(item: pytest.Item) -> bool:
+    names = {*getattr(item, "fixturenames", ())}
+    return bool(item.get_closest_marker("django_db") or names & {"db", "transactional_db", "module_db"})
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -61,17 +75,19 @@ def flush_past_triggers() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def invariants(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test that has the database. Raw writes that break the books ask for `broken_books`."""
-    uses_database = request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(
-        request.fixturenames
-    )
-    if not uses_database:
+    if not uses_database(request.node):
         yield
         return
     request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
+    commits = not connection.in_atomic_block
     cache.clear()
+    was_seen = writes.is_seen
+    note_writes(also_unseen=commits)  # other threads and processes write too
     yield
     if "broken_books" not in request.fixturenames and not connection.needs_rollback:
-        check_invariants()
+        check_invariants_after_writes()
+        was_seen = False
+    writes.is_seen = was_seen  # the test's own are rolled back
 
 
 @pytest.fixture(scope="session")
@@ -85,73 +101,71 @@ def broken_books() -> None:
     """This test writes by hand what no service would write."""
 
 
-# ---- people ------------------------------------------------------------------------------------------------
+# ---- rows --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def module_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A transaction around the tests of a module: what its fixtures write is there for each of them, then gone.
+
+    Each test runs in a savepoint of it. Not together with real commits (`transactional_db`).
+    """
+    around = transaction.atomic()
+    around._from_testcase = True  # type: ignore[attr-defined]  # as Django's TestCase marks its own
+    with django_db_blocker.unblock(), around:
+        note_writes()
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
 def store(db) -> StoreRules:
-    """10 % tax, 5.99 shipping, cash up to 150.00, a bank account, an address for checks."""
-    return store_of()
+    return rows.store()
 
 
 @pytest.fixture
 def shopper(db) -> User:
-    return UserFactory.create(email="shopper@example.test", name="Sam Shopper")
+    return rows.shopper()
 
 
 @pytest.fixture
 def stranger(db) -> User:
-    return UserFactory.create(email="stranger@example.test")
+    return rows.stranger()
 
 
 @pytest.fixture
 def seller(db) -> User:
-    user = UserFactory.create(email="seller@example.test", role=Role.ARTISAN)
-    ArtisanFactory.create(user=user, email=user.email, name="Harbour Pottery", slug="harbour-pottery")
-    return user
+    return rows.seller()
 
 
 @pytest.fixture
 def other_seller(db) -> User:
-    user = UserFactory.create(email="weaver@example.test", role=Role.ARTISAN)
-    ArtisanFactory.create(user=user, email=user.email, name="Loom and Light", slug="loom-and-light")
-    return user
+    return rows.other_seller()
 
 
 @pytest.fixture
 def staff(db) -> User:
-    """May record, reject and return money, and cancel orders."""
-    user = UserFactory.create(email="staff@example.test", role=Role.STAFF)
-    user.groups.set(Group.objects.filter(name__in=DESKS))
-    assert user.groups.count() == len(DESKS)
-    return user
+    return rows.staff()
 
 
 @pytest.fixture
 def powerless_staff(db) -> User:
-    """In the office, but with no job that touches orders or money."""
-    return UserFactory.create(email="intern@example.test", role=Role.STAFF)
+    return rows.powerless_staff()
 
 
 @pytest.fixture
 def admin_user(db) -> User:
-    return User.objects.create_superuser("admin@example.test", "correct-horse-1")
-
-
-# ---- goods -------------------------------------------------------------------------------------------------
+    return rows.superuser()
 
 
 @pytest.fixture
-def bowl(seller: User, store: StoreRules) -> Product:
-    """85.45: one piece costs 99.99 with tax and shipping, as in the founding text."""
-    return ProductFactory.create(artisan=seller.artisan, name="Moss bowl", slug="moss-bowl")
+def bowl(db) -> Product:
+    return rows.bowl()
 
 
 @pytest.fixture
-def scarf(other_seller: User, store: StoreRules) -> Product:
-    return ProductFactory.create(
-        artisan=other_seller.artisan, name="Tide scarf", slug="tide-scarf", price_minor=3333
-    )
+def scarf(db) -> Product:
+    return rows.scarf()
 
 
 # ---- clients -----------------------------------------------------------------------------------------------
@@ -159,30 +173,12 @@ def scarf(other_seller: User, store: StoreRules) -> Product:
 
 @pytest.fixture
 def api(db) -> Callable[..., APIClient]:
-    """`api(user)` carries a real bearer token; `api()` is a guest; `api(cart=token, order=token)` holds links."""
-
-    def client(user: User | None = None, *, cart: str = "", order: str = "") -> APIClient:
-        made = APIClient()
-        headers = {"HTTP_X_CART_TOKEN": cart, "HTTP_X_ORDER_TOKEN": order}
-        if user is not None:
-            headers["HTTP_AUTHORIZATION"] = f"Bearer {token_of(user)}"
-        made.credentials(**{name: value for name, value in headers.items() if value})
-        return made
-
-    return client
+    return api_client
 
 
 @pytest.fixture
 def browser(db) -> Callable[..., Client]:
-    """A browser without scripts, just signed in when given a user."""
-
-    def open_browser(user: User | None = None) -> Client:
-        made = Client()
-        if user is not None:
-            sign_in(made, user)
-        return made
-
-    return open_browser
+    return browser_client
 
 
 # ---- mail --------------------------------------------------------------------------------------------------

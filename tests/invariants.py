@@ -1,9 +1,13 @@
 """What must hold in the database at all times, whatever was done: sums, stock, statuses with their history."""
 
+import re
 from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db import connection
+from django.db.models import Model
 
 from artisans.catalog.models import Product, StockMove, StockMoveKind
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
@@ -17,7 +21,6 @@ from payments.models import (
     PaymentTransition,
     Receipt,
     RefundDecision,
-    RefundLine,
     RefundOrigin,
     RefundTransition,
 )
@@ -26,11 +29,44 @@ from payments.statuses import OPEN, SETTLED, DisputeStatus, PaymentStatus, Refun
 AMOUNTS = ("subtotal", "tax", "shipping", "total")
 
 
+BOOKS = re.compile(
+    r'(INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\b[^"]*"?(catalog|orders|payments)_', re.IGNORECASE
+)
+
+
+class Writes:
+    """Whether a statement of this connection wrote to a table of the books since they were last checked."""
+
+    is_seen = True
+
+    def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+        self.is_seen = self.is_seen or bool(BOOKS.match(str(sql)))
+        return execute(sql, params, many, context)
+
+
+writes = Writes()
+
+
+def note_writes(*, also_unseen: bool = False) -> None:
+    """From here on; `also_unseen` where other connections write."""
+    writes.is_seen = writes.is_seen or also_unseen
+    if writes not in connection.execute_wrappers:
+        connection.execute_wrappers.append(writes)
+
+
+def check_invariants_after_writes() -> None:
+    """What nothing wrote to is as right as it was before."""
+    if writes.is_seen:
+        check_invariants()
+
+
 def check_invariants() -> None:
-    """Fail with the first sentence that is not true. Reads only."""
+    """Fail with the first sentence that is not true. Reads only, each table once: it runs after every test."""
     orders = list(Order.objects.order_by())
+    moves = list(StockMove.objects.order_by())
+    assert not Product.objects.filter(stock__lt=0).exists()
     if not orders:  # then there can be nothing that hangs on one, and most tests have none
-        check_stock({}, {}, {})
+        check_stock({}, {}, {}, moves)
         return
     lines = by_order(OrderLine.objects.order_by())
     parcels = by_order(Parcel.objects.order_by())
@@ -38,13 +74,26 @@ def check_invariants() -> None:
     for order in orders:
         check_sums(order, lines[order.pk], parcels[order.pk])
         check_money(order, payments[order.pk])
-    check_stock({order.pk: order for order in orders}, lines, parcels)
+    check_stock({order.pk: order for order in orders}, lines, parcels, moves)
     check_holds(orders, parcels, payments)
-    check_payments([payment for group in payments.values() for payment in group])
-    check_refunds()
-    check_owed(orders, parcels, payments)
-    check_captures()
-    check_history()
+    by_key = {payment.pk: payment for group in payments.values() for payment in group}
+    refunds = list(PaymentRefund.objects.order_by().prefetch_related("lines__order_line"))
+    disputes = list(Dispute.objects.order_by())
+    captures = list(Capture.objects.order_by())
+    check_payments(by_key, captures, refunds, disputes)
+    check_refunds(orders, lines, by_key, refunds, moves)
+    check_owed(orders, parcels, payments, refunds)
+    check_captures(by_key, captures)
+    check_history(orders, OrderTransition, "order")
+    check_history(by_key.values(), PaymentTransition, "payment")
+    check_history(refunds, RefundTransition, "refund")
+    check_history(disputes, DisputeTransition, "dispute")
+    # a parcel's history begins with its first change
+    check_history(flat(parcels), ParcelTransition, "parcel", begin=ParcelStatus.NEW.value)
+
+
+def flat(groups):
+    return [row for group in groups.values() for row in group]
 
 
 def by_order(rows):
@@ -97,15 +146,15 @@ def check_money(order: Order, payments: list[Payment]) -> None:
         assert order.balance_due, f"{order}: its parcels wait for money, but nothing is due"
 
 
-def check_stock(orders: dict[UUID, Order], lines, parcels) -> None:
+def check_stock(orders: dict[UUID, Order], lines, parcels, stock_moves: list[StockMove]) -> None:
     """Each line's moves pair up: taken once per round, all of it back unless its order and parcel are alive.
 
     Of a parcel that came back, as much as somebody decided on.
     """
-    assert not Product.objects.filter(stock__lt=0).exists()
     moves: defaultdict[UUID, defaultdict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
-    for move in StockMove.objects.filter(order_line__isnull=False):
-        moves[move.order_line][move.kind, move.round] += move.quantity
+    for move in stock_moves:
+        if move.order_line is not None:
+            moves[move.order_line][move.kind, move.round] += move.quantity
     for order_id, group in lines.items():
         order = orders[order_id]
         dead = {p.pk for p in parcels[order_id] if p.status == ParcelStatus.CANCELLED}
@@ -141,20 +190,21 @@ def check_holds(orders: list[Order], parcels, payments) -> None:
                 assert parcel.instruction, f"{parcel}: its money went back, and it is to be sent"
 
 
-def check_payments(payments: list[Payment]) -> None:
-    received, refunded, reserved, lost = (defaultdict(int) for _ in range(4))
-    standing = list(Receipt.objects.filter(reversal=None))
+def check_payments(payments: dict[UUID, Payment], captures, refunds, disputes) -> None:
+    received, lost = defaultdict(int), defaultdict(int)
+    receipts = list(Receipt.objects.order_by().select_related("reversal"))
+    standing = [receipt for receipt in receipts if not hasattr(receipt, "reversal")]
     keys = [receipt.reference_key for receipt in standing]
     assert len(keys) == len(set(keys)), "two receipts stand for one bank line"
-    for row in (*standing, *Capture.objects.all()):
+    for row in (*standing, *captures):
         received[row.payment_id] += row.amount_minor
-    for refund in PaymentRefund.objects.exclude(status=RefundStatus.FAILED):
-        sums = refunded if refund.status == RefundStatus.COMPLETED else reserved
-        sums[refund.payment_id] += refund.amount_minor
-    for dispute in Dispute.objects.filter(status=DisputeStatus.LOST, currency=F("payment__currency")):
-        lost[dispute.payment_id] += dispute.amount_minor
-    for payment in payments:
-        told = payment.receipts.exists(), payment.captures.exists()
+    refunded, reserved = refund_sums(refunds)
+    for dispute in disputes:
+        if dispute.status == DisputeStatus.LOST and dispute.currency == payments[dispute.payment_id].currency:
+            lost[dispute.payment_id] += dispute.amount_minor
+    by_hand, by_provider = ({row.payment_id for row in found} for found in (receipts, captures))
+    for payment in payments.values():
+        told = payment.pk in by_hand, payment.pk in by_provider
         assert told[payment.payment_provider == "manual"] is False, f"{payment}: money of the other kind"
         assert payment.received_minor == received[payment.pk], f"{payment}: receipts or captures"
         assert payment.refunded_minor == refunded[payment.pk], f"{payment}: refunds"
@@ -172,44 +222,62 @@ def check_payments(payments: list[Payment]) -> None:
             assert kept == 0, f"{payment}: refunded, but {kept} is kept"
 
 
-def check_refunds() -> None:
+def refund_sums(refunds):
+    """What went back and what is on its way, by payment."""
+    refunded, reserved = defaultdict(int), defaultdict(int)
+    for refund in refunds:
+        if refund.status != RefundStatus.FAILED:
+            sums = refunded if refund.status == RefundStatus.COMPLETED else reserved
+            sums[refund.payment_id] += refund.amount_minor
+    return refunded, reserved
+
+
+def check_refunds(orders, order_lines, payments, refunds, moves) -> None:
     """Pieces are counted on their lines, no more than there are; a refund by pieces is what its pieces are worth."""
     pieces, money, shipping = (defaultdict(int) for _ in range(3))
-    for refund in PaymentRefund.objects.select_related("payment").prefetch_related("lines"):
+    for refund in refunds:
         rows = list(refund.lines.all())
         worth = sum(row.amount_minor for row in rows) + refund.shipping_minor
         if worth and refund.origin != RefundOrigin.PROVIDER:
             assert refund.amount_minor == worth, f"{refund}: not what its pieces are worth"
         if refund.status == RefundStatus.FAILED:
             continue
-        shipping[refund.payment.order_id] += refund.shipping_minor
+        shipping[payments[refund.payment_id].order_id] += refund.shipping_minor
         for row in rows:
             pieces[row.order_line_id] += row.quantity
             money[row.order_line_id] += row.amount_minor
-    for line in OrderLine.objects.all():
+    for line in flat(order_lines):
         whole = line.line_total_minor + line.tax_minor
         assert line.refunded_quantity == pieces[line.pk], f"{line}: refunded pieces"
         assert money[line.pk] <= whole, f"{line}: more money than it cost"
         assert line.refundable_quantity or money[line.pk] == whole, f"{line}: the last piece left a remainder"
-    for order in Order.objects.all():
+    for order in orders:
         assert shipping[order.pk] <= order.shipping_minor, f"{order}: more shipping than it cost"
-    restocked = StockMove.objects.filter(kind=StockMoveKind.RESTOCK).values_list("refund_line", "quantity")
-    lines = {line.pk: line for line in RefundLine.objects.select_related("refund")}
-    for key, quantity in restocked:
-        assert lines[key].refund.restock, f"{lines[key].refund}: brought pieces back, but was not to"
-        assert quantity <= lines[key].quantity, f"{lines[key].refund}: brought too many pieces back"
+    check_restocked(refunds, moves)
 
 
-def check_owed(orders: list[Order], parcels, payments) -> None:
+def check_restocked(refunds, moves) -> None:
+    lines = {line.pk: (refund, line) for refund in refunds for line in refund.lines.all()}
+    for move in moves:
+        if move.kind == StockMoveKind.RESTOCK:
+            refund, line = lines[move.refund_line]
+            assert refund.restock, f"{refund}: brought pieces back, but was not to"
+            assert move.quantity <= line.quantity, f"{refund}: brought too many pieces back"
+
+
+def check_owed(orders: list[Order], parcels, payments, refunds) -> None:
     """What refunds were for is what their rows say; what is owed and what is to pay are within the order's money."""
     named, shipping, goodwill, unassigned = (defaultdict(int) for _ in range(4))
-    for refund in PaymentRefund.objects.filter(status=RefundStatus.COMPLETED).select_related("payment"):
-        key = refund.payment.order_id
+    order_of = {payment.pk: payment.order_id for payment in flat(payments)}
+    for refund in refunds:
+        if refund.status != RefundStatus.COMPLETED:
+            continue
+        key = order_of[refund.payment_id]
         shipping[key] += refund.shipping_minor
         goodwill[key] += refund.goodwill_minor
         if refund.origin == RefundOrigin.PROVIDER and refund.decision == RefundDecision.PENDING:
             unassigned[key] += refund.amount_minor
-        for row in refund.lines.select_related("order_line"):
+        for row in refund.lines.all():
             named[row.order_line.parcel_id] += row.amount_minor
     for order in orders:
         here = [parcel for parcel in parcels[order.pk] if parcel.status not in PARCELS_GONE]
@@ -225,31 +293,23 @@ def check_owed(orders: list[Order], parcels, payments) -> None:
         assert not (order.to_return and order.balance_due), f"{order}: owed, and to pay"
 
 
-def check_captures() -> None:
+def check_captures(payments, captures) -> None:
     """Money is booked with the provider that took it, in the currency of its payment."""
-    for capture in Capture.objects.select_related("payment").order_by():
-        payment = capture.payment
+    for capture in captures:
+        payment = payments[capture.payment_id]
         assert (capture.provider, capture.currency) == (payment.payment_provider, payment.currency), (
             f"{payment}: captured by {capture.provider} in {capture.currency}"
         )
 
 
-def check_history() -> None:
+def check_history(rows: Iterable[Any], history: type[Model], name: str, *, begin: str = "") -> None:
     """Every status is what the last row of its history says, and every row follows on the one before."""
-    for model, history, name in (
-        (Order, OrderTransition, "order"),
-        (Payment, PaymentTransition, "payment"),
-        (PaymentRefund, RefundTransition, "refund"),
-        (Dispute, DisputeTransition, "dispute"),
-        (Parcel, ParcelTransition, "parcel"),
-    ):
-        told = dict.fromkeys(model.objects.values_list("pk", flat=True), "")
-        if model is Parcel:  # a parcel's history begins with its first change
-            told = dict.fromkeys(told, ParcelStatus.NEW.value)
-        for row in history.objects.order_by("id").values(f"{name}_id", "old", "new"):
-            owner = row[f"{name}_id"]
-            assert row["old"] == told[owner], f"{name} {owner}: {row['old']} does not follow on {told[owner]}"
-            told[owner] = row["new"]
-        now = dict(model.objects.values_list("pk", "status"))
-        for pk, status in now.items():
-            assert told[pk] == status, f"{name} {pk} is {status}, its history says {told[pk]}"
+    now = {row.pk: row.status for row in rows}
+    if not now:
+        return
+    told = dict.fromkeys(now, begin)
+    for owner, old, new in history._default_manager.order_by("id").values_list(f"{name}_id", "old", "new"):
+        assert old == told[owner], f"{name} {owner}: {old} does not follow on {told[owner]}"
+        told[owner] = new
+    for pk, status in now.items():
+        assert told[pk] == status, f"{name} {pk} is {status}, its history says {told[pk]}"

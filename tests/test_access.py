@@ -1,21 +1,28 @@
 """Who gets which answer from which route. A route without a line here fails the test."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.cookies import SimpleCookie
 from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern
 from django.utils import timezone
+from rest_framework.test import APIClient
 
+from artisans.accounts.models import User
+from artisans.accounts.tests.sign_in import api_client, browser_client, token_of
+from artisans.catalog.models import Product
 from payments.bookkeeping.saved_methods import method_keep
 from payments.methods import PaymentMethod
 from payments.models import Operation, ProviderCall
 from payments.providers.contract import RemoteMethod
 from payments.tests.factories import give_back, record, start
+from tests import rows
 from tests.dump import dump
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -193,28 +200,49 @@ def ours() -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def clients(shopper, stranger, seller, powerless_staff, staff, browser, api):
-    people = [None, shopper, stranger, seller, powerless_staff, staff]
-    pages = dict(zip(ROLES, map(browser, people), strict=True))
-    return lambda address: (
-        dict(zip(ROLES, map(api, people), strict=True))
-        if address.startswith(settings.API_PREFIXES)
-        else pages
-    )
+@pytest.fixture(scope="module")
+def keys(things) -> dict[str, tuple[SimpleCookie, str]]:
+    """The session and the token of each role; nobody has neither."""
+    people = [rows.shopper(), rows.stranger(), rows.seller(), rows.powerless_staff(), rows.staff()]
+    found = {
+        role: (browser_client(user).cookies, token_of(user))
+        for role, user in zip(ROLES[1:], people, strict=True)
+    }
+    return {"anonymous": (SimpleCookie(), ""), **found}
 
 
 @pytest.fixture
-def things(shopper, bowl, api, admin_user, monkeypatch) -> dict[str, object]:
+def clients(keys) -> Callable[[str], dict[str, Client]]:
+    """`clients(address)`: of the API or of the pages, fresh for each test."""
+
+    def of(role: str, *, is_api: bool) -> Client:
+        cookies, token = keys[role]
+        if is_api:
+            return APIClient(**({"HTTP_AUTHORIZATION": f"Bearer {token}"} if token else {}))
+        client = Client()
+        client.cookies = copy.deepcopy(cookies)
+        return client
+
+    return lambda address: {
+        role: of(role, is_api=address.startswith(settings.API_PREFIXES)) for role in ROLES
+    }
+
+
+@pytest.fixture(scope="module")
+def things(module_db) -> Iterator[dict[str, object]]:
     """The owner's cart, orders, payment, refund and parcel; one is released, so that the seller may see the parcel."""
-    monkeypatch.setattr(settings, "MAX_OPEN_ORDERS", 9)
+    with override_settings(MAX_OPEN_ORDERS=9):
+        yield make_things(rows.shopper(), rows.bowl(), rows.superuser())
+
+
+def make_things(shopper: User, bowl: Product, admin_user: User) -> dict[str, object]:
     payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     order = payment.order
     card = RemoteMethod("pm_1", "cus_1", "card", "visa", "4242", 12, 2034)
     method_keep(user_id=shopper.pk, provider="stripe", remote=card, consented_at=timezone.now())
     other = replace(card, method_id="pm_2")
     method = method_keep(user_id=shopper.pk, provider="stripe", remote=other, consented_at=timezone.now())
-    cart = api(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
+    cart = api_client(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
     paid = start(pieces={bowl: 1}, user=shopper)
     record(paid, "109.99", actor=admin_user)
     return {

@@ -7,6 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection
 from django.db.models import CheckConstraint, F
+from django.test import override_settings
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -39,6 +40,7 @@ from payments.models import (
 from payments.providers.contract import DisputeStatus, RemoteDispute
 from payments.refunds.staff import refund_open
 from payments.tests.factories import answered, give_back, pieces, record, start, told_by_card
+from tests import rows
 from tests.dump import LABELS
 from tests.rewriting import rewriting
 
@@ -188,9 +190,10 @@ def named() -> dict[str, Any]:
     return {c.name: c for model in models for c in model._meta.constraints}
 
 
-@pytest.fixture
-def world(shopper, staff, bowl, scarf, store, settings) -> Order:
+@pytest.fixture(scope="module")
+def world(module_db) -> None:
     """At least two rows of everything that belongs together."""
+    shopper, staff, bowl, scarf = rows.shopper(), rows.staff(), rows.bowl(), rows.scarf()
     type(shopper).objects.filter(pk=staff.pk).update(name=shopper.email.upper())
     type(shopper).objects.filter(pk=shopper.pk).update(name=shopper.email)
     payment = start(pieces={bowl: 1, scarf: 1}, user=shopper)
@@ -214,14 +217,14 @@ def world(shopper, staff, bowl, scarf, store, settings) -> Order:
         key_claim(
             Ask(principal=f"user:{shopper.pk}", route="POST api_order-list", key=key, fingerprints=("0",))
         )
-    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    rows_of_a_provider(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper), shopper, staff)
+    with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"):
+        rows_of_a_provider(
+            start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper), shopper, staff
+        )
     now = timezone.now()
     Comparison.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)
-    payment.order.refresh_from_db()
-    return payment.order
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
@@ -257,14 +260,14 @@ FIRST = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_constraint_refuses_what_breaks_it(world, name):
+def test_constraint_refuses_what_breaks_it(world, broken_books, name):
     label, changes = BAD[name]
-    rows = apps.get_model(label)._base_manager.all()
-    assert rows.exists(), "nothing to break"
+    found = apps.get_model(label)._base_manager.all()
+    assert found.exists(), "nothing to break"
     changes = {field: FIRST[field]() if value == "first" else value for field, value in changes.items()}
 
     with pytest.raises(IntegrityError) as refused, rewriting():
-        rows.update(**changes)
+        found.update(**changes)
 
     tells_its_name = connection.vendor == "postgresql" or isinstance(named()[name], CheckConstraint)
     assert not tells_its_name or name in str(refused.value), refused.value

@@ -31,7 +31,7 @@ from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentTransition
 from payments.tests.factories import give_back, record, reread, start, told_by_card
 from tests.dump import LABELS
-from tests.test_access import clients, lines, things  # noqa: F401  # two are fixtures
+from tests.test_access import clients, keys, lines, things  # noqa: F401  # three are fixtures
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "broken_books")]
 

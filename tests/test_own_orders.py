@@ -1,10 +1,12 @@
 """Every page of staff about money: none acts on an order of one's own, or by figures that do not hold any more."""
 
+import copy
 from typing import NamedTuple
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib import admin
+from django.db.models import Model
 from django.utils import timezone
 
 from artisans.core.admin.pages import PagesAdmin, page_of
@@ -18,10 +20,11 @@ from payments.models import FlagKind, PaymentFlag
 from payments.providers.contract import RefundStatus, RemoteRefund
 from payments.refunds.staff import refund_open
 from payments.tests.factories import record, start, told_by_card, usd
+from tests import rows
 from tests.dump import dump
 from tests.html import page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shared_acts")]
 
 HARMLESS = {
     "order.as-buyer": "shows the buyer's page",
@@ -73,9 +76,11 @@ def money_pages() -> set[str]:
     } - HARMLESS.keys()
 
 
-@pytest.fixture
-def acts(shopper, admin_user):
+@pytest.fixture(scope="module")
+def shared_acts(module_db, module_stripe) -> dict[str, tuple[Model, dict[str, str]]]:
     """Each page with the row that it is about and what is typed; all of it could be done by a colleague."""
+    rows.store()
+    shopper, admin_user = rows.shopper(), rows.superuser()
     by_hand = start(user=shopper)
     record(by_hand, "20.00", actor=admin_user)
     unpaid = start(user=shopper)
@@ -98,6 +103,11 @@ def acts(shopper, admin_user):
         "receipt.take-back": (by_hand.receipts.get(), {"reason": "bounced"}),
         "order.parcels": (by_card.order, GIVEN | {parcel_field(by_card.order): "cancel"}),
     }
+
+
+@pytest.fixture
+def acts(shared_acts):
+    return copy.deepcopy(shared_acts)
 
 
 def parcel_field(order: Order) -> str:

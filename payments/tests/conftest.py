@@ -3,11 +3,12 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 
 from payments.models import Payment
 from payments.providers.registry import configured
@@ -73,22 +74,42 @@ class Stripe(Control):
         ]
 
 
-@pytest.fixture
-def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
-    """Stripe without objects and faults, and a shop that has its keys; webhooks are held until `events()`."""
-    settings.STRIPE_SECRET_KEY = "sk_test_sandbox"
-    settings.STRIPE_PUBLISHABLE_KEY = "pk_test_sandbox"
-    settings.STRIPE_WEBHOOK_SECRETS = [WEBHOOK_SECRET]
-    settings.STRIPE_API_BASE = sandbox_server.base_url
-    sandbox_server.simulator.store.table("endpoint").clear()
+def stripe_settings(server: Server) -> dict[str, Any]:
+    return {
+        "STRIPE_SECRET_KEY": "sk_test_sandbox",
+        "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox",
+        "STRIPE_WEBHOOK_SECRETS": [WEBHOOK_SECRET],
+        "STRIPE_API_BASE": server.base_url,
+    }
+
+
+@contextmanager
+def fresh_stripe(server: Server) -> Iterator[Stripe]:
+    server.simulator.store.table("endpoint").clear()
     with Receiver() as receiver:
-        made = Stripe(sandbox_server.base_url, receiver)
+        made = Stripe(server.base_url, receiver)
         made.post("reset")
         made.post("settings", async_seconds=3600)
         made.post("stripe/endpoint", url=receiver.url, secret=receiver.secret)
         made.post("webhooks", mode="hold")
         yield made
     configured.cache_clear()
+
+
+@pytest.fixture
+def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
+    """Stripe without objects and faults, and a shop that has its keys; webhooks are held until `events()`."""
+    for name, value in stripe_settings(sandbox_server).items():
+        setattr(settings, name, value)
+    with fresh_stripe(sandbox_server) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def module_stripe(sandbox_server: Server) -> Iterator[Stripe]:
+    """The same for all tests of a module, which share their rows and so the objects that these name."""
+    with override_settings(**stripe_settings(sandbox_server)), fresh_stripe(sandbox_server) as made:
+        yield made
 
 
 @pytest.fixture

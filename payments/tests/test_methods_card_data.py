@@ -8,7 +8,7 @@ from artisans.core.security.card_data import holds_card_data
 from payments.models import PaymentMethodInfo
 from payments.providers.stripe.test_cards import TEST_CARDS
 from sandbox.stripe_api.cards import BY_NAME
-from tests.dump import dump
+from tests.dump import readable_dump
 from tests.problems import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -40,7 +40,7 @@ def seen(caplog, stripe):
     def everything() -> str:
         logged = [f"{record.getMessage()} {vars(record)}" for record in caplog.records]
         kept = stripe.get("requests"), stripe.get("journal")
-        return f"{logged} {dump()} {kept}"
+        return f"{logged} {readable_dump()} {kept}"
 
     return everything
 

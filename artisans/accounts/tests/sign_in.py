@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from allauth.account.internal.flows.login import record_authentication
 from django.test import Client
+from rest_framework.test import APIClient
 
 from artisans.accounts.middleware import SEEN_AT
 from artisans.accounts.models import AuthToken, User
@@ -25,3 +26,21 @@ def sign_in(client: Client, user: User, *, minutes_ago: int = 0) -> None:
 def token_of(user: User) -> str:
     """A bearer token with all that the role allows."""
     return str(AuthToken.objects.create(user=user, granted=" ".join(user.scopes))[1])
+
+
+def api_client(user: User | None = None, *, cart: str = "", order: str = "") -> APIClient:
+    """`api_client(user)` carries a real bearer token; without it is a guest; `cart` and `order` are link tokens."""
+    made = APIClient()
+    headers = {"HTTP_X_CART_TOKEN": cart, "HTTP_X_ORDER_TOKEN": order}
+    if user is not None:
+        headers["HTTP_AUTHORIZATION"] = f"Bearer {token_of(user)}"
+    made.credentials(**{name: value for name, value in headers.items() if value})
+    return made
+
+
+def browser_client(user: User | None = None) -> Client:
+    """A browser without scripts, just signed in when given a user."""
+    made = Client()
+    if user is not None:
+        sign_in(made, user)
+    return made

@@ -1,0 +1,81 @@
+"""The store, people and products of the fixtures: made when first asked for, and found again by whoever asks next.
+
+A module whose tests share their rows makes them once, in a fixture of its own scope on top of `module_db`;
+the fixtures of conftest.py then find the same rows.
+"""
+
+from django.contrib.auth.models import Group
+
+from artisans.accounts.models import Role, User
+from artisans.accounts.tests.factories import UserFactory
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from orders.models import StoreRules
+from orders.tests.factories import store_of
+
+DESKS = ("Payments desk", "Refunds desk", "Orders desk")
+
+
+def store() -> StoreRules:
+    """10 % tax, 5.99 shipping, cash up to 150.00, a bank account, an address for checks."""
+    return StoreRules.objects.filter(tax_is_set=True).first() or store_of()
+
+
+def user(email: str, **fields: str) -> User:
+    return User.objects.filter(email=email).first() or UserFactory.create(email=email, **fields)
+
+
+def shopper() -> User:
+    return user("shopper@example.test", name="Sam Shopper")
+
+
+def stranger() -> User:
+    return user("stranger@example.test")
+
+
+def artisan(email: str, name: str, slug: str) -> User:
+    found = user(email, role=Role.ARTISAN)
+    if not hasattr(found, "artisan"):
+        ArtisanFactory.create(user=found, email=found.email, name=name, slug=slug)
+    return found
+
+
+def seller() -> User:
+    return artisan("seller@example.test", "Harbour Pottery", "harbour-pottery")
+
+
+def other_seller() -> User:
+    return artisan("weaver@example.test", "Loom and Light", "loom-and-light")
+
+
+def staff() -> User:
+    """May record, reject and return money, and cancel orders."""
+    found = user("staff@example.test", role=Role.STAFF)
+    found.groups.set(Group.objects.filter(name__in=DESKS))
+    assert found.groups.count() == len(DESKS)
+    return found
+
+
+def powerless_staff() -> User:
+    """In the office, but with no job that touches orders or money."""
+    return user("intern@example.test", role=Role.STAFF)
+
+
+def superuser() -> User:
+    email = "admin@example.test"
+    return User.objects.filter(email=email).first() or User.objects.create_superuser(email, "correct-horse-1")
+
+
+def bowl() -> Product:
+    """85.45: one piece costs 99.99 with tax and shipping, as in the founding text."""
+    return product(seller(), "Moss bowl", "moss-bowl")
+
+
+def scarf() -> Product:
+    return product(other_seller(), "Tide scarf", "tide-scarf", price_minor=3333)
+
+
+def product(owner: User, name: str, slug: str, **fields: int) -> Product:
+    store()
+    found = Product.objects.filter(slug=slug).first()
+    return found or ProductFactory.create(artisan=owner.artisan, name=name, slug=slug, **fields)
