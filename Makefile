@@ -1,14 +1,14 @@
 # The commands of this repository. The work itself is done in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test coverage check bench storm screenshots format hooks messages clean
+.PHONY: help setup run test test-fast coverage check bench storm screenshots format hooks messages clean
 
 # Byte code lies with everything else that is written here, below var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: ## Install everything that work on the shop needs into .venv
 	@scripts/setup.sh dev
@@ -19,6 +19,9 @@ run: ## Start the whole shop on this machine (PORT=8000)
 
 test: setup ## Run all tests, on SQLite and on PostgreSQL, with crashes and browsers
 	@.venv/bin/python -m scripts.test
+
+test-fast: setup ## Run a minute of tests on SQLite, those of what changed first (ARGS="-k refund -x")
+	@.venv/bin/python -m scripts.fast $(ARGS)
 
 coverage: setup ## Tell which lines and branches the tests on SQLite pass through
 	@.venv/bin/python -m scripts.coverage

@@ -1,0 +1,90 @@
+"""A minute of tests for the inner loop: what failed last, what is near the changed files, then whatever fits.
+
+    make test-fast            SQLite, two processes, 45 seconds; arguments of pytest: make test-fast ARGS="-k refund -x"
+
+It is a plugin of pytest, too: it puts the tests in order and skips those that the time does not reach. The migrated
+database is kept in var/test until a migration changes. Tests with real commits are left to `make test`.
+"""
+
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "var/test"
+SECONDS = 45
+STARTED = time.monotonic()
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    marks = "not (pg or crash or conformance or browser or browser_sqlite or storm)"
+    options = ["-q", "-m", marks, "-n", "2", "--dist=load", "--reuse-db", "-p", "scripts.fast"]
+    env = os.environ | {
+        "SECRET_KEY": "only-for-tests-" + "x" * 50,
+        "DATABASE_URL": "sqlite://:memory:",
+        "TEST_DATABASE": str(database()),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *sys.argv[1:]], env=env, check=False
+    ).returncode
+
+
+def database() -> Path:
+    """A file for these migrations; those for others are removed."""
+    migrations = sorted(path for path in ROOT.glob("*/**/migrations/*.py") if ".venv" not in path.parts)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()[:12]
+    for old in REPORTS.glob("fast-*"):
+        if digest not in old.name:
+            old.unlink()
+    return REPORTS / f"fast-{digest}.sqlite3"
+
+
+# ---- the plugin --------------------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    failed, changed = set(config.cache.get("cache/lastfailed", {})), changed_folders()
+    committing = [item for item in items if commits(item)]
+    config.hook.pytest_deselected(items=committing)
+    items[:] = sorted(
+        (item for item in items if not commits(item)),
+        key=lambda item: (item.nodeid not in failed, folder_of(item.path.relative_to(ROOT)) not in changed),
+    )
+
+
+def pytest_runtest_setup() -> None:
+    if time.monotonic() - STARTED > SECONDS:
+        pytest.skip(f"not reached in {SECONDS} seconds")
+
+
+def commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    names = {*getattr(item, "fixturenames", ())}
+    return bool((marker and marker.kwargs.get("transaction")) or names & {"transactional_db", "live_server"})
+
+
+def changed_folders() -> set[str]:
+    """The apps with files that differ from the main branch, or are new."""
+    asked = "git diff --name-only --merge-base main", "git ls-files --others --exclude-standard"
+    told = [
+        subprocess.run(shlex.split(each), capture_output=True, text=True, check=False).stdout
+        for each in asked
+    ]
+    return {folder_of(Path(line)) for line in "".join(told).splitlines()}
+
+
+def folder_of(path: Path) -> str:
+    """`orders`, `artisans/catalog`: where an app keeps its code and its tests."""
+    return "/".join(path.parts[: 2 if path.parts[0] == "artisans" else 1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
