@@ -2,6 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from knox.auth import TokenAuthentication
 from knox.crypto import hash_token
 from rest_framework.exceptions import APIException, AuthenticationFailed
@@ -19,7 +20,7 @@ class InsufficientScope(APIException):
     default_code = "insufficient_scope"
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"This token does not have the scope {scope}.")
+        super().__init__(_("This token does not have the scope {scope}.").format(scope=scope))
         self.extra = {"scope": scope}
         self.auth_header = f'Bearer error="insufficient_scope", scope="{scope}"'
 
@@ -43,13 +44,13 @@ class BearerAuthentication(TokenAuthentication):
         try:
             digest = hash_token(token.decode("ascii"))
         except ValueError as error:
-            raise AuthenticationFailed("The token is not valid.", "invalid_token") from error
+            raise AuthenticationFailed(_("The token is not valid."), "invalid_token") from error
         found = only_row(AuthToken.objects.select_related("user").filter(digest=digest))
         if found is None or not found.user.is_active:
-            raise AuthenticationFailed("The token is not valid.", "invalid_token")
+            raise AuthenticationFailed(_("The token is not valid."), "invalid_token")
         if found.expiry is not None and found.expiry < timezone.now():
             raise AuthenticationFailed(
-                "The token has expired; get a new one from /auth/token.", "token_expired"
+                _("The token has expired; get a new one from /auth/token."), "token_expired"
             )
         note_use(found)
         return found.user, found

@@ -106,6 +106,8 @@ def sessions_end_others(request: HttpRequest, user: User) -> None:
 
 @transaction.atomic
 def second_factor_remove(user: User) -> str:
-    """For somebody who lost it. Says what was done; the receivers tell the owner and the audit trail."""
-    removed, _ = Authenticator.objects.filter(user=user).delete()
-    return "The second factor was removed." if removed else "There was no second factor to remove."
+    """For somebody who lost it. Returns a message for staff; the receivers mail the owner and write the audit trail."""
+    removed = Authenticator.objects.filter(user=user).delete()[0]
+    if not removed:
+        return str(_("There was no two-factor authentication to remove."))
+    return str(_("Two-factor authentication was removed."))

@@ -1,4 +1,4 @@
-"""Sign-in pages in the shop's words: every refusal names its own cause."""
+"""Sign-in forms with the shop's own messages: every error names its cause."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.middleware import WEAK_PASSWORD
 from artisans.accounts.models import Scope, User
@@ -20,26 +21,26 @@ from artisans.accounts.second_factor import code_use
 from artisans.core.security.encryption import encrypt, opened
 from artisans.core.security.rate_limits import RateLimited
 
-WORDS = {
-    "login": {"required": "Enter your e-mail address."},
+MESSAGES = {
+    "login": {"required": _("Enter your email address.")},
     "email": {
-        "required": "Enter your e-mail address.",
-        "invalid": "Enter an e-mail address with a name, an @ and a domain, such as ada@example.com.",
+        "required": _("Enter your email address."),
+        "invalid": _("Enter an email address in the format name@example.com."),
     },
-    "password": {"required": "Enter your password."},
-    "password1": {"required": "Choose a password of 8 or more characters."},
-    "password2": {"required": "Enter the new password once more."},
-    "oldpassword": {"required": "Enter your present password."},
-    "code": {"required": "Enter the code of your authenticator app, or a recovery code."},
+    "password": {"required": _("Enter your password.")},
+    "password1": {"required": _("Choose a password with 8 or more characters.")},
+    "password2": {"required": _("Enter the new password again.")},
+    "oldpassword": {"required": _("Enter your current password.")},
+    "code": {"required": _("Enter the code from your authenticator app, or a recovery code.")},
 }
-WORDS["login"] |= {"invalid": WORDS["email"]["invalid"]}
+MESSAGES["login"] |= {"invalid": MESSAGES["email"]["invalid"]}
 
 
 SCOPES = {
-    Scope.READ: "Read",
-    Scope.WRITE: "Order, pay, ship",
-    Scope.REFUNDS: "Refund money",
-    Scope.STAFF: "Do staff work",
+    Scope.READ: _("Read"),
+    Scope.WRITE: _("Order, pay and ship"),
+    Scope.REFUNDS: _("Refund payments"),
+    Scope.STAFF: _("Staff actions"),
 }
 
 
@@ -53,16 +54,16 @@ def is_weak(password: str, user: User) -> bool:
     return False
 
 
-class OwnWords(forms.Form):
+class OwnMessages(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in self.fields.keys() & WORDS.keys():
-            self.fields[name].error_messages |= WORDS[name]
+        for name in self.fields.keys() & MESSAGES.keys():
+            self.fields[name].error_messages |= MESSAGES[name]
 
 
-class LoginForm(OwnWords, account.LoginForm):
+class LoginForm(OwnMessages, account.LoginForm):
     def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
-        """The only moment at which the password of somebody who became staff can be measured."""
+        """The only time at which the strength of a password can be checked after its owner became staff."""
         request.session[WEAK_PASSWORD] = self.user.is_staff and is_weak(
             self.cleaned_data["password"], self.user
         )
@@ -70,27 +71,27 @@ class LoginForm(OwnWords, account.LoginForm):
         return response
 
 
-class SignupForm(OwnWords, account.SignupForm):
+class SignupForm(OwnMessages, account.SignupForm):
     pass
 
 
-class AddEmailForm(OwnWords, account.AddEmailForm):
+class AddEmailForm(OwnMessages, account.AddEmailForm):
     pass
 
 
-class ChangePasswordForm(OwnWords, account.ChangePasswordForm):
+class ChangePasswordForm(OwnMessages, account.ChangePasswordForm):
     pass
 
 
-class ResetPasswordForm(OwnWords, account.ResetPasswordForm):
+class ResetPasswordForm(OwnMessages, account.ResetPasswordForm):
     pass
 
 
-class ResetPasswordKeyForm(OwnWords, account.ResetPasswordKeyForm):
+class ResetPasswordKeyForm(OwnMessages, account.ResetPasswordKeyForm):
     pass
 
 
-class CodeForm(OwnWords):
+class CodeForm(OwnMessages):
     """A code works once, in pages and API together."""
 
     user: Any
@@ -103,12 +104,12 @@ class CodeForm(OwnWords):
             raise ValidationError(error.detail) from error
         if self.authenticator is None:
             raise ValidationError(
-                "This code is wrong or was used already. Wait for the next one, or use a recovery code."
+                _("This code is wrong or was already used. Wait for the next one, or use a recovery code.")
             )
         return code
 
 
-class ActivateTotpForm(OwnWords, ActivateTOTPForm):
+class ActivateTotpForm(OwnMessages, ActivateTOTPForm):
     """The secret waits in the session, which is a row of the database, encrypted."""
 
     secret: str
@@ -129,12 +130,12 @@ class ConfirmBySecondFactorForm(CodeForm, second_factor.ReauthenticateForm):
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        label="What it is for", max_length=80, error_messages={"required": "Say what the token is for."}
+        label=_("Token name"), max_length=80, error_messages={"required": _("Enter a name for the token.")}
     )
     scopes = forms.MultipleChoiceField(
-        label="What it may be used for",
+        label=_("Scopes"),
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Choose at least one thing that it may be used for."},
+        error_messages={"required": _("Choose at least one scope.")},
     )
 
     def __init__(self, *args: Any, scopes: Iterable[Scope], **kwargs: Any) -> None:

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from artisans.accounts.second_factor import has_second_factor
 from artisans.core.web.middleware import Handler
@@ -22,10 +23,10 @@ FREE_OF_THE_ADMIN = frozenset({"login", "logout"})
 
 
 class FreshSignInMiddleware:
-    """Leads who must confirm their sign-in to the page for it. Nothing that was sent is done before or after it.
+    """Sends users who must reauthenticate to the page for it; what they submitted is not carried out.
 
-    It stands below allauth's middleware, which would keep a form in the session and carry it out later: who stole
-    a session could leave one there. Here the form goes back to the browser, with all that was typed.
+    It comes after allauth's middleware, which would keep a form in the session and submit it later: whoever stole
+    a session could leave one there. Here the form goes back to the browser, with everything that was entered.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -66,10 +67,10 @@ class StaffSignInMiddleware:
         if not (request.user.is_authenticated and request.user.is_staff):
             return None  # the admin sends them away itself
         if request.session.get(WEAK_PASSWORD):
-            messages.warning(request, "Staff need a stronger password. Choose a new one to go on.")
+            messages.warning(request, _("Staff need a stronger password. Choose a new one to continue."))
             return redirect("account_change_password")
         if settings.STAFF_NEED_SECOND_FACTOR and not has_second_factor(request.user):
-            messages.warning(request, "Staff sign in with a second factor. Set one up to go on.")
+            messages.warning(request, _("Staff need two-factor authentication. Set it up to continue."))
             return redirect("mfa_index")
         return None
 

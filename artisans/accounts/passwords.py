@@ -1,6 +1,8 @@
 from django.conf import settings
 from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from zxcvbn import zxcvbn
 
 from artisans.accounts.models import AuthToken, User
@@ -16,21 +18,29 @@ class StrongPassword:
         length, score = (12, 3) if user is not None and user.is_staff else (8, 2)
         if len(password) < length:
             raise ValidationError(
-                f"This password has {len(password)} characters; choose one of {length} or more.",
+                ngettext(
+                    "This password has {count} character; choose one with {minimum} or more.",
+                    "This password has {count} characters; choose one with {minimum} or more.",
+                    len(password),
+                ).format(count=len(password), minimum=length),
                 "password_too_short",
             )
         try:
             SIMILAR.validate(password, user)
         except ValidationError:
             raise ValidationError(
-                "This password is like your name or address. Choose three or four words that do not belong together.",
+                _(
+                    "This password is too similar to your name or email address. Choose three or four unrelated words."
+                ),
                 "password_too_similar",
             ) from None
         measured = zxcvbn(password[:MEASURED], user_inputs=known_words(user))
         if measured["score"] < score:
-            cause = measured["feedback"]["warning"].rstrip(".") or "It follows a common pattern"
+            cause = measured["feedback"]["warning"].rstrip(".") or _("It follows a common pattern")
             raise ValidationError(
-                f"This password is easy to guess. {cause}. Choose three or four words that do not belong together.",
+                _("This password is easy to guess. {cause}. Choose three or four unrelated words.").format(
+                    cause=cause
+                ),
                 "password_too_weak",
             )
 
@@ -39,7 +49,9 @@ class StrongPassword:
         AuthToken.objects.filter(user=user).delete()
 
     def get_help_text(self) -> str:
-        return "8 or more characters, for staff 12, and not easy to guess: three or four words are best."
+        return _(
+            "At least 8 characters (12 for staff) and hard to guess. Three or four unrelated words work best."
+        )
 
 
 def known_words(user: User | None) -> list[str]:

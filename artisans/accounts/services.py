@@ -8,6 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from knox.settings import knox_settings
 
 from artisans.accounts.models import STAFF_SCOPES, AuthToken, Scope, User, normal_email
@@ -21,21 +22,23 @@ class EmailTaken(Conflict):
     """An account with this address exists."""
 
     code = "email_taken"
-    way_out = "Sign in with `POST /auth/token`, or reset the password on the sign-in page."
+    way_out = _("Sign in with `POST /auth/token`, or reset the password on the sign-in page.")
 
     def __init__(self) -> None:
-        super().__init__("An account with this address exists already; sign in or reset its password.")
+        super().__init__(
+            _("An account with this email address already exists. Sign in, or reset its password.")
+        )
 
 
 class WrongCredentials(DomainError):
-    """The address or the password is wrong; which of them is not told."""
+    """The email address or the password is wrong; the response does not say which."""
 
     code = "wrong_credentials"
-    title = "Sign-in failed"
-    way_out = "Check both, or reset the password on the sign-in page."
+    title = _("Sign-in failed")
+    way_out = _("Check both, or reset the password on the sign-in page.")
 
     def __init__(self) -> None:
-        super().__init__("The e-mail address or the password is wrong.")
+        super().__init__(_("The email address or password is wrong."))
 
 
 class SecondFactorRequired(Forbidden):
@@ -48,20 +51,20 @@ class SecondFactorRequired(Forbidden):
     )
 
     def __init__(self) -> None:
-        super().__init__("Tokens with the scopes staff and refunds need a second factor.")
+        super().__init__(_("Tokens with the scopes staff and refunds need two-factor authentication."))
 
 
 class WrongOtp(DomainError):
     """The code of the second factor is wrong, or it was used already."""
 
     code = "wrong_otp"
-    title = "Sign-in failed"
+    title = _("Sign-in failed")
     way_out = (
         "Wait for the next code of your authenticator app, or send a recovery code that is not used yet."
     )
 
     def __init__(self) -> None:
-        super().__init__("The one-time code is wrong or was used already.")
+        super().__init__(_("The one-time code is wrong or was already used."))
 
 
 def user_register(*, email: str, password: str, name: str = "") -> User:
@@ -105,7 +108,8 @@ def token_issue(
     wanted = set(scopes) or {Scope.READ.value, Scope.WRITE.value}
     if beyond := sorted(wanted - set(user.scopes)):
         raise InvalidInput(
-            f"Your account cannot have the scope {', '.join(beyond)}.", extra={"scopes": list(user.scopes)}
+            _("Your account cannot have these scopes: {scopes}.").format(scopes=", ".join(beyond)),
+            extra={"scopes": list(user.scopes)},
         )
     if otp:
         if code_use(user, otp) is None:
@@ -146,14 +150,14 @@ def token_create(*, user: User, name: str, scopes: Collection[str]) -> tuple[Aut
 
 
 def token_revoke(*, user: User, public_id: UUID) -> None:
-    """End one token of the user. Errors: Missing for one that is not his."""
+    """End one token of the user. Errors: Missing for a token of somebody else."""
     with transaction.atomic():
-        deleted, _ = AuthToken.objects.filter(user=user, public_id=public_id).delete()
+        deleted = AuthToken.objects.filter(user=user, public_id=public_id).delete()[0]
         if not deleted:
-            raise Missing("There is no such token.")
+            raise Missing(_("Token not found."))
         audit_record(actor=user, action=Action.TOKEN_REVOKE, target=user, data={"token": str(public_id)})
 
 
 def has_verified(user: User, email: str) -> bool:
-    """Whether the user has shown that this address is his."""
+    """Whether the user has shown that this address is theirs."""
     return bool(EmailAddress.objects.filter(user=user, email=normal_email(email), verified=True).exists())

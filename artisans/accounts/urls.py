@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, include, path
+from django.utils.translation import gettext as _
 
 from artisans.accounts import views
 from artisans.accounts.models import User
@@ -31,7 +32,7 @@ def by_confirmed_address(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if isinstance(request.user, User) and not may_add_second_factor(request.user):
             messages.warning(
-                request, "Confirm your e-mail address first: ask for the link below and open it."
+                request, _("Confirm your email address first: request the link below and open it.")
             )
             return redirect("account_email")
         return view(request, *args, **kwargs)

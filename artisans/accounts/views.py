@@ -1,4 +1,4 @@
-"""Pages of the account beside allauth's: where it is signed in, and its API tokens."""
+"""Account pages beside allauth's: active sessions and API tokens."""
 
 from uuid import UUID
 
@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from artisans.accounts.credentials import sessions_end_others
@@ -24,7 +25,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     if request.method == "POST":
         sessions_end_others(request, user)
-        messages.success(request, "All other browsers are signed out.")
+        messages.success(request, _("All other browsers were signed out."))
         return redirect("account_sessions")
     rows = sorted(UserSession.objects.purge_and_list(user), key=lambda row: row.last_seen_at, reverse=True)
     return render(request, "account/sessions.html", {"sessions": rows})
@@ -33,7 +34,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
-    """The new token is in the answer to the POST, this once; a redirect would have to keep it somewhere."""
+    """The new token is in the response to the POST only; a redirect would have to store it somewhere."""
     user = signed_in(request)
     require_fresh_sign_in(request)
     form = TokenForm(request.POST if request.method == "POST" else None, scopes=scopes_on_page(user))
@@ -51,9 +52,9 @@ def token_end(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         token_revoke(user=signed_in(request), public_id=pk)
     except Missing:
-        messages.info(request, "This token had ended already.")
+        messages.info(request, _("This token was already revoked."))
     else:
-        messages.success(request, "The token has ended.")
+        messages.success(request, _("Token revoked."))
     return redirect("account_tokens")
 
 

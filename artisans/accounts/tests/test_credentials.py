@@ -163,7 +163,7 @@ def test_credentials_stay_when_the_sign_in_is_old(owner, api, mails, name):
     answer = pressed()
 
     assert answer.status_code == 403
-    assert "Nothing was changed yet" in page(answer).text
+    assert "Nothing has changed yet" in page(answer).text
     assert state(owner) == before
     assert len(mails()) == told
 
@@ -249,7 +249,7 @@ def test_second_factor_needs_a_confirmed_address(shopper, browser):
     answer = browser(shopper).get(reverse("mfa_activate_totp"), follow=True)
 
     assert answer.redirect_chain[-1][0] == reverse("account_email")
-    assert "Confirm your e-mail address first" in page(answer).text
+    assert "Confirm your email address first" in page(answer).text
 
 
 def test_new_password_ends_tokens_and_other_sessions(owner, api, mails):
@@ -347,7 +347,7 @@ def test_sessions_page_lists_device_network_and_time(owner):
 
     text = page(client.get(reverse("account_sessions"))).text
 
-    assert all(word in text for word in ("Phone 1", "Laptop 2", "127.0.0.1", "This one", "UTC"))
+    assert all(word in text for word in ("Phone 1", "Laptop 2", "127.0.0.1", "This browser", "UTC"))
     assert UserSession.objects.filter(user=owner).count() == 2
 
 

@@ -201,7 +201,7 @@ PASSWORDS = [
     ("short-1", Role.SHOPPER, "has 7 characters"),
     ("Passw0rd!", Role.SHOPPER, "easy to guess"),
     ("password1234", Role.SHOPPER, "easy to guess"),
-    ("ada.byron@home", Role.SHOPPER, "like your name or address"),
+    ("ada.byron@home", Role.SHOPPER, "too similar to your name or email address"),
     ("aaaaaaaaaaaaaaaaaaaaaaaa", Role.SHOPPER, "easy to guess"),
     ("x7Kp2mQa", Role.SHOPPER, ""),
     ("x7Kp2mQa", Role.STAFF, "has 8 characters"),
@@ -231,7 +231,7 @@ def test_new_staff_account_needs_a_password_for_staff(browser, admin_user):
 
     weak = browser(admin_user).post(add, person | {"password1": "x7Kp2mQa", "password2": "x7Kp2mQa"})
 
-    assert "choose one of 12 or more" in page(weak).text
+    assert "choose one with 12 or more" in page(weak).text
     assert not User.objects.filter(email="new@example.test").exists()
 
 
@@ -330,7 +330,7 @@ def test_token_page_offers_staff_scopes_to_who_has_a_second_factor(staff, browse
     answer = browser(staff).post(reverse("account_tokens"), {"name": "till", "scopes": ["staff"]})
 
     assert AuthToken.objects.filter(user=staff, granted="staff").exists() is has_factor
-    assert ("shown only this once" in page(answer).text) is has_factor
+    assert ("will not be shown again" in page(answer).text) is has_factor
 
 
 def test_token_from_the_demo_has_no_staff_scopes_in_production(staff, api, production):
