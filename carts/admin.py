@@ -3,6 +3,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
 from artisans.core.admin.filters import DayRangeFilter
@@ -27,21 +29,21 @@ class ItemInline(TabularInline):
         queryset: QuerySet[CartItem] = super().get_queryset(request)
         return queryset.select_related("product")
 
-    @column("Price last shown")
+    @column(_("Last shown price"))
     def price(self, item: CartItem) -> str:
         return show(item.seen_price)
 
 
 @admin.register(Cart)
 class CartAdmin(ReadOnlyAdmin):
-    """Wishes, to help somebody who is stuck. What the checkout was told so far is personal and not shown."""
+    """Carts, for customer support. Checkout data entered so far is personal and not shown."""
 
     list_display = ("short", "owner", "state", "pieces", "created", "updated")
     list_filter = ("status", ("updated_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("user",)
     search_fields = ("user__email__istartswith",)
-    search_help_text = "Start of the owner’s address"
+    search_help_text = _("Start of the owner’s email address")
     ordering = ("-updated_at",)
     fields = ("owner", "status", "currency", "order", "created_at", "updated_at")
     inlines = (ItemInline,)
@@ -50,22 +52,22 @@ class CartAdmin(ReadOnlyAdmin):
         queryset: QuerySet[Cart] = super().get_queryset(request)
         return queryset.annotate(sum=Sum("items__quantity"))
 
-    @column("Cart")
+    @column(_("Cart"))
     def short(self, cart: Cart) -> str:
         return f"…{str(cart.pk)[-6:]}"
 
-    @column("Owner", ordering="user__email")
+    @column(_("Owner"), ordering="user__email")
     def owner(self, cart: Cart) -> str:
-        return cart.user.email if cart.user else "Guest"
+        return cart.user.email if cart.user else gettext("Guest")
 
-    @column("State", ordering="status", label={CartStatus.OPEN: WAIT, CartStatus.ORDERED: GOOD})
+    @column(_("Status"), ordering="status", label={CartStatus.OPEN: WAIT, CartStatus.ORDERED: GOOD})
     def state(self, cart: Cart) -> tuple[str, str]:
         return cart.status, cart.get_status_display()
 
-    @column("Last changed", ordering="updated_at")
+    @column(_("Last updated"), ordering="updated_at")
     def updated(self, cart: Cart) -> str:
         return when(cart.updated_at)
 
-    @column("Pieces")
+    @column(_("Items"))
     def pieces(self, cart: Any) -> int:
         return cart.sum or 0

@@ -3,6 +3,8 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from artisans.accounts.setting_admin import AuditedAdmin
@@ -37,17 +39,21 @@ class StoreRulesForm(FiguresForm):
     }
     percents = {"tax_rate": "tax_rate_ppm"}
 
-    shipping = amount_text("Shipping per order", help_text="One flat amount, untaxed, such as 5.99.")
+    shipping = amount_text(_("Shipping per order"), help_text=_("Flat rate, not taxed, such as 5.99."))
     cash_limit = amount_text(
-        "Cash on delivery up to", help_text="The total of an order that may be paid at the door."
+        _("Cash on delivery limit"), help_text=_("Highest order total that can be paid in cash on delivery.")
     )
     second_person_above = amount_text(
-        "Second person for money above",
+        _("Approval required above"),
         required=False,
-        help_text="What staff refund or record for one order above this waits until a colleague approves it. "
-        "Empty: never.",
+        help_text=_(
+            "Refunds and recorded payments above this amount per order need a second person’s approval. Leave empty to "
+            "never require one."
+        ),
     )
-    tax_rate = percent_text("Tax rate", help_text="Such as 10 or 8.875. It holds for new orders only.")
+    tax_rate = percent_text(
+        _("Tax rate"), help_text=_("In percent, such as 10 or 8.875. Applies to new orders only.")
+    )
 
     class Meta:
         model = StoreRules
@@ -68,7 +74,7 @@ class StoreRulesForm(FiguresForm):
         super().__init__(*args, **kwargs)
         for name, is_set in self.ANSWERS.items():
             if not getattr(self.instance, is_set):
-                self.initial[name] = ""  # nobody has answered yet: the 0 in the column is no answer
+                self.initial[name] = ""  # not answered yet: the 0 in the column is only its default
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
@@ -85,8 +91,11 @@ class StoreRulesForm(FiguresForm):
         if too_few:
             self.add_error(
                 name,
-                f"Nobody could be the second person for: {', '.join(too_few)}. Give at least two active accounts "
-                "the permission first.",
+                gettext(
+                    "Nobody could be the second person for: %(permissions)s. Give the permission to at least two "
+                    "active users first."
+                )
+                % {"permissions": ", ".join(map(str, too_few))},
             )
 
     def changed_columns(self) -> list[str]:
@@ -101,18 +110,18 @@ class StoreRulesAdmin(AuditedAdmin):
     form = StoreRulesForm
     list_display = ("name", "currency", "tax_rate", "shipping_shown", "cash_limit_shown")
     fieldsets = (
-        ("The store", {"fields": ("name", "support_email", "country", "currency")}),
-        ("What orders cost", {"fields": ("tax_rate", "shipping", "cash_limit")}),
+        (_("Store"), {"fields": ("name", "support_email", "country", "currency")}),
+        (_("Pricing"), {"fields": ("tax_rate", "shipping", "cash_limit")}),
         (
-            "Bank transfers go to",
+            _("Bank account for transfers"),
             {"fields": ("account_holder", "account_iban", "account_bic", "account_bank")},
         ),
-        ("Checks", {"fields": ("check_payee", "check_address")}),
-        ("A second person", {"fields": ("second_person_above", "second_person_for_settings")}),
+        (_("Checks"), {"fields": ("check_payee", "check_address")}),
+        (_("Second-person approval"), {"fields": ("second_person_above", "second_person_for_settings")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """`manage.py setup_shop` makes the row; a superuser can, too. There is one."""
+        """`manage.py setup_shop` or a superuser creates the only row."""
         return bool(request.user.is_superuser) and not StoreRules.objects.exists()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
@@ -121,7 +130,7 @@ class StoreRulesAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
 
     def has_change_permission(self, request: HttpRequest, obj: StoreRules | None = None) -> bool:
-        """Rules and the bank account are two rights; the fields of the other one are read-only."""
+        """Settings and the bank account have separate permissions; fields without permission are read-only."""
         may_rules = super().has_change_permission(request, obj)
         return may_rules or bool(request.user.has_perm("orders.change_bank_account"))
 
@@ -137,17 +146,18 @@ class StoreRulesAdmin(AuditedAdmin):
         for rule in sorted(rules):
             for label, people in approvers_of(kinds_of_rule(rule)).items():
                 names = ", ".join(user.email for user in people)
-                messages.info(request, f"{label}: two of these can do it together: {names}.")
+                message = gettext("%(permission)s: any two of these users can approve together: %(users)s.")
+                messages.info(request, message % {"permission": label, "users": names})
 
-    @column("Tax")
+    @column(_("Tax"))
     def tax_rate(self, rules: StoreRules) -> str:
         return f"{rules.tax_rate_ppm / 10_000:g} %"
 
-    @column("Shipping")
+    @column(_("Shipping"))
     def shipping_shown(self, rules: StoreRules) -> str:
         return show(rules.shipping)
 
-    @column("Cash up to")
+    @column(_("Cash on delivery limit"))
     def cash_limit_shown(self, rules: StoreRules) -> str:
         return show(rules.cash_limit)
 
@@ -159,7 +169,7 @@ class ParcelAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ("order", "artisan")
     search_fields = ("order__order_number__istartswith", "=tracking")
-    search_help_text = "Order number or tracking number"
+    search_help_text = _("Order number or tracking number")
     ordering = ("-created_at", "number")
     fields = (
         "order_link",
@@ -174,38 +184,38 @@ class ParcelAdmin(ReadOnlyAdmin):
         "share_shown",
     )
 
-    @column("Parcel", ordering="order__order_number")
+    @column(_("Parcel"), ordering="order__order_number")
     def label(self, parcel: Parcel) -> str:
         return str(parcel)
 
-    @column("Order")
+    @column(_("Order"))
     def order_link(self, parcel: Parcel) -> SafeString:
         return link_to(parcel.order)
 
-    @column("State", ordering="status", label=PARCEL_TONES)
+    @column(_("Status"), ordering="status", label=PARCEL_TONES)
     def state(self, parcel: Parcel) -> tuple[str, str]:
         return parcel.status, parcel.get_status_display()
 
-    @column("Cash reported", ordering="cash_reported_at")
+    @column(_("Cash reported"), ordering="cash_reported_at")
     def cash(self, parcel: Parcel) -> str:
         return when(parcel.cash_reported_at)
 
-    @column("Total", ordering="total_minor")
+    @column(_("Total"), ordering="total_minor")
     def total_shown(self, parcel: Parcel) -> str:
         return show(parcel.total)
 
-    @column("Subtotal")
+    @column(_("Subtotal"))
     def subtotal_shown(self, parcel: Parcel) -> str:
         return show(parcel.subtotal)
 
-    @column("Tax")
+    @column(_("Tax"))
     def tax_shown(self, parcel: Parcel) -> str:
         return show(parcel.tax)
 
-    @column("Shipping")
+    @column(_("Shipping"))
     def shipping_shown(self, parcel: Parcel) -> str:
         return show(parcel.shipping)
 
-    @column("The artisan earns")
+    @column(_("Artisan’s earnings"))
     def share_shown(self, parcel: Parcel) -> str:
         return show(parcel.share)

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 VIEW = ("orders.view_order", "orders.view_parcel", "orders.view_orderline", "payments.view_payment")
 JOBS: dict[str, tuple[str, ...]] = {
-    "Payments desk": (
+    "Payments team": (
         *VIEW,
         "payments.approve_manual",
         "approvals.view_approvalrequest",
@@ -22,8 +22,8 @@ JOBS: dict[str, tuple[str, ...]] = {
         "notifications.view_notification",
         "notifications.retry_mail",
     ),
-    "Webhooks desk": (*VIEW, "payments.view_webhookevent", "payments.replay_webhook"),
-    "Refunds desk": (
+    "Webhooks team": (*VIEW, "payments.view_webhookevent", "payments.replay_webhook"),
+    "Refunds team": (
         *VIEW,
         "payments.refund",
         "approvals.view_approvalrequest",
@@ -33,14 +33,14 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.resolve_flag",
         "payments.sync_payment",
     ),
-    "Orders desk": (
+    "Orders team": (
         *VIEW,
         "orders.cancel_order",
         "orders.revoke_links",
         "notifications.view_notification",
         "notifications.retry_mail",
     ),
-    "Catalogue desk": (
+    "Catalog team": (
         "catalog.view_artisan",
         "catalog.add_artisan",
         "catalog.change_artisan",

@@ -13,7 +13,7 @@ from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.models import StoreRules
 from orders.tests.factories import store_of
 
-DESKS = ("Payments desk", "Refunds desk", "Orders desk")
+DESKS = ("Payments team", "Refunds team", "Orders team")
 
 
 def store() -> StoreRules:

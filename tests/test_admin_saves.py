@@ -152,7 +152,7 @@ def test_groups_of_a_person_are_a_conflict_when_two_give_different_ones(browser,
 
     shown = page(save(client, shopper, form | {"groups": [str(mine.pk)]}))
 
-    assert f"it was empty, it is now “{theirs.name}”, you entered “{mine.name}”" in shown.text
+    assert f"It was empty, it is now “{theirs.name}”, you entered “{mine.name}”" in shown.text
     assert list(shopper.groups.all()) == [theirs]
 
 
@@ -169,7 +169,7 @@ def test_amount_is_refused_when_the_currency_was_changed_meanwhile(browser, admi
     form = form_of(client, bowl)
     Product.objects.update(currency="EUR")
 
-    assert "The currency is now EUR" in page(save(client, bowl, form | {"price": "90.00"})).text
+    assert "The currency has changed to EUR" in page(save(client, bowl, form | {"price": "90.00"})).text
     bowl.refresh_from_db()
     assert bowl.price_minor == 8545
 
@@ -202,6 +202,6 @@ def test_save_is_refused_in_words_when_the_database_refuses_it(browser, admin_us
 
     answer = client.post(page_of(bowl), form_of(client, bowl) | {"slug": scarf.slug}, follow=True)
 
-    assert "Somebody else saved the same at this moment" in page(answer).text
+    assert "Someone else saved this at the same time" in page(answer).text
     bowl.refresh_from_db()
     assert bowl.slug == "moss-bowl"

@@ -213,7 +213,7 @@ def test_two_colleagues_return_the_surplus_once(browser, staff, admin_user, shop
     desks = [browser(user) for user in (staff, admin_user)]
     address = page_of(first, "return")
     forms = [next(f for f in page(desk.get(address)).one("main").all("form")) for desk in desks]
-    typed = {"preset": "More was paid than the order costs.", "words": ""} | TODAY
+    typed = {"preset": "The order was overpaid.", "words": ""} | TODAY
 
     desks[0].post(address, forms[0].fields() | typed | {"bank_reference": "OUT-A"})
     late = page(desks[1].post(address, forms[1].fields() | typed | {"bank_reference": "OUT-B"})).one("main")

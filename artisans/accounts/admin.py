@@ -13,6 +13,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -26,7 +28,7 @@ from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import Forbidden
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 
-# Staff sign in on the shop's own page, where the limits on guessing passwords are.
+# Staff sign in on the shop's own page, which limits password guessing.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.password_change = RedirectView.as_view(  # type: ignore[assignment,method-assign]
     pattern_name="account_change_password"
@@ -35,11 +37,13 @@ admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
 
 
 def check_credentials_are_own(request: HttpRequest, user: User | None) -> None:
-    """Where it takes two people, nobody enters a colleague's account to be both. Errors: Forbidden."""
+    """Where settings need two people, staff cannot take over a colleague's account. Errors: Forbidden."""
     if user is not None and user.is_staff and user != request.user and needs_two():
         raise Forbidden(
-            "The store rules want a second person for settings, so nobody enters the account of a colleague. They "
-            "reset the password by mail; a lost second factor is removed by `manage.py remove_second_factor`."
+            gettext(
+                "Settings changes need a second person, so you cannot change a colleague’s credentials. They can reset "
+                "their password by email; a lost second factor is removed with `manage.py remove_second_factor`."
+            )
         )
 
 
@@ -51,7 +55,7 @@ class NewUserForm(UserCreationForm):
     def clean_email(self) -> str:
         email = normal_email(self.cleaned_data["email"])
         if User.objects.filter(email=email).exists():
-            self.add_error("email", "An account with this address exists already.")
+            self.add_error("email", gettext("An account with this email address already exists."))
         return email
 
 
@@ -71,7 +75,7 @@ class PasswordForm(AdminPasswordChangeForm):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg]  # stubs and theme differ
-    """People. Their jobs are groups; only a superuser gives jobs, roles and rights."""
+    """Users. Staff roles are groups; only a superuser changes roles and permissions."""
 
     form = UserForm
     add_form = NewUserForm
@@ -81,14 +85,14 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
     list_display = ("email", "name", "role_shown", "jobs", "is_active", "last_seen", "since")
     list_filter = ("role", "is_active", "groups")
     search_fields = ("email__istartswith", "name__istartswith")
-    search_help_text = "Start of the address or of the name"
+    search_help_text = _("Start of the email address or name")
     ordering = ("-created_at",)
     filter_horizontal = ("groups",)
     readonly_fields = ("email", "last_login", "created_at")
     fieldsets = (
         (None, {"fields": ("email", "name", "password", "is_active")}),
-        ("What they may do", {"fields": ("role", "groups", "is_superuser")}),
-        ("Times", {"fields": ("last_login", "created_at")}),
+        (_("Permissions"), {"fields": ("role", "groups", "is_superuser")}),
+        (_("Important dates"), {"fields": ("last_login", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "role", "password1", "password2")}),)
     rights = ("role", "groups", "is_superuser")
@@ -103,13 +107,13 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
         return fields + (self.rights if obj == request.user else ())
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Who may change people does not act for staff or an artisan by taking over their accounts."""
+        """Without superuser rights nobody edits the account of staff or an artisan, which would be a takeover."""
         is_shopper = obj is None or not (obj.is_staff or obj.is_artisan or getattr(obj, "artisan", None))
         reachable = is_shopper or request.user.is_superuser
         return reachable and bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return False  # orders and the audit trail tell of them; switch them off instead
+        return False  # orders and the audit trail refer to them; deactivate them instead
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         super().save_model(request, obj, form, change)
@@ -144,40 +148,40 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
             remove,
         )
 
-    @column("Role", ordering="role", label={Role.STAFF: "warning", Role.ARTISAN: GOOD})
+    @column(_("Role"), ordering="role", label={Role.STAFF: "warning", Role.ARTISAN: GOOD})
     def role_shown(self, user: User) -> tuple[str, str]:
-        return user.role, "Superuser" if user.is_superuser else user.get_role_display()
+        return user.role, gettext("Superuser") if user.is_superuser else user.get_role_display()
 
-    @column("Last sign-in", ordering="last_login")
+    @column(_("Last sign-in"), ordering="last_login")
     def last_seen(self, user: User) -> str:
         return when(user.last_login)
 
-    @column("Since", ordering="created_at")
+    @column(_("Joined"), ordering="created_at")
     def since(self, user: User) -> str:
         return when(user.created_at)
 
-    @column("Jobs")
+    @column(_("Staff roles"))
     def jobs(self, user: User) -> str:
         return ", ".join(group.name for group in user.groups.all()) or "–"
 
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]  # Django's stubs differ in detail
-    """What a job may do. Only a superuser changes it."""
+    """A staff role and its permissions. Only a superuser changes it."""
 
     form = SeenForm
     saving_needs_fresh_sign_in = True
     list_display = ("name",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        """Where rights change with a second person only, a job first loses its rights in that way."""
+        """Where permissions need a second person, a role must first lose its permissions that way."""
         takes_rights = obj is not None and needs_two() and obj.permissions.exists()
         return bool(request.user.is_superuser) and not takes_rights
 
 
 @admin.register(EmailAddress)
 class EmailAddressAdmin(ReadOnlyAdmin):
-    """Whether people have shown that an address is theirs; they do so themselves, by mail."""
+    """Email addresses; their owners verify them by email."""
 
     list_display = ("email", "user", "primary", "verified")
     list_filter = ("verified", "primary")

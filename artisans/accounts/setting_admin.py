@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.db import models
 from django.http import HttpRequest
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import signed_in
 from artisans.accounts.setting_changes import (
@@ -20,19 +21,19 @@ from artisans.accounts.setting_fields import Setting, settings_of
 from artisans.core.admin.pages import EditAdmin
 from artisans.core.models import row_write
 
-WAITS = (
-    "Not changed yet: what affects money or access waits for a second person’s approval. The rest is saved."
+WAITS = _(
+    "Changes that affect money or access are waiting for a second person’s approval. Everything else is saved."
 )
 
 
 class AuditedAdmin(EditAdmin):
-    """Listed fields are read-only to whom they are not allowed, and change by `setting_change` alone."""
+    """Audited fields are read-only without their permission, and only `setting_change` changes them."""
 
     def settings(self) -> dict[str, Setting]:
         return settings_of(self.opts.label)
 
     def form_names(self) -> dict[str, str]:
-        """Field of the form by field of the model, where the form has another name for it."""
+        """Form field name by model field name, where the two differ."""
         stored = getattr(self.form, "amounts", {}) | getattr(self.form, "percents", {})
         return {column: name for name, column in stored.items()}
 
@@ -78,7 +79,7 @@ class AuditedAdmin(EditAdmin):
         extra_tags: str = "",
         fail_silently: bool = False,  # noqa: FBT001, FBT002  # Django's signature
     ) -> None:
-        """Django would add that everything was changed."""
+        """Suppress Django's success message while a change waits for approval."""
         if level == messages.SUCCESS and getattr(request, "something_waits", False):
             return
         super().message_user(request, message, level, extra_tags, fail_silently)

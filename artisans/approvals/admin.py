@@ -7,6 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from artisans.accounts.principals import signed_in
@@ -43,37 +45,37 @@ TONES = {
 
 class RejectForm(forms.Form):
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         max_length=250,
-        help_text="The person who made the request reads it.",
+        help_text=_("Shown to the person who made the request."),
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
-        error_messages={"required": "Give the reason; the person who made the request reads it."},
+        error_messages={"required": _("Enter a reason; it is shown to the person who made the request.")},
     )
 
 
 @admin.register(ApprovalRequest)
 class ApprovalRequestAdmin(ReadOnlyAdmin):
-    """What awaits a second person. Everybody sees their own requests and those that they could decide about."""
+    """Requests for a second person's approval. Users see their own requests and those they may decide."""
 
     pages = {
         "approve": "approvals.view_approvalrequest",
         "reject": "approvals.view_approvalrequest",
         "withdraw": "approvals.view_approvalrequest",
     }
-    views = {"All": "", "Awaiting approval": "status__exact=PENDING"}
+    views = {"": _("All"), "status__exact=PENDING": _("Pending")}
     detail_template = "admin/approvals/approvalrequest/detail.html"
     list_display = ("title", "state", "requested_by", "decided_by", "created")
     list_filter = ("status", ("created_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("requested_by", "decided_by")
     search_fields = ("title", "requested_by__email")
-    search_help_text = "Words of the title, or the address of the person who made the request"
+    search_help_text = _("Title, or email address of the person who made the request")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
         everything: QuerySet[ApprovalRequest] = super().get_queryset(request)
         return everything.filter(pk__in=approvals_visible_to(signed_in(request)))
 
-    @column("State", ordering="status", label=TONES)
+    @column(_("Status"), ordering="status", label=TONES)
     def state(self, approval: ApprovalRequest) -> tuple[str, str]:
         return approval.status, approval.get_status_display()
 
@@ -113,9 +115,11 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             messages.error(request, error.detail)
         else:
             if done.status == A.APPROVED:
-                messages.success(request, f"Approved and carried out: {done.title}.")
+                messages.success(
+                    request, gettext("Approved and completed: %(request)s.") % {"request": done.title}
+                )
             else:
-                messages.error(request, f"Approved, but it could not be carried out: {done.note}")
+                messages.error(request, gettext("Approved, but it failed: %(error)s") % {"error": done.note})
         return redirect(page_of(approval))
 
     def reject_page(self, request: HttpRequest, approval: ApprovalRequest) -> HttpResponse:
@@ -123,7 +127,8 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
 
         def reject(data: dict[str, Any]) -> str:
             approval_reject(approval_id=approval.pk, actor=signed_in(request), reason=data["reason"])
-            return f"Rejected. Nothing was carried out; {approval.requested_by.email} gets a mail."
+            message = gettext("Request rejected; nothing has changed. %(email)s gets an email.")
+            return message % {"email": approval.requested_by.email}
 
         return self.act(
             request, "admin/approvals/approvalrequest/reject.html", approval, form, reject, refusal=""
@@ -139,7 +144,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         except DomainError as error:
             messages.error(request, error.detail)
         else:
-            messages.success(request, "The request is withdrawn. Nothing was carried out.")
+            messages.success(request, gettext("Request withdrawn; nothing has changed."))
         return redirect(page_of(approval))
 
 

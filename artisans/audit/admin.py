@@ -6,6 +6,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.audit.models import AuditEntry
 from artisans.audit.services import row_key
@@ -14,54 +16,54 @@ from artisans.core.admin.pages import ReadOnlyAdmin, column, when
 from artisans.core.models import is_uuid
 
 WORDS = {
-    "account.register": "Account opened",
-    "approval.approve": "Approved by a second person",
-    "approval.expire": "Approval request expired",
-    "approval.fail": "Approved, but could not be carried out",
-    "approval.reject": "Approval request rejected",
-    "approval.request": "Approval of a second person requested",
-    "approval.withdraw": "Approval request withdrawn",
-    "address.add": "E-mail address added",
-    "address.change": "Main e-mail address changed",
-    "address.remove": "E-mail address removed",
-    "cash.report": "Cash reported as collected",
-    "flag.resolve": "What was flagged is settled",
-    "method.remove": "Saved way to pay removed",
-    "method.save": "Way to pay saved",
-    "money.return": "Money returned",
-    "order.cancel": "Order cancelled",
-    "order.expire": "Order expired",
-    "order.release": "Order released for shipping",
-    "order.revoke_links": "Links to the order revoked",
-    "parcel.decide": "Decided about parcels",
-    "parcel.instruct": "Parcel put on hold or released",
-    "parcel.move": "Parcel moved on",
-    "password.change": "Password changed",
-    "payment.ask": "Provider asked",
-    "payment.reject": "Payment rejected",
-    "receipt.record": "Money recorded",
-    "recovery_codes.make": "Recovery codes made",
-    "receipt.take_back": "Receipt taken back",
-    "refund.decide": "Decided about a refund from outside",
-    "refund.open": "Refund decided on",
-    "setting.change": "Setting changed",
-    "second_factor.add": "Second factor added",
-    "second_factor.remove": "Second factor removed",
-    "sessions.end": "Other sessions signed out",
-    "stock.adjust": "Stock counted",
-    "token.issue": "API token issued",
-    "token.revoke": "API token revoked",
-    "webhook.close": "Message of the bank settled",
-    "webhook.replay": "Message of a provider processed again",
+    "account.register": _("Account created"),
+    "approval.approve": _("Approved by a second person"),
+    "approval.expire": _("Approval request expired"),
+    "approval.fail": _("Approved, but failed"),
+    "approval.reject": _("Approval request rejected"),
+    "approval.request": _("Second person’s approval requested"),
+    "approval.withdraw": _("Approval request withdrawn"),
+    "address.add": _("Email address added"),
+    "address.change": _("Primary email address changed"),
+    "address.remove": _("Email address removed"),
+    "cash.report": _("Cash reported as collected"),
+    "flag.resolve": _("Flag resolved"),
+    "method.remove": _("Saved payment method removed"),
+    "method.save": _("Payment method saved"),
+    "money.return": _("Offline refund recorded"),
+    "order.cancel": _("Order cancelled"),
+    "order.expire": _("Order expired"),
+    "order.release": _("Order released for shipping"),
+    "order.revoke_links": _("Links to the order revoked"),
+    "parcel.decide": _("Parcels decided"),
+    "parcel.instruct": _("Parcel put on hold or released"),
+    "parcel.move": _("Parcel status changed"),
+    "password.change": _("Password changed"),
+    "payment.ask": _("Synced with the provider"),
+    "payment.reject": _("Payment rejected"),
+    "receipt.record": _("Payment recorded"),
+    "recovery_codes.make": _("Recovery codes generated"),
+    "receipt.take_back": _("Receipt reversed"),
+    "refund.decide": _("External refund reviewed"),
+    "refund.open": _("Refund started"),
+    "setting.change": _("Setting changed"),
+    "second_factor.add": _("Second factor added"),
+    "second_factor.remove": _("Second factor removed"),
+    "sessions.end": _("Other sessions signed out"),
+    "stock.adjust": _("Stock counted"),
+    "token.issue": _("API token issued"),
+    "token.revoke": _("API token revoked"),
+    "webhook.close": _("Bank event resolved"),
+    "webhook.replay": _("Webhook event reprocessed"),
 }
 
 
 def words(action: str) -> str:
-    return WORDS.get(action, action)
+    return str(WORDS.get(action, action))
 
 
 def details_of(data: Any) -> str:
-    """An entry's data in words; of another shape than ours, as it is."""
+    """An entry's data as text; unknown shapes are shown unchanged."""
     if not isinstance(data, dict):
         return str(data)
     changes = data.get("changes", [])
@@ -73,16 +75,16 @@ def details_of(data: Any) -> str:
 def change_text(change: Any) -> str:
     if not isinstance(change, dict):
         return str(change)
-    old, new = (change.get(name) or "none" for name in ("old", "new"))
+    old, new = (change.get(name) or gettext("none") for name in ("old", "new"))
     return f"{change.get('label', '')}: {old} → {new}"
 
 
 class ActionFilter(admin.SimpleListFilter):
-    title = "action"
+    title = _("action")
     parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted(WORDS.items(), key=lambda pair: pair[1])
+        return sorted(((action, str(text)) for action, text in WORDS.items()), key=lambda pair: pair[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         return queryset.filter(action=self.value()) if self.value() else queryset
@@ -94,18 +96,18 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_filter = (ActionFilter, ("at", DayRangeFilter), "target_type")
     list_filter_submit = True
     search_fields = ("actor_name",)
-    search_help_text = "Who, the id of an order, payment or product, or a request id"
+    search_help_text = _("User, id of an order, payment or product, or request id")
     ordering = ("-id",)
 
-    @column("When", ordering="at")
+    @column(_("Date"), ordering="at")
     def time(self, entry: AuditEntry) -> str:
         return when(entry.at)
 
-    @column("What", ordering="action")
+    @column(_("Action"), ordering="action")
     def what(self, entry: AuditEntry) -> str:
         return words(entry.action)
 
-    @column("About")
+    @column(_("Object"))
     def about(self, entry: AuditEntry) -> str | SafeString:
         label, _, name = entry.target_type.partition(".")
         key = row_key(entry.target_type, entry.target_id)
@@ -115,7 +117,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return name
         return format_html('<a class="aa-link" href="{}">{} …{}</a>', address, name, str(key)[-6:])
 
-    @column("Details")
+    @column(_("Details"))
     def why(self, entry: AuditEntry) -> str:
         return details_of(entry.data)
 

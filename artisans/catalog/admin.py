@@ -5,6 +5,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from artisans.accounts.principals import signed_in
@@ -13,13 +15,22 @@ from artisans.catalog.models import Artisan, Category, Product, StockMove
 from artisans.catalog.services import StockSeen, products_lock, stock_adjust, stock_seen
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
-from artisans.core.admin.pages import EditAdmin, ReadOnlyAdmin, column, page_of, posted, when
+from artisans.core.admin.pages import (
+    EditAdmin,
+    ReadOnlyAdmin,
+    StrOrPromise,
+    button_to,
+    column,
+    page_of,
+    posted,
+    when,
+)
 from artisans.core.admin.seen_forms import STALE
 from artisans.core.errors import Conflict
 from artisans.core.templatetags.money import show
 
 
-def count_field(label: str, **options: Any) -> forms.IntegerField:
+def count_field(label: StrOrPromise, **options: Any) -> forms.IntegerField:
     return forms.IntegerField(
         label=label, min_value=0, max_value=1_000_000, widget=UnfoldAdminIntegerFieldWidget, **options
     )
@@ -29,9 +40,9 @@ class ArtisanForm(FiguresForm):
     percents = {"commission": "commission_ppm"}
 
     commission = percent_text(
-        "Commission",
+        _("Commission"),
         initial=0,
-        help_text="The shop’s part of the subtotal, such as 10. It holds for new orders only.",
+        help_text=_("The shop’s share of the subtotal in percent, such as 10. Applies to new orders only."),
     )
 
     class Meta:
@@ -42,7 +53,7 @@ class ArtisanForm(FiguresForm):
 class ProductForm(FiguresForm):
     amounts = {"price": "price_minor"}
 
-    price = amount_text("Price", help_text="Before tax, such as 85.45.")
+    price = amount_text(_("Price"), help_text=_("Before tax, such as 85.45."))
 
     class Meta:
         model = Product
@@ -51,21 +62,24 @@ class ProductForm(FiguresForm):
     def clean_price(self) -> str:
         price: str = self.cleaned_data["price"]
         if not price.strip("0. "):
-            raise forms.ValidationError("The price has to be above zero.")
+            raise forms.ValidationError(gettext("Enter a price above zero."))
         return price
 
 
 class NewProductForm(ProductForm):
     in_stock = count_field(
-        "In stock", initial=0, help_text="What lies on the shelf now. Later it is counted on its own page."
+        _("In stock"),
+        initial=0,
+        help_text=_("Opening stock. To change it later, use “Count stock”."),
     )
 
 
 class CountForm(forms.Form):
     counted = count_field(
-        "Counted", help_text="All pieces that can be sold now; what orders have taken is gone already."
+        _("Counted"),
+        help_text=_("Items available for sale; items reserved by orders are already subtracted."),
     )
-    reason = forms.CharField(label="Reason", max_length=200, widget=UnfoldAdminTextInputWidget)
+    reason = forms.CharField(label=_("Reason"), max_length=200, widget=UnfoldAdminTextInputWidget)
     seen_stock = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     seen_count = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
@@ -76,21 +90,35 @@ class CountForm(forms.Form):
         return data
 
     def show_again(self, seen: StockSeen) -> None:
-        """What is typed stays; what the page shows has changed."""
+        """Keep the input and update what the page has shown."""
         self.data = dict(self.data.items()) | {"seen_stock": seen.stock, "seen_count": seen.last_count}
 
 
 def count_message(product: Product, *, number: int, seen: StockSeen) -> str:
-    """What a count did, and what else moved the stock while the page was open."""
-    moved = product.stock - number  # the count itself brought `seen` to `number`
-    result = f"{product.stock} units of {product.name} can be sold now."
+    """The result of a count, and other stock changes made while the page was open."""
+    moved = product.stock - number  # the count itself changed `seen` to `number`
+    result = ngettext(
+        "%(stock)d unit of %(product)s is now available.",
+        "%(stock)d units of %(product)s are now available.",
+        product.stock,
+    ) % {"stock": product.stock, "product": product.name}
     if not moved:
         return result
-    happened = f"{abs(moved)} {'was' if abs(moved) == 1 else 'were'} {'sold' if moved < 0 else 'returned'}"
-    return (
-        f"{happened} since you opened this page; the count of {number} was applied to the {seen.stock} "
-        f"that you saw. {result}"
-    )
+    happened = (
+        ngettext(
+            "%(n)d unit was sold after you opened this page.",
+            "%(n)d units were sold after you opened this page.",
+            -moved,
+        )
+        if moved < 0
+        else ngettext(
+            "%(n)d unit was restocked after you opened this page.",
+            "%(n)d units were restocked after you opened this page.",
+            moved,
+        )
+    ) % {"n": abs(moved)}
+    applied = gettext("Your count of %(number)d was compared with the %(seen)d shown to you.")
+    return f"{happened} {applied % {'number': number, 'seen': seen.stock}} {result}"
 
 
 def thumbnail(picture: Any, css: str) -> SafeString | str:
@@ -109,22 +137,22 @@ class ArtisanAdmin(AuditedAdmin):
     readonly_fields = ("portrait_shown",)
     fieldsets = (
         (None, {"fields": ("name", "slug", "user", "email", "is_active", "commission")}),
-        ("The page in the shop", {"fields": ("craft", "town", "story", "portrait", "portrait_shown")}),
+        (_("Shop page"), {"fields": ("craft", "town", "story", "portrait", "portrait_shown")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """A new artisan has a mail address: orders go there."""
+        """A new artisan's email address receives orders."""
         may_grant = request.user.has_perm("catalog.change_artisan_access")
         return may_grant and bool(super().has_add_permission(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Artisan | None = None) -> bool:
-        return False  # orders tell of them; switch them off instead
+        return False  # orders refer to them; deactivate them instead
 
-    @column("Commission", ordering="commission_ppm")
+    @column(_("Commission"), ordering="commission_ppm")
     def commission(self, artisan: Artisan) -> str:
         return f"{artisan.commission_ppm / 10_000:g} %"
 
-    @column("As it is now")
+    @column(_("Current picture"))
     def portrait_shown(self, artisan: Artisan) -> SafeString | str:
         return thumbnail(artisan.portrait, "aa-picture")
 
@@ -155,9 +183,9 @@ class ProductAdmin(AuditedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         return (
             (None, {"fields": ("name", "slug", "artisan", "category", "is_active")}),
-            ("Price and stock", {"fields": ("price", "currency", "stock_shown" if obj else "in_stock")}),
-            ("What it is", {"fields": ("description", "materials", "dimensions")}),
-            ("Picture", {"fields": ("picture", "picture_alt", "picture_shown")}),
+            (_("Price and stock"), {"fields": ("price", "currency", "stock_shown" if obj else "in_stock")}),
+            (_("Description"), {"fields": ("description", "materials", "dimensions")}),
+            (_("Picture"), {"fields": ("picture", "picture_alt", "picture_shown")}),
         )
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
@@ -167,29 +195,29 @@ class ProductAdmin(AuditedAdmin):
             stock_adjust(product_id=obj.pk, counted=counted, reason="first stock", actor=signed_in(request))
 
     def lock(self, obj: Product) -> None:
-        """Under the lock that orders take."""
+        """Take the same lock as orders do."""
         products_lock([obj.pk])
         obj.refresh_from_db()
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
-        return False  # orders tell of it; take it off sale instead
+        return False  # orders refer to it; deactivate it instead
 
     @column("")
     def thumb(self, product: Product) -> SafeString | str:
         return thumbnail(product.picture, "aa-thumb")
 
-    @column("As it is now")
+    @column(_("Current picture"))
     def picture_shown(self, product: Product) -> SafeString | str:
         return thumbnail(product.picture, "aa-picture")
 
-    @column("Price", ordering="price_minor")
+    @column(_("Price"), ordering="price_minor")
     def price_shown(self, product: Product) -> str:
         return show(product.price)
 
-    @column("In stock")
+    @column(_("In stock"))
     def stock_shown(self, product: Product) -> SafeString:
         count = page_of(product, "count")
-        return format_html('{} <a class="aa-button" href="{}">Count stock</a>', product.stock, count)
+        return format_html("{} {}", product.stock, button_to(count, gettext("Count stock")))
 
     def count_page(self, request: HttpRequest, product: Product) -> HttpResponse:
         seen = stock_seen(product.pk)
@@ -219,12 +247,12 @@ class StockMoveAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ("product",)
     search_fields = ("product__name__istartswith", "reason__istartswith")
-    search_help_text = "Start of the product’s name or of the reason"
+    search_help_text = _("Start of the product name or reason")
 
-    @column("When", ordering="at")
+    @column(_("Date"), ordering="at")
     def time(self, move: StockMove) -> str:
         return when(move.at)
 
-    @column("Pieces", ordering="quantity")
+    @column(_("Quantity"), ordering="quantity")
     def quantity_shown(self, move: StockMove) -> str:
         return f"{move.quantity:+d}"

@@ -10,6 +10,8 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, ReadOnlyAdmin, column, page_of, two_lines
@@ -25,13 +27,13 @@ SOON = timedelta(minutes=5)
 
 
 def mails_stuck() -> QuerySet[Notification]:
-    """Mails that should be out by now: given up, failed at least once, or waiting for minutes."""
+    """Overdue emails: failed for good, failed at least once, or waiting for minutes."""
     late = Q(tries__gt=0) | Q(created_at__lt=timezone.now() - SOON)
     return Notification.objects.filter(Q(state=MailState.DEAD) | Q(state=MailState.WAITING) & late)
 
 
 def masked(mail: Mail, context: dict[str, Any]) -> Mail:
-    """The mail without the credentials in its links: staff read mails, they do not become the buyer."""
+    """The email without the tokens in its links, so that staff cannot act as the buyer."""
     if "order_link" not in context:
         return mail
     order_id, version = UUID(context["order_link"][0]), int(context["order_link"][1])
@@ -42,18 +44,18 @@ def masked(mail: Mail, context: dict[str, Any]) -> Mail:
 
 
 class DeliveryFilter(admin.SimpleListFilter):
-    title = "delivery"
+    title = _("delivery")
     parameter_name = "delivery"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("stuck", "Not sent, but should be")]
+        return [("stuck", gettext("Overdue or failed"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
         return queryset & mails_stuck() if self.value() == "stuck" else queryset
 
 
 class KindFilter(admin.SimpleListFilter):
-    title = "kind"
+    title = _("type")
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -68,24 +70,24 @@ class KindFilter(admin.SimpleListFilter):
 class NotificationAdmin(ReadOnlyAdmin):
     pages = {"again": "notifications.retry_mail"}
     everyday_pages = frozenset({"again"})
-    views = {"All": "", "Not sent, but should be": "delivery=stuck", "Given up": "state__exact=dead"}
+    views = {"": _("All"), "delivery=stuck": _("Overdue or failed"), "state__exact=dead": _("Failed")}
     detail_template = "admin/notifications/notification/detail.html"
     list_display = ("what", "recipient", "state_shown", "tries", "error", "created")
     list_filter = (DeliveryFilter, "state", KindFilter, ("created_at", DayRangeFilter))
     list_filter_submit = True
     search_fields = ("recipient",)
-    search_help_text = "Recipient, order number, or the id of a mail"
+    search_help_text = _("Recipient, order number or email id")
     actions = ("send_again",)
 
-    @column("Mail", ordering="kind")
+    @column(_("Email"), ordering="kind")
     def what(self, mail: Notification) -> SafeString:
         return two_lines(KINDS.get(mail.kind, mail.kind), mail.subject)
 
-    @column("Error", ordering="last_error")
+    @column(_("Error"), ordering="last_error")
     def error(self, mail: Notification) -> str:
         return Truncator(mail.last_error).chars(60) or "–"
 
-    @column("State", ordering="state", label=TONES)
+    @column(_("Status"), ordering="state", label=TONES)
     def state_shown(self, mail: Notification) -> tuple[str, str]:
         return mail.state, mail.get_state_display()
 
@@ -103,21 +105,23 @@ class NotificationAdmin(ReadOnlyAdmin):
     def has_retry_mail_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifications.retry_mail")
 
-    @admin.action(description="Send again what was not sent", permissions=["retry_mail"])
+    @admin.action(description=_("Resend unsent emails"), permissions=["retry_mail"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         waiting = list(queryset.exclude(state=MailState.SENT).values_list("pk", flat=True))
         for pk in waiting:
             notification_retry(pk)
         messages.success(
-            request, f"{len(waiting)} of the chosen mails are tried again now; sent ones stay as they are."
+            request,
+            ngettext(
+                "%(n)d unsent email is being resent.", "%(n)d unsent emails are being resent.", len(waiting)
+            )
+            % {"n": len(waiting)},
         )
 
     def detail(self, request: HttpRequest, obj: Notification) -> dict[str, Any]:
         try:
             mail = masked(render(obj), obj.context)
-        except (
-            Exception
-        ) as error:  # whatever a template or a wording raises; the page says what, the mail waits
+        except Exception as error:  # whatever rendering raises is shown on the page; the email is not lost
             mail, failure = None, f"{type(error).__name__}: {error}"
         else:
             failure = ""
@@ -137,5 +141,5 @@ class NotificationAdmin(ReadOnlyAdmin):
         if mail.state == MailState.SENT:
             raise PermissionDenied
         notification_retry(mail.pk)
-        messages.success(request, "The mail is tried again now.")
+        messages.success(request, gettext("The email is being resent."))
         return redirect(page_of(mail))

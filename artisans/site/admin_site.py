@@ -1,4 +1,4 @@
-"""The frame of the staff's desk: navigation with what waits, and the start page."""
+"""The admin's navigation, with counts of pending work, and its start page."""
 
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -10,6 +10,9 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import signed_in
 from artisans.approvals.selectors import approvals_to_decide
@@ -50,12 +53,12 @@ def favicon(request: HttpRequest) -> str:
 
 def environment(request: HttpRequest) -> list[str] | None:
     if settings.DEMO:
-        return ["Demo", "warning"]
-    return ["Debug", "danger"] if settings.DEBUG else None
+        return [gettext("Demo"), "warning"]
+    return [gettext("Debug"), "danger"] if settings.DEBUG else None
 
 
 def waiting(request: HttpRequest) -> dict[str, int]:
-    """What waits for somebody, counted once per request; only what this person may see."""
+    """Counts of pending work that this user may see, made once per request."""
     if not hasattr(request, "_waiting"):
         user = request.user
         lists: dict[str, tuple[str, QuerySet[Any]]] = {
@@ -78,7 +81,7 @@ def waiting(request: HttpRequest) -> dict[str, int]:
 
 
 def counted(lists: dict[str, QuerySet[Any]]) -> dict[str, int]:
-    """The length of each list, all by one query."""
+    """The length of each list, in a single query."""
     ones = [
         rows.order_by()
         .annotate(list=Value(name))
@@ -97,10 +100,10 @@ def midnight() -> datetime:
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     counts = waiting(request)
     groups = {
-        "Money": [
+        gettext("Payments"): [
             link(
                 request,
-                "Needs a decision",
+                gettext("Awaiting approval"),
                 "inbox",
                 "payments.payment",
                 "needs=decision",
@@ -108,51 +111,73 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ),
             link(
                 request,
-                "Approval requests",
+                gettext("Approval requests"),
                 "how_to_reg",
                 "approvals.approvalrequest",
                 "status__exact=PENDING",
                 badge=counts["approve"],
             ),
-            link(request, "Money to return", "undo", "orders.order", "needs=return", badge=counts["return"]),
-            link(request, "Needs a look", "flag", "payments.paymentflag", "needs=look", badge=counts["look"]),
             link(
                 request,
-                "Refunds to decide",
+                gettext("Refunds due"),
+                "undo",
+                "orders.order",
+                "needs=return",
+                badge=counts["return"],
+            ),
+            link(
+                request,
+                gettext("Needs review"),
+                "flag",
+                "payments.paymentflag",
+                "needs=look",
+                badge=counts["look"],
+            ),
+            link(
+                request,
+                gettext("External refunds"),
                 "gavel",
                 "payments.paymentrefund",
                 "needs=decision",
                 badge=counts["decide"],
             ),
-            link(request, "Payments", "payments", "payments.payment"),
-            link(request, "Money received", "account_balance", "payments.receipt"),
-            link(request, "Money returned", "currency_exchange", "payments.paymentrefund"),
-            link(request, "Webhooks", "webhook", "payments.webhookevent", badge=counts["message"]),
-            link(request, "Comparisons", "balance", "payments.comparison", badge=counts["differ"]),
-            link(request, "Provider alerts", "warning", "payments.provideralert", badge=counts["alert"]),
+            link(request, gettext("All payments"), "payments", "payments.payment"),
+            link(request, gettext("Receipts"), "account_balance", "payments.receipt"),
+            link(request, gettext("Refunds"), "currency_exchange", "payments.paymentrefund"),
+            link(request, gettext("Webhooks"), "webhook", "payments.webhookevent", badge=counts["message"]),
+            link(
+                request, gettext("Reconciliation"), "balance", "payments.comparison", badge=counts["differ"]
+            ),
+            link(
+                request,
+                gettext("Provider alerts"),
+                "warning",
+                "payments.provideralert",
+                badge=counts["alert"],
+            ),
         ],
-        "Orders": [
-            link(request, "Orders", "receipt_long", "orders.order"),
-            link(request, "Parcels", "package_2", "orders.parcel"),
-            link(request, "Carts", "shopping_cart", "carts.cart"),
-            link(request, "Mails", "mail", "notifications.notification", badge=counts["mail"]),
+        gettext("Orders"): [
+            link(request, gettext("Orders"), "receipt_long", "orders.order"),
+            link(request, gettext("Parcels"), "package_2", "orders.parcel"),
+            link(request, gettext("Carts"), "shopping_cart", "carts.cart"),
+            link(request, gettext("Emails"), "mail", "notifications.notification", badge=counts["mail"]),
         ],
-        "Catalogue": [
-            link(request, "Products", "styler", "catalog.product"),
-            link(request, "Artisans", "storefront", "catalog.artisan"),
-            link(request, "Categories", "category", "catalog.category"),
-            link(request, "Stock moves", "inventory_2", "catalog.stockmove"),
+        gettext("Catalog"): [
+            link(request, gettext("Products"), "styler", "catalog.product"),
+            link(request, gettext("Artisans"), "storefront", "catalog.artisan"),
+            link(request, gettext("Categories"), "category", "catalog.category"),
+            link(request, gettext("Stock movements"), "inventory_2", "catalog.stockmove"),
         ],
-        "House": [
-            link(request, "Store rules", "tune", "orders.storerules"),
-            link(request, "People", "group", "accounts.user"),
-            link(request, "Jobs", "badge", "auth.group"),
-            link(request, "Addresses", "alternate_email", "account.emailaddress"),
-            link(request, "Audit trail", "history_edu", "audit.auditentry"),
+        gettext("Settings"): [
+            link(request, gettext("Store rules"), "tune", "orders.storerules"),
+            link(request, gettext("Users"), "group", "accounts.user"),
+            link(request, gettext("Staff roles"), "badge", "auth.group"),
+            link(request, gettext("Email addresses"), "alternate_email", "account.emailaddress"),
+            link(request, gettext("Audit log"), "history_edu", "audit.auditentry"),
         ],
     }
     home = {
-        "title": "Today",
+        "title": gettext("Home"),
         "icon": "home",
         "link": reverse("admin:index"),
         "active": is_at(request, "admin:index"),
@@ -183,13 +208,13 @@ def is_at(request: HttpRequest, name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A list of things that wait for somebody: its name in `waiting`, who sees it, and the words of its tile."""
+    """A list of pending work: its name in `waiting`, the permission to see it, and the texts of its tile."""
 
     name: str
     right: str
-    title: str
-    some: str
-    none: str
+    title: Promise
+    some: Promise
+    none: Promise | str
     model: type[Model]
     query: str
 
@@ -198,35 +223,35 @@ QUEUES = (
     Queue(
         "decision",
         "payments.view_payment",
-        "Needs a decision",
-        "payments by hand wait for you",
-        "nobody waits",
+        _("Awaiting approval"),
+        _("manual payments to approve or reject"),
+        _("no payments to approve"),
         Payment,
         "needs=decision",
     ),
     Queue(
         "return",
         "orders.view_order",
-        "Money to return",
-        "orders hold money of the buyer",
-        "nothing is owed",
+        _("Refunds due"),
+        _("orders with a refund due"),
+        _("no refunds due"),
         Order,
         "needs=return",
     ),
     Queue(
         "look",
         "payments.view_paymentflag",
-        "Needs a look",
-        "payments have something odd",
-        "nothing is odd",
+        _("Needs review"),
+        _("flagged payments"),
+        _("no flagged payments"),
         PaymentFlag,
         "needs=look",
     ),
     Queue(
         "decide",
         "payments.view_paymentrefund",
-        "Refunds to decide",
-        "made at the provider: what do they mean?",
+        _("External refunds"),
+        _("made in a provider’s dashboard, to be reviewed"),
         "",
         PaymentRefund,
         "needs=decision",
@@ -234,18 +259,18 @@ QUEUES = (
     Queue(
         "mail",
         "notifications.view_notification",
-        "Mails not sent",
-        "should be out by now",
-        "all are on their way",
+        _("Undelivered emails"),
+        _("overdue or failed"),
+        _("all emails sent"),
         Notification,
         "delivery=stuck",
     ),
     Queue(
         "message",
         "payments.view_webhookevent",
-        "Webhooks",
-        "messages of providers need a person",
-        "all are processed",
+        _("Webhooks"),
+        _("events need attention"),
+        _("all events processed"),
         WebhookEvent,
         "state__in=staff,dead",
     ),
@@ -253,14 +278,14 @@ QUEUES = (
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The figures of the start page; each leads to the list it counts."""
+    """The tiles of the start page; each links to the list it counts."""
     user, counts = request.user, waiting(request)
     since_today = f"created_at_from={timezone.localdate()}"
     tiles = [
         Tile(
-            queue.title,
+            str(queue.title),
             str(n),
-            queue.some if n else queue.none,
+            str(queue.some if n else queue.none),
             list_of(queue.model, queue.query),
             is_urgent=n > 0,
         )
@@ -268,11 +293,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         if user.has_perm(queue.right) and ((n := counts[queue.name]) or queue.none)
     ]
     if user.has_perm("orders.view_order"):
-        text = "placed since midnight"
-        tiles.append(Tile("Orders today", str(counts["today"]), text, list_of(Order, since_today)))
+        text = gettext("placed since midnight")
+        tiles.append(Tile(gettext("Orders today"), str(counts["today"]), text, list_of(Order, since_today)))
     if user.has_perm("payments.view_receipt"):
         tiles.append(received_tile(since_today))
-    return context | {"tiles": tiles, "title": "Today"}
+    return context | {"tiles": tiles, "title": gettext("Home")}
 
 
 def received_tile(query: str) -> Tile:
@@ -284,4 +309,9 @@ def received_tile(query: str) -> Tile:
     )
     amounts = [show(Money(minor, currency)) for currency, minor in sums.annotate(Sum("amount_minor"))]
     figure = ", ".join(amounts) or "0"
-    return Tile("Received today", figure, "recorded by hand since midnight", list_of(Receipt, query))
+    return Tile(
+        gettext("Received today"),
+        figure,
+        gettext("offline payments recorded since midnight"),
+        list_of(Receipt, query),
+    )

@@ -1,4 +1,4 @@
-"""Only in the demo: the mails that the shop sent, to read in the browser."""
+"""The demo shop's sent emails, readable in the browser."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -139,12 +139,12 @@ def test_nobody_approves_access_for_themself(store, admin_user, second, bowl):
 
 def test_role_waits_too_and_shows_names(store, admin_user, second, shopper):
     rules(second_person_for_settings=True)
-    group = Group.objects.get(name="Refunds desk")
+    group = Group.objects.get(name="Refunds team")
 
     change(shopper, admin_user, groups=[group.pk], role="staff")
 
     approval = ApprovalRequest.objects.get()
-    assert "Refunds desk" in approval.details
+    assert "Refunds team" in approval.details
     approval_approve(approval_id=approval.pk, actor=second)
     shopper.refresh_from_db()
     assert (shopper.role, list(shopper.groups.all())) == ("staff", [group])
@@ -179,7 +179,7 @@ def test_every_group_that_could_approve_sees_the_requests(db):
 
     blind = {name for name in could if "approvals.view_approvalrequest" not in JOBS[name]}
 
-    assert {"Refunds desk", "Store rules", "Bank account", "Artisan accounts"} <= could
+    assert {"Refunds team", "Store rules", "Bank account", "Artisan accounts"} <= could
     assert blind == set()
 
 
@@ -281,7 +281,7 @@ def test_job_with_rights_is_not_deleted_by_one_person_where_it_takes_two(
     store, admin_user, second, browser, two
 ):
     rules(second_person_for_settings=two)
-    group, client = Group.objects.get(name="Refunds desk"), browser(admin_user)
+    group, client = Group.objects.get(name="Refunds team"), browser(admin_user)
 
     client.post(page_of(group, "delete"), {"post": "yes"})
     client.post(

@@ -1,4 +1,4 @@
-"""The staff's desk for money: what waits for a decision, what is to be returned, and the pages that act."""
+"""The back office for payments: payments to approve, refunds due, and the pages that act on them."""
 
 from payments.admin import orders, payments, reconciliation, rows, webhooks
 

@@ -3,6 +3,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan
 from orders.models import Order, Parcel
@@ -13,15 +15,15 @@ from payments.models import Payment, PaymentFlag, PaymentRefund, RefundDecision
 from payments.selectors import awaiting_decision
 from payments.statuses import RefundStatus
 
-TO_RETURN = IS_OWED  # `Order.to_return` above zero: money that is the buyer's
+TO_RETURN = IS_OWED  # `Order.to_return` above zero
 
 
 class PaymentNeedsFilter(admin.SimpleListFilter):
-    title = "what it needs"
+    title = _("action needed")
     parameter_name = "needs"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("decision", "A decision")]
+        return [("decision", gettext("Awaiting approval"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
         if self.value() == "decision":
@@ -30,11 +32,11 @@ class PaymentNeedsFilter(admin.SimpleListFilter):
 
 
 class RefundNeedsFilter(admin.SimpleListFilter):
-    title = "what it needs"
+    title = _("action needed")
     parameter_name = "needs"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("decision", "A decision"), ("time", "Time: it is under way")]
+        return [("decision", gettext("Awaiting decision")), ("time", gettext("None: in progress"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentRefund]) -> QuerySet[PaymentRefund]:
         if self.value() == "decision":
@@ -45,22 +47,26 @@ class RefundNeedsFilter(admin.SimpleListFilter):
 
 
 class FlagNeedsFilter(admin.SimpleListFilter):
-    title = "what it needs"
+    title = _("action needed")
     parameter_name = "needs"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("look", "A look")]
+        return [("look", gettext("Needs review"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentFlag]) -> QuerySet[PaymentFlag]:
         return queryset.filter(resolved_at=None) if self.value() == "look" else queryset
 
 
 class OrderNeedsFilter(admin.SimpleListFilter):
-    title = "what it needs"
+    title = _("action needed")
     parameter_name = "needs"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("return", "Money to return"), ("shipping", "To be shipped"), ("parcels", "Parcels on hold")]
+        return [
+            ("return", gettext("Refunds due")),
+            ("shipping", gettext("To ship")),
+            ("parcels", gettext("Parcels on hold")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         if self.value() == "return":
@@ -74,9 +80,9 @@ class OrderNeedsFilter(admin.SimpleListFilter):
 
 
 class SellerFilter(admin.SimpleListFilter):
-    """Rows of orders in which one artisan has a parcel. `path` leads from the row to its order."""
+    """Rows of orders that contain a parcel of one artisan. `path` leads from the row to its order."""
 
-    title = "seller"
+    title = _("artisan")
     parameter_name = "seller"
     path = "pk"
 
@@ -95,7 +101,7 @@ class SellerOfPaymentFilter(SellerFilter):
 
 
 class MethodOfOrderFilter(admin.SimpleListFilter):
-    title = "way to pay"
+    title = _("payment method")
     parameter_name = "method"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

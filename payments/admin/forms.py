@@ -2,6 +2,8 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -10,60 +12,63 @@ from unfold.widgets import (
 )
 
 from artisans.core.admin.forms import AmountField, DayField
+from artisans.core.admin.pages import StrOrPromise, when
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from payments.models import Payment, ReversalReason
 
 REASONS_TO_REJECT = (
-    "The money did not arrive in time.",
-    "The amount or the reference does not fit this order.",
-    "The bank did not honour the check.",
-    "The parcel was not accepted at the door.",
-    "The buyer asked us to.",
+    _("The payment did not arrive in time."),
+    _("The amount or the reference does not match this order."),
+    _("The bank did not honour the check."),
+    _("The parcel was refused on delivery."),
+    _("The buyer requested it."),
 )
 REASONS_TO_CANCEL = (
-    "The buyer asked us to.",
-    "An item turned out to be damaged or missing.",
-    "The address cannot be served.",
+    _("The buyer requested it."),
+    _("An item is damaged or missing."),
+    _("We cannot deliver to the address."),
 )
 REASONS_TO_RETURN = (
-    "More was paid than the order costs.",
-    "The order was cancelled.",
-    "The money came after the order had expired.",
-    "The buyer sent the goods back.",
+    _("The order was overpaid."),
+    _("The order was cancelled."),
+    _("The payment arrived after the order had expired."),
+    _("The buyer returned the items."),
 )
 OTHER = "other"
 
 
-def reference_field(label: str, help_text: str) -> forms.CharField:
+def reference_field(label: StrOrPromise, help_text: StrOrPromise) -> forms.CharField:
     return forms.CharField(
         label=label,
         max_length=80,
         help_text=help_text,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
-        error_messages={"required": "Give the reference, so that nobody books this money twice."},
+        error_messages={"required": _("Enter the reference; it prevents recording the same payment twice.")},
     )
 
 
 class ReceiptForm(forms.Form):
-    """`seen` is what the payment had received when the page was shown: news since then stop the booking once."""
+    """`seen` is what the payment had received when the page was shown; a later receipt stops the first submission."""
 
     bank_reference = reference_field(
-        "Bank reference",
-        "The statement’s transaction number, the check’s number and bank, or the cash slip. It counts once.",
+        _("Bank reference"),
+        _(
+            "Transaction number from the statement, check number and bank, or cash slip number. Must be unique."
+        ),
     )
-    value_date = DayField(label="Value date", help_text="The day on which the bank booked it.")
+    value_date = DayField(label=_("Value date"), help_text=_("The date the bank credited the payment."))
     seen = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, payment: Payment, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.payment = payment
         self.fields["amount"] = AmountField(
-            label="Amount received",
+            label=gettext("Amount received"),
             currency=payment.currency,
             initial=payment.missing or None,
-            help_text="As it stands on the statement, even if it is not the amount that was asked for.",
-            error_messages={"required": "Give the amount that arrived."},
+            help_text=gettext("As shown on the statement, even if it differs from the amount due."),
+            error_messages={"required": gettext("Enter the amount received.")},
         )
         self.order_fields(["amount", "value_date", "bank_reference", "seen"])
         self.fields["value_date"].initial = timezone.localdate()
@@ -78,65 +83,77 @@ class ReceiptForm(forms.Form):
         news = self.payment.receipts.order_by("created_at").last()
         if news is not None and news.bank_reference != data.get("bank_reference"):
             self.data = {**self.data.dict(), "seen": str(received)}  # type: ignore[attr-defined]  # a QueryDict
+            message = gettext(
+                "%(actor)s recorded %(amount)s (%(reference)s) at %(date)s while this page was open, so nothing was "
+                "recorded. If yours is another payment, submit again."
+            )
             raise forms.ValidationError(
-                f"{news.actor_name} recorded {show(news.amount)} ({news.bank_reference}) "
-                f"at {news.created_at:%Y-%m-%d %H:%M} UTC while this page was open. Nothing was booked now: "
-                "if yours is other money, press again."
+                message
+                % {
+                    "actor": news.actor_name,
+                    "amount": show(news.amount),
+                    "reference": news.bank_reference,
+                    "date": when(news.created_at),
+                }
             )
         return data
 
 
 class ReasonForm(forms.Form):
-    """One of the usual reasons, or words of one's own; both together are fine. `cleaned_data["reason"]` is the text."""
+    """A preset reason, free text, or both. `cleaned_data["reason"]` is the text."""
 
-    preset = forms.ChoiceField(label="Reason", widget=UnfoldAdminRadioSelectWidget)
+    preset = forms.ChoiceField(label=_("Reason"), widget=UnfoldAdminRadioSelectWidget)
     words = forms.CharField(
-        label="In your own words",
+        label=_("Details"),
         required=False,
         max_length=200,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
     )
 
-    def __init__(self, *args: Any, presets: tuple[str, ...], help_text: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, presets: tuple[StrOrPromise, ...], help_text: StrOrPromise, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(text, text) for text in presets] + [(OTHER, "Another reason, written below")]
+        choices = [(str(text), text) for text in presets] + [(OTHER, gettext("Other (describe below)"))]
         self.fields["preset"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
-        self.fields["preset"].error_messages["required"] = "Choose a reason, or “another” and write it below."
+        self.fields["preset"].error_messages["required"] = gettext(
+            "Choose a reason, or “Other” and describe it below."
+        )
         self.fields["words"].help_text = help_text
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         words, preset = data.get("words", "").strip(), data.get("preset")
         if preset == OTHER and not words:
-            self.add_error("words", "Write the reason here.")
+            self.add_error("words", gettext("Describe the reason."))
         parts = [words] if preset == OTHER else [preset or "", words]
         data["reason"] = " ".join(part for part in parts if part)
         return data
 
 
 class WordsForm(forms.Form):
-    """Words of one's own, which must be there."""
+    """Required free text."""
 
     words = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
-        error_messages={"required": "Write a sentence; colleagues read it."},
+        error_messages={"required": _("Enter a note for your colleagues.")},
     )
 
-    def __init__(self, *args: Any, label: str, help_text: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, label: StrOrPromise, help_text: StrOrPromise, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["words"].label, self.fields["words"].help_text = label, help_text
 
 
 class TakeBackForm(forms.Form):
     reason = forms.ChoiceField(
-        label="What happened?",
+        label=_("What happened?"),
         choices=ReversalReason.choices,
         widget=UnfoldAdminRadioSelectWidget,
-        error_messages={"required": "Choose what happened; the buyer reads it in our words."},
+        error_messages={"required": _("Choose what happened; the buyer’s email explains it.")},
     )
     note = forms.CharField(
-        label="Note for colleagues",
+        label=_("Internal note"),
         required=False,
         max_length=200,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
@@ -145,23 +162,25 @@ class TakeBackForm(forms.Form):
 
 class ReturnForm(ReasonForm):
     bank_reference = reference_field(
-        "Reference of your transfer", "The transaction number that your bank gave it."
+        _("Transfer reference"), _("The transaction number of your bank transfer.")
     )
-    value_date = DayField(label="Date of your transfer")
+    value_date = DayField(label=_("Transfer date"))
     beyond_owed = forms.BooleanField(
-        label="I returned more than the order owes the buyer, on purpose",
+        label=_("I intentionally refunded more than is due"),
         required=False,
         widget=UnfoldBooleanWidget,
     )
 
     def __init__(self, *args: Any, payment: Payment, suggested: Money, **kwargs: Any) -> None:
-        super().__init__(*args, presets=REASONS_TO_RETURN, help_text="Kept with the return.", **kwargs)
+        super().__init__(
+            *args, presets=REASONS_TO_RETURN, help_text=gettext("Stored with the refund."), **kwargs
+        )
         self.fields["amount"] = AmountField(
-            label="Amount returned",
+            label=gettext("Amount refunded"),
             currency=payment.currency,
             initial=suggested or None,
-            help_text=f"{show(payment.refundable)} can be returned at most.",
-            error_messages={"required": "Give the amount that you sent back."},
+            help_text=gettext("At most %(amount)s can be refunded.") % {"amount": show(payment.refundable)},
+            error_messages={"required": gettext("Enter the amount you transferred.")},
         )
         self.order_fields(["amount", "beyond_owed", "value_date", "bank_reference", "preset", "words"])
         self.fields["value_date"].initial = timezone.localdate()

@@ -2,6 +2,8 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminRadioSelectWidget,
@@ -19,36 +21,39 @@ from payments.bookkeeping.refund_amounts import LineAsk, Pieces, worth
 from payments.models import Payment, PaymentRefund, RefundDecision
 
 REASONS_TO_REFUND = (
-    "The buyer sent the goods back.",
-    "An item arrived damaged.",
-    "An item is missing or cannot be sent.",
-    "The order was cancelled.",
-    "More was paid than the order costs.",
+    _("The buyer returned the items."),
+    _("An item arrived damaged."),
+    _("An item is missing or cannot be shipped."),
+    _("The order was cancelled."),
+    _("The order was overpaid."),
 )
 REASONS_TO_DECIDE = (
-    "The payment was refunded.",
-    "The buyer’s bank took the payment back.",
-    "The buyer sent the goods back.",
-    "The parcel could not be delivered.",
+    _("The payment was refunded."),
+    _("The buyer disputed the payment."),
+    _("The buyer returned the items."),
+    _("The parcel could not be delivered."),
 )
 BY_AMOUNT, BY_PIECES = "amount", "pieces"
 
 
 class PiecesForm(forms.Form):
-    """A number for every line of the order that has pieces left to refund. `asked_lines()` are those above zero."""
+    """A quantity for every order line with units left to refund. `asked_lines()` are those above zero."""
 
     def add_lines(self, lines: list[OrderLine]) -> None:
         self.lines = [line for line in lines if line.refundable_quantity]
         for line in self.lines:
             left = line.refundable_quantity
             self.fields[self.name_of(line)] = forms.IntegerField(
-                label=f"{line.product_name}: pieces",
+                label=gettext("%(product)s: quantity") % {"product": line.product_name},
                 required=False,
                 min_value=0,
                 max_value=left,
                 widget=UnfoldAdminIntegerFieldWidget({"placeholder": "0"}),
-                help_text=f"{left} of {line.quantity} can be refunded; one is {show(worth(line, 1))} with tax.",
-                error_messages={"max_value": f"Only {left} can be refunded still."},
+                help_text=gettext("%(left)d of %(quantity)d refundable; %(price)s each including tax.")
+                % {"left": left, "quantity": line.quantity, "price": show(worth(line, 1))},
+                error_messages={
+                    "max_value": gettext("Only %(left)d can still be refunded.") % {"left": left}
+                },
             )
 
     def name_of(self, line: OrderLine) -> str:
@@ -60,7 +65,7 @@ class PiecesForm(forms.Form):
 
 
 class ParcelsForm(forms.Form):
-    """A choice for every parcel that can still be decided about. `decisions()` are those that were made."""
+    """A choice for every parcel that can still be changed. `decisions()` are the choices made."""
 
     def add_parcels(self, parcels: list[Parcel], *, required: bool = False) -> None:
         self.parcels = [parcel for parcel in parcels if DECISIONS.get(parcel.status)]
@@ -68,11 +73,17 @@ class ParcelsForm(forms.Form):
             choices = [(str(d), d.label) for d in DECISIONS[parcel.status]]
             state = parcel.get_instruction_display() if parcel.instruction else parcel.get_status_display()
             self.fields[self.name_of_parcel(parcel)] = forms.ChoiceField(
-                label=f"Parcel {parcel.number} of {parcel.artisan.name} ({state.lower()}, {show(parcel.total)})",
-                choices=choices if required else [("", "As it is now"), *choices],
+                label=gettext("Parcel %(number)s from %(artisan)s (%(status)s, %(total)s)")
+                % {
+                    "number": parcel.number,
+                    "artisan": parcel.artisan.name,
+                    "status": state.lower(),
+                    "total": show(parcel.total),
+                },
+                choices=choices if required else [("", gettext("No change")), *choices],
                 required=required,
                 widget=UnfoldAdminRadioSelectWidget,
-                error_messages={"required": "Decide what becomes of this parcel."},
+                error_messages={"required": gettext("Choose what happens to this parcel.")},
             )
 
     def name_of_parcel(self, parcel: Parcel) -> str:
@@ -83,19 +94,24 @@ class ParcelsForm(forms.Form):
         return {pk: ParcelDecision(value) for pk, value in found if value}
 
     def check_all_decided(self) -> None:
-        """All money goes back: what was not sent needs a decision."""
+        """A full refund needs a decision about every unshipped parcel."""
         for parcel in self.parcels:
             name = self.name_of_parcel(parcel)
             if parcel.status in PARCELS_UNSENT and not self.cleaned_data.get(name):
-                self.add_error(name, "All of the money goes back: decide whether this parcel is sent.")
+                self.add_error(
+                    name, gettext("This refunds everything: choose whether this parcel is still shipped.")
+                )
 
 
 class DecideParcelsForm(ReasonForm, ParcelsForm):
-    """What becomes of the parcels of an order, apart from any refund."""
+    """What happens to the parcels of an order, apart from any refund."""
 
     def __init__(self, *args: Any, parcels: list[Parcel], **kwargs: Any) -> None:
         super().__init__(
-            *args, presets=REASONS_TO_DECIDE, help_text="Buyer and artisans read this.", **kwargs
+            *args,
+            presets=REASONS_TO_DECIDE,
+            help_text=gettext("Shown to the buyer and the artisans."),
+            **kwargs,
         )
         self.add_parcels(parcels)
         self.order_fields([*(self.name_of_parcel(p) for p in self.parcels), "preset", "words"])
@@ -103,12 +119,12 @@ class DecideParcelsForm(ReasonForm, ParcelsForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if not self.decisions():
-            raise forms.ValidationError("Decide about one parcel at least.")
+            raise forms.ValidationError(gettext("Choose what happens to at least one parcel."))
         return data
 
 
 class CancelOrderForm(ReasonForm):
-    """`cleaned_data["parcels"]`: the chosen ones, or None for the whole order."""
+    """`cleaned_data["parcels"]`: the selected parcels, or None for the whole order."""
 
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
@@ -116,18 +132,21 @@ class CancelOrderForm(ReasonForm):
         self, *args: Any, parcels: list[Parcel], refund: str, kept_minor: int, **kwargs: Any
     ) -> None:
         super().__init__(
-            *args, presets=REASONS_TO_CANCEL, help_text="The buyer and the artisans read this.", **kwargs
+            *args,
+            presets=REASONS_TO_CANCEL,
+            help_text=gettext("Shown to the buyer and the artisans."),
+            **kwargs,
         )
         unsent = [parcel for parcel in parcels if parcel.status in PARCELS_UNSENT]
         self.fields["seen"].initial = kept_minor
         if len(parcels) > 1 and unsent:
             self.fields["parcels"] = forms.MultipleChoiceField(
-                label="Cancel which parcels?",
+                label=gettext("Parcels to cancel"),
                 choices=[(str(p.pk), f"{p.number}. {p.artisan.name}: {show(p.total)}") for p in unsent],
                 initial=[str(p.pk) for p in unsent],
                 widget=forms.CheckboxSelectMultiple,
-                help_text="Their goods go back on sale. All of them: the whole order ends.",
-                error_messages={"required": "Choose one parcel at least."},
+                help_text=gettext("Their items are restocked. Select all to cancel the whole order."),
+                error_messages={"required": gettext("Select at least one parcel.")},
             )
         self.living = {parcel.pk for parcel in parcels}
         if refund:
@@ -144,14 +163,14 @@ class CancelOrderForm(ReasonForm):
 
 
 class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
-    """`seen` is what had gone back or was on its way when the page was shown: news since then stop the refund once.
+    """`seen` is what was refunded or being refunded when the page was shown; later refunds stop the first submission.
 
     `cleaned_data` holds `amount`, or `pieces` and no amount.
     """
 
     mode = forms.ChoiceField(
-        label="Refund",
-        choices=[(BY_AMOUNT, "an amount"), (BY_PIECES, "pieces of the order, at what they cost with tax")],
+        label=_("Refund"),
+        choices=[(BY_AMOUNT, _("By amount")), (BY_PIECES, _("By item, at the price paid including tax"))],
         initial=BY_AMOUNT,
         widget=UnfoldAdminRadioSelectWidget,
     )
@@ -168,20 +187,22 @@ class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
         **kwargs: Any,
     ) -> None:
         self.payment = payment
-        help_text = f"{payment.order.email} reads this in the mail."
+        help_text = gettext("Included in the email to %(email)s.") % {"email": payment.order.email}
         super().__init__(*args, presets=REASONS_TO_REFUND, help_text=help_text, **kwargs)
         self.fields["amount"] = AmountField(
-            label="Amount",
+            label=gettext("Amount"),
             currency=payment.currency,
             initial=suggested or None,
             required=False,
-            help_text=f"{show(payment.refundable)} is left of this payment.",
+            help_text=gettext("%(amount)s refundable.") % {"amount": show(payment.refundable)},
         )
         self.add_lines(lines)
         if shipping:
-            self.fields["shipping"] = checkbox(f"The shipping, too: {show(shipping)}")
+            self.fields["shipping"] = checkbox(
+                gettext("Refund shipping (%(amount)s)") % {"amount": show(shipping)}
+            )
         if self.lines:
-            self.fields["restock"] = checkbox("The pieces go back on sale")
+            self.fields["restock"] = checkbox(gettext("Restock items"))
         self.fields["seen"].initial = payment.refunded_minor + payment.refund_reserved_minor
         names = [self.name_of(line) for line in self.lines]
         for name in (
@@ -189,7 +210,7 @@ class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
             *names,
             "shipping",
             "restock",
-        ):  # one of them is wanted, so none is "if you like"
+        ):  # one of them is required, so none is labelled "optional"
             if name in self.fields:
                 self.fields[name].is_choice = True  # type: ignore[attr-defined]  # for the template
         self.add_parcels(parcels)
@@ -207,14 +228,14 @@ class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
         )
         if data.get("mode") == BY_PIECES:
             if not (asked or has_shipping):
-                raise forms.ValidationError("Give the number of pieces, or tick the shipping.")
+                raise forms.ValidationError(gettext("Enter quantities, or select shipping."))
             data["amount"] = None
             data["pieces"] = Pieces(asked, with_shipping=has_shipping, restock=restock)
         else:
             if asked or has_shipping or restock:
-                raise forms.ValidationError("You named pieces: choose “pieces of the order”, or clear them.")
+                raise forms.ValidationError(gettext("You entered items: choose “By item”, or clear them."))
             if data.get("amount") is None and "amount" not in self.errors:
-                self.add_error("amount", "Give the amount to refund.")
+                self.add_error("amount", gettext("Enter the amount to refund."))
             data["pieces"] = None
         is_all = data.get("amount") == self.payment.refundable
         if is_all or (asked and all(self.is_all_of(line, asked) for line in self.lines)):
@@ -227,20 +248,20 @@ class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
 
 
 class DecideForm(PiecesForm, ParcelsForm):
-    """`cleaned_data["decision"]`, and pieces when some came back."""
+    """`cleaned_data["decision"]`, and quantities when items were returned."""
 
     decision = forms.ChoiceField(
-        label="What does it mean for the order?",
+        label=_("What does this refund mean for the order?"),
         choices=[
             (
                 RefundDecision.NOTHING,
-                "The order goes on; what is on hold is sent, unless you choose otherwise below",
+                _("Continue the order; ship parcels on hold unless you choose otherwise below"),
             ),
-            (RefundDecision.RESTOCK, "These pieces came back and go on sale again"),
-            (RefundDecision.CANCEL, "The order is cancelled; everything goes back on sale"),
+            (RefundDecision.RESTOCK, _("Restock the items returned")),
+            (RefundDecision.CANCEL, _("Cancel the order and restock all items")),
         ],
         widget=UnfoldAdminRadioSelectWidget,
-        error_messages={"required": "Choose what it means."},
+        error_messages={"required": _("Choose what the refund means.")},
     )
 
     def __init__(
@@ -259,16 +280,16 @@ class DecideForm(PiecesForm, ParcelsForm):
         data = super().clean() or self.cleaned_data
         is_restock = data.get("decision") == RefundDecision.RESTOCK
         if "decision" in data and is_restock != bool(self.asked_lines()):
-            raise forms.ValidationError("Give the number of pieces when some came back, and only then.")
+            raise forms.ValidationError(gettext("Enter quantities if items were returned, and only then."))
         return data
 
 
 class ResolveForm(forms.Form):
     resolution = forms.CharField(
-        label="What did you find, and what was done?",
+        label=_("Findings and resolution"),
         max_length=300,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
-        error_messages={"required": "Say what was found and done."},
+        error_messages={"required": _("Describe what you found and did.")},
     )
 
 

@@ -1,4 +1,4 @@
-"""The order's page in the admin: here, above orders, because it shows orders and their payments together."""
+"""The admin pages of orders; here, above `orders`, because they show orders with their payments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,26 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import signed_in
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, WARN, age, column, page_of, posted, when
+from artisans.core.admin.pages import (
+    BAD,
+    GOOD,
+    PLAIN,
+    WAIT,
+    WARN,
+    age,
+    button_to,
+    column,
+    page_of,
+    posted,
+    when,
+)
 from artisans.core.models import label_of
 from artisans.core.money import Money
 from artisans.core.security.tokens import order_url
@@ -67,7 +80,7 @@ CANCELLABLE = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSIN
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The one obvious thing to do now, or why there is none. `button` is None for who may not."""
+    """The next thing to do, or why there is none. `button` is None without the permission."""
 
     headline: str
     text: str
@@ -77,7 +90,7 @@ class Step:
 
 @admin.register(Order)
 class OrderAdmin(MoneyPages):
-    """All orders, and with `?needs=return` those whose money is to be returned, oldest first."""
+    """All orders, and with `?needs=return` those with a refund due, oldest first."""
 
     pages = {
         "cancel": "orders.cancel_order",
@@ -87,11 +100,11 @@ class OrderAdmin(MoneyPages):
     }
     everyday_pages = frozenset({"as-buyer"})
     views = {
-        "All": "",
-        "Money to return": "needs=return",
-        "To be shipped": "needs=shipping",
-        "Parcels on hold": "needs=parcels",
-        "Awaiting payment": "status__exact=PENDING",
+        "": _("All"),
+        "needs=return": _("Refunds due"),
+        "needs=shipping": _("To ship"),
+        "needs=parcels": _("Parcels on hold"),
+        "status__exact=PENDING": _("Awaiting payment"),
     }
     detail_template = "admin/orders/order/detail.html"
     list_display = ("order_number", "buyer", "total_shown", "state", "paid", "way", "created")
@@ -149,52 +162,52 @@ class OrderAdmin(MoneyPages):
 
     # ---- columns ---------------------------------------------------------------------------------------------
 
-    @column("Buyer", ordering="email")
+    @column(_("Buyer"), ordering="email")
     def buyer(self, order: Order) -> str:
         return order.email
 
-    @column("Total", ordering="total_minor")
+    @column(_("Total"), ordering="total_minor")
     def total_shown(self, order: Order) -> str:
         return show(order.total)
 
-    @column("Received", ordering="received_minor")
+    @column(_("Received"), ordering="received_minor")
     def received_shown(self, order: Order) -> str:
         return show(order.received)
 
-    @column("To return")
+    @column(_("Refund due"))
     def owed(self, order: Order) -> str:
         return show(order.to_return)
 
-    @column("For")
+    @column(_("Reason"))
     def owed_for(self, order: Order) -> str:
         return "; ".join(reason for reason, _ in order.owed.reasons)
 
-    @column("State", ordering="status", label=TONES)
+    @column(_("Status"), ordering="status", label=TONES)
     def state(self, order: Order) -> tuple[str, str]:
         return order.status, order.get_status_display()
 
-    @column("Money", ordering="payment_status", label=PAID_TONES)
+    @column(_("Payment status"), ordering="payment_status", label=PAID_TONES)
     def paid(self, order: Order) -> tuple[str, str]:
         return order.payment_status, order.get_payment_status_display()
 
-    @column("By")
+    @column(_("Payment method"))
     def way(self, order: Any) -> str:
-        return label_of(PaymentMethod, order.method) if order.method else "Not chosen"
+        return label_of(PaymentMethod, order.method) if order.method else gettext("Not selected")
 
-    @column("Since", ordering="updated_at")
+    @column(_("Waiting for"), ordering="updated_at")
     def since(self, order: Order) -> str:
         return age(order.updated_at)
 
-    @column("Settle")
+    @column(_("Action"))
     def give_back(self, order: Any) -> SafeString | str:
         if order.is_refund_under_way and not balance_after_refunds(order).owed:
-            return "A refund is on its way"
+            return gettext("Refund in progress")
         if order.refundable_payment is None:
             return "–"
         is_by_hand = order.refundable_by == Provider.MANUAL
-        name, label = ("return", "Record money returned") if is_by_hand else ("refund", "Refund")
+        name, label = ("return", gettext("Record refund")) if is_by_hand else ("refund", gettext("Refund"))
         address = page_of(Payment(pk=order.refundable_payment), name)
-        return format_html('<a class="aa-button aa-main" href="{}">{}</a>', address, label)
+        return button_to(address, label, is_main=True)
 
     # ---- one order -------------------------------------------------------------------------------------------
 
@@ -236,13 +249,13 @@ class OrderAdmin(MoneyPages):
         form = CancelOrderForm(
             posted(request),
             parcels=parcels,
-            refund="Refund what was paid by card or PayPal in the same act" if may_refund else "",
+            refund=gettext("Also refund card and PayPal payments") if may_refund else "",
             kept_minor=order.received_minor - order.refunded_minor,
         )
 
         def cancel(data: dict[str, Any]) -> str:
             if is_own_order(order, user):
-                raise OwnOrder  # they cancel as a buyer, on the order's own page
+                raise OwnOrder  # staff cancel their own orders as buyers, on the order's page
             done = order_cancel(
                 order_id=order.pk,
                 reason=data["reason"],
@@ -251,13 +264,18 @@ class OrderAdmin(MoneyPages):
                 refund=data.get("refund", False),
                 seen_minor=data["seen"],
             )
-            what = f"Order {order.order_number} is" if not done.is_alive else "The chosen parcels are"
-            owed = f" {show(done.to_return)} goes back to the buyer." if done.to_return else ""
-            return f"{what} cancelled; {order.email} gets a mail.{owed}"
+            message = (
+                gettext("The selected parcels are cancelled; %(email)s gets an email.")
+                if done.is_alive
+                else gettext("Order %(number)s is cancelled; %(email)s gets an email.")
+            ) % {"number": order.order_number, "email": order.email}
+            return f"{message} {refund_due_text(done)}".strip()
 
         refusal = ""
         if order.status not in CANCELLABLE:
-            refusal = f"This order is {order.get_status_display().lower()}; it cannot be cancelled any more."
+            refusal = gettext("This order can no longer be cancelled. Its status is: %(status)s.") % {
+                "status": order.get_status_display()
+            }
         return self.act(
             request,
             "admin/orders/order/cancel.html",
@@ -285,10 +303,10 @@ class OrderAdmin(MoneyPages):
                 reason=data["reason"],
                 actor=signed_in(request),
             )
-            owed = f" {show(done.to_return)} is to be returned." if done.to_return else ""
-            return f"Decided; artisans and buyer get mails about what changed.{owed}"
+            message = gettext("Decisions saved. The artisans and the buyer are notified by email.")
+            return f"{message} {refund_due_text(done)}".strip()
 
-        refusal = "" if parcels else "This order has no parcels that something could be decided about."
+        refusal = "" if parcels else gettext("No parcel of this order can be changed.")
         if is_own_order(order, signed_in(request)):
             refusal = str(OwnOrder())
         return self.act(
@@ -298,24 +316,30 @@ class OrderAdmin(MoneyPages):
     def revoke_links_page(self, request: HttpRequest, order: Order) -> HttpResponse:
         def revoke(data: dict[str, Any]) -> str:
             order_links_revoke(order_id=order.pk, actor=signed_in(request))
-            return "No link to this order that was sent so far works any more."
+            return gettext("All links to this order sent so far have been revoked.")
 
         form = forms.Form(posted(request))
         return self.act(request, "admin/orders/order/revoke_links.html", order, form, revoke, order=order)
 
     def as_buyer_page(self, request: HttpRequest, order: Order) -> HttpResponse:
-        """The buyer's own page. The link is made on demand, so that no page of the admin holds it."""
+        """Redirect to the buyer's page. The link is created on demand, so that no admin page contains it."""
         return redirect(order_url(order.pk, order.token_version))
 
 
+def refund_due_text(order: Order) -> str:
+    if not order.to_return:
+        return ""
+    return gettext("A refund of %(amount)s is due.") % {"amount": show(order.to_return)}
+
+
 def order_buttons(order: Order, user: User) -> list[Button]:
-    buttons = [Button("See it as the buyer does", page_of(order, "as-buyer"))]
+    buttons = [Button(gettext("View as buyer"), page_of(order, "as-buyer"))]
     if user.has_perm("orders.revoke_links"):
-        buttons.append(Button("Revoke links", page_of(order, "revoke-links")))
+        buttons.append(Button(gettext("Revoke links"), page_of(order, "revoke-links")))
     if user.has_perm("orders.cancel_order") and order.status in CANCELLABLE:
-        buttons.append(Button("Cancel order", page_of(order, "cancel")))
+        buttons.append(Button(gettext("Cancel order"), page_of(order, "cancel")))
     if user.has_perm("orders.cancel_order") and order.is_alive and order.released_at:
-        buttons.append(Button("Decide about parcels", page_of(order, "parcels")))
+        buttons.append(Button(gettext("Manage parcels"), page_of(order, "parcels")))
     return buttons
 
 
@@ -328,90 +352,111 @@ def next_step(order: Order, payments: list[Payment], parcels: list[str], user: U
     if waiting is not None and order.is_alive:
         return step_payment(order, waiting, parcels, user)
     if order.status == OrderStatus.PENDING:
-        return Step("The buyer has to choose how to pay", f"Nothing to do for you. {ends(order)}", WAIT)
+        text = gettext("No action needed.")
+        return Step(
+            gettext("Waiting for the buyer to choose a payment method"), f"{text} {ends(order)}", WAIT
+        )
     sent = sum(status in PARCELS_SENT for status in parcels)
     alive = sum(status not in PARCELS_GONE for status in parcels)
     if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
-        return Step(
-            "The artisans ship", f"{sent} of {alive} parcels are on their way. Nothing to do for you.", GOOD
-        )
-    return Step(order.get_status_display(), "Nothing is left to do.", "default")
+        text = gettext("%(shipped)d of %(total)d parcels have been shipped. No action needed.")
+        return Step(gettext("The artisans are shipping"), text % {"shipped": sent, "total": alive}, GOOD)
+    return Step(order.get_status_display(), gettext("No action needed."), "default")
 
 
 def returned_by(order: Order, payments: list[Payment]) -> list[tuple[str, Money]]:
-    """Money that left, by who moved it: that a provider sent it, and that we wrote it down, are two things."""
+    """Money paid out, by channel: sent by a provider, or recorded by staff."""
     kinds = {
-        "Sent back by a provider": sum(p.refunded_minor for p in payments if p.is_remote),
-        "Returned by hand, recorded": sum(p.refunded_minor for p in payments if not p.is_remote),
-        "On its way back": sum(p.refund_reserved_minor for p in payments),
-        "Taken back by the buyer’s bank": sum(p.disputed_minor for p in payments),
-        "Of it as goodwill": order.goodwill_minor,
-        "Of it not decided yet": order.unassigned_minor,
+        gettext("Refunded by a provider"): sum(p.refunded_minor for p in payments if p.is_remote),
+        gettext("Refunded offline"): sum(p.refunded_minor for p in payments if not p.is_remote),
+        gettext("Refunds in progress"): sum(p.refund_reserved_minor for p in payments),
+        gettext("Disputed"): sum(p.disputed_minor for p in payments),
+        gettext("Included: goodwill"): order.goodwill_minor,
+        gettext("Included: awaiting decision"): order.unassigned_minor,
     }
     return [(label, order.money(minor)) for label, minor in kinds.items() if minor]
 
 
 def step_return(order: Order, payments: list[Payment], user: User) -> Step:
-    """A provider's refund first: it moves the money itself."""
+    """Suggest provider refunds first: they need no transfer."""
     why = "; ".join(f"{reason}: {show(amount)}" for reason, amount in order.owed.reasons)
     open_minor = balance_after_refunds(order).owed
     if not open_minor:
-        text = f"{why}. The refund is on its way; nothing to do for you."
-        return Step(f"Returning {show(order.to_return)}", text, WAIT)
+        text = gettext("%(reasons)s. The refund is in progress; no action needed.") % {"reasons": why}
+        headline = gettext("Refunding %(amount)s") % {"amount": show(order.to_return)}
+        return Step(headline, text, WAIT)
     payment = next(iter(sorted((p for p in payments if p.refundable), key=lambda p: not p.is_remote)), None)
     owed, button = show(order.money(open_minor)), None
     may = payment is not None and user.has_perm("payments.refund")
     if payment is not None and payment.is_remote:
-        text = f"{why}. {payment.get_payment_provider_display()} sends it back the way it came."
-        button = Button("Refund", page_of(payment, "refund"), is_main=True) if may else None
+        text = gettext("%(reasons)s. %(provider)s refunds the original payment method.") % {
+            "reasons": why,
+            "provider": payment.get_payment_provider_display(),
+        }
+        button = Button(gettext("Refund"), page_of(payment, "refund"), is_main=True) if may else None
     else:
-        text = f"{why}. Transfer {owed} to the buyer, then record it here."
+        text = gettext("%(reasons)s. Transfer %(amount)s to the buyer, then record the refund here.") % {
+            "reasons": why,
+            "amount": owed,
+        }
         if payment is not None and may:
-            button = Button("Record money returned", page_of(payment, "return"), is_main=True)
-    return Step(f"Return {owed}", text, BAD, button)
+            button = Button(gettext("Record refund"), page_of(payment, "return"), is_main=True)
+    return Step(gettext("Refund %(amount)s") % {"amount": owed}, text, BAD, button)
 
 
 def step_hold(order: Order, user: User) -> Step:
-    text = "Their money went back, and nobody decided whether they are sent. Their artisans wait."
-    button = Button("Decide about parcels", page_of(order, "parcels"), is_main=True)
+    text = gettext("They were refunded, and their artisans are waiting for a decision whether to ship them.")
+    button = Button(gettext("Manage parcels"), page_of(order, "parcels"), is_main=True)
     may = user.has_perm("orders.cancel_order")
-    return Step("Parcels are on hold", text, BAD, button if may else None)
+    return Step(gettext("Parcels are on hold"), text, BAD, button if may else None)
 
 
 def step_payment(order: Order, payment: Payment, parcels: list[str], user: User) -> Step:
     button = None
     if payment.payment_provider == Provider.MANUAL and user.has_perm("payments.approve_manual"):
-        button = Button("Record money received", page_of(payment, "record"), is_main=True)
+        button = Button(gettext("Record payment"), page_of(payment, "record"), is_main=True)
     if payment.status == PaymentStatus.FAILED:
-        text = f"{payment.failure_reason} The buyer can pay otherwise. {ends(order)}"
-        return Step("The payment failed", text.strip(), WARN, button)
+        text = gettext("The buyer can try another payment method.")
+        reason = f"{payment.failure_reason} {text} {ends(order)}".strip()
+        return Step(gettext("The payment failed"), reason, WARN, button)
     missing = show(payment.missing)
     if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
         reported = order.parcels.filter(cash_reported_at__isnull=False).count()
-        text = f"The cash of {reported} of {len(parcels)} parcels is reported as collected."
-        return Step(f"{missing} is collected at the door", text, WARN if reported else WAIT, button)
+        text = gettext("Cash reported as collected for %(reported)d of %(total)d parcels.")
+        return Step(
+            gettext("%(amount)s to be collected on delivery") % {"amount": missing},
+            text % {"reported": reported, "total": len(parcels)},
+            WARN if reported else WAIT,
+            button,
+        )
     if order.pay_by is not None and order.pay_by < timezone.now():
         day = date_format(timezone.localtime(order.pay_by), "DATE_FORMAT")
-        text = f"The buyer was told {day}. Record the money or reject the payment. {ends(order)}"
-        return Step(f"{missing} is late", text, BAD, button)
-    day = f" by {date_format(timezone.localtime(order.pay_by), 'DATE_FORMAT')}" if order.pay_by else ""
-    method = payment.get_payment_method_display().lower()
+        text = gettext("The payment was due on %(date)s. Record it or reject it.") % {"date": day}
+        headline = gettext("%(amount)s is overdue") % {"amount": missing}
+        return Step(headline, f"{text} {ends(order)}", BAD, button)
+    facts = {
+        "method": payment.get_payment_method_display(),
+        "date": date_format(timezone.localtime(order.pay_by), "DATE_FORMAT") if order.pay_by else "",
+        "reference": order.order_number,
+    }
+    text = (
+        gettext("%(method)s, due %(date)s, reference %(reference)s.")
+        if order.pay_by
+        else gettext("%(method)s, reference %(reference)s.")
+    ) % facts
     return Step(
-        f"Waiting for {missing}",
-        f"By {method}{day}, reference {order.order_number}. {ends(order)}",
-        WAIT,
-        button,
+        gettext("Waiting for %(amount)s") % {"amount": missing}, f"{text} {ends(order)}", WAIT, button
     )
 
 
 def ends(order: Order) -> str:
     if order.status != OrderStatus.PENDING or order.expires_at is None:
         return ""
-    return f"The things are kept until {when(order.expires_at)}."
+    return gettext("The items are reserved until %(date)s.") % {"date": when(order.expires_at)}
 
 
 def mails_about(order: Order) -> QuerySet[Notification]:
-    """To the buyer and to the artisans; none is older than the order."""
+    """Emails to the buyer and the artisans; none is older than the order."""
     return Notification.objects.filter(
         created_at__gte=order.created_at, context__order_number=order.order_number
     ).order_by("created_at")

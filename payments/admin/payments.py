@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import signed_in
@@ -23,6 +25,7 @@ from artisans.core.admin.pages import (
     WAIT,
     WARN,
     age,
+    button_to,
     column,
     link_to,
     page_of,
@@ -67,7 +70,7 @@ TONES: dict[str, str] = {
 
 @admin.register(Payment)
 class PaymentAdmin(RefundPages, MoneyPages):
-    """All payments, and with `?needs=decision` the queue of what staff have to look at, oldest first."""
+    """All payments, and with `?needs=decision` those that staff have to approve or reject, oldest first."""
 
     pages = {
         "record": "payments.approve_manual",
@@ -78,10 +81,10 @@ class PaymentAdmin(RefundPages, MoneyPages):
     }
     everyday_pages = frozenset({"ask"})
     views = {
-        "All": "",
-        "Needs a decision": "needs=decision",
-        "Failed": "status__exact=FAILED",
-        "Cancelled": "status__exact=CANCELLED",
+        "": _("All"),
+        "needs=decision": _("Awaiting approval"),
+        "status__exact=FAILED": _("Failed"),
+        "status__exact=CANCELLED": _("Cancelled"),
     }
     detail_template = "admin/payments/payment/detail.html"
     list_display = ("number", "order_link", "buyer", "amount", "received", "state", "created")
@@ -127,66 +130,74 @@ class PaymentAdmin(RefundPages, MoneyPages):
 
     # ---- columns ---------------------------------------------------------------------------------------------
 
-    @column("Payment", ordering="payment_number")
+    @column(_("Payment"), ordering="payment_number")
     def number(self, payment: Payment) -> SafeString:
         return two_lines(payment.payment_number, payment.get_payment_method_display())
 
-    @column("Order, and reference", ordering="order__order_number")
+    @column(_("Order number (payment reference)"), ordering="order__order_number")
     def reference(self, payment: Payment) -> SafeString:
         return two_lines(payment.order.order_number, payment.get_payment_method_display())
 
-    @column("Order", ordering="order__order_number")
+    @column(_("Order"), ordering="order__order_number")
     def order_link(self, payment: Payment) -> SafeString:
         return link_to(payment.order)
 
-    @column("Waiting for", ordering="-created_at")
+    @column(_("Waiting for"), ordering="-created_at")
     def waiting(self, payment: Payment) -> str:
         return age(payment.created_at)
 
-    @column("Buyer", ordering="order__email")
+    @column(_("Buyer"), ordering="order__email")
     def buyer(self, payment: Payment) -> str:
         return payment.order.email
 
-    @column("Amount", ordering="amount_minor")
+    @column(_("Amount"), ordering="amount_minor")
     def amount(self, payment: Payment) -> str:
         return show(payment.amount)
 
-    @column("Amount", ordering="amount_minor")
+    @column(_("Amount"), ordering="amount_minor")
     def amount_due(self, payment: Payment) -> SafeString:
         return two_lines(
-            show(payment.amount), f"{show(payment.received)} received" if payment.received else ""
+            show(payment.amount),
+            gettext("%(amount)s received") % {"amount": show(payment.received)} if payment.received else "",
         )
 
-    @column("Received", ordering="received_minor")
+    @column(_("Received"), ordering="received_minor")
     def received(self, payment: Payment) -> str:
         return show(payment.received) if payment.received else "–"
 
-    @column("State", ordering="status", label=TONES)
+    @column(_("Status"), ordering="status", label=TONES)
     def state(self, payment: Payment) -> tuple[str, str]:
         return payment.status, payment.get_status_display()
 
     @column(
-        "Due",
+        _("Due"),
         ordering="order__pay_by",
         label={"late": BAD, "some": WARN, "all": GOOD, "": "default"},
     )
     def due(self, payment: Any) -> tuple[str, str]:
-        """The date that the buyer was told, or what the artisans report from the door."""
+        """The due date shown to the buyer, or the cash that artisans report as collected."""
         pay_by = payment.order.pay_by
         if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY or pay_by is None:
-            text = f"Cash reported: {payment.cash_count} of {payment.parcel_count}"
+            text = gettext("Cash reported: %(reported)d of %(total)d") % {
+                "reported": payment.cash_count,
+                "total": payment.parcel_count,
+            }
             if payment.cash_count >= payment.parcel_count:
                 return "all", text
             return "some" if payment.cash_count else "", text
         day = date_format(timezone.localtime(pay_by), "DATE_FORMAT")
-        return ("late", f"Late, was {day}") if pay_by < timezone.now() else ("", day)
+        return (
+            ("late", gettext("Overdue since %(date)s") % {"date": day})
+            if pay_by < timezone.now()
+            else ("", day)
+        )
 
-    @column("Decide")
+    @column(_("Action"))
     def decide(self, payment: Payment) -> SafeString:
         record, reject = page_of(payment, "record"), page_of(payment, "reject")
-        buttons = format_html('<a class="aa-button aa-main" href="{}">Record money</a>', record)
+        buttons = button_to(record, gettext("Record payment"), is_main=True)
         if not payment.received_minor:
-            buttons += format_html(' <a class="aa-button" href="{}">Reject</a>', reject)
+            buttons += button_to(reject, gettext("Reject"))
         return format_html('<span class="aa-buttons">{}</span>', buttons)
 
     # ---- from the list, one at a time ------------------------------------------------------------------------
@@ -194,11 +205,11 @@ class PaymentAdmin(RefundPages, MoneyPages):
     def has_approve_manual_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.approve_manual")
 
-    @admin.action(description="Record money received", permissions=["approve_manual"])
+    @admin.action(description=_("Record payment"), permissions=["approve_manual"])
     def record_selected(self, request: HttpRequest, queryset: QuerySet[Payment]) -> HttpResponse | None:
         return self.one_page(request, queryset, "record")
 
-    @admin.action(description="Reject", permissions=["approve_manual"])
+    @admin.action(description=_("Reject"), permissions=["approve_manual"])
     def reject_selected(self, request: HttpRequest, queryset: QuerySet[Payment]) -> HttpResponse | None:
         return self.one_page(request, queryset, "reject")
 
@@ -206,7 +217,9 @@ class PaymentAdmin(RefundPages, MoneyPages):
         chosen = list(queryset[:2])
         if len(chosen) == 1:
             return redirect(page_of(chosen[0], name))
-        messages.warning(request, "Choose one payment: each has its own amount, date and reference.")
+        messages.warning(
+            request, gettext("Select a single payment: each has its own amount, date and reference.")
+        )
         return None
 
     # ---- one payment -----------------------------------------------------------------------------------------
@@ -241,29 +254,30 @@ class PaymentAdmin(RefundPages, MoneyPages):
             payment,
             form,
             book,
-            **self.about(request, payment, "payments.approve_manual", what="record money"),
+            **self.about(request, payment, "payments.approve_manual", what="record payments"),
             outcomes=outcomes_of(payment, payment.order),
             receipts=payment.receipts.select_related("reversal"),
         )
 
     def reject_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
-        help_text = f"{payment.order.email} reads this in the mail."
+        help_text = gettext("Included in the email to %(email)s.") % {"email": payment.order.email}
         form = ReasonForm(posted(request), presets=REASONS_TO_REJECT, help_text=help_text)
 
         def reject(data: dict[str, Any]) -> str:
             payment_reject(payment_id=payment.pk, reason=data["reason"], actor=signed_in(request))
-            return f"The payment was rejected; {payment.order.email} gets a mail with the reason."
+            message = gettext("Payment rejected; %(email)s gets an email with the reason.")
+            return message % {"email": payment.order.email}
 
         about = self.about(request, payment, "payments.approve_manual", what="reject payments")
         if payment.received_minor:
-            text = (
-                f"{show(payment.received)} was received already. Return that money instead of rejecting it."
-            )
+            text = gettext(
+                "%(amount)s has already been received. Refund it instead of rejecting the payment."
+            ) % {"amount": show(payment.received)}
             about |= {"refusal": about["refusal"] or text}
         elif payment.status != P.PENDING:
-            text = (
-                f"This payment is {payment.get_status_display().lower()}; only a pending one can be rejected."
-            )
+            text = gettext("Only pending payments can be rejected. This one’s status is: %(status)s.") % {
+                "status": payment.get_status_display()
+            }
             about |= {"refusal": about["refusal"] or text}
         keep = kept_after_rejection(payment.order)
         return self.act(
@@ -281,11 +295,12 @@ class PaymentAdmin(RefundPages, MoneyPages):
             refund = return_submit(payment_id=payment.pk, actor=signed_in(request), **wanted)
             if isinstance(refund, ApprovalRequest):
                 return awaiting_approval(refund)
-            return f"The return of {show(refund.amount)} is recorded; {order.email} gets a mail that says so."
+            message = gettext("Refund of %(amount)s recorded; %(email)s gets an email.")
+            return message % {"amount": show(refund.amount), "email": order.email}
 
-        about = self.about(request, payment, "payments.refund", what="return money")
+        about = self.about(request, payment, "payments.refund", what="record refunds")
         if not payment.refundable:
-            about |= {"refusal": about["refusal"] or "Nothing is left to return of this payment."}
+            about |= {"refusal": about["refusal"] or gettext("This payment has been fully refunded.")}
         return self.act(
             request,
             "admin/payments/payment/return.html",
@@ -300,7 +315,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
     def about(
         self, request: HttpRequest, payment: Payment, permission: str, *, what: str, is_by_hand: bool = True
     ) -> dict[str, Any]:
-        """What every page about money shows; `refusal` is why this person cannot do it at all."""
+        """The context shared by all payment pages; `refusal` is why this user cannot do it at all."""
         refusal = ""
         try:
             staff_check(signed_in(request), permission, payment.order, what=what)
@@ -308,9 +323,11 @@ class PaymentAdmin(RefundPages, MoneyPages):
             refusal = error.detail
         if is_by_hand != (payment.payment_provider == Provider.MANUAL):
             refusal = (
-                "This payment is not made by hand; its provider tells us about the money."
+                gettext("Payments through a provider are recorded automatically.")
                 if is_by_hand
-                else "This money came by hand and goes back by hand: make the transfer, then record it."
+                else gettext(
+                    "Offline payments are refunded offline: make the transfer, then record the refund."
+                )
             )
         return {
             "payment": payment,
@@ -321,18 +338,18 @@ class PaymentAdmin(RefundPages, MoneyPages):
 
 
 def payment_buttons(payment: Payment, user: User) -> list[Button]:
-    """What this person may do with the payment; the obvious one is the main one."""
+    """The actions this user may take on the payment; the most likely one is the main one."""
     if payment.is_remote:
         return remote_buttons(payment, user)
     buttons = []
     waits = payment.status == P.PENDING
     if user.has_perm("payments.approve_manual"):
-        buttons.append(Button("Record money received", page_of(payment, "record"), is_main=waits))
+        buttons.append(Button(gettext("Record payment"), page_of(payment, "record"), is_main=waits))
         if waits and not payment.received_minor:
-            buttons.append(Button("Reject", page_of(payment, "reject")))
+            buttons.append(Button(gettext("Reject"), page_of(payment, "reject")))
     if user.has_perm("payments.refund") and payment.refundable:
         is_owed = refund_due(payment.order, payment) > 0
-        buttons.append(Button("Record money returned", page_of(payment, "return"), is_main=is_owed))
+        buttons.append(Button(gettext("Record refund"), page_of(payment, "return"), is_main=is_owed))
     return buttons
 
 
@@ -340,66 +357,93 @@ def remote_buttons(payment: Payment, user: User) -> list[Button]:
     buttons = []
     if user.has_perm("payments.refund") and payment.refundable:
         buttons.append(
-            Button("Refund", page_of(payment, "refund"), is_main=refund_due(payment.order, payment) > 0)
+            Button(
+                gettext("Refund"), page_of(payment, "refund"), is_main=refund_due(payment.order, payment) > 0
+            )
         )
     if user.has_perm("payments.sync_payment"):
-        buttons.append(Button("Ask the provider", page_of(payment, "ask")))
+        buttons.append(Button(gettext("Sync with provider"), page_of(payment, "ask")))
     return buttons
 
 
 def told_of(receipt: Receipt) -> str:
-    """What a booking led to, in a sentence."""
+    """The result of a recorded payment, as a message."""
     payment, order = receipt.payment, receipt.payment.order
-    told = f"{show(receipt.amount)} is recorded; {order.email} gets a mail."
+    told = gettext("%(amount)s recorded; %(email)s gets an email.") % {
+        "amount": show(receipt.amount),
+        "email": order.email,
+    }
     if payment.missing:
-        return f"{told} {show(payment.missing)} is missing still."
-    if order.to_return:
-        return f"{told} {show(order.to_return)} is to be returned: it is listed under “Money to return”."
-    return f"{told} Order {order.order_number} is {order.get_payment_status_display().lower()}."
+        more = gettext("%(amount)s is still outstanding.") % {"amount": show(payment.missing)}
+    elif order.to_return:
+        more = gettext("A refund of %(amount)s is due; it is listed under “Refunds due”.") % {
+            "amount": show(order.to_return)
+        }
+    else:
+        more = gettext("Payment status of order %(number)s: %(status)s.") % {
+            "number": order.order_number,
+            "status": order.get_payment_status_display(),
+        }
+    return f"{told} {more}"
 
 
 def outcomes_of(payment: Payment, order: Order) -> list[tuple[str, str]]:
-    """What each amount would lead to, as pairs of condition and consequence."""
+    """The consequence of each possible amount, as pairs of condition and consequence."""
     missing = payment.missing
     if not missing or order.status == OrderStatus.CANCELLED:
-        state = "cancelled" if order.status == OrderStatus.CANCELLED else "paid"
-        text = f"The order is {state}. The money is listed under “Money to return”, and the buyer is told."
-        return [("Any amount", text)]
+        text = (
+            gettext(
+                "The order is cancelled. The amount is listed under “Refunds due”; the buyer gets an email."
+            )
+            if order.status == OrderStatus.CANCELLED
+            else gettext(
+                "The order is paid. The amount is listed under “Refunds due”; the buyer gets an email."
+            )
+        )
+        return [(gettext("Any amount"), text)]
     if order.status == OrderStatus.EXPIRED:
-        full = "The things are taken from stock again, or, if one is gone, the money is to be returned."
-        less = "The order stays expired, and the money is listed under “Money to return”."
+        full = gettext("The order is reopened if all items are in stock; otherwise a refund is due.")
+        less = gettext("The order stays expired, and the amount is listed under “Refunds due”.")
     else:
-        full = f"The order is paid. {artisans_told(order)}"
-        less = f"The payment waits for the rest. {longer(order)}".strip()
-    exact = show(missing)
+        full = f"{gettext('The order is paid.')} {artisans_told(order)}"
+        less = f"{gettext('The payment waits for the rest.')} {longer(order)}".strip()
+    amount = {"amount": show(missing)}
     return [
-        (f"Exactly {exact}", f"{full} The buyer gets “payment received”."),
-        (f"Less than {exact}", f"{less} The buyer is told what is missing."),
         (
-            f"More than {exact}",
-            "The same, and the surplus is listed under “Money to return”; the buyer is told.",
+            gettext("Exactly %(amount)s") % amount,
+            f"{full} {gettext('The buyer gets a payment confirmation.')}",
+        ),
+        (
+            gettext("Less than %(amount)s") % amount,
+            f"{less} {gettext('The buyer gets an email with the outstanding amount.')}",
+        ),
+        (
+            gettext("More than %(amount)s") % amount,
+            gettext("As above, and the surplus is listed under “Refunds due”; the buyer gets an email."),
         ),
     ]
 
 
 def artisans_told(order: Order) -> str:
     if order.is_waiting_for_payment:
-        return "Artisans with unsent parcels get a mail to go on."
+        return gettext("Artisans with unshipped parcels get an email to continue.")
     if order.released_at is not None:
-        return "The artisans already have their mail to ship."
+        return gettext("The artisans have already been asked to ship.")
     count = order.parcels.count()
-    return f"{count} artisan{'' if count == 1 else 's'} get{'s' if count == 1 else ''} a mail to ship."
+    text = ngettext("%(n)d artisan gets an email to ship.", "%(n)d artisans get an email to ship.", count)
+    return text % {"n": count}
 
 
 def longer(order: Order) -> str:
     if order.status != OrderStatus.PENDING or order.is_extended or order.pay_by is None:
         return ""
     until = timezone.localtime(order.pay_by + PART_PAYMENT_EXTENSION)
-    return f"The buyer has until {date_format(until, 'DATE_FORMAT')} for it (seven days more, once)."
+    text = gettext("The buyer has until %(date)s to pay it (extended once, by seven days).")
+    return text % {"date": date_format(until, "DATE_FORMAT")}
 
 
 def kept_after_rejection(order: Order) -> str:
-    """Until when a pending order waits for another payment; nothing when it does not end."""
+    """Until when a pending order waits for another payment; empty if it does not expire."""
     if order.status != OrderStatus.PENDING or order.expires_at is None:
         return ""
     until = max(order.expires_at, timezone.now() + AFTER_REJECTION)

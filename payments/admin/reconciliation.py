@@ -3,6 +3,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.pages import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, when
 from payments.models import Comparison, Payment, ProviderAlert
@@ -10,50 +12,51 @@ from payments.models import Comparison, Payment, ProviderAlert
 
 @admin.register(ProviderAlert)
 class ProviderAlertAdmin(ReadOnlyAdmin):
-    """What of a provider's API the shop cannot use now. Each is resolved by the first call that works again."""
+    """Parts of a provider's API that currently fail. The next successful call resolves an alert."""
 
     list_display = ("alert", "state", "detail", "count", "last_seen")
     list_filter = ("provider",)
     fields = ("provider", "part", "detail", "count", "created_at", "last_seen_at", "resolved_at")
 
-    @column("Cannot be used", ordering="created_at")
+    @column(_("API part"), ordering="created_at")
     def alert(self, row: ProviderAlert) -> SafeString:
         return link_to(row, str(row))
 
-    @column("State", label={"open": BAD, "over": GOOD})
+    @column(_("Status"), label={"open": BAD, "over": GOOD})
     def state(self, row: ProviderAlert) -> tuple[str, str]:
-        return ("over", "Works again") if row.resolved_at else ("open", "Fails")
+        return ("over", gettext("Resolved")) if row.resolved_at else ("open", gettext("Failing"))
 
-    @column("Last failed", ordering="last_seen_at")
+    @column(_("Last failure"), ordering="last_seen_at")
     def last_seen(self, row: ProviderAlert) -> str:
         return when(row.last_seen_at)
 
 
 @admin.register(Comparison)
 class ComparisonAdmin(ReadOnlyAdmin):
-    """What the providers show beside our books, night by night."""
+    """Nightly comparisons of the providers' records with the shop's."""
 
     detail_template = "admin/payments/comparison/detail.html"
     list_display = ("look", "state", "seen", "caught_up", "since_shown", "until_shown")
     list_filter = ("provider",)
 
-    @column("Look", ordering="created_at")
+    @column(_("Run"), ordering="created_at")
     def look(self, row: Comparison) -> SafeString:
         return link_to(row, f"{row.get_provider_display()}, {when(row.created_at)}")
 
-    @column("State", label={"differs": BAD, "same": GOOD, "running": WAIT, "error": WARN})
+    @column(_("Status"), label={"differs": BAD, "same": GOOD, "running": WAIT, "error": WARN})
     def state(self, row: Comparison) -> tuple[str, str]:
         if row.error:
-            return "error", "No answer"
+            return "error", gettext("Failed")
         if row.differences:
-            return "differs", f"{len(row.differences)} to look at"
-        return ("same", "All the same") if row.finished_at else ("running", "Not finished")
+            text = ngettext("%(n)d difference", "%(n)d differences", len(row.differences))
+            return "differs", text % {"n": len(row.differences)}
+        return ("same", gettext("No differences")) if row.finished_at else ("running", gettext("Running"))
 
-    @column("From", ordering="since")
+    @column(_("From"), ordering="since")
     def since_shown(self, row: Comparison) -> str:
         return when(row.since)
 
-    @column("Up to", ordering="until")
+    @column(_("To"), ordering="until")
     def until_shown(self, row: Comparison) -> str:
         return when(row.until)
 

@@ -1,9 +1,10 @@
-"""The pages of a payment at a provider: refund it, and ask the provider how it stands."""
+"""Pages of a payment at a provider: refund it, and sync it with the provider."""
 
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from artisans.accounts.principals import signed_in
 from artisans.approvals.models import ApprovalRequest
@@ -86,9 +87,10 @@ class RefundPages(Base):
         def ask(data: dict[str, Any]) -> str:
             found = payment_ask(payment_id=payment.pk, actor=signed_in(request))
             provider = payment.get_payment_provider_display()
-            return f"{provider} was asked: the payment is {found.get_status_display().lower()}."
+            message = gettext("Synced with %(provider)s. Payment status: %(status)s.")
+            return message % {"provider": provider, "status": found.get_status_display()}
 
-        refusal = "" if payment.is_remote else "No provider knows of this payment; it is made by hand."
+        refusal = "" if payment.is_remote else gettext("Offline payments have no provider to sync with.")
         return self.act(
             request,
             "admin/payments/payment/ask.html",
@@ -102,7 +104,7 @@ class RefundPages(Base):
 
 
 def parcels_to_decide(order: Order) -> list[Parcel]:
-    """Those that live, once they may be sent."""
+    """Active parcels of an order that was released for shipping."""
     if order.released_at is None:
         return []
     return list(order.parcels.exclude(status__in=PARCELS_GONE).select_related("artisan"))
@@ -110,21 +112,34 @@ def parcels_to_decide(order: Order) -> list[Parcel]:
 
 def why_no_refund(payment: Payment) -> str:
     if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
-        return "The buyer’s bank disputes this payment; answer the dispute at the provider first."
-    return "" if payment.refundable else "Nothing is left to refund of this payment."
+        return gettext("This payment is disputed. Respond to the dispute in the provider’s dashboard first.")
+    return "" if payment.refundable else gettext("This payment has been fully refunded.")
 
 
 def told_of(refund: PaymentRefund) -> str:
-    """How far a refund came, in a sentence for whoever pressed the button."""
+    """The state of a refund, as a message for the user who started it."""
     payment = refund.payment
     provider, email = payment.get_payment_provider_display(), payment.order.email
-    about = f"Refund {refund.refund_number} over {show(refund.amount)}"
+    facts = {
+        "number": refund.refund_number,
+        "amount": show(refund.amount),
+        "provider": provider,
+        "email": email,
+        "reason": refund.failure_reason,
+    }
     if refund.status == RefundStatus.COMPLETED:
-        return f"{about} was sent by {provider}; {email} gets a mail."
-    if refund.status == RefundStatus.PROCESSING:
-        return f"{about} is pending at {provider}; {email} gets a mail when it is through."
-    if refund.status == RefundStatus.FAILED:
-        return f"{about} failed: {refund.failure_reason}. Nothing was sent; the amount is free again."
-    return (
-        f"{provider} has not answered yet. {about} is kept and asked for again by itself; do not repeat it."
-    )
+        text = gettext("Refund %(number)s of %(amount)s was sent by %(provider)s; %(email)s gets an email.")
+    elif refund.status == RefundStatus.PROCESSING:
+        text = gettext(
+            "Refund %(number)s of %(amount)s is pending at %(provider)s; %(email)s gets an email when it completes."
+        )
+    elif refund.status == RefundStatus.FAILED:
+        text = gettext(
+            "Refund %(number)s of %(amount)s failed: %(reason)s. Nothing was sent; the amount is refundable again."
+        )
+    else:
+        text = gettext(
+            "%(provider)s has not responded yet. Refund %(number)s of %(amount)s is retried automatically; do not "
+            "start it again."
+        )
+    return text % facts

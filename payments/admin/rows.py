@@ -1,4 +1,4 @@
-"""The rows below a payment as lists of their own: money received, money returned, and what about it needs a person."""
+"""Lists of receipts, refunds and flags of payments."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import signed_in
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import BAD, GOOD, age, column, link_to, page_of, posted, when
+from artisans.core.admin.pages import BAD, GOOD, age, button_to, column, link_to, page_of, posted, when
 from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
@@ -34,15 +35,15 @@ class MoneyRowAdmin(MoneyPages):
     list_select_related: Sequence[str] = ("payment__order",)
     list_filter_submit = True
 
-    @column("Amount", ordering="amount_minor")
+    @column(_("Amount"), ordering="amount_minor")
     def amount_shown(self, row: Receipt | PaymentRefund) -> str:
         return show(Money(row.amount_minor, row.currency))
 
-    @column("Payment")
+    @column(_("Payment"))
     def payment_link(self, row: Receipt | PaymentRefund | PaymentFlag) -> SafeString:
         return link_to(row.payment)
 
-    @column("Order")
+    @column(_("Order"))
     def order_link(self, row: Receipt | PaymentRefund | PaymentFlag) -> SafeString:
         return link_to(row.payment.order)
 
@@ -50,7 +51,7 @@ class MoneyRowAdmin(MoneyPages):
 @admin.register(Receipt)
 class ReceiptAdmin(MoneyRowAdmin):
     pages = {"take-back": "payments.approve_manual"}
-    views = {"All": "", "Same reference again": "reference_round__gt=0"}
+    views = {"": _("All"), "reference_round__gt=0": _("Reused references")}
     list_select_related = ("payment__order", "reversal")
     list_display = (
         "bank_reference",
@@ -64,7 +65,7 @@ class ReceiptAdmin(MoneyRowAdmin):
     )
     list_filter = (("value_date", DayRangeFilter), ("created_at", DayRangeFilter))
     search_fields = ("=bank_reference",)
-    search_help_text = "Bank reference"
+    search_help_text = _("Bank reference")
     fields = (
         "amount_shown",
         "value_date",
@@ -76,13 +77,14 @@ class ReceiptAdmin(MoneyRowAdmin):
         "state",
     )
 
-    @column("State")
+    @column(_("Status"))
     def state(self, receipt: Receipt) -> str:
         reversal = getattr(receipt, "reversal", None)
         if reversal is None:
-            return "Counts"
+            return gettext("Recorded")
         about = f"{reversal.get_reason_display()}. {reversal.note}".strip()
-        return f"Taken back by {reversal.actor_name}, {when(reversal.created_at)}. {about}"
+        text = gettext("Reversed by %(actor)s, %(date)s.")
+        return f"{text % {'actor': reversal.actor_name, 'date': when(reversal.created_at)}} {about}"
 
     def take_back_page(self, request: HttpRequest, receipt: Receipt) -> HttpResponse:
         payment, order = receipt.payment, receipt.payment.order
@@ -94,15 +96,16 @@ class ReceiptAdmin(MoneyRowAdmin):
                 note=data["note"],
                 actor=signed_in(request),
             )
-            return f"{show(receipt.amount)} is taken back; {order.email} gets a mail. Nothing was sent to the buyer."
+            message = gettext("%(amount)s reversed; %(email)s gets an email. Nothing was sent to the buyer.")
+            return message % {"amount": show(receipt.amount), "email": order.email}
 
         refusal = ""
         try:
-            staff_check(signed_in(request), "payments.approve_manual", order, what="take money back")
+            staff_check(signed_in(request), "payments.approve_manual", order, what="reverse receipts")
         except DomainError as error:
             refusal = error.detail
         if hasattr(receipt, "reversal"):
-            refusal = "This receipt was taken back already."
+            refusal = gettext("This receipt has already been reversed.")
         return self.act(
             request,
             "admin/payments/receipt/take_back.html",
@@ -119,14 +122,14 @@ class ReceiptAdmin(MoneyRowAdmin):
 
 @admin.register(PaymentRefund)
 class PaymentRefundAdmin(MoneyRowAdmin):
-    """All refunds, and with `?needs=decision` those from outside whose meaning staff have to say, oldest first."""
+    """All refunds, and with `?needs=decision` external ones that staff have to review, oldest first."""
 
     pages = {"retry": "payments.refund", "decide": "payments.refund"}
     views = {
-        "All": "",
-        "Needs a decision": "needs=decision",
-        "Failed": "status__exact=FAILED",
-        "Under way": "needs=time",
+        "": _("All"),
+        "needs=decision": _("Awaiting decision"),
+        "status__exact=FAILED": _("Failed"),
+        "needs=time": _("In progress"),
     }
     list_display = (
         "refund_number",
@@ -147,7 +150,7 @@ class PaymentRefundAdmin(MoneyRowAdmin):
         ("created_at", DayRangeFilter),
     )
     search_fields = ("=refund_number", "=bank_reference", "=provider_refund_id")
-    search_help_text = "Refund number, bank reference or the provider’s id"
+    search_help_text = _("Refund number, bank reference or the provider’s refund id")
     fields = (
         "refund_number",
         "amount_shown",
@@ -178,23 +181,23 @@ class PaymentRefundAdmin(MoneyRowAdmin):
     def get_ordering(self, request: HttpRequest) -> Sequence[str]:
         return ("created_at",) if self.is_queue(request) else ("-created_at",)
 
-    @column("State", ordering="status", label=TONES)
+    @column(_("Status"), ordering="status", label=TONES)
     def state(self, refund: PaymentRefund) -> tuple[str, str]:
         return refund.status, refund.get_status_display()
 
-    @column("Sent")
+    @column(_("Sent by"))
     def sent_by(self, refund: PaymentRefund) -> str:
         if refund.is_by_hand:
-            return "By hand, recorded here"
-        return f"By {refund.payment.get_payment_provider_display()}"
+            return gettext("Offline")
+        return refund.payment.get_payment_provider_display()
 
-    @column("Waiting for", ordering="-created_at")
+    @column(_("Waiting for"), ordering="-created_at")
     def waiting(self, refund: PaymentRefund) -> str:
         return age(refund.created_at)
 
-    @column("Decide")
+    @column(_("Action"))
     def decide_link(self, refund: PaymentRefund) -> SafeString:
-        return format_html('<a class="aa-button aa-main" href="{}">Decide</a>', page_of(refund, "decide"))
+        return button_to(page_of(refund, "decide"), gettext("Review"), is_main=True)
 
     # ---- one refund ------------------------------------------------------------------------------------------
 
@@ -211,7 +214,7 @@ class PaymentRefundAdmin(MoneyRowAdmin):
 
         refusal = self.refusal(request, refund)
         if refund.status != RefundStatus.FAILED or refund.retries.exists():
-            refusal = refusal or "Only a refund that failed can be tried again, and only once."
+            refusal = refusal or gettext("Only a failed refund can be retried, and only once.")
         return self.act(
             request,
             "admin/payments/paymentrefund/retry.html",
@@ -239,11 +242,12 @@ class PaymentRefundAdmin(MoneyRowAdmin):
                 lines=form.asked_lines(),
                 parcels=form.decisions(),
             )
-            return f"Noted about {refund.refund_number}: {decision.label.lower()}."
+            message = gettext("Decision about %(number)s saved: %(decision)s.")
+            return message % {"number": refund.refund_number, "decision": decision.label}
 
         refusal = self.refusal(request, refund)
         if refund.decision != RefundDecision.PENDING:
-            refusal = refusal or "Nothing is to be decided about this refund, or a colleague did it already."
+            refusal = refusal or gettext("No decision is pending; a colleague may have handled it.")
         return self.act(
             request,
             "admin/payments/paymentrefund/decide.html",
@@ -259,11 +263,11 @@ class PaymentRefundAdmin(MoneyRowAdmin):
 
 @admin.register(PaymentFlag)
 class PaymentFlagAdmin(MoneyRowAdmin):
-    """What about payments a person must look at; `?needs=look` are those that nobody settled yet."""
+    """Payments flagged for review; `?needs=look` are the unresolved flags."""
 
     pages = {"resolve": "payments.resolve_flag"}
     everyday_pages = frozenset({"resolve"})
-    views = {"All": "", "Needs a look": "needs=look"}
+    views = {"": _("All"), "needs=look": _("Needs review")}
     list_display = ("what", "detail", "payment_link", "order_link", "state", "since", "settle")
     list_filter = (FlagNeedsFilter, "kind", ("created_at", DayRangeFilter))
     fields = (
@@ -277,23 +281,23 @@ class PaymentFlagAdmin(MoneyRowAdmin):
         "resolution",
     )
 
-    @column("What", ordering="kind")
+    @column(_("Flag"), ordering="kind")
     def what(self, flag: PaymentFlag) -> str:
         return flag.get_kind_display()
 
-    @column("State", label={"open": BAD, "settled": GOOD})
+    @column(_("Status"), label={"open": BAD, "settled": GOOD})
     def state(self, flag: PaymentFlag) -> tuple[str, str]:
-        return ("settled", "Settled") if flag.resolved_at else ("open", "Open")
+        return ("settled", gettext("Resolved")) if flag.resolved_at else ("open", gettext("Open"))
 
-    @column("Since", ordering="created_at")
+    @column(_("Open for"), ordering="created_at")
     def since(self, flag: PaymentFlag) -> str:
         return age(flag.created_at)
 
-    @column("Settle")
+    @column(_("Resolution"))
     def settle(self, flag: PaymentFlag) -> SafeString | str:
         if flag.resolved_at:
             return flag.resolution
-        return format_html('<a class="aa-button aa-main" href="{}">Settle</a>', page_of(flag, "resolve"))
+        return button_to(page_of(flag, "resolve"), gettext("Resolve"), is_main=True)
 
     def get_list_display(self, request: HttpRequest) -> Sequence[str]:
         return self.list_display if request.user.has_perm("payments.resolve_flag") else self.list_display[:-1]
@@ -301,9 +305,9 @@ class PaymentFlagAdmin(MoneyRowAdmin):
     def resolve_page(self, request: HttpRequest, flag: PaymentFlag) -> HttpResponse:
         def resolve(data: dict[str, Any]) -> str:
             flag_resolve(flag_id=flag.pk, resolution=data["resolution"], actor=signed_in(request))
-            return f"Settled: {flag.get_kind_display().lower()}."
+            return gettext("Resolved: %(flag)s.") % {"flag": flag.get_kind_display()}
 
-        refusal = "Somebody settled this already." if flag.resolved_at else ""
+        refusal = gettext("This flag has already been resolved.") if flag.resolved_at else ""
         return self.act(
             request,
             "admin/payments/paymentflag/resolve.html",

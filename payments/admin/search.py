@@ -1,8 +1,9 @@
-"""One search box: what was typed says by its shape where to look. Exact or from the start, so that indexes serve."""
+"""One search box: the form of the term decides which columns are searched, exactly or by prefix, to use indexes."""
 
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.money import Money
 from orders.models import Order
@@ -10,7 +11,7 @@ from orders.selectors import store_rules
 from payments.models import Payment, PaymentRefund, Receipt
 
 M = TypeVar("M", bound=Model)
-HELP = "Order number, e-mail, payment or return number, bank reference, or an amount such as 99.99"
+HELP = _("Order number, email, payment or refund number, bank reference, or an amount such as 99.99")
 
 
 def orders_found(queryset: QuerySet[Order], text: str) -> QuerySet[Order]:
@@ -53,13 +54,13 @@ def payments_found(queryset: QuerySet[Payment], text: str) -> QuerySet[Payment]:
 
 
 def number_of(text: str) -> str:
-    """As numbers are stored: capitals, no spaces. Nothing when no letter or digit was typed."""
+    """The term as numbers are stored: upper case, no spaces. Empty without a letter or digit."""
     number = "".join(text.split()).upper()
     return number if any(sign.isalnum() for sign in number) else ""
 
 
 def amounts_of(term: str) -> list[Money]:
-    """The amount that was typed, in the store's currency; none when it is no amount."""
+    """The term as an amount in the store's currency; empty if it is none."""
     try:
         return [Money.parse(term.lstrip("$€£ "), store_rules().currency)]
     except ValueError:
@@ -71,5 +72,5 @@ def rows(model: type[Model], key: str, **condition: object) -> QuerySet[Any, Any
 
 
 def either(queryset: QuerySet[M], first: QuerySet[Any, Any], *more: QuerySet[Any, Any]) -> QuerySet[M]:
-    """A union of small look-ups: an OR over joins would read the whole table."""
+    """A union of small queries: an OR over joins would scan the whole table."""
     return queryset.filter(pk__in=first.union(*more) if more else first)

@@ -1,4 +1,4 @@
-"""Pages about money carry the order's sums as the person saw them; news since then stop the act once."""
+"""Payment pages carry the order's amounts as shown; a change since then stops the first submission."""
 
 from collections.abc import Callable
 from copy import copy
@@ -15,10 +15,10 @@ from payments.bookkeeping.seen import check_seen, order_seen
 
 
 class MoneyPages(ReadOnlyAdmin):
-    """Every page of its own but the `everyday_pages` is about the money of `order` in its context.
+    """Every custom page except `everyday_pages` is about the amounts of `order` in its context.
 
-    The form gets what was seen as a hidden field, and the first lock of the order compares it. A form that comes
-    without it asserts nothing.
+    The form carries the shown amounts in a hidden field, compared when the order is first locked. A form without
+    them skips the check.
     """
 
     def act(
@@ -48,7 +48,7 @@ class MoneyPages(ReadOnlyAdmin):
                 return service(data)
 
         answer = super().act(request, template, obj, form, checked, **context)
-        if form.is_bound:  # the page that comes back shows the order as it is now
+        if form.is_bound:  # the page shown again has the order's current amounts
             data: Any = copy(form.data)
             data["order_seen"] = shown
             form.data = data

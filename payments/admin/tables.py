@@ -1,7 +1,9 @@
-"""What stands below a payment, ready to be shown: refunds with what can be done about them, flags, calls."""
+"""Rows shown below a payment: refunds with their actions, flags, API calls."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from django.utils.translation import gettext
 
 from artisans.accounts.models import User
 from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, page_of
@@ -34,14 +36,14 @@ class FlagRow:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """`error` without anything secret."""
+    """`error` has secrets removed."""
 
     call: ProviderCall
     error: str
 
 
 def refund_rows(payments: Iterable[Payment], user: User) -> list[RefundRow]:
-    """Newest first, with the pieces that each is for."""
+    """Newest first, with the lines that each covers."""
     refunds = PaymentRefund.objects.filter(payment__in=[payment.pk for payment in payments])
     refunds = refunds.select_related("actor", "payment").prefetch_related("lines__order_line", "retries")
     may = user.has_perm("payments.refund")
@@ -53,23 +55,23 @@ def refund_rows(payments: Iterable[Payment], user: User) -> list[RefundRow]:
 
 def state_of(refund: PaymentRefund) -> str:
     if refund.status == RefundStatus.REQUESTED:
-        return "No answer from the provider yet"
+        return gettext("Waiting for the provider")
     if refund.status == RefundStatus.PROCESSING:
-        return "Pending at the provider"
+        return gettext("Pending at the provider")
     return str(refund.get_status_display())
 
 
 def refund_buttons(refund: PaymentRefund) -> list[Button]:
     if refund.decision == RefundDecision.PENDING:
-        return [Button("Decide", page_of(refund, "decide"), is_main=True)]
+        return [Button(gettext("Review"), page_of(refund, "decide"), is_main=True)]
     is_ours = refund.origin != RefundOrigin.PROVIDER and not refund.is_by_hand
     if is_ours and refund.status == RefundStatus.FAILED and not refund.retries.all():
-        return [Button("Try again", page_of(refund, "retry"))]
+        return [Button(gettext("Retry"), page_of(refund, "retry"))]
     return []
 
 
 def flag_rows(payment: Payment, user: User) -> list[FlagRow]:
-    """All flags of a payment; an open one leads to where it is settled, for those who may."""
+    """All flags of a payment; open ones link to the page that resolves them, given the permission."""
     may = user.has_perm("payments.resolve_flag")
     return [
         FlagRow(flag, page_of(flag, "resolve") if may and flag.resolved_at is None else "")

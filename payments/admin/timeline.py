@@ -1,9 +1,12 @@
-"""Everything that happened to an order or a payment, as one list: who, when, what and why."""
+"""The history of an order or a payment as one list: who, when, what and why."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.audit.admin import words
 from artisans.audit.models import AuditEntry
@@ -20,13 +23,18 @@ Statuses = (
     type[OrderStatus] | type[ParcelStatus] | type[PaymentStatus] | type[RefundStatus] | type[DisputeStatus]
 )
 STATUSES: dict[str, Statuses] = {"payment": PaymentStatus, "refund": RefundStatus, "dispute": DisputeStatus}
-WORDS = {"payment": "Payment", "refund": "Refund", "dispute": "Dispute of", "capture": "Money taken"}
+WORDS = {
+    "payment": _("Payment %(number)s"),
+    "refund": _("Refund %(number)s"),
+    "dispute": _("Dispute of %(number)s"),
+    "capture": _("Capture of %(number)s"),
+}
 ICONS = {"payment": "payments", "refund": "undo", "dispute": "gavel", "capture": "credit_score"}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`icon` names a symbol of the theme. An entry of the audit trail has neither of the two states."""
+    """`icon` names an icon of the theme. Audit log entries have neither `old` nor `new`."""
 
     at: datetime
     who: str
@@ -38,12 +46,17 @@ class Entry:
 
 
 def order_timeline(order: Order, payments: list[Payment]) -> list[Entry]:
-    """Oldest first: order, parcels, payments, returns and the audit trail of them all."""
+    """Oldest first: order, parcels, payments, refunds and their audit log."""
     parcels = list(ParcelTransition.objects.filter(parcel__order=order).select_related("parcel"))
     targets = [order.pk, *(p.pk for p in payments), *order.parcels.values_list("pk", flat=True)]
     return in_time(
-        changes(OrderTransition.objects.filter(order=order), OrderStatus, "Order", "receipt_long"),
-        *(changes([row], ParcelStatus, f"Parcel {row.parcel.number}", "package_2") for row in parcels),
+        changes(OrderTransition.objects.filter(order=order), OrderStatus, gettext("Order"), "receipt_long"),
+        *(
+            changes(
+                [row], ParcelStatus, gettext("Parcel %(number)s") % {"number": row.parcel.number}, "package_2"
+            )
+            for row in parcels
+        ),
         payment_changes(payments),
         audit(targets),
     )
@@ -54,11 +67,11 @@ def payment_timeline(payment: Payment) -> list[Entry]:
 
 
 def payment_changes(payments: list[Payment]) -> Iterator[Entry]:
-    """Receipts are told by the audit trail, which knows more of them."""
+    """Receipts come from the audit log, which has more details."""
     for fact in facts_of(payments):
         if fact.kind in {"receipt", "receipt_taken_back"}:
             continue
-        what = f"{WORDS[fact.kind]} {fact.number}"
+        what = WORDS[fact.kind] % {"number": fact.number}
         about = f"{show(fact.amount)}: {fact.why}".removesuffix(": ") if fact.amount else fact.why
         statuses = STATUSES.get(fact.kind)
         old, new = (label_of(statuses, s) if statuses else "" for s in (fact.old, fact.new))
@@ -67,13 +80,18 @@ def payment_changes(payments: list[Payment]) -> Iterator[Entry]:
 
 
 def calls(payments: list[Payment]) -> Iterator[Entry]:
-    """What the provider was asked to do, and how that ended."""
+    """API calls to the provider and their results."""
     made = ProviderCall.objects.filter(payment__in=[payment.pk for payment in payments])
     for call in made:
-        subject = f"{call.get_operation_display()}, by {call.get_provider_display()}"
-        why = scrub(call.error) or (f"{call.tries} tries" if call.tries > 1 else "")
+        tries = ngettext("%(n)d attempt", "%(n)d attempts", call.tries) % {"n": call.tries}
+        why = scrub(call.error) or (tries if call.tries > 1 else "")
         at = call.finished_at or call.created_at
-        yield Entry(at, "system", f"{subject}: {call.get_state_display().lower()}", why, "cloud_upload")
+        what = gettext("%(operation)s at %(provider)s: %(status)s") % {
+            "operation": call.get_operation_display(),
+            "provider": call.get_provider_display(),
+            "status": call.get_state_display().lower(),
+        }
+        yield Entry(at, "system", what, why, "cloud_upload")
 
 
 def changes(rows: Iterable[Transition], statuses: Statuses, subject: str, icon: str) -> Iterator[Entry]:

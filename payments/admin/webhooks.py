@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import signed_in
 from artisans.core.admin.filters import DayRangeFilter
@@ -39,7 +41,7 @@ TONES: dict[str, str] = {
 
 
 class KindFilter(admin.SimpleListFilter):
-    title = "kind"
+    title = _("type")
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -52,15 +54,15 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
-    """All messages of providers and of the bank's feed; what a person has to settle has views of its own."""
+    """All webhook events of providers and of the bank feed, with views for those that need attention."""
 
     pages = {"replay": "payments.replay_webhook", "close": "payments.approve_manual"}
     everyday_pages = frozenset({"replay"})
     views = {
-        "All": "",
-        "Waits for a person": "state__exact=staff",
-        "Given up": "state__exact=dead",
-        "Waits for what it is about": "state__exact=waiting",
+        "": _("All"),
+        "state__exact=staff": _("Needs attention"),
+        "state__exact=dead": _("Failed"),
+        "state__exact=waiting": _("Waiting for its payment"),
     }
     detail_template = "admin/payments/webhookevent/detail.html"
     list_display = ("message", "provider", "status", "payment_link", "note", "deliveries", "created")
@@ -68,7 +70,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ("payment",)
     search_fields = ("=event_id",)
-    search_help_text = "Message id, payment number, order number, or an id of the provider"
+    search_help_text = _("Event id, payment number, order number, or a provider’s id")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WebhookEvent], search_term: str
@@ -85,23 +87,23 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     # ---- columns -------------------------------------------------------------------------------------------------
 
-    @column("Message", ordering="kind")
+    @column(_("Event"), ordering="kind")
     def message(self, event: WebhookEvent) -> SafeString:
         return two_lines(event.kind, event.event_id)
 
-    @column("State", ordering="state", label=TONES)
+    @column(_("Status"), ordering="state", label=TONES)
     def status(self, event: WebhookEvent) -> tuple[str, str]:
         return event.state, event.get_state_display()
 
-    @column("Payment", ordering="payment")
+    @column(_("Payment"), ordering="payment")
     def payment_link(self, event: WebhookEvent) -> SafeString | str:
         return link_to(event.payment) if event.payment else "–"
 
-    @column("Delivered", ordering="copies")
+    @column(_("Deliveries"), ordering="copies")
     def deliveries(self, event: WebhookEvent) -> str:
-        return f"{event.copies} ×"
+        return str(event.copies)
 
-    # ---- one message ---------------------------------------------------------------------------------------------
+    # ---- one event -----------------------------------------------------------------------------------------------
 
     def detail(self, request: HttpRequest, obj: WebhookEvent) -> dict[str, Any]:
         told = {name: value for name, value in obj.content.items() if name != "payload"}
@@ -116,29 +118,33 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         }
 
     def replay_page(self, request: HttpRequest, event: WebhookEvent) -> HttpResponse:
-        form = WordsForm(posted(request), label="Reason", help_text="Kept in the audit trail.")
+        form = WordsForm(
+            posted(request), label=gettext("Reason"), help_text=gettext("Stored in the audit log.")
+        )
 
         def replay(data: dict[str, Any]) -> str:
             webhook_replay(event_id=event.pk, reason=data["words"], actor=signed_in(request))
-            return "The message is processed again now; look at it in a moment."
+            return gettext("The event is being reprocessed. Check the result in a moment.")
 
         return self.act(request, "admin/payments/webhookevent/replay.html", event, form, replay, event=event)
 
     def close_page(self, request: HttpRequest, event: WebhookEvent) -> HttpResponse:
-        form = WordsForm(posted(request), label="What was done", help_text="Kept with the message.")
+        form = WordsForm(
+            posted(request), label=gettext("Resolution"), help_text=gettext("Stored with the event.")
+        )
 
         def close(data: dict[str, Any]) -> str:
             webhook_close(event_id=event.pk, reason=data["words"], actor=signed_in(request))
-            return "The message is settled."
+            return gettext("Event resolved.")
 
         about: dict[str, Any] = {"event": event, "payload": rows_of(event.content.get("payload", {}))}
         if event.state != EventState.STAFF:
-            about["refusal"] = "Nothing about this message waits for a person."
+            about["refusal"] = gettext("This event needs no attention.")
         return self.act(request, "admin/payments/webhookevent/close.html", event, form, close, **about)
 
 
 def rows_of(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values for people; what is empty is left out."""
+    """Readable names and values; empty ones are left out."""
     return [
         (name.replace("_", " ").capitalize(), text)
         for name, value in content.items()
@@ -151,16 +157,20 @@ def shown(value: Any) -> str:
         return ", ".join(f"{name}: {inner}" for name, inner in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return {True: gettext("yes"), False: gettext("no")}[value] if isinstance(value, bool) else str(value)
 
 
 def event_buttons(event: WebhookEvent, request: HttpRequest) -> list[Button]:
-    """What this person may do with the message; the obvious one is the main one."""
+    """The actions this user may take on the event; the most likely one is the main one."""
     buttons = []
     if event.state == EventState.STAFF and request.user.has_perm("payments.approve_manual"):
         if event.payment is not None and not event.payment.is_remote:
-            buttons.append(Button("Record money received", page_of(event.payment, "record"), is_main=True))
-        buttons.append(Button("It is settled", page_of(event, "close"), is_main=event.payment is None))
+            buttons.append(Button(gettext("Record payment"), page_of(event.payment, "record"), is_main=True))
+        buttons.append(
+            Button(gettext("Mark as resolved"), page_of(event, "close"), is_main=event.payment is None)
+        )
     if request.user.has_perm("payments.replay_webhook"):
-        buttons.append(Button("Replay", page_of(event, "replay"), is_main=event.state == EventState.DEAD))
+        buttons.append(
+            Button(gettext("Reprocess"), page_of(event, "replay"), is_main=event.state == EventState.DEAD)
+        )
     return buttons

@@ -42,7 +42,7 @@ def money(
 
 def given_back(amount: str = "10.00", **changes: str) -> dict[str, str]:
     day = timezone.localdate().isoformat()
-    reason = "More was paid than the order costs."
+    reason = "The order was overpaid."
     return {
         "amount": amount,
         "value_date": day,
@@ -75,14 +75,14 @@ def test_queue_shows_what_waits_oldest_first_with_a_badge(desk, staff):
 
     numbers = [row.split()[0] for row in rows(desk, QUEUE)]
     assert numbers == [payment.order.order_number for payment in reversed(payments)]
-    assert "Needs a decision 3" in first.one("nav", id="nav-sidebar-inner").text
+    assert "Awaiting approval 3" in first.one("nav", id="nav-sidebar-inner").text
     record(payments[0], "99.99", actor=staff)
-    assert "Needs a decision 2" in page(desk.get(QUEUE)).one("nav", id="nav-sidebar-inner").text
+    assert "Awaiting approval 2" in page(desk.get(QUEUE)).one("nav", id="nav-sidebar-inner").text
 
 
 def test_queue_leaves_out_what_is_decided_and_filters_show_it(desk, staff, admin_user):
     failed, cancelled, waiting = start(email="a@example.test"), start(email="b@example.test"), start()
-    desk.post(page_of(failed, "reject"), {"preset": "The buyer asked us to.", "words": ""})
+    desk.post(page_of(failed, "reject"), {"preset": "The buyer requested it.", "words": ""})
     order_cancel(order_id=cancelled.order_id, reason="no", actor=admin_user)
 
     assert [row.split()[0] for row in rows(desk, QUEUE)] == [waiting.order.order_number]
@@ -101,7 +101,7 @@ def test_queue_tells_received_money_lateness_and_reported_cash(desk, staff, shop
     text = page(desk.get(QUEUE)).one("table", id="result_list").text
 
     assert "$90.00 received" in text
-    assert "Late, was" in text
+    assert "Overdue since" in text
     assert "Cash reported: 1 of 1" in text
 
 
@@ -113,7 +113,7 @@ def test_bulk_selection_opens_the_page_of_the_one_chosen_payment(desk):
     both = desk.post(QUEUE, ask | {"_selected_action": [str(one.pk), str(two.pk)]}, follow=True)
 
     assert single.url == page_of(one, "record")
-    assert "Choose one payment" in both.content.decode()
+    assert "Select a single payment" in both.content.decode()
 
 
 # ---- recording ---------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_record_page_is_prefilled_and_tells_the_consequences(desk, bowl, scarf):
     assert form.one("input", name="amount").attrs["value"] == payment.missing.amount
     assert form.one("input", name="value_date").attrs["value"] == timezone.localdate().isoformat()
     assert form.one("input", name="bank_reference").attrs.get("value", "") == ""
-    assert "2 artisans get a mail to ship" in shown.text
+    assert "2 artisans get an email to ship" in shown.text
     assert "buyer@example.test" in shown.text
     assert Receipt.objects.count() == 0
 
@@ -138,8 +138,8 @@ def test_exact_money_settles_the_order(desk, staff, mails):
 
     text = said(desk, page_of(payment, "record"), money())
 
-    assert "$99.99 is recorded" in text
-    assert f"Order {payment.order.order_number} is paid." in text
+    assert "$99.99 recorded" in text
+    assert f"Payment status of order {payment.order.order_number}: Paid." in text
     reread(payment)
     assert (payment.status, payment.order.status) == (PaymentStatus.COMPLETED, OrderStatus.CONFIRMED)
     receipt = Receipt.objects.get()
@@ -157,7 +157,7 @@ def test_short_money_leaves_the_rest_missing(desk):
 
     text = said(desk, page_of(payment, "record"), money("90"))
 
-    assert "$9.99 is missing still." in text
+    assert "$9.99 is still outstanding." in text
     assert reread(payment).order.payment_status == "PARTIALLY_PAID"
     assert page(desk.get(page_of(payment, "record"))).one("input", name="amount").attrs["value"] == "9.99"
 
@@ -167,19 +167,19 @@ def test_too_much_money_is_listed_to_return(desk):
 
     text = said(desk, page_of(payment, "record"), money("110"))
 
-    assert "$10.01 is to be returned" in text
+    assert "A refund of $10.01 is due" in text
     assert payment.order.order_number in rows(desk, "/admin/orders/order/?needs=return")[0]
 
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"amount": ""}, "Give the amount that arrived."),
+        ({"amount": ""}, "Enter the amount received."),
         ({"amount": "12,50"}, "is not a plain decimal amount"),
         ({"amount": "1.999"}, "USD has 2 decimals"),
         ({"amount": "0"}, "above zero"),
         ({"amount": "-5"}, "is not a plain decimal amount"),
-        ({"bank_reference": " "}, "so that nobody books this money twice"),
+        ({"bank_reference": " "}, "prevents recording the same payment twice"),
         ({"value_date": "2999-01-01"}, "The value date lies in the future."),
         ({"value_date": ""}, "This field is required"),
     ],
@@ -215,7 +215,7 @@ def test_money_that_came_while_the_page_was_open_stops_the_booking_once(desk, br
     assert "admin@example.test recorded $50.00 (FIRST)" in shown.text
     assert Receipt.objects.count() == 1
     again = money("49.99", "SECOND", seen=int(shown.one("input", name="seen").attrs["value"]))
-    assert "is paid" in said(desk, page_of(payment, "record"), again)
+    assert ": Paid." in said(desk, page_of(payment, "record"), again)
 
 
 def test_money_for_an_expired_order_is_announced_and_booked(desk):
@@ -223,8 +223,8 @@ def test_money_for_an_expired_order_is_announced_and_booked(desk):
     Order.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     order_expire(order_id=payment.order_id)
 
-    assert "taken from stock again" in page(desk.get(page_of(payment, "record"))).text
-    assert "is paid" in said(desk, page_of(payment, "record"), money())
+    assert "reopened if all items are in stock" in page(desk.get(page_of(payment, "record"))).text
+    assert ": Paid." in said(desk, page_of(payment, "record"), money())
     assert reread(payment).order.status == OrderStatus.CONFIRMED
 
 
@@ -236,11 +236,11 @@ def test_rejecting_needs_a_reason_and_tells_it_to_the_buyer(desk, staff, mails):
     address = page_of(payment, "reject")
 
     assert "Choose a reason" in said(desk, address, {"words": ""})
-    assert "Write the reason here." in said(desk, address, {"preset": "other", "words": " "})
+    assert "Describe the reason." in said(desk, address, {"preset": "other", "words": " "})
     assert PaymentTransition.objects.filter(new="FAILED").count() == 0
     text = said(desk, address, {"preset": "The bank did not honour the check.", "words": "Number 12."})
 
-    assert "The payment was rejected" in text
+    assert "Payment rejected" in text
     assert reread(payment).failure_reason == "The bank did not honour the check. Number 12."
     assert AuditEntry.objects.get(action="payment.reject").actor == staff
     assert "Number 12." in mails("buyer@example.test")[-1].body
@@ -253,9 +253,9 @@ def test_a_payment_with_receipts_is_not_rejected(desk, staff):
     shown = page(desk.get(page_of(payment, "reject")))
     text = said(desk, page_of(payment, "reject"), {"preset": "other", "words": "no"})
 
-    assert "Return that money instead" in shown.text
+    assert "Refund it instead of rejecting the payment" in shown.text
     assert not shown.all("button", class_="aa-danger")
-    assert "Return that money instead" in text
+    assert "Refund it instead of rejecting the payment" in text
     assert reread(payment).status == PaymentStatus.PENDING
 
 
@@ -269,13 +269,13 @@ def test_a_return_is_recorded_and_says_that_a_person_made_it(desk, staff):
     shown = page(desk.get(page_of(payment, "return")))
     text = said(desk, page_of(payment, "return"), given_back())
 
-    assert "The shop sends no money." in shown.text
+    assert "The shop does not send this money." in shown.text
     assert shown.one("input", name="amount").attrs["value"] == "10.00"
-    assert "The return of $10.00 is recorded" in text
+    assert "Refund of $10.00 recorded" in text
     refund = PaymentRefund.objects.get()
     assert (refund.amount_minor, refund.reason, refund.actor) == (
         1000,
-        "More was paid than the order costs.",
+        "The order was overpaid.",
         staff,
     )
     assert "no results found" in page(desk.get("/admin/orders/order/?needs=return")).text.lower()
@@ -295,8 +295,8 @@ def test_more_than_what_is_left_cannot_be_returned(desk, staff):
 def test_without_money_there_is_nothing_to_return(desk):
     payment = start()
 
-    assert "Nothing is left to return" in page(desk.get(page_of(payment, "return"))).text
-    assert "Record money returned" not in page(desk.get(page_of(payment))).text
+    assert "This payment has been fully refunded" in page(desk.get(page_of(payment, "return"))).text
+    assert "Record refund" not in page(desk.get(page_of(payment))).text
 
 
 # ---- orders ------------------------------------------------------------------------------------------------
@@ -307,12 +307,14 @@ def test_cancelling_tells_the_consequences_and_lists_the_money(desk, staff, bowl
     record(payment, "99.99", actor=staff)
     address = page_of(payment.order, "cancel")
 
-    assert "$99.99 by hand: what belongs to the chosen parcels is listed" in page(desk.get(address)).text
+    assert (
+        "$99.99 paid offline: the amount for the selected parcels is listed" in page(desk.get(address)).text
+    )
     assert "Choose a reason" in said(desk, address, {})
-    text = said(desk, address, {"preset": "The buyer asked us to.", "words": ""})
+    text = said(desk, address, {"preset": "The buyer requested it.", "words": ""})
 
     assert "is cancelled" in text
-    assert "Return $99.99" in text
+    assert "Refund $99.99" in text
     assert reread(payment).order.status == OrderStatus.CANCELLED
     bowl.refresh_from_db()
     assert bowl.stock == 10
@@ -323,8 +325,8 @@ def test_a_shipped_order_is_not_cancelled(desk, staff, admin_user):
     record(payment, "99.99", actor=staff)
     parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="", tracking="", actor=admin_user)
 
-    assert "cannot be cancelled any more" in page(desk.get(page_of(payment.order, "cancel"))).text
-    desk.post(page_of(payment.order, "cancel"), {"preset": "The buyer asked us to."})
+    assert "can no longer be cancelled" in page(desk.get(page_of(payment.order, "cancel"))).text
+    desk.post(page_of(payment.order, "cancel"), {"preset": "The buyer requested it."})
     assert reread(payment).order.status == OrderStatus.SHIPPED
 
 
@@ -363,15 +365,15 @@ ACTIONS = {
     "as-buyer": "orders.view_order",
 }
 LINKS = {
-    "record": "Record money received",
-    "return": "Record money returned",
+    "record": "Record payment",
+    "return": "Record refund",
     "cancel": "Cancel order",
     "revoke-links": "Revoke links",
 }
 
 
 @pytest.mark.parametrize(
-    "job", ["Payments desk", "Refunds desk", "Orders desk", "Auditors", "Catalogue desk", None]
+    "job", ["Payments team", "Refunds team", "Orders team", "Auditors", "Catalog team", None]
 )
 def test_actions_without_the_permission_are_absent_and_refused(browser, staff, job):
     payment = start()

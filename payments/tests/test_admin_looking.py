@@ -104,7 +104,7 @@ def test_order_page_tells_everything_that_happened(full):
     shown = page(full.get(page_of(payment.order)))
 
     for text in (
-        "Return $5.00",
+        "Refund $5.00",
         "STMT-1",
         "OUT-1",
         "shopper@example.test",
@@ -114,7 +114,7 @@ def test_order_page_tells_everything_that_happened(full):
         assert text in shown.text, text
     entries = [node.text for node in shown.one("ol", class_="aa-timeline").all("li")]
     assert "placed" in entries[0]
-    assert "Money returned" in entries[-1]
+    assert "Offline refund recorded" in entries[-1]
     assert any("Awaiting payment → Confirmed" in entry and "staff@example.test" in entry for entry in entries)
     assert payment.order.access_token not in full.get(page_of(payment.order)).content.decode()
 
@@ -139,10 +139,13 @@ def test_payment_page_tells_receipts_returns_and_history(full):
     ("prepare", "headline"),
     [
         (lambda p, staff: None, "Waiting for $99.99"),
-        (lambda p, staff: Order.objects.update(pay_by=timezone.now() - timedelta(days=1)), "$99.99 is late"),
+        (
+            lambda p, staff: Order.objects.update(pay_by=timezone.now() - timedelta(days=1)),
+            "$99.99 is overdue",
+        ),
         (lambda p, staff: record(p, "50.00", actor=staff), "Waiting for $49.99"),
-        (lambda p, staff: record(p, "99.99", actor=staff), "The artisans ship"),
-        (lambda p, staff: record(p, "100.99", actor=staff), "Return $1.00"),
+        (lambda p, staff: record(p, "99.99", actor=staff), "The artisans are shipping"),
+        (lambda p, staff: record(p, "100.99", actor=staff), "Refund $1.00"),
         (lambda p, staff: order_cancel(order_id=p.order_id, reason="no", actor=staff), "Cancelled"),
     ],
 )
@@ -260,10 +263,10 @@ def test_start_page_counts_what_waits_in_at_most_eight_queries(browser, staff, d
     tiles = {node.all("span")[0].text: node for node in shown.all("a", class_="aa-tile")}
     figures = {name: node.all("span")[1].text for name, node in tiles.items()}
     assert figures == {
-        "Needs a decision": "1",
-        "Money to return": "1",
-        "Needs a look": "0",
-        "Mails not sent": "0",
+        "Awaiting approval": "1",
+        "Refunds due": "1",
+        "Needs review": "0",
+        "Undelivered emails": "0",
         "Webhooks": "0",
         "Orders today": "2",
         "Received today": "$110.00",

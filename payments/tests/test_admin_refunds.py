@@ -69,10 +69,10 @@ def sync(payment):
 def test_refund_page_offers_the_rest_and_says_who_moves_the_money(desk, paid):
     shown = page(desk.get(page_of(paid, "refund"))).one("main")
 
-    assert "Stripe moves the money." in shown.text
+    assert "Stripe sends this refund" in shown.text
     assert shown.one("input", name="amount").attrs["value"] == paid.amount.amount
-    assert f"{paid.order.email} gets a mail" in shown.text
-    assert "is on hold until somebody decides" in shown.text
+    assert f"{paid.order.email} gets an email" in shown.text
+    assert "is put on hold unless you choose" in shown.text
     assert not PaymentRefund.objects.exists()
 
 
@@ -86,7 +86,7 @@ def test_full_refund_from_the_page_tells_how_it_went(desk, paid, stripe, staff):
     assert (done.reason, done.actor, done.status) == ("An item arrived damaged. The rim.", staff, "COMPLETED")
     assert (reread(paid).status, stripe.refunded()) == ("REFUNDED", [paid.amount_minor])
     assert done.refund_number in after.text
-    assert "Nothing is left to refund" in page(desk.get(page_of(paid, "refund"))).text
+    assert "This payment has been fully refunded" in page(desk.get(page_of(paid, "refund"))).text
 
 
 def test_refund_by_pieces_with_restock(desk, paid, bowl, stripe):
@@ -108,13 +108,13 @@ def test_refund_by_pieces_with_restock(desk, paid, bowl, stripe):
     ("wrong", "told"),
     [
         ({"preset": ""}, "Choose a reason"),
-        ({"amount": ""}, "Give the amount to refund."),
+        ({"amount": ""}, "Enter the amount to refund."),
         ({"amount": "0"}, "above zero"),
         ({"amount": "1.999"}, "USD has 2 decimals"),
         ({"amount": "1000"}, "193.98 USD is left"),
-        ({"mode": "pieces"}, "Give the number of pieces"),
-        ({"shipping": "on"}, "You named pieces"),
-        ({"mode": "pieces", "restock": "on"}, "Give the number of pieces"),
+        ({"mode": "pieces"}, "Enter quantities, or select shipping"),
+        ({"shipping": "on"}, "You entered items"),
+        ({"mode": "pieces", "restock": "on"}, "Enter quantities, or select shipping"),
     ],
 )
 def test_wrong_entries_are_refused_and_kept(desk, paid, wrong, told):
@@ -144,11 +144,11 @@ def test_pending_and_unanswered_refunds_are_shown_as_such(desk, stripe, shopper,
 
     told = press(desk, page_of(payment, "refund"), preset=BROKEN, amount="10").text
 
-    assert "has not answered yet" in told
+    assert "has not responded yet" in told
     shown = page(desk.get(page_of(payment))).text
-    for text in ("Pending at the provider", "No answer from the provider yet", "On its way back $50.00"):
+    for text in ("Pending at the provider", "Waiting for the provider", "Refund in progress $50.00"):
         assert text in shown, text
-    assert "Can still be returned $49.99" in shown
+    assert "Refundable $49.99" in shown
 
 
 def test_failed_refund_is_listed_and_tried_again_from_the_page(desk, paid, stripe):
@@ -156,8 +156,8 @@ def test_failed_refund_is_listed_and_tried_again_from_the_page(desk, paid, strip
     press(desk, page_of(paid, "refund"), preset=BROKEN, amount="40")
     sync(paid)
     stripe.post("settings", refunds="succeed")
-    assert "Needs a look 1" in nav(desk)
-    assert "Can still be returned $193.98" in page(desk.get(page_of(paid))).text
+    assert "Needs review 1" in nav(desk)
+    assert "Refundable $193.98" in page(desk.get(page_of(paid))).text
     failed = PaymentRefund.objects.get()
 
     after = press(desk, page_of(failed, "retry"))
@@ -165,27 +165,27 @@ def test_failed_refund_is_listed_and_tried_again_from_the_page(desk, paid, strip
     assert "was sent by Stripe" in after.text
     assert stripe.refunded()[-1] == 4000
     assert "only once" in page(desk.get(page_of(failed, "retry"))).text
-    assert not [a for a in page(desk.get(page_of(paid))).all("a") if a.text == "Try again"]
+    assert not [a for a in page(desk.get(page_of(paid))).all("a") if a.text == "Retry"]
 
 
 def test_payment_by_hand_has_no_refund_but_a_record_of_one(desk, shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
-    assert "make the transfer, then record it" in page(desk.get(page_of(payment, "refund"))).text
-    assert "Record money returned" in page(desk.get(page_of(payment))).text
+    assert "make the transfer, then record the refund" in page(desk.get(page_of(payment, "refund"))).text
+    assert "Record refund" in page(desk.get(page_of(payment))).text
 
 
 def test_money_sent_and_money_recorded_are_separate_sums(desk, stripe, shopper, staff, admin_user):
     transfer = start(user=shopper)
     record(transfer, "40.00", actor=staff)
     give_back(transfer, "15.00", actor=staff)
-    assert "Returned by hand, recorded $15.00" in page(desk.get(page_of(transfer.order))).text
+    assert "Refunded offline $15.00" in page(desk.get(page_of(transfer.order))).text
 
     card = paid_by_card(stripe, user=shopper)
     refund(card, "25", actor=staff)
 
-    assert "Sent back by a provider $25.00" in page(desk.get(page_of(card.order))).text
+    assert "Refunded by a provider $25.00" in page(desk.get(page_of(card.order))).text
 
 
 def test_cancelled_order_has_one_next_step_the_prefilled_refund(desk, paid, staff):
@@ -193,8 +193,8 @@ def test_cancelled_order_has_one_next_step_the_prefilled_refund(desk, paid, staf
     order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
 
     order_page = page(desk.get(page_of(paid.order))).one("main")
-    step = order_page.one("section", aria_label="What to do now")
-    assert "Return $173.98" in step.text
+    step = order_page.one("section", aria_label="Next step")
+    assert "Refund $173.98" in step.text
     link = step.one("a", class_="aa-main")
     assert (link.text, link.attrs["href"]) == ("Refund", page_of(paid, "refund"))
     assert page(desk.get(link.attrs["href"])).one("input", name="amount").attrs["value"] == "173.98"
@@ -202,10 +202,10 @@ def test_cancelled_order_has_one_next_step_the_prefilled_refund(desk, paid, staf
 
     refund_open(payment_id=paid.pk, amount=usd("173.98"), reason="kiln broke", actor=staff)
 
-    assert "The refund is on its way" in page(desk.get(page_of(paid.order))).text
-    assert "A refund is on its way" in page(desk.get("/admin/orders/order/?needs=return")).text
+    assert "The refund is in progress" in page(desk.get(page_of(paid.order))).text
+    assert "Refund in progress" in page(desk.get("/admin/orders/order/?needs=return")).text
     sweep_task()
-    assert "Return $" not in page(desk.get(page_of(paid.order))).text
+    assert "Refund $" not in page(desk.get(page_of(paid.order))).text
 
 
 def test_own_order_is_refused_on_the_page_too(browser, staff, stripe):
@@ -223,7 +223,7 @@ def test_ask_the_provider_applies_what_it_says(desk, stripe, shopper, bowl, staf
 
     after = press(desk, page_of(payment, "ask"))
 
-    assert "Stripe was asked: the payment is partly refunded." in after.text
+    assert "Synced with Stripe. Payment status: Partly refunded." in after.text
     assert AuditEntry.objects.get(action="payment.ask").actor == staff
 
 
@@ -247,16 +247,16 @@ def test_refund_from_outside_is_listed_until_somebody_decides(desk, stripe, paid
     stripe.post("stripe/refund", payment_intent=paid.provider_payment_id, amount=5000)
     sync(paid)
     outside = PaymentRefund.objects.get()
-    assert "Refunds to decide 1" in nav(desk)
+    assert "External refunds 1" in nav(desk)
     assert outside.refund_number in page(desk.get(DECIDE)).text
 
     refused = press(desk, page_of(outside, "decide"), decision="restock")
-    assert "Give the number of pieces" in refused.text
+    assert "Enter quantities if items were returned" in refused.text
     after = press(desk, page_of(outside, "decide"), decision="nothing")
 
-    assert "the order goes on" in after.text
-    assert "Refunds to decide 1" not in nav(desk)
-    assert "a colleague did it already" in page(desk.get(page_of(outside, "decide"))).text
+    assert "The order goes on" in after.text
+    assert "External refunds 1" not in nav(desk)
+    assert "a colleague may have handled it" in page(desk.get(page_of(outside, "decide"))).text
 
 
 def test_dispute_is_shown_flagged_and_settled_with_a_reason(desk, stripe, paid, staff):
@@ -265,12 +265,15 @@ def test_dispute_is_shown_flagged_and_settled_with_a_reason(desk, stripe, paid, 
     shown = page(desk.get(page_of(paid))).text
     assert "du_" in shown
     assert "fraudulent" in shown
-    assert "answer the dispute at the provider first" in page(desk.get(page_of(paid, "refund"))).text
-    assert "Needs a look 1" in nav(desk)
+    assert (
+        "Respond to the dispute in the provider’s dashboard first"
+        in page(desk.get(page_of(paid, "refund"))).text
+    )
+    assert "Needs review 1" in nav(desk)
     flag = PaymentFlag.objects.get()
     assert flag.detail in page(desk.get(LOOK)).text
 
-    assert "Say what was found" in press(desk, page_of(flag, "resolve"), resolution=" ").text
+    assert "Describe what you found" in press(desk, page_of(flag, "resolve"), resolution=" ").text
     press(desk, page_of(flag, "resolve"), resolution="Evidence was sent.")
 
     flag.refresh_from_db()
@@ -292,7 +295,7 @@ def test_payment_page_tells_captures_calls_refunds_and_disputes_without_secrets(
     assert "sk_test_" not in text
     assert "_secret_xyz" not in text
     told = page(answer).one("ol", class_="aa-timeline").text
-    for what in ("Money taken", "Make the payment", "Refund REF-", "Dispute of", "Pending → Completed"):
+    for what in ("Capture of", "Make the payment", "Refund REF-", "Dispute of", "Pending → Completed"):
         assert what in told, what
 
 
@@ -362,9 +365,9 @@ def test_order_page_cancels_refunds_and_restocks_chosen_parcels(
     payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
     order, client = payment.order, browser(admin_user)
     gone = order.parcels.get(artisan__user=seller)
-    assert "$136.65 by Stripe" in page(client.get(page_of(order, "cancel"))).text
+    assert "$136.65 paid with Stripe" in page(client.get(page_of(order, "cancel"))).text
 
-    typed = {"parcels": [str(gone.pk)], "refund": "on", "preset": "The buyer asked us to.", "seen": "13665"}
+    typed = {"parcels": [str(gone.pk)], "refund": "on", "preset": "The buyer requested it.", "seen": "13665"}
     answer = client.post(page_of(order, "cancel"), typed)
 
     gone.refresh_from_db()
@@ -387,8 +390,8 @@ def test_parcels_on_hold_are_listed_and_decided_on_the_orders_page(
     parcel = order.parcels.get()
 
     nothing = client.post(page_of(order, "parcels"), {"preset": "The payment was refunded."})
-    assert "Decide about one parcel at least." in nothing.content.decode()
-    typed = {field_of(parcel): "cancel", "preset": "The buyer’s bank took the payment back."}
+    assert "Choose what happens to at least one parcel." in nothing.content.decode()
+    typed = {field_of(parcel): "cancel", "preset": "The buyer disputed the payment."}
     client.post(page_of(order, "parcels"), typed)
 
     parcel.refresh_from_db()

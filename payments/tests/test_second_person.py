@@ -136,7 +136,7 @@ def test_page_and_api_say_that_nothing_is_done_yet(shopper, staff, admin_user, b
         {name: "" if value is None else value for name, value in data.items()} | {"bank_reference": "STMT-9"},
         follow=True,
     )
-    assert "the store rules want a second person" in posted.content.decode()
+    assert "this needs a second person’s approval" in posted.content.decode()
     shown = browser(staff).get(reverse("admin:payments_payment_change", args=[payment.pk])).content.decode()
     assert "is awaiting approval by a second person" in shown
 

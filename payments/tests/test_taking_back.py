@@ -233,9 +233,9 @@ def test_staff_take_a_receipt_back_on_its_page(check, browser, staff):
     after = desk.post(address, form.fields() | {"reason": "bounced", "note": "x"}, follow=True)
 
     assert "Nothing was sent to the buyer" in page(after).text
-    assert "Taken back by staff@example.test" in page(desk.get(page_of(receipt))).text
+    assert "Reversed by staff@example.test" in page(desk.get(page_of(receipt))).text
     assert address not in desk.get(page_of(check)).content.decode()
-    assert "taken back already" in page(desk.get(address)).text
+    assert "already been reversed" in page(desk.get(address)).text
 
 
 def test_buyer_reads_what_happened(check, browser, shopper, staff):

@@ -25,7 +25,7 @@ def feed(settings):
 @pytest.fixture
 def operator():
     user = UserFactory.create(email="operator@example.test", role=Role.STAFF)
-    user.groups.add(Group.objects.get(name="Webhooks desk"))
+    user.groups.add(Group.objects.get(name="Webhooks team"))
     return user
 
 
@@ -51,9 +51,9 @@ def test_list_and_page_show_what_came_and_what_became_of_it(browser, operator, d
     shown = page(client.get(list_of(WebhookEvent)))
     detail = page(client.get(page_of(puzzling)))
 
-    for text in ("evt_dead", "bank-1", "Given up", "Waits for a person", "payment.received"):
+    for text in ("evt_dead", "bank-1", "Failed", "Needs attention", "payment.received"):
         assert text in shown.text
-    for text in ("90.00 USD", "BANK-1", puzzling.payment.payment_number, "Tries", "99.99 USD is missing"):
+    for text in ("90.00 USD", "BANK-1", puzzling.payment.payment_number, "Attempts", "99.99 USD is missing"):
         assert text in detail.text
 
 
@@ -88,7 +88,7 @@ def test_replay_asks_for_a_reason_and_rings_the_worker(
     client, address = browser(operator), page_of(dead, "replay")
 
     refused = client.post(address, {"words": " "})
-    assert "Write a sentence" in page(refused).text
+    assert "Enter a note" in page(refused).text
     assert only_event().state == "dead"
     with django_capture_on_commit_callbacks() as bells:
         answer = client.post(address, {"words": "the endpoint was down"})
@@ -110,14 +110,14 @@ def test_looking_changes_nothing(browser, admin_user, dead, puzzling):
 
 def test_settled_money_leaves_the_list_with_a_word_about_it(browser, staff, puzzling):
     client = browser(staff)
-    assert "Record money received" in page(client.get(page_of(puzzling))).text
+    assert "Record payment" in page(client.get(page_of(puzzling))).text
 
     client.post(page_of(puzzling, "close"), {"words": "recorded in two parts"})
     again = client.post(page_of(puzzling, "close"), {"words": "once more"})
 
     event = only_event(event_id="bank-1")
     assert (event.state, event.note) == ("done", "recorded in two parts (staff@example.test)")
-    assert "Nothing about this message waits" in page(again).text
+    assert "This event needs no attention" in page(again).text
     assert AuditEntry.objects.filter(action="webhook.close").count() == 1
 
 
@@ -139,11 +139,11 @@ def test_each_job_does_its_own(browser, operator, staff, powerless_staff, dead, 
     }
     assert browser(powerless_staff).get(list_of(WebhookEvent)).status_code == 403
     buttons = page(browser(operator).get(page_of(puzzling))).text
-    assert "Replay" in buttons
-    assert "It is settled" not in buttons
+    assert "Reprocess" in buttons
+    assert "Mark as resolved" not in buttons
 
 
 def test_start_page_counts_what_needs_a_person(browser, operator, dead, puzzling):
     shown = page(browser(operator).get(reverse("admin:index")))
 
-    assert "messages of providers need a person" in shown.text
+    assert "events need attention" in shown.text

@@ -181,10 +181,10 @@ class Window:
 
     def record_money(self, order: Order) -> None:
         """The whole sum, as the statement shows it."""
-        self.go(f"/admin/payments/payment/{order.payments.get().pk}/change/").follow("Record money received")
+        self.go(f"/admin/payments/payment/{order.payments.get().pk}/change/").follow("Record payment")
         self.page.get_by_label("Bank reference").fill(f"STATEMENT-{order.order_number}")
-        self.press("Record the money")
-        self.page.get_by_text(f"${order.total.amount} is recorded").wait_for()
+        self.press("Record payment")
+        self.page.get_by_text(f"${order.total.amount} recorded").wait_for()
 
     # ---- by keyboard ---------------------------------------------------------------------------------------------
 

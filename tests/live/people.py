@@ -67,7 +67,7 @@ class Visitor:
 def desk_worker() -> User:
     """Staff who record and return money and cancel orders."""
     user = UserFactory.create(role=Role.STAFF)
-    user.groups.set(Group.objects.filter(name__endswith=" desk"))
+    user.groups.set(Group.objects.filter(name__endswith=" team"))
     return user
 
 

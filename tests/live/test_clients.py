@@ -62,7 +62,7 @@ def test_generated_python_client_buys_by_card_and_is_refunded(
         assert caller().post("/auth/register", {"email": email, "password": PASSWORD}).status == 201
     desk = User.objects.get(email=STAFF)
     User.objects.filter(pk=desk.pk).update(role=Role.STAFF)
-    desk.groups.set(Group.objects.filter(name="Refunds desk"))
+    desk.groups.set(Group.objects.filter(name="Refunds team"))
     TOTP.activate(desk, generate_totp_secret())
 
     done = subprocess.run(

@@ -144,7 +144,7 @@ def test_restock_against_cancelling_returns_each_piece_once(paid, desks, shop: S
         payment = paid((bowl, 3))
         line = str(payment.order.lines.get().pk)
         wish = body(payment, lines=[{"line": line, "quantity": 2}], restock=True)
-        cancel = {"preset": "The buyer asked us to.", "words": ""}
+        cancel = {"preset": "The buyer requested it.", "words": ""}
         head_start = (round_ % 5) * 0.01
 
         def refund(wish: dict[str, object] = wish) -> Answer:

@@ -33,7 +33,7 @@ def test_a_taken_address_is_refused_in_any_case(browser, admin_user, shopper):
 
     answer = browser(admin_user).post(ADD, taken | passwords)
 
-    assert "exists already" in page(answer).text
+    assert "already exists" in page(answer).text
 
 
 @pytest.mark.parametrize("change", [{"role": Role.STAFF}, {"is_active": None}])

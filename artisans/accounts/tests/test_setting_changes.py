@@ -38,7 +38,7 @@ def colleague(email: str, *permissions: str, groups: tuple[str, ...] = ()) -> Us
 
 @pytest.fixture
 def clerk() -> User:
-    return colleague("clerk@example.test", groups=("Catalogue desk",))
+    return colleague("clerk@example.test", groups=("Catalog team",))
 
 
 @pytest.fixture
@@ -255,14 +255,14 @@ def test_change_survives_json_and_waits_when_a_holder_keeps_it(monkeypatch, brow
 
 
 def test_roles_and_groups_are_audited_and_mailed(browser, owner, shopper, mails):
-    group = Group.objects.get(name="Refunds desk")
+    group = Group.objects.get(name="Refunds team")
 
     edit(browser(owner), shopper, role="staff", groups=[str(group.pk)], is_active=None)
 
     shopper.refresh_from_db()
     assert (shopper.role, list(shopper.groups.all()), shopper.is_active) == ("staff", [group], False)
     [mail] = mails(owner.email)
-    for line in ("Role: shopper → staff", "Groups: none → Refunds desk", "Can sign in: yes → no"):
+    for line in ("Role: shopper → staff", "Groups: none → Refunds team", "Can sign in: yes → no"):
         assert line in mail.body
     assert shopper.email not in mail.body
 
@@ -294,7 +294,7 @@ GROUPS = ("auth.view_group", "auth.change_group", "auth.add_group", "auth.delete
 
 
 def test_person_who_edits_groups_and_people_raises_nobody(browser, shopper, seller, admin_user):
-    person = colleague("people@example.test", *PEOPLE, *GROUPS, groups=("Catalogue desk",))
+    person = colleague("people@example.test", *PEOPLE, *GROUPS, groups=("Catalog team",))
     client, own = browser(person), person.groups.get()
     refund = Permission.objects.get(codename="refund")
     rights = set(own.permissions.all())
@@ -308,7 +308,7 @@ def test_person_who_edits_groups_and_people_raises_nobody(browser, shopper, sell
     assert client.post(page_of(own, "delete"), {"post": "yes"}).status_code == 403
 
     own.refresh_from_db()
-    assert (own.name, set(own.permissions.all())) == ("Catalogue desk", rights)
+    assert (own.name, set(own.permissions.all())) == ("Catalog team", rights)
     assert not Group.objects.filter(permissions=refund, name="New").exists()
     shopper.refresh_from_db()
     assert (shopper.role, shopper.is_superuser, shopper.groups.count()) == (Role.SHOPPER, False, 0)

@@ -21,7 +21,7 @@ def test_second_person_sees_exactly_what_is_requested_and_approves(staff, admin_
 
     assert "500.00" in shown
     assert staff.email in shown
-    assert "Approved and carried out" in answer.content.decode()
+    assert "Approved and completed" in answer.content.decode()
     assert ApprovalRequest.objects.get().status == ApprovalStatus.APPROVED
 
 
@@ -54,7 +54,7 @@ def test_rejecting_needs_a_reason(staff, admin_user, browser):
     refused = client.post(page(approval, "reject"), {"reason": ""})
     client.post(page(approval, "reject"), {"reason": "Wrong order."})
 
-    assert "Give the reason" in refused.content.decode()
+    assert "Enter a reason" in refused.content.decode()
     approval.refresh_from_db()
     assert (approval.status, approval.note) == (ApprovalStatus.REJECTED, "Wrong order.")
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def keeper(browser):
     user = UserFactory.create(email="keeper@example.test", role=Role.STAFF)
-    user.groups.set(Group.objects.filter(name="Catalogue desk"))
+    user.groups.set(Group.objects.filter(name="Catalog team"))
     return browser(user)
 
 
@@ -81,7 +81,7 @@ def test_stock_is_counted_on_a_page_of_its_own(keeper, bowl):
     assert "This field is required" in refused.text
     told = page(keeper.post(address, seen | {"counted": "7", "reason": "three broke"}, follow=True))
 
-    assert "7 units of Moss bowl can be sold now." in told.text
+    assert "7 units of Moss bowl are now available." in told.text
     bowl.refresh_from_db()
     assert bowl.stock == 7
     assert AuditEntry.objects.get(action="stock.adjust").actor_name == "keeper@example.test"
@@ -126,7 +126,7 @@ def test_count_moves_its_difference_to_what_was_seen_when_goods_were_sold_meanwh
     assert bowl.stock == left
     moves = StockMove.objects.filter(product=bowl, kind="adjust").values_list("quantity", flat=True)
     assert list(moves) == ([counted - 10] if counted != 10 else [])
-    sentence = f"since you opened this page; the count of {counted} was applied to the 10 that you saw"
+    sentence = f"after you opened this page. Your count of {counted} was compared with the 10 shown to you."
     assert (sentence in answer.text) is bool(sold)
 
 

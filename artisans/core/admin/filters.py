@@ -8,10 +8,11 @@ from django.contrib import admin
 from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 
 class DayRangeFilter(admin.FieldListFilter):
-    """From a day to a day, both included, in the shop's time zone. What is no date does not filter."""
+    """From one day to another, both included, in the shop's time zone. An invalid date is ignored."""
 
     template = "admin/day_range_filter.html"
 
@@ -38,5 +39,5 @@ class DayRangeFilter(admin.FieldListFilter):
         return day
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # our own template
-        for end, label in (("from", "From"), ("to", "To, included")):
+        for end, label in (("from", _("From")), ("to", _("To (inclusive)"))):
             yield {"name": f"{self.field_path}_{end}", "label": label, "value": self.day(end)}

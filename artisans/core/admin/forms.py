@@ -6,14 +6,16 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminTextInputWidget
 
+from artisans.core.admin.pages import StrOrPromise
 from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.money import PPM, Money
 
 
 class AmountField(forms.CharField):
-    """An amount as people type it, read exactly: Money in, Money out."""
+    """An amount entered as text and parsed exactly: Money in, Money out."""
 
     def __init__(self, *, currency: str, **options: Any) -> None:
         self.currency = currency
@@ -31,13 +33,13 @@ class AmountField(forms.CharField):
 
 
 class DayField(forms.DateField):
-    """A date with the browser's own calendar, which needs no script."""
+    """A date with the browser's built-in date picker, which needs no JavaScript."""
 
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": " ".join(BASE_INPUT_CLASSES)})
 
 
 def amount_read(text: str, currency: str) -> Money:
-    """Errors: ValidationError that says what is wrong with the amount."""
+    """Errors: ValidationError with what is wrong with the amount."""
     try:
         return Money.parse(text.strip(), currency)
     except ValueError as error:
@@ -45,10 +47,10 @@ def amount_read(text: str, currency: str) -> Money:
 
 
 class FiguresForm(SeenForm):
-    """A model's form that takes its columns of minor units and millionths as people write them.
+    """A model form that shows columns of minor units as amounts and of millionths as percentages.
 
-    `amounts` and `percents` name the column behind each such field of the form. Amounts are read in the row's
-    currency: a new currency reads them again, and an amount typed under another currency is refused.
+    `amounts` and `percents` map form fields to their columns. Amounts are parsed in the row's currency: changing
+    the currency parses them again, and an amount entered under another currency is refused.
     """
 
     amounts: ClassVar[dict[str, str]] = {}
@@ -84,10 +86,8 @@ class FiguresForm(SeenForm):
             and (self.seen or {}).get("currency") != self.current.get("currency")
         ):
             for name in self.amounts.keys() & data.keys():
-                self.add_error(
-                    name,
-                    f"The currency is now {self.instance.currency}: open this page again before you save.",
-                )
+                message = _("The currency has changed to %(currency)s. Reload this page before you save.")
+                self.add_error(name, message % {"currency": self.instance.currency})
         currency = data.get("currency") or getattr(self.instance, "currency", "")
         for name in self.amounts.keys() & data.keys():
             self.read_amount(name, data[name], str(currency))
@@ -97,7 +97,7 @@ class FiguresForm(SeenForm):
         return data
 
     def read_amount(self, name: str, text: str, currency: str) -> None:
-        """An empty one stays as it is where it is required, and is none at all where it is not."""
+        """Empty text keeps a required amount and clears an optional one."""
         try:
             minor = amount_read(text, currency).minor if text else None
         except ValidationError as error:
@@ -107,14 +107,14 @@ class FiguresForm(SeenForm):
                 setattr(self.instance, self.amounts[name], minor)
 
 
-def amount_text(label: str, **options: Any) -> forms.CharField:
-    """A field of a FiguresForm for an amount in the row's own currency."""
+def amount_text(label: StrOrPromise, **options: Any) -> forms.CharField:
+    """A FiguresForm field for an amount in the row's currency."""
     widget = UnfoldAdminTextInputWidget({"inputmode": "decimal", "autocomplete": "off"})
     return forms.CharField(label=label, max_length=30, widget=widget, **options)
 
 
-def percent_text(label: str, **options: Any) -> forms.DecimalField:
-    """A field of a FiguresForm for a rate: four decimals of a percent are one millionth."""
+def percent_text(label: StrOrPromise, **options: Any) -> forms.DecimalField:
+    """A FiguresForm field for a percentage with up to four decimals."""
     widget = UnfoldAdminTextInputWidget({"inputmode": "decimal", "suffix": "%"})
     return forms.DecimalField(
         label=label, min_value=0, max_value=100, max_digits=7, decimal_places=4, widget=widget, **options

@@ -1,9 +1,9 @@
-"""What all staff pages share: rows are looked at, and what changes them are pages of their own that call a service."""
+"""Base classes of staff pages: rows are read-only, and separate pages that call a service change them."""
 
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
 from django import forms
@@ -21,6 +21,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -29,16 +31,20 @@ from artisans.core.errors import DomainError
 from artisans.core.models import row_write
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 
-# The theme's words for the colours of labels; PLAIN for a value that has no colour of its own.
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+# The theme's label colours; PLAIN for values without one.
 GOOD, WAIT, WARN, BAD, PLAIN = "success", "info", "warning", "danger", "default"
 
+StrOrPromise: TypeAlias = "str | _StrPromise"
 Column = TypeVar("Column", bound=Callable[..., Any])
 
 
 def column(
-    title: str, *, ordering: str = "", label: dict[Any, str] | None = None
+    title: StrOrPromise, *, ordering: str = "", label: dict[Any, str] | None = None
 ) -> Callable[[Column], Column]:
-    """A column of a list. `label` gives colours to the values of a column that answers pairs (value, text)."""
+    """A column of a list. `label` maps values to colours; the column then returns pairs (value, text)."""
 
     def mark(method: Column) -> Column:
         marked: Column = display(description=title, ordering=ordering or None, label=label)(method)
@@ -55,23 +61,28 @@ def link_to(obj: Model, text: object = None) -> SafeString:
     return format_html('<a class="aa-link" href="{}">{}</a>', page_of(obj), obj if text is None else text)
 
 
+def button_to(address: str, label: str, *, is_main: bool = False) -> SafeString:
+    css = "aa-button aa-main" if is_main else "aa-button"
+    return format_html('<a class="{}" href="{}">{}</a>', css, address, label)
+
+
 def posted(request: HttpRequest) -> QueryDict | None:
-    """What a form is bound to: an empty POST is one, too."""
+    """Data to bind a form to; an empty POST counts, too."""
     return request.POST if request.method == "POST" else None
 
 
 class PagesAdmin(ModelAdmin):
-    """Adds pages of its own to a row: GET shows, POST acts.
+    """Adds custom pages to a row: GET shows a page, POST performs its action.
 
-    `pages` names each and the permission that it needs; its method is `<name>_page(request, obj)`. All
-    need a fresh sign-in but `everyday_pages`, which move no money; `saving_needs_fresh_sign_in`: so does a row's form.
-    `views` are saved views above the list: a title and the query that makes it, an address that one can pass on.
+    `pages` maps each page to the permission it needs; its method is `<name>_page(request, obj)`. All pages need a
+    fresh sign-in except `everyday_pages`, which move no money; with `saving_needs_fresh_sign_in` so does the change
+    form. `views` are saved views above the list: title by query string.
     """
 
     pages: ClassVar[dict[str, str]] = {}
     everyday_pages: ClassVar[frozenset[str]] = frozenset()
     saving_needs_fresh_sign_in: ClassVar[bool] = False
-    views: ClassVar[dict[str, str]] = {}
+    views: ClassVar[dict[str, StrOrPromise]] = {}
     list_before_template = "admin/_views.html"
     list_fullwidth = True
 
@@ -79,14 +90,14 @@ class PagesAdmin(ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         self.check_sign_in(request)
-        asked = {f"{name}={value}" for name, value in request.GET.items()} & set(self.views.values())
+        asked = {f"{name}={value}" for name, value in request.GET.items()} & self.views.keys()
         views = [
-            (title, query, query in asked or not (query or asked)) for title, query in self.views.items()
+            (title, query, query in asked or not (query or asked)) for query, title in self.views.items()
         ]
         response: HttpResponse = super().changelist_view(request, {"views": views} | (extra_context or {}))
         return response
 
-    @column("When", ordering="created_at")
+    @column(gettext_lazy("Created"), ordering="created_at")
     def created(self, row: Any) -> str:
         return when(row.created_at)
 
@@ -141,9 +152,9 @@ class PagesAdmin(ModelAdmin):
         service: Callable[[dict[str, Any]], str],
         **context: Any,
     ) -> HttpResponse:
-        """Show the form, or call the service, which answers with a sentence for the person.
+        """Show the form, or call the service, which returns a message for the user.
 
-        A refusal becomes an error of the form; what was typed stays.
+        A domain error becomes a form error; the form keeps its input.
         """
         if request.method == "POST" and form.is_valid():
             try:
@@ -157,7 +168,7 @@ class PagesAdmin(ModelAdmin):
 
 
 class ReadOnlyAdmin(PagesAdmin):
-    """Rows to look at: no add, change or delete, by link or by address. `detail_template` replaces the form."""
+    """Read-only rows: no add, change or delete. `detail_template` replaces the change form."""
 
     detail_template = ""
 
@@ -189,14 +200,14 @@ class ReadOnlyAdmin(PagesAdmin):
         return self.render_page(request, self.detail_template, obj, **self.detail(request, obj))
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """What the template of the detail page needs beside `original`."""
+        """Context of the detail page besides `original`."""
         return {}
 
 
 class EditAdmin(PagesAdmin):
-    """Rows that staff edit. A save locks the row, reads it again and writes only what the person changed.
+    """Rows that staff edit. A save locks the row, reloads it and writes only the fields the user changed.
 
-    The form is a SeenForm: what somebody else changed meanwhile is kept, and shown where both changed the same.
+    The form is a SeenForm: concurrent changes by others are kept, and shown where both changed the same field.
     """
 
     form = SeenForm
@@ -209,14 +220,15 @@ class EditAdmin(PagesAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """What is refused while it is saved is shown, and nothing of it is saved."""
+        """Show an error raised while saving; nothing is saved then."""
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except DomainError as refusal:
             messages.error(request, refusal.detail)
         except IntegrityError:
             messages.error(
-                request, "Somebody else saved the same at this moment; nothing of yours was saved. Try again."
+                request,
+                _("Someone else saved this at the same time. Your changes were not saved; try again."),
             )
         return redirect(request.get_full_path())
 
@@ -227,7 +239,7 @@ class EditAdmin(PagesAdmin):
         return obj
 
     def lock(self, obj: Any) -> None:
-        """Lock the row until the transaction ends, and read it again."""
+        """Lock the row until the transaction ends, and reload it."""
         rows = type(obj)._default_manager.select_for_update(of=("self",), no_key=True)
         obj.refresh_from_db(from_queryset=rows)
 
@@ -237,9 +249,10 @@ class EditAdmin(PagesAdmin):
             return
         self.write(request, obj, form, form.changed_columns())
         if kept := form.changed_by_others:
-            messages.info(
-                request, f"Somebody else changed {', '.join(kept)} after you opened the page; that was kept."
+            message = _(
+                "Someone else changed %(fields)s after you opened this page; their changes were kept."
             )
+            messages.info(request, message % {"fields": ", ".join(kept)})
 
     def write(self, request: HttpRequest, obj: Any, form: Any, columns: list[str]) -> None:
         row_write(obj, columns)
@@ -256,10 +269,10 @@ def list_of(model: type[Model], query: str = "") -> str:
 
 
 def when(at: datetime | None) -> str:
-    """A time as all staff pages write it, in the shop's time zone."""
+    """A time in the shop's time zone."""
     return date_format(timezone.localtime(at), "DATETIME_FORMAT") if at else "–"
 
 
 def age(at: datetime) -> str:
-    """How long ago, in its largest unit: "3 days"."""
+    """Time since then in its largest unit, such as "3 days"."""
     return timesince(at, timezone.now(), depth=1)

@@ -1,4 +1,4 @@
-"""Forms that remember what the person saw, so that a stale page overwrites nobody's work."""
+"""Forms that detect concurrent edits, so that a stale page does not overwrite other people's work."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -9,11 +9,10 @@ from django.core import signing
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-STALE = (
-    "This page does not say what you saw when you opened it, so nothing was saved. "
-    "Open it again and enter your changes there."
-)
+STALE = _("This page is out of date, so nothing was saved. Reload it and enter your changes again.")
 
 
 class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -109,16 +108,16 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
             self.in_words(name, value)
             for value in ((self.seen or {})[name], self.current[name], self[name].data)
         )
-        return (
-            f"Somebody else changed this after you opened the page: it was {was}, it is now {now}, you entered "
-            f"{yours}. Save again to set yours, or enter the present value to keep it."
-        )
+        return gettext(
+            "Someone else changed this after you opened the page. It was %(was)s, it is now %(now)s, you entered "
+            "%(yours)s. Save again to use your value, or enter the current value to keep it."
+        ) % {"was": was, "now": now, "yours": yours}
 
     def in_words(self, name: str, value: Any) -> str:
         if isinstance(value, bool):
-            return "on" if value else "off"
+            return gettext("on") if value else gettext("off")
         names = self.choice_names(name, value if isinstance(value, list) else [value])
-        return f"“{Truncator(', '.join(names)).chars(120)}”" if any(names) else "empty"
+        return f"“{Truncator(', '.join(names)).chars(120)}”" if any(names) else gettext("empty")
 
     def choice_names(self, name: str, values: Iterable[Any]) -> list[str]:
         """The names that a choice shows for values; other fields show the value."""

@@ -42,13 +42,13 @@ def test_given_up_mails_are_found_and_sent_again(browser, staff, mail, drain):
     assert "SMTP is down" in page(client.get(f"{LIST}?delivery=stuck")).text
     again = page_of(mail, "again")
     assert client.get(again).status_code == 405
-    assert "The mail is tried again now." in page(client.post(again, follow=True)).text
+    assert "The email is being resent." in page(client.post(again, follow=True)).text
     drain()
 
     mail.refresh_from_db()
     assert mail.state == MailState.SENT
     assert client.post(again).status_code == 403
-    assert "Send again" not in page(client.get(page_of(mail))).text
+    assert "Resend" not in page(client.get(page_of(mail))).text
 
 
 def test_sending_again_from_the_list_leaves_sent_mails_alone(browser, staff, mail):
@@ -57,7 +57,7 @@ def test_sending_again_from_the_list_leaves_sent_mails_alone(browser, staff, mai
     chosen = {"action": "send_again", "_selected_action": [str(mail.pk)]}
     text = page(browser(staff).post(LIST, chosen, follow=True)).text
 
-    assert "0 of the chosen mails" in text
+    assert "0 unsent emails are being resent" in text
     mail.refresh_from_db()
     assert mail.state == MailState.SENT
 
@@ -79,4 +79,4 @@ def test_mails_are_found_by_recipient_and_order(browser, staff, order, mail, ter
 def test_a_mail_that_cannot_be_written_says_why(browser, staff, mail):
     Notification.objects.update(kind="no_such_mail")
 
-    assert "The mail cannot be written" in page(browser(staff).get(page_of(mail))).text
+    assert "The email could not be rendered" in page(browser(staff).get(page_of(mail))).text
