@@ -1,4 +1,4 @@
-"""The API's description, made once per process: it changes with the code only."""
+"""The API's OpenAPI document, built once per process: only code changes alter it."""
 
 from functools import cache
 from typing import Any

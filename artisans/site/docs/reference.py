@@ -1,4 +1,4 @@
-"""The description as people read it: every operation with its fields, answers and a call to copy."""
+"""The readable reference: every operation with its fields, responses and an example request."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ from artisans.site.docs.document import document
 
 DEEPEST = 3
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-WORDS = {BEARER: "a bearer token", CART_TOKEN: "X-Cart-Token", ORDER_TOKEN: "X-Order-Token"}
+WORDS = {BEARER: "bearer token", CART_TOKEN: "X-Cart-Token", ORDER_TOKEN: "X-Order-Token"}
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One line of a table of fields; `depth` says how far inside it stands."""
+    """A row of a table of fields; `depth` is its nesting level."""
 
     name: str
     kind: str
@@ -61,7 +61,7 @@ class Group:
 
 @cache
 def groups() -> tuple[Group, ...]:
-    """All operations by tag, in the order in which the tags are told."""
+    """All operations by tag, in the order of the document's tags."""
     found: dict[str, list[Operation]] = {}
     for path, methods in document()["paths"].items():
         for method, entry in methods.items():
@@ -90,7 +90,7 @@ def operation_of(path: str, method: str, entry: Mapping[str, Any]) -> Operation:
 
 def access_of(entry: Mapping[str, Any]) -> str:
     names = [name for choice in entry.get("security", [{}]) for name in choice or {"": []}]
-    words = [WORDS.get(name, "no token at all") for name in names] or ["no token at all"]
+    words = [WORDS.get(name, "none") for name in names] or ["none"]
     return " or ".join(dict.fromkeys(words))
 
 
@@ -115,7 +115,7 @@ def example_of(media: Mapping[str, Any]) -> str:
 
 
 def call_of(path: str, method: str, entry: Mapping[str, Any], body: Mapping[str, Any]) -> str:
-    """The same as a command for a terminal."""
+    """The example request as a curl command."""
     lines = [f'curl -X {method.upper()} "https://your.shop{path}"']
     security = entry.get("security", [])
     if any(BEARER in choice for choice in security):
@@ -126,7 +126,7 @@ def call_of(path: str, method: str, entry: Mapping[str, Any], body: Mapping[str,
 
 
 def fields_of(schema: Mapping[str, Any], depth: int = 0) -> Iterator[Field]:
-    """The fields of an object, of each of its forms, or of the objects of a list, down to DEEPEST."""
+    """The fields of an object, of its alternatives, or of a list's items, down to DEEPEST levels."""
     schema = resolved(schema)
     if depth > DEEPEST:
         return
@@ -142,7 +142,7 @@ def fields_of(schema: Mapping[str, Any], depth: int = 0) -> Iterator[Field]:
 
 
 def kind_of(schema: Mapping[str, Any]) -> str:
-    """What a value looks like, in few words."""
+    """A short description of a value's type."""
     schema = resolved(schema)
     choices = schema.get("oneOf") or schema.get("anyOf") or []
     if choices:
@@ -157,7 +157,7 @@ def kind_of(schema: Mapping[str, Any]) -> str:
 
 
 def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part itself, or what its reference names. A reference among others, as of a nullable field, counts too."""
+    """The schema itself or the one it references, including a single `allOf` reference as of nullable fields."""
     while "$ref" in part or len(part.get("allOf", [])) == 1:
         if "$ref" not in part:
             part = part["allOf"][0]
@@ -170,6 +170,6 @@ def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def markdown(text: str) -> SafeString:
-    """Our own texts only; HTML in them is shown, not obeyed."""
+    """Render trusted texts; HTML in them is escaped."""
     safe: SafeString = mark_safe(MARKDOWN.render(text))  # noqa: S308  # the renderer escapes
     return safe

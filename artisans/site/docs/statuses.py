@@ -1,4 +1,4 @@
-"""Which status may follow which, read from the tables that the shop itself obeys."""
+"""Allowed status transitions, read from the tables that the shop enforces."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`text`: what the table does not say."""
+    """`text` explains what the table does not show."""
 
     name: str
     title: str
@@ -25,28 +25,28 @@ class Machine:
 
 
 def machines() -> tuple[Machine, ...]:
-    derived = "Computed from total, received and refunded money; nobody sets it, so any may follow any."
+    derived = "Computed from the total, received and refunded amounts, so any transition is possible."
     of_payment_status = tuple(Status(str(s), str(s.label), ()) for s in OrderPaymentStatus)
     return (
         Machine(
             "payment",
             "Payment",
-            "FAILED is not the end: the buyer may try again. CANCELLED becomes COMPLETED by late money only. "
-            "COMPLETED becomes PENDING when a receipt is taken back, CANCELLED when the order needs it no more.",
+            "FAILED is not final: the buyer may try again. CANCELLED becomes COMPLETED only if a payment arrives late. "
+            "COMPLETED becomes PENDING when a receipt is reversed, or CANCELLED if the order no longer needs it.",
             table(PAYMENT_TRANSITIONS),
         ),
         Machine(
             "order",
             "Order",
-            "From CONFIRMED on it follows the parcels: CANCELLED when all of them were cancelled or came back. "
-            "EXPIRED becomes CONFIRMED when late money finds the stock.",
+            "From CONFIRMED on it follows its parcels: CANCELLED when all of them were cancelled or returned. "
+            "EXPIRED becomes CONFIRMED if a payment arrives late and the items are in stock.",
             table(ORDER_TRANSITIONS),
         ),
         Machine("order-payment", "Payment status of an order", derived, of_payment_status),
         Machine(
             "parcel",
             "Parcel",
-            "What one artisan sends. It is cancelled until it is shipped; afterwards it can come back.",
+            "The items of one artisan. A parcel can be cancelled until it is shipped; afterwards it can be returned.",
             table(PARCEL_TRANSITIONS),
         ),
         Machine(

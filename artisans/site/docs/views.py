@@ -1,4 +1,4 @@
-"""What the API says about itself. Nothing here changes anything, in any mode."""
+"""The API documentation. These views never change anything."""
 
 import re
 from pathlib import Path
@@ -18,15 +18,15 @@ GUIDES = {  # docs/<name>.md
     "tutorial": "Your first purchase",
     "api": "The API by example",
     "cards": "Cards by example",
-    "three-d-secure": "When the bank asks the buyer (3-D Secure)",
+    "three-d-secure": "3-D Secure",
     "paypal": "Pay with PayPal",
-    "transfers": "Pay by bank transfer, check or in cash",
-    "refunds": "Give money back",
+    "transfers": "Bank transfer, check and cash on delivery",
+    "refunds": "Refunds",
     "webhooks": "Webhooks",
     "retrying": "Retrying",
     "test-cards": "Test cards",
 }
-BESIDE = re.compile(r"\]\(([a-z-]+)\.md\b")  # a link from one guide to another, as it works in the repository
+BESIDE = re.compile(r"\]\(([a-z-]+)\.md\b")  # a relative link between guides, as written in the repository
 KEEP = "public, max-age=300"
 
 
@@ -46,13 +46,13 @@ def schema_yaml(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """Swagger UI: every operation, to be tried with one's own token."""
+    """Swagger UI, to try any operation with your own token."""
     return render(request, "docs/index.html", {"page": "index"})
 
 
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
-    """The same to read: no script needed, one page, every field."""
+    """The complete reference on one page, without JavaScript."""
     return render(request, "docs/reference.html", {"page": "reference", "groups": groups()})
 
 
