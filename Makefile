@@ -1,41 +1,41 @@
-# The commands of this repository. The work itself is done in scripts/.
+# Commands of this repository, implemented in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup run test test-fast coverage check bench storm screenshots format hooks messages clean
 
-# Byte code lies with everything else that is written here, below var/.
+# Keep byte code with all other generated files, in var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-setup: ## Install everything that work on the shop needs into .venv
+setup: ## Install the development tools into .venv
 	@scripts/setup.sh dev
 
-run: ## Start the whole shop on this machine (PORT=8000)
+run: ## Start the demo shop on this machine (PORT=8000)
 	@scripts/setup.sh
 	@.venv/bin/python -m scripts.run
 
-test: setup ## Run all tests, on SQLite and on PostgreSQL, with crashes and browsers
+test: setup ## Run all tests on SQLite and PostgreSQL, including crash and browser tests
 	@.venv/bin/python -m scripts.test
 
-test-fast: setup ## Run a minute of tests on SQLite, those of what changed first (ARGS="-k refund -x")
+test-fast: setup ## Run up to a minute of tests on SQLite, changed code first (ARGS="-k refund -x")
 	@.venv/bin/python -m scripts.fast $(ARGS)
 
-coverage: setup ## Tell which lines and branches the tests on SQLite pass through
+coverage: setup ## Report line and branch coverage of the tests on SQLite
 	@.venv/bin/python -m scripts.coverage
 
 check: setup ## Check format, lint, types, layers, migrations, settings, templates
 	@.venv/bin/python -m scripts.check
 
-bench: setup ## Measure what orders, looks and webhooks cost beside a bare minimum
+bench: setup ## Measure orders, reads and webhooks against a minimal baseline
 	@.venv/bin/python -m bench
 
-storm: setup ## Random lives of orders, failing endpoints, then buyers, faults and kills against real processes (ROUNDS=100 SEED=1)
+storm: setup ## Stress tests: random orders, failing provider endpoints, faults and process kills (ROUNDS=100 SEED=1)
 	@.venv/bin/python -m scripts.storm
 
-format: setup ## Format the code and repair what the linter can
+format: setup ## Format the code and apply the linter's fixes
 	@.venv/bin/python -m ruff format --quiet
 	@.venv/bin/python -m ruff check --fix
 
@@ -45,8 +45,8 @@ hooks: setup ## Let git run the checks on the files of each commit (pre-commit)
 messages: setup ## Collect the texts for translators into locale/django.pot
 	@.venv/bin/python -m scripts.messages
 
-clean: ## Remove var/: database, mails, logs, caches of this machine
+clean: ## Delete var/: local database, emails, logs and caches
 	@rm -rf var
 
-screenshots: setup ## Picture every page of one purchase into docs/screenshots
+screenshots: setup ## Take screenshots of a purchase into docs/screenshots
 	@.venv/bin/python -m scripts.screenshots

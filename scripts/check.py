@@ -1,4 +1,4 @@
-"""Every check of `make check`: all run, each prints one line, the complaints come at the end.
+"""All checks of `make check`: each prints one line, errors follow at the end.
 
 python -m scripts.check types layers      runs only these
 """
@@ -42,14 +42,14 @@ CHECKS = (
         sample_production(),
     ),
     Check("API description", ("-m", "scripts.openapi", "check")),
-    Check("API promise", ("-m", "scripts.openapi", "compare")),
+    Check("API compatibility", ("-m", "scripts.openapi", "compare")),
     Check("templates", ("-m", "djlint", "--lint", "--quiet", "templates")),
     Check("no foreign scripts", ("-m", "scripts.foreign")),
 )
 
 
 def run(check: Check) -> str:
-    """Run one check and print its line; returns its complaint, empty when all is well."""
+    """Run one check and print its line; returns its output if it failed, else an empty string."""
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, *check.argv],
@@ -69,7 +69,7 @@ def main(*names: str) -> int:
     chosen = [check for check in CHECKS if not names or check.name in names]
     with ThreadPoolExecutor(max_workers=2) as pool:
         complaints = [complaint for complaint in pool.map(run, chosen) if complaint]
-    print("\n".join(complaints) or "Everything is in order.")
+    print("\n".join(complaints) or "All checks passed.")
     return int(bool(complaints))
 
 

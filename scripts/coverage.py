@@ -1,4 +1,4 @@
-"""Run the tests on SQLite and tell which lines and branches they pass through; it takes them half as long again."""
+"""Run the tests on SQLite and report their line and branch coverage; takes half as long again as the tests."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ def main() -> int:
     sqlite = RUNS[0]
     run = replace(sqlite, options=(*sqlite.options, *REPORT))
     execute([run], {})
-    print(f"Line by line: {ROOT}/var/coverage-html/index.html")
+    print(f"Coverage report: {ROOT}/var/coverage-html/index.html")
     return int(run.counts["failed"] > 0 or not run.counts["passed"])
 
 

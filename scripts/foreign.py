@@ -1,4 +1,4 @@
-"""Pages load nothing from other hosts: look for addresses of content networks in what the browser gets."""
+"""Check that pages load nothing from other hosts, such as content delivery networks."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Keep docs/openapi.yaml: the promise to API clients, as it was committed.
+"""Maintain docs/openapi.yaml, the committed API contract.
 
     python -m scripts.openapi write     write the description that the code gives now
     python -m scripts.openapi check     fail, with the difference, when the file is not that
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def current() -> str:
-    """The description that the code gives; a warning of its maker stops everything."""
+    """The document generated from the code; a generator warning is an error."""
     with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
         argv = ["manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", file.name]
         done = subprocess.run(
@@ -70,7 +70,7 @@ def check() -> int:
     difference = list(difflib.unified_diff(kept, now, NAME, "what the code says", lineterm="", n=2))
     if difference:
         print("\n".join(difference[:200]))
-        print(f"{NAME} is not current: run `python -m scripts.openapi write` and commit it.")
+        print(f"{NAME} is out of date: run `python -m scripts.openapi write` and commit it.")
     return int(bool(difference))
 
 
@@ -80,7 +80,7 @@ def check() -> int:
 def compare() -> int:
     base = base_text()
     if base is None:
-        print("There is no earlier description to compare with.")
+        print("No earlier version to compare with.")
         return 0
     told = told_in(Path("CHANGELOG.md").read_text())
     untold = [

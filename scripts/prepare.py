@@ -1,4 +1,4 @@
-"""Tables, demo goods and static files for `make run`; what is there already is left alone."""
+"""Tables, demo data and static files for `make run`; existing data is not changed."""
 
 import os
 import sys
@@ -21,10 +21,10 @@ def main() -> None:
         sys.exit(f"{migration_history.REFUSAL}\n{migration_history.REMEDY}")
     print("Preparing the database …", flush=True)
     call_command("migrate", verbosity=0)
-    print("Filling the shelves …", flush=True)
+    print("Loading demo data …", flush=True)
     call_command("demo_data", verbosity=0)
     if not static_files_are_fresh():
-        print("Collecting styles and scripts …", flush=True)
+        print("Collecting static files …", flush=True)
         call_command("collectstatic", interactive=False, verbosity=0)
 
 

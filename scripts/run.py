@@ -1,4 +1,4 @@
-"""Run the whole shop on this machine: web server, worker and the providers' sandbox, on SQLite, below var/."""
+"""Run the demo shop on this machine: web server, worker and provider sandbox, with SQLite in var/."""
 
 import os
 import secrets
@@ -31,29 +31,29 @@ PROCESSES = {
     " --webhook-url http://127.0.0.1:$PORT/payments/webhooks/stripe --webhook-secret $STRIPE_WEBHOOK_SECRET"
     " --paypal-webhook-url http://127.0.0.1:$PORT/payments/webhooks/paypal --paypal-webhook-id $PAYPAL_WEBHOOK_ID",
 }
-SANDBOX_ABOVE = 4111  # its port is the shop's and this many more, so that two shops keep apart
+SANDBOX_ABOVE = 4111  # the sandbox's port is the shop's plus this, so that two shops do not clash
 PATIENCE = 180  # seconds for the processes to become ready
 WELCOME = """
-  The alley is open; Ctrl-C closes it.
+  The shop is running. Press Ctrl-C to stop it.
 
     shop           {url}/
     admin          {url}/admin/
-    mails          {url}/demo/mail/
+    emails         {url}/demo/mail/
     API            {url}/products/
-    payments       {sandbox}/   what the payment providers' sandbox holds
+    payments       {sandbox}/   payments at the simulated providers
 
-    log in as      shopper@demo.test    buys
-                   artisan@demo.test    sells
-                   staff@demo.test      approves and refunds
-                   admin@demo.test      may do everything
-    with password  demo-alley-1
+    sign in as     shopper@demo.test    shopper
+                   artisan@demo.test    artisan
+                   staff@demo.test      records payments, makes refunds
+                   admin@demo.test      administrator
+    password       demo-alley-1
 
-    pay by card with 4242 4242 4242 4242, any date to come, any code, or with PayPal; no money moves
+    Pay by card with 4242 4242 4242 4242, any future date and any code, or with PayPal. No real money moves.
 """
 
 
 class Failure(Exception):
-    """Why the shop is not running, in words for the person who started it."""
+    """Why the shop is not running, as a message for the user."""
 
 
 def main() -> int:
@@ -71,7 +71,7 @@ def main() -> int:
     except Failure as failure:
         print(f"\n{failure}", file=sys.stderr)
         return 1
-    print("\nThe alley is closed.")
+    print("\nThe shop has stopped.")
     return 0
 
 
@@ -80,7 +80,7 @@ def checked_environment() -> dict[str, str]:
     sandbox = os.environ.get("SANDBOX_PORT") or str(int(port) + SANDBOX_ABOVE if port.isdecimal() else port)
     if host not in {"127.0.0.1", "localhost"}:
         raise Failure(
-            f"HOST is {host}, but the demo has public passwords and serves 127.0.0.1 only: unset HOST."
+            f"HOST is {host}, but the demo has public passwords and only serves 127.0.0.1: unset HOST."
         )
     check_port(port, way_out="make run PORT=8001")
     check_port(sandbox, way_out="make run SANDBOX_PORT=12112")
@@ -97,7 +97,7 @@ def check_port(port: str, *, way_out: str) -> None:
 
 
 def providers(sandbox: str) -> dict[str, str]:
-    """The demo pays at the sandbox, never at a real provider, whatever the environment says."""
+    """Settings that make the demo use the sandbox, never a real provider, whatever the environment says."""
     url = f"http://127.0.0.1:{sandbox}"
     return {
         "STRIPE_SECRET_KEY": "sk_test_sandbox",
@@ -123,11 +123,11 @@ def prepare(env: dict[str, str]) -> None:
         key.write_text(secrets.token_urlsafe(50))
     argv = [sys.executable, "-m", "scripts.prepare"]
     if subprocess.run(argv, env=env | {"LOG_LEVEL": "WARNING"}, check=False).returncode:
-        raise Failure("The shop could not be prepared; see the lines above.")
+        raise Failure("The shop could not be prepared; see the output above.")
 
 
 class Shop(Manager):
-    """Honcho's manager, silent until the shop is ready; it ends when told to or when a process ends."""
+    """Honcho's manager, silent until the shop is ready; it ends on a signal or when a process ends."""
 
     width = 0  # honcho takes us as its printer and sets this
 
@@ -143,7 +143,7 @@ class Shop(Manager):
             self.add_process(name, command, env=env)
 
     def loop(self) -> None:
-        print("Opening .", end="", flush=True)
+        print("Starting .", end="", flush=True)
         threading.Thread(
             target=self.watch, args=(os.getppid(), time.monotonic() + PATIENCE), daemon=True
         ).start()
@@ -163,7 +163,7 @@ class Shop(Manager):
                         print(self.last_lines[-1], flush=True)
         elif " stopped " in text and self.returncode is None:
             self.problem = (
-                f"The shop is closed, because its {text.split()[0]} process stopped; see the lines above."
+                f"The shop has stopped because its {text.split()[0]} process ended; see the output above."
             )
 
     def terminate(self) -> None:
@@ -186,7 +186,7 @@ class Shop(Manager):
             self.is_open = True
             print(WELCOME.format(url=self.url, sandbox=self.sandbox), flush=True)
         elif time.monotonic() > deadline:
-            self.problem = f"The shop did not become ready in {PATIENCE} seconds; see the lines above."
+            self.problem = f"The shop did not become ready within {PATIENCE} seconds; see the output above."
             os.kill(os.getpid(), signal.SIGTERM)
         else:
             print(".", end="", flush=True)

@@ -1,4 +1,4 @@
-"""Walk purchases through a fresh demo shop, by transfer and by card, from the shelf to the refund; picture every page.
+"""Make purchases in a fresh demo shop, by bank transfer and by card, up to a refund, with screenshots of every page.
 
 Pictures go to docs/screenshots/ (wide) and docs/screenshots/narrow/ (320 pixels), for the README and for looking at.
 """
@@ -34,7 +34,7 @@ ADDRESS = {
 
 @contextmanager
 def demo_shop() -> Iterator[str]:
-    """A shop of its own with demo data, away from var/."""
+    """A separate shop with demo data, outside var/."""
     with temporary_folder("screenshots") as folder:
         port, sandbox = str(free_port()), str(free_port())
         env = (
@@ -86,7 +86,7 @@ def wait_for(url: str) -> None:
 
 
 class Walk:
-    """One browser window that takes its pictures wide and narrow."""
+    """A browser window that takes screenshots at desktop and mobile width."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self.page: Page = browser.new_context(viewport=WIDE).new_page()
@@ -116,7 +116,7 @@ class Walk:
 
 
 def buy(walk: Walk) -> str:
-    """Three things from two artisans by bank transfer, as guest. Answers the order's address."""
+    """Buy three items from two artisans by bank transfer, as a guest. Returns the order's URL."""
     page = walk.page
     walk.go("/")
     walk.picture("shop")
@@ -141,7 +141,7 @@ def buy(walk: Walk) -> str:
 
 
 def buy_by_card(walk: Walk) -> str:
-    """One thing by card: declined, then confirmed with the bank. Answers the order's address."""
+    """Buy one item by card: declined, then confirmed with 3-D Secure. Returns the order's URL."""
     page = walk.page
     walk.go("/shop/products/atlantic-teapot/")
     walk.press("Add")
@@ -184,7 +184,7 @@ def sign_in_as_staff(walk: Walk) -> None:
 
 
 def record(walk: Walk, order_url: str) -> None:
-    """Staff record the money; the buyer's page turns to paid."""
+    """Staff record the payment; the buyer's page changes to paid."""
     page = walk.page
     walk.go("/admin/")
     walk.picture("admin-home")
@@ -194,7 +194,7 @@ def record(walk: Walk, order_url: str) -> None:
     page.wait_for_url("**/record/**")
     walk.picture("admin-record")
     page.fill("[name=bank_reference]", "TX-2026-0001")
-    page.get_by_role("button", name="Record the money").click()
+    page.get_by_role("button", name="Record payment").click()
     page.wait_for_load_state()
     walk.picture("admin-recorded")
     page.goto(order_url)
@@ -202,7 +202,7 @@ def record(walk: Walk, order_url: str) -> None:
 
 
 def refund(walk: Walk, order_url: str) -> None:
-    """Staff refund a part of the card payment."""
+    """Staff refund part of the card payment."""
     page = walk.page
     walk.go("/admin/payments/payment/?status__exact=COMPLETED&payment_provider__exact=stripe")
     page.locator("#result_list tbody a").first.click()
@@ -213,7 +213,7 @@ def refund(walk: Walk, order_url: str) -> None:
     walk.picture("admin-refund")
     page.fill("[name=amount]", "10.00")
     page.get_by_label("An item arrived damaged.").check()
-    page.get_by_role("button", name="Send the refund").click()
+    page.get_by_role("button", name="Send refund").click()
     page.wait_for_url("**/change/")
     walk.picture("admin-refunded")
     page.goto(order_url)
@@ -227,7 +227,7 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
         )
-        print(f"Pictures of the shop, into {FOLDER.relative_to(ROOT)}:")
+        print(f"Screenshots of the shop, in {FOLDER.relative_to(ROOT)}:")
         by_transfer, by_card = buy(Walk(browser, url)), buy_by_card(Walk(browser, url))
         desk = Walk(browser, url)
         sign_in_as_staff(desk)

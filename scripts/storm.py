@@ -1,7 +1,7 @@
-"""Storms against real processes: ROUNDS (100) rounds from SEED (1) on; further arguments go to pytest.
+"""Stress tests against real processes: ROUNDS (100) rounds starting at SEED (1); other arguments go to pytest.
 
-First 20 times as many random lives of orders, whose money is counted twice (tests/lives.py), on SQLite and PostgreSQL.
-Then every endpoint of the providers fails in every way, once, whatever ROUNDS says: about five minutes.
+First 20 times as many random orders, whose balances are recomputed (tests/lives.py), on SQLite and PostgreSQL.
+Then every provider endpoint fails in every way, once, regardless of ROUNDS: about five minutes.
 """
 
 import os
@@ -28,13 +28,13 @@ def main() -> int:
     try:
         with postgres() as url:
             for database in ("sqlite://:memory:", url):
-                print(f"{env['STORM_LIVES']} lives of orders on {database.split(':')[0]}:", flush=True)
+                print(f"{env['STORM_LIVES']} random orders on {database.split(':')[0]}:", flush=True)
                 if failed := subprocess.call(lives, env=env | {"DATABASE_URL": database}):
                     return failed
-            print("Every endpoint of the providers fails in every way:", flush=True)
+            print("Failing provider endpoints:", flush=True)
             if failed := subprocess.call(faults, env=env | {"DATABASE_URL": url}):
                 return failed
-            print(f"{rounds} storms:", flush=True)
+            print(f"{rounds} rounds of faults and process kills:", flush=True)
             return subprocess.call(storms, env=env | {"DATABASE_URL": url})
     except Missing as problem:
         print(problem)

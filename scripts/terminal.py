@@ -1,4 +1,4 @@
-"""Being stopped through make, which handles Ctrl-C in its own way."""
+"""Handling Ctrl-C when started by make, which treats it specially."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def own_ctrl_c() -> Iterator[None]:
-    """Let the terminal's Ctrl-C reach us alone: make would call it an error and exit with 130."""
+    """Let Ctrl-C reach only this process: make would report an error and exit with 130."""
     group = os.getpgrp()
     if group == os.getpid() or not sys.stdin.isatty() or os.tcgetpgrp(0) != group:
         yield
@@ -26,7 +26,7 @@ def own_ctrl_c() -> Iterator[None]:
 
 
 def abandoned_by(parent: int) -> bool:
-    """Whether `parent` is gone, or is a make that got a SIGINT alone: it waits for us without telling us."""
+    """Whether `parent` is gone, or is a make that got a SIGINT alone: it waits for us without forwarding the signal."""
     if os.getppid() != parent:
         return True
     try:

@@ -58,7 +58,7 @@ def test_migration_leaves_addresses_of_another_shape_and_mends_the_store(store):
 def test_command_lists_each_odd_address_and_says_when_there_is_none(capsys):
     fine, odd = place().order, place().order
     call_command("check_addresses")
-    assert "All addresses are fine." in capsys.readouterr().out
+    assert "All addresses are valid." in capsys.readouterr().out
 
     store_country(odd, "ZZ")
     call_command("check_addresses")

@@ -177,7 +177,7 @@ def test_command_opens_the_shop_and_repeating_it_changes_nothing(setup, settings
         **ANSWERS, country="de", currency="EUR", iban="DE89 3704 0044 0532 0130 00", admin_email=ADMIN
     )
 
-    assert "The shop takes orders." in said
+    assert "The shop accepts orders." in said
     rules = store_rules()
     assert (rules.tax_rate_ppm, rules.shipping_minor, rules.currency, rules.country) == (0, 0, "EUR", "DE")
     assert rules.is_open
@@ -188,8 +188,8 @@ def test_command_opens_the_shop_and_repeating_it_changes_nothing(setup, settings
     before = [list(rows.values()) for rows in (StoreRules.objects, User.objects, AuditEntry.objects)]
 
     for _ in range(2):
-        assert "The shop takes orders." in setup()
-        assert "exists already" in setup(admin_email=ADMIN)
+        assert "The shop accepts orders." in setup()
+        assert "already exists" in setup(admin_email=ADMIN)
 
     assert [list(rows.values()) for rows in (StoreRules.objects, User.objects, AuditEntry.objects)] == before
 
@@ -277,7 +277,7 @@ def test_person_is_asked_until_each_answer_is_valid(typed):
     assert (rules.tax_rate_ppm, rules.shipping_minor, rules.support_email) == (190_000, 490, "help@shop.test")
     assert "--support-email: " in said
     assert User.objects.get(email=ADMIN).is_superuser
-    assert "The shop takes orders." in typed(), "asked again for what is answered"
+    assert "The shop accepts orders." in typed(), "asked again for what is answered"
 
 
 def test_person_who_stops_goes_on_where_they_were(typed):

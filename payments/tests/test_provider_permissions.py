@@ -200,11 +200,11 @@ def test_dispute_at_paypal_is_found_by_the_time_of_its_change(paypal, wallet, ti
 def test_command_names_the_permission_that_is_missing(stripe, paypal):
     out = StringIO()
     call_command("check_providers", stdout=out)
-    assert "refused" not in out.getvalue()
+    assert "denied" not in out.getvalue()
 
     stripe.fault("forbidden", path="/v1/disputes", count=None)
     paypal.fault("forbidden", path="/v1/reporting/*", count=None)
-    with pytest.raises(CommandError, match="2 parts"):
+    with pytest.raises(CommandError, match="Access denied: 2"):
         call_command("check_providers", stdout=out)
 
     assert "Disputes: Read" in out.getvalue()

@@ -401,7 +401,7 @@ def test_command_line_that_is_wrong_is_told_without_a_traceback(stripe, capsys):
         ReconcileCommand().run_from_argv(["manage.py", "reconcile", "--since", "soon"])
 
     assert end.value.code == 2
-    assert "'soon' is no day or time" in capsys.readouterr().err
+    assert "'soon' is not a date or time" in capsys.readouterr().err
     assert not Comparison.objects.exists()
 
 

@@ -80,7 +80,7 @@ def test_everything_works_at_each_step_of_a_rotation_and_after_it(settings, stor
 
     said = run()
 
-    assert "payments.PaymentMethodInfo.provider_method_id: 2 values, 2 encrypted again" in said
+    assert "payments.PaymentMethodInfo.provider_method_id: 2 values, 2 re-encrypted" in said
     assert before != raw("payments_paymentmethodinfo")
     settings.ENCRYPTION_KEYS = [NEW]
     assert [found(token) for token in IDS] == [1, 1]

@@ -12,30 +12,28 @@ from orders.selectors import store_rules
 
 
 class Command(BaseCommand):
-    help = "List what is stored of addresses and could not be ordered to today, by field and order number."
+    help = "List stored addresses that would not be accepted today, by field and order number."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Nothing is changed: what was meant is known to the buyer. No field's content is printed but the country."""
+        """Nothing is changed, since only the buyer knows the right value. No content is printed except the country."""
         counts: Counter[str] = Counter()
         for number, field, message in found_in_orders():
             counts[field] += 1
             self.stdout.write(f"{number}: {field}: {message}")
         for draft in Cart.objects.filter(status=CartStatus.OPEN).values_list("draft", flat=True).iterator():
             address = draft.get("shipping") if isinstance(draft, dict) else None
-            counts["drafts of carts (their buyers are led back to the form)"] += bool(
-                address and odd(address)
-            )
+            counts["cart drafts (the form asks their buyers again)"] += bool(address and odd(address))
         if message := country_error(store_rules().country):
             counts["the store's country"] += 1
             self.stdout.write(f"Store rules: country: {message}")
         for field, count in sorted((+counts).items()):
             self.stdout.write(f"{count} × {field}")
-        self.stdout.write(f"{counts.total()} found." if counts.total() else "All addresses are fine.")
+        self.stdout.write(f"{counts.total()} found." if counts.total() else "All addresses are valid.")
 
 
 def odd(stored: object) -> dict[str, str]:
     address = address_read(stored)
-    return address_errors(address) if address else {"country": "There is no address."}
+    return address_errors(address) if address else {"country": "The address is missing."}
 
 
 def found_in_orders() -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""A shop to play with: artisans, products, store rules and logins that everybody knows."""
+"""A demo shop: artisans, products, store rules and public logins."""
 
 import json
 from pathlib import Path
@@ -40,14 +40,14 @@ RULES = {
 
 
 class Command(BaseCommand):
-    help = "Fill an empty shop with demo data. Run again, it adds what is missing and changes nothing else."
+    help = "Load demo data into an empty shop. Running it again only adds what is missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
-            raise CommandError("Demo data has logins that everybody knows; it is loaded only with DEMO=true.")
+            raise CommandError("Demo data contains public logins, so it is only loaded with DEMO=true.")
         strangers = User.objects.exclude(email__endswith="@demo.test").exists()
         if strangers and not User.objects.filter(email="admin@demo.test").exists():
-            raise CommandError("This database holds somebody's shop; the demo does not move in there.")
+            raise CommandError("This database already contains a shop; demo data is not loaded into it.")
         catalogue = json.loads((FOLDER / "catalogue.json").read_text())
         with transaction.atomic():
             StoreRules.objects.get_or_create(pk=1, defaults=RULES)
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         login("shopper@demo.test", "Sam Shopper")
         login("artisan@demo.test", "Ari Artisan", role=Role.ARTISAN)
         staff = login("staff@demo.test", "Stef Staff", role=Role.STAFF)
-        staff.groups.add(*Group.objects.filter(name__in=["Payments desk", "Refunds desk", "Orders desk"]))
+        staff.groups.add(*Group.objects.filter(name__in=["Payments team", "Refunds team", "Orders team"]))
         login("admin@demo.test", "Ada Admin", role=Role.STAFF, is_superuser=True)
 
     def artisan(self, row: dict[str, Any]) -> Artisan:

@@ -1,4 +1,4 @@
-"""Opens a new shop: the store's rules and the first administrator. Repeat it to see or to change what is set."""
+"""Set up a new shop: store rules and the first administrator. Run it again to show or change them."""
 
 import sys
 from argparse import ArgumentParser
@@ -18,14 +18,14 @@ PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105  # the variable of Django's
 
 
 class Command(BaseCommand):
-    help = "Set up the shop: tax, shipping, contact, bank account, first administrator. Changes only what is given."
+    help = "Set up the shop: tax, shipping, contact, bank account, first administrator. Only the given settings change."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         for question in QUESTIONS:
             parser.add_argument(f"--{question.name}", help=question.text)
         parser.add_argument("--admin-email", help=f"First administrator; the password comes from {PASSWORD}")
         parser.add_argument(
-            "--no-input", "--noinput", action="store_true", dest="no_input", help="Ask for nothing"
+            "--no-input", "--noinput", action="store_true", dest="no_input", help="Do not prompt for input"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,11 +41,13 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(error.detail) from None
         except (EOFError, KeyboardInterrupt):
-            raise CommandError("Stopped. What was answered is kept; run it again to go on.") from None
+            raise CommandError(
+                "Stopped. Your answers are saved; run the command again to continue."
+            ) from None
         self.report(rules)
 
     def ask(self, question: Question, rules: StoreRules) -> StoreRules:
-        """Until the answer is valid; an empty one keeps what is set."""
+        """Prompt until the answer is valid; an empty answer keeps the current value."""
         while True:
             answer = input(f"{question.text} [{question.shown(rules)}]: ").strip()
             if not answer and not question.is_missing(rules):
@@ -59,15 +61,13 @@ class Command(BaseCommand):
         if email is None and User.objects.filter(is_superuser=True, is_active=True).exists():
             return
         if email is None and self.can_ask:
-            email = input("E-mail address of the first administrator: ").strip()
+            email = input("Email address of the first administrator: ").strip()
         if not email:
             self.stderr.write(
-                f"There is no administrator yet: give --admin-email, and the password in {PASSWORD}."
+                f"There is no administrator yet: use --admin-email, and set the password in {PASSWORD}."
             )
         elif administrator_named(email):
-            self.stdout.write(
-                f"Administrator {email} exists already; nothing about this account was changed."
-            )
+            self.stdout.write(f"Administrator {email} already exists; the account was not changed.")
         else:
             administrator_create(email=email, password=self.password())
             self.stdout.write(f"Administrator {email} can sign in at /admin/.")
@@ -76,15 +76,15 @@ class Command(BaseCommand):
         if password := settings.SUPERUSER_PASSWORD:
             return password
         if not self.can_ask:
-            raise CommandError(f"Give the administrator's password in the environment as {PASSWORD}.")
-        while (first := getpass("Password: ")) != getpass("Password again: "):
-            self.stderr.write("The two differ; type them again.")
+            raise CommandError(f"Set the administrator's password in the environment variable {PASSWORD}.")
+        while (first := getpass("Password: ")) != getpass("Password (again): "):
+            self.stderr.write("The passwords do not match. Try again.")
         return first
 
     def report(self, rules: StoreRules) -> None:
         for question in QUESTIONS:
             self.stdout.write(f"  {question.text + ':':<45} {question.shown(rules) or '–'}")
         if missing := rules.missing_answers:
-            self.stdout.write(f"The shop takes no orders yet. Missing: {', '.join(missing)}.")
+            self.stdout.write(f"The shop does not accept orders yet. Missing: {', '.join(missing)}.")
         else:
-            self.stdout.write("The shop takes orders.")
+            self.stdout.write("The shop accepts orders.")

@@ -6,14 +6,14 @@ from payments.gateway.access import access_of, providers_to_check
 
 
 class Command(BaseCommand):
-    help = "Try each part of the providers' APIs that the shop needs, by reading alone; show what is refused."
+    help = "Check access to each part of the providers' APIs that the shop needs, with read-only requests."
 
     def handle(self, *args: Any, **options: Any) -> None:
         refused = 0
         for name in providers_to_check():
             for access in access_of(name):
                 refused += bool(access.error)
-                state = f"refused: {access.error}" if access.error else "ok"
+                state = f"denied: {access.error}" if access.error else "ok"
                 self.stdout.write(f"{name:<8} {access.part:<10} {access.permission:<36} {state}")
         if refused:
-            raise CommandError(f"{refused} parts cannot be used; give the key the permissions named above.")
+            raise CommandError(f"Access denied: {refused}. Grant the key the permissions shown above.")

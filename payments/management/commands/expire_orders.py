@@ -1,4 +1,4 @@
-"""Close the orders whose hold is over, as beat does every minute."""
+"""Expire overdue unpaid orders, as Celery beat does every minute."""
 
 import json
 from typing import Any
@@ -9,10 +9,10 @@ from payments.lifecycle.cancel_and_expire import order_expire, orders_due_to_exp
 
 
 class Command(BaseCommand):
-    help = "Expire unpaid orders whose time is over and give their stock back. Safe to stop and to repeat."
+    help = "Expire overdue unpaid orders and restock their items. Safe to stop and repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Only say how many are due.")
+        parser.add_argument("--dry-run", action="store_true", help="Only show how many are due.")
         parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
 
     def handle(self, *args: Any, dry_run: bool, json: bool, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Compare what the providers show with our books, as beat does every night."""
+"""Reconcile payments with the providers, as Celery beat does every night."""
 
 import json
 from argparse import ArgumentTypeError
@@ -18,18 +18,20 @@ FIELDS = ("provider", "since", "until", "seen", "caught_up", "differences", "err
 
 class Command(BaseCommand):
     help = (
-        "Compare the payments that each provider shows with ours, take over what nobody told us, and list what "
-        "differs. Safe to stop and to repeat. Ends with 1 when something is left for a person."
+        "Compare the providers' payments with the shop's, record changes that no webhook reported, and list "
+        "differences. Safe to stop and repeat. Exits with 1 if there are differences."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--provider", help="Only this one, such as stripe; without it, all that have keys."
+            "--provider", help="Only this provider, such as stripe; default: all that are configured."
         )
         parser.add_argument(
-            "--since", type=moment, help="A day or time; without it, a day before the last good look's end."
+            "--since",
+            type=moment,
+            help="Date or time; default: one day before the end of the last successful run.",
         )
-        parser.add_argument("--until", type=moment, help="A day or time, not included; without it, now.")
+        parser.add_argument("--until", type=moment, help="Date or time, exclusive; default: now.")
         parser.add_argument("--json", dest="is_json", action="store_true", help="Print the result as JSON.")
 
     def handle(
@@ -43,7 +45,7 @@ class Command(BaseCommand):
     ) -> None:
         names = [provider] if provider else comparable()
         if not names:
-            raise CommandError("No provider has keys here; set those of Stripe or PayPal (.env.example).")
+            raise CommandError("No provider is configured; set the keys of Stripe or PayPal (.env.example).")
         looks = [self.look(name, since, until, is_quiet=is_json) for name in names]
         if is_json:
             rows = [{field: getattr(look, field) for field in FIELDS} for look in looks]
@@ -66,18 +68,19 @@ class Command(BaseCommand):
         for row in look.differences:
             self.stdout.write(f"{row['kind']}: {row['detail']} ({row['object_id']})")
         end = (
-            look.error or f"{look.seen} seen, {look.caught_up} caught up, {len(look.differences)} different."
+            look.error
+            or f"{look.seen} checked, {look.caught_up} updated, {len(look.differences)} differences."
         )
         self.stdout.write(f"{look}: {end}")
         return look
 
 
 def moment(words: str) -> datetime:
-    """A day, or a day with a time, of this shop's zone unless it names another."""
+    """A date or date and time, in the shop's time zone unless it names another."""
     try:
         found = datetime.fromisoformat(words)
     except ValueError:
         raise ArgumentTypeError(
-            f"{words!r} is no day or time; write 2026-11-20 or 2026-11-20T08:00."
+            f"{words!r} is not a date or time; use 2026-11-20 or 2026-11-20T08:00."
         ) from None
     return timezone.make_aware(found) if timezone.is_naive(found) else found

@@ -7,7 +7,7 @@ from artisans.accounts.models import User, normal_email
 
 
 class Command(BaseCommand):
-    help = "Remove the second factor of an account whose owner lost it, such as the only administrator."
+    help = "Remove the second factor of an account whose owner lost it, such as the only administrator's."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
