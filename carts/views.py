@@ -11,6 +11,8 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from artisans.accounts.principals import Principal
@@ -35,7 +37,12 @@ from payments.web.csp import may_lead_to_provider
 from payments.web.forms import PaymentForm
 from payments.web.provider_pages import after_placing
 
-STEPS = (("details", "Details"), ("delivery", "Delivery"), ("payment", "Payment"), ("check", "Check and pay"))
+STEPS = (
+    ("details", gettext_lazy("Details")),
+    ("delivery", gettext_lazy("Delivery")),
+    ("payment", gettext_lazy("Payment")),
+    ("check", gettext_lazy("Review and pay")),
+)
 ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country")
 
 
@@ -59,9 +66,9 @@ def item_add(request: HttpRequest) -> HttpResponse:
             whole(request.POST.get("quantity", "1")),
         )
     except ValueError:
-        messages.error(request, "Choose a quantity of 1 or more.")
+        messages.error(request, _("Choose a quantity of 1 or more."))
         return response
-    cart, token, _ = cart_open(principal)
+    cart, token, _is_new = cart_open(principal)
     keep_token(response, token)
     owner = principal if not token else Principal(cart_hash=hash_secret(token))
     try:
@@ -69,7 +76,7 @@ def item_add(request: HttpRequest) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, "Added to your cart.")
+        messages.success(request, _("Added to your cart."))
     return response
 
 
@@ -84,13 +91,14 @@ def item_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
         quantity = 0 if "remove" in request.POST else whole(request.POST.get("quantity", ""))
         cart_item_set(principal=principal, cart_id=cart.pk, item_id=item_id, quantity=quantity)
     except ValueError:
-        messages.error(request, "A quantity is a whole number, such as 2.")
+        messages.error(request, _("Enter a whole number, such as 2."))
     except DomainError as error:
         messages.error(request, error.detail)
     else:
         if quantity == 0:
             undo = f"undo:{item.product_id}:{item.quantity}"
-            messages.success(request, f"{item.product.name} was removed.", extra_tags=undo)
+            text = _("%(product)s was removed from your cart.") % {"product": item.product.name}
+            messages.success(request, text, extra_tags=undo)
     return redirect("carts:cart")
 
 
@@ -99,7 +107,7 @@ def accept(request: HttpRequest) -> HttpResponse:
     principal = page_principal(request)
     if cart := open_cart(principal):
         cart_accept(principal=principal, cart_id=cart.pk)
-        messages.success(request, "Your cart shows the present prices and quantities.")
+        messages.success(request, _("Your cart now shows current prices and quantities."))
     back = "carts:checkout_check" if request.POST.get("next") == "checkout" else "carts:cart"
     return redirect(back)
 
@@ -165,7 +173,7 @@ class Desk:
         names = [name for name, _ in STEPS]
         reached = names.index(self.first_open_step())
         return [
-            Step(label, reverse(f"carts:checkout_{name}"), place < reached, name == current)
+            Step(str(label), reverse(f"carts:checkout_{name}"), place < reached, name == current)
             for place, (name, label) in enumerate(STEPS)
         ]
 
@@ -216,9 +224,9 @@ def after_the_cart(request: HttpRequest, principal: Principal) -> HttpResponse:
         last = None
     if last is None or last.order is None:
         text = (
-            "That page belonged to another cart; nothing was ordered by it."
+            _("That page was for an earlier cart. Nothing was ordered.")
             if named
-            else "Your cart is empty."
+            else _("Your cart is empty.")
         )
         messages.info(request, text)
         return redirect("carts:cart")
@@ -333,7 +341,7 @@ def place_order(request: HttpRequest, desk: Desk) -> HttpResponse:
         messages.error(request, error.detail)
         return show_check(request, Desk(desk.principal, desk.cart, summary_of(desk.cart)), status=409)
     except QuoteChanged as error:
-        text = f"The total is now {error.extra['now']}, you saw {error.extra['sent']}. Nothing was charged."
+        text = _("The total has changed from %(sent)s to %(now)s. Nothing was charged.") % error.extra
         messages.error(request, text)
         return show_check(request, Desk(desk.principal, desk.cart, summary_of(desk.cart)), status=409)
     except DomainError as error:

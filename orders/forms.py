@@ -1,15 +1,16 @@
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 
 class ShipForm(forms.Form):
     carrier = forms.CharField(
-        label="Carrier",
+        label=_("Carrier"),
         max_length=60,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        error_messages={"required": "Enter who carries the parcel, such as USPS, or “by hand”."},
+        error_messages={"required": _("Enter the carrier, such as USPS, or “Hand delivery”.")},
     )
     tracking = forms.CharField(
-        label="Tracking number",
+        label=_("Tracking number"),
         max_length=80,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from orders.models import OrderLine, Parcel
 from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelInstruction, ParcelStatus
 
@@ -53,7 +55,7 @@ class ShownParcel:
         if self.parcel.is_on_hold:
             return str(ParcelInstruction.HOLD.label)
         if self.parcel.is_waiting_for_payment:
-            return "Waiting for payment"
+            return _("Awaiting payment")
         return str(self.parcel.get_status_display())
 
     @property

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from artisans.accounts.principals import signed_in
@@ -58,16 +59,16 @@ def act(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:
     try:
         if "ship" in request.POST:
             parcel_ship(parcel_id=parcel.pk, actor=signed_in(request), **form.cleaned_data)
-            messages.success(request, "Marked as sent; the buyer gets a mail.")
+            messages.success(request, _("Marked as shipped. We will email the buyer."))
         elif "start" in request.POST:
             parcel_start(parcel_id=parcel.pk, actor=signed_in(request))
-            messages.success(request, "Marked as started; the buyer can no longer cancel it.")
+            messages.success(request, _("Marked as started. The buyer can no longer cancel it."))
         elif "deliver" in request.POST:
             parcel_deliver(parcel_id=parcel.pk, actor=signed_in(request))
-            messages.success(request, "Marked as delivered.")
+            messages.success(request, _("Marked as delivered."))
         elif "report_cash" in request.POST:
             parcel_report_cash(parcel_id=parcel.pk, actor=signed_in(request))
-            messages.success(request, "Thank you. Our staff record the money next.")
+            messages.success(request, _("Thank you. Our staff will now record the payment."))
     except DomainError as error:
         messages.error(request, error.detail)
     return True

@@ -1,18 +1,33 @@
-"""What a buyer reads when a payment was refused. One sentence per group; the provider's own text is never shown."""
+"""What a buyer reads when a payment was declined: one text per group; the provider's own text is never shown."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from payments.providers.contract import DeclineGroup
 
 D = DeclineGroup
-WORDS: dict[DeclineGroup, str] = {
-    D.DECLINED: "Your bank refused the payment and does not tell us why. Another card, or your bank, can help.",
-    D.OTHER_CARD: "This card cannot be used for the payment. Please try another card or another way to pay.",
-    D.FUNDS: "There is not enough money on the card. Please try another card or another way to pay.",
-    D.FIX_DATA: "A number, the date or the security code of the card is wrong. Please check it and try again.",
-    D.AUTHENTICATION: "Your bank could not confirm that it is you. Please try again, or pay another way.",
-    D.TRY_AGAIN: "Something went wrong on the way to your bank. Please try again in a moment.",
+WORDS: dict[DeclineGroup, Promise] = {
+    D.DECLINED: gettext_lazy(
+        "Your bank declined the payment without giving a reason. Try another card, or contact your bank."
+    ),
+    D.OTHER_CARD: gettext_lazy(
+        "This card cannot be used for this payment. Please try another card or payment method."
+    ),
+    D.FUNDS: gettext_lazy("Your card has insufficient funds. Please try another card or payment method."),
+    D.FIX_DATA: gettext_lazy(
+        "The card number, expiry date or security code is incorrect. Please check them and try again."
+    ),
+    D.AUTHENTICATION: gettext_lazy(
+        "Your bank could not confirm your identity. Please try again, or pay another way."
+    ),
+    D.TRY_AGAIN: gettext_lazy("We could not reach your bank. Please try again in a moment."),
 }
-NOT_STARTED = "The payment could not be started. Please choose another way to pay, or try again later."
+
+
+def not_started() -> str:
+    return _("We could not start the payment. Please choose another payment method, or try again later.")
 
 
 def decline_words(group: DeclineGroup | None) -> str:
-    return WORDS[group or D.DECLINED]
+    return str(WORDS[group or D.DECLINED])

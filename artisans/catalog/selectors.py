@@ -2,14 +2,15 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, Product
 
 SORTS = {
-    "new": ("Newest", ("-created_at", "slug")),
-    "price": ("Price, low to high", ("price_minor", "slug")),
-    "-price": ("Price, high to low", ("-price_minor", "slug")),
-    "name": ("Name", ("name", "slug")),
+    "new": (_("Newest"), ("-created_at", "slug")),
+    "price": (_("Price: low to high"), ("price_minor", "slug")),
+    "-price": (_("Price: high to low"), ("-price_minor", "slug")),
+    "name": (_("Name"), ("name", "slug")),
 }
 
 

@@ -3,6 +3,8 @@ from dataclasses import dataclass
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from artisans.catalog.models import Category, Product
 from artisans.catalog.selectors import SORTS, artisans_open, products_found, products_on_sale
@@ -64,5 +66,7 @@ def artisan_detail(request: HttpRequest, slug: str) -> HttpResponse:
 
 def stock_word(product: Product) -> str:
     if product.stock == 0:
-        return "Sold out"
-    return f"Last {product.stock}" if product.stock <= FEW else "In stock"
+        return _("Sold out")
+    if product.stock > FEW:
+        return _("In stock")
+    return ngettext("Only %(count)s left", "Only %(count)s left", product.stock) % {"count": product.stock}

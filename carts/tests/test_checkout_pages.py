@@ -315,7 +315,7 @@ def test_method_must_be_chosen_and_be_possible(walk, bowl):
 
     for method, words in (
         ("", "Choose how you want to pay"),
-        ("gold", "Choose one of the ways"),
+        ("gold", "Choose one of the payment methods"),
         ("credit_card", "Choose one"),
     ):
         shown = page(walk.client.post(url("checkout_payment"), {"payment_method": method}))
@@ -330,7 +330,7 @@ def test_cash_above_the_limit_says_why(browser, shopper, bowl):
 
     shown = page(walk.get("carts:checkout_payment"))
 
-    assert "Cash on delivery: not possible for this order" in shown.text
+    assert "Cash on delivery (not available for this order)" in shown.text
     assert "up to $150.00; this order is $193.98" in shown.text
     assert not shown.all("input", value="cash_on_delivery")
 

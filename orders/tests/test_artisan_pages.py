@@ -78,7 +78,7 @@ def test_sending_needs_a_carrier_and_keeps_what_was_typed(browser, released, sel
 
     shown = page(client.post(url(parcel), {"ship": "1", "carrier": "", "tracking": "T-1"}))
 
-    assert "Enter who carries the parcel" in shown.one(class_="error-summary").text
+    assert "Enter the carrier" in shown.one(class_="error-summary").text
     assert shown.one(id="id_tracking").attrs["value"] == "T-1"
     parcel.refresh_from_db()
     assert parcel.status == "NEW"

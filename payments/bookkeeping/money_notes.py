@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.notifications.facts import later, wording
@@ -18,8 +20,8 @@ def closed_note(order: Order) -> dict[str, Any]:
 def money_note(due: Money, refunded: Money, received: Money) -> str:
     """`due`: what we have to return."""
     if due:
-        return f"We will return the {show(due)} that we received."
-    return f"We returned {show(refunded)}." if received else "You have not been charged."
+        return _("We will refund the %(amount)s that we received.") % {"amount": show(due)}
+    return refunded_note(refunded) if received else _("You have not been charged.")
 
 
 def parcel_note(order: Order, before: Balance) -> dict[str, Any]:
@@ -41,13 +43,15 @@ def parcel_money_note(
     *, more: Money, less: Money, left: Money, received: Money, refunded: Money, is_open: bool
 ) -> str:
     """`more`: what we return for the parcel; `less`: what need not be paid for it; `left`: what is still to pay."""
-    notes = [f"We will return {show(more)} to you."] if more else []
+    notes = [_("We will refund %(amount)s.") % {"amount": show(more)}] if more else []
     if left:
-        notes.append(f"You pay {show(less)} less: {show(left)} is left to pay.")
+        notes.append(
+            _("You pay %(less)s less. Amount due: %(left)s.") % {"less": show(less), "left": show(left)}
+        )
     elif less and received:
-        notes.append("Nothing is left to pay.")
+        notes.append(_("There is nothing left to pay."))
     elif not received:
-        notes.append("You have not been charged for it.")
+        notes.append(_("You have not been charged for it."))
     return " ".join(notes) or returned(refunded, is_open=is_open)
 
 
@@ -57,8 +61,14 @@ def returned_note(order: Order) -> str:
 
 def returned(refunded: Money, *, is_open: bool) -> str:
     if is_open:
-        return f"{show(refunded)} has gone back to you. We are checking whether more is due to you."
-    return f"We returned {show(refunded)}."
+        return _("We refunded %(amount)s. We are checking whether we owe you more.") % {
+            "amount": show(refunded)
+        }
+    return refunded_note(refunded)
+
+
+def refunded_note(refunded: Money) -> str:
+    return _("We refunded %(amount)s.") % {"amount": show(refunded)}
 
 
 def is_open(order: Order) -> bool:

@@ -27,7 +27,7 @@ from payments.bookkeeping.provider_calls import (
 )
 from payments.bookkeeping.refunds import refund_end
 from payments.bookkeeping.review_flags import flag
-from payments.declines import NOT_STARTED, decline_words
+from payments.declines import decline_words, not_started
 from payments.errors import PaymentBusy
 from payments.gateway.calls import Carried, call_make
 from payments.gateway.saved_methods import carry_out_detach, carry_out_save
@@ -270,7 +270,7 @@ def refuse_create(call: ProviderCall, refused: Refused) -> None:
         payment.provider_payment_id = object_id
         payment_take_over(payment, order, refused.remote, cause="refused", actor_name="provider")
     elif payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
-        payment.failure_reason = decline_words(refused.decline) if refused.decline else NOT_STARTED
+        payment.failure_reason = decline_words(refused.decline) if refused.decline else not_started()
         payment.failure_code = refused.code[:80]
         payment_move(payment, PaymentStatus.FAILED, cause=f"refused: {refused.code}", actor_name="provider")
 

@@ -21,7 +21,7 @@ from payments.bookkeeping.payments import intend_create, payment_move
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_follow
 from payments.bookkeeping.provider_calls import call_end, call_write, is_unseen
 from payments.bookkeeping.review_flags import flag_anew
-from payments.declines import NOT_STARTED
+from payments.declines import not_started
 from payments.errors import (
     NotConfirmable,
     NothingDue,
@@ -254,7 +254,7 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> Reached:
     reached = carried_on(payment_id, call)
     decline = reached.refused.decline if reached.refused else None
     if decline is not None and reached.payment.status == PaymentStatus.FAILED:
-        words = reached.payment.failure_reason or NOT_STARTED
+        words = reached.payment.failure_reason or not_started()
         raise PaymentDeclined(words, payment_id=str(payment_id), group=decline.value)
     return reached
 

@@ -19,7 +19,7 @@ from artisans.core.models import only_row
 from artisans.core.security.encryption import keyed_hashes
 from payments.bookkeeping.provider_calls import KEYS_LIVE, call_end, call_write, naming
 from payments.bookkeeping.saved_methods import customer_of, method_drop, method_gone, own_method, user_lock
-from payments.declines import NOT_STARTED, decline_words
+from payments.declines import decline_words, not_started
 from payments.errors import (
     MethodDeclined,
     MethodGone,
@@ -308,7 +308,7 @@ def payment_by_account(payment: Payment, method: PaymentMethodInfo) -> Reached:
     if decline in {None, DeclineGroup.OTHER_CARD} and is_gone(method):
         method_gone(method.pk)
         raise MethodGone
-    words = reached.payment.failure_reason or NOT_STARTED
+    words = reached.payment.failure_reason or not_started()
     raise PaymentDeclined(words, payment_id=str(payment.pk), group=decline.value if decline else "")
 
 

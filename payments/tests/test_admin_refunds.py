@@ -327,7 +327,7 @@ def test_buyer_reads_how_far_a_refund_came(browser, stripe, shopper, staff, bowl
     time_machine.move_to(timezone.now() + timedelta(hours=2))
     sweep_task()
 
-    assert "We returned $40.00." in page(browser().get(address)).text
+    assert "We refunded $40.00." in page(browser().get(address)).text
 
 
 # ---- goods and money in one decision ----------------------------------------------------------------------------

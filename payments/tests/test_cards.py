@@ -69,7 +69,7 @@ def test_declined_card_can_be_followed_by_another_on_the_same_payment(open_card,
     stripe.pay(open_card, "visa_chargeDeclined")
     sync(open_card)
     assert (open_card.status, open_card.order.status) == ("FAILED", "PENDING")
-    assert "bank refused" in open_card.failure_reason
+    assert "bank declined" in open_card.failure_reason
 
     stripe.pay(open_card)
     sync(open_card)
@@ -81,7 +81,7 @@ def test_declined_card_can_be_followed_by_another_on_the_same_payment(open_card,
 def test_confirm_declines_with_words_and_succeeds_later(open_card, stripe):
     with pytest.raises(PaymentDeclined) as refused:
         payment_confirm(open_card.pk, method_id="pm_card_visa_chargeDeclinedInsufficientFunds")
-    assert "not enough money" in refused.value.detail
+    assert "insufficient funds" in refused.value.detail
 
     assert payment_confirm(open_card.pk, method_id="pm_card_visa").payment.status == "COMPLETED"
     assert payment_confirm(open_card.pk, method_id="pm_card_visa").payment.status == "COMPLETED"

@@ -210,7 +210,7 @@ def test_staff_cancel_a_paid_order_and_the_money_is_listed_to_return(shopper, st
     assert payment.order.to_return == usd("99.99")
     assert stock(bowl) == 10
     [told] = [m for m in mails(shopper.email) if m.subject.endswith(": cancelled")]
-    assert "We will return the $99.99 that we received." in told.body
+    assert "We will refund the $99.99 that we received." in told.body
     assert AuditEntry.objects.filter(action="order.cancel", actor=staff).count() == 1
 
 

@@ -107,7 +107,7 @@ def test_card_saved_as_the_default_takes_over(save, shopper):
 @pytest.mark.parametrize(
     ("token", "error", "words"),
     [
-        ("pm_card_visa_chargeDeclined", MethodDeclined, "bank refused"),
+        ("pm_card_visa_chargeDeclined", MethodDeclined, "bank declined"),
         ("pm_card_authenticationRequired", MethodDeclined, "ask the card's owner"),
         ("pm_nobodyknowsthis", MethodNotUsable, "does not take this token"),
         ("no token at all", MethodNotUsable, "does not take this token"),

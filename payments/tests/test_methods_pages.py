@@ -55,13 +55,13 @@ def test_paypal_account_is_told_by_its_address(shop, shopper):
 
 
 def test_list_without_cards_says_that_none_is_needed(shop):
-    assert "You can pay without saving one" in page(shop.get(LIST)).text
+    assert "You can always pay without saving one" in page(shop.get(LIST)).text
 
 
 def test_consent_stands_beside_the_button(shop):
     text = page(shop.get(LIST)).text
 
-    assert "Stripe keeps it" in text
+    assert "Stripe stores it" in text
     assert "used only when you choose it" in text
     assert "Agree and add a card" in text
 

@@ -144,7 +144,7 @@ def stripe_saved(user, stripe, token):
 def test_declined_saved_card_is_told_and_another_one_pays(payment, shopper, stripe):
     bad, good = card(shopper, "pm_card_chargeCustomerFail"), card(shopper)
 
-    with pytest.raises(PaymentDeclined, match="bank refused"):
+    with pytest.raises(PaymentDeclined, match="bank declined"):
         payment_pay(payment.pk, user=shopper, wish=str(bad.pk))
     reached = payment_pay(payment.pk, user=shopper, wish=str(good.pk))
 

@@ -110,16 +110,16 @@ def test_mailbox_is_confirmed_by_the_button_only():
 
     order.refresh_from_db()
     assert order.mailbox_confirmed_at is not None
-    assert "your items are kept" in page(done).text
+    assert "your items are reserved" in page(done).text
 
 
 def test_button_shows_only_behind_the_mailed_link():
     order = start().order
     link = reverse("payments:order", args=[order.access_token])
 
-    assert "Confirm the order" not in status(order).text
-    assert "Please open the link in our mail" in status(order).text
-    assert "Confirm the order" in page(Client().get(link, {"mailbox": mailbox_token(order.pk)})).text
+    assert "Confirm order" not in status(order).text
+    assert "Please open the link in the email" in status(order).text
+    assert "Confirm order" in page(Client().get(link, {"mailbox": mailbox_token(order.pk)})).text
 
 
 def test_confirmation_after_the_end_does_not_claim_that_things_are_kept(time_machine):
@@ -133,7 +133,7 @@ def test_confirmation_after_the_end_does_not_claim_that_things_are_kept(time_mac
         follow=True,
     )
 
-    assert "items are kept" not in page(done).text
+    assert "items are reserved" not in page(done).text
 
 
 def test_browsers_that_hide_the_origin_can_still_confirm_and_pay(shopper):
@@ -189,7 +189,7 @@ def test_part_payment_shows_what_is_missing(shopper, staff):
 
     shown = status(payment.order)
 
-    assert "$90.00 arrived, $9.99 is missing" in shown.text
+    assert "We received $90.00. Please send the remaining $9.99" in shown.text
     assert "$9.99" in shown.one("section", class_="slip").text
 
 
@@ -201,7 +201,7 @@ def test_order_paid_by_an_older_payment_asks_for_nothing(shopper, staff):
     shown = status(payment.order)
 
     assert not shown.all("section", class_="slip")
-    assert "Paid, thank you" in shown.text
+    assert "Thank you, your order is paid" in shown.text
 
 
 def test_rejected_payment_says_why_and_offers_another_way(shopper, staff):
@@ -260,7 +260,7 @@ def test_owner_cancels_on_a_page_that_asks_first(shopper, stranger, browser):
 def test_link_alone_offers_no_cancelling(shopper):
     order = start(user=shopper).order
 
-    assert "Cancel this order" not in status(order).text
+    assert "Cancel order" not in status(order).text
 
 
 def test_paid_order_is_not_cancelled_by_its_page(shopper, staff, browser):
@@ -300,7 +300,7 @@ def test_find_my_order_answers_the_same_whoever_asks(mails):
     texts = {page(answer).one("main").text for answer in answers if answer.status_code == 200}
 
     assert len(texts) == 1
-    assert "If an order with this number" in texts.pop()
+    assert "If there is an order with this number" in texts.pop()
     [mail] = mails()
     assert (mail.to, order.access_token in mail.body) == ([order.email], True)
 
@@ -320,7 +320,7 @@ def test_mistyped_number_is_told_at_once():
 
     shown = page(find(wrong, order.email))
 
-    assert "one of its signs is mistyped" in shown.one(class_="error-summary").text
+    assert "not a valid order number" in shown.one(class_="error-summary").text
     assert shown.one(id="id_order_number").attrs["value"] == wrong
 
 

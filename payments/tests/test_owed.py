@@ -63,7 +63,7 @@ def test_refund_of_goods_does_not_hide_what_a_later_cancelled_parcel_owes(
     assert paid.order.to_return == paid.order.owed.goods == usd("38.34")
     assert refund_due(paid.order, paid) == 3834
     assert is_listed(paid.order)
-    assert "We will return $38.34 to you." in mails(shopper.email)[-1].body
+    assert "We will refund $38.34." in mails(shopper.email)[-1].body
 
 
 def test_refund_of_goods_does_not_take_what_a_cancelled_parcel_owes(paid, seller, other_seller, staff):
@@ -106,7 +106,7 @@ def test_owed_is_never_more_than_what_is_still_here(paid, seller, other_seller, 
     assert not paid.order.to_return
     assert (paid.order.status, paid.order.payment_status) == ("CANCELLED", "REFUNDED")
     assert "not been charged" not in mails(shopper.email)[-1].body
-    assert "We returned $136.65" in mails(shopper.email)[-1].body
+    assert "We refunded $136.65" in mails(shopper.email)[-1].body
 
 
 def test_refund_that_fails_after_all_leaves_its_goods_owed_again(paid, other_seller, staff):
@@ -140,7 +140,7 @@ def test_nothing_is_owed_for_an_unpaid_parcel(cash, other_seller, mails, shopper
     not_coming(cash, other_seller)
 
     assert (cash.order.to_return, cash.order.balance_due) == (usd("0"), usd("98.31"))
-    assert "You pay $38.34 less: $98.31 is left to pay." in mails(shopper.email)[-1].body
+    assert "You pay $38.34 less. Amount due: $98.31." in mails(shopper.email)[-1].body
 
 
 def test_part_payment_that_was_returned_is_due_again(cash, staff):
@@ -158,7 +158,7 @@ def test_part_payment_beyond_what_still_comes_is_owed(cash, other_seller, staff,
 
     assert (cash.order.to_return, cash.order.balance_due) == (usd("1.69"), usd("0"))
     body = mails(shopper.email)[-1].body
-    assert "We will return $1.69 to you. Nothing is left to pay." in body
+    assert "We will refund $1.69. There is nothing left to pay." in body
 
 
 def test_surplus_and_late_money_are_told_apart_from_goods(cash, other_seller, staff, admin_user):

@@ -105,7 +105,7 @@ def test_parcel_comes_back_to_the_shelf_and_its_money_is_owed_once(
     assert reread(paid).order.to_return == mine.total
     assert paid.order.status == "CONFIRMED", "the other parcel was not begun"
     [told] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
-    assert f"We will return ${mine.total.amount} to you." in told.body
+    assert f"We will refund ${mine.total.amount}." in told.body
     assert "Tide scarf" not in told.body
     assert not [m for m in mails(seller.email) if "returned" in m.subject], "the artisan said so"
 
@@ -539,7 +539,7 @@ def test_artisans_page_starts_a_parcel_and_records_that_it_came_back(browser, pa
     assert not page(client.get(address)).all("button", name="start")
     client.post(address, {"ship": "1", "carrier": "USPS"})
     refused = page(client.post(f"{address}returned/", {}, follow=True))
-    assert "Choose whether its goods can be sold again." in refused.text
+    assert "Choose whether the items can be sold again." in refused.text
     client.post(f"{address}returned/", {"restock": "yes"})
 
     mine.refresh_from_db()
@@ -551,7 +551,7 @@ def test_pages_and_api_say_the_same_of_a_parcel_on_hold(browser, api, card, staf
     mine = of(card.order, seller)
 
     desk = page(browser(seller).get(f"/shop/artisan/parcels/{mine.pk}/"))
-    assert "On hold: the payment was refunded. Wait; do not send it." in desk.text
+    assert "On hold: the payment was refunded. Do not ship this parcel yet." in desk.text
     assert not desk.all("button", name="ship")
     assert "On hold" in page(browser(seller).get("/shop/artisan/parcels/")).text
     answer = api(seller).post(f"/parcels/{mine.pk}/ship", {"carrier": "USPS"})
@@ -559,8 +559,8 @@ def test_pages_and_api_say_the_same_of_a_parcel_on_hold(browser, api, card, staf
     assert api(seller).get(f"/parcels/{mine.pk}").json()["instruction"] == "hold"
     bought = page(client.get(f"/shop/orders/{card.order.access_token}/")).one("main").text
     assert "Refunded" in bought
-    assert "not sent for now" in bought
-    assert "Being made ready" not in bought
+    assert "will not be shipped for now" in bought
+    assert "Preparing" not in bought
 
 
 def test_order_that_came_back_says_so_to_its_buyer(client, bowl, shopper, seller):
@@ -570,19 +570,19 @@ def test_order_that_came_back_says_so_to_its_buyer(client, bowl, shopper, seller
 
     shown = page(client.get(f"/shop/orders/{payment.order.access_token}/")).one("main").text
 
-    assert "Everything came back" in shown
+    assert "Your order was returned" in shown
     assert "cancelled" not in shown.lower()
 
 
 def test_buyer_of_a_started_order_is_told_to_ask(browser, paid, seller, shopper):
     client, address = browser(shopper), f"/shop/orders/{paid.order.access_token}/"
-    assert "Cancel this order" in page(client.get(address)).text
+    assert "Cancel order" in page(client.get(address)).text
 
     parcel_start(parcel_id=of(paid.order, seller).pk, actor=seller)
 
     shown = page(client.get(address)).text
-    assert "Cancel this order" not in shown
-    assert "write to us" in shown
+    assert "Cancel order" not in shown
+    assert "contact us" in shown
 
 
 def test_parcel_comes_back_by_api_with_units(api, paid, seller, bowl):

@@ -140,7 +140,7 @@ def test_parcel_that_cannot_come_gives_stock_back_and_leaves_its_money_to_return
     assert (paid.status, paid.payment_status) == (OrderStatus.CONFIRMED, OrderPaymentStatus.PAID)
     told = next(mail for mail in mails(shopper.email) if "a parcel was cancelled" in mail.subject)
     assert "The kiln broke." in told.body
-    assert f"We will return ${parcel.total.amount}" in told.body
+    assert f"We will refund ${parcel.total.amount}" in told.body
     assert "Tide scarf" not in told.body
     give_back(paid.payments.get(), parcel.total.amount, actor=staff)
     paid.refresh_from_db()
@@ -165,7 +165,7 @@ def test_cash_is_less_by_the_parcel_that_cannot_come(api, cash, seller, other_se
     payment = cash.payments.get()
     assert cash.balance_due == kept.total == payment.amount
     told = next(mail for mail in mails(shopper.email) if "a parcel was cancelled" in mail.subject)
-    assert f"You pay ${gone.total.amount} less: ${kept.total.amount} is left to pay." in told.body
+    assert f"You pay ${gone.total.amount} less. Amount due: ${kept.total.amount}." in told.body
     record(payment, kept.total.amount, actor=staff)
     reread(payment)
     assert (payment.status, payment.order.payment_status) == (

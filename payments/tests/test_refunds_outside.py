@@ -107,7 +107,7 @@ def test_decision_to_cancel_cancels_the_order_and_leaves_the_rest_to_return(
     assert paid.order.to_return.minor == paid.received_minor - 5000
     outside.refresh_from_db()
     assert outside.decision == CANCEL
-    assert "We will return" in mails(shopper.email)[-1].body
+    assert "We will refund" in mails(shopper.email)[-1].body
 
 
 def test_fully_refunded_order_that_is_cancelled_tells_the_truth_about_the_money(
@@ -118,7 +118,7 @@ def test_fully_refunded_order_that_is_cancelled_tells_the_truth_about_the_money(
     refund_decide(refund_id=whole.pk, decision=CANCEL, actor=staff)
 
     body = mails(shopper.email)[-1].body
-    assert "We returned $193.98" in body
+    assert "We refunded $193.98" in body
     assert "not been charged" not in body
 
 

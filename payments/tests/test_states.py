@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from artisans.core.money import Money
 from orders.models import Order
@@ -69,15 +70,15 @@ def pending(method: str, status: str = "PENDING", **fields) -> Payment:
 @pytest.mark.parametrize(
     ("status", "paid", "payment", "word", "says"),
     [
-        ("PENDING", "UNPAID", None, "Awaiting payment", "$10.00 is to be paid"),
-        ("PENDING", "UNPAID", pending("bank_transfer"), "Awaiting transfer", "$10.00 is to be paid"),
-        ("PENDING", "UNPAID", pending("check"), "Awaiting check", "$10.00 is to be paid"),
+        ("PENDING", "UNPAID", None, "Awaiting payment", "Amount due: $10.00."),
+        ("PENDING", "UNPAID", pending("bank_transfer"), "Awaiting transfer", "Amount due: $10.00."),
+        ("PENDING", "UNPAID", pending("check"), "Awaiting check", "Amount due: $10.00."),
         (
             "PENDING",
             "PARTIALLY_PAID",
             pending("bank_transfer"),
             "Partly paid",
-            "$5.00 arrived, $5.00 is missing",
+            "We received $5.00. Please send the remaining $5.00",
         ),
         (
             "PENDING",
@@ -92,21 +93,21 @@ def pending(method: str, status: str = "PENDING", **fields) -> Payment:
             "UNPAID",
             pending("paypal", "PROCESSING", in_review=True),
             "In review",
-            "Do not pay again. The payment is looked at",
+            "Do not pay again. The payment is being reviewed",
         ),
         ("CONFIRMED", "UNPAID", pending("cash_on_delivery"), "Pay on delivery", "nothing to pay now"),
-        ("CONFIRMED", "UNPAID", pending("bank_transfer"), "Confirmed", "$10.00 is still to be paid"),
-        ("CONFIRMED", "PAID", pending("check", "COMPLETED"), "Paid", "prepare your parcels"),
+        ("CONFIRMED", "UNPAID", pending("bank_transfer"), "Confirmed", "Amount due: $10.00."),
+        ("CONFIRMED", "PAID", pending("check", "COMPLETED"), "Paid", "preparing your parcels"),
         ("CONFIRMED", "OVERPAID", pending("check", "COMPLETED"), "Paid", "$2.00 more than the total"),
-        ("CONFIRMED", "PARTIALLY_REFUNDED", pending("check"), "Partly refunded", "$4.00 of $10.00"),
-        ("CONFIRMED", "REFUNDED", pending("check", "REFUNDED"), "Refunded", "We returned $10.00"),
-        ("PROCESSING", "PAID", None, "Being prepared", "packing"),
+        ("CONFIRMED", "PARTIALLY_REFUNDED", pending("check"), "Partly refunded", "$4.00 of the $10.00"),
+        ("CONFIRMED", "REFUNDED", pending("check", "REFUNDED"), "Refunded", "We refunded $10.00"),
+        ("PROCESSING", "PAID", None, "Being prepared", "as soon as it is ready"),
         ("SHIPPED", "PAID", None, "Shipped", "tracking"),
         ("DELIVERED", "PAID", None, "Delivered", "Enjoy"),
         ("CANCELLED", "UNPAID", None, "Cancelled", "You have not been charged"),
-        ("CANCELLED", "PAID", None, "Cancelled", "We hold $10.00 of yours and will return it"),
+        ("CANCELLED", "PAID", None, "Cancelled", "We will refund the $10.00"),
         ("EXPIRED", "UNPAID", None, "Expired", "You have not been charged"),
-        ("EXPIRED", "PARTIALLY_PAID", None, "Expired", "We hold $5.00"),
+        ("EXPIRED", "PARTIALLY_PAID", None, "Expired", "We will refund the $5.00"),
     ],
 )
 def test_difficult_moments_are_told_in_the_right_words(status, paid, payment, word, says):
@@ -116,21 +117,21 @@ def test_difficult_moments_are_told_in_the_right_words(status, paid, payment, wo
     assert says in state.next_step
 
 
-STANDING = {"aria-label": "Where it stands"}
+STANDING = {"aria-label": "Order status"}
 BACK = UnderWay(returning=Money(300, "USD"))
 
 
 @pytest.mark.parametrize(
     ("status", "paid", "under_way", "word", "says"),
     [
-        ("CONFIRMED", "PAID", BACK, "Refund on its way", "$3.00 is on its way back to you"),
-        ("CANCELLED", "PAID", BACK, "Refund on its way", "$3.00 is on its way back to you"),
-        ("SHIPPED", "PAID", BACK, "Shipped", "tracking. $3.00 is on its way back to you"),
-        ("SHIPPED", "PAID", UnderWay(is_disputed=True), "Disputed", "We answer your bank"),
-        ("CANCELLED", "REFUNDED", UnderWay(came_back=True), "Returned", "We returned $10.00"),
-        ("PROCESSING", "REFUNDED", UnderWay(is_on_hold=True), "Refunded", "are not sent for now"),
-        ("PROCESSING", "PAID", UnderWay(is_on_hold=True), "Being prepared", "are not sent for now"),
-        ("CONFIRMED", "PAID", UnderWay(returning=Money(0, "USD")), "Paid", "prepare your parcels"),
+        ("CONFIRMED", "PAID", BACK, "Refund on its way", "$3.00 is being refunded"),
+        ("CANCELLED", "PAID", BACK, "Refund on its way", "$3.00 is being refunded"),
+        ("SHIPPED", "PAID", BACK, "Shipped", "below. $3.00 is being refunded"),
+        ("SHIPPED", "PAID", UnderWay(is_disputed=True), "Disputed", "We are answering your bank"),
+        ("CANCELLED", "REFUNDED", UnderWay(came_back=True), "Returned", "We refunded $10.00"),
+        ("PROCESSING", "REFUNDED", UnderWay(is_on_hold=True), "Refunded", "are on hold"),
+        ("PROCESSING", "PAID", UnderWay(is_on_hold=True), "Being prepared", "are on hold"),
+        ("CONFIRMED", "PAID", UnderWay(returning=Money(0, "USD")), "Paid", "preparing your parcels"),
     ],
 )
 def test_what_is_under_way_about_the_money_is_told(status, paid, under_way, word, says):
@@ -155,10 +156,10 @@ def test_page_tells_of_a_refund_and_of_a_question_of_the_bank(store, settings, s
     ]
 
     assert "Refund on its way" in words[0]
-    assert "$3.00 is on its way back to you" in words[0]
-    assert "Your bank asks us about the payment" in words[1]
+    assert "$3.00 is being refunded" in words[0]
+    assert "This payment was disputed with your bank" in words[1]
     assert "fraud" not in words[1]
-    assert "Paid, thank you" in words[2]
+    assert "Thank you, your order is paid" in words[2]
     assert {row.is_disputed for row in money_under_way(orders).values()} == {True, False}
 
 
@@ -175,13 +176,16 @@ def test_buyer_reads_until_when_things_are_kept():
     order, soon = order_in("PENDING", "UNPAID"), timezone.localtime().replace(hour=23, minute=58)
     order.expires_at = soon
     failed = pending("credit_card", "FAILED", failure_reason="Your bank said no.")
-    assert "kept until 23:58; try again" in state_of(order, failed).next_step
+    assert "reserved until 23:58 UTC. Try again" in state_of(order, failed).next_step
 
     order.expires_at = soon + timedelta(days=2)
-    assert f"kept until {order.expires_at.day} " in state_of(order, failed).next_step
+    assert (
+        f"reserved until {date_format(order.expires_at, 'DATETIME_FORMAT')}."
+        in state_of(order, failed).next_step
+    )
 
 
 def test_no_reminder_to_pay_is_shown_for_cash_at_the_door():
     state = state_of(order_in("CONFIRMED", "UNPAID"), pending("cash_on_delivery"))
 
-    assert "is to be paid" not in state.next_step
+    assert "Amount due" not in state.next_step

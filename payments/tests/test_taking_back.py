@@ -66,13 +66,13 @@ def test_parcel_waits_for_the_payment_and_collects_no_cash_when_a_receipt_was_ta
 
     parcel = check.order.parcels.get()
     opened = page(browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/")).text
-    assert "Wait; do not send this parcel" in opened
+    assert "Do not ship this parcel yet" in opened
     assert "in cash" not in opened
-    assert "Waiting for payment" in page(browser(seller).get("/shop/artisan/parcels/")).text
+    assert "Awaiting payment" in page(browser(seller).get("/shop/artisan/parcels/")).text
     assert artisan_parcel_out(parcel, list(parcel.lines.all()))["collect_cash"] is None
     bought = page(browser(check.order.user).get(f"/shop/orders/{check.order.access_token}/")).text
-    assert "Waiting for payment" in bought
-    assert "Being made ready" not in bought
+    assert "Awaiting payment" in bought
+    assert "Preparing" not in bought
 
 
 def test_money_that_comes_after_all_lets_the_parcels_go_on(check, staff, seller, mails):
@@ -244,5 +244,5 @@ def test_buyer_reads_what_happened(check, browser, shopper, staff):
     shown = page(browser(shopper).get(f"/shop/orders/{check.order.access_token}/")).text
 
     assert "Your check for $99.99 did not clear" in shown
-    assert "The money for this order is not here" in shown
+    assert "The payment for this order is missing" in shown
     assert "returned" not in shown.lower()

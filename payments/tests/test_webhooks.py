@@ -309,7 +309,7 @@ def test_declined_card_is_told_by_its_webhook(open_card, stripe, deliver, drain_
     drain_hooks()
 
     assert told(open_card) == ("FAILED", "PENDING", "UNPAID")
-    assert "not enough money" in open_card.failure_reason
+    assert "insufficient funds" in open_card.failure_reason
 
 
 def test_second_decline_brings_its_own_reason(open_card, stripe, deliver, drain_hooks):
@@ -319,7 +319,7 @@ def test_second_decline_brings_its_own_reason(open_card, stripe, deliver, drain_
         drain_hooks()
 
     assert told(open_card)[0] == "FAILED"
-    assert "not enough money" in open_card.failure_reason
+    assert "insufficient funds" in open_card.failure_reason
 
 
 def test_processing_and_its_end_are_followed(open_card, stripe, deliver, drain_hooks):

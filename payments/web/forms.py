@@ -1,6 +1,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.numbers import is_number
 from payments.lifecycle.offer import MethodChoice
@@ -8,34 +9,34 @@ from payments.lifecycle.offer import MethodChoice
 
 class FindOrderForm(forms.Form):
     order_number = forms.CharField(
-        label="Order number",
+        label=_("Order number"),
         max_length=20,
-        help_text="Nine letters and digits, in the mail that we sent you.",
+        help_text=_("Nine letters and digits. You can find it in the emails we sent you."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
-        error_messages={"required": "Enter the order number from the mail."},
+        error_messages={"required": _("Enter the order number from our email.")},
     )
     email = forms.EmailField(
-        label="E-mail address",
+        label=_("Email address"),
         widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
         error_messages={
-            "required": "Enter the address that you ordered with.",
-            "invalid": "Enter an e-mail address with a name, an @ and a domain, such as ada@example.com.",
+            "required": _("Enter the email address you used for the order."),
+            "invalid": _("Enter an email address with a name, an @ and a domain, such as ada@example.com."),
         },
     )
 
     def clean_order_number(self) -> str:
         number = "".join(self.cleaned_data["order_number"].upper().replace("-", " ").split())
         if not is_number(number):
-            raise forms.ValidationError("This cannot be an order number; one of its signs is mistyped.")
+            raise forms.ValidationError(_("This is not a valid order number. Check it for typing errors."))
         return number
 
 
 class CancelForm(forms.Form):
     reason = forms.CharField(
-        label="Why do you cancel?",
+        label=_("Why are you cancelling?"),
         required=False,
         max_length=200,
-        help_text="Optional; it helps the artisans.",
+        help_text=_("Your answer helps the artisans improve."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -44,11 +45,11 @@ class PaymentForm(forms.Form):
     """The choices are given by the view; what cannot be chosen now says why."""
 
     payment_method = forms.ChoiceField(
-        label="How do you want to pay?",
+        label=_("How would you like to pay?"),
         widget=forms.RadioSelect,
         error_messages={
-            "required": "Choose how you want to pay.",
-            "invalid_choice": "Choose one of the ways shown.",
+            "required": _("Choose how you want to pay."),
+            "invalid_choice": _("Choose one of the payment methods shown."),
         },
     )
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
@@ -46,9 +47,6 @@ class UnderWay:
 
 
 NOTHING = UnderWay()
-CANCELLED = ("Cancelled", "This order was cancelled")
-CAME_BACK = ("Returned", "Everything came back")
-PACKING = "The artisans are packing; each parcel is sent when it is ready."
 
 
 def money_under_way(orders: Sequence[Order]) -> dict[UUID, UnderWay]:
@@ -74,68 +72,78 @@ def under_way_of(order: Order, rows: list[tuple[Any, ...]]) -> UnderWay:
 def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHING) -> State:
     """The displayed state; total over all statuses (a test walks every combination)."""
     if under_way.is_disputed:
-        text = "We answer your bank. If you know nothing of it, or it was a mistake, please write to us."
-        return State("Disputed", "alert", Tone.INFO, "Your bank asks us about the payment", text)
+        text = _(
+            "We are answering your bank. If you did not open the dispute or it was a mistake, please contact us."
+        )
+        return State(_("Disputed"), "alert", Tone.INFO, _("This payment was disputed with your bank"), text)
     is_withdrawn = order.is_waiting_for_payment
     state = withdrawn(order) if is_withdrawn else stored_state(order, payment, under_way)
     if order.is_alive and order.owed.goods and not under_way.returning:
-        text = f"We will return {show(order.owed.goods)} to you for what you do not get."
+        text = _("We will refund %(amount)s for the items you will not receive.") % {
+            "amount": show(order.owed.goods)
+        }
         state = replace(state, next_step=f"{state.next_step} {text}")
     if not under_way.returning:
         return state
-    text = f"{show(under_way.returning)} is on its way back to you, the way you paid; banks take some days."
+    text = _("%(amount)s is being refunded to the payment method you used. This can take a few days.") % {
+        "amount": show(under_way.returning)
+    }
     if order.is_alive and order.status != OrderStatus.CONFIRMED:
         return replace(state, next_step=f"{state.next_step} {text}")
-    return State("Refund on its way", "return", Tone.INFO, "We are returning your money", text)
+    return State(_("Refund on its way"), "return", Tone.INFO, _("Your refund is on its way"), text)
 
 
 def stored_state(order: Order, payment: Payment | None, under_way: UnderWay) -> State:
     status = order.status
     if status == OrderStatus.CANCELLED:
-        words = CAME_BACK if under_way.came_back else CANCELLED
-        return closed(order, *words, "Nothing more will happen with it.")
+        return cancelled(order, under_way)
     if status == OrderStatus.EXPIRED:
         return closed(
             order,
-            "Expired",
-            "This order was not paid in time",
-            "The items went back on sale. You can order them again.",
+            pgettext("order", "Expired"),
+            _("This order was not paid in time"),
+            _("The items are back on sale. You can order them again."),
         )
     if order.payment_status == OrderPaymentStatus.REFUNDED:
         text = f"{returned_note(order)}{still_to_pay(order)} {what_is_not_sent(under_way)}".strip()
-        return State("Refunded", "return", Tone.MUTED, "Your money was returned", text)
+        return State(_("Refunded"), "return", Tone.MUTED, _("Your payment was refunded"), text)
     if status == OrderStatus.DELIVERED:
-        return State(
-            "Delivered", "home", Tone.OK, "Everything arrived", "Enjoy it. Write to us if anything is wrong."
-        )
+        text = _("Enjoy your order. Contact us if anything is wrong.")
+        return State(_("Delivered"), "home", Tone.OK, _("Your order was delivered"), text)
     if status == OrderStatus.SHIPPED:
-        return State(
-            "Shipped", "truck", Tone.OK, "Everything is on its way", "The parcels below show their tracking."
-        )
+        text = _("Find the tracking details of your parcels below.")
+        return State(_("Shipped"), "truck", Tone.OK, _("Your order is on its way"), text)
     if status == OrderStatus.PROCESSING:
-        text = what_is_not_sent(under_way) or PACKING
-        return State("Being prepared", "box", Tone.OK, "The artisans are at work", text)
+        text = what_is_not_sent(under_way) or _("Each artisan ships their parcel as soon as it is ready.")
+        return State(_("Being prepared"), "box", Tone.OK, _("Your order is being prepared"), text)
     if status == OrderStatus.CONFIRMED:
         return confirmed(order, payment)
     return pending(order, payment)
 
 
+def cancelled(order: Order, under_way: UnderWay) -> State:
+    text = _("No further action is needed.")
+    if under_way.came_back:
+        return closed(order, _("Returned"), _("Your order was returned"), text)
+    return closed(order, pgettext("order", "Cancelled"), _("This order was cancelled"), text)
+
+
 def withdrawn(order: Order) -> State:
-    text = f"{show(order.balance_due)} is to be paid."
+    text = amount_due(order)
     if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
-        text = f"{text} Parcels that were not sent wait until it is here."
-    return State("Payment missing", "alert", Tone.WARN, "The money for this order is not here", text)
+        text = f"{text} {_('Parcels that have not shipped are on hold until we receive it.')}"
+    return State(_("Payment missing"), "alert", Tone.WARN, _("The payment for this order is missing"), text)
 
 
 def what_is_not_sent(under_way: UnderWay) -> str:
-    return "Parcels whose payment goes back are not sent for now." if under_way.is_on_hold else ""
+    return _("Parcels whose payment is being refunded are on hold.") if under_way.is_on_hold else ""
 
 
 def closed(order: Order, word: str, headline: str, text: str) -> State:
     if order.to_return:
-        text = f"We hold {show(order.to_return)} of yours and will return it."
+        text = _("We will refund the %(amount)s that we received.") % {"amount": show(order.to_return)}
     elif not order.received:
-        text = f"You have not been charged. {text}"
+        text = f"{_('You have not been charged.')} {text}"
     else:
         text = returned_note(order)
     return State(word, "cross", Tone.MUTED, headline, text)
@@ -143,72 +151,87 @@ def closed(order: Order, word: str, headline: str, text: str) -> State:
 
 def confirmed(order: Order, payment: Payment | None) -> State:
     if order.owed.surplus:
-        text = f"You paid {show(order.owed.surplus)} more than the total; we will return the difference."
-        return State("Paid", "check", Tone.OK, "Paid, thank you", text)
+        text = _("You paid %(amount)s more than the total. We will refund the difference.") % {
+            "amount": show(order.owed.surplus)
+        }
+        return paid(text)
     if order.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED:
-        text = f"We returned {show(order.refunded)} of {show(order.received)}.{still_to_pay(order)}"
-        return State("Partly refunded", "return", Tone.OK, "Part of the money was returned", text)
+        sums = {"refunded": show(order.refunded), "received": show(order.received)}
+        text = _("We refunded %(refunded)s of the %(received)s that we received.") % sums + still_to_pay(
+            order
+        )
+        return State(_("Partly refunded"), "return", Tone.OK, _("Your payment was partly refunded"), text)
     if order.balance_due:
         if payment is not None and payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
-            text = f"Have {show(order.balance_due)} ready in cash. There is nothing to pay now."
-            return State("Pay on delivery", "cash", Tone.OK, "Your order is confirmed", text)
-        text = f"The artisans start already. {show(order.balance_due)} is still to be paid."
-        return State("Confirmed", "check", Tone.INFO, "Your order is confirmed", text)
-    return State("Paid", "check", Tone.OK, "Paid, thank you", "The artisans prepare your parcels now.")
+            text = _("Have %(amount)s ready in cash on delivery. There is nothing to pay now.")
+            text %= {"amount": show(order.balance_due)}
+            return State(_("Pay on delivery"), "cash", Tone.OK, _("Your order is confirmed"), text)
+        text = f"{_('The artisans have been notified.')}{still_to_pay(order)}"
+        return State(_("Confirmed"), "check", Tone.INFO, _("Your order is confirmed"), text)
+    return paid(_("The artisans are preparing your parcels."))
+
+
+def paid(text: str) -> State:
+    return State(pgettext("order", "Paid"), "check", Tone.OK, _("Thank you, your order is paid"), text)
+
+
+def amount_due(order: Order) -> str:
+    return _("Amount due: %(amount)s.") % {"amount": show(order.balance_due)}
 
 
 def still_to_pay(order: Order) -> str:
     """A part payment that was returned is due again."""
-    return f" {show(order.balance_due)} is still to be paid." if order.balance_due else ""
+    return f" {amount_due(order)}" if order.balance_due else ""
 
 
 def pending(order: Order, payment: Payment | None) -> State:
-    due = show(order.balance_due)
     if payment is None or payment.status == PaymentStatus.CANCELLED:
-        return State("Awaiting payment", "clock", Tone.WARN, "Choose how to pay", f"{due} is to be paid.")
-    if payment.status == PaymentStatus.FAILED:
-        text = f"Nothing was charged. Your items are kept{until(order.expires_at)}; try again or pay another way."
         return State(
-            "Payment failed", "alert", Tone.BAD, "The payment did not work", payment_reason(payment, text)
+            _("Awaiting payment"), "clock", Tone.WARN, _("Choose a payment method"), amount_due(order)
         )
+    if payment.status == PaymentStatus.FAILED:
+        text = f"{_('Nothing was charged.')} {reserved(order)} {_('Try again, or pay another way.')}"
+        headline = _("Your payment did not go through")
+        return State(_("Payment failed"), "alert", Tone.BAD, headline, payment_reason(payment, text))
     if payment.in_review:
-        text = (
-            "Do not pay again. The payment is looked at before it goes through, mostly for minutes, seldom for days. "
-            "Your items are kept, and we write to you."
+        text = _(
+            "Do not pay again. The payment is being reviewed, which usually takes minutes and rarely days. "
+            "Your items are reserved, and we will email you."
         )
-        return State("In review", "clock", Tone.INFO, "Your payment is being reviewed", text)
+        return State(_("In review"), "clock", Tone.INFO, _("Your payment is being reviewed"), text)
     if payment.status == PaymentStatus.PROCESSING:
-        text = "Do not pay again. We do not know the outcome yet; this page finds out by itself, and we write to you."
-        return State("Checking", "clock", Tone.INFO, "We are checking your payment", text)
-    if order.payment_status == OrderPaymentStatus.PARTIALLY_PAID:
-        text = (
-            f"{show(order.received)} arrived, {due} is missing. Please send the rest with the same reference."
+        text = _(
+            "Do not pay again. We do not know the outcome yet. This page updates by itself, and we will email you."
         )
-        return State("Partly paid", "clock", Tone.WARN, "A part of the money arrived", text)
+        return State(_("Checking"), "clock", Tone.INFO, _("We are checking your payment"), text)
+    if order.payment_status == OrderPaymentStatus.PARTIALLY_PAID:
+        text = _("We received %(received)s. Please send the remaining %(due)s with the same reference.") % {
+            "received": show(order.received),
+            "due": show(order.balance_due),
+        }
+        return State(_("Partly paid"), "clock", Tone.WARN, _("We received part of the payment"), text)
     words: dict[str, tuple[str, str]] = {
-        PaymentMethod.BANK_TRANSFER: ("Awaiting transfer", "We are waiting for your transfer"),
-        PaymentMethod.CHECK: ("Awaiting check", "We are waiting for your check"),
+        PaymentMethod.BANK_TRANSFER: (_("Awaiting transfer"), _("We are waiting for your transfer")),
+        PaymentMethod.CHECK: (_("Awaiting check"), _("We are waiting for your check")),
     }
     if payment.is_remote:
-        kept = until(order.expires_at)
-        text = f"Your order is placed and your things are set aside{kept}. {due} is to be paid."
-        return State("Awaiting payment", "clock", Tone.WARN, "One step is left: the payment", text)
+        text = f"{_('Your order is placed.')} {reserved(order)} {amount_due(order)}"
+        return State(_("Awaiting payment"), "clock", Tone.WARN, _("Complete your payment"), text)
     word, headline = words.get(
-        payment.payment_method, ("Awaiting payment", "We are waiting for your payment")
+        payment.payment_method, (_("Awaiting payment"), _("We are waiting for your payment"))
     )
-    return State(
-        word, "clock", Tone.INFO, headline, f"{due} is to be paid. The artisans start when it is here."
-    )
+    text = f"{amount_due(order)} {_('The artisans start once we receive it.')}"
+    return State(word, "clock", Tone.INFO, headline, text)
 
 
 def payment_reason(payment: Payment, text: str) -> str:
     return f"{payment.failure_reason} {text}" if payment.failure_reason else text
 
 
-def until(moment: datetime | None) -> str:
-    """ " until 14:35", or with its day when that is not today; "" for no end."""
-    if moment is None:
-        return ""
-    local = timezone.localtime(moment)
-    is_today = local.date() == timezone.localdate()
-    return f" until {date_format(local, 'H:i' if is_today else 'j F, H:i')}"
+def reserved(order: Order) -> str:
+    """How long the stock is held, with the day when that is not today."""
+    if order.expires_at is None:
+        return _("Your items are reserved.")
+    end = timezone.localtime(order.expires_at)
+    style = "TIME_FORMAT" if end.date() == timezone.localdate() else "DATETIME_FORMAT"
+    return _("Your items are reserved until %(time)s.") % {"time": date_format(end, style)}

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -122,14 +123,14 @@ def is_taken(order: Order, payment: Payment | None) -> bool:
 def events(order: Order, payment: Payment | None) -> list[Event]:
     """What happened, oldest first; who did it in the shop is nobody's business here."""
     words: dict[str, str] = {
-        "": "You placed the order.",
-        OrderStatus.CONFIRMED: "The order was confirmed; the artisans were told.",
-        OrderStatus.PROCESSING: "The artisans started packing.",
-        OrderStatus.SHIPPED: "Everything was sent.",
-        OrderStatus.DELIVERED: "Everything arrived.",
-        OrderStatus.CANCELLED: "The order was cancelled.",
-        "returned": "Everything came back.",
-        OrderStatus.EXPIRED: "The order was not paid in time; the items went back on sale.",
+        "": _("You placed the order."),
+        OrderStatus.CONFIRMED: _("The order was confirmed, and the artisans were notified."),
+        OrderStatus.PROCESSING: _("The artisans started preparing the order."),
+        OrderStatus.SHIPPED: _("All parcels were shipped."),
+        OrderStatus.DELIVERED: _("All parcels were delivered."),
+        OrderStatus.CANCELLED: _("The order was cancelled."),
+        "returned": _("The order was returned."),
+        OrderStatus.EXPIRED: _("The order was not paid in time. The items are back on sale."),
     }
     moves = [(t.at, words.get(event_of(t))) for t in order.transitions.all()]
     found = [Event(at, text) for at, text in moves if text]
@@ -137,14 +138,20 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
         *Receipt.objects.filter(payment__order=order),
         *Capture.objects.filter(payment__order=order),
     ]
-    found += [Event(receipt.created_at, f"We received {show(receipt.amount)}.") for receipt in money]
+    received = _("We received %(amount)s.")
+    found += [Event(row.created_at, received % {"amount": show(row.amount)}) for row in money]
     taken_back = ReceiptReversal.objects.filter(receipt__payment__order=order).select_related(
         "receipt__payment"
     )
     found += [Event(row.created_at, taken_back_text(row)) for row in taken_back]
     found += [refund_event(refund) for refund in PaymentRefund.objects.filter(payment__order=order)]
     if payment is not None and payment.status == PaymentStatus.FAILED:
-        found.append(Event(payment.updated_at, f"The payment was refused: {payment.failure_reason}"))
+        found.append(
+            Event(
+                payment.updated_at,
+                _("The payment was declined: %(reason)s") % {"reason": payment.failure_reason},
+            )
+        )
     return sorted(found, key=lambda event: event.at)
 
 
@@ -163,17 +170,22 @@ def event_of(transition: OrderTransition) -> str:
 
 
 def refund_event(refund: PaymentRefund) -> Event:
-    """In the words of how far it came; what failed is ours to repair and says so."""
-    amount = show(refund.amount)
+    """By how far the refund has come; a failed one is ours to put right, and says so."""
+    amount = {"amount": show(refund.amount)}
     words: dict[str, str] = {
-        RefundStatus.REQUESTED: f"A refund of {amount} was asked for; it is not sent yet.",
-        RefundStatus.PROCESSING: f"A refund of {amount} is on its way through the banks; not sent for certain yet.",
-        RefundStatus.COMPLETED: f"We returned {amount}. Cards and PayPal show it within five to ten days.",
-        RefundStatus.FAILED: f"A refund of {amount} did not go through. That is ours to repair; we will write to you.",
+        RefundStatus.REQUESTED: _("A refund of %(amount)s was requested. It has not been sent yet."),
+        RefundStatus.PROCESSING: _("A refund of %(amount)s is being processed. It is not confirmed yet."),
+        RefundStatus.COMPLETED: _(
+            "We refunded %(amount)s. It can take five to ten days to appear on your card or PayPal account."
+        ),
+        RefundStatus.FAILED: _(
+            "A refund of %(amount)s did not go through. We are working on it and will email you."
+        ),
     }
     if refund.bank_reference:
-        return Event(refund.created_at, f"We returned {amount}.")
-    return Event(refund.processed_at or refund.created_at, words.get(refund.status, f"A refund of {amount}."))
+        return Event(refund.created_at, _("We refunded %(amount)s.") % amount)
+    text = words.get(refund.status, _("A refund of %(amount)s.")) % amount
+    return Event(refund.processed_at or refund.created_at, text)
 
 
 def needs_mailbox(order: Order, payment: Payment | None) -> bool:
@@ -195,9 +207,11 @@ def mailbox(request: HttpRequest, token: str) -> HttpResponse:
     if not is_mailbox_token(order.pk, request.POST.get("mailbox", "")):
         raise Http404
     if mailbox_confirm(order_id=order.pk).is_alive:
-        messages.success(request, "Thank you, your address is confirmed and your items are kept.")
+        messages.success(
+            request, _("Thank you. Your email address is confirmed, and your items are reserved.")
+        )
     else:
-        messages.info(request, "Your address is confirmed, but the order had ended before.")
+        messages.info(request, _("Your email address is confirmed, but this order had already ended."))
     return redirect("payments:order", token=token)
 
 
@@ -253,7 +267,7 @@ def order_cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
         except DomainError as error:
             messages.error(request, error.detail)
         else:
-            messages.success(request, f"Order {order.order_number} was cancelled.")
+            messages.success(request, _("Order %(number)s was cancelled.") % {"number": order.order_number})
         return redirect("payments:order", token=order.access_token)
     return render(request, "payments/order_cancel.html", {"order": order, "form": form})
 

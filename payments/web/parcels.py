@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from artisans.accounts.principals import signed_in
@@ -20,12 +21,12 @@ def parcel_returned(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
     parcel = get_object_or_404(parcels_of_artisan(signed_in(request)), pk=parcel_id)
     restock = request.POST.get("restock")
     if restock not in {"yes", "no"}:
-        messages.error(request, "Choose whether its goods can be sold again. Nothing was changed.")
+        messages.error(request, _("Choose whether the items can be sold again. Nothing was changed."))
         return redirect("orders:parcel", parcel_id=parcel.pk)
     try:
         parcel_return(parcel_id=parcel.pk, restock=restock == "yes", actor=signed_in(request))
     except DomainError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, "Recorded that it came back; the buyer gets a mail.")
+        messages.success(request, _("Return recorded. We will email the buyer."))
     return redirect("orders:parcel", parcel_id=parcel.pk)

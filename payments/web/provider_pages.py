@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
@@ -52,8 +53,9 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
         if reached.payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
             messages.error(
                 request,
-                "The card form cannot be opened now. Nothing was charged; try again in a minute, "
-                "or pay another way.",
+                _(
+                    "We could not open the card form. Nothing was charged. Try again in a minute, or pay another way."
+                ),
             )
         return redirect("payments:order", token=token)
     context = {
@@ -107,7 +109,9 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
 def order_cancelled_there(request: HttpRequest, token: str) -> HttpResponse:
     """The buyer turned back at the provider: nothing changes, and every way to pay is open."""
     order_of(token)
-    messages.info(request, "You came back without paying. Nothing was charged; choose how you want to pay.")
+    messages.info(
+        request, _("You returned without paying, and nothing was charged. Choose how you want to pay.")
+    )
     return redirect("payments:order_pay", token=token)
 
 

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from artisans.accounts.principals import signed_in
@@ -43,7 +44,9 @@ def method_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 def method_default(request: HttpRequest, method_id: UUID) -> HttpResponse:
     method = method_update(user=signed_in(request), method_id=method_id, is_default=True)
-    messages.success(request, f"{name_of(method_shown(method))} is your default now.")
+    messages.success(
+        request, _("%(method)s is now your default.") % {"method": name_of(method_shown(method))}
+    )
     return redirect("payments:method_list")
 
 
@@ -62,7 +65,7 @@ def method_delete(request: HttpRequest, method_id: UUID) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, f"{name} was removed.")
+        messages.success(request, _("%(method)s was removed.") % {"method": name})
     return redirect("payments:method_list")
 
 
@@ -112,11 +115,12 @@ def method_return(request: HttpRequest, call_id: UUID) -> HttpResponse:
     except ProviderUnavailable:
         messages.info(
             request,
-            "We do not know yet whether your card was saved; we are checking. Look again in a moment.",
+            _("We are still checking whether your card was saved. Check again in a moment."),
         )
         return redirect("payments:method_list")
     if saving.method is not None:
-        messages.success(request, f"{name_of(method_shown(saving.method))} was saved. Nothing was charged.")
+        name = name_of(method_shown(saving.method))
+        messages.success(request, _("%(method)s was saved. Nothing was charged.") % {"method": name})
     else:
-        messages.info(request, "No card was saved, and nothing was charged.")
+        messages.info(request, _("No card was saved, and nothing was charged."))
     return redirect("payments:method_list")

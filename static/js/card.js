@@ -31,12 +31,12 @@ if (form && typeof Stripe === "function") {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-disabled")) return;
-    if (!navigator.onLine) return tell("You seem to be offline. Nothing was charged; try again when you are back.");
+    if (!navigator.onLine) return tell(form.dataset.offline);
     tell("");
-    busy("Paying…");
+    busy(form.dataset.progress);
     const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: form.dataset.return } });
     busy("");
-    // Incomplete fields are told by the element itself. A refusal is told in the shop's words, on the page that asks.
+    // The element reports incomplete fields itself. A decline is explained by our own page.
     if (error && error.type === "validation_error") return tell(error.message);
     location.assign(form.dataset.return);
   });

@@ -30,12 +30,12 @@ if (typeof Stripe === "function") {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-disabled")) return;
-    if (!navigator.onLine) return tell("You seem to be offline. Nothing was saved; try again when you are back.");
+    if (!navigator.onLine) return tell(form.dataset.offline);
     tell("");
-    busy("Saving…");
+    busy(form.dataset.progress);
     const { error } = await stripe.confirmSetup({ elements, confirmParams: { return_url: form.dataset.return } });
     busy("");
-    // Incomplete fields are told by the element itself; a refusal is told in the shop's words.
+    // The element reports incomplete fields itself; a decline is explained in our own words.
     if (error) tell(error.type === "validation_error" ? error.message : form.dataset.refused);
   });
 } else {

@@ -12,8 +12,7 @@ const show = (page) => {
   document.getElementById("cart-link").replaceChildren(...page.getElementById("cart-link").childNodes);
   (document.getElementById(focused) ?? main).focus();
   const told = [...main.querySelectorAll(".told")].map((node) => node.textContent.trim());
-  const total = document.getElementById("cart-total");
-  say([...told, total ? "Total " + total.textContent.trim() : "Your cart is empty."].join(" "));
+  say([...told, document.getElementById("cart-state").textContent.trim()].join(" "));
 };
 
 const send = async (action, body) => {

@@ -50,9 +50,11 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.copy !== undefined) {
     await navigator.clipboard.writeText(button.dataset.copy);
-    say("Copied: " + button.dataset.copy);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    const { copied } = document.getElementById("live").dataset;
+    button.label ??= [...button.childNodes];
+    say(copied);
+    button.textContent = copied;
+    setTimeout(() => button.replaceChildren(...button.label), 2000);
   }
   if (button?.dataset.print !== undefined) print();
 });

@@ -130,17 +130,17 @@ class Window:
         told: dict[str, Any] = TOLD | changes
         for name in ("email", "phone", "name", "line1", "postal_code", "city", "region"):
             self.page.locator(f"#id_{name}").fill(told[name])
-        self.press("Save and go on to delivery")
+        self.press("Continue to delivery")
         self.page.wait_for_url("**/checkout/delivery/")
 
     def delivery(self, note: str = "") -> None:
         self.page.get_by_label("Note to the artisans").fill(note)
-        self.press("Save and go on to payment")
+        self.press("Continue to payment")
         self.page.wait_for_url("**/checkout/payment/")
 
     def payment(self, method: str) -> None:
         self.page.get_by_label(method).check()
-        self.press("Save and check the order")
+        self.press("Continue to review")
         self.page.wait_for_url("**/checkout/check/")
 
     def to_the_last_button(
@@ -148,7 +148,7 @@ class Window:
     ) -> Locator:
         for product in products:
             self.add(product)
-        self.follow("Go to checkout")
+        self.follow("Checkout")
         self.details(**details)
         self.delivery()
         self.payment(method)

@@ -53,7 +53,7 @@ def test_a_guest_pays_by_card(window, bowl, charged):
     one.type_card(VISA)
 
     one.page.wait_for_url(f"**{order.access_token}/")
-    assert one.heading() == "Thank you. Your order is in."
+    assert one.heading() == "Thank you for your order"
     assert (is_paid(order), charged()) == (True, 1)
     assert one.violations() == []
 
@@ -61,12 +61,12 @@ def test_a_guest_pays_by_card(window, bowl, charged):
 def test_without_scripts_on_the_providers_page(window, bowl, charged):
     one = window(java_script_enabled=False)
     order = one.order_by_card(bowl, email="noscript@example.test")
-    one.press("Go to the payment page")
+    one.press("Continue to pay")
 
     one.page.locator("button").first.click()
 
     one.page.wait_for_url(f"{one.url}/**")
-    assert one.heading() == "Thank you. Your order is in."
+    assert one.heading() == "Thank you for your order"
     assert (is_paid(order), charged()) == (True, 1)
 
 
@@ -82,7 +82,7 @@ def test_three_d_secure_in_a_window_of_the_bank(window, bowl, charged, passed):
         one.page.wait_for_url(f"**{order.access_token}/")
         assert is_paid(order)
     else:
-        expect(one.page.locator(".notice.bad")).to_contain_text("could not confirm that it is you")
+        expect(one.page.locator(".notice.bad")).to_contain_text("could not confirm your identity")
     assert charged() == int(passed)
 
 
@@ -90,7 +90,7 @@ def test_declined_card_then_another_on_the_same_order(window, bowl, charged):
     one = window()
     order = one.order_by_card(bowl, email="declined@example.test")
     one.type_card(DECLINED)
-    expect(one.page.locator(".notice.bad")).to_contain_text("not enough money")
+    expect(one.page.locator(".notice.bad")).to_contain_text("insufficient funds")
     assert one.violations() == []
     assert (charged(), is_paid(order)) == (0, False)
 
@@ -144,7 +144,7 @@ def test_provider_without_an_answer_is_told_and_found_out_by_the_page_itself(win
         sandbox.delete("faults")
         sandbox.post("webhooks", mode="on")
 
-    expect(one.page.locator("h1")).to_have_text("Thank you. Your order is in.", timeout=60_000)
+    expect(one.page.locator("h1")).to_have_text("Thank you for your order", timeout=60_000)
     assert (is_paid(order), charged()) == (True, 1)
 
 

@@ -185,7 +185,7 @@ def test_card_is_added_made_default_and_removed(window, user, sandbox):
 def test_declined_card_is_told_and_another_is_saved(window, user):
     one = add(window, user)
     one.type_card(DECLINED, button="card-save")
-    expect(one.page.locator("#card-problem")).to_contain_text("The bank did not let us save this card")
+    expect(one.page.locator("#card-problem")).to_contain_text("Your bank declined this card")
     assert (one.violations(), cards(user)) == ([], [])
 
     one.type_card(VISA, button="card-save")

@@ -124,16 +124,16 @@ def disputed(buyer: Caller, bowl: Product) -> Payment:
 
 
 STATES: dict[str, tuple[Make, str]] = {
-    "card to be entered": (card_order, "One step is left: the payment"),
-    "to be agreed at PayPal": (by_paypal, "One step is left: the payment"),
-    "declined": (declined, "The payment did not work"),
-    "paid": (paid, "Paid, thank you"),
+    "card to be entered": (card_order, "Complete your payment"),
+    "to be agreed at PayPal": (by_paypal, "Complete your payment"),
+    "declined": (declined, "Your payment did not go through"),
+    "paid": (paid, "Thank you, your order is paid"),
     "not known": (unknown, "We are checking your payment"),
     "in review": (reviewed, "Your payment is being reviewed"),
-    "refund on its way": (refunding, "We are returning your money"),
-    "refunded in part": (refunded_in_part, "Part of the money was returned"),
-    "refunded": (refunded, "Your money was returned"),
-    "disputed": (disputed, "Your bank asks us about the payment"),
+    "refund on its way": (refunding, "Your refund is on its way"),
+    "refunded in part": (refunded_in_part, "Your payment was partly refunded"),
+    "refunded": (refunded, "Your payment was refunded"),
+    "disputed": (disputed, "This payment was disputed with your bank"),
 }
 
 
@@ -165,7 +165,7 @@ def test_card_page_is_for_everybody(window, caller, bowl, make, has_scripts):
         one.page.locator("#card-element iframe").wait_for()
         look(one)
     else:
-        one.page.get_by_role("button", name="Go to the payment page").wait_for()
+        one.page.get_by_role("button", name="Continue to pay").wait_for()
 
 
 def test_ways_to_pay_with_providers_are_for_everybody(window, caller, bowl):

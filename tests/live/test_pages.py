@@ -190,7 +190,7 @@ def details_wrong(one: Window) -> None:
     details(one)
     one.page.get_by_label("E-mail address").fill("nobody")
     one.page.locator("#id_billing_same").uncheck()
-    one.press("Save and go on")
+    one.press("Continue to")
     one.page.locator(".error-summary").wait_for()
     assert one.page.title().startswith("Error: ")
 
@@ -211,7 +211,7 @@ def payment(one: Window) -> None:
 
 def payment_wrong(one: Window) -> None:
     payment(one)
-    one.press("Save and check the order")
+    one.press("Continue to review")
     one.page.locator(".error-summary").wait_for()
 
 
@@ -253,7 +253,7 @@ def cancel(one: Window) -> None:
 
 def own_order(one: Window) -> None:
     one.go(order_page(make(user=person("shopper"))))
-    one.page.get_by_role("link", name="Cancel this order").wait_for()
+    one.page.get_by_role("link", name="Cancel order").wait_for()
 
 
 def history(one: Window) -> None:
@@ -381,8 +381,8 @@ def test_confirming_the_mail_address(window):
     assert one.violations() == []
     order.refresh_from_db()
     assert order.mailbox_confirmed_at is None
-    one.press("Confirm the order")
-    one.page.get_by_text("your address is confirmed").wait_for()
+    one.press("Confirm order")
+    one.page.get_by_text("your email address is confirmed").wait_for()
     order.refresh_from_db()
     assert order.mailbox_confirmed_at is not None
 

@@ -56,7 +56,7 @@ def choose(one, buyer: str) -> None:
 
 def thanked(one) -> None:
     """At once, or after the page has looked again: the worker may be at the capture when the buyer comes back."""
-    expect(one.page.locator("h1")).to_have_text("Thank you. Your order is in.", timeout=15_000)
+    expect(one.page.locator("h1")).to_have_text("Thank you for your order", timeout=15_000)
 
 
 def test_buyer_approves_and_the_order_is_paid(at_paypal, charged):
@@ -69,7 +69,7 @@ def test_buyer_approves_and_the_order_is_paid(at_paypal, charged):
     assert (Order.objects.get(pk=order.pk).payment_status, charged()) == ("PAID", 1)
     one.page.reload()
     one.go(f"/shop/orders/{order.access_token}/return/")
-    assert (one.heading(), charged()) == ("Thank you. Your order is in.", 1)
+    assert (one.heading(), charged()) == ("Thank you for your order", 1)
 
 
 def test_buyer_turns_back_and_pays_otherwise(at_paypal, charged):
@@ -90,7 +90,7 @@ def test_declined_wallet_is_told_and_another_one_pays(at_paypal, charged):
     one.page.wait_for_url(f"**{order.access_token}/")
     assert one.heading() == f"Order {order.order_number}"
     expect(one.page.locator("main")).to_contain_text(
-        "The payment did not work", timeout=15_000
+        "Your payment did not go through", timeout=15_000
     )  # as thanked()
 
     one.press("Back to PayPal")

@@ -48,7 +48,7 @@ def test_a_guest_pays_by_transfer(window, bowl, scarf):
     label = button.inner_text()
     order = one.place()
     assert label == f"Order and pay ${order.total.amount} by bank transfer"
-    assert one.heading() == "Thank you. Your order is in."
+    assert one.heading() == "Thank you for your order"
     text = one.text()
     for told in (order.order_number, f"${order.total.amount}", "DE89 3704", "2 parcels", "Awaiting transfer"):
         assert told in text
@@ -84,7 +84,7 @@ def test_a_user_pays_at_the_door(window, bowl):
     one.page.locator("[name=password]").fill(DEMO_PASSWORD)
     one.press("Sign in")
     one.page.wait_for_url("**/account/orders/")
-    one.go("/shop/cart/").follow("Go to checkout")
+    one.go("/shop/cart/").follow("Checkout")
     assert one.page.get_by_label("E-mail address").input_value() == "shopper@demo.test"
     one.details(email="shopper@demo.test")
     one.delivery("Please ring twice")
@@ -111,18 +111,18 @@ def test_by_keyboard_alone(window, bowl):
     page.wait_for_url("**/shop/products/**")
     press("Add to cart")
     page.wait_for_url("**/shop/cart/")
-    press("Go to checkout", "link")
+    press("Checkout", "link")
     page.wait_for_url("**/checkout/details/")
     told = TOLD | {"email": "keys@example.test"}
     for name in ("email", "phone", "name", "line1", "postal_code", "city", "region"):
         one.type_into(f"id_{name}", told[name])
-    press("Save and go on to delivery")
+    press("Continue to delivery")
     page.wait_for_url("**/checkout/delivery/")
-    press("Save and go on to payment")
+    press("Continue to payment")
     page.wait_for_url("**/checkout/payment/")
     one.tab_to(page.get_by_label("Bank transfer"))
     keys.press("Space")
-    press("Save and check the order")
+    press("Continue to review")
     page.wait_for_url("**/checkout/check/")
     one.tab_to(one.last_button)
     keys.press("Enter")
@@ -134,7 +134,7 @@ def test_another_country_keeps_what_is_typed_meanwhile(window, bowl):
     """The fields of the new country come late, as on a train; the typing has gone on by then."""
     one = window()
     one.add(bowl)
-    one.follow("Go to checkout")
+    one.follow("Checkout")
     late: list[Route] = []
 
     def hold(route: Route) -> None:  # Playwright takes no built-in function as a handler
@@ -263,7 +263,7 @@ def test_staff_record_the_money_and_the_order_turns_paid(window, bowl):
     desk = window(User.objects.get(email="staff@demo.test"))
     desk.record_money(order)
     buyer.page.reload()
-    assert "Paid, thank you" in buyer.text()
+    assert "Thank you, your order is paid" in buyer.text()
     order.refresh_from_db()
     assert (order.status, order.payment_status) == (OrderStatus.CONFIRMED, OrderPaymentStatus.PAID)
     assert Notification.objects.filter(recipient=order.email, kind="payment_received").count() == 1

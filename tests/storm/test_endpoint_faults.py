@@ -331,7 +331,7 @@ def check_page(journey: Journey) -> None:
         assert shown in {"Checking", "In review"}, shown
         assert "Do not pay again." in text
         assert not answer.context["can_pay_now"]
-    if "We returned" in text:
+    if "We refunded" in text:
         assert refunded or disputed
 
 

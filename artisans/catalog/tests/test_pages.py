@@ -32,7 +32,7 @@ def test_hostile_search_is_only_text(client, q):
 
     shown = page(client.get("/", {"q": q}))
 
-    assert shown.one("h1").text == f"Looking for “{q[:80]}”"
+    assert shown.one("h1").text == f"Results for “{q[:80]}”"
     assert "Moss bowl" not in shown.text
 
 
