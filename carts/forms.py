@@ -4,6 +4,9 @@ from typing import Any
 
 from django import forms
 from django.core.validators import EmailValidator
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.api.fields import CONTROL
 from orders.address_rules import LENGTHS, address_errors
@@ -14,65 +17,64 @@ TEXT_AREA_ROWS = 3
 
 class EmailText(forms.EmailField):
     default_validators = [
-        EmailValidator("Enter an e-mail address with a name, an @ and a domain, such as ada@example.com.")
+        EmailValidator(_("Enter an email address with a name, an @ and a domain, such as ada@example.com."))
     ]
 
 
-def text(label: str, autocomplete: str, *, max_length: int = 150, **kwargs: Any) -> forms.CharField:
+def text(label: Promise, autocomplete: str, *, max_length: int = 150, **kwargs: Any) -> forms.CharField:
     widget = forms.TextInput(attrs={"autocomplete": autocomplete})
-    kwargs.setdefault("error_messages", {})
-    kwargs["error_messages"] |= {
-        "required": f"Enter the {label[0].lower()}{label[1:]}.",
-        "max_length": f"{label}: at most {max_length} characters.",
-    }
     return forms.CharField(label=label, max_length=max_length, widget=widget, **kwargs)
 
 
 class DetailsForm(forms.Form):
     email = EmailText(
-        label="E-mail address",
+        label=_("Email address"),
         max_length=254,
-        help_text="Your order and its link go here. No account needed.",
+        help_text=_("We send your order confirmation here. No account needed."),
         widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
-        error_messages={"required": "Enter your e-mail address; the order's link goes there."},
+        error_messages={"required": _("Enter your email address, so that we can send you your order.")},
     )
-    name = text("Full name", "name")
+    name = text(_("Full name"), "name")
     country = forms.ChoiceField(
-        label="Country",
+        label=_("Country"),
         choices=COUNTRIES,
         widget=forms.Select(attrs={"autocomplete": "country"}),
-        error_messages={"required": "Choose a country.", "invalid_choice": "Choose a country from the list."},
+        error_messages={
+            "required": _("Choose a country."),
+            "invalid_choice": _("Choose a country from the list."),
+        },
     )
-    line1 = text("Street and number", "address-line1")
-    line2 = text("Apartment, floor, company", "address-line2", required=False)
-    city = text("Town or city", "address-level2", max_length=LENGTHS["city"])
-    region = text("State or region", "address-level1", max_length=LENGTHS["region"], required=False)
-    postal_code = text("Postal code", "postal-code", max_length=LENGTHS["postal_code"], required=False)
+    line1 = text(_("Street and number"), "address-line1")
+    line2 = text(_("Apartment, floor, company"), "address-line2", required=False)
+    city = text(_("Town or city"), "address-level2", max_length=LENGTHS["city"])
+    region = text(_("State or region"), "address-level1", max_length=LENGTHS["region"], required=False)
+    postal_code = text(_("Postal code"), "postal-code", max_length=LENGTHS["postal_code"], required=False)
     phone = forms.CharField(
-        label="Phone",
+        label=_("Phone"),
         required=False,
         max_length=LENGTHS["phone"],
-        help_text="Only for the carrier, if the parcel cannot be delivered.",
+        help_text=_("Used only by the carrier if there is a problem with delivery."),
         widget=forms.TextInput(attrs={"autocomplete": "tel", "type": "tel", "inputmode": "tel"}),
-        error_messages={"max_length": "Phone: at most 40 characters."},
     )
-    billing_same = forms.BooleanField(label="Bill to the same address", required=False, initial=True)
-    billing_name = text("Full name", "billing name", required=False)
+    billing_same = forms.BooleanField(label=_("Same as delivery address"), required=False, initial=True)
+    billing_name = text(_("Full name"), "billing name", required=False)
     billing_country = forms.ChoiceField(
-        label="Country",
+        label=_("Country"),
         choices=COUNTRIES,
         required=False,
         widget=forms.Select(attrs={"autocomplete": "billing country"}),
-        error_messages={"invalid_choice": "Choose a country from the list."},
+        error_messages={"invalid_choice": _("Choose a country from the list.")},
     )
-    billing_line1 = text("Street and number", "billing address-line1", required=False)
-    billing_line2 = text("Apartment, floor, company", "billing address-line2", required=False)
-    billing_city = text("Town or city", "billing address-level2", max_length=LENGTHS["city"], required=False)
+    billing_line1 = text(_("Street and number"), "billing address-line1", required=False)
+    billing_line2 = text(_("Apartment, floor, company"), "billing address-line2", required=False)
+    billing_city = text(
+        _("Town or city"), "billing address-level2", max_length=LENGTHS["city"], required=False
+    )
     billing_region = text(
-        "State or region", "billing address-level1", max_length=LENGTHS["region"], required=False
+        _("State or region"), "billing address-level1", max_length=LENGTHS["region"], required=False
     )
     billing_postal_code = text(
-        "Postal code", "billing postal-code", max_length=LENGTHS["postal_code"], required=False
+        _("Postal code"), "billing postal-code", max_length=LENGTHS["postal_code"], required=False
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -84,7 +86,13 @@ class DetailsForm(forms.Form):
                 field.label = getattr(rules, f"{name}_label")
                 required = getattr(rules, f"{name}_required") and not prefix
                 field.required = field.widget.is_required = required
-                field.error_messages["required"] = f"Enter the {field.label.lower()}."
+        for field in self.fields.values():
+            if isinstance(field, forms.CharField) and not isinstance(field, EmailText):
+                label = {"label": field.label, "limit": field.max_length}
+                field.error_messages["required"] = gettext("%(label)s is required.") % label
+                field.error_messages["max_length"] = (
+                    gettext("%(label)s: use at most %(limit)s characters.") % label
+                )
 
     def rules(self, prefix: str) -> CountryRules:
         name = f"{prefix}country"
@@ -108,18 +116,18 @@ class DetailsForm(forms.Form):
 
 class DeliveryForm(forms.Form):
     note = forms.CharField(
-        label="Note to the artisans",
+        label=_("Note to the artisans"),
         required=False,
         max_length=300,
-        help_text="For example a wish for the wrapping, or where the parcel may be left.",
+        help_text=_("For example, how to wrap a gift, or where to leave the parcel."),
         widget=forms.Textarea(attrs={"rows": TEXT_AREA_ROWS}),
-        error_messages={"max_length": "The note is at most 300 characters long."},
+        error_messages={"max_length": _("Use at most %(limit_value)d characters.")},
     )
 
     def clean_note(self) -> str:
         note: str = self.cleaned_data["note"]
         if CONTROL.search(note):
-            raise forms.ValidationError("Remove the control characters; they cannot be printed.")
+            raise forms.ValidationError(gettext("Remove the control characters; they cannot be printed."))
         return note
 
 

@@ -18,7 +18,7 @@ LENGTHS = {
     "phone": 40,
 }
 TEXT_LENGTH = 600
-LABELS = {"name": "full name", "line1": "street and number"}
+LABELS = {"name": "Full name", "line1": "Street and number"}
 PHONE_DIGITS = range(6, 16)  # E.164 allows 15
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # controls, and what breaks a line
 BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs by their category, yet nothing is seen
@@ -43,7 +43,7 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if UNPRINTABLE.search(value):
             yield name, "Remove the control characters and line breaks; they cannot be printed on a label."
         elif value.strip() and not is_visible(value):
-            yield name, "Write something that can be seen; these characters print as nothing."
+            yield name, "Enter visible characters; these print as blank."
     country = address.get("country", "")
     if message := country_error(country):
         yield "country", message
@@ -60,7 +60,7 @@ def text_errors(text: str) -> Iterator[tuple[str, str]]:
     if UNPRINTABLE.search(re.sub(r"[\t\r\n]", "", text)):
         yield "text", "Remove the control characters; they cannot be printed on a label."
     elif not is_visible(text):
-        yield "text", "Write something that can be seen; these characters print as nothing."
+        yield "text", "Enter visible characters; these print as blank."
 
 
 def is_visible(text: str) -> bool:
@@ -81,23 +81,23 @@ def country_error(country: str) -> str:
 
 def missing(address: Mapping[str, Any], rules: CountryRules) -> Iterator[tuple[str, str]]:
     needed = LABELS | {
-        name: getattr(rules, f"{name}_label").lower()
+        name: getattr(rules, f"{name}_label")
         for name in ("city", "region", "postal_code")
         if getattr(rules, f"{name}_required")
     }
     for name, label in needed.items():
         if not address.get(name, "").strip():
-            yield name, f"Enter the {label}."
+            yield name, f"{label} is required."
 
 
 def postal_code_error(rules: CountryRules) -> str:
-    example = f", such as {rules.postal_code_example}" if rules.postal_code_example else ""
-    return f"This is not a {rules.postal_code_label.lower()} of {KNOWN[rules.country]}{example}."
+    example = f" Example: {rules.postal_code_example}." if rules.postal_code_example else ""
+    return f"{rules.postal_code_label} is not valid for this country.{example}"
 
 
 def phone_error(phone: str) -> str:
     if re.search(r"[^\d\s()+./-]", phone):
-        return "Use digits, spaces and + ( ) . / - only; letters cannot be dialled."
+        return "Use only digits, spaces and + ( ) . / - in a phone number."
     if sum(sign.isdigit() for sign in phone) not in PHONE_DIGITS:
-        return "A phone number has 6 to 15 digits."
+        return "Enter a phone number with 6 to 15 digits."
     return ""

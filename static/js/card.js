@@ -1,6 +1,6 @@
 "use strict";
 
-// The provider's element takes the card. When its script does not come, the way to the provider's page stays open.
+// The card goes into the element that the provider serves; if its script does not load, their page stays available.
 const form = document.getElementById("card-form");
 const hosted = document.getElementById("card-hosted");
 const problem = document.getElementById("card-problem");

@@ -18,7 +18,7 @@ const show = (page) => {
 const send = async (action, body) => {
   try {
     const answer = await fetch(action, { method: "POST", body });
-    if (!answer.ok || new URL(answer.url).pathname !== location.pathname) throw new Error("not the cart page");
+    if (!answer.ok || new URL(answer.url).pathname !== location.pathname) throw new Error(answer.url);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     waiting -= 1;
     if (!waiting) show(page);

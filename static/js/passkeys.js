@@ -30,11 +30,7 @@ const sent = ({ id, rawId, type, response }, extensions) => {
   return { id, type, rawId: toText(rawId), response: Object.fromEntries(texts), clientExtensionResults: extensions };
 };
 
-const sentences = {
-  NotAllowedError: "The passkey was not used. Try again, or take another way.",
-  InvalidStateError: "This device has a passkey for your account already.",
-  SecurityError: "Passkeys work only at the shop's own address.",
-};
+const sentences = { NotAllowedError: "notAllowed", InvalidStateError: "invalidState", SecurityError: "security" };
 
 for (const form of document.querySelectorAll("[data-passkey]")) {
   form.addEventListener("submit", async (event) => {
@@ -47,7 +43,7 @@ for (const form of document.querySelectorAll("[data-passkey]")) {
       form.elements.credential.value = JSON.stringify(sent(credential, credential.getClientExtensionResults()));
       form.submit();
     } catch (error) {
-      note.textContent = sentences[error.name] ?? "Your browser cannot use passkeys here. Take another way.";
+      note.textContent = note.dataset[sentences[error.name] ?? "unsupported"];
       note.hidden = false;
     }
   });
