@@ -1,16 +1,18 @@
 """The steps of the checkout. Every refusal names its own cause."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.validators import EmailValidator
-from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.api.fields import CONTROL
 from orders.address_rules import LENGTHS, address_errors
 from orders.countries import COUNTRIES, CountryRules, rules_of
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise  # a name of the stubs only
 
 TEXT_AREA_ROWS = 3
 
@@ -21,7 +23,7 @@ class EmailText(forms.EmailField):
     ]
 
 
-def text(label: Promise, autocomplete: str, *, max_length: int = 150, **kwargs: Any) -> forms.CharField:
+def text(label: "_StrPromise", autocomplete: str, *, max_length: int = 150, **kwargs: Any) -> forms.CharField:
     widget = forms.TextInput(attrs={"autocomplete": autocomplete})
     return forms.CharField(label=label, max_length=max_length, widget=widget, **kwargs)
 

@@ -78,7 +78,7 @@ def test_another_card_becomes_the_default(shop, card):
 
     answer = shop.post(reverse("payments:method_default", args=[other.pk]), follow=True)
 
-    assert "Mastercard ending in 4444 is your default now" in page(answer).text
+    assert "Mastercard ending in 4444 is now your default" in page(answer).text
     assert PaymentMethodInfo.objects.get(is_default=True) == other
 
 
@@ -126,7 +126,7 @@ def test_provider_without_an_answer_is_told(shop, stripe, place):
     answer = shop.get(f"{address}{place}", follow=True)
 
     assert answer.redirect_chain == [(LIST, 302)]
-    assert re.search("does not answer|do not know yet", page(answer).text)
+    assert re.search("does not answer|still checking", page(answer).text)
 
 
 def test_adding_while_the_provider_is_away_changes_nothing(shop, stripe):
