@@ -162,7 +162,7 @@ def test_cancelled_order_owes_nothing_back(check, shopper, staff, mails):
 
     assert told(reread(check)) == ("CANCELLED", "CANCELLED", "UNPAID")
     assert not check.order.to_return
-    assert "Nothing is left to pay" in mails(shopper.email)[-1].body
+    assert "There is nothing left to pay" in mails(shopper.email)[-1].body
 
 
 def test_sent_parcel_leaves_the_order_owing(check, staff, seller, mails):
