@@ -36,14 +36,6 @@ MESSAGES = {
 MESSAGES["login"] |= {"invalid": MESSAGES["email"]["invalid"]}
 
 
-SCOPES = {
-    Scope.READ: _("Read"),
-    Scope.WRITE: _("Order, pay and ship"),
-    Scope.REFUNDS: _("Refund payments"),
-    Scope.STAFF: _("Staff actions"),
-}
-
-
 def is_weak(password: str, user: User) -> bool:
     if settings.DEMO:
         return False  # its passwords are public
@@ -140,4 +132,4 @@ class TokenForm(forms.Form):
 
     def __init__(self, *args: Any, scopes: Iterable[Scope], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["scopes"].choices = [(scope.value, SCOPES[scope]) for scope in scopes]  # type: ignore[attr-defined]
+        self.fields["scopes"].choices = [(scope.value, scope.label) for scope in scopes]  # type: ignore[attr-defined]

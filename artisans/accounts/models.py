@@ -8,6 +8,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 from artisans.core.models import BaseModel, ChangedColumnsModel, one_of
@@ -17,18 +18,18 @@ SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_has
 
 
 class Role(models.TextChoices):
-    SHOPPER = "shopper", "Shopper"
-    ARTISAN = "artisan", "Artisan"
-    STAFF = "staff", "Staff"
+    SHOPPER = "shopper", _("Shopper")
+    ARTISAN = "artisan", _("Artisan")
+    STAFF = "staff", _("Staff")
 
 
 class Scope(models.TextChoices):
     """What a token may be used for; never more than its user may do."""
 
-    READ = "read", "Look"
-    WRITE = "write", "Order, pay, ship: whatever is no look"
-    REFUNDS = "refunds", "Give money back"
-    STAFF = "staff", "Decide as staff"
+    READ = "read", _("Read")
+    WRITE = "write", _("Order, pay and ship")
+    REFUNDS = "refunds", _("Refund payments")
+    STAFF = "staff", _("Staff actions")
 
 
 STAFF_SCOPES = frozenset({Scope.STAFF.value, Scope.REFUNDS.value})

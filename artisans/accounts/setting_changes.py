@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.credentials import access_end
 from artisans.accounts.mails import AccountMail
@@ -94,7 +95,11 @@ def setting_change(
     settings = settings_of(change.target)
     before = {name: value_of(row, name) for name in change.new}
     if outdated := [settings[name].label for name, value in change.seen.items() if before[name] != value]:
-        raise Conflict(f"Somebody else changed this meanwhile: {', '.join(outdated)}. Nothing was changed.")
+        raise Conflict(
+            _("Someone else has changed this in the meantime: {fields}. Nothing was changed.").format(
+                fields=", ".join(outdated)
+            )
+        )
     names = [name for name, value in change.new.items() if before[name] != value]
     for name in names:
         check_allowed(row, settings[name], change.new[name], name=name, actor=actor)
@@ -178,10 +183,16 @@ def check_allowed(row: models.Model, setting: Setting, value: Any, *, name: str,
     if actor is None:
         return
     if not may_set(actor, setting):
-        raise Forbidden(f"You may not change this: {setting.label}. Let somebody with that right do it.")
+        raise Forbidden(
+            _("You do not have permission to change this: {field}. Ask a colleague who does.").format(
+                field=setting.label
+            )
+        )
     if setting.grants_access and value and names_person(row, name, value, actor):
         raise Forbidden(
-            f"You may not give yourself access to an artisan ({setting.label}). Let a colleague do it."
+            _("You cannot give yourself access to an artisan ({field}). Ask a colleague to do it.").format(
+                field=setting.label
+            )
         )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -135,9 +136,11 @@ def mail_taken_back(reversal: ReceiptReversal, receipt: Receipt, payment: Paymen
 def taken_back_note(reason: str, amount: Money, is_check: bool) -> str:  # noqa: FBT001  # a fact of a mail
     """What happened to money that we had confirmed, for its buyer."""
     if reason == ReversalReason.WRONG_ORDER:
-        return f"We recorded {show(amount)} for this order by mistake: the money was for another order."
-    if reason == ReversalReason.MISTAKE:
-        return f"We made a mistake when we recorded {show(amount)} for this order, and have corrected it."
-    if is_check:
-        return f"Your check for {show(amount)} did not clear, so we have not received the money."
-    return f"The bank took back the {show(amount)} that we had received for this order."
+        text = _("We recorded {amount} for this order by mistake; the payment was for another order.")
+    elif reason == ReversalReason.MISTAKE:
+        text = _("We made a mistake when we recorded {amount} for this order, and have corrected it.")
+    elif is_check:
+        text = _("Your check for {amount} did not clear, so we have not received the money.")
+    else:
+        text = _("The bank took back the {amount} that we had received for this order.")
+    return text.format(amount=show(amount))
