@@ -25,7 +25,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisIsDown
 
 OLDEST_POSTGRES = 14  # what Django 5.2 supports
-PATIENCE = 30  # seconds for a server to start or stop
+PATIENCE = 120  # seconds until a server that does not start or stop is a failure
 
 
 class Missing(Exception):

@@ -98,8 +98,9 @@ def stripe_api(sandbox: Control) -> Any:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """One browser for all modules: a process can drive only one at a time."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (only the browser tests need it)
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 (only the browser tests need it)
 
+    expect.set_options(timeout=60_000)  # how long until a failure
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

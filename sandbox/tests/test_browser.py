@@ -68,7 +68,7 @@ class Shop:
 def tab(chromium, sandbox) -> Iterator[Page]:
     """Fails when the page logs an error, such as a breach of its policy."""
     page = chromium.new_page(viewport={"width": 320, "height": 900})
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     errors: list[str] = []
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     yield page

@@ -16,7 +16,7 @@ def tab(chromium, sandbox):
     """Without JavaScript, 320 pixels wide; fails when the page logs an error."""
     context = chromium.new_context(viewport={"width": 320, "height": 800}, java_script_enabled=False)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     errors = []
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     yield page

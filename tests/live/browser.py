@@ -48,7 +48,7 @@ class Window:
     responses: list[Response] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("console", self.on_console)
         self.page.on("pageerror", lambda error: self.problems.append(f"{self.page.url}: {error}"))
         self.page.on("response", self.on_response)
@@ -72,6 +72,13 @@ class Window:
     @property
     def path(self) -> str:
         return urlsplit(self.page.url).path
+
+    @property
+    def status(self) -> int:
+        """Of the page that is shown."""
+        frame = self.page.main_frame
+        pages = [r for r in self.responses if r.request.resource_type == "document" and r.frame == frame]
+        return pages[-1].status
 
     def go(self, path: str) -> "Window":
         self.page.goto(self.url + path)

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
-from playwright.sync_api import Browser, sync_playwright
+from django.db import OperationalError, connection, connections
+from playwright.sync_api import Browser, expect, sync_playwright
+from psycopg.errors import LockNotAvailable
 
 from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
@@ -19,7 +20,7 @@ from scripts.services import Missing, Server, postgres_server, redis_server
 from tests.live.browser import Window, chromium_of
 from tests.live.mailserver import MailServer
 from tests.live.people import bearer_of, session_of
-from tests.live.runner import ROOT, Caller, Sandbox, Shop
+from tests.live.runner import ROOT, Caller, Sandbox, Shop, wait_for
 from tests.rewriting import rewriting
 
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
@@ -36,10 +37,35 @@ def database_url() -> str:
 
 def empty_database() -> None:
     """Row by row: for the few rows of a test this is far quicker than TRUNCATE."""
-    with rewriting(), connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            if table not in KEPT:
-                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # our own tables
+    wait_for(emptied, told="the shop's processes are at work all the time")
+
+
+def emptied() -> bool:
+    """False while a process of the shop is at work: waiting for it with locks in hand could be a deadlock."""
+    with connection.cursor() as cursor:
+        names = [name for name in connection.introspection.table_names(cursor) if name not in KEPT]
+    tables = [connection.ops.quote_name(name) for name in names]
+    try:
+        with rewriting(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE NOWAIT")
+            for table in tables:
+                cursor.execute(f"DELETE FROM {table}")  # our own tables
+    except OperationalError as problem:
+        if isinstance(problem.__cause__, LockNotAvailable):
+            return False
+        raise
+    return True
+
+
+def end_sessions() -> None:
+    """Those of killed processes: PostgreSQL finishes what they asked for before it sees that they are gone."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +74,7 @@ def database(django_db_setup, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         empty_database()
         yield
+        end_sessions()
         empty_database()
         connections.close_all()
 
@@ -176,6 +203,7 @@ def sandbox(tmp_path_factory) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Browser]:
     """One Chromium for the run; skipped where there is none."""
+    expect.set_options(timeout=60_000)  # how long until a failure
     with sync_playwright() as playwright:
         try:
             with chromium_of(playwright) as browser:

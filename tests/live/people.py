@@ -57,11 +57,11 @@ class Visitor:
             self.http.cookies.set("session", session_of(user))
 
     def get(self, path: str) -> requests.Response:
-        return self.http.get(self.url + path, timeout=30)
+        return self.http.get(self.url + path, timeout=60)
 
     def post(self, path: str, data: dict[str, Any]) -> requests.Response:
         """Without following where it leads: 302 says that it was done, 200 shows the form again."""
-        return self.http.post(self.url + path, data, timeout=30, allow_redirects=False)
+        return self.http.post(self.url + path, data, timeout=60, allow_redirects=False)
 
 
 def desk_worker() -> User:

@@ -23,13 +23,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from celery import Celery
+from django.db import connections
 
 from sandbox.tests.client import Control
 from scripts.run import PROCESSES
 from scripts.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 40  # seconds for a process to become ready or to end, on a busy machine
+PATIENCE = 120  # seconds until a failure; nobody waits as long unless the machine is very busy
 R = TypeVar("R")
 
 
@@ -187,7 +188,7 @@ class Shop:
             env=self.env | env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
@@ -289,7 +290,7 @@ class Caller:
     """A client of the API; one connection per call, opened early when many start together."""
 
     def __init__(
-        self, port: int, *, token: str = "", cart: str = "", order: str = "", timeout: float = 30
+        self, port: int, *, token: str = "", cart: str = "", order: str = "", timeout: float = 60
     ) -> None:
         self.port, self.timeout = port, timeout
         headers = {
@@ -349,6 +350,8 @@ def together(jobs: Sequence[Callable[[], R]]) -> list[R]:
             results[place] = jobs[place]()
         except BaseException as error:
             errors.append(error)
+        finally:
+            connections.close_all()
 
     threads = [threading.Thread(target=run, args=(place,), daemon=True) for place in range(len(jobs))]
     for thread in threads:
@@ -361,6 +364,41 @@ def together(jobs: Sequence[Callable[[], R]]) -> list[R]:
     return results  # type: ignore[return-value]  # no errors: every place is filled
 
 
+class HeadStart:
+    """How long `first` and `second` wait, in seconds, before they race.
+
+    It moves towards the loser, faster each time in a row, so that either wins now and then on a machine of any speed.
+    """
+
+    def __init__(self, step: float) -> None:
+        self.step = self.stride = step
+        self.lead = 0.0  # of the first; below 0 of the second
+        self.last: bool | None = None
+
+    @property
+    def first(self) -> float:
+        return max(0.0, -self.lead)
+
+    @property
+    def second(self) -> float:
+        return max(0.0, self.lead)
+
+    def won(self, *, by_first: bool) -> None:
+        self.stride = min(self.stride * 2, 1.0) if by_first == self.last else self.step
+        self.lead += -self.stride if by_first else self.stride
+        self.last = by_first
+
+
+def after(seconds: float, job: Callable[[], R]) -> Callable[[], R]:
+    """The job, begun a little later."""
+
+    def wait_and_do() -> R:
+        time.sleep(seconds)
+        return job()
+
+    return wait_and_do
+
+
 @contextmanager
 def meanwhile(job: Callable[[threading.Event], None]) -> Iterator[None]:
     """Run a job beside the block; it ends when its event is set, at the end of the block."""
@@ -371,6 +409,8 @@ def meanwhile(job: Callable[[threading.Event], None]) -> Iterator[None]:
             job(stop)
         except BaseException as error:
             errors.append(error)
+        finally:
+            connections.close_all()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

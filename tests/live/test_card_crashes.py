@@ -32,7 +32,7 @@ from tests.live.cards import (
     status,
 )
 from tests.live.people import order_body
-from tests.live.runner import Caller, Sandbox, Shop, wait_for
+from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
 from tests.witness import keys_sent
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "fresh")]
@@ -216,15 +216,15 @@ def paid(buyer, bowl, provider) -> Payment:
 
 
 @pytest.fixture
-def worker(shop: Shop) -> Iterator[None]:
-    """Not running; afterwards it is, as for all other tests."""
+def no_worker(shop: Shop) -> Iterator[None]:
+    """Not running at first; afterwards it is, as for all other tests."""
     shop.worker.kill()
     yield
     shop.worker.kill()
     shop.worker.start()
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("no_worker")
 @pytest.mark.parametrize(
     ("crash", "sent"),
     [
@@ -252,7 +252,7 @@ def test_killed_while_money_goes_back(shop, paid, provider, crash, sent):
     assert len(provider.journal("refund.succeeded")) == 1
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("no_worker")
 def test_worker_killed_in_the_middle_of_a_call_is_followed_when_its_lease_is_over(
     shop, buyer, bowl, paid, provider
 ):
@@ -280,19 +280,20 @@ def test_worker_killed_in_the_middle_of_a_call_is_followed_when_its_lease_is_ove
 # ---- two of everything -------------------------------------------------------------------------------------------
 
 
-def test_two_workers_with_two_clocks_make_each_call_once(production, sandbox, buyer, bowl, provider):
+@pytest.mark.usefixtures("no_worker")
+def test_two_workers_with_two_clocks_make_each_call_once(production, sandbox, shop, buyer, bowl, provider):
     """Twelve payments of which nobody knows how they went, and six refunds, found by both at the same moment."""
-    with production(**sandbox.env) as other:
-        other.worker.start()
-        paid = [card_order(buyer, bowl) for _ in range(6)]
-        for payment in paid:
-            assert confirm(buyer, payment).body["status"] == "COMPLETED"
-        provider.fault("html", method="POST", path=INTENTS, count=12)
-        lost = [card_order(buyer, bowl) for _ in range(12)]
-        assert {now(payment).status for payment in lost} == {"PROCESSING"}
-        provider.fault("delay", method="POST", count=None, seconds=0.2)
+    paid = [card_order(buyer, bowl) for _ in range(6)]
+    for payment in paid:
+        assert confirm(buyer, payment).body["status"] == "COMPLETED"
+    provider.fault("html", method="POST", path=INTENTS, count=12)
+    lost = [card_order(buyer, bowl) for _ in range(12)]
+    assert {now(payment).status for payment in lost} == {"PROCESSING"}
+    provider.fault("delay", method="POST", count=None, seconds=0.2)
+    refunds = [refund_begin(payment) for payment in paid]
 
-        refunds = [refund_begin(payment) for payment in paid]
+    with production(**sandbox.env) as other:
+        together([shop.worker.start, other.worker.start])
         settle(provider)
 
     assert {now(payment).status for payment in lost} == {"PENDING"}

@@ -34,6 +34,7 @@ from tests.live.people import Visitor, order_body, order_page, placed
 from tests.live.runner import Answer, Caller, Sandbox, Shop, meanwhile, together, wait_for
 from tests.witness import keys_sent
 
+AT_ONCE = 5  # seconds, even on a busy machine; asking a silent provider takes ten
 pytestmark = [pytest.mark.crash, pytest.mark.alone, pytest.mark.usefixtures("postgres_only", "fresh")]
 
 
@@ -98,11 +99,11 @@ def test_provider_that_hangs_is_left_alone_for_half_a_minute(shop, buyer, bowl, 
     with stopped(provider):
         first = together([partial(order_by, buyer, bowl, "credit_card") for _ in range(2)])
         assert [(a.status, a.body["payment"]["status"]) for a in first] == [(201, "PROCESSING")] * 2
-        assert max(answer.seconds for answer in first) < 15
+        assert max(answer.seconds for answer in first) < 19, "one time-out, not two"
 
         told = [order_by(buyer, bowl, "credit_card"), confirm(buyer, known)]
         assert [(a.status, a.body["code"]) for a in told] == [(503, "provider_unavailable")] * 2
-        assert max(answer.seconds for answer in told) < 1
+        assert max(answer.seconds for answer in told) < AT_ONCE
     cache = cache_of(shop)
     assert 0 < cache._cache.get_client().ttl(cache.make_key("provider:stripe:down")) <= DOWN_SECONDS
 
@@ -129,7 +130,7 @@ def test_others_sell_while_the_provider_is_silent(shop, buyer, bowl, provider, o
     wait_for(lambda: status(Payment.objects.get(payment_method="paypal")) == PAID)
     unseen, kept = (Payment.objects.get(order_id=answer.body["order"]["id"]) for answer in first)
     instead = buyer.post("/payments/intents", {"order_id": str(unseen.order_id), "payment_method": "check"})
-    assert (instead.status, instead.seconds < 1) == (201, True), "nobody can have paid what nobody saw"
+    assert (instead.status, instead.seconds < AT_ONCE) == (201, True), "nobody can have paid what nobody saw"
 
     provider.delete("faults")
     forget_outage(shop)
@@ -149,7 +150,7 @@ def test_confirmation_without_an_answer_in_time_is_found_out(buyer, bowl, provid
 
     assert (answer.status, answer.body["status"]) == (200, "PROCESSING")
     assert answer.body["next_action"]["type"] == "wait"
-    assert answer.seconds < 15
+    assert answer.seconds < 19, "one time-out, not two"
     settle(provider)
     assert (status(payment), provider.captured()) == (PAID, [9999])
     assert len(set(keys_sent(provider, path))) == 1
@@ -161,8 +162,8 @@ def test_confirmation_without_an_answer_in_time_is_found_out(buyer, bowl, provid
 def test_provider_that_wants_a_pause_gets_it_from_everybody(shop, buyer, bowl, provider):
     """Neither the sweep, each second, nor a buyer who looks again and again asks before the time is over."""
     provider.fault("rate_limit", method="POST", path=INTENTS, retry_after=5)
+    asked_at = time.monotonic()
     answer = order_by(buyer, bowl, "credit_card")
-    refused_at = time.monotonic()
     payment = Payment.objects.get()
     assert (answer.status, answer.body["payment"]["status"]) == (201, "PROCESSING")
 
@@ -174,7 +175,7 @@ def test_provider_that_wants_a_pause_gets_it_from_everybody(shop, buyer, bowl, p
 
     with meanwhile(look):
         wait_for(lambda: len(keys_sent(provider, INTENTS)) == 2)
-    assert time.monotonic() - refused_at >= 5
+    assert time.monotonic() - asked_at >= 5
     wait_for(lambda: now(payment).status == "PENDING")
     assert len(set(keys_sent(provider, INTENTS))) == 1
 
@@ -214,9 +215,9 @@ def test_slow_provider_holds_no_transaction_and_leaves_the_shop_open(caller, buy
 
     assert {answer.status for answer in answers} == {200}
     assert {answer.body["status"] for answer in answers} <= {"COMPLETED", "PROCESSING"}
-    assert max(longest) < 1, "a transaction waited for the provider"
+    assert max(longest) < 3, "a transaction waited for the provider"
     assert {answer.status for answer in browsed} == {200}
-    assert max(answer.seconds for answer in browsed) < 3, "a page waited for the provider"
+    assert max(answer.seconds for answer in browsed) < 4, "a page waited for the provider"
     assert len(browsed) > 10
     provider.delete("faults")
     settle(provider)

@@ -3,11 +3,9 @@
 The provider's journal is the witness: whatever the order of events, money and goods end up in one place.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 from urllib.error import HTTPError
 
 import pytest
@@ -37,7 +35,7 @@ from tests.live.cards import (
     status,
 )
 from tests.live.people import Visitor, desk_worker, order_body, order_page, placed, receipt_form
-from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
+from tests.live.runner import Caller, HeadStart, Sandbox, Shop, after, together, wait_for
 from tests.witness import keys_sent
 
 OK = 200
@@ -85,14 +83,6 @@ def stock(product: Product) -> int:
     return Product.objects.get(pk=product.pk).stock
 
 
-def later(seconds: float, act: Callable[[], Any]) -> Callable[[], Any]:
-    def wait_and_act() -> Any:
-        time.sleep(max(0.0, seconds))
-        return act()
-
-    return wait_and_act
-
-
 def try_to_pay(sandbox: Sandbox, payment: Payment) -> bool:
     """Whether the provider took the money: a cancelled object cannot be paid."""
     try:
@@ -116,10 +106,8 @@ def test_return_and_webhook_at_once_book_once_each_of_fifty_times(shop, buyer, b
         payment = card_order(buyer, bowl)
         pay(provider, payment)
         head_start = (round_ % 9 - 4) * 0.01
-        send = partial(provider.post, "webhooks/send")
-        together(
-            [later(head_start, partial(come_back, shop, payment)), later(-head_start, send)],
-        )
+        come, send = partial(come_back, shop, payment), partial(provider.post, "webhooks/send")
+        together([after(max(0, head_start), come), after(max(0, -head_start), send)])
         payments.append(payment)
     settle(provider)
     assert {status(payment) for payment in payments} == {PAID}
@@ -199,19 +187,19 @@ def test_cancelling_against_paying_ends_in_one_place_each_of_a_hundred_times(cal
     people = [caller(user) for user in buyers(20)]
     ways: Counter[tuple[int, bool]] = Counter()
     refused = []
+    start = HeadStart(0.008)
     for round_ in range(100):
         buyer = people[round_ % 20]
         payment = card_order(buyer, bowl)
-        head_start = (round_ % 11 - 5) * 0.008
         cancel = partial(buyer.post, f"/orders/{payment.order_id}/cancel", {})
+        pay_it = partial(try_to_pay, provider, payment)
 
-        answer, taken = together(
-            [later(head_start, cancel), later(-head_start, partial(try_to_pay, provider, payment))]
-        )
+        answer, taken = together([after(start.first, cancel), after(start.second, pay_it)])
 
         assert (answer.status, taken) in {(200, False), (200, True), (409, True)}, answer
         refused += [answer.body["code"]] if answer.status != OK else []
         ways[answer.status, taken] += 1
+        start.won(by_first=not taken)
     settle(provider)
     ended, kept, given_back = (
         Counter(Order.objects.values_list("status", flat=True)),
@@ -228,20 +216,17 @@ def test_cancelling_against_paying_ends_in_one_place_each_of_a_hundred_times(cal
 
 def test_the_clock_against_paying_never_loses_money_or_goods(buyer, bowl, provider, expire):
     ends: Counter[str] = Counter()
-    for round_ in range(16):
+    start = HeadStart(0.02)  # the worker begins a little after it was notified
+    for _ in range(16):
         payment = card_order(buyer, bowl)
-        head_start = (round_ % 8) * 0.02  # the worker hears the bell a little later
+        ring, pay_it = partial(expire, payment.order), partial(try_to_pay, provider, payment)
 
-        _, taken = together(
-            [
-                partial(expire, payment.order),
-                later(head_start, partial(try_to_pay, provider, payment)),
-            ]
-        )
+        _, taken = together([after(start.first, ring), after(start.second, pay_it)])
 
         wait_for(lambda payment=payment: status(payment)[1] != "PENDING")
         assert now(payment).order.status == ("CONFIRMED" if taken else "EXPIRED")
         ends[now(payment).order.status] += 1
+        start.won(by_first=not taken)
     settle(provider)
     assert stock(bowl) == 1000 - ends["CONFIRMED"]
     assert min(ends["CONFIRMED"], ends["EXPIRED"]) > 0, ends
@@ -259,12 +244,8 @@ def test_a_transfer_recorded_while_the_card_is_paid_leaves_one_payment(shop, buy
         card = order.payments.get(payment_method="credit_card")
         head_start = (round_ % 4 - 2) * 0.02
 
-        page, _ = together(
-            [
-                later(head_start, partial(desk.post, path, form)),
-                later(-head_start, partial(try_to_pay, provider, card)),
-            ]
-        )
+        record, pay_it = partial(desk.post, path, form), partial(try_to_pay, provider, card)
+        page, _ = together([after(max(0, head_start), record), after(max(0, -head_start), pay_it)])
         assert page.status_code == 302
     settle(provider)
     assert set(Order.objects.values_list("status", "payment_status")) == {("CONFIRMED", "PAID")}

@@ -46,7 +46,7 @@ def package(tmp_path: Path) -> Path:
         env=os.environ | {"PATH": programs},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -70,7 +70,7 @@ def test_generated_python_client_buys_by_card_and_is_refunded(
         env=os.environ | {"PYTHONPATH": str(package.parent)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

@@ -100,12 +100,12 @@ def test_no_answer_breaks_and_none_is_undocumented(shop: Shop, ids, tmp_path: Pa
                 "--no-shrink",
             ),
             *("--generation-deterministic", "--suppress-health-check", "all", "--warnings", "off"),
-            *("--request-timeout", "20"),
+            *("--request-timeout", "60"),
         ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=SECONDS + 60,
+        timeout=SECONDS + 240,
         check=False,
     )
 

@@ -113,7 +113,6 @@ def test_first_cards_saved_at_once_belong_to_one_customer(caller, user, sandbox)
 @pytest.mark.pg
 def test_removing_a_card_while_it_pays_is_paid_or_a_clean_refusal(caller, user, sandbox):
     bowl = ProductFactory.create(stock=50)
-    ends = set()
     for _ in range(6):
         me = caller(user)
         method = me.post(PATH, body()).body["id"]
@@ -135,8 +134,6 @@ def test_removing_a_card_while_it_pays_is_paid_or_a_clean_refusal(caller, user, 
             (404, "PENDING", 0),
             (409, "PENDING", 0),
         }, paid
-        ends.add((paid.status, removed.status))
-    assert ends
 
 
 # ---- in the browser --------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Redis, the mail server and PostgreSQL fail while people buy: no order is lost, no buyer waits, mails come later."""
 
+import math
 import signal
 import threading
 import time
@@ -25,6 +26,11 @@ from tests.live.runner import Answer, Caller, Shop, meanwhile, wait_for
 
 pytestmark = [pytest.mark.crash, pytest.mark.alone, pytest.mark.usefixtures("fresh")]
 EXTRA = 2.0  # seconds that a buyer may wait longer than usual
+
+
+def patience(usual: float) -> float:
+    """Seconds that an answer may take; more on a machine where the usual ones take long."""
+    return 2 * usual + EXTRA
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +102,7 @@ def test_redis_down_costs_no_order_and_little_time(order, redis, shop, mail, all
     finally:
         redis.start()
     assert [answer.status for answer, _ in made] == [201] * 6
-    assert max(answer.seconds for answer, _ in made) < usual + EXTRA
+    assert max(answer.seconds for answer, _ in made) < patience(usual)
     wait_for(all_sent)
     assert {email for _, email in made} <= {one.to for one in mail.received}
 
@@ -112,7 +118,7 @@ def test_web_that_starts_while_redis_is_down_lets_nobody_wait(order, redis, shop
     finally:
         redis.start()
     assert [answer.status for answer, _ in made] == [201] * 4
-    assert max(answer.seconds for answer, _ in made) < usual + EXTRA
+    assert max(answer.seconds for answer, _ in made) < patience(usual)
     wait_for(all_sent)
 
 
@@ -126,9 +132,8 @@ def test_redis_that_hangs_costs_no_order_and_little_time(order, redis, shop, mai
     finally:
         redis.process.send_signal(signal.SIGCONT)
     assert [answer.status for answer, _ in made] == [201] * 6
-    assert (
-        max(answer.seconds for answer, _ in made) < usual + EXTRA + 1
-    )  # queue and cache, each in its own time
+    queue_and_cache = patience(usual) + 1  # each in its own time
+    assert max(answer.seconds for answer, _ in made) < queue_and_cache
     wait_for(all_sent)
 
 
@@ -159,7 +164,7 @@ def test_bad_mail_server_delays_mails_only(order, mail, shop, all_sent, mood, to
     mail.mood = mood
     answer, email = order()
     assert answer.status == 201
-    assert answer.seconds < usual + EXTRA
+    assert answer.seconds < patience(usual)
     row = Notification.objects.get(recipient=email)
     wait_for(lambda: row.refresh_from_db() or row.tries)
     assert row.state == "waiting"
@@ -177,29 +182,36 @@ def test_bad_mail_server_delays_mails_only(order, mail, shop, all_sent, mood, to
 
 @dataclass
 class Load:
-    """About five checkouts a second, each by a client that does not wait for the others."""
+    """About five checkouts a second, each by a client that does not wait for the others, ten at most at a time."""
 
     people: list[Caller]
     bowl: Product
-    answers: list[tuple[float, Answer]] = field(default_factory=list)
+    answers: list[tuple[float, float, Answer]] = field(
+        default_factory=list
+    )  # with when it was sent, and came
 
     def run(self, stop: threading.Event) -> None:
-        threads = []
+        threads: list[threading.Thread] = []
         for person in cycle(self.people):
-            thread = threading.Thread(target=self.order, args=(person.at(person.port),), daemon=True)
-            thread.start()
-            threads.append(thread)
+            threads = [thread for thread in threads if thread.is_alive()]
+            if len(threads) < 10:
+                threads.append(
+                    threading.Thread(target=self.order, args=(person.at(person.port),), daemon=True)
+                )
+                threads[-1].start()
             if stop.wait(0.2):
                 break
         for thread in threads:
-            thread.join(30)
+            thread.join()
 
     def order(self, person: Caller) -> None:
         sent = time.monotonic()
-        self.answers.append((sent, person.post("/orders/", order_body((self.bowl, 1)))))
+        answer = person.post("/orders/", order_body((self.bowl, 1)))
+        self.answers.append((sent, time.monotonic(), answer))
 
-    def statuses(self, since: float, until: float) -> Counter[int]:
-        return Counter(answer.status for sent, answer in self.answers if since <= sent < until)
+    def statuses(self, *, since: float = 0, until: float = math.inf) -> Counter[int]:
+        """Of the answers to what was sent after `since` that came before `until`."""
+        return Counter(answer.status for sent, came, answer in self.answers if since <= sent and came < until)
 
 
 @pytest.mark.parametrize(
@@ -208,22 +220,19 @@ class Load:
 def test_postgres_fails_under_load(other_postgres, bowl, caller, buyers, shop, how):
     """503 while it is away, well within ten seconds, and every order that was promised is there."""
     load = Load([caller(user) for user in buyers(10)], bowl)
-    began = time.monotonic()
     with meanwhile(load.run):
         wait_for(lambda: len(load.answers) >= 10)
         gone = time.monotonic()
         other_postgres.stop(how)
-        time.sleep(1)
+        wait_for(lambda: load.statuses(since=gone)[503], told="nobody noticed")
         other_postgres.start()
         back = time.monotonic()
         connections.close_all()
-        time.sleep(5)
-    ended = time.monotonic()
-    assert set(load.statuses(began, gone - 1)) == {201}
-    assert set(load.statuses(gone - 1, ended)) <= {201, 502, 503}
-    assert load.statuses(gone, back)[503], "nobody noticed"
-    assert set(load.statuses(back + 2, ended)) == {201}
-    promised = {UUID(answer.body["id"]) for _, answer in load.answers if answer.is_good}
+        wait_for(lambda: load.statuses(since=back + 2).total() >= 15)
+    assert set(load.statuses(until=gone)) == {201}
+    assert set(load.statuses()) <= {201, 502, 503}
+    assert set(load.statuses(since=back + 2)) == {201}
+    promised = {UUID(answer.body["id"]) for *_, answer in load.answers if answer.is_good}
     kept = set(Order.objects.values_list("pk", flat=True))
     assert promised <= kept
     assert Product.objects.get(pk=bowl.pk).stock == 5000 - len(kept)

@@ -56,7 +56,7 @@ def choose(one, buyer: str) -> None:
 
 def thanked(one) -> None:
     """At once, or after the page has looked again: the worker may be at the capture when the buyer comes back."""
-    expect(one.page.locator("h1")).to_have_text("Thank you for your order", timeout=15_000)
+    expect(one.page.locator("h1")).to_have_text("Thank you for your order")
 
 
 def test_buyer_approves_and_the_order_is_paid(at_paypal, charged):
@@ -89,9 +89,7 @@ def test_declined_wallet_is_told_and_another_one_pays(at_paypal, charged):
     choose(one, re.compile("Dana Declined"))
     one.page.wait_for_url(f"**{order.access_token}/")
     assert one.heading() == f"Order {order.order_number}"
-    expect(one.page.locator("main")).to_contain_text(
-        "Your payment did not go through", timeout=15_000
-    )  # as thanked()
+    expect(one.page.locator("main")).to_contain_text("Your payment did not go through")  # as thanked()
 
     one.press("Back to PayPal")
     one.page.get_by_role("button", name=re.compile("^Pay ")).click()

@@ -36,7 +36,7 @@ from tests.live.people import (
     receipt_form,
     receipt_path,
 )
-from tests.live.runner import Answer, Caller, Shop, together, wait_for
+from tests.live.runner import Answer, HeadStart, Shop, after, together, wait_for
 
 pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "fresh")]
 
@@ -247,27 +247,21 @@ def test_money_against_cancelling_is_owed_whoever_is_first(caller, buyers, shop:
     bowl = ProductFactory.create(stock=200)
     people, desk = buyers(50), Visitor(shop.url, desk_worker())
     won: Counter[str] = Counter()
+    start = HeadStart(0.004)
     for round_ in range(100):
         buyer = caller(people[round_ % 50])
         order = placed(buyer.post("/orders/", order_body((bowl, 1))))
-        head_start = (round_ % 11 - 5) * 0.004
+        cancel = partial(buyer.post, f"/orders/{order.pk}/cancel", {})
+        record = partial(desk.post, receipt_path(order), receipt_form(order))
 
-        def cancel(order: Order = order, buyer: Caller = buyer, wait: float = max(0.0, head_start)) -> int:
-            time.sleep(wait)
-            return buyer.post(f"/orders/{order.pk}/cancel", {}).status
+        cancelled, recorded = together([after(start.first, cancel), after(start.second, record)])
 
-        def record(
-            order: Order = order, wait: float = max(0.0, -head_start), path: str = receipt_path(order)
-        ) -> int:
-            time.sleep(wait)
-            return desk.post(path, receipt_form(order)).status_code
-
-        cancelled, recorded = together([cancel, record])
         order.refresh_from_db()
-        assert recorded == 302
+        assert recorded.status_code == 302
         assert order.received == order.total
-        assert cancelled == 200
+        assert cancelled.status == 200
         assert (order.status, order.to_return) == (OrderStatus.CANCELLED, order.total)
+        start.won(by_first=order.released_at is None)
         won["money" if order.released_at else "cancelling"] += 1
     assert stock(bowl) == 200
     assert min(won["money"], won["cancelling"]) > 0, won
@@ -279,28 +273,24 @@ def test_sending_against_cancelling_has_one_winner_each_time(caller, buyers, sho
     bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
     seller, staff = caller(maker), desk_worker()
     won: Counter[str] = Counter()
-    for round_, user in enumerate(buyers(40)):
+    start = HeadStart(0.004)
+    for user in buyers(40):
         order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
         Visitor(shop.url, staff).post(receipt_path(order), receipt_form(order))
-        parcel, head_start = order.parcels.get(), (round_ % 11 - 5) * 0.004
+        parcel = order.parcels.get()
+        send = partial(seller.post, f"/parcels/{parcel.pk}/ship", {"carrier": "USPS"})
 
-        def send(pk: object = parcel.pk, wait: float = max(0.0, head_start)) -> int:
-            time.sleep(wait)
-            return seller.post(f"/parcels/{pk}/ship", {"carrier": "USPS"}).status
-
-        def cancel(order: Order = order, wait: float = max(0.0, -head_start)) -> bool:
-            time.sleep(wait)
+        def cancel(order: Order = order) -> bool:
             try:
                 order_cancel(order_id=order.pk, reason="broke", actor=staff, refund=True)
             except NotCancellable:
                 return False
-            finally:
-                connection.close()
             return True
 
-        sent, cancelled = together([send, cancel])
+        sent, cancelled = together([after(start.first, send), after(start.second, cancel)])
         parcel.refresh_from_db()
-        assert (sent, cancelled, parcel.status) in {(200, False, "SHIPPED"), (409, True, "CANCELLED")}
+        assert (sent.status, cancelled, parcel.status) in {(200, False, "SHIPPED"), (409, True, "CANCELLED")}
+        start.won(by_first=parcel.status == "SHIPPED")
         won[parcel.status] += 1
     assert stock(bowl) == 200 - won["SHIPPED"]
     assert min(won["SHIPPED"], won["CANCELLED"]) > 0, won
@@ -348,22 +338,19 @@ def test_the_clock_against_money_never_loses_the_order(caller, buyers, shop: Sho
     bowl = ProductFactory.create(stock=40)
     desk = Visitor(shop.url, desk_worker())
     rounds: Counter[int] = Counter()
-    for number, user in enumerate(buyers(30)):
+    start = HeadStart(0.006)
+    for user in buyers(30):
         order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
         Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
 
-        def expire(order: Order = order, wait: float = (number % 6) * 0.006) -> bool:
-            time.sleep(wait)
-            try:
-                return order_expire(order_id=order.pk)
-            finally:
-                connection.close()
+        expire = partial(order_expire, order_id=order.pk)
+        record = partial(desk.post, receipt_path(order), receipt_form(order))
 
-        path, form = receipt_path(order), receipt_form(order)
-        _, page = together([expire, lambda path=path, form=form: desk.post(path, form)])
+        _, page = together([after(start.first, expire), after(start.second, record)])
         assert page.status_code == 302
         order.refresh_from_db()
         assert (order.status, order.payment_status) == (OrderStatus.CONFIRMED, OrderPaymentStatus.PAID)
+        start.won(by_first=order.stock_round > 0)
         rounds[order.stock_round] += 1
     assert stock(bowl) == 10
     assert min(rounds[0], rounds[1]) > 0, rounds

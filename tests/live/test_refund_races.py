@@ -199,3 +199,5 @@ def test_desk_against_dashboard_never_returns_more_than_came(paid, desks, sandbo
         desk.call("GET", f"/payments/refunds?payment={payment.pk}")
         wait_for(lambda payment=payment: Payment.objects.get(pk=payment.pk).refunded_minor == 6000)
         assert settled(payment).refund_reserved_minor == 0
+        made = sandbox.journal("refund.succeeded", payment_intent=payment.provider_payment_id)
+        assert [row["amount"] for row in made] == [6000]

@@ -1,0 +1,74 @@
+"""The runs of `make test`: they find every test, and one that takes too long is ended."""
+
+import os
+import re
+from pathlib import Path
+
+from scripts import test as runner
+from scripts.test import ROOT, Run, Running
+from tests.live.runner import HeadStart, wait_for
+
+HANGS = """
+import os, subprocess, time
+
+def test_hangs():
+    server = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    with open({pid!r} + ".new", "w") as file:
+        file.write(str(server.pid))
+    os.rename({pid!r} + ".new", {pid!r})
+    time.sleep(600)
+"""
+
+
+def is_running(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_run_beyond_its_limit_is_ended_with_its_servers_and_has_failed(monkeypatch, tmp_path, capsys):
+    pid = tmp_path / "pid"
+    (tmp_path / "test_hangs.py").write_text(HANGS.format(pid=str(pid)))
+    monkeypatch.setattr(runner, "REPORTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["test.py"])
+    run = Run("slow one", "not pg", options=(str(tmp_path), "-p", "no:cacheprovider"))
+    running = Running(run, {})
+    wait_for(pid.exists, told=running.output)
+    server = int(pid.read_text())
+    assert (running.has_ended(), is_running(server)) == (False, True)
+
+    run.limit = 0
+
+    assert running.has_ended()
+    running.conclude()
+    assert not is_running(server)
+    assert (run.counts["failed"], run.note) == (1, "ended after its limit of 0 minutes")
+    assert "=== slow one, 0:" in capsys.readouterr().out
+
+
+def test_tests_with_a_mark_are_where_their_runs_look():
+    marked = re.compile(r"pytest\.mark\.(pg|crash|alone|conformance|browser|browser_sqlite)\b")
+    folders = ("artisans", "orders", "payments", "carts", "sandbox", "tests")
+    found = {
+        file.relative_to(ROOT).parent
+        for folder in folders
+        for file in (ROOT / folder).glob("**/test_*.py")
+        if file != Path(__file__) and marked.search(file.read_text())
+    }
+    assert found == {Path("tests/live"), Path("tests/storm"), Path("sandbox/tests")}
+
+
+def test_environment_of_a_run_is_without_the_shops_own_variables(monkeypatch):
+    monkeypatch.setenv("MAX_OPEN_ORDERS", "1")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    env = runner.environment(Run("one", ""), {})
+    assert {"MAX_OPEN_ORDERS", "PYTHONDONTWRITEBYTECODE"} & env.keys() == set()
+    assert env["PATH"] == os.environ["PATH"]
+
+
+def test_head_start_lets_either_side_win():
+    """The first is faster by half a second, which no fixed head start would have known."""
+    start, won = HeadStart(0.01), []
+    for _ in range(20):
+        won.append(start.first < start.second + 0.5)
+        start.won(by_first=won[-1])
+    assert set(won) == {True, False}
