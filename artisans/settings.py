@@ -50,6 +50,30 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 MANUAL_PAYMENT_AUTO_APPROVE = flag("MANUAL_PAYMENT_AUTO_APPROVE")
 RATE_LIMIT_FACTOR = env.int("RATE_LIMIT_FACTOR", default=1)
+# At most so many times in each window of so many seconds. The end of a name says who is counted; `@limited(scope)`
+# counts both "<scope>_principal" and "<scope>_network".
+RATE_LIMITS = {
+    "login_network": (30, 300),
+    "login_account": (10, 300),
+    "second_factor_account": (5, 300),
+    "register_network": (10, 3600),
+    "guest_checkout": (10, 3600),
+    "find_order_network": (20, 3600),
+    "find_order_address": (5, 3600),
+    "carts_principal": (60, 600),
+    "carts_network": (300, 600),
+    "checkout_principal": (30, 600),
+    "checkout_network": (120, 600),
+    "intents_principal": (30, 600),
+    "intents_network": (120, 600),
+    "confirms_principal": (10, 600),  # stolen cards are tried in rows; a buyer tries a few
+    "confirms_network": (30, 600),
+    "methods_principal": (10, 3600),
+    "methods_network": (30, 3600),
+    "refunds_principal": (60, 600),
+    "refunds_network": (240, 600),
+    "webhook_refused": (30, 300),
+}
 MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=2)
 MAX_PIECES_PER_HOUR = env.int("MAX_PIECES_PER_HOUR", default=5)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Artisans Alley <shop@localhost>")
@@ -148,6 +172,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
 # Paths that speak JSON only; everything else is a page for people.
 API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/products", "/artisans")
+
+# Pages about one person are never cached; links that carry a token never travel as a referrer.
+PRIVATE_PATHS = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
+PAGES_BY_TOKEN = r"/shop/orders/(?!find/$)"
 
 # ---- database, cache, queue, mail ----------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}

@@ -5,6 +5,7 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self) -> None:
+        from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
         from orders import checks  # noqa: F401  # registers the system check
@@ -16,3 +17,4 @@ class OrdersConfig(AppConfig):
         kinds.register(OrderMail)
         LINK_BUILDERS.append(mail_links)
         kinds_register()
+        REPORTS["shop"] = lambda: "ok" if store_rules().is_open else "takes no orders yet"

@@ -6,8 +6,9 @@ from django.db.models import TextChoices
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from artisans.core.security.tokens import mailbox_token, order_token, order_url
+from artisans.core.security.tokens import mailbox_token, order_token
 from artisans.notifications.facts import wording
+from payments.links import order_url
 from payments.methods import SPECS, PaymentMethod
 
 

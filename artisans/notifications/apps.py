@@ -7,4 +7,8 @@ class NotificationsConfig(AppConfig):
     verbose_name = "Mails"
 
     def ready(self) -> None:
+        from artisans.core.web.health import REPORTS
         from artisans.notifications import tasks  # noqa: F401  # registers the tasks by name
+        from artisans.notifications.services import late_mails_report
+
+        REPORTS["mail"] = late_mails_report

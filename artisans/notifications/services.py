@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
 MAX_TRIES = 12
+LATE_AFTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +138,11 @@ def notification_retry(notification_id: UUID) -> None:
 def back_off(tries: int) -> timedelta:
     """Full jitter between 5 seconds and 5 s · 2^tries, an hour at most: 12 tries span about half a day."""
     return timedelta(seconds=random.uniform(5, min(3600, 5 * 2**tries)))  # noqa: S311  # spread, not secrecy
+
+
+def late_mails_report() -> str:
+    """For /health/ready: "ok", or how many mails have waited for more than 15 minutes."""
+    late = Notification.objects.filter(
+        state=MailState.WAITING, created_at__lt=timezone.now() - LATE_AFTER
+    ).count()
+    return f"{late} waiting too long" if late else "ok"

@@ -33,7 +33,6 @@ from artisans.core.admin.pages import (
 )
 from artisans.core.models import label_of
 from artisans.core.money import Money
-from artisans.core.security.tokens import order_url
 from artisans.core.templatetags.money import show
 from artisans.notifications.models import Notification
 from orders.models import Order
@@ -53,6 +52,7 @@ from payments.admin.timeline import order_timeline
 from payments.errors import OwnOrder
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.lifecycle.parcels import order_parcels_decide
+from payments.links import order_url
 from payments.methods import PaymentMethod, Provider
 from payments.models import Payment
 from payments.selectors import balance_after_refunds

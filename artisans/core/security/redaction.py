@@ -4,7 +4,7 @@ import re
 
 SECRETS = re.compile(
     r"(?:sk|rk|pk)_(?:test|live)_\w+|whsec_\w+|(?<!\w)\w+_secret_\w+|aa_[0-9a-f]{16,}|(?i:bearer)\s+\S+"
-    r"|(?<=/shop/orders/)[0-9a-f]{32}-[^/\s]+"
+    r"|(?<!\w)[0-9a-f]{32}-\d[^/\s]*"  # the token of an order's link
 )
 CARD_NUMBER = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])")
 

@@ -4,9 +4,7 @@ import hashlib
 import secrets
 from uuid import UUID
 
-from django.conf import settings
 from django.core.signing import BadSignature, Signer
-from django.urls import reverse
 
 ORDER_LINK = Signer(salt="orders.link", sep=".")
 MAILBOX = Signer(salt="orders.mailbox", sep=".")
@@ -33,10 +31,6 @@ def read_order_token(token: str) -> tuple[UUID, int] | None:
         return UUID(hex=order_id), int(version)
     except (BadSignature, ValueError):
         return None
-
-
-def order_url(order_id: UUID, version: int) -> str:
-    return f"{settings.SITE_URL}{reverse('payments:order', args=[order_token(order_id, version)])}"
 
 
 def mailbox_token(order_id: UUID) -> str:

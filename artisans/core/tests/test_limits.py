@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import count as numbers
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import RequestFactory
 from django.urls import include, path
@@ -17,9 +18,7 @@ from artisans.accounts.tests.factories import PASSWORD, UserFactory
 from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import Conflict
 from artisans.core.models import IdempotencyKey
-from artisans.core.security import rate_limits
 from artisans.core.security.client_ip import client_line
-from artisans.core.security.rate_limits import LIMITS, Limit
 from payments.models import Payment
 from payments.tests.factories import start
 from tests.problems import problem
@@ -46,7 +45,8 @@ def one_window(time_machine):
 
 
 def limit(monkeypatch, **counts: int):
-    monkeypatch.setattr(rate_limits, "LIMITS", LIMITS | {name: Limit(n, 600) for name, n in counts.items()})
+    limits = settings.RATE_LIMITS | {name: (n, 600) for name, n in counts.items()}
+    monkeypatch.setattr(settings, "RATE_LIMITS", limits)
 
 
 def told(answer) -> dict[str, tuple[int, int, int, int]]:
@@ -122,7 +122,7 @@ def test_route_without_a_limit_tells_nothing(api, shopper):
 
 
 def test_limit_inside_an_action_is_told_when_it_refuses(api, shopper):
-    for _ in range(LIMITS["login_account"].count):
+    for _ in range(settings.RATE_LIMITS["login_account"][0]):
         api().post("/auth/token", {"email": shopper.email, "password": "wrong"})
 
     refused = api().post("/auth/token", {"email": shopper.email, "password": PASSWORD})

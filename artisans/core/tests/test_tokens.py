@@ -12,9 +12,9 @@ from artisans.core.security.tokens import (
     mailbox_token,
     new_secret,
     order_token,
-    order_url,
     read_order_token,
 )
+from payments.links import order_url
 
 
 def test_link_names_its_order_and_version():

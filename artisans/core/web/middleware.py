@@ -31,16 +31,14 @@ class RequestIdMiddleware:
 class PrivatePagesMiddleware:
     """Pages about one person are never kept by a cache; links with a token never travel as a referrer."""
 
-    private = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
-
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if request.path.startswith((*self.private, *settings.API_PREFIXES)):
+        if request.path.startswith((*settings.PRIVATE_PATHS, *settings.API_PREFIXES)):
             response.setdefault("Cache-Control", "no-store")
-        if request.path.startswith("/shop/orders/") and request.path != "/shop/orders/find/":
+        if re.match(settings.PAGES_BY_TOKEN, request.path):
             response["Referrer-Policy"] = "no-referrer"
         return response
 
