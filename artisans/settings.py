@@ -175,7 +175,7 @@ API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/product
 
 # Pages about one person are never cached; links that carry a token never travel as a referrer.
 PRIVATE_PATHS = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
-PAGES_BY_TOKEN = r"/shop/orders/(?!find/$)"
+SIGNED_LINK_PATHS = r"/shop/orders/(?!find/$)"
 
 # ---- database, cache, queue, mail ----------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}

@@ -38,7 +38,7 @@ class PrivatePagesMiddleware:
         response = self.get_response(request)
         if request.path.startswith((*settings.PRIVATE_PATHS, *settings.API_PREFIXES)):
             response.setdefault("Cache-Control", "no-store")
-        if re.match(settings.PAGES_BY_TOKEN, request.path):
+        if re.match(settings.SIGNED_LINK_PATHS, request.path):
             response["Referrer-Policy"] = "no-referrer"
         return response
 
