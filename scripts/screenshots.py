@@ -108,7 +108,7 @@ class Walk:
     def fill_address(self) -> None:
         for name, value in ADDRESS.items():
             self.page.fill(f"#id_{name}", value)
-        self.press("Save")
+        self.press("Continue")
 
     def press(self, text: str) -> None:
         self.page.locator("main").get_by_role("button", name=text).first.click()
@@ -130,10 +130,10 @@ def buy(walk: Walk) -> str:
     walk.picture("checkout-1-details")
     walk.fill_address()
     walk.picture("checkout-2-delivery")
-    walk.press("Save")
+    walk.press("Continue")
     page.get_by_label("Bank transfer").check()
     walk.picture("checkout-3-payment")
-    walk.press("Save")
+    walk.press("Continue")
     walk.picture("checkout-4-check")
     walk.press("Order and pay")
     walk.picture("order-awaiting")
@@ -147,9 +147,9 @@ def buy_by_card(walk: Walk) -> str:
     walk.press("Add")
     walk.go("/shop/checkout/")
     walk.fill_address()
-    walk.press("Save")
+    walk.press("Continue")
     page.get_by_label("Card").check()
-    walk.press("Save")
+    walk.press("Continue")
     walk.press("Order now")
     page.wait_for_url("**/card/")
     page.locator("#card-element iframe").wait_for()
