@@ -140,7 +140,7 @@ def execute(runs: Sequence[Run], services: dict[str, str]) -> None:
     busy: list[Running] = []
     try:
         while waiting or busy:
-            for run in [run for run in waiting if fits(run, busy)]:
+            for run in waiting.copy():
                 if fits(run, busy):
                     waiting.remove(run)
                     busy.append(Running(run, services))
@@ -220,8 +220,9 @@ class Running:
 
     @property
     def state(self) -> str:
-        percents = re.findall(r"\[ *(\d+%)\]", self.output)
-        return f"{self.run.name} {percents[-1] if percents else '0%'}"
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", self.output)
+        outcomes = re.findall(r"^[.FEsxX]+(?=\s|$)", plain, re.MULTILINE)
+        return f"{self.run.name}: {len(''.join(outcomes))}"
 
 
 class Progress:
@@ -235,7 +236,7 @@ class Progress:
         if not busy or now - self.shown < (1 if is_terminal else PROGRESS_SECONDS):
             return
         self.shown = now
-        line = f"{clock(now - self.started)}  {', '.join(one.state for one in busy)}"
+        line = f"{clock(now - self.started)}  tests done: {', '.join(one.state for one in busy)}"
         print(f"\r\x1b[K{line}" if is_terminal else line, end="" if is_terminal else "\n", flush=True)
 
     def clear(self) -> None:
