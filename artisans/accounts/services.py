@@ -8,7 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from knox.settings import knox_settings
 
 from artisans.accounts.models import STAFF_SCOPES, AuthToken, Scope, User, normal_email
@@ -22,7 +22,7 @@ class EmailTaken(Conflict):
     """An account with this address exists."""
 
     code = "email_taken"
-    way_out = _("Sign in with `POST /auth/token`, or reset the password on the sign-in page.")
+    way_out = "Sign in with `POST /auth/token`, or reset the password on the sign-in page."
 
     def __init__(self) -> None:
         super().__init__(
@@ -34,8 +34,8 @@ class WrongCredentials(DomainError):
     """The email address or the password is wrong; the response does not say which."""
 
     code = "wrong_credentials"
-    title = _("Sign-in failed")
-    way_out = _("Check both, or reset the password on the sign-in page.")
+    title = "Sign-in failed"
+    way_out = "Check both, or reset the password on the sign-in page."
 
     def __init__(self) -> None:
         super().__init__(_("The email address or password is wrong."))
@@ -58,7 +58,7 @@ class WrongOtp(DomainError):
     """The code of the second factor is wrong, or it was used already."""
 
     code = "wrong_otp"
-    title = _("Sign-in failed")
+    title = "Sign-in failed"
     way_out = (
         "Wait for the next code of your authenticator app, or send a recovery code that is not used yet."
     )
