@@ -23,14 +23,10 @@ test: setup ## Run all tests on SQLite and PostgreSQL, including crash and brows
 test-fast: setup ## Run up to a minute of tests on SQLite, changed code first (ARGS="-k refund -x")
 	@.venv/bin/python -m scripts.fast $(ARGS)
 
-<<<<<<< HEAD
-coverage: setup ## Report line and branch coverage of the tests on SQLite
-=======
 compat: setup ## Run the unit tests on the other Pythons of this machine (3.11 to 3.13)
 	@.venv/bin/python -m scripts.compat
 
-coverage: setup ## Tell which lines and branches the tests on SQLite pass through
->>>>>>> f557380 (Run a part of the unit tests on every Python that the machine has)
+coverage: setup ## Report line and branch coverage of the tests on SQLite
 	@.venv/bin/python -m scripts.coverage
 
 check: setup ## Check format, lint, types, layers, migrations, settings, templates
