@@ -40,7 +40,7 @@ def test_run_beyond_its_limit_is_ended_with_its_servers_and_has_failed(monkeypat
 
     assert running.has_ended()
     running.conclude()
-    assert not is_running(server)
+    wait_for(lambda: not is_running(server), told="its server still runs")
     assert (run.counts["failed"], run.note) == (1, "ended after its limit of 0 minutes")
     assert "=== slow one, 0:" in capsys.readouterr().out
 
