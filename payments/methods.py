@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise  # a name of the stubs only
 
 
 class Provider(TextChoices):
@@ -31,9 +36,9 @@ class MethodSpec:
     provider: Provider
     told: timedelta | None
     slack: timedelta = timedelta()
-    hint: str = ""
-    pay_label: str = "Pay {amount}"
-    shown_as: str | None = None
+    hint: "str | _StrPromise" = ""
+    pay_label: "str | _StrPromise" = ""
+    shown_as: "str | _StrPromise | None" = None
 
 
 M = PaymentMethod
@@ -41,40 +46,43 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
     M.CREDIT_CARD: MethodSpec(
         Provider.STRIPE,
         timedelta(minutes=30),
-        hint="You enter the card on the next page, at our payment provider. Your bank may ask you to confirm.",
-        pay_label="Order now and pay {amount} by card",
-        shown_as="Card",
+        hint=_("You enter your card on the next page. Your bank may ask you to confirm the payment."),
+        pay_label=_("Order now and pay {amount} by card"),
+        shown_as=_("Card"),
     ),
     M.DEBIT_CARD: MethodSpec(
         Provider.STRIPE,
         timedelta(minutes=30),
-        pay_label="Order now and pay {amount} by card",
+        pay_label=_("Order now and pay {amount} by card"),
         shown_as="",
     ),
     M.PAYPAL: MethodSpec(
         Provider.PAYPAL,
         timedelta(hours=3),
-        hint="You confirm at PayPal and come back here.",
-        pay_label="Order now and pay {amount} with PayPal",
+        hint=_("You confirm the payment at PayPal and then return here."),
+        pay_label=_("Order now and pay {amount} with PayPal"),
     ),
     M.BANK_TRANSFER: MethodSpec(
         Provider.MANUAL,
         timedelta(days=7),
         timedelta(days=3),
-        "We show you our account and a reference. Transfers take 1 to 3 days; the artisans ship once it arrived.",
-        "Order and pay {amount} by bank transfer",
+        _(
+            "We show you our account details and a reference. Transfers take 1 to 3 working days. "
+            "The artisans ship once we receive your payment."
+        ),
+        _("Order and pay {amount} by bank transfer"),
     ),
     M.CHECK: MethodSpec(
         Provider.MANUAL,
         timedelta(days=14),
-        hint="Mail us a check within 14 days. The artisans ship once it is cashed.",
-        pay_label="Order and pay {amount} by check",
+        hint=_("Mail us a check within 14 days. The artisans ship once it clears."),
+        pay_label=_("Order and pay {amount} by check"),
     ),
     M.CASH_ON_DELIVERY: MethodSpec(
         Provider.MANUAL,
         None,
-        hint="Have the sum ready at the door. The artisans start at once.",
-        pay_label="Order and pay {amount} on delivery",
+        hint=_("Have the exact amount ready in cash when your order arrives. The artisans start right away."),
+        pay_label=_("Order and pay {amount} on delivery"),
     ),
 }
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from artisans.core.money import Money
 from artisans.core.security.encryption import readable
 from artisans.core.templatetags.money import show
@@ -30,12 +32,12 @@ class MethodChoice:
 def method_choices(
     *, total: Money, is_known_buyer: bool, store: StoreRules, selected: str = ""
 ) -> list[MethodChoice]:
-    """All offered ways to pay. `is_known_buyer`: signed in, or the mail address was confirmed."""
+    """All offered ways to pay. `is_known_buyer`: signed in, or the email address was confirmed."""
     return [
         MethodChoice(
             value=method.value,
-            label=SPECS[method].shown_as or method.label,
-            hint=SPECS[method].hint,
+            label=str(SPECS[method].shown_as or method.label),
+            hint=str(SPECS[method].hint),
             pay_label=SPECS[method].pay_label.format(amount=show(total)),
             why_not=why_not(method, total=total, is_known_buyer=is_known_buyer, store=store),
             is_selected=method.value == selected,
@@ -47,20 +49,23 @@ def method_choices(
 
 def why_not(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules) -> str:
     if method not in offered_methods():
-        return f"{method.label} is not offered."
+        return _("%(method)s is not available.") % {"method": method.label}
     if is_down(SPECS[method].provider):
-        return f"{SPECS[method].provider.label} does not answer at the moment; please choose another way."
+        return _("%(provider)s does not answer at the moment. Please choose another payment method.") % {
+            "provider": SPECS[method].provider.label
+        }
     if method == PaymentMethod.BANK_TRANSFER and not readable(store, "account_iban"):
-        return "The shop has no bank account set up yet."
+        return _("The shop has not set up a bank account yet.")
     if method == PaymentMethod.CHECK and not store.check_payee:
-        return "The shop has no address for checks set up yet."
+        return _("The shop has not set up an address for checks yet.")
     if method == PaymentMethod.CASH_ON_DELIVERY:
         if total.currency == store.currency and total > store.cash_limit:
-            return f"Possible up to {show(store.cash_limit)}; this order is {show(total)}."
+            return _("Available up to %(limit)s; this order is %(total)s.") % {
+                "limit": show(store.cash_limit),
+                "total": show(total),
+            }
         if not is_known_buyer:
-            return (
-                "Sign in first, or confirm your mail address, so that the artisans know you are really there."
-            )
+            return _("Sign in first, or confirm your email address.")
     return ""
 
 

@@ -48,14 +48,14 @@ def bank_transfer(*, amount: Money, reference: str, due: date | None, account: A
     )
     return Instructions(
         kind="bank_transfer",
-        headline="Please transfer the money",
+        headline="Bank transfer details",
         amount=amount,
         reference=reference,
         due=due,
         rows=tuple(row for row in rows if row.value),
         text=(
-            "Use exactly this reference, so that we find your money at once.",
-            "Banks take 1 to 3 working days. We mail you when the money is here, and the artisans start.",
+            "Use this exact reference, so that we can match your payment to your order.",
+            "Transfers take 1 to 3 working days. We will email you when we receive yours, and the artisans start.",
         ),
     )
 
@@ -63,31 +63,31 @@ def bank_transfer(*, amount: Money, reference: str, due: date | None, account: A
 def check(*, amount: Money, reference: str, due: date | None, account: Account) -> Instructions:
     rows = (
         Row("Payable to", account.check_payee, is_copyable=True),
-        Row("Send it to", account.check_address),
+        Row("Mail to", account.check_address),
         Row("Write on the back", reference, is_copyable=True),
     )
     return Instructions(
         kind="check",
-        headline="Please send your check",
+        headline="Pay by check",
         amount=amount,
         reference=reference,
         due=due,
         rows=tuple(row for row in rows if row.value),
-        text=("We cash it when it arrives and mail you once the money is here. Then the artisans start.",),
+        text=("We will email you once your check has cleared. The artisans then start.",),
     )
 
 
 def cash_on_delivery(*, amount: Money, reference: str, due: date | None, account: Account) -> Instructions:
     return Instructions(
         kind="cash_on_delivery",
-        headline="Pay at the door",
+        headline="Pay on delivery",
         amount=amount,
         reference=reference,
         due=None,
         rows=(Row("Accepted", "Cash only"), Row("Order", reference)),
         text=(
             "There is nothing to pay now.",
-            "Each artisan sends a parcel and collects its part of the sum; please have it ready.",
+            "Each artisan ships a parcel and collects its share of the total. Please have the exact amount ready.",
         ),
     )
 
