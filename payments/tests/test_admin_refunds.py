@@ -321,7 +321,7 @@ def test_buyer_reads_how_far_a_refund_came(browser, stripe, shopper, staff, bowl
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
     address = f"/shop/orders/{payment.order.access_token}/"
     refund(payment, "40", actor=staff)
-    assert "A refund of $40.00 is on its way through the banks" in page(browser().get(address)).text
+    assert "A refund of $40.00 is being processed" in page(browser().get(address)).text
 
     stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
