@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from artisans.accounts.models import User
 from artisans.accounts.tests.sign_in import api_client, browser_client
 from artisans.catalog.models import Product
-from artisans.notifications.services import notifications_sweep
+from artisans.notifications.services import notifications_send_due
 from orders.models import StoreRules
 from tests import rows
 from tests.invariants import check_invariants_after_writes, note_writes, writes
@@ -190,7 +190,7 @@ def drain(db) -> Callable[[], int]:
 
     def run() -> int:
         sent = 0
-        while now := notifications_sweep():
+        while now := notifications_send_due():
             sent += now
         return sent
 

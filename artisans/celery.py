@@ -15,6 +15,6 @@ app.autodiscover_tasks()
 
 @task_prerun.connect
 @task_postrun.connect
-def let_old_connections_go(**_: object) -> None:
+def drop_stale_connections(**_: object) -> None:
     """Between tasks as between requests: a connection is kept for its age and checked before its first use."""
     close_old_connections()

@@ -75,7 +75,7 @@ RATE_LIMITS = {
     "webhook_refused": (30, 300),
 }
 MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=2)
-MAX_PIECES_PER_HOUR = env.int("MAX_PIECES_PER_HOUR", default=5)
+MAX_UNITS_PER_HOUR = env.int("MAX_UNITS_PER_HOUR", default=5)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Artisans Alley <shop@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
@@ -211,7 +211,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 if CACHES["default"]["BACKEND"].endswith("RedisCache"):
     CACHES["default"] |= {
-        "BACKEND": "artisans.core.cache.OptionalRedisCache",
+        "BACKEND": "artisans.core.cache.FailSafeRedisCache",
         "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": None},
     }
 
@@ -251,7 +251,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "send the mails nobody rang for": {
-        "task": "notifications.sweep",
+        "task": "notifications.send_due",
         "schedule": timedelta(seconds=env.int("MAIL_SWEEP_SECONDS", default=20)),
     },
     "close the orders whose time is over": {
@@ -259,7 +259,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
     },
     "ask the providers what nobody told": {
-        "task": "payments.sweep",
+        "task": "payments.process_due",
         "schedule": timedelta(seconds=env.int("PAYMENT_SWEEP_SECONDS", default=15)),
     },
     "try again what a provider refused": {
@@ -335,7 +335,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["artisans.core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "artisans.core.api.openapi.ShopSchema",
-    "DEFAULT_METADATA_CLASS": "artisans.core.api.metadata.Methods",
+    "DEFAULT_METADATA_CLASS": "artisans.core.api.metadata.AllowedMethodsMetadata",
     "EXCEPTION_HANDLER": "artisans.core.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": TRUSTED_PROXIES,

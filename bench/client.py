@@ -51,7 +51,7 @@ class Client:
     def place(self, path: str, body: Any) -> None:
         self.timed("POST", path, body)
 
-    def look(self, path: str) -> None:
+    def read(self, path: str) -> None:
         self.timed("GET", path)
 
     def timed(self, method: str, path: str, body: Any = None) -> None:

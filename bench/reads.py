@@ -68,7 +68,7 @@ def fill(site: Site, token: str) -> Things:
 def journey(name: str, things: dict[int, dict[str, Things]]) -> Journey:
     def look(client: Client, _products: object) -> None:
         mine = things[client.connection.port][client.headers["Authorization"].removeprefix("Bearer ")]
-        client.look(PATHS[name](mine))
+        client.read(PATHS[name](mine))
 
     return Journey(name, look, floor="drf", limit=LIMITS[name])
 

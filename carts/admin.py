@@ -38,7 +38,7 @@ class ItemInline(TabularInline):
 class CartAdmin(ReadOnlyAdmin):
     """Carts, for customer support. Checkout data entered so far is personal and not shown."""
 
-    list_display = ("short", "owner", "state", "pieces", "created", "updated")
+    list_display = ("short", "owner", "state", "units", "created", "updated")
     list_filter = ("status", ("updated_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("user",)
@@ -69,5 +69,5 @@ class CartAdmin(ReadOnlyAdmin):
         return when(cart.updated_at)
 
     @column(_("Items"))
-    def pieces(self, cart: Any) -> int:
+    def units(self, cart: Any) -> int:
         return cart.sum or 0

@@ -10,15 +10,21 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.accounts.permissions import IsSomebody
+from artisans.accounts.permissions import IsUserOrGuest
 from artisans.accounts.principals import Principal
-from artisans.core.api.fields import UUID_PATTERN, StrictSerializer, TextField, validated, validated_list
+from artisans.core.api.fields import (
+    UUID_PATTERN,
+    StrictCharField,
+    StrictSerializer,
+    validated,
+    validated_list,
+)
 from artisans.core.api.openapi import CART_TOKEN, example, operation
 from artisans.core.api.views import ApiView, limited
-from artisans.core.errors import InvalidInput, Missing
+from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
-from artisans.core.models import only_row
+from artisans.core.models import get_or_none
 from artisans.core.requests import api_request
 from artisans.core.security.client_ip import network_hash
 from artisans.core.security.rate_limits import count_network
@@ -47,18 +53,18 @@ from orders.errors import (
     QuoteChanged,
     ShopNotOpen,
 )
-from orders.holds import TooManyHolds, TooManyPieces
+from orders.holds import TooManyOpenOrders, TooManyUnitsHeld
 from orders.models import Order, StoreRules
-from orders.problems import Wish
+from orders.problems import LineRequest
 from orders.schemas import OrderShape
 from orders.selectors import store_rules
 from orders.serializers import order_out, with_country
 from orders.services import Buyer
 from payments.api.serializers import payment_out
-from payments.errors import MethodNotOffered, NoPermission, PaymentUnderWay, ProviderUnavailable
-from payments.gateway.payments import payment_action, payment_reach
+from payments.errors import MethodNotOffered, NoPermission, PaymentInProgress, ProviderUnavailable
+from payments.gateway.payments import payment_action, payment_ensure_at_provider
 from payments.lifecycle.cancel_and_expire import order_cancel
-from payments.lifecycle.offer import method_read
+from payments.lifecycle.offer import parse_method
 from payments.models import Payment
 
 REFUSE_ORDER = (
@@ -69,8 +75,8 @@ REFUSE_ORDER = (
     InvalidInput,
     CheckoutBlocked,
     QuoteChanged,
-    TooManyHolds,
-    TooManyPieces,
+    TooManyOpenOrders,
+    TooManyUnitsHeld,
 )
 SET_ITEM: dict[str, Any] = {
     "request": QuantityIn,
@@ -80,7 +86,7 @@ SET_ITEM: dict[str, Any] = {
 ITEM = rf"items/(?P<item_id>{UUID_PATTERN})"
 
 
-def pieces(rows: list[dict[str, Any]]) -> dict[UUID, int]:
+def line_requests_from(rows: list[dict[str, Any]]) -> dict[UUID, int]:
     """The same product twice in one list is asked for twice."""
     found: dict[UUID, int] = {}
     for row in rows:
@@ -90,7 +96,7 @@ def pieces(rows: list[dict[str, Any]]) -> dict[UUID, int]:
 
 def cart_replay(request: Request, reference: str) -> Response | None:
     """None for a new guest, who never got the token of his cart: he gets another cart."""
-    cart = only_row(carts_visible_to(Principal.of_api(request)).filter(pk=effect_id(reference)))
+    cart = get_or_none(carts_visible_to(Principal.from_api(request)).filter(pk=effect_id(reference)))
     return Response(cart_out(cart, items_of(cart)), status=status.HTTP_201_CREATED) if cart else None
 
 
@@ -115,7 +121,7 @@ def order_secrets(request: Request, body: dict[str, Any]) -> dict[str, Any]:
 
 
 class CartViewSet(ApiView, viewsets.ViewSet):
-    permission_classes = (IsSomebody,)
+    permission_classes = (IsUserOrGuest,)
     lookup_value_regex = UUID_PATTERN
     guest_schemes = (CART_TOKEN,)
 
@@ -134,8 +140,8 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     def create(self, request: Request) -> Response:
         """A new cart (201), or the one that is open already (200); a new guest also gets `token`."""
         data = validated(CartIn, request.data)
-        principal = Principal.of_api(request)
-        adds = pieces(data.get("items", []))
+        principal = Principal.from_api(request)
+        adds = line_requests_from(data.get("items", []))
         with transaction.atomic() if adds else nullcontext():  # items that are refused leave no cart behind
             cart, token, is_new = cart_open(principal)
             if adds:
@@ -169,8 +175,8 @@ class CartViewSet(ApiView, viewsets.ViewSet):
             rows = validated_list(ItemIn, request.data)
         else:
             raise InvalidInput(f"Send one item, or a list of 1 to {MAX_ITEMS} items.")
-        adds = pieces(rows)
-        cart, items = cart_items_add(principal=Principal.of_api(request), cart_id=UUID(pk), adds=adds)
+        adds = line_requests_from(rows)
+        cart, items = cart_items_add(principal=Principal.from_api(request), cart_id=UUID(pk), adds=adds)
         return Response(cart_out(cart, items), status=status.HTTP_201_CREATED)
 
     @operation("cart_item_put", "Set an item's quantity", **SET_ITEM, methods=["PUT"])
@@ -187,7 +193,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         """The quantity is set, not added; 0 takes the item out. Answers the whole cart."""
         quantity = 0 if request.method == "DELETE" else validated(QuantityIn, request.data)["quantity"]
         cart = cart_item_set(
-            principal=Principal.of_api(request), cart_id=UUID(pk), item_id=UUID(item_id), quantity=quantity
+            principal=Principal.from_api(request), cart_id=UUID(pk), item_id=UUID(item_id), quantity=quantity
         )
         return Response(cart_out(cart, items_of(cart)))
 
@@ -204,12 +210,12 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     def checkout(self, request: Request, pk: str) -> Response:
         """Order the cart: 201; asked again, 200 with the same order."""
         data = validated(CheckoutIn, request.data)
-        principal, store = Principal.of_api(request), store_rules()
+        principal, store = Principal.from_api(request), store_rules()
         done = cart_checkout(
             principal=principal,
             cart_id=UUID(pk),
             buyer=buyer_of(request, principal, data, store),
-            method=method_read(data["payment_method"], data.get("payment_provider")),
+            method=parse_method(data["payment_method"], data.get("payment_provider")),
             assertions=AssertionsIn.of(data),
             store=store,
         )
@@ -248,9 +254,9 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         return Response({"valid": summary.can_checkout, "problems": problems})
 
     def cart(self, request: Request, pk: str) -> Cart:
-        cart = only_row(carts_visible_to(Principal.of_api(request)).filter(pk=pk))
+        cart = get_or_none(carts_visible_to(Principal.from_api(request)).filter(pk=pk))
         if cart is None:
-            raise Missing("There is no such cart.")
+            raise NotFound("There is no such cart.")
         return cart
 
     def summary(self, cart: Cart) -> CartSummary:
@@ -262,7 +268,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
 
 @example({"reason": "Ordered twice"})
 class CancelIn(StrictSerializer):
-    reason = TextField(max_length=300, required=False, allow_blank=True, default="")
+    reason = StrictCharField(max_length=300, required=False, allow_blank=True, default="")
 
 
 class PlacingOrderViewSet(OrderViewSet):
@@ -283,16 +289,16 @@ class PlacingOrderViewSet(OrderViewSet):
     def create(self, request: Request) -> Response:
         """Order products in one call; with `payment_method` the payment starts too."""
         data = validated(OrderIn, request.data)
-        principal, store = Principal.of_api(request), store_rules()
+        principal, store = Principal.from_api(request), store_rules()
         named = data.get("payment_method")
-        wishes = [
-            Wish(product_id, product_id, quantity, None)
-            for product_id, quantity in pieces(data["order_items"]).items()
+        line_requests = [
+            LineRequest(product_id, product_id, quantity, None)
+            for product_id, quantity in line_requests_from(data["order_items"]).items()
         ]
         done = order_create(
-            wishes=wishes,
+            line_requests=line_requests,
             buyer=buyer_of(request, principal, data, store),
-            method=method_read(named, data.get("payment_provider")) if named else None,
+            method=parse_method(named, data.get("payment_provider")) if named else None,
             assertions=AssertionsIn.of(data),
             store=store,
         )
@@ -303,16 +309,16 @@ class PlacingOrderViewSet(OrderViewSet):
         "Cancel an order",
         request=CancelIn,
         responses=OrderShape,
-        problems=(NotCancellable, NoPermission, PaymentUnderWay, Missing),
+        problems=(NotCancellable, NoPermission, PaymentInProgress, NotFound),
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """The buyer cancels until an artisan has started; stock and money go back in the same act. Safe to repeat."""
         data = validated(CancelIn, request.data)
-        user = Principal.of_api(request).user
+        user = Principal.from_api(request).user
         order = self.get_object()
         if user is None:
-            raise Missing("A link shows and pays an order; it does not cancel it. Sign in to cancel.")
+            raise NotFound("A link shows and pays an order; it does not cancel it. Sign in to cancel.")
         order = order_cancel(order_id=order.pk, reason=data["reason"], actor=user)
         return Response(order_out(order, list(order.lines.all()), list(order.parcels.all())))
 
@@ -347,7 +353,7 @@ def order_body(done: Checkout, store: StoreRules) -> dict[str, Any]:
     """The answer to a checkout; the payment's provider is asked here, after the order is on disk."""
     order, payment = done.placed.order, None
     if done.payment is not None:
-        reached = payment_reach(done.payment)
+        reached = payment_ensure_at_provider(done.payment)
         order = reached.payment.order
         payment = payment_out(reached.payment, order, store, reached.action)
     body = order_out(order, done.placed.lines, done.placed.parcels) | {"access_token": order.access_token}

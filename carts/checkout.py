@@ -9,19 +9,19 @@ from django.utils import timezone
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
-from artisans.catalog.services import StockGone, products_lock
+from artisans.catalog.services import OutOfStock, products_lock
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import MAX_MINOR, PPM, Money
 from artisans.core.transactions import atomic_with_retry
 from carts.models import Cart, CartStatus
-from carts.selectors import cart_lock, items_lock, wishes_of
+from carts.selectors import cart_lock, items_lock, line_requests_of
 from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChanged, ShopNotOpen
 from orders.holds import holds_check
 from orders.models import Order, StoreRules
-from orders.pricing import PriceAsk, Quote, quote
-from orders.problems import Wish, find_problems
-from orders.services import Buyer, Placed, order_place, placed_of
-from payments.bookkeeping.holds import Hold, hold_of
+from orders.pricing import PriceInput, Quote, quote
+from orders.problems import LineRequest, find_problems
+from orders.services import Buyer, PlacedOrder, load_placed_order, order_place
+from payments.bookkeeping.holds import Hold, compute_hold
 from payments.lifecycle.start import payment_start
 from payments.methods import NO_PAYMENT_HOLD, PaymentMethod
 from payments.models import Payment
@@ -56,7 +56,7 @@ class Assertions:
 class Checkout:
     """What a checkout led to. `is_new` is false when the cart had been ordered before."""
 
-    placed: Placed
+    placed: PlacedOrder
     payment: Payment | None
     is_new: bool
 
@@ -78,10 +78,10 @@ def cart_checkout(
     """
     cart = cart_lock(principal, cart_id, must_be_open=False)
     if cart.status != CartStatus.OPEN:
-        return earlier_checkout(cart)
+        return load_checkout(cart)
     items = items_lock(cart)
     placed = place(
-        wishes_of(items),
+        line_requests_of(items),
         {item.product_id: item.product for item in items},
         buyer=buyer,
         currency=cart.currency,
@@ -99,7 +99,7 @@ def cart_checkout(
 @atomic_with_retry
 def order_create(
     *,
-    wishes: Sequence[Wish],
+    line_requests: Sequence[LineRequest],
     buyer: Buyer,
     method: PaymentMethod | None,
     assertions: Assertions,
@@ -110,8 +110,8 @@ def order_create(
     Errors: as cart_checkout.
     """
     placed = place(
-        wishes,
-        products_lock(wish.product_id for wish in wishes),
+        line_requests,
+        products_lock(line_request.product_id for line_request in line_requests),
         buyer=buyer,
         currency=store.currency,
         method=method,
@@ -124,7 +124,7 @@ def order_create(
 
 
 def place(
-    wishes: Sequence[Wish],
+    line_requests: Sequence[LineRequest],
     products: dict[UUID, Product],
     *,
     buyer: Buyer,
@@ -132,18 +132,18 @@ def place(
     method: PaymentMethod | None,
     store: StoreRules,
     assertions: Assertions,
-) -> Placed:
+) -> PlacedOrder:
     """Check the wishes against the locked products and write the order with the clock of its method."""
     if not store.is_open:
         raise ShopNotOpen
-    if not wishes:
+    if not line_requests:
         raise EmptyOrder
-    if problems := find_problems(wishes, products, currency=currency):
+    if problems := find_problems(line_requests, products, currency=currency):
         raise CheckoutBlocked(problems)
     offer = quote(
         [
-            PriceAsk(w.product_id, (p := products[w.product_id]).artisan_id, p.price, w.quantity)
-            for w in wishes
+            PriceInput(w.product_id, (p := products[w.product_id]).artisan_id, p.price, w.quantity)
+            for w in line_requests
         ],
         currency=currency,
         tax_rate_ppm=store.tax_rate_ppm,
@@ -153,26 +153,26 @@ def place(
         raise AmountTooLarge
     assertions.check(offer)
     wanted: dict[UUID, int] = {}
-    for wish in wishes:
-        wanted[wish.product_id] = wanted.get(wish.product_id, 0) + wish.quantity
+    for line_request in line_requests:
+        wanted[line_request.product_id] = wanted.get(line_request.product_id, 0) + line_request.quantity
     holds_check(buyer=buyer, wanted=wanted)
     now = timezone.now()
     hold = Hold(None, now + NO_PAYMENT_HOLD)
     if method is not None:
-        hold = hold_of(method, is_known_buyer=buyer.user is not None, placed_at=now)
+        hold = compute_hold(method, is_known_buyer=buyer.user is not None, placed_at=now)
     try:
         return order_place(
             quote=offer, products=products, buyer=buyer, pay_by=hold.pay_by, expires_at=hold.expires_at
         )
-    except StockGone as error:
-        fresh = products_lock(products)
-        raise CheckoutBlocked(find_problems(wishes, fresh, currency=currency)) from error
+    except OutOfStock as error:
+        current = products_lock(products)
+        raise CheckoutBlocked(find_problems(line_requests, current, currency=currency)) from error
 
 
-def earlier_checkout(cart: Cart) -> Checkout:
+def load_checkout(cart: Cart) -> Checkout:
     return checkout_of(Order.objects.get(cart=cart))
 
 
 def checkout_of(order: Order) -> Checkout:
     """What a checkout led to, read again."""
-    return Checkout(placed_of(order), latest_payment(order), is_new=False)
+    return Checkout(load_placed_order(order), latest_payment(order), is_new=False)

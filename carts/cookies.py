@@ -9,7 +9,7 @@ A_YEAR = 365 * 24 * 3600
 
 
 def page_principal(request: HttpRequest) -> Principal:
-    return Principal.of_page(request, cart_token=request.COOKIES.get(settings.CART_COOKIE, ""))
+    return Principal.from_page(request, cart_token=request.COOKIES.get(settings.CART_COOKIE, ""))
 
 
 def keep_token(response: HttpResponse, token: str) -> None:

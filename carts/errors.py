@@ -6,7 +6,7 @@ class UnknownProduct(InvalidInput):
     """The product does not exist or is not on sale; `product_id` names it."""
 
     code = "unknown_product"
-    way_out = "Take the ids of `GET /products/`."
+    remedy = "Take the ids of `GET /products/`."
 
     def __init__(self, product_id: object) -> None:
         super().__init__("There is no such product on sale.", extra={"product_id": str(product_id)})
@@ -34,7 +34,7 @@ class NotEnoughStock(Conflict):
     """More pieces than are in stock; `problems` says how many are left."""
 
     code = "out_of_stock"
-    way_out = "Lower the quantity as `problems` proposes."
+    remedy = "Lower the quantity as `problems` proposes."
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(problems[0].message, extra={"problems": [problem.as_dict() for problem in problems]})
@@ -44,7 +44,7 @@ class CartClosed(Conflict):
     """The cart became an order and does not change any more."""
 
     code = "cart_closed"
-    way_out = "Start a new cart with `POST /carts/`."
+    remedy = "Start a new cart with `POST /carts/`."
 
     def __init__(self) -> None:
         super().__init__("This cart was ordered already; start a new one.")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.api.fields import CONTROL
 from orders.address_rules import LENGTHS, address_errors
-from orders.countries import COUNTRIES, CountryRules, rules_of
+from orders.countries import COUNTRIES, CountryRules, rules_for
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise  # a name of the stubs only
@@ -98,7 +98,7 @@ class DetailsForm(forms.Form):
 
     def rules(self, prefix: str) -> CountryRules:
         name = f"{prefix}country"
-        return rules_of(self.data.get(name) or self.initial.get(name) or "")
+        return rules_for(self.data.get(name) or self.initial.get(name) or "")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from artisans.catalog.models import Product
-from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from orders.models import Order
 from orders.problems import MAX_QUANTITY
@@ -31,8 +31,8 @@ class Cart(BaseModel):
     class Meta:
         default_permissions = ("view",)
         constraints = [
-            one_of("status", CartStatus.values, name="cart_status_known"),
-            iso_currency("cart_currency_iso"),
+            choices_constraint("status", CartStatus.values, name="cart_status_known"),
+            currency_constraint("cart_currency_iso"),
             models.CheckConstraint(
                 condition=Q(user__isnull=True, token_hash__isnull=False)
                 | Q(user__isnull=False, token_hash__isnull=True),

@@ -6,14 +6,14 @@ from django.db.models import QuerySet
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Artisan, Product
-from artisans.core.errors import Missing
-from artisans.core.models import only_row
+from artisans.core.errors import NotFound
+from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from carts.errors import CartClosed
 from carts.models import Cart, CartItem, CartStatus
 from orders.models import StoreRules
-from orders.pricing import PriceAsk, Quote, quote
-from orders.problems import MAX_QUANTITY, Problem, Wish, find_problems
+from orders.pricing import PriceInput, Quote, quote
+from orders.problems import MAX_QUANTITY, LineRequest, Problem, find_problems
 
 
 def carts_visible_to(principal: Principal) -> QuerySet[Cart]:
@@ -26,15 +26,15 @@ def carts_visible_to(principal: Principal) -> QuerySet[Cart]:
 
 
 def open_cart(principal: Principal) -> Cart | None:
-    return only_row(carts_visible_to(principal).filter(status=CartStatus.OPEN))
+    return get_or_none(carts_visible_to(principal).filter(status=CartStatus.OPEN))
 
 
 def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True) -> Cart:
     """The cart, locked until the transaction ends. Errors: Missing for a foreign one, CartClosed."""
     carts = carts_visible_to(principal).select_for_update(of=("self",), no_key=True)
-    cart = only_row(carts.filter(pk=cart_id))
+    cart = get_or_none(carts.filter(pk=cart_id))
     if cart is None:
-        raise Missing("There is no such cart.")
+        raise NotFound("There is no such cart.")
     if must_be_open and cart.status != CartStatus.OPEN:
         raise CartClosed
     return cart
@@ -42,16 +42,16 @@ def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True)
 
 def items_of(cart: Cart) -> list[CartItem]:
     """The items with product and artisan, in the order in which they were added."""
-    return in_order(cart.items.select_related("product__artisan").order_by())
+    return sort_items(cart.items.select_related("product__artisan").order_by())
 
 
 def items_lock(cart: Cart) -> list[CartItem]:
     """The same of a locked cart, their products locked in the order of their keys, as products_lock does."""
     products = cart.items.select_related("product__artisan").select_for_update(of=("product",), no_key=True)
-    return in_order(products.order_by("product_id"))
+    return sort_items(products.order_by("product_id"))
 
 
-def in_order(items: Iterable[CartItem]) -> list[CartItem]:
+def sort_items(items: Iterable[CartItem]) -> list[CartItem]:
     """As they were added."""
     return sorted(items, key=lambda item: (item.created_at, item.pk))
 
@@ -65,11 +65,11 @@ def subtotal_of(cart: Cart, items: Sequence[CartItem]) -> Money:
 def problems_of(cart: Cart, items: Sequence[CartItem]) -> list[Problem]:
     """What stands between the cart and an order."""
     products = {item.product_id: item.product for item in items}
-    return find_problems(wishes_of(items), products, currency=cart.currency)
+    return find_problems(line_requests_of(items), products, currency=cart.currency)
 
 
-def wishes_of(items: Sequence[CartItem]) -> list[Wish]:
-    return [Wish(item.pk, item.product_id, item.quantity, item.seen_price) for item in items]
+def line_requests_of(items: Sequence[CartItem]) -> list[LineRequest]:
+    return [LineRequest(item.pk, item.product_id, item.quantity, item.seen_price) for item in items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,10 @@ def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -
     """Price the items. Products of another currency are listed as problems and left out of the sums."""
     currency = cart.currency if cart else store.currency
     products = {item.product_id: item.product for item in items}
-    problems = find_problems(wishes_of(items), products, currency=currency)
+    problems = find_problems(line_requests_of(items), products, currency=currency)
     priced = [item for item in items if item.product.currency == currency]
     total = quote(
-        [PriceAsk(i.product_id, i.product.artisan_id, i.product.price, i.quantity) for i in priced],
+        [PriceInput(i.product_id, i.product.artisan_id, i.product.price, i.quantity) for i in priced],
         currency=currency,
         tax_rate_ppm=store.tax_rate_ppm,
         shipping=store.shipping if store.currency == currency else Money(0, currency),

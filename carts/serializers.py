@@ -4,7 +4,13 @@ from typing import Any
 from rest_framework import serializers
 
 from artisans.catalog.schemas import PRODUCT_ID
-from artisans.core.api.fields import CountField, IdField, PlainDecimalField, StrictSerializer, TextField
+from artisans.core.api.fields import (
+    IdField,
+    StrictCharField,
+    StrictDecimalField,
+    StrictIntegerField,
+    StrictSerializer,
+)
 from artisans.core.api.openapi import example
 from artisans.core.money import Money
 from carts.checkout import Assertions
@@ -19,12 +25,12 @@ from payments.api.schemas import MethodField, ProviderField
 @example({"product_id": PRODUCT_ID, "quantity": 2})
 class ItemIn(StrictSerializer):
     product_id = IdField()
-    quantity = CountField(min_value=1, max_value=MAX_QUANTITY, default=1)
+    quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
 
 
 @example({"quantity": 3})
 class QuantityIn(StrictSerializer):
-    quantity = CountField(min_value=0, max_value=MAX_QUANTITY)
+    quantity = StrictIntegerField(min_value=0, max_value=MAX_QUANTITY)
 
 
 @example({"items": [{"product_id": PRODUCT_ID, "quantity": 2}]})
@@ -35,10 +41,10 @@ class CartIn(StrictSerializer):
 class AssertionsIn(StrictSerializer):
     """Figures that a client may send along; they are compared, never used."""
 
-    tax_rate = PlainDecimalField(required=False, help_text="As a part of one: 0.10 is 10 %.")
-    shipping_cost = PlainDecimalField(required=False, help_text="What shipping costs.")
-    amount = PlainDecimalField(required=False, help_text="The total of the order.")
-    currency = TextField(max_length=3, required=False, help_text="ISO 4217.")
+    tax_rate = StrictDecimalField(required=False, help_text="As a part of one: 0.10 is 10 %.")
+    shipping_cost = StrictDecimalField(required=False, help_text="What shipping costs.")
+    amount = StrictDecimalField(required=False, help_text="The total of the order.")
+    currency = StrictCharField(max_length=3, required=False, help_text="ISO 4217.")
 
     @staticmethod
     def of(data: dict[str, Any]) -> Assertions:
@@ -65,7 +71,7 @@ class CheckoutIn(AssertionsIn):
     payment_method = MethodField()
     payment_provider = ProviderField(required=False)
     customer_email = serializers.EmailField(max_length=254, required=False)
-    note = TextField(max_length=300, required=False, allow_blank=True, default="")
+    note = StrictCharField(max_length=300, required=False, allow_blank=True, default="")
 
 
 @example(PLACE | {"order_items": [{"product_id": PRODUCT_ID, "quantity": 1}]})

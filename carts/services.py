@@ -8,13 +8,13 @@ from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.selectors import products_by_id
-from artisans.core.errors import InvalidInput, Missing
+from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.security.tokens import hash_secret, new_secret
 from carts.errors import NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
 from carts.models import Cart, CartItem, CartStatus
-from carts.selectors import cart_lock, in_order, items_of, open_cart, wishes_of
-from orders.problems import MAX_QUANTITY, Wish, find_problems
+from carts.selectors import cart_lock, items_of, line_requests_of, open_cart, sort_items
+from orders.problems import MAX_QUANTITY, LineRequest, find_problems
 from orders.selectors import store_rules
 
 MAX_ITEMS = 100
@@ -59,7 +59,7 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
     Errors: Missing, CartClosed, UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock; then nothing changes.
     """
     cart = cart_lock(principal, cart_id)
-    have = {item.product_id: item for item in in_order(cart.items.order_by())}
+    have = {item.product_id: item for item in sort_items(cart.items.order_by())}
     products = products_by_id([*have, *adds])
     for item in have.values():
         item.product = products[item.product_id]
@@ -96,8 +96,8 @@ def new_item(cart: Cart, product: Product, quantity: int) -> CartItem:
 
 
 def check_stock(wanted: Mapping[UUID, int], products: Mapping[UUID, Product], *, currency: str) -> None:
-    wishes = [Wish(pk, pk, quantity, None) for pk, quantity in wanted.items()]
-    if problems := find_problems(wishes, products, currency=currency):
+    line_requests = [LineRequest(pk, pk, quantity, None) for pk, quantity in wanted.items()]
+    if problems := find_problems(line_requests, products, currency=currency):
         raise NotEnoughStock(problems)
 
 
@@ -110,7 +110,7 @@ def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantit
     cart = cart_lock(principal, cart_id)
     item = cart.items.select_related("product__artisan").filter(pk=item_id).first()
     if item is None:
-        raise Missing("This item is not in the cart any more.")
+        raise NotFound("This item is not in the cart any more.")
     if quantity < 0:
         raise InvalidInput("The quantity is a whole number, zero or more.")
     if quantity > MAX_QUANTITY:
@@ -130,9 +130,10 @@ def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
     """Take over present prices, lower quantities to what is left, drop what cannot be bought."""
     cart = cart_lock(principal, cart_id)
     for item in items_of(cart):
-        [wish] = wishes_of([item])
+        [line_request] = line_requests_of([item])
         fixes = {
-            p.fix for p in find_problems([wish], {item.product_id: item.product}, currency=cart.currency)
+            p.fix
+            for p in find_problems([line_request], {item.product_id: item.product}, currency=cart.currency)
         }
         if "remove" in fixes:
             item.delete()

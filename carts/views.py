@@ -63,7 +63,7 @@ def item_add(request: HttpRequest) -> HttpResponse:
     try:
         product_id, quantity = (
             UUID(request.POST.get("product_id", "")),
-            whole(request.POST.get("quantity", "1")),
+            parse_quantity(request.POST.get("quantity", "1")),
         )
     except ValueError:
         messages.error(request, _("Choose a quantity of 1 or more."))
@@ -88,7 +88,7 @@ def item_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
     if cart is None or item is None:
         raise Http404
     try:
-        quantity = 0 if "remove" in request.POST else whole(request.POST.get("quantity", ""))
+        quantity = 0 if "remove" in request.POST else parse_quantity(request.POST.get("quantity", ""))
         cart_item_set(principal=principal, cart_id=cart.pk, item_id=item_id, quantity=quantity)
     except ValueError:
         messages.error(request, _("Enter a whole number, such as 2."))
@@ -112,7 +112,7 @@ def accept(request: HttpRequest) -> HttpResponse:
     return redirect(back)
 
 
-def whole(text: str) -> int:
+def parse_quantity(text: str) -> int:
     """Plain digits as typed. Errors: ValueError."""
     if not re.fullmatch(r"[0-9]{1,6}", text.strip(), re.ASCII):
         raise ValueError(text)
@@ -135,7 +135,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CheckoutSession:
     """What every step works with: who buys, the open cart, what it comes to, what was answered so far."""
 
     principal: Principal
@@ -154,17 +154,17 @@ class Desk:
             selected=self.draft.get("method", ""),
         )
 
-    def chosen(self) -> MethodChoice | None:
+    def selected_method(self) -> MethodChoice | None:
         return next((c for c in self.choices() if c.is_selected and c.is_available), None)
 
     def first_open_step(self) -> str:
-        if "email" not in self.draft or self.has_odd_address():
+        if "email" not in self.draft or self.has_invalid_address():
             return "details"
         if "note" not in self.draft:
             return "delivery"
-        return "check" if self.chosen() else "payment"
+        return "check" if self.selected_method() else "payment"
 
-    def has_odd_address(self) -> bool:
+    def has_invalid_address(self) -> bool:
         """The draft was written before a rule, or by other hands: its form says what is to be mended."""
         addresses = [address_read(self.draft.get(name)) for name in ("shipping", "billing")]
         return any("text" in address or address_errors(address) for address in addresses)
@@ -182,10 +182,10 @@ class Desk:
 
     def save(self, **answers: object) -> HttpResponse:
         cart = cart_draft_save(principal=self.principal, cart_id=self.cart.pk, answers=answers)
-        return Desk(self.principal, cart, self.summary).next_step()
+        return CheckoutSession(self.principal, cart, self.summary).next_step()
 
 
-StepView = Callable[[HttpRequest, Desk], HttpResponse]
+StepView = Callable[[HttpRequest, CheckoutSession], HttpResponse]
 Page = Callable[[HttpRequest], HttpResponse]
 
 
@@ -200,21 +200,21 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
             summary = summary_of(cart)
             of_older_cart = cart is not None and request.POST.get("cart", str(cart.pk)) != str(cart.pk)
             if cart is None or summary.is_empty or of_older_cart:
-                return after_the_cart(request, principal)
+                return redirect_to_order(request, principal)
             if not store_rules().is_open:
-                return not_open(request)
-            desk = Desk(principal, cart, summary)
+                return redirect_shop_closed(request)
+            session = CheckoutSession(principal, cart, summary)
             names = [step_name for step_name, _ in STEPS]
-            if names.index(name) > names.index(desk.first_open_step()):
-                return desk.next_step()
-            return view(request, desk)
+            if names.index(name) > names.index(session.first_open_step()):
+                return session.next_step()
+            return view(request, session)
 
         return step
 
     return decorate
 
 
-def after_the_cart(request: HttpRequest, principal: Principal) -> HttpResponse:
+def redirect_to_order(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Back after placing, or a second press of the button: show the order, never a payable form."""
     named = request.POST.get("cart", "")
     carts = carts_visible_to(principal).filter(status=CartStatus.ORDERED).select_related("order")
@@ -233,7 +233,7 @@ def after_the_cart(request: HttpRequest, principal: Principal) -> HttpResponse:
     return redirect("payments:order", token=last.order.access_token)
 
 
-def not_open(request: HttpRequest) -> HttpResponse:
+def redirect_shop_closed(request: HttpRequest) -> HttpResponse:
     messages.error(request, ShopNotOpen().detail)
     return redirect("carts:cart")
 
@@ -244,38 +244,38 @@ def checkout(request: HttpRequest) -> HttpResponse:
     cart = open_cart(principal)
     summary = summary_of(cart)
     if cart is None or summary.is_empty:
-        return after_the_cart(request, principal)
+        return redirect_to_order(request, principal)
     if not store_rules().is_open:
-        return not_open(request)
-    return Desk(principal, cart, summary).next_step()
+        return redirect_shop_closed(request)
+    return CheckoutSession(principal, cart, summary).next_step()
 
 
 @checkout_step("details")
-def checkout_details(request: HttpRequest, desk: Desk) -> HttpResponse:
+def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     if request.method != "POST":
-        initial = details_initial(request, desk)
-        to_mend = "email" in desk.draft and desk.has_odd_address()
-        form = DetailsForm(initial) if to_mend else DetailsForm(initial=initial)
-        return show_step(request, desk, "details", form)
+        initial = details_initial(request, session)
+        needs_correction = "email" in session.draft and session.has_invalid_address()
+        form = DetailsForm(initial) if needs_correction else DetailsForm(initial=initial)
+        return show_step(request, session, "details", form)
     form = DetailsForm(request.POST)
     if "change_country" in request.POST:
         values = {name: request.POST.get(name, "") for name in form.fields}
-        return show_step(request, desk, "details", DetailsForm(initial=values))
+        return show_step(request, session, "details", DetailsForm(initial=values))
     if not form.is_valid():
-        return show_step(request, desk, "details", form)
+        return show_step(request, session, "details", form)
     data = form.cleaned_data
     shipping = {name: data[name] for name in (*ADDRESS, "phone")}
     billing = shipping if data["billing_same"] else {name: data[f"billing_{name}"] for name in ADDRESS}
-    return desk.save(
+    return session.save(
         email=data["email"].lower(), shipping=shipping, billing=billing, billing_same=data["billing_same"]
     )
 
 
-def details_initial(request: HttpRequest, desk: Desk) -> dict[str, Any]:
-    draft, store = desk.draft, store_rules()
+def details_initial(request: HttpRequest, session: CheckoutSession) -> dict[str, Any]:
+    draft, store = session.draft, store_rules()
     initial: dict[str, Any] = {"country": store.country, "billing_country": store.country}
-    if desk.principal.user is not None:
-        initial |= {"email": desk.principal.user.email, "name": desk.principal.user.name}
+    if session.principal.user is not None:
+        initial |= {"email": session.principal.user.email, "name": session.principal.user.name}
     if "email" in draft:
         initial |= {"email": draft["email"], "billing_same": draft["billing_same"]}
         initial |= address_read(draft["shipping"])
@@ -285,53 +285,53 @@ def details_initial(request: HttpRequest, desk: Desk) -> dict[str, Any]:
 
 
 @checkout_step("delivery")
-def checkout_delivery(request: HttpRequest, desk: Desk) -> HttpResponse:
-    form = DeliveryForm(request.POST or None, initial={"note": desk.draft.get("note", "")})
+def checkout_delivery(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
+    form = DeliveryForm(request.POST or None, initial={"note": session.draft.get("note", "")})
     if request.method == "POST":
         form = DeliveryForm(request.POST)
         if form.is_valid():
-            return desk.save(note=form.cleaned_data["note"])
-    return show_step(request, desk, "delivery", form)
+            return session.save(note=form.cleaned_data["note"])
+    return show_step(request, session, "delivery", form)
 
 
 @checkout_step("payment")
-def checkout_payment(request: HttpRequest, desk: Desk) -> HttpResponse:
-    choices = desk.choices()
-    form = PaymentForm(choices=choices, initial={"payment_method": desk.draft.get("method")})
+def checkout_payment(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
+    choices = session.choices()
+    form = PaymentForm(choices=choices, initial={"payment_method": session.draft.get("method")})
     if request.method == "POST":
         form = PaymentForm(request.POST, choices=choices)
         if form.is_valid():
-            return desk.save(method=form.cleaned_data["payment_method"])
-    return show_step(request, desk, "payment", form, methods=choices)
+            return session.save(method=form.cleaned_data["payment_method"])
+    return show_step(request, session, "payment", form, methods=choices)
 
 
 @may_lead_to_provider
 @checkout_step("check")
-def checkout_check(request: HttpRequest, desk: Desk) -> HttpResponse:
+def checkout_check(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     if request.method == "POST":
-        return place_order(request, desk)
-    return show_check(request, desk)
+        return place_order(request, session)
+    return show_check(request, session)
 
 
-def place_order(request: HttpRequest, desk: Desk) -> HttpResponse:
+def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     form = PlaceForm(request.POST)
-    if not form.is_valid() or form.cleaned_data["cart"] != desk.cart.pk:
-        return after_the_cart(request, desk.principal)
-    draft = desk.draft
+    if not form.is_valid() or form.cleaned_data["cart"] != session.cart.pk:
+        return redirect_to_order(request, session.principal)
+    draft = session.draft
     buyer = Buyer(
         email=draft["email"],
         shipping_address=draft["shipping"],
         billing_address=draft["billing"],
-        user=desk.principal.user,
+        user=session.principal.user,
         note=draft["note"],
         network=network_hash(request),
     )
     try:
-        if desk.principal.user is None:
+        if session.principal.user is None:
             count_network("guest_checkout", request)
         done = cart_checkout(
-            principal=desk.principal,
-            cart_id=desk.cart.pk,
+            principal=session.principal,
+            cart_id=session.cart.pk,
             buyer=buyer,
             method=PaymentMethod(draft["method"]),
             assertions=Assertions(total=form.cleaned_data["quote"]),
@@ -339,39 +339,51 @@ def place_order(request: HttpRequest, desk: Desk) -> HttpResponse:
         )
     except CheckoutBlocked as error:
         messages.error(request, error.detail)
-        return show_check(request, Desk(desk.principal, desk.cart, summary_of(desk.cart)), status=409)
+        return show_check(
+            request, CheckoutSession(session.principal, session.cart, summary_of(session.cart)), status=409
+        )
     except QuoteChanged as error:
         text = _("The total has changed from %(sent)s to %(now)s. Nothing was charged.") % error.extra
         messages.error(request, text)
-        return show_check(request, Desk(desk.principal, desk.cart, summary_of(desk.cart)), status=409)
+        return show_check(
+            request, CheckoutSession(session.principal, session.cart, summary_of(session.cart)), status=409
+        )
     except DomainError as error:
         messages.error(request, error.detail)
-        return show_check(request, desk, status=409)
+        return show_check(request, session, status=409)
     return after_placing(done.payment, done.placed.order.access_token)
 
 
-def show_check(request: HttpRequest, desk: Desk, *, status: int = 200) -> HttpResponse:
-    chosen = desk.chosen()
+def show_check(request: HttpRequest, session: CheckoutSession, *, status: int = 200) -> HttpResponse:
+    chosen = session.selected_method()
     if chosen is None:
-        return desk.next_step()
-    summary = desk.summary
-    form = PlaceForm(initial={"cart": desk.cart.pk, "quote": summary.total.amount})
+        return session.next_step()
+    summary = session.summary
+    form = PlaceForm(initial={"cart": session.cart.pk, "quote": summary.total.amount})
     draft = {
-        "email": desk.draft["email"],
+        "email": session.draft["email"],
         "shipping": {
-            "lines": address_lines(desk.draft["shipping"]),
-            "phone": desk.draft["shipping"].get("phone", ""),
+            "lines": address_lines(session.draft["shipping"]),
+            "phone": session.draft["shipping"].get("phone", ""),
         },
-        "billing": None if desk.draft["billing_same"] else {"lines": address_lines(desk.draft["billing"])},
-        "note": desk.draft["note"],
+        "billing": None
+        if session.draft["billing_same"]
+        else {"lines": address_lines(session.draft["billing"])},
+        "note": session.draft["note"],
         "method": chosen,
     }
     extra = {"draft": draft, "pay_label": chosen.pay_label, "problems": summary.problems}
-    return show_step(request, desk, "check", form, status=status, **extra)
+    return show_step(request, session, "check", form, status=status, **extra)
 
 
 def show_step(
-    request: HttpRequest, desk: Desk, name: str, form: object, *, status: int = 200, **extra: object
+    request: HttpRequest,
+    session: CheckoutSession,
+    name: str,
+    form: object,
+    *,
+    status: int = 200,
+    **extra: object,
 ) -> HttpResponse:
-    context = {"form": form, "summary": desk.summary, "steps": desk.steps(name), **extra}
+    context = {"form": form, "summary": session.summary, "steps": session.steps(name), **extra}
     return render(request, f"carts/checkout_{name}.html", context, status=status)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orders.countries import KNOWN, CountryRules, meant_by, rules_of
+from orders.countries import KNOWN, CountryRules, meant_by, rules_for
 
 LENGTHS = {
     "name": 150,
@@ -48,8 +48,8 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if message := country_error(country):
         yield "country", message
         return
-    rules = rules_of(country)
-    yield from missing(address, rules)
+    rules = rules_for(country)
+    yield from find_missing_fields(address, rules)
     if (code := address.get("postal_code", "").strip()) and not rules.fits(code):
         yield "postal_code", postal_code_error(rules)
     if (phone := address.get("phone", "")) and (message := phone_error(phone)):
@@ -79,7 +79,7 @@ def country_error(country: str) -> str:
     return "Send the two capital letters of a country (ISO 3166-1), such as GB or US."
 
 
-def missing(address: Mapping[str, Any], rules: CountryRules) -> Iterator[tuple[str, str]]:
+def find_missing_fields(address: Mapping[str, Any], rules: CountryRules) -> Iterator[tuple[str, str]]:
     needed = LABELS | {
         name: getattr(rules, f"{name}_label")
         for name in ("city", "region", "postal_code")

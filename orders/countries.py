@@ -66,7 +66,7 @@ class CountryRules:
         return all(shape.match(code.strip().upper()) for shape in self.shapes)
 
 
-def rules_of(country: str) -> CountryRules:
+def rules_for(country: str) -> CountryRules:
     """The rules of a country; an unknown one asks for little and checks nothing."""
     return known_rules(country) if country in KNOWN else CountryRules(country)
 

@@ -1,4 +1,4 @@
-from artisans.core.errors import Conflict, InvalidInput, NotNow
+from artisans.core.errors import Conflict, InvalidInput, ServiceUnavailable
 from orders.problems import Problem
 
 
@@ -24,7 +24,7 @@ class CheckoutBlocked(Conflict):
     """Something changed since the buyer looked. Nothing was ordered and nothing charged."""
 
     code = "checkout_problems"
-    way_out = "Show `problems` to the buyer; apply each `fix` and check out again."
+    remedy = "Show `problems` to the buyer; apply each `fix` and check out again."
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(
@@ -38,7 +38,7 @@ class QuoteChanged(Conflict):
     """The buyer saw other figures than those that hold now."""
 
     code = "quote_changed"
-    way_out = "Show the buyer the figure in `now` and send the request again with it, or without it."
+    remedy = "Show the buyer the figure in `now` and send the request again with it, or without it."
 
     def __init__(self, *, field: str, sent: str, now: str) -> None:
         super().__init__(
@@ -51,14 +51,14 @@ class NotCancellable(Conflict):
     """The order is paid or on its way, or already over."""
 
     code = "not_cancellable"
-    way_out = "Ask the shop; staff can still cancel until shipping."
+    remedy = "Ask the shop; staff can still cancel until shipping."
 
 
 class ParcelOnHold(Conflict):
     """The money of this parcel went back, and the shop has not decided yet whether it is sent."""
 
     code = "parcel_on_hold"
-    way_out = "Wait; the artisan gets a mail when the parcel may be sent or is cancelled."
+    remedy = "Wait; the artisan gets a mail when the parcel may be sent or is cancelled."
 
     def __init__(self) -> None:
         super().__init__(
@@ -70,7 +70,7 @@ class ParcelChanged(Conflict):
     """The parcel's status changed since the decision about it was made."""
 
     code = "parcel_changed"
-    way_out = "Read the order again and decide about the parcel as it is now."
+    remedy = "Read the order again and decide about the parcel as it is now."
 
     def __init__(self, *, number: int, label: str, decision: str) -> None:
         super().__init__(
@@ -87,12 +87,12 @@ class NotReleased(Conflict):
         super().__init__("The order is not paid yet; it must not be shipped.")
 
 
-class ShopNotOpen(NotNow):
+class ShopNotOpen(ServiceUnavailable):
     """The shop is not taking orders yet; browsing and carts work."""
 
     code = "shop_not_open"
     title = "The shop is not open yet"
-    way_out = "Keep the cart and try again later; staff see in the admin what has to be set first."
+    remedy = "Keep the cart and try again later; staff see in the admin what has to be set first."
 
     def __init__(self) -> None:
         super().__init__("The shop is not taking orders yet. Nothing was ordered or charged.")

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from artisans.core.errors import TooMany
+from artisans.core.errors import TooManyRequests
 from orders.models import Order, OrderLine
 from orders.services import Buyer
 from orders.statuses import OrderPaymentStatus, OrderStatus
@@ -18,11 +18,11 @@ from orders.statuses import OrderPaymentStatus, OrderStatus
 OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
 
 
-class TooManyHolds(TooMany):
+class TooManyOpenOrders(TooManyRequests):
     """Too many unpaid orders of one person at once."""
 
     code = "too_many_open_orders"
-    way_out = "Pay or cancel one of the open orders, then order again."
+    remedy = "Pay or cancel one of the open orders, then order again."
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -32,11 +32,11 @@ class TooManyHolds(TooMany):
         )
 
 
-class TooManyPieces(TooMany):
+class TooManyUnitsHeld(TooManyRequests):
     """Too many unpaid pieces of one product for one network within an hour."""
 
     code = "too_many_pieces_held"
-    way_out = "Lower the quantity, or pay an earlier order first."
+    remedy = "Lower the quantity, or pay an earlier order first."
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -57,7 +57,7 @@ def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
     unpaid = Q(status__in=OPEN, payment_status=OrderPaymentStatus.UNPAID)
     limit = settings.MAX_OPEN_ORDERS
     if len(Order.objects.filter(same, unpaid).order_by().values_list("pk")[:limit]) >= limit:
-        raise TooManyHolds(limit)
+        raise TooManyOpenOrders(limit)
     held: Counter[UUID] = Counter()
     if buyer.network:
         recent = OrderLine.objects.filter(
@@ -69,8 +69,8 @@ def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
         )
         for product_id, quantity in recent.order_by().values_list("product_id", "quantity"):
             held[product_id] += quantity
-    if any(held[pk] + quantity > settings.MAX_PIECES_PER_HOUR for pk, quantity in wanted.items()):
-        raise TooManyPieces(settings.MAX_PIECES_PER_HOUR)
+    if any(held[pk] + quantity > settings.MAX_UNITS_PER_HOUR for pk, quantity in wanted.items()):
+        raise TooManyUnitsHeld(settings.MAX_UNITS_PER_HOUR)
 
 
 def lock(*names: str) -> None:

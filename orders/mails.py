@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
-from artisans.notifications.facts import later
-from artisans.notifications.services import MailAsk
+from artisans.notifications.facts import render_later
+from artisans.notifications.services import MailMessage
 from orders.addresses import address_lines, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules
 
@@ -35,7 +35,7 @@ def mail_links(facts: dict[str, Any]) -> dict[str, str]:
 
 def order_mail(
     kind: str, order: Order, *, lines: list[OrderLine], store: StoreRules, key: str = "", **extra: Any
-) -> MailAsk:
+) -> MailMessage:
     """A mail to the buyer; `key` tells apart several mails of one kind about one order."""
     context = {
         "store": store_context(store),
@@ -58,12 +58,14 @@ def order_mail(
             "tax": order.tax,
             "shipping": order.shipping,
             "total": order.total,
-            "shipping_address_lines": later(address_lines, stored=address_read(order.shipping_address)),
+            "shipping_address_lines": render_later(
+                address_lines, stored=address_read(order.shipping_address)
+            ),
             "parcel_count": len({line.parcel_id for line in lines}),
         },
         **extra,
     }
-    return MailAsk(kind, order.email, f"{kind}:{order.pk}:{key}", context)
+    return MailMessage(kind, order.email, f"{kind}:{order.pk}:{key}", context)
 
 
 def parcel_mail(
@@ -76,7 +78,7 @@ def parcel_mail(
     collect_cash: bool,
     reason: str = "",
     key: str = "",
-) -> MailAsk:
+) -> MailMessage:
     """A mail to the artisan: own lines only, nothing of other sellers. `key` tells apart several of one kind."""
     context = {
         "store": store_context(store),
@@ -86,26 +88,28 @@ def parcel_mail(
         "parcel": {
             "number": parcel.number,
             "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
-            "ship_to": later(address_lines, stored=address_read(order.shipping_address)),
+            "ship_to": render_later(address_lines, stored=address_read(order.shipping_address)),
             "note": order.delivery_note,
             "share": parcel.share,
             "collect_cash": parcel.total if collect_cash else "",
         },
     }
-    return MailAsk(kind, parcel.artisan.email, f"{kind}:{parcel.pk}" + (f":{key}" if key else ""), context)
+    return MailMessage(
+        kind, parcel.artisan.email, f"{kind}:{parcel.pk}" + (f":{key}" if key else ""), context
+    )
 
 
 def parcel_reduced_mail(
-    parcel: Parcel, *, order: Order, pieces: list[tuple[OrderLine, int]], store: StoreRules, key: str
-) -> MailAsk:
+    parcel: Parcel, *, order: Order, items: list[tuple[OrderLine, int]], store: StoreRules, key: str
+) -> MailMessage:
     """To the artisan: which pieces of a parcel that was not sent yet are on sale again."""
     context = {
         "store": store_context(store),
         "order_number": order.order_number,
         "parcel_id": str(parcel.pk),
-        "pieces": [{"name": line.product_name, "quantity": quantity} for line, quantity in pieces],
+        "pieces": [{"name": line.product_name, "quantity": quantity} for line, quantity in items],
     }
-    return MailAsk(
+    return MailMessage(
         OrderMail.PARCEL_REDUCED, parcel.artisan.email, f"parcel_reduced:{parcel.pk}:{key}", context
     )
 

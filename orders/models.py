@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 from artisans.catalog.models import Artisan, Product
 from artisans.core.append_only import AppendOnlyModel
-from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.security.encryption import EncryptedTextField
@@ -14,12 +14,12 @@ from artisans.core.security.tokens import order_token
 from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
 from orders.addresses import address_lines
 from orders.countries import KNOWN, meant_by
-from orders.owed import Balance, Owed
+from orders.owed import AmountOwed, Balance
 from orders.statuses import (
     ORDERS_CLOSED,
-    PARCELS_GONE,
-    PARCELS_SENT,
-    PARCELS_UNSENT,
+    PARCELS_ENDED,
+    PARCELS_SHIPPED,
+    PARCELS_UNSHIPPED,
     OrderPaymentStatus,
     OrderStatus,
     ParcelInstruction,
@@ -99,7 +99,7 @@ class StoreRules(models.Model):
                 condition=Q(second_person_above_minor__isnull=True) | Q(second_person_above_minor__gte=0),
                 name="store_second_person_limit_not_negative",
             ),
-            iso_currency("store_currency_iso"),
+            currency_constraint("store_currency_iso"),
         ]
 
     def __str__(self) -> str:
@@ -201,9 +201,11 @@ class Order(BaseModel):
         ]
         ordering = ("-created_at",)
         constraints = [
-            one_of("status", OrderStatus.values, name="order_status_known"),
-            one_of("payment_status", OrderPaymentStatus.values, name="order_payment_status_known"),
-            iso_currency("order_currency_iso"),
+            choices_constraint("status", OrderStatus.values, name="order_status_known"),
+            choices_constraint(
+                "payment_status", OrderPaymentStatus.values, name="order_payment_status_known"
+            ),
+            currency_constraint("order_currency_iso"),
             models.CheckConstraint(
                 condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("shipping_minor")),
                 name="order_total_is_sum_of_parts",
@@ -288,7 +290,7 @@ class Order(BaseModel):
         return self.money(self.unassigned_minor)
 
     @property
-    def agreed_minor(self) -> int:
+    def agreed_total_minor(self) -> int:
         """What an order costs without the parcels that will not come; a closed one is left as it was agreed."""
         return self.total_minor - (self.cancelled_minor if self.is_alive else 0)
 
@@ -311,7 +313,7 @@ class Order(BaseModel):
         )
 
     @property
-    def may_be_sent(self) -> bool:
+    def can_be_shipped(self) -> bool:
         return self.released_at is not None and self.payment_withdrawn_at is None
 
     @property
@@ -335,18 +337,18 @@ class Order(BaseModel):
         return self.money(self.balance.outstanding)
 
     @property
-    def to_return(self) -> Money:
+    def refund_due(self) -> Money:
         """Money that is owed to the buyer, a refund that is under way included."""
         return self.money(self.balance.owed)
 
     @property
-    def owed(self) -> Owed:
+    def owed(self) -> AmountOwed:
         """The same by reason."""
         total = self.balance.owed
         surplus = max(0, self.received_minor - self.total_minor) if self.is_alive else total
         goods = max(total - surplus, min(total, self.cancelled_minor))
         rest, nothing = self.money(total - goods), self.money(0)
-        return Owed(
+        return AmountOwed(
             goods=self.money(goods),
             surplus=rest if self.is_alive else nothing,
             closed=nothing if self.is_alive else rest,
@@ -390,14 +392,14 @@ class Parcel(BaseModel):
         default_permissions = ("view",)
         ordering = ("order_id", "number")  # without a join
         constraints = [
-            one_of("status", ParcelStatus.values, name="parcel_status_known"),
-            one_of("instruction", ParcelInstruction.values, name="parcel_instruction_known"),
+            choices_constraint("status", ParcelStatus.values, name="parcel_status_known"),
+            choices_constraint("instruction", ParcelInstruction.values, name="parcel_instruction_known"),
             models.CheckConstraint(
-                condition=~Q(instruction=ParcelInstruction.HOLD) | Q(status__in=PARCELS_UNSENT),
+                condition=~Q(instruction=ParcelInstruction.HOLD) | Q(status__in=PARCELS_UNSHIPPED),
                 name="parcel_on_hold_until_sent",
             ),
             models.CheckConstraint(
-                condition=~Q(instruction=ParcelInstruction.RETURN) | Q(status__in=PARCELS_SENT),
+                condition=~Q(instruction=ParcelInstruction.RETURN) | Q(status__in=PARCELS_SHIPPED),
                 name="parcel_expected_back_once_sent",
             ),
             models.UniqueConstraint(fields=["order", "artisan"], name="parcel_one_per_order_and_artisan"),
@@ -437,11 +439,11 @@ class Parcel(BaseModel):
 
     @property
     def is_waiting_for_payment(self) -> bool:
-        return self.order.is_waiting_for_payment and self.status in PARCELS_UNSENT
+        return self.order.is_waiting_for_payment and self.status in PARCELS_UNSHIPPED
 
     @property
     def is_gone(self) -> bool:
-        return self.status in PARCELS_GONE
+        return self.status in PARCELS_ENDED
 
     @property
     def share(self) -> Money:

@@ -28,20 +28,20 @@ class Balance:
     unassigned: int
 
     @property
-    def kept(self) -> int:
+    def net_received(self) -> int:
         return self.received - self.refunded
 
     @property
     def owed(self) -> int:
         """What is the buyer's of the money that is still here."""
-        return max(0, min(self.kept, self.kept + self.goodwill - self.worth))
+        return max(0, min(self.net_received, self.net_received + self.goodwill - self.worth))
 
     @property
     def outstanding(self) -> int:
         """What the buyer has to pay. A returned part payment is due again, a refund of a paid order is not."""
-        return max(0, self.worth - self.kept - self.goodwill - self.unassigned)
+        return max(0, self.worth - self.net_received - self.goodwill - self.unassigned)
 
-    def goodwill_in(self, amount: int, *, goods: int) -> int:
+    def split_goodwill(self, amount: int, *, goods: int) -> int:
         """What of a refund over `amount` is goodwill: it names `goods`, and pays first what is owed already."""
         return 0 if self.outstanding else max(0, amount - goods - self.owed)
 
@@ -60,7 +60,7 @@ class RefundSums:
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class AmountOwed:
     """What is owed to a buyer, by reason. Refunds pay for a surplus first, then for goods."""
 
     goods: Money

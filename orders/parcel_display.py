@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from orders.models import OrderLine, Parcel
-from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelInstruction, ParcelStatus
+from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
 
 
 class Tone(StrEnum):
@@ -31,7 +31,7 @@ PARCEL_TONES: dict[str, Tone] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ShownParcel:
+class ParcelDisplay:
     """A parcel with its own lines, and what its artisan may do with it now."""
 
     parcel: Parcel
@@ -43,7 +43,7 @@ class ShownParcel:
     @property
     def rows(self) -> list[tuple[OrderLine, int, int]]:
         """Each line with the pieces that go into the parcel, and those to leave out of one that was not sent yet."""
-        out = self.restocked if self.parcel.status in PARCELS_UNSENT else {}
+        out = self.restocked if self.parcel.status in PARCELS_UNSHIPPED else {}
         return [(line, line.quantity - out.get(line.pk, 0), out.get(line.pk, 0)) for line in self.lines]
 
     @property
@@ -51,7 +51,7 @@ class ShownParcel:
         return self.parcel.artisan.name
 
     @property
-    def state_word(self) -> str:
+    def status_label(self) -> str:
         if self.parcel.is_on_hold:
             return str(ParcelInstruction.HOLD.label)
         if self.parcel.is_waiting_for_payment:
@@ -59,27 +59,27 @@ class ShownParcel:
         return str(self.parcel.get_status_display())
 
     @property
-    def state_tone(self) -> Tone:
+    def status_tone(self) -> Tone:
         if self.parcel.is_on_hold or self.parcel.is_waiting_for_payment:
             return Tone.WARN
         return PARCEL_TONES.get(self.parcel.status, Tone.MUTED)
 
     @property
-    def is_expected_back(self) -> bool:
+    def is_return_expected(self) -> bool:
         return self.parcel.instruction == ParcelInstruction.RETURN
 
     @property
     def can_ship(self) -> bool:
-        is_free = self.parcel.order.may_be_sent and not self.parcel.is_on_hold
-        return self.parcel.status in PARCELS_UNSENT and is_free
+        is_free = self.parcel.order.can_be_shipped and not self.parcel.is_on_hold
+        return self.parcel.status in PARCELS_UNSHIPPED and is_free
 
     @property
     def can_start(self) -> bool:
         return self.can_ship and self.parcel.status == ParcelStatus.NEW
 
     @property
-    def can_come_back(self) -> bool:
-        return self.parcel.status in PARCELS_SENT
+    def can_return(self) -> bool:
+        return self.parcel.status in PARCELS_SHIPPED
 
     @property
     def can_deliver(self) -> bool:
@@ -93,5 +93,7 @@ class ShownParcel:
     @property
     def can_report_cash(self) -> bool:
         return (
-            self.collects_cash and self.parcel.status in PARCELS_SENT and self.parcel.cash_reported_at is None
+            self.collects_cash
+            and self.parcel.status in PARCELS_SHIPPED
+            and self.parcel.cash_reported_at is None
         )

@@ -8,7 +8,7 @@ from artisans.core.money import Money
 
 
 @dataclass(frozen=True, slots=True)
-class PriceAsk:
+class PriceInput:
     """One product in some quantity at its present price."""
 
     product_id: UUID
@@ -19,7 +19,7 @@ class PriceAsk:
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    ask: PriceAsk
+    price_input: PriceInput
     line_total: Money
     tax: Money
 
@@ -53,13 +53,16 @@ class Quote:
         return self.subtotal + self.tax + self.shipping
 
 
-def quote(asks: Iterable[PriceAsk], *, currency: str, tax_rate_ppm: int, shipping: Money) -> Quote:
+def quote(price_inputs: Iterable[PriceInput], *, currency: str, tax_rate_ppm: int, shipping: Money) -> Quote:
     """Price a basket: tax per line, rounded half up; one flat shipping, split over parcels by subtotal.
 
     Units: `tax_rate_ppm` in millionths (100000 is 10 %). An empty basket costs nothing, shipping included.
     """
     lines = tuple(
-        PricedLine(ask, (net := ask.unit_price * ask.quantity), net.share(tax_rate_ppm)) for ask in asks
+        PricedLine(
+            price_input, (net := price_input.unit_price * price_input.quantity), net.share(tax_rate_ppm)
+        )
+        for price_input in price_inputs
     )
     shipping = shipping if lines else Money(0, currency)
     return Quote(
@@ -75,7 +78,7 @@ def quote(asks: Iterable[PriceAsk], *, currency: str, tax_rate_ppm: int, shippin
 def parcels(lines: Sequence[PricedLine], shipping: Money) -> Iterable[PricedParcel]:
     of_artisan: dict[UUID, list[int]] = {}
     for place, line in enumerate(lines):
-        of_artisan.setdefault(line.ask.artisan_id, []).append(place)
+        of_artisan.setdefault(line.price_input.artisan_id, []).append(place)
     if not of_artisan:
         return
     subtotals = [

@@ -11,7 +11,7 @@ MAX_QUANTITY = 99
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class LineRequest:
     """One wanted product. `item_id` names it to the buyer; `seen` is the price last shown, None if none was."""
 
     item_id: UUID
@@ -36,41 +36,52 @@ class Problem:
 
 
 def find_problems(
-    wishes: Iterable[Wish], products: Mapping[UUID, Product], *, currency: str
+    line_requests: Iterable[LineRequest], products: Mapping[UUID, Product], *, currency: str
 ) -> list[Problem]:
     """All obstacles, in the order of the wishes. `products` that are missing are not on sale any more."""
     found: list[Problem] = []
     left = {pk: product.stock for pk, product in products.items()}
-    for wish in wishes:
-        product = products.get(wish.product_id)
+    for line_request in line_requests:
+        product = products.get(line_request.product_id)
         if product is None or not product.is_on_sale:
             name = product.name if product else "This product"
             found.append(
-                Problem("not_available", str(wish.item_id), "", "", "remove", f"{name} is not sold any more.")
+                Problem(
+                    "not_available",
+                    str(line_request.item_id),
+                    "",
+                    "",
+                    "remove",
+                    f"{name} is not sold any more.",
+                )
             )
             continue
         if product.currency != currency:
             text = f"{product.name} is priced in {product.currency}; the cart is in {currency}."
             found.append(
-                Problem("currency_mismatch", str(wish.item_id), currency, product.currency, "remove", text)
+                Problem(
+                    "currency_mismatch", str(line_request.item_id), currency, product.currency, "remove", text
+                )
             )
             continue
         available = left[product.pk]
-        left[product.pk] = max(0, available - wish.quantity)
-        if wish.quantity > available:
-            found.append(sold_out(wish, product, available))
-        if wish.seen is not None and wish.seen != product.price:
-            text = f"{product.name} now costs {product.price} (it was {wish.seen})."
-            old, new = wish.seen.amount, product.price.amount
-            found.append(Problem("price_changed", str(wish.item_id), old, new, "accept_price", text))
+        left[product.pk] = max(0, available - line_request.quantity)
+        if line_request.quantity > available:
+            found.append(sold_out(line_request, product, available))
+        if line_request.seen is not None and line_request.seen != product.price:
+            text = f"{product.name} now costs {product.price} (it was {line_request.seen})."
+            old, new = line_request.seen.amount, product.price.amount
+            found.append(Problem("price_changed", str(line_request.item_id), old, new, "accept_price", text))
     return found
 
 
-def sold_out(wish: Wish, product: Product, available: int) -> Problem:
+def sold_out(line_request: LineRequest, product: Product, available: int) -> Problem:
     if available:
-        text = f"Only {available} of {product.name} left (you wanted {wish.quantity})."
+        text = f"Only {available} of {product.name} left (you wanted {line_request.quantity})."
         fix = "lower_quantity"
     else:
         text = f"{product.name} is sold out."
         fix = "remove"
-    return Problem("out_of_stock", str(wish.item_id), str(wish.quantity), str(available), fix, text)
+    return Problem(
+        "out_of_stock", str(line_request.item_id), str(line_request.quantity), str(available), fix, text
+    )

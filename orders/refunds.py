@@ -9,28 +9,28 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.catalog.services import StockLine, pieces_restocked, stock_restock
+from artisans.catalog.services import StockLine, stock_restock, units_restocked
 from artisans.core.money import half_up
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.services import notifications_enqueue
 from orders.mails import OrderMail, order_mail, parcel_mail, parcel_reduced_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.selectors import lines_by_parcel, store_rules
-from orders.statuses import PARCELS_GONE, PARCELS_SENT, PARCELS_UNSENT, ParcelInstruction
+from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction
 
 
-def pieces_to_send(lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
+def units_to_ship(lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
     """Names and numbers of what goes into a parcel: without what a refund put on sale again."""
-    back = pieces_restocked([line.pk for line in lines])
+    back = units_restocked([line.pk for line in lines])
     sent = [(line.product_name, line.quantity - back.get(line.pk, 0)) for line in lines]
     return [{"name": name, "quantity": quantity} for name, quantity in sent if quantity]
 
 
-def lines_count_refund(pieces: Mapping[UUID, int]) -> None:
+def count_refunded_units(quantities: Mapping[UUID, int]) -> None:
     """Count pieces of order lines as refunded, or as refunded no more when negative.
 
     The caller holds the order's lock. Errors: IntegrityError beyond a line's quantity.
     """
-    for line_id, quantity in pieces.items():
+    for line_id, quantity in quantities.items():
         OrderLine.objects.filter(pk=line_id).update(refunded_quantity=F("refunded_quantity") + quantity)
 
 
@@ -44,40 +44,42 @@ def lines_restock(order: Order, wanted: Mapping[UUID, tuple[OrderLine, int]], *,
     asked = [
         StockLine(line.pk, line.product_id, quantity, refund_line)
         for refund_line, (line, quantity) in wanted.items()
-        if quantity and line.parcel.status not in PARCELS_GONE
+        if quantity and line.parcel.status not in PARCELS_ENDED
     ]
     back = stock_restock(lines=asked, reason=reason, stock_round=order.stock_round)
     came = {stock_line.order_line: stock_line.quantity for stock_line in back}
     lines = [line for line, _ in wanted.values() if line.pk in came]
-    unsent = order.parcels.filter(status__in=PARCELS_UNSENT)
+    unsent = order.parcels.filter(status__in=PARCELS_UNSHIPPED)
     store = store_rules()
     for parcel in unsent.select_related("artisan") if order.released_at else ():
         if own := [(line, came[line.pk]) for line in lines if line.parcel_id == parcel.pk]:
-            notifications_queue(parcel_reduced_mail(parcel, order=order, pieces=own, store=store, key=reason))
+            notifications_enqueue(
+                parcel_reduced_mail(parcel, order=order, items=own, store=store, key=reason)
+            )
 
 
 # ---- parcels whose money went back -------------------------------------------------------------------------------
 
 
-def parcels_follow_refunds(order: Order, *, reserved: int, outside: int) -> None:
+def hold_refunded_parcels(order: Order, *, reserved: int, outside: int) -> None:
     """Hold parcels that were not sent once their money went back, until staff decide; free them when it is here again.
 
     `reserved`: minor units on their way back. `outside`: what went back elsewhere (refunds at the provider, lost
     disputes) and names no goods. Money that is kept counts for what was sent first.
     The caller holds the order's lock and has saved its sums.
     """
-    living = order.parcels.exclude(status__in=PARCELS_GONE).select_related("artisan")
-    unsent = [parcel for parcel in living if parcel.status in PARCELS_UNSENT]
+    living = order.parcels.exclude(status__in=PARCELS_ENDED).select_related("artisan")
+    unsent = [parcel for parcel in living if parcel.status in PARCELS_UNSHIPPED]
     if not unsent or order.released_at is None:
         return
     lines = lines_by_parcel(order)
     of_sent = sum(
-        parcel.total_minor - sum(refunded_of(line) for line in lines[parcel.pk])
+        parcel.total_minor - sum(refunded_minor_of(line) for line in lines[parcel.pk])
         for parcel in living
-        if parcel.status in PARCELS_SENT
+        if parcel.status in PARCELS_SHIPPED
     )
     kept = order.received_minor - order.refunded_minor - reserved
-    was_paid = order.received_minor and order.received_minor >= order.agreed_minor
+    was_paid = order.received_minor and order.received_minor >= order.agreed_total_minor
     nothing_kept = was_paid and kept < order.received_minor and kept <= of_sent
     for parcel in unsent:
         is_back = (
@@ -86,24 +88,24 @@ def parcels_follow_refunds(order: Order, *, reserved: int, outside: int) -> None
             or not any(line.refundable_quantity for line in lines[parcel.pk])
         )
         if not is_back:
-            parcel_instruct(parcel, ParcelInstruction.NONE, order=order, lines=lines[parcel.pk])
+            parcel_set_instruction(parcel, ParcelInstruction.NONE, order=order, lines=lines[parcel.pk])
         elif parcel.instruction != ParcelInstruction.SEND:
-            parcel_instruct(parcel, ParcelInstruction.HOLD, order=order, lines=lines[parcel.pk])
+            parcel_set_instruction(parcel, ParcelInstruction.HOLD, order=order, lines=lines[parcel.pk])
 
 
-def refunded_of(line: OrderLine) -> int:
+def refunded_minor_of(line: OrderLine) -> int:
     """Minor units of a line, with tax, for the units whose money went back or is on its way back."""
     tax = half_up(line.tax_minor * line.refunded_quantity, line.quantity)
     return line.unit_price_minor * line.refunded_quantity + tax
 
 
-def parcels_reconsider(order: Order) -> None:
+def clear_ship_instructions(order: Order) -> None:
     """Money goes back anew: that a parcel is sent nevertheless was decided about an earlier refund."""
     sent_anyway = order.parcels.filter(instruction=ParcelInstruction.SEND)
     sent_anyway.update(instruction=ParcelInstruction.NONE)
 
 
-def parcel_instruct(
+def parcel_set_instruction(
     parcel: Parcel,
     to: ParcelInstruction,
     *,
@@ -117,8 +119,8 @@ def parcel_instruct(
         return
     parcel.instruction = to
     parcel.save(update_fields=["instruction", "updated_at"])
-    told = {"instruction": to.value or "none"}
-    audit_record(actor=actor, action=Action.PARCEL_INSTRUCT, target=parcel, data=told)
+    data = {"instruction": to.value or "none"}
+    audit_record(actor=actor, action=Action.PARCEL_INSTRUCT, target=parcel, data=data)
     kind = {
         ParcelInstruction.HOLD: OrderMail.PARCEL_ON_HOLD,
         ParcelInstruction.RETURN: OrderMail.PARCEL_EXPECTED_BACK,
@@ -127,7 +129,7 @@ def parcel_instruct(
         kind = OrderMail.PARCEL_RESUMED
     key, store = timezone.now().isoformat(), store_rules()  # it can be held again
     if kind is not None:
-        notifications_queue(
+        notifications_enqueue(
             parcel_mail(kind, parcel, order=order, lines=lines, store=store, collect_cash=False, key=key)
         )
     if to == ParcelInstruction.RETURN:
@@ -135,7 +137,7 @@ def parcel_instruct(
             "artisan_name": parcel.artisan.name,
             "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
         }
-        notifications_queue(
+        notifications_enqueue(
             order_mail(
                 OrderMail.RETURN_REQUESTED,
                 order,

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from artisans.accounts.models import User, normal_email
 from artisans.accounts.principals import Principal
-from artisans.core.errors import Missing
-from artisans.core.models import only_row
+from artisans.core.errors import NotFound
+from artisans.core.models import get_or_none
 from orders.models import Order, OrderLine, Parcel, StoreRules
-from orders.statuses import PARCELS_UNSENT
+from orders.statuses import PARCELS_UNSHIPPED
 
 LockCheck = tuple[UUID, Callable[[Order], None]]
 LOCK_CHECK: ContextVar[LockCheck | None] = ContextVar("LOCK_CHECK", default=None)
@@ -22,7 +22,7 @@ MASK_AFTER = timedelta(days=30)
 
 def store_rules() -> StoreRules:
     """The store's figures. A store that was never set up has none and takes no orders (`is_open`)."""
-    return only_row(StoreRules.objects.filter(pk=1)) or StoreRules(pk=1)
+    return get_or_none(StoreRules.objects.filter(pk=1)) or StoreRules(pk=1)
 
 
 def owned_by(user: User, *, path: str = "") -> Q:
@@ -96,9 +96,9 @@ def check_locked(order: Order) -> None:
 
 def order_lock(order_id: UUID) -> Order:
     """The order, locked until the transaction ends. Errors: Missing, and those of checked_when_locked."""
-    order = only_row(orders_locked().filter(pk=order_id))
+    order = get_or_none(orders_locked().filter(pk=order_id))
     if order is None:
-        raise Missing("There is no such order.")
+        raise NotFound("There is no such order.")
     check_locked(order)
     return order
 
@@ -115,7 +115,7 @@ def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
 
 def parcels_to_send(order: Order) -> int:
     """How many parcels of the order the artisans may send now, and have not sent yet."""
-    return order.parcels.filter(status__in=PARCELS_UNSENT).count() if order.may_be_sent else 0
+    return order.parcels.filter(status__in=PARCELS_UNSHIPPED).count() if order.can_be_shipped else 0
 
 
 def lines_by_parcel(order: Order) -> dict[UUID, list[OrderLine]]:

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from artisans.accounts.principals import Principal
-from artisans.core.api.fields import StrictSerializer, TextField, utc
+from artisans.core.api.fields import StrictCharField, StrictSerializer, utc
 from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors
 from orders.addresses import address_out, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules
@@ -15,36 +15,36 @@ from orders.selectors import is_masked
 
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Z]{2}$"})
-class CountryField(TextField):
+class CountryField(StrictCharField):
     """Any word is read, so that the refusal can name the code that was meant."""
 
 
 class AddressFields(StrictSerializer):
     """What else a country needs (city, region, postal code and its shape) is checked by orders.address_rules."""
 
-    name = TextField(max_length=LENGTHS["name"])
-    line1 = TextField(max_length=LENGTHS["line1"], help_text="Street and number.")
-    line2 = TextField(max_length=LENGTHS["line2"], required=False, allow_blank=True)
-    city = TextField(
+    name = StrictCharField(max_length=LENGTHS["name"])
+    line1 = StrictCharField(max_length=LENGTHS["line1"], help_text="Street and number.")
+    line2 = StrictCharField(max_length=LENGTHS["line2"], required=False, allow_blank=True)
+    city = StrictCharField(
         max_length=LENGTHS["city"],
         required=False,
         allow_blank=True,
         help_text="Needed where the country has one; Singapore, for example, has none.",
     )
-    region = TextField(
+    region = StrictCharField(
         max_length=LENGTHS["region"],
         required=False,
         allow_blank=True,
         help_text="State, province or county, where the country needs one.",
     )
-    postal_code = TextField(
+    postal_code = StrictCharField(
         max_length=LENGTHS["postal_code"],
         required=False,
         allow_blank=True,
         help_text="Where the country needs one, and in its shape.",
     )
     country = CountryField(max_length=LENGTHS["country"], help_text="ISO 3166-1 alpha-2, such as GB or US.")
-    phone = TextField(
+    phone = StrictCharField(
         max_length=LENGTHS["phone"],
         required=False,
         allow_blank=True,
@@ -64,7 +64,7 @@ class AddressField(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, str):
-            address = {"text": TextField(max_length=TEXT_LENGTH).run_validation(data)}
+            address = {"text": StrictCharField(max_length=TEXT_LENGTH).run_validation(data)}
             if errors := address_errors(address):
                 raise serializers.ValidationError(list(errors.values()))
             return address
@@ -167,6 +167,6 @@ class ArtisanParcelOut(serializers.BaseSerializer[Parcel]):
 
 class OrderOut(serializers.BaseSerializer[Order]):
     def to_representation(self, order: Order) -> dict[str, Any]:
-        principal = Principal.of_api(self.context["request"])
+        principal = Principal.from_api(self.context["request"])
         hides = principal.order_link is not None and is_masked(order, principal.user)
         return order_out(order, list(order.lines.all()), list(order.parcels.all()), is_masked=hides)

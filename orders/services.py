@@ -12,23 +12,23 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Product
-from artisans.catalog.services import StockGone, StockLine, products_lock, stock_return, stock_take
+from artisans.catalog.services import OutOfStock, StockLine, products_lock, stock_return, stock_take
 from artisans.core.errors import Conflict
 from artisans.core.state import check_transition
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.services import notifications_enqueue
 from orders.errors import NotCancellable, NotReleased, ParcelOnHold
 from orders.mails import OrderMail, order_mail, parcel_mail
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition, StoreRules
 from orders.owed import RefundSums
 from orders.pricing import Quote
-from orders.refunds import pieces_to_send
+from orders.refunds import units_to_ship
 from orders.selectors import lines_by_parcel, order_lock, store_rules
 from orders.statuses import (
     ORDER_TRANSITIONS,
     PARCEL_TRANSITIONS,
-    PARCELS_GONE,
-    PARCELS_SENT,
-    PARCELS_UNSENT,
+    PARCELS_ENDED,
+    PARCELS_SHIPPED,
+    PARCELS_UNSHIPPED,
     OrderStatus,
     ParcelInstruction,
     ParcelStatus,
@@ -55,7 +55,7 @@ class Buyer:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedOrder:
     """An order as just written, with what was written with it (no need to read it again)."""
 
     order: Order
@@ -70,7 +70,7 @@ def order_place(
     buyer: Buyer,
     expires_at: datetime | None,
     pay_by: datetime | None = None,
-) -> Placed:
+) -> PlacedOrder:
     """Freeze a quote as an order and take its stock, in the caller's transaction.
 
     Shape: `products` are locked rows, one for each line of the quote.
@@ -96,7 +96,7 @@ def order_place(
     )
     parcels, lines = [], []
     for number, part in enumerate(quote.parcels, start=1):
-        artisan = products[quote.lines[part.lines[0]].ask.product_id].artisan
+        artisan = products[quote.lines[part.lines[0]].price_input.product_id].artisan
         parcel = Parcel(
             order=order,
             artisan=artisan,
@@ -112,7 +112,7 @@ def order_place(
         parcels.append(parcel)
         for place in part.lines:
             priced = quote.lines[place]
-            product = products[priced.ask.product_id]
+            product = products[priced.price_input.product_id]
             lines.append(
                 OrderLine(
                     order=order,
@@ -123,8 +123,8 @@ def order_place(
                     product_name=product.name,
                     artisan_name=artisan.name,
                     currency=order.currency,
-                    unit_price_minor=priced.ask.unit_price.minor,
-                    quantity=priced.ask.quantity,
+                    unit_price_minor=priced.price_input.unit_price.minor,
+                    quantity=priced.price_input.quantity,
                     line_total_minor=priced.line_total.minor,
                     tax_minor=priced.tax.minor,
                 )
@@ -137,10 +137,10 @@ def order_place(
     OrderTransition.objects.create(
         order=order, new=order.status, cause="placed", actor_name=buyer.user.email if buyer.user else "guest"
     )
-    return Placed(order, lines, parcels)
+    return PlacedOrder(order, lines, parcels)
 
 
-def order_hold(order: Order, *, pay_by: datetime | None, expires_at: datetime | None) -> None:
+def order_set_hold(order: Order, *, pay_by: datetime | None, expires_at: datetime | None) -> None:
     """Until when the stock is kept, and which date the buyer is told."""
     order.pay_by, order.expires_at = pay_by, expires_at
     order.save(update_fields=["pay_by", "expires_at", "updated_at"])
@@ -153,7 +153,7 @@ def order_move(
     cause: str,
     actor: User | None = None,
     actor_name: str = "system",
-    also: Sequence[str] = (),
+    extra_fields: Sequence[str] = (),
 ) -> None:
     """The one way a status changes: by the table, with a row that tells who and why.
 
@@ -168,18 +168,18 @@ def order_move(
         actor_name=actor.email if actor else actor_name,
     )
     order.status = to
-    order.save(update_fields=["status", "updated_at", *also])
+    order.save(update_fields=["status", "updated_at", *extra_fields])
 
 
 def order_release(
-    placed: Placed,
+    placed: PlacedOrder,
     *,
     cause: str,
     actor: User | None = None,
     actor_name: str = "system",
     store: StoreRules | None = None,
     collect_cash: bool = False,
-    also: Sequence[str] = (),
+    extra_fields: Sequence[str] = (),
 ) -> None:
     """Confirm the order and tell every artisan to ship, once. `also`: fields of the order that the caller changed."""
     order = placed.order
@@ -188,10 +188,15 @@ def order_release(
         order.released_at = timezone.now()
         order.pay_by = order.pay_by if collect_cash is False else None
         order.expires_at = None
-    changed = [*also, *(["released_at", "pay_by", "expires_at"] if is_first else [])]
+    changed = [*extra_fields, *(["released_at", "pay_by", "expires_at"] if is_first else [])]
     if order.status != OrderStatus.CONFIRMED:
         order_move(
-            order, OrderStatus.CONFIRMED, cause=cause, actor=actor, actor_name=actor_name, also=changed
+            order,
+            OrderStatus.CONFIRMED,
+            cause=cause,
+            actor=actor,
+            actor_name=actor_name,
+            extra_fields=changed,
         )
     elif changed:
         order.save(update_fields=[*changed, "updated_at"])
@@ -201,7 +206,7 @@ def order_release(
     of_parcel: dict[UUID, list[OrderLine]] = {}
     for line in placed.lines:
         of_parcel.setdefault(line.parcel_id, []).append(line)
-    notifications_queue(
+    notifications_enqueue(
         *[
             parcel_mail(
                 OrderMail.PARCEL_NEW,
@@ -216,25 +221,25 @@ def order_release(
     )
 
 
-def order_withhold(order: Order, *, pay_by: datetime | None) -> None:
+def order_suspend(order: Order, *, pay_by: datetime | None) -> None:
     """Money that the order was released for is missing again: parcels that were not sent wait until it is here."""
     order.payment_withdrawn_at, order.pay_by = timezone.now(), pay_by
     order.save(update_fields=["payment_withdrawn_at", "pay_by", "updated_at"])
-    mail_unsent(order, OrderMail.PARCEL_WAITS_FOR_PAYMENT, since=order.payment_withdrawn_at)
+    mail_unshipped_parcels(order, OrderMail.PARCEL_WAITS_FOR_PAYMENT, since=order.payment_withdrawn_at)
 
 
 def order_resume(order: Order) -> None:
     """What was missing is paid: artisans are told to go on."""
     since, order.payment_withdrawn_at = order.payment_withdrawn_at, None
     order.save(update_fields=["payment_withdrawn_at", "updated_at"])
-    mail_unsent(order, OrderMail.PARCEL_PAID_AGAIN, since=since)
+    mail_unshipped_parcels(order, OrderMail.PARCEL_PAID_AGAIN, since=since)
 
 
-def mail_unsent(order: Order, kind: str, *, since: datetime | None) -> None:
+def mail_unshipped_parcels(order: Order, kind: str, *, since: datetime | None) -> None:
     """To the artisan of each parcel that was not sent; `since` tells apart several such mails about one parcel."""
     lines, store = lines_by_parcel(order), store_rules()
-    unsent = order.parcels.select_related("artisan").filter(status__in=PARCELS_UNSENT)
-    notifications_queue(
+    unsent = order.parcels.select_related("artisan").filter(status__in=PARCELS_UNSHIPPED)
+    notifications_enqueue(
         *[
             parcel_mail(
                 kind,
@@ -250,9 +255,9 @@ def mail_unsent(order: Order, kind: str, *, since: datetime | None) -> None:
     )
 
 
-def placed_of(order: Order) -> Placed:
+def load_placed_order(order: Order) -> PlacedOrder:
     """The order with its lines and parcels, read again."""
-    return Placed(order, list(order.lines.all()), list(order.parcels.select_related("artisan")))
+    return PlacedOrder(order, list(order.lines.all()), list(order.parcels.select_related("artisan")))
 
 
 def order_apply_settlement(
@@ -265,13 +270,13 @@ def order_apply_settlement(
     held: int = 0,
     actor: User | None = None,
     store: StoreRules | None = None,
-) -> Placed | None:
+) -> PlacedOrder | None:
     """Take over what payments received and refunded so far (sums, minor units) and draw the consequences.
 
     `refunds`: what the completed ones were for; left out, nobody knows. `held`: of the money received, what is on its
     way back or disputed.
     Paid in full confirms the order. An expired order takes its stock again, if it is still there; if not, the money
-    is left as `to_return` for staff. A closed order is never revived by less than its total.
+    is left as `refund_due` for staff. A closed order is never revived by less than its total.
     The order with its lines and parcels comes back when this released it.
     """
     order.received_minor, order.refunded_minor = received, refunded
@@ -279,7 +284,7 @@ def order_apply_settlement(
     order.goods_refunded_minor, order.goodwill_minor = refunds.goods, refunds.goodwill
     order.unassigned_minor = refunds.unassigned
     order.payment_status = payment_status_of(
-        total=order.total_minor, received=received, refunded=refunded, agreed=order.agreed_minor
+        total=order.total_minor, received=received, refunded=refunded, agreed=order.agreed_total_minor
     )
     sums = [
         "received_minor",
@@ -292,15 +297,15 @@ def order_apply_settlement(
     price = order.balance.worth if order.is_alive else order.total_minor
     is_settled = received - refunded - held >= price
     if is_settled and order.status == OrderStatus.PENDING:
-        placed = placed_of(order)
-        order_release(placed, cause=cause, actor=actor, store=store, also=sums)
+        placed = load_placed_order(order)
+        order_release(placed, cause=cause, actor=actor, store=store, extra_fields=sums)
         return placed
     order.save(update_fields=[*sums, "updated_at"])
     if order.payment_withdrawn_at is not None and order.is_alive and not order.balance_due:
         order_resume(order)
     if not is_settled or order.status != OrderStatus.EXPIRED:
         return None
-    placed = placed_of(order)
+    placed = load_placed_order(order)
     products_lock(line.product_id for line in placed.lines)
     try:
         stock_take(
@@ -308,10 +313,10 @@ def order_apply_settlement(
             reason=f"late money for {order.order_number}",
             stock_round=order.stock_round + 1,
         )
-    except StockGone:
+    except OutOfStock:
         return None
     order.stock_round += 1
-    order_release(placed, cause=cause, actor=actor, store=store, also=["stock_round"])
+    order_release(placed, cause=cause, actor=actor, store=store, extra_fields=["stock_round"])
     return placed
 
 
@@ -338,13 +343,13 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
 
     Errors: NotCancellable once a parcel is on its way.
     """
-    parcels = [parcel for parcel in placed_of(order).parcels if parcel.status not in PARCELS_GONE]
-    if any(parcel.status in PARCELS_SENT for parcel in parcels):
+    parcels = [parcel for parcel in load_placed_order(order).parcels if parcel.status not in PARCELS_ENDED]
+    if any(parcel.status in PARCELS_SHIPPED for parcel in parcels):
         raise NotCancellable("A parcel of this order is on its way already.")
     of_parcel, store = lines_by_parcel(order), store_rules()
     for parcel in parcels:
         parcel_cancel(parcel, order=order, lines=of_parcel[parcel.pk], cause=cause, actor=actor)
-        notifications_queue(
+        notifications_enqueue(
             parcel_mail(
                 OrderMail.PARCEL_CANCELLED,
                 parcel,
@@ -355,7 +360,7 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
                 reason=cause,
             )
         )
-    order_follow_parcels(order, actor=actor)
+    order_recompute_status(order, actor=actor)
     audit_record(actor=actor, action=Action.ORDER_CANCEL, target=order, data={"cause": cause})
 
 
@@ -363,20 +368,20 @@ def parcel_cancel(
     parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None
 ) -> None:
     """The stock of its lines comes back, and nobody owes its money any more; the caller settles the order."""
-    parcel_go(parcel, ParcelStatus.CANCELLED, order=order, cause=cause, actor=actor)
+    parcel_end(parcel, ParcelStatus.CANCELLED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines), reason=f"cancelled {order.order_number}", stock_round=order.stock_round
     )
 
 
-def parcel_go(parcel: Parcel, to: ParcelStatus, *, order: Order, cause: str, actor: User | None) -> None:
+def parcel_end(parcel: Parcel, to: ParcelStatus, *, order: Order, cause: str, actor: User | None) -> None:
     """The parcel is cancelled or came back: its goods go to nobody, its money is the buyer's."""
     parcel_move(parcel, to, cause=cause, actor=actor)
     order.cancelled_minor += parcel.total_minor
     order.save(update_fields=["cancelled_minor", "updated_at"])
 
 
-def parcel_take_back(
+def parcel_mark_returned(
     parcel: Parcel,
     *,
     order: Order,
@@ -386,7 +391,7 @@ def parcel_take_back(
     actor: User | None,
 ) -> None:
     """The parcel came back; of each of its lines these units go back on sale."""
-    parcel_go(parcel, ParcelStatus.RETURNED, order=order, cause=cause, actor=actor)
+    parcel_end(parcel, ParcelStatus.RETURNED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines),
         reason=f"came back {order.order_number}",
@@ -405,21 +410,21 @@ def parcel_move(parcel: Parcel, to: ParcelStatus, *, cause: str, actor: User | N
         actor_name=actor.email if actor else "system",
     )
     parcel.status = to
-    if to in PARCELS_GONE or (to in PARCELS_SENT and parcel.instruction == ParcelInstruction.SEND):
+    if to in PARCELS_ENDED or (to in PARCELS_SHIPPED and parcel.instruction == ParcelInstruction.SEND):
         parcel.instruction = ParcelInstruction.NONE
     parcel.save(update_fields=["status", "instruction", "carrier", "tracking", "updated_at"])
 
 
-def order_follow_parcels(order: Order, *, actor: User | None) -> None:
+def order_recompute_status(order: Order, *, actor: User | None) -> None:
     """From confirmation on the order's status is what its parcels say."""
     to = order_status_of([ParcelStatus(s) for s in order.parcels.values_list("status", flat=True)])
     if to != order.status:
         order_move(order, to, cause="follows its parcels", actor=actor)
 
 
-def check_may_be_sent(parcel: Parcel, order: Order) -> None:
+def check_can_be_shipped(parcel: Parcel, order: Order) -> None:
     """Errors: NotReleased while unpaid, ParcelOnHold once its money went back and nobody has decided."""
-    if not order.may_be_sent:
+    if not order.can_be_shipped:
         raise NotReleased
     if parcel.is_on_hold:
         raise ParcelOnHold
@@ -432,9 +437,9 @@ def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
     Errors: NotReleased, ParcelOnHold, IllegalTransition.
     """
     parcel, order = parcel_lock(parcel_id)
-    check_may_be_sent(parcel, order)
+    check_can_be_shipped(parcel, order)
     parcel_move(parcel, ParcelStatus.STARTED, cause="started", actor=actor)
-    order_follow_parcels(order, actor=actor)
+    order_recompute_status(order, actor=actor)
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
     return parcel
 
@@ -443,23 +448,23 @@ def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
 def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) -> Parcel:
     """The artisan hands the parcel over. Errors: NotReleased while unpaid, ParcelOnHold, IllegalTransition."""
     parcel, order = parcel_lock(parcel_id)
-    check_may_be_sent(parcel, order)
+    check_can_be_shipped(parcel, order)
     if parcel.status in {ParcelStatus.NEW, ParcelStatus.STARTED}:
         parcel_move(parcel, ParcelStatus.PACKED, cause="packed", actor=actor)
     parcel.carrier, parcel.tracking = carrier, tracking
     parcel_move(parcel, ParcelStatus.SHIPPED, cause="handed to the carrier", actor=actor)
-    order_follow_parcels(order, actor=actor)
+    order_recompute_status(order, actor=actor)
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
     lines = lines_by_parcel(order)
     about = {
         "number": parcel.number,
         "artisan_name": parcel.artisan.name,
-        "lines": pieces_to_send(lines[parcel.pk]),
+        "lines": units_to_ship(lines[parcel.pk]),
         "carrier": carrier,
         "tracking": tracking,
     }
     all_lines = [line for part in lines.values() for line in part]
-    notifications_queue(
+    notifications_enqueue(
         order_mail(
             OrderMail.PARCEL_SHIPPED,
             order,
@@ -477,7 +482,7 @@ def parcel_deliver(*, parcel_id: UUID, actor: User) -> Parcel:
     """The parcel arrived. Errors: IllegalTransition unless it is on its way."""
     parcel, order = parcel_lock(parcel_id)
     parcel_move(parcel, ParcelStatus.DELIVERED, cause="delivered", actor=actor)
-    order_follow_parcels(order, actor=actor)
+    order_recompute_status(order, actor=actor)
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
     return parcel
 
@@ -496,7 +501,7 @@ def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
         raise Conflict("This order is paid; there is no cash to collect.")
     if (cash := parcel.cash_to_collect) is None:
         raise Conflict("This order is not paid at the door; collect no cash for it.")
-    if parcel.status not in PARCELS_SENT:
+    if parcel.status not in PARCELS_SHIPPED:
         raise Conflict("Cash is collected when the parcel is handed over; it was not shipped yet.")
     if parcel.cash_reported_at is not None:
         raise Conflict(f"The cash was reported already, at {parcel.cash_reported_at:%Y-%m-%d %H:%M} UTC.")

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from artisans.accounts.setting_changes import SettingChange, setting_change, setting_created, value_of
+from artisans.accounts.setting_changes import SettingChange, get_value, setting_change, setting_created
 from artisans.core.errors import InvalidInput
 from artisans.core.money import PPM, Money, exponent_of
 from orders.models import NO_CONTACT, StoreRules
@@ -80,7 +80,7 @@ QUESTIONS = (
 
 
 @transaction.atomic
-def store_set_up(*, answers: Mapping[str, str]) -> StoreRules:
+def store_setup(*, answers: Mapping[str, str]) -> StoreRules:
     """Make the store's rules if there are none, and set what is answered, by names of QUESTIONS; nothing else changes.
 
     Errors: InvalidInput, which names the option; then nothing is written.
@@ -99,7 +99,7 @@ def store_set_up(*, answers: Mapping[str, str]) -> StoreRules:
         rules.save(update_fields=columns)
         setting_created(rules, actor=None, actor_name=AUTHOR)
     elif columns:
-        change = SettingChange.of(rules, new={name: value_of(rules, name) for name in columns})
+        change = SettingChange.of(rules, new={name: get_value(rules, name) for name in columns})
         setting_change(change, actor=None, actor_name=AUTHOR)
     return rules
 

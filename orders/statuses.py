@@ -79,14 +79,14 @@ PARCEL_TRANSITIONS: Transitions[ParcelStatus] = {
     P.CANCELLED: frozenset(),
     P.RETURNED: frozenset(),
 }
-PARCELS_UNSENT = (P.NEW, P.STARTED, P.PACKED)
-PARCELS_SENT = (P.SHIPPED, P.DELIVERED)
-PARCELS_GONE = (P.CANCELLED, P.RETURNED)  # their goods go to nobody, their money is owed to the buyer
+PARCELS_UNSHIPPED = (P.NEW, P.STARTED, P.PACKED)
+PARCELS_SHIPPED = (P.SHIPPED, P.DELIVERED)
+PARCELS_ENDED = (P.CANCELLED, P.RETURNED)  # their goods go to nobody, their money is owed to the buyer
 D = ParcelDecision
 DECISIONS: dict[str, tuple[ParcelDecision, ...]] = {
-    **dict.fromkeys(PARCELS_UNSENT, (D.SEND, D.CANCEL)),
-    **dict.fromkeys(PARCELS_SENT, (D.KEEP, D.AWAIT_RETURN, D.RETURNED, D.WRITTEN_OFF)),
-    **dict.fromkeys(PARCELS_GONE, ()),
+    **dict.fromkeys(PARCELS_UNSHIPPED, (D.SEND, D.CANCEL)),
+    **dict.fromkeys(PARCELS_SHIPPED, (D.KEEP, D.AWAIT_RETURN, D.RETURNED, D.WRITTEN_OFF)),
+    **dict.fromkeys(PARCELS_ENDED, ()),
 }
 
 
@@ -106,7 +106,7 @@ def payment_status_of(*, total: int, received: int, refunded: int, agreed: int) 
 
 def order_status_of(parcels: list[ParcelStatus]) -> OrderStatus:
     """What the parcels of a confirmed order say about it."""
-    alive = {status for status in parcels if status not in PARCELS_GONE}
+    alive = {status for status in parcels if status not in PARCELS_ENDED}
     if not alive:
         return O.CANCELLED
     if alive == {P.DELIVERED}:

@@ -10,27 +10,27 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from artisans.accounts.principals import signed_in
-from artisans.catalog.services import pieces_restocked
+from artisans.accounts.principals import require_user
+from artisans.catalog.services import units_restocked
 from artisans.core.errors import DomainError
 from orders.forms import ShipForm
 from orders.models import Parcel
-from orders.parcel_display import ShownParcel
+from orders.parcel_display import ParcelDisplay
 from orders.selectors import parcels_of_artisan
 from orders.services import parcel_deliver, parcel_report_cash, parcel_ship, parcel_start
-from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
+from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 
-FILTERS = {"to_ship": PARCELS_UNSENT, "sent": PARCELS_SENT, "all": tuple(ParcelStatus)}
+FILTERS = {"to_ship": PARCELS_UNSHIPPED, "sent": PARCELS_SHIPPED, "all": tuple(ParcelStatus)}
 
 
 @login_required
 @require_GET
 def parcel_list(request: HttpRequest) -> HttpResponse:
-    if not signed_in(request).is_artisan:
+    if not require_user(request).is_artisan:
         raise Http404
     chosen = request.GET.get("filter", "to_ship")
     chosen = chosen if chosen in FILTERS else "to_ship"
-    parcels = parcels_of_artisan(signed_in(request)).filter(status__in=FILTERS[chosen])
+    parcels = parcels_of_artisan(require_user(request)).filter(status__in=FILTERS[chosen])
     page = Paginator(parcels, 20).get_page(request.GET.get("page"))
     return render(request, "orders/parcel_list.html", {"page_obj": page, "filter": chosen})
 
@@ -38,36 +38,36 @@ def parcel_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
-    parcel = get_object_or_404(parcels_of_artisan(signed_in(request)), pk=parcel_id)
+    parcel = get_object_or_404(parcels_of_artisan(require_user(request)), pk=parcel_id)
     form = ShipForm(request.POST if "ship" in request.POST else None)
-    if request.method == "POST" and act(request, parcel, form):
+    if request.method == "POST" and handle_action(request, parcel, form):
         return redirect("orders:parcel", parcel_id=parcel.pk)
     lines = list(parcel.lines.all())
     context = {
         "parcel": parcel,
-        "desk": ShownParcel(parcel, lines, pieces_restocked([line.pk for line in lines])),
+        "desk": ParcelDisplay(parcel, lines, units_restocked([line.pk for line in lines])),
         "address_lines": parcel.order.shipping_address_lines,
         "form": form,
     }
     return render(request, "orders/parcel_detail.html", context)
 
 
-def act(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:
+def handle_action(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:
     """Do what the pressed button says. Says whether the page is to be loaded anew."""
     if "ship" in request.POST and not form.is_valid():
         return False
     try:
         if "ship" in request.POST:
-            parcel_ship(parcel_id=parcel.pk, actor=signed_in(request), **form.cleaned_data)
+            parcel_ship(parcel_id=parcel.pk, actor=require_user(request), **form.cleaned_data)
             messages.success(request, _("Marked as shipped. We will email the buyer."))
         elif "start" in request.POST:
-            parcel_start(parcel_id=parcel.pk, actor=signed_in(request))
+            parcel_start(parcel_id=parcel.pk, actor=require_user(request))
             messages.success(request, _("Marked as started. The buyer can no longer cancel it."))
         elif "deliver" in request.POST:
-            parcel_deliver(parcel_id=parcel.pk, actor=signed_in(request))
+            parcel_deliver(parcel_id=parcel.pk, actor=require_user(request))
             messages.success(request, _("Marked as delivered."))
         elif "report_cash" in request.POST:
-            parcel_report_cash(parcel_id=parcel.pk, actor=signed_in(request))
+            parcel_report_cash(parcel_id=parcel.pk, actor=require_user(request))
             messages.success(request, _("Thank you. Our staff will now record the payment."))
     except DomainError as error:
         messages.error(request, error.detail)

@@ -19,11 +19,11 @@ from artisans.approvals.errors import SecondPersonRequired
 from artisans.approvals.kinds import ApprovalKind, Payload, register
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.money import Money
-from artisans.core.queue import run_after_commit
+from artisans.core.queue import enqueue_after_commit
 from artisans.core.templatetags.money import show
 from orders.selectors import checked_when_locked
 from orders.statuses import ParcelDecision
-from payments.bookkeeping.refund_amounts import LineAsk, Pieces, parts_of
+from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection, price_selection
 from payments.bookkeeping.second_person import (
     RECEIPT,
     REFUND,
@@ -35,7 +35,7 @@ from payments.bookkeeping.second_person import (
     request_approval,
 )
 from payments.bookkeeping.seen import check_seen
-from payments.bookkeeping.staff_checks import staff_check
+from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.lifecycle.parcels import Decisions
 from payments.lifecycle.receipts import receipt_record
 from payments.models import PaymentRefund, Receipt
@@ -76,13 +76,13 @@ def receipt_submit(
             ("Value date", value_date.isoformat()),
             ("Bank reference", bank_reference),
         ],
-        payload=transfer_out(amount, value_date, bank_reference),
+        payload=dump_transfer(amount, value_date, bank_reference),
         actor=actor,
     )
 
 
 def receipt_execute(payload: Payload, requested_by: User, approved_by: User) -> Receipt:
-    return receipt_record(**transfer_in(payload), actor=requested_by, approved_by=approved_by)
+    return receipt_record(**load_transfer(payload), actor=requested_by, approved_by=approved_by)
 
 
 @transaction.atomic
@@ -118,7 +118,7 @@ def return_submit(
             ("Reference of the transfer", bank_reference),
             ("Reason", reason),
         ],
-        payload=transfer_out(amount, value_date, bank_reference)
+        payload=dump_transfer(amount, value_date, bank_reference)
         | {"reason": reason, "beyond_owed": beyond_owed},
         actor=actor,
     )
@@ -126,7 +126,7 @@ def return_submit(
 
 def return_execute(payload: Payload, requested_by: User, approved_by: User) -> PaymentRefund:
     return money_return_record(
-        **transfer_in(payload),
+        **load_transfer(payload),
         reason=payload["reason"],
         beyond_owed=payload.get("beyond_owed", False),
         actor=requested_by,
@@ -141,7 +141,7 @@ def refund_submit(
     reason: str,
     actor: User,
     amount: Money | None = None,
-    pieces: Pieces | None = None,
+    items: RefundSelection | None = None,
     parcels: Decisions | None = None,
     seen_minor: int | None = None,
 ) -> PaymentRefund | ApprovalRequest:
@@ -153,11 +153,11 @@ def refund_submit(
             reason=reason,
             actor=actor,
             amount=amount,
-            pieces=pieces,
+            items=items,
             parcels=parcels,
             seen_minor=seen_minor,
         )
-    parts, decisions = parts_of(payment.order, pieces) if pieces else None, parcels or {}
+    parts, decisions = price_selection(payment.order, items) if items else None, parcels or {}
     amount = parts.amount if parts else amount
     assert amount is not None, "refund_open refuses a refund without an amount"  # noqa: S101
     named = [(str(part.line.product_name), f"{part.quantity} units") for part in parts.lines] if parts else []
@@ -168,7 +168,7 @@ def refund_submit(
         reason=reason,
         actor=actor,
         details=named + [(f"Parcel {parcel}", decisions[parcel.pk].label) for parcel in chosen],
-        units=units_out(pieces),
+        units=dump_units(items),
         parcels={str(key): decision.value for key, decision in decisions.items()},
     )
 
@@ -179,30 +179,30 @@ def refund_execute(payload: Payload, requested_by: User, approved_by: User) -> P
         payment_id=UUID(payload["payment"]),
         reason=payload["reason"],
         amount=money_in(payload["amount"]),
-        pieces=units_in(payload["units"]),
+        items=load_units(payload["units"]),
         parcels={UUID(key): ParcelDecision(word) for key, word in payload["parcels"].items()},
         actor=requested_by,
         approved_by=approved_by,
     )
-    run_after_commit("payments.carry_out", refund.calls.get().pk)
+    enqueue_after_commit("payments.execute_call", refund.calls.get().pk)
     return refund
 
 
-def units_out(pieces: Pieces | None) -> Payload | None:
-    if pieces is None:
+def dump_units(items: RefundSelection | None) -> Payload | None:
+    if items is None:
         return None
-    lines = [[str(line.line_id), line.quantity] for line in pieces.lines]
-    return {"lines": lines, "with_shipping": pieces.with_shipping, "restock": pieces.restock}
+    lines = [[str(line.line_id), line.quantity] for line in items.lines]
+    return {"lines": lines, "with_shipping": items.with_shipping, "restock": items.restock}
 
 
-def units_in(stored: Payload | None) -> Pieces | None:
+def load_units(stored: Payload | None) -> RefundSelection | None:
     if stored is None:
         return None
-    lines = tuple(LineAsk(UUID(key), quantity) for key, quantity in stored["lines"])
-    return Pieces(lines, with_shipping=stored["with_shipping"], restock=stored["restock"])
+    lines = tuple(RefundLineInput(UUID(key), quantity) for key, quantity in stored["lines"])
+    return RefundSelection(lines, with_shipping=stored["with_shipping"], restock=stored["restock"])
 
 
-def transfer_out(amount: Money, value_date: date, bank_reference: str) -> Payload:
+def dump_transfer(amount: Money, value_date: date, bank_reference: str) -> Payload:
     return {
         "amount": money_out(amount),
         "value_date": value_date.isoformat(),
@@ -210,7 +210,7 @@ def transfer_out(amount: Money, value_date: date, bank_reference: str) -> Payloa
     }
 
 
-def transfer_in(payload: Payload) -> dict[str, Any]:
+def load_transfer(payload: Payload) -> dict[str, Any]:
     return {
         "payment_id": UUID(payload["payment"]),
         "amount": money_in(payload["amount"]),
@@ -233,7 +233,7 @@ def decidable(permission: str, what: str) -> Callable[[Payload, User], None]:
     """Nobody decides about an order of their own."""
 
     def check(payload: Payload, actor: User) -> None:
-        staff_check(actor, permission, payment_of(payload["payment"]).order, what=what)
+        check_staff_permission(actor, permission, payment_of(payload["payment"]).order, what=what)
 
     return check
 

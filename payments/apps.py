@@ -12,7 +12,7 @@ class PaymentsConfig(AppConfig):
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.approvals import kinds_register
         from payments.mails import PaymentMail, mail_links
-        from payments.roles import jobs_sync
+        from payments.roles import roles_sync
 
         kinds.register(PaymentMail)
         LINK_BUILDERS.append(mail_links)
@@ -24,4 +24,4 @@ class PaymentsConfig(AppConfig):
                 ("notifications.Notification", "context"),  # the bank account in instructions
             }
         )
-        post_migrate.connect(jobs_sync, sender=self)
+        post_migrate.connect(roles_sync, sender=self)

@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from artisans.core.errors import Conflict, Declined, Forbidden, InvalidInput, NotNow
+from artisans.core.errors import Conflict, Declined, Forbidden, InvalidInput, ServiceUnavailable
 from artisans.core.money import Money
 
 
@@ -8,7 +8,7 @@ class MethodNotOffered(InvalidInput):
     """The shop does not take this method, or not for this order, or not from this provider."""
 
     code = "method_not_offered"
-    way_out = "Choose another `payment_method`; leave `payment_provider` out to get the right one."
+    remedy = "Choose another `payment_method`; leave `payment_provider` out to get the right one."
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -18,7 +18,7 @@ class AmountMismatch(Conflict):
     """The client's figure is not ours; ours is charged, so the client must know it first."""
 
     code = "amount_mismatch"
-    way_out = "Show the buyer `amount` and send the request again with it, or without an amount."
+    remedy = "Show the buyer `amount` and send the request again with it, or without an amount."
 
     def __init__(self, *, sent: str, due: Money) -> None:
         super().__init__(
@@ -40,7 +40,7 @@ class OwnOrder(Forbidden):
     """Staff do not decide about their own orders."""
 
     code = "own_order"
-    way_out = "Let a colleague do it."
+    remedy = "Let a colleague do it."
 
     def __init__(self) -> None:
         super().__init__("Somebody else has to do this: the order is your own.")
@@ -50,7 +50,7 @@ class NoPermission(Forbidden):
     """The account lacks the permission of the job."""
 
     code = "no_permission"
-    way_out = "Ask an administrator for the job."
+    remedy = "Ask an administrator for the job."
 
     def __init__(self, what: str) -> None:
         super().__init__(f"Your account may not {what}.")
@@ -75,7 +75,7 @@ class HasReceipts(Conflict):
     """Money was received for this payment, so it cannot be rejected."""
 
     code = "has_receipts"
-    way_out = "Return the money instead."
+    remedy = "Return the money instead."
 
     def __init__(self, received: Money) -> None:
         super().__init__(
@@ -133,7 +133,7 @@ class RefundMismatch(Conflict):
     """The client's figure for these pieces is not ours."""
 
     code = "amount_mismatch"
-    way_out = AmountMismatch.way_out
+    remedy = AmountMismatch.remedy
 
     def __init__(self, *, sent: Money, worth: Money) -> None:
         super().__init__(
@@ -142,11 +142,11 @@ class RefundMismatch(Conflict):
         )
 
 
-class PiecesRefunded(Conflict):
+class UnitsAlreadyRefunded(Conflict):
     """More pieces would be refunded than are left; `left` says how many that are."""
 
     code = "refund_exceeds_quantity"
-    way_out = "Refund as many pieces as `left` says, or fewer."
+    remedy = "Refund as many pieces as `left` says, or fewer."
 
     def __init__(self, name: str, *, left: int) -> None:
         super().__init__(f"Of {name} only {left} can be refunded still.", extra={"left": left})
@@ -156,7 +156,7 @@ class NothingToRestock(Conflict):
     """The pieces are on sale again already, because their parcel or their order was cancelled."""
 
     code = "nothing_to_restock"
-    way_out = "Refund without `restock`."
+    remedy = "Refund without `restock`."
 
     def __init__(self, names: str) -> None:
         super().__init__(f"{names}: on sale again already; refund without putting it back.")
@@ -184,7 +184,7 @@ class RecordedOnly(Conflict):
     """Money that came by hand goes back by hand."""
 
     code = "recorded_only"
-    way_out = "Make the transfer, then let staff record it in the admin."
+    remedy = "Make the transfer, then let staff record it in the admin."
 
     def __init__(self) -> None:
         super().__init__(
@@ -196,7 +196,7 @@ class PaymentDisputed(Conflict):
     """The buyer's bank disputes the payment; a refund beside it would pay twice."""
 
     code = "payment_disputed"
-    way_out = "Answer the dispute at the provider first."
+    remedy = "Answer the dispute at the provider first."
 
     def __init__(self) -> None:
         super().__init__("The buyer's bank disputes this payment; answer the dispute at the provider first.")
@@ -207,7 +207,7 @@ class PaymentBusy(Conflict):
 
     code = "payment_busy"
     retryable = True
-    way_out = "Send the same request again in a moment."
+    remedy = "Send the same request again in a moment."
 
     def __init__(self) -> None:
         super().__init__(
@@ -215,12 +215,12 @@ class PaymentBusy(Conflict):
         )
 
 
-class PaymentUnderWay(Conflict):
+class PaymentInProgress(Conflict):
     """Nobody knows yet whether the open payment succeeds; its outcome comes first."""
 
     code = "payment_under_way"
     retryable = True
-    way_out = "Do not pay again. Ask for the payment until it is no longer PROCESSING, then go on."
+    remedy = "Do not pay again. Ask for the payment until it is no longer PROCESSING, then go on."
 
     def __init__(self) -> None:
         super().__init__(
@@ -229,7 +229,7 @@ class PaymentUnderWay(Conflict):
         )
 
 
-class StillPayable(PaymentUnderWay):
+class StillPayable(PaymentInProgress):
     """A provider still holds an object that can be paid; it has to be taken back there first."""
 
     def __init__(self, payment_id: UUID) -> None:
@@ -237,11 +237,11 @@ class StillPayable(PaymentUnderWay):
         self.payment_id = payment_id
 
 
-class ProviderUnavailable(NotNow):
+class ProviderUnavailable(ServiceUnavailable):
     """The payment provider does not answer. Nothing was charged."""
 
     code = "provider_unavailable"
-    way_out = "Try again in a moment, or let the buyer pay another way."
+    remedy = "Try again in a moment, or let the buyer pay another way."
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -256,7 +256,7 @@ class PaymentDeclined(Declined):
     """
 
     code = "payment_declined"
-    way_out = "Show `detail` to the buyer and confirm again with another card, or start a payment of another method."
+    remedy = "Show `detail` to the buyer and confirm again with another card, or start a payment of another method."
 
     def __init__(self, detail: str, *, payment_id: str, group: str) -> None:
         super().__init__(detail, extra={"payment_id": payment_id, "decline_group": group})
@@ -266,14 +266,14 @@ class NotConfirmable(Conflict):
     """Nothing is confirmed by a call here: the buyer pays at the provider, or by hand."""
 
     code = "not_confirmable"
-    way_out = "Follow the payment's `next_action`."
+    remedy = "Follow the payment's `next_action`."
 
 
 class MethodDeclined(Declined):
     """The bank does not let the card be saved."""
 
     code = "method_declined"
-    way_out = "Save another card, or save this one in the browser with `setup`."
+    remedy = "Save another card, or save this one in the browser with `setup`."
 
     def __init__(self, detail: str, *, group: str = "") -> None:
         super().__init__(detail, extra={"decline_group": group})
@@ -283,7 +283,7 @@ class MethodNotUsable(InvalidInput):
     """The provider does not take this token: it is unknown, used up, or made for another shop."""
 
     code = "method_not_usable"
-    way_out = "Let the provider's script make a new token."
+    remedy = "Let the provider's script make a new token."
 
     def __init__(self) -> None:
         super().__init__(
@@ -291,11 +291,11 @@ class MethodNotUsable(InvalidInput):
         )
 
 
-class MethodGone(Conflict):
+class MethodRemoved(Conflict):
     """The provider does not hold the saved method any more; it was removed here too. Nothing was charged."""
 
     code = "method_gone"
-    way_out = "Choose another saved method, or enter the card anew."
+    remedy = "Choose another saved method, or enter the card anew."
 
     def __init__(self) -> None:
         super().__init__(
@@ -309,7 +309,7 @@ class MethodInUse(Conflict):
 
     code = "method_in_use"
     retryable = True
-    way_out = "Remove it in a moment."
+    remedy = "Remove it in a moment."
 
     def __init__(self) -> None:
         super().__init__(
@@ -317,21 +317,21 @@ class MethodInUse(Conflict):
         )
 
 
-class DefaultWanted(InvalidInput):
+class DefaultRequired(InvalidInput):
     """One of the saved methods is always the default."""
 
     code = "default_wanted"
-    way_out = "Make another method the default instead."
+    remedy = "Make another method the default instead."
 
     def __init__(self) -> None:
         super().__init__("One of the methods is the default: make another one the default instead.")
 
 
-class SavingUnderWay(NotNow):
+class SaveInProgress(ServiceUnavailable):
     """The provider does not answer, so nobody knows yet whether the method was saved. Nothing was charged."""
 
     code = "method_under_way"
-    way_out = "Look at the saved methods in a moment, or send the same again: it is saved once."
+    remedy = "Look at the saved methods in a moment, or send the same again: it is saved once."
 
     def __init__(self) -> None:
         super().__init__(
@@ -347,7 +347,7 @@ class RawCardData(InvalidInput):
     """
 
     code = "raw_card_data_not_accepted"
-    way_out = "Let the provider's script in the browser make a token, and send that as `provider_method_id`."
+    remedy = "Let the provider's script in the browser make a token, and send that as `provider_method_id`."
 
     def __init__(self) -> None:
         super().__init__(

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.security.tokens import mailbox_token, order_token
-from artisans.notifications.facts import wording
+from artisans.notifications.facts import fact_renderer
 from payments.links import order_url
 from payments.methods import SPECS, PaymentMethod
 
@@ -36,13 +36,13 @@ class PaymentMail(TextChoices):
     METHOD_REMOVED = "method_removed", _("Payment method removed")
 
 
-@wording
+@fact_renderer
 def method_name(method: str) -> str:
     """The payment method as buyers know it; also one that this release does not know."""
     if method not in PaymentMethod:
         return method
     known = PaymentMethod(method)
-    return SPECS[known].shown_as or known.label
+    return str(SPECS[known].shown_as or known.label)
 
 
 def mail_links(facts: dict[str, Any]) -> dict[str, str]:

@@ -34,8 +34,8 @@ class MethodSpec:
     """
 
     provider: Provider
-    told: timedelta | None
-    slack: timedelta = timedelta()
+    payment_window: timedelta | None
+    grace_period: timedelta = timedelta()
     hint: "str | _StrPromise" = ""
     pay_label: "str | _StrPromise" = ""
     shown_as: "str | _StrPromise | None" = None
@@ -88,7 +88,7 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
 
 
 # What needs no provider. The others are offered where their provider has its keys (registry.offered_methods).
-BY_HAND = (M.BANK_TRANSFER, M.CHECK, M.CASH_ON_DELIVERY)
+OFFLINE_METHODS = (M.BANK_TRANSFER, M.CHECK, M.CASH_ON_DELIVERY)
 GUEST_HOLD = timedelta(hours=2)
 NO_PAYMENT_HOLD = timedelta(minutes=30)
 PART_PAYMENT_EXTENSION = timedelta(days=7)

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
 VIEW = ("orders.view_order", "orders.view_parcel", "orders.view_orderline", "payments.view_payment")
-JOBS: dict[str, tuple[str, ...]] = {
+ROLES: dict[str, tuple[str, ...]] = {
     "Payments team": (
         *VIEW,
         "payments.approve_manual",
@@ -14,7 +14,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.view_receipt",
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
-        "payments.view_comparison",
+        "payments.view_reconciliationrun",
         "payments.view_provideralert",
         "payments.view_paymentflag",
         "payments.resolve_flag",
@@ -78,16 +78,16 @@ JOBS: dict[str, tuple[str, ...]] = {
         "payments.view_receipt",
         "payments.view_paymentrefund",
         "payments.view_webhookevent",
-        "payments.view_comparison",
+        "payments.view_reconciliationrun",
         "payments.view_provideralert",
         "payments.view_paymentflag",
     ),
 }
 
 
-def jobs_sync(**kwargs: Any) -> None:
+def roles_sync(**kwargs: Any) -> None:
     """Make the groups and their permissions; what an administrator added by hand stays."""
-    for name, codes in JOBS.items():
+    for name, codes in ROLES.items():
         group, _ = Group.objects.get_or_create(name=name)
         wanted = Q()
         for code in codes:

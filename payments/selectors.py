@@ -4,20 +4,20 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from artisans.accounts.principals import Principal
-from artisans.core.errors import Missing
-from artisans.core.models import is_uuid, only_row
+from artisans.core.errors import NotFound
+from artisans.core.models import get_or_none, is_uuid
 from orders.models import Order
 from orders.owed import Balance, RefundSums
 from orders.selectors import check_locked, orders_locked, owned_by
-from orders.statuses import PARCELS_GONE, OrderStatus
+from orders.statuses import PARCELS_ENDED, OrderStatus
 from payments.models import (
-    Comparison,
     EventState,
     Payment,
     PaymentFlag,
     PaymentRefund,
     ProviderAlert,
     Receipt,
+    ReconciliationRun,
     RefundDecision,
     RefundLine,
     RefundOrigin,
@@ -38,7 +38,7 @@ def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
 
 def payments_for_staff(principal: Principal) -> QuerySet[Payment]:
     """All payments for staff at work whose job it is to look at them, none for anybody else."""
-    user = principal.user if principal.is_at_work else None
+    user = principal.user if principal.has_staff_token else None
     may_look = user is not None and user.is_staff and user.has_perm("payments.view_payment")
     return Payment.objects.all() if may_look else Payment.objects.none()
 
@@ -56,9 +56,9 @@ def refunds_readable_by(principal: Principal) -> QuerySet[PaymentRefund]:
 
 def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
     """The payment and its order, locked in this order: order, payment. Errors: Missing."""
-    order = only_row(orders_locked().filter(payments=payment_id))
+    order = get_or_none(orders_locked().filter(payments=payment_id))
     if order is None:
-        raise Missing("There is no such payment.")
+        raise NotFound("There is no such payment.")
     payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
     payment.order = order
     check_locked(order)
@@ -94,12 +94,12 @@ def payment_of_object(
             captures__provider=provider, captures__provider_capture_id=object_id
         )
         for found in (by_present, by_past):
-            if (payment := only_row(found)) is not None:
+            if (payment := get_or_none(found)) is not None:
                 return payment, object_id
-        if (payment := only_row(by_capture)) is not None:
+        if (payment := get_or_none(by_capture)) is not None:
             return payment, payment.provider_payment_id or ""
     if is_uuid(reference):
-        payment = only_row(Payment.objects.filter(pk=reference, payment_provider=provider))
+        payment = get_or_none(Payment.objects.filter(pk=reference, payment_provider=provider))
         return (payment, payment.provider_payment_id or "") if payment else None
     return None
 
@@ -145,7 +145,7 @@ def refund_sums(
         goodwill=total("goodwill_minor"),
         unassigned=total("amount_minor", only=is_open),
     )
-    here = order.parcels.exclude(status__in=PARCELS_GONE).order_by()
+    here = order.parcels.exclude(status__in=PARCELS_ENDED).order_by()
     lines = RefundLine.objects.filter(refund__in=refunds, order_line__parcel__in=here)
     shipping = here.aggregate(sum=total("shipping_minor"))["sum"]
     goods = lines.aggregate(sum=total("amount_minor"))["sum"]
@@ -161,10 +161,10 @@ def total(column: str, only: Q | None = None) -> Sum:
     return Sum(column, default=0, filter=only)
 
 
-def receipt_standing(key: str) -> Receipt | None:
+def find_active_receipt(key: str) -> Receipt | None:
     """The receipt of a bank line, check or slip, by its reference_key; none when it was taken back."""
     standing = Receipt.objects.filter(reference_key=key, reversal=None)
-    return only_row(standing.select_related("payment__order"))
+    return get_or_none(standing.select_related("payment__order"))
 
 
 def flags_open() -> QuerySet[PaymentFlag]:
@@ -177,7 +177,7 @@ def refunds_to_decide() -> QuerySet[PaymentRefund]:
     return PaymentRefund.objects.filter(decision=RefundDecision.PENDING).order_by("created_at")
 
 
-def awaiting_decision() -> QuerySet[Payment]:
+def payments_awaiting_decision() -> QuerySet[Payment]:
     """Manual payments that staff must look at, oldest first."""
     return (
         Payment.objects.filter(payment_provider="manual", status=PaymentStatus.PENDING)
@@ -186,7 +186,7 @@ def awaiting_decision() -> QuerySet[Payment]:
     )
 
 
-def webhooks_for_people() -> QuerySet[WebhookEvent]:
+def webhooks_for_staff() -> QuerySet[WebhookEvent]:
     """Messages that no worker will touch again by itself: given up, or left to a person."""
     return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])
 
@@ -196,8 +196,8 @@ def alerts_open() -> QuerySet[ProviderAlert]:
     return ProviderAlert.objects.filter(resolved_at=None)
 
 
-def comparisons_to_look_at() -> QuerySet[Comparison]:
+def reconciliation_runs_to_review() -> QuerySet[ReconciliationRun]:
     """The last finished look at each provider, where it found a difference or had no answer."""
-    finished = Comparison.objects.filter(finished_at__isnull=False)
+    finished = ReconciliationRun.objects.filter(finished_at__isnull=False)
     newer = finished.filter(provider=OuterRef("provider"), created_at__gt=OuterRef("created_at"))
     return finished.filter(~Q(error="") | ~Q(differences=[])).exclude(Exists(newer))

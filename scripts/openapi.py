@@ -33,7 +33,7 @@ Document = Mapping[str, Any]
 class Field:
     kind: str
     is_required: bool
-    words: frozenset[str]
+    allowed: frozenset[str]
 
 
 def main() -> int:
@@ -82,9 +82,11 @@ def compare() -> int:
     if base is None:
         print("No earlier version to compare with.")
         return 0
-    told = told_in(Path("CHANGELOG.md").read_text())
+    documented = documented_in(Path("CHANGELOG.md").read_text())
     untold = [
-        line for name, line in breaks(yaml.safe_load(base), yaml.safe_load(current())) if name not in told
+        line
+        for name, line in breaks(yaml.safe_load(base), yaml.safe_load(current()))
+        if name not in documented
     ]
     for line in untold:
         print(line)
@@ -110,7 +112,7 @@ def git(*argv: str) -> str:
     return subprocess.run(["git", *argv], capture_output=True, text=True, check=False).stdout
 
 
-def told_in(changelog: str) -> str:
+def documented_in(changelog: str) -> str:
     unreleased = changelog.partition("\n## Unreleased")[2].partition("\n## ")[0]
     return unreleased.partition("\n### Breaking")[2].partition("\n### ")[0]
 
@@ -136,7 +138,7 @@ def breaks_going_in(old: Mapping[str, Field], new: Mapping[str, Field]) -> Itera
     for name, field in old.items():
         if name not in new:
             yield f"{name} is not taken any more."
-        elif gone := field.words - new[name].words:
+        elif gone := field.allowed - new[name].allowed:
             yield f"{name} does not take {', '.join(sorted(gone))} any more."
     for name, field in new.items():
         if field.is_required and not (name in old and old[name].is_required) and parent_known(name, old):
@@ -157,7 +159,7 @@ def breaks_coming_out(old: Mapping[str, Field], new: Mapping[str, Field]) -> Ite
             yield f"{name} was {field.kind} and is {new[name].kind} now."
         elif field.is_required and not new[name].is_required:
             yield f"{name} may be missing now."
-        elif gone := field.words - new[name].words:
+        elif gone := field.allowed - new[name].allowed:
             yield f"{name} is never {', '.join(sorted(gone))} any more."
 
 
@@ -185,7 +187,7 @@ def outputs(operation: Mapping[str, Any], document: Document) -> dict[str, Field
     found: dict[str, Field] = {}
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
-            found[status] = Field("answer", is_required=True, words=frozenset())
+            found[status] = Field("answer", is_required=True, allowed=frozenset())
             for media in answer.get("content", {}).values():
                 found |= dict(flat(media["schema"], document, status))
     return found
@@ -207,8 +209,8 @@ def field_of(schema: Any, document: Document, is_required: bool) -> Field:  # no
     schema = resolved(schema, document)
     choices = [resolved(choice, document) for choice in schema.get("oneOf", [])]
     kinds = sorted({str(part.get("type", "any")) for part in (choices or [schema])})
-    words = {str(word) for part in [schema, *choices] for word in part.get("enum", ()) if word is not None}
-    return Field(" or ".join(kinds), is_required, frozenset(words))
+    allowed = {str(word) for part in [schema, *choices] for word in part.get("enum", ()) if word is not None}
+    return Field(" or ".join(kinds), is_required, frozenset(allowed))
 
 
 def resolved(schema: Any, document: Document) -> Any:

@@ -82,18 +82,18 @@ def checked_environment() -> dict[str, str]:
         raise Failure(
             f"HOST is {host}, but the demo has public passwords and only serves 127.0.0.1: unset HOST."
         )
-    check_port(port, way_out="make run PORT=8001")
-    check_port(sandbox, way_out="make run SANDBOX_PORT=12112")
+    check_port(port, remedy="make run PORT=8001")
+    check_port(sandbox, remedy="make run SANDBOX_PORT=12112")
     return os.environ | {"DEMO": "true", "PORT": port, "SANDBOX_PORT": sandbox} | providers(sandbox)
 
 
-def check_port(port: str, *, way_out: str) -> None:
+def check_port(port: str, *, remedy: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", int(port)))
         except (OSError, OverflowError, ValueError) as error:
-            raise Failure(f"Port {port} cannot be used ({error}); try: {way_out}") from None
+            raise Failure(f"Port {port} cannot be used ({error}); try: {remedy}") from None
 
 
 def providers(sandbox: str) -> dict[str, str]:

@@ -10,14 +10,14 @@ import sys
 
 from scripts.services import Missing, postgres
 
-LIVES_PER_ROUND = 20
+SIMULATIONS_PER_ROUND = 20
 
 
 def main() -> int:
     rounds = int(os.environ.get("ROUNDS", "100"))
     env = os.environ | {
         "STORM_ROUNDS": str(rounds),
-        "STORM_LIVES": str(rounds * LIVES_PER_ROUND),
+        "STORM_LIVES": str(rounds * SIMULATIONS_PER_ROUND),
         "STORM_SEED": os.environ.get("SEED", "1"),
         "SECRET_KEY": os.environ.get("SECRET_KEY", "only-for-storms-" + "x" * 50),
     }

@@ -188,7 +188,7 @@ TECHNICAL_CALLS = {
     *("KeyError", "LookupError", "NotImplementedError", "Error", "Warning", "compile", "execute", "RunSQL"),
     *("extend_schema", "extend_schema_view", "extend_schema_field", "inline_serializer", "cast"),
 }
-DOCUMENTED = {"way_out", "remedy"}  # shown on /docs only, which is in English
+DOCUMENTED = {"remedy"}  # shown on /docs only, which is in English
 SENTENCE = re.compile(r"[A-Z][a-z’']*,? [^\s|]+ .*[a-z]")
 API = re.compile(r"^(api|serializers|schemas|openapi|codes|error_codes|pagination|webhook_schema)(_|$)")
 

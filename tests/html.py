@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 
 VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
@@ -104,6 +104,9 @@ def page(source: HttpResponse | str) -> Node:
 
 def edit(client: Client, row: Model, **changes: Any) -> HttpResponse:
     """Open the page of a row in the admin, change fields and save. None leaves a field out, as an empty checkbox."""
-    form = page(client.get(page_of(row))).one("form", id=f"{row._meta.model_name}_form").fields() | changes
+    form = (
+        page(client.get(admin_page_url(row))).one("form", id=f"{row._meta.model_name}_form").fields()
+        | changes
+    )
     sent = {name: value for name, value in form.items() if value is not None}
-    return client.post(page_of(row), sent)
+    return client.post(admin_page_url(row), sent)

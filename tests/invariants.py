@@ -11,7 +11,7 @@ from django.db.models import Model
 
 from artisans.catalog.models import Product, StockMove, StockMoveKind
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
-from orders.statuses import PARCELS_GONE, PARCELS_UNSENT, OrderStatus, ParcelStatus, payment_status_of
+from orders.statuses import PARCELS_ENDED, PARCELS_UNSHIPPED, OrderStatus, ParcelStatus, payment_status_of
 from payments.models import (
     Capture,
     Dispute,
@@ -118,7 +118,7 @@ def check_sums(order: Order, lines: list[OrderLine], parcels: list[Parcel]) -> N
         assert own, f"{parcel}: a parcel without lines"
         assert {line.artisan_id for line in own} == {parcel.artisan_id}, f"{parcel}: lines of another artisan"
         assert parcel.subtotal_minor == sum(line.line_total_minor for line in own), f"{parcel}: subtotal"
-    gone = sum(parcel.total_minor for parcel in parcels if parcel.status in PARCELS_GONE)
+    gone = sum(parcel.total_minor for parcel in parcels if parcel.status in PARCELS_ENDED)
     assert order.cancelled_minor == gone, f"{order}: parcels that were cancelled or came back"
     assert {order.currency} == {row.currency for row in (*lines, *parcels)}, f"{order}: currencies"
 
@@ -132,7 +132,7 @@ def check_money(order: Order, payments: list[Payment]) -> None:
         total=order.total_minor,
         received=order.received_minor,
         refunded=order.refunded_minor,
-        agreed=order.agreed_minor,
+        agreed=order.agreed_total_minor,
     ), f"{order}: payment status {order.payment_status}"
     open_ones = [p for p in payments if p.status in OPEN]
     assert len(open_ones) <= 1, f"{order}: {len(open_ones)} open payments"
@@ -182,11 +182,11 @@ def check_holds(orders: list[Order], parcels, payments) -> None:
     for order in orders:
         reserved = sum(payment.refund_reserved_minor for payment in payments[order.pk])
         kept = order.received_minor - order.refunded_minor - reserved
-        was_paid = 0 < order.received_minor >= order.agreed_minor
+        was_paid = 0 < order.received_minor >= order.agreed_total_minor
         if not (order.is_alive and order.released_at and was_paid) or kept > 0:
             continue
         for parcel in parcels[order.pk]:
-            if parcel.status in PARCELS_UNSENT:
+            if parcel.status in PARCELS_UNSHIPPED:
                 assert parcel.instruction, f"{parcel}: its money went back, and it is to be sent"
 
 
@@ -204,8 +204,8 @@ def check_payments(payments: dict[UUID, Payment], captures, refunds, disputes) -
             lost[dispute.payment_id] += dispute.amount_minor
     by_hand, by_provider = ({row.payment_id for row in found} for found in (receipts, captures))
     for payment in payments.values():
-        told = payment.pk in by_hand, payment.pk in by_provider
-        assert told[payment.payment_provider == "manual"] is False, f"{payment}: money of the other kind"
+        result = payment.pk in by_hand, payment.pk in by_provider
+        assert result[payment.payment_provider == "manual"] is False, f"{payment}: money of the other kind"
         assert payment.received_minor == received[payment.pk], f"{payment}: receipts or captures"
         assert payment.refunded_minor == refunded[payment.pk], f"{payment}: refunds"
         assert payment.refund_reserved_minor == reserved[payment.pk], f"{payment}: reserved"
@@ -215,7 +215,7 @@ def check_payments(payments: dict[UUID, Payment], captures, refunds, disputes) -
             assert payment.received_minor >= payment.amount_minor, (
                 f"{payment}: {payment.status} without the money"
             )
-        kept = payment.kept_minor
+        kept = payment.net_received_minor
         if payment.status == PaymentStatus.COMPLETED:
             assert kept >= payment.amount_minor, f"{payment}: completed, but money went back"
         if payment.status == PaymentStatus.REFUNDED:
@@ -234,7 +234,7 @@ def refund_sums(refunds):
 
 def check_refunds(orders, order_lines, payments, refunds, moves) -> None:
     """Pieces are counted on their lines, no more than there are; a refund by pieces is what its pieces are worth."""
-    pieces, money, shipping = (defaultdict(int) for _ in range(3))
+    items, money, shipping = (defaultdict(int) for _ in range(3))
     for refund in refunds:
         rows = list(refund.lines.all())
         worth = sum(row.amount_minor for row in rows) + refund.shipping_minor
@@ -244,11 +244,11 @@ def check_refunds(orders, order_lines, payments, refunds, moves) -> None:
             continue
         shipping[payments[refund.payment_id].order_id] += refund.shipping_minor
         for row in rows:
-            pieces[row.order_line_id] += row.quantity
+            items[row.order_line_id] += row.quantity
             money[row.order_line_id] += row.amount_minor
     for line in flat(order_lines):
         whole = line.line_total_minor + line.tax_minor
-        assert line.refunded_quantity == pieces[line.pk], f"{line}: refunded pieces"
+        assert line.refunded_quantity == items[line.pk], f"{line}: refunded pieces"
         assert money[line.pk] <= whole, f"{line}: more money than it cost"
         assert line.refundable_quantity or money[line.pk] == whole, f"{line}: the last piece left a remainder"
     for order in orders:
@@ -280,7 +280,7 @@ def check_owed(orders: list[Order], parcels, payments, refunds) -> None:
         for row in refund.lines.all():
             named[row.order_line.parcel_id] += row.amount_minor
     for order in orders:
-        here = [parcel for parcel in parcels[order.pk] if parcel.status not in PARCELS_GONE]
+        here = [parcel for parcel in parcels[order.pk] if parcel.status not in PARCELS_ENDED]
         goods = sum(named[parcel.pk] for parcel in here)
         goods += min(shipping[order.pk], sum(parcel.shipping_minor for parcel in here))
         disputed = sum(payment.disputed_minor for payment in payments[order.pk])
@@ -288,9 +288,9 @@ def check_owed(orders: list[Order], parcels, payments, refunds) -> None:
         assert order.goodwill_minor == goodwill[order.pk], f"{order}: goodwill"
         assert order.unassigned_minor == unassigned[order.pk] + disputed, f"{order}: unassigned refunds"
         assert order.balance.worth >= 0, f"{order}: worth less than nothing"
-        assert 0 <= order.to_return.minor <= order.received_minor - order.refunded_minor, f"{order}: owed"
-        assert order.owed.total == order.to_return, f"{order}: reasons of what is owed"
-        assert not (order.to_return and order.balance_due), f"{order}: owed, and to pay"
+        assert 0 <= order.refund_due.minor <= order.received_minor - order.refunded_minor, f"{order}: owed"
+        assert order.owed.total == order.refund_due, f"{order}: reasons of what is owed"
+        assert not (order.refund_due and order.balance_due), f"{order}: owed, and to pay"
 
 
 def check_captures(payments, captures) -> None:
@@ -307,9 +307,9 @@ def check_history(rows: Iterable[Any], history: type[Model], name: str, *, begin
     now = {row.pk: row.status for row in rows}
     if not now:
         return
-    told = dict.fromkeys(now, begin)
+    result = dict.fromkeys(now, begin)
     for owner, old, new in history._default_manager.order_by("id").values_list(f"{name}_id", "old", "new"):
-        assert old == told[owner], f"{name} {owner}: {old} does not follow on {told[owner]}"
-        told[owner] = new
+        assert old == result[owner], f"{name} {owner}: {old} does not follow on {result[owner]}"
+        result[owner] = new
     for pk, status in now.items():
-        assert told[pk] == status, f"{name} {pk} is {status}, its history says {told[pk]}"
+        assert result[pk] == status, f"{name} {pk} is {status}, its history says {result[pk]}"

@@ -16,27 +16,31 @@ from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.owed import IS_OWED, OWED_MINOR
-from orders.services import parcel_deliver, parcel_ship, placed_of
-from orders.statuses import PARCELS_SENT, PARCELS_UNSENT, ParcelStatus
+from orders.services import load_placed_order, parcel_deliver, parcel_ship
+from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 from orders.tests.factories import place
 from payments.bookkeeping.payments import payment_move
-from payments.bookkeeping.refund_amounts import LineAsk, Pieces
-from payments.bookkeeping.refunds import refund_end
-from payments.lifecycle.cancel_and_expire import order_cancel_now, order_expire_now, parcel_cannot_deliver
+from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection
+from payments.bookkeeping.refunds import refund_finish
+from payments.lifecycle.cancel_and_expire import (
+    order_cancel_locked,
+    order_expire_locked,
+    parcel_cannot_deliver,
+)
 from payments.lifecycle.parcels import parcel_return
-from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, RefundDecision, ReversalReason
 from payments.providers import contract
 from payments.providers.contract import RemoteDispute, RemoteRefund
-from payments.refunds.staff import decide_now, refund_open
+from payments.refunds.staff import refund_decide_locked, refund_open
 from payments.selectors import balance_after_refunds, refund_due
 from payments.statuses import OPEN, PaymentStatus, RefundStatus
-from payments.tests.factories import answered, give_back, record, told_by_card
+from payments.tests.factories import apply_card_captures, give_back, record, remote_refund_of
 from tests.recount import recount
 
-DEEDS = 14
+ACTIONS = 14
 
 
 @dataclass
@@ -49,7 +53,7 @@ class People:
 
 
 @dataclass
-class Life:
+class OrderSimulation:
     """One order and what happens to it. `story` says what did, for who has to find out why."""
 
     dice: random.Random
@@ -61,21 +65,21 @@ class Life:
     of_money: list[Callable[[], object]] = field(default_factory=list)
 
     @property
-    def deeds(self) -> list[Callable[[], object]]:
+    def actions(self) -> list[Callable[[], object]]:
         goods = [self.not_coming, self.ship, self.ship, self.come_back, self.restock]
         ends = [self.cancel, self.expire] if self.dice.random() < 0.3 else []
         return [*goods, *ends, *self.of_money, *self.of_money]
 
     def live(self) -> None:
-        for _ in range(DEEDS):
-            deed = self.dice.choice(self.deeds)
+        for _ in range(ACTIONS):
+            action = self.dice.choice(self.actions)
             self.order = Order.objects.get(pk=self.order.pk)
             try:
                 with transaction.atomic():
-                    said = deed()
-                self.story.append(f"{deed.__name__} {said or ''}")
+                    said = action()
+                self.story.append(f"{action.__name__} {said or ''}")
             except DomainError as refused:
-                self.story.append(f"({deed.__name__}: {refused.code})")
+                self.story.append(f"({action.__name__}: {refused.code})")
                 continue
             check_owed_of(self.order.pk, self.story)
         self.withdraw()  # what the worker does with a payment at the provider that is not needed any more
@@ -88,18 +92,18 @@ class Life:
         return self.dice.choice([p for p in parcels if p.status in statuses] or parcels)
 
     def not_coming(self) -> str:
-        parcel = self.parcel(PARCELS_UNSENT)
+        parcel = self.parcel(PARCELS_UNSHIPPED)
         parcel_cannot_deliver(parcel_id=parcel.pk, reason="broken", actor=parcel.artisan.user)
         return f"parcel {parcel.number} of {parcel.total}"
 
     def ship(self) -> str:
-        parcel = self.parcel(PARCELS_UNSENT)
+        parcel = self.parcel(PARCELS_UNSHIPPED)
         parcel_ship(parcel_id=parcel.pk, carrier="Post", tracking="", actor=parcel.artisan.user)
         return f"parcel {parcel.number} of {parcel.total}"
 
     def come_back(self) -> str:
-        parcel = self.parcel(PARCELS_SENT)
-        if parcel.status in PARCELS_UNSENT:
+        parcel = self.parcel(PARCELS_SHIPPED)
+        if parcel.status in PARCELS_UNSHIPPED:
             parcel_ship(parcel_id=parcel.pk, carrier="Post", tracking="", actor=parcel.artisan.user)
         elif self.dice.random() < 0.3:
             parcel_deliver(parcel_id=parcel.pk, actor=parcel.artisan.user)
@@ -108,7 +112,7 @@ class Life:
 
     def cancel(self) -> None:
         self.withdraw()
-        order_cancel_now(
+        order_cancel_locked(
             order_id=self.order.pk,
             reason="",
             actor=self.people.admin,
@@ -122,7 +126,7 @@ class Life:
         Order.objects.filter(pk=self.order.pk, status="PENDING").update(
             expires_at=timezone.now() - timedelta(1)
         )
-        order_expire_now(order_id=self.order.pk)
+        order_expire_locked(order_id=self.order.pk)
 
     def withdraw(self) -> None:
         for payment in self.order.payments.filter(status__in=OPEN):
@@ -139,7 +143,7 @@ class Life:
 
     def amount(self, most: int) -> Money:
         """All of it, exactly what is owed or due, or some."""
-        usual = [most, self.order.to_return.minor, self.order.balance_due.minor]
+        usual = [most, self.order.refund_due.minor, self.order.balance_due.minor]
         some = [self.dice.randint(1, max(1, most // part)) for part in (1, 3, 10)]
         return self.order.money(self.dice.choice([minor for minor in (*usual, *some) if minor]))
 
@@ -157,12 +161,12 @@ class Life:
         if not receipts:
             return "nothing"
         receipt = self.dice.choice(receipts)
-        receipt_take_back(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=self.people.staff)
+        receipt_reverse(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=self.people.staff)
         return str(receipt.amount)
 
     def return_by_hand(self) -> str:
         payment = self.payment()
-        amount = self.amount(payment.kept_minor)
+        amount = self.amount(payment.net_received_minor)
         give_back(payment, amount.amount, actor=self.people.staff, reference=f"OUT-{self.dice.random()}")
         return str(amount)
 
@@ -170,14 +174,16 @@ class Life:
 
     def pay(self) -> str:
         payment = self.payment()
-        told_by_card(payment)
+        apply_card_captures(payment)
         return payment.payment_number
 
     def pay_again(self) -> str:
         """Another payment, the first being withdrawn; both may be captured."""
         self.withdraw()
         if self.order.status == "PENDING":
-            payment_start(placed_of(self.order), method=PaymentMethod.CREDIT_CARD, store=self.people.store)
+            payment_start(
+                load_placed_order(self.order), method=PaymentMethod.CREDIT_CARD, store=self.people.store
+            )
         return ""
 
     def refund(self, **wish: object) -> str:
@@ -190,10 +196,12 @@ class Life:
     def refund_units(self) -> str:
         lines = [line for line in self.order.lines.all() if line.refundable_quantity]
         chosen = self.dice.sample(lines, min(len(lines), self.dice.choice((0, 1, 1, 2))))
-        asked = tuple(LineAsk(line.pk, self.dice.randint(1, line.refundable_quantity)) for line in chosen)
+        asked = tuple(
+            RefundLineInput(line.pk, self.dice.randint(1, line.refundable_quantity)) for line in chosen
+        )
         shipping = self.dice.random() < 0.4
         return f"{len(chosen)} lines, " + self.refund(
-            pieces=Pieces(asked, with_shipping=shipping or not asked)
+            items=RefundSelection(asked, with_shipping=shipping or not asked)
         )
 
     def answer(self) -> str:
@@ -206,8 +214,8 @@ class Life:
         if refund.origin == "provider":
             remote = RemoteRefund(refund.provider_refund_id or "", refund.amount, status)
         else:
-            remote = answered(refund, status)
-        refund_end(refund_id=refund.pk, remote=remote)
+            remote = remote_refund_of(refund, status)
+        refund_finish(refund_id=refund.pk, remote=remote)
         return f"{refund.amount} {status}"
 
     def dashboard(self) -> str:
@@ -215,7 +223,7 @@ class Life:
         payment = self.payment()
         amount = self.amount(payment.refundable.minor)
         status = self.dice.choice([contract.RefundStatus.SUCCEEDED] * 3 + [contract.RefundStatus.PENDING])
-        told_by_card(payment, refunds=(RemoteRefund(f"re_{self.dice.random()}", amount, status),))
+        apply_card_captures(payment, refunds=(RemoteRefund(f"re_{self.dice.random()}", amount, status),))
         return f"{amount} {status}"
 
     def decide(self) -> str:
@@ -225,8 +233,8 @@ class Life:
             return "nothing"
         lines = [line for line in OrderLine.objects.filter(order=self.order) if line.refundable_quantity]
         if lines and self.dice.random() < 0.5:
-            asked = (LineAsk(self.dice.choice(lines).pk, 1),)
-            decide_now(
+            asked = (RefundLineInput(self.dice.choice(lines).pk, 1),)
+            refund_decide_locked(
                 refund_id=refund.pk,
                 decision=RefundDecision.RESTOCK,
                 actor=self.people.staff,
@@ -234,7 +242,7 @@ class Life:
                 parcels={},
             )
             return f"goods of {refund.amount}"
-        decide_now(
+        refund_decide_locked(
             refund_id=refund.pk,
             decision=RefundDecision.NOTHING,
             actor=self.people.staff,
@@ -250,23 +258,25 @@ class Life:
         amount = known.amount if known else self.amount(payment.received_minor)
         status = self.dice.choice(order[1:] if known else order)
         found = RemoteDispute(f"dp_{payment.pk.hex}", amount, status)
-        told_by_card(payment, disputes=(found,))
+        apply_card_captures(payment, disputes=(found,))
         self.disputes[str(payment.pk)] = found
         return f"{amount} {status}"
 
 
-def live_once(seed: int, people: People) -> Life:
+def simulate_once(seed: int, people: People) -> OrderSimulation:
     """A life, thrown by its seed. Errors: AssertionError with its story."""
     dice = random.Random(seed)  # noqa: S311  # a game, not a secret
-    pieces = {
+    items = {
         product: dice.randint(1, 3) for product in dice.sample(people.products, dice.choice((1, 2, 2, 3, 3)))
     }
     Product.objects.filter(pk__in=[p.pk for p in people.products]).update(stock=50)
     method = dice.choice(
         (PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER, PaymentMethod.CASH_ON_DELIVERY)
     )
-    placed = place(pieces, user=people.buyer)
-    life = Life(dice, people, placed.order, story=[f"seed {seed}: {placed.order.total} by {method}"])
+    placed = place(items, user=people.buyer)
+    life = OrderSimulation(
+        dice, people, placed.order, story=[f"seed {seed}: {placed.order.total} by {method}"]
+    )
     payment_start(placed, method=method, store=people.store)
     life.of_money = [life.arrive, life.arrive, life.bounce, life.return_by_hand, life.return_by_hand]
     if method == PaymentMethod.CREDIT_CARD:
@@ -283,19 +293,19 @@ def live_once(seed: int, people: People) -> Life:
 def check_owed_of(order_id: object, story: list[str]) -> None:
     """The property, the query, what can still be sent, and the second count agree."""
     order = Order.objects.get(pk=order_id)
-    told = "\n".join(story)
+    result = "\n".join(story)
     [(in_query,)] = Order.objects.filter(pk=order.pk).values_list(OWED_MINOR)
     is_listed = Order.objects.filter(IS_OWED, pk=order.pk).exists()
     payments = list(order.payments.all())
     due, walk = balance_after_refunds(order).owed, recount(order)
-    assert (in_query, is_listed) == (order.to_return.minor, bool(order.to_return)), f"query\n{told}"
-    assert order.owed.total == order.to_return, f"reasons\n{told}"
-    assert due == walk.due, f"{due} is due, the second count says {walk.due}\n{told}"
-    assert sum(refund_due(order, p) for p in payments) >= due, f"{due} can go back by no payment\n{told}"
+    assert (in_query, is_listed) == (order.refund_due.minor, bool(order.refund_due)), f"query\n{result}"
+    assert order.owed.total == order.refund_due, f"reasons\n{result}"
+    assert due == walk.due, f"{due} is due, the second count says {walk.due}\n{result}"
+    assert sum(refund_due(order, p) for p in payments) >= due, f"{due} can go back by no payment\n{result}"
     if any(payment.refund_reserved_minor for payment in payments):
         return
-    assert order.to_return.minor == walk.due, f"{order.to_return} owed, second count {walk.due}\n{told}"
+    assert order.refund_due.minor == walk.due, f"{order.refund_due} owed, second count {walk.due}\n{result}"
     if not order.unassigned_minor:
         assert order.balance_due.minor == walk.outstanding, (
-            f"{order.balance_due} to pay, second count {walk.outstanding}\n{told}"
+            f"{order.balance_due} to pay, second count {walk.outstanding}\n{result}"
         )

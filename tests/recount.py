@@ -26,7 +26,7 @@ CLOSED, GONE = {"CANCELLED", "EXPIRED"}, {"CANCELLED", "RETURNED"}
 
 
 @dataclass
-class Walk:
+class OrderReplay:
     order: Order
     status: str = "PENDING"
     kept: int = 0
@@ -168,8 +168,8 @@ class Walk:
                 self.owe(-more)
 
 
-def recount(order: Order) -> Walk:
-    walk = Walk(order, parcels={parcel.pk: parcel for parcel in order.parcels.all()})
+def recount(order: Order) -> OrderReplay:
+    walk = OrderReplay(order, parcels={parcel.pk: parcel for parcel in order.parcels.all()})
     events = (*money_of(order), *moves_of(order), *refunds_of(order))
     for _, happened in sorted(events, key=lambda event: event[0]):
         happened(walk)
@@ -177,36 +177,36 @@ def recount(order: Order) -> Walk:
     return walk
 
 
-Event = tuple[datetime, Callable[[Walk], None]]
+Event = tuple[datetime, Callable[[OrderReplay], None]]
 
 
 def money_of(order: Order) -> Iterator[Event]:
     for capture in Capture.objects.filter(payment__order=order):
-        yield event(capture.created_at, Walk.receive, capture.payment_id, capture.amount_minor)
+        yield event(capture.created_at, OrderReplay.receive, capture.payment_id, capture.amount_minor)
     for receipt in Receipt.objects.filter(payment__order=order):
-        yield event(receipt.created_at, Walk.receive, receipt.payment_id, receipt.amount_minor)
+        yield event(receipt.created_at, OrderReplay.receive, receipt.payment_id, receipt.amount_minor)
         if reversal := getattr(receipt, "reversal", None):
-            yield event(reversal.created_at, Walk.take_back, receipt.payment_id, receipt.amount_minor)
+            yield event(reversal.created_at, OrderReplay.take_back, receipt.payment_id, receipt.amount_minor)
     for row in DisputeTransition.objects.filter(dispute__payment__order=order).select_related("dispute"):
         minor = row.dispute.amount_minor if row.new == "LOST" else 0
-        yield event(row.at, Walk.dispute, row.dispute.payment_id, row.dispute_id, minor)
+        yield event(row.at, OrderReplay.dispute, row.dispute.payment_id, row.dispute_id, minor)
 
 
 def moves_of(order: Order) -> Iterator[Event]:
     for row in OrderTransition.objects.filter(order=order):
-        yield event(row.at, Walk.move, row.new)
+        yield event(row.at, OrderReplay.move, row.new)
     for gone in ParcelTransition.objects.filter(parcel__order=order, new__in=GONE):
-        yield event(gone.at, Walk.lose, gone.parcel_id)
+        yield event(gone.at, OrderReplay.lose, gone.parcel_id)
 
 
 def refunds_of(order: Order) -> Iterator[Event]:
     decided = {row.data["refund"]: row.at for row in AuditEntry.objects.filter(action="refund.decide")}
     for refund in PaymentRefund.objects.filter(payment__order=order).prefetch_related("lines__order_line"):
-        yield event(refund.created_at, Walk.refund, refund, is_decided=refund.origin != "provider")
+        yield event(refund.created_at, OrderReplay.refund, refund, is_decided=refund.origin != "provider")
         if at := decided.get(refund.refund_number):
-            yield event(at, Walk.decide, refund)
+            yield event(at, OrderReplay.decide, refund)
         for row in RefundTransition.objects.filter(refund=refund, new="FAILED"):
-            yield event(row.at, Walk.fail, refund)
+            yield event(row.at, OrderReplay.fail, refund)
 
 
 def event(at: datetime, happened: Callable[..., None], *args: Any, **kwargs: Any) -> Event:

@@ -13,7 +13,7 @@ from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.models import StoreRules
 from orders.tests.factories import store_of
 
-DESKS = ("Payments team", "Refunds team", "Orders team")
+STAFF_GROUPS = ("Payments team", "Refunds team", "Orders team")
 
 
 def store() -> StoreRules:
@@ -51,8 +51,8 @@ def other_seller() -> User:
 def staff() -> User:
     """May record, reject and return money, and cancel orders."""
     found = user("staff@example.test", role=Role.STAFF)
-    found.groups.set(Group.objects.filter(name__in=DESKS))
-    assert found.groups.count() == len(DESKS)
+    found.groups.set(Group.objects.filter(name__in=STAFF_GROUPS))
+    assert found.groups.count() == len(STAFF_GROUPS)
     return found
 
 

@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from artisans.accounts.models import User
 from artisans.accounts.tests.sign_in import api_client, browser_client, token_of
 from artisans.catalog.models import Product
-from payments.bookkeeping.saved_methods import method_keep
+from payments.bookkeeping.saved_methods import method_store
 from payments.methods import PaymentMethod
 from payments.models import Operation, ProviderCall
 from payments.providers.contract import RemoteMethod
@@ -239,11 +239,11 @@ def make_things(shopper: User, bowl: Product, admin_user: User) -> dict[str, obj
     payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     order = payment.order
     card = RemoteMethod("pm_1", "cus_1", "card", "visa", "4242", 12, 2034)
-    method_keep(user_id=shopper.pk, provider="stripe", remote=card, consented_at=timezone.now())
+    method_store(user_id=shopper.pk, provider="stripe", remote=card, consented_at=timezone.now())
     other = replace(card, method_id="pm_2")
-    method = method_keep(user_id=shopper.pk, provider="stripe", remote=other, consented_at=timezone.now())
+    method = method_store(user_id=shopper.pk, provider="stripe", remote=other, consented_at=timezone.now())
     cart = api_client(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
-    paid = start(pieces={bowl: 1}, user=shopper)
+    paid = start(items={bowl: 1}, user=shopper)
     record(paid, "109.99", actor=admin_user)
     return {
         "refund": give_back(paid, "10.00", actor=admin_user).pk,
@@ -255,7 +255,7 @@ def make_things(shopper: User, bowl: Product, admin_user: User) -> dict[str, obj
         "item": cart["items"][0]["id"],
         "order": order.pk,
         "token": order.access_token,
-        "unpaid": start(pieces={bowl: 1}, user=shopper).order_id,
+        "unpaid": start(items={bowl: 1}, user=shopper).order_id,
         "payment": payment.pk,
         "parcel": order.parcels.get().pk,
         "method": method.pk,
@@ -269,7 +269,7 @@ def lines() -> dict[str, list[str]]:
     return {words[0]: words[1:] for words in map(str.split, ACCESS.strip().splitlines())}
 
 
-def told(answer) -> str:
+def describe_response(answer) -> str:
     is_sign_in = answer.status_code == 302 and "/account/login/" in answer["Location"]
     return "login" if is_sign_in else str(answer.status_code)
 
@@ -283,7 +283,7 @@ def test_route_answers_each_role_as_written(clients, things, name):
     method, address, *wanted = lines()[name]
 
     answers = {
-        role: told(getattr(client, method)(address.format(**things)))
+        role: describe_response(getattr(client, method)(address.format(**things)))
         for role, client in clients(address).items()
     }
 

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, Category, Product
-from artisans.core.admin.pages import EditAdmin, ReadOnlyAdmin, page_of
+from artisans.core.admin.pages import EditAdmin, ReadOnlyAdmin, admin_page_url
 from artisans.core.admin.seen_forms import SeenForm
 from orders.models import StoreRules
 from tests.html import Node, page
@@ -56,11 +56,13 @@ def row(bowl: Product, shopper: User) -> Callable[[type[Model]], Model]:
 
 
 def form_of(client: Client, row: Model) -> dict[str, Any]:
-    return page(client.get(page_of(row))).one("form", id=f"{row._meta.model_name}_form").fields()
+    return page(client.get(admin_page_url(row))).one("form", id=f"{row._meta.model_name}_form").fields()
 
 
 def save(client: Client, row: Model, form: dict[str, Any]) -> HttpResponse:
-    return client.post(page_of(row), {name: value for name, value in form.items() if value is not None})
+    return client.post(
+        admin_page_url(row), {name: value for name, value in form.items() if value is not None}
+    )
 
 
 def test_every_editable_page_is_tried_here_and_saves_by_one_base():
@@ -200,7 +202,7 @@ def test_save_is_refused_in_words_when_the_database_refuses_it(browser, admin_us
     client = browser(admin_user)
     monkeypatch.setattr(SeenForm, "validate_unique", lambda form: None)
 
-    answer = client.post(page_of(bowl), form_of(client, bowl) | {"slug": scarf.slug}, follow=True)
+    answer = client.post(admin_page_url(bowl), form_of(client, bowl) | {"slug": scarf.slug}, follow=True)
 
     assert "Someone else saved this at the same time" in page(answer).text
     bowl.refresh_from_db()

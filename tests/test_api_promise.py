@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scripts.openapi import breaks, told_in
+from scripts.openapi import breaks, documented_in
 
 OLD: dict[str, Any] = {
     "paths": {
@@ -140,6 +140,6 @@ def test_changelog_tells_of_a_break_under_its_heading_only():
     ]
     text = "\n\n".join(parts)
 
-    assert "thing_make" in told_in(text)
-    assert "x" not in told_in(text)
-    assert "y" not in told_in(text)
+    assert "thing_make" in documented_in(text)
+    assert "x" not in documented_in(text)
+    assert "y" not in documented_in(text)

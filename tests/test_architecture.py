@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from artisans.audit.services import Action
 from artisans.core.api.views import ApiView
 from orders.statuses import ORDER_TRANSITIONS, PARCEL_TRANSITIONS, OrderStatus, ParcelStatus
-from payments.methods import BY_HAND, SPECS, PaymentMethod
+from payments.methods import OFFLINE_METHODS, SPECS, PaymentMethod
 from payments.providers.manual.provider import BUILDERS
 from payments.statuses import PAYMENT_TRANSITIONS, REFUND_TRANSITIONS, PaymentStatus, RefundStatus
 from tests.dump import LABELS
@@ -87,7 +87,7 @@ def test_transition_tables_are_total(table, statuses):
 
 def test_every_method_has_a_provider_and_every_offered_one_its_instructions():
     assert set(SPECS) == set(PaymentMethod)
-    assert {method.value for method in BY_HAND} == set(BUILDERS)
+    assert {method.value for method in OFFLINE_METHODS} == set(BUILDERS)
 
 
 def test_every_task_of_the_timetable_is_registered():
@@ -97,7 +97,7 @@ def test_every_task_of_the_timetable_is_registered():
 
 def test_every_task_that_is_rung_for_exists():
     for path in sources():
-        for task in re.findall(r'run_after_commit\(\s*"([^"]+)"', path.read_text()):
+        for task in re.findall(r'enqueue_after_commit\(\s*"([^"]+)"', path.read_text()):
             assert task in current_app.tasks, (path, task)
 
 

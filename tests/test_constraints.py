@@ -13,17 +13,16 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
-from artisans.core.idempotency.keys import Ask, key_claim
+from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from orders.models import Order
-from payments.lifecycle.choose_method import payment_choose
-from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.choose_method import payment_choose_method
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
-    Comparison,
     Dispute,
     Payment,
     PaymentFlag,
@@ -33,13 +32,14 @@ from payments.models import (
     ProviderCall,
     ProviderCustomer,
     Receipt,
+    ReconciliationRun,
     RefundLine,
     ReversalReason,
     WebhookEvent,
 )
 from payments.providers.contract import DisputeStatus, RemoteDispute
 from payments.refunds.staff import refund_open
-from payments.tests.factories import answered, give_back, pieces, record, start, told_by_card
+from payments.tests.factories import apply_card_captures, give_back, pieces, record, remote_refund_of, start
 from tests import rows
 from tests.dump import LABELS
 from tests.rewriting import rewriting
@@ -160,8 +160,8 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "dispute_amount_positive": ("payments.Dispute", {"amount_minor": 0}),
     "dispute_status_known": ("payments.Dispute", {"status": "IDLE"}),
     "dispute_booked_once": ("payments.Dispute", {"provider_dispute_id": "du_1"}),
-    "comparison_provider_known": ("payments.Comparison", {"provider": "cash"}),
-    "comparison_begins_before_its_end": ("payments.Comparison", {"until": F("since")}),
+    "reconciliation_run_provider_known": ("payments.ReconciliationRun", {"provider": "cash"}),
+    "reconciliation_run_begins_before_its_end": ("payments.ReconciliationRun", {"until": F("since")}),
     "provider_alert_provider_known": ("payments.ProviderAlert", {"provider": "cash"}),
     "provider_alert_one_open_per_part": ("payments.ProviderAlert", {"part": "disputes"}),
     "payment_flag_kind_known": ("payments.PaymentFlag", {"kind": "odd"}),
@@ -196,18 +196,18 @@ def world(module_db) -> None:
     shopper, staff, bowl, scarf = rows.shopper(), rows.staff(), rows.bowl(), rows.scarf()
     type(shopper).objects.filter(pk=staff.pk).update(name=shopper.email.upper())
     type(shopper).objects.filter(pk=shopper.pk).update(name=shopper.email)
-    payment = start(pieces={bowl: 1, scarf: 1}, user=shopper)
+    payment = start(items={bowl: 1, scarf: 1}, user=shopper)
     for reference in ("STMT-1", "STMT-2"):
         record(payment, "10.00", actor=staff, reference=reference)
     for reference in ("OUT-1", "OUT-2"):
         give_back(payment, "1.00", actor=staff, reference=reference)
     record(payment, "1.00", actor=staff, reference="STMT-3")
-    receipt_take_back(
+    receipt_reverse(
         receipt_id=Receipt.objects.get(bank_reference="STMT-3").pk,
         reason=ReversalReason.MISTAKE,
         actor=staff,
     )
-    payment_choose(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
+    payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     mine = Principal(user=shopper)
     old, *_ = cart_open(mine)
     cart_items_add(principal=mine, cart_id=old.pk, adds={bowl.pk: 1, scarf.pk: 1})
@@ -215,26 +215,28 @@ def world(module_db) -> None:
     cart_open(mine)
     for key in ("key-1", "key-2"):
         key_claim(
-            Ask(principal=f"user:{shopper.pk}", route="POST api_order-list", key=key, fingerprints=("0",))
+            KeyClaim(
+                principal=f"user:{shopper.pk}", route="POST api_order-list", key=key, fingerprints=("0",)
+            )
         )
     with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"):
         rows_of_a_provider(
             start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper), shopper, staff
         )
     now = timezone.now()
-    Comparison.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
+    ReconciliationRun.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
     """A card payment with captures, a refund of two lines, disputes and flags; saved cards; messages."""
-    told_by_card(card)
+    apply_card_captures(card)
     both = pieces(*((line, 1) for line in card.order.lines.all()), restock=True)
-    sent = refund_open(payment_id=card.pk, reason="broken", actor=staff, pieces=both)
+    sent = refund_open(payment_id=card.pk, reason="broken", actor=staff, items=both)
     disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), DisputeStatus.OPEN) for n in (1, 2)]
-    told_by_card(card, refunds=(answered(sent),), disputes=tuple(disputes))
-    told_by_card(card, amount=Money(1, "USD"))  # not ours: flagged
+    apply_card_captures(card, refunds=(remote_refund_of(sent),), disputes=tuple(disputes))
+    apply_card_captures(card, amount=Money(1, "USD"))  # not ours: flagged
     for n, user in enumerate((shopper, staff)):
         ProviderCustomer.objects.create(user=user, provider="stripe", customer_id=f"cus_{n}")
         PaymentMethodInfo.objects.create(

@@ -12,7 +12,7 @@ from django.conf import settings as configuration
 
 from artisans.site.docs.views import GUIDES
 from payments.models import Payment, Receipt
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,12 +56,12 @@ def demo(bowl, shopper, staff, settings) -> None:
 def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, str]:
     """Addresses of the documents with those of this test. Who sleeps in a document lets the worker work."""
     settings.MANUAL_WEBHOOK_SECRETS = [SECRET]
-    settings.RATE_LIMIT_FACTOR = settings.MAX_OPEN_ORDERS = settings.MAX_PIECES_PER_HOUR = 10_000
+    settings.RATE_LIMIT_FACTOR = settings.MAX_OPEN_ORDERS = settings.MAX_UNITS_PER_HOUR = 10_000
     mine, sleep = threading.get_ident(), time.sleep
 
     def wait(seconds: float) -> None:
         if threading.get_ident() == mine:
-            sweep_task()
+            process_due_task()
         else:
             sleep(seconds)
 
@@ -74,20 +74,20 @@ def read(shop) -> Guide:
     """Run the blocks of a guide, after those of others; the names that they leave behind."""
 
     def run(*names: str) -> dict[str, Any]:
-        told: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for name in names:
             for block in blocks(name):
                 code = re.sub(r"http://localhost:\d+", lambda address: shop[address[0]], block)
-                exec(compile(code, f"docs/{name}.md", "exec"), told)  # noqa: S102  # our own documents
-        return told
+                exec(compile(code, f"docs/{name}.md", "exec"), result)  # noqa: S102  # our own documents
+        return result
 
     return run
 
 
 def test_tutorial_leads_to_a_paid_order(read, stripe):
-    told = read("tutorial")
+    result = read("tutorial")
 
-    assert told["summary"]["total"] == "99.99"
+    assert result["summary"]["total"] == "99.99"
     assert stripe.captured() == [9999]
 
 
@@ -118,14 +118,14 @@ def test_paypal_of_the_guide_takes_the_money_once(read, paypal):
 
 
 def test_every_test_card_does_what_the_table_says(read):
-    told = read("tutorial")
+    result = read("tutorial")
     rows = ROW.findall(text_of("test-cards"))
     assert len(rows) > 12
     for token, _, promised in rows:
-        payment = told["pay_by"]("credit_card")
+        payment = result["pay_by"]("credit_card")
         confirm = {"payment_intent_id": payment["id"], "payment_method_id": token}
 
-        answer = told["call"]("POST", "/payments/confirm", confirm, told["token"])
+        answer = result["call"]("POST", "/payments/confirm", confirm, result["token"])
 
         body = answer.json()
         found = f"402, `{body['decline_group']}`" if answer.status_code == 402 else f"`{body['status']}`"

@@ -36,7 +36,7 @@ def add(shopper, bowl, seller):
     Product.objects.filter(pk=bowl.pk).update(stock=500)
 
     def one_more() -> None:
-        order = start(pieces={bowl: 1}, user=shopper).order
+        order = start(items={bowl: 1}, user=shopper).order
         order_release(place({bowl: 1}, user=shopper), cause="test", collect_cash=True)
         ProductFactory.create(artisan=ArtisanFactory.create())
         assert order
@@ -142,9 +142,9 @@ def test_time_that_is_none_is_refused(client, address, moment):
 
 
 def test_orders_are_filtered(api, shopper, seller, other_seller, bowl, scarf, staff):
-    paid = start(pieces={bowl: 1}, user=shopper)
+    paid = start(items={bowl: 1}, user=shopper)
     record(paid, "99.99", actor=staff)
-    open_one = start(pieces={scarf: 1}, user=shopper).order
+    open_one = start(items={scarf: 1}, user=shopper).order
     client = api(shopper)
 
     def ids(query: str) -> list[str]:
@@ -160,7 +160,7 @@ def test_orders_are_filtered(api, shopper, seller, other_seller, bowl, scarf, st
 
 def test_payments_are_filtered(api, shopper, bowl):
     check = start(PaymentMethod.CHECK, {bowl: 1}, user=shopper)
-    transfer = start(pieces={bowl: 1}, user=shopper)
+    transfer = start(items={bowl: 1}, user=shopper)
     client = api(shopper)
 
     def ids(query: str) -> list[str]:
@@ -174,7 +174,7 @@ def test_payments_are_filtered(api, shopper, bowl):
 
 
 def test_filter_by_a_foreign_order_finds_nothing(api, stranger, shopper, bowl):
-    foreign = start(pieces={bowl: 1}, user=shopper)
+    foreign = start(items={bowl: 1}, user=shopper)
 
     assert walked(api(stranger), f"/payments/?order={foreign.order_id}") == []
 
@@ -267,7 +267,7 @@ def test_list_has_both_spellings(api, shopper, address):
 
 
 def test_order_that_was_placed_by_another_is_in_no_list(api, stranger, shopper, bowl):
-    start(pieces={bowl: 1}, user=shopper)
+    start(items={bowl: 1}, user=shopper)
 
     assert walked(api(stranger), "/orders/?limit=100") == []
     assert Order.objects.count() == 1

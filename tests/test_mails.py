@@ -26,17 +26,25 @@ from artisans.notifications.rendering import render
 from orders.models import Order
 from orders.services import parcel_ship
 from orders.statuses import ParcelDecision
-from payments.bookkeeping.saved_methods import method_drop, method_keep
+from payments.bookkeeping.saved_methods import method_deactivate, method_store
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.lifecycle.parcels import parcel_return
-from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.lifecycle.receipts import payment_reject
 from payments.lifecycle.reminders import payment_remind
 from payments.methods import PaymentMethod
 from payments.models import Payment, ReversalReason
 from payments.providers.contract import RefundStatus, RemoteMethod
 from payments.refunds.staff import refund_open
-from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card
+from payments.tests.factories import (
+    apply_card_captures,
+    give_back,
+    pieces,
+    record,
+    remote_refund_of,
+    reread,
+    start,
+)
 from tests.html import page
 from tests.walk import Walk
 
@@ -56,11 +64,11 @@ def all_mails(
 ) -> dict[str, Notification]:
     """One of each kind, by the deeds of people."""
     two = {bowl: 1, scarf: 2}
-    short = start(pieces=two, user=shopper, note="<b>ring</b> & wait")
+    short = start(items=two, user=shopper, note="<b>ring</b> & wait")
     record(short, "100.00", actor=staff)
     record(short, "80.00", actor=staff, reference="STMT-2")
     give_back(short, "1.00", actor=staff)
-    exact = start(pieces=two, email="guest@example.test")
+    exact = start(items=two, email="guest@example.test")
     record(exact, exact.amount.amount, actor=staff)
     parcel_ship(parcel_id=exact.order.parcels.first().pk, carrier="USPS", tracking="T-<1>", actor=seller)
     cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
@@ -81,7 +89,7 @@ def all_mails(
     saved_mails(shopper)
     approval_mails(shopper, staff)
     setting_mails(bowl.artisan)
-    lost = start(pieces={scarf: 1}, user=shopper)
+    lost = start(items={scarf: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=11))
     order_expire(order_id=lost.order_id)
     scarf.stock = 0
@@ -92,46 +100,46 @@ def all_mails(
 
 def refunded_mails(card: Payment, staff: User) -> None:
     """A card is refunded with a piece left out of the parcel, and the bank sends the money back."""
-    told_by_card(card)
+    apply_card_captures(card)
     one = pieces((card.order.lines.get(), 1), restock=True)
-    sent = refund_open(payment_id=card.pk, reason="The <rim> & foot broke.", actor=staff, pieces=one)
-    told_by_card(card, refunds=(answered(sent),))
-    told_by_card(card, refunds=(answered(sent, RefundStatus.FAILED),))
+    sent = refund_open(payment_id=card.pk, reason="The <rim> & foot broke.", actor=staff, items=one)
+    apply_card_captures(card, refunds=(remote_refund_of(sent),))
+    apply_card_captures(card, refunds=(remote_refund_of(sent, RefundStatus.FAILED),))
     line, parcel = card.order.lines.get(), card.order.parcels.get()
     whole = pieces((line, line.refundable_quantity))
-    all_of_it = refund_open(payment_id=card.pk, reason="All of it.", actor=staff, pieces=whole)
-    told_by_card(card, refunds=(answered(all_of_it, RefundStatus.FAILED),))
+    all_of_it = refund_open(payment_id=card.pk, reason="All of it.", actor=staff, items=whole)
+    apply_card_captures(card, refunds=(remote_refund_of(all_of_it, RefundStatus.FAILED),))
     parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="T-<1>", actor=parcel.artisan.user)
     awaited = {parcel.pk: ParcelDecision.AWAIT_RETURN}
     refund_open(payment_id=card.pk, reason="Sent back.", actor=staff, amount=card.amount, parcels=awaited)
 
 
-def reminded_mails(pieces: Mapping[Product, int]) -> None:
+def reminded_mails(items: Mapping[Product, int]) -> None:
     """Somebody left before entering the card, and somebody else's transfer is due soon."""
     now = timezone.now()
-    left = start(PaymentMethod.CREDIT_CARD, pieces, email="guest@example.test")
+    left = start(PaymentMethod.CREDIT_CARD, items, email="guest@example.test")
     Payment.objects.filter(pk=left.pk).update(created_at=now - timedelta(minutes=11))
-    due = start(pieces=pieces, email="guest@example.test")
+    due = start(items=items, email="guest@example.test")
     Payment.objects.filter(pk=due.pk).update(created_at=now - timedelta(days=2))
     Order.objects.filter(pk=due.order_id).update(pay_by=now + timedelta(days=1))
     for payment in (left, due):
         payment_remind(payment.pk)
 
 
-def check_mails(pieces: Mapping[Product, int], buyer: User, staff: User) -> None:
+def check_mails(items: Mapping[Product, int], buyer: User, staff: User) -> None:
     """A check is rejected; another one does not clear, and the money comes after all."""
-    rejected = start(PaymentMethod.CHECK, pieces, user=buyer)
+    rejected = start(PaymentMethod.CHECK, items, user=buyer)
     payment_reject(payment_id=rejected.pk, reason="The check <bounced> & came back.", actor=staff)
-    bounced = start(PaymentMethod.CHECK, pieces, user=buyer)
+    bounced = start(PaymentMethod.CHECK, items, user=buyer)
     receipt = record(bounced, bounced.amount, actor=staff, reference="check 77")
-    receipt_take_back(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
+    receipt_reverse(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
     record(bounced, bounced.amount, actor=staff, reference="check 78")
 
 
 def saved_mails(user: User) -> None:
     card = RemoteMethod("pm_1", "cus_1", "card", "visa", "4242", 12, 2034)
-    method = method_keep(user_id=user.pk, provider="stripe", remote=card, consented_at=timezone.now())
-    method_drop(user=user, method_id=method.pk)
+    method = method_store(user_id=user.pk, provider="stripe", remote=card, consented_at=timezone.now())
+    method_deactivate(user=user, method_id=method.pk)
     password_set(user=user, password="five-kilns-under-snow", actor=user)
 
 
@@ -281,7 +289,7 @@ def test_dead_mail_server_never_undoes_an_order(browser, bowl, monkeypatch, mail
 
 @pytest.mark.parametrize("name", ["Ada\r\nBcc: eve@example.test", "Ada\nX-Evil: 1"])
 def test_no_line_break_reaches_a_header(name, bowl, shopper, mails):
-    start(pieces={bowl: 1}, user=shopper, note=name)
+    start(items={bowl: 1}, user=shopper, note=name)
 
     for message in mails():
         read = message_from_bytes(message.message().as_bytes(), policy=policy.default)
@@ -292,12 +300,12 @@ def test_no_line_break_reaches_a_header(name, bowl, shopper, mails):
 
 def test_due_date_is_the_one_without_our_slack(shopper, mails):
     payment = start(user=shopper)
-    told = timezone.localtime(payment.order.pay_by)
+    result = timezone.localtime(payment.order.pay_by)
 
     body = mails(shopper.email)[0].body
 
-    assert f"{told:%b}" in body
-    assert str(told.day) in body
+    assert f"{result:%b}" in body
+    assert str(result.day) in body
     assert (payment.order.expires_at - payment.order.pay_by).days == 3
 
 

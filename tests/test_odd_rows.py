@@ -18,9 +18,9 @@ from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from artisans.notifications.models import MailState, Notification
-from artisans.notifications.services import notification_send, notifications_sweep
+from artisans.notifications.services import notification_send, notifications_send_due
 from orders.addresses import address_lines
 from orders.countries import KNOWN
 from orders.models import Order, OrderTransition, Parcel, ParcelTransition
@@ -29,7 +29,7 @@ from orders.tests.factories import ADDRESS
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentTransition
-from payments.tests.factories import give_back, record, reread, start, told_by_card
+from payments.tests.factories import apply_card_captures, give_back, record, reread, start
 from tests.dump import LABELS
 from tests.test_access import clients, keys, lines, things  # noqa: F401  # three are fixtures
 
@@ -87,7 +87,7 @@ def world(request, bowl, shopper, seller, settings):
     """The things of the access tests and a card payment; one parcel is sent."""
     found = request.getfixturevalue("things")
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
+    apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
     parcel = Parcel.objects.filter(order__released_at__isnull=False).first()
     parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="1Z", actor=seller)
     return found
@@ -97,8 +97,8 @@ def admin_pages() -> Iterator[str]:
     for model, shown in admin.site._registry.items():
         yield f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         for row in model._base_manager.all()[:1]:
-            yield page_of(row)
-            yield from (page_of(row, name) for name in getattr(shown, "pages", ()))
+            yield admin_page_url(row)
+            yield from (admin_page_url(row, name) for name in getattr(shown, "pages", ()))
 
 
 @pytest.mark.parametrize("kind", ODD)
@@ -135,7 +135,7 @@ def test_money_and_goods_move_on_odd_orders(bowl, shopper, staff, seller, settin
     bowl.stock = 99
     bowl.save()
     for _, currency, address in ODD.values():
-        by_hand = [start(pieces={bowl: 1}, user=shopper) for _ in range(3)]
+        by_hand = [start(items={bowl: 1}, user=shopper) for _ in range(3)]
         card = start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper)
         orders = Order.objects.filter(pk__in=[payment.order_id for payment in (*by_hand, card)])
         orders.update(shipping_address=models.Value(address, models.JSONField()))
@@ -147,15 +147,15 @@ def test_money_and_goods_move_on_odd_orders(bowl, shopper, staff, seller, settin
         settled, expired, cancelled = by_hand
 
         record(settled, settled.amount, actor=staff, reference=f"STMT-{settled.pk}")
-        told_by_card(card)
+        apply_card_captures(card)
         give_back(settled, "1.00", actor=staff, reference=f"OUT-{settled.pk}")
         parcel_cannot_deliver(parcel_id=settled.order.parcels.get().pk, reason="kiln broke", actor=seller)
         orders.filter(pk=expired.order_id).update(expires_at=timezone.now() - timedelta(minutes=1))
         assert order_expire(order_id=expired.order_id)
         order_cancel(order_id=cancelled.order_id, reason="changed my mind", actor=shopper)
 
-        reached = [reread(payment).order.status for payment in (*by_hand, card)]
-        assert reached == ["CANCELLED", "EXPIRED", "CANCELLED", "CONFIRMED"], address
+        result = [reread(payment).order.status for payment in (*by_hand, card)]
+        assert result == ["CANCELLED", "EXPIRED", "CANCELLED", "CONFIRMED"], address
     for row in Notification.objects.filter(state=MailState.WAITING):
         assert notification_send(row.pk), row
     assert Notification.objects.exclude(state=MailState.SENT).count() == 0
@@ -167,18 +167,18 @@ def test_money_and_goods_move_on_odd_orders(bowl, shopper, staff, seller, settin
 def test_mail_that_cannot_be_written_stops_no_other_and_is_shown_to_staff(
     bowl, shopper, browser, admin_user, context
 ):
-    start(pieces={bowl: 1}, user=shopper)
-    start(pieces={bowl: 1}, user=shopper)
+    start(items={bowl: 1}, user=shopper)
+    start(items={bowl: 1}, user=shopper)
     odd, fine = Notification.objects.order_by("created_at")[:2]
     Notification.objects.filter(pk=odd.pk).update(context=models.Value(context, models.JSONField()))
 
-    notifications_sweep()
+    notifications_send_due()
 
     fine.refresh_from_db()
     odd.refresh_from_db()
     assert fine.state == MailState.SENT
     office = browser(admin_user)
-    assert office.get(page_of(odd)).status_code == 200
+    assert office.get(admin_page_url(odd)).status_code == 200
     assert office.get("/admin/notifications/notification/?delivery=stuck").status_code == 200
     assert odd.state == MailState.SENT or odd.last_error
 

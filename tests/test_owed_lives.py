@@ -10,11 +10,11 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.tests.factories import store_of
 from tests.invariants import check_invariants
-from tests.lives import People, live_once
+from tests.lives import People, simulate_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("card_shop"), pytest.mark.timeout(600)]
 
-FIRST, LIVES = int(os.environ.get("STORM_SEED", "1")), int(os.environ.get("STORM_LIVES", "6"))
+FIRST, SIMULATIONS = int(os.environ.get("STORM_SEED", "1")), int(os.environ.get("STORM_LIVES", "6"))
 GROUP = 20  # lives that share their people
 
 
@@ -25,10 +25,10 @@ def people(shopper, staff, admin_user, bowl, scarf) -> People:
     return People(shopper, staff, admin_user, store_of(cash_limit_minor=10**6), [bowl, scarf, cup])
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + LIVES, GROUP))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + SIMULATIONS, GROUP))
 def test_what_is_owed_is_the_same_counted_twice_in_random_lives(people, seed):
-    for one in range(seed, min(seed + GROUP, FIRST + LIVES)):
+    for one in range(seed, min(seed + GROUP, FIRST + SIMULATIONS)):
         with transaction.atomic():
-            live_once(one, people)
+            simulate_once(one, people)
             check_invariants()
             transaction.set_rollback(True)

@@ -9,17 +9,17 @@ from django.contrib import admin
 from django.db.models import Model
 from django.utils import timezone
 
-from artisans.core.admin.pages import PagesAdmin, page_of
+from artisans.core.admin.pages import PagesAdmin, admin_page_url
 from orders.models import Order
 from orders.selectors import is_own_order, is_owner
-from payments.bookkeeping.refunds import refund_end
-from payments.bookkeeping.review_flags import flag
+from payments.bookkeeping.refunds import refund_finish
+from payments.bookkeeping.review_flags import flag_raise
 from payments.errors import OwnOrder
 from payments.methods import PaymentMethod
 from payments.models import FlagKind, PaymentFlag
 from payments.providers.contract import RefundStatus, RemoteRefund
 from payments.refunds.staff import refund_open
-from payments.tests.factories import record, start, told_by_card, usd
+from payments.tests.factories import apply_card_captures, record, start, usd
 from tests import rows
 from tests.dump import dump
 from tests.html import page
@@ -29,11 +29,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shared_acts")]
 HARMLESS = {
     "order.as-buyer": "shows the buyer's page",
     "order.revoke-links": "takes rights away, gives none",
-    "payment.ask": "applies what the provider says, decides nothing",
+    "payment.sync": "applies what the provider says, decides nothing",
     "webhookevent.replay": "the same",
     "webhookevent.close": "moves no money; what was missed is found by the nightly comparison",
 }
-GIVEN = {"preset": "other", "words": "A reason.", "reason": "A reason.", "resolution": "Settled."}
+GIVEN = {"preset": "other", "text": "A reason.", "reason": "A reason.", "resolution": "Settled."}
 TODAY = {"value_date": timezone.localdate().isoformat(), "bank_reference": "LINE-9"}
 
 
@@ -84,13 +84,13 @@ def shared_acts(module_db, module_stripe) -> dict[str, tuple[Model, dict[str, st
     by_hand = start(user=shopper)
     record(by_hand, "20.00", actor=admin_user)
     unpaid = start(user=shopper)
-    by_card = told_by_card(
+    by_card = apply_card_captures(
         start(PaymentMethod.CREDIT_CARD, user=shopper),
         refunds=(RemoteRefund("re_dashboard", usd("5.00"), RefundStatus.SUCCEEDED, reference=""),),
     )
     failed = refund_open(payment_id=by_card.pk, reason="broken", amount=usd("1.00"), actor=admin_user)
-    refund_end(refund_id=failed.pk, remote=None, refusal="no")
-    flag(by_card, FlagKind.CONFLICT, "look")
+    refund_finish(refund_id=failed.pk, remote=None, refusal="no")
+    flag_raise(by_card, FlagKind.CONFLICT, "look")
     return {
         "payment.record": (by_hand, {"amount": "79.99", "seen": "2000"} | TODAY),
         "payment.reject": (unpaid, GIVEN),
@@ -100,7 +100,7 @@ def shared_acts(module_db, module_stripe) -> dict[str, tuple[Model, dict[str, st
         "paymentrefund.decide": (by_card.refunds.get(origin="provider"), {"decision": "nothing"}),
         "paymentflag.resolve": (PaymentFlag.objects.filter(kind=FlagKind.CONFLICT).get(), GIVEN),
         "order.cancel": (by_card.order, GIVEN),
-        "receipt.take-back": (by_hand.receipts.get(), {"reason": "bounced"}),
+        "receipt.reverse": (by_hand.receipts.get(), {"reason": "bounced"}),
         "order.parcels": (by_card.order, GIVEN | {parcel_field(by_card.order): "cancel"}),
     }
 
@@ -129,11 +129,11 @@ def test_every_money_page_has_an_act_to_try(acts):
 @pytest.mark.parametrize("name", WAYS)
 def test_no_page_lets_staff_act_on_an_order_of_their_own(acts, browser, staff, shopper, name):
     own(WAYS[name], staff, shopper)
-    desk, before = browser(staff), dump()
+    staff_client, before = browser(staff), dump()
     refusals = {str(OwnOrder()), "This order is paid or on its way; write to us and we will sort it out."}
 
     for act, (row, typed) in acts.items():
-        answer = desk.post(page_of(row, act.partition(".")[2]), typed)
+        answer = staff_client.post(admin_page_url(row, act.partition(".")[2]), typed)
 
         assert answer.status_code == 200, f"{act} went through"
         errors = {*answer.context["form"].non_field_errors(), answer.context["refusal"]}
@@ -145,14 +145,14 @@ def test_no_page_lets_staff_act_on_an_order_of_their_own(acts, browser, staff, s
 def test_no_endpoint_lets_staff_act_on_an_order_of_their_own(acts, api, staff, shopper, name):
     own(WAYS[name], staff, shopper)
     by_card, by_hand, unpaid = (acts[f"payment.{act}"][0] for act in ("refund", "record", "reject"))
-    desk, before = api(staff), dump()
+    staff_client, before = api(staff), dump()
 
     for address, sent in (
         (f"/payments/{by_hand.pk}/approve", {"amount": "79.99"} | TODAY),
         (f"/payments/{unpaid.pk}/reject", {"reason": "x"}),
         ("/payments/refunds", {"payment_id": str(by_card.pk), "amount": "1.00", "reason": "x"}),
     ):
-        answer = desk.post(address, sent)
+        answer = staff_client.post(address, sent)
 
         assert (answer.status_code, answer.json()["code"]) == (403, "own_order"), address
         assert dump() == before, f"{address} changed something"
@@ -181,19 +181,19 @@ def news_of(order: Order, colleague) -> None:
 
 @pytest.mark.parametrize("about", ["payment.refund", "payment.record", "payment.reject"])
 def test_stale_form_changes_nothing_and_shows_old_and_new_figures(acts, browser, staff, admin_user, about):
-    order, desk = acts[about][0].order, browser(staff)
+    order, staff_client = acts[about][0].order, browser(staff)
     opened = {}
     for act, (row, typed) in acts.items():
         if order_of(row) == order and act != "paymentflag.resolve":  # which is not about sums
-            address = page_of(row, act.partition(".")[2])
-            seen = page(desk.get(address)).one("main").one("input", name="order_seen").attrs["value"]
+            address = admin_page_url(row, act.partition(".")[2])
+            seen = page(staff_client.get(address)).one("main").one("input", name="order_seen").attrs["value"]
             opened[act] = address, typed | {"order_seen": seen}
     assert about in opened
     news_of(order, admin_user)
     before = dump()
 
     for act, (address, sent) in opened.items():
-        answer = desk.post(address, sent)
+        answer = staff_client.post(address, sent)
 
         assert answer.status_code == 200, f"{act} went through"
         [error] = answer.context["form"].non_field_errors()
@@ -210,13 +210,18 @@ def test_two_colleagues_return_the_surplus_once(browser, staff, admin_user, shop
     first = start(user=shopper)
     record(first, "99.99", actor=staff)
     record(first, "10.01", actor=staff)
-    desks = [browser(user) for user in (staff, admin_user)]
-    address = page_of(first, "return")
-    forms = [next(f for f in page(desk.get(address)).one("main").all("form")) for desk in desks]
-    typed = {"preset": "The order was overpaid.", "words": ""} | TODAY
+    staff_clients = [browser(user) for user in (staff, admin_user)]
+    address = admin_page_url(first, "return")
+    forms = [
+        next(f for f in page(staff_client.get(address)).one("main").all("form"))
+        for staff_client in staff_clients
+    ]
+    typed = {"preset": "The order was overpaid.", "text": ""} | TODAY
 
-    desks[0].post(address, forms[0].fields() | typed | {"bank_reference": "OUT-A"})
-    late = page(desks[1].post(address, forms[1].fields() | typed | {"bank_reference": "OUT-B"})).one("main")
+    staff_clients[0].post(address, forms[0].fields() | typed | {"bank_reference": "OUT-A"})
+    late = page(staff_clients[1].post(address, forms[1].fields() | typed | {"bank_reference": "OUT-B"})).one(
+        "main"
+    )
 
     assert "refunded: $10.01 (was $0.00)" in late.text
     assert "owed to the buyer: $0.00 (was $10.01)" in late.text

@@ -78,11 +78,11 @@ def test_user_pays_by_check_and_the_parcels_reach_him(
     arrive(order, "136.65", staff, reference="check 4711")
 
     for artisan in (seller, other_seller):
-        desk = Walk(browser(artisan))
+        staff_client = Walk(browser(artisan))
         parcel = order.parcels.get(artisan__user=artisan)
         sent = {"ship": "1", "carrier": "USPS", "tracking": f"T-{parcel.number}"}
-        desk.client.post(f"/shop/artisan/parcels/{parcel.pk}/", sent)
-        desk.client.post(f"/shop/artisan/parcels/{parcel.pk}/", {"deliver": "1"})
+        staff_client.client.post(f"/shop/artisan/parcels/{parcel.pk}/", sent)
+        staff_client.client.post(f"/shop/artisan/parcels/{parcel.pk}/", {"deliver": "1"})
 
     order.refresh_from_db()
     assert (order.status, order.payment_status) == ("DELIVERED", "PAID")
@@ -97,18 +97,18 @@ def test_user_pays_cash_at_the_door(browser, bowl, shopper, staff, seller, mails
     assert (order.status, order.payment_status) == ("CONFIRMED", "UNPAID")
     [to_artisan] = mails(seller.email)
     assert "Collect $99.99" in to_artisan.body
-    desk, parcel = browser(seller), order.parcels.get()
+    staff_client, parcel = browser(seller), order.parcels.get()
     address = f"/shop/artisan/parcels/{parcel.pk}/"
-    assert "report_cash" not in desk.get(address).content.decode()
-    desk.post(address, {"ship": "1", "carrier": "by hand", "tracking": ""})
-    desk.post(address, {"report_cash": "1"})
+    assert "report_cash" not in staff_client.get(address).content.decode()
+    staff_client.post(address, {"ship": "1", "carrier": "by hand", "tracking": ""})
+    staff_client.post(address, {"report_cash": "1"})
     parcel.refresh_from_db()
     assert parcel.cash_reported_at is not None
     arrive(order, "99.99", staff, reference="cash box 3")
 
     order.refresh_from_db()
     assert (order.status, order.payment_status) == ("SHIPPED", "PAID")
-    assert "report_cash" not in desk.get(address).content.decode()
+    assert "report_cash" not in staff_client.get(address).content.decode()
 
 
 def test_api_client_buys_with_the_founding_bodies(api, bowl, shopper, staff):

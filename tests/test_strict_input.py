@@ -22,7 +22,7 @@ from artisans.site.docs.document import document
 from artisans.site.docs.reference import resolved
 from orders.schemas import ORDER_ID
 from payments.api.schemas import PAYMENT_ID
-from payments.gateway.payments import payment_reach
+from payments.gateway.payments import payment_ensure_at_provider
 from payments.methods import PaymentMethod
 from payments.tests.factories import paid_by_card, start
 from payments.webhooks import schema
@@ -75,7 +75,7 @@ def with_value(body: Any, path: tuple[Any, ...], value: Any) -> Any:
 @pytest.fixture(scope="module")
 def send(module_db, module_stripe) -> Iterator[Send]:
     """`send(method, path, raw)`: from somebody who may do everything, about things that exist."""
-    with override_settings(RATE_LIMIT_FACTOR=10_000, MAX_OPEN_ORDERS=10_000, MAX_PIECES_PER_HOUR=10_000):
+    with override_settings(RATE_LIMIT_FACTOR=10_000, MAX_OPEN_ORDERS=10_000, MAX_UNITS_PER_HOUR=10_000):
         yield sender(module_stripe)
 
 
@@ -88,9 +88,9 @@ def sender(stripe: Any) -> Send:
     parcel = start(PaymentMethod.CASH_ON_DELIVERY, {own: 1}, user=shopper).order.parcels.get()
     client = api_client(admin_user)
     cart = client.post("/carts/", {"items": [{"product_id": str(own.pk)}]}).json()
-    order = start(pieces={own: 1}, user=admin_user).order
+    order = start(items={own: 1}, user=admin_user).order
     paid = paid_by_card(stripe, {own: 1}, user=shopper)
-    unpaid = payment_reach(start(PaymentMethod.CREDIT_CARD, {own: 1}, user=admin_user)).payment
+    unpaid = payment_ensure_at_provider(start(PaymentMethod.CREDIT_CARD, {own: 1}, user=admin_user)).payment
     named = {
         PRODUCT_ID: own.pk,
         ORDER_ID: order.pk,

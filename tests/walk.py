@@ -29,8 +29,8 @@ class Walk:
 
     def details(self, **changes: Any) -> HttpResponse:
         """The step with the address; None leaves a field out, as an empty checkbox does."""
-        told = {name: value for name, value in (TOLD | changes).items() if value is not None}
-        return self.send("carts:checkout_details", told)
+        result = {name: value for name, value in (TOLD | changes).items() if value is not None}
+        return self.send("carts:checkout_details", result)
 
     def delivery(self, note: str = "") -> HttpResponse:
         return self.send("carts:checkout_delivery", {"note": note})
@@ -50,7 +50,7 @@ class Walk:
         """What the last button sends."""
         return self.check_page().one("form", class_="pay-box").fields()
 
-    def to_the_last_button(self, method: str, *products: Product, **details: Any) -> dict[str, str]:
+    def fill_checkout(self, method: str, *products: Product, **details: Any) -> dict[str, str]:
         for product in products:
             self.add(product)
         self.details(**details)
@@ -62,7 +62,7 @@ class Walk:
         return self.client.post(reverse("carts:checkout_check"), form, follow=follow)
 
     def buy(self, method: str, *products: Product, **details: Any) -> Order:
-        response = self.press(self.to_the_last_button(method, *products, **details))
+        response = self.press(self.fill_checkout(method, *products, **details))
         assert response.status_code == 302, page(response).text
         return order_at(response["Location"])
 

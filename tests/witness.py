@@ -10,7 +10,7 @@ from sandbox.tests.client import Control
 ONCE = ("intent.created", "session.created", "charge.captured", "refund.created")
 
 
-def check_witness(sandbox: Control) -> None:
+def check_provider_journal(sandbox: Control) -> None:
     """Fail with the first thing that Stripe's side of the sandbox and our rows tell differently. Reads only."""
     rows = [row for row in sandbox.get("journal")["rows"] if row["provider"] == "stripe"]
     check_captures(rows)

@@ -21,7 +21,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from artisans.accounts.credentials import account_changed, acting_user, second_factor_remove
 from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.setting_admin import AuditedAdmin
-from artisans.accounts.setting_changes import needs_two
+from artisans.accounts.setting_changes import needs_second_person_for_rights
 from artisans.audit.services import Action
 from artisans.core.admin.pages import GOOD, ReadOnlyAdmin, column, posted, when
 from artisans.core.admin.seen_forms import SeenForm
@@ -38,7 +38,7 @@ admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
 
 def check_credentials_are_own(request: HttpRequest, user: User | None) -> None:
     """Where settings need two people, staff cannot take over a colleague's account. Errors: Forbidden."""
-    if user is not None and user.is_staff and user != request.user and needs_two():
+    if user is not None and user.is_staff and user != request.user and needs_second_person_for_rights():
         raise Forbidden(
             gettext(
                 "Settings changes need a second person, so you cannot change a colleague’s credentials. They can reset "
@@ -140,7 +140,7 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
             check_credentials_are_own(request, user)
             return second_factor_remove(user)
 
-        return self.act(
+        return self.run_action(
             request,
             "admin/accounts/user/remove_second_factor.html",
             user,
@@ -175,7 +175,7 @@ class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]  # Djang
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Where permissions need a second person, a role must first lose its permissions that way."""
-        takes_rights = obj is not None and needs_two() and obj.permissions.exists()
+        takes_rights = obj is not None and needs_second_person_for_rights() and obj.permissions.exists()
         return bool(request.user.is_superuser) and not takes_rights
 
 

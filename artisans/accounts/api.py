@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.models import AuthToken, Scope, User, normal_email
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.accounts.schemas import NewTokenShape, TokenShape, UserShape
 from artisans.accounts.selectors import tokens_of
 from artisans.accounts.services import (
@@ -21,11 +21,11 @@ from artisans.accounts.services import (
     token_revoke,
     user_register,
 )
-from artisans.core.api.fields import StrictSerializer, TextField, no_control_characters, utc, validated
+from artisans.core.api.fields import StrictCharField, StrictSerializer, no_control_characters, utc, validated
 from artisans.core.api.openapi import described, example, operation
-from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView, limited
-from artisans.core.errors import InvalidInput, Missing
+from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
 from artisans.core.requests import api_request
@@ -41,7 +41,7 @@ class RegisterIn(StrictSerializer):
     password = serializers.CharField(
         max_length=128, trim_whitespace=False, validators=[no_control_characters]
     )
-    name = TextField(max_length=150, required=False, default="")
+    name = StrictCharField(max_length=150, required=False, default="")
 
 
 @example(
@@ -55,7 +55,7 @@ class RegisterIn(StrictSerializer):
 class TokenIn(StrictSerializer):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=128, trim_whitespace=False)
-    name = TextField(
+    name = StrictCharField(
         max_length=80, required=False, allow_blank=True, default="", help_text="What the token is for."
     )
     scopes = serializers.ListField(
@@ -149,7 +149,7 @@ class TokenOut(serializers.BaseSerializer[AuthToken]):
         return token_out(token) | {"is_current": token.pk == self.context["request"].auth.pk}
 
 
-class NewestTokensFirst(NewestFirst):
+class TokenCursorPagination(CreatedCursorPagination):
     ordering = ("-created", "-public_id")
 
 
@@ -158,17 +158,17 @@ class NewestTokensFirst(NewestFirst):
 )
 class TokenListView(ApiView, ListAPIView[AuthToken]):
     serializer_class = TokenOut
-    pagination_class = NewestTokensFirst
+    pagination_class = TokenCursorPagination
 
     def get_queryset(self) -> QuerySet[AuthToken]:
-        return tokens_of(signed_in(self.request))
+        return tokens_of(require_user(self.request))
 
 
 class TokenDetailView(ApiView):
-    @operation("token_revoke", "Revoke a token", responses={204: None}, problems=(Missing,))
+    @operation("token_revoke", "Revoke a token", responses={204: None}, problems=(NotFound,))
     def delete(self, request: Request, pk: str) -> Response:
         """From now on the token opens nothing. Its id is in the list, or in the answer that issued it."""
-        token_revoke(user=signed_in(request), public_id=UUID(pk))
+        token_revoke(user=require_user(request), public_id=UUID(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -186,4 +186,4 @@ class MeView(ApiView):
     @operation("account_me", "Show the own account", responses=UserShape)
     def get(self, request: Request) -> Response:
         """Whose token this is."""
-        return Response(user_out(signed_in(request)))
+        return Response(user_out(require_user(request)))

@@ -10,9 +10,9 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from artisans.accounts.models import AuthToken, Scope, User
-from artisans.core.models import only_row
+from artisans.core.models import get_or_none
 
-USE_IS_NOTED_EVERY = timedelta(minutes=1)
+LAST_USED_INTERVAL = timedelta(minutes=1)
 
 
 class InsufficientScope(APIException):
@@ -45,14 +45,14 @@ class BearerAuthentication(TokenAuthentication):
             digest = hash_token(token.decode("ascii"))
         except ValueError as error:
             raise AuthenticationFailed(_("The token is not valid."), "invalid_token") from error
-        found = only_row(AuthToken.objects.select_related("user").filter(digest=digest))
+        found = get_or_none(AuthToken.objects.select_related("user").filter(digest=digest))
         if found is None or not found.user.is_active:
             raise AuthenticationFailed(_("The token is not valid."), "invalid_token")
         if found.expiry is not None and found.expiry < timezone.now():
             raise AuthenticationFailed(
                 _("The token has expired; get a new one from /auth/token."), "token_expired"
             )
-        note_use(found)
+        record_use(found)
         return found.user, found
 
     @staticmethod
@@ -62,8 +62,8 @@ class BearerAuthentication(TokenAuthentication):
         return own or (Scope.READ.value if method in SAFE_METHODS else Scope.WRITE.value)
 
 
-def note_use(token: AuthToken) -> None:
+def record_use(token: AuthToken) -> None:
     """To the minute: a busy client costs one write a minute, not one a request."""
     now = timezone.now()
-    if token.last_used_at is None or now - token.last_used_at >= USE_IS_NOTED_EVERY:
+    if token.last_used_at is None or now - token.last_used_at >= LAST_USED_INTERVAL:
         AuthToken.objects.filter(pk=token.pk).update(last_used_at=now)

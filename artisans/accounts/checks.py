@@ -10,10 +10,10 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 @register(Tags.security, deploy=True)
 def check_sign_in(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return list(wrong_settings())
+    return list(find_setting_errors())
 
 
-def wrong_settings() -> Iterator[CheckMessage]:
+def find_setting_errors() -> Iterator[CheckMessage]:
     if not settings.STAFF_NEED_SECOND_FACTOR:
         yield Error("Staff may sign in by password alone.", hint="Unset DEMO.", id="alley.E050")
     if getattr(settings, "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN", False):
@@ -22,7 +22,7 @@ def wrong_settings() -> Iterator[CheckMessage]:
             hint="Unset MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN.",
             id="alley.E051",
         )
-    if is_no_name(settings.SITE_HOST):
+    if is_ip_address(settings.SITE_HOST):
         yield Error(
             "Passkeys cannot belong to an IP address.",
             hint="Set SITE_URL=https://your.shop, by its name.",
@@ -38,7 +38,7 @@ def wrong_settings() -> Iterator[CheckMessage]:
         )
 
 
-def is_no_name(host: str) -> bool:
+def is_ip_address(host: str) -> bool:
     try:
         ip_address(host)
     except ValueError:

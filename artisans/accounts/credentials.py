@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from artisans.accounts.mails import AccountMail
 from artisans.accounts.models import AuthToken, User
 from artisans.audit.services import Action, audit_record
-from artisans.notifications.facts import later, wording
-from artisans.notifications.services import MailAsk, notifications_queue
+from artisans.notifications.facts import fact_renderer, render_later
+from artisans.notifications.services import MailMessage, notifications_enqueue
 
 # The subject of the email, and whether all tokens and sessions end.
 CHANGES = {
@@ -30,7 +30,7 @@ CHANGES = {
 }
 
 
-@wording
+@fact_renderer
 def account_change(action: str) -> str:
     return str(CHANGES[Action(action)][0])
 
@@ -45,14 +45,14 @@ def account_changed(
     ends_access = CHANGES[action][1]
     entry = audit_record(actor=actor, action=action, target=user)
     is_own = actor is not None and actor.pk == user.pk
-    notifications_queue(
+    notifications_enqueue(
         *(
-            MailAsk(
+            MailMessage(
                 kind=AccountMail.ACCOUNT_CHANGED,
                 recipient=recipient,
                 key=f"account:{entry.pk}:{number}",
                 context={
-                    "what": later(account_change, action=action),
+                    "what": render_later(account_change, action=action),
                     "is_own": is_own,
                     "ends_access": ends_access,
                 },

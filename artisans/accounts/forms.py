@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.accounts.middleware import WEAK_PASSWORD
 from artisans.accounts.models import Scope, User
 from artisans.accounts.second_factor import code_use
-from artisans.core.security.encryption import encrypt, opened
+from artisans.core.security.encryption import decrypt_if_set, encrypt
 from artisans.core.security.rate_limits import RateLimited
 
 MESSAGES = {
@@ -108,7 +108,7 @@ class ActivateTotpForm(OwnMessages, ActivateTOTPForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.secret = opened(self.secret)
+        self.secret = decrypt_if_set(self.secret)
         context.request.session[SECRET_SESSION_KEY] = encrypt(self.secret)
 
 

@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 from artisans.accounts.second_factor import has_second_factor
 from artisans.core.web.middleware import Handler
 
-SEEN_AT = "seen_at"  # in the session: when it was last used, to the minute
+LAST_SEEN_KEY = "seen_at"  # in the session: when it was last used, to the minute
 WEAK_PASSWORD = "weak_password"  # noqa: S105  # in the session of staff: the password is not good enough for them
-FREE_OF_THE_ADMIN = frozenset({"login", "logout"})
+OPEN_TO_ALL_STAFF = frozenset({"login", "logout"})
 
 
 class FreshSignInMiddleware:
@@ -57,12 +57,12 @@ class StaffSignInMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if request.session.accessed and SESSION_KEY in request.session and request.user.is_authenticated:
-            note_use(request)
+            record_use(request)
         return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         match = request.resolver_match
-        if match is None or "admin" not in match.app_names or match.url_name in FREE_OF_THE_ADMIN:
+        if match is None or "admin" not in match.app_names or match.url_name in OPEN_TO_ALL_STAFF:
             return None
         if not (request.user.is_authenticated and request.user.is_staff):
             return None  # the admin sends them away itself
@@ -75,13 +75,13 @@ class StaffSignInMiddleware:
         return None
 
 
-def note_use(request: HttpRequest) -> None:
+def record_use(request: HttpRequest) -> None:
     """At most once a minute, so that a page costs no write."""
     session, now = request.session, int(time.time())
     lives_too_long = request.user.is_staff and session.get_expiry_age() > settings.STAFF_IDLE_SECONDS
-    if now - session.get(SEEN_AT, 0) < 60 and not lives_too_long:  # noqa: PLR2004  # a minute
+    if now - session.get(LAST_SEEN_KEY, 0) < 60 and not lives_too_long:  # noqa: PLR2004  # a minute
         return
-    session[SEEN_AT] = now
+    session[LAST_SEEN_KEY] = now
     if request.user.is_staff:
         session.set_expiry(settings.STAFF_IDLE_SECONDS)
     UserSession.objects.create_from_request(request)

@@ -11,7 +11,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
-from artisans.core.models import BaseModel, ChangedColumnsModel, one_of
+from artisans.core.models import BaseModel, ChangedColumnsModel, choices_constraint
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own
@@ -62,7 +62,7 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
     class Meta:
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_unique_in_any_case"),
-            one_of("role", Role.values, name="user_role_known"),
+            choices_constraint("role", Role.values, name="user_role_known"),
         ]
 
     def __str__(self) -> str:

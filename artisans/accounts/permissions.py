@@ -5,7 +5,7 @@ from rest_framework.views import APIView
 from artisans.core.api.openapi import CART_TOKEN, ORDER_TOKEN
 
 
-class IsSomebody(BasePermission):
+class IsUserOrGuest(BasePermission):
     """A bearer token, a guest's cart token or an order's link; what they may see is decided by selectors."""
 
     guest_schemes = (CART_TOKEN, ORDER_TOKEN)  # in the API's description, unless the view knows better

@@ -16,16 +16,16 @@ from artisans.core.security.tokens import hash_secret, read_order_token
 class Principal:
     """Nobody in particular by default, and nobody owns nothing: an empty field matches no row.
 
-    `is_at_work`: the token is one for staff's work, so that what the user may see by his job is shown as well.
+    `has_staff_token`: the token is one for staff's work, so that what the user may see by his job is shown as well.
     """
 
     user: User | None = None
     cart_hash: str = ""
     order_link: tuple[UUID, int] | None = None
-    is_at_work: bool = False
+    has_staff_token: bool = False
 
     @classmethod
-    def of_api(cls, request: Request) -> Self:
+    def from_api(cls, request: Request) -> Self:
         user, token = (request.user, request.auth) if request.user.is_authenticated else (None, None)
         cart_token = request.headers.get("X-Cart-Token", "")
         order_token = request.headers.get("X-Order-Token", "")
@@ -33,16 +33,16 @@ class Principal:
             user=user,
             cart_hash=hash_secret(cart_token) if cart_token else "",
             order_link=read_order_token(order_token) if order_token else None,
-            is_at_work=isinstance(token, AuthToken) and not STAFF_SCOPES.isdisjoint(token.scopes),
+            has_staff_token=isinstance(token, AuthToken) and not STAFF_SCOPES.isdisjoint(token.scopes),
         )
 
     @classmethod
-    def of_page(cls, request: HttpRequest, *, cart_token: str = "") -> Self:
+    def from_page(cls, request: HttpRequest, *, cart_token: str = "") -> Self:
         user = request.user if request.user.is_authenticated else None
         return cls(user=user, cart_hash=hash_secret(cart_token) if cart_token else "")
 
 
-def signed_in(request: Request | HttpRequest) -> User:
+def require_user(request: Request | HttpRequest) -> User:
     """The user of a request that only users reach. Errors: PermissionDenied for anybody else."""
     if not isinstance(request.user, User):
         raise PermissionDenied

@@ -56,16 +56,18 @@ def on_authenticator_saved(instance: Authenticator, created: bool, **kwargs: Any
         if instance.type == Authenticator.Type.TOTP:
             second_factor.codes_spend(instance)
         is_codes = instance.type == Authenticator.Type.RECOVERY_CODES
-        note_second_factor(instance, Action.RECOVERY_CODES_MAKE if is_codes else Action.SECOND_FACTOR_ADD)
+        record_second_factor_change(
+            instance, Action.RECOVERY_CODES_MAKE if is_codes else Action.SECOND_FACTOR_ADD
+        )
 
 
 @receiver(post_delete, sender=Authenticator)
 def on_authenticator_deleted(instance: Authenticator, **kwargs: Any) -> None:
     if instance.type != Authenticator.Type.RECOVERY_CODES:
-        note_second_factor(instance, Action.SECOND_FACTOR_REMOVE)
+        record_second_factor_change(instance, Action.SECOND_FACTOR_REMOVE)
 
 
-def note_second_factor(authenticator: Authenticator, action: Action) -> None:
+def record_second_factor_change(authenticator: Authenticator, action: Action) -> None:
     user = authenticator.user
     account_changed(user=user, action=action, actor=acting_user())
     session_keep(context.request, user)

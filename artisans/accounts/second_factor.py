@@ -15,7 +15,7 @@ from artisans.accounts.models import User
 from artisans.core.security import encryption
 from artisans.core.security.rate_limits import count
 
-USED_UP_TO = "used_up_to"  # in the data of a TOTP row: the last period of which a code was used
+LAST_TOTP_STEP = "used_up_to"  # in the data of a TOTP row: the last period of which a code was used
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
@@ -60,7 +60,7 @@ def code_use(user: User, code: str) -> Authenticator | None:
 
 def codes_spend(row: Authenticator) -> None:
     """The code that switched a new authenticator on, and those before it, are used."""
-    row.data[USED_UP_TO] = int(time.time()) // mfa_settings.TOTP_PERIOD
+    row.data[LAST_TOTP_STEP] = int(time.time()) // mfa_settings.TOTP_PERIOD
     row.save(update_fields=["data"])
 
 
@@ -68,8 +68,8 @@ def totp_use(row: Authenticator, code: str) -> bool:
     secret = encryption.decrypt(row.data["secret"])
     for period in yield_hotp_counters_from_time():
         expected = format_hotp_value(hotp_value(secret, period))
-        if period > row.data.get(USED_UP_TO, 0) and compare_user_code(actual=code, expected=expected):
-            row.data[USED_UP_TO] = period
+        if period > row.data.get(LAST_TOTP_STEP, 0) and compare_user_code(actual=code, expected=expected):
+            row.data[LAST_TOTP_STEP] = period
             row.save(update_fields=["data"])
             return True
     return False

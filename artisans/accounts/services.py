@@ -14,7 +14,7 @@ from knox.settings import knox_settings
 from artisans.accounts.models import STAFF_SCOPES, AuthToken, Scope, User, normal_email
 from artisans.accounts.second_factor import code_use, has_second_factor
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput, Missing
+from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 
 
@@ -22,7 +22,7 @@ class EmailTaken(Conflict):
     """An account with this address exists."""
 
     code = "email_taken"
-    way_out = "Sign in with `POST /auth/token`, or reset the password on the sign-in page."
+    remedy = "Sign in with `POST /auth/token`, or reset the password on the sign-in page."
 
     def __init__(self) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class WrongCredentials(DomainError):
 
     code = "wrong_credentials"
     title = "Sign-in failed"
-    way_out = "Check both, or reset the password on the sign-in page."
+    remedy = "Check both, or reset the password on the sign-in page."
 
     def __init__(self) -> None:
         super().__init__(_("The email address or password is wrong."))
@@ -45,7 +45,7 @@ class SecondFactorRequired(Forbidden):
     """The scopes asked for need a second factor."""
 
     code = "second_factor_required"
-    way_out = (
+    remedy = (
         "Send `otp` beside the password: the code of your authenticator app, or a recovery code. Or make the token "
         "on the page *API tokens* of your account."
     )
@@ -59,9 +59,7 @@ class WrongOtp(DomainError):
 
     code = "wrong_otp"
     title = "Sign-in failed"
-    way_out = (
-        "Wait for the next code of your authenticator app, or send a recovery code that is not used yet."
-    )
+    remedy = "Wait for the next code of your authenticator app, or send a recovery code that is not used yet."
 
     def __init__(self) -> None:
         super().__init__(_("The one-time code is wrong or was already used."))
@@ -154,7 +152,7 @@ def token_revoke(*, user: User, public_id: UUID) -> None:
     with transaction.atomic():
         deleted = AuthToken.objects.filter(user=user, public_id=public_id).delete()[0]
         if not deleted:
-            raise Missing(_("Token not found."))
+            raise NotFound(_("Token not found."))
         audit_record(actor=user, action=Action.TOKEN_REVOKE, target=user, data={"token": str(public_id)})
 
 

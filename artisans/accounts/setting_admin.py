@@ -8,18 +8,18 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.accounts.setting_changes import (
     SettingChange,
+    get_value,
     may_set,
     setting_change,
     setting_created,
     setting_removed,
-    value_of,
 )
-from artisans.accounts.setting_fields import Setting, settings_of
+from artisans.accounts.setting_fields import Setting, audited_settings
 from artisans.core.admin.pages import EditAdmin
-from artisans.core.models import row_write
+from artisans.core.models import save_columns
 
 WAITS = _(
     "Changes that affect money or access are waiting for a second person’s approval. Everything else is saved."
@@ -30,7 +30,7 @@ class AuditedAdmin(EditAdmin):
     """Audited fields are read-only without their permission, and only `setting_change` changes them."""
 
     def settings(self) -> dict[str, Setting]:
-        return settings_of(self.opts.label)
+        return audited_settings(self.opts.label)
 
     def form_names(self) -> dict[str, str]:
         """Form field name by model field name, where the two differ."""
@@ -55,21 +55,21 @@ class AuditedAdmin(EditAdmin):
         related = [name for name in form.changed_data if name in {f.name for f in self.opts.many_to_many}]
         listed = [name for name in (*columns, *related) if name in self.settings()]
         new = {
-            name: form.cleaned_data.pop(name) if name in related else value_of(obj, name) for name in listed
+            name: form.cleaned_data.pop(name) if name in related else get_value(obj, name) for name in listed
         }
-        if new and not setting_change(SettingChange.of(obj, new=new), actor=signed_in(request)):
-            self.say_that_it_waits(request)
+        if new and not setting_change(SettingChange.of(obj, new=new), actor=require_user(request)):
+            self.warn_pending_approval(request)
         if rest := [name for name in columns if name not in listed]:
-            row_write(obj, rest)
+            save_columns(obj, rest)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         super().save_related(request, form, formsets, change)
-        if not change and not setting_created(form.instance, actor=signed_in(request)):
-            self.say_that_it_waits(request)
+        if not change and not setting_created(form.instance, actor=require_user(request)):
+            self.warn_pending_approval(request)
 
-    def say_that_it_waits(self, request: HttpRequest) -> None:
+    def warn_pending_approval(self, request: HttpRequest) -> None:
         messages.warning(request, WAITS)
-        request.something_waits = True  # type: ignore[attr-defined]
+        request.is_pending_approval = True  # type: ignore[attr-defined]
 
     def message_user(
         self,
@@ -80,12 +80,12 @@ class AuditedAdmin(EditAdmin):
         fail_silently: bool = False,  # noqa: FBT001, FBT002  # Django's signature
     ) -> None:
         """Suppress Django's success message while a change waits for approval."""
-        if level == messages.SUCCESS and getattr(request, "something_waits", False):
+        if level == messages.SUCCESS and getattr(request, "is_pending_approval", False):
             return
         super().message_user(request, message, level, extra_tags, fail_silently)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        setting_removed(obj, actor=signed_in(request))
+        setting_removed(obj, actor=require_user(request))
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 SUPERUSER = "superuser"  # no permission that could be given to a group
 
 
-class Shown(StrEnum):
+class DisplayFormat(StrEnum):
     """How a value is written into the audit trail and mails. Masked values have a keyed hash beside them."""
 
     TEXT = "text"
@@ -29,13 +29,15 @@ class Setting:
     """
 
     label: str
-    shown: Shown = Shown.TEXT
+    shown: DisplayFormat = DisplayFormat.TEXT
     steers_money: bool = False
     permission: str = ""
     grants_access: bool = False
 
 
-bank = partial(Setting, shown=Shown.MASKED, steers_money=True, permission="orders.change_bank_account")
+bank = partial(
+    Setting, shown=DisplayFormat.MASKED, steers_money=True, permission="orders.change_bank_account"
+)
 rule = partial(Setting, permission="orders.change_storerules")
 access = partial(Setting, steers_money=True, permission="catalog.change_artisan_access", grants_access=True)
 role = partial(Setting, steers_money=True, permission=SUPERUSER)
@@ -46,12 +48,14 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "support_email": rule("Support address"),
         "currency": rule("Currency", steers_money=True),
         "country": rule("Country"),
-        "tax_rate_ppm": rule("Tax rate", Shown.RATE, steers_money=True),
+        "tax_rate_ppm": rule("Tax rate", DisplayFormat.RATE, steers_money=True),
         "tax_is_set": rule("Tax rate answered", steers_money=True),
         "shipping_is_set": rule("Shipping answered"),
-        "shipping_minor": rule("Shipping per order", Shown.AMOUNT),
-        "cash_limit_minor": rule("Cash on delivery up to", Shown.AMOUNT),
-        "second_person_above_minor": rule("Second person for money above", Shown.AMOUNT, steers_money=True),
+        "shipping_minor": rule("Shipping per order", DisplayFormat.AMOUNT),
+        "cash_limit_minor": rule("Cash on delivery up to", DisplayFormat.AMOUNT),
+        "second_person_above_minor": rule(
+            "Second person for money above", DisplayFormat.AMOUNT, steers_money=True
+        ),
         "second_person_for_settings": rule("Second person for settings", steers_money=True),
         "account_holder": bank("Account holder"),
         "account_iban": bank("Account number or IBAN"),
@@ -61,21 +65,21 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "check_address": bank("Checks sent to"),
     },
     "catalog.Artisan": {
-        "user": access("Who acts for the artisan", Shown.MASKED_EMAIL),
-        "email": access("Mail address for new orders", Shown.MASKED_EMAIL),
+        "user": access("Who acts for the artisan", DisplayFormat.MASKED_EMAIL),
+        "email": access("Mail address for new orders", DisplayFormat.MASKED_EMAIL),
         "commission_ppm": Setting(
-            "Commission", Shown.RATE, steers_money=True, permission="catalog.change_commission"
+            "Commission", DisplayFormat.RATE, steers_money=True, permission="catalog.change_commission"
         ),
         "is_active": Setting("Active"),
     },
     "catalog.Product": {
         "artisan": access("Sold by"),
-        "price_minor": Setting("Price", Shown.AMOUNT),
+        "price_minor": Setting("Price", DisplayFormat.AMOUNT),
         "currency": Setting("Currency"),
         "is_active": Setting("On sale"),
     },
     "accounts.User": {
-        "email": Setting("E-mail address", Shown.MASKED_EMAIL, permission=SUPERUSER),
+        "email": Setting("E-mail address", DisplayFormat.MASKED_EMAIL, permission=SUPERUSER),
         "role": role("Role"),
         "groups": role("Groups"),
         "user_permissions": role("Permissions"),
@@ -101,6 +105,6 @@ UNAUDITED: dict[str, set[str]] = {
 }  # fmt: skip
 
 
-def settings_of(label: str) -> dict[str, Setting]:
+def audited_settings(label: str) -> dict[str, Setting]:
     """The audited fields of a model, by name; `label` is its "app.Model"."""
     return SETTINGS.get(label, {})

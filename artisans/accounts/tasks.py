@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from artisans.accounts.models import AuthToken
-from artisans.core.idempotency.keys import keys_purge
+from artisans.core.idempotency.keys import keys_purge_expired
 
 
 @shared_task(name="accounts.purge")
@@ -16,4 +16,4 @@ def purge_task() -> None:
     Session.objects.filter(expire_date__lt=now).delete()
     still_there = Session.objects.filter(session_key=OuterRef("session_key"))
     UserSession.objects.filter(~Exists(still_there)).delete()
-    keys_purge()
+    keys_purge_expired()

@@ -12,17 +12,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from artisans.accounts.credentials import sessions_end_others
 from artisans.accounts.forms import TokenForm
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.accounts.selectors import tokens_of
 from artisans.accounts.services import scopes_on_page, token_create, token_revoke
-from artisans.core.errors import Missing
+from artisans.core.errors import NotFound
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def sessions(request: HttpRequest) -> HttpResponse:
-    user = signed_in(request)
+    user = require_user(request)
     if request.method == "POST":
         sessions_end_others(request, user)
         messages.success(request, _("All other browsers were signed out."))
@@ -35,7 +35,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """The new token is in the response to the POST only; a redirect would have to store it somewhere."""
-    user = signed_in(request)
+    user = require_user(request)
     require_fresh_sign_in(request)
     form = TokenForm(request.POST if request.method == "POST" else None, scopes=scopes_on_page(user))
     made = ""
@@ -50,8 +50,8 @@ def tokens(request: HttpRequest) -> HttpResponse:
 def token_end(request: HttpRequest, pk: UUID) -> HttpResponse:
     require_fresh_sign_in(request)
     try:
-        token_revoke(user=signed_in(request), public_id=pk)
-    except Missing:
+        token_revoke(user=require_user(request), public_id=pk)
+    except NotFound:
         messages.info(request, _("This token was already revoked."))
     else:
         messages.success(request, _("Token revoked."))

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.approvals.kinds import KINDS
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.selectors import approvals_pending, approvals_visible_to, second_people
@@ -24,9 +24,9 @@ from artisans.core.admin.pages import (
     WAIT,
     WARN,
     ReadOnlyAdmin,
+    admin_list_url,
+    admin_page_url,
     column,
-    list_of,
-    page_of,
     posted,
     when,
 )
@@ -73,14 +73,14 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
         everything: QuerySet[ApprovalRequest] = super().get_queryset(request)
-        return everything.filter(pk__in=approvals_visible_to(signed_in(request)))
+        return everything.filter(pk__in=approvals_visible_to(require_user(request)))
 
     @column(_("Status"), ordering="status", label=TONES)
     def state(self, approval: ApprovalRequest) -> tuple[str, str]:
         return approval.status, approval.get_status_display()
 
     def detail(self, request: HttpRequest, obj: ApprovalRequest) -> dict[str, Any]:
-        user, kind, payload = signed_in(request), KINDS[obj.kind], json.loads(obj.payload)
+        user, kind, payload = require_user(request), KINDS[obj.kind], json.loads(obj.payload)
         is_open, is_own = approvals_pending().filter(pk=obj.pk).exists(), obj.requested_by_id == user.pk
         refusal = ""
         if is_open and not is_own:
@@ -102,7 +102,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             and user.has_perms(kind.permissions(payload)),
             "can_withdraw": is_open and is_own,
             "approvers": second_people(kind, payload, beside=obj.requested_by) if is_open else [],
-            "pages": {name: page_of(obj, name) for name in self.pages},
+            "pages": {name: admin_page_url(obj, name) for name in self.pages},
             "form": RejectForm(),
         }
 
@@ -110,7 +110,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         try:
-            done = approval_approve(approval_id=approval.pk, actor=signed_in(request))
+            done = approval_approve(approval_id=approval.pk, actor=require_user(request))
         except DomainError as error:
             messages.error(request, error.detail)
         else:
@@ -120,17 +120,17 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
                 )
             else:
                 messages.error(request, gettext("Approved, but it failed: %(error)s") % {"error": done.note})
-        return redirect(page_of(approval))
+        return redirect(admin_page_url(approval))
 
     def reject_page(self, request: HttpRequest, approval: ApprovalRequest) -> HttpResponse:
         form = RejectForm(posted(request))
 
         def reject(data: dict[str, Any]) -> str:
-            approval_reject(approval_id=approval.pk, actor=signed_in(request), reason=data["reason"])
+            approval_reject(approval_id=approval.pk, actor=require_user(request), reason=data["reason"])
             message = gettext("Request rejected; nothing has changed. %(email)s gets an email.")
             return message % {"email": approval.requested_by.email}
 
-        return self.act(
+        return self.run_action(
             request, "admin/approvals/approvalrequest/reject.html", approval, form, reject, refusal=""
         )
 
@@ -140,13 +140,13 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         if approval.requested_by_id != request.user.pk:
             raise PermissionDenied
         try:
-            approval_withdraw(approval_id=approval.pk, actor=signed_in(request))
+            approval_withdraw(approval_id=approval.pk, actor=require_user(request))
         except DomainError as error:
             messages.error(request, error.detail)
         else:
             messages.success(request, gettext("Request withdrawn; nothing has changed."))
-        return redirect(page_of(approval))
+        return redirect(admin_page_url(approval))
 
 
 def pending_list() -> str:
-    return list_of(ApprovalRequest, "status__exact=PENDING")
+    return admin_list_url(ApprovalRequest, "status__exact=PENDING")

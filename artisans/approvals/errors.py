@@ -5,7 +5,7 @@ class SecondPersonRequired(Conflict):
     """The store wants a second person to approve this; it was not asked for, or by the same person."""
 
     code = "second_person_required"
-    way_out = "Make the request in the admin or the API as usual, and let a colleague approve it there."
+    remedy = "Make the request in the admin or the API as usual, and let a colleague approve it there."
 
     def __init__(self) -> None:
         super().__init__("The store rules require a second person to approve this. Nothing was done.")
@@ -15,7 +15,7 @@ class ApprovalPending(Conflict):
     """The same is awaiting approval already."""
 
     code = "approval_pending"
-    way_out = "Wait for the decision, or withdraw the request that is pending."
+    remedy = "Wait for the decision, or withdraw the request that is pending."
 
     def __init__(self, title: str, by: str) -> None:
         super().__init__(f"This is awaiting approval already: {title}, requested by {by}. Nothing was done.")
@@ -25,7 +25,7 @@ class NotPending(Conflict):
     """The request was decided, withdrawn or has expired."""
 
     code = "approval_not_pending"
-    way_out = "Make a new request if it is still needed."
+    remedy = "Make a new request if it is still needed."
 
     def __init__(self, status: str) -> None:
         super().__init__(f"This request is not awaiting approval any more: it is {status.lower()}.")
@@ -35,7 +35,7 @@ class OwnRequest(Forbidden):
     """Nobody approves their own request."""
 
     code = "own_request"
-    way_out = "Let a colleague with the same permission decide, or withdraw the request."
+    remedy = "Let a colleague with the same permission decide, or withdraw the request."
 
     def __init__(self) -> None:
         super().__init__("You made this request yourself; a second person has to decide about it.")
@@ -45,7 +45,7 @@ class NobodyElse(Conflict):
     """There is no second person who could approve it."""
 
     code = "no_second_person"
-    way_out = "Give a colleague the permission first, or change the store rule."
+    remedy = "Give a colleague the permission first, or change the store rule."
 
     def __init__(self, permissions: list[str]) -> None:
         super().__init__(

@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from artisans.approvals.statuses import DECIDED, ApprovalStatus
-from artisans.core.models import BaseModel, one_of
+from artisans.core.models import BaseModel, choices_constraint
 from artisans.core.security.encryption import EncryptedTextField
 
 
@@ -31,7 +31,7 @@ class ApprovalRequest(BaseModel):
         default_permissions = ("view",)
         ordering = ("-created_at",)
         constraints = [
-            one_of("status", ApprovalStatus.values, name="approval_status_known"),
+            choices_constraint("status", ApprovalStatus.values, name="approval_status_known"),
             models.UniqueConstraint(
                 fields=["kind", "target"],
                 condition=Q(status=ApprovalStatus.PENDING),

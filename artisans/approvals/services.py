@@ -18,11 +18,11 @@ from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.selectors import second_people
 from artisans.approvals.statuses import APPROVAL_TRANSITIONS, DECIDED, ApprovalStatus
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import DomainError, Forbidden, InvalidInput, Missing
+from artisans.core.errors import DomainError, Forbidden, InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
-from artisans.core.models import only_row
+from artisans.core.models import get_or_none
 from artisans.core.state import check_transition
-from artisans.notifications.services import MailAsk, notifications_queue
+from artisans.notifications.services import MailMessage, notifications_enqueue
 
 EXPIRES_AFTER = timedelta(days=3)
 
@@ -71,7 +71,7 @@ def approval_request(
         raise ApprovalPending(first.title, first.requested_by.email) from None
     effect_record(f"approval:{approval.pk}")
     audit_record(actor=actor, action=Action.APPROVAL_REQUEST, target=approval, data=facts_of(approval))
-    notifications_queue(
+    notifications_enqueue(
         *[approval_mail(ApprovalMail.APPROVAL_REQUESTED, approval, to=user) for user in approvers]
     )
     return approval
@@ -148,9 +148,9 @@ def check_may_decide(user: User, kind: ApprovalKind, payload: Payload, *, who: s
 
 def pending_lock(rows: Any, approval_id: UUID) -> ApprovalRequest:
     locked = rows.select_for_update(of=("self",)).select_related("requested_by")
-    approval: ApprovalRequest | None = only_row(locked.filter(pk=approval_id))
+    approval: ApprovalRequest | None = get_or_none(locked.filter(pk=approval_id))
     if approval is None:
-        raise Missing("There is no such request.")
+        raise NotFound("There is no such request.")
     if approval.status == A.PENDING and approval.expires_at <= timezone.now():
         raise NotPending(A.EXPIRED.label)
     if approval.status != A.PENDING:
@@ -173,7 +173,9 @@ def approval_move(
         data=facts_of(approval) | ({"note": approval.note} if note else {}),
     )
     if to != A.WITHDRAWN:
-        notifications_queue(approval_mail(ApprovalMail.APPROVAL_DECIDED, approval, to=approval.requested_by))
+        notifications_enqueue(
+            approval_mail(ApprovalMail.APPROVAL_DECIDED, approval, to=approval.requested_by)
+        )
 
 
 ACTIONS = {
@@ -190,7 +192,7 @@ def facts_of(approval: ApprovalRequest) -> dict[str, str]:
     return {"kind": approval.kind, "target": approval.target, "requested_by": approval.requested_by.email}
 
 
-def approval_mail(kind: str, approval: ApprovalRequest, *, to: User) -> MailAsk:
+def approval_mail(kind: str, approval: ApprovalRequest, *, to: User) -> MailMessage:
     context = {
         "approval_id": str(approval.pk),
         "title": approval.title,
@@ -199,4 +201,4 @@ def approval_mail(kind: str, approval: ApprovalRequest, *, to: User) -> MailAsk:
         "decided_by": approval.decided_by.email if approval.decided_by else "",
         "note": approval.note,
     }
-    return MailAsk(kind, to.email, f"{kind}:{approval.pk}:{approval.status}:{to.pk}", context)
+    return MailMessage(kind, to.email, f"{kind}:{approval.pk}:{approval.status}:{to.pk}", context)

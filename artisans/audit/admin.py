@@ -39,11 +39,11 @@ WORDS = {
     "parcel.instruct": _("Parcel put on hold or released"),
     "parcel.move": _("Parcel status changed"),
     "password.change": _("Password changed"),
-    "payment.ask": _("Synced with the provider"),
+    "payment.sync": _("Synced with the provider"),
     "payment.reject": _("Payment rejected"),
     "receipt.record": _("Payment recorded"),
     "recovery_codes.make": _("Recovery codes generated"),
-    "receipt.take_back": _("Receipt reversed"),
+    "receipt.reverse": _("Receipt reversed"),
     "refund.decide": _("External refund reviewed"),
     "refund.open": _("Refund started"),
     "setting.change": _("Setting changed"),
@@ -58,7 +58,7 @@ WORDS = {
 }
 
 
-def words(action: str) -> str:
+def action_label(action: str) -> str:
     return str(WORDS.get(action, action))
 
 
@@ -105,7 +105,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @column(_("Action"), ordering="action")
     def what(self, entry: AuditEntry) -> str:
-        return words(entry.action)
+        return action_label(entry.action)
 
     @column(_("Object"))
     def about(self, entry: AuditEntry) -> str | SafeString:

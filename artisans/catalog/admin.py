@@ -9,19 +9,19 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.catalog.models import Artisan, Category, Product, StockMove
-from artisans.catalog.services import StockSeen, products_lock, stock_adjust, stock_seen
+from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
 from artisans.core.admin.pages import (
     EditAdmin,
     ReadOnlyAdmin,
     StrOrPromise,
+    admin_page_url,
     button_to,
     column,
-    page_of,
     posted,
     when,
 )
@@ -81,20 +81,20 @@ class CountForm(forms.Form):
     )
     reason = forms.CharField(label=_("Reason"), max_length=200, widget=UnfoldAdminTextInputWidget)
     seen_stock = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
-    seen_count = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    last_count_shown = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        if {"seen_stock", "seen_count"} & self.errors.keys():
+        if {"seen_stock", "last_count_shown"} & self.errors.keys():
             raise forms.ValidationError(STALE)
         return data
 
-    def show_again(self, seen: StockSeen) -> None:
+    def show_again(self, seen: StockSnapshot) -> None:
         """Keep the input and update what the page has shown."""
-        self.data = dict(self.data.items()) | {"seen_stock": seen.stock, "seen_count": seen.last_count}
+        self.data = dict(self.data.items()) | {"seen_stock": seen.stock, "last_count_shown": seen.last_count}
 
 
-def count_message(product: Product, *, number: int, seen: StockSeen) -> str:
+def count_message(product: Product, *, number: int, seen: StockSnapshot) -> str:
     """The result of a count, and other stock changes made while the page was open."""
     moved = product.stock - number  # the count itself changed `seen` to `number`
     result = ngettext(
@@ -192,7 +192,9 @@ class ProductAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
         if not change and form.cleaned_data["in_stock"]:
             counted = form.cleaned_data["in_stock"]
-            stock_adjust(product_id=obj.pk, counted=counted, reason="first stock", actor=signed_in(request))
+            stock_adjust(
+                product_id=obj.pk, counted=counted, reason="first stock", actor=require_user(request)
+            )
 
     def lock(self, obj: Product) -> None:
         """Take the same lock as orders do."""
@@ -216,20 +218,20 @@ class ProductAdmin(AuditedAdmin):
 
     @column(_("In stock"))
     def stock_shown(self, product: Product) -> SafeString:
-        count = page_of(product, "count")
+        count = admin_page_url(product, "count")
         return format_html("{} {}", product.stock, button_to(count, gettext("Count stock")))
 
     def count_page(self, request: HttpRequest, product: Product) -> HttpResponse:
-        seen = stock_seen(product.pk)
+        seen = stock_snapshot(product.pk)
         form = CountForm(
             posted(request),
-            initial={"counted": seen.stock, "seen_stock": seen.stock, "seen_count": seen.last_count},
+            initial={"counted": seen.stock, "seen_stock": seen.stock, "last_count_shown": seen.last_count},
         )
 
         def count(data: dict[str, Any]) -> str:
-            shown = StockSeen(data.pop("seen_stock"), data.pop("seen_count"))
+            shown = StockSnapshot(data.pop("seen_stock"), data.pop("last_count_shown"))
             try:
-                counted = stock_adjust(product_id=product.pk, seen=shown, actor=signed_in(request), **data)
+                counted = stock_adjust(product_id=product.pk, seen=shown, actor=require_user(request), **data)
             except Conflict:
                 form.show_again(seen)
                 raise
@@ -237,7 +239,7 @@ class ProductAdmin(AuditedAdmin):
 
         moves = product.stock_moves.all()[:10]
         context = {"product": product, "stock": seen.stock, "moves": moves}
-        return self.act(request, "admin/catalog/product/count.html", product, form, count, **context)
+        return self.run_action(request, "admin/catalog/product/count.html", product, form, count, **context)
 
 
 @admin.register(StockMove)

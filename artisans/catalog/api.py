@@ -9,9 +9,15 @@ from artisans.catalog.models import Artisan, Product
 from artisans.catalog.schemas import ArtisanShape, ProductShape
 from artisans.catalog.selectors import artisans_open, products_on_sale
 from artisans.core.api.fields import UUID_PATTERN
-from artisans.core.api.filters import AskedFilters, CreatedFilters, FlagFilter, IdFilter, WordFilter
+from artisans.core.api.filters import (
+    CreatedFilters,
+    IdFilter,
+    QueryFilterBackend,
+    StrictBooleanFilter,
+    TextFilter,
+)
 from artisans.core.api.openapi import described, operation
-from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
 
 
@@ -50,16 +56,16 @@ class ArtisanOut(serializers.BaseSerializer[Artisan]):
 
 class ProductFilters(CreatedFilters):
     artisan = IdFilter("artisan_id", help_text="Id of the artisan.")
-    category = WordFilter("category__slug", help_text="Slug of the category.")
-    in_stock = FlagFilter(method="having_stock", help_text="Whether it can be bought now.")
+    category = TextFilter("category__slug", help_text="Slug of the category.")
+    in_stock = StrictBooleanFilter(method="having_stock", help_text="Whether it can be bought now.")
 
     def having_stock(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
         return products.filter(stock__gt=0) if value else products.filter(stock=0)
 
 
 class ArtisanFilters(CreatedFilters):
-    craft = WordFilter("craft", "iexact", help_text="The craft, in any case of letters.")
-    town = WordFilter("town", "iexact", help_text="The town, in any case of letters.")
+    craft = TextFilter("craft", "iexact", help_text="The craft, in any case of letters.")
+    town = TextFilter("town", "iexact", help_text="The town, in any case of letters.")
 
 
 @described(
@@ -76,8 +82,8 @@ class ArtisanFilters(CreatedFilters):
 class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
     permission_classes = (AllowAny,)
     serializer_class = ProductOut
-    pagination_class = NewestFirst
-    filter_backends = (AskedFilters,)
+    pagination_class = CreatedCursorPagination
+    filter_backends = (QueryFilterBackend,)
     filterset_class = ProductFilters
     lookup_value_regex = UUID_PATTERN
 
@@ -99,8 +105,8 @@ class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
 class ArtisanViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Artisan]):
     permission_classes = (AllowAny,)
     serializer_class = ArtisanOut
-    pagination_class = NewestFirst
-    filter_backends = (AskedFilters,)
+    pagination_class = CreatedCursorPagination
+    filter_backends = (QueryFilterBackend,)
     filterset_class = ArtisanFilters
     lookup_value_regex = UUID_PATTERN
 

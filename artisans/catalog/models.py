@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from artisans.core.append_only import AppendOnlyModel
-from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.validators import validate_currency
 
@@ -79,7 +79,7 @@ class Product(BaseModel):
         constraints = [
             models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
             models.CheckConstraint(condition=Q(price_minor__gt=0), name="product_price_positive"),
-            iso_currency("product_currency_iso"),
+            currency_constraint("product_currency_iso"),
         ]
         indexes = [models.Index(fields=["is_active", "price_minor"], name="product_by_price")]
 
@@ -121,7 +121,7 @@ class StockMove(AppendOnlyModel):
         default_permissions = ("view",)
         ordering = ("-id",)
         constraints = [
-            one_of("kind", StockMoveKind.values, name="stock_move_kind_known"),
+            choices_constraint("kind", StockMoveKind.values, name="stock_move_kind_known"),
             models.UniqueConstraint(
                 fields=["order_line", "kind", "round"],
                 condition=Q(order_line__isnull=False) & ~Q(kind=StockMoveKind.RESTOCK),

@@ -24,11 +24,11 @@ class StockLine:
     refund_line: UUID | None = None
 
 
-class StockGone(Conflict):
+class OutOfStock(Conflict):
     """Somebody else was faster; nothing was taken."""
 
     code = "out_of_stock"
-    way_out = "Lower the quantity or leave the product out; `GET /products/{id}` tells the stock."
+    remedy = "Lower the quantity or leave the product out; `GET /products/{id}` tells the stock."
 
     def __init__(self) -> None:
         super().__init__("Not all of it is in stock any more; nothing was taken.")
@@ -52,13 +52,13 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
     """
     lines = list(lines)
     wanted = sum_by_product(lines)
-    amount = amounts(wanted)
+    amount = quantity_by_product(wanted)
     enough = Product.objects.filter(pk__in=wanted, is_active=True, stock__gte=amount)
     with transaction.atomic():
         changed = enough.update(stock=F("stock") - amount)
         if changed != len(wanted):
-            raise StockGone
-        record(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
+            raise OutOfStock
+        record_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
 
 
 def stock_return(
@@ -76,13 +76,13 @@ def stock_return(
     lines = list(lines)
     with transaction.atomic():
         products_lock(line.product_id for line in lines)
-        back = pieces_restocked([line.order_line for line in lines], stock_round=stock_round)
+        back = units_restocked([line.order_line for line in lines], stock_round=stock_round)
         left = [replace(line, quantity=line.quantity - back.get(line.order_line, 0)) for line in lines]
         if at_most is not None:
             left = [
                 replace(line, quantity=min(line.quantity, at_most.get(line.order_line, 0))) for line in left
             ]
-        put_back(StockMoveKind.RETURN, left, reason=reason, stock_round=stock_round)
+        return_units(StockMoveKind.RETURN, left, reason=reason, stock_round=stock_round)
 
 
 def stock_restock(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> list[StockLine]:
@@ -93,63 +93,63 @@ def stock_restock(*, lines: Iterable[StockLine], reason: str, stock_round: int =
     lines = list(lines)
     with transaction.atomic():
         products_lock(line.product_id for line in lines)
-        held = pieces_held([line.order_line for line in lines], stock_round=stock_round)
+        held = units_held([line.order_line for line in lines], stock_round=stock_round)
         back = [replace(line, quantity=min(line.quantity, held.get(line.order_line, 0))) for line in lines]
-        return put_back(StockMoveKind.RESTOCK, back, reason=reason, stock_round=stock_round)
+        return return_units(StockMoveKind.RESTOCK, back, reason=reason, stock_round=stock_round)
 
 
-def put_back(
+def return_units(
     kind: StockMoveKind, lines: list[StockLine], *, reason: str, stock_round: int
 ) -> list[StockLine]:
     """The caller has locked the products."""
     lines = [line for line in lines if line.quantity > 0]
     if lines:
         wanted = sum_by_product(lines)
-        record(kind, lines, sign=1, reason=reason, stock_round=stock_round)
-        Product.objects.filter(pk__in=wanted).update(stock=F("stock") + amounts(wanted))
+        record_moves(kind, lines, sign=1, reason=reason, stock_round=stock_round)
+        Product.objects.filter(pk__in=wanted).update(stock=F("stock") + quantity_by_product(wanted))
     return lines
 
 
-def pieces_held(order_lines: Sequence[UUID], *, stock_round: int) -> dict[UUID, int]:
+def units_held(order_lines: Sequence[UUID], *, stock_round: int) -> dict[UUID, int]:
     """What order lines took in this round and did not give back, by order line."""
     moves = StockMove.objects.filter(
         order_line__in=order_lines, round=stock_round, kind__in=[StockMoveKind.TAKE, StockMoveKind.RETURN]
     )
-    back = pieces_restocked(order_lines, stock_round=stock_round)
-    return {line: -taken - back.get(line, 0) for line, taken in sums_by_line(moves).items()}
+    back = units_restocked(order_lines, stock_round=stock_round)
+    return {line: -taken - back.get(line, 0) for line, taken in sum_by_line(moves).items()}
 
 
-def pieces_restocked(order_lines: Sequence[UUID], *, stock_round: int | None = None) -> dict[UUID, int]:
+def units_restocked(order_lines: Sequence[UUID], *, stock_round: int | None = None) -> dict[UUID, int]:
     """What refunds brought back of order lines so far, in one round or in all."""
     moves = StockMove.objects.filter(order_line__in=order_lines, kind=StockMoveKind.RESTOCK)
     if stock_round is not None:
         moves = moves.filter(round=stock_round)
-    return sums_by_line(moves)
+    return sum_by_line(moves)
 
 
-def sums_by_line(moves: models.QuerySet[StockMove]) -> dict[UUID, int]:
+def sum_by_line(moves: models.QuerySet[StockMove]) -> dict[UUID, int]:
     sums = moves.order_by().values_list("order_line").annotate(Sum("quantity"))
-    return {line: pieces for line, pieces in sums if line is not None}
+    return {line: quantity for line, quantity in sums if line is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class StockSeen:
+class StockSnapshot:
     """What a page showed to somebody who counts: the stock, and the last count before theirs (0: none)."""
 
     stock: int
     last_count: int
 
 
-def stock_seen(product_id: UUID) -> StockSeen:
+def stock_snapshot(product_id: UUID) -> StockSnapshot:
     """The last count is read first: one that is made in between then counts as not seen."""
     counts = StockMove.objects.filter(product=product_id, kind=StockMoveKind.ADJUST).order_by("-id")
     last_count = counts.values_list("id", flat=True).first() or 0
-    return StockSeen(Product.objects.values_list("stock", flat=True).get(pk=product_id), last_count)
+    return StockSnapshot(Product.objects.values_list("stock", flat=True).get(pk=product_id), last_count)
 
 
 @transaction.atomic
 def stock_adjust(
-    *, product_id: UUID, counted: int, reason: str, actor: User, seen: StockSeen | None = None
+    *, product_id: UUID, counted: int, reason: str, actor: User, seen: StockSnapshot | None = None
 ) -> Product:
     """Move the stock by the difference between what was counted and what the counting person saw.
 
@@ -160,7 +160,7 @@ def stock_adjust(
     if counted < 0 or not reason.strip():
         raise InvalidInput("Give the counted number (zero or more) and a reason.")
     product = products_lock([product_id])[product_id]
-    now = stock_seen(product_id)
+    now = stock_snapshot(product_id)
     seen = seen or now
     difference = counted - seen.stock
     if seen.last_count != now.last_count:
@@ -192,7 +192,7 @@ def sum_by_product(lines: Iterable[StockLine]) -> dict[UUID, int]:
     return dict(sorted(wanted.items()))
 
 
-def amounts(wanted: Mapping[UUID, int]) -> Value | Case:
+def quantity_by_product(wanted: Mapping[UUID, int]) -> Value | Case:
     """The quantity of each row as SQL; most orders want the same of everything."""
     if len(quantities := set(wanted.values())) == 1:
         return Value(quantities.pop())
@@ -202,7 +202,9 @@ def amounts(wanted: Mapping[UUID, int]) -> Value | Case:
     )
 
 
-def record(kind: StockMoveKind, lines: list[StockLine], *, sign: int, reason: str, stock_round: int) -> None:
+def record_moves(
+    kind: StockMoveKind, lines: list[StockLine], *, sign: int, reason: str, stock_round: int
+) -> None:
     StockMove.objects.bulk_create(
         StockMove(
             product_id=line.product_id,

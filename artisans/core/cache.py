@@ -15,7 +15,7 @@ PAUSE = 10  # seconds without asking after a failure: a cache that hangs must no
 R = TypeVar("R")
 
 
-class OptionalRedisCache(RedisCache):
+class FailSafeRedisCache(RedisCache):
     """While Redis is away nothing is found, everything counts as the first time and what is written is lost."""
 
     away_until = 0.0
@@ -36,11 +36,11 @@ class OptionalRedisCache(RedisCache):
         return self.attempt(super().incr, *args, otherwise=1, **kwargs)
 
     def attempt(self, function: Callable[..., R], *args: Any, otherwise: R, **kwargs: Any) -> R:
-        if time.monotonic() < OptionalRedisCache.away_until:
+        if time.monotonic() < FailSafeRedisCache.away_until:
             return otherwise
         try:
             return function(*args, **kwargs)
         except RedisError:
-            OptionalRedisCache.away_until = time.monotonic() + PAUSE
+            FailSafeRedisCache.away_until = time.monotonic() + PAUSE
             logger.warning("cache_failed", exc_info=True)
             return otherwise

@@ -8,14 +8,14 @@ class DomainError(Exception):
 
     Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client. `wait`: seconds
     after which it makes sense to ask again; 0 when waiting does not help. The first line of a class's docstring is
-    what /docs/errors says about its code, `way_out` what a client can do.
+    what /docs/errors says about its code, `remedy` what a client can do.
     """
 
     code = "error"
     title = "Something went wrong"
     retryable = False
     wait = 0
-    way_out = "Read `detail`; if it does not help, write to us with the `request_id`."
+    remedy = "Read `detail`; if it does not help, write to us with the `request_id`."
 
     def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
         super().__init__(detail)
@@ -28,7 +28,7 @@ class InvalidInput(DomainError):
 
     code = "invalid_input"
     title = "The request is not valid"
-    way_out = "Correct what `detail` names and send the request again."
+    remedy = "Correct what `detail` names and send the request again."
 
 
 class Forbidden(DomainError):
@@ -36,23 +36,23 @@ class Forbidden(DomainError):
 
     code = "forbidden"
     title = "You may not do this"
-    way_out = "Let somebody with that right do it."
+    remedy = "Let somebody with that right do it."
 
 
-class Missing(DomainError):
+class NotFound(DomainError):
     """Not there, or not yours: the same answer (404)."""
 
     code = "not_found"
     title = "Not found"
-    way_out = "Check the id, and that the request carries the token of the one to whom the thing belongs."
+    remedy = "Check the id, and that the request carries the token of the one to whom the thing belongs."
 
 
-class Gone(DomainError):
+class LinkRevoked(DomainError):
     """It was there and was taken away on purpose (410)."""
 
     code = "gone"
     title = "Gone"
-    way_out = "There is nothing to repeat; ask for a new link where the old one came from."
+    remedy = "There is nothing to repeat; ask for a new link where the old one came from."
 
 
 class Conflict(DomainError):
@@ -60,23 +60,23 @@ class Conflict(DomainError):
 
     code = "conflict"
     title = "This cannot be done now"
-    way_out = "Read the thing again; do what its present state allows."
+    remedy = "Read the thing again; do what its present state allows."
 
 
-class ContradictsEarlier(DomainError):
+class UnprocessableContent(DomainError):
     """It does not fit what was sent before under the same name (422)."""
 
     code = "contradicts_earlier"
     title = "This does not fit an earlier request"
-    way_out = "Send what was sent before, or take a new name for it."
+    remedy = "Send what was sent before, or take a new name for it."
 
 
-class TooMany(DomainError):
+class TooManyRequests(DomainError):
     """Asked too often, or too much is held already (429)."""
 
     code = "too_many"
     title = "Too many"
-    way_out = "Wait, or give back some of what is held, then try again."
+    remedy = "Wait, or give back some of what is held, then try again."
 
 
 class Declined(DomainError):
@@ -84,15 +84,15 @@ class Declined(DomainError):
 
     code = "declined"
     title = "The payment was refused"
-    way_out = "Let the buyer take another card or another way to pay."
+    remedy = "Let the buyer take another card or another way to pay."
 
 
-class NotNow(DomainError):
+class ServiceUnavailable(DomainError):
     """Somebody whom we need does not answer; later it works (503)."""
 
     code = "not_now"
     title = "Not possible at this moment"
-    way_out = "Try again in a moment."
+    remedy = "Try again in a moment."
     retryable = True
 
 
@@ -100,7 +100,7 @@ class IllegalTransition(Conflict):
     """A status may not follow the present one; `old` and `new` name them."""
 
     code = "illegal_transition"
-    way_out = "Read the thing again; /docs/statuses shows which status may follow which."
+    remedy = "Read the thing again; /docs/statuses shows which status may follow which."
 
     def __init__(self, *, old: str, new: str) -> None:
         super().__init__(f"A change from {old} to {new} is not possible.", extra={"old": old, "new": new})

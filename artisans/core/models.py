@@ -31,7 +31,7 @@ class ChangedColumnsModel(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         is_whole = not args and not {"update_fields", "force_insert"} & kwargs.keys()
         if is_whole and not self._state.adding:
-            row_write(self, self._set_columns(), **kwargs)
+            save_columns(self, self._set_columns(), **kwargs)
             return
         super().save(*args, **kwargs)
         self._remember(kwargs.get("update_fields"))
@@ -59,18 +59,18 @@ class ChangedColumnsModel(models.Model):
         return {f.name: held[f.attname] for f in self._meta.concrete_fields if f.attname in held}
 
     def _set_columns(self) -> list[str]:
-        return [name for name, value in self._values().items() if self._read.get(name, NOT_READ) != value]
+        return [name for name, value in self._values().items() if self._read.get(name, NOT_LOADED) != value]
 
 
-NOT_READ = object()
+NOT_LOADED = object()
 
 
-def only_row(rows: models.QuerySet[M]) -> M | None:
+def get_or_none(rows: models.QuerySet[M]) -> M | None:
     """The row of a unique key, or None: `first()` without its sorting."""
     return next(iter(rows.order_by()), None)
 
 
-def row_write(row: models.Model, columns: Collection[str], **options: Any) -> None:
+def save_columns(row: models.Model, columns: Collection[str], **options: Any) -> None:
     """Write these columns of a row, and the time of the change; nothing when there are none."""
     if not columns:
         return
@@ -86,7 +86,7 @@ def is_uuid(text: str) -> bool:
     return True
 
 
-def one_of(field: str, values: list[str], *, name: str) -> models.CheckConstraint:
+def choices_constraint(field: str, values: list[str], *, name: str) -> models.CheckConstraint:
     """The column holds one of these values, whoever writes it."""
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": values}), name=name)
 
@@ -96,7 +96,7 @@ def label_of(statuses: type[models.TextChoices], value: str) -> str:
     return str(dict(statuses.choices).get(value, value))
 
 
-def iso_currency(name: str) -> models.CheckConstraint:
+def currency_constraint(name: str) -> models.CheckConstraint:
     return models.CheckConstraint(condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name=name)
 
 
@@ -132,7 +132,7 @@ class IdempotencyKey(models.Model):
             models.UniqueConstraint(
                 fields=["principal", "route", "key"], name="idempotency_key_once_per_principal_and_route"
             ),
-            one_of("state", IdempotencyState.values, name="idempotency_state_known"),
+            choices_constraint("state", IdempotencyState.values, name="idempotency_state_known"),
             models.CheckConstraint(
                 condition=models.Q(state="done", status_code__isnull=False)
                 | (~models.Q(state="done") & models.Q(status_code__isnull=True)),

@@ -21,16 +21,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Broken:
+class BrokerState:
     """Until when this process does not ring; a race between threads costs one more failed ring."""
 
     until = 0.0
 
 
-broken = Broken()
+broken = BrokerState()
 
 
-def run_after_commit(name: str, *ids: UUID) -> None:
+def enqueue_after_commit(name: str, *ids: UUID) -> None:
     """Ring for a task once the present transaction is on disk.
 
     Errors: KeyError at once when no task has that name. A dead broker is logged, never raised.
@@ -38,24 +38,24 @@ def run_after_commit(name: str, *ids: UUID) -> None:
     task = current_app.tasks[name]
     arguments = tuple(str(i) for i in ids)
 
-    def ring() -> None:
+    def enqueue() -> None:
         if time.monotonic() < broken.until:
             return
         try:
             task.apply_async(arguments, retry=False, ignore_result=True)
         except Exception:  # a broker fails in as many ways as it has transports; the sweeper has the row
             broken.until = time.monotonic() + PAUSE
-            logger.warning("doorbell_failed", extra={"task": name}, exc_info=True)
+            logger.warning("enqueue_failed", extra={"task": name}, exc_info=True)
 
-    transaction.on_commit(ring)
+    transaction.on_commit(enqueue)
 
 
-def each(rows: Iterable[T], act: Callable[[T], R], *, event: str) -> list[R]:
+def run_each(rows: Iterable[T], operation: Callable[[T], R], *, event: str) -> list[R]:
     """One after the other; one that fails is logged as `event` and holds up no other. What those answer that do not."""
     done = []
     for row in rows:
         try:
-            done.append(act(row))
+            done.append(operation(row))
         except Exception:  # whatever it is, the row waits for the next run
             logger.exception(event, extra={"id": str(row)})
     return done

@@ -8,7 +8,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRIES = 3
-PASSING = ("deadlock", "could not serialize", "order_number", "payment_number")
+TRANSIENT_ERRORS = ("deadlock", "could not serialize", "order_number", "payment_number")
 
 
 def atomic_with_retry(service: Callable[P, R]) -> Callable[P, R]:
@@ -22,7 +22,7 @@ def atomic_with_retry(service: Callable[P, R]) -> Callable[P, R]:
                     return service(*args, **kwargs)
             except (OperationalError, IntegrityError) as error:
                 nested = transaction.get_connection().in_atomic_block
-                if last or nested or not any(word in str(error) for word in PASSING):
+                if last or nested or not any(word in str(error) for word in TRANSIENT_ERRORS):
                     raise
         raise AssertionError("unreachable")
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, ReadOnlyAdmin, column, page_of, two_lines
+from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, ReadOnlyAdmin, admin_page_url, column, two_lines
 from artisans.core.models import is_uuid
 from artisans.core.security.tokens import mailbox_token, order_token
 from artisans.notifications.kinds import KINDS
@@ -26,7 +26,7 @@ TONES: dict[str, str] = {MailState.WAITING: WAIT, MailState.SENT: GOOD, MailStat
 SOON = timedelta(minutes=5)
 
 
-def mails_stuck() -> QuerySet[Notification]:
+def stuck_mails() -> QuerySet[Notification]:
     """Overdue emails: failed for good, failed at least once, or waiting for minutes."""
     late = Q(tries__gt=0) | Q(created_at__lt=timezone.now() - SOON)
     return Notification.objects.filter(Q(state=MailState.DEAD) | Q(state=MailState.WAITING) & late)
@@ -51,7 +51,7 @@ class DeliveryFilter(admin.SimpleListFilter):
         return [("stuck", gettext("Overdue or failed"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
-        return queryset & mails_stuck() if self.value() == "stuck" else queryset
+        return queryset & stuck_mails() if self.value() == "stuck" else queryset
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -132,7 +132,7 @@ class NotificationAdmin(ReadOnlyAdmin):
             "tone": TONES.get(obj.state, PLAIN),
             "mail": mail,
             "failure": failure,
-            "again": page_of(obj, "again") if may_retry else "",
+            "again": admin_page_url(obj, "again") if may_retry else "",
         }
 
     def again_page(self, request: HttpRequest, mail: Notification) -> HttpResponse:
@@ -142,4 +142,4 @@ class NotificationAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         notification_retry(mail.pk)
         messages.success(request, gettext("The email is being resent."))
-        return redirect(page_of(mail))
+        return redirect(admin_page_url(mail))

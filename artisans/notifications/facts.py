@@ -14,19 +14,19 @@ from artisans.core.templatetags.money import show
 F = TypeVar("F", bound=Callable[..., Any])
 
 MARK = "$"  # the key that tells a packed value from plain JSON
-WORDINGS: dict[str, Callable[..., Any]] = {}
+RENDERERS: dict[str, Callable[..., Any]] = {}
 
 
-def wording(function: F) -> F:
+def fact_renderer(function: F) -> F:
     """Decorator: a function that `later` may name. It is called with what `later` was given, when the mail is sent.
 
     The name stays in rows that wait: rename a wording only with an alias.
     """
-    WORDINGS[function.__name__] = function
+    RENDERERS[function.__name__] = function
     return function
 
 
-def later(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
+def render_later(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """A part of a mail that `function`, a wording, makes of these facts when the mail is sent."""
     return {MARK: function.__name__, "arguments": pack(arguments)}
 
@@ -67,10 +67,10 @@ def unpack(value: Any) -> Any:
             return localtime(datetime.fromisoformat(value["iso"]))
         case "day":
             return date.fromisoformat(value["iso"])
-    return WORDINGS[value[MARK]](**unpack(value["arguments"]))
+    return RENDERERS[value[MARK]](**unpack(value["arguments"]))
 
 
-def words(value: Any) -> Any:
+def format_facts(value: Any) -> Any:
     """Facts as people read them, for a template."""
     match value:
         case Money():
@@ -80,7 +80,7 @@ def words(value: Any) -> Any:
         case date():
             return date_format(value, "DATE_FORMAT")
         case dict():
-            return {name: words(part) for name, part in value.items()}
+            return {name: format_facts(part) for name, part in value.items()}
         case list() | tuple():
-            return [words(part) for part in value]
+            return [format_facts(part) for part in value]
     return value

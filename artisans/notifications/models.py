@@ -1,6 +1,6 @@
 from django.db import models
 
-from artisans.core.models import BaseModel, one_of
+from artisans.core.models import BaseModel, choices_constraint
 
 KEY_LENGTH = 120
 
@@ -35,7 +35,7 @@ class Notification(BaseModel):
         permissions = [("retry_mail", "Can send a mail again")]
         ordering = ("-created_at",)
         constraints = [
-            one_of("state", MailState.values, name="mail_state_known"),
+            choices_constraint("state", MailState.values, name="mail_state_known"),
             models.CheckConstraint(
                 condition=models.Q(state=MailState.SENT, sent_at__isnull=False)
                 | (~models.Q(state=MailState.SENT) & models.Q(sent_at__isnull=True)),

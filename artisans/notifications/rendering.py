@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from artisans.notifications.facts import unpack, words
+from artisans.notifications.facts import format_facts, unpack
 from artisans.notifications.models import Notification
 
 
@@ -29,7 +29,7 @@ def render(notification: Notification) -> Mail:
     """
     shared = {name: value for part in SHARED_CONTEXT for name, value in part().items()}
     links = {name: url for build in LINK_BUILDERS for name, url in build(notification.context).items()}
-    context = shared | words(unpack(notification.context)) | links | {"site_url": settings.SITE_URL}
+    context = shared | format_facts(unpack(notification.context)) | links | {"site_url": settings.SITE_URL}
     stem = f"emails/{notification.kind}"
     return Mail(
         subject=" ".join(render_to_string(f"{stem}.subject.txt", context).split()),

@@ -11,7 +11,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import Q
 from django.utils import timezone
 
-from artisans.core.queue import each, run_after_commit
+from artisans.core.queue import enqueue_after_commit, run_each
 from artisans.notifications.facts import pack
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import KEY_LENGTH, MailState, Notification
@@ -25,7 +25,7 @@ LATE_AFTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class MailAsk:
+class MailMessage:
     """A mail to be written with the fact it tells. `key` names the fact: one mail per key, for ever.
 
     `context` holds facts (amounts, times, `later`), no finished words: those are made when the mail is sent.
@@ -37,22 +37,25 @@ class MailAsk:
     context: dict[str, Any] = field(default_factory=dict)
 
 
-def notifications_queue(*asks: MailAsk) -> None:
+def notifications_enqueue(*messages: MailMessage) -> None:
     """Write the mails in the present transaction and ring for them after commit. A known key is left alone.
 
     Errors: LookupError for a kind that no app registered.
     """
-    if unknown := {ask.kind for ask in asks} - KINDS.keys():
+    if unknown := {message.kind for message in messages} - KINDS.keys():
         raise LookupError(f"No app registered these kinds of email: {', '.join(sorted(unknown))}.")
     rows = [
         Notification(
-            kind=ask.kind, recipient=ask.recipient, context=pack(ask.context), dedupe_key=short_key(ask.key)
+            kind=message.kind,
+            recipient=message.recipient,
+            context=pack(message.context),
+            dedupe_key=short_key(message.key),
         )
-        for ask in asks
+        for message in messages
     ]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
     if rows:
-        run_after_commit("notifications.send", *[row.pk for row in rows])
+        enqueue_after_commit("notifications.send", *[row.pk for row in rows])
 
 
 def short_key(key: str) -> str:
@@ -117,14 +120,14 @@ def notification_send(notification_id: UUID) -> bool:
     )
 
 
-def notifications_sweep(*, limit: int = 100) -> int:
+def notifications_send_due(*, limit: int = 100) -> int:
     """Send what is due and was not rung for, oldest first. Says how many were sent."""
     now = timezone.now()
     due = Notification.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), state=MailState.WAITING, next_try_at__lte=now
     )
     ids = list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
-    return sum(each(ids, notification_send, event="mail_stuck"))
+    return sum(run_each(ids, notification_send, event="mail_send_failed"))
 
 
 def notification_retry(notification_id: UUID) -> None:
@@ -132,7 +135,7 @@ def notification_retry(notification_id: UUID) -> None:
     Notification.objects.filter(pk=notification_id).exclude(state=MailState.SENT).update(
         state=MailState.WAITING, tries=0, next_try_at=timezone.now(), lease_until=None
     )
-    run_after_commit("notifications.send", notification_id)
+    enqueue_after_commit("notifications.send", notification_id)
 
 
 def back_off(tries: int) -> timedelta:

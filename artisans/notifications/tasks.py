@@ -2,7 +2,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from artisans.notifications.services import notification_send, notifications_sweep
+from artisans.notifications.services import notification_send, notifications_send_due
 
 
 @shared_task(name="notifications.send")
@@ -11,6 +11,6 @@ def notification_send_task(*notification_ids: str) -> None:
         notification_send(UUID(notification_id))
 
 
-@shared_task(name="notifications.sweep")
-def notifications_sweep_task() -> None:
-    notifications_sweep()
+@shared_task(name="notifications.send_due")
+def notifications_send_due_task() -> None:
+    notifications_send_due()

@@ -14,23 +14,23 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.approvals.selectors import approvals_to_decide
-from artisans.core.admin.pages import list_of
+from artisans.core.admin.pages import admin_list_url
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from artisans.notifications.admin import mails_stuck
+from artisans.notifications.admin import stuck_mails
 from artisans.notifications.models import Notification
 from orders.models import Order
-from payments.admin.filters import TO_RETURN
+from payments.admin.filters import REFUND_DUE
 from payments.models import Payment, PaymentFlag, PaymentRefund, Receipt, WebhookEvent
 from payments.selectors import (
     alerts_open,
-    awaiting_decision,
-    comparisons_to_look_at,
     flags_open,
+    payments_awaiting_decision,
+    reconciliation_runs_to_review,
     refunds_to_decide,
-    webhooks_for_people,
+    webhooks_for_staff,
 )
 
 
@@ -62,20 +62,20 @@ def waiting(request: HttpRequest) -> dict[str, int]:
     if not hasattr(request, "_waiting"):
         user = request.user
         lists: dict[str, tuple[str, QuerySet[Any]]] = {
-            "decision": ("payments.view_payment", awaiting_decision()),
+            "decision": ("payments.view_payment", payments_awaiting_decision()),
             "look": ("payments.view_paymentflag", flags_open()),
             "decide": ("payments.view_paymentrefund", refunds_to_decide()),
-            "message": ("payments.view_webhookevent", webhooks_for_people()),
-            "differ": ("payments.view_comparison", comparisons_to_look_at()),
+            "message": ("payments.view_webhookevent", webhooks_for_staff()),
+            "differ": ("payments.view_reconciliationrun", reconciliation_runs_to_review()),
             "alert": ("payments.view_provideralert", alerts_open()),
-            "mail": ("notifications.view_notification", mails_stuck()),
-            "approve": ("approvals.view_approvalrequest", approvals_to_decide(signed_in(request))),
+            "mail": ("notifications.view_notification", stuck_mails()),
+            "approve": ("approvals.view_approvalrequest", approvals_to_decide(require_user(request))),
         }
         counts = dict.fromkeys([*lists, "return", "today"], 0)
         counts |= counted({name: rows for name, (right, rows) in lists.items() if user.has_perm(right)})
         if user.has_perm("orders.view_order"):
             today = Count("pk", filter=Q(created_at__gte=midnight()))
-            counts |= Order.objects.aggregate(**{"return": Count("pk", filter=TO_RETURN), "today": today})
+            counts |= Order.objects.aggregate(**{"return": Count("pk", filter=REFUND_DUE), "today": today})
         request._waiting = counts  # type: ignore[attr-defined]
     return request._waiting  # type: ignore[attr-defined, no-any-return]
 
@@ -146,7 +146,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("Refunds"), "currency_exchange", "payments.paymentrefund"),
             link(request, gettext("Webhooks"), "webhook", "payments.webhookevent", badge=counts["message"]),
             link(
-                request, gettext("Reconciliation"), "balance", "payments.comparison", badge=counts["differ"]
+                request,
+                gettext("Reconciliation"),
+                "balance",
+                "payments.reconciliationrun",
+                badge=counts["differ"],
             ),
             link(
                 request,
@@ -286,7 +290,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             str(queue.title),
             str(n),
             str(queue.some if n else queue.none),
-            list_of(queue.model, queue.query),
+            admin_list_url(queue.model, queue.query),
             is_urgent=n > 0,
         )
         for queue in QUEUES
@@ -294,7 +298,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     if user.has_perm("orders.view_order"):
         text = gettext("placed since midnight")
-        tiles.append(Tile(gettext("Orders today"), str(counts["today"]), text, list_of(Order, since_today)))
+        tiles.append(
+            Tile(gettext("Orders today"), str(counts["today"]), text, admin_list_url(Order, since_today))
+        )
     if user.has_perm("payments.view_receipt"):
         tiles.append(received_tile(since_today))
     return context | {"tiles": tiles, "title": gettext("Home")}
@@ -313,5 +319,5 @@ def received_tile(query: str) -> Tile:
         gettext("Received today"),
         figure,
         gettext("offline payments recorded since midnight"),
-        list_of(Receipt, query),
+        admin_list_url(Receipt, query),
     )

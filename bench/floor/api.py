@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bench.floor.models import Cart, CartItem, Order, OrderLine, Parcel, Payment, Product
-from bench.floor.placing import OutOfStock, Placed, place
+from bench.floor.placing import OutOfStock, PlacedOrder, place
 
 
 class ItemIn(serializers.Serializer[Any]):
@@ -81,7 +81,7 @@ def cart_out(cart_id: UUID) -> dict[str, Any]:
     }
 
 
-def placed_out(placed: Placed) -> dict[str, Any]:
+def placed_out(placed: PlacedOrder) -> dict[str, Any]:
     order = {
         **OrderOut(placed.order).data,
         "order_items": LineOut(placed.lines, many=True).data,

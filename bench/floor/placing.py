@@ -28,7 +28,7 @@ class OutOfStock(APIException):
 
 
 @dataclass
-class Placed:
+class PlacedOrder:
     order: Order
     parcels: list[Parcel]
     lines: list[OrderLine]
@@ -41,7 +41,7 @@ def amounts(wanted: dict[UUID, int]) -> Case:
 
 
 @transaction.atomic
-def place(user: User, wanted: dict[UUID, int], *, address: dict[str, Any], method: str) -> Placed:
+def place(user: User, wanted: dict[UUID, int], *, address: dict[str, Any], method: str) -> PlacedOrder:
     locked = Product.objects.select_for_update(of=("self",)).select_related("artisan")
     products = list(locked.filter(pk__in=wanted).order_by("pk"))
     if len(products) != len(wanted) or any(product.stock < wanted[product.pk] for product in products):
@@ -88,4 +88,4 @@ def place(user: User, wanted: dict[UUID, int], *, address: dict[str, Any], metho
             ],
         },
     )
-    return Placed(order, parcels, lines, payment)
+    return PlacedOrder(order, parcels, lines, payment)

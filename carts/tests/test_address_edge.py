@@ -33,7 +33,7 @@ CASES = [
 PHONES = [({"phone": "call me"}, {"phone"}), ({"phone": "123"}, {"phone"})]
 
 
-def of_api(api, bowl, side: str, address: dict[str, str]) -> set[str]:
+def from_api(api, bowl, side: str, address: dict[str, str]) -> set[str]:
     body = {
         "order_items": [{"product_id": str(bowl.pk)}],
         "shipping_address": ADDRESS,
@@ -65,7 +65,7 @@ def test_api_and_pages_refuse_the_same_addresses(api, browser, bowl, side):
         if side == "billing":
             address.pop("phone")
         assert of_pages(browser, bowl, side, address) == wrong, changes
-        assert of_api(api, bowl, side, address) == wrong, changes
+        assert from_api(api, bowl, side, address) == wrong, changes
 
 
 def test_refused_country_names_the_code_that_was_meant(api, bowl):
@@ -94,7 +94,7 @@ def test_api_refuses_a_text_of_which_nothing_is_seen(api, bowl):
 )
 def test_draft_with_an_address_of_before_leads_back_to_the_form_with_its_errors(browser, bowl, odd):
     walk = Walk(browser())
-    form = walk.to_the_last_button("bank_transfer", bowl)
+    form = walk.fill_checkout("bank_transfer", bowl)
     cart = Cart.objects.get()
     cart.draft = cart.draft | {"shipping": odd}
     cart.save()

@@ -15,8 +15,8 @@ def client(api, shopper):
     return api(shopper)
 
 
-def items(pieces) -> list[dict[str, object]]:
-    return [{"product_id": str(product.pk), "quantity": quantity} for product, quantity in pieces.items()]
+def items(items) -> list[dict[str, object]]:
+    return [{"product_id": str(product.pk), "quantity": quantity} for product, quantity in items.items()]
 
 
 def test_user_has_one_open_cart_and_needs_no_token(client):

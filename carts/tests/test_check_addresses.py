@@ -63,8 +63,8 @@ def test_command_lists_each_odd_address_and_says_when_there_is_none(capsys):
     store_country(odd, "ZZ")
     call_command("check_addresses")
 
-    told = capsys.readouterr().out
-    assert f"{odd.order_number}: shipping country:" in told
-    assert "1 × shipping country" in told
-    assert fine.order_number not in told
-    assert ADDRESS["line1"] not in told
+    result = capsys.readouterr().out
+    assert f"{odd.order_number}: shipping country:" in result
+    assert "1 × shipping country" in result
+    assert fine.order_number not in result
+    assert ADDRESS["line1"] not in result

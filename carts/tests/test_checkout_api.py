@@ -83,10 +83,10 @@ def test_ordered_cart_takes_no_more_items_and_a_new_one_begins(client, cart, bow
     checkout(client, cart)
 
     problem(client.post(f"/carts/{cart['id']}/items", {"product_id": str(bowl.pk)}), 409, "cart_closed")
-    fresh = client.post("/carts/")
-    assert fresh.status_code == 201
-    assert fresh.json()["id"] != cart["id"]
-    assert fresh.json()["items"] == []
+    new_cart = client.post("/carts/")
+    assert new_cart.status_code == 201
+    assert new_cart.json()["id"] != cart["id"]
+    assert new_cart.json()["items"] == []
 
 
 @pytest.mark.parametrize(

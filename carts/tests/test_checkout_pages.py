@@ -8,7 +8,7 @@ from artisans.accounts.tests.factories import PASSWORD
 from carts.models import Cart
 from orders.models import Order
 from orders.tests.factories import store_of
-from payments.methods import BY_HAND, SPECS, PaymentMethod
+from payments.methods import OFFLINE_METHODS, SPECS, PaymentMethod
 from payments.models import Payment
 from tests.dump import dump
 from tests.html import page
@@ -78,7 +78,7 @@ def test_checkout_leads_to_the_step_where_one_stopped(walk, bowl):
 
 
 def test_change_of_the_address_returns_to_the_check_page_with_all_else_kept(walk, bowl):
-    walk.to_the_last_button("check", bowl)
+    walk.fill_checkout("check", bowl)
 
     changed = walk.client.post(url("checkout_details"), TOLD | {"city": "Seaside"})
 
@@ -89,7 +89,7 @@ def test_change_of_the_address_returns_to_the_check_page_with_all_else_kept(walk
 
 
 def test_check_page_has_a_way_to_change_each_answer(walk, bowl):
-    walk.to_the_last_button("bank_transfer", bowl)
+    walk.fill_checkout("bank_transfer", bowl)
 
     links = {a.attrs["href"] for a in walk.check_page().all("a") if a.text.startswith("Change")}
 
@@ -97,7 +97,7 @@ def test_check_page_has_a_way_to_change_each_answer(walk, bowl):
 
 
 def test_amounts_are_the_same_wherever_they_stand(walk, bowl, scarf, mails):
-    form = walk.to_the_last_button("bank_transfer", bowl, scarf)
+    form = walk.fill_checkout("bank_transfer", bowl, scarf)
     total = "$136.65"
     cart = page(walk.get("carts:cart"))
     check = walk.check_page()
@@ -116,7 +116,7 @@ def test_amounts_are_the_same_wherever_they_stand(walk, bowl, scarf, mails):
 
 
 def test_cart_and_check_page_are_grouped_by_artisan_with_one_total(walk, bowl, scarf):
-    walk.to_the_last_button("bank_transfer", bowl, scarf)
+    walk.fill_checkout("bank_transfer", bowl, scarf)
 
     for shown in (page(walk.get("carts:cart")), walk.check_page()):
         groups = [section.text for section in shown.all("section", class_="seller")]
@@ -126,7 +126,7 @@ def test_cart_and_check_page_are_grouped_by_artisan_with_one_total(walk, bowl, s
     assert "2 parcels" in walk.check_page().text
 
 
-@pytest.mark.parametrize("method", BY_HAND)
+@pytest.mark.parametrize("method", OFFLINE_METHODS)
 def test_last_button_says_that_pressing_it_means_paying(method):
     label = SPECS[PaymentMethod(method)].pay_label
 
@@ -137,13 +137,13 @@ def test_last_button_says_that_pressing_it_means_paying(method):
 def test_last_button_on_the_page_is_the_reviewed_one(browser, shopper, bowl):
     walk = Walk(browser(shopper))
     for method in METHODS:
-        walk.to_the_last_button(method, bowl) if method == METHODS[0] else walk.payment(method)
+        walk.fill_checkout(method, bowl) if method == METHODS[0] else walk.payment(method)
         [button] = walk.check_page().one("form", class_="pay-box").all("button")
         assert button.text == SPECS[PaymentMethod(method)].pay_label.format(amount="$99.99")
 
 
 def test_double_press_makes_one_order_and_both_lead_to_it(walk, bowl):
-    form = walk.to_the_last_button("check", bowl)
+    form = walk.fill_checkout("check", bowl)
 
     answers = [walk.press(form) for _ in range(3)]
 
@@ -157,7 +157,7 @@ def test_double_press_makes_one_order_and_both_lead_to_it(walk, bowl):
     "step", ["checkout", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"]
 )
 def test_back_after_placing_shows_the_order_never_a_payable_form(walk, bowl, step):
-    placed = walk.press(walk.to_the_last_button("check", bowl))
+    placed = walk.press(walk.fill_checkout("check", bowl))
 
     assert walk.client.get(url(step))["Location"] == placed["Location"]
 
@@ -165,7 +165,7 @@ def test_back_after_placing_shows_the_order_never_a_payable_form(walk, bowl, ste
 @pytest.mark.parametrize("who", ["guest", "user"])
 def test_old_tab_orders_nothing_though_a_new_cart_is_open(browser, shopper, bowl, scarf, who):
     walk = Walk(browser(shopper if who == "user" else None))
-    form = walk.to_the_last_button("check", bowl)
+    form = walk.fill_checkout("check", bowl)
     placed = walk.press(form)
     walk.add(scarf)
 
@@ -176,14 +176,14 @@ def test_old_tab_orders_nothing_though_a_new_cart_is_open(browser, shopper, bowl
 
 
 def test_steps_are_kept_by_no_cache(walk, bowl):
-    walk.to_the_last_button("check", bowl)
+    walk.fill_checkout("check", bowl)
 
     for step in ("checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"):
         assert "no-store" in walk.client.get(url(step))["Cache-Control"]
 
 
 def test_repriced_thing_stops_with_old_and_new_value(walk, bowl):
-    form = walk.to_the_last_button("check", bowl)
+    form = walk.fill_checkout("check", bowl)
     type(bowl).objects.filter(pk=bowl.pk).update(price_minor=9000)
     before = dump()
 
@@ -204,7 +204,7 @@ def test_repriced_thing_stops_with_old_and_new_value(walk, bowl):
 
 
 def test_sold_out_thing_stops_and_can_be_taken_out(walk, bowl, scarf):
-    form = walk.to_the_last_button("check", bowl, scarf)
+    form = walk.fill_checkout("check", bowl, scarf)
     type(bowl).objects.filter(pk=bowl.pk).update(stock=0)
 
     answer = walk.press(form)
@@ -232,7 +232,7 @@ def test_fewer_pieces_than_wanted_are_offered(walk, bowl):
 
 
 def test_changed_delivery_charge_stops_with_old_and_new_total(walk, bowl):
-    form = walk.to_the_last_button("check", bowl)
+    form = walk.fill_checkout("check", bowl)
     store_of(shipping_minor=699)
 
     answer = walk.press(form)
@@ -246,7 +246,7 @@ def test_changed_delivery_charge_stops_with_old_and_new_total(walk, bowl):
 
 @pytest.mark.parametrize("quote", ["0.01", "99.989", "", "x", "-99.99", "1e999999999", "NaN"])
 def test_forged_quote_orders_nothing(walk, bowl, quote):
-    form = walk.to_the_last_button("check", bowl)
+    form = walk.fill_checkout("check", bowl)
 
     answer = walk.press(form | {"quote": quote})
 
@@ -256,16 +256,16 @@ def test_forged_quote_orders_nothing(walk, bowl, quote):
 
 @pytest.mark.parametrize("cart", ["", "x", "00000000-0000-0000-0000-000000000000"])
 def test_button_of_another_cart_orders_nothing(walk, bowl, cart):
-    form = walk.to_the_last_button("check", bowl)
+    form = walk.fill_checkout("check", bowl)
 
     assert walk.press(form | {"cart": cart}).status_code in {302, 409}
     assert not Order.objects.exists()
 
 
 def test_cart_of_somebody_else_is_never_ordered(walk, browser, bowl, scarf, shopper):
-    theirs = walk.to_the_last_button("check", bowl)
+    theirs = walk.fill_checkout("check", bowl)
     mine = Walk(browser(shopper))
-    mine.to_the_last_button("check", scarf)
+    mine.fill_checkout("check", scarf)
 
     mine.press(theirs)
 
@@ -273,7 +273,7 @@ def test_cart_of_somebody_else_is_never_ordered(walk, browser, bowl, scarf, shop
 
 
 def test_guest_whose_session_is_lost_goes_on_where_he_was(walk, bowl):
-    form = walk.to_the_last_button("check", bowl)
+    form = walk.fill_checkout("check", bowl)
     walk.client.cookies.pop(settings.SESSION_COOKIE_NAME, None)
 
     assert walk.press(form).status_code == 302
@@ -282,7 +282,7 @@ def test_guest_whose_session_is_lost_goes_on_where_he_was(walk, bowl):
 
 def test_user_whose_session_is_lost_finds_all_again_after_signing_in(browser, shopper, bowl):
     walk = Walk(browser(shopper))
-    form = walk.to_the_last_button("check", bowl, line1="77 Kept Street")
+    form = walk.fill_checkout("check", bowl, line1="77 Kept Street")
     del walk.client.cookies[settings.SESSION_COOKIE_NAME]
 
     lost = walk.press(form, follow=True)
@@ -300,7 +300,7 @@ def test_too_many_open_orders_are_told_and_the_cart_is_kept(browser, shopper, bo
     walk.buy("check", bowl)
     walk.buy("check", bowl)
 
-    answer = walk.press(walk.to_the_last_button("check", bowl))
+    answer = walk.press(walk.fill_checkout("check", bowl))
 
     assert answer.status_code in {409, 429}
     assert "Your cart is kept" in page(answer).text

@@ -143,8 +143,8 @@ def test_fields_follow_the_country_without_scripts(walk, country):
     assert shown.one(id="id_city").attrs["value"] == "Kept City"
     assert shown.one("form", method="post").fields()["country"] == country
     for name, label in labels.items():
-        [told] = [node for node in shown.all("label") if node.attrs["for"] == f"id_{name}"]
-        assert told.text.removesuffix(" (optional)") == label
+        [result] = [node for node in shown.all("label") if node.attrs["for"] == f"id_{name}"]
+        assert result.text.removesuffix(" (optional)") == label
     for name in ("region", "postal_code", "city"):
         field = shown.one(id=f"id_{name}")
         assert ("required" in field.attrs) == (name in needed), name

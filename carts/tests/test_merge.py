@@ -14,10 +14,10 @@ from tests.walk import Walk
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
-def filled(principal: Principal, pieces) -> tuple[Cart, Principal]:
+def filled(principal: Principal, items) -> tuple[Cart, Principal]:
     cart, token, *_ = cart_open(principal)
     owner = Principal(cart_hash=hash_secret(token)) if token else principal
-    cart_items_add(principal=owner, cart_id=cart.pk, adds={product.pk: n for product, n in pieces.items()})
+    cart_items_add(principal=owner, cart_id=cart.pk, adds={product.pk: n for product, n in items.items()})
     return cart, owner
 
 

@@ -24,8 +24,8 @@ def client(api, shopper):
     return api(shopper)
 
 
-def body_for(pieces, **changes):
-    rows = [{"product_id": str(product.pk), "quantity": quantity} for product, quantity in pieces.items()]
+def body_for(items, **changes):
+    rows = [{"product_id": str(product.pk), "quantity": quantity} for product, quantity in items.items()]
     return {"shipping_address": ADDRESS, "order_items": rows} | changes
 
 
@@ -202,7 +202,7 @@ def test_link_never_cancels(api):
 
 
 def test_parcels_tell_the_tracking(client, shopper, staff, seller, bowl):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
     record(payment, "99.99", actor=staff)
     parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="USPS", tracking="T-1", actor=seller)
 

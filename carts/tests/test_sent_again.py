@@ -59,7 +59,7 @@ ROUTES = ("orders", "orders with payment", "checkout", "intents", "carts", "cart
 
 
 @pytest.fixture(params=ROUTES)
-def request_of(request, client, shopper, bowl):
+def build_call_request(request, client, shopper, bowl):
     """Path and body of a POST that has an effect, its things made before."""
     row = {"product_id": str(bowl.pk), "quantity": 2}
 
@@ -84,11 +84,11 @@ def request_of(request, client, shopper, bowl):
 # ---- the same request ------------------------------------------------------------------------------------------
 
 
-def test_second_try_gets_the_same_answer_and_changes_nothing(client, request_of):
-    first = send(client, *request_of)
+def test_second_try_gets_the_same_answer_and_changes_nothing(client, build_call_request):
+    first = send(client, *build_call_request)
     before = effects()
 
-    again = send(client, *request_of)
+    again = send(client, *build_call_request)
 
     assert first.status_code == 201, first.json()
     assert (again.status_code, again.content) == (first.status_code, first.content)
@@ -354,22 +354,22 @@ def dying(monkeypatch):
     @contextmanager
     def die():
         with monkeypatch.context() as patch:
-            patch.setattr(views, "conclude", lambda *args: None)
+            patch.setattr(views, "store_response", lambda *args: None)
             yield
 
     return die
 
 
-@pytest.mark.parametrize("request_of", [name for name in ROUTES if name != "carts"], indirect=True)
-def test_try_after_a_crash_is_answered_from_the_effect(client, request_of, dying, time_machine):
+@pytest.mark.parametrize("build_call_request", [name for name in ROUTES if name != "carts"], indirect=True)
+def test_try_after_a_crash_is_answered_from_the_effect(client, build_call_request, dying, time_machine):
     with dying():
-        first = send(client, *request_of)
+        first = send(client, *build_call_request)
     before = effects()
 
-    at_once = send(client, *request_of)
+    at_once = send(client, *build_call_request)
     time_machine.move_to(timezone.now() + LEASE * 2)
-    after_the_lease = send(client, *request_of)
-    later = send(client, *request_of)
+    after_the_lease = send(client, *build_call_request)
+    later = send(client, *build_call_request)
 
     for again in (at_once, after_the_lease, later):
         assert (again.status_code, again.content) == (first.status_code, first.content)
@@ -503,8 +503,8 @@ def test_registering_again_is_answered_again_to_who_knows_the_password(api, dyin
 # ---- cost ------------------------------------------------------------------------------------------------------
 
 
-def test_key_costs_three_statements_and_none_without(client, request_of):
-    path, body = request_of
+def test_key_costs_three_statements_and_none_without(client, build_call_request):
+    path, body = build_call_request
     assert not IdempotencyKey.objects.exists()
 
     answer, sql = counted(lambda: send(client, path, body))

@@ -12,8 +12,8 @@ from artisans.catalog.services import products_lock
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
 from orders.models import StoreRules
-from orders.pricing import PriceAsk, Quote, quote
-from orders.services import Buyer, Placed, order_place
+from orders.pricing import PriceInput, Quote, quote
+from orders.services import Buyer, PlacedOrder, order_place
 
 ADDRESS = {
     "name": "Ada Lovelace",
@@ -54,18 +54,20 @@ def buyer_of(user: User | None = None, **changes: Any) -> Buyer:
     )
 
 
-def quoted(pieces: Mapping[Product, int], *, tax_rate_ppm: int = 100_000, shipping: int = 599) -> Quote:
-    asks = [PriceAsk(p.pk, p.artisan_id, p.price, quantity) for p, quantity in pieces.items()]
-    currency = next(iter(pieces)).currency
+def quoted(items: Mapping[Product, int], *, tax_rate_ppm: int = 100_000, shipping: int = 599) -> Quote:
+    asks = [PriceInput(p.pk, p.artisan_id, p.price, quantity) for p, quantity in items.items()]
+    currency = next(iter(items)).currency
     return quote(asks, currency=currency, tax_rate_ppm=tax_rate_ppm, shipping=Money(shipping, currency))
 
 
-def place(pieces: Mapping[Product, int] | None = None, *, user: User | None = None, **changes: Any) -> Placed:
+def place(
+    items: Mapping[Product, int] | None = None, *, user: User | None = None, **changes: Any
+) -> PlacedOrder:
     """An order without a payment, held for half an hour; one piece at 99.99 in all unless told otherwise."""
-    pieces = pieces or {ProductFactory.create(): 1}
+    items = items or {ProductFactory.create(): 1}
     return order_place(
-        quote=quoted(pieces),
-        products=products_lock(product.pk for product in pieces),
+        quote=quoted(items),
+        products=products_lock(product.pk for product in items),
         buyer=buyer_of(user, **changes),
         expires_at=timezone.now() + timedelta(minutes=30),
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from orders.address_rules import address_errors
-from orders.countries import COUNTRIES, rules_of
+from orders.countries import COUNTRIES, rules_for
 from orders.tests.factories import ADDRESS
 
 
@@ -43,7 +43,7 @@ def test_list_of_countries_has_no_unknown_one_and_rules_for_each():
 
     assert "ZZ" not in codes
     assert {"GB", "US", "GR", "SG", "XK"} <= set(codes)
-    assert all(rules_of(code).country == code for code in codes)
+    assert all(rules_for(code).country == code for code in codes)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from orders.models import StoreRules
 from tests.html import page
 
@@ -13,11 +13,11 @@ def rules(shown) -> dict[str, str]:
 
 def test_store_rules_are_written_as_people_write_them(browser, admin_user, store):
     client = browser(admin_user)
-    fields = rules(page(client.get(page_of(store))))
+    fields = rules(page(client.get(admin_page_url(store))))
     assert (fields["tax_rate"], fields["shipping"], fields["cash_limit"]) == ("10", "5.99", "150.00")
 
     answer = client.post(
-        page_of(store), fields | {"tax_rate": "8.875", "shipping": "7", "cash_limit": "99.50"}
+        admin_page_url(store), fields | {"tax_rate": "8.875", "shipping": "7", "cash_limit": "99.50"}
     )
 
     assert answer.status_code == 302
@@ -43,9 +43,9 @@ def test_store_rules_are_written_as_people_write_them(browser, admin_user, store
 )
 def test_wrong_rules_change_nothing(browser, admin_user, store, field, value):
     client = browser(admin_user)
-    fields = rules(page(client.get(page_of(store))))
+    fields = rules(page(client.get(admin_page_url(store))))
 
-    assert client.post(page_of(store), fields | {field: value}).status_code == 200
+    assert client.post(admin_page_url(store), fields | {field: value}).status_code == 200
     store.refresh_from_db()
     assert (store.tax_rate_ppm, store.shipping_minor) == (100_000, 599)
 
@@ -54,9 +54,9 @@ def test_there_is_one_row_of_rules_for_ever(browser, admin_user, store):
     client = browser(admin_user)
 
     assert client.get("/admin/orders/storerules/add/").status_code == 403
-    assert client.post(page_of(store, "delete"), {"post": "yes"}).status_code == 403
+    assert client.post(admin_page_url(store, "delete"), {"post": "yes"}).status_code == 403
     assert StoreRules.objects.count() == 1
 
 
 def test_rules_need_the_permission(browser, staff, store):
-    assert browser(staff).get(page_of(store)).status_code == 403
+    assert browser(staff).get(admin_page_url(store)).status_code == 403

@@ -19,11 +19,11 @@ from artisans.approvals.services import approval_approve
 from artisans.approvals.statuses import ApprovalStatus
 from artisans.catalog.models import Artisan
 from artisans.catalog.tests.factories import ArtisanFactory
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from artisans.core.errors import Forbidden
 from orders.approvals import kinds_of_rule
 from orders.models import StoreRules
-from payments.roles import JOBS
+from payments.roles import ROLES
 from tests.html import edit, page
 
 pytestmark = pytest.mark.django_db
@@ -91,7 +91,7 @@ def test_page_names_who_could_be_the_second_person_when_it_is_switched_on(store,
     client = browser(admin_user)
     edit(client, store, second_person_above="500")
 
-    shown = page(client.get(page_of(store))).text
+    shown = page(client.get(admin_page_url(store))).text
     assert StoreRules.objects.get().second_person_above_minor == 50_000
     assert shown.count(second.email) >= len(kinds_of_rule("second_person_above_minor"))
 
@@ -156,7 +156,7 @@ def test_page_says_that_the_change_waits(store, admin_user, second, browser):
     client = browser(admin_user)
     edit(client, store, account_iban=IBAN)
 
-    shown = page(client.get(page_of(store))).one("body").text
+    shown = page(client.get(admin_page_url(store))).one("body").text
     assert "second person" in shown
     assert "was changed successfully" not in shown
     assert StoreRules.objects.get().account_iban == store.account_iban
@@ -175,9 +175,9 @@ def test_switching_it_on_needs_two_people_for_each_kind(store, admin_user, brows
 def test_every_group_that_could_approve_sees_the_requests(db):
     steering = {s.permission for fields in SETTINGS.values() for s in fields.values() if s.steers_money}
     money = {kind.permission for kind in KINDS.values() if not kind.name.startswith("setting_change")}
-    could = {name for name, permissions in JOBS.items() if {*permissions} & (steering | money)}
+    could = {name for name, permissions in ROLES.items() if {*permissions} & (steering | money)}
 
-    blind = {name for name in could if "approvals.view_approvalrequest" not in JOBS[name]}
+    blind = {name for name in could if "approvals.view_approvalrequest" not in ROLES[name]}
 
     assert {"Refunds team", "Store rules", "Bank account", "Artisan accounts"} <= could
     assert blind == set()
@@ -255,8 +255,8 @@ def test_pages_of_a_request_work_when_its_row_is_gone(store, admin_user, second,
     group.delete()
     approval, client = ApprovalRequest.objects.get(), browser(second)
 
-    assert "was deleted meanwhile" in page(client.get(page_of(approval))).one("body").text
-    assert client.post(page_of(approval, "approve")).status_code == 302
+    assert "was deleted meanwhile" in page(client.get(admin_page_url(approval))).one("body").text
+    assert client.post(admin_page_url(approval, "approve")).status_code == 302
     approval.refresh_from_db()
     assert approval.status == ApprovalStatus.PENDING
 
@@ -269,7 +269,7 @@ def test_nobody_enters_the_account_of_a_colleague_where_it_takes_two(store, admi
     client = browser(admin_user)
 
     client.post(f"/admin/accounts/user/{second.pk}/password/", new | {"usable_password": "true"})
-    client.post(page_of(second, "remove-second-factor"))
+    client.post(admin_page_url(second, "remove-second-factor"))
 
     second.refresh_from_db()
     assert second.check_password("gentle-harbour-lamp-77") is not two
@@ -283,7 +283,7 @@ def test_job_with_rights_is_not_deleted_by_one_person_where_it_takes_two(
     rules(second_person_for_settings=two)
     group, client = Group.objects.get(name="Refunds team"), browser(admin_user)
 
-    client.post(page_of(group, "delete"), {"post": "yes"})
+    client.post(admin_page_url(group, "delete"), {"post": "yes"})
     client.post(
         "/admin/auth/group/",
         {"action": "delete_selected", "_selected_action": [str(group.pk)], "post": "yes"},

@@ -86,13 +86,13 @@ def test_buyer_is_told_of_each_parcel_with_its_own_lines(released, seller, other
 
 
 def test_artisan_is_told_own_lines_address_and_share_only(released, seller, mails, shopper):
-    [told] = mails(seller.email)
+    [result] = mails(seller.email)
 
-    assert "2 x Moss bowl" in told.body
-    assert "12 Pier Road" in told.body
-    assert "ring twice" in told.body
+    assert "2 x Moss bowl" in result.body
+    assert "12 Pier Road" in result.body
+    assert "ring twice" in result.body
     for secret in ("Tide scarf", shopper.email, "Loom and Light", "230.64"):
-        assert secret not in told.body + told.alternatives[0].content, secret
+        assert secret not in result.body + result.alternatives[0].content, secret
 
 
 def test_artisan_sees_own_parcels_once_they_may_be_shipped(released, bowl, scarf, seller, shopper):

@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from artisans.catalog.models import StockMove
-from artisans.catalog.services import StockGone
+from artisans.catalog.services import OutOfStock
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.numbers import is_number
 from orders.models import Order, OrderLine, OrderTransition, Parcel
@@ -65,7 +65,7 @@ def test_nothing_is_written_when_one_thing_is_gone(bowl, scarf):
     scarf.stock = 1
     scarf.save()
 
-    with pytest.raises(StockGone), transaction.atomic():
+    with pytest.raises(OutOfStock), transaction.atomic():
         place({bowl: 1, scarf: 2})
 
     bowl.refresh_from_db()

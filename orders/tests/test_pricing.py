@@ -7,40 +7,48 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artisans.core.money import Money
-from orders.pricing import PriceAsk, quote
+from orders.pricing import PriceInput, quote
 
 
 def usd(minor: int) -> Money:
     return Money(minor, "USD")
 
 
-def ask(price: int, quantity: int = 1, artisan: int = 1) -> PriceAsk:
-    return PriceAsk(uuid4(), UUID(int=artisan), usd(price), quantity)
+def price_input(price: int, quantity: int = 1, artisan: int = 1) -> PriceInput:
+    return PriceInput(uuid4(), UUID(int=artisan), usd(price), quantity)
 
 
 def test_founding_example_costs_99_99():
-    found = quote([ask(8545)], currency="USD", tax_rate_ppm=100_000, shipping=usd(599))
+    found = quote([price_input(8545)], currency="USD", tax_rate_ppm=100_000, shipping=usd(599))
 
     assert (found.subtotal, found.tax, found.shipping) == (usd(8545), usd(855), usd(599))
     assert str(found.total) == "99.99 USD"
 
 
 def test_tax_is_rounded_per_line_not_on_the_sum():
-    found = quote([ask(5), ask(5), ask(5)], currency="USD", tax_rate_ppm=100_000, shipping=usd(0))
+    found = quote(
+        [price_input(5), price_input(5), price_input(5)],
+        currency="USD",
+        tax_rate_ppm=100_000,
+        shipping=usd(0),
+    )
 
     assert [line.tax.minor for line in found.lines] == [1, 1, 1]
     assert found.tax == usd(3)
 
 
 def test_tax_of_a_line_is_rounded_once_over_all_its_pieces():
-    [line] = quote([ask(5, 3)], currency="USD", tax_rate_ppm=100_000, shipping=usd(0)).lines
+    [line] = quote([price_input(5, 3)], currency="USD", tax_rate_ppm=100_000, shipping=usd(0)).lines
 
     assert (line.line_total, line.tax) == (usd(15), usd(2))
 
 
 def test_shipping_is_shared_by_subtotal_without_losing_a_cent():
     found = quote(
-        [ask(100, 1, 1), ask(100, 1, 2), ask(100, 1, 3)], currency="USD", tax_rate_ppm=0, shipping=usd(100)
+        [price_input(100, 1, 1), price_input(100, 1, 2), price_input(100, 1, 3)],
+        currency="USD",
+        tax_rate_ppm=0,
+        shipping=usd(100),
     )
 
     assert [part.shipping.minor for part in found.parcels] == [34, 33, 33]
@@ -48,7 +56,10 @@ def test_shipping_is_shared_by_subtotal_without_losing_a_cent():
 
 def test_lines_of_one_artisan_share_a_parcel_in_the_order_of_the_basket():
     found = quote(
-        [ask(100, 1, 1), ask(200, 1, 2), ask(300, 2, 1)], currency="USD", tax_rate_ppm=0, shipping=usd(10)
+        [price_input(100, 1, 1), price_input(200, 1, 2), price_input(300, 2, 1)],
+        currency="USD",
+        tax_rate_ppm=0,
+        shipping=usd(10),
     )
 
     assert [part.lines for part in found.parcels] == [(0, 2), (1,)]
@@ -64,7 +75,7 @@ def test_empty_basket_costs_nothing():
 
 @pytest.mark.parametrize(("currency", "price", "tax"), [("JPY", 505, 51), ("KWD", 1235, 124)])
 def test_tax_is_rounded_to_the_decimals_of_the_currency(currency, price, tax):
-    line = PriceAsk(uuid4(), uuid4(), Money(price, currency), 1)
+    line = PriceInput(uuid4(), uuid4(), Money(price, currency), 1)
 
     assert (
         quote([line], currency=currency, tax_rate_ppm=100_000, shipping=Money(0, currency)).tax.minor == tax
@@ -78,7 +89,9 @@ baskets = st.lists(
 
 @given(basket=baskets, rate=st.integers(0, 1_000_000), shipping=st.integers(0, 10**5))
 def test_lines_and_parcels_add_up_whatever_is_bought(basket, rate, shipping):
-    found = quote([ask(*row) for row in basket], currency="USD", tax_rate_ppm=rate, shipping=usd(shipping))
+    found = quote(
+        [price_input(*row) for row in basket], currency="USD", tax_rate_ppm=rate, shipping=usd(shipping)
+    )
 
     assert found.total == found.subtotal + found.tax + found.shipping
     for name in ("subtotal", "tax", "shipping", "total"):

@@ -31,7 +31,7 @@ def test_paid_in_full_confirms_and_releases_once(bowl, seller, mails):
 
 
 @pytest.mark.parametrize(
-    ("received", "refunded", "told"),
+    ("received", "refunded", "result"),
     [
         (9998, 0, ("PENDING", "PARTIALLY_PAID")),
         (10000, 0, ("CONFIRMED", "OVERPAID")),
@@ -40,8 +40,8 @@ def test_paid_in_full_confirms_and_releases_once(bowl, seller, mails):
         (0, 0, ("PENDING", "UNPAID")),
     ],
 )
-def test_only_what_is_kept_counts(received, refunded, told):
-    assert settle(place().order, received, refunded) == told
+def test_only_what_is_kept_counts(received, refunded, result):
+    assert settle(place().order, received, refunded) == result
 
 
 def test_refund_of_a_confirmed_order_never_changes_its_status():
@@ -58,7 +58,7 @@ def test_expired_order_with_stock_is_revived_and_without_is_not(bowl):
     other = place({bowl: 5}).order
 
     assert settle(order, order.total_minor) == ("EXPIRED", "PAID")
-    assert order.to_return == order.total
+    assert order.refund_due == order.total
 
     order_close(other, OrderStatus.EXPIRED, cause="not paid in time")
     assert settle(order, order.total_minor) == ("CONFIRMED", "PAID")
@@ -72,7 +72,7 @@ def test_cancelled_order_keeps_its_end_and_lists_the_money():
     order_close(order, OrderStatus.CANCELLED, cause="changed my mind")
 
     assert settle(order, 9999) == ("CANCELLED", "PAID")
-    assert order.to_return == order.total
+    assert order.refund_due == order.total
     assert order.balance_due.minor == 0
 
 

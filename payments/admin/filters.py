@@ -12,10 +12,10 @@ from orders.owed import IS_OWED
 from orders.statuses import OrderStatus, ParcelInstruction
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentFlag, PaymentRefund, RefundDecision
-from payments.selectors import awaiting_decision
+from payments.selectors import payments_awaiting_decision
 from payments.statuses import RefundStatus
 
-TO_RETURN = IS_OWED  # `Order.to_return` above zero
+REFUND_DUE = IS_OWED  # `Order.refund_due` above zero
 
 
 class PaymentNeedsFilter(admin.SimpleListFilter):
@@ -27,7 +27,7 @@ class PaymentNeedsFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
         if self.value() == "decision":
-            return queryset.filter(pk__in=awaiting_decision().order_by().values("pk"))
+            return queryset.filter(pk__in=payments_awaiting_decision().order_by().values("pk"))
         return queryset
 
 
@@ -70,7 +70,7 @@ class OrderNeedsFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         if self.value() == "return":
-            return queryset.filter(TO_RETURN)
+            return queryset.filter(REFUND_DUE)
         if self.value() == "parcels":
             held = Parcel.objects.filter(instruction=ParcelInstruction.HOLD).order_by().values("order")
             return queryset.filter(pk__in=held)

@@ -66,7 +66,7 @@ class ReceiptForm(forms.Form):
         self.fields["amount"] = AmountField(
             label=gettext("Amount received"),
             currency=payment.currency,
-            initial=payment.missing or None,
+            initial=payment.outstanding or None,
             help_text=gettext("As shown on the statement, even if it differs from the amount due."),
             error_messages={"required": gettext("Enter the amount received.")},
         )
@@ -103,7 +103,7 @@ class ReasonForm(forms.Form):
     """A preset reason, free text, or both. `cleaned_data["reason"]` is the text."""
 
     preset = forms.ChoiceField(label=_("Reason"), widget=UnfoldAdminRadioSelectWidget)
-    words = forms.CharField(
+    text = forms.CharField(
         label=_("Details"),
         required=False,
         max_length=200,
@@ -119,22 +119,22 @@ class ReasonForm(forms.Form):
         self.fields["preset"].error_messages["required"] = gettext(
             "Choose a reason, or “Other” and describe it below."
         )
-        self.fields["words"].help_text = help_text
+        self.fields["text"].help_text = help_text
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        words, preset = data.get("words", "").strip(), data.get("preset")
-        if preset == OTHER and not words:
-            self.add_error("words", gettext("Describe the reason."))
-        parts = [words] if preset == OTHER else [preset or "", words]
+        text, preset = data.get("text", "").strip(), data.get("preset")
+        if preset == OTHER and not text:
+            self.add_error("text", gettext("Describe the reason."))
+        parts = [text] if preset == OTHER else [preset or "", text]
         data["reason"] = " ".join(part for part in parts if part)
         return data
 
 
-class WordsForm(forms.Form):
+class TextForm(forms.Form):
     """Required free text."""
 
-    words = forms.CharField(
+    text = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
         error_messages={"required": _("Enter a note for your colleagues.")},
@@ -142,10 +142,10 @@ class WordsForm(forms.Form):
 
     def __init__(self, *args: Any, label: StrOrPromise, help_text: StrOrPromise, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["words"].label, self.fields["words"].help_text = label, help_text
+        self.fields["text"].label, self.fields["text"].help_text = label, help_text
 
 
-class TakeBackForm(forms.Form):
+class ReverseForm(forms.Form):
     reason = forms.ChoiceField(
         label=_("What happened?"),
         choices=ReversalReason.choices,
@@ -182,6 +182,6 @@ class ReturnForm(ReasonForm):
             help_text=gettext("At most %(amount)s can be refunded.") % {"amount": show(payment.refundable)},
             error_messages={"required": gettext("Enter the amount you transferred.")},
         )
-        self.order_fields(["amount", "beyond_owed", "value_date", "bank_reference", "preset", "words"])
+        self.order_fields(["amount", "beyond_owed", "value_date", "bank_reference", "preset", "text"])
         self.fields["value_date"].initial = timezone.localdate()
         self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()

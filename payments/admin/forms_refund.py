@@ -15,9 +15,9 @@ from artisans.core.admin.forms import AmountField
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import OrderLine, Parcel
-from orders.statuses import DECISIONS, PARCELS_UNSENT, ParcelDecision
+from orders.statuses import DECISIONS, PARCELS_UNSHIPPED, ParcelDecision
 from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
-from payments.bookkeeping.refund_amounts import LineAsk, Pieces, worth
+from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection, line_value
 from payments.models import Payment, PaymentRefund, RefundDecision
 
 REASONS_TO_REFUND = (
@@ -33,11 +33,11 @@ REASONS_TO_DECIDE = (
     _("The buyer returned the items."),
     _("The parcel could not be delivered."),
 )
-BY_AMOUNT, BY_PIECES = "amount", "pieces"
+BY_AMOUNT, BY_LINES = "amount", "pieces"
 
 
-class PiecesForm(forms.Form):
-    """A quantity for every order line with units left to refund. `asked_lines()` are those above zero."""
+class RefundLinesForm(forms.Form):
+    """A quantity for every order line with units left to refund. `selected_lines()` are those above zero."""
 
     def add_lines(self, lines: list[OrderLine]) -> None:
         self.lines = [line for line in lines if line.refundable_quantity]
@@ -50,7 +50,7 @@ class PiecesForm(forms.Form):
                 max_value=left,
                 widget=UnfoldAdminIntegerFieldWidget({"placeholder": "0"}),
                 help_text=gettext("%(left)d of %(quantity)d refundable; %(price)s each including tax.")
-                % {"left": left, "quantity": line.quantity, "price": show(worth(line, 1))},
+                % {"left": left, "quantity": line.quantity, "price": show(line_value(line, 1))},
                 error_messages={
                     "max_value": gettext("Only %(left)d can still be refunded.") % {"left": left}
                 },
@@ -59,9 +59,9 @@ class PiecesForm(forms.Form):
     def name_of(self, line: OrderLine) -> str:
         return f"line_{line.pk.hex}"
 
-    def asked_lines(self) -> tuple[LineAsk, ...]:
+    def selected_lines(self) -> tuple[RefundLineInput, ...]:
         found = ((line, self.cleaned_data.get(self.name_of(line))) for line in self.lines)
-        return tuple(LineAsk(line.pk, number) for line, number in found if number)
+        return tuple(RefundLineInput(line.pk, number) for line, number in found if number)
 
 
 class ParcelsForm(forms.Form):
@@ -97,7 +97,7 @@ class ParcelsForm(forms.Form):
         """A full refund needs a decision about every unshipped parcel."""
         for parcel in self.parcels:
             name = self.name_of_parcel(parcel)
-            if parcel.status in PARCELS_UNSENT and not self.cleaned_data.get(name):
+            if parcel.status in PARCELS_UNSHIPPED and not self.cleaned_data.get(name):
                 self.add_error(
                     name, gettext("This refunds everything: choose whether this parcel is still shipped.")
                 )
@@ -114,7 +114,7 @@ class DecideParcelsForm(ReasonForm, ParcelsForm):
             **kwargs,
         )
         self.add_parcels(parcels)
-        self.order_fields([*(self.name_of_parcel(p) for p in self.parcels), "preset", "words"])
+        self.order_fields([*(self.name_of_parcel(p) for p in self.parcels), "preset", "text"])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -129,7 +129,7 @@ class CancelOrderForm(ReasonForm):
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def __init__(
-        self, *args: Any, parcels: list[Parcel], refund: str, kept_minor: int, **kwargs: Any
+        self, *args: Any, parcels: list[Parcel], refund: str, net_received_minor: int, **kwargs: Any
     ) -> None:
         super().__init__(
             *args,
@@ -137,8 +137,8 @@ class CancelOrderForm(ReasonForm):
             help_text=gettext("Shown to the buyer and the artisans."),
             **kwargs,
         )
-        unsent = [parcel for parcel in parcels if parcel.status in PARCELS_UNSENT]
-        self.fields["seen"].initial = kept_minor
+        unsent = [parcel for parcel in parcels if parcel.status in PARCELS_UNSHIPPED]
+        self.fields["seen"].initial = net_received_minor
         if len(parcels) > 1 and unsent:
             self.fields["parcels"] = forms.MultipleChoiceField(
                 label=gettext("Parcels to cancel"),
@@ -153,7 +153,7 @@ class CancelOrderForm(ReasonForm):
             self.fields["refund"] = checkbox(refund)
             self.fields["refund"].initial = True
             self.fields["refund"].is_choice = True  # type: ignore[attr-defined]  # for the template
-        self.order_fields(["parcels", "refund", "preset", "words", "seen"])
+        self.order_fields(["parcels", "refund", "preset", "text", "seen"])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -162,7 +162,7 @@ class CancelOrderForm(ReasonForm):
         return data
 
 
-class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
+class RefundForm(ReasonForm, RefundLinesForm, ParcelsForm):
     """`seen` is what was refunded or being refunded when the page was shown; later refunds stop the first submission.
 
     `cleaned_data` holds `amount`, or `pieces` and no amount.
@@ -170,7 +170,7 @@ class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
 
     mode = forms.ChoiceField(
         label=_("Refund"),
-        choices=[(BY_AMOUNT, _("By amount")), (BY_PIECES, _("By item, at the price paid including tax"))],
+        choices=[(BY_AMOUNT, _("By amount")), (BY_LINES, _("By item, at the price paid including tax"))],
         initial=BY_AMOUNT,
         widget=UnfoldAdminRadioSelectWidget,
     )
@@ -216,21 +216,21 @@ class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
         self.add_parcels(parcels)
         of_parcels = [self.name_of_parcel(parcel) for parcel in self.parcels]
         self.order_fields(
-            ["mode", "amount", *names, "shipping", "restock", *of_parcels, "preset", "words", "seen"]
+            ["mode", "amount", *names, "shipping", "restock", *of_parcels, "preset", "text", "seen"]
         )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
         asked, has_shipping, restock = (
-            self.asked_lines(),
+            self.selected_lines(),
             data.get("shipping", False),
             data.get("restock", False),
         )
-        if data.get("mode") == BY_PIECES:
+        if data.get("mode") == BY_LINES:
             if not (asked or has_shipping):
                 raise forms.ValidationError(gettext("Enter quantities, or select shipping."))
             data["amount"] = None
-            data["pieces"] = Pieces(asked, with_shipping=has_shipping, restock=restock)
+            data["pieces"] = RefundSelection(asked, with_shipping=has_shipping, restock=restock)
         else:
             if asked or has_shipping or restock:
                 raise forms.ValidationError(gettext("You entered items: choose “By item”, or clear them."))
@@ -243,11 +243,11 @@ class RefundForm(ReasonForm, PiecesForm, ParcelsForm):
         data["parcels"] = self.decisions()
         return data
 
-    def is_all_of(self, line: OrderLine, asked: tuple[LineAsk, ...]) -> bool:
-        return LineAsk(line.pk, line.refundable_quantity) in asked
+    def is_all_of(self, line: OrderLine, asked: tuple[RefundLineInput, ...]) -> bool:
+        return RefundLineInput(line.pk, line.refundable_quantity) in asked
 
 
-class DecideForm(PiecesForm, ParcelsForm):
+class DecideForm(RefundLinesForm, ParcelsForm):
     """`cleaned_data["decision"]`, and quantities when items were returned."""
 
     decision = forms.ChoiceField(
@@ -279,7 +279,7 @@ class DecideForm(PiecesForm, ParcelsForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         is_restock = data.get("decision") == RefundDecision.RESTOCK
-        if "decision" in data and is_restock != bool(self.asked_lines()):
+        if "decision" in data and is_restock != bool(self.selected_lines()):
             raise forms.ValidationError(gettext("Enter quantities if items were returned, and only then."))
         return data
 

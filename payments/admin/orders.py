@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.models import User
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import (
     BAD,
@@ -24,10 +24,10 @@ from artisans.core.admin.pages import (
     PLAIN,
     WAIT,
     WARN,
+    admin_page_url,
     age,
     button_to,
     column,
-    page_of,
     posted,
     when,
 )
@@ -38,7 +38,7 @@ from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.selectors import is_own_order, lines_by_parcel
 from orders.services import order_links_revoke
-from orders.statuses import PARCELS_GONE, PARCELS_SENT, OrderPaymentStatus, OrderStatus
+from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, OrderPaymentStatus, OrderStatus
 from payments.admin.buttons import Button
 from payments.admin.filters import MethodOfOrderFilter, OrderNeedsFilter, SellerFilter
 from payments.admin.forms_refund import CancelOrderForm, DecideParcelsForm
@@ -176,7 +176,7 @@ class OrderAdmin(MoneyPages):
 
     @column(_("Refund due"))
     def owed(self, order: Order) -> str:
-        return show(order.to_return)
+        return show(order.refund_due)
 
     @column(_("Reason"))
     def owed_for(self, order: Order) -> str:
@@ -204,9 +204,9 @@ class OrderAdmin(MoneyPages):
             return gettext("Refund in progress")
         if order.refundable_payment is None:
             return "–"
-        is_by_hand = order.refundable_by == Provider.MANUAL
-        name, label = ("return", gettext("Record refund")) if is_by_hand else ("refund", gettext("Refund"))
-        address = page_of(Payment(pk=order.refundable_payment), name)
+        is_manual = order.refundable_by == Provider.MANUAL
+        name, label = ("return", gettext("Record refund")) if is_manual else ("refund", gettext("Refund"))
+        address = admin_page_url(Payment(pk=order.refundable_payment), name)
         return button_to(address, label, is_main=True)
 
     # ---- one order -------------------------------------------------------------------------------------------
@@ -217,21 +217,21 @@ class OrderAdmin(MoneyPages):
             payment.order = obj
         lines = lines_by_parcel(obj)
         parcels = list(obj.parcels.select_related("artisan"))
-        refunds = refund_rows(payments, signed_in(request))
+        refunds = refund_rows(payments, require_user(request))
         return {
             "order": obj,
             "tone": TONES.get(obj.status, PLAIN),
             "paid_tone": PAID_TONES.get(obj.payment_status, PLAIN),
-            "step": next_step(obj, payments, [p.status for p in parcels], signed_in(request)),
-            "buttons": order_buttons(obj, signed_in(request)),
+            "step": next_step(obj, payments, [p.status for p in parcels], require_user(request)),
+            "buttons": order_buttons(obj, require_user(request)),
             "parcels": [(parcel, lines.get(parcel.pk, [])) for parcel in parcels],
-            "returned": returned_by(obj, payments),
+            "returned": list_returned_money(obj, payments),
             "owed": obj.owed.reasons,
             "payments": [
                 (
                     p,
                     PAYMENT_TONES.get(p.status, PLAIN),
-                    payment_buttons(p, signed_in(request)),
+                    payment_buttons(p, require_user(request)),
                     [row for row in refunds if row.refund.payment_id == p.pk],
                 )
                 for p in payments
@@ -241,7 +241,7 @@ class OrderAdmin(MoneyPages):
         }
 
     def cancel_page(self, request: HttpRequest, order: Order) -> HttpResponse:
-        user = signed_in(request)
+        user = require_user(request)
         parcels = parcels_to_decide(order)
         payments = list(order.payments.all())
         by_provider = [p for p in payments if p.is_remote and p.refundable]
@@ -250,7 +250,7 @@ class OrderAdmin(MoneyPages):
             posted(request),
             parcels=parcels,
             refund=gettext("Also refund card and PayPal payments") if may_refund else "",
-            kept_minor=order.received_minor - order.refunded_minor,
+            net_received_minor=order.received_minor - order.refunded_minor,
         )
 
         def cancel(data: dict[str, Any]) -> str:
@@ -276,7 +276,7 @@ class OrderAdmin(MoneyPages):
             refusal = gettext("This order can no longer be cancelled. Its status is: %(status)s.") % {
                 "status": order.get_status_display()
             }
-        return self.act(
+        return self.run_action(
             request,
             "admin/orders/order/cancel.html",
             order,
@@ -301,25 +301,27 @@ class OrderAdmin(MoneyPages):
                 order_id=order.pk,
                 decisions=form.decisions(),
                 reason=data["reason"],
-                actor=signed_in(request),
+                actor=require_user(request),
             )
             message = gettext("Decisions saved. The artisans and the buyer are notified by email.")
             return f"{message} {refund_due_text(done)}".strip()
 
         refusal = "" if parcels else gettext("No parcel of this order can be changed.")
-        if is_own_order(order, signed_in(request)):
+        if is_own_order(order, require_user(request)):
             refusal = str(OwnOrder())
-        return self.act(
+        return self.run_action(
             request, "admin/orders/order/parcels.html", order, form, decide, order=order, refusal=refusal
         )
 
     def revoke_links_page(self, request: HttpRequest, order: Order) -> HttpResponse:
         def revoke(data: dict[str, Any]) -> str:
-            order_links_revoke(order_id=order.pk, actor=signed_in(request))
+            order_links_revoke(order_id=order.pk, actor=require_user(request))
             return gettext("All links to this order sent so far have been revoked.")
 
         form = forms.Form(posted(request))
-        return self.act(request, "admin/orders/order/revoke_links.html", order, form, revoke, order=order)
+        return self.run_action(
+            request, "admin/orders/order/revoke_links.html", order, form, revoke, order=order
+        )
 
     def as_buyer_page(self, request: HttpRequest, order: Order) -> HttpResponse:
         """Redirect to the buyer's page. The link is created on demand, so that no admin page contains it."""
@@ -327,26 +329,26 @@ class OrderAdmin(MoneyPages):
 
 
 def refund_due_text(order: Order) -> str:
-    if not order.to_return:
+    if not order.refund_due:
         return ""
-    return gettext("A refund of %(amount)s is due.") % {"amount": show(order.to_return)}
+    return gettext("A refund of %(amount)s is due.") % {"amount": show(order.refund_due)}
 
 
 def order_buttons(order: Order, user: User) -> list[Button]:
-    buttons = [Button(gettext("View as buyer"), page_of(order, "as-buyer"))]
+    buttons = [Button(gettext("View as buyer"), admin_page_url(order, "as-buyer"))]
     if user.has_perm("orders.revoke_links"):
-        buttons.append(Button(gettext("Revoke links"), page_of(order, "revoke-links")))
+        buttons.append(Button(gettext("Revoke links"), admin_page_url(order, "revoke-links")))
     if user.has_perm("orders.cancel_order") and order.status in CANCELLABLE:
-        buttons.append(Button(gettext("Cancel order"), page_of(order, "cancel")))
+        buttons.append(Button(gettext("Cancel order"), admin_page_url(order, "cancel")))
     if user.has_perm("orders.cancel_order") and order.is_alive and order.released_at:
-        buttons.append(Button(gettext("Manage parcels"), page_of(order, "parcels")))
+        buttons.append(Button(gettext("Manage parcels"), admin_page_url(order, "parcels")))
     return buttons
 
 
 def next_step(order: Order, payments: list[Payment], parcels: list[str], user: User) -> Step:
     if order.is_alive and any(parcel.is_on_hold for parcel in order.parcels.all()):
         return step_hold(order, user)
-    if order.to_return:
+    if order.refund_due:
         return step_return(order, payments, user)
     waiting = next((p for p in payments if p.status in OPEN), None)
     if waiting is not None and order.is_alive:
@@ -356,15 +358,15 @@ def next_step(order: Order, payments: list[Payment], parcels: list[str], user: U
         return Step(
             gettext("Waiting for the buyer to choose a payment method"), f"{text} {ends(order)}", WAIT
         )
-    sent = sum(status in PARCELS_SENT for status in parcels)
-    alive = sum(status not in PARCELS_GONE for status in parcels)
+    sent = sum(status in PARCELS_SHIPPED for status in parcels)
+    alive = sum(status not in PARCELS_ENDED for status in parcels)
     if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
         text = gettext("%(shipped)d of %(total)d parcels have been shipped. No action needed.")
         return Step(gettext("The artisans are shipping"), text % {"shipped": sent, "total": alive}, GOOD)
     return Step(order.get_status_display(), gettext("No action needed."), "default")
 
 
-def returned_by(order: Order, payments: list[Payment]) -> list[tuple[str, Money]]:
+def list_returned_money(order: Order, payments: list[Payment]) -> list[tuple[str, Money]]:
     """Money paid out, by channel: sent by a provider, or recorded by staff."""
     kinds = {
         gettext("Refunded by a provider"): sum(p.refunded_minor for p in payments if p.is_remote),
@@ -383,7 +385,7 @@ def step_return(order: Order, payments: list[Payment], user: User) -> Step:
     open_minor = balance_after_refunds(order).owed
     if not open_minor:
         text = gettext("%(reasons)s. The refund is in progress; no action needed.") % {"reasons": why}
-        headline = gettext("Refunding %(amount)s") % {"amount": show(order.to_return)}
+        headline = gettext("Refunding %(amount)s") % {"amount": show(order.refund_due)}
         return Step(headline, text, WAIT)
     payment = next(iter(sorted((p for p in payments if p.refundable), key=lambda p: not p.is_remote)), None)
     owed, button = show(order.money(open_minor)), None
@@ -393,20 +395,20 @@ def step_return(order: Order, payments: list[Payment], user: User) -> Step:
             "reasons": why,
             "provider": payment.get_payment_provider_display(),
         }
-        button = Button(gettext("Refund"), page_of(payment, "refund"), is_main=True) if may else None
+        button = Button(gettext("Refund"), admin_page_url(payment, "refund"), is_main=True) if may else None
     else:
         text = gettext("%(reasons)s. Transfer %(amount)s to the buyer, then record the refund here.") % {
             "reasons": why,
             "amount": owed,
         }
         if payment is not None and may:
-            button = Button(gettext("Record refund"), page_of(payment, "return"), is_main=True)
+            button = Button(gettext("Record refund"), admin_page_url(payment, "return"), is_main=True)
     return Step(gettext("Refund %(amount)s") % {"amount": owed}, text, BAD, button)
 
 
 def step_hold(order: Order, user: User) -> Step:
     text = gettext("They were refunded, and their artisans are waiting for a decision whether to ship them.")
-    button = Button(gettext("Manage parcels"), page_of(order, "parcels"), is_main=True)
+    button = Button(gettext("Manage parcels"), admin_page_url(order, "parcels"), is_main=True)
     may = user.has_perm("orders.cancel_order")
     return Step(gettext("Parcels are on hold"), text, BAD, button if may else None)
 
@@ -414,12 +416,12 @@ def step_hold(order: Order, user: User) -> Step:
 def step_payment(order: Order, payment: Payment, parcels: list[str], user: User) -> Step:
     button = None
     if payment.payment_provider == Provider.MANUAL and user.has_perm("payments.approve_manual"):
-        button = Button(gettext("Record payment"), page_of(payment, "record"), is_main=True)
+        button = Button(gettext("Record payment"), admin_page_url(payment, "record"), is_main=True)
     if payment.status == PaymentStatus.FAILED:
         text = gettext("The buyer can try another payment method.")
         reason = f"{payment.failure_reason} {text} {ends(order)}".strip()
         return Step(gettext("The payment failed"), reason, WARN, button)
-    missing = show(payment.missing)
+    missing = show(payment.outstanding)
     if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
         reported = order.parcels.filter(cash_reported_at__isnull=False).count()
         text = gettext("Cash reported as collected for %(reported)d of %(total)d parcels.")

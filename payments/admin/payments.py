@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.models import User
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.selectors import approvals_pending
 from artisans.approvals.services import target_of
@@ -24,11 +24,11 @@ from artisans.core.admin.pages import (
     PLAIN,
     WAIT,
     WARN,
+    admin_page_url,
     age,
     button_to,
     column,
     link_to,
-    page_of,
     posted,
     two_lines,
     when,
@@ -37,7 +37,7 @@ from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order
-from orders.statuses import PARCELS_GONE, OrderStatus
+from orders.statuses import PARCELS_ENDED, OrderStatus
 from payments.admin.approvals import awaiting_approval
 from payments.admin.buttons import Button
 from payments.admin.filters import PaymentNeedsFilter, SellerOfPaymentFilter
@@ -48,7 +48,7 @@ from payments.admin.seen import MoneyPages
 from payments.admin.tables import calls_about, flag_rows, refund_rows
 from payments.admin.timeline import payment_timeline
 from payments.approvals import receipt_submit, return_submit
-from payments.bookkeeping.staff_checks import staff_check
+from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, PaymentMethod, Provider
 from payments.models import Payment, Receipt
@@ -77,9 +77,9 @@ class PaymentAdmin(RefundPages, MoneyPages):
         "reject": "payments.approve_manual",
         "return": "payments.refund",
         "refund": "payments.refund",
-        "ask": "payments.sync_payment",
+        "sync": "payments.sync_payment",
     }
-    everyday_pages = frozenset({"ask"})
+    everyday_pages = frozenset({"sync"})
     views = {
         "": _("All"),
         "needs=decision": _("Awaiting approval"),
@@ -116,7 +116,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         return ("created_at",) if self.is_queue(request) else ("-created_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
-        parcels = Count("order__parcels", filter=~Q(order__parcels__status__in=PARCELS_GONE))
+        parcels = Count("order__parcels", filter=~Q(order__parcels__status__in=PARCELS_ENDED))
         cash = Count("order__parcels", filter=Q(order__parcels__cash_reported_at__isnull=False))
         queryset: QuerySet[Payment] = super().get_queryset(request)
         return (
@@ -194,7 +194,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
 
     @column(_("Action"))
     def decide(self, payment: Payment) -> SafeString:
-        record, reject = page_of(payment, "record"), page_of(payment, "reject")
+        record, reject = admin_page_url(payment, "record"), admin_page_url(payment, "reject")
         buttons = button_to(record, gettext("Record payment"), is_main=True)
         if not payment.received_minor:
             buttons += button_to(reject, gettext("Reject"))
@@ -216,7 +216,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
     def one_page(self, request: HttpRequest, queryset: QuerySet[Payment], name: str) -> HttpResponse | None:
         chosen = list(queryset[:2])
         if len(chosen) == 1:
-            return redirect(page_of(chosen[0], name))
+            return redirect(admin_page_url(chosen[0], name))
         messages.warning(
             request, gettext("Select a single payment: each has its own amount, date and reference.")
         )
@@ -229,11 +229,11 @@ class PaymentAdmin(RefundPages, MoneyPages):
             "payment": obj,
             "order": obj.order,
             "tone": TONES.get(obj.status, PLAIN),
-            "buttons": payment_buttons(obj, signed_in(request)),
+            "buttons": payment_buttons(obj, require_user(request)),
             "receipts": obj.receipts.select_related("reversal"),
-            "refunds": refund_rows([obj], signed_in(request)),
+            "refunds": refund_rows([obj], require_user(request)),
             "disputes": obj.disputes.all(),
-            "flags": flag_rows(obj, signed_in(request)),
+            "flags": flag_rows(obj, require_user(request)),
             "calls": calls_about(obj),
             "timeline": payment_timeline(obj),
             "pending": approvals_pending().filter(target=target_of(obj)),
@@ -245,17 +245,17 @@ class PaymentAdmin(RefundPages, MoneyPages):
 
         def book(data: dict[str, Any]) -> str:
             data["seen_minor"] = data.pop("seen")
-            done = receipt_submit(payment_id=payment.pk, actor=signed_in(request), **data)
-            return awaiting_approval(done) if isinstance(done, ApprovalRequest) else told_of(done)
+            done = receipt_submit(payment_id=payment.pk, actor=require_user(request), **data)
+            return awaiting_approval(done) if isinstance(done, ApprovalRequest) else describe_receipt(done)
 
-        return self.act(
+        return self.run_action(
             request,
             "admin/payments/payment/record.html",
             payment,
             form,
             book,
             **self.about(request, payment, "payments.approve_manual", what="record payments"),
-            outcomes=outcomes_of(payment, payment.order),
+            outcomes=describe_outcomes(payment, payment.order),
             receipts=payment.receipts.select_related("reversal"),
         )
 
@@ -264,7 +264,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         form = ReasonForm(posted(request), presets=REASONS_TO_REJECT, help_text=help_text)
 
         def reject(data: dict[str, Any]) -> str:
-            payment_reject(payment_id=payment.pk, reason=data["reason"], actor=signed_in(request))
+            payment_reject(payment_id=payment.pk, reason=data["reason"], actor=require_user(request))
             message = gettext("Payment rejected; %(email)s gets an email with the reason.")
             return message % {"email": payment.order.email}
 
@@ -279,8 +279,8 @@ class PaymentAdmin(RefundPages, MoneyPages):
                 "status": payment.get_status_display()
             }
             about |= {"refusal": about["refusal"] or text}
-        keep = kept_after_rejection(payment.order)
-        return self.act(
+        keep = describe_hold_after_rejection(payment.order)
+        return self.run_action(
             request, "admin/payments/payment/reject.html", payment, form, reject, **about, keep=keep
         )
 
@@ -292,7 +292,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
 
         def give_back(data: dict[str, Any]) -> str:
             wanted = {name: data[name] for name in RETURNED}
-            refund = return_submit(payment_id=payment.pk, actor=signed_in(request), **wanted)
+            refund = return_submit(payment_id=payment.pk, actor=require_user(request), **wanted)
             if isinstance(refund, ApprovalRequest):
                 return awaiting_approval(refund)
             message = gettext("Refund of %(amount)s recorded; %(email)s gets an email.")
@@ -301,7 +301,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         about = self.about(request, payment, "payments.refund", what="record refunds")
         if not payment.refundable:
             about |= {"refusal": about["refusal"] or gettext("This payment has been fully refunded.")}
-        return self.act(
+        return self.run_action(
             request,
             "admin/payments/payment/return.html",
             payment,
@@ -309,22 +309,22 @@ class PaymentAdmin(RefundPages, MoneyPages):
             give_back,
             **about,
             owed=owed,
-            refunds=refund_rows([payment], signed_in(request)),
+            refunds=refund_rows([payment], require_user(request)),
         )
 
     def about(
-        self, request: HttpRequest, payment: Payment, permission: str, *, what: str, is_by_hand: bool = True
+        self, request: HttpRequest, payment: Payment, permission: str, *, what: str, is_manual: bool = True
     ) -> dict[str, Any]:
         """The context shared by all payment pages; `refusal` is why this user cannot do it at all."""
         refusal = ""
         try:
-            staff_check(signed_in(request), permission, payment.order, what=what)
+            check_staff_permission(require_user(request), permission, payment.order, what=what)
         except DomainError as error:
             refusal = error.detail
-        if is_by_hand != (payment.payment_provider == Provider.MANUAL):
+        if is_manual != (payment.payment_provider == Provider.MANUAL):
             refusal = (
                 gettext("Payments through a provider are recorded automatically.")
-                if is_by_hand
+                if is_manual
                 else gettext(
                     "Offline payments are refunded offline: make the transfer, then record the refund."
                 )
@@ -344,12 +344,12 @@ def payment_buttons(payment: Payment, user: User) -> list[Button]:
     buttons = []
     waits = payment.status == P.PENDING
     if user.has_perm("payments.approve_manual"):
-        buttons.append(Button(gettext("Record payment"), page_of(payment, "record"), is_main=waits))
+        buttons.append(Button(gettext("Record payment"), admin_page_url(payment, "record"), is_main=waits))
         if waits and not payment.received_minor:
-            buttons.append(Button(gettext("Reject"), page_of(payment, "reject")))
+            buttons.append(Button(gettext("Reject"), admin_page_url(payment, "reject")))
     if user.has_perm("payments.refund") and payment.refundable:
         is_owed = refund_due(payment.order, payment) > 0
-        buttons.append(Button(gettext("Record refund"), page_of(payment, "return"), is_main=is_owed))
+        buttons.append(Button(gettext("Record refund"), admin_page_url(payment, "return"), is_main=is_owed))
     return buttons
 
 
@@ -358,38 +358,40 @@ def remote_buttons(payment: Payment, user: User) -> list[Button]:
     if user.has_perm("payments.refund") and payment.refundable:
         buttons.append(
             Button(
-                gettext("Refund"), page_of(payment, "refund"), is_main=refund_due(payment.order, payment) > 0
+                gettext("Refund"),
+                admin_page_url(payment, "refund"),
+                is_main=refund_due(payment.order, payment) > 0,
             )
         )
     if user.has_perm("payments.sync_payment"):
-        buttons.append(Button(gettext("Sync with provider"), page_of(payment, "ask")))
+        buttons.append(Button(gettext("Sync with provider"), admin_page_url(payment, "sync")))
     return buttons
 
 
-def told_of(receipt: Receipt) -> str:
+def describe_receipt(receipt: Receipt) -> str:
     """The result of a recorded payment, as a message."""
     payment, order = receipt.payment, receipt.payment.order
-    told = gettext("%(amount)s recorded; %(email)s gets an email.") % {
+    text = gettext("%(amount)s recorded; %(email)s gets an email.") % {
         "amount": show(receipt.amount),
         "email": order.email,
     }
-    if payment.missing:
-        more = gettext("%(amount)s is still outstanding.") % {"amount": show(payment.missing)}
-    elif order.to_return:
+    if payment.outstanding:
+        more = gettext("%(amount)s is still outstanding.") % {"amount": show(payment.outstanding)}
+    elif order.refund_due:
         more = gettext("A refund of %(amount)s is due; it is listed under “Refunds due”.") % {
-            "amount": show(order.to_return)
+            "amount": show(order.refund_due)
         }
     else:
         more = gettext("Payment status of order %(number)s: %(status)s.") % {
             "number": order.order_number,
             "status": order.get_payment_status_display(),
         }
-    return f"{told} {more}"
+    return f"{text} {more}"
 
 
-def outcomes_of(payment: Payment, order: Order) -> list[tuple[str, str]]:
+def describe_outcomes(payment: Payment, order: Order) -> list[tuple[str, str]]:
     """The consequence of each possible amount, as pairs of condition and consequence."""
-    missing = payment.missing
+    missing = payment.outstanding
     if not missing or order.status == OrderStatus.CANCELLED:
         text = (
             gettext(
@@ -405,8 +407,8 @@ def outcomes_of(payment: Payment, order: Order) -> list[tuple[str, str]]:
         full = gettext("The order is reopened if all items are in stock; otherwise a refund is due.")
         less = gettext("The order stays expired, and the amount is listed under “Refunds due”.")
     else:
-        full = f"{gettext('The order is paid.')} {artisans_told(order)}"
-        less = f"{gettext('The payment waits for the rest.')} {longer(order)}".strip()
+        full = f"{gettext('The order is paid.')} {describe_artisan_mails(order)}"
+        less = f"{gettext('The payment waits for the rest.')} {describe_extension(order)}".strip()
     amount = {"amount": show(missing)}
     return [
         (
@@ -424,7 +426,7 @@ def outcomes_of(payment: Payment, order: Order) -> list[tuple[str, str]]:
     ]
 
 
-def artisans_told(order: Order) -> str:
+def describe_artisan_mails(order: Order) -> str:
     if order.is_waiting_for_payment:
         return gettext("Artisans with unshipped parcels get an email to continue.")
     if order.released_at is not None:
@@ -434,7 +436,7 @@ def artisans_told(order: Order) -> str:
     return text % {"n": count}
 
 
-def longer(order: Order) -> str:
+def describe_extension(order: Order) -> str:
     if order.status != OrderStatus.PENDING or order.is_extended or order.pay_by is None:
         return ""
     until = timezone.localtime(order.pay_by + PART_PAYMENT_EXTENSION)
@@ -442,7 +444,7 @@ def longer(order: Order) -> str:
     return text % {"date": date_format(until, "DATE_FORMAT")}
 
 
-def kept_after_rejection(order: Order) -> str:
+def describe_hold_after_rejection(order: Order) -> str:
     """Until when a pending order waits for another payment; empty if it does not expire."""
     if order.status != OrderStatus.PENDING or order.expires_at is None:
         return ""

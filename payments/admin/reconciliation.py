@@ -7,7 +7,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.pages import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, when
-from payments.models import Comparison, Payment, ProviderAlert
+from payments.models import Payment, ProviderAlert, ReconciliationRun
 
 
 @admin.register(ProviderAlert)
@@ -31,20 +31,20 @@ class ProviderAlertAdmin(ReadOnlyAdmin):
         return when(row.last_seen_at)
 
 
-@admin.register(Comparison)
-class ComparisonAdmin(ReadOnlyAdmin):
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(ReadOnlyAdmin):
     """Nightly comparisons of the providers' records with the shop's."""
 
-    detail_template = "admin/payments/comparison/detail.html"
-    list_display = ("look", "state", "seen", "caught_up", "since_shown", "until_shown")
+    detail_template = "admin/payments/reconciliationrun/detail.html"
+    list_display = ("look", "state", "seen", "synced_count", "since_shown", "until_shown")
     list_filter = ("provider",)
 
     @column(_("Run"), ordering="created_at")
-    def look(self, row: Comparison) -> SafeString:
+    def look(self, row: ReconciliationRun) -> SafeString:
         return link_to(row, f"{row.get_provider_display()}, {when(row.created_at)}")
 
     @column(_("Status"), label={"differs": BAD, "same": GOOD, "running": WAIT, "error": WARN})
-    def state(self, row: Comparison) -> tuple[str, str]:
+    def state(self, row: ReconciliationRun) -> tuple[str, str]:
         if row.error:
             return "error", gettext("Failed")
         if row.differences:
@@ -53,14 +53,14 @@ class ComparisonAdmin(ReadOnlyAdmin):
         return ("same", gettext("No differences")) if row.finished_at else ("running", gettext("Running"))
 
     @column(_("From"), ordering="since")
-    def since_shown(self, row: Comparison) -> str:
+    def since_shown(self, row: ReconciliationRun) -> str:
         return when(row.since)
 
     @column(_("To"), ordering="until")
-    def until_shown(self, row: Comparison) -> str:
+    def until_shown(self, row: ReconciliationRun) -> str:
         return when(row.until)
 
-    def detail(self, request: HttpRequest, obj: Comparison) -> dict[str, Any]:
+    def detail(self, request: HttpRequest, obj: ReconciliationRun) -> dict[str, Any]:
         payments = Payment.objects.in_bulk([row["payment"] for row in obj.differences if row["payment"]])
         by_id = {str(pk): payment for pk, payment in payments.items()}
         rows = [row | {"payment": by_id.get(row["payment"])} for row in obj.differences]

@@ -6,20 +6,20 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.admin.pages import PagesAdmin, posted
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order, Parcel
-from orders.statuses import PARCELS_GONE
+from orders.statuses import PARCELS_ENDED
 from payments.admin.approvals import awaiting_approval
 from payments.admin.forms_refund import RefundForm
 from payments.admin.tables import refund_rows
 from payments.approvals import refund_submit
-from payments.bookkeeping.refund_amounts import shipping_left
+from payments.bookkeeping.refund_amounts import remaining_shipping
 from payments.models import Payment, PaymentRefund
-from payments.refunds.staff import payment_ask, refund_send
+from payments.refunds.staff import payment_sync_by_staff, refund_send
 from payments.selectors import refund_due
 from payments.statuses import DisputeStatus, RefundStatus
 
@@ -41,13 +41,13 @@ class RefundPages(Base):
             permission: str,
             *,
             what: str,
-            is_by_hand: bool = True,
+            is_manual: bool = True,
         ) -> dict[str, Any]: ...
 
     def refund_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
-        order, user = payment.order, signed_in(request)
+        order, user = payment.order, require_user(request)
         owed = Money(refund_due(order, payment), payment.currency)
-        shipping = shipping_left(order)
+        shipping = remaining_shipping(order)
         form = RefundForm(
             posted(request),
             payment=payment,
@@ -63,37 +63,37 @@ class RefundPages(Base):
                 reason=data["reason"],
                 actor=user,
                 amount=data["amount"],
-                pieces=data["pieces"],
+                items=data["pieces"],
                 parcels=data["parcels"],
                 seen_minor=data["seen"],
             )
             if isinstance(opened, ApprovalRequest):
                 return awaiting_approval(opened)
-            return told_of(refund_send(opened))
+            return describe_refund(refund_send(opened))
 
-        about = self.about(request, payment, "payments.refund", what="refund", is_by_hand=False)
-        return self.act(
+        about = self.about(request, payment, "payments.refund", what="refund", is_manual=False)
+        return self.run_action(
             request,
             "admin/payments/payment/refund.html",
             payment,
             form,
             refund,
-            **about | {"refusal": about["refusal"] or why_no_refund(payment)},
+            **about | {"refusal": about["refusal"] or refund_unavailable_reason(payment)},
             owed=owed,
             refunds=refund_rows([payment], user),
         )
 
-    def ask_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
+    def sync_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         def ask(data: dict[str, Any]) -> str:
-            found = payment_ask(payment_id=payment.pk, actor=signed_in(request))
+            found = payment_sync_by_staff(payment_id=payment.pk, actor=require_user(request))
             provider = payment.get_payment_provider_display()
             message = gettext("Synced with %(provider)s. Payment status: %(status)s.")
             return message % {"provider": provider, "status": found.get_status_display()}
 
         refusal = "" if payment.is_remote else gettext("Offline payments have no provider to sync with.")
-        return self.act(
+        return self.run_action(
             request,
-            "admin/payments/payment/ask.html",
+            "admin/payments/payment/sync.html",
             payment,
             forms.Form(posted(request)),
             ask,
@@ -107,16 +107,16 @@ def parcels_to_decide(order: Order) -> list[Parcel]:
     """Active parcels of an order that was released for shipping."""
     if order.released_at is None:
         return []
-    return list(order.parcels.exclude(status__in=PARCELS_GONE).select_related("artisan"))
+    return list(order.parcels.exclude(status__in=PARCELS_ENDED).select_related("artisan"))
 
 
-def why_no_refund(payment: Payment) -> str:
+def refund_unavailable_reason(payment: Payment) -> str:
     if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         return gettext("This payment is disputed. Respond to the dispute in the provider’s dashboard first.")
     return "" if payment.refundable else gettext("This payment has been fully refunded.")
 
 
-def told_of(refund: PaymentRefund) -> str:
+def describe_refund(refund: PaymentRefund) -> str:
     """The state of a refund, as a message for the user who started it."""
     payment = refund.payment
     provider, email = payment.get_payment_provider_display(), payment.order.email

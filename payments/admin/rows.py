@@ -10,22 +10,22 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import BAD, GOOD, age, button_to, column, link_to, page_of, posted, when
+from artisans.core.admin.pages import BAD, GOOD, admin_page_url, age, button_to, column, link_to, posted, when
 from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from orders.statuses import PARCELS_UNSENT
+from orders.statuses import PARCELS_UNSHIPPED
 from payments.admin.filters import FlagNeedsFilter, RefundNeedsFilter
-from payments.admin.forms import TakeBackForm
+from payments.admin.forms import ReverseForm
 from payments.admin.forms_refund import DecideForm, ResolveForm
-from payments.admin.refund_pages import parcels_to_decide, told_of, why_no_refund
+from payments.admin.refund_pages import describe_refund, parcels_to_decide, refund_unavailable_reason
 from payments.admin.seen import MoneyPages
 from payments.admin.tables import TONES
 from payments.bookkeeping.review_flags import flag_resolve
-from payments.bookkeeping.staff_checks import staff_check
-from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.bookkeeping.staff_checks import check_staff_permission
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.models import PaymentFlag, PaymentRefund, Receipt, RefundDecision, ReversalReason
 from payments.refunds.staff import refund_decide, refund_retry, refund_send
 from payments.statuses import RefundStatus
@@ -50,7 +50,7 @@ class MoneyRowAdmin(MoneyPages):
 
 @admin.register(Receipt)
 class ReceiptAdmin(MoneyRowAdmin):
-    pages = {"take-back": "payments.approve_manual"}
+    pages = {"reverse": "payments.approve_manual"}
     views = {"": _("All"), "reference_round__gt=0": _("Reused references")}
     list_select_related = ("payment__order", "reversal")
     list_display = (
@@ -86,37 +86,39 @@ class ReceiptAdmin(MoneyRowAdmin):
         text = gettext("Reversed by %(actor)s, %(date)s.")
         return f"{text % {'actor': reversal.actor_name, 'date': when(reversal.created_at)}} {about}"
 
-    def take_back_page(self, request: HttpRequest, receipt: Receipt) -> HttpResponse:
+    def reverse_page(self, request: HttpRequest, receipt: Receipt) -> HttpResponse:
         payment, order = receipt.payment, receipt.payment.order
 
         def take_back(data: dict[str, Any]) -> str:
-            receipt_take_back(
+            receipt_reverse(
                 receipt_id=receipt.pk,
                 reason=ReversalReason(data["reason"]),
                 note=data["note"],
-                actor=signed_in(request),
+                actor=require_user(request),
             )
             message = gettext("%(amount)s reversed; %(email)s gets an email. Nothing was sent to the buyer.")
             return message % {"amount": show(receipt.amount), "email": order.email}
 
         refusal = ""
         try:
-            staff_check(signed_in(request), "payments.approve_manual", order, what="reverse receipts")
+            check_staff_permission(
+                require_user(request), "payments.approve_manual", order, what="reverse receipts"
+            )
         except DomainError as error:
             refusal = error.detail
         if hasattr(receipt, "reversal"):
             refusal = gettext("This receipt has already been reversed.")
-        return self.act(
+        return self.run_action(
             request,
-            "admin/payments/receipt/take_back.html",
+            "admin/payments/receipt/reverse.html",
             receipt,
-            TakeBackForm(posted(request)),
+            ReverseForm(posted(request)),
             take_back,
             receipt=receipt,
             payment=payment,
             order=order,
             refusal=refusal,
-            unsent=order.parcels.filter(status__in=PARCELS_UNSENT).count() if order.released_at else 0,
+            unsent=order.parcels.filter(status__in=PARCELS_UNSHIPPED).count() if order.released_at else 0,
         )
 
 
@@ -187,7 +189,7 @@ class PaymentRefundAdmin(MoneyRowAdmin):
 
     @column(_("Sent by"))
     def sent_by(self, refund: PaymentRefund) -> str:
-        if refund.is_by_hand:
+        if refund.is_manual:
             return gettext("Offline")
         return refund.payment.get_payment_provider_display()
 
@@ -197,25 +199,29 @@ class PaymentRefundAdmin(MoneyRowAdmin):
 
     @column(_("Action"))
     def decide_link(self, refund: PaymentRefund) -> SafeString:
-        return button_to(page_of(refund, "decide"), gettext("Review"), is_main=True)
+        return button_to(admin_page_url(refund, "decide"), gettext("Review"), is_main=True)
 
     # ---- one refund ------------------------------------------------------------------------------------------
 
     def refusal(self, request: HttpRequest, refund: PaymentRefund) -> str:
         try:
-            staff_check(signed_in(request), "payments.refund", refund.payment.order, what="refund")
+            check_staff_permission(
+                require_user(request), "payments.refund", refund.payment.order, what="refund"
+            )
         except DomainError as error:
             return error.detail
         return ""
 
     def retry_page(self, request: HttpRequest, refund: PaymentRefund) -> HttpResponse:
         def retry(data: dict[str, Any]) -> str:
-            return told_of(refund_send(refund_retry(refund_id=refund.pk, actor=signed_in(request))))
+            return describe_refund(
+                refund_send(refund_retry(refund_id=refund.pk, actor=require_user(request)))
+            )
 
         refusal = self.refusal(request, refund)
         if refund.status != RefundStatus.FAILED or refund.retries.exists():
             refusal = refusal or gettext("Only a failed refund can be retried, and only once.")
-        return self.act(
+        return self.run_action(
             request,
             "admin/payments/paymentrefund/retry.html",
             refund,
@@ -224,7 +230,7 @@ class PaymentRefundAdmin(MoneyRowAdmin):
             refund=refund,
             payment=refund.payment,
             order=refund.payment.order,
-            refusal=refusal or why_no_refund(refund.payment),
+            refusal=refusal or refund_unavailable_reason(refund.payment),
         )
 
     def decide_page(self, request: HttpRequest, refund: PaymentRefund) -> HttpResponse:
@@ -238,8 +244,8 @@ class PaymentRefundAdmin(MoneyRowAdmin):
             refund_decide(
                 refund_id=refund.pk,
                 decision=decision,
-                actor=signed_in(request),
-                lines=form.asked_lines(),
+                actor=require_user(request),
+                lines=form.selected_lines(),
                 parcels=form.decisions(),
             )
             message = gettext("Decision about %(number)s saved: %(decision)s.")
@@ -248,7 +254,7 @@ class PaymentRefundAdmin(MoneyRowAdmin):
         refusal = self.refusal(request, refund)
         if refund.decision != RefundDecision.PENDING:
             refusal = refusal or gettext("No decision is pending; a colleague may have handled it.")
-        return self.act(
+        return self.run_action(
             request,
             "admin/payments/paymentrefund/decide.html",
             refund,
@@ -297,18 +303,18 @@ class PaymentFlagAdmin(MoneyRowAdmin):
     def settle(self, flag: PaymentFlag) -> SafeString | str:
         if flag.resolved_at:
             return flag.resolution
-        return button_to(page_of(flag, "resolve"), gettext("Resolve"), is_main=True)
+        return button_to(admin_page_url(flag, "resolve"), gettext("Resolve"), is_main=True)
 
     def get_list_display(self, request: HttpRequest) -> Sequence[str]:
         return self.list_display if request.user.has_perm("payments.resolve_flag") else self.list_display[:-1]
 
     def resolve_page(self, request: HttpRequest, flag: PaymentFlag) -> HttpResponse:
         def resolve(data: dict[str, Any]) -> str:
-            flag_resolve(flag_id=flag.pk, resolution=data["resolution"], actor=signed_in(request))
+            flag_resolve(flag_id=flag.pk, resolution=data["resolution"], actor=require_user(request))
             return gettext("Resolved: %(flag)s.") % {"flag": flag.get_kind_display()}
 
         refusal = gettext("This flag has already been resolved.") if flag.resolved_at else ""
-        return self.act(
+        return self.run_action(
             request,
             "admin/payments/paymentflag/resolve.html",
             flag,

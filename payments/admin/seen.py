@@ -21,7 +21,7 @@ class MoneyPages(ReadOnlyAdmin):
     them skips the check.
     """
 
-    def act(
+    def run_action(
         self,
         request: HttpRequest,
         template: str,
@@ -33,7 +33,7 @@ class MoneyPages(ReadOnlyAdmin):
         match = request.resolver_match
         name = match.url_name.rpartition("_")[2] if match and match.url_name else ""
         if name in self.everyday_pages:
-            return super().act(request, template, obj, form, service, **context)
+            return super().run_action(request, template, obj, form, service, **context)
         order = context["order"]
         shown = order_seen(order)
         form.fields["order_seen"] = forms.CharField(
@@ -47,7 +47,7 @@ class MoneyPages(ReadOnlyAdmin):
             with checked_when_locked(order.pk, partial(check_seen, seen)):
                 return service(data)
 
-        answer = super().act(request, template, obj, form, checked, **context)
+        answer = super().run_action(request, template, obj, form, checked, **context)
         if form.is_bound:  # the page shown again has the order's current amounts
             data: Any = copy(form.data)
             data["order_seen"] = shown

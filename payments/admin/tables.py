@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from artisans.accounts.models import User
-from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, page_of
+from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, admin_page_url
 from artisans.core.security.redaction import scrub
 from payments.admin.buttons import Button
 from payments.models import Payment, PaymentFlag, PaymentRefund, ProviderCall, RefundDecision, RefundOrigin
@@ -48,12 +48,12 @@ def refund_rows(payments: Iterable[Payment], user: User) -> list[RefundRow]:
     refunds = refunds.select_related("actor", "payment").prefetch_related("lines__order_line", "retries")
     may = user.has_perm("payments.refund")
     return [
-        RefundRow(r, TONES.get(r.status, PLAIN), state_of(r), refund_buttons(r) if may else [])
+        RefundRow(r, TONES.get(r.status, PLAIN), get_display_state(r), refund_buttons(r) if may else [])
         for r in refunds.order_by("-created_at")
     ]
 
 
-def state_of(refund: PaymentRefund) -> str:
+def get_display_state(refund: PaymentRefund) -> str:
     if refund.status == RefundStatus.REQUESTED:
         return gettext("Waiting for the provider")
     if refund.status == RefundStatus.PROCESSING:
@@ -63,10 +63,10 @@ def state_of(refund: PaymentRefund) -> str:
 
 def refund_buttons(refund: PaymentRefund) -> list[Button]:
     if refund.decision == RefundDecision.PENDING:
-        return [Button(gettext("Review"), page_of(refund, "decide"), is_main=True)]
-    is_ours = refund.origin != RefundOrigin.PROVIDER and not refund.is_by_hand
+        return [Button(gettext("Review"), admin_page_url(refund, "decide"), is_main=True)]
+    is_ours = refund.origin != RefundOrigin.PROVIDER and not refund.is_manual
     if is_ours and refund.status == RefundStatus.FAILED and not refund.retries.all():
-        return [Button(gettext("Retry"), page_of(refund, "retry"))]
+        return [Button(gettext("Retry"), admin_page_url(refund, "retry"))]
     return []
 
 
@@ -74,7 +74,7 @@ def flag_rows(payment: Payment, user: User) -> list[FlagRow]:
     """All flags of a payment; open ones link to the page that resolves them, given the permission."""
     may = user.has_perm("payments.resolve_flag")
     return [
-        FlagRow(flag, page_of(flag, "resolve") if may and flag.resolved_at is None else "")
+        FlagRow(flag, admin_page_url(flag, "resolve") if may and flag.resolved_at is None else "")
         for flag in payment.flags.select_related("resolved_by")
     ]
 

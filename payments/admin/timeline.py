@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from artisans.audit.admin import words
+from artisans.audit.admin import action_label
 from artisans.audit.models import AuditEntry
 from artisans.core.models import label_of
 from artisans.core.security.redaction import scrub
@@ -104,7 +104,7 @@ def audit(targets: list[UUID]) -> Iterator[Entry]:
     for row in AuditEntry.objects.filter(target_id__in=targets):
         data = row.data if isinstance(row.data, dict) else {"data": row.data}
         why = ", ".join(f"{name}: {value}" for name, value in data.items())
-        yield Entry(row.at, row.actor_name, words(row.action), why, "history_edu")
+        yield Entry(row.at, row.actor_name, action_label(row.action), why, "history_edu")
 
 
 def in_time(*parts: Iterable[Entry]) -> list[Entry]:

@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import (
     BAD,
@@ -16,19 +16,19 @@ from artisans.core.admin.pages import (
     WAIT,
     WARN,
     ReadOnlyAdmin,
+    admin_page_url,
     column,
     link_to,
-    page_of,
     posted,
     two_lines,
 )
 from artisans.core.models import is_uuid
 from payments.admin.buttons import Button
-from payments.admin.forms import WordsForm
+from payments.admin.forms import TextForm
 from payments.admin.search import number_of
 from payments.models import EventState, Payment, WebhookEvent
 from payments.selectors import payment_of_object
-from payments.webhooks.inbox import refusals_of, webhook_close, webhook_replay
+from payments.webhooks.inbox import refusal_count, webhook_close, webhook_replay
 
 TONES: dict[str, str] = {
     EventState.RECEIVED: WAIT,
@@ -106,41 +106,43 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     # ---- one event -----------------------------------------------------------------------------------------------
 
     def detail(self, request: HttpRequest, obj: WebhookEvent) -> dict[str, Any]:
-        told = {name: value for name, value in obj.content.items() if name != "payload"}
+        claims = {name: value for name, value in obj.content.items() if name != "payload"}
         return {
             "event": obj,
             "tone": TONES.get(obj.state, PLAIN),
             "buttons": event_buttons(obj, request),
-            "told": rows_of(told),
+            "claims": rows_of(claims),
             "payload": rows_of(obj.content.get("payload", {})),
             "waits": obj.state in {EventState.RECEIVED, EventState.WAITING},
-            "refused": refusals_of(obj.provider),
+            "refused": refusal_count(obj.provider),
         }
 
     def replay_page(self, request: HttpRequest, event: WebhookEvent) -> HttpResponse:
-        form = WordsForm(
+        form = TextForm(
             posted(request), label=gettext("Reason"), help_text=gettext("Stored in the audit log.")
         )
 
         def replay(data: dict[str, Any]) -> str:
-            webhook_replay(event_id=event.pk, reason=data["words"], actor=signed_in(request))
+            webhook_replay(event_id=event.pk, reason=data["text"], actor=require_user(request))
             return gettext("The event is being reprocessed. Check the result in a moment.")
 
-        return self.act(request, "admin/payments/webhookevent/replay.html", event, form, replay, event=event)
+        return self.run_action(
+            request, "admin/payments/webhookevent/replay.html", event, form, replay, event=event
+        )
 
     def close_page(self, request: HttpRequest, event: WebhookEvent) -> HttpResponse:
-        form = WordsForm(
+        form = TextForm(
             posted(request), label=gettext("Resolution"), help_text=gettext("Stored with the event.")
         )
 
         def close(data: dict[str, Any]) -> str:
-            webhook_close(event_id=event.pk, reason=data["words"], actor=signed_in(request))
+            webhook_close(event_id=event.pk, reason=data["text"], actor=require_user(request))
             return gettext("Event resolved.")
 
         about: dict[str, Any] = {"event": event, "payload": rows_of(event.content.get("payload", {}))}
         if event.state != EventState.STAFF:
             about["refusal"] = gettext("This event needs no attention.")
-        return self.act(request, "admin/payments/webhookevent/close.html", event, form, close, **about)
+        return self.run_action(request, "admin/payments/webhookevent/close.html", event, form, close, **about)
 
 
 def rows_of(content: dict[str, Any]) -> list[tuple[str, str]]:
@@ -165,12 +167,16 @@ def event_buttons(event: WebhookEvent, request: HttpRequest) -> list[Button]:
     buttons = []
     if event.state == EventState.STAFF and request.user.has_perm("payments.approve_manual"):
         if event.payment is not None and not event.payment.is_remote:
-            buttons.append(Button(gettext("Record payment"), page_of(event.payment, "record"), is_main=True))
+            buttons.append(
+                Button(gettext("Record payment"), admin_page_url(event.payment, "record"), is_main=True)
+            )
         buttons.append(
-            Button(gettext("Mark as resolved"), page_of(event, "close"), is_main=event.payment is None)
+            Button(gettext("Mark as resolved"), admin_page_url(event, "close"), is_main=event.payment is None)
         )
     if request.user.has_perm("payments.replay_webhook"):
         buttons.append(
-            Button(gettext("Reprocess"), page_of(event, "replay"), is_main=event.state == EventState.DEAD)
+            Button(
+                gettext("Reprocess"), admin_page_url(event, "replay"), is_main=event.state == EventState.DEAD
+            )
         )
     return buttons

@@ -10,19 +10,19 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.core.api.fields import (
     UUID_PATTERN,
-    CountField,
     IdField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
     StrictSerializer,
-    TextField,
-    YesNoField,
     validated,
 )
-from artisans.core.api.filters import AskedFilters, MomentFilter, WordFilter
+from artisans.core.api.filters import QueryFilterBackend, TextFilter, TimestampFilter
 from artisans.core.api.openapi import described, example, operation
-from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
 from artisans.core.errors import IllegalTransition, InvalidInput
 from orders.errors import NotReleased, ParcelOnHold
@@ -38,41 +38,41 @@ from payments.lifecycle.parcels import parcel_return
 
 @example({"carrier": "USPS", "tracking": "9400 1000 0000 0000 0000 00"})
 class ShipIn(StrictSerializer):
-    carrier = TextField(max_length=60, help_text="Who carries it.")
-    tracking = TextField(max_length=80, required=False, allow_blank=True, default="")
+    carrier = StrictCharField(max_length=60, help_text="Who carries it.")
+    tracking = StrictCharField(max_length=80, required=False, allow_blank=True, default="")
 
 
 @example({})
-class NothingIn(StrictSerializer):
+class EmptyIn(StrictSerializer):
     """An empty object, or no body."""
 
 
 class UnitsIn(StrictSerializer):
     line = IdField(help_text="Id of an item of the parcel.")
-    quantity = CountField(min_value=0)
+    quantity = StrictIntegerField(min_value=0)
 
 
 @example({"restock": True, "reason": "Refused at the door."})
 class ReturnedIn(StrictSerializer):
-    restock = YesNoField(help_text="Put its goods back on sale.")
+    restock = StrictBooleanField(help_text="Put its goods back on sale.")
     units = UnitsIn(
         many=True, required=False, help_text="With `restock`: how many of each item are fit for sale."
     )
-    reason = TextField(max_length=250, required=False, allow_blank=True, default="")
+    reason = StrictCharField(max_length=250, required=False, allow_blank=True, default="")
 
 
 @example({"reason": "The bowl broke in the kiln."})
 class CannotDeliverIn(StrictSerializer):
-    reason = TextField(max_length=250, help_text="The buyer reads it.")
+    reason = StrictCharField(max_length=250, help_text="The buyer reads it.")
 
 
 class ParcelFilters(filters.FilterSet):
-    released__gte = MomentFilter("released_at", "gte", help_text="To be sent since this moment or later.")
+    released__gte = TimestampFilter("released_at", "gte", help_text="To be sent since this moment or later.")
     status = filters.ChoiceFilter(choices=ParcelStatus.choices, help_text="How far the parcel has come.")
-    order_number = WordFilter("order__order_number", help_text="The number of its order.")
+    order_number = TextFilter("order__order_number", help_text="The number of its order.")
 
 
-class NewestReleasedFirst(NewestFirst):
+class ReleasedCursorPagination(CreatedCursorPagination):
     """By the moment since which a parcel may be sent: that is when it appears in the list."""
 
     ordering = ("-released_at", "-id")
@@ -97,26 +97,26 @@ class ParcelViewSet(
 ):
     queryset = Parcel.objects.none()  # for the description; rows come from get_queryset
     serializer_class = ArtisanParcelOut
-    pagination_class = NewestReleasedFirst
-    filter_backends = (AskedFilters,)
+    pagination_class = ReleasedCursorPagination
+    filter_backends = (QueryFilterBackend,)
     filterset_class = ParcelFilters
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Parcel]:
-        own = parcels_of_artisan(signed_in(self.request))
+        own = parcels_of_artisan(require_user(self.request))
         return own.annotate(released_at=F("order__released_at"))
 
     @operation(
         "parcel_start",
         "Begin with a parcel",
-        request=NothingIn,
+        request=EmptyIn,
         responses=ArtisanParcelShape,
         problems=(NotReleased, ParcelOnHold, IllegalTransition),
     )
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
         """The artisan begins to make or pack it. From now on the buyer cannot cancel, but has to ask."""
-        validated(NothingIn, request.data)
+        validated(EmptyIn, request.data)
         return self.done(request, parcel_start)
 
     @operation(
@@ -134,14 +134,14 @@ class ParcelViewSet(
     @operation(
         "parcel_deliver",
         "Say that a parcel arrived",
-        request=NothingIn,
+        request=EmptyIn,
         responses=ArtisanParcelShape,
         problems=(IllegalTransition,),
     )
     @action(detail=True, methods=["post"])
     def deliver(self, request: Request, pk: str) -> Response:
         """The parcel reached the buyer. Only what was sent can arrive."""
-        validated(NothingIn, request.data)
+        validated(EmptyIn, request.data)
         return self.done(request, parcel_deliver)
 
     @operation(
@@ -178,5 +178,5 @@ class ParcelViewSet(
 
     def done(self, request: Request, service: Callable[..., Parcel], **data: Any) -> Response:
         """Do it to the own parcel of the address. Errors: Http404, and those of the service."""
-        service(parcel_id=self.get_object().pk, actor=signed_in(request), **data)
+        service(parcel_id=self.get_object().pk, actor=require_user(request), **data)
         return Response(self.get_serializer(self.get_object()).data)

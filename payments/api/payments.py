@@ -8,35 +8,35 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.accounts.permissions import IsSomebody
+from artisans.accounts.permissions import IsUserOrGuest
 from artisans.accounts.principals import Principal
 from artisans.core.api.fields import UUID_PATTERN, validated
-from artisans.core.api.filters import AskedFilters, CreatedFilters, IdFilter
+from artisans.core.api.filters import CreatedFilters, IdFilter, QueryFilterBackend
 from artisans.core.api.openapi import ORDER_TOKEN, described, operation
-from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView, limited
-from artisans.core.errors import Missing
+from artisans.core.errors import NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
 from orders.selectors import orders_visible_to, store_rules
 from payments.api.schemas import PaymentShape
-from payments.api.serializers import ConfirmIn, ExpandIn, IntentIn, PaymentOut, payment_out, reached_out
+from payments.api.serializers import ConfirmIn, ExpandIn, IntentIn, PaymentOut, payment_out, result_out
 from payments.errors import (
     AmountMismatch,
-    MethodGone,
     MethodNotOffered,
     MethodNotUsable,
+    MethodRemoved,
     NotConfirmable,
     NothingDue,
     PaymentBusy,
     PaymentDeclined,
-    PaymentUnderWay,
+    PaymentInProgress,
     ProviderUnavailable,
     RawCardData,
 )
-from payments.gateway.payments import payment_action, payment_reach
-from payments.lifecycle.choose_method import payment_choose
-from payments.lifecycle.offer import method_read
+from payments.gateway.payments import payment_action, payment_ensure_at_provider
+from payments.lifecycle.choose_method import payment_choose_method
+from payments.lifecycle.offer import parse_method
 from payments.lifecycle.saved_methods import payment_pay
 from payments.methods import PaymentMethod, Provider
 from payments.models import Payment, ProviderCall
@@ -49,7 +49,7 @@ UNSEEN = ("order__shipping_address", "order__billing_address")  # JSON that no p
 
 def payment_replay(request: Request, reference: str) -> Response:
     payment = Payment.objects.select_related("order").get(pk=effect_id(reference))
-    return Response(reached_out(payment_reach(payment)), status=201)
+    return Response(result_out(payment_ensure_at_provider(payment)), status=201)
 
 
 class PaymentFilters(CreatedFilters):
@@ -71,16 +71,16 @@ class PaymentFilters(CreatedFilters):
 class PaymentViewSet(
     ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
 ):
-    permission_classes = (IsSomebody,)
+    permission_classes = (IsUserOrGuest,)
     serializer_class = PaymentOut
-    pagination_class = NewestFirst
-    filter_backends = (AskedFilters,)
+    pagination_class = CreatedCursorPagination
+    filter_backends = (QueryFilterBackend,)
     filterset_class = PaymentFilters
     guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Payment]:
-        principal, reads = Principal.of_api(self.request), self.action in READ
+        principal, reads = Principal.from_api(self.request), self.action in READ
         found = payments_readable_by(principal) if reads else payments_visible_to(principal)
         return found.select_related("order").defer(*UNSEEN)
 
@@ -117,9 +117,9 @@ class PaymentViewSet(
             NotConfirmable,
             NothingDue,
             PaymentBusy,
-            PaymentUnderWay,
-            MethodGone,
-            Missing,
+            PaymentInProgress,
+            MethodRemoved,
+            NotFound,
             ProviderUnavailable,
         ),
     )
@@ -133,9 +133,9 @@ class PaymentViewSet(
         """
         data = validated(ConfirmIn, request.data)
         payment = self.by_intent(data["payment_intent_id"])
-        user = Principal.of_api(request).user
-        reached = payment_pay(payment.pk, user=user, wish=data.get("payment_method_id", ""))
-        return Response(reached_out(reached))
+        user = Principal.from_api(request).user
+        result = payment_pay(payment.pk, user=user, method_reference=data.get("payment_method_id", ""))
+        return Response(result_out(result))
 
     def by_intent(self, intent_id: str) -> Payment:
         """By the provider's id (also of an intent that another one has replaced), or by ours."""
@@ -149,7 +149,7 @@ class PaymentViewSet(
             else None
         )
         if payment is None:
-            raise Missing("There is no such payment.")
+            raise NotFound("There is no such payment.")
         return payment
 
     @operation(
@@ -157,7 +157,7 @@ class PaymentViewSet(
         "Pay an order",
         request=IntentIn,
         responses={200: PaymentShape, 201: PaymentShape},
-        problems=(MethodNotOffered, AmountMismatch, NothingDue, PaymentUnderWay, Missing),
+        problems=(MethodNotOffered, AmountMismatch, NothingDue, PaymentInProgress, NotFound),
     )
     @limited("intents")
     @idempotent(replay=payment_replay)
@@ -169,15 +169,15 @@ class PaymentViewSet(
         does not answer is no error: the payment is PROCESSING, and it is not paid a second time.
         """
         data = validated(IntentIn, request.data)
-        principal = Principal.of_api(request)
+        principal = Principal.from_api(request)
         order = orders_visible_to(principal).filter(pk=data["order_id"]).first()
         if order is None:
-            raise Missing("There is no such order.")
-        chosen = payment_choose(
+            raise NotFound("There is no such order.")
+        chosen = payment_choose_method(
             order_id=order.pk,
-            method=method_read(data["payment_method"], data.get("payment_provider")),
+            method=parse_method(data["payment_method"], data.get("payment_provider")),
             actor=principal.user,
             amount=data.get("amount"),
             currency=data.get("currency"),
         )
-        return Response(reached_out(chosen.reached), status=201 if chosen.is_new else 200)
+        return Response(result_out(chosen.result), status=201 if chosen.is_new else 200)

@@ -6,12 +6,12 @@ from uuid import UUID
 from rest_framework import serializers
 
 from artisans.core.api.fields import (
-    CountField,
     IdField,
-    PlainDecimalField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictDecimalField,
+    StrictIntegerField,
     StrictSerializer,
-    TextField,
-    YesNoField,
     utc,
 )
 from artisans.core.api.openapi import example
@@ -20,14 +20,14 @@ from artisans.core.money import Money
 from orders.schemas import LINE, PARCEL_ID
 from orders.statuses import ParcelDecision
 from payments.api.schemas import PAYMENT_ID
-from payments.bookkeeping.refund_amounts import LineAsk, Pieces
+from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection
 from payments.history import Fact
 from payments.models import Payment, PaymentRefund
 
 
 class RefundLineIn(StrictSerializer):
     line = IdField(help_text="Id of an order item.")
-    quantity = CountField(min_value=1)
+    quantity = StrictIntegerField(min_value=1)
 
 
 class ParcelDecisionIn(StrictSerializer):
@@ -59,12 +59,14 @@ class RefundIn(StrictSerializer):
     """An `amount`, or `lines` (and `shipping`), whose worth an amount only asserts. `restock` goes with lines."""
 
     payment_id = IdField()
-    reason = TextField(max_length=300, help_text="The buyer reads it.")
-    amount = PlainDecimalField(required=False)
-    currency = TextField(max_length=3, required=False)
+    reason = StrictCharField(max_length=300, help_text="The buyer reads it.")
+    amount = StrictDecimalField(required=False)
+    currency = StrictCharField(max_length=3, required=False)
     lines = RefundLineIn(many=True, required=False)
-    shipping = YesNoField(required=False, help_text="And all of the shipping that did not go back yet.")
-    restock = YesNoField(required=False, help_text="Put the pieces of `lines` back on sale.")
+    shipping = StrictBooleanField(
+        required=False, help_text="And all of the shipping that did not go back yet."
+    )
+    restock = StrictBooleanField(required=False, help_text="Put the pieces of `lines` back on sale.")
     parcels = ParcelDecisionIn(
         many=True,
         required=False,
@@ -73,16 +75,16 @@ class RefundIn(StrictSerializer):
     )
 
 
-def pieces_asked(data: dict[str, Any]) -> Pieces | None:
+def parse_selection(data: dict[str, Any]) -> RefundSelection | None:
     """What a refund is for; None when it is over an amount."""
-    lines = tuple(LineAsk(line["line"], line["quantity"]) for line in data.get("lines", ()))
+    lines = tuple(RefundLineInput(line["line"], line["quantity"]) for line in data.get("lines", ()))
     wants_shipping, restock = data.get("shipping", False), data.get("restock", False)
     if not (lines or wants_shipping or restock):
         return None
-    return Pieces(lines, with_shipping=wants_shipping, restock=restock)
+    return RefundSelection(lines, with_shipping=wants_shipping, restock=restock)
 
 
-def decisions_asked(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
+def parse_decisions(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
     """Errors: InvalidInput for a parcel that stands twice."""
     asked = data.get("parcels", ())
     decisions = {one["parcel"]: ParcelDecision(one["decision"]) for one in asked}
@@ -91,7 +93,7 @@ def decisions_asked(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
     return decisions
 
 
-def amount_asked(data: dict[str, Any], payment: Payment) -> Money | None:
+def parse_amount(data: dict[str, Any], payment: Payment) -> Money | None:
     """Errors: InvalidInput for another currency or for more decimals than it has."""
     if data.get("currency", payment.currency) != payment.currency:
         raise InvalidInput(f"The payment is in {payment.currency}.")
@@ -140,7 +142,7 @@ class RefundOut(serializers.BaseSerializer[PaymentRefund]):
 
 def fact_out(fact: Fact, *, is_staff: bool) -> dict[str, Any]:
     """A buyer reads what happened; who did it in the shop, and why, is for staff."""
-    told = {
+    shape = {
         "at": utc(fact.at),
         "kind": fact.kind,
         "number": fact.number,
@@ -149,4 +151,4 @@ def fact_out(fact: Fact, *, is_staff: bool) -> dict[str, Any]:
         "amount": fact.amount.amount if fact.amount else None,
         "currency": fact.amount.currency if fact.amount else None,
     }
-    return told | ({"actor": fact.who, "cause": fact.why} if is_staff else {})
+    return shape | ({"actor": fact.who, "cause": fact.why} if is_staff else {})

@@ -10,26 +10,26 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.models import Scope
-from artisans.accounts.permissions import IsSomebody
+from artisans.accounts.permissions import IsUserOrGuest
 from artisans.accounts.principals import Principal
 from artisans.approvals.errors import ApprovalPending, NobodyElse
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.api.fields import UUID_PATTERN, validated
-from artisans.core.api.filters import AskedFilters, CreatedFilters, IdFilter
+from artisans.core.api.filters import CreatedFilters, IdFilter, QueryFilterBackend
 from artisans.core.api.openapi import ORDER_TOKEN, described, operation
-from artisans.core.api.pagination import NewestFirst
+from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView, limited
-from artisans.core.errors import InvalidInput, Missing
+from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
 from orders.errors import NotReleased, ParcelChanged
 from payments.api.refund_serializers import (
     RefundIn,
     RefundOut,
-    amount_asked,
-    decisions_asked,
     fact_out,
-    pieces_asked,
+    parse_amount,
+    parse_decisions,
+    parse_selection,
     refund_out,
 )
 from payments.api.schemas import ApprovalShape, RefundShape, TimelineShape
@@ -40,10 +40,10 @@ from payments.errors import (
     NothingToRestock,
     OwnOrder,
     PaymentDisputed,
-    PiecesRefunded,
     RecordedOnly,
     RefundExceedsReceived,
     RefundMismatch,
+    UnitsAlreadyRefunded,
 )
 from payments.history import facts_of
 from payments.models import Payment, PaymentRefund
@@ -82,17 +82,17 @@ class RefundFilters(CreatedFilters):
 class RefundViewSet(
     ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PaymentRefund]
 ):
-    permission_classes = (IsSomebody,)
+    permission_classes = (IsUserOrGuest,)
     serializer_class = RefundOut
-    pagination_class = NewestFirst
-    filter_backends = (AskedFilters,)
+    pagination_class = CreatedCursorPagination
+    filter_backends = (QueryFilterBackend,)
     filterset_class = RefundFilters
     guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN
     scopes = {"create": Scope.REFUNDS.value}
 
     def get_queryset(self) -> QuerySet[PaymentRefund]:
-        return refunds_readable_by(Principal.of_api(self.request)).prefetch_related("lines")
+        return refunds_readable_by(Principal.from_api(self.request)).prefetch_related("lines")
 
     @operation(
         "refund_make",
@@ -103,12 +103,12 @@ class RefundViewSet(
             InvalidInput,
             NoPermission,
             OwnOrder,
-            Missing,
+            NotFound,
             RecordedOnly,
             PaymentDisputed,
             RefundExceedsReceived,
             RefundMismatch,
-            PiecesRefunded,
+            UnitsAlreadyRefunded,
             NothingToRestock,
             ApprovalPending,
             NobodyElse,
@@ -124,19 +124,19 @@ class RefundViewSet(
         PROCESSING or REQUESTED: it is on its way, or nobody knows yet; ask again by GET. The amount is kept aside.
         """
         data = validated(RefundIn, request.data)
-        principal = Principal.of_api(request)
+        principal = Principal.from_api(request)
         payment = payments_readable_by(principal).filter(pk=data["payment_id"]).first()
         if payment is None:
-            raise Missing("There is no such payment.")
+            raise NotFound("There is no such payment.")
         if principal.user is None:
             raise NoPermission("refund")
         refund = refund_submit(
             payment_id=payment.pk,
             reason=data["reason"],
             actor=principal.user,
-            amount=amount_asked(data, payment),
-            pieces=pieces_asked(data),
-            parcels=decisions_asked(data),
+            amount=parse_amount(data, payment),
+            items=parse_selection(data),
+            parcels=parse_decisions(data),
         )
         if isinstance(refund, ApprovalRequest):
             return approval_answer(refund)
@@ -144,17 +144,17 @@ class RefundViewSet(
 
 
 class TimelineViewSet(ApiView, viewsets.GenericViewSet[Payment]):
-    permission_classes = (IsSomebody,)
+    permission_classes = (IsUserOrGuest,)
     guest_schemes = (ORDER_TOKEN,)
     lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Payment]:
-        return payments_readable_by(Principal.of_api(self.request))
+        return payments_readable_by(Principal.from_api(self.request))
 
     @operation("payment_timeline", "Tell what happened to a payment", responses=TimelineShape)
     @action(detail=True, methods=["get"])
     def timeline(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Everything that happened to a payment, oldest first: statuses, money in, refunds, disputes."""
         payment = self.get_object()
-        is_staff = payments_for_staff(Principal.of_api(request)).filter(pk=payment.pk).exists()
+        is_staff = payments_for_staff(Principal.from_api(request)).filter(pk=payment.pk).exists()
         return Response({"results": [fact_out(fact, is_staff=is_staff) for fact in facts_of([payment])]})

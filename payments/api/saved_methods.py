@@ -6,29 +6,29 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.core.api.fields import UUID_PATTERN, validated
 from artisans.core.api.openapi import operation
 from artisans.core.api.views import ApiView, limited
-from artisans.core.errors import Missing
+from artisans.core.errors import NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
 from artisans.core.security.card_data import CARD_FIELDS, holds_card_data
 from payments.api.schemas import MethodPageShape, MethodShape, SavingShape
 from payments.api.serializers import MethodBody, MethodChangeIn, MethodIn, method_out, saving_out
-from payments.bookkeeping.saved_methods import method_shown, method_update, methods_of
+from payments.bookkeeping.saved_methods import describe_method, method_update, methods_of
 from payments.errors import (
-    DefaultWanted,
+    DefaultRequired,
     MethodDeclined,
     MethodInUse,
     MethodNotOffered,
     MethodNotUsable,
     ProviderUnavailable,
     RawCardData,
-    SavingUnderWay,
+    SaveInProgress,
 )
 from payments.lifecycle.saved_methods import (
-    Saving,
+    MethodSetup,
     method_remove,
     method_save,
     method_setup_finish,
@@ -40,13 +40,13 @@ from payments.models import PaymentMethodInfo
 CHANGE: dict[str, Any] = {
     "request": MethodChangeIn,
     "responses": MethodShape,
-    "problems": (DefaultWanted, RawCardData, Missing),
+    "problems": (DefaultRequired, RawCardData, NotFound),
 }
 
 
 def method_replay(request: Request, reference: str) -> Response:
     method = PaymentMethodInfo.objects.get(pk=effect_id(reference))
-    return Response(method_out(method_shown(method)), status=201)
+    return Response(method_out(describe_method(method)), status=201)
 
 
 class MethodViewSet(ApiView, viewsets.ViewSet):
@@ -57,7 +57,7 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
     @operation("method_list", "List saved methods", responses=MethodPageShape)
     def list(self, request: Request) -> Response:
         """The default first, then the newest. They are few, so there is one page."""
-        rows = [method_out(row) for row in methods_of(signed_in(request))]
+        rows = [method_out(row) for row in methods_of(require_user(request))]
         return Response({"next": None, "previous": None, "results": rows})
 
     @operation(
@@ -70,8 +70,8 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
             MethodNotOffered,
             MethodNotUsable,
             MethodDeclined,
-            Missing,
-            SavingUnderWay,
+            NotFound,
+            SaveInProgress,
             ProviderUnavailable,
         ),
     )
@@ -87,7 +87,7 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         `is_default` makes it the default; the first one is it anyway. Card numbers are refused, except that in test
         mode a published test number of the provider stands for its test token.
         """
-        user, data = signed_in(request), without_card(request.data)
+        user, data = require_user(request), without_card(request.data)
         wish = validated(MethodIn, data)
         provider, is_default = wish["provider"], wish.get("is_default", False)
         if wish.get("setup"):
@@ -97,32 +97,32 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
             return self.finished(method_setup_finish(setup_id, user=user), provider)
         token = wish["provider_method_id"]
         method = method_save(user=user, provider=provider, token=token, is_default=is_default)
-        return Response(method_out(method_shown(method)), status=201)
+        return Response(method_out(describe_method(method)), status=201)
 
     @operation("method_put", "Make a method the default", **CHANGE)
     def update(self, request: Request, pk: str) -> Response:
         """Only `is_default`, and only to true: the default is changed by choosing another one."""
         if holds_card_data(request.data):
             raise RawCardData
-        user, wish = signed_in(request), validated(MethodChangeIn, request.data)
+        user, wish = require_user(request), validated(MethodChangeIn, request.data)
         method = method_update(user=user, method_id=UUID(pk), is_default=wish["is_default"])
-        return Response(method_out(method_shown(method)))
+        return Response(method_out(describe_method(method)))
 
     @operation("method_change", "Make a method the default", **CHANGE)
     def partial_update(self, request: Request, pk: str) -> Response:
         """The same as PUT."""
         return self.update(request, pk)
 
-    @operation("method_remove", "Forget a method", responses={204: None}, problems=(Missing, MethodInUse))
+    @operation("method_remove", "Forget a method", responses={204: None}, problems=(NotFound, MethodInUse))
     def destroy(self, request: Request, pk: str) -> Response:
         """It pays nothing any more, and the provider forgets it too."""
-        method_remove(user=signed_in(request), method_id=UUID(pk))
+        method_remove(user=require_user(request), method_id=UUID(pk))
         return Response(status=204)
 
-    def finished(self, saving: Saving, provider: str) -> Response:
+    def finished(self, saving: MethodSetup, provider: str) -> Response:
         if saving.method is None:
             return Response(saving_out(saving, provider), status=202)
-        return Response(method_out(method_shown(saving.method)), status=201)
+        return Response(method_out(describe_method(saving.method)), status=201)
 
 
 def without_card(body: Any) -> Any:

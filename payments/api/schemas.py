@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from artisans.approvals.statuses import ApprovalStatus
-from artisans.core.api.fields import TextField
+from artisans.core.api.fields import StrictCharField
 from artisans.core.api.openapi import AmountShape, example
 from orders.schemas import ORDER_ID
 from payments.methods import PaymentMethod, Provider
@@ -242,20 +242,20 @@ class TimelineShape(serializers.Serializer[Any]):
     results = FactShape(many=True)
 
 
-class WordField(serializers.ChoiceField):
+class OpenChoiceField(serializers.ChoiceField):
     """Described by its choices, but any word passes: whether it is offered is said with the order in hand."""
 
     def to_internal_value(self, data: Any) -> str:
-        word: str = TextField(max_length=20).run_validation(data)
+        word: str = StrictCharField(max_length=20).run_validation(data)
         return word
 
 
-class MethodField(WordField):
+class MethodField(OpenChoiceField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=PaymentMethod.choices, **kwargs)
 
 
-class ProviderField(WordField):
+class ProviderField(OpenChoiceField):
     """Left out, it is the one of the method."""
 
     def __init__(self, **kwargs: Any) -> None:

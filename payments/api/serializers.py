@@ -6,12 +6,12 @@ from rest_framework.response import Response
 
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.api.fields import (
-    CountField,
     IdField,
-    PlainDecimalField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictDecimalField,
+    StrictIntegerField,
     StrictSerializer,
-    TextField,
-    YesNoField,
     utc,
 )
 from artisans.core.api.openapi import example
@@ -19,10 +19,10 @@ from orders.models import Order, StoreRules
 from orders.schemas import ORDER_ID
 from orders.selectors import store_rules
 from payments.api.schemas import MethodField, ProviderField
-from payments.gateway.payments import Reached
+from payments.gateway.payments import PaymentResult
 from payments.lifecycle.instructions import payment_instructions
-from payments.lifecycle.offer import method_read
-from payments.lifecycle.saved_methods import Saving
+from payments.lifecycle.offer import parse_method
+from payments.lifecycle.saved_methods import MethodSetup
 from payments.methods import SPECS, Provider
 from payments.models import Payment
 from payments.providers.contract import Action, ActionKind
@@ -40,8 +40,10 @@ class ExpandIn(StrictSerializer):
 
 @example({"payment_intent_id": "pi_1234567890", "payment_method_id": "pm_1234567890"})
 class ConfirmIn(StrictSerializer):
-    payment_intent_id = TextField(max_length=120, help_text="The provider's id of the payment, or ours.")
-    payment_method_id = TextField(
+    payment_intent_id = StrictCharField(
+        max_length=120, help_text="The provider's id of the payment, or ours."
+    )
+    payment_method_id = StrictCharField(
         max_length=120,
         required=False,
         help_text="A saved method, or the provider's token; left out, the provider is asked how it stands.",
@@ -53,12 +55,12 @@ class MethodIn(StrictSerializer):
 
     provider = serializers.ChoiceField(choices=REMOTE_PROVIDERS)
     payment_method = serializers.ChoiceField(choices=REMOTE_METHODS, required=False)
-    provider_method_id = TextField(
+    provider_method_id = StrictCharField(
         max_length=120, required=False, help_text="The token that the provider's script made."
     )
-    setup = YesNoField(required=False, help_text="Begin a saving in the browser.")
-    setup_id = TextField(max_length=120, required=False, help_text="Finish the saving that was begun.")
-    is_default = YesNoField(required=False)
+    setup = StrictBooleanField(required=False, help_text="Begin a saving in the browser.")
+    setup_id = StrictCharField(max_length=120, required=False, help_text="Finish the saving that was begun.")
+    is_default = StrictBooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         ways = [name for name in ("provider_method_id", "setup", "setup_id") if attrs.get(name)]
@@ -67,7 +69,7 @@ class MethodIn(StrictSerializer):
                 "Send one of provider_method_id, setup and setup_id.", "one_wanted"
             )
         if "payment_method" in attrs:
-            method_read(attrs["payment_method"], attrs["provider"])
+            parse_method(attrs["payment_method"], attrs["provider"])
         return attrs
 
 
@@ -92,15 +94,15 @@ class MethodIn(StrictSerializer):
 class MethodBody(MethodIn):
     """In test mode a published test number of the provider may stand in place of its token; any other is refused."""
 
-    card_number = TextField(max_length=40, required=False, help_text="Test mode only.")
-    card_exp_month = CountField(required=False, help_text="Test mode only; not looked at.")
-    card_exp_year = CountField(required=False, help_text="Test mode only; not looked at.")
-    card_cvc = TextField(max_length=10, required=False, help_text="Test mode only; not looked at.")
+    card_number = StrictCharField(max_length=40, required=False, help_text="Test mode only.")
+    card_exp_month = StrictIntegerField(required=False, help_text="Test mode only; not looked at.")
+    card_exp_year = StrictIntegerField(required=False, help_text="Test mode only; not looked at.")
+    card_cvc = StrictCharField(max_length=10, required=False, help_text="Test mode only; not looked at.")
 
 
 @example({"is_default": True})
 class MethodChangeIn(StrictSerializer):
-    is_default = YesNoField(help_text="Only to true: another one becomes the default instead.")
+    is_default = StrictBooleanField(help_text="Only to true: another one becomes the default instead.")
 
 
 @example(
@@ -116,8 +118,8 @@ class IntentIn(StrictSerializer):
     order_id = IdField()
     payment_method = MethodField()
     payment_provider = ProviderField(required=False)
-    amount = PlainDecimalField(required=False)
-    currency = TextField(max_length=3, required=False)
+    amount = StrictDecimalField(required=False)
+    currency = StrictCharField(max_length=3, required=False)
     customer_email = serializers.EmailField(required=False)
 
 
@@ -126,10 +128,10 @@ def method_out(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"created_at": utc(row["created_at"])}
 
 
-def saving_out(saving: Saving, provider: str) -> dict[str, Any]:
+def saving_out(saving: MethodSetup, provider: str) -> dict[str, Any]:
     """A saving that the buyer has to finish."""
-    told = action_out(saving.action, provider) if saving.action else None
-    return {"setup_id": saving.setup_id, "status": "pending", "next_action": told}
+    shape = action_out(saving.action, provider) if saving.action else None
+    return {"setup_id": saving.setup_id, "status": "pending", "next_action": shape}
 
 
 def next_action(
@@ -167,20 +169,20 @@ def remote_action(payment: Payment, action: Action | None) -> dict[str, Any] | N
         return action_out(action, payment.payment_provider)
     is_card = payment.payment_provider == Provider.STRIPE
     kind = ActionKind.CONFIRM if is_card else ActionKind.REDIRECT
-    told = action_kind(kind, payment.payment_provider)
-    return told | {"expand": f"/payments/{payment.pk}?expand=next_action"}
+    shape = action_kind(kind, payment.payment_provider)
+    return shape | {"expand": f"/payments/{payment.pk}?expand=next_action"}
 
 
 def action_out(action: Action, provider: str) -> dict[str, Any]:
-    told = action_kind(action.kind, provider)
-    return told | ({"url": action.url} if action.url else {"client_secret": action.client_secret})
+    shape = action_kind(action.kind, provider)
+    return shape | ({"url": action.url} if action.url else {"client_secret": action.client_secret})
 
 
 def action_kind(kind: ActionKind, provider: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": kind.value, "provider": provider}
+    shape: dict[str, Any] = {"type": kind.value, "provider": provider}
     if kind == ActionKind.CONFIRM:
-        told |= {"publishable_key": settings.STRIPE_PUBLISHABLE_KEY, "script": settings.STRIPE_JS_URL}
-    return told
+        shape |= {"publishable_key": settings.STRIPE_PUBLISHABLE_KEY, "script": settings.STRIPE_JS_URL}
+    return shape
 
 
 def payment_out(
@@ -207,10 +209,10 @@ def payment_out(
     }
 
 
-def reached_out(reached: Reached) -> dict[str, Any]:
+def result_out(result: PaymentResult) -> dict[str, Any]:
     """A payment after its provider was asked."""
-    payment = reached.payment
-    return payment_out(payment, payment.order, store_rules(), reached.action)
+    payment = result.payment
+    return payment_out(payment, payment.order, store_rules(), result.action)
 
 
 class PaymentOut(serializers.BaseSerializer[Payment]):

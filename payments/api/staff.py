@@ -9,21 +9,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.models import Scope
-from artisans.accounts.principals import signed_in
+from artisans.accounts.principals import require_user
 from artisans.approvals.errors import ApprovalPending, NobodyElse
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.api.fields import (
     UUID_PATTERN,
-    DayField,
-    PlainDecimalField,
+    StrictCharField,
+    StrictDateField,
+    StrictDecimalField,
     StrictSerializer,
-    TextField,
     validated,
 )
 from artisans.core.api.openapi import example, operation
 from artisans.core.api.views import ApiView
-from artisans.core.errors import IllegalTransition, InvalidInput, Missing
-from artisans.core.models import only_row
+from artisans.core.errors import IllegalTransition, InvalidInput, NotFound
+from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from orders.selectors import store_rules
 from payments.api.schemas import ApprovalShape, PaymentShape
@@ -38,22 +38,22 @@ MAY_DECIDE = "payments.approve_manual"
 
 @example({"amount": "99.99", "value_date": "2026-11-26", "bank_reference": "2026-330-17"})
 class ApproveIn(StrictSerializer):
-    amount = PlainDecimalField(help_text="What arrived, as the statement says.")
-    value_date = DayField(help_text="The day on which the bank booked it.")
-    bank_reference = TextField(
+    amount = StrictDecimalField(help_text="What arrived, as the statement says.")
+    value_date = StrictDateField(help_text="The day on which the bank booked it.")
+    bank_reference = StrictCharField(
         max_length=80, help_text="Transaction, check or cash slip; counts once in the shop, in any spelling."
     )
-    received_amount = PlainDecimalField(
+    received_amount = StrictDecimalField(
         required=False, help_text="What had been received before, as you saw it; news since then are 409."
     )
 
 
 @example({"reason": "The check bounced."})
 class RejectIn(StrictSerializer):
-    reason = TextField(max_length=250, help_text="The buyer reads it.")
+    reason = StrictCharField(max_length=250, help_text="The buyer reads it.")
 
 
-class PaymentDeskViewSet(ApiView, viewsets.ViewSet):
+class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
     lookup_value_regex = UUID_PATTERN
     scopes = {"approve": Scope.STAFF.value, "reject": Scope.STAFF.value}
 
@@ -88,7 +88,7 @@ class PaymentDeskViewSet(ApiView, viewsets.ViewSet):
             amount=money(data["amount"], payment, "amount"),
             value_date=data["value_date"],
             bank_reference=data["bank_reference"],
-            actor=signed_in(request),
+            actor=require_user(request),
             seen_minor=None if seen is None else money(seen, payment, "received_amount").minor,
         )
         return approval_answer(done) if isinstance(done, ApprovalRequest) else answer(done.payment)
@@ -108,15 +108,17 @@ class PaymentDeskViewSet(ApiView, viewsets.ViewSet):
         """
         data = validated(RejectIn, request.data)
         payment = self.payment(request, pk, what="reject payments")
-        return answer(payment_reject(payment_id=payment.pk, reason=data["reason"], actor=signed_in(request)))
+        return answer(
+            payment_reject(payment_id=payment.pk, reason=data["reason"], actor=require_user(request))
+        )
 
     def payment(self, request: Request, pk: str, *, what: str) -> Payment:
         """Any payment, for who may decide; all others learn nothing, not even whether it exists."""
-        if not signed_in(request).has_perm(MAY_DECIDE):
+        if not require_user(request).has_perm(MAY_DECIDE):
             raise NoPermission(what)
-        found = only_row(Payment.objects.filter(pk=UUID(pk)))
+        found = get_or_none(Payment.objects.filter(pk=UUID(pk)))
         if found is None:
-            raise Missing("There is no such payment.")
+            raise NotFound("There is no such payment.")
         return found
 
 

@@ -5,7 +5,7 @@ from payments.api.parcels import ParcelViewSet
 from payments.api.payments import PaymentViewSet
 from payments.api.refunds import RefundViewSet, TimelineViewSet
 from payments.api.saved_methods import MethodViewSet
-from payments.api.staff import PaymentDeskViewSet
+from payments.api.staff import StaffPaymentViewSet
 from payments.webhooks.endpoint import webhook
 
 router = Router()
@@ -13,7 +13,7 @@ router.register("payments/methods", MethodViewSet, basename="api_method")
 router.register("payments/refunds", RefundViewSet, basename="api_refund")
 router.register("payments", TimelineViewSet, basename="api_payment_history")
 router.register("payments", PaymentViewSet, basename="api_payment")
-router.register("payments", PaymentDeskViewSet, basename="api_payment_desk")
+router.register("payments", StaffPaymentViewSet, basename="api_payment_desk")
 router.register("parcels", ParcelViewSet, basename="api_parcel")
 urlpatterns = [
     re_path(r"^payments/webhooks/(?P<provider>[^/]+)/?$", webhook, name="api_webhook"),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from orders.models import Order
-from orders.services import order_hold
+from orders.services import order_set_hold
 from orders.statuses import OrderStatus
 from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
 from payments.models import Payment
@@ -19,28 +19,30 @@ class Hold(NamedTuple):
     expires_at: datetime | None
 
 
-def hold_of(method: PaymentMethod, *, is_known_buyer: bool, placed_at: datetime) -> Hold:
+def compute_hold(method: PaymentMethod, *, is_known_buyer: bool, placed_at: datetime) -> Hold:
     """The clock of an order. A guest's order by hand lasts two hours until the mailed link is opened."""
     spec, now = SPECS[method], timezone.now()
-    if spec.told is None:
+    if spec.payment_window is None:
         return Hold(None, None)
     longest = placed_at + LONGEST_HOLD  # changing the method again and again must not hold stock for ever
-    pay_by = min(now + spec.told, longest)
+    pay_by = min(now + spec.payment_window, longest)
     if spec.provider == Provider.MANUAL and not is_known_buyer:
         return Hold(pay_by, now + GUEST_HOLD)
-    return Hold(pay_by, min(pay_by + spec.slack, longest))
+    return Hold(pay_by, min(pay_by + spec.grace_period, longest))
 
 
-def hold_for(order: Order, method: PaymentMethod) -> None:
+def set_order_hold(order: Order, method: PaymentMethod) -> None:
     """Start the order's clock anew; one that was released has none that ends it."""
     if order.status != OrderStatus.PENDING:
         return
     known = order.user_id is not None or order.mailbox_confirmed_at is not None
-    hold = hold_of(method, is_known_buyer=known, placed_at=order.created_at)
-    order_hold(order, pay_by=hold.pay_by, expires_at=hold.expires_at)
+    hold = compute_hold(method, is_known_buyer=known, placed_at=order.created_at)
+    order_set_hold(order, pay_by=hold.pay_by, expires_at=hold.expires_at)
 
 
-def full_hold(payment: Payment) -> datetime | None:
+def confirmed_hold_end(payment: Payment) -> datetime | None:
     """When the hold of this payment's method ends, counted from its start."""
     spec = SPECS[PaymentMethod(payment.payment_method)]
-    return None if spec.told is None else payment.created_at + spec.told + spec.slack
+    return (
+        None if spec.payment_window is None else payment.created_at + spec.payment_window + spec.grace_period
+    )

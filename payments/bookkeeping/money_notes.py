@@ -6,17 +6,17 @@ from django.utils.translation import gettext as _
 
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from artisans.notifications.facts import later, wording
+from artisans.notifications.facts import fact_renderer, render_later
 from orders.models import Order
 from orders.owed import Balance
 
 
 def closed_note(order: Order) -> dict[str, Any]:
     """For the mail about an order that has ended."""
-    return later(money_note, due=order.to_return, refunded=order.refunded, received=order.received)
+    return render_later(money_note, due=order.refund_due, refunded=order.refunded, received=order.received)
 
 
-@wording
+@fact_renderer
 def money_note(due: Money, refunded: Money, received: Money) -> str:
     """`due`: what we have to return."""
     if due:
@@ -27,7 +27,7 @@ def money_note(due: Money, refunded: Money, received: Money) -> str:
 def parcel_note(order: Order, before: Balance) -> dict[str, Any]:
     """For the mail about a parcel that is cancelled or came back. `before`: the order's balance before that."""
     after = order.balance
-    return later(
+    return render_later(
         parcel_money_note,
         more=order.money(max(0, after.owed - before.owed)),
         less=order.money(before.outstanding - after.outstanding),
@@ -38,7 +38,7 @@ def parcel_note(order: Order, before: Balance) -> dict[str, Any]:
     )
 
 
-@wording
+@fact_renderer
 def parcel_money_note(
     *, more: Money, less: Money, left: Money, received: Money, refunded: Money, is_open: bool
 ) -> str:
@@ -73,4 +73,4 @@ def refunded_note(refunded: Money) -> str:
 
 def is_open(order: Order) -> bool:
     """Whether a refund that nobody has decided on may turn out to have been for something else."""
-    return bool(order.is_alive and order.unassigned and order.balance.kept)
+    return bool(order.is_alive and order.unassigned and order.balance.net_received)

@@ -8,13 +8,13 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.core.queue import run_after_commit
+from artisans.core.queue import enqueue_after_commit
 from artisans.core.state import check_transition
 from orders.models import Order, StoreRules
-from orders.refunds import parcels_follow_refunds
-from orders.services import Placed, order_apply_settlement
+from orders.refunds import hold_refunded_parcels
+from orders.services import PlacedOrder, order_apply_settlement
 from orders.statuses import OrderStatus
-from payments.bookkeeping.provider_calls import call_write
+from payments.bookkeeping.provider_calls import provider_call_enqueue
 from payments.models import (
     Dispute,
     Operation,
@@ -39,8 +39,8 @@ FIRST_CHECK = timedelta(seconds=60)
 REFUND_CHECK = timedelta(hours=1)
 
 
-def intend_create(payment: Payment, order: Order) -> ProviderCall:
-    """The provider is to make something that can be paid; the call is made after commit (remote.payment_reach)."""
+def enqueue_create(payment: Payment, order: Order) -> ProviderCall:
+    """The provider is to make something that can be paid; the call is made after commit."""
     request: dict[str, Any] = {"token_version": order.token_version}
     known = payment.user_id and ProviderCustomer.objects.filter(
         user_id=payment.user_id, provider=payment.payment_provider
@@ -49,10 +49,10 @@ def intend_create(payment: Payment, order: Order) -> ProviderCall:
         request["customer_id"] = customer_id
     payment.next_check_at = timezone.now() + FIRST_CHECK
     payment.save(update_fields=["next_check_at", "updated_at"])
-    return call_write(Operation.CREATE, payment=payment, request=request)
+    return provider_call_enqueue(Operation.CREATE, payment=payment, request=request)
 
 
-NEVER_CHANGES = frozenset(
+IMMUTABLE_FIELDS = frozenset(
     ("id", "created_at", "payment_number", "order", "user", "payment_method", "payment_provider", "currency")
 )
 
@@ -73,31 +73,31 @@ def payment_move(
     payment.status = to
     payment.in_review = payment.in_review and to == PaymentStatus.PROCESSING
     if to not in OPEN:
-        payment.checks, payment.next_check_at = 0, next_look(payment)
+        payment.checks, payment.next_check_at = 0, next_refund_check(payment)
     payment.processed_at = payment.processed_at or now
     if to == PaymentStatus.COMPLETED:
         payment.failure_reason, payment.failure_code = "", ""
         payment.completed_at = payment.completed_at or now
-    payment_write(payment)
+    payment_save(payment)
 
 
-def payment_write(payment: Payment) -> None:
+def payment_save(payment: Payment) -> None:
     """Write all that changes in a payment's life. The caller holds its lock."""
-    columns = [field.name for field in payment._meta.concrete_fields if field.name not in NEVER_CHANGES]
+    columns = [field.name for field in payment._meta.concrete_fields if field.name not in IMMUTABLE_FIELDS]
     payment.save(update_fields=columns)
 
 
-def next_look(payment: Payment) -> datetime | None:
+def next_refund_check(payment: Payment) -> datetime | None:
     """When the provider is asked about a payment that has ended: not at all, unless a refund is on its way."""
     is_under_way = payment.is_remote and payment.refund_reserved_minor > 0
     return timezone.now() + REFUND_CHECK if is_under_way else None
 
 
-def payment_follow_sums(
+def payment_recompute_status(
     payment: Payment, *, cause: str, actor: User | None, actor_name: str = "system"
 ) -> None:
     """Bring a payment's status in line with what it received and returned."""
-    kept = payment.kept_minor
+    kept = payment.net_received_minor
     if payment.status in SETTLED:
         if kept >= payment.amount_minor:
             to = PaymentStatus.COMPLETED
@@ -108,14 +108,14 @@ def payment_follow_sums(
     else:
         to = PaymentStatus(payment.status)
     if to == payment.status:
-        payment_write(payment)
+        payment_save(payment)
     else:
         payment_move(payment, to, cause=cause, actor=actor, actor_name=actor_name)
 
 
 def order_settle(
     order: Order, *, cause: str, actor: User | None, store: StoreRules | None = None
-) -> Placed | None:
+) -> PlacedOrder | None:
     """Tell the order the sums over all its payments; a payment that it needs no more is closed, or it is paid twice.
 
     The order with its lines and parcels comes back when this released it.
@@ -133,12 +133,12 @@ def order_settle(
     )
     for payment in payments:
         if payment.status in OPEN:
-            open_payment_follow(payment, order, cause=cause, actor=actor)
+            adjust_open_payment(payment, order, cause=cause, actor=actor)
     if released is None:
-        parcels_follow_refunds(
+        hold_refunded_parcels(
             order,
             reserved=sum(payment.refund_reserved_minor for payment in payments),
-            outside=returned_outside(order, payments),
+            outside=external_returns_minor(order, payments),
         )
     return released
 
@@ -156,26 +156,26 @@ def held_minor(order: Order, payments: list[Payment]) -> int:
     return disputed + sum(payment.refund_reserved_minor for payment in paid)
 
 
-def returned_outside(order: Order, payments: Sequence[Payment]) -> int:
+def external_returns_minor(order: Order, payments: Sequence[Payment]) -> int:
     """Minor units that went back elsewhere and name no goods: refunds made at the provider, and lost disputes."""
     refunds = PaymentRefund.objects.filter(payment__order=order, origin=RefundOrigin.PROVIDER, lines=None)
     refunded = refunds.exclude(status=RefundStatus.FAILED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
     return int(refunded + sum(payment.disputed_minor for payment in payments))
 
 
-def open_payment_follow(payment: Payment, order: Order, *, cause: str, actor: User | None) -> None:
+def adjust_open_payment(payment: Payment, order: Order, *, cause: str, actor: User | None) -> None:
     """Money that came by another payment lowers what the open one by hand is over, or ends it."""
     if payment.is_remote:
-        if payment.missing != order.balance_due:  # the sweep takes it back at the provider
+        if payment.outstanding != order.balance_due:  # the sweep takes it back at the provider
             payment.next_check_at = timezone.now()
             payment.save(update_fields=["next_check_at", "updated_at"])
-            run_after_commit("payments.check", payment.pk)
+            enqueue_after_commit("payments.check_payment", payment.pk)
         return
     amount = payment.received_minor + order.balance_due.minor
     if amount == 0 or not order.is_alive:
         payment_move(payment, PaymentStatus.CANCELLED, cause=f"not needed: {cause}", actor=actor)
     elif amount < payment.amount_minor:
         payment.amount_minor = amount
-        payment_follow_sums(payment, cause=cause, actor=actor)
+        payment_recompute_status(payment, cause=cause, actor=actor)
     if payment.status in OPEN and not order.balance_due:
         payment_move(payment, PaymentStatus.CANCELLED, cause="the order is paid without it", actor=actor)

@@ -28,7 +28,7 @@ def alert_resolve(*, provider: str, part: str) -> None:
         logger.warning("provider_alert_resolved", extra={"provider": provider, "part": part})
 
 
-def alerts_follow(provider: str, parts: Mapping[str, str]) -> None:
+def alerts_sync(provider: str, parts: Mapping[str, str]) -> None:
     """`parts`: by the name of each, why it failed; "" when it worked."""
     is_open = set(
         ProviderAlert.objects.filter(provider=provider, part__in=parts, resolved_at=None)

@@ -18,7 +18,7 @@ from artisans.core.security.encryption import encrypt, keyed_hash, keyed_hashes
 from payments.errors import PaymentBusy
 from payments.methods import Provider
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
-from payments.models.provider_call import MAKES_AN_OBJECT, SECRETS
+from payments.models.provider_call import CREATES_OBJECT, SECRETS
 from payments.providers.contract import (
     Unknown,
 )
@@ -36,7 +36,7 @@ UNSEEN = timedelta(minutes=10)  # how long a payment that no buyer can have seen
 MAX_PAUSE = 600
 
 
-def call_write(
+def provider_call_enqueue(
     operation: Operation,
     *,
     payment: Payment | None = None,
@@ -59,26 +59,26 @@ def call_write(
                 refund=refund,
                 method=method,
                 user=user,
-                request=sealed(request or {}),
+                request=encrypt_secrets(request or {}),
                 next_try_at=timezone.now() + (timedelta() if refund else HEAD_START),
             )
     except IntegrityError:
         raise PaymentBusy from None
 
 
-def sealed(request: dict[str, Any]) -> dict[str, Any]:
+def encrypt_secrets(request: dict[str, Any]) -> dict[str, Any]:
     """The request as it is stored: a way to pay is encrypted, with a keyed hash beside it to find it by."""
     secrets = {name: str(request[name]) for name in SECRETS if request.get(name)}
     hashes = {f"{name}_hash": keyed_hash(text) for name, text in secrets.items()}
     return request | {name: encrypt(text) for name, text in secrets.items()} | hashes
 
 
-def naming(name: str, text: str) -> Q:
+def calls_with_secret(name: str, text: str) -> Q:
     """Calls whose request holds this way to pay under `name`."""
     return Q(**{f"request__{name}_hash__in": keyed_hashes(text)})
 
 
-def call_claim(call_id: UUID) -> ProviderCall | None:
+def provider_call_claim(call_id: UUID) -> ProviderCall | None:
     """Take an open call that nobody is at. None when somebody is, or when it has ended."""
     now = timezone.now()
     free = Q(lease_until=None) | Q(lease_until__lt=now)
@@ -90,7 +90,7 @@ def call_claim(call_id: UUID) -> ProviderCall | None:
     return ProviderCall.objects.select_related("payment__order", "refund", "method", "user").get(pk=call_id)
 
 
-def call_postpone(call: ProviderCall, unknown: Unknown) -> None:
+def provider_call_postpone(call: ProviderCall, unknown: Unknown) -> None:
     """Nobody knows how it went; the sweep asks again, more and more seldom.
 
     How long the provider wants to be left alone binds everybody: until then the call counts as taken.
@@ -109,7 +109,9 @@ def call_postpone(call: ProviderCall, unknown: Unknown) -> None:
     )
 
 
-def call_end(call: ProviderCall, state: CallState, *, object_id: str = "", error: str = "") -> bool:
+def provider_call_finish(
+    call: ProviderCall, state: CallState, *, object_id: str = "", error: str = ""
+) -> bool:
     """Close the call, in the transaction that books its outcome. False when somebody else closed it before."""
     return bool(
         ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
@@ -123,7 +125,7 @@ def call_end(call: ProviderCall, state: CallState, *, object_id: str = "", error
     )
 
 
-def calls_due(*, limit: int = 100) -> list[UUID]:
+def provider_calls_due(*, limit: int = 100) -> list[UUID]:
     """Open calls whose time has come and that nobody is at, oldest first."""
     now = timezone.now()
     due = ProviderCall.objects.filter(
@@ -134,7 +136,7 @@ def calls_due(*, limit: int = 100) -> list[UUID]:
 
 def is_unseen(call: ProviderCall) -> bool:
     """Whether what it makes can be paid only after we showed it to the buyer, so that nobody has paid it yet."""
-    return call.operation in MAKES_AN_OBJECT and not call.request.get("method_id")
+    return call.operation in CREATES_OBJECT and not call.request.get("method_id")
 
 
 def is_too_old(call: ProviderCall) -> bool:

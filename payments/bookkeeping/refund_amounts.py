@@ -9,14 +9,14 @@ from django.db.models import Sum
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money, half_up
 from orders.models import Order, OrderLine
-from orders.statuses import PARCELS_GONE
-from payments.errors import NothingToRestock, PiecesRefunded
+from orders.statuses import PARCELS_ENDED
+from payments.errors import NothingToRestock, UnitsAlreadyRefunded
 from payments.models import PaymentRefund, RefundLine
 from payments.statuses import RefundStatus
 
 
 @dataclass(frozen=True, slots=True)
-class LineAsk:
+class RefundLineInput:
     """So many pieces of an order line."""
 
     line_id: UUID
@@ -24,10 +24,10 @@ class LineAsk:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class RefundSelection:
     """What a refund is for. `with_shipping`: and all of the shipping that did not go back yet."""
 
-    lines: tuple[LineAsk, ...] = ()
+    lines: tuple[RefundLineInput, ...] = ()
     with_shipping: bool = False
     restock: bool = False
 
@@ -52,60 +52,60 @@ class Parts:
         return Money.total((part.amount for part in self.lines), self.shipping.currency) + self.shipping
 
 
-def parts_of(order: Order, pieces: Pieces) -> Parts:
+def price_selection(order: Order, items: RefundSelection) -> Parts:
     """The money of these pieces, counting what went back or is on its way back. The caller holds the order's lock.
 
     Errors: InvalidInput, PiecesRefunded, NothingToRestock.
     """
-    if len({ask.line_id for ask in pieces.lines}) < len(pieces.lines):
+    if len({line_input.line_id for line_input in items.lines}) < len(items.lines):
         raise InvalidInput("A line of the order stands twice in the request.")
-    if pieces.restock and not pieces.lines:
+    if items.restock and not items.lines:
         raise InvalidInput("Say which pieces go back on sale: restock goes with lines.")
     lines = {line.pk: line for line in order.lines.select_related("parcel")}
-    returned = returned_by_line(order)
-    parts = [part_of(lines, ask, returned) for ask in pieces.lines]
-    if pieces.restock:
+    returned = refunded_by_line(order)
+    parts = [price_line(lines, line_input, returned) for line_input in items.lines]
+    if items.restock:
         check_restock(order, parts)
-    shipping = shipping_left(order) if pieces.with_shipping else order.money(0)
-    return Parts(tuple(parts), shipping, restock=pieces.restock)
+    shipping = remaining_shipping(order) if items.with_shipping else order.money(0)
+    return Parts(tuple(parts), shipping, restock=items.restock)
 
 
-def part_of(lines: dict[UUID, OrderLine], ask: LineAsk, returned: dict[UUID, int]) -> Part:
-    line = lines.get(ask.line_id)
+def price_line(lines: dict[UUID, OrderLine], line_input: RefundLineInput, returned: dict[UUID, int]) -> Part:
+    line = lines.get(line_input.line_id)
     if line is None:
         raise InvalidInput("This is no line of the order.")
-    if ask.quantity < 1:
+    if line_input.quantity < 1:
         raise InvalidInput("Give the number of pieces, one or more.")
-    if ask.quantity > line.refundable_quantity:
-        raise PiecesRefunded(line.product_name, left=line.refundable_quantity)
-    whole = worth(line, line.refunded_quantity + ask.quantity)
+    if line_input.quantity > line.refundable_quantity:
+        raise UnitsAlreadyRefunded(line.product_name, left=line.refundable_quantity)
+    whole = line_value(line, line.refunded_quantity + line_input.quantity)
     minor = max(0, whole.minor - returned.get(line.pk, 0))
-    return Part(line, ask.quantity, Money.stored(minor, line.currency))
+    return Part(line, line_input.quantity, Money.stored(minor, line.currency))
 
 
-def worth(line: OrderLine, pieces: int) -> Money:
+def line_value(line: OrderLine, quantity: int) -> Money:
     """The first so many pieces of a line with their tax; all of them are exactly the line."""
-    tax = half_up(line.tax_minor * pieces, line.quantity)
-    return line.unit_price * pieces + Money.stored(tax, line.currency)
+    tax = half_up(line.tax_minor * quantity, line.quantity)
+    return line.unit_price * quantity + Money.stored(tax, line.currency)
 
 
-def returned_by_line(order: Order) -> dict[UUID, int]:
+def refunded_by_line(order: Order) -> dict[UUID, int]:
     """Minor units of each line that went back, or are on their way back."""
     live = RefundLine.objects.filter(order_line__order=order).exclude(refund__status=RefundStatus.FAILED)
     return dict(live.order_by().values_list("order_line").annotate(Sum("amount_minor")))
 
 
-def goods_in(order: Order, parts: Parts) -> int:
+def goods_minor_in(order: Order, parts: Parts) -> int:
     """Minor units of these that belong to parcels which still count; the rest is owed already."""
     if not order.is_alive:
         return 0
-    here = [part for part in parts.lines if part.line.parcel.status not in PARCELS_GONE]
+    here = [part for part in parts.lines if part.line.parcel.status not in PARCELS_ENDED]
     return sum(part.amount.minor for part in here) + parts.shipping.minor
 
 
-def shipping_left(order: Order) -> Money:
+def remaining_shipping(order: Order) -> Money:
     """Shipping of the parcels that still count, less what went back of it or is on its way."""
-    here = order.parcels.exclude(status__in=PARCELS_GONE).aggregate(sum=Sum("shipping_minor", default=0))
+    here = order.parcels.exclude(status__in=PARCELS_ENDED).aggregate(sum=Sum("shipping_minor", default=0))
     live = PaymentRefund.objects.filter(payment__order=order).exclude(status=RefundStatus.FAILED)
     returned = live.aggregate(sum=Sum("shipping_minor"))["sum"] or 0
     return order.money(max(0, here["sum"] - returned))
@@ -119,4 +119,4 @@ def check_restock(order: Order, parts: Sequence[Part]) -> None:
 
 def is_held(order: Order, line: OrderLine) -> bool:
     """Whether the order still holds pieces of this line: not once its parcel was cancelled or came back."""
-    return order.is_alive and line.parcel.status not in PARCELS_GONE
+    return order.is_alive and line.parcel.status not in PARCELS_ENDED

@@ -9,19 +9,19 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.catalog.services import pieces_restocked
+from artisans.catalog.services import units_restocked
 from artisans.core.money import Money
-from artisans.core.queue import run_after_commit
+from artisans.core.queue import enqueue_after_commit
 from artisans.core.state import check_transition
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order
-from orders.refunds import lines_count_refund, lines_restock, parcels_reconsider
+from orders.refunds import clear_ship_instructions, count_refunded_units, lines_restock
 from orders.selectors import store_rules
-from payments.bookkeeping.payments import next_look, order_settle, payment_follow_sums
-from payments.bookkeeping.provider_calls import call_write
-from payments.bookkeeping.refund_amounts import Parts, goods_in
-from payments.bookkeeping.review_flags import flag
+from payments.bookkeeping.payments import next_refund_check, order_settle, payment_recompute_status
+from payments.bookkeeping.provider_calls import provider_call_enqueue
+from payments.bookkeeping.refund_amounts import Parts, goods_minor_in
+from payments.bookkeeping.review_flags import flag_raise
 from payments.mails import PaymentMail
 from payments.models import (
     FlagKind,
@@ -38,7 +38,7 @@ from payments.selectors import balance_after_refunds, payment_lock, refund_due
 from payments.statuses import REFUND_TRANSITIONS, DisputeStatus, RefundStatus
 
 R = RefundStatus
-FOLLOWED = {
+STATUS_FROM_REMOTE = {
     contract.RefundStatus.PENDING: R.PROCESSING,
     contract.RefundStatus.SUCCEEDED: R.COMPLETED,
     contract.RefundStatus.FAILED: R.FAILED,
@@ -54,11 +54,11 @@ def refund_surplus(payment: Payment, order: Order) -> None:
     if not minor or payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         return
     reason = "The order was paid already." if order.is_alive else "The order had ended before the money came."
-    refund_write(payment, Money(minor, payment.currency), reason=reason, origin=RefundOrigin.SYSTEM)
+    refund_enqueue(payment, Money(minor, payment.currency), reason=reason, origin=RefundOrigin.SYSTEM)
     payment.save(update_fields=["refund_reserved_minor", "updated_at"])
 
 
-def refund_write(
+def refund_enqueue(
     payment: Payment,
     amount: Money,
     *,
@@ -73,13 +73,13 @@ def refund_write(
     A person's refund is sent by the request that decides on it (refund_send), the shop's own by the worker.
     """
     order = payment.order
-    goods = goods_in(order, parts) if parts else 0
+    goods = goods_minor_in(order, parts) if parts else 0
     refund = PaymentRefund.objects.create(
         payment=payment,
         origin=origin,
         currency=amount.currency,
         amount_minor=amount.minor,
-        goodwill_minor=balance_after_refunds(order).goodwill_in(amount.minor, goods=goods),
+        goodwill_minor=balance_after_refunds(order).split_goodwill(amount.minor, goods=goods),
         shipping_minor=parts.shipping.minor if parts else 0,
         restock=parts.restock if parts else False,
         reason=reason[:300],
@@ -87,7 +87,7 @@ def refund_write(
         actor=actor,
     )
     if parts:
-        refund_lines_write(refund, parts)
+        refund_lines_create(refund, parts)
     RefundTransition.objects.create(
         refund=refund,
         new=refund.status,
@@ -95,9 +95,9 @@ def refund_write(
         actor_name=actor.email if actor else "system",
     )
     payment.refund_reserved_minor += amount.minor
-    call = call_write(Operation.REFUND, payment=payment, refund=refund)
+    call = provider_call_enqueue(Operation.REFUND, payment=payment, refund=refund)
     if origin == RefundOrigin.SYSTEM:
-        run_after_commit("payments.carry_out", call.pk)
+        enqueue_after_commit("payments.execute_call", call.pk)
     return refund
 
 
@@ -112,7 +112,7 @@ def refund_create(
     retry_of: PaymentRefund | None = None,
 ) -> PaymentRefund:
     """Write a refund that a person decided on, with its reserved amount saved and who it was in the audit trail."""
-    refund = refund_write(
+    refund = refund_enqueue(
         payment, amount, reason=reason, origin=origin, actor=actor, parts=parts, retry_of=retry_of
     )
     payment.save(update_fields=["refund_reserved_minor", "updated_at"])
@@ -121,7 +121,7 @@ def refund_create(
     return refund
 
 
-def refund_lines_write(refund: PaymentRefund, parts: Parts) -> None:
+def refund_lines_create(refund: PaymentRefund, parts: Parts) -> None:
     """Say which pieces the refund is for, and count them."""
     RefundLine.objects.bulk_create(
         RefundLine(
@@ -133,7 +133,7 @@ def refund_lines_write(refund: PaymentRefund, parts: Parts) -> None:
         )
         for part in parts.lines
     )
-    lines_count_refund({part.line.pk: part.quantity for part in parts.lines})
+    count_refunded_units({part.line.pk: part.quantity for part in parts.lines})
 
 
 def refund_restock(refund: PaymentRefund, order: Order) -> None:
@@ -144,7 +144,7 @@ def refund_restock(refund: PaymentRefund, order: Order) -> None:
     counts = Q(refund__status=R.COMPLETED, refund__restock=True) | Q(refund=refund)
     due = RefundLine.objects.filter(counts, order_line__in=of_line).order_by().values_list("order_line")
     wanted = dict(due.annotate(Sum("quantity")))
-    back = pieces_restocked(of_line)
+    back = units_restocked(of_line)
     missing = {line: wanted[line] - back.get(line, 0) for line in of_line}
     lines_restock(
         order,
@@ -153,14 +153,14 @@ def refund_restock(refund: PaymentRefund, order: Order) -> None:
     )
 
 
-def refunds_take_over(payment: Payment, order: Order, remotes: Iterable[contract.RemoteRefund]) -> bool:
+def apply_remote_refunds(payment: Payment, order: Order, remotes: Iterable[contract.RemoteRefund]) -> bool:
     """Apply the provider's refunds of a payment, ours first. Says whether one of them was news.
 
     The caller holds the locks, saves the payment and settles the order.
     """
     moved = False
     for remote in sorted(remotes, key=is_foreign):
-        moved |= refund_take_over(payment, order, remote)
+        moved |= apply_remote_refund(payment, order, remote)
     return moved
 
 
@@ -168,62 +168,64 @@ def is_foreign(remote: contract.RemoteRefund) -> bool:
     return not remote.reference
 
 
-def refund_take_over(payment: Payment, order: Order, remote: contract.RemoteRefund) -> bool:
-    refund = refund_of(payment, remote)
+def apply_remote_refund(payment: Payment, order: Order, remote: contract.RemoteRefund) -> bool:
+    refund = find_refund(payment, remote)
     if refund is None:
-        return refund_from_outside(payment, order, remote)
+        return refund_import(payment, order, remote)
     if refund.provider_refund_id is None:
         refund.provider_refund_id = remote.refund_id
         refund.save(update_fields=["provider_refund_id", "updated_at"])
     if remote.amount != refund.amount:
         detail = f"{remote.refund_id} is over {remote.amount}, {refund.refund_number} over {refund.amount}."
-        flag(payment, FlagKind.MISMATCH, detail)
-    to = followed(refund, remote)
+        flag_raise(payment, FlagKind.MISMATCH, detail)
+    to = next_refund_status(refund, remote)
     if refund.status == to or (refund.status, to) == (R.COMPLETED, R.PROCESSING):
         return False
-    if refund.status == R.FAILED and not is_room_for(refund, payment):
-        flag(
+    if refund.status == R.FAILED and not can_reopen(refund, payment):
+        flag_raise(
             payment, FlagKind.CONFLICT, f"{refund.refund_number} failed here, but {remote.refund_id} did not."
         )
         return False
     if refund.status == R.FAILED:  # unless a slow reader brought old news: look again
-        run_after_commit("payments.check", payment.pk)
+        enqueue_after_commit("payments.check_payment", payment.pk)
     refund_move(refund, payment, order, to, cause=remote.reason or "told by the provider")
     return True
 
 
-def followed(refund: PaymentRefund, remote: contract.RemoteRefund) -> RefundStatus:
+def next_refund_status(refund: PaymentRefund, remote: contract.RemoteRefund) -> RefundStatus:
     """Where the provider's word leads; one that we do not know only says that it has the refund."""
     if remote.status == contract.RefundStatus.UNKNOWN and refund.status != R.REQUESTED:
         return R(refund.status)
-    return FOLLOWED[remote.status]
+    return STATUS_FROM_REMOTE[remote.status]
 
 
-def is_room_for(refund: PaymentRefund, payment: Payment) -> bool:
+def can_reopen(refund: PaymentRefund, payment: Payment) -> bool:
     """Whether the amount and the units of a refund that had failed are still free."""
     lines = refund.lines.select_related("order_line")
     are_free = all(line.quantity <= line.order_line.refundable_quantity for line in lines)
     return are_free and refund.amount <= payment.refundable
 
 
-def refund_of(payment: Payment, remote: contract.RemoteRefund) -> PaymentRefund | None:
+def find_refund(payment: Payment, remote: contract.RemoteRefund) -> PaymentRefund | None:
     """Ours by the provider's id, or by the reference that we gave it."""
     own = {str(refund.pk): refund for refund in payment.refunds.all()}
     known = next((r for r in own.values() if r.provider_refund_id == remote.refund_id), None)
     return known or own.get(remote.reference)
 
 
-def refund_from_outside(payment: Payment, order: Order, remote: contract.RemoteRefund) -> bool:
+def refund_import(payment: Payment, order: Order, remote: contract.RemoteRefund) -> bool:
     """A person refunded at the provider: the money is booked, the meaning for a living order waits for staff."""
-    status = FOLLOWED[remote.status]
+    status = STATUS_FROM_REMOTE[remote.status]
     if status == R.FAILED:
         return False
     if remote.amount.currency != payment.currency:
         detail = f"{remote.refund_id} is over {remote.amount}, another currency: it is not counted here."
-        flag(payment, FlagKind.MISMATCH, detail)
+        flag_raise(payment, FlagKind.MISMATCH, detail)
         return False
     if remote.amount > payment.refundable:  # one of ours is under way and will be refused; then there is room
-        flag(payment, FlagKind.CONFLICT, f"{remote.refund_id} over {remote.amount} is more than is left.")
+        flag_raise(
+            payment, FlagKind.CONFLICT, f"{remote.refund_id} over {remote.amount} is more than is left."
+        )
         return False
     refund = PaymentRefund.objects.create(
         payment=payment,
@@ -238,7 +240,7 @@ def refund_from_outside(payment: Payment, order: Order, remote: contract.RemoteR
         refund=refund, new=refund.status, cause="made at the provider", actor_name="provider"
     )
     payment.refund_reserved_minor += remote.amount.minor
-    parcels_reconsider(order)
+    clear_ship_instructions(order)
     refund_move(refund, payment, order, status, cause="made at the provider")
     return True
 
@@ -256,7 +258,7 @@ def refund_move(
     payment.refunded_minor += minor * ((to == R.COMPLETED) - (old == R.COMPLETED))
     if old == R.FAILED:
         refund.failure_reason = ""
-        lines_count_refund({line.order_line_id: line.quantity for line in refund.lines.all()})
+        count_refunded_units({line.order_line_id: line.quantity for line in refund.lines.all()})
         if refund.origin == RefundOrigin.PROVIDER and order.is_alive:
             refund.decision = PENDING
     if to == R.COMPLETED:
@@ -264,23 +266,23 @@ def refund_move(
     elif to == R.FAILED:
         refund.failure_reason = cause[:300]
         refund.decision = RefundDecision.NOT_NEEDED if refund.decision == PENDING else refund.decision
-        refund_undo(refund, payment, order, was_told=old == R.COMPLETED)
+        refund_release(refund, payment, order, was_notified=old == R.COMPLETED)
     refund.save(update_fields=["status", "processed_at", "failure_reason", "decision", "updated_at"])
     if to == R.COMPLETED and refund.restock and refund.origin != RefundOrigin.PROVIDER:
         refund_restock(refund, order)
 
 
-def refund_undo(refund: PaymentRefund, payment: Payment, order: Order, *, was_told: bool) -> None:
+def refund_release(refund: PaymentRefund, payment: Payment, order: Order, *, was_notified: bool) -> None:
     """A refund failed: its pieces and its amount are free again, and a person looks. What came back stays on sale."""
-    lines_count_refund({line.order_line_id: -line.quantity for line in refund.lines.all()})
-    disputes_count(payment)
+    count_refunded_units({line.order_line_id: -line.quantity for line in refund.lines.all()})
+    recompute_disputed(payment)
     detail = f"{refund.refund_number} over {refund.amount}: {refund.failure_reason}"
-    flag(payment, FlagKind.REFUND_FAILED, detail)
-    if was_told:
+    flag_raise(payment, FlagKind.REFUND_FAILED, detail)
+    if was_notified:
         mail_refund(PaymentMail.REFUND_FAILED, refund, order)
 
 
-def disputes_count(payment: Payment) -> bool:
+def recompute_disputed(payment: Payment) -> bool:
     """Count lost disputes as money gone, as far as refunds left any (on the instance). False when it is not all.
 
     One in another currency is not counted: nobody can say here what it took.
@@ -293,22 +295,22 @@ def disputes_count(payment: Payment) -> bool:
 
 
 @transaction.atomic
-def refund_end(*, refund_id: UUID, remote: contract.RemoteRefund | None, refusal: str = "") -> None:
+def refund_finish(*, refund_id: UUID, remote: contract.RemoteRefund | None, refusal: str = "") -> None:
     """Book the answer to our call for a refund: what the provider made of it, or that it said no."""
     payment_id = PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
     payment, order = payment_lock(payment_id)
     refund = PaymentRefund.objects.get(pk=refund_id)
     cause = f"{refund.refund_number} at the provider"
     if remote is not None:
-        moved = refund_take_over(payment, order, remote)
+        moved = apply_remote_refund(payment, order, remote)
     else:
         moved = refund.status in HOLDS
         if moved:
             refund_move(refund, payment, order, R.FAILED, cause=refusal or "refused by the provider")
     if not moved:
         return
-    payment.next_check_at = next_look(payment)
-    payment_follow_sums(payment, cause=cause, actor=None)
+    payment.next_check_at = next_refund_check(payment)
+    payment_recompute_status(payment, cause=cause, actor=None)
     order_settle(order, cause=cause, actor=None)
     if remote is None:  # the provider may know of refunds that we do not, and refuse for their sake
         payment.next_check_at = timezone.now()
@@ -317,7 +319,7 @@ def refund_end(*, refund_id: UUID, remote: contract.RemoteRefund | None, refusal
 
 def mail_refund(kind: str, refund: PaymentRefund, order: Order) -> None:
     """Told only when the money is on its way for certain; and when that turned out wrong."""
-    notifications_queue(
+    notifications_enqueue(
         order_mail(
             kind,
             order,

@@ -15,14 +15,14 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import Missing
-from artisans.core.models import only_row
+from artisans.core.errors import NotFound
+from artisans.core.models import get_or_none
 from artisans.core.security.encryption import keyed_hashes
-from artisans.notifications.services import MailAsk, notifications_queue
+from artisans.notifications.services import MailMessage, notifications_enqueue
 from orders.mails import store_context
 from orders.selectors import store_rules
-from payments.bookkeeping.provider_calls import call_write, naming
-from payments.errors import DefaultWanted, MethodInUse
+from payments.bookkeeping.provider_calls import calls_with_secret, provider_call_enqueue
+from payments.errors import DefaultRequired, MethodInUse
 from payments.mails import PaymentMail
 from payments.methods import PaymentMethod, Provider
 from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
@@ -49,12 +49,12 @@ def methods_of(user: User) -> list[dict[str, Any]]:
         rows = PaymentMethodInfo.objects.filter(user=user, is_active=True)
         found = [method_row(method) for method in rows.order_by("-is_default", "-created_at", "pk")]
         cache.set(key, found, LIST_SECONDS)
-    return [as_of_today(row) for row in found]
+    return [with_expiry(row) for row in found]
 
 
-def method_shown(method: PaymentMethodInfo) -> dict[str, Any]:
+def describe_method(method: PaymentMethodInfo) -> dict[str, Any]:
     """One of them, as it is now."""
-    return as_of_today(method_row(method))
+    return with_expiry(method_row(method))
 
 
 def method_row(method: PaymentMethodInfo) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def method_row(method: PaymentMethodInfo) -> dict[str, Any]:
     }
 
 
-def as_of_today(row: dict[str, Any]) -> dict[str, Any]:
+def with_expiry(row: dict[str, Any]) -> dict[str, Any]:
     """A card is good until the end of its month."""
     today = timezone.localdate()
     last = (row["card_exp_year"], row["card_exp_month"])
@@ -115,21 +115,21 @@ def user_lock(user_id: UUID) -> User:
     return User.objects.select_for_update(of=("self",), no_key=True).get(pk=user_id)
 
 
-def own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInfo:
+def get_own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInfo:
     """An active method of this user. Errors: Missing, also for somebody else's."""
-    method = user and only_row(PaymentMethodInfo.objects.filter(pk=method_id, user=user, is_active=True))
+    method = user and get_or_none(PaymentMethodInfo.objects.filter(pk=method_id, user=user, is_active=True))
     if not method:
-        raise Missing("There is no such payment method.")
+        raise NotFound("There is no such payment method.")
     return method
 
 
-def customer_of(user_id: UUID, provider: str) -> str:
+def get_customer_id(user_id: UUID, provider: str) -> str:
     """By which id the provider knows the user; "" when it does not."""
-    row = only_row(ProviderCustomer.objects.filter(user_id=user_id, provider=provider))
+    row = get_or_none(ProviderCustomer.objects.filter(user_id=user_id, provider=provider))
     return row.customer_id if row else ""
 
 
-def customer_keep(user_id: UUID, provider: str, customer_id: str) -> bool:
+def customer_save(user_id: UUID, provider: str, customer_id: str) -> bool:
     """The first customer of a user stays; says whether this is the one."""
     row, _ = ProviderCustomer.objects.get_or_create(
         user_id=user_id, provider=provider, defaults={"customer_id": customer_id}
@@ -138,7 +138,7 @@ def customer_keep(user_id: UUID, provider: str, customer_id: str) -> bool:
 
 
 @transaction.atomic
-def method_keep(
+def method_store(
     *, user_id: UUID, provider: str, remote: RemoteMethod, consented_at: datetime, is_default: bool = False
 ) -> PaymentMethodInfo | None:
     """Keep what the provider saved for a user; kept once however often it is told. The first one is the default.
@@ -147,11 +147,15 @@ def method_keep(
     Locks: the user.
     """
     user = user_lock(user_id)
-    if not customer_keep(user_id, provider, remote.customer_id):
-        call_write(Operation.DETACH, provider=provider, user=user, request={"method_id": remote.method_id})
+    if not customer_save(user_id, provider, remote.customer_id):
+        provider_call_enqueue(
+            Operation.DETACH, provider=provider, user=user, request={"method_id": remote.method_id}
+        )
         return None
     own = active(user)
-    method = only_row(own.filter(provider=provider, provider_method_hash__in=keyed_hashes(remote.method_id)))
+    method = get_or_none(
+        own.filter(provider=provider, provider_method_hash__in=keyed_hashes(remote.method_id))
+    )
     if method is None:
         method = PaymentMethodInfo.objects.create(
             user=user,
@@ -166,7 +170,7 @@ def method_keep(
             consented_at=consented_at,
         )
         audit_record(actor=user, action=Action.METHOD_SAVE, target=method)
-        tell_owner(PaymentMail.METHOD_SAVED, method)
+        notify_owner(PaymentMail.METHOD_SAVED, method)
     if is_default or not own.filter(is_default=True).exists():
         make_default(method)
     list_changed(user_id)
@@ -183,29 +187,29 @@ def kind_of(remote: RemoteMethod) -> PaymentMethod:
 def method_update(*, user: User, method_id: UUID, is_default: bool) -> PaymentMethodInfo:
     """Make it the default in place of the present one. Errors: Missing, DefaultWanted. Locks: the user."""
     user_lock(user.pk)
-    method = own_method(user, method_id)
+    method = get_own_method(user, method_id)
     if is_default and not method.is_default:
         make_default(method)
         list_changed(user.pk)
     elif method.is_default and not is_default:
-        raise DefaultWanted
+        raise DefaultRequired
     return method
 
 
 @transaction.atomic
-def method_drop(*, user: User, method_id: UUID) -> ProviderCall:
+def method_deactivate(*, user: User, method_id: UUID) -> ProviderCall:
     """The method is gone for everybody at once; the call that is returned makes the provider forget it.
 
     Errors: Missing, MethodInUse. Locks: the user.
     """
     user_lock(user.pk)
-    method = own_method(user, method_id)
+    method = get_own_method(user, method_id)
     if is_in_use(method):
         raise MethodInUse
     deactivate(method)
     audit_record(actor=user, action=Action.METHOD_REMOVE, target=method)
-    tell_owner(PaymentMail.METHOD_REMOVED, method)
-    return call_write(
+    notify_owner(PaymentMail.METHOD_REMOVED, method)
+    return provider_call_enqueue(
         Operation.DETACH,
         provider=method.provider,
         user=user,
@@ -215,7 +219,7 @@ def method_drop(*, user: User, method_id: UUID) -> ProviderCall:
 
 
 @transaction.atomic
-def method_gone(method_id: UUID) -> None:
+def method_mark_missing(method_id: UUID) -> None:
     """The provider does not have it any more. Locks: the user."""
     method = PaymentMethodInfo.objects.get(pk=method_id)
     user_lock(method.user_id)
@@ -223,13 +227,13 @@ def method_gone(method_id: UUID) -> None:
     if method.is_active:
         deactivate(method)
         audit_record(actor=None, action=Action.METHOD_REMOVE, target=method, actor_name="provider")
-        tell_owner(PaymentMail.METHOD_REMOVED, method)
+        notify_owner(PaymentMail.METHOD_REMOVED, method)
 
 
-def tell_owner(kind: str, method: PaymentMethodInfo) -> None:
+def notify_owner(kind: str, method: PaymentMethodInfo) -> None:
     """A mail, so that nobody else does this unnoticed."""
     context = {"store": store_context(store_rules()), "method": name_of(method_row(method))}
-    notifications_queue(MailAsk(kind, method.user.email, f"{kind}:{method.pk}", context))
+    notifications_enqueue(MailMessage(kind, method.user.email, f"{kind}:{method.pk}", context))
 
 
 def deactivate(method: PaymentMethodInfo) -> None:
@@ -258,7 +262,7 @@ def active(user: User) -> QuerySet[PaymentMethodInfo]:
 def is_in_use(method: PaymentMethodInfo) -> bool:
     """Whether a payment with it is under way whose outcome nobody knows."""
     return ProviderCall.objects.filter(
-        naming("method_id", method.provider_method_id),
+        calls_with_secret("method_id", method.provider_method_id),
         provider=Provider(method.provider),
         state=CallState.OPEN,
         payment__isnull=False,

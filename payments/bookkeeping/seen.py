@@ -16,7 +16,7 @@ def order_seen(order: Order) -> str:
         order.received_minor,
         order.refunded_minor,
         reserved,
-        order.to_return.minor,
+        order.refund_due.minor,
         order.balance_due.minor,
     )
     return " ".join([order.status, *map(str, sums)])

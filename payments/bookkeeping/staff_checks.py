@@ -6,7 +6,7 @@ from orders.selectors import is_own_order
 from payments.errors import NoPermission, OwnOrder
 
 
-def staff_check(actor: User, permission: str, order: Order, *, what: str) -> None:
+def check_staff_permission(actor: User, permission: str, order: Order, *, what: str) -> None:
     """Errors: NoPermission without the job's permission, OwnOrder for an order that is the actor's own."""
     if not (actor.is_staff and actor.has_perm(permission)):
         raise NoPermission(what)

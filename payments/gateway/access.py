@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from payments.bookkeeping.provider_alerts import alerts_follow
+from payments.bookkeeping.provider_alerts import alerts_sync
 from payments.providers.contract import Access, Refused, Unknown
-from payments.providers.registry import ask, configured
+from payments.providers.registry import configured, execute
 from payments.selectors import alerts_open
 
 QUIET = timedelta(minutes=10)
@@ -23,15 +23,15 @@ def providers_alerted() -> list[str]:
     return list(quiet.order_by().values_list("provider", flat=True).distinct())
 
 
-def access_of(name: str) -> list[Access]:
+def check_provider_access(name: str) -> list[Access]:
     """Each part that the shop needs; what is refused is put on the staff's list, what works again is taken off it."""
     try:
-        found = ask(name, lambda provider: provider.check_access())
+        found = execute(name, lambda provider: provider.check_access())
     except (Refused, Unknown) as error:
         found = [Access(EVERYTHING, "", str(error))]
-    alerts_follow(name, {EVERYTHING: ""} | {access.part: problem_of(access) for access in found})
+    alerts_sync(name, {EVERYTHING: ""} | {access.part: find_access_problem(access) for access in found})
     return found
 
 
-def problem_of(access: Access) -> str:
+def find_access_problem(access: Access) -> str:
     return f"{access.error} (permission: {access.permission})" if access.error else ""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from payments.bookkeeping.provider_alerts import alert_raise, alerts_follow
-from payments.bookkeeping.provider_calls import call_postpone
+from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
+from payments.bookkeeping.provider_calls import provider_call_postpone
 from payments.models import ProviderCall
 from payments.providers.contract import (
     ProviderError,
@@ -17,52 +17,52 @@ from payments.providers.contract import (
     RemoteSetup,
     Unknown,
 )
-from payments.providers.registry import ask
+from payments.providers.registry import execute
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class DetachedMethod:
     """The provider does not hold this method any more."""
 
     method_id: str
 
 
-Answer = RemotePayment | RemoteRefund | RemoteSetup | RemoteMethod | Forgotten
+Answer = RemotePayment | RemoteRefund | RemoteSetup | RemoteMethod | DetachedMethod
 A = TypeVar("A", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class CallResult:
     """How a call went: its answer, a definite refusal, or neither when the outcome is not known yet."""
 
     answer: Answer | None = None
     refused: Refused | None = None
 
 
-def call_make(
+def execute_call(
     call: ProviderCall,
-    question: Callable[[Any], A],
+    operation: Callable[[Any], A],
     *,
     book: Callable[[A], None],
     refuse: Callable[[Refused], None],
-) -> Carried:
+) -> CallResult:
     """Ask, then book the answer or the refusal (each in a transaction of its own); unknown is tried again later."""
     try:
-        answer = ask(call.provider, question)
+        answer = execute(call.provider, operation)
     except Refused as refused:
         alert_forbidden(call, refused)
         refuse(refused)
-        return Carried(refused=refused)
+        return CallResult(refused=refused)
     except Unknown as unknown:
         alert_forbidden(call, unknown)
-        call_postpone(call, unknown)
-        return Carried()
+        provider_call_postpone(call, unknown)
+        return CallResult()
     lists = dict(answer.lists) if isinstance(answer, RemotePayment) else {}
-    alerts_follow(call.provider, {call.operation: ""} | lists)
+    alerts_sync(call.provider, {call.operation: ""} | lists)
     book(answer)
-    return Carried(answer=answer)
+    return CallResult(answer=answer)
 
 
 def alert_forbidden(call: ProviderCall, error: ProviderError) -> None:

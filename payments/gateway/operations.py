@@ -12,26 +12,26 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from artisans.core.queue import run_after_commit
+from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.tokens import order_token
 from orders.addresses import address_read
 from orders.models import Order
 from payments.bookkeeping.payments import payment_move
 from payments.bookkeeping.provider_calls import (
-    call_claim,
-    call_end,
-    call_postpone,
-    call_write,
     is_too_old,
     is_unseen,
+    provider_call_claim,
+    provider_call_enqueue,
+    provider_call_finish,
+    provider_call_postpone,
 )
-from payments.bookkeeping.refunds import refund_end
-from payments.bookkeeping.review_flags import flag
+from payments.bookkeeping.refunds import refund_finish
+from payments.bookkeeping.review_flags import flag_raise
 from payments.declines import decline_words, not_started
 from payments.errors import PaymentBusy
-from payments.gateway.calls import Carried, call_make
-from payments.gateway.saved_methods import carry_out_detach, carry_out_save
-from payments.gateway.sync import payment_take_over
+from payments.gateway.calls import CallResult, execute_call
+from payments.gateway.saved_methods import execute_detach, execute_save
+from payments.gateway.sync import apply_remote_state
 from payments.models import CallState, FlagKind, Operation, Payment, ProviderCall
 from payments.providers.contract import (
     Breakdown,
@@ -48,7 +48,7 @@ from payments.providers.contract import (
     ShipTo,
     Unknown,
 )
-from payments.providers.registry import ask
+from payments.providers.registry import execute
 from payments.selectors import payment_lock
 from payments.statuses import OPEN, PaymentStatus
 
@@ -56,21 +56,21 @@ SHIP_TO = ("name", "line1", "line2", "city", "region", "postal_code", "country")
 COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
-def call_carry_out(call_id: UUID) -> Carried:
+def provider_call_execute(call_id: UUID) -> CallResult:
     """Make an open call, or make it again with the same key; book how it went. Nothing when somebody else is at it."""
-    call = call_claim(call_id)
+    call = provider_call_claim(call_id)
     if call is None:
-        return Carried()
+        return CallResult()
     if is_too_old(call) and call.payment is not None:
-        return carry_out_late(call)
-    return CARRIERS[Operation(call.operation)](call)
+        return resolve_expired_call(call)
+    return OPERATION_HANDLERS[Operation(call.operation)](call)
 
 
-def carry_out_create(call: ProviderCall) -> Carried:
-    payment = call_payment(call)
+def execute_create(call: ProviderCall) -> CallResult:
+    payment = get_call_payment(call)
     request = create_request(call, payment)
     make = "create_hosted" if call.operation == Operation.HOSTED else "create"
-    return call_make(
+    return execute_call(
         call,
         lambda provider: getattr(provider, make)(request),
         book=partial(book_object, call),
@@ -78,8 +78,8 @@ def carry_out_create(call: ProviderCall) -> Carried:
     )
 
 
-def carry_out_confirm(call: ProviderCall) -> Carried:
-    payment = call_payment(call)
+def execute_confirm(call: ProviderCall) -> CallResult:
+    payment = get_call_payment(call)
     request = ConfirmRequest(
         key=call.key,
         object_id=payment.provider_payment_id or "",
@@ -88,15 +88,15 @@ def carry_out_confirm(call: ProviderCall) -> Carried:
         return_url=page_url("order_return", payment.order, call),
         method_id=call.secret("method_id"),
     )
-    return call_make(
+    return execute_call(
         call,
-        lambda provider: confirm_or_look(provider, request),
+        lambda provider: confirm_or_read(provider, request),
         book=partial(book_answer, call),
         refuse=partial(refuse_confirm, call),
     )
 
 
-def confirm_or_look(provider: PaymentProvider, request: ConfirmRequest) -> RemotePayment:
+def confirm_or_read(provider: PaymentProvider, request: ConfirmRequest) -> RemotePayment:
     """A key that only repeats an error is given up: the same object is never paid twice, whichever key confirms it."""
     try:
         return provider.confirm(request)
@@ -106,16 +106,16 @@ def confirm_or_look(provider: PaymentProvider, request: ConfirmRequest) -> Remot
         raise Refused(unknown.code, unknown.detail, remote=provider.read(request.object_id)) from unknown
 
 
-def carry_out_cancel(call: ProviderCall) -> Carried:
-    return call_make(
+def execute_cancel(call: ProviderCall) -> CallResult:
+    return execute_call(
         call,
-        lambda provider: cancel_or_give_up(provider, call),
+        lambda provider: cancel_or_refuse(provider, call),
         book=partial(book_answer, call),
         refuse=partial(refuse_cancel, call),
     )
 
 
-def cancel_or_give_up(provider: PaymentProvider, call: ProviderCall) -> RemotePayment:
+def cancel_or_refuse(provider: PaymentProvider, call: ProviderCall) -> RemotePayment:
     """A key that only repeats an error is given up; the next wish to cancel comes with a new one."""
     try:
         return provider.cancel(call.request["object_id"], key=call.key)
@@ -125,8 +125,8 @@ def cancel_or_give_up(provider: PaymentProvider, call: ProviderCall) -> RemotePa
         raise Refused(unknown.code, unknown.detail) from unknown
 
 
-def carry_out_refund(call: ProviderCall) -> Carried:
-    payment, refund = call_payment(call), call.refund
+def execute_refund(call: ProviderCall) -> CallResult:
+    payment, refund = get_call_payment(call), call.refund
     if refund is None:
         raise TypeError("A refund call without its refund.")  # cannot be: written together
     capture = payment.captures.first()
@@ -138,7 +138,7 @@ def carry_out_refund(call: ProviderCall) -> Carried:
         refund_number=refund.refund_number,
         amount=refund.amount,
     )
-    return call_make(
+    return execute_call(
         call,
         lambda provider: provider.refund(request),
         book=partial(book_refund, call),
@@ -146,57 +146,59 @@ def carry_out_refund(call: ProviderCall) -> Carried:
     )
 
 
-CARRIERS = {
-    Operation.CREATE: carry_out_create,
-    Operation.HOSTED: carry_out_create,
-    Operation.CONFIRM: carry_out_confirm,
-    Operation.CANCEL: carry_out_cancel,
-    Operation.RELEASE: carry_out_cancel,
-    Operation.REFUND: carry_out_refund,
-    Operation.SAVE: carry_out_save,
-    Operation.DETACH: carry_out_detach,
+OPERATION_HANDLERS = {
+    Operation.CREATE: execute_create,
+    Operation.HOSTED: execute_create,
+    Operation.CONFIRM: execute_confirm,
+    Operation.CANCEL: execute_cancel,
+    Operation.RELEASE: execute_cancel,
+    Operation.REFUND: execute_refund,
+    Operation.SAVE: execute_save,
+    Operation.DETACH: execute_detach,
 }
 
 
-def carry_out_late(call: ProviderCall) -> Carried:
+def resolve_expired_call(call: ProviderCall) -> CallResult:
     """The provider may have forgotten the key by now: asking again could do it twice, so only reading is left.
 
     What a lost create made was never shown to a buyer, so nobody can pay it, and the buyer may begin anew much sooner.
     A refund that is not on the provider's list was not made.
     """
-    payment = call_payment(call)
+    payment = get_call_payment(call)
     if is_unseen(call):
         refuse_create(call, Refused("given_up", "No answer in time."))
-        return Carried()
+        return CallResult()
     if not payment.provider_payment_id:
-        call_stuck(call, payment)
-        return Carried()
+        mark_call_stuck(call, payment)
+        return CallResult()
     try:
-        remote = ask(call.provider, lambda provider: provider.read(payment.provider_payment_id or ""))
+        remote = execute(call.provider, lambda provider: provider.read(payment.provider_payment_id or ""))
     except (Refused, Unknown) as error:
-        call_postpone(call, error if isinstance(error, Unknown) else Unknown(error.code))
-        return Carried()
+        provider_call_postpone(call, error if isinstance(error, Unknown) else Unknown(error.code))
+        return CallResult()
     if call.refund is not None:
         mine = next((r for r in remote.refunds if r.reference == str(call.refund_id)), None)
         if mine is None and not remote.is_whole:
-            call_postpone(call, Unknown("unreadable", "Whether it was refunded cannot be seen now."))
-            return Carried()
+            provider_call_postpone(call, Unknown("unreadable", "Whether it was refunded cannot be seen now."))
+            return CallResult()
         if mine is None:
             refuse_refund(call, Refused("given_up", "The provider does not know of it."))
         else:
             book_refund(call, mine)
     else:
         book_answer(call, remote)
-    return Carried(answer=remote)
+    return CallResult(answer=remote)
 
 
-def call_stuck(call: ProviderCall, payment: Payment) -> None:
+def mark_call_stuck(call: ProviderCall, payment: Payment) -> None:
     with transaction.atomic():
-        call_end(call, CallState.STUCK, error="No answer within a day, and nothing to read it from.")
-        flag(payment, FlagKind.STUCK, f"{call.get_operation_display()}: no answer within a day.")
+        provider_call_finish(
+            call, CallState.STUCK, error="No answer within a day, and nothing to read it from."
+        )
+        flag_raise(payment, FlagKind.STUCK, f"{call.get_operation_display()}: no answer within a day.")
 
 
-def call_payment(call: ProviderCall) -> Payment:
+def get_call_payment(call: ProviderCall) -> Payment:
     if call.payment is None:
         raise TypeError(f"{call.operation} without a payment")  # cannot be: written together
     return call.payment
@@ -212,40 +214,40 @@ def book_object(call: ProviderCall, remote: RemotePayment) -> None:
     When nobody waited for it any more it is remembered, so that what the provider tells of it finds its payment, and
     closed.
     """
-    payment, order = payment_lock(call_payment(call).pk)
-    if call_end(call, CallState.DONE, object_id=remote.object_id):
+    payment, order = payment_lock(get_call_payment(call).pk)
+    if provider_call_finish(call, CallState.DONE, object_id=remote.object_id):
         payment.provider_payment_id = remote.object_id
         if remote.unprotected:
-            flag(payment, FlagKind.UNPROTECTED, f"No seller protection. {remote.unprotected}")
-        payment_take_over(payment, order, remote, cause="made at the provider", actor_name="provider")
+            flag_raise(payment, FlagKind.UNPROTECTED, f"No seller protection. {remote.unprotected}")
+        apply_remote_state(payment, order, remote, cause="made at the provider", actor_name="provider")
     elif ProviderCall.objects.filter(pk=call.pk, object_id="").update(object_id=remote.object_id):
-        close_unwanted(payment, remote.object_id)
+        release_unwanted_object(payment, remote.object_id)
 
 
-def close_unwanted(payment: Payment, object_id: str) -> None:
+def release_unwanted_object(payment: Payment, object_id: str) -> None:
     """No buyer was shown this object, so nobody pays it; still, one order has one object that could be paid."""
     try:
-        call = call_write(Operation.RELEASE, payment=payment, request={"object_id": object_id})
+        call = provider_call_enqueue(Operation.RELEASE, payment=payment, request={"object_id": object_id})
     except PaymentBusy:
         return  # the payment goes on with another object, which comes first
-    run_after_commit("payments.carry_out", call.pk)
+    enqueue_after_commit("payments.execute_call", call.pk)
 
 
 @transaction.atomic
 def book_answer(call: ProviderCall, remote: RemotePayment) -> None:
-    payment, order = payment_lock(call_payment(call).pk)
-    call_end(call, CallState.DONE, object_id="")
+    payment, order = payment_lock(get_call_payment(call).pk)
+    provider_call_finish(call, CallState.DONE, object_id="")
     is_gone = remote.status in {RemoteStatus.CANCELLED, RemoteStatus.EXPIRED}
     if call.operation == Operation.RELEASE and is_gone and payment.status in OPEN:
-        let_go(call, payment)
+        clear_provider_object(call, payment)
         return
     cause = call.request.get("cause") or call.get_operation_display()
-    payment_take_over(payment, order, remote, cause=cause, actor_name=call.request.get("actor", "system"))
+    apply_remote_state(payment, order, remote, cause=cause, actor_name=call.request.get("actor", "system"))
     if call.operation == Operation.CANCEL and is_gone and payment.status in OPEN:
         payment_move(payment, PaymentStatus.CANCELLED, cause=cause)
 
 
-def let_go(call: ProviderCall, payment: Payment) -> None:
+def clear_provider_object(call: ProviderCall, payment: Payment) -> None:
     """The payment goes on with another object; it has that already when this answer comes after its own repetition."""
     if payment.provider_payment_id == call.request["object_id"]:
         payment.provider_payment_id = None
@@ -254,21 +256,21 @@ def let_go(call: ProviderCall, payment: Payment) -> None:
 
 @transaction.atomic
 def book_refund(call: ProviderCall, remote: RemoteRefund) -> None:
-    call_end(call, CallState.DONE)
+    provider_call_finish(call, CallState.DONE)
     if call.refund_id:
-        refund_end(refund_id=call.refund_id, remote=remote)
+        refund_finish(refund_id=call.refund_id, remote=remote)
 
 
 @transaction.atomic
 def refuse_create(call: ProviderCall, refused: Refused) -> None:
     """Nothing to pay was made, or the saved card was declined. The buyer can choose again."""
-    payment, order = payment_lock(call_payment(call).pk)
+    payment, order = payment_lock(get_call_payment(call).pk)
     object_id = refused.remote.object_id if refused.remote else ""
-    if not call_end(call, CallState.REFUSED, object_id=object_id, error=str(refused)):
+    if not provider_call_finish(call, CallState.REFUSED, object_id=object_id, error=str(refused)):
         return
     if refused.remote is not None:
         payment.provider_payment_id = object_id
-        payment_take_over(payment, order, refused.remote, cause="refused", actor_name="provider")
+        apply_remote_state(payment, order, refused.remote, cause="refused", actor_name="provider")
     elif payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
         payment.failure_reason = decline_words(refused.decline) if refused.decline else not_started()
         payment.failure_code = refused.code[:80]
@@ -277,10 +279,10 @@ def refuse_create(call: ProviderCall, refused: Refused) -> None:
 
 @transaction.atomic
 def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
-    payment, order = payment_lock(call_payment(call).pk)
-    call_end(call, CallState.REFUSED, error=str(refused))
+    payment, order = payment_lock(get_call_payment(call).pk)
+    provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if refused.remote is not None:
-        payment_take_over(payment, order, refused.remote, cause="refused", actor_name="provider")
+        apply_remote_state(payment, order, refused.remote, cause="refused", actor_name="provider")
     if refused.decline is not None and payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
         payment.failure_reason, payment.failure_code = decline_words(refused.decline), refused.code[:80]
         payment_move(payment, PaymentStatus.FAILED, cause=f"refused: {refused.code}", actor_name="provider")
@@ -292,21 +294,21 @@ def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
 @transaction.atomic
 def refuse_cancel(call: ProviderCall, refused: Refused) -> None:
     """What the provider does not know cannot be paid; any other refusal is for a person."""
-    payment, _ = payment_lock(call_payment(call).pk)
-    call_end(call, CallState.REFUSED, error=str(refused))
+    payment, _ = payment_lock(get_call_payment(call).pk)
+    provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if not isinstance(refused, NotThere):
-        flag(payment, FlagKind.STUCK, f"It cannot be cancelled: {refused.code}")
+        flag_raise(payment, FlagKind.STUCK, f"It cannot be cancelled: {refused.code}")
     elif payment.status in OPEN and call.operation == Operation.CANCEL:
         payment_move(payment, PaymentStatus.CANCELLED, cause="not known to the provider")
     elif payment.status in OPEN:
-        let_go(call, payment)
+        clear_provider_object(call, payment)
 
 
 @transaction.atomic
 def refuse_refund(call: ProviderCall, refused: Refused) -> None:
-    call_end(call, CallState.REFUSED, error=str(refused))
+    provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if call.refund_id:
-        refund_end(refund_id=call.refund_id, remote=None, refusal=f"refused: {refused.code}")
+        refund_finish(refund_id=call.refund_id, remote=None, refusal=f"refused: {refused.code}")
 
 
 # ---- what a call asks ------------------------------------------------------------------------------------------------
@@ -319,7 +321,7 @@ def page_url(name: str, order: Order, call: ProviderCall) -> str:
 
 
 def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
-    order, told = payment.order, call.request
+    order, stored = payment.order, call.request
     return CreateRequest(
         key=call.key,
         payment_id=str(payment.pk),
@@ -329,9 +331,9 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
         cancel_url=page_url("order_cancelled_there", order, call),
         breakdown=breakdown(order) if payment.amount == order.total else None,
         ship_to=ship_to(order),
-        customer_id=told.get("customer_id", ""),
+        customer_id=stored.get("customer_id", ""),
         method_id=call.secret("method_id"),
-        save=told.get("save", False),
+        save=stored.get("save", False),
         expires_at=order.expires_at if call.operation == Operation.HOSTED else None,
     )
 

@@ -11,48 +11,48 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.core.idempotency.keys import effect_record
-from payments.bookkeeping.provider_calls import call_end, is_too_old
-from payments.bookkeeping.saved_methods import customer_keep, method_keep
-from payments.gateway.calls import Carried, Forgotten, call_make
+from payments.bookkeeping.provider_calls import is_too_old, provider_call_finish
+from payments.bookkeeping.saved_methods import customer_save, method_store
+from payments.gateway.calls import CallResult, DetachedMethod, execute_call
 from payments.models import CallState, ProviderCall, ProviderCustomer
 from payments.providers.contract import PaymentProvider, Refused, RemoteMethod, RemoteSetup, SaveRequest
 
 logger = logging.getLogger(__name__)
 
-FIRST_LOOK = timedelta(
+FIRST_SETUP_CHECK = timedelta(
     minutes=2
 )  # when the sweep asks how a saving has come on; the buyer is typing until then
 CUSTOMER_GONE = "resource_missing"
 
 
-def carry_out_save(call: ProviderCall) -> Carried:
+def execute_save(call: ProviderCall) -> CallResult:
     """Save what a token names, or begin a saving that the buyer finishes in the browser."""
     if is_too_old(call):
         refuse_save(call, Refused("given_up", "No answer within a day."))
-        return Carried()
+        return CallResult()
     request, token = save_request(call), call.secret("token")
     refuse = partial(refuse_save, call)
     if token:
-        return call_make(
+        return execute_call(
             call,
             lambda provider: provider.save_token(request, token),
             book=partial(book_method, call),
             refuse=refuse,
         )
-    return call_make(
+    return execute_call(
         call, lambda provider: provider.save_start(request), book=partial(book_setup, call), refuse=refuse
     )
 
 
-def carry_out_detach(call: ProviderCall) -> Carried:
+def execute_detach(call: ProviderCall) -> CallResult:
     """Asking again does no harm, however late."""
     method_id = call.secret("method_id")
 
-    def forget(provider: PaymentProvider) -> Forgotten:
+    def forget(provider: PaymentProvider) -> DetachedMethod:
         provider.detach(method_id, key=call.key)
-        return Forgotten(method_id)
+        return DetachedMethod(method_id)
 
-    return call_make(call, forget, book=partial(book_detach, call), refuse=partial(refuse_detach, call))
+    return execute_call(call, forget, book=partial(book_detach, call), refuse=partial(refuse_detach, call))
 
 
 def save_request(call: ProviderCall) -> SaveRequest:
@@ -84,22 +84,22 @@ def consented_at(call: ProviderCall) -> datetime:
 
 @transaction.atomic
 def book_method(call: ProviderCall, remote: RemoteMethod) -> None:
-    if call_end(call, CallState.DONE):
-        keep_for(call, remote)
+    if provider_call_finish(call, CallState.DONE):
+        save_method(call, remote)
 
 
 @transaction.atomic
 def book_setup(call: ProviderCall, setup: RemoteSetup) -> None:
     """From now on the provider's id of the saving leads to its user."""
-    if call_end(call, CallState.DONE, object_id=setup.setup_id):
+    if provider_call_finish(call, CallState.DONE, object_id=setup.setup_id):
         if setup.customer_id:
-            customer_keep(owner_of(call).pk, call.provider, setup.customer_id)
-        ProviderCall.objects.filter(pk=call.pk).update(next_try_at=timezone.now() + FIRST_LOOK)
+            customer_save(owner_of(call).pk, call.provider, setup.customer_id)
+        ProviderCall.objects.filter(pk=call.pk).update(next_try_at=timezone.now() + FIRST_SETUP_CHECK)
 
 
-def keep_for(call: ProviderCall, remote: RemoteMethod) -> None:
+def save_method(call: ProviderCall, remote: RemoteMethod) -> None:
     """In the transaction of the caller; the call remembers what came of it. What cannot be kept ends it."""
-    call.method = method_keep(
+    call.method = method_store(
         user_id=owner_of(call).pk,
         provider=call.provider,
         remote=remote,
@@ -115,18 +115,18 @@ def keep_for(call: ProviderCall, remote: RemoteMethod) -> None:
 @transaction.atomic
 def refuse_save(call: ProviderCall, refused: Refused) -> None:
     """A customer whom the provider does not know any more is forgotten, so that the next try makes a new one."""
-    call_end(call, CallState.REFUSED, error=str(refused))
+    provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if refused.code == CUSTOMER_GONE and call.request["customer_id"] and not call.request.get("token"):
         ProviderCustomer.objects.filter(user=call.user, provider=call.provider).delete()
 
 
 @transaction.atomic
-def book_detach(call: ProviderCall, _: Forgotten) -> None:
-    call_end(call, CallState.DONE)
+def book_detach(call: ProviderCall, _: DetachedMethod) -> None:
+    provider_call_finish(call, CallState.DONE)
 
 
 @transaction.atomic
 def refuse_detach(call: ProviderCall, refused: Refused) -> None:
     """Nobody can pay with it here any more, but a person has to see why the provider keeps it."""
-    call_end(call, CallState.STUCK, error=str(refused))
+    provider_call_finish(call, CallState.STUCK, error=str(refused))
     logger.error("detach_refused", extra={"call": str(call.pk), "why": refused.code})

@@ -8,20 +8,25 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from artisans.core.models import only_row, row_write
+from artisans.core.models import get_or_none, save_columns
 from artisans.core.money import Money
-from artisans.core.queue import run_after_commit
-from artisans.notifications.facts import later
-from artisans.notifications.services import notifications_queue
+from artisans.core.queue import enqueue_after_commit
+from artisans.notifications.facts import render_later
+from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
-from orders.refunds import parcels_reconsider
+from orders.refunds import clear_ship_instructions
 from orders.selectors import parcels_to_send, store_rules
-from orders.services import Placed, placed_of
+from orders.services import PlacedOrder, load_placed_order
 from orders.statuses import OrderStatus
-from payments.bookkeeping.payments import next_look, order_settle, payment_follow_sums, payment_move
-from payments.bookkeeping.refunds import disputes_count, refund_surplus, refunds_take_over
-from payments.bookkeeping.review_flags import flag, flag_anew, flag_lapse
+from payments.bookkeeping.payments import (
+    next_refund_check,
+    order_settle,
+    payment_move,
+    payment_recompute_status,
+)
+from payments.bookkeeping.refunds import apply_remote_refunds, recompute_disputed, refund_surplus
+from payments.bookkeeping.review_flags import flag_clear, flag_raise, flag_refresh
 from payments.declines import decline_words
 from payments.mails import PaymentMail, method_name
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
@@ -33,12 +38,12 @@ from payments.statuses import OPEN, DisputeStatus, PaymentStatus
 
 FIRST_CHECK = {PaymentStatus.PENDING: 60, PaymentStatus.FAILED: 120, PaymentStatus.PROCESSING: 4}
 LONGEST_PAUSE = 1800
-DISPUTE_FOLLOWED = {  # a word that we do not know changes nothing
+DISPUTE_STATUS_FROM_REMOTE = {  # a word that we do not know changes nothing
     contract.DisputeStatus.OPEN: DisputeStatus.OPEN,
     contract.DisputeStatus.WON: DisputeStatus.WON,
     contract.DisputeStatus.LOST: DisputeStatus.LOST,
 }
-FOLLOWED = {
+STATUS_FROM_REMOTE = {
     RemoteStatus.OPEN: PaymentStatus.PENDING,
     RemoteStatus.PROCESSING: PaymentStatus.PROCESSING,
     RemoteStatus.FAILED: PaymentStatus.FAILED,
@@ -48,7 +53,7 @@ FOLLOWED = {
 
 
 @transaction.atomic
-def payment_record(
+def payment_apply_remote_state(
     *, payment_id: UUID, remote: RemotePayment, cause: str, actor_name: str = "provider"
 ) -> Payment:
     """Apply the provider's object to our payment. Errors: none; what does not fit is flagged and not booked.
@@ -56,26 +61,28 @@ def payment_record(
     Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
-    payment_take_over(payment, order, remote, cause=cause, actor_name=actor_name)
+    apply_remote_state(payment, order, remote, cause=cause, actor_name=actor_name)
     return payment
 
 
-def payment_take_over(
+def apply_remote_state(
     payment: Payment, order: Order, remote: RemotePayment, *, cause: str, actor_name: str
 ) -> None:
     """The same for a caller that holds the locks."""
-    problems_follow(payment, remote)
-    trouble = mismatch(payment, remote)
-    if trouble:
-        flag(payment, FlagKind.MISMATCH, trouble)
-    if trouble and (foreign(payment, remote) or not payment.received_minor):
+    sync_unreadable_flag(payment, remote)
+    problem = find_mismatch(payment, remote)
+    if problem:
+        flag_raise(payment, FlagKind.MISMATCH, problem)
+    if problem and (find_foreign_object(payment, remote) or not payment.received_minor):
         plan_check(payment)
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
         return
-    payment_apply(payment, order, remote, is_amount_wrong=bool(trouble), cause=cause, actor_name=actor_name)
+    apply_remote_amounts(
+        payment, order, remote, is_amount_wrong=bool(problem), cause=cause, actor_name=actor_name
+    )
 
 
-def payment_apply(
+def apply_remote_amounts(
     payment: Payment,
     order: Order,
     remote: RemotePayment,
@@ -87,29 +94,29 @@ def payment_apply(
     """Book what is certain. Of an object over a wrong amount that is only what went back of money booked before."""
     before = order.status
     captures = () if is_amount_wrong else remote.captures
-    fresh = [made for capture in captures if (made := capture_book(payment, capture, actor_name))]
+    new_captures = [made for capture in captures if (made := capture_record(payment, capture, actor_name))]
     if not is_amount_wrong:
-        follow_status(payment, remote, cause=cause, actor_name=actor_name)
-    if fresh and (remote.refunds or remote.disputes):  # it was completed before money went back
-        payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
-        if not is_all_back(remote):  # as if told before the refunds in the same answer
+        update_status_from_remote(payment, remote, cause=cause, actor_name=actor_name)
+    if new_captures and (remote.refunds or remote.disputes):  # it was completed before money went back
+        payment_recompute_status(payment, cause=cause, actor=None, actor_name=actor_name)
+        if not is_fully_reversed(remote):  # as if told before the refunds in the same answer
             order_settle(order, cause=cause, actor=None)
-    moved = refunds_take_over(payment, order, remote.refunds)
+    moved = apply_remote_refunds(payment, order, remote.refunds)
     for dispute in remote.disputes:
-        moved |= dispute_take_over(payment, dispute)
-    plan_check(payment, news=bool(fresh) or moved)
-    payment_follow_sums(payment, cause=cause, actor=None, actor_name=actor_name)
-    if not (fresh or moved):
+        moved |= apply_remote_dispute(payment, dispute)
+    plan_check(payment, news=bool(new_captures) or moved)
+    payment_recompute_status(payment, cause=cause, actor=None, actor_name=actor_name)
+    if not (new_captures or moved):
         return
     store = store_rules()
     released = order_settle(order, cause=cause, actor=None, store=store)
-    if fresh:
-        placed = released or placed_of(order)
-        mail_captures(fresh, placed, store, revived=before == OrderStatus.EXPIRED and order.is_alive)
+    if new_captures:
+        placed = released or load_placed_order(order)
+        mail_captures(new_captures, placed, store, revived=before == OrderStatus.EXPIRED and order.is_alive)
         refund_surplus(payment, order)
 
 
-def is_all_back(remote: RemotePayment) -> bool:
+def is_fully_reversed(remote: RemotePayment) -> bool:
     """Whether nothing undisputed is left of what was taken: nobody ships for money that went back, or is claimed back,
     before we heard of it."""
     back = sum(r.amount.minor for r in remote.refunds if r.status != contract.RefundStatus.FAILED)
@@ -119,20 +126,20 @@ def is_all_back(remote: RemotePayment) -> bool:
     return back >= sum(capture.amount.minor for capture in remote.captures)
 
 
-def problems_follow(payment: Payment, remote: RemotePayment) -> None:
+def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
     """What of the object cannot be read is for a person, as long as it lasts; the rest of it counts."""
     if remote.problems:
-        flag_anew(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
+        flag_refresh(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
     elif payment.flags.filter(kind=FlagKind.UNREADABLE, resolved_at=None).exists():
-        flag_lapse(payment, FlagKind.UNREADABLE, "The provider's answer can be read again.")
+        flag_clear(payment, FlagKind.UNREADABLE, "The provider's answer can be read again.")
 
 
-def mismatch(payment: Payment, remote: RemotePayment) -> str:
+def find_mismatch(payment: Payment, remote: RemotePayment) -> str:
     """What of the provider's object does not fit our payment; "" when all does."""
-    return foreign(payment, remote) or wrong_amount(payment, remote)
+    return find_foreign_object(payment, remote) or find_amount_mismatch(payment, remote)
 
 
-def foreign(payment: Payment, remote: RemotePayment) -> str:
+def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:
     """Why the object is not this payment's; "" when it is. Such an object books nothing, whatever it claims."""
     configured = provider(payment.payment_provider)
     is_present = remote.object_id == payment.provider_payment_id
@@ -147,7 +154,7 @@ def foreign(payment: Payment, remote: RemotePayment) -> str:
     return ""
 
 
-def wrong_amount(payment: Payment, remote: RemotePayment) -> str:
+def find_amount_mismatch(payment: Payment, remote: RemotePayment) -> str:
     """Which amount of the object cannot be this payment's; "" when none. Then no money is booked as taken; what went
     back of money that was booked before counts all the same."""
     if remote.amount is not None and remote.amount != payment.amount:
@@ -159,7 +166,7 @@ def wrong_amount(payment: Payment, remote: RemotePayment) -> str:
     return ""
 
 
-def capture_book(payment: Payment, capture: contract.Capture, actor_name: str) -> Capture | None:
+def capture_record(payment: Payment, capture: contract.Capture, actor_name: str) -> Capture | None:
     """Book money that was taken, once; None when it was booked before."""
     try:
         with transaction.atomic():
@@ -172,20 +179,22 @@ def capture_book(payment: Payment, capture: contract.Capture, actor_name: str) -
                 actor_name=actor_name,
             )
     except IntegrityError:
-        booked = only_row(payment.captures.filter(provider_capture_id=capture.capture_id))
+        booked = get_or_none(payment.captures.filter(provider_capture_id=capture.capture_id))
         if booked is None or booked.amount != capture.amount:
             ours = f"here over {booked.amount}" if booked else "here of another payment"
-            flag(payment, FlagKind.MISMATCH, f"{capture.capture_id} is over {capture.amount}, {ours}.")
+            flag_raise(payment, FlagKind.MISMATCH, f"{capture.capture_id} is over {capture.amount}, {ours}.")
         return None
     payment.received_minor += capture.amount.minor
     return row
 
 
-def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_name: str) -> None:
+def update_status_from_remote(
+    payment: Payment, remote: RemotePayment, *, cause: str, actor_name: str
+) -> None:
     """Move an open payment along with the object that can be paid now; money speaks for itself (the sums)."""
     if payment.status not in OPEN or remote.object_id != payment.provider_payment_id:
         return
-    to = FOLLOWED.get(remote.status)
+    to = STATUS_FROM_REMOTE.get(remote.status)
     if remote.status == RemoteStatus.EXPIRED:
         payment.provider_payment_id = None
         to = PaymentStatus.PENDING if payment.status == PaymentStatus.PROCESSING else None
@@ -204,7 +213,7 @@ def follow_status(payment: Payment, remote: RemotePayment, *, cause: str, actor_
 def plan_check(payment: Payment, *, news: bool = False) -> None:
     """When the sweep asks the provider next: soon while something is under way, not at all once nothing can come."""
     if payment.status not in OPEN or not payment.is_remote:
-        payment.checks, payment.next_check_at = 0, next_look(payment)
+        payment.checks, payment.next_check_at = 0, next_refund_check(payment)
         return
     payment.checks = 0 if news else payment.checks + 1
     first = FIRST_CHECK[PaymentStatus(payment.status)]
@@ -215,34 +224,36 @@ def plan_check(payment: Payment, *, news: bool = False) -> None:
 # ---- disputes ----------------------------------------------------------------------------------------------------
 
 
-def dispute_take_over(payment: Payment, remote: contract.RemoteDispute) -> bool:
+def apply_remote_dispute(payment: Payment, remote: contract.RemoteDispute) -> bool:
     """Follow a dispute's state and amount in any order, and count it while it is lost. Says whether that was news."""
-    dispute = only_row(
+    dispute = get_or_none(
         Dispute.objects.filter(
             provider=payment.payment_provider, provider_dispute_id=remote.dispute_id
         ).select_related("payment")
     )
     if dispute is not None and dispute.payment_id != payment.pk:
         detail = f"{remote.dispute_id} is also about {dispute.payment.payment_number}, where it is counted."
-        flag(payment, FlagKind.CONFLICT, detail)
+        flag_raise(payment, FlagKind.CONFLICT, detail)
         return False
     is_new = dispute is None and remote.amount is not None
     if dispute is None:
         if remote.amount is None:
             return False  # flagged as unreadable: without an amount there is nothing to follow
         dispute = dispute_open(payment, remote, remote.amount)
-    status = DISPUTE_FOLLOWED.get(remote.status, DisputeStatus(dispute.status))
+    status = DISPUTE_STATUS_FROM_REMOTE.get(remote.status, DisputeStatus(dispute.status))
     amount = remote.amount or dispute.amount
     if (status, amount) == (dispute.status, dispute.amount):
         return is_new
     if not is_new:  # unless a slow reader brought old news: look again
-        run_after_commit("payments.check", payment.pk)
+        enqueue_after_commit("payments.check_payment", payment.pk)
     dispute_move(dispute, status, amount)
     if amount.currency != payment.currency:
         detail = f"{remote.dispute_id} is over {amount}, another currency: what it takes is not counted here."
-        flag_anew(payment, FlagKind.MISMATCH, detail)
-    if not disputes_count(payment):
-        flag(payment, FlagKind.CONFLICT, "Refunds and a lost dispute together are more than was received.")
+        flag_refresh(payment, FlagKind.MISMATCH, detail)
+    if not recompute_disputed(payment):
+        flag_raise(
+            payment, FlagKind.CONFLICT, "Refunds and a lost dispute together are more than was received."
+        )
     return True
 
 
@@ -267,7 +278,7 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
     if is_new:
         dispute.save(force_insert=True)
     else:
-        row_write(dispute, ["status", "currency", "amount_minor"])
+        save_columns(dispute, ["status", "currency", "amount_minor"])
     DisputeTransition.objects.create(
         dispute=dispute,
         old=old,
@@ -278,23 +289,23 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
         actor_name="provider",
     )
     if status == DisputeStatus.LOST:
-        parcels_reconsider(dispute.payment.order)
+        clear_ship_instructions(dispute.payment.order)
     if is_other_amount:
         detail = f"{amount} disputed: {dispute.reason or 'no reason given'}"
-        flag_anew(dispute.payment, FlagKind.DISPUTE, detail)
+        flag_refresh(dispute.payment, FlagKind.DISPUTE, detail)
 
 
-def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *, revived: bool) -> None:
+def mail_captures(captures: list[Capture], placed: PlacedOrder, store: StoreRules, *, revived: bool) -> None:
     """Tell the buyer, once per capture, in the words of what it led to."""
     order, lines = placed.order, placed.lines
     for capture in captures:
         amount = capture.amount
         if not order.is_alive:
-            ask = order_mail(
+            message = order_mail(
                 PaymentMail.LATE_MONEY, order, lines=lines, store=store, key=str(capture.pk), amount=amount
             )
         elif order.owed.surplus:
-            ask = order_mail(
+            message = order_mail(
                 PaymentMail.OVERPAID,
                 order,
                 lines=lines,
@@ -304,15 +315,15 @@ def mail_captures(captures: list[Capture], placed: Placed, store: StoreRules, *,
                 surplus=order.owed.surplus,
             )
         else:
-            ask = order_mail(
+            message = order_mail(
                 PaymentMail.PAYMENT_RECEIVED,
                 order,
                 lines=lines,
                 store=store,
                 key=str(capture.pk),
                 amount=amount,
-                method=later(method_name, method=capture.payment.payment_method),
+                method=render_later(method_name, method=capture.payment.payment_method),
                 revived=revived,
                 to_send=parcels_to_send(order),
             )
-        notifications_queue(ask)
+        notifications_enqueue(message)

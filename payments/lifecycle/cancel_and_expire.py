@@ -14,8 +14,8 @@ from artisans.approvals.errors import ApprovalPending, NobodyElse
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
-from artisans.core.queue import run_after_commit
-from artisans.notifications.services import notifications_queue
+from artisans.core.queue import enqueue_after_commit
+from artisans.notifications.services import notifications_enqueue
 from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail
 from orders.models import Order, Parcel
@@ -23,7 +23,7 @@ from orders.selectors import is_own_order, is_owner, lines_by_parcel, order_lock
 from orders.services import (
     order_cancel_parcels,
     order_close,
-    order_follow_parcels,
+    order_recompute_status,
     parcel_cancel,
     parcel_lock,
 )
@@ -32,8 +32,8 @@ from payments.bookkeeping.money_notes import closed_note
 from payments.bookkeeping.payments import order_settle, payment_move
 from payments.bookkeeping.refunds import refund_create
 from payments.bookkeeping.second_person import refund_approval_request, refund_needs_approval
-from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, PaymentUnderWay, StillPayable
-from payments.gateway.payments import after_withdrawing
+from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, PaymentInProgress, StillPayable
+from payments.gateway.payments import run_after_cancelling
 from payments.lifecycle.parcels import parcel_mails, parcels_decide
 from payments.mails import PaymentMail
 from payments.models import CallState, Payment, RefundOrigin
@@ -61,7 +61,7 @@ def order_cancel(
     AlreadyRecorded.
     """
     cancel = partial(
-        order_cancel_now,
+        order_cancel_locked,
         order_id=order_id,
         reason=reason,
         actor=actor,
@@ -69,11 +69,11 @@ def order_cancel(
         refund=refund,
         seen_minor=seen_minor,
     )
-    return after_withdrawing(cancel, cause="the order is cancelled", actor=actor.email)
+    return run_after_cancelling(cancel, cause="the order is cancelled", actor=actor.email)
 
 
 @transaction.atomic
-def order_cancel_now(
+def order_cancel_locked(
     *,
     order_id: UUID,
     reason: str,
@@ -98,13 +98,13 @@ def order_cancel_now(
     else:
         order_end(order, cause=cause, actor=actor)
     if refund or not is_staff:
-        refunds_write_due(order, reason=cause, actor=actor, origin=STAFF if is_staff else SYSTEM)
+        refund_due_payments(order, reason=cause, actor=actor, origin=STAFF if is_staff else SYSTEM)
     return order
 
 
 def order_end(order: Order, *, cause: str, actor: User) -> None:
     """Cancel all of it. Errors: StillPayable, NotCancellable."""
-    void_open_payment(order, cause=cause, actor=actor)
+    cancel_open_payment(order, cause=cause, actor=actor)
     if order.status == OrderStatus.PENDING:
         order_close(order, OrderStatus.CANCELLED, cause=cause, actor=actor)
     elif order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
@@ -112,7 +112,7 @@ def order_end(order: Order, *, cause: str, actor: User) -> None:
     else:
         raise NotCancellable(f"An order that is {order.get_status_display().lower()} cannot be cancelled.")
     order_settle(order, cause=cause, actor=actor)
-    notifications_queue(
+    notifications_enqueue(
         order_mail(
             PaymentMail.ORDER_CANCELLED,
             order,
@@ -140,7 +140,7 @@ def check_may_cancel(order: Order, actor: User, *, refund: bool, is_whole: bool)
     return False
 
 
-def refunds_write_due(order: Order, *, reason: str, actor: User, origin: RefundOrigin) -> None:
+def refund_due_payments(order: Order, *, reason: str, actor: User, origin: RefundOrigin) -> None:
     """Send back by their providers what is the buyer's; the worker makes the calls. The caller holds the order's lock.
 
     What cannot go back now (offline, disputed, another call is under way) stays listed as owed; so does what a second
@@ -166,14 +166,14 @@ def refunds_write_due(order: Order, *, reason: str, actor: User, origin: RefundO
 def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, origin: RefundOrigin) -> None:
     refund = refund_create(payment, amount, reason=reason, origin=origin, actor=actor)
     if origin == STAFF:  # the shop's own are on their way already
-        run_after_commit("payments.carry_out", refund.calls.get().pk)
+        enqueue_after_commit("payments.execute_call", refund.calls.get().pk)
 
 
 @transaction.atomic
 def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parcel:
     """The artisan cannot send this parcel: it is cancelled, its stock comes back, and the buyer is told why.
 
-    Its money is owed no more; what was paid of it is `order.to_return` for staff. The last parcel ends the order.
+    Its money is owed no more; what was paid of it is `order.refund_due` for staff. The last parcel ends the order.
     Errors: NotReleased, InvalidInput without a reason, IllegalTransition once it is on its way.
     Locks: order, payment, products.
     """
@@ -187,7 +187,7 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
     cause = f"cannot be delivered: {reason.strip()}"
     lines, before = lines_by_parcel(order), order.balance
     parcel_cancel(parcel, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)
-    order_follow_parcels(order, actor=actor)
+    order_recompute_status(order, actor=actor)
     order_settle(order, cause=cause, actor=actor)
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
     parcel_mails(
@@ -216,27 +216,29 @@ def order_expire(*, order_id: UUID) -> bool:
     nobody knows, it is kept. Money received in part stays listed as to be returned.
     """
     try:
-        return after_withdrawing(partial(order_expire_now, order_id=order_id), cause="the order expired")
-    except PaymentUnderWay:
+        return run_after_cancelling(
+            partial(order_expire_locked, order_id=order_id), cause="the order expired"
+        )
+    except PaymentInProgress:
         return False
 
 
 @transaction.atomic
-def order_expire_now(*, order_id: UUID) -> bool:
+def order_expire_locked(*, order_id: UUID) -> bool:
     """The same when no provider can be paid any more. Errors: StillPayable. Locks: order, payment, products."""
     order = order_lock(order_id)
     if order.status != OrderStatus.PENDING or order.expires_at is None or order.expires_at > timezone.now():
         return False
-    void_open_payment(order, cause="the order expired", actor=None)
+    cancel_open_payment(order, cause="the order expired", actor=None)
     order_close(order, OrderStatus.EXPIRED, cause="not paid in time")
-    notifications_queue(
+    notifications_enqueue(
         order_mail(
             PaymentMail.ORDER_EXPIRED,
             order,
             lines=list(order.lines.all()),
             store=store_rules(),
             key=str(order.stock_round),
-            received=order.to_return if order.to_return else "",
+            received=order.refund_due if order.refund_due else "",
             money_note=closed_note(order) if order.received else "",
         )
     )
@@ -248,7 +250,7 @@ def orders_due_to_expire() -> list[UUID]:
     return list(due.order_by("expires_at").values_list("pk", flat=True)[:500])
 
 
-def void_open_payment(order: Order, *, cause: str, actor: User | None) -> None:
+def cancel_open_payment(order: Order, *, cause: str, actor: User | None) -> None:
     """Nothing of the order can be paid any more. A payment by hand has no other side that would have to agree.
 
     Errors: StillPayable for a payment that has one.

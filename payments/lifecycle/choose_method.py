@@ -11,11 +11,16 @@ from artisans.accounts.models import User
 from artisans.core.idempotency.keys import effect_record
 from orders.models import Order
 from orders.selectors import order_lock, store_rules
-from orders.services import placed_of
-from payments.bookkeeping.holds import hold_for
-from payments.bookkeeping.payments import intend_create, payment_move
+from orders.services import load_placed_order
+from payments.bookkeeping.holds import set_order_hold
+from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue, StillPayable
-from payments.gateway.payments import Reached, after_withdrawing, payment_reach, payment_use
+from payments.gateway.payments import (
+    PaymentResult,
+    payment_ensure_at_provider,
+    payment_replace_at_provider,
+    run_after_cancelling,
+)
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment
@@ -24,25 +29,25 @@ from payments.statuses import PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class MethodChange:
     """The payment to go on with, what the buyer has to do, and whether the payment is a new one."""
 
-    reached: Reached
+    result: PaymentResult
     is_new: bool
 
     @property
     def payment(self) -> Payment:
-        return self.reached.payment
+        return self.result.payment
 
 
-def payment_choose(
+def payment_choose_method(
     *,
     order_id: UUID,
     method: PaymentMethod,
     actor: User | None,
     amount: Decimal | None = None,
     currency: str | None = None,
-) -> Chosen:
+) -> MethodChange:
     """Pay an order by this method: the open payment of the same method, or a new one in place of another.
 
     `amount` and `currency` only assert what the client believes. A payment at a provider is taken back there before
@@ -50,23 +55,19 @@ def payment_choose(
     Errors: NothingDue, MethodNotOffered, AmountMismatch, PaymentUnderWay.
     """
     choose = partial(
-        choose_now, order_id=order_id, method=method, actor=actor, amount=amount, currency=currency
+        choose_method_locked, order_id=order_id, method=method, actor=actor, amount=amount, currency=currency
     )
-    payment, is_new = after_withdrawing(choose, cause=f"{method.label} instead", actor="buyer")
-    reached = payment_reach(payment)
-    if (
-        reached.payment.status == PaymentStatus.FAILED
-        and reached.payment.is_remote
-        and reached.action is None
-    ):
-        reached = payment_use(
+    payment, is_new = run_after_cancelling(choose, cause=f"{method.label} instead", actor="buyer")
+    result = payment_ensure_at_provider(payment)
+    if result.payment.status == PaymentStatus.FAILED and result.payment.is_remote and result.action is None:
+        result = payment_replace_at_provider(
             payment.pk, Operation.CREATE
         )  # what was declined leads nowhere; the next try anew
-    return Chosen(reached, is_new)
+    return MethodChange(result, is_new)
 
 
 @transaction.atomic
-def choose_now(
+def choose_method_locked(
     *, order_id: UUID, method: PaymentMethod, actor: User | None, amount: Decimal | None, currency: str | None
 ) -> tuple[Payment, bool]:
     """The decision, in one transaction. Errors: StillPayable as well. Locks: order, payment."""
@@ -80,7 +81,7 @@ def choose_now(
     current = open_payment(order)
     if current is not None:
         current.order = order
-    if current is not None and current.payment_method == method and current.missing == due:
+    if current is not None and current.payment_method == method and current.outstanding == due:
         try_again(current, order, actor)
         return current, False
     check_may_change(order, method)
@@ -90,7 +91,7 @@ def choose_now(
         payment_move(
             current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer"
         )
-    payment = payment_start(placed_of(order), method=method, store=store_rules(), actor=actor)
+    payment = payment_start(load_placed_order(order), method=method, store=store_rules(), actor=actor)
     effect_record(f"payment:{payment.pk}")
     return payment, True
 
@@ -110,9 +111,9 @@ def try_again(payment: Payment, order: Order, actor: User | None) -> None:
     if payment.is_remote:
         under_way = payment.calls.filter(state=CallState.OPEN, refund=None).exists()
         if not payment.provider_payment_id and not under_way:
-            intend_create(payment, order)
-            hold_for(order, PaymentMethod(payment.payment_method))
+            enqueue_create(payment, order)
+            set_order_hold(order, PaymentMethod(payment.payment_method))
     elif payment.status == PaymentStatus.FAILED:
         payment.failure_reason = ""
         payment_move(payment, PaymentStatus.PENDING, cause="tried again", actor=actor, actor_name="buyer")
-        hold_for(order, PaymentMethod(payment.payment_method))
+        set_order_hold(order, PaymentMethod(payment.payment_method))

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from artisans.core.security.encryption import encrypt, opened, readable
-from artisans.notifications.facts import later, wording
-from artisans.notifications.services import notifications_queue
+from artisans.core.security.encryption import decrypt_if_set, encrypt, read_decrypted
+from artisans.notifications.facts import fact_renderer, render_later
+from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
-from orders.services import Placed
+from orders.services import PlacedOrder
 from payments.mails import PaymentMail
 from payments.methods import PaymentMethod
 from payments.models import (
@@ -35,7 +35,7 @@ def instructions_for_mail(payment: Payment, order: Order, store: StoreRules) -> 
         return None
     account = asdict(facts["account"])
     secret = {name: encrypt(account[name]) for name in ("iban", "bic") if account[name]}
-    return later(instructions_in_words, **facts | {"account": account | secret})
+    return render_later(render_instructions, **facts | {"account": account | secret})
 
 
 def instruction_facts(payment: Payment, order: Order, store: StoreRules) -> dict[str, Any] | None:
@@ -48,8 +48,8 @@ def instruction_facts(payment: Payment, order: Order, store: StoreRules) -> dict
         "due": timezone.localtime(order.pay_by).date() if order.pay_by else None,
         "account": Account(
             holder=store.account_holder,
-            iban=readable(store, "account_iban"),
-            bic=readable(store, "account_bic"),
+            iban=read_decrypted(store, "account_iban"),
+            bic=read_decrypted(store, "account_bic"),
             bank=store.account_bank,
             check_payee=store.check_payee,
             check_address=store.check_address,
@@ -57,9 +57,9 @@ def instruction_facts(payment: Payment, order: Order, store: StoreRules) -> dict
     }
 
 
-@wording
-def instructions_in_words(*, account: dict[str, str], **facts: Any) -> dict[str, Any]:
-    clear = {name: opened(text) for name, text in account.items()}
+@fact_renderer
+def render_instructions(*, account: dict[str, str], **facts: Any) -> dict[str, Any]:
+    clear = {name: decrypt_if_set(text) for name, text in account.items()}
     found = instructions(account=Account(**clear), **facts)
     return {
         "kind": found.kind,
@@ -72,13 +72,13 @@ def instructions_in_words(*, account: dict[str, str], **facts: Any) -> dict[str,
     }
 
 
-def mail_instructions(placed: Placed, payment: Payment, *, store: StoreRules) -> None:
+def mail_instructions(placed: PlacedOrder, payment: Payment, *, store: StoreRules) -> None:
     order = placed.order
     is_cash = payment.payment_method == PaymentMethod.CASH_ON_DELIVERY
     unconfirmed = (
         order.user_id is None and order.mailbox_confirmed_at is None and order.expires_at is not None
     )
-    notifications_queue(
+    notifications_enqueue(
         order_mail(
             PaymentMail.COD_CONFIRMED if is_cash else PaymentMail.ORDER_PLACED,
             order,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from artisans.core.money import Money
-from artisans.core.security.encryption import readable
+from artisans.core.security.encryption import read_decrypted
 from artisans.core.templatetags.money import show
 from orders.models import StoreRules
 from payments.errors import MethodNotOffered
@@ -15,18 +15,18 @@ from payments.providers.registry import is_down, offered_methods
 
 @dataclass(frozen=True, slots=True)
 class MethodChoice:
-    """One way to pay as the buyer sees it; `why_not` says why it cannot be taken now."""
+    """One way to pay as the buyer sees it; `unavailable_reason` says why it cannot be taken now."""
 
     value: str
     label: str
     hint: str
     pay_label: str
-    why_not: str = ""
+    unavailable_reason: str = ""
     is_selected: bool = False
 
     @property
     def is_available(self) -> bool:
-        return not self.why_not
+        return not self.unavailable_reason
 
 
 def method_choices(
@@ -39,7 +39,9 @@ def method_choices(
             label=str(SPECS[method].shown_as or method.label),
             hint=str(SPECS[method].hint),
             pay_label=SPECS[method].pay_label.format(amount=show(total)),
-            why_not=why_not(method, total=total, is_known_buyer=is_known_buyer, store=store),
+            unavailable_reason=unavailable_reason(
+                method, total=total, is_known_buyer=is_known_buyer, store=store
+            ),
             is_selected=method.value == selected,
         )
         for method in offered_methods()
@@ -47,14 +49,16 @@ def method_choices(
     ]
 
 
-def why_not(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules) -> str:
+def unavailable_reason(
+    method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules
+) -> str:
     if method not in offered_methods():
         return _("%(method)s is not available.") % {"method": method.label}
     if is_down(SPECS[method].provider):
         return _("%(provider)s does not answer at the moment. Please choose another payment method.") % {
             "provider": SPECS[method].provider.label
         }
-    if method == PaymentMethod.BANK_TRANSFER and not readable(store, "account_iban"):
+    if method == PaymentMethod.BANK_TRANSFER and not read_decrypted(store, "account_iban"):
         return _("The shop has not set up a bank account yet.")
     if method == PaymentMethod.CHECK and not store.check_payee:
         return _("The shop has not set up an address for checks yet.")
@@ -69,7 +73,7 @@ def why_not(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store:
     return ""
 
 
-def method_read(method: str, provider: str | None = None) -> PaymentMethod:
+def parse_method(method: str, provider: str | None = None) -> PaymentMethod:
     """The method for its API name. Errors: MethodNotOffered for an unknown one or a provider that does not take it."""
     if method not in PaymentMethod.values:
         raise MethodNotOffered(f"{method!r} is not a payment method.")

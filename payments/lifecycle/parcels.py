@@ -8,18 +8,18 @@ from django.db import transaction
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.services import notifications_enqueue
 from orders.errors import NotReleased, ParcelChanged
 from orders.mails import OrderMail, order_mail, parcel_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.owed import Balance
-from orders.refunds import parcel_instruct
+from orders.refunds import parcel_set_instruction
 from orders.selectors import lines_by_parcel, order_lock, store_rules
-from orders.services import order_follow_parcels, parcel_cancel, parcel_lock, parcel_take_back
+from orders.services import order_recompute_status, parcel_cancel, parcel_lock, parcel_mark_returned
 from orders.statuses import DECISIONS, ParcelDecision, ParcelInstruction, ParcelStatus
 from payments.bookkeeping.money_notes import parcel_note
 from payments.bookkeeping.payments import order_settle
-from payments.bookkeeping.staff_checks import staff_check
+from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.mails import PaymentMail
 
 Decisions = Mapping[UUID, ParcelDecision]
@@ -32,19 +32,19 @@ def order_parcels_decide(*, order_id: UUID, decisions: Decisions, reason: str, a
     Errors: NoPermission, OwnOrder, InvalidInput, NotReleased, ParcelChanged. Locks: order, payment, products.
     """
     order = order_lock(order_id)
-    staff_check(actor, "orders.cancel_order", order, what="decide about parcels")
+    check_staff_permission(actor, "orders.cancel_order", order, what="decide about parcels")
     if not reason.strip():
         raise InvalidInput("Give the reason; buyer and artisans read it.")
     parcels_decide(order, decisions, cause=reason.strip(), actor=actor)
     return order
 
 
-def goods_of(decisions: Decisions) -> dict[UUID, ParcelDecision]:
+def goods_decisions(decisions: Decisions) -> dict[UUID, ParcelDecision]:
     """Those that end a parcel."""
     return {pk: decision for pk, decision in decisions.items() if decision not in INSTRUCTIONS}
 
 
-def instructions_of(decisions: Decisions) -> dict[UUID, ParcelDecision]:
+def instruction_decisions(decisions: Decisions) -> dict[UUID, ParcelDecision]:
     """Those about a parcel that goes on."""
     return {pk: decision for pk, decision in decisions.items() if decision in INSTRUCTIONS}
 
@@ -79,18 +79,18 @@ def parcel_decide(
     cause: str,
     actor: User | None,
 ) -> None:
-    told = {"decision": decision.value}
-    audit_record(actor=actor, action=Action.PARCEL_DECIDE, target=parcel, data=told)
+    data = {"decision": decision.value}
+    audit_record(actor=actor, action=Action.PARCEL_DECIDE, target=parcel, data=data)
     if decision in INSTRUCTIONS:
-        parcel_instruct(parcel, INSTRUCTIONS[decision], order=order, lines=lines, actor=actor)
+        parcel_set_instruction(parcel, INSTRUCTIONS[decision], order=order, lines=lines, actor=actor)
         return
     before = order.balance
     if decision == ParcelDecision.CANCEL:
         parcel_cancel(parcel, order=order, lines=lines, cause=cause, actor=actor)
     else:
         restock = units_to_restock(lines, restock=decision == ParcelDecision.RETURNED, units=None)
-        parcel_take_back(parcel, order=order, lines=lines, restock=restock, cause=cause, actor=actor)
-    order_follow_parcels(order, actor=actor)
+        parcel_mark_returned(parcel, order=order, lines=lines, restock=restock, cause=cause, actor=actor)
+    order_recompute_status(order, actor=actor)
     order_settle(order, cause=cause, actor=actor)
     parcel_mails(parcel, order, lines, kinds=MAILS[decision], before=before, reason=cause)
 
@@ -126,15 +126,17 @@ def parcel_return(
     parcel, order = parcel_lock(parcel_id)
     is_artisan = parcel.artisan.user_id == actor.pk
     if not is_artisan:
-        staff_check(actor, "orders.cancel_order", order, what="record that a parcel came back")
+        check_staff_permission(actor, "orders.cancel_order", order, what="record that a parcel came back")
     lines, before = lines_by_parcel(order), order.balance
     wanted = units_to_restock(lines[parcel.pk], restock=restock, units=units)
     cause = f"came back: {reason.strip()}" if reason.strip() else "came back"
-    parcel_take_back(parcel, order=order, lines=lines[parcel.pk], restock=wanted, cause=cause, actor=actor)
-    order_follow_parcels(order, actor=actor)
+    parcel_mark_returned(
+        parcel, order=order, lines=lines[parcel.pk], restock=wanted, cause=cause, actor=actor
+    )
+    order_recompute_status(order, actor=actor)
     order_settle(order, cause=cause, actor=actor)
-    told = {"to": parcel.status, "restocked": sum(wanted.values())}
-    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=told)
+    data = {"to": parcel.status, "restocked": sum(wanted.values())}
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=data)
     kinds = (PaymentMail.PARCEL_RETURNED, "" if is_artisan else PaymentMail.PARCEL_CAME_BACK)
     parcel_mails(parcel, order, lines[parcel.pk], kinds=kinds, before=before, reason=reason.strip())
     return parcel
@@ -181,7 +183,7 @@ def parcel_mails(
                 reason=reason,
             )
         )
-    notifications_queue(*mails)
+    notifications_enqueue(*mails)
 
 
 def units_to_restock(

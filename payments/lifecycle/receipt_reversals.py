@@ -10,18 +10,18 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
-from artisans.core.models import only_row
+from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from artisans.notifications.facts import later, wording
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.facts import fact_renderer, render_later
+from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order
 from orders.selectors import store_rules
-from orders.services import order_withhold
-from orders.statuses import PARCELS_UNSENT
-from payments.bookkeeping.payments import order_settle, payment_follow_sums, payment_move
-from payments.bookkeeping.staff_checks import staff_check
+from orders.services import order_suspend
+from orders.statuses import PARCELS_UNSHIPPED
+from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
+from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, ReceiptSpent
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail
@@ -32,7 +32,7 @@ from payments.statuses import SETTLED, PaymentStatus
 
 
 @transaction.atomic
-def receipt_take_back(
+def receipt_reverse(
     *, receipt_id: UUID, reason: ReversalReason, actor: User, note: str = ""
 ) -> ReceiptReversal:
     """Lower what was received by this receipt. It is no refund; the order owes again, and unsent parcels wait.
@@ -42,9 +42,9 @@ def receipt_take_back(
     Errors: NoPermission, OwnOrder, AlreadyRecorded, InvalidInput, ReceiptSpent. Locks: order, payment.
     """
     payment, order = payment_lock(Receipt.objects.values_list("payment_id", flat=True).get(pk=receipt_id))
-    staff_check(actor, "payments.approve_manual", order, what="take money back")
+    check_staff_permission(actor, "payments.approve_manual", order, what="take money back")
     receipt = Receipt.objects.get(pk=receipt_id)
-    if (before := only_row(ReceiptReversal.objects.filter(receipt=receipt))) is not None:
+    if (before := get_or_none(ReceiptReversal.objects.filter(receipt=receipt))) is not None:
         raise AlreadyRecorded(
             f"This receipt was taken back already by {before.actor_name} at {before.created_at:%Y-%m-%d %H:%M} UTC."
         )
@@ -66,18 +66,18 @@ def receipt_take_back(
         withhold(payment, order)
     audit_record(
         actor=actor,
-        action=Action.RECEIPT_TAKE_BACK,
+        action=Action.RECEIPT_REVERSE,
         target=payment,
         data={"amount": str(receipt.amount), "reason": reason, "note": reversal.note},
     )
-    mail_taken_back(reversal, receipt, payment, order)
+    mail_reversal(reversal, receipt, payment, order)
     return reversal
 
 
 def payment_reopen(payment: Payment, order: Order, *, cause: str, actor: User) -> None:
     """A settled payment that lost its money waits for it again, unless the order is closed or paid in another way."""
     if payment.status not in SETTLED or payment.received_minor >= payment.amount_minor:
-        payment_follow_sums(payment, cause=cause, actor=actor)
+        payment_recompute_status(payment, cause=cause, actor=actor)
         return
     waits = order.is_alive and open_payment(order) is None
     payment.completed_at = None
@@ -91,7 +91,7 @@ def raise_open_payment(order: Order) -> None:
     payment = open_payment(order)
     if payment is None or payment.is_remote:
         return
-    amount = payment.kept_minor + order.balance_due.minor
+    amount = payment.net_received_minor + order.balance_due.minor
     if amount > payment.amount_minor:
         payment.amount_minor = amount
         payment.save(update_fields=["amount_minor", "updated_at"])
@@ -101,25 +101,25 @@ def withhold(payment: Payment, order: Order) -> None:
     """Nothing unpaid is sent, cash on delivery excepted. The buyer gets the method's time again."""
     method = PaymentMethod((open_payment(order) or payment).payment_method)
     if method != PaymentMethod.CASH_ON_DELIVERY:
-        order_withhold(order, pay_by=timezone.now() + (SPECS[method].told or timedelta(days=7)))
+        order_suspend(order, pay_by=timezone.now() + (SPECS[method].payment_window or timedelta(days=7)))
 
 
 def has_unsent(order: Order) -> bool:
-    return order.parcels.filter(status__in=PARCELS_UNSENT).exists()
+    return order.parcels.filter(status__in=PARCELS_UNSHIPPED).exists()
 
 
-def mail_taken_back(reversal: ReceiptReversal, receipt: Receipt, payment: Payment, order: Order) -> None:
+def mail_reversal(reversal: ReceiptReversal, receipt: Receipt, payment: Payment, order: Order) -> None:
     store = store_rules()
     waiting = open_payment(order)
-    notifications_queue(
+    notifications_enqueue(
         order_mail(
             PaymentMail.RECEIPT_TAKEN_BACK,
             order,
             lines=list(order.lines.all()),
             store=store,
             key=str(reversal.pk),
-            what=later(
-                taken_back_note,
+            what=render_later(
+                reversal_note,
                 reason=reversal.reason,
                 amount=receipt.amount,
                 is_check=payment.payment_method == PaymentMethod.CHECK,
@@ -132,8 +132,8 @@ def mail_taken_back(reversal: ReceiptReversal, receipt: Receipt, payment: Paymen
     )
 
 
-@wording
-def taken_back_note(reason: str, amount: Money, is_check: bool) -> str:  # noqa: FBT001  # a fact of a mail
+@fact_renderer
+def reversal_note(reason: str, amount: Money, is_check: bool) -> str:  # noqa: FBT001  # a fact of a mail
     """What happened to money that we had confirmed, for its buyer."""
     if reason == ReversalReason.WRONG_ORDER:
         text = _("We recorded {amount} for this order by mistake; the payment was for another order.")

@@ -12,23 +12,23 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
-from artisans.notifications.facts import later
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.facts import render_later
+from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order
 from orders.selectors import parcels_to_send, store_rules
-from orders.services import order_hold
+from orders.services import order_set_hold
 from orders.statuses import OrderStatus
-from payments.bookkeeping.payments import order_settle, payment_follow_sums, payment_move
+from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
 from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import receipt_approval_check
-from payments.bookkeeping.staff_checks import staff_check
+from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, HasReceipts, NotManual
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail, method_name
 from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider
 from payments.models import Payment, Receipt
-from payments.selectors import open_payment, payment_lock, receipt_standing
+from payments.selectors import find_active_receipt, open_payment, payment_lock
 from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
@@ -39,7 +39,7 @@ OTHER_LINE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class IncomingMoney:
     """Money as the bank's statement shows it."""
 
     amount: Money
@@ -61,13 +61,13 @@ def receipt_record(
     """Book manual money. The payment completes when its receipts reach its amount; the order settles itself.
 
     `seen_minor`: what had been received when the actor looked; anything else now means that a colleague was faster.
-    Short: the payment waits on, the order's clock moves once by 7 days. More: the surplus is `order.to_return`.
+    Short: the payment waits on, the order's clock moves once by 7 days. More: the surplus is `order.refund_due`.
     Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded, SecondPersonRequired without `approved_by`
     above the store's limit. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
-    staff_check(actor, "payments.approve_manual", order, what="record money")
-    money = Arrived(amount, value_date, bank_reference.strip())
+    check_staff_permission(actor, "payments.approve_manual", order, what="record money")
+    money = IncomingMoney(amount, value_date, bank_reference.strip())
     receipt = receipt_book(payment, order, money, actor=actor, actor_name=actor.email, seen_minor=seen_minor)
     receipt_approval_check(order, actor=actor, approved_by=approved_by)
     return receipt
@@ -82,14 +82,14 @@ def receipt_from_feed(
     Errors: NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
-    money = Arrived(amount, value_date, bank_reference.strip())
+    money = IncomingMoney(amount, value_date, bank_reference.strip())
     return receipt_book(payment, order, money, actor=None, actor_name=BANK_FEED, seen_minor=seen_minor)
 
 
 def receipt_book(
     payment: Payment,
     order: Order,
-    money: Arrived,
+    money: IncomingMoney,
     *,
     actor: User | None,
     actor_name: str,
@@ -115,9 +115,9 @@ def receipt_book(
     payment.failure_reason = ""
     if payment.status == PaymentStatus.FAILED and payment.received_minor < payment.amount_minor:
         payment_move(payment, PaymentStatus.PENDING, cause=cause, actor=actor, actor_name=actor_name)
-    payment_follow_sums(payment, cause=cause, actor=actor, actor_name=actor_name)
+    payment_recompute_status(payment, cause=cause, actor=actor, actor_name=actor_name)
     if payment.status == PaymentStatus.PENDING:
-        extend_once(order)
+        extend_hold_once(order)
     before = order.status
     order_settle(order, cause=cause, actor=actor)
     audit_record(
@@ -131,11 +131,11 @@ def receipt_book(
     return receipt
 
 
-def receipt_create(payment: Payment, money: Arrived, actor: User | None, actor_name: str) -> Receipt:
+def receipt_create(payment: Payment, money: IncomingMoney, actor: User | None, actor_name: str) -> Receipt:
     """Errors: AlreadyRecorded when a receipt for this reference stands anywhere in the shop."""
     key = reference_key(money.reference)
-    if (standing := receipt_standing(key)) is not None:
-        raise recorded_before(standing)
+    if (standing := find_active_receipt(key)) is not None:
+        raise already_recorded(standing)
     try:
         with transaction.atomic():
             return Receipt.objects.create(
@@ -150,13 +150,13 @@ def receipt_create(payment: Payment, money: Arrived, actor: User | None, actor_n
                 actor_name=actor_name,
             )
     except IntegrityError:
-        standing = receipt_standing(key)  # a colleague's, committed since we checked
+        standing = find_active_receipt(key)  # a colleague's, committed since we checked
         if standing is None:
             raise
-        raise recorded_before(standing) from None
+        raise already_recorded(standing) from None
 
 
-def recorded_before(receipt: Receipt) -> AlreadyRecorded:
+def already_recorded(receipt: Receipt) -> AlreadyRecorded:
     """Where the money of this reference is, and what to do if it is other money."""
     payment, reference = receipt.payment, receipt.bank_reference
     return AlreadyRecorded(
@@ -166,14 +166,16 @@ def recorded_before(receipt: Receipt) -> AlreadyRecorded:
     )
 
 
-def extend_once(order: Order) -> None:
+def extend_hold_once(order: Order) -> None:
     """A part payment shows good will: once, the buyer gets seven more days for the rest."""
     if order.status != OrderStatus.PENDING or order.is_extended or order.expires_at is None:
         return
     order.is_extended = True
     order.save(update_fields=["is_extended", "updated_at"])
     longer = PART_PAYMENT_EXTENSION
-    order_hold(order, pay_by=(order.pay_by or timezone.now()) + longer, expires_at=order.expires_at + longer)
+    order_set_hold(
+        order, pay_by=(order.pay_by or timezone.now()) + longer, expires_at=order.expires_at + longer
+    )
 
 
 @transaction.atomic
@@ -183,7 +185,7 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
     Errors: NoPermission, OwnOrder, NotManual, InvalidInput without a reason, HasReceipts, IllegalTransition.
     """
     payment, order = payment_lock(payment_id)
-    staff_check(actor, "payments.approve_manual", order, what="reject payments")
+    check_staff_permission(actor, "payments.approve_manual", order, what="reject payments")
     if payment.payment_provider != Provider.MANUAL:
         raise NotManual
     if not reason.strip():
@@ -194,9 +196,9 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
     payment_move(payment, PaymentStatus.FAILED, cause=f"rejected: {reason.strip()}", actor=actor)
     if order.status == OrderStatus.PENDING and order.expires_at is not None:
         keep = max(order.expires_at, timezone.now() + AFTER_REJECTION)
-        order_hold(order, pay_by=order.pay_by, expires_at=keep)
+        order_set_hold(order, pay_by=order.pay_by, expires_at=keep)
     audit_record(actor=actor, action=Action.PAYMENT_REJECT, target=payment, data={"reason": reason.strip()})
-    notifications_queue(
+    notifications_enqueue(
         order_mail(
             PaymentMail.PAYMENT_REJECTED,
             order,
@@ -216,24 +218,24 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
     mail = partial(order_mail, order=order, lines=list(order.lines.all()), store=store, key=str(receipt.pk))
     amount = receipt.amount
     if not order.is_alive:
-        ask = mail(PaymentMail.LATE_MONEY, amount=amount)
+        message = mail(PaymentMail.LATE_MONEY, amount=amount)
     elif order.balance_due:
-        ask = mail(
+        message = mail(
             PaymentMail.PAYMENT_PARTLY_RECEIVED,
             received=order.received,
-            missing=order.balance_due,
+            outstanding=order.balance_due,
             is_held=order.status == OrderStatus.PENDING,
             due=timezone.localtime(order.pay_by).date() if order.pay_by else "",
             instructions=instructions_for_mail(open_payment(order) or payment, order, store),
         )
     elif order.owed.surplus:
-        ask = mail(PaymentMail.OVERPAID, amount=amount, surplus=order.owed.surplus)
+        message = mail(PaymentMail.OVERPAID, amount=amount, surplus=order.owed.surplus)
     else:
-        ask = mail(
+        message = mail(
             PaymentMail.PAYMENT_RECEIVED,
             amount=amount,
-            method=later(method_name, method=payment.payment_method),
+            method=render_later(method_name, method=payment.payment_method),
             revived=revived,
             to_send=parcels_to_send(order),
         )
-    notifications_queue(ask)
+    notifications_enqueue(message)

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.selectors import store_rules
 from orders.statuses import OrderStatus
@@ -68,5 +68,5 @@ def payment_remind(payment_id: UUID) -> None:
         kind = PaymentMail.PAYMENT_DUE
         about = {"instructions": instructions_for_mail(payment, order, store)}
     lines = list(order.lines.all())
-    ask = order_mail(kind, order, lines=lines, store=store, amount=order.balance_due, **about)
-    notifications_queue(ask)
+    message = order_mail(kind, order, lines=lines, store=store, amount=order.balance_due, **about)
+    notifications_enqueue(message)

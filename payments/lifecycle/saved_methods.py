@@ -14,26 +14,43 @@ from django.db import transaction
 from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.core.errors import Missing
-from artisans.core.models import only_row
+from artisans.core.errors import NotFound
+from artisans.core.models import get_or_none
 from artisans.core.security.encryption import keyed_hashes
-from payments.bookkeeping.provider_calls import KEYS_LIVE, call_end, call_write, naming
-from payments.bookkeeping.saved_methods import customer_of, method_drop, method_gone, own_method, user_lock
+from payments.bookkeeping.provider_calls import (
+    KEYS_LIVE,
+    calls_with_secret,
+    provider_call_enqueue,
+    provider_call_finish,
+)
+from payments.bookkeeping.saved_methods import (
+    get_customer_id,
+    get_own_method,
+    method_deactivate,
+    method_mark_missing,
+    user_lock,
+)
 from payments.declines import decline_words, not_started
 from payments.errors import (
     MethodDeclined,
-    MethodGone,
     MethodNotOffered,
     MethodNotUsable,
+    MethodRemoved,
     NotConfirmable,
     PaymentDeclined,
     ProviderUnavailable,
     RawCardData,
-    SavingUnderWay,
+    SaveInProgress,
 )
-from payments.gateway.operations import call_carry_out
-from payments.gateway.payments import Reached, fresh, payment_confirm, payment_sync, payment_use
-from payments.gateway.saved_methods import FIRST_LOOK, keep_for
+from payments.gateway.operations import provider_call_execute
+from payments.gateway.payments import (
+    PaymentResult,
+    payment_confirm,
+    payment_replace_at_provider,
+    payment_sync,
+    reload_payment,
+)
+from payments.gateway.saved_methods import FIRST_SETUP_CHECK, save_method
 from payments.methods import Provider
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, ProviderCall
 from payments.providers.contract import (
@@ -46,7 +63,7 @@ from payments.providers.contract import (
     RemoteSetup,
     Unknown,
 )
-from payments.providers.registry import ask, can
+from payments.providers.registry import can, execute
 from payments.providers.stripe.test_cards import token_of_test_card
 from payments.statuses import OPEN, PaymentStatus
 
@@ -58,7 +75,7 @@ AUTHENTICATE = "The bank wants to ask the card's owner first, so the card has to
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
+class MethodSetup:
     """A saving that the buyer finishes in the browser. `method`: once it is done; `action`: what is left to do."""
 
     id: UUID
@@ -76,30 +93,32 @@ def method_save(*, user: User, provider: str, token: str, is_default: bool = Fal
 
     Errors: MethodNotOffered, RawCardData, MethodNotUsable, MethodDeclined, SavingUnderWay.
     """
-    must_save(provider)
-    token_check(token)
-    call = under_way(user, provider, token) or save_write(user, provider, token=token, is_default=is_default)
-    carried = call_carry_out(call.pk)
-    if carried.refused is not None:
-        raise refusal(carried.refused)
+    check_can_save(provider)
+    check_token(token)
+    call = find_open_save(user, provider, token) or enqueue_save(
+        user, provider, token=token, is_default=is_default
+    )
+    call_result = provider_call_execute(call.pk)
+    if call_result.refused is not None:
+        raise build_refusal(call_result.refused)
     call = ProviderCall.objects.select_related("method").get(pk=call.pk)
     if call.method is None:
-        raise SavingUnderWay
+        raise SaveInProgress
     return call.method
 
 
-def under_way(user: User, provider: str, token: str) -> ProviderCall | None:
-    wishes = ProviderCall.objects.filter(operation=Operation.SAVE, state=CallState.OPEN, user=user)
-    return wishes.filter(naming("token", token), provider=provider).first()
+def find_open_save(user: User, provider: str, token: str) -> ProviderCall | None:
+    saves = ProviderCall.objects.filter(operation=Operation.SAVE, state=CallState.OPEN, user=user)
+    return saves.filter(calls_with_secret("token", token), provider=provider).first()
 
 
 @transaction.atomic
-def save_write(user: User, provider: str, **request: object) -> ProviderCall:
-    told = request | {"customer_id": customer_of(user.pk, provider)}
-    return call_write(Operation.SAVE, provider=provider, user=user, request=told)
+def enqueue_save(user: User, provider: str, **request: object) -> ProviderCall:
+    stored = request | {"customer_id": get_customer_id(user.pk, provider)}
+    return provider_call_enqueue(Operation.SAVE, provider=provider, user=user, request=stored)
 
 
-def refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
+def build_refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
     if refused.decline is None:
         return MethodNotUsable()
     if refused.decline == DeclineGroup.AUTHENTICATION:
@@ -107,12 +126,12 @@ def refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
     return MethodDeclined(decline_words(refused.decline), group=refused.decline.value)
 
 
-def must_save(provider: str) -> None:
+def check_can_save(provider: str) -> None:
     if not can(provider, Capability.SAVE):
         raise MethodNotOffered("This shop saves no methods of this provider.")
 
 
-def token_check(token: str) -> None:
+def check_token(token: str) -> None:
     """What looks like a card number is not passed on. Errors: RawCardData, MethodNotUsable."""
     if CARD_LIKE.search(re.sub(r"[\s-]", "", token)):
         raise RawCardData
@@ -132,26 +151,26 @@ def token_for_card(number: object) -> str:
 # ---- with the buyer present ------------------------------------------------------------------------------------------
 
 
-def method_setup_start(*, user: User, provider: str, is_default: bool = False) -> Saving:
+def method_setup_start(*, user: User, provider: str, is_default: bool = False) -> MethodSetup:
     """Begin to save a method; the action tells what the buyer's browser has to do.
 
     What a lost answer made was never shown to anybody, so it is given up and the buyer begins again.
     Errors: MethodNotOffered, ProviderUnavailable.
     """
-    must_save(provider)
-    knew_customer = customer_of(user.pk, provider)
-    call = save_write(user, provider, is_default=is_default)
-    carried = call_carry_out(call.pk)
-    if carried.refused is not None and knew_customer and not customer_of(user.pk, provider):
-        call = save_write(user, provider, is_default=is_default)  # the customer was gone: with a new one
-        carried = call_carry_out(call.pk)
-    if not isinstance(carried.answer, RemoteSetup):
-        call_end(call, CallState.REFUSED, error="No answer; the buyer begins again.")
+    check_can_save(provider)
+    knew_customer = get_customer_id(user.pk, provider)
+    call = enqueue_save(user, provider, is_default=is_default)
+    call_result = provider_call_execute(call.pk)
+    if call_result.refused is not None and knew_customer and not get_customer_id(user.pk, provider):
+        call = enqueue_save(user, provider, is_default=is_default)  # the customer was gone: with a new one
+        call_result = provider_call_execute(call.pk)
+    if not isinstance(call_result.answer, RemoteSetup):
+        provider_call_finish(call, CallState.REFUSED, error="No answer; the buyer begins again.")
         raise ProviderUnavailable(Provider(provider).label)
-    return Saving(call.pk, carried.answer.setup_id, action=carried.answer.action)
+    return MethodSetup(call.pk, call_result.answer.setup_id, action=call_result.answer.action)
 
 
-def method_setup_finish(setup_id: str, *, user: User | None = None) -> Saving:
+def method_setup_finish(setup_id: str, *, user: User | None = None) -> MethodSetup:
     """Ask the provider how far a saving has come and keep what it saved; in any order, as often as anybody likes.
 
     Errors: Missing (also for a saving of somebody else), ProviderUnavailable.
@@ -160,36 +179,36 @@ def method_setup_finish(setup_id: str, *, user: User | None = None) -> Saving:
     own = calls.filter(user=user) if user else calls
     call = setup_id and own.filter(object_id=setup_id).first()
     if not call:
-        raise Missing("There is no such saving.")
-    return setup_look(call)
+        raise NotFound("There is no such saving.")
+    return read_setup(call)
 
 
-def method_setup_of(*, user: User, call_id: UUID) -> Saving:
+def method_setup_of(*, user: User, call_id: UUID) -> MethodSetup:
     """The same by our id, for the pages. Errors: Missing, ProviderUnavailable."""
-    call = only_row(ProviderCall.objects.filter(pk=call_id, user=user, operation=Operation.SAVE))
+    call = get_or_none(ProviderCall.objects.filter(pk=call_id, user=user, operation=Operation.SAVE))
     return method_setup_finish(call.object_id if call else "", user=user)
 
 
-def setup_look(call: ProviderCall) -> Saving:
+def read_setup(call: ProviderCall) -> MethodSetup:
     if call.method is not None or call.state != CallState.DONE:
-        return Saving(call.pk, call.object_id, call.method)
+        return MethodSetup(call.pk, call.object_id, call.method)
     try:
-        setup = ask(call.provider, lambda provider: provider.save_read(call.object_id))
+        setup = execute(call.provider, lambda provider: provider.save_read(call.object_id))
     except NotThere:
-        return Saving(call.pk, call.object_id)
+        return MethodSetup(call.pk, call.object_id)
     except (Refused, Unknown):
         raise ProviderUnavailable(call.get_provider_display()) from None
-    method = setup_book(call.pk, setup.method) if setup.is_done and setup.method else None
-    return Saving(call.pk, call.object_id, method, setup.action)
+    method = save_setup_method(call.pk, setup.method) if setup.is_done and setup.method else None
+    return MethodSetup(call.pk, call.object_id, method, setup.action)
 
 
 @transaction.atomic
-def setup_book(call_id: UUID, remote: RemoteMethod) -> PaymentMethodInfo | None:
+def save_setup_method(call_id: UUID, remote: RemoteMethod) -> PaymentMethodInfo | None:
     """Locks: the user, so that the second who tells finds what the first kept."""
     user_lock(ProviderCall.objects.values_list("user", flat=True).get(pk=call_id))
     call = ProviderCall.objects.select_related("method", "user").get(pk=call_id)
     if call.method is None:
-        keep_for(call, remote)
+        save_method(call, remote)
     return call.method
 
 
@@ -204,9 +223,9 @@ def setups_due() -> list[UUID]:
 def setup_check(call_id: UUID) -> None:
     """The sweep's question, asked more and more seldom."""
     call = ProviderCall.objects.select_related("method", "user").get(pk=call_id)
-    pause = min(LONGEST_PAUSE, FIRST_LOOK * 2 ** min(call.tries, 12))
+    pause = min(LONGEST_PAUSE, FIRST_SETUP_CHECK * 2 ** min(call.tries, 12))
     ProviderCall.objects.filter(pk=call_id).update(tries=call.tries + 1, next_try_at=timezone.now() + pause)
-    setup_look(call)
+    read_setup(call)
 
 
 # ---- forgetting ------------------------------------------------------------------------------------------------------
@@ -217,106 +236,108 @@ def method_remove(*, user: User, method_id: UUID) -> None:
 
     Errors: Missing, MethodInUse.
     """
-    call = method_drop(user=user, method_id=method_id)
-    call_carry_out(call.pk)
+    call = method_deactivate(user=user, method_id=method_id)
+    provider_call_execute(call.pk)
 
 
 # ---- paying ----------------------------------------------------------------------------------------------------------
 
 
-def saved_method(user: User | None, provider: str, wish: str) -> PaymentMethodInfo | None:
+def saved_method(user: User | None, provider: str, method_reference: str) -> PaymentMethodInfo | None:
     """The saved method that a client names, by our id or by the provider's token; None for a token nobody saved.
 
     A token straight from the provider's script belongs to nobody and is used once.
     Errors: Missing for a method of somebody else, or one that was removed; RawCardData, MethodNotUsable.
     """
     try:
-        method_id = UUID(wish) if len(wish) == UUID_LENGTH else None
+        method_id = UUID(method_reference) if len(method_reference) == UUID_LENGTH else None
     except ValueError:
         method_id = None
     if method_id is not None:
-        method = own_method(user, method_id)
+        method = get_own_method(user, method_id)
         if method.provider != provider:
-            raise Missing("There is no such payment method.")
+            raise NotFound("There is no such payment method.")
         return method
-    token_check(wish)
-    known = PaymentMethodInfo.objects.filter(provider=provider, provider_method_hash__in=keyed_hashes(wish))
+    check_token(method_reference)
+    known = PaymentMethodInfo.objects.filter(
+        provider=provider, provider_method_hash__in=keyed_hashes(method_reference)
+    )
     saved = known.order_by("-is_active").first()
-    return own_method(user, saved.pk) if saved else None
+    return get_own_method(user, saved.pk) if saved else None
 
 
-def payment_pay(payment_id: UUID, *, user: User | None, wish: str = "") -> Reached:
+def payment_pay(payment_id: UUID, *, user: User | None, method_reference: str = "") -> PaymentResult:
     """Pay with a saved method or a token; without one, look whether the buyer paid in the browser.
 
     Errors: NotConfirmable, PaymentBusy, PaymentUnderWay, PaymentDeclined, ProviderUnavailable, MethodGone,
     MethodNotUsable, and those of `saved_method`.
     """
-    payment = fresh(payment_id)
+    payment = reload_payment(payment_id)
     if not payment.is_remote:
         raise NotConfirmable("This payment is not confirmed by a call; follow its next_action.")
     if payment.status not in OPEN:
-        return Reached(payment)
-    if not wish:
-        return payment_look(payment)
-    method = saved_method(user, payment.payment_provider, wish)
+        return PaymentResult(payment)
+    if not method_reference:
+        return sync_or_unavailable(payment)
+    method = saved_method(user, payment.payment_provider, method_reference)
     if method is not None and method.provider == Provider.PAYPAL:
-        return payment_by_account(payment, method)
+        return pay_with_account(payment, method)
     if method is not None:
-        payment_for_customer(payment, method)
-    reached = payment_confirm(payment_id, method_id=method.provider_method_id if method else wish)
-    if reached.refused is None or reached.payment.status not in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
-        return reached
+        ensure_customer_payment(payment, method)
+    result = payment_confirm(payment_id, method_id=method.provider_method_id if method else method_reference)
+    if result.refused is None or result.payment.status not in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
+        return result
     if method is not None and is_gone(method):
-        method_gone(method.pk)
-        raise MethodGone
+        method_mark_missing(method.pk)
+        raise MethodRemoved
     raise MethodNotUsable
 
 
-def payment_look(payment: Payment) -> Reached:
+def sync_or_unavailable(payment: Payment) -> PaymentResult:
     try:
         return payment_sync(payment.pk, cause="confirmed by the client")
     except (Refused, Unknown):
         raise ProviderUnavailable(payment.get_payment_provider_display()) from None
 
 
-def payment_for_customer(payment: Payment, method: PaymentMethodInfo) -> None:
+def ensure_customer_payment(payment: Payment, method: PaymentMethodInfo) -> None:
     """A saved method pays only what was made for its customer; an object without one is replaced first."""
-    customer_id = customer_of(method.user_id, method.provider)
+    customer_id = get_customer_id(method.user_id, method.provider)
     made = payment.calls.filter(
         operation=Operation.CREATE,
         object_id=payment.provider_payment_id or "-",
         request__customer_id=customer_id,
     )
     if not made.exists():
-        payment_use(payment.pk, Operation.CREATE, request={"customer_id": customer_id})
+        payment_replace_at_provider(payment.pk, Operation.CREATE, request={"customer_id": customer_id})
 
 
-def payment_by_account(payment: Payment, method: PaymentMethodInfo) -> Reached:
+def pay_with_account(payment: Payment, method: PaymentMethodInfo) -> PaymentResult:
     """PayPal takes a saved account when the object is made, without asking its owner again.
 
     Errors: PaymentBusy, PaymentUnderWay, PaymentDeclined, ProviderUnavailable, MethodGone.
     """
     request: dict[str, object] = {
-        "customer_id": customer_of(method.user_id, method.provider),
+        "customer_id": get_customer_id(method.user_id, method.provider),
         "method_id": method.provider_method_id,
     }
-    reached = payment_use(payment.pk, Operation.CREATE, request=request)
-    if reached.refused is None:
-        is_waiting = reached.action is None and reached.payment.status == PaymentStatus.PENDING
-        return payment_look(reached.payment) if is_waiting else reached  # it may want our capture
-    decline = reached.refused.decline
+    result = payment_replace_at_provider(payment.pk, Operation.CREATE, request=request)
+    if result.refused is None:
+        is_waiting = result.action is None and result.payment.status == PaymentStatus.PENDING
+        return sync_or_unavailable(result.payment) if is_waiting else result  # it may want our capture
+    decline = result.refused.decline
     if decline in {None, DeclineGroup.OTHER_CARD} and is_gone(method):
-        method_gone(method.pk)
-        raise MethodGone
-    words = reached.payment.failure_reason or not_started()
-    raise PaymentDeclined(words, payment_id=str(payment.pk), group=decline.value if decline else "")
+        method_mark_missing(method.pk)
+        raise MethodRemoved
+    message = result.payment.failure_reason or not_started()
+    raise PaymentDeclined(message, payment_id=str(payment.pk), group=decline.value if decline else "")
 
 
 def is_gone(method: PaymentMethodInfo) -> bool:
     """Whether the provider does not hold it any more. Errors: ProviderUnavailable."""
-    customer_id = customer_of(method.user_id, method.provider)
+    customer_id = get_customer_id(method.user_id, method.provider)
     try:
-        held = ask(method.provider, lambda provider: provider.saved_methods(customer_id))
+        held = execute(method.provider, lambda provider: provider.saved_methods(customer_id))
     except (Refused, Unknown):
         raise ProviderUnavailable(method.get_provider_display()) from None
     return method.provider_method_id not in {remote.method_id for remote in held}

@@ -10,13 +10,13 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from orders.models import Order, StoreRules
 from orders.selectors import order_lock
-from orders.services import Placed, order_hold, order_release
+from orders.services import PlacedOrder, order_release, order_set_hold
 from orders.statuses import OrderStatus
-from payments.bookkeeping.holds import full_hold, hold_for
-from payments.bookkeeping.payments import intend_create
+from payments.bookkeeping.holds import confirmed_hold_end, set_order_hold
+from payments.bookkeeping.payments import enqueue_create
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.lifecycle.instructions import mail_instructions
-from payments.lifecycle.offer import why_not
+from payments.lifecycle.offer import unavailable_reason
 from payments.methods import SPECS, PaymentMethod, Provider
 from payments.models import (
     Payment,
@@ -27,7 +27,7 @@ from payments.selectors import open_payment
 
 
 def payment_start(
-    placed: Placed,
+    placed: PlacedOrder,
     *,
     method: PaymentMethod,
     store: StoreRules,
@@ -47,7 +47,7 @@ def payment_start(
     if is_down(SPECS[method].provider):
         raise ProviderUnavailable(SPECS[method].provider.label)
     known = order.user_id is not None or order.mailbox_confirmed_at is not None
-    if reason := why_not(method, total=order.total, is_known_buyer=known, store=store):
+    if reason := unavailable_reason(method, total=order.total, is_known_buyer=known, store=store):
         raise MethodNotOffered(reason)
     payment = Payment.objects.create(
         order=order,
@@ -61,18 +61,18 @@ def payment_start(
         payment=payment, new=payment.status, cause="started", actor_name=actor.email if actor else "buyer"
     )
     if not is_held:
-        hold_for(order, method)
+        set_order_hold(order, method)
     if payment.is_remote:
-        intend_create(payment, order)
+        enqueue_create(payment, order)
         return payment
     if order.released_at is None:
-        release_before_money(placed, method, store=store, actor=actor)
+        release_unpaid_order(placed, method, store=store, actor=actor)
     mail_instructions(placed, payment, store=store)
     return payment
 
 
-def release_before_money(
-    placed: Placed, method: PaymentMethod, *, store: StoreRules, actor: User | None
+def release_unpaid_order(
+    placed: PlacedOrder, method: PaymentMethod, *, store: StoreRules, actor: User | None
 ) -> None:
     """Cash is collected with the goods; and the shop may have decided to trust payments by hand."""
     if method == PaymentMethod.CASH_ON_DELIVERY:
@@ -91,5 +91,5 @@ def mailbox_confirm(*, order_id: UUID) -> Order:
         order.mailbox_confirmed_at = timezone.now()
         order.save(update_fields=["mailbox_confirmed_at", "updated_at"])
         if order.status == OrderStatus.PENDING and payment is not None and order.expires_at is not None:
-            order_hold(order, pay_by=order.pay_by, expires_at=full_hold(payment))
+            order_set_hold(order, pay_by=order.pay_by, expires_at=confirmed_hold_end(payment))
     return order

@@ -3,7 +3,7 @@ from payments.models.payment import Payment, PaymentTransition
 from payments.models.provider_alert import ProviderAlert
 from payments.models.provider_call import CallState, Operation, ProviderCall
 from payments.models.receipt import Receipt, ReceiptReversal, ReversalReason
-from payments.models.reconciliation_run import Comparison
+from payments.models.reconciliation_run import ReconciliationRun
 from payments.models.refund import (
     PaymentRefund,
     RefundDecision,
@@ -18,7 +18,6 @@ from payments.models.webhook_event import EventState, WebhookEvent
 __all__ = [
     "CallState",
     "Capture",
-    "Comparison",
     "Dispute",
     "DisputeTransition",
     "EventState",
@@ -34,6 +33,7 @@ __all__ = [
     "ProviderCustomer",
     "Receipt",
     "ReceiptReversal",
+    "ReconciliationRun",
     "RefundDecision",
     "RefundLine",
     "RefundOrigin",

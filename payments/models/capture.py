@@ -2,7 +2,7 @@ from django.db import models
 from django.db.models import Q
 
 from artisans.core.append_only import AppendOnlyModel
-from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from orders.models import Transition
 from payments.methods import Provider
@@ -24,7 +24,7 @@ class Capture(BaseModel, AppendOnlyModel):
         default_permissions = ("view",)
         ordering = ("created_at",)
         constraints = [
-            iso_currency("capture_currency_iso"),
+            currency_constraint("capture_currency_iso"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="capture_amount_positive"),
             models.UniqueConstraint(fields=["provider", "provider_capture_id"], name="capture_booked_once"),
         ]
@@ -56,8 +56,8 @@ class Dispute(BaseModel):
         default_permissions = ("view",)
         ordering = ("-created_at",)
         constraints = [
-            iso_currency("dispute_currency_iso"),
-            one_of("status", DisputeStatus.values, name="dispute_status_known"),
+            currency_constraint("dispute_currency_iso"),
+            choices_constraint("status", DisputeStatus.values, name="dispute_status_known"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="dispute_amount_positive"),
             models.UniqueConstraint(fields=["provider", "provider_dispute_id"], name="dispute_booked_once"),
         ]

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from orders.models import Order, Transition
@@ -66,8 +66,8 @@ class Payment(BaseModel):
         ]
         ordering = ("-created_at",)
         constraints = [
-            one_of("status", PaymentStatus.values, name="payment_status_known"),
-            iso_currency("payment_currency_iso"),
+            choices_constraint("status", PaymentStatus.values, name="payment_status_known"),
+            currency_constraint("payment_currency_iso"),
             models.CheckConstraint(condition=methods_fit_providers(), name="payment_method_fits_provider"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
             models.CheckConstraint(
@@ -124,7 +124,7 @@ class Payment(BaseModel):
         return Money.stored(self.received_minor, self.currency)
 
     @property
-    def missing(self) -> Money:
+    def outstanding(self) -> Money:
         return Money.stored(max(0, self.amount_minor - self.received_minor), self.currency)
 
     @property
@@ -142,10 +142,10 @@ class Payment(BaseModel):
     @property
     def refundable(self) -> Money:
         """What could still be returned: received, less returned, less promised, less taken by the buyer's bank."""
-        return Money.stored(self.kept_minor - self.refund_reserved_minor, self.currency)
+        return Money.stored(self.net_received_minor - self.refund_reserved_minor, self.currency)
 
     @property
-    def kept_minor(self) -> int:
+    def net_received_minor(self) -> int:
         """What is still here of the money received."""
         return self.received_minor - self.refunded_minor - self.disputed_minor
 

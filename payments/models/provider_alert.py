@@ -2,7 +2,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from artisans.core.models import BaseModel, one_of
+from artisans.core.models import BaseModel, choices_constraint
 from payments.methods import Provider
 
 
@@ -23,7 +23,7 @@ class ProviderAlert(BaseModel):
         default_permissions = ("view",)
         ordering = ("-created_at",)
         constraints = [
-            one_of("provider", Provider.values, name="provider_alert_provider_known"),
+            choices_constraint("provider", Provider.values, name="provider_alert_provider_known"),
             models.UniqueConstraint(
                 fields=["provider", "part"],
                 condition=Q(resolved_at__isnull=True),

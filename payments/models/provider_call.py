@@ -3,8 +3,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from artisans.core.models import BaseModel, one_of
-from artisans.core.security.encryption import opened
+from artisans.core.models import BaseModel, choices_constraint
+from artisans.core.security.encryption import decrypt_if_set
 from payments.methods import Provider
 from payments.models.payment import Payment
 from payments.models.refund import PaymentRefund
@@ -32,7 +32,7 @@ class CallState(models.TextChoices):
     STUCK = "stuck", "Needs a person"
 
 
-MAKES_AN_OBJECT = (Operation.CREATE, Operation.HOSTED)
+CREATES_OBJECT = (Operation.CREATE, Operation.HOSTED)
 
 
 class ProviderCall(BaseModel):
@@ -61,9 +61,9 @@ class ProviderCall(BaseModel):
         default_permissions = ("view",)
         ordering = ("created_at",)
         constraints = [
-            one_of("provider", Provider.values, name="provider_call_provider_known"),
-            one_of("operation", Operation.values, name="provider_call_operation_known"),
-            one_of("state", CallState.values, name="provider_call_state_known"),
+            choices_constraint("provider", Provider.values, name="provider_call_provider_known"),
+            choices_constraint("operation", Operation.values, name="provider_call_operation_known"),
+            choices_constraint("state", CallState.values, name="provider_call_state_known"),
             models.UniqueConstraint(
                 fields=["payment"],
                 condition=Q(state=CallState.OPEN, refund__isnull=True),
@@ -76,7 +76,7 @@ class ProviderCall(BaseModel):
             ),
             models.UniqueConstraint(
                 fields=["provider", "object_id"],
-                condition=Q(operation__in=MAKES_AN_OBJECT) & ~Q(object_id=""),
+                condition=Q(operation__in=CREATES_OBJECT) & ~Q(object_id=""),
                 name="provider_call_object_once",
             ),
         ]
@@ -89,7 +89,7 @@ class ProviderCall(BaseModel):
 
     def secret(self, name: str) -> str:
         """One of SECRETS in clear; "" when the request does not name it. Errors: CannotDecrypt."""
-        return opened(self.request.get(name, ""))
+        return decrypt_if_set(self.request.get(name, ""))
 
     @property
     def key(self) -> str:

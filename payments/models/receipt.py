@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from artisans.core.append_only import AppendOnlyModel
-from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from payments.models.payment import Payment
 
@@ -29,7 +29,7 @@ class Receipt(BaseModel, AppendOnlyModel):
         default_permissions = ("view",)
         ordering = ("created_at",)
         constraints = [
-            iso_currency("receipt_currency_iso"),
+            currency_constraint("receipt_currency_iso"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="receipt_amount_positive"),
             models.UniqueConstraint(  # for rows of the release before, which knows no keys
                 fields=["payment", "bank_reference"],
@@ -69,7 +69,9 @@ class ReceiptReversal(BaseModel, AppendOnlyModel):
     class Meta:
         default_permissions = ("view",)
         ordering = ("created_at",)
-        constraints = [one_of("reason", ReversalReason.values, name="receipt_reversal_reason_known")]
+        constraints = [
+            choices_constraint("reason", ReversalReason.values, name="receipt_reversal_reason_known")
+        ]
 
     def __str__(self) -> str:
         return f"{self.receipt} taken back"

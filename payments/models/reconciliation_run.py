@@ -1,14 +1,14 @@
 from django.db import models
 from django.db.models import F, Q
 
-from artisans.core.models import BaseModel, one_of
+from artisans.core.models import BaseModel, choices_constraint
 from payments.methods import Provider
 
 
-class Comparison(BaseModel):
+class ReconciliationRun(BaseModel):
     """One reconciliation: what a provider shows of the time from `since` to before `until`, beside our books.
 
-    `seen`: objects that it showed; `caught_up`: payments whose news nobody had told us and that were booked now;
+    `seen`: objects that it showed; `synced_count`: payments whose news nobody had told us and that were booked now;
     `differences`: what is left for a person, each with `kind`, `object_id`, `payment` (our id or "") and `detail`.
     Without `finished_at` it runs, or died.
     """
@@ -17,7 +17,7 @@ class Comparison(BaseModel):
     since = models.DateTimeField()
     until = models.DateTimeField()
     seen = models.PositiveIntegerField(default=0)
-    caught_up = models.PositiveIntegerField(default=0)
+    synced_count = models.PositiveIntegerField(default=0)
     differences = models.JSONField(default=list)
     error = models.CharField(max_length=300, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -26,9 +26,9 @@ class Comparison(BaseModel):
         default_permissions = ("view",)
         ordering = ("-created_at",)
         constraints = [
-            one_of("provider", Provider.values, name="comparison_provider_known"),
+            choices_constraint("provider", Provider.values, name="reconciliation_run_provider_known"),
             models.CheckConstraint(
-                condition=Q(since__lt=F("until")), name="comparison_begins_before_its_end"
+                condition=Q(since__lt=F("until")), name="reconciliation_run_begins_before_its_end"
             ),
         ]
 

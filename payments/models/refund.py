@@ -2,7 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from artisans.core.models import BaseModel, iso_currency, one_of
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from orders.models import OrderLine, Transition
@@ -64,10 +64,10 @@ class PaymentRefund(BaseModel):
         default_permissions = ("view",)
         ordering = ("-created_at",)
         constraints = [
-            one_of("status", RefundStatus.values, name="refund_status_known"),
-            one_of("origin", RefundOrigin.values, name="refund_origin_known"),
-            one_of("decision", RefundDecision.values, name="refund_decision_known"),
-            iso_currency("refund_currency_iso"),
+            choices_constraint("status", RefundStatus.values, name="refund_status_known"),
+            choices_constraint("origin", RefundOrigin.values, name="refund_origin_known"),
+            choices_constraint("decision", RefundDecision.values, name="refund_decision_known"),
+            currency_constraint("refund_currency_iso"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_amount_positive"),
             models.CheckConstraint(
                 condition=Q(shipping_minor__gte=0, shipping_minor__lte=F("amount_minor")),
@@ -120,7 +120,7 @@ class PaymentRefund(BaseModel):
         return self.status in {RefundStatus.REQUESTED, RefundStatus.PROCESSING}
 
     @property
-    def is_by_hand(self) -> bool:
+    def is_manual(self) -> bool:
         """A person made the transfer; nothing is sent by a provider."""
         return self.payment.payment_provider == Provider.MANUAL
 
@@ -143,7 +143,7 @@ class RefundLine(BaseModel):
             models.UniqueConstraint(fields=["refund", "order_line"], name="refund_line_once_per_refund"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="refund_line_quantity_positive"),
             models.CheckConstraint(condition=Q(amount_minor__gte=0), name="refund_line_amount_not_negative"),
-            iso_currency("refund_line_currency_iso"),
+            currency_constraint("refund_line_currency_iso"),
         ]
 
     def __str__(self) -> str:

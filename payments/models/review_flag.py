@@ -2,7 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from artisans.core.models import BaseModel, one_of
+from artisans.core.models import BaseModel, choices_constraint
 from payments.models.payment import Payment
 
 
@@ -31,7 +31,7 @@ class PaymentFlag(BaseModel):
         permissions = [("resolve_flag", "Can settle what was flagged")]
         ordering = ("created_at",)
         constraints = [
-            one_of("kind", FlagKind.values, name="payment_flag_kind_known"),
+            choices_constraint("kind", FlagKind.values, name="payment_flag_kind_known"),
             models.UniqueConstraint(
                 fields=["payment", "kind"],
                 condition=Q(resolved_at__isnull=True),

@@ -2,7 +2,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from artisans.core.models import BaseModel, one_of
+from artisans.core.models import BaseModel, choices_constraint
 from payments.methods import Provider
 from payments.models.payment import Payment
 
@@ -37,8 +37,8 @@ class WebhookEvent(BaseModel):
         permissions = [("replay_webhook", "Can process messages of providers again")]
         ordering = ("-created_at",)
         constraints = [
-            one_of("provider", Provider.values, name="webhook_provider_known"),
-            one_of("state", EventState.values, name="webhook_state_known"),
+            choices_constraint("provider", Provider.values, name="webhook_provider_known"),
+            choices_constraint("state", EventState.values, name="webhook_state_known"),
             models.UniqueConstraint(fields=["provider", "event_id"], name="webhook_once_per_provider"),
         ]
         indexes = [

@@ -415,7 +415,7 @@ class PaymentProvider(ABC):
         return account == self.payee
 
     @abstractmethod
-    def create(self, ask: CreateRequest) -> RemotePayment:
+    def create(self, request: CreateRequest) -> RemotePayment:
         """Make the object that the buyer can pay; asked again with the same key, the same one."""
 
     @abstractmethod
@@ -426,15 +426,15 @@ class PaymentProvider(ABC):
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
         """See to it that it can never be paid any more. Returns the truth, which may be that it is paid already."""
 
-    def create_hosted(self, ask: CreateRequest) -> RemotePayment:
+    def create_hosted(self, request: CreateRequest) -> RemotePayment:
         """Capability HOSTED: an object that is paid on a page of the provider's own."""
         raise NotImplementedError
 
-    def confirm(self, ask: ConfirmRequest) -> RemotePayment:
+    def confirm(self, request: ConfirmRequest) -> RemotePayment:
         """Capability CONFIRM: let the money move. A decline is Refused with `remote`."""
         raise NotImplementedError
 
-    def refund(self, ask: RefundRequest) -> RemoteRefund:
+    def refund(self, request: RefundRequest) -> RemoteRefund:
         """Capability REFUND. The provider's own check of the rest is the second, ours the first."""
         raise NotImplementedError
 
@@ -442,7 +442,7 @@ class PaymentProvider(ABC):
         """Capability REFUND."""
         raise NotImplementedError
 
-    def save_start(self, ask: SaveRequest) -> RemoteSetup:
+    def save_start(self, request: SaveRequest) -> RemoteSetup:
         """Capability SAVE: begin to save a method with the buyer present."""
         raise NotImplementedError
 
@@ -450,7 +450,7 @@ class PaymentProvider(ABC):
         """Capability SAVE: how far a saving has come; finishes it where the provider wants that."""
         raise NotImplementedError
 
-    def save_token(self, ask: SaveRequest, token: str) -> RemoteMethod:
+    def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
         """Capability SAVE: keep a method that the provider's script or the provider's test list names."""
         raise NotImplementedError
 

@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.core.signals import setting_changed
 from django.db import connection
 
-from payments.methods import BY_HAND, SPECS, PaymentMethod, Provider
+from payments.methods import OFFLINE_METHODS, SPECS, PaymentMethod, Provider
 from payments.providers.contract import (
     CannotVerify,
     Capability,
@@ -101,10 +101,14 @@ def can(name: str, capability: Capability) -> bool:
 
 def offered_methods() -> list[PaymentMethod]:
     """What this shop takes: by hand always, the others with their provider."""
-    return [method for method in SPECS if method in BY_HAND or provider(SPECS[method].provider) is not None]
+    return [
+        method
+        for method in SPECS
+        if method in OFFLINE_METHODS or provider(SPECS[method].provider) is not None
+    ]
 
 
-def ask(name: str, question: Callable[[PaymentProvider], T]) -> T:
+def execute(name: str, operation: Callable[[PaymentProvider], T]) -> T:
     """`ask("stripe", lambda stripe: stripe.read(object_id))`.
 
     Errors: Refused, Unknown; Unknown at once while the provider is marked down; NetworkInTransaction.
@@ -115,9 +119,9 @@ def ask(name: str, question: Callable[[PaymentProvider], T]) -> T:
         raise Unknown("not_configured", f"{name} has no keys here.", is_outage=True)
     if is_down(name):
         raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
-    with place_at(name):
+    with call_slot(name):
         try:
-            answer = question(found)
+            answer = operation(found)
         except Unknown as unknown:
             if unknown.is_outage:
                 note_outage(name)
@@ -130,17 +134,17 @@ def ask(name: str, question: Callable[[PaymentProvider], T]) -> T:
 
 
 @once
-def places_at(name: str) -> BoundedSemaphore:
+def call_slots_at(name: str) -> BoundedSemaphore:
     return BoundedSemaphore(settings.PROVIDER_CALLS_AT_ONCE)
 
 
-setting_changed.connect(lambda **_: places_at.cache_clear(), weak=False)
+setting_changed.connect(lambda **_: call_slots_at.cache_clear(), weak=False)
 
 
 @contextmanager
-def place_at(name: str) -> Iterator[None]:
+def call_slot(name: str) -> Iterator[None]:
     """One of the places of this process at a provider. Errors: Unknown when all are taken; nothing was asked then."""
-    places = places_at(name)
+    places = call_slots_at(name)
     if not places.acquire(timeout=QUEUE_SECONDS):
         raise Unknown("crowded", "Too many calls of this process wait for it.")
     try:

@@ -15,25 +15,25 @@ from uuid import UUID
 from django.utils import timezone
 
 from artisans.core.errors import InvalidInput
-from artisans.core.models import row_write
+from artisans.core.models import save_columns
 from artisans.core.money import Money
 from artisans.core.security.redaction import scrub
-from payments.bookkeeping.provider_alerts import alerts_follow
-from payments.bookkeeping.review_flags import flag
+from payments.bookkeeping.provider_alerts import alerts_sync
+from payments.bookkeeping.review_flags import flag_raise
 from payments.gateway.payments import payment_sync
-from payments.gateway.sync import mismatch
-from payments.models import CallState, Capture, Comparison, Dispute, FlagKind, Payment, ProviderCall
+from payments.gateway.sync import find_mismatch
+from payments.models import CallState, Capture, Dispute, FlagKind, Payment, ProviderCall, ReconciliationRun
 from payments.providers import contract
 from payments.providers.contract import Capability, NotThere, ProviderError, RemotePayment
-from payments.providers.registry import ask, can, configured
+from payments.providers.registry import can, configured, execute
 from payments.selectors import object_ids_of, payment_of_object
 from payments.statuses import DisputeStatus, RefundStatus
 
 logger = logging.getLogger(__name__)
 
 OVERLAP = timedelta(days=1)
-FIRST_LOOK = timedelta(days=3)
-LONGEST_LOOK = timedelta(days=31)
+FIRST_SPAN = timedelta(days=3)
+MAX_SPAN = timedelta(days=31)
 REPORTS_ARE_LATE = timedelta(hours=4)  # PayPal's reports tell of a transaction within three hours
 STUCK_AFTER = timedelta(hours=1)
 MOST_KEPT = 1000  # the log has all
@@ -69,13 +69,13 @@ Facts = set[Fact]
 Progress = Callable[[int, int], None]
 
 
-def compare(
+def reconcile(
     name: str,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
     progress: Progress = lambda done, of: None,
-) -> Comparison:
+) -> ReconciliationRun:
     """Compare one provider's objects and our books. Without `since` from a day before the last good look's end.
 
     Errors: InvalidInput for a provider that cannot list, or a stretch that is empty or too long. A provider that does
@@ -83,30 +83,32 @@ def compare(
     """
     if not can(name, Capability.LIST):
         raise InvalidInput(
-            f"{name} has no keys here or cannot list its payments; known: {', '.join(comparable())}."
+            f"{name} has no keys here or cannot list its payments; known: {', '.join(reconcilable_providers())}."
         )
     until = until or timezone.now()
     since = since or next_since(name, until)
-    if not since < until <= since + LONGEST_LOOK:
+    if not since < until <= since + MAX_SPAN:
         raise InvalidInput("Compare at least a moment and at most 31 days, the earlier time first.")
-    look = Comparison.objects.create(provider=name, since=since, until=until)
+    run = ReconciliationRun.objects.create(provider=name, since=since, until=until)
     try:
-        remotes = ask(name, lambda provider: list(provider.list_payments(since, until)))
+        remotes = execute(name, lambda provider: list(provider.list_payments(since, until)))
     except ProviderError as error:
-        look.error = scrub(str(error))[:300]
+        run.error = scrub(str(error))[:300]
     else:
-        moved, unread, look.error = moved_between(name, remotes, since, until)
+        moved, unread, run.error = moved_between(name, remotes, since, until)
         remotes += moved
-        look.seen = len(remotes)
-        told, disputed, unknown = told_of(name, remotes)
-        look.caught_up, found = differences(name, told, disputed, since=since, until=until, progress=progress)
+        run.seen = len(remotes)
+        remote_facts, disputed, unknown = collect_remote_facts(name, remotes)
+        run.synced_count, found = find_differences(
+            name, remote_facts, disputed, since=since, until=until, progress=progress
+        )
         found = [*unread, *unknown, *found, *stuck_calls(name)]
-        look.differences = [difference._asdict() for difference in found[:MOST_KEPT]]
+        run.differences = [difference._asdict() for difference in found[:MOST_KEPT]]
         for difference in found:
             logger.error("reconciliation_difference", extra={"provider": name} | difference._asdict())
-    look.finished_at = timezone.now()
-    row_write(look, ["seen", "caught_up", "differences", "error", "finished_at"])
-    return look
+    run.finished_at = timezone.now()
+    save_columns(run, ["seen", "synced_count", "differences", "error", "finished_at"])
+    return run
 
 
 def moved_between(
@@ -115,16 +117,16 @@ def moved_between(
     """Payments of any age that something happened to in this time, read in full; those that could not be read; and why
     the stretch has to be compared again, "" when it has not."""
     try:
-        moved = ask(name, lambda provider: provider.list_moved(since, until))
+        moved = execute(name, lambda provider: provider.list_moved(since, until))
     except ProviderError as error:
         return [], [], scrub(str(error))[:300]
-    alerts_follow(name, moved.lists)
+    alerts_sync(name, moved.lists)
     seen = {known for remote in listed for known in ids_of(remote)}
     remotes, unread = [], []
     for ids in moved.ids:
         if seen.isdisjoint(ids):
             try:
-                remotes.append(read_now(name, ids[0]))
+                remotes.append(read_current(name, ids[0]))
             except ProviderError as error:
                 unread.append(Difference(Kind.UNREADABLE, ids[0], "", scrub(str(error))[:300]))
             else:
@@ -140,21 +142,21 @@ def ids_of(remote: RemotePayment) -> tuple[str, ...]:
     return (remote.object_id, *remote.related_ids, *(capture.capture_id for capture in remote.captures))
 
 
-def comparable() -> list[str]:
+def reconcilable_providers() -> list[str]:
     return [name for name in configured() if can(name, Capability.LIST)]
 
 
 def next_since(name: str, until: datetime) -> datetime:
-    good = Comparison.objects.filter(provider=name, error="", finished_at__isnull=False)
+    good = ReconciliationRun.objects.filter(provider=name, error="", finished_at__isnull=False)
     last = good.order_by("-until").values_list("until", flat=True).first()
-    since = min(last, until) - OVERLAP if last else until - FIRST_LOOK
-    return max(since, until - LONGEST_LOOK)
+    since = min(last, until) - OVERLAP if last else until - FIRST_SPAN
+    return max(since, until - MAX_SPAN)
 
 
 # ---- both sides -----------------------------------------------------------------------------------------------------
 
 
-def facts_of(payment: Payment) -> Facts:
+def facts_from_books(payment: Payment) -> Facts:
     """What our books say moved."""
     captures = payment.captures.order_by().values_list("provider_capture_id", "amount_minor")
     refunds = (
@@ -168,7 +170,7 @@ def facts_of(payment: Payment) -> Facts:
     }
 
 
-def facts_in(remote: RemotePayment) -> Facts:
+def facts_from_remote(remote: RemotePayment) -> Facts:
     """What the provider says moved. A failed refund did not."""
     done, lost = contract.RefundStatus.SUCCEEDED, contract.DisputeStatus.LOST
     return {
@@ -178,27 +180,27 @@ def facts_in(remote: RemotePayment) -> Facts:
     }
 
 
-def told_of(
+def collect_remote_facts(
     name: str, remotes: Iterable[RemotePayment]
 ) -> tuple[dict[UUID, Facts], set[UUID], list[Difference]]:
     """What the provider says of payments of ours; those with news of a dispute; and what moved there without one."""
-    told, disputed, found = defaultdict[UUID, Facts](set), set(), []
+    remote_facts, disputed, found = defaultdict[UUID, Facts](set), set(), []
     for remote in remotes:
         known = payment_of_object(name, ids_of(remote), remote.reference)
         if known is not None:
-            told[known[0].pk] |= facts_in(remote)
+            remote_facts[known[0].pk] |= facts_from_remote(remote)
             if is_dispute_new(known[0], remote):
                 disputed.add(known[0].pk)
-        elif facts := facts_in(remote):
+        elif facts := facts_from_remote(remote):
             currency = remote.captures[0].amount.currency if remote.captures else "XXX"
-            words = f"{listed(facts, currency)}; it names {remote.reference[:60] or 'nobody'}."
-            found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", words))
-    return told, disputed, found
+            detail = f"{format_facts(facts, currency)}; it names {remote.reference[:60] or 'nobody'}."
+            found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", detail))
+    return remote_facts, disputed, found
 
 
-def differences(
+def find_differences(
     name: str,
-    told: dict[UUID, Facts],
+    remote_facts: dict[UUID, Facts],
     disputed: set[UUID],
     *,
     since: datetime,
@@ -206,24 +208,24 @@ def differences(
     progress: Progress,
 ) -> tuple[int, list[Difference]]:
     """How many payments were caught up, and what differs even then."""
-    disputed = disputed | unsettled(name)
+    disputed = disputed | payments_with_open_disputes(name)
     booked = Capture.objects.filter(
         provider=name, created_at__gte=since, created_at__lt=until - REPORTS_ARE_LATE
     )
     payments = Payment.objects.in_bulk(
-        {*told, *booked.values_list("payment_id", flat=True), *disputed}
+        {*remote_facts, *booked.values_list("payment_id", flat=True), *disputed}
     ).values()
-    caught_up, found = 0, []
+    synced_count, found = 0, []
     for place, payment in enumerate(payments, start=1):
-        before, theirs = facts_of(payment), told.get(payment.pk, set())
+        before, theirs = facts_from_books(payment), remote_facts.get(payment.pk, set())
         if before != theirs or payment.pk in disputed:
-            found += looked_at(payment, before, theirs)
-            caught_up += facts_of(payment) != before
+            found += compare_payment_safely(payment, before, theirs)
+            synced_count += facts_from_books(payment) != before
         progress(place, len(payments))
-    return caught_up, found
+    return synced_count, found
 
 
-def unsettled(name: str) -> set[UUID]:
+def payments_with_open_disputes(name: str) -> set[UUID]:
     """Payments whose disputes are open: how one ends moves no money, and is on no list by its time."""
     open_ones = Dispute.objects.filter(provider=name, status=DisputeStatus.OPEN).order_by()
     return set(open_ones.values_list("payment_id", flat=True))
@@ -235,17 +237,17 @@ def is_dispute_new(payment: Payment, remote: RemotePayment) -> bool:
     return any((row.dispute_id, row.status.value, row.amount) not in ours for row in remote.disputes)
 
 
-def looked_at(payment: Payment, before: Facts, told: Facts) -> list[Difference]:
+def compare_payment_safely(payment: Payment, before: Facts, remote_facts: Facts) -> list[Difference]:
     """What differs about one payment; whatever goes wrong with it, the others are compared."""
     try:
-        return look_closely(payment, before, told)
+        return compare_payment(payment, before, remote_facts)
     except Exception as error:
         logger.exception("reconciliation_unreadable", extra={"payment": str(payment.pk)})
-        words = scrub(f"{type(error).__name__}: {error}")[:300]
-        return [Difference(Kind.UNREADABLE, payment.provider_payment_id or "", str(payment.pk), words)]
+        detail = scrub(f"{type(error).__name__}: {error}")[:300]
+        return [Difference(Kind.UNREADABLE, payment.provider_payment_id or "", str(payment.pk), detail)]
 
 
-def look_closely(payment: Payment, before: Facts, told: Facts) -> list[Difference]:
+def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> list[Difference]:
     """Read each object of a payment, take over its news, and say what differs then; the payment is flagged for it.
 
     Others book meanwhile: only what was booked `before` the reading must be there, and what is there be booked after.
@@ -255,27 +257,30 @@ def look_closely(payment: Payment, before: Facts, told: Facts) -> list[Differenc
     for object_id in sorted(object_ids_of(payment)):
         try:
             payment_sync(payment.pk, cause="found by the comparison", object_id=object_id)
-            remote = read_now(
+            remote = read_current(
                 payment.payment_provider, object_id
             )  # as it is now: the line above may have captured
         except NotThere:
             continue
-        told = told | facts_in(remote)
+        remote_facts = remote_facts | facts_from_remote(remote)
         is_whole = is_whole and remote.is_whole
-        if trouble := mismatch(payment, remote):
-            found.append(Difference(Kind.MISMATCH, object_id, ours, trouble))
-    gone = before - told if is_whole else set()  # a list that could not be had proves nothing
-    for kind, facts in ((Kind.NOT_BOOKED, told - facts_of(payment)), (Kind.NOT_THERE, gone)):
+        if problem := find_mismatch(payment, remote):
+            found.append(Difference(Kind.MISMATCH, object_id, ours, problem))
+    gone = before - remote_facts if is_whole else set()  # a list that could not be had proves nothing
+    for kind, facts in ((Kind.NOT_BOOKED, remote_facts - facts_from_books(payment)), (Kind.NOT_THERE, gone)):
         found += [
-            Difference(kind, fact.id, ours, f"{listed({fact}, payment.currency)}.") for fact in sorted(facts)
+            Difference(kind, fact.id, ours, f"{format_facts({fact}, payment.currency)}.")
+            for fact in sorted(facts)
         ]
     if found:
-        flag(payment, FlagKind.MISMATCH, f"Comparison with the provider: {found[0].kind}: {found[0].detail}")
+        flag_raise(
+            payment, FlagKind.MISMATCH, f"Comparison with the provider: {found[0].kind}: {found[0].detail}"
+        )
     return found
 
 
-def read_now(name: str, object_id: str) -> RemotePayment:
-    return ask(name, lambda provider: provider.read(object_id))
+def read_current(name: str, object_id: str) -> RemotePayment:
+    return execute(name, lambda provider: provider.read(object_id))
 
 
 def stuck_calls(name: str) -> list[Difference]:
@@ -288,7 +293,7 @@ def stuck_calls(name: str) -> list[Difference]:
     ]
 
 
-def listed(facts: Facts, currency: str) -> str:
+def format_facts(facts: Facts, currency: str) -> str:
     return ", ".join(
         f"{fact.what} {fact.id}" + (f" of {Money(fact.minor, currency)}" if fact.minor else "")
         for fact in sorted(facts)

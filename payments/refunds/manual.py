@@ -9,17 +9,17 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
-from artisans.core.models import only_row
+from artisans.core.models import get_or_none
 from artisans.core.money import Money
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order
-from orders.refunds import parcels_reconsider
+from orders.refunds import clear_ship_instructions
 from orders.selectors import store_rules
-from payments.bookkeeping.payments import order_settle, payment_follow_sums
+from payments.bookkeeping.payments import order_settle, payment_recompute_status
 from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import refund_approval_check
-from payments.bookkeeping.staff_checks import staff_check
+from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
 from payments.lifecycle.receipts import OTHER_LINE
 from payments.mails import PaymentMail
@@ -48,7 +48,7 @@ def money_return_record(
     SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment.
     """
     payment, order = payment_lock(payment_id)
-    staff_check(actor, "payments.refund", order, what="return money")
+    check_staff_permission(actor, "payments.refund", order, what="return money")
     if payment.payment_provider != Provider.MANUAL:
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
@@ -58,8 +58,8 @@ def money_return_record(
         raise InvalidInput("Give the reference of the transfer that you made, and the reason.")
     if value_date > timezone.localdate():
         raise InvalidInput("The value date lies in the future.")
-    if (before := return_recorded(key)) is not None:
-        raise returned_before(before)
+    if (before := find_return(key)) is not None:
+        raise already_returned(before)
     check_returnable(payment, order, amount, beyond_owed=beyond_owed)
     try:
         refund = PaymentRefund.objects.create(
@@ -67,7 +67,7 @@ def money_return_record(
             status=RefundStatus.COMPLETED,
             currency=amount.currency,
             amount_minor=amount.minor,
-            goodwill_minor=balance_after_refunds(order).goodwill_in(amount.minor, goods=0),
+            goodwill_minor=balance_after_refunds(order).split_goodwill(amount.minor, goods=0),
             reason=reason.strip()[:300],
             actor=actor,
             value_date=value_date,
@@ -84,11 +84,11 @@ def money_return_record(
         refund=refund, new=refund.status, cause="returned by hand", actor_name=actor.email
     )
     payment.refunded_minor += amount.minor
-    payment_follow_sums(payment, cause=f"{amount} returned by hand", actor=actor)
-    parcels_reconsider(order)
+    payment_recompute_status(payment, cause=f"{amount} returned by hand", actor=actor)
+    clear_ship_instructions(order)
     order_settle(order, cause=f"{amount} returned by hand", actor=actor)
     audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
-    notifications_queue(
+    notifications_enqueue(
         order_mail(
             PaymentMail.MONEY_RETURNED,
             order,
@@ -112,12 +112,12 @@ def check_returnable(payment: Payment, order: Order, amount: Money, *, beyond_ow
         raise ReturnExceedsOwed(amount, owed=owed)
 
 
-def return_recorded(key: str) -> PaymentRefund | None:
+def find_return(key: str) -> PaymentRefund | None:
     """What was recorded as returned by the transfer with this reference_key."""
-    return only_row(PaymentRefund.objects.filter(reference_key=key).select_related("payment__order"))
+    return get_or_none(PaymentRefund.objects.filter(reference_key=key).select_related("payment__order"))
 
 
-def returned_before(refund: PaymentRefund) -> AlreadyRecorded:
+def already_returned(refund: PaymentRefund) -> AlreadyRecorded:
     payment, reference = refund.payment, refund.bank_reference
     by = f" by {refund.actor.email}" if refund.actor else ""
     return AlreadyRecorded(

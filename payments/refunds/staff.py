@@ -6,16 +6,23 @@ from django.db import transaction
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import Conflict, InvalidInput, NotNow
+from artisans.core.errors import Conflict, InvalidInput, ServiceUnavailable
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import Money
 from orders.models import Order
-from orders.refunds import parcels_reconsider
+from orders.refunds import clear_ship_instructions
 from orders.statuses import ParcelDecision, ParcelInstruction
-from payments.bookkeeping.refund_amounts import LineAsk, Parts, Pieces, goods_in, is_held, parts_of
-from payments.bookkeeping.refunds import refund_create, refund_lines_write, refund_restock
+from payments.bookkeeping.refund_amounts import (
+    Parts,
+    RefundLineInput,
+    RefundSelection,
+    goods_minor_in,
+    is_held,
+    price_selection,
+)
+from payments.bookkeeping.refunds import refund_create, refund_lines_create, refund_restock
 from payments.bookkeeping.second_person import refund_approval_check
-from payments.bookkeeping.staff_checks import staff_check
+from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import (
     AlreadyRecorded,
     NoPermission,
@@ -26,10 +33,10 @@ from payments.errors import (
     RefundExceedsReceived,
     RefundMismatch,
 )
-from payments.gateway.operations import call_carry_out
+from payments.gateway.operations import provider_call_execute
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
-from payments.lifecycle.parcels import Decisions, goods_of, instructions_of, parcels_decide
+from payments.lifecycle.parcels import Decisions, goods_decisions, instruction_decisions, parcels_decide
 from payments.models import CallState, Payment, PaymentRefund, RefundDecision, RefundOrigin
 from payments.providers.contract import Refused, Unknown
 from payments.selectors import balance_after_refunds, payment_lock
@@ -43,7 +50,7 @@ def refund_open(
     reason: str,
     actor: User,
     amount: Money | None = None,
-    pieces: Pieces | None = None,
+    items: RefundSelection | None = None,
     parcels: Decisions | None = None,
     seen_minor: int | None = None,
     approved_by: User | None = None,
@@ -59,7 +66,7 @@ def refund_open(
     SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
-    staff_check(actor, "payments.refund", order, what="refund")
+    check_staff_permission(actor, "payments.refund", order, what="refund")
     if not payment.is_remote:
         raise RecordedOnly
     if not reason.strip():
@@ -70,17 +77,19 @@ def refund_open(
             f"{Money(seen_now, payment.currency)} of this payment went back or is on its way meanwhile. "
             "Nothing was sent now; look again."
         )
-    parts = parts_of(order, pieces) if pieces else None
+    parts = price_selection(order, items) if items else None
     reason, parcels = reason.strip(), parcels or {}
-    parcels_decide(order, goods_of(parcels), cause=reason, actor=actor)  # first, as it says what is owed
-    refund = open_now(payment, order, amount=amount, parts=parts, reason=reason, actor=actor)
-    parcels_reconsider(order)
-    parcels_decide(order, instructions_of(parcels), cause=reason, actor=actor)
+    parcels_decide(
+        order, goods_decisions(parcels), cause=reason, actor=actor
+    )  # first, as it says what is owed
+    refund = refund_open_locked(payment, order, amount=amount, parts=parts, reason=reason, actor=actor)
+    clear_ship_instructions(order)
+    parcels_decide(order, instruction_decisions(parcels), cause=reason, actor=actor)
     refund_approval_check(order, actor=actor, approved_by=approved_by)
     return refund
 
 
-def open_now(
+def refund_open_locked(
     payment: Payment,
     order: Order,
     *,
@@ -91,7 +100,7 @@ def open_now(
     retry_of: PaymentRefund | None = None,
 ) -> PaymentRefund:
     """The same for a caller that holds the locks and checked the person."""
-    amount = amount_checked(payment, amount, parts)
+    amount = check_amount(payment, amount, parts)
     if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         raise PaymentDisputed
     if amount > payment.refundable:
@@ -109,7 +118,7 @@ def open_now(
     return refund
 
 
-def amount_checked(payment: Payment, amount: Money | None, parts: Parts | None) -> Money:
+def check_amount(payment: Payment, amount: Money | None, parts: Parts | None) -> Money:
     if parts is not None:
         if amount is not None and amount != parts.amount:
             raise RefundMismatch(sent=amount, worth=parts.amount)
@@ -126,11 +135,11 @@ def refund_send(refund: PaymentRefund) -> PaymentRefund:
     """
     call = refund.calls.filter(state=CallState.OPEN).first()
     if call is not None:
-        call_carry_out(call.pk)
+        provider_call_execute(call.pk)
     return PaymentRefund.objects.select_related("payment__order").get(pk=refund.pk)
 
 
-def payment_ask(*, payment_id: UUID, actor: User) -> Payment:
+def payment_sync_by_staff(*, payment_id: UUID, actor: User) -> Payment:
     """Ask the provider now how a payment and its refunds stand, and apply the truth.
 
     Errors: NoPermission, NotNow when the provider does not answer; nothing has changed then.
@@ -138,12 +147,12 @@ def payment_ask(*, payment_id: UUID, actor: User) -> Payment:
     if not (actor.is_staff and actor.has_perm("payments.sync_payment")):
         raise NoPermission("ask the provider")
     payment = Payment.objects.get(pk=payment_id)
-    audit_record(actor=actor, action=Action.PAYMENT_ASK, target=payment)
+    audit_record(actor=actor, action=Action.PAYMENT_SYNC, target=payment)
     try:
         payment_sync(payment_id, cause=f"asked by {actor.email}")
     except Unknown:
         name = payment.get_payment_provider_display()
-        raise NotNow(f"{name} does not answer at the moment. Nothing was changed.") from None
+        raise ServiceUnavailable(f"{name} does not answer at the moment. Nothing was changed.") from None
     except Refused as refused:
         raise Conflict(f"The provider cannot tell: {refused.code}.") from None
     for refund in payment.refunds.filter(status__in=[RefundStatus.REQUESTED]):
@@ -160,33 +169,35 @@ def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
     Errors: NoPermission, OwnOrder, NotRetryable, and those of refund_open. Locks: order, payment.
     """
     old, payment, order = refund_lock(refund_id)
-    staff_check(actor, "payments.refund", order, what="refund")
+    check_staff_permission(actor, "payments.refund", order, what="refund")
     is_ours = payment.is_remote and old.origin != RefundOrigin.PROVIDER
     if not is_ours or old.status != RefundStatus.FAILED or old.retries.exists():
         raise NotRetryable
-    parts = parts_again(old, order)
+    parts = rebuild_parts(old, order)
     amount = None if parts else old.amount
-    again = open_now(payment, order, amount=amount, parts=parts, reason=old.reason, actor=actor, retry_of=old)
+    again = refund_open_locked(
+        payment, order, amount=amount, parts=parts, reason=old.reason, actor=actor, retry_of=old
+    )
     parcels_decide(order, {}, cause=old.reason, actor=actor)
-    if refunded_since(order, old, but=again):
+    if has_later_staff_refund(order, old, but=again):
         refund_approval_check(order, actor=actor, approved_by=None)
     return again
 
 
-def parts_again(old: PaymentRefund, order: Order) -> Parts | None:
+def rebuild_parts(old: PaymentRefund, order: Order) -> Parts | None:
     """The same pieces for a new refund; None for one that was of an amount."""
     lines = list(old.lines.select_related("order_line__parcel"))
     if not (lines or old.shipping_minor):
         return None
-    pieces = Pieces(
-        tuple(LineAsk(line.order_line_id, line.quantity) for line in lines),
+    items = RefundSelection(
+        tuple(RefundLineInput(line.order_line_id, line.quantity) for line in lines),
         with_shipping=old.shipping_minor > 0,
         restock=old.restock and all(is_held(order, line.order_line) for line in lines),
     )
-    return parts_of(order, pieces)
+    return price_selection(order, items)
 
 
-def refunded_since(order: Order, old: PaymentRefund, *, but: PaymentRefund) -> bool:
+def has_later_staff_refund(order: Order, old: PaymentRefund, *, but: PaymentRefund) -> bool:
     """Whether staff refunded more of the order after the old refund was opened."""
     later = PaymentRefund.objects.filter(
         payment__order=order, origin=RefundOrigin.STAFF, created_at__gte=old.created_at
@@ -199,7 +210,7 @@ def refund_decide(
     refund_id: UUID,
     decision: RefundDecision,
     actor: User,
-    lines: tuple[LineAsk, ...] = (),
+    lines: tuple[RefundLineInput, ...] = (),
     parcels: Decisions | None = None,
 ) -> PaymentRefund:
     """Say what a refund made at the provider means: nothing, these pieces came back, or the order is cancelled.
@@ -209,51 +220,53 @@ def refund_decide(
     those of order_cancel. Cancelling comes first; asked again after a crash it finds the order cancelled and goes on.
     """
     if decision == RefundDecision.CANCEL:
-        refund = refund_to_decide(refund_id, actor)
+        refund = get_refund_to_decide(refund_id, actor)
         reason = f"The payment was refunded at the provider ({refund.refund_number})."
         order_cancel(order_id=refund.payment.order_id, reason=reason, actor=actor)
-    return decide_now(refund_id=refund_id, decision=decision, actor=actor, lines=lines, parcels=parcels or {})
+    return refund_decide_locked(
+        refund_id=refund_id, decision=decision, actor=actor, lines=lines, parcels=parcels or {}
+    )
 
 
 @transaction.atomic
-def decide_now(
+def refund_decide_locked(
     *,
     refund_id: UUID,
     decision: RefundDecision,
     actor: User,
-    lines: tuple[LineAsk, ...],
+    lines: tuple[RefundLineInput, ...],
     parcels: Decisions,
 ) -> PaymentRefund:
-    refund = refund_to_decide(refund_id, actor)
+    refund = get_refund_to_decide(refund_id, actor)
     order = refund.payment.order
     if decision not in {RefundDecision.NOTHING, RefundDecision.RESTOCK, RefundDecision.CANCEL}:
         raise InvalidInput("Decide: nothing, restock or cancel.")
     if (decision == RefundDecision.RESTOCK) != bool(lines):
         raise InvalidInput("Say which pieces came back, and only when some did.")
-    parts = parts_of(order, Pieces(lines, restock=True)) if lines else None
-    parcels_decide(order, goods_of(parcels), cause=refund.reason, actor=actor)
+    parts = price_selection(order, RefundSelection(lines, restock=True)) if lines else None
+    parcels_decide(order, goods_decisions(parcels), cause=refund.reason, actor=actor)
     before = balance_after_refunds(order, without=refund)
-    goods = min(refund.amount_minor, goods_in(order, parts)) if parts else 0
-    refund.goodwill_minor = before.goodwill_in(refund.amount_minor, goods=goods)
+    goods = min(refund.amount_minor, goods_minor_in(order, parts)) if parts else 0
+    refund.goodwill_minor = before.split_goodwill(refund.amount_minor, goods=goods)
     refund.decision, refund.restock = decision, bool(lines)
     refund.save(update_fields=["decision", "goodwill_minor", "restock", "updated_at"])
     if parts:
-        refund_lines_write(refund, parts)
+        refund_lines_create(refund, parts)
         refund_restock(refund, order)
-    instructions = instructions_of(parcels)
+    instructions = instruction_decisions(parcels)
     if decision == RefundDecision.NOTHING:
         held = order.parcels.filter(instruction=ParcelInstruction.HOLD).values_list("pk", flat=True)
         instructions = dict.fromkeys(held, ParcelDecision.SEND) | instructions
     parcels_decide(order, instructions, cause=f"decided what {refund.refund_number} was for", actor=actor)
-    told = {"decision": decision.value, "refund": refund.refund_number}
-    audit_record(actor=actor, action=Action.REFUND_DECIDE, target=refund.payment, data=told)
+    data = {"decision": decision.value, "refund": refund.refund_number}
+    audit_record(actor=actor, action=Action.REFUND_DECIDE, target=refund.payment, data=data)
     return refund
 
 
 @transaction.atomic
-def refund_to_decide(refund_id: UUID, actor: User) -> PaymentRefund:
+def get_refund_to_decide(refund_id: UUID, actor: User) -> PaymentRefund:
     refund, payment, order = refund_lock(refund_id)
-    staff_check(actor, "payments.refund", order, what="decide about a refund")
+    check_staff_permission(actor, "payments.refund", order, what="decide about a refund")
     if refund.decision != RefundDecision.PENDING:
         raise NotDecidable
     refund.payment = payment

@@ -114,7 +114,7 @@ def module_stripe(sandbox_server: Server) -> Iterator[Stripe]:
 
 @pytest.fixture
 def card_shop(settings: Any) -> Iterator[None]:
-    """A shop that takes cards, for tests that say themselves what Stripe told (`told_by_card`)."""
+    """A shop that takes cards, for tests that say themselves what Stripe told (`apply_card_captures`)."""
     settings.STRIPE_SECRET_KEY = "sk_test_sandbox"
     settings.STRIPE_PUBLISHABLE_KEY = "pk_test_sandbox"
     configured.cache_clear()

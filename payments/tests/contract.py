@@ -54,7 +54,7 @@ METHODS = {
 }
 
 
-class Misfortune(StrEnum):
+class ProviderFault(StrEnum):
     """What can happen to one call that has an effect."""
 
     OVERLOADED = "overloaded"  # refused for now, with 7 seconds to wait; nothing happened
@@ -75,7 +75,7 @@ class World(ABC):
         """All that the buyer does at the provider: a card pays at once, a wallet's owner approves."""
 
     @abstractmethod
-    def meet(self, misfortune: Misfortune) -> None:
+    def meet(self, fault_kind: ProviderFault) -> None:
         """The next call with an effect meets it."""
 
     @abstractmethod
@@ -90,7 +90,7 @@ class World(ABC):
     def made(self) -> int:
         """How many payments the provider knows."""
 
-    def confirmation(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
+    def build_confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
         """Capability CONFIRM: a confirmation that will work, with all that must come before it."""
         raise NotImplementedError
 
@@ -99,15 +99,15 @@ class World(ABC):
         raise NotImplementedError
 
 
-def wish(key: str = "create-1") -> CreateRequest:
+def build_create_request(key: str = "create-1") -> CreateRequest:
     return CreateRequest(key, "0b6f1c1e-8d2a-4f0e-9d8e-2f1d5e0c7a11", "ALLEY-7", PRICE, BACK, AWAY)
 
 
-def saving(key: str = "save-1", customer_id: str = "") -> SaveRequest:
+def build_save_request(key: str = "save-1", customer_id: str = "") -> SaveRequest:
     return SaveRequest(key, "user-1", customer_id, BACK, AWAY)
 
 
-def money_back(payment: RemotePayment, minor: int, number: int = 1) -> RefundRequest:
+def build_refund_request(payment: RemotePayment, minor: int, number: int = 1) -> RefundRequest:
     capture = payment.captures[0]
     refund_id = f"5c1d0a52-97d1-4b4e-8b5e-0000000000{number:02}"
     back = Money(minor, capture.amount.currency)
@@ -118,11 +118,11 @@ def money_back(payment: RemotePayment, minor: int, number: int = 1) -> RefundReq
 
 def paid(world: World, key: str = "create-1") -> RemotePayment:
     """A payment whose money was taken, whatever it takes."""
-    made = world.provider.create(wish(key))
+    made = world.provider.create(build_create_request(key))
     world.buyer_agrees(made)
     now = world.provider.read(made.object_id)
     if now.status is RemoteStatus.APPROVED:
-        world.provider.confirm(world.confirmation(now, f"confirm-{key}"))
+        world.provider.confirm(world.build_confirm_request(now, f"confirm-{key}"))
     return world.provider.read(made.object_id)
 
 
@@ -166,10 +166,10 @@ class ProviderContract:
     # ---- creating and reading --------------------------------------------------------------------------------------
 
     def test_new_payment_waits_for_the_buyer(self, world: World) -> None:
-        made = world.provider.create(wish())
+        made = world.provider.create(build_create_request())
 
         assert (made.status, made.amount, made.is_live) == (RemoteStatus.OPEN, PRICE, False)
-        assert made.reference == wish().payment_id
+        assert made.reference == build_create_request().payment_id
         assert made.action is not None
         assert made.action.url or made.action.client_secret
         assert made.action.client_secret == "" or made.action.client_secret not in repr(made)
@@ -177,17 +177,17 @@ class ProviderContract:
         assert world.taken() == 0
 
     def test_same_key_makes_one_payment_and_another_key_another(self, world: World) -> None:
-        first = world.provider.create(wish())
+        first = world.provider.create(build_create_request())
 
-        assert world.provider.create(wish()).object_id == first.object_id
+        assert world.provider.create(build_create_request()).object_id == first.object_id
         assert world.made() == 1
-        assert world.provider.create(wish("create-2")).object_id != first.object_id
+        assert world.provider.create(build_create_request("create-2")).object_id != first.object_id
         assert world.made() == 2
 
     def test_paid_payment_shows_what_was_taken(self, world: World) -> None:
         now = paid(world)
 
-        assert (now.status, now.reference) == (RemoteStatus.SUCCEEDED, wish().payment_id)
+        assert (now.status, now.reference) == (RemoteStatus.SUCCEEDED, build_create_request().payment_id)
         assert [one.amount for one in now.captures] == [PRICE]
         assert now.captures[0].capture_id
         assert world.taken() == PRICE.minor
@@ -202,7 +202,7 @@ class ProviderContract:
     # ---- ending ----------------------------------------------------------------------------------------------------
 
     def test_cancelled_payment_is_at_its_end_however_often_it_is_cancelled(self, world: World) -> None:
-        made = world.provider.create(wish())
+        made = world.provider.create(build_create_request())
 
         for key in ("cancel-1", "cancel-1", "cancel-2"):
             assert world.provider.cancel(made.object_id, key=key).status in ENDED
@@ -222,38 +222,42 @@ class ProviderContract:
 
     # ---- bad luck --------------------------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("misfortune", Misfortune)
+    @pytest.mark.parametrize("fault_kind", ProviderFault)
     def test_creating_through_bad_luck_is_unknown_and_the_same_key_makes_one(
-        self, world: World, misfortune: Misfortune
+        self, world: World, fault_kind: ProviderFault
     ) -> None:
-        world.meet(misfortune)
+        world.meet(fault_kind)
 
         with pytest.raises(Unknown) as seen:
-            world.provider.create(wish())
+            world.provider.create(build_create_request())
 
-        assert (seen.value.retry_after == 7) is (misfortune is Misfortune.OVERLOADED)
-        assert seen.value.is_outage is (misfortune is not Misfortune.OVERLOADED)
-        assert world.provider.create(wish()).status is RemoteStatus.OPEN
+        assert (seen.value.retry_after == 7) is (fault_kind is ProviderFault.OVERLOADED)
+        assert seen.value.is_outage is (fault_kind is not ProviderFault.OVERLOADED)
+        assert world.provider.create(build_create_request()).status is RemoteStatus.OPEN
         assert world.made() == 1
 
     # ---- on the provider's page --------------------------------------------------------------------------------------
 
     @needs(Capability.HOSTED)
     def test_hosted_payment_sends_the_buyer_away_once_per_key(self, world: World) -> None:
-        made = world.provider.create_hosted(wish())
+        made = world.provider.create_hosted(build_create_request())
 
-        assert (made.status, made.amount, made.reference) == (RemoteStatus.OPEN, PRICE, wish().payment_id)
+        assert (made.status, made.amount, made.reference) == (
+            RemoteStatus.OPEN,
+            PRICE,
+            build_create_request().payment_id,
+        )
         assert made.action is not None
         assert (made.action.kind, bool(made.action.url)) == (ActionKind.REDIRECT, True)
-        assert world.provider.create_hosted(wish()).object_id == made.object_id
+        assert world.provider.create_hosted(build_create_request()).object_id == made.object_id
         assert world.provider.cancel(made.object_id, key="cancel-1").status in ENDED
 
     # ---- confirming ------------------------------------------------------------------------------------------------
 
     @needs(Capability.CONFIRM)
     def test_confirming_takes_the_money_once(self, world: World) -> None:
-        made = world.provider.create(wish())
-        request = world.confirmation(made)
+        made = world.provider.create(build_create_request())
+        request = world.build_confirm_request(made)
 
         done = world.provider.confirm(request)
 
@@ -262,23 +266,23 @@ class ProviderContract:
         assert world.taken() == PRICE.minor
 
     @needs(Capability.CONFIRM)
-    @pytest.mark.parametrize("misfortune", Misfortune)
+    @pytest.mark.parametrize("fault_kind", ProviderFault)
     def test_confirming_through_bad_luck_is_unknown_and_takes_the_money_once(
-        self, world: World, misfortune: Misfortune
+        self, world: World, fault_kind: ProviderFault
     ) -> None:
-        request = world.confirmation(world.provider.create(wish()))
-        world.meet(misfortune)
+        request = world.build_confirm_request(world.provider.create(build_create_request()))
+        world.meet(fault_kind)
 
         with pytest.raises(Unknown):
             world.provider.confirm(request)
 
-        assert world.taken() == (PRICE.minor if misfortune is Misfortune.ANSWER_LOST else 0)
+        assert world.taken() == (PRICE.minor if fault_kind is ProviderFault.ANSWER_LOST else 0)
         assert world.provider.confirm(request).status is RemoteStatus.SUCCEEDED
         assert world.taken() == PRICE.minor
 
     @needs(Capability.CONFIRM)
     def test_confirming_what_nobody_agreed_to_is_refused(self, world: World) -> None:
-        made = world.provider.create(wish())
+        made = world.provider.create(build_create_request())
 
         with pytest.raises(Refused):
             world.provider.confirm(ConfirmRequest("confirm-1", made.object_id, PRICE, made.reference, BACK))
@@ -290,42 +294,42 @@ class ProviderContract:
     @needs(Capability.REFUND)
     def test_money_goes_back_in_parts_to_the_last_cent_and_no_further(self, world: World) -> None:
         payment = paid(world)
-        first = world.provider.refund(money_back(payment, 9998, 1))
+        first = world.provider.refund(build_refund_request(payment, 9998, 1))
         with pytest.raises(Refused):
-            world.provider.refund(money_back(payment, 2, 2))
+            world.provider.refund(build_refund_request(payment, 2, 2))
 
-        world.provider.refund(money_back(payment, 1, 3))
+        world.provider.refund(build_refund_request(payment, 1, 3))
 
         with pytest.raises(Refused):
-            world.provider.refund(money_back(payment, 1, 4))
+            world.provider.refund(build_refund_request(payment, 1, 4))
         assert world.returned() == PRICE.minor
         refunds = world.provider.read(payment.object_id).refunds
         assert sorted(one.amount.minor for one in refunds) == [1, 9998]
         assert first in refunds
-        assert first.reference == money_back(payment, 9998, 1).refund_id
+        assert first.reference == build_refund_request(payment, 9998, 1).refund_id
 
     @needs(Capability.REFUND)
     def test_refund_is_made_once_per_key_and_can_be_read(self, world: World) -> None:
         payment = paid(world)
-        made = world.provider.refund(money_back(payment, 100))
+        made = world.provider.refund(build_refund_request(payment, 100))
 
         assert made.status in {RefundStatus.PENDING, RefundStatus.SUCCEEDED}
-        assert world.provider.refund(money_back(payment, 100)).refund_id == made.refund_id
+        assert world.provider.refund(build_refund_request(payment, 100)).refund_id == made.refund_id
         assert world.provider.read_refund(made.refund_id, currency="USD") == made
         assert world.returned() == 100
 
     @needs(Capability.REFUND)
-    @pytest.mark.parametrize("misfortune", Misfortune)
+    @pytest.mark.parametrize("fault_kind", ProviderFault)
     def test_refunding_through_bad_luck_is_unknown_and_returns_the_money_once(
-        self, world: World, misfortune: Misfortune
+        self, world: World, fault_kind: ProviderFault
     ) -> None:
         payment = paid(world)
-        world.meet(misfortune)
+        world.meet(fault_kind)
 
         with pytest.raises(Unknown):
-            world.provider.refund(money_back(payment, 100))
+            world.provider.refund(build_refund_request(payment, 100))
 
-        assert world.provider.refund(money_back(payment, 100)).amount == Money(100, "USD")
+        assert world.provider.refund(build_refund_request(payment, 100)).amount == Money(100, "USD")
         assert world.returned() == 100
 
     @needs(Capability.REFUND)
@@ -337,16 +341,16 @@ class ProviderContract:
 
     @needs(Capability.SAVE)
     def test_saving_waits_for_the_buyer(self, world: World) -> None:
-        setup = world.provider.save_start(saving())
+        setup = world.provider.save_start(build_save_request())
 
         assert (setup.is_done, setup.method) == (False, None)
         assert setup.action is not None
         assert world.provider.save_read(setup.setup_id).setup_id == setup.setup_id
-        assert world.provider.save_start(saving()).setup_id == setup.setup_id
+        assert world.provider.save_start(build_save_request()).setup_id == setup.setup_id
 
     @needs(Capability.SAVE)
     def test_saved_method_is_listed_until_it_is_forgotten(self, world: World) -> None:
-        method = world.provider.save_token(saving(), world.token)
+        method = world.provider.save_token(build_save_request(), world.token)
         assert method in world.provider.saved_methods(method.customer_id)
 
         for key in ("detach-1", "detach-1", "detach-2"):
@@ -357,7 +361,7 @@ class ProviderContract:
     @needs(Capability.SAVE)
     def test_card_number_is_no_token_and_is_not_repeated(self, world: World) -> None:
         with pytest.raises(ProviderError) as seen:
-            world.provider.save_token(saving(), "4242424242424242")
+            world.provider.save_token(build_save_request(), "4242424242424242")
 
         assert isinstance(seen.value, Refused)
         assert "4242424242424242" not in str(seen.value)

@@ -11,9 +11,9 @@ from artisans.core.money import Money
 from orders.models import OrderLine
 from orders.selectors import store_rules
 from orders.tests.factories import place
-from payments.bookkeeping.refund_amounts import LineAsk, Pieces
-from payments.gateway.payments import payment_reach, payment_sync
-from payments.gateway.sync import payment_record
+from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection
+from payments.gateway.payments import payment_ensure_at_provider, payment_sync
+from payments.gateway.sync import payment_apply_remote_state
 from payments.lifecycle.receipts import receipt_record
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
@@ -29,13 +29,13 @@ def usd(amount: str) -> Money:
 
 def start(
     method: PaymentMethod = PaymentMethod.BANK_TRANSFER,
-    pieces: Mapping[Product, int] | None = None,
+    items: Mapping[Product, int] | None = None,
     *,
     user: User | None = None,
     **buyer: Any,
 ) -> Payment:
     """A placed order with its open payment; one piece at 99.99 in all unless told otherwise."""
-    return payment_start(place(pieces, user=user, **buyer), method=method, store=store_rules())
+    return payment_start(place(items, user=user, **buyer), method=method, store=store_rules())
 
 
 def record(
@@ -82,11 +82,11 @@ def reread(payment: Payment) -> Payment:
 
 
 def paid_by_card(
-    stripe: Any, pieces: Mapping[Product, int] | None = None, *, user: User | None = None, card: str = "visa"
+    stripe: Any, items: Mapping[Product, int] | None = None, *, user: User | None = None, card: str = "visa"
 ) -> Payment:
     """An order paid at the sandbox by this test card, and booked."""
-    payment = start(PaymentMethod.CREDIT_CARD, pieces, user=user)
-    payment_reach(payment)
+    payment = start(PaymentMethod.CREDIT_CARD, items, user=user)
+    payment_ensure_at_provider(payment)
     stripe.pay(payment, card)
     payment_sync(payment.pk, cause="test")
     return reread(payment)
@@ -94,20 +94,20 @@ def paid_by_card(
 
 def refund(payment: Payment, amount: str = "", *, actor: User, **changes: Any) -> PaymentRefund:
     """Staff refund an amount, or `pieces`, and the provider is asked; payment and order are read again."""
-    wish = {"payment_id": payment.pk, "reason": "The bowl was chipped.", "actor": actor} | changes
+    arguments = {"payment_id": payment.pk, "reason": "The bowl was chipped.", "actor": actor} | changes
     if amount:
-        wish["amount"] = Money.parse(amount, payment.currency)
-    done = refund_send(refund_open(**wish))
+        arguments["amount"] = Money.parse(amount, payment.currency)
+    done = refund_send(refund_open(**arguments))
     reread(payment)
     return done
 
 
-def pieces(*lines: tuple[OrderLine, int], shipping: bool = False, restock: bool = False) -> Pieces:
-    asked = tuple(LineAsk(line.pk, quantity) for line, quantity in lines)
-    return Pieces(asked, with_shipping=shipping, restock=restock)
+def pieces(*lines: tuple[OrderLine, int], shipping: bool = False, restock: bool = False) -> RefundSelection:
+    asked = tuple(RefundLineInput(line.pk, quantity) for line, quantity in lines)
+    return RefundSelection(asked, with_shipping=shipping, restock=restock)
 
 
-def told_by_card(payment: Payment, **news: Any) -> Payment:
+def apply_card_captures(payment: Payment, **news: Any) -> Payment:
     """Stripe says so about a card payment, without a Stripe: paid in two captures, and what `news` add."""
     half = Money(payment.amount_minor // 2, payment.currency)
     Payment.objects.filter(pk=payment.pk).update(provider_payment_id=f"pi_{payment.pk.hex}")
@@ -125,10 +125,10 @@ def told_by_card(payment: Payment, **news: Any) -> Payment:
         }
         | news
     )
-    payment_record(payment_id=payment.pk, remote=remote, cause="test")
+    payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause="test")
     return reread(payment)
 
 
-def answered(refund: PaymentRefund, status: RefundStatus = RefundStatus.SUCCEEDED) -> RemoteRefund:
+def remote_refund_of(refund: PaymentRefund, status: RefundStatus = RefundStatus.SUCCEEDED) -> RemoteRefund:
     """The provider's side of a refund of ours."""
     return RemoteRefund(f"re_{refund.pk.hex}", refund.amount, status, reference=str(refund.pk))

@@ -56,7 +56,7 @@ def feed_body(payment: Payment | None = None, **changes: Any) -> bytes:
     """The bank's word that exactly this payment's money came; `changes` of the data, or of the envelope."""
     data = {
         "reference": payment.order.order_number if payment else "NONE",
-        "amount": payment.missing.amount if payment else "99.99",
+        "amount": payment.outstanding.amount if payment else "99.99",
         "currency": payment.currency if payment else "USD",
         "value_date": timezone.localdate().isoformat(),
         "bank_reference": "BANK-1",

@@ -163,7 +163,7 @@ def config(stub: Stub, **changes: Any) -> PayPalConfig:
 PRICE = Money(9999, "USD")
 
 
-def ask(amount: Money = PRICE, **changes: Any) -> CreateRequest:
+def build_create_request(amount: Money = PRICE, **changes: Any) -> CreateRequest:
     values = {
         "key": "pay-1:create",
         "payment_id": PAYMENT_ID,

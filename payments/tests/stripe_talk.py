@@ -24,26 +24,26 @@ BACK, AWAY = "http://127.0.0.1:9/back?order=7", "http://127.0.0.1:9/away"
 INTENTS, SESSIONS, REFUNDS = "/v1/payment_intents", "/v1/checkout/sessions", "/v1/refunds"
 
 
-def wish(key: str = "create-1", amount: Money = PRICE, **more: Any) -> CreateRequest:
+def build_create_request(key: str = "create-1", amount: Money = PRICE, **more: Any) -> CreateRequest:
     usual = {"payment_id": "pay-1", "order_number": "ALLEY-7", "return_url": BACK, "cancel_url": AWAY}
     return CreateRequest(key=key, amount=amount, **{**usual, **more})
 
 
-def confirmation(of: RemotePayment, method_id: str, key: str = "confirm-1") -> ConfirmRequest:
+def build_confirm_request(of: RemotePayment, method_id: str, key: str = "confirm-1") -> ConfirmRequest:
     return ConfirmRequest(key, of.object_id, of.amount, of.reference, BACK, method_id)
 
 
-def money_back(
+def build_refund_request(
     of: RemotePayment, amount: Money, key: str = "refund-1", refund_id: str = "ref-1"
 ) -> RefundRequest:
     return RefundRequest(key, of.object_id, of.captures[0].capture_id, refund_id, "R-1", amount)
 
 
-def saving(key: str = "save-1", customer_id: str = "", *, user: str = "user-1") -> SaveRequest:
+def build_save_request(key: str = "save-1", customer_id: str = "", *, user: str = "user-1") -> SaveRequest:
     return SaveRequest(key, user, customer_id, BACK, AWAY)
 
 
-def lately() -> tuple[datetime, datetime]:
+def last_hour() -> tuple[datetime, datetime]:
     now = datetime.now(UTC)
     return now - timedelta(hours=1), now + timedelta(hours=1)
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from artisans.accounts.models import Role
 from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.services import parcel_report_cash, parcel_ship
@@ -29,7 +29,7 @@ QUEUE = "/admin/payments/payment/?needs=decision"
 
 
 @pytest.fixture
-def desk(browser, staff):
+def staff_client(browser, staff):
     return browser(staff)
 
 
@@ -40,7 +40,7 @@ def money(
     return {"amount": amount, "value_date": day, "bank_reference": reference, "seen": str(seen)} | changes
 
 
-def given_back(amount: str = "10.00", **changes: str) -> dict[str, str]:
+def return_form(amount: str = "10.00", **changes: str) -> dict[str, str]:
     day = timezone.localdate().isoformat()
     reason = "The order was overpaid."
     return {
@@ -48,7 +48,7 @@ def given_back(amount: str = "10.00", **changes: str) -> dict[str, str]:
         "value_date": day,
         "bank_reference": "OUT-1",
         "preset": reason,
-        "words": "",
+        "text": "",
     } | changes
 
 
@@ -66,31 +66,33 @@ def said(client, address: str, data: dict[str, str]) -> str:
 # ---- the queue ---------------------------------------------------------------------------------------------
 
 
-def test_queue_shows_what_waits_oldest_first_with_a_badge(desk, staff):
+def test_queue_shows_what_waits_oldest_first_with_a_badge(staff_client, staff):
     payments = [start(email=f"buyer{n}@example.test") for n in range(3)]
     for days, payment in enumerate(payments):
         Payment.objects.filter(pk=payment.pk).update(created_at=timezone.now() - timedelta(days=days))
 
-    first = page(desk.get(QUEUE))
+    first = page(staff_client.get(QUEUE))
 
-    numbers = [row.split()[0] for row in rows(desk, QUEUE)]
+    numbers = [row.split()[0] for row in rows(staff_client, QUEUE)]
     assert numbers == [payment.order.order_number for payment in reversed(payments)]
     assert "Awaiting approval 3" in first.one("nav", id="nav-sidebar-inner").text
     record(payments[0], "99.99", actor=staff)
-    assert "Awaiting approval 2" in page(desk.get(QUEUE)).one("nav", id="nav-sidebar-inner").text
+    assert "Awaiting approval 2" in page(staff_client.get(QUEUE)).one("nav", id="nav-sidebar-inner").text
 
 
-def test_queue_leaves_out_what_is_decided_and_filters_show_it(desk, staff, admin_user):
+def test_queue_leaves_out_what_is_decided_and_filters_show_it(staff_client, staff, admin_user):
     failed, cancelled, waiting = start(email="a@example.test"), start(email="b@example.test"), start()
-    desk.post(page_of(failed, "reject"), {"preset": "The buyer requested it.", "words": ""})
+    staff_client.post(admin_page_url(failed, "reject"), {"preset": "The buyer requested it.", "text": ""})
     order_cancel(order_id=cancelled.order_id, reason="no", actor=admin_user)
 
-    assert [row.split()[0] for row in rows(desk, QUEUE)] == [waiting.order.order_number]
-    assert failed.payment_number in rows(desk, "/admin/payments/payment/?status__exact=FAILED")[0]
-    assert cancelled.payment_number in rows(desk, "/admin/payments/payment/?status__exact=CANCELLED")[0]
+    assert [row.split()[0] for row in rows(staff_client, QUEUE)] == [waiting.order.order_number]
+    assert failed.payment_number in rows(staff_client, "/admin/payments/payment/?status__exact=FAILED")[0]
+    assert (
+        cancelled.payment_number in rows(staff_client, "/admin/payments/payment/?status__exact=CANCELLED")[0]
+    )
 
 
-def test_queue_tells_received_money_lateness_and_reported_cash(desk, staff, shopper, admin_user):
+def test_queue_tells_received_money_lateness_and_reported_cash(staff_client, staff, shopper, admin_user):
     part = start(email="part@example.test")
     record(part, "90.00", actor=staff)
     Order.objects.filter(pk=part.order_id).update(pay_by=timezone.now() - timedelta(days=1))
@@ -98,34 +100,34 @@ def test_queue_tells_received_money_lateness_and_reported_cash(desk, staff, shop
     parcel = parcel_ship(parcel_id=cash.order.parcels.get().pk, carrier="", tracking="", actor=admin_user)
     parcel_report_cash(parcel_id=parcel.pk, actor=admin_user)
 
-    text = page(desk.get(QUEUE)).one("table", id="result_list").text
+    text = page(staff_client.get(QUEUE)).one("table", id="result_list").text
 
     assert "$90.00 received" in text
     assert "Overdue since" in text
     assert "Cash reported: 1 of 1" in text
 
 
-def test_bulk_selection_opens_the_page_of_the_one_chosen_payment(desk):
+def test_bulk_selection_opens_the_page_of_the_one_chosen_payment(staff_client):
     one, two = start(email="a@example.test"), start(email="b@example.test")
     ask = {"action": "record_selected"}
 
-    single = desk.post(QUEUE, ask | {"_selected_action": [str(one.pk)]})
-    both = desk.post(QUEUE, ask | {"_selected_action": [str(one.pk), str(two.pk)]}, follow=True)
+    single = staff_client.post(QUEUE, ask | {"_selected_action": [str(one.pk)]})
+    both = staff_client.post(QUEUE, ask | {"_selected_action": [str(one.pk), str(two.pk)]}, follow=True)
 
-    assert single.url == page_of(one, "record")
+    assert single.url == admin_page_url(one, "record")
     assert "Select a single payment" in both.content.decode()
 
 
 # ---- recording ---------------------------------------------------------------------------------------------
 
 
-def test_record_page_is_prefilled_and_tells_the_consequences(desk, bowl, scarf):
-    payment = start(pieces={bowl: 1, scarf: 1}, email="buyer@example.test")
+def test_record_page_is_prefilled_and_tells_the_consequences(staff_client, bowl, scarf):
+    payment = start(items={bowl: 1, scarf: 1}, email="buyer@example.test")
 
-    shown = page(desk.get(page_of(payment, "record")))
+    shown = page(staff_client.get(admin_page_url(payment, "record")))
 
     form = shown.one("main") if shown.all("main") else shown
-    assert form.one("input", name="amount").attrs["value"] == payment.missing.amount
+    assert form.one("input", name="amount").attrs["value"] == payment.outstanding.amount
     assert form.one("input", name="value_date").attrs["value"] == timezone.localdate().isoformat()
     assert form.one("input", name="bank_reference").attrs.get("value", "") == ""
     assert "2 artisans get an email to ship" in shown.text
@@ -133,10 +135,10 @@ def test_record_page_is_prefilled_and_tells_the_consequences(desk, bowl, scarf):
     assert Receipt.objects.count() == 0
 
 
-def test_exact_money_settles_the_order(desk, staff, mails):
+def test_exact_money_settles_the_order(staff_client, staff, mails):
     payment = start(email="buyer@example.test")
 
-    text = said(desk, page_of(payment, "record"), money())
+    text = said(staff_client, admin_page_url(payment, "record"), money())
 
     assert "$99.99 recorded" in text
     assert f"Payment status of order {payment.order.order_number}: Paid." in text
@@ -152,27 +154,30 @@ def test_exact_money_settles_the_order(desk, staff, mails):
     assert any("payment received" in m.subject for m in mails("buyer@example.test"))
 
 
-def test_short_money_leaves_the_rest_missing(desk):
+def test_short_money_leaves_the_rest_missing(staff_client):
     payment = start()
 
-    text = said(desk, page_of(payment, "record"), money("90"))
+    text = said(staff_client, admin_page_url(payment, "record"), money("90"))
 
     assert "$9.99 is still outstanding." in text
     assert reread(payment).order.payment_status == "PARTIALLY_PAID"
-    assert page(desk.get(page_of(payment, "record"))).one("input", name="amount").attrs["value"] == "9.99"
+    assert (
+        page(staff_client.get(admin_page_url(payment, "record"))).one("input", name="amount").attrs["value"]
+        == "9.99"
+    )
 
 
-def test_too_much_money_is_listed_to_return(desk):
+def test_too_much_money_is_listed_to_return(staff_client):
     payment = start()
 
-    text = said(desk, page_of(payment, "record"), money("110"))
+    text = said(staff_client, admin_page_url(payment, "record"), money("110"))
 
     assert "A refund of $10.01 is due" in text
-    assert payment.order.order_number in rows(desk, "/admin/orders/order/?needs=return")[0]
+    assert payment.order.order_number in rows(staff_client, "/admin/orders/order/?needs=return")[0]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "result"),
     [
         ({"amount": ""}, "Enter the amount received."),
         ({"amount": "12,50"}, "is not a plain decimal amount"),
@@ -184,61 +189,63 @@ def test_too_much_money_is_listed_to_return(desk):
         ({"value_date": ""}, "This field is required"),
     ],
 )
-def test_wrong_entries_are_refused_and_kept(desk, wrong, told):
+def test_wrong_entries_are_refused_and_kept(staff_client, wrong, result):
     payment = start()
 
-    shown = page(desk.post(page_of(payment, "record"), money(reference="KEEP-ME") | wrong))
+    shown = page(staff_client.post(admin_page_url(payment, "record"), money(reference="KEEP-ME") | wrong))
 
-    assert told in shown.text
+    assert result in shown.text
     kept = "bank_reference" if "bank_reference" not in wrong else "amount"
     assert shown.one("input", name=kept).attrs["value"] in {"KEEP-ME", "99.99"}
     assert Receipt.objects.count() == 0
 
 
-def test_second_person_sees_who_recorded_the_same_money(desk, browser, admin_user):
+def test_second_person_sees_who_recorded_the_same_money(staff_client, browser, admin_user):
     payment = start()
-    said(browser(admin_user), page_of(payment, "record"), money())
+    said(browser(admin_user), admin_page_url(payment, "record"), money())
     sent = Notification.objects.count()
 
-    text = said(desk, page_of(payment, "record"), money())
+    text = said(staff_client, admin_page_url(payment, "record"), money())
 
     assert "was recorded already by admin@example.test at" in text
     assert (Receipt.objects.count(), Notification.objects.count()) == (1, sent)
 
 
-def test_money_that_came_while_the_page_was_open_stops_the_booking_once(desk, browser, admin_user):
+def test_money_that_came_while_the_page_was_open_stops_the_booking_once(staff_client, browser, admin_user):
     payment = start()
-    said(browser(admin_user), page_of(payment, "record"), money("50", "FIRST"))
+    said(browser(admin_user), admin_page_url(payment, "record"), money("50", "FIRST"))
 
-    shown = page(desk.post(page_of(payment, "record"), money("49.99", "SECOND", seen=0)))
+    shown = page(staff_client.post(admin_page_url(payment, "record"), money("49.99", "SECOND", seen=0)))
 
     assert "admin@example.test recorded $50.00 (FIRST)" in shown.text
     assert Receipt.objects.count() == 1
     again = money("49.99", "SECOND", seen=int(shown.one("input", name="seen").attrs["value"]))
-    assert ": Paid." in said(desk, page_of(payment, "record"), again)
+    assert ": Paid." in said(staff_client, admin_page_url(payment, "record"), again)
 
 
-def test_money_for_an_expired_order_is_announced_and_booked(desk):
+def test_money_for_an_expired_order_is_announced_and_booked(staff_client):
     payment = start()
     Order.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     order_expire(order_id=payment.order_id)
 
-    assert "reopened if all items are in stock" in page(desk.get(page_of(payment, "record"))).text
-    assert ": Paid." in said(desk, page_of(payment, "record"), money())
+    assert (
+        "reopened if all items are in stock" in page(staff_client.get(admin_page_url(payment, "record"))).text
+    )
+    assert ": Paid." in said(staff_client, admin_page_url(payment, "record"), money())
     assert reread(payment).order.status == OrderStatus.CONFIRMED
 
 
 # ---- rejecting ---------------------------------------------------------------------------------------------
 
 
-def test_rejecting_needs_a_reason_and_tells_it_to_the_buyer(desk, staff, mails):
+def test_rejecting_needs_a_reason_and_tells_it_to_the_buyer(staff_client, staff, mails):
     payment = start(email="buyer@example.test")
-    address = page_of(payment, "reject")
+    address = admin_page_url(payment, "reject")
 
-    assert "Choose a reason" in said(desk, address, {"words": ""})
-    assert "Describe the reason." in said(desk, address, {"preset": "other", "words": " "})
+    assert "Choose a reason" in said(staff_client, address, {"text": ""})
+    assert "Describe the reason." in said(staff_client, address, {"preset": "other", "text": " "})
     assert PaymentTransition.objects.filter(new="FAILED").count() == 0
-    text = said(desk, address, {"preset": "The bank did not honour the check.", "words": "Number 12."})
+    text = said(staff_client, address, {"preset": "The bank did not honour the check.", "text": "Number 12."})
 
     assert "Payment rejected" in text
     assert reread(payment).failure_reason == "The bank did not honour the check. Number 12."
@@ -246,12 +253,12 @@ def test_rejecting_needs_a_reason_and_tells_it_to_the_buyer(desk, staff, mails):
     assert "Number 12." in mails("buyer@example.test")[-1].body
 
 
-def test_a_payment_with_receipts_is_not_rejected(desk, staff):
+def test_a_payment_with_receipts_is_not_rejected(staff_client, staff):
     payment = start()
     record(payment, "10.00", actor=staff)
 
-    shown = page(desk.get(page_of(payment, "reject")))
-    text = said(desk, page_of(payment, "reject"), {"preset": "other", "words": "no"})
+    shown = page(staff_client.get(admin_page_url(payment, "reject")))
+    text = said(staff_client, admin_page_url(payment, "reject"), {"preset": "other", "text": "no"})
 
     assert "Refund it instead of rejecting the payment" in shown.text
     assert not shown.all("button", class_="aa-danger")
@@ -262,12 +269,12 @@ def test_a_payment_with_receipts_is_not_rejected(desk, staff):
 # ---- returning ---------------------------------------------------------------------------------------------
 
 
-def test_a_return_is_recorded_and_says_that_a_person_made_it(desk, staff):
+def test_a_return_is_recorded_and_says_that_a_person_made_it(staff_client, staff):
     payment = start(email="buyer@example.test")
     record(payment, "109.99", actor=staff)
 
-    shown = page(desk.get(page_of(payment, "return")))
-    text = said(desk, page_of(payment, "return"), given_back())
+    shown = page(staff_client.get(admin_page_url(payment, "return")))
+    text = said(staff_client, admin_page_url(payment, "return"), return_form())
 
     assert "The shop does not send this money." in shown.text
     assert shown.one("input", name="amount").attrs["value"] == "10.00"
@@ -278,40 +285,44 @@ def test_a_return_is_recorded_and_says_that_a_person_made_it(desk, staff):
         "The order was overpaid.",
         staff,
     )
-    assert "no results found" in page(desk.get("/admin/orders/order/?needs=return")).text.lower()
+    assert "no results found" in page(staff_client.get("/admin/orders/order/?needs=return")).text.lower()
 
 
-def test_more_than_what_is_left_cannot_be_returned(desk, staff):
+def test_more_than_what_is_left_cannot_be_returned(staff_client, staff):
     payment = start()
     record(payment, "99.99", actor=staff)
 
-    shown = page(desk.post(page_of(payment, "return"), given_back("100.00")))
+    shown = page(staff_client.post(admin_page_url(payment, "return"), return_form("100.00")))
 
     assert "99.99 USD is left" in shown.text
     assert shown.one("input", name="bank_reference").attrs["value"] == "OUT-1"
     assert PaymentRefund.objects.count() == 0
 
 
-def test_without_money_there_is_nothing_to_return(desk):
+def test_without_money_there_is_nothing_to_return(staff_client):
     payment = start()
 
-    assert "This payment has been fully refunded" in page(desk.get(page_of(payment, "return"))).text
-    assert "Record refund" not in page(desk.get(page_of(payment))).text
+    assert (
+        "This payment has been fully refunded"
+        in page(staff_client.get(admin_page_url(payment, "return"))).text
+    )
+    assert "Record refund" not in page(staff_client.get(admin_page_url(payment))).text
 
 
 # ---- orders ------------------------------------------------------------------------------------------------
 
 
-def test_cancelling_tells_the_consequences_and_lists_the_money(desk, staff, bowl):
-    payment = start(pieces={bowl: 1}, email="buyer@example.test")
+def test_cancelling_tells_the_consequences_and_lists_the_money(staff_client, staff, bowl):
+    payment = start(items={bowl: 1}, email="buyer@example.test")
     record(payment, "99.99", actor=staff)
-    address = page_of(payment.order, "cancel")
+    address = admin_page_url(payment.order, "cancel")
 
     assert (
-        "$99.99 paid offline: the amount for the selected parcels is listed" in page(desk.get(address)).text
+        "$99.99 paid offline: the amount for the selected parcels is listed"
+        in page(staff_client.get(address)).text
     )
-    assert "Choose a reason" in said(desk, address, {})
-    text = said(desk, address, {"preset": "The buyer requested it.", "words": ""})
+    assert "Choose a reason" in said(staff_client, address, {})
+    text = said(staff_client, address, {"preset": "The buyer requested it.", "text": ""})
 
     assert "is cancelled" in text
     assert "Refund $99.99" in text
@@ -320,35 +331,37 @@ def test_cancelling_tells_the_consequences_and_lists_the_money(desk, staff, bowl
     assert bowl.stock == 10
 
 
-def test_a_shipped_order_is_not_cancelled(desk, staff, admin_user):
+def test_a_shipped_order_is_not_cancelled(staff_client, staff, admin_user):
     payment = start()
     record(payment, "99.99", actor=staff)
     parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="", tracking="", actor=admin_user)
 
-    assert "can no longer be cancelled" in page(desk.get(page_of(payment.order, "cancel"))).text
-    desk.post(page_of(payment.order, "cancel"), {"preset": "The buyer requested it."})
+    assert (
+        "can no longer be cancelled" in page(staff_client.get(admin_page_url(payment.order, "cancel"))).text
+    )
+    staff_client.post(admin_page_url(payment.order, "cancel"), {"preset": "The buyer requested it."})
     assert reread(payment).order.status == OrderStatus.SHIPPED
 
 
-def test_revoked_links_work_no_more(desk, client):
+def test_revoked_links_work_no_more(staff_client, client):
     payment = start()
     old = reverse("payments:order", args=[payment.order.access_token])
     assert client.get(old).status_code == 200
 
-    desk.get(page_of(payment.order, "revoke-links"))
+    staff_client.get(admin_page_url(payment.order, "revoke-links"))
     assert client.get(old).status_code == 200
-    said(desk, page_of(payment.order, "revoke-links"), {})
+    said(staff_client, admin_page_url(payment.order, "revoke-links"), {})
 
     assert client.get(old).status_code == 410
     assert AuditEntry.objects.filter(action="order.revoke_links").count() == 1
 
 
-def test_staff_see_the_buyers_page_without_a_link_in_the_admin(desk, staff):
+def test_staff_see_the_buyers_page_without_a_link_in_the_admin(staff_client, staff):
     payment = start()
     record(payment, "99.99", actor=staff)
 
-    shown = desk.get(page_of(payment.order)).content.decode()
-    buyers = desk.get(page_of(payment.order, "as-buyer"))
+    shown = staff_client.get(admin_page_url(payment.order)).content.decode()
+    buyers = staff_client.get(admin_page_url(payment.order, "as-buyer"))
 
     assert payment.order.access_token not in shown
     assert payment.order.access_token in buyers.url
@@ -381,7 +394,7 @@ def test_actions_without_the_permission_are_absent_and_refused(browser, staff, j
     person = UserFactory.create(email="one@example.test", role=Role.STAFF)
     person.groups.set(Group.objects.filter(name=job))
     client = browser(person)
-    detail = client.get(page_of(payment.order))
+    detail = client.get(admin_page_url(payment.order))
     text = page(detail).text if detail.status_code == 200 else ""
 
     for name, permission in ACTIONS.items():
@@ -391,9 +404,9 @@ def test_actions_without_the_permission_are_absent_and_refused(browser, staff, j
             else payment.order
         )
         allowed = person.has_perm(permission)
-        assert (client.get(page_of(target, name)).status_code == 403) is not allowed, name
+        assert (client.get(admin_page_url(target, name)).status_code == 403) is not allowed, name
         if not allowed:
-            assert client.post(page_of(target, name), money()).status_code == 403, name
+            assert client.post(admin_page_url(target, name), money()).status_code == 403, name
         if text and name in LINKS:
             assert (LINKS[name] in text) is allowed, name
     assert Receipt.objects.count() == 1
@@ -403,19 +416,19 @@ def test_the_admin_is_closed_to_shoppers_and_guests(browser, shopper, client):
     payment = start()
 
     for visitor in (browser(shopper), client):
-        answer = visitor.post(page_of(payment, "record"), money())
+        answer = visitor.post(admin_page_url(payment, "record"), money())
         assert answer.status_code == 302
         assert "/login/" in answer.url
     assert Receipt.objects.count() == 0
 
 
-def test_nobody_acts_on_an_order_of_his_own(desk, staff):
+def test_nobody_acts_on_an_order_of_his_own(staff_client, staff):
     payment = start(user=staff)
 
-    assert "the order is your own" in page(desk.get(page_of(payment, "record"))).text
-    assert "the order is your own" in said(desk, page_of(payment, "record"), money())
+    assert "the order is your own" in page(staff_client.get(admin_page_url(payment, "record"))).text
+    assert "the order is your own" in said(staff_client, admin_page_url(payment, "record"), money())
     assert "the order is your own" in said(
-        desk, page_of(payment, "reject"), {"preset": "other", "words": "no"}
+        staff_client, admin_page_url(payment, "reject"), {"preset": "other", "text": "no"}
     )
     assert Receipt.objects.count() == 0
     assert mail.outbox == []

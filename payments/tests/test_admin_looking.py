@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.admin.pages import ReadOnlyAdmin, list_of, page_of
+from artisans.core.admin.pages import ReadOnlyAdmin, admin_list_url, admin_page_url
 from artisans.core.money import Money
 from orders.models import Order
-from payments.admin.filters import TO_RETURN
+from payments.admin.filters import REFUND_DUE
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod
 from payments.models import Payment
@@ -90,7 +90,7 @@ def test_not_even_a_superuser_adds_changes_or_deletes(full, label):
 
 @pytest.mark.parametrize("model", [Order, Payment])
 def test_an_unknown_row_leads_home_with_a_word(full, model):
-    answer = full.get(f"{list_of(model)}0b0b0b0b-0000-4000-8000-000000000000/change/", follow=True)
+    answer = full.get(f"{admin_list_url(model)}0b0b0b0b-0000-4000-8000-000000000000/change/", follow=True)
 
     assert "doesn’t exist" in page(answer).text
 
@@ -101,7 +101,7 @@ def test_an_unknown_row_leads_home_with_a_word(full, model):
 def test_order_page_tells_everything_that_happened(full):
     payment = Payment.objects.get()
 
-    shown = page(full.get(page_of(payment.order)))
+    shown = page(full.get(admin_page_url(payment.order)))
 
     for text in (
         "Refund $5.00",
@@ -116,13 +116,13 @@ def test_order_page_tells_everything_that_happened(full):
     assert "placed" in entries[0]
     assert "Offline refund recorded" in entries[-1]
     assert any("Awaiting payment → Confirmed" in entry and "staff@example.test" in entry for entry in entries)
-    assert payment.order.access_token not in full.get(page_of(payment.order)).content.decode()
+    assert payment.order.access_token not in full.get(admin_page_url(payment.order)).content.decode()
 
 
 def test_payment_page_tells_receipts_returns_and_history(full):
     payment = Payment.objects.get()
 
-    shown = page(full.get(page_of(payment)))
+    shown = page(full.get(admin_page_url(payment)))
 
     for text in (
         "$99.99",
@@ -153,7 +153,7 @@ def test_order_page_has_one_next_step(browser, staff, prepare, headline):
     payment = start(email="buyer@example.test")
     prepare(payment, staff)
 
-    step = page(browser(staff).get(page_of(payment.order))).one("section", class_="aa-step")
+    step = page(browser(staff).get(admin_page_url(payment.order))).one("section", class_="aa-step")
 
     assert headline in step.text
     assert len(step.all("a")) <= 1
@@ -164,22 +164,22 @@ def test_order_page_has_one_next_step(browser, staff, prepare, headline):
 
 def test_one_box_finds_orders_and_payments_by_all_their_marks(full, staff):
     cheap = ProductFactory.create(price_minor=1000)
-    other = start(pieces={cheap: 1}, email="other@example.test")  # 16.99
+    other = start(items={cheap: 1}, email="other@example.test")  # 16.99
     record(other, "7.00", actor=staff, reference="BANK-7")
     payment = Payment.objects.exclude(pk=other.pk).get()
     number = payment.order.order_number
 
     terms = [number, number.lower(), number[:5], "shopper@example.test", "shopper@ex", payment.payment_number]
     for term in [*terms, "STMT-1", "OUT-1", payment.refunds.get().refund_number, "99.99", "$99.99"]:
-        assert found(full, list_of(Order, f"q={term}")) == {number}, term
-        assert found(full, list_of(Payment, f"q={term}")) == {payment.payment_number}, term
+        assert found(full, admin_list_url(Order, f"q={term}")) == {number}, term
+        assert found(full, admin_list_url(Payment, f"q={term}")) == {payment.payment_number}, term
     for term in ("nobody@example.test", "STMT", "12.34", "-", "%", "ZZZZZZZZZ", "PAY-ZZZ"):
-        assert found(full, list_of(Order, f"q={quote(term)}")) == set(), term
+        assert found(full, admin_list_url(Order, f"q={quote(term)}")) == set(), term
 
 
 def test_filters_return_the_rows_counted_by_hand(full, staff):
     weaver = ProductFactory.create()
-    check = start(PaymentMethod.CHECK, pieces={weaver: 1}, email="check@example.test")
+    check = start(PaymentMethod.CHECK, items={weaver: 1}, email="check@example.test")
     Order.objects.filter(pk=check.order_id).update(created_at=timezone.now() - timedelta(days=10))
     first = Payment.objects.exclude(pk=check.pk).get()
     today, long_ago = timezone.localdate(), timezone.localdate() - timedelta(days=9)
@@ -196,9 +196,9 @@ def test_filters_return_the_rows_counted_by_hand(full, staff):
     }
 
     for query, numbers in cases.items():
-        assert found(full, list_of(Order, query)) == numbers, query
-    assert found(full, list_of(Payment, f"seller={weaver.artisan.slug}")) == {check.payment_number}
-    assert found(full, list_of(Payment, "payment_method__exact=check")) == {check.payment_number}
+        assert found(full, admin_list_url(Order, query)) == numbers, query
+    assert found(full, admin_list_url(Payment, f"seller={weaver.artisan.slug}")) == {check.payment_number}
+    assert found(full, admin_list_url(Payment, "payment_method__exact=check")) == {check.payment_number}
 
 
 def test_money_to_return_as_a_query_is_the_orders_own_property(staff, admin_user):
@@ -213,9 +213,9 @@ def test_money_to_return_as_a_query_is_the_orders_own_property(staff, admin_user
     give_back(cancelled, "99.99", actor=staff)
     record(open_one, "5.00", actor=staff)
 
-    listed = set(Order.objects.filter(TO_RETURN).values_list("pk", flat=True))
+    listed = set(Order.objects.filter(REFUND_DUE).values_list("pk", flat=True))
 
-    assert listed == {order.pk for order in Order.objects.all() if order.to_return}
+    assert listed == {order.pk for order in Order.objects.all() if order.refund_due}
     assert listed == {over.order_id, expired.order_id}
 
 

@@ -10,22 +10,22 @@ from artisans.accounts.models import Role
 from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.methods import PaymentMethod
 from payments.models import PaymentFlag, PaymentRefund
 from payments.providers.contract import DisputeStatus, RemoteDispute
 from payments.refunds.staff import refund_open
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import (
+    apply_card_captures,
     give_back,
     paid_by_card,
     record,
     refund,
     reread,
     start,
-    told_by_card,
     usd,
 )
 from tests.html import page
@@ -38,7 +38,7 @@ BROKEN = "An item arrived damaged."
 
 
 @pytest.fixture
-def desk(browser, staff):
+def staff_client(browser, staff):
     return browser(staff)
 
 
@@ -66,8 +66,8 @@ def sync(payment):
 # ---- refunding ---------------------------------------------------------------------------------------------
 
 
-def test_refund_page_offers_the_rest_and_says_who_moves_the_money(desk, paid):
-    shown = page(desk.get(page_of(paid, "refund"))).one("main")
+def test_refund_page_offers_the_rest_and_says_who_moves_the_money(staff_client, paid):
+    shown = page(staff_client.get(admin_page_url(paid, "refund"))).one("main")
 
     assert "Stripe sends this refund" in shown.text
     assert shown.one("input", name="amount").attrs["value"] == paid.amount.amount
@@ -76,36 +76,38 @@ def test_refund_page_offers_the_rest_and_says_who_moves_the_money(desk, paid):
     assert not PaymentRefund.objects.exists()
 
 
-def test_full_refund_from_the_page_tells_how_it_went(desk, paid, stripe, staff):
+def test_full_refund_from_the_page_tells_how_it_went(staff_client, paid, stripe, staff):
     sent_anyway = {field_of(paid.order.parcels.get()): "send"}
 
-    after = press(desk, page_of(paid, "refund"), preset=BROKEN, words="The rim.", **sent_anyway)
+    after = press(staff_client, admin_page_url(paid, "refund"), preset=BROKEN, text="The rim.", **sent_anyway)
 
     assert "was sent by Stripe" in after.text
     done = PaymentRefund.objects.get()
     assert (done.reason, done.actor, done.status) == ("An item arrived damaged. The rim.", staff, "COMPLETED")
     assert (reread(paid).status, stripe.refunded()) == ("REFUNDED", [paid.amount_minor])
     assert done.refund_number in after.text
-    assert "This payment has been fully refunded" in page(desk.get(page_of(paid, "refund"))).text
+    assert (
+        "This payment has been fully refunded" in page(staff_client.get(admin_page_url(paid, "refund"))).text
+    )
 
 
-def test_refund_by_pieces_with_restock(desk, paid, bowl, stripe):
+def test_refund_by_pieces_with_restock(staff_client, paid, bowl, stripe):
     line = paid.order.lines.get()
     before = Product.objects.get(pk=bowl.pk).stock
-    pieces = {f"line_{line.pk.hex}": "1", "mode": "pieces", "restock": "on", "shipping": "on"}
+    items = {f"line_{line.pk.hex}": "1", "mode": "pieces", "restock": "on", "shipping": "on"}
 
-    after = press(desk, page_of(paid, "refund"), preset=BROKEN, **pieces)
+    after = press(staff_client, admin_page_url(paid, "refund"), preset=BROKEN, **items)
 
     assert "1 × Moss bowl" in after.text
     assert stripe.refunded() == [9999]
     assert Product.objects.get(pk=bowl.pk).stock == before + 1
-    again = page(desk.get(page_of(paid, "refund"))).one("main")
+    again = page(staff_client.get(admin_page_url(paid, "refund"))).one("main")
     assert again.one("input", name=f"line_{line.pk.hex}").attrs["max"] == "1"
     assert not again.all("input", name="shipping")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "result"),
     [
         ({"preset": ""}, "Choose a reason"),
         ({"amount": ""}, "Enter the amount to refund."),
@@ -117,190 +119,205 @@ def test_refund_by_pieces_with_restock(desk, paid, bowl, stripe):
         ({"mode": "pieces", "restock": "on"}, "Enter quantities, or select shipping"),
     ],
 )
-def test_wrong_entries_are_refused_and_kept(desk, paid, wrong, told):
-    after = press(desk, page_of(paid, "refund"), **{"preset": BROKEN, "words": "KEEP ME"} | wrong)
+def test_wrong_entries_are_refused_and_kept(staff_client, paid, wrong, result):
+    after = press(
+        staff_client, admin_page_url(paid, "refund"), **{"preset": BROKEN, "text": "KEEP ME"} | wrong
+    )
 
-    assert told in after.text
-    assert "KEEP ME" in after.one("textarea", name="words").text
+    assert result in after.text
+    assert "KEEP ME" in after.one("textarea", name="text").text
     assert not PaymentRefund.objects.exists()
 
 
-def test_second_press_of_the_button_sends_nothing(desk, paid, stripe):
-    address = page_of(paid, "refund")
-    form = page(desk.get(address)).one("main").all("form")[0].fields() | {"amount": "5", "preset": BROKEN}
-    desk.post(address, form)
+def test_second_press_of_the_button_sends_nothing(staff_client, paid, stripe):
+    address = admin_page_url(paid, "refund")
+    form = page(staff_client.get(address)).one("main").all("form")[0].fields() | {
+        "amount": "5",
+        "preset": BROKEN,
+    }
+    staff_client.post(address, form)
 
-    again = page(desk.post(address, form, follow=True))
+    again = page(staff_client.post(address, form, follow=True))
 
     assert "The order changed while this page was open: refunded: $5.00 (was $0.00)" in again.text
     assert stripe.refunded() == [500]
 
 
-def test_pending_and_unanswered_refunds_are_shown_as_such(desk, stripe, shopper, staff, bowl):
+def test_pending_and_unanswered_refunds_are_shown_as_such(staff_client, stripe, shopper, staff, bowl):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
-    told = press(desk, page_of(payment, "refund"), preset=BROKEN, amount="40").text
-    assert "is pending at Stripe" in told
+    result = press(staff_client, admin_page_url(payment, "refund"), preset=BROKEN, amount="40").text
+    assert "is pending at Stripe" in result
     stripe.fault("drop_before", path="/v1/refunds", method="POST")
 
-    told = press(desk, page_of(payment, "refund"), preset=BROKEN, amount="10").text
+    result = press(staff_client, admin_page_url(payment, "refund"), preset=BROKEN, amount="10").text
 
-    assert "has not responded yet" in told
-    shown = page(desk.get(page_of(payment))).text
+    assert "has not responded yet" in result
+    shown = page(staff_client.get(admin_page_url(payment))).text
     for text in ("Pending at the provider", "Waiting for the provider", "Refund in progress $50.00"):
         assert text in shown, text
     assert "Refundable $49.99" in shown
 
 
-def test_failed_refund_is_listed_and_tried_again_from_the_page(desk, paid, stripe):
+def test_failed_refund_is_listed_and_tried_again_from_the_page(staff_client, paid, stripe):
     stripe.post("settings", refunds="refuse")
-    press(desk, page_of(paid, "refund"), preset=BROKEN, amount="40")
+    press(staff_client, admin_page_url(paid, "refund"), preset=BROKEN, amount="40")
     sync(paid)
     stripe.post("settings", refunds="succeed")
-    assert "Needs review 1" in nav(desk)
-    assert "Refundable $193.98" in page(desk.get(page_of(paid))).text
+    assert "Needs review 1" in nav(staff_client)
+    assert "Refundable $193.98" in page(staff_client.get(admin_page_url(paid))).text
     failed = PaymentRefund.objects.get()
 
-    after = press(desk, page_of(failed, "retry"))
+    after = press(staff_client, admin_page_url(failed, "retry"))
 
     assert "was sent by Stripe" in after.text
     assert stripe.refunded()[-1] == 4000
-    assert "only once" in page(desk.get(page_of(failed, "retry"))).text
-    assert not [a for a in page(desk.get(page_of(paid))).all("a") if a.text == "Retry"]
+    assert "only once" in page(staff_client.get(admin_page_url(failed, "retry"))).text
+    assert not [a for a in page(staff_client.get(admin_page_url(paid))).all("a") if a.text == "Retry"]
 
 
-def test_payment_by_hand_has_no_refund_but_a_record_of_one(desk, shopper, staff):
+def test_payment_by_hand_has_no_refund_but_a_record_of_one(staff_client, shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
-    assert "make the transfer, then record the refund" in page(desk.get(page_of(payment, "refund"))).text
-    assert "Record refund" in page(desk.get(page_of(payment))).text
+    assert (
+        "make the transfer, then record the refund"
+        in page(staff_client.get(admin_page_url(payment, "refund"))).text
+    )
+    assert "Record refund" in page(staff_client.get(admin_page_url(payment))).text
 
 
-def test_money_sent_and_money_recorded_are_separate_sums(desk, stripe, shopper, staff, admin_user):
+def test_money_sent_and_money_recorded_are_separate_sums(staff_client, stripe, shopper, staff, admin_user):
     transfer = start(user=shopper)
     record(transfer, "40.00", actor=staff)
     give_back(transfer, "15.00", actor=staff)
-    assert "Refunded offline $15.00" in page(desk.get(page_of(transfer.order))).text
+    assert "Refunded offline $15.00" in page(staff_client.get(admin_page_url(transfer.order))).text
 
     card = paid_by_card(stripe, user=shopper)
     refund(card, "25", actor=staff)
 
-    assert "Refunded by a provider $25.00" in page(desk.get(page_of(card.order))).text
+    assert "Refunded by a provider $25.00" in page(staff_client.get(admin_page_url(card.order))).text
 
 
-def test_cancelled_order_has_one_next_step_the_prefilled_refund(desk, paid, staff):
+def test_cancelled_order_has_one_next_step_the_prefilled_refund(staff_client, paid, staff):
     refund(paid, "20", actor=staff)
     order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
 
-    order_page = page(desk.get(page_of(paid.order))).one("main")
+    order_page = page(staff_client.get(admin_page_url(paid.order))).one("main")
     step = order_page.one("section", aria_label="Next step")
     assert "Refund $173.98" in step.text
     link = step.one("a", class_="aa-main")
-    assert (link.text, link.attrs["href"]) == ("Refund", page_of(paid, "refund"))
-    assert page(desk.get(link.attrs["href"])).one("input", name="amount").attrs["value"] == "173.98"
-    assert page_of(paid, "refund") in desk.get("/admin/orders/order/?needs=return").content.decode()
+    assert (link.text, link.attrs["href"]) == ("Refund", admin_page_url(paid, "refund"))
+    assert page(staff_client.get(link.attrs["href"])).one("input", name="amount").attrs["value"] == "173.98"
+    assert (
+        admin_page_url(paid, "refund")
+        in staff_client.get("/admin/orders/order/?needs=return").content.decode()
+    )
 
     refund_open(payment_id=paid.pk, amount=usd("173.98"), reason="kiln broke", actor=staff)
 
-    assert "The refund is in progress" in page(desk.get(page_of(paid.order))).text
-    assert "Refund in progress" in page(desk.get("/admin/orders/order/?needs=return")).text
-    sweep_task()
-    assert "Refund $" not in page(desk.get(page_of(paid.order))).text
+    assert "The refund is in progress" in page(staff_client.get(admin_page_url(paid.order))).text
+    assert "Refund in progress" in page(staff_client.get("/admin/orders/order/?needs=return")).text
+    process_due_task()
+    assert "Refund $" not in page(staff_client.get(admin_page_url(paid.order))).text
 
 
 def test_own_order_is_refused_on_the_page_too(browser, staff, stripe):
     own = paid_by_card(stripe, user=staff)
 
-    assert "the order is your own" in page(browser(staff).get(page_of(own, "refund"))).text
+    assert "the order is your own" in page(browser(staff).get(admin_page_url(own, "refund"))).text
 
 
 # ---- asking, deciding, settling ------------------------------------------------------------------------------
 
 
-def test_ask_the_provider_applies_what_it_says(desk, stripe, shopper, bowl, staff):
+def test_ask_the_provider_applies_what_it_says(staff_client, stripe, shopper, bowl, staff):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
     stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=100)
 
-    after = press(desk, page_of(payment, "ask"))
+    after = press(staff_client, admin_page_url(payment, "sync"))
 
     assert "Synced with Stripe. Payment status: Partly refunded." in after.text
-    assert AuditEntry.objects.get(action="payment.ask").actor == staff
+    assert AuditEntry.objects.get(action="payment.sync").actor == staff
 
 
-def test_ask_sends_a_refund_that_got_stuck(desk, stripe, paid, staff):
+def test_ask_sends_a_refund_that_got_stuck(staff_client, stripe, paid, staff):
     stripe.fault("drop_before", path="/v1/refunds", method="POST")
     stuck = refund(paid, "5", actor=staff)
 
-    press(desk, page_of(paid, "ask"))
+    press(staff_client, admin_page_url(paid, "sync"))
 
     stuck.refresh_from_db()
     assert (stuck.status, stripe.refunded()) == ("COMPLETED", [500])
 
 
-def test_silent_provider_is_a_sentence_and_changes_nothing(desk, stripe, paid):
+def test_silent_provider_is_a_sentence_and_changes_nothing(staff_client, stripe, paid):
     stripe.fault("unavailable", path="/v1/payment_intents/*", count=None)
 
-    assert "does not answer at the moment" in press(desk, page_of(paid, "ask")).text
+    assert "does not answer at the moment" in press(staff_client, admin_page_url(paid, "sync")).text
 
 
-def test_refund_from_outside_is_listed_until_somebody_decides(desk, stripe, paid):
+def test_refund_from_outside_is_listed_until_somebody_decides(staff_client, stripe, paid):
     stripe.post("stripe/refund", payment_intent=paid.provider_payment_id, amount=5000)
     sync(paid)
     outside = PaymentRefund.objects.get()
-    assert "External refunds 1" in nav(desk)
-    assert outside.refund_number in page(desk.get(DECIDE)).text
+    assert "External refunds 1" in nav(staff_client)
+    assert outside.refund_number in page(staff_client.get(DECIDE)).text
 
-    refused = press(desk, page_of(outside, "decide"), decision="restock")
+    refused = press(staff_client, admin_page_url(outside, "decide"), decision="restock")
     assert "Enter quantities if items were returned" in refused.text
-    after = press(desk, page_of(outside, "decide"), decision="nothing")
+    after = press(staff_client, admin_page_url(outside, "decide"), decision="nothing")
 
     assert "The order goes on" in after.text
-    assert "External refunds 1" not in nav(desk)
-    assert "a colleague may have handled it" in page(desk.get(page_of(outside, "decide"))).text
+    assert "External refunds 1" not in nav(staff_client)
+    assert "a colleague may have handled it" in page(staff_client.get(admin_page_url(outside, "decide"))).text
 
 
-def test_dispute_is_shown_flagged_and_settled_with_a_reason(desk, stripe, paid, staff):
+def test_dispute_is_shown_flagged_and_settled_with_a_reason(staff_client, stripe, paid, staff):
     stripe.post("stripe/dispute", payment_intent=paid.provider_payment_id, reason="fraudulent")
     sync(paid)
-    shown = page(desk.get(page_of(paid))).text
+    shown = page(staff_client.get(admin_page_url(paid))).text
     assert "du_" in shown
     assert "fraudulent" in shown
     assert (
         "Respond to the dispute in the provider’s dashboard first"
-        in page(desk.get(page_of(paid, "refund"))).text
+        in page(staff_client.get(admin_page_url(paid, "refund"))).text
     )
-    assert "Needs review 1" in nav(desk)
+    assert "Needs review 1" in nav(staff_client)
     flag = PaymentFlag.objects.get()
-    assert flag.detail in page(desk.get(LOOK)).text
+    assert flag.detail in page(staff_client.get(LOOK)).text
 
-    assert "Describe what you found" in press(desk, page_of(flag, "resolve"), resolution=" ").text
-    press(desk, page_of(flag, "resolve"), resolution="Evidence was sent.")
+    assert (
+        "Describe what you found" in press(staff_client, admin_page_url(flag, "resolve"), resolution=" ").text
+    )
+    press(staff_client, admin_page_url(flag, "resolve"), resolution="Evidence was sent.")
 
     flag.refresh_from_db()
     assert (flag.resolved_by, flag.resolution) == (staff, "Evidence was sent.")
-    assert flag.detail not in page(desk.get(LOOK)).text
-    assert "Evidence was sent." in page(desk.get(page_of(paid))).text
+    assert flag.detail not in page(staff_client.get(LOOK)).text
+    assert "Evidence was sent." in page(staff_client.get(admin_page_url(paid))).text
 
 
-def test_payment_page_tells_captures_calls_refunds_and_disputes_without_secrets(desk, stripe, paid, staff):
+def test_payment_page_tells_captures_calls_refunds_and_disputes_without_secrets(
+    staff_client, stripe, paid, staff
+):
     stripe.fault("error_before", path="/v1/refunds", method="POST")
     refund(paid, "5", actor=staff)
     stripe.post("stripe/dispute", payment_intent=paid.provider_payment_id, reason="fraudulent")
     sync(paid)
     paid.calls.filter(refund=None).update(error="No such key: sk_test_abc123 for pi_1_secret_xyz")
 
-    answer = desk.get(page_of(paid))
+    answer = staff_client.get(admin_page_url(paid))
 
     text = answer.content.decode()
     assert "sk_test_" not in text
     assert "_secret_xyz" not in text
-    told = page(answer).one("ol", class_="aa-timeline").text
+    result = page(answer).one("ol", class_="aa-timeline").text
     for what in ("Capture of", "Make the payment", "Refund REF-", "Dispute of", "Pending → Completed"):
-        assert what in told, what
+        assert what in result, what
 
 
 @pytest.mark.parametrize(
-    ("name", "needs"), [("refund", "refund"), ("ask", "sync_payment"), ("return", "refund")]
+    ("name", "needs"), [("refund", "refund"), ("sync", "sync_payment"), ("return", "refund")]
 )
 def test_actions_are_absent_and_refused_without_their_job(browser, paid, name, needs):
     clerk = UserFactory.create(role=Role.STAFF)
@@ -308,12 +325,12 @@ def test_actions_are_absent_and_refused_without_their_job(browser, paid, name, n
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_payment", "view_order"]))
     client = browser(clerk)
 
-    shown = client.get(page_of(paid))
+    shown = client.get(admin_page_url(paid))
 
     assert shown.status_code == 200
-    assert page_of(paid, name) not in shown.content.decode()
-    assert client.get(page_of(paid, name)).status_code == 403
-    assert client.post(page_of(paid, name), {}).status_code == 403
+    assert admin_page_url(paid, name) not in shown.content.decode()
+    assert client.get(admin_page_url(paid, name)).status_code == 403
+    assert client.post(admin_page_url(paid, name), {}).status_code == 403
     assert not PaymentRefund.objects.exists(), needs
 
 
@@ -325,7 +342,7 @@ def test_buyer_reads_how_far_a_refund_came(browser, stripe, shopper, staff, bowl
 
     stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
-    sweep_task()
+    process_due_task()
 
     assert "We refunded $40.00." in page(browser().get(address)).text
 
@@ -349,11 +366,11 @@ def test_all_of_the_money_goes_back_only_with_a_decision_about_the_parcel(
     parcel, client = payment.order.parcels.get(), browser(staff)
     typed = {"mode": "amount", "amount": "99.99", "seen": "0", "preset": "The order was cancelled."}
 
-    shown = client.post(page_of(payment, "refund"), typed)
+    shown = client.post(admin_page_url(payment, "refund"), typed)
 
     assert field_of(parcel) in shown.context["form"].errors
     assert not payment.refunds.exists()
-    done = client.post(page_of(payment, "refund"), typed | {field_of(parcel): "cancel"})
+    done = client.post(admin_page_url(payment, "refund"), typed | {field_of(parcel): "cancel"})
     parcel.refresh_from_db()
     assert (done.status_code, parcel.status, stock(bowl)) == (302, "CANCELLED", 10)
     assert stripe.refunded() == [9999]
@@ -365,10 +382,10 @@ def test_order_page_cancels_refunds_and_restocks_chosen_parcels(
     payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
     order, client = payment.order, browser(admin_user)
     gone = order.parcels.get(artisan__user=seller)
-    assert "$136.65 paid with Stripe" in page(client.get(page_of(order, "cancel"))).text
+    assert "$136.65 paid with Stripe" in page(client.get(admin_page_url(order, "cancel"))).text
 
     typed = {"parcels": [str(gone.pk)], "refund": "on", "preset": "The buyer requested it.", "seen": "13665"}
-    answer = client.post(page_of(order, "cancel"), typed)
+    answer = client.post(admin_page_url(order, "cancel"), typed)
 
     gone.refresh_from_db()
     assert (answer.status_code, gone.status, stock(bowl), stock(scarf)) == (302, "CANCELLED", 10, 9)
@@ -380,19 +397,19 @@ def test_parcels_on_hold_are_listed_and_decided_on_the_orders_page(
     browser, admin_user, shopper, staff, bowl, settings
 ):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
+    payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
     lost = RemoteDispute("dp_1", payment.amount, DisputeStatus.LOST, "fraudulent")
-    told_by_card(payment, disputes=(lost,))
+    apply_card_captures(payment, disputes=(lost,))
     order, client = payment.order, browser(admin_user)
     listed = client.get("/admin/orders/order/?needs=parcels").content.decode()
     assert order.order_number in listed
-    assert "Parcels are on hold" in client.get(page_of(order)).content.decode()
+    assert "Parcels are on hold" in client.get(admin_page_url(order)).content.decode()
     parcel = order.parcels.get()
 
-    nothing = client.post(page_of(order, "parcels"), {"preset": "The payment was refunded."})
+    nothing = client.post(admin_page_url(order, "parcels"), {"preset": "The payment was refunded."})
     assert "Choose what happens to at least one parcel." in nothing.content.decode()
     typed = {field_of(parcel): "cancel", "preset": "The buyer disputed the payment."}
-    client.post(page_of(order, "parcels"), typed)
+    client.post(admin_page_url(order, "parcels"), typed)
 
     parcel.refresh_from_db()
     assert (parcel.status, stock(bowl)) == ("CANCELLED", 10)

@@ -22,11 +22,11 @@ def paid(stripe, shopper, bowl):
 
 
 @pytest.fixture
-def desk(api, staff):
+def staff_client(api, staff):
     return api(staff)
 
 
-def ask(client, payment, slash="", **changes):
+def post_refund(client, payment, slash="", **changes):
     body = {"payment_id": str(payment.pk), "amount": 50.00, "reason": "Customer requested refund"} | changes
     return client.post(
         f"/payments/refunds{slash}", {name: value for name, value in body.items() if value is not ...}
@@ -34,8 +34,8 @@ def ask(client, payment, slash="", **changes):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_founding_body_refunds_and_tells_the_outcome(desk, paid, stripe, slash):
-    answer = ask(desk, paid, slash)
+def test_founding_body_refunds_and_tells_the_outcome(staff_client, paid, stripe, slash):
+    answer = post_refund(staff_client, paid, slash)
 
     body = answer.json()
     assert answer.status_code == 201, body
@@ -43,13 +43,13 @@ def test_founding_body_refunds_and_tells_the_outcome(desk, paid, stripe, slash):
     assert (body["amount"], body["currency"], body["status"]) == ("50.00", "USD", "COMPLETED")
     assert body["provider_refund_id"].startswith("re_")
     assert stripe.refunded() == [5000]
-    assert desk.get(f"/payments/refunds/{body['id']}{slash}").json() == body
+    assert staff_client.get(f"/payments/refunds/{body['id']}{slash}").json() == body
     assert reread(paid).status == "PARTIALLY_REFUNDED"
 
 
-def test_buyer_reads_the_refunds_of_own_payments(api, desk, paid, shopper, stripe):
+def test_buyer_reads_the_refunds_of_own_payments(api, staff_client, paid, shopper, stripe):
     other = paid_by_card(stripe, user=shopper)
-    ids = [ask(desk, payment).json()["id"] for payment in (paid, other)]
+    ids = [post_refund(staff_client, payment).json()["id"] for payment in (paid, other)]
     client = api(shopper)
 
     assert [row["id"] for row in client.get("/payments/refunds").json()["results"]] == ids[::-1]
@@ -60,31 +60,33 @@ def test_buyer_reads_the_refunds_of_own_payments(api, desk, paid, shopper, strip
     problem(client.get("/payments/refunds?colour=red"), 400)
 
 
-def test_refund_that_is_pending_says_so_and_is_not_counted_yet(desk, api, stripe, shopper, bowl):
+def test_refund_that_is_pending_says_so_and_is_not_counted_yet(staff_client, api, stripe, shopper, bowl):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
 
-    assert ask(desk, payment).json()["status"] == "PROCESSING"
+    assert post_refund(staff_client, payment).json()["status"] == "PROCESSING"
 
     assert api(shopper).get(f"/payments/{payment.pk}").json()["refunded_amount"] == "0.00"
-    body = problem(ask(desk, payment), 409, "refund_exceeds_received")
+    body = problem(post_refund(staff_client, payment), 409, "refund_exceeds_received")
     assert body["left"] == "49.99"
 
 
-def test_unknown_outcome_is_201_and_not_an_error(desk, paid, stripe):
+def test_unknown_outcome_is_201_and_not_an_error(staff_client, paid, stripe):
     stripe.fault("drop_after", path="/v1/refunds", method="POST")
 
-    answer = ask(desk, paid)
+    answer = post_refund(staff_client, paid)
 
     assert (answer.status_code, answer.json()["status"]) == (201, "REQUESTED")
     payment_sync(paid.pk, cause="test")
-    assert desk.get(f"/payments/refunds/{answer.json()['id']}").json()["status"] == "COMPLETED"
+    assert staff_client.get(f"/payments/refunds/{answer.json()['id']}").json()["status"] == "COMPLETED"
 
 
-def test_pieces_are_refunded_at_what_they_cost(desk, paid, stripe):
+def test_pieces_are_refunded_at_what_they_cost(staff_client, paid, stripe):
     line = str(paid.order.lines.get().pk)
 
-    problem(ask(desk, paid, lines=[{"line": line, "quantity": 1}]), 409, "amount_mismatch")
-    answer = ask(desk, paid, amount=..., lines=[{"line": line, "quantity": 1}], shipping=True, restock=True)
+    problem(post_refund(staff_client, paid, lines=[{"line": line, "quantity": 1}]), 409, "amount_mismatch")
+    answer = post_refund(
+        staff_client, paid, amount=..., lines=[{"line": line, "quantity": 1}], shipping=True, restock=True
+    )
 
     body = answer.json()
     assert (answer.status_code, body["amount"], body["shipping"], body["restock"]) == (
@@ -95,15 +97,17 @@ def test_pieces_are_refunded_at_what_they_cost(desk, paid, stripe):
     )
     assert body["lines"] == [{"line": line, "quantity": 1, "amount": "94.00"}]
     problem(
-        ask(desk, paid, amount=..., lines=[{"line": line, "quantity": 1}]), 409, "refund_exceeds_quantity"
+        post_refund(staff_client, paid, amount=..., lines=[{"line": line, "quantity": 1}]),
+        409,
+        "refund_exceeds_quantity",
     )
 
 
-def test_refund_by_hand_is_named_as_recorded_only(desk, shopper, staff):
+def test_refund_by_hand_is_named_as_recorded_only(staff_client, shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
-    problem(ask(desk, payment), 409, "recorded_only")
+    problem(post_refund(staff_client, payment), 409, "recorded_only")
 
 
 # ---- who may -----------------------------------------------------------------------------------------------
@@ -123,7 +127,7 @@ def test_only_the_refunds_desk_refunds(request, api, paid, stripe, person, statu
     client = api(None if person == "nobody" else request.getfixturevalue(person))
     before = dump()
 
-    problem(ask(client, paid), status, code)
+    problem(post_refund(client, paid), status, code)
 
     assert (dump() == before, stripe.refunded()) == (True, [])
 
@@ -132,13 +136,13 @@ def test_staff_who_may_only_look_cannot_refund(api, paid, staff):
     staff.groups.set(staff.groups.model.objects.filter(name="Auditors"))
     client = api(staff)
 
-    problem(ask(client, paid), 403, "no_permission")
+    problem(post_refund(client, paid), 403, "no_permission")
 
     assert client.get(f"/payments/{paid.pk}/timeline").status_code == 200
 
 
-def test_nobody_refunds_an_order_of_his_own(desk, stripe, staff):
-    problem(ask(desk, paid_by_card(stripe, user=staff)), 403, "own_order")
+def test_nobody_refunds_an_order_of_his_own(staff_client, stripe, staff):
+    problem(post_refund(staff_client, paid_by_card(stripe, user=staff)), 403, "own_order")
 
 
 def test_link_of_a_guest_reads_and_never_refunds(api, stripe, staff, bowl):
@@ -147,7 +151,7 @@ def test_link_of_a_guest_reads_and_never_refunds(api, stripe, staff, bowl):
     holder = api(order=payment.order.access_token)
 
     assert [row["id"] for row in holder.get("/payments/refunds").json()["results"]] == [str(done.pk)]
-    problem(ask(holder, payment), 403, "no_permission")
+    problem(post_refund(holder, payment), 403, "no_permission")
 
 
 def test_foreign_and_missing_refunds_and_timelines_look_the_same(api, stranger, paid, staff):
@@ -191,42 +195,42 @@ NOBODYS_LINE = "f1d27964-2132-4208-a6b5-7b6312b48911"
     ],
     ids=str,
 )
-def test_refund_that_makes_no_sense_is_refused(desk, paid, stripe, changes):
+def test_refund_that_makes_no_sense_is_refused(staff_client, paid, stripe, changes):
     if changes == {"lines": []}:
         changes = changes | {"amount": ...}
 
-    problem(ask(desk, paid, **changes), 400)
+    problem(post_refund(staff_client, paid, **changes), 400)
 
     assert (PaymentRefund.objects.count(), stripe.refunded()) == (0, [])
 
 
-def test_currency_without_decimals_is_refunded_in_whole_units(desk, stripe, shopper, seller):
+def test_currency_without_decimals_is_refunded_in_whole_units(staff_client, stripe, shopper, seller):
     jar = ProductFactory.create(artisan=seller.artisan, price_minor=500, currency="JPY")
     payment = paid_by_card(stripe, {jar: 1}, user=shopper)
 
-    problem(ask(desk, payment, amount="10.5"), 400)
-    assert ask(desk, payment, amount="500").json()["amount"] == "500"
+    problem(post_refund(staff_client, payment, amount="10.5"), 400)
+    assert post_refund(staff_client, payment, amount="500").json()["amount"] == "500"
     assert stripe.refunded() == [500]
 
 
-def test_reason_of_any_letters_comes_back_as_it_was(desk, paid):
+def test_reason_of_any_letters_comes_back_as_it_was(staff_client, paid):
     reason = '<b>kaputt</b> & "zerbrochen" – 壊れた'
 
-    assert ask(desk, paid, reason=reason).json()["reason"] == reason
+    assert post_refund(staff_client, paid, reason=reason).json()["reason"] == reason
 
 
 # ---- the timeline ----------------------------------------------------------------------------------------------
 
 
 def test_timeline_tells_the_story_in_order_and_names_nobody_to_the_buyer(
-    api, desk, paid, shopper, stripe, staff
+    api, staff_client, paid, shopper, stripe, staff
 ):
-    ask(desk, paid)
+    post_refund(staff_client, paid)
     stripe.post("stripe/dispute", payment_intent=paid.provider_payment_id, reason="fraudulent")
     payment_sync(paid.pk, cause="test")
 
     mine = api(shopper).get(f"/payments/{paid.pk}/timeline").json()["results"]
-    theirs = desk.get(f"/payments/{paid.pk}/timeline").json()["results"]
+    theirs = staff_client.get(f"/payments/{paid.pk}/timeline").json()["results"]
 
     kinds = [row["kind"] for row in mine]
     assert {"payment", "capture", "refund", "dispute"} == set(kinds)
@@ -254,20 +258,22 @@ def test_timeline_of_money_by_hand_has_its_receipts(api, shopper, staff):
 # ---- sent again ------------------------------------------------------------------------------------------------
 
 
-def test_same_key_refunds_once_and_answers_the_same(desk, paid, stripe):
+def test_same_key_refunds_once_and_answers_the_same(staff_client, paid, stripe):
     body = {"payment_id": str(paid.pk), "amount": "40.00", "reason": "Customer requested refund"}
 
     first, again = (
-        desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-1"}) for _ in range(2)
+        staff_client.post("/payments/refunds", body, headers={"Idempotency-Key": "r-1"}) for _ in range(2)
     )
-    other = desk.post("/payments/refunds", body | {"amount": "41"}, headers={"Idempotency-Key": "r-1"})
+    other = staff_client.post(
+        "/payments/refunds", body | {"amount": "41"}, headers={"Idempotency-Key": "r-1"}
+    )
 
     assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
     assert first.json() == again.json()
     assert stripe.refunded() == [4000]
 
 
-def test_key_whose_answer_was_lost_is_answered_from_the_refund(desk, paid, stripe, monkeypatch):
+def test_key_whose_answer_was_lost_is_answered_from_the_refund(staff_client, paid, stripe, monkeypatch):
     body = {"payment_id": str(paid.pk), "amount": "40.00", "reason": "Customer requested refund"}
 
     def die(refund):
@@ -275,9 +281,9 @@ def test_key_whose_answer_was_lost_is_answered_from_the_refund(desk, paid, strip
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
         patch.setattr("payments.api.refunds.refund_send", die)
-        desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
+        staff_client.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
 
-    again = desk.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
+    again = staff_client.post("/payments/refunds", body, headers={"Idempotency-Key": "r-2"})
 
     assert (again.status_code, again.json()["status"]) == (201, "COMPLETED")
     assert stripe.refunded() == [4000]

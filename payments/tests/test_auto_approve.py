@@ -39,7 +39,7 @@ def test_history_names_the_setting_as_the_actor(shopper):
 
 
 def test_money_is_booked_later_and_the_artisans_are_told_once(shopper, staff, seller, bowl, mails):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
 
     record(payment, "99.99", actor=staff)
 

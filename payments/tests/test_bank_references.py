@@ -8,7 +8,7 @@ from django.db import transaction
 
 from payments.bookkeeping.references import reference_key
 from payments.errors import AlreadyRecorded
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund, Receipt
 from payments.tests.factories import give_back, record, reread, start, usd
@@ -23,7 +23,7 @@ def test_bank_line_is_not_booked_again_after_the_buyer_switched_the_method(
 ):
     payment = start(user=shopper)
     record(payment, "50.00", actor=staff, reference="STMT-1")
-    payment_choose(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
+    payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     switched = payment.order.payments.get(status="PENDING")
 
     with pytest.raises(AlreadyRecorded) as refused, transaction.atomic():
@@ -71,7 +71,7 @@ def test_database_refuses_what_a_colleague_recorded_at_the_same_moment(shopper, 
     other = start(user=stranger)
 
     with monkeypatch.context() as patch:
-        patch.setattr("payments.lifecycle.receipts.receipt_standing", lambda key: next(seen))
+        patch.setattr("payments.lifecycle.receipts.find_active_receipt", lambda key: next(seen))
         patch.setattr(Receipt.objects, "filter", lambda **_: Receipt.objects.none())
         with pytest.raises(AlreadyRecorded, match=payment.payment_number), transaction.atomic():
             record(other, "50.00", actor=staff, reference="LINE 7")

@@ -10,32 +10,38 @@ from payments.bookkeeping.provider_calls import (
     KEYS_LIVE,
     LEASE,
     UNSEEN,
-    call_claim,
-    call_end,
-    call_postpone,
-    call_write,
-    calls_due,
+    provider_call_claim,
+    provider_call_enqueue,
+    provider_call_finish,
+    provider_call_postpone,
+    provider_calls_due,
 )
-from payments.bookkeeping.refunds import refund_write
-from payments.errors import PaymentBusy, PaymentUnderWay, ProviderUnavailable
+from payments.bookkeeping.refunds import refund_enqueue
+from payments.errors import PaymentBusy, PaymentInProgress, ProviderUnavailable
 from payments.gateway.operations import (
     book_answer,
     book_object,
-    call_carry_out,
     create_request,
+    provider_call_execute,
     refuse_cancel,
 )
-from payments.gateway.payments import payment_check, payment_confirm, payment_reach, payment_sync, payment_use
+from payments.gateway.payments import (
+    payment_check,
+    payment_confirm,
+    payment_ensure_at_provider,
+    payment_replace_at_provider,
+    payment_sync,
+)
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.parcels import parcels_decide
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
 from payments.providers import registry
 from payments.providers.contract import NotThere, Refused, Unknown
-from payments.providers.registry import NetworkInTransaction, ask, is_down, places_at
+from payments.providers.registry import NetworkInTransaction, call_slots_at, execute, is_down
 from payments.selectors import payment_lock
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -52,7 +58,7 @@ def begun(shopper, stripe):
 
 @pytest.fixture
 def open_card(begun):
-    payment_reach(begun)
+    payment_ensure_at_provider(begun)
     return reread(begun)
 
 
@@ -70,7 +76,7 @@ def call_of(payment, **which) -> ProviderCall:
 def refund_begin(payment) -> PaymentRefund:
     with transaction.atomic():
         locked, order = payment_lock(payment.pk)
-        refund = refund_write(locked, locked.refundable, reason="broken", origin=RefundOrigin.STAFF)
+        refund = refund_enqueue(locked, locked.refundable, reason="broken", origin=RefundOrigin.STAFF)
         locked.save(update_fields=["refund_reserved_minor", "updated_at"])
         parcels_decide(order, {}, cause="broken", actor=None)
     return refund
@@ -88,7 +94,7 @@ def test_nobody_asks_inside_a_transaction(open_card, stripe):
     before = len(stripe.get("requests")["rows"])
 
     with pytest.raises(NetworkInTransaction), transaction.atomic():
-        ask("stripe", lambda provider: provider.read(open_card.provider_payment_id))
+        execute("stripe", lambda provider: provider.read(open_card.provider_payment_id))
     with pytest.raises(NetworkInTransaction), transaction.atomic():
         payment_sync(open_card.pk, cause="test")
 
@@ -98,35 +104,35 @@ def test_nobody_asks_inside_a_transaction(open_card, stripe):
 def test_call_is_claimed_once_until_its_lease_is_over(begun, time_machine):
     call = call_of(begun)
 
-    assert call_claim(call.pk) == call
-    assert call_claim(call.pk) is None
-    assert call_carry_out(call.pk).answer is None
+    assert provider_call_claim(call.pk) == call
+    assert provider_call_claim(call.pk) is None
+    assert provider_call_execute(call.pk).answer is None
 
     time_machine.move_to(timezone.now() + LEASE + timedelta(seconds=1))
-    assert call_claim(call.pk) == call
+    assert provider_call_claim(call.pk) == call
 
 
 def test_call_that_has_ended_is_neither_claimed_nor_ended_again(open_card):
     call = call_of(open_card)
 
-    assert call_claim(call.pk) is None
-    assert call_end(call, CallState.REFUSED) is False
+    assert provider_call_claim(call.pk) is None
+    assert provider_call_finish(call, CallState.REFUSED) is False
     assert call_of(open_card).state == CallState.DONE
 
 
 def test_second_open_call_of_a_payment_is_refused(begun):
     with pytest.raises(PaymentBusy), transaction.atomic():
-        call_write(Operation.CONFIRM, payment=begun)
+        provider_call_enqueue(Operation.CONFIRM, payment=begun)
 
     assert call_of(begun).operation == Operation.CREATE
 
 
 def test_new_call_is_left_to_its_own_request_first_and_then_due(begun, time_machine):
-    assert calls_due() == []
+    assert provider_calls_due() == []
 
     time_machine.move_to(timezone.now() + timedelta(seconds=16))
 
-    assert calls_due() == [call_of(begun).pk]
+    assert provider_calls_due() == [call_of(begun).pk]
 
 
 # ---- again -------------------------------------------------------------------------------------------------------
@@ -135,7 +141,7 @@ def test_new_call_is_left_to_its_own_request_first_and_then_due(begun, time_mach
 def test_pause_grows_with_the_tries_and_is_spread(begun):
     call, pauses = call_of(begun), []
     for _ in range(12):
-        call_postpone(call, Unknown("no_answer", is_outage=True))
+        provider_call_postpone(call, Unknown("no_answer", is_outage=True))
         call = call_of(begun)
         pauses.append((call.next_try_at - timezone.now()).total_seconds())
 
@@ -148,17 +154,17 @@ def test_pause_grows_with_the_tries_and_is_spread(begun):
 
 def test_wanted_pause_binds_everybody(begun, stripe, time_machine):
     stripe.fault("rate_limit", path=INTENTS, method="POST", retry_after=7)
-    assert payment_reach(begun).payment.status == "PROCESSING"
+    assert payment_ensure_at_provider(begun).payment.status == "PROCESSING"
 
     for seconds in (2, 3):
         time_machine.move_to(timezone.now() + timedelta(seconds=seconds))
-        payment_reach(begun)
+        payment_ensure_at_provider(begun)
         payment_check(begun.pk)
-        sweep_task()
+        process_due_task()
     assert posts(stripe, INTENTS) == 1
 
     time_machine.move_to(timezone.now() + timedelta(seconds=3))
-    assert payment_reach(begun).payment.status == "PENDING"
+    assert payment_ensure_at_provider(begun).payment.status == "PENDING"
     assert (posts(stripe, INTENTS), stripe.made()) == (2, 1)
 
 
@@ -177,7 +183,7 @@ def test_payment_of_which_nothing_is_known_is_asked_about_more_and_more_seldom(o
 
 def test_payment_whose_call_has_no_answer_leaves_the_head_of_the_sweep(begun, stripe):
     stripe.fault("unavailable", path="/v1/*", count=None)
-    payment_reach(begun)
+    payment_ensure_at_provider(begun)
     Payment.objects.filter(pk=begun.pk).update(next_check_at=timezone.now() - timedelta(minutes=5))
 
     payment_check(begun.pk)
@@ -187,7 +193,7 @@ def test_payment_whose_call_has_no_answer_leaves_the_head_of_the_sweep(begun, st
 
 def test_payment_that_breaks_the_sweep_leaves_its_head_too(open_card, stripe, monkeypatch):
     Payment.objects.filter(pk=open_card.pk).update(next_check_at=timezone.now() - timedelta(minutes=5))
-    monkeypatch.setattr("payments.gateway.payments.payment_record", lambda **_: 1 / 0)
+    monkeypatch.setattr("payments.gateway.payments.payment_apply_remote_state", lambda **_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         payment_check(open_card.pk)
@@ -215,7 +221,7 @@ def test_cancelling_whose_key_only_repeats_an_error_is_tried_with_another(open_c
     for _ in range(3):
         try:
             order_cancel(order_id=open_card.order_id, reason="", actor=shopper)
-        except PaymentUnderWay:
+        except PaymentInProgress:
             continue
 
     assert (reread(open_card).status, open_card.order.status) == ("CANCELLED", "CANCELLED")
@@ -233,13 +239,13 @@ def too_late(payment, time_machine, after=KEYS_LIVE):
 
 def test_making_without_an_answer_is_given_up_soon_and_can_begin_anew(begun, stripe, time_machine):
     stripe.fault("error_before", path=INTENTS)
-    payment_reach(begun)
+    payment_ensure_at_provider(begun)
     too_late(begun, time_machine, UNSEEN)
 
-    sweep_task()
+    process_due_task()
 
     assert reread(begun).status == "FAILED"
-    assert payment_choose(order_id=begun.order_id, method=CARD, actor=None).payment.status == "PENDING"
+    assert payment_choose_method(order_id=begun.order_id, method=CARD, actor=None).payment.status == "PENDING"
     assert (stripe.made(), begun.calls.count()) == (1, 2)
 
 
@@ -247,9 +253,9 @@ def test_making_without_an_answer_is_given_up_soon_and_can_begin_anew(begun, str
 def test_buyer_need_not_wait_for_what_nobody_has_seen(begun, stripe, shopper, action):
     """Whether the provider made it or not: without its secret nobody can pay it."""
     stripe.fault(action, path="/v1/*", count=None)
-    payment_reach(begun)
+    payment_ensure_at_provider(begun)
 
-    chosen = payment_choose(order_id=begun.order_id, method=TRANSFER, actor=shopper)
+    chosen = payment_choose_method(order_id=begun.order_id, method=TRANSFER, actor=shopper)
 
     assert (reread(begun).status, chosen.payment.status) == ("CANCELLED", "PENDING")
     assert call_of(begun).state == CallState.REFUSED
@@ -257,7 +263,7 @@ def test_buyer_need_not_wait_for_what_nobody_has_seen(begun, stripe, shopper, ac
 
 def test_order_without_a_seen_payment_expires_while_the_provider_is_silent(begun, stripe, time_machine):
     stripe.fault("drop_before", path="/v1/*", count=None)
-    payment_reach(begun)
+    payment_ensure_at_provider(begun)
     time_machine.move_to(timezone.now() + timedelta(minutes=31))
 
     assert order_expire(order_id=begun.order_id) is True
@@ -265,10 +271,10 @@ def test_order_without_a_seen_payment_expires_while_the_provider_is_silent(begun
 
 def answered_too_late(begun, shopper):
     """The request hangs, and the buyer turns to the bank before its answer comes."""
-    call = call_claim(call_of(begun).pk)
-    payment_choose(order_id=begun.order_id, method=TRANSFER, actor=shopper)
+    call = provider_call_claim(call_of(begun).pk)
+    payment_choose_method(order_id=begun.order_id, method=TRANSFER, actor=shopper)
     request = create_request(call, begun)
-    remote = ask("stripe", lambda provider: provider.create(request))
+    remote = execute("stripe", lambda provider: provider.create(request))
     book_object(call, remote)
     assert (reread(begun).status, begun.provider_payment_id) == ("CANCELLED", None)
     return remote.object_id
@@ -277,7 +283,7 @@ def answered_too_late(begun, shopper):
 def test_answer_that_nobody_waits_for_is_closed(begun, stripe, shopper):
     object_id = answered_too_late(begun, shopper)
 
-    call_carry_out(begun.calls.get(state=CallState.OPEN).pk)
+    provider_call_execute(begun.calls.get(state=CallState.OPEN).pk)
 
     assert [row["id"] for row in stripe.journal("intent.canceled")] == [object_id]
     assert (reread(begun).status, begun.calls.filter(state=CallState.OPEN).count()) == ("CANCELLED", 0)
@@ -286,11 +292,11 @@ def test_answer_that_nobody_waits_for_is_closed(begun, stripe, shopper):
 
 def test_late_answer_stands_back_while_another_call_of_the_payment_is_open(begun, stripe):
     """The payment was given up and began anew: its present call comes first, and nothing of it is disturbed."""
-    late = call_claim(call_of(begun).pk)
-    remote = ask("stripe", lambda provider: provider.create(create_request(late, begun)))
-    call_end(late, CallState.REFUSED)
+    late = provider_call_claim(call_of(begun).pk)
+    remote = execute("stripe", lambda provider: provider.create(create_request(late, begun)))
+    provider_call_finish(late, CallState.REFUSED)
     with transaction.atomic():
-        present = call_write(Operation.CREATE, payment=begun)
+        present = provider_call_enqueue(Operation.CREATE, payment=begun)
 
     book_object(late, remote)
 
@@ -311,10 +317,10 @@ def test_money_for_an_answer_that_nobody_waited_for_finds_its_payment(begun, str
 def test_refund_older_than_its_key_is_read_not_repeated(paid, stripe, time_machine, is_made):
     refund = refund_begin(paid)
     stripe.fault("drop_after" if is_made else "drop_before", path="/v1/refunds")
-    call_carry_out(refund.calls.get().pk)
+    provider_call_execute(refund.calls.get().pk)
     too_late(paid, time_machine)
 
-    sweep_task()
+    process_due_task()
 
     refund.refresh_from_db()
     assert refund.status == ("COMPLETED" if is_made else "FAILED")
@@ -327,7 +333,7 @@ def test_confirmation_older_than_its_key_is_read_not_repeated(open_card, stripe,
     payment_confirm(open_card.pk, method_id="pm_card_visa")
     too_late(open_card, time_machine)
 
-    sweep_task()
+    process_due_task()
 
     assert (reread(open_card).status, posts(stripe, "/confirm")) == ("COMPLETED", 1)
 
@@ -335,10 +341,10 @@ def test_confirmation_older_than_its_key_is_read_not_repeated(open_card, stripe,
 def test_old_call_waits_on_while_reading_fails(paid, stripe, time_machine):
     refund = refund_begin(paid)
     stripe.fault("unavailable", path="/v1/*", count=None)
-    call_carry_out(refund.calls.get().pk)
+    provider_call_execute(refund.calls.get().pk)
     too_late(paid, time_machine)
 
-    call_carry_out(refund.calls.get().pk)
+    provider_call_execute(refund.calls.get().pk)
 
     assert (refund.calls.get().state, refund.calls.get().tries) == (CallState.OPEN, 2)
 
@@ -348,7 +354,7 @@ def test_saved_card_whose_old_call_left_nothing_to_read_needs_a_person(begun, st
     ProviderCall.objects.filter(pk=call.pk).update(request={"method_id": "pm_card_visa", "token_version": 1})
     too_late(begun, time_machine)
 
-    call_carry_out(call.pk)
+    provider_call_execute(call.pk)
 
     assert call_of(begun).state == CallState.STUCK
     assert list(begun.flags.values_list("kind", flat=True)) == ["stuck"]
@@ -358,7 +364,9 @@ def test_saved_card_whose_old_call_left_nothing_to_read_needs_a_person(begun, st
 
 
 def cancelling(payment, operation=Operation.CANCEL) -> ProviderCall:
-    return call_write(operation, payment=payment, request={"object_id": payment.provider_payment_id})
+    return provider_call_enqueue(
+        operation, payment=payment, request={"object_id": payment.provider_payment_id}
+    )
 
 
 def test_what_the_provider_does_not_know_is_cancelled(open_card):
@@ -387,10 +395,10 @@ def test_what_cannot_be_cancelled_is_kept_and_shown_to_staff(open_card, operatio
 def test_late_answer_to_a_release_leaves_the_new_object_alone(open_card, stripe):
     """The first try hung, its repetition closed the object, the hosted page was made; then the first answer came."""
     first = open_card.provider_payment_id
-    payment_use(open_card.pk, Operation.HOSTED)
+    payment_replace_at_provider(open_card.pk, Operation.HOSTED)
     call = call_of(open_card, operation=Operation.RELEASE)
     new = reread(open_card).provider_payment_id
-    gone = ask("stripe", lambda provider: provider.read(first))
+    gone = execute("stripe", lambda provider: provider.read(first))
 
     book_answer(call, gone)
     refuse_cancel(call, NotThere("resource_missing"))
@@ -411,7 +419,7 @@ def refused(_):
 
 def fails(question) -> None:
     with pytest.raises((Refused, Unknown)):
-        ask("stripe", question)
+        execute("stripe", question)
 
 
 def test_two_silences_in_a_row_mark_the_provider_down_for_all(begun, stripe):
@@ -421,7 +429,7 @@ def test_two_silences_in_a_row_mark_the_provider_down_for_all(begun, stripe):
 
     assert is_down("stripe")
     with pytest.raises(Unknown, match="marked_down"):
-        ask("stripe", lambda provider: provider.read("pi_1"))
+        execute("stripe", lambda provider: provider.read("pi_1"))
     assert stripe.get("requests")["rows"] == []
     assert not is_down("paypal")
 
@@ -430,7 +438,7 @@ def test_two_silences_in_a_row_mark_the_provider_down_for_all(begun, stripe):
 def test_any_answer_between_two_silences_says_that_it_is_there(stripe, between):
     fails(silent)
     try:
-        ask("stripe", between)
+        execute("stripe", between)
     except Refused:
         pass
     fails(silent)
@@ -459,16 +467,16 @@ def test_nothing_begins_at_a_provider_that_is_down(open_card, stripe, shopper, b
         payment_confirm(open_card.pk, method_id="pm_card_visa")
 
     assert not open_card.calls.filter(operation=Operation.CONFIRM).exists()
-    assert payment_reach(open_card).action is None, "the order is there, its secret is not"
+    assert payment_ensure_at_provider(open_card).action is None, "the order is there, its secret is not"
 
 
 def test_full_places_at_a_provider_refuse_at_once_and_are_no_outage(open_card, stripe, settings):
     settings.PROVIDER_CALLS_AT_ONCE = 1
-    with places_at("stripe"):
+    with call_slots_at("stripe"):
         for _ in range(3):
-            with pytest.raises(Unknown, match="crowded") as told:
-                ask("stripe", lambda provider: provider.read(open_card.provider_payment_id))
-            assert not told.value.is_outage
+            with pytest.raises(Unknown, match="crowded") as result:
+                execute("stripe", lambda provider: provider.read(open_card.provider_payment_id))
+            assert not result.value.is_outage
 
     assert not is_down("stripe")
-    assert ask("stripe", lambda provider: provider.read(open_card.provider_payment_id))
+    assert execute("stripe", lambda provider: provider.read(open_card.provider_payment_id))

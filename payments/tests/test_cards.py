@@ -5,16 +5,21 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.bookkeeping.provider_calls import call_write
-from payments.errors import PaymentDeclined, PaymentUnderWay
-from payments.gateway.operations import call_carry_out
-from payments.gateway.payments import payment_confirm, payment_reach, payment_sync, payment_use
+from payments.bookkeeping.provider_calls import provider_call_enqueue
+from payments.errors import PaymentDeclined, PaymentInProgress
+from payments.gateway.operations import provider_call_execute
+from payments.gateway.payments import (
+    payment_confirm,
+    payment_ensure_at_provider,
+    payment_replace_at_provider,
+    payment_sync,
+)
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import CallState, Capture, Operation, ProviderCall
 from payments.providers.contract import ActionKind
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import record, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -26,19 +31,19 @@ CARD, TRANSFER = PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER
 def open_card(shopper, stripe):
     """A payment whose intent waits for the buyer's card."""
     payment = start(CARD, user=shopper)
-    assert payment_reach(payment).action.kind == ActionKind.CONFIRM
+    assert payment_ensure_at_provider(payment).action.kind == ActionKind.CONFIRM
     return reread(payment)
 
 
 def sync(payment):
-    reached = payment_sync(payment.pk, cause="test")
+    result = payment_sync(payment.pk, cause="test")
     reread(payment)
-    return reached
+    return result
 
 
-def sweep_later(time_machine, **later):
+def process_due_later(time_machine, **later):
     time_machine.move_to(timezone.now() + timedelta(**later or {"minutes": 2}))
-    sweep_task()
+    process_due_task()
 
 
 def test_card_payment_settles_the_order_once(open_card, stripe, mails, shopper, seller):
@@ -58,8 +63,8 @@ def test_card_payment_settles_the_order_once(open_card, stripe, mails, shopper, 
 
 
 def test_intent_is_made_once_for_one_payment(open_card, stripe):
-    payment_reach(open_card)
-    payment_choose(order_id=open_card.order_id, method=CARD, actor=None)
+    payment_ensure_at_provider(open_card)
+    payment_choose_method(order_id=open_card.order_id, method=CARD, actor=None)
 
     assert stripe.made() == 1
     assert open_card.calls.get().state == CallState.DONE
@@ -89,8 +94,8 @@ def test_confirm_declines_with_words_and_succeeds_later(open_card, stripe):
 
 
 def test_three_d_secure_waits_for_the_buyer(open_card, stripe):
-    reached = payment_confirm(open_card.pk, method_id="pm_card_authenticationRequired")
-    assert (reached.payment.status, reached.action.kind) == ("PENDING", ActionKind.REDIRECT)
+    result = payment_confirm(open_card.pk, method_id="pm_card_authenticationRequired")
+    assert (result.payment.status, result.action.kind) == ("PENDING", ActionKind.REDIRECT)
 
     stripe.authenticate(open_card)
     sync(open_card)
@@ -104,7 +109,7 @@ def test_processing_payment_is_settled_by_the_sweep(open_card, stripe, time_mach
     assert (open_card.status, open_card.order.status) == ("PROCESSING", "PENDING")
 
     stripe.run_jobs()
-    sweep_later(time_machine)
+    process_due_later(time_machine)
 
     assert reread(open_card).status == "COMPLETED"
 
@@ -116,10 +121,10 @@ def test_unknown_create_is_resolved_by_asking_with_the_same_key(shopper, stripe,
     stripe.fault(action, path="/v1/payment_intents", method="POST")
     payment = start(CARD, user=shopper)
 
-    reached = payment_reach(payment)
-    assert (reached.payment.status, reached.action) == ("PROCESSING", None)
+    result = payment_ensure_at_provider(payment)
+    assert (result.payment.status, result.action) == ("PROCESSING", None)
 
-    sweep_later(time_machine)
+    process_due_later(time_machine)
 
     reread(payment)
     assert (payment.status, stripe.made()) == ("PENDING", 1)
@@ -128,7 +133,7 @@ def test_unknown_create_is_resolved_by_asking_with_the_same_key(shopper, stripe,
 
 
 def test_another_method_takes_the_intent_back_first(open_card, stripe, shopper):
-    chosen = payment_choose(order_id=open_card.order_id, method=TRANSFER, actor=shopper)
+    chosen = payment_choose_method(order_id=open_card.order_id, method=TRANSFER, actor=shopper)
 
     assert (reread(open_card).status, chosen.payment.status) == ("CANCELLED", "PENDING")
     assert len(stripe.journal("intent.canceled")) == 1
@@ -138,7 +143,7 @@ def test_another_method_is_refused_when_the_card_turns_out_paid(open_card, strip
     stripe.pay(open_card)
 
     with pytest.raises(Exception, match="needs no payment"):
-        payment_choose(order_id=open_card.order_id, method=TRANSFER, actor=shopper)
+        payment_choose_method(order_id=open_card.order_id, method=TRANSFER, actor=shopper)
 
     assert (reread(open_card).status, open_card.order.status) == ("COMPLETED", "CONFIRMED")
 
@@ -146,7 +151,7 @@ def test_another_method_is_refused_when_the_card_turns_out_paid(open_card, strip
 def test_unknown_cancel_keeps_order_and_stock(open_card, stripe, shopper, bowl):
     stripe.fault("drop_before", path="/v1/payment_intents/*", count=None)
 
-    with pytest.raises(PaymentUnderWay):
+    with pytest.raises(PaymentInProgress):
         order_cancel(order_id=open_card.order_id, reason="", actor=shopper)
 
     assert (reread(open_card).order.status, open_card.status) == ("PENDING", "PENDING")
@@ -171,15 +176,15 @@ def test_unpaid_order_expires_after_the_intent_was_cancelled(open_card, stripe, 
 
 
 def test_hosted_page_replaces_the_intent_and_back(open_card, stripe):
-    hosted = payment_use(open_card.pk, Operation.HOSTED)
+    hosted = payment_replace_at_provider(open_card.pk, Operation.HOSTED)
     assert hosted.action.kind == ActionKind.REDIRECT
     assert len(stripe.journal("intent.canceled")) == 1
 
-    back = payment_use(open_card.pk, Operation.CREATE)
+    back = payment_replace_at_provider(open_card.pk, Operation.CREATE)
     assert back.action.kind == ActionKind.CONFIRM
     assert len(stripe.journal("session.expired")) == 1
 
-    payment_use(open_card.pk, Operation.HOSTED)
+    payment_replace_at_provider(open_card.pk, Operation.HOSTED)
     stripe.pay(open_card)
     sync(open_card)
     assert (open_card.status, stripe.captured()) == ("COMPLETED", [9999])
@@ -188,13 +193,13 @@ def test_hosted_page_replaces_the_intent_and_back(open_card, stripe):
 def test_order_paid_twice_sends_the_surplus_back_by_itself(stripe, shopper, staff, mails):
     """The transfer arrives after the buyer had turned to the card, and the card is paid before anybody looked."""
     transfer = start(TRANSFER, user=shopper)
-    card = payment_choose(order_id=transfer.order_id, method=CARD, actor=shopper).payment
+    card = payment_choose_method(order_id=transfer.order_id, method=CARD, actor=shopper).payment
     record(transfer, "99.99", actor=staff)
     stripe.pay(card)
 
     sync(card)
-    assert (card.order.payment_status, card.order.to_return) == ("OVERPAID", usd("99.99"))
-    sweep_task()
+    assert (card.order.payment_status, card.order.refund_due) == ("OVERPAID", usd("99.99"))
+    process_due_task()
 
     assert reread(card).status == "REFUNDED"
     assert (stripe.captured(), stripe.refunded()) == ([9999], [9999])
@@ -204,10 +209,10 @@ def test_order_paid_twice_sends_the_surplus_back_by_itself(stripe, shopper, staf
 
 def test_card_that_an_order_needs_no_more_is_taken_back_by_the_sweep(stripe, shopper, staff):
     transfer = start(TRANSFER, user=shopper)
-    card = payment_choose(order_id=transfer.order_id, method=CARD, actor=shopper).payment
+    card = payment_choose_method(order_id=transfer.order_id, method=CARD, actor=shopper).payment
     record(transfer, "99.99", actor=staff)
 
-    sweep_task()
+    process_due_task()
 
     assert reread(card).status == "CANCELLED"
     assert len(stripe.journal("intent.canceled")) == 1
@@ -215,13 +220,13 @@ def test_card_that_an_order_needs_no_more_is_taken_back_by_the_sweep(stripe, sho
 
 def test_payment_whose_object_is_gone_gets_a_new_one(open_card, stripe):
     """The process that switched to the provider's page died after closing the intent."""
-    call = call_write(
+    call = provider_call_enqueue(
         Operation.RELEASE, payment=open_card, request={"object_id": open_card.provider_payment_id}
     )
-    call_carry_out(call.pk)
+    provider_call_execute(call.pk)
     assert reread(open_card).provider_payment_id is None
 
-    assert payment_reach(open_card).action.kind == ActionKind.CONFIRM
+    assert payment_ensure_at_provider(open_card).action.kind == ActionKind.CONFIRM
 
     stripe.pay(open_card)
     sync(open_card)
@@ -233,5 +238,5 @@ def test_declined_payment_of_a_closed_order_asks_for_nothing_more(open_card, str
     time_machine.move_to(timezone.now() + timedelta(hours=1))
     order_expire(order_id=open_card.order_id)
 
-    assert payment_reach(reread(open_card)).action is None
+    assert payment_ensure_at_provider(reread(open_card)).action is None
     assert stripe.made() == 1

@@ -14,7 +14,7 @@ from artisans.accounts.tests.sign_in import token_of
 from carts.services import cart_items_add, cart_open
 from orders.tests.factories import place
 from payments.models import Payment, WebhookEvent
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +54,7 @@ def order_of(user, product):
 
 
 @pytest.fixture
-def told(stripe, sandbox_server, live_server):
+def deliver_events(stripe, sandbox_server, live_server):
     """Let Stripe send what it has to tell to the shop, and the worker work at it; the shop's answers."""
     sandbox_server.simulator.store.table("endpoint").clear()
     secret = settings.STRIPE_WEBHOOK_SECRETS[0]
@@ -62,14 +62,14 @@ def told(stripe, sandbox_server, live_server):
 
     def send() -> set[int]:
         answers = {each["response"] for each in stripe.post("webhooks/send")["sent"]}
-        sweep_task()
+        process_due_task()
         assert not WebhookEvent.objects.filter(state__in=["received", "waiting"]).exists()
         return answers
 
     return send
 
 
-def test_the_calls_of_the_document_do_what_it_says(call, stripe, told, shopper, bowl):
+def test_the_calls_of_the_document_do_what_it_says(call, stripe, deliver_events, shopper, bowl):
     pay, confirm, look, number, token, methods, default, checkout, again, delete, refund = BLOCKS
     order = order_of(shopper, bowl)
 
@@ -96,21 +96,23 @@ def test_the_calls_of_the_document_do_what_it_says(call, stripe, told, shopper, 
     assert call(delete, **names) is None
     assert [row["id"] for row in call(methods)["results"]] == [first["id"]]
 
-    given_back = call(refund, **names)
-    assert (given_back["amount"], given_back["status"]) == ("50.00", "COMPLETED")
+    return_form = call(refund, **names)
+    assert (return_form["amount"], return_form["status"]) == ("50.00", "COMPLETED")
 
-    assert told() == {200}
+    assert deliver_events() == {200}
     assert (stripe.captured(), stripe.refunded()) == ([9999, 9999], [5000])
     assert set(Payment.objects.values_list("status", flat=True)) == {"COMPLETED", "PARTIALLY_REFUNDED"}
 
 
-def test_a_message_completes_what_was_paid_in_a_browser_that_is_gone(call, stripe, told, shopper, bowl):
+def test_a_message_completes_what_was_paid_in_a_browser_that_is_gone(
+    call, stripe, deliver_events, shopper, bowl
+):
     pay, look = BLOCKS[0], BLOCKS[2]
     order = order_of(shopper, bowl)
     payment = call(pay, **{"order-uuid": str(order.pk)})
     stripe.post("stripe/pay", payment_intent=payment["provider_payment_id"], payment_method="pm_card_visa")
 
-    assert told() == {200}
+    assert deliver_events() == {200}
 
     assert call(look, **{"payment-uuid": payment["id"]})["status"] == "COMPLETED"
     assert stripe.captured() == [9999]

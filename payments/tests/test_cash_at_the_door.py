@@ -9,7 +9,7 @@ from artisans.core.errors import Conflict
 from orders.models import Parcel
 from orders.services import parcel_report_cash, parcel_ship
 from payments.lifecycle.parcels import parcel_return
-from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
 from payments.models import ReversalReason
 from payments.tests.factories import record, start, usd
@@ -74,7 +74,7 @@ def test_no_cash_is_collected_for_money_that_is_to_come_otherwise(
     receipt = record(payment, "99.99", actor=staff) if was_taken_back else None
     [parcel] = ship(payment)
     if receipt is not None:
-        receipt_take_back(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
+        receipt_reverse(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
 
     text, amount = shown(parcel)
 

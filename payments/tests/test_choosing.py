@@ -3,10 +3,10 @@
 import pytest
 from django.db import transaction
 
-from artisans.core.errors import Missing
+from artisans.core.errors import NotFound
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue
 from payments.lifecycle.cancel_and_expire import order_cancel
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.tests.factories import record, reread, start, usd
@@ -17,7 +17,7 @@ TRANSFER, CHECK, CASH = PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK, Paymen
 
 
 def choose(payment, method, actor=None, **asserted):
-    chosen = payment_choose(order_id=payment.order_id, method=method, actor=actor, **asserted)
+    chosen = payment_choose_method(order_id=payment.order_id, method=method, actor=actor, **asserted)
     reread(payment)
     return chosen.payment, chosen.is_new
 
@@ -128,5 +128,5 @@ def test_nothing_is_due_once_paid_or_closed(shopper, staff, how):
 def test_unknown_order_is_missing(shopper):
     payment = start(user=shopper)
 
-    with pytest.raises(Missing):
-        payment_choose(order_id=payment.pk, method=CHECK, actor=shopper)
+    with pytest.raises(NotFound):
+        payment_choose_method(order_id=payment.pk, method=CHECK, actor=shopper)

@@ -9,17 +9,17 @@ from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
-from artisans.core.errors import Missing
+from artisans.core.errors import NotFound
 from orders.errors import NotCancellable, ParcelChanged
 from orders.services import parcel_ship, parcel_start
 from orders.tests.factories import place
-from payments.bookkeeping.refunds import refund_end
+from payments.bookkeeping.refunds import refund_finish
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, orders_due_to_expire
 from payments.methods import PaymentMethod
 from payments.refunds.staff import refund_send
 from payments.tasks import expire_orders_task
-from payments.tests.factories import paid_by_card, record, reread, start, told_by_card, usd
+from payments.tests.factories import apply_card_captures, paid_by_card, record, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -41,7 +41,7 @@ def returns() -> int:
 
 
 def test_buyer_cancels_an_unpaid_order_and_the_stock_returns_once(shopper, bowl, mails):
-    payment = start(pieces={bowl: 3}, user=shopper)
+    payment = start(items={bowl: 3}, user=shopper)
     assert stock(bowl) == 7
 
     cancel(payment, shopper, "too dear")
@@ -49,9 +49,9 @@ def test_buyer_cancels_an_unpaid_order_and_the_stock_returns_once(shopper, bowl,
 
     assert (payment.status, payment.order.status) == ("CANCELLED", "CANCELLED")
     assert (stock(bowl), returns()) == (10, 1)
-    [told] = [m for m in mails(shopper.email) if m.subject.endswith(": cancelled")]
-    assert "You have not been charged." in told.body
-    assert "too dear" in told.body
+    [result] = [m for m in mails(shopper.email) if m.subject.endswith(": cancelled")]
+    assert "You have not been charged." in result.body
+    assert "too dear" in result.body
 
 
 def test_buyer_cancels_cash_until_an_artisan_has_started(shopper, bowl, seller, mails):
@@ -81,17 +81,17 @@ def test_buyer_does_not_cancel_cash_once_it_is_on_its_way(shopper, bowl, seller)
 
 @pytest.mark.parametrize("amount", ["99.99", "1.00"])
 def test_buyer_cancels_a_paid_order_and_money_that_came_by_hand_is_listed(shopper, staff, bowl, amount):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
     record(payment, amount, actor=staff)
 
     cancel(payment, shopper)
 
-    assert (payment.order.status, payment.order.to_return) == ("CANCELLED", usd(amount))
+    assert (payment.order.status, payment.order.refund_due) == ("CANCELLED", usd(amount))
     assert stock(bowl) == 10
 
 
 def test_buyer_does_not_cancel_a_paid_order_once_an_artisan_has_started(shopper, staff, seller, bowl):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
     record(payment, "99.99", actor=staff)
     parcel_start(parcel_id=payment.order.parcels.get().pk, actor=seller)
 
@@ -112,7 +112,7 @@ def test_buyer_who_cancels_gets_card_money_back_in_the_same_act(stripe, shopper,
     for _ in range(2):
         refund_send(refund)
     assert stripe.refunded() == [9999]
-    assert (reread(payment).order.payment_status, payment.order.to_return) == ("REFUNDED", usd("0.00"))
+    assert (reread(payment).order.payment_status, payment.order.refund_due) == ("REFUNDED", usd("0.00"))
     cancel(payment, shopper)
     assert payment.refunds.count() == 1
 
@@ -176,15 +176,15 @@ def test_refund_that_fails_after_cancelling_leaves_the_money_owed(stripe, shoppe
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
     order_cancel(order_id=payment.order_id, reason="x", actor=staff, refund=True)
 
-    refund_end(refund_id=payment.refunds.get().pk, remote=None, refusal="no balance")
+    refund_finish(refund_id=payment.refunds.get().pk, remote=None, refusal="no balance")
 
-    assert (reread(payment).order.status, payment.order.to_return) == ("CANCELLED", payment.amount)
+    assert (reread(payment).order.status, payment.order.refund_due) == ("CANCELLED", payment.amount)
     assert stock(bowl) == 10
 
 
 def test_cancelling_with_a_refund_needs_the_right_to_refund(shopper, admin_user, bowl, settings):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
+    payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
     admin_user.is_superuser = False
     admin_user.save()
     admin_user.user_permissions.add(Permission.objects.get(codename="cancel_order"))
@@ -197,7 +197,7 @@ def test_cancelling_with_a_refund_needs_the_right_to_refund(shopper, admin_user,
 
 
 def test_staff_cancel_a_paid_order_and_the_money_is_listed_to_return(shopper, staff, bowl, mails):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
     record(payment, "99.99", actor=staff)
 
     cancel(payment, staff, "kiln broke")
@@ -207,15 +207,15 @@ def test_staff_cancel_a_paid_order_and_the_money_is_listed_to_return(shopper, st
         "CANCELLED",
         "PAID",
     )
-    assert payment.order.to_return == usd("99.99")
+    assert payment.order.refund_due == usd("99.99")
     assert stock(bowl) == 10
-    [told] = [m for m in mails(shopper.email) if m.subject.endswith(": cancelled")]
-    assert "We will refund the $99.99 that we received." in told.body
+    [result] = [m for m in mails(shopper.email) if m.subject.endswith(": cancelled")]
+    assert "We will refund the $99.99 that we received." in result.body
     assert AuditEntry.objects.filter(action="order.cancel", actor=staff).count() == 1
 
 
 def test_staff_do_not_cancel_what_is_on_its_way(shopper, staff, seller, bowl):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
     record(payment, "99.99", actor=staff)
     parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
 
@@ -224,7 +224,7 @@ def test_staff_do_not_cancel_what_is_on_its_way(shopper, staff, seller, bowl):
 
 
 def test_one_parcel_on_its_way_keeps_the_whole_order(shopper, staff, seller, bowl, scarf):
-    payment = start(pieces={bowl: 1, scarf: 1}, user=shopper)
+    payment = start(items={bowl: 1, scarf: 1}, user=shopper)
     record(payment, "136.65", actor=staff)
     mine = payment.order.parcels.get(artisan__user=seller)
     parcel_ship(parcel_id=mine.pk, carrier="USPS", tracking="", actor=seller)
@@ -238,7 +238,7 @@ def test_one_parcel_on_its_way_keeps_the_whole_order(shopper, staff, seller, bow
 
 @pytest.mark.parametrize("who", ["stranger", "seller", "powerless_staff"])
 def test_nobody_else_cancels(shopper, request, who, bowl):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
 
     with pytest.raises(NoPermission), transaction.atomic():
         cancel(payment, request.getfixturevalue(who))
@@ -256,12 +256,12 @@ def test_guest_order_belongs_to_no_account(stranger):
 
 
 def test_missing_order_cannot_be_cancelled(shopper):
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         order_cancel(order_id=shopper.pk, reason="", actor=shopper)
 
 
 def test_order_expires_when_its_hold_is_over_and_not_before(shopper, bowl, time_machine, mails):
-    payment = start(pieces={bowl: 2}, user=shopper)
+    payment = start(items={bowl: 2}, user=shopper)
     time_machine.move_to(payment.order.expires_at - timedelta(seconds=5))
     assert not order_expire(order_id=payment.order_id)
     time_machine.move_to(payment.order.expires_at + timedelta(seconds=5))
@@ -288,7 +288,7 @@ def test_order_without_a_payment_expires_after_half_an_hour(bowl, time_machine):
 
 
 def test_unconfirmed_guest_loses_the_hold_after_two_hours(bowl, time_machine):
-    payment = start(pieces={bowl: 1})
+    payment = start(items={bowl: 1})
     time_machine.move_to(timezone.now() + timedelta(hours=2, seconds=1))
 
     expire_orders_task()
@@ -310,7 +310,7 @@ def test_confirmed_orders_never_expire(shopper, staff, method, time_machine):
 
 
 def test_one_stuck_order_does_not_hold_up_the_others(shopper, bowl, scarf, time_machine, broken_books):
-    stuck, other = start(pieces={bowl: 1}, user=shopper), start(pieces={scarf: 1}, user=shopper)
+    stuck, other = start(items={bowl: 1}, user=shopper), start(items={scarf: 1}, user=shopper)
     line = stuck.order.lines.get()
     StockMove.objects.create(product=bowl, kind="return", quantity=1, order_line=line.pk, reason="by hand")
     time_machine.move_to(timezone.now() + timedelta(days=11))

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from payments.lifecycle.cancel_and_expire import order_expire
-from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Receipt, ReversalReason, WebhookEvent
@@ -32,7 +32,7 @@ def arrive(*bodies: bytes) -> WebhookEvent:
     return WebhookEvent.objects.latest("created_at")
 
 
-def told(payment) -> tuple[str, str, str]:
+def statuses_of(payment) -> tuple[str, str, str]:
     reread(payment)
     return payment.status, payment.order.status, payment.order.payment_status
 
@@ -46,7 +46,7 @@ def test_exact_money_completes_the_payment_without_a_person(shopper, mails, meth
 
     event = arrive(feed_body(payment))
 
-    assert told(payment) == SETTLED
+    assert statuses_of(payment) == SETTLED
     receipt = Receipt.objects.get()
     assert (receipt.amount_minor, receipt.bank_reference) == (9999, "BANK-1")
     assert (receipt.actor, receipt.actor_name) == (None, "bank feed")
@@ -63,7 +63,7 @@ def test_reference_may_be_written_as_people_write_it(shopper, write):
 
     arrive(feed_body(payment, reference=write(payment.order.order_number)))
 
-    assert told(payment) == SETTLED
+    assert statuses_of(payment) == SETTLED
 
 
 def test_number_in_json_is_read_exactly(shopper):
@@ -71,7 +71,7 @@ def test_number_in_json_is_read_exactly(shopper):
 
     arrive(feed_body(payment, amount=99.99))
 
-    assert told(payment) == SETTLED
+    assert statuses_of(payment) == SETTLED
 
 
 def test_rest_of_a_part_payment_is_what_is_missing(shopper, staff):
@@ -81,7 +81,7 @@ def test_rest_of_a_part_payment_is_what_is_missing(shopper, staff):
     assert arrive(feed_body(payment, amount="99.99")).state == "staff"
     assert arrive(feed_body(payment, bank_reference="BANK-2")).state == "done"
 
-    assert told(payment) == SETTLED
+    assert statuses_of(payment) == SETTLED
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_all_that_is_not_exact_waits_for_a_person(shopper, changes, word):
 
     assert event.state == "staff"
     assert word in event.note
-    assert told(payment) == ("PENDING", "PENDING", "UNPAID")
+    assert statuses_of(payment) == ("PENDING", "PENDING", "UNPAID")
     assert not Receipt.objects.exists()
     assert webhooks_due() == []
 
@@ -116,7 +116,7 @@ def test_money_for_an_expired_order_waits_for_a_person(shopper, time_machine):
     event = arrive(body)
 
     assert (event.state, event.payment) == ("staff", payment)
-    assert told(payment)[1] == "EXPIRED"
+    assert statuses_of(payment)[1] == "EXPIRED"
 
 
 def test_money_after_a_rejection_is_taken(shopper, staff):
@@ -125,7 +125,7 @@ def test_money_after_a_rejection_is_taken(shopper, staff):
 
     assert arrive(feed_body(reread(payment))).state == "done"
 
-    assert told(payment) == SETTLED
+    assert statuses_of(payment) == SETTLED
 
 
 def test_money_is_booked_once_however_often_it_is_told(shopper):
@@ -134,7 +134,7 @@ def test_money_is_booked_once_however_often_it_is_told(shopper):
 
     last = arrive(*again, again[0])
 
-    assert told(payment) == SETTLED
+    assert statuses_of(payment) == SETTLED
     assert Receipt.objects.count() == 1
     assert (last.state, last.note) == ("ignored", "Recorded already by bank feed.")
 
@@ -145,7 +145,7 @@ def test_money_that_a_person_recorded_first_is_known(shopper, staff):
     record(payment, "99.99", actor=staff, reference="BANK-1")
 
     assert arrive(body).note == "Recorded already by staff@example.test."
-    assert told(payment) == SETTLED
+    assert statuses_of(payment) == SETTLED
 
 
 def test_bank_reference_of_other_money_is_never_booked_again(shopper):
@@ -155,7 +155,7 @@ def test_bank_reference_of_other_money_is_never_booked_again(shopper):
     event = arrive(feed_body(second))
 
     assert event.state == "staff"
-    assert told(second) == ("PENDING", "PENDING", "UNPAID")
+    assert statuses_of(second) == ("PENDING", "PENDING", "UNPAID")
 
 
 def test_person_who_recorded_it_replays_and_it_is_known(shopper, staff, admin_user):
@@ -181,14 +181,14 @@ def test_payment_by_a_provider_is_not_settled_by_the_bank(shopper, stripe):
     event = arrive(feed_body(payment))
 
     assert event.state == "staff"
-    assert told(payment)[2] == "UNPAID"
+    assert statuses_of(payment)[2] == "UNPAID"
 
 
 def test_money_that_was_taken_back_is_not_booked_again_by_itself(shopper, staff):
     payment = start(user=shopper)
     arrive(feed_body(payment))
-    receipt_take_back(receipt_id=payment.receipts.get().pk, reason=ReversalReason.BOUNCED, actor=staff)
+    receipt_reverse(receipt_id=payment.receipts.get().pk, reason=ReversalReason.BOUNCED, actor=staff)
 
     assert arrive(feed_body(payment, amount="99.99")).state == "staff"
 
-    assert told(payment) == ("PENDING", "CONFIRMED", "UNPAID")
+    assert statuses_of(payment) == ("PENDING", "CONFIRMED", "UNPAID")

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from artisans.catalog.services import stock_adjust
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.tests.factories import give_back, record, reread, start, usd
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 @pytest.fixture
 def expired(shopper, bowl, time_machine) -> Payment:
-    payment = start(pieces={bowl: 4}, user=shopper)
+    payment = start(items={bowl: 4}, user=shopper)
     time_machine.move_to(payment.order.expires_at + timedelta(hours=1))
     assert order_expire(order_id=payment.order_id)
     return reread(payment)
@@ -26,14 +26,14 @@ def expired(shopper, bowl, time_machine) -> Payment:
 TOTAL = "381.97"  # 4 × 85.45 + 34.18 + 5.99
 
 
-def told(payment) -> tuple[str, str, str]:
+def statuses_of(payment) -> tuple[str, str, str]:
     return payment.status, payment.order.status, payment.order.payment_status
 
 
 def test_expired_order_revives_when_its_things_are_still_there(expired, bowl, staff, seller, mails):
     record(expired, TOTAL, actor=staff)
 
-    assert told(expired) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(expired) == ("COMPLETED", "CONFIRMED", "PAID")
     assert expired.order.stock_round == 1
     assert expired.order.expires_at is None
     bowl.refresh_from_db()
@@ -47,8 +47,8 @@ def test_money_is_listed_to_return_when_the_things_are_gone(expired, bowl, staff
 
     record(expired, TOTAL, actor=staff)
 
-    assert told(expired) == ("COMPLETED", "EXPIRED", "PAID")
-    assert expired.order.to_return == usd(TOTAL)
+    assert statuses_of(expired) == ("COMPLETED", "EXPIRED", "PAID")
+    assert expired.order.refund_due == usd(TOTAL)
     assert expired.order.stock_round == 0
     bowl.refresh_from_db()
     assert bowl.stock == 3
@@ -56,18 +56,18 @@ def test_money_is_listed_to_return_when_the_things_are_gone(expired, bowl, staff
     assert "payment arrived too late" in mails("shopper@example.test")[-1].subject
 
     give_back(expired, TOTAL, actor=staff)
-    assert told(expired) == ("REFUNDED", "EXPIRED", "REFUNDED")
-    assert not expired.order.to_return
+    assert statuses_of(expired) == ("REFUNDED", "EXPIRED", "REFUNDED")
+    assert not expired.order.refund_due
 
 
 def test_part_of_the_money_never_revives_an_order(expired, staff):
     record(expired, "381.96", actor=staff)
 
-    assert told(expired) == ("CANCELLED", "EXPIRED", "PARTIALLY_PAID")
-    assert expired.order.to_return == usd("381.96")
+    assert statuses_of(expired) == ("CANCELLED", "EXPIRED", "PARTIALLY_PAID")
+    assert expired.order.refund_due == usd("381.96")
 
     record(expired, "0.01", actor=staff, reference="STMT-2")
-    assert told(expired) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(expired) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
 def test_thing_that_is_no_longer_sold_is_not_taken_again(expired, bowl, staff):
@@ -76,17 +76,17 @@ def test_thing_that_is_no_longer_sold_is_not_taken_again(expired, bowl, staff):
 
     record(expired, TOTAL, actor=staff)
 
-    assert told(expired) == ("COMPLETED", "EXPIRED", "PAID")
+    assert statuses_of(expired) == ("COMPLETED", "EXPIRED", "PAID")
 
 
 def test_cancelled_order_is_never_revived(shopper, staff, bowl):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
     order_cancel(order_id=payment.order_id, reason="", actor=shopper)
 
     record(payment, "99.99", actor=staff)
 
-    assert told(reread(payment)) == ("COMPLETED", "CANCELLED", "PAID")
-    assert payment.order.to_return == usd("99.99")
+    assert statuses_of(reread(payment)) == ("COMPLETED", "CANCELLED", "PAID")
+    assert payment.order.refund_due == usd("99.99")
     bowl.refresh_from_db()
     assert bowl.stock == 10
 
@@ -98,25 +98,25 @@ def test_revived_order_that_staff_cancel_returns_its_stock_of_the_second_round(e
 
     bowl.refresh_from_db()
     assert bowl.stock == 10
-    assert told(reread(expired)) == ("COMPLETED", "CANCELLED", "PAID")
+    assert statuses_of(reread(expired)) == ("COMPLETED", "CANCELLED", "PAID")
 
 
 def test_hold_that_was_not_swept_yet_still_takes_the_money(shopper, staff, bowl, time_machine):
-    payment = start(pieces={bowl: 1}, user=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=30))
 
     record(payment, "99.99", actor=staff)
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
     assert not order_expire(order_id=payment.order_id)
 
 
 def test_late_money_for_a_replaced_payment_revives_too(shopper, staff, bowl, time_machine):
-    payment = start(pieces={bowl: 1}, user=shopper)
-    payment_choose(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
+    payment = start(items={bowl: 1}, user=shopper)
+    payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=15))
     assert order_expire(order_id=payment.order_id)
 
     record(payment, "99.99", actor=staff)
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")

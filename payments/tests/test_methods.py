@@ -8,19 +8,19 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.models import AuditEntry
-from artisans.core.errors import Missing
+from artisans.core.errors import NotFound
 from payments.bookkeeping import saved_methods
-from payments.bookkeeping.provider_calls import call_write
-from payments.bookkeeping.saved_methods import method_keep, method_update, methods_of
+from payments.bookkeeping.provider_calls import provider_call_enqueue
+from payments.bookkeeping.saved_methods import method_store, method_update, methods_of
 from payments.errors import (
-    DefaultWanted,
+    DefaultRequired,
     MethodDeclined,
     MethodInUse,
     MethodNotOffered,
     MethodNotUsable,
     ProviderUnavailable,
     RawCardData,
-    SavingUnderWay,
+    SaveInProgress,
 )
 from payments.lifecycle.saved_methods import (
     method_remove,
@@ -40,7 +40,7 @@ from payments.models import (
     WebhookEvent,
 )
 from payments.providers.contract import ActionKind, RemoteMethod
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import start
 from payments.webhooks.inbox import webhook_process
 from sandbox.tests.client import client
@@ -72,9 +72,9 @@ def rows(user: User) -> list[tuple[str, bool]]:
     return [(row["card_last_four"], row["is_default"]) for row in methods_of(user)]
 
 
-def sweep_later(time_machine, **later):
+def process_due_later(time_machine, **later):
     time_machine.move_to(timezone.now() + timedelta(**later or {"minutes": 20}))
-    sweep_task()
+    process_due_task()
 
 
 # ---- saving ----------------------------------------------------------------------------------------------------------
@@ -145,10 +145,10 @@ def test_saving_of_unknown_outcome_is_finished_by_the_sweep_once(
 ):
     stripe.fault(action, path="/v1/setup_intents", method="POST")
 
-    with pytest.raises(SavingUnderWay):
+    with pytest.raises(SaveInProgress):
         save()
-    sweep_later(time_machine)
-    sweep_later(time_machine)
+    process_due_later(time_machine)
+    process_due_later(time_machine)
 
     assert rows(shopper) == [("4242", True)]
     assert done() == [1, 1, 0]
@@ -156,7 +156,7 @@ def test_saving_of_unknown_outcome_is_finished_by_the_sweep_once(
 
 def test_same_wish_goes_on_with_the_call_whose_outcome_is_unknown(save, shopper, stripe, done):
     stripe.fault("drop_after", path="/v1/setup_intents", method="POST")
-    with pytest.raises(SavingUnderWay):
+    with pytest.raises(SaveInProgress):
         save()
 
     assert save().is_default
@@ -167,10 +167,10 @@ def test_same_wish_goes_on_with_the_call_whose_outcome_is_unknown(save, shopper,
 
 def test_saving_without_an_answer_for_a_day_is_given_up(save, shopper, stripe, done, time_machine):
     stripe.fault("drop_before", path="/v1/setup_intents", method="POST", count=None)
-    with pytest.raises(SavingUnderWay):
+    with pytest.raises(SaveInProgress):
         save()
 
-    sweep_later(time_machine, hours=24)
+    process_due_later(time_machine, hours=24)
 
     assert ProviderCall.objects.get().state == CallState.REFUSED
     assert rows(shopper) == []
@@ -181,7 +181,7 @@ def test_method_told_twice_is_kept_once(save, shopper):
     customer = ProviderCustomer.objects.get().customer_id
     remote = RemoteMethod(method.provider_method_id, customer, "card", "visa", "4242", 12, 2034)
 
-    again = method_keep(user_id=shopper.pk, provider="stripe", remote=remote, consented_at=timezone.now())
+    again = method_store(user_id=shopper.pk, provider="stripe", remote=remote, consented_at=timezone.now())
 
     assert again == method
     assert PaymentMethodInfo.objects.count() == 1
@@ -194,8 +194,8 @@ def test_card_of_a_customer_that_we_do_not_pay_with_is_forgotten_there(save, sho
     stray = dashboard.payment_methods.attach("pm_card_amex", {"customer": other}).id
     remote = RemoteMethod(stray, other, "card", "amex", "0005", 12, 2034)
 
-    kept = method_keep(user_id=shopper.pk, provider="stripe", remote=remote, consented_at=timezone.now())
-    sweep_later(time_machine)
+    kept = method_store(user_id=shopper.pk, provider="stripe", remote=remote, consented_at=timezone.now())
+    process_due_later(time_machine)
 
     assert kept is None
     assert [row["id"] for row in stripe.journal("payment_method.detached")] == [stray]
@@ -223,7 +223,7 @@ def finish(setup, shopper, stripe, deliver):
 
     def by_sweep() -> None:
         ProviderCall.objects.filter(pk=setup.id).update(next_try_at=timezone.now())
-        sweep_task()
+        process_due_task()
 
     return {"return": by_return, "webhook": by_webhook, "sweep": by_sweep}
 
@@ -284,7 +284,7 @@ def test_setup_of_somebody_else_is_missing(setup, stranger):
         lambda: method_setup_finish("seti_unknown"),
         lambda: method_setup_finish(""),
     ):
-        with pytest.raises(Missing):
+        with pytest.raises(NotFound):
             look()
 
 
@@ -293,7 +293,7 @@ def test_setup_whose_answer_is_lost_is_begun_anew(shopper, stripe, time_machine)
 
     with pytest.raises(ProviderUnavailable):
         method_setup_start(user=shopper, provider="stripe")
-    sweep_later(time_machine)
+    process_due_later(time_machine)
 
     assert ProviderCall.objects.get().state == CallState.REFUSED
     assert len(stripe.journal("setup.created")) == 1
@@ -318,12 +318,12 @@ def test_setup_that_nobody_finishes_is_asked_for_more_and_more_seldom(setup, str
         )
 
     for _ in range(48):
-        sweep_later(time_machine, minutes=30)
-    told = asked()
-    sweep_later(time_machine, minutes=30)
+        process_due_later(time_machine, minutes=30)
+    result = asked()
+    process_due_later(time_machine, minutes=30)
 
-    assert 10 < told < 30
-    assert asked() == told
+    assert 10 < result < 30
+    assert asked() == result
 
 
 # ---- the default -----------------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def test_another_default_takes_the_place_of_the_first(save, shopper):
 def test_default_is_not_given_up_without_another(save, shopper):
     first, second = save(), save("pm_card_mastercard")
 
-    with pytest.raises(DefaultWanted):
+    with pytest.raises(DefaultRequired):
         method_update(user=shopper, method_id=first.pk, is_default=False)
     method_update(user=shopper, method_id=second.pk, is_default=False)
 
@@ -367,7 +367,7 @@ def test_removed_card_is_detached_at_the_provider(save, shopper, stripe, done):
     method.refresh_from_db()
     assert (method.is_active, method.is_default) == (False, False)
     assert [row["id"] for row in stripe.journal("payment_method.detached")] == [method.provider_method_id]
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         method_remove(user=shopper, method_id=method.pk)
     assert done() == [1, 1, 1]
 
@@ -381,7 +381,7 @@ def test_detaching_of_unknown_outcome_is_repeated_by_the_sweep(
 
     method_remove(user=shopper, method_id=method.pk)
     assert ProviderCall.objects.get(operation=Operation.DETACH).state == CallState.OPEN
-    sweep_later(time_machine, hours=25 if action == "error_before" else 1)
+    process_due_later(time_machine, hours=25 if action == "error_before" else 1)
 
     assert PaymentMethodInfo.objects.filter(is_active=True).count() == 0
     assert ProviderCall.objects.get(operation=Operation.DETACH).state == CallState.DONE
@@ -431,7 +431,9 @@ def test_card_of_a_payment_under_way_is_not_removed(save, shopper):
     method = save()
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment.calls.update(state=CallState.DONE)
-    call_write(Operation.CONFIRM, payment=payment, request={"method_id": method.provider_method_id})
+    provider_call_enqueue(
+        Operation.CONFIRM, payment=payment, request={"method_id": method.provider_method_id}
+    )
 
     with pytest.raises(MethodInUse):
         method_remove(user=shopper, method_id=method.pk)
@@ -442,9 +444,9 @@ def test_card_of_a_payment_under_way_is_not_removed(save, shopper):
 def test_card_of_somebody_else_is_missing(save, stranger):
     method = save()
 
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         method_remove(user=stranger, method_id=method.pk)
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         method_update(user=stranger, method_id=method.pk, is_default=True)
 
     assert PaymentMethodInfo.objects.get(is_active=True) == method
@@ -510,7 +512,7 @@ def test_change_that_is_rolled_back_does_not_touch_the_list(save, shopper):
 def test_list_is_read_from_the_database_when_the_cache_is_away(save, shopper, settings):
     settings.CACHES = {
         "default": {
-            "BACKEND": "artisans.core.cache.OptionalRedisCache",
+            "BACKEND": "artisans.core.cache.FailSafeRedisCache",
             "LOCATION": "redis://127.0.0.1:1/0",
             "OPTIONS": {"socket_connect_timeout": 0.2},
         }

@@ -94,10 +94,10 @@ def test_everything_else_is_refused_without_an_echo(client, seen, changes):
 
     answer = client.post(PATH, body)
 
-    told = problem(answer, 400, "raw_card_data_not_accepted")
-    del told["request_id"]  # random, so it holds any three digits now and then
+    result = problem(answer, 400, "raw_card_data_not_accepted")
+    del result["request_id"]  # random, so it holds any three digits now and then
     for secret in (REAL_LOOKING, "4242424242424242", "793", "2025"):
-        assert secret not in str(told)
+        assert secret not in str(result)
     for secret in (REAL_LOOKING, "4242424242424242"):
         assert secret not in seen()
     assert PaymentMethodInfo.objects.count() == 0

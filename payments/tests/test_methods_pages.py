@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from payments.bookkeeping.saved_methods import method_keep
+from payments.bookkeeping.saved_methods import method_store
 from payments.lifecycle.saved_methods import method_save
 from payments.models import PaymentMethodInfo, ProviderCall
 from payments.providers.contract import RemoteMethod
@@ -47,7 +47,7 @@ def test_list_tells_brand_digits_expiry_and_default(shop, card):
 
 def test_paypal_account_is_told_by_its_address(shop, shopper):
     remote = RemoteMethod("8kk8451t", "customer_1", "paypal", email="sam@example.test")
-    kept = method_keep(user_id=shopper.pk, provider="paypal", remote=remote, consented_at=timezone.now())
+    kept = method_store(user_id=shopper.pk, provider="paypal", remote=remote, consented_at=timezone.now())
 
     assert "PayPal sam@example.test" in page(shop.get(LIST)).text
     asked = page(shop.get(reverse("payments:method_delete", args=[kept.pk])))
@@ -104,18 +104,18 @@ def test_adding_leads_to_the_providers_form_and_back(shop, stripe):
     assert node.fields() == {}
 
     stripe.post("stripe/pay", setup_intent=setup_id, payment_method="pm_card_visa")
-    told = page(shop.get(urlsplit(node.attrs["data-return"]).path, follow=True)).text
+    result = page(shop.get(urlsplit(node.attrs["data-return"]).path, follow=True)).text
 
-    assert "Visa ending in 4242 was saved. Nothing was charged." in told
+    assert "Visa ending in 4242 was saved. Nothing was charged." in result
     again = page(shop.get(form.request["PATH_INFO"], follow=True)).text
     assert "Visa ending in 4242 was saved" in again
     assert PaymentMethodInfo.objects.count() == 1
 
 
 def test_coming_back_without_a_card_says_so(shop):
-    told = page(shop.get(f"{begin(shop)}return/", follow=True)).text
+    result = page(shop.get(f"{begin(shop)}return/", follow=True)).text
 
-    assert "No card was saved, and nothing was charged." in told
+    assert "No card was saved, and nothing was charged." in result
 
 
 @pytest.mark.parametrize("place", ["", "return/"])

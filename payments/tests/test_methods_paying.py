@@ -2,9 +2,9 @@
 
 import pytest
 
-from artisans.core.errors import Missing
-from payments.errors import MethodGone, NotConfirmable, PaymentDeclined
-from payments.gateway.payments import payment_reach, payment_use
+from artisans.core.errors import NotFound
+from payments.errors import MethodRemoved, NotConfirmable, PaymentDeclined
+from payments.gateway.payments import payment_ensure_at_provider, payment_replace_at_provider
 from payments.lifecycle import saved_methods
 from payments.lifecycle.saved_methods import (
     method_remove,
@@ -42,7 +42,7 @@ def saved(shopper, stripe):
 def payment(shopper, stripe):
     """Made before the buyer was known to the provider, when this comes before `saved`."""
     made = start(CARD, user=shopper)
-    payment_reach(made)
+    payment_ensure_at_provider(made)
     return reread(made)
 
 
@@ -114,11 +114,11 @@ def test_dump_of_the_database_holds_no_id_of_a_card_that_was_saved_paid_with_and
 
 
 def test_saved_card_pays_after_the_hosted_page_was_opened(saved, payment, shopper, stripe):
-    payment_use(payment.pk, Operation.HOSTED)
+    payment_replace_at_provider(payment.pk, Operation.HOSTED)
 
-    reached = payment_pay(payment.pk, user=shopper, wish=str(saved.pk))
+    result = payment_pay(payment.pk, user=shopper, method_reference=str(saved.pk))
 
-    assert (reached.payment.status, stripe.captured()) == ("COMPLETED", [9999])
+    assert (result.payment.status, stripe.captured()) == ("COMPLETED", [9999])
     assert len(stripe.journal("session.expired")) == 1
 
 
@@ -145,10 +145,10 @@ def test_declined_saved_card_is_told_and_another_one_pays(payment, shopper, stri
     bad, good = card(shopper, "pm_card_chargeCustomerFail"), card(shopper)
 
     with pytest.raises(PaymentDeclined, match="bank declined"):
-        payment_pay(payment.pk, user=shopper, wish=str(bad.pk))
-    reached = payment_pay(payment.pk, user=shopper, wish=str(good.pk))
+        payment_pay(payment.pk, user=shopper, method_reference=str(bad.pk))
+    result = payment_pay(payment.pk, user=shopper, method_reference=str(good.pk))
 
-    assert (reached.payment.status, stripe.captured(), stripe.made()) == ("COMPLETED", [9999], 2)
+    assert (result.payment.status, stripe.captured(), stripe.made()) == ("COMPLETED", [9999], 2)
 
 
 def test_card_that_the_provider_does_not_hold_any_more_is_removed_with_words(
@@ -169,8 +169,8 @@ def test_removed_card_pays_nothing(saved, payment, shopper, stripe):
     method_remove(user=shopper, method_id=saved.pk)
 
     for name in (str(saved.pk), saved.provider_method_id):
-        with pytest.raises(Missing):
-            payment_pay(payment.pk, user=shopper, wish=name)
+        with pytest.raises(NotFound):
+            payment_pay(payment.pk, user=shopper, method_reference=name)
 
     assert (reread(payment).status, stripe.captured()) == ("PENDING", [])
 
@@ -209,7 +209,7 @@ def test_founding_body_confirms_with_a_token_and_again_with_the_same_answer(paym
 
 def test_guest_confirms_with_a_token_of_the_script(api, stripe):
     payment = start(CARD)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     guest = api(order=reread(payment).order.access_token)
     token = stripe.browser("POST", "/v1/payment_methods", **TYPED)[1]["id"]
     body = {"payment_intent_id": str(payment.pk), "payment_method_id": token}
@@ -244,9 +244,9 @@ def test_without_an_answer_of_the_provider_nothing_is_claimed(payment, api, shop
     assert reread(payment).status == "PENDING"
 
 
-@pytest.mark.parametrize("wish", ["pm_unknown123", "no token"])
-def test_token_that_nobody_knows_is_refused_with_words(payment, api, shopper, stripe, wish):
-    problem(confirm(api, shopper, payment, payment_method_id=wish), 400, "method_not_usable")
+@pytest.mark.parametrize("token", ["pm_unknown123", "no token"])
+def test_token_that_nobody_knows_is_refused_with_words(payment, api, shopper, stripe, token):
+    problem(confirm(api, shopper, payment, payment_method_id=token), 400, "method_not_usable")
 
     assert (reread(payment).status, stripe.captured()) == ("PENDING", [])
 
@@ -284,10 +284,10 @@ def test_removing_a_card_while_it_pays_ends_paid_or_refused(
     monkeypatch.setattr(saved_methods, "payment_confirm", confirmed_late)
 
     if detached_first:
-        with pytest.raises(MethodGone):
-            payment_pay(payment.pk, user=shopper, wish=str(saved.pk))
+        with pytest.raises(MethodRemoved):
+            payment_pay(payment.pk, user=shopper, method_reference=str(saved.pk))
     else:
-        payment_pay(payment.pk, user=shopper, wish=str(saved.pk))
+        payment_pay(payment.pk, user=shopper, method_reference=str(saved.pk))
 
     assert reread(payment).status == ("PENDING" if detached_first else "COMPLETED")
     assert stripe.captured() == ([] if detached_first else [9999])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from payments.errors import MethodGone, PaymentDeclined
-from payments.gateway.payments import payment_reach
+from payments.errors import MethodRemoved, PaymentDeclined
+from payments.gateway.payments import payment_ensure_at_provider
 from payments.lifecycle.saved_methods import (
     method_remove,
     method_setup_finish,
@@ -31,7 +31,7 @@ def saved(shopper, paypal):
 @pytest.fixture
 def waiting(shopper, saved):
     payment = start(PaymentMethod.PAYPAL, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     return reread(payment)
 
 
@@ -46,8 +46,8 @@ def test_account_is_kept_once_with_its_address(saved, paypal):
 def test_saved_account_pays_without_its_owner(saved, waiting, paypal, captures):
     paypal.post("paypal/settings", vaulted_orders=captures)
 
-    payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
-    payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
+    payment_pay(waiting.pk, user=saved.user, method_reference=str(saved.pk))
+    payment_pay(waiting.pk, user=saved.user, method_reference=str(saved.pk))
 
     assert (reread(waiting).status, waiting.order.payment_status) == ("COMPLETED", "PAID")
     assert paypal.cents("capture.completed") == [9999]
@@ -58,8 +58,8 @@ def test_account_that_paypal_has_forgotten_is_removed_with_words(saved, waiting,
     method_remove(user=saved.user, method_id=saved.pk)
     PaymentMethodInfo.objects.filter(pk=twin.pk).update(is_active=True, is_default=True)
 
-    with pytest.raises(MethodGone):
-        payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
+    with pytest.raises(MethodRemoved):
+        payment_pay(waiting.pk, user=saved.user, method_reference=str(saved.pk))
 
     assert not PaymentMethodInfo.objects.filter(is_active=True).exists()
     assert paypal.cents("capture.completed") == []
@@ -69,7 +69,7 @@ def test_refusal_is_told_and_nothing_is_taken(saved, waiting, paypal):
     paypal.post("paypal/force_error", call="create", issue="INSTRUMENT_DECLINED")
 
     with pytest.raises(PaymentDeclined):
-        payment_pay(waiting.pk, user=saved.user, wish=str(saved.pk))
+        payment_pay(waiting.pk, user=saved.user, method_reference=str(saved.pk))
 
     assert reread(waiting).status == "FAILED"
     assert paypal.cents("capture.completed") == []

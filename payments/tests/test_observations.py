@@ -9,8 +9,8 @@ from django.db import transaction
 
 from artisans.core.money import Money
 from artisans.notifications.models import Notification
-from payments.gateway.payments import payment_reach
-from payments.gateway.sync import payment_record
+from payments.gateway.payments import payment_ensure_at_provider
+from payments.gateway.sync import payment_apply_remote_state
 from payments.methods import PaymentMethod
 from payments.models import Capture, Payment, PaymentRefund, PaymentTransition
 from payments.providers import contract
@@ -26,7 +26,7 @@ CAPTURE = contract.Capture("ch_1", usd("99.99"))
 @pytest.fixture
 def card(shopper, stripe):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     return reread(payment)
 
 
@@ -56,7 +56,7 @@ def failed(payment) -> RemotePayment:
 
 def apply(payment, *snapshots) -> None:
     for snapshot in snapshots:
-        payment_record(payment_id=payment.pk, remote=snapshot, cause="told")
+        payment_apply_remote_state(payment_id=payment.pk, remote=snapshot, cause="result")
 
 
 def end_of(payment) -> tuple[object, ...]:

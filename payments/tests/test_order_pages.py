@@ -34,11 +34,11 @@ def pay_url(order) -> str:
 
 
 def test_link_shows_everything_to_a_browser_that_was_never_here(bowl):
-    order = start(pieces={bowl: 2}).order
+    order = start(items={bowl: 2}).order
 
     shown = status(order).text
 
-    for told in (
+    for result in (
         order.order_number,
         "2 × Moss bowl",
         "$170.90",
@@ -47,7 +47,7 @@ def test_link_shows_everything_to_a_browser_that_was_never_here(bowl):
         "Harbour Pottery",
         "Awaiting transfer",
     ):
-        assert told in shown, told
+        assert result in shown, result
     assert "password" not in shown.lower()
 
 

@@ -11,7 +11,7 @@ from artisans.catalog.services import stock_adjust
 from orders.models import Order
 from orders.owed import IS_OWED
 from payments.bookkeeping.payments import payment_move
-from payments.bookkeeping.refunds import refund_end
+from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
@@ -19,7 +19,16 @@ from payments.providers.contract import RefundStatus
 from payments.refunds.staff import refund_open
 from payments.selectors import refund_due
 from payments.statuses import PaymentStatus
-from payments.tests.factories import answered, give_back, pieces, record, reread, start, told_by_card, usd
+from payments.tests.factories import (
+    apply_card_captures,
+    give_back,
+    pieces,
+    record,
+    remote_refund_of,
+    reread,
+    start,
+    usd,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "card_shop")]
 
@@ -27,7 +36,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "card_shop
 @pytest.fixture
 def paid(bowl, scarf, shopper):
     """136.65 by card, from two sellers: the bowl's parcel 98.31, the scarf's 38.34."""
-    return told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
+    return apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
 
 
 def parcel(payment, user):
@@ -40,10 +49,10 @@ def not_coming(payment, user):
     return gone
 
 
-def refunded(payment, staff, **wish) -> PaymentRefund:
+def refunded(payment, staff, **create_request) -> PaymentRefund:
     """Staff refund, and the provider has done it."""
-    refund = refund_open(payment_id=payment.pk, reason="Chipped.", actor=staff, **wish)
-    refund_end(refund_id=refund.pk, remote=answered(refund))
+    refund = refund_open(payment_id=payment.pk, reason="Chipped.", actor=staff, **create_request)
+    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund))
     reread(payment)
     return refund
 
@@ -55,12 +64,12 @@ def is_listed(order: Order) -> bool:
 def test_refund_of_goods_does_not_hide_what_a_later_cancelled_parcel_owes(
     paid, seller, other_seller, staff, mails, shopper
 ):
-    refunded(paid, staff, pieces=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
-    assert (paid.order.refunded, paid.order.to_return) == (usd("94.00"), usd("0"))
+    refunded(paid, staff, items=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
+    assert (paid.order.refunded, paid.order.refund_due) == (usd("94.00"), usd("0"))
 
     not_coming(paid, other_seller)
 
-    assert paid.order.to_return == paid.order.owed.goods == usd("38.34")
+    assert paid.order.refund_due == paid.order.owed.goods == usd("38.34")
     assert refund_due(paid.order, paid) == 3834
     assert is_listed(paid.order)
     assert "We will refund $38.34." in mails(shopper.email)[-1].body
@@ -69,19 +78,19 @@ def test_refund_of_goods_does_not_hide_what_a_later_cancelled_parcel_owes(
 def test_refund_of_goods_does_not_take_what_a_cancelled_parcel_owes(paid, seller, other_seller, staff):
     not_coming(paid, other_seller)
 
-    refunded(paid, staff, pieces=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
+    refunded(paid, staff, items=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
 
-    assert paid.order.to_return == usd("38.34")
+    assert paid.order.refund_due == usd("38.34")
     assert is_listed(paid.order)
 
 
 def test_goodwill_pays_for_no_parcel_that_is_cancelled_later(paid, other_seller, staff):
     refund = refunded(paid, staff, amount=usd("20.00"))
-    assert (refund.goodwill, paid.order.to_return) == (usd("20.00"), usd("0"))
+    assert (refund.goodwill, paid.order.refund_due) == (usd("20.00"), usd("0"))
 
     not_coming(paid, other_seller)
 
-    assert paid.order.to_return == usd("38.34")
+    assert paid.order.refund_due == usd("38.34")
     assert paid.order.goodwill == usd("20.00")
 
 
@@ -91,7 +100,7 @@ def test_refund_of_an_amount_pays_first_what_is_owed(paid, other_seller, staff):
     refund = refunded(paid, staff, amount=usd("40.00"))
 
     assert refund.goodwill == usd("1.66")
-    assert not paid.order.to_return
+    assert not paid.order.refund_due
     assert not is_listed(paid.order)
 
 
@@ -99,11 +108,11 @@ def test_owed_is_never_more_than_what_is_still_here(paid, seller, other_seller, 
     refunded(paid, staff, amount=usd("120.00"))
 
     not_coming(paid, other_seller)
-    assert paid.order.to_return == usd("16.65")
+    assert paid.order.refund_due == usd("16.65")
     refunded(paid, staff, amount=usd("16.65"))
     not_coming(paid, seller)
 
-    assert not paid.order.to_return
+    assert not paid.order.refund_due
     assert (paid.order.status, paid.order.payment_status) == ("CANCELLED", "REFUNDED")
     assert "not been charged" not in mails(shopper.email)[-1].body
     assert "We refunded $136.65" in mails(shopper.email)[-1].body
@@ -113,9 +122,9 @@ def test_refund_that_fails_after_all_leaves_its_goods_owed_again(paid, other_sel
     not_coming(paid, other_seller)
     refund = refunded(paid, staff, amount=usd("38.34"))
 
-    refund_end(refund_id=refund.pk, remote=answered(refund, RefundStatus.FAILED))
+    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund, RefundStatus.FAILED))
 
-    assert reread(paid).order.to_return == usd("38.34")
+    assert reread(paid).order.refund_due == usd("38.34")
 
 
 def test_goods_of_a_refund_under_way_are_not_owed_twice(paid, other_seller, staff):
@@ -123,11 +132,11 @@ def test_goods_of_a_refund_under_way_are_not_owed_twice(paid, other_seller, staf
         payment_id=paid.pk,
         reason="Torn.",
         actor=staff,
-        pieces=pieces((paid.order.lines.get(parcel=parcel(paid, other_seller)), 1)),
+        items=pieces((paid.order.lines.get(parcel=parcel(paid, other_seller)), 1)),
     )
     not_coming(paid, other_seller)
 
-    assert paid.order.to_return == usd("38.34")
+    assert paid.order.refund_due == usd("38.34")
     assert refund_due(paid.order, paid) == 3834 - 3666  # its shipping
 
 
@@ -139,7 +148,7 @@ def cash(bowl, scarf, shopper):
 def test_nothing_is_owed_for_an_unpaid_parcel(cash, other_seller, mails, shopper):
     not_coming(cash, other_seller)
 
-    assert (cash.order.to_return, cash.order.balance_due) == (usd("0"), usd("98.31"))
+    assert (cash.order.refund_due, cash.order.balance_due) == (usd("0"), usd("98.31"))
     assert "You pay $38.34 less. Amount due: $98.31." in mails(shopper.email)[-1].body
 
 
@@ -156,7 +165,7 @@ def test_part_payment_beyond_what_still_comes_is_owed(cash, other_seller, staff,
 
     not_coming(cash, other_seller)
 
-    assert (cash.order.to_return, cash.order.balance_due) == (usd("1.69"), usd("0"))
+    assert (cash.order.refund_due, cash.order.balance_due) == (usd("1.69"), usd("0"))
     body = mails(shopper.email)[-1].body
     assert "We will refund $1.69. There is nothing left to pay." in body
 
@@ -176,7 +185,7 @@ def test_surplus_and_late_money_are_told_apart_from_goods(cash, other_seller, st
 def test_stored_refunds_are_sorted_by_the_migration(paid, cash, seller, other_seller, staff):
     line = paid.order.lines.get(parcel=parcel(paid, seller))
     refunded(paid, staff, amount=usd("10.00"))
-    refunded(paid, staff, pieces=pieces((line, 1)))
+    refunded(paid, staff, items=pieces((line, 1)))
     not_coming(paid, other_seller)
     refunded(paid, staff, amount=usd("30.00"))
     record(cash, "50.00", actor=staff)
@@ -189,7 +198,7 @@ def test_stored_refunds_are_sorted_by_the_migration(paid, cash, seller, other_se
     import_module("payments.migrations.0009_fill_goodwill").fill(apps, None)
 
     assert told_of_refunds() == right
-    assert reread(paid).order.to_return == usd("2.65")  # of 8.34 that is all that is left
+    assert reread(paid).order.refund_due == usd("2.65")  # of 8.34 that is all that is left
 
 
 def told_of_refunds() -> dict[str, list[tuple[object, ...]]]:
@@ -215,7 +224,7 @@ def late(bowl, shopper, staff):
     Order.objects.filter(pk=payment.order_id).update(expires_at=timezone.now() - timedelta(minutes=1))
     assert order_expire(order_id=payment.order_id)
     stock_adjust(product_id=bowl.pk, counted=3, reason="sold at the market", actor=staff)
-    told_by_card(payment)
+    apply_card_captures(payment)
     assert payment.refund_reserved_minor == payment.received_minor
     stock_adjust(product_id=bowl.pk, counted=9, reason="came back", actor=staff)
     return payment
@@ -225,9 +234,9 @@ def late(bowl, shopper, staff):
 def test_order_is_not_revived_while_or_after_its_money_goes_back(late, end):
     refund = late.refunds.get()
 
-    refund_end(refund_id=refund.pk, remote=answered(refund, end))
-    told_by_card(late)
+    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund, end))
+    apply_card_captures(late)
 
     assert reread(late).order.status == "EXPIRED"
     assert late.order.released_at is None
-    assert late.order.to_return.minor == (0 if end == RefundStatus.SUCCEEDED else late.received_minor)
+    assert late.order.refund_due.minor == (0 if end == RefundStatus.SUCCEEDED else late.received_minor)

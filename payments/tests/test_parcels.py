@@ -18,15 +18,15 @@ from payments.models import RefundDecision
 from payments.providers.contract import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
 from payments.refunds.staff import refund_decide, refund_open
 from payments.tests.factories import (
-    answered,
+    apply_card_captures,
     give_back,
     paid_by_card,
     pieces,
     record,
     refund,
+    remote_refund_of,
     reread,
     start,
-    told_by_card,
     usd,
 )
 from tests.html import page
@@ -49,15 +49,15 @@ def ship(parcel, *, arrives: bool = False) -> None:
 
 
 def come_back(parcel, **changes) -> None:
-    wish = {"parcel_id": parcel.pk, "restock": True, "actor": parcel.artisan.user} | changes
+    create_request = {"parcel_id": parcel.pk, "restock": True, "actor": parcel.artisan.user} | changes
     with transaction.atomic():
-        parcel_return(**wish)
+        parcel_return(**create_request)
 
 
 @pytest.fixture
 def paid(bowl, scarf, shopper, staff):
     """Three bowls of one artisan, a scarf of another; paid."""
-    payment = start(pieces={bowl: 3, scarf: 1}, user=shopper)
+    payment = start(items={bowl: 3, scarf: 1}, user=shopper)
     record(payment, payment.amount, actor=staff)
     return payment
 
@@ -102,11 +102,11 @@ def test_parcel_comes_back_to_the_shelf_and_its_money_is_owed_once(
 
     mine.refresh_from_db()
     assert (mine.status, stock(bowl), stock(scarf)) == ("RETURNED", left + 3, others)
-    assert reread(paid).order.to_return == mine.total
+    assert reread(paid).order.refund_due == mine.total
     assert paid.order.status == "CONFIRMED", "the other parcel was not begun"
-    [told] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
-    assert f"We will refund ${mine.total.amount}." in told.body
-    assert "Tide scarf" not in told.body
+    [captured_twice] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
+    assert f"We will refund ${mine.total.amount}." in captured_twice.body
+    assert "Tide scarf" not in captured_twice.body
     assert not [m for m in mails(seller.email) if "returned" in m.subject], "the artisan said so"
 
 
@@ -121,7 +121,7 @@ def test_only_what_is_fit_for_sale_goes_back_on_sale(paid, bowl, seller, restock
     come_back(mine, restock=restock, units=None if units is None else {mine.lines.get().pk: units})
 
     assert stock(bowl) == left + back
-    assert reread(paid).order.to_return == mine.total, "however little of it can be sold"
+    assert reread(paid).order.refund_due == mine.total, "however little of it can be sold"
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def test_cash_parcel_refused_at_the_door_ends_the_order_and_its_payment(bowl, sh
     order = reread(payment).order
     assert (order.status, order.payment_status, payment.status) == ("CANCELLED", "UNPAID", "CANCELLED")
     assert not order.balance_due
-    assert not order.to_return
+    assert not order.refund_due
     assert stock(bowl) == 10
-    [told] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
-    assert "You have not been charged for it." in told.body
+    [captured_twice] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
+    assert "You have not been charged for it." in captured_twice.body
 
 
 def test_cash_for_the_other_parcel_is_still_collected(bowl, scarf, shopper, staff, seller, other_seller):
@@ -167,7 +167,7 @@ def test_cash_for_the_other_parcel_is_still_collected(bowl, scarf, shopper, staf
     assert reread(payment).order.balance_due == kept.total == payment.amount
     assert payment.order.status == "SHIPPED"
     record(payment, kept.total, actor=staff)
-    assert (payment.order.payment_status, payment.order.to_return) == ("PAID", usd("0.00"))
+    assert (payment.order.payment_status, payment.order.refund_due) == ("PAID", usd("0.00"))
 
 
 def test_order_whose_parcels_all_came_back_is_cancelled(paid, seller, other_seller):
@@ -176,7 +176,7 @@ def test_order_whose_parcels_all_came_back_is_cancelled(paid, seller, other_sell
         come_back(of(paid.order, user))
 
     order = reread(paid).order
-    assert (order.status, order.to_return) == ("CANCELLED", order.total)
+    assert (order.status, order.refund_due) == ("CANCELLED", order.total)
     assert {parcel.share for parcel in order.parcels.all()} == {Money(0, "USD")}
 
 
@@ -200,8 +200,8 @@ def test_staff_record_what_came_back_and_its_artisan_hears_of_it(paid, seller, a
 
     come_back(mine, actor=admin_user, reason="moved away", restock=False)
 
-    [told] = [m for m in mails(seller.email) if m.subject.endswith(": parcel returned")]
-    assert "moved away" in told.body
+    [captured_twice] = [m for m in mails(seller.email) if m.subject.endswith(": parcel returned")]
+    assert "moved away" in captured_twice.body
     [entry] = AuditEntry.objects.filter(actor=admin_user, action="parcel.move")
     assert entry.data == {"to": "RETURNED", "restocked": 0}
 
@@ -236,7 +236,7 @@ def test_units_of_a_returned_parcel_are_not_put_on_sale_by_its_refund_too(
     mine, left = payment.order.parcels.get(), stock(bowl)
     ship(mine)
     line = mine.lines.get()
-    refund(payment, actor=staff, pieces=pieces((line, 1), restock=True))
+    refund(payment, actor=staff, items=pieces((line, 1), restock=True))
     assert stock(bowl) == left + 1
 
     come_back(mine)
@@ -293,7 +293,7 @@ def test_part_of_the_money_holds_nothing(card, staff, seller):
 
 def test_all_units_of_one_parcel_hold_that_parcel_alone(card, staff, seller, other_seller):
     line = of(card.order, seller).lines.get()
-    refund(card, actor=staff, pieces=pieces((line, 1)))
+    refund(card, actor=staff, items=pieces((line, 1)))
 
     assert shipping_refused(of(card.order, seller))
     assert not shipping_refused(of(card.order, other_seller))
@@ -327,7 +327,7 @@ def test_each_parcel_goes_where_it_was_decided(
     assert "parcel on hold" not in subjects(mails, other_seller) + subjects(mails, seller)
     assert "parcel cancelled, do not ship" in subjects(mails, seller)
     assert "a parcel was cancelled" in subjects(mails, shopper)
-    assert not reread(card).order.to_return
+    assert not reread(card).order.refund_due
 
 
 def test_refund_and_every_parcel_cancelled_end_the_order(card, staff):
@@ -336,12 +336,12 @@ def test_refund_and_every_parcel_cancelled_end_the_order(card, staff):
     refund(card, card.amount.amount, actor=staff, parcels=parcels)
 
     order = reread(card).order
-    assert (order.status, order.payment_status, order.to_return) == ("CANCELLED", "REFUNDED", usd("0.00"))
+    assert (order.status, order.payment_status, order.refund_due) == ("CANCELLED", "REFUNDED", usd("0.00"))
 
 
 def test_sending_anyway_is_asked_again_when_more_money_goes_back(card, staff, seller):
     mine = of(card.order, seller)
-    refund(card, actor=staff, pieces=pieces((mine.lines.get(), 1)), parcels={mine.pk: ParcelDecision.SEND})
+    refund(card, actor=staff, items=pieces((mine.lines.get(), 1)), parcels={mine.pk: ParcelDecision.SEND})
 
     refund(card, card.refundable.amount, actor=staff)
 
@@ -366,7 +366,7 @@ def test_sent_parcel_is_awaited_or_kept_or_came_back(card, staff, seller, other_
     come_back(waits)
     waits.refresh_from_db()
     assert (waits.status, waits.instruction, stock(bowl)) == ("RETURNED", "", left + 1)
-    assert not reread(card).order.to_return, "its money went back before"
+    assert not reread(card).order.refund_due, "its money went back before"
 
 
 @pytest.mark.parametrize(("decision", "back"), [("returned", 1), ("written_off", 0)])
@@ -379,7 +379,7 @@ def test_what_came_back_is_recorded_with_its_refund(card, staff, seller, bowl, d
 
     mine.refresh_from_db()
     assert (mine.status, stock(bowl)) == ("RETURNED", left + back)
-    assert not reread(card).order.to_return
+    assert not reread(card).order.refund_due
 
 
 def test_decision_about_a_parcel_that_left_meanwhile_refunds_nothing(card, staff, seller, stripe):
@@ -418,7 +418,7 @@ def test_failed_refund_frees_the_parcels_and_leaves_cancelled_ones_cancelled(
     bowl, scarf, shopper, staff, seller, other_seller, mails, settings
 ):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    card = told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
+    card = apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
     cancelled, held = of(card.order, seller), of(card.order, other_seller)
     sent = refund_open(
         payment_id=card.pk,
@@ -429,10 +429,10 @@ def test_failed_refund_frees_the_parcels_and_leaves_cancelled_ones_cancelled(
     )
     assert shipping_refused(held)
 
-    told_by_card(card, refunds=(answered(sent, RefundStatus.FAILED),))
+    apply_card_captures(card, refunds=(remote_refund_of(sent, RefundStatus.FAILED),))
 
     cancelled.refresh_from_db()
-    assert (cancelled.status, reread(card).order.to_return) == ("CANCELLED", cancelled.total)
+    assert (cancelled.status, reread(card).order.refund_due) == ("CANCELLED", cancelled.total)
     assert "parcel no longer on hold" in subjects(mails, other_seller)
     assert not shipping_refused(held)
 
@@ -442,34 +442,36 @@ def outside(payment, amount) -> RemoteRefund:
 
 
 @pytest.fixture
-def told(bowl, scarf, shopper, settings):
+def captured_twice(bowl, scarf, shopper, settings):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    return told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
+    return apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
 
 
-def test_refund_at_the_provider_holds_parcels_until_staff_decide(told, staff, seller, other_seller, mails):
-    told_by_card(told, refunds=(outside(told, told.amount),))
-    assert shipping_refused(of(told.order, seller))
+def test_refund_at_the_provider_holds_parcels_until_staff_decide(
+    captured_twice, staff, seller, other_seller, mails
+):
+    apply_card_captures(captured_twice, refunds=(outside(captured_twice, captured_twice.amount),))
+    assert shipping_refused(of(captured_twice.order, seller))
 
-    refund_decide(refund_id=told.refunds.get().pk, decision=RefundDecision.NOTHING, actor=staff)
+    refund_decide(refund_id=captured_twice.refunds.get().pk, decision=RefundDecision.NOTHING, actor=staff)
 
     assert subjects(mails, seller).count("parcel on hold") == 1
     assert "parcel no longer on hold" in subjects(mails, seller)
-    assert not shipping_refused(of(told.order, seller))
+    assert not shipping_refused(of(captured_twice.order, seller))
 
 
 def test_refund_at_the_provider_of_one_parcels_money_holds_what_it_may_be_for(
-    told, seller, other_seller, staff
+    captured_twice, seller, other_seller, staff
 ):
-    small, large = sorted(told.order.parcels.all(), key=lambda parcel: parcel.total_minor)
+    small, large = sorted(captured_twice.order.parcels.all(), key=lambda parcel: parcel.total_minor)
 
-    told_by_card(told, refunds=(outside(told, small.total),))
+    apply_card_captures(captured_twice, refunds=(outside(captured_twice, small.total),))
 
     assert shipping_refused(small)
     assert not shipping_refused(large)
-    told.refunds.get()
+    captured_twice.refunds.get()
     refund_decide(
-        refund_id=told.refunds.get().pk,
+        refund_id=captured_twice.refunds.get().pk,
         decision=RefundDecision.NOTHING,
         actor=staff,
         parcels={small.pk: ParcelDecision.CANCEL},
@@ -478,12 +480,14 @@ def test_refund_at_the_provider_of_one_parcels_money_holds_what_it_may_be_for(
     assert small.status == "CANCELLED"
 
 
-def test_lost_dispute_holds_parcels_and_a_won_one_does_not(told, seller):
+def test_lost_dispute_holds_parcels_and_a_won_one_does_not(captured_twice, seller):
     def dispute(status):
-        told_by_card(told, disputes=(RemoteDispute("dp_1", told.amount, status, "fraudulent"),))
+        apply_card_captures(
+            captured_twice, disputes=(RemoteDispute("dp_1", captured_twice.amount, status, "fraudulent"),)
+        )
 
     dispute(DisputeStatus.OPEN)
-    mine = of(told.order, seller)
+    mine = of(captured_twice.order, seller)
     mine.refresh_from_db()
     assert not mine.is_on_hold
 
@@ -521,7 +525,7 @@ def test_amount_for_a_parcel_that_is_cancelled_with_it_is_no_goodwill(card, staf
     done = refund(card, gone.total.amount, actor=staff, parcels={gone.pk: ParcelDecision.CANCEL})
 
     assert done.goodwill_minor == 0
-    assert not reread(card).order.to_return, "it went back with the parcel"
+    assert not reread(card).order.refund_due, "it went back with the parcel"
     kept.refresh_from_db()
     assert (kept.status, kept.instruction) == ("NEW", "")
 
@@ -550,9 +554,9 @@ def test_pages_and_api_say_the_same_of_a_parcel_on_hold(browser, api, card, staf
     refund(card, card.amount.amount, actor=staff)
     mine = of(card.order, seller)
 
-    desk = page(browser(seller).get(f"/shop/artisan/parcels/{mine.pk}/"))
-    assert "On hold: the payment was refunded. Do not ship this parcel yet." in desk.text
-    assert not desk.all("button", name="ship")
+    staff_client = page(browser(seller).get(f"/shop/artisan/parcels/{mine.pk}/"))
+    assert "On hold: the payment was refunded. Do not ship this parcel yet." in staff_client.text
+    assert not staff_client.all("button", name="ship")
     assert "On hold" in page(browser(seller).get("/shop/artisan/parcels/")).text
     answer = api(seller).post(f"/parcels/{mine.pk}/ship", {"carrier": "USPS"})
     assert (answer.status_code, answer.json()["code"]) == (409, "parcel_on_hold")
@@ -619,9 +623,9 @@ def test_decision_that_cannot_be_read_or_done_refunds_nothing(
     mine = str(of(card.order, seller).pk)
     if len(parcels) > 1 or parcels[0]["decision"] in {"burn", "keep"}:
         parcels = [{"parcel": mine, **one} for one in parcels]
-    wish = {"payment_id": str(card.pk), "amount": "1.00", "reason": "x", "parcels": parcels}
+    create_request = {"payment_id": str(card.pk), "amount": "1.00", "reason": "x", "parcels": parcels}
 
-    answer = api(staff).post("/payments/refunds", wish)
+    answer = api(staff).post("/payments/refunds", create_request)
 
     assert answer.status_code == status
     assert (card.refunds.count(), stripe.refunded()) == (0, [])

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 @pytest.fixture
 def paid(bowl, scarf, shopper, staff) -> Order:
     """Two parcels, paid by transfer: 99.99 minus its part of shipping for the bowl, the rest for the scarf."""
-    payment = start(pieces={bowl: 1, scarf: 1}, user=shopper)
+    payment = start(items={bowl: 1, scarf: 1}, user=shopper)
     record(payment, payment.amount.amount, actor=staff)
     return payment.order
 
@@ -36,7 +36,7 @@ def stock(product: Product) -> int:
 
 
 def test_list_shows_own_released_parcels_only(api, paid, seller, other_seller, bowl, shopper):
-    start(pieces={bowl: 1}, user=shopper)
+    start(items={bowl: 1}, user=shopper)
 
     rows = api(seller).get("/parcels/").json()["results"]
 
@@ -94,18 +94,18 @@ def test_artisan_ships_and_delivers(api, paid, seller, mails, shopper):
     problem(client.post(f"/parcels/{parcel.pk}/ship", {"carrier": "x"}), 409, "illegal_transition")
 
 
-@pytest.mark.parametrize("deed", ["ship", "deliver", "cannot_deliver"])
+@pytest.mark.parametrize("action", ["ship", "deliver", "cannot_deliver"])
 def test_parcel_of_an_unpaid_order_or_of_another_artisan_is_not_there(
-    api, paid, seller, other_seller, bowl, shopper, deed
+    api, paid, seller, other_seller, bowl, shopper, action
 ):
-    unpaid = start(pieces={bowl: 1}, user=shopper).order
-    body = {"ship": {"carrier": "x"}, "deliver": {}, "cannot_deliver": {"reason": "x"}}[deed]
+    unpaid = start(items={bowl: 1}, user=shopper).order
+    body = {"ship": {"carrier": "x"}, "deliver": {}, "cannot_deliver": {"reason": "x"}}[action]
     clients = {"seller": api(seller), "other_seller": api(other_seller), "shopper": api(shopper)}
     before = dump()
 
-    problem(clients["seller"].post(f"/parcels/{unpaid.parcels.get().pk}/{deed}", body), 404, "not_found")
-    problem(clients["other_seller"].post(f"/parcels/{of(paid, seller).pk}/{deed}", body), 404, "not_found")
-    problem(clients["shopper"].post(f"/parcels/{of(paid, seller).pk}/{deed}", body), 404, "not_found")
+    problem(clients["seller"].post(f"/parcels/{unpaid.parcels.get().pk}/{action}", body), 404, "not_found")
+    problem(clients["other_seller"].post(f"/parcels/{of(paid, seller).pk}/{action}", body), 404, "not_found")
+    problem(clients["shopper"].post(f"/parcels/{of(paid, seller).pk}/{action}", body), 404, "not_found")
 
     assert dump() == before
 
@@ -136,15 +136,15 @@ def test_parcel_that_cannot_come_gives_stock_back_and_leaves_its_money_to_return
     assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
     paid.refresh_from_db()
     assert stock(bowl) == left + 1
-    assert paid.to_return == parcel.total
+    assert paid.refund_due == parcel.total
     assert (paid.status, paid.payment_status) == (OrderStatus.CONFIRMED, OrderPaymentStatus.PAID)
-    told = next(mail for mail in mails(shopper.email) if "a parcel was cancelled" in mail.subject)
-    assert "The kiln broke." in told.body
-    assert f"We will refund ${parcel.total.amount}" in told.body
-    assert "Tide scarf" not in told.body
+    result = next(mail for mail in mails(shopper.email) if "a parcel was cancelled" in mail.subject)
+    assert "The kiln broke." in result.body
+    assert f"We will refund ${parcel.total.amount}" in result.body
+    assert "Tide scarf" not in result.body
     give_back(paid.payments.get(), parcel.total.amount, actor=staff)
     paid.refresh_from_db()
-    assert not paid.to_return
+    assert not paid.refund_due
     assert paid.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED
 
 
@@ -164,15 +164,15 @@ def test_cash_is_less_by_the_parcel_that_cannot_come(api, cash, seller, other_se
     cash.refresh_from_db()
     payment = cash.payments.get()
     assert cash.balance_due == kept.total == payment.amount
-    told = next(mail for mail in mails(shopper.email) if "a parcel was cancelled" in mail.subject)
-    assert f"You pay ${gone.total.amount} less. Amount due: ${kept.total.amount}." in told.body
+    result = next(mail for mail in mails(shopper.email) if "a parcel was cancelled" in mail.subject)
+    assert f"You pay ${gone.total.amount} less. Amount due: ${kept.total.amount}." in result.body
     record(payment, kept.total.amount, actor=staff)
     reread(payment)
     assert (payment.status, payment.order.payment_status) == (
         PaymentStatus.COMPLETED,
         OrderPaymentStatus.PAID,
     )
-    assert not payment.order.to_return
+    assert not payment.order.refund_due
 
 
 def test_last_parcel_that_cannot_come_ends_the_order(api, cash, seller, other_seller):
@@ -191,7 +191,7 @@ def test_all_money_is_to_be_returned_when_no_parcel_comes(api, paid, seller, oth
         api(user).post(f"/parcels/{of(paid, user).pk}/cannot_deliver", {"reason": "x"})
 
     paid.refresh_from_db()
-    assert (paid.status, paid.to_return) == (OrderStatus.CANCELLED, paid.total)
+    assert (paid.status, paid.refund_due) == (OrderStatus.CANCELLED, paid.total)
 
 
 def test_parcel_that_left_cannot_fail_any_more(api, paid, seller):
@@ -211,20 +211,20 @@ def test_money_of_a_card_goes_back_for_the_parcel_that_cannot_come(
     payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
     parcel = of(payment.order, seller)
     api(seller).post(f"/parcels/{parcel.pk}/cannot_deliver", {"reason": "The kiln broke."})
-    wish = {"payment_id": str(payment.pk), "reason": "It broke."}
+    create_request = {"payment_id": str(payment.pk), "reason": "It broke."}
     piece = {"line": str(parcel.lines.get().pk), "quantity": 1}
 
     problem(
-        api(staff).post("/payments/refunds", wish | {"lines": [piece], "restock": True}),
+        api(staff).post("/payments/refunds", create_request | {"lines": [piece], "restock": True}),
         409,
         "nothing_to_restock",
     )
-    answer = api(staff).post("/payments/refunds", wish | {"amount": parcel.total.amount})
+    answer = api(staff).post("/payments/refunds", create_request | {"amount": parcel.total.amount})
 
     assert (answer.status_code, answer.json()["status"]) == (201, "COMPLETED")
     assert stripe.refunded() == [parcel.total_minor]
     order = reread(payment).order
-    assert not order.to_return
+    assert not order.refund_due
     assert not order.balance_due
     assert order.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orders.models import Order
-from payments.gateway.payments import payment_reach, payment_sync
+from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import FlagKind
 from payments.providers.registry import provider
@@ -25,12 +25,12 @@ def pay(paypal, shopper, address) -> tuple[object, str]:
     payment = start(PaymentMethod.PAYPAL, user=shopper)
     Order.objects.filter(pk=payment.order_id).update(shipping_address=address)
     payment.order.refresh_from_db()
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     paypal.approve(payment)
     payment_sync(payment.pk, cause="test")
     capture = reread(payment).captures.get().provider_capture_id
-    told = provider("paypal")._client.request("GET", f"/v2/payments/captures/{capture}")
-    return payment, told["seller_protection"]["status"]
+    result = provider("paypal")._client.request("GET", f"/v2/payments/captures/{capture}")
+    return payment, result["seller_protection"]["status"]
 
 
 def test_order_with_its_address_is_protected(paypal, shopper):

@@ -8,7 +8,15 @@ import pytest
 
 from payments.providers.contract import ConfirmRequest, RemotePayment
 from payments.providers.paypal.provider import PayPalProvider
-from payments.tests.contract import BACK, PRICE, Misfortune, ProviderContract, World, saving, wish
+from payments.tests.contract import (
+    BACK,
+    PRICE,
+    ProviderContract,
+    ProviderFault,
+    World,
+    build_create_request,
+    build_save_request,
+)
 from payments.tests.paypal_sandbox import control_of, sandbox_config
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, wait_until
@@ -19,9 +27,9 @@ class PayPalWorld(World):
     missing_id = "5O190127TN364715T"
     secrets = ("secret-of-the-shop",)
     faults = {
-        Misfortune.OVERLOADED: "rate_limit",
-        Misfortune.SILENT: "drop_before",
-        Misfortune.ANSWER_LOST: "drop_after",
+        ProviderFault.OVERLOADED: "rate_limit",
+        ProviderFault.SILENT: "drop_before",
+        ProviderFault.ANSWER_LOST: "drop_after",
     }
 
     def __init__(self, provider: PayPalProvider, sandbox: Control, hook: PayPalReceiver) -> None:
@@ -31,15 +39,15 @@ class PayPalWorld(World):
         self.token = self.approved_setup()
 
     def approved_setup(self) -> str:
-        setup = self.provider.save_start(saving("for-the-token"))
+        setup = self.provider.save_start(build_save_request("for-the-token"))
         self.sandbox.post("paypal/approve", setup_token=setup.setup_id)
         return setup.setup_id
 
     def buyer_agrees(self, payment: RemotePayment) -> None:
         self.sandbox.post("paypal/approve", order=payment.object_id)
 
-    def meet(self, misfortune: Misfortune) -> None:
-        self.sandbox.fault(self.faults[misfortune], method="POST", path="/v2/*", retry_after=7)
+    def meet(self, fault_kind: ProviderFault) -> None:
+        self.sandbox.fault(self.faults[fault_kind], method="POST", path="/v2/*", retry_after=7)
 
     def taken(self) -> int:
         return self.total("captured")
@@ -87,5 +95,5 @@ class TestPayPal(ProviderContract):
         assert list(world.provider.list_payments(now - 2 * hour, now - hour)) == []
 
     def paid_payment(self, world: World, number: str) -> RemotePayment:
-        made = world.provider.create(replace(wish(number), payment_id=number))
+        made = world.provider.create(replace(build_create_request(number), payment_id=number))
         return world.provider.confirm(world.confirmation(made, f"{number}:confirm"))

@@ -22,18 +22,18 @@ def linked(path: str) -> list[dict[str, str]]:
 
 
 def test_an_approved_order_is_news_of_that_order():
-    told = read("CHECKOUT.ORDER.APPROVED", order("APPROVED"), "checkout-order")
+    result = read("CHECKOUT.ORDER.APPROVED", order("APPROVED"), "checkout-order")
 
-    assert told.object_ids == (ORDER_ID,)
-    assert told.status == RemoteStatus.APPROVED
-    assert told.amount == Money(9999, "USD")
-    assert told.account == "2BP3WP8PK6566"
+    assert result.object_ids == (ORDER_ID,)
+    assert result.status == RemoteStatus.APPROVED
+    assert result.amount == Money(9999, "USD")
+    assert result.account == "2BP3WP8PK6566"
 
 
 def test_a_withdrawn_approval_names_its_order():
-    told = read("CHECKOUT.PAYMENT-APPROVAL.REVERSED", {"order_id": ORDER_ID}, "checkout-order")
+    result = read("CHECKOUT.PAYMENT-APPROVAL.REVERSED", {"order_id": ORDER_ID}, "checkout-order")
 
-    assert told.object_ids == (ORDER_ID,)
+    assert result.object_ids == (ORDER_ID,)
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,16 @@ def test_a_withdrawn_approval_names_its_order():
 def test_a_capture_names_its_order_first(kind, status):
     resource = capture(supplementary_data={"related_ids": {"order_id": ORDER_ID}})
 
-    told = read(f"PAYMENT.CAPTURE.{kind}", resource)
+    result = read(f"PAYMENT.CAPTURE.{kind}", resource)
 
-    assert told.object_ids == (ORDER_ID, CAPTURE_ID)
-    assert (told.capture_id, told.status, told.amount) == (CAPTURE_ID, status, Money(9999, "USD"))
+    assert result.object_ids == (ORDER_ID, CAPTURE_ID)
+    assert (result.capture_id, result.status, result.amount) == (CAPTURE_ID, status, Money(9999, "USD"))
 
 
 def test_a_capture_names_its_order_by_a_link_too():
-    told = read("PAYMENT.CAPTURE.COMPLETED", capture(links=linked(f"/v2/checkout/orders/{ORDER_ID}")))
+    result = read("PAYMENT.CAPTURE.COMPLETED", capture(links=linked(f"/v2/checkout/orders/{ORDER_ID}")))
 
-    assert told.object_ids == (ORDER_ID, CAPTURE_ID)
+    assert result.object_ids == (ORDER_ID, CAPTURE_ID)
 
 
 def test_a_capture_alone_is_known_by_its_own_id():
@@ -70,11 +70,11 @@ def test_a_capture_alone_is_known_by_its_own_id():
     "kind", ["PAYMENT.CAPTURE.REFUNDED", "PAYMENT.CAPTURE.REVERSED", "PAYMENT.REFUND.FAILED"]
 )
 def test_a_refund_leads_to_its_capture_and_claims_no_amount_of_the_payment(kind):
-    told = read(kind, refund("PENDING", links=linked(f"/v2/payments/captures/{CAPTURE_ID}")), "refund")
+    result = read(kind, refund("PENDING", links=linked(f"/v2/payments/captures/{CAPTURE_ID}")), "refund")
 
-    assert told.object_ids == (CAPTURE_ID,)
-    assert (told.refund_id, told.refund_status) == ("1JU08902781691411", RefundStatus.PENDING)
-    assert (told.amount, told.status) == (None, None)
+    assert result.object_ids == (CAPTURE_ID,)
+    assert (result.refund_id, result.refund_status) == ("1JU08902781691411", RefundStatus.PENDING)
+    assert (result.amount, result.status) == (None, None)
 
 
 def test_a_dispute_leads_to_its_captures():
@@ -88,25 +88,25 @@ def test_a_dispute_leads_to_its_captures():
         ],
     }
 
-    told = read("CUSTOMER.DISPUTE.RESOLVED", resource, "dispute")
+    result = read("CUSTOMER.DISPUTE.RESOLVED", resource, "dispute")
 
-    assert told.object_ids == (CAPTURE_ID,)
-    assert (told.dispute_id, told.dispute_status) == ("PP-D-27803", DisputeStatus.LOST)
-    assert (told.account, told.amount) == ("RD465XN5VS364", None)
+    assert result.object_ids == (CAPTURE_ID,)
+    assert (result.dispute_id, result.dispute_status) == ("PP-D-27803", DisputeStatus.LOST)
+    assert (result.account, result.amount) == ("RD465XN5VS364", None)
 
 
 def test_a_saved_wallet_names_the_order_that_it_was_saved_with():
     resource = {"id": "8kk8451t", "customer": {"id": "cus_1"}, "metadata": {"order_id": ORDER_ID}}
 
-    told = read("VAULT.PAYMENT-TOKEN.CREATED", resource, "payment_token")
+    result = read("VAULT.PAYMENT-TOKEN.CREATED", resource, "payment_token")
 
-    assert (told.method_id, told.object_ids) == ("8kk8451t", (ORDER_ID,))
+    assert (result.method_id, result.object_ids) == ("8kk8451t", (ORDER_ID,))
 
 
 def test_a_message_of_another_kind_is_stored_and_leads_nowhere():
-    told = read("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")
+    result = read("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")
 
-    assert (told.kind, told.object_ids) == ("BILLING.PLAN.CREATED", ())
+    assert (result.kind, result.object_ids) == ("BILLING.PLAN.CREATED", ())
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_a_message_of_another_kind_is_stored_and_leads_nowhere():
     ],
 )
 def test_an_odd_resource_is_still_news(kind, resource):
-    told = read(kind, resource)
+    result = read(kind, resource)
 
-    assert told.event_id
-    assert told.object_ids == ()
+    assert result.event_id
+    assert result.object_ids == ()
 
 
 def test_only_what_staff_may_see_is_kept():

@@ -5,16 +5,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.bookkeeping.provider_calls import call_claim, call_write
+from payments.bookkeeping.provider_calls import provider_call_claim, provider_call_enqueue
 from payments.gateway import payments
-from payments.gateway.payments import payment_reach, payment_sync, request_of
+from payments.gateway.payments import build_call_request, payment_ensure_at_provider, payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import CallState, Capture, Operation, PaymentFlag
 from payments.providers.contract import ActionKind
 from payments.refunds.staff import refund_open
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -26,15 +26,15 @@ PAYPAL, TRANSFER = PaymentMethod.PAYPAL, PaymentMethod.BANK_TRANSFER
 def waiting(shopper, paypal, bowl, scarf):
     """A payment over things of two artisans, whose buyer has to go to PayPal."""
     payment = start(PAYPAL, {bowl: 1, scarf: 2}, user=shopper)
-    reached = payment_reach(payment)
-    assert (reached.action.kind, reached.action.url[:7]) == (ActionKind.REDIRECT, "http://")
+    result = payment_ensure_at_provider(payment)
+    assert (result.action.kind, result.action.url[:7]) == (ActionKind.REDIRECT, "http://")
     return reread(payment)
 
 
 def sync(payment):
-    reached = payment_sync(payment.pk, cause="test")
+    result = payment_sync(payment.pk, cause="test")
     reread(payment)
-    return reached
+    return result
 
 
 def test_approved_payment_is_captured_once(waiting, paypal, mails, shopper):
@@ -51,8 +51,10 @@ def test_approved_payment_is_captured_once(waiting, paypal, mails, shopper):
 
 def another_captures(payment):
     """Another process has written its call and is at it."""
-    call = call_write(Operation.CONFIRM, payment=payment, request=request_of(payment.order))
-    assert call_claim(call.pk)
+    call = provider_call_enqueue(
+        Operation.CONFIRM, payment=payment, request=build_call_request(payment.order)
+    )
+    assert provider_call_claim(call.pk)
 
 
 @pytest.mark.parametrize("is_before", [True, False])
@@ -61,7 +63,7 @@ def test_buyer_who_returns_while_another_process_captures_is_not_asked_to_pay(
     waiting, paypal, monkeypatch, is_before, buyer, status, taken
 ):
     paypal.approve(waiting, buyer)
-    asking = payments.ask
+    asking = payments.execute
 
     def ask_as_another_begins(name, question):
         answer = asking(name, question)
@@ -71,7 +73,7 @@ def test_buyer_who_returns_while_another_process_captures_is_not_asked_to_pay(
     if is_before:
         another_captures(waiting)
     else:
-        monkeypatch.setattr(payments, "ask", ask_as_another_begins)
+        monkeypatch.setattr(payments, "execute", ask_as_another_begins)
 
     sync(waiting)
 
@@ -93,16 +95,16 @@ def test_buyer_who_turns_back_keeps_every_choice(waiting, paypal, browser):
     page = browser().get(f"/shop/orders/{waiting.order.access_token}/back/", follow=True)
 
     assert "Nothing was charged" in page.content.decode()
-    assert payment_reach(waiting).action.kind == ActionKind.REDIRECT
+    assert payment_ensure_at_provider(waiting).action.kind == ActionKind.REDIRECT
     assert len(paypal.journal("order.created")) == 1
 
 
 def test_declined_wallet_leads_back_to_paypal_with_the_reason(waiting, paypal):
     paypal.approve(waiting, "declined")
 
-    reached = sync(waiting)
+    result = sync(waiting)
 
-    assert (waiting.status, reached.action.kind) == ("FAILED", ActionKind.REDIRECT)
+    assert (waiting.status, result.action.kind) == ("FAILED", ActionKind.REDIRECT)
     assert waiting.failure_reason
     assert paypal.cents("capture.completed") == []
 
@@ -110,8 +112,8 @@ def test_declined_wallet_leads_back_to_paypal_with_the_reason(waiting, paypal):
         sync(waiting)
     assert len(waiting.calls.filter(operation="confirm")) == 1
 
-    again = payment_choose(order_id=waiting.order_id, method=PAYPAL, actor=None)
-    assert (again.payment.pk, again.reached.action.kind) == (waiting.pk, ActionKind.REDIRECT)
+    again = payment_choose_method(order_id=waiting.order_id, method=PAYPAL, actor=None)
+    assert (again.payment.pk, again.result.action.kind) == (waiting.pk, ActionKind.REDIRECT)
     paypal.approve(waiting, "pays")
     payment_sync(waiting.pk, cause="came back", has_agreed=True)
     assert (reread(waiting).status, waiting.failure_reason) == ("COMPLETED", "")
@@ -123,11 +125,11 @@ def test_capture_that_is_denied_for_good_lets_the_buyer_begin_anew(waiting, payp
     sync(waiting)
     paypal.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
-    sweep_task()
+    process_due_task()
     assert (reread(waiting).status, waiting.provider_payment_id) == ("FAILED", None)
 
-    again = payment_choose(order_id=waiting.order_id, method=PAYPAL, actor=shopper)
-    assert (again.payment.pk, again.reached.action.kind) == (waiting.pk, ActionKind.REDIRECT)
+    again = payment_choose_method(order_id=waiting.order_id, method=PAYPAL, actor=shopper)
+    assert (again.payment.pk, again.result.action.kind) == (waiting.pk, ActionKind.REDIRECT)
     paypal.approve(again.payment)
     payment_sync(waiting.pk, cause="came back", has_agreed=True)
     assert reread(waiting).status == "COMPLETED"
@@ -143,7 +145,7 @@ def test_payment_under_review_is_shown_as_such_and_settles_later(waiting, paypal
 
     paypal.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
-    sweep_task()
+    process_due_task()
 
     assert (reread(waiting).status, waiting.in_review) == ("COMPLETED", False)
 
@@ -181,7 +183,7 @@ def test_unknown_capture_is_resolved_with_the_same_id(waiting, paypal, time_mach
     assert waiting.status == "PROCESSING"
 
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
-    sweep_task()
+    process_due_task()
 
     assert reread(waiting).status == "COMPLETED"
     assert paypal.cents("capture.completed") == [waiting.amount_minor]
@@ -191,7 +193,7 @@ def test_unknown_capture_is_resolved_with_the_same_id(waiting, paypal, time_mach
 def test_another_method_ends_paypal_by_never_capturing(waiting, paypal, shopper):
     paypal.approve(waiting)
 
-    chosen = payment_choose(order_id=waiting.order_id, method=TRANSFER, actor=shopper)
+    chosen = payment_choose_method(order_id=waiting.order_id, method=TRANSFER, actor=shopper)
 
     assert (reread(waiting).status, chosen.payment.status) == ("CANCELLED", "PENDING")
     sync(waiting)
@@ -215,7 +217,7 @@ def test_refund_in_parts_to_the_last_cent(waiting, paypal, staff):
     for amount in (usd("10.01"), usd("0.01"), None):
         left = reread(waiting).refundable
         refund_open(payment_id=waiting.pk, amount=amount or left, reason="broken", actor=staff)
-        sweep_task()
+        process_due_task()
 
     assert reread(waiting).status == "REFUNDED"
     assert sum(paypal.cents("refund.completed")) == total == sum(paypal.cents("capture.completed"))
@@ -234,7 +236,7 @@ def test_payment_of_another_account_is_flagged_and_not_booked(waiting, paypal, s
 def test_paypal_that_is_down_leaves_the_other_ways(shopper, paypal, browser, bowl):
     paypal.fault("drop_before", path="/v2/*", count=None)
     for _ in range(2):
-        payment_reach(start(PAYPAL, {bowl: 1}, user=None, email=f"guest{_}@example.test"))
+        payment_ensure_at_provider(start(PAYPAL, {bowl: 1}, user=None, email=f"guest{_}@example.test"))
 
     other = start(TRANSFER, {bowl: 1}, email="third@example.test")
     page = browser().get(f"/shop/orders/{other.order.access_token}/pay/").content.decode()

@@ -2,10 +2,10 @@
 
 import pytest
 
-from payments.gateway.payments import payment_reach, payment_sync
+from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import EventState, PaymentFlag, WebhookEvent
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -15,7 +15,7 @@ PATH = "/payments/webhooks/paypal"
 @pytest.fixture
 def waiting(shopper, paypal):
     payment = start(PaymentMethod.PAYPAL, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     return reread(payment)
 
 
@@ -23,7 +23,7 @@ def test_buyer_who_never_came_back_is_captured_by_the_message(waiting, paypal, d
     paypal.approve(waiting)
 
     assert deliver(*paypal.events("CHECKOUT.ORDER.APPROVED"), path=PATH) == [200]
-    sweep_task()
+    process_due_task()
 
     assert reread(waiting).status == "COMPLETED"
     assert paypal.cents("capture.completed") == [9999]
@@ -34,7 +34,7 @@ def test_messages_after_the_return_change_nothing_and_flag_nothing(waiting, payp
     payment_sync(waiting.pk, cause="came back", has_agreed=True)
 
     assert set(deliver(*paypal.events(), *paypal.events(), path=PATH)) == {200}
-    sweep_task()
+    process_due_task()
 
     assert reread(waiting).status == "COMPLETED"
     assert paypal.cents("capture.completed") == [9999]
@@ -66,6 +66,6 @@ def test_message_about_another_account_is_flagged(waiting, paypal, deliver, sett
     settings.PAYPAL_PAYEE = "OTHERMERCHANT"
 
     deliver(*paypal.events("PAYMENT.CAPTURE.COMPLETED"), path=PATH)
-    sweep_task()
+    process_due_task()
 
     assert "another account" in PaymentFlag.objects.get().detail

@@ -16,8 +16,16 @@ from payments.providers.contract import (
     RemoteStatus,
     Unknown,
 )
-from payments.providers.paypal.orders import order_request, payment_of, refund_of
-from payments.tests.paypal_stub import CAPTURE_ID, ORDER_ID, PAYMENT_ID, ask, capture, order, refund
+from payments.providers.paypal.orders import find_refund, order_request, payment_of
+from payments.tests.paypal_stub import (
+    CAPTURE_ID,
+    ORDER_ID,
+    PAYMENT_ID,
+    build_create_request,
+    capture,
+    order,
+    refund,
+)
 
 
 def usd(minor: int) -> Money:
@@ -31,7 +39,7 @@ BOWL = Breakdown((Item("Moss bowl", 1, usd(8545)),), subtotal=usd(8545), tax=usd
 
 
 def test_an_order_asks_for_one_capture_of_our_payment():
-    body = order_request(ask(breakdown=BOWL))
+    body = order_request(build_create_request(breakdown=BOWL))
     (unit,) = body["purchase_units"]
 
     assert body["intent"] == "CAPTURE"
@@ -53,7 +61,7 @@ def test_an_order_asks_for_one_capture_of_our_payment():
 
 
 def test_the_buyer_comes_back_to_us_and_pays_now():
-    context = order_request(ask())["payment_source"]["paypal"]["experience_context"]
+    context = order_request(build_create_request())["payment_source"]["paypal"]["experience_context"]
 
     assert context == {
         "return_url": "https://shop.test/back",
@@ -75,7 +83,7 @@ def test_the_buyer_comes_back_to_us_and_pays_now():
     ids=["none", "a-cent-short", "items-differ", "item-in-euro", "tax-in-euro"],
 )
 def test_a_breakdown_that_does_not_add_up_is_left_out(parts):
-    (unit,) = order_request(ask(breakdown=parts))["purchase_units"]
+    (unit,) = order_request(build_create_request(breakdown=parts))["purchase_units"]
 
     assert unit["amount"] == {"currency_code": "USD", "value": "99.99"}
     assert "items" not in unit
@@ -86,7 +94,7 @@ def test_a_breakdown_with_fractions_is_left_out_where_paypal_knows_none():
         return Money(minor, "HUF")
 
     parts = Breakdown((Item("Tál", 1, huf(100_050)),), huf(100_050), huf(10_050), huf(59_900))
-    (unit,) = order_request(ask(huf(170_000), breakdown=parts))["purchase_units"]
+    (unit,) = order_request(build_create_request(huf(170_000), breakdown=parts))["purchase_units"]
 
     assert unit["amount"] == {"currency_code": "HUF", "value": "1700"}
 
@@ -94,7 +102,7 @@ def test_a_breakdown_with_fractions_is_left_out_where_paypal_knows_none():
 @pytest.mark.parametrize("amount", [Money(170_050, "HUF"), Money(1_000, "KWD"), Money(1, "TWD")])
 def test_an_amount_that_paypal_cannot_take_is_refused(amount):
     with pytest.raises(Refused):
-        order_request(ask(amount))
+        order_request(build_create_request(amount))
 
 
 @given(
@@ -108,9 +116,9 @@ def test_the_parts_of_any_cart_sum_to_its_amount_exactly(lines, rate, shipping):
     tax = Money.total(((item.unit_price * item.quantity).share(rate) for item in items), "USD")
     total = subtotal + tax + usd(shipping)
 
-    (unit,) = order_request(ask(total, breakdown=Breakdown(items, subtotal, tax, usd(shipping))))[
-        "purchase_units"
-    ]
+    (unit,) = order_request(
+        build_create_request(total, breakdown=Breakdown(items, subtotal, tax, usd(shipping)))
+    )["purchase_units"]
 
     def cents(part: dict[str, str]) -> int:
         return int(part["value"].replace(".", ""))
@@ -125,23 +133,26 @@ def test_the_parts_of_any_cart_sum_to_its_amount_exactly(lines, rate, shipping):
 def test_long_and_empty_names_are_made_to_fit():
     items = (Item("Ü" * 300, 1, usd(1)), Item("", 1, usd(1)))
     parts = Breakdown(items, usd(2), usd(0), usd(0))
-    (unit,) = order_request(ask(usd(2), breakdown=parts))["purchase_units"]
+    (unit,) = order_request(build_create_request(usd(2), breakdown=parts))["purchase_units"]
 
     assert [len(item["name"]) for item in unit["items"]] == [127, 1]
 
 
 def test_a_wallet_is_saved_when_the_buyer_agreed():
-    wallet = order_request(ask(save=True, customer_id="cus_1"))["payment_source"]["paypal"]
+    wallet = order_request(build_create_request(save=True, customer_id="cus_1"))["payment_source"]["paypal"]
 
     assert wallet["attributes"] == {
         "vault": {"store_in_vault": "ON_SUCCESS", "usage_type": "MERCHANT", "customer_type": "CONSUMER"},
         "customer": {"id": "cus_1"},
     }
-    assert "attributes" not in order_request(ask(customer_id="cus_1"))["payment_source"]["paypal"]
+    assert (
+        "attributes"
+        not in order_request(build_create_request(customer_id="cus_1"))["payment_source"]["paypal"]
+    )
 
 
 def test_a_saved_wallet_is_named_and_not_saved_again():
-    wallet = order_request(ask(save=True, method_id="8kk8451t"))["payment_source"]["paypal"]
+    wallet = order_request(build_create_request(save=True, method_id="8kk8451t"))["payment_source"]["paypal"]
 
     assert wallet["vault_id"] == "8kk8451t"
     assert "attributes" not in wallet
@@ -232,9 +243,9 @@ def test_a_declined_capture_says_why():
     ],
 )
 def test_every_state_of_a_refund_has_its_meaning(status, expected):
-    told = refund_of(refund(status))
+    result = find_refund(refund(status))
 
-    assert (told.status, told.amount, told.reference) == (expected, usd(1000), "refund-7")
+    assert (result.status, result.amount, result.reference) == (expected, usd(1000), "refund-7")
 
 
 def test_a_refund_from_the_dashboard_is_not_taken_for_ours():
@@ -294,9 +305,9 @@ def test_a_part_that_cannot_be_read_is_a_problem_and_books_nothing(answer):
 
 
 def test_a_refund_with_a_word_that_is_not_known_hides_no_capture():
-    told = order("COMPLETED", captures=[capture()], refunds=[refund("NEWLY_INVENTED"), {"id": "R2"}])
+    result = order("COMPLETED", captures=[capture()], refunds=[refund("NEWLY_INVENTED"), {"id": "R2"}])
 
-    payment = payment_of(told, is_live=False)
+    payment = payment_of(result, is_live=False)
 
     assert len(payment.captures) == 1
     assert [one.status for one in payment.refunds] == [RefundStatus.UNKNOWN]

@@ -26,7 +26,7 @@ from payments.tests.paypal_stub import (
     PAYMENT_ID,
     Answer,
     Stub,
-    ask,
+    build_create_request,
     capture,
     config,
     order,
@@ -50,7 +50,7 @@ CONFIRM = ConfirmRequest(
     payment_id=PAYMENT_ID,
     return_url="https://shop.test/back",
 )
-REFUND_ASK = RefundRequest(
+REFUND_REQUEST = RefundRequest(
     key="rf:7",
     object_id=ORDER_ID,
     capture_id=CAPTURE_ID,
@@ -58,7 +58,7 @@ REFUND_ASK = RefundRequest(
     refund_number="RF-7",
     amount=Money(1000, "USD"),
 )
-SAVE_ASK = SaveRequest(
+SAVE_REQUEST = SaveRequest(
     key="save-1",
     user_id="u-1",
     customer_id="",
@@ -84,7 +84,7 @@ def paypal(stub) -> PayPalProvider:
 def test_a_new_order_waits_for_the_buyer_at_paypal(paypal, stub):
     stub.says(ORDERS, Answer(order("PAYER_ACTION_REQUIRED"), 201))
 
-    payment = paypal.create(ask())
+    payment = paypal.create(build_create_request())
 
     (sent,) = stub.asked(ORDERS)
     assert payment.status == RemoteStatus.OPEN
@@ -96,7 +96,7 @@ def test_a_new_order_waits_for_the_buyer_at_paypal(paypal, stub):
 @pytest.mark.parametrize("amount", [Money(199, "HUF"), Money(1000, "KWD")])
 def test_nothing_is_asked_for_an_amount_that_paypal_cannot_take(paypal, stub, amount):
     with pytest.raises(Refused):
-        paypal.create(ask(amount))
+        paypal.create(build_create_request(amount))
 
     assert stub.seen == []
 
@@ -105,7 +105,7 @@ def test_a_saved_wallet_that_is_declined_is_a_decline(paypal, stub):
     stub.says(ORDERS, refusal("INSTRUMENT_DECLINED"))
 
     with pytest.raises(Refused) as refused:
-        paypal.create(ask(method_id="8kk8451t"))
+        paypal.create(build_create_request(method_id="8kk8451t"))
 
     assert refused.value.decline == DeclineGroup.OTHER_CARD
 
@@ -114,7 +114,7 @@ def test_an_order_whose_invoice_was_paid_before_is_unknown(paypal, stub):
     stub.says(ORDERS, refusal("DUPLICATE_INVOICE_ID"))
 
     with pytest.raises(Unknown):
-        paypal.create(ask(method_id="8kk8451t"))
+        paypal.create(build_create_request(method_id="8kk8451t"))
 
 
 def test_an_order_that_paypal_forgot_is_not_there(paypal):
@@ -277,10 +277,10 @@ def test_a_capture_without_a_clear_answer_is_unknown(paypal, stub, answer):
 def test_a_refund_carries_our_number_and_id(paypal, stub):
     stub.says(REFUND, Answer(refund(), 201))
 
-    told = paypal.refund(REFUND_ASK)
+    result = paypal.refund(REFUND_REQUEST)
 
     (sent,) = stub.asked(REFUND)
-    assert (told.status, told.reference) == (RefundStatus.SUCCEEDED, "refund-7")
+    assert (result.status, result.reference) == (RefundStatus.SUCCEEDED, "refund-7")
     assert sent.headers["paypal-request-id"] == "rf:7"
     assert sent.json == {
         "amount": {"currency_code": "USD", "value": "10.00"},
@@ -305,7 +305,7 @@ def test_a_refused_refund_is_refused(paypal, stub, issue):
     stub.says(REFUND, refusal(issue))
 
     with pytest.raises(Refused) as refused:
-        paypal.refund(REFUND_ASK)
+        paypal.refund(REFUND_REQUEST)
 
     assert refused.value.code == issue
 
@@ -314,7 +314,7 @@ def test_a_refund_that_was_made_before_is_found_by_its_id(paypal, stub):
     stub.says(REFUND, refusal("DUPLICATE_INVOICE_ID"))
     stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[refund("PENDING")])))
 
-    assert paypal.refund(REFUND_ASK).status == RefundStatus.PENDING
+    assert paypal.refund(REFUND_REQUEST).status == RefundStatus.PENDING
 
 
 def test_a_refund_whose_number_was_used_for_another_is_unknown(paypal, stub):
@@ -323,7 +323,7 @@ def test_a_refund_whose_number_was_used_for_another_is_unknown(paypal, stub):
     stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[other])))
 
     with pytest.raises(Unknown):
-        paypal.refund(REFUND_ASK)
+        paypal.refund(REFUND_REQUEST)
 
 
 def test_a_refund_is_read_by_its_id(paypal, stub):
@@ -367,9 +367,9 @@ def test_a_payment_is_read_with_its_disputes(paypal, stub, status, outcome, expe
     stub.says(DISPUTES, Answer({"items": [dispute(status)]}))
     stub.says(f"{DISPUTES}/PP-D-27803", Answer(dispute(status, outcome)))
 
-    (told,) = paypal.read(ORDER_ID).disputes
+    (result,) = paypal.read(ORDER_ID).disputes
 
-    assert (told.dispute_id, told.status, told.amount) == ("PP-D-27803", expected, Money(5000, "USD"))
+    assert (result.dispute_id, result.status, result.amount) == ("PP-D-27803", expected, Money(5000, "USD"))
     assert f"disputed_transaction_id={CAPTURE_ID}" in stub.asked(DISPUTES)[0].path
 
 
@@ -428,11 +428,11 @@ def setup(status: str):
 def test_saving_sends_the_buyer_to_paypal(paypal, stub):
     stub.says(SETUPS, Answer(setup("PAYER_ACTION_REQUIRED"), 201))
 
-    told = paypal.save_start(SAVE_ASK)
+    result = paypal.save_start(SAVE_REQUEST)
 
     (sent,) = stub.asked(SETUPS)
-    assert not told.is_done
-    assert told.action.url == "https://paypal.test/agreements/approve?approval_token=5C9"
+    assert not result.is_done
+    assert result.action.url == "https://paypal.test/agreements/approve?approval_token=5C9"
     assert sent.headers["paypal-request-id"] == "save-1"
     assert "customer" not in sent.json
 
@@ -458,13 +458,13 @@ def test_saving_makes_the_token_once_the_buyer_approved(paypal, stub):
 def test_a_setup_token_that_a_script_brings_is_kept(paypal, stub):
     stub.says(TOKENS, Answer(token(), 201))
 
-    assert paypal.save_token(SAVE_ASK, "5C991763VB2781612").email == "buyer@example.test"
+    assert paypal.save_token(SAVE_REQUEST, "5C991763VB2781612").email == "buyer@example.test"
     assert stub.asked(TOKENS)[0].headers["paypal-request-id"] == "save-1"
 
 
 def test_what_could_be_a_cards_number_goes_nowhere(paypal, stub):
     with pytest.raises(Refused) as refused:
-        paypal.save_token(SAVE_ASK, "4242424242424242")
+        paypal.save_token(SAVE_REQUEST, "4242424242424242")
 
     assert "4242" not in str(refused.value)
     assert stub.seen == []
@@ -499,7 +499,7 @@ def test_a_setup_that_cannot_be_read_is_unknown(paypal, stub, answer):
     stub.says(SETUPS, Answer(answer, 201))
 
     with pytest.raises(Unknown):
-        paypal.save_start(SAVE_ASK)
+        paypal.save_start(SAVE_REQUEST)
 
 
 # ---- reports -------------------------------------------------------------------------------------------------------
@@ -587,11 +587,11 @@ def test_a_long_time_is_asked_for_in_pieces_and_pages(paypal, stub):
 
     assert list(paypal.list_payments(SINCE, datetime(2026, 12, 5, tzinfo=UTC))) == []
 
-    pieces = [sent.path.partition("?")[2] for sent in stub.asked(REPORT)]
-    assert len(pieces) == 3
-    assert "start_date=2026-11-01T00%3A00%3A00Z&end_date=2026-12-02T00%3A00%3A00Z" in pieces[0]
-    assert "page=2" in pieces[1]
-    assert "start_date=2026-12-02T00%3A00%3A00Z&end_date=2026-12-05T00%3A00%3A00Z" in pieces[2]
+    items = [sent.path.partition("?")[2] for sent in stub.asked(REPORT)]
+    assert len(items) == 3
+    assert "start_date=2026-11-01T00%3A00%3A00Z&end_date=2026-12-02T00%3A00%3A00Z" in items[0]
+    assert "page=2" in items[1]
+    assert "start_date=2026-12-02T00%3A00%3A00Z&end_date=2026-12-05T00%3A00%3A00Z" in items[2]
 
 
 def test_an_unreadable_report_is_unknown(paypal, stub):

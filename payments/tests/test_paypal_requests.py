@@ -28,15 +28,15 @@ from payments.tests.paypal_stub import (
     Answer,
     Seen,
     Stub,
-    ask,
+    build_create_request,
     capture,
     config,
     order,
 )
 from payments.tests.test_paypal_provider import (
     CONFIRM,
-    REFUND_ASK,
-    SAVE_ASK,
+    REFUND_REQUEST,
+    SAVE_REQUEST,
     SINCE,
     UNTIL,
     dispute,
@@ -149,23 +149,25 @@ def total(breakdown: Breakdown) -> Money:
     return breakdown.subtotal + breakdown.tax + breakdown.shipping
 
 
-ASKS = [
-    ask(),
-    ask(total(parts()), breakdown=parts()),
-    ask(total(parts("JPY")), breakdown=parts("JPY")),
-    ask(total(parts("HUF")), breakdown=parts("HUF")),
-    ask(save=True),
-    ask(save=True, customer_id="cus_4029352050"),
-    ask(method_id="8kk8451t"),
+CREATE_REQUESTS = [
+    build_create_request(),
+    build_create_request(total(parts()), breakdown=parts()),
+    build_create_request(total(parts("JPY")), breakdown=parts("JPY")),
+    build_create_request(total(parts("HUF")), breakdown=parts("HUF")),
+    build_create_request(save=True),
+    build_create_request(save=True, customer_id="cus_4029352050"),
+    build_create_request(method_id="8kk8451t"),
 ]
 CALLS = {
-    **{f"create-{n}": lambda paypal, each=each: paypal.create(each) for n, each in enumerate(ASKS)},
+    **{
+        f"create-{n}": lambda paypal, each=each: paypal.create(each) for n, each in enumerate(CREATE_REQUESTS)
+    },
     "read": lambda paypal: paypal.read(ORDER_ID),
     "cancel": lambda paypal: paypal.cancel(ORDER_ID, key="k"),
     "confirm": lambda paypal: paypal.confirm(CONFIRM),
-    "refund": lambda paypal: paypal.refund(REFUND_ASK),
+    "refund": lambda paypal: paypal.refund(REFUND_REQUEST),
     "read_refund": lambda paypal: paypal.read_refund("1JU08902781691411", currency="USD"),
-    "save_start": lambda paypal: paypal.save_start(SAVE_ASK),
+    "save_start": lambda paypal: paypal.save_start(SAVE_REQUEST),
     "saved_methods": lambda paypal: paypal.saved_methods("cus_4029352050"),
     "detach": lambda paypal: paypal.detach("8kk8451t", key="k"),
     "list_payments": lambda paypal: list(paypal.list_payments(SINCE, UNTIL)),

@@ -27,7 +27,7 @@ from payments.providers.contract import (
 )
 from payments.providers.paypal.provider import PayPalProvider
 from payments.tests.paypal_sandbox import control_of, sandbox_config
-from payments.tests.paypal_stub import ask
+from payments.tests.paypal_stub import build_create_request
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, wait_until
 from sandbox.tests.paypal_client import PayPalReceiver
@@ -62,7 +62,9 @@ def approved(paypal: PayPalProvider, sandbox: Control) -> Buy:
 
     def make(buyer: str = "pays", amount: Money = PRICE, **changes) -> RemotePayment:
         number = f"pay-{next(numbers)}"
-        payment = paypal.create(ask(amount, payment_id=number, **({"key": f"{number}:create"} | changes)))
+        payment = paypal.create(
+            build_create_request(amount, payment_id=number, **({"key": f"{number}:create"} | changes))
+        )
         sandbox.post("paypal/approve", order=payment.object_id, buyer=buyer)
         return payment
 
@@ -96,7 +98,7 @@ def refund(payment: RemotePayment, minor: int, number: int = 1) -> RefundRequest
     )
 
 
-def save_ask(customer_id: str = "") -> SaveRequest:
+def build_save_request(customer_id: str = "") -> SaveRequest:
     return SaveRequest(
         key=f"save-{next(numbers)}",
         user_id="u-1",
@@ -114,7 +116,7 @@ def effects(sandbox: Control, name: str) -> int:
 
 
 def test_a_buyer_approves_and_the_money_is_taken_once(paypal, sandbox):
-    created = paypal.create(ask())
+    created = paypal.create(build_create_request())
     sandbox.post("paypal/approve", order=created.object_id)
     seen = paypal.read(created.object_id)
     paid = paypal.confirm(confirm(created))
@@ -155,13 +157,13 @@ def test_other_currencies_are_taken_and_given_back_exactly(paid, paypal, amount)
 
 def test_a_fraction_that_paypal_does_not_know_never_leaves_us(paypal, sandbox):
     with pytest.raises(Refused):
-        paypal.create(ask(Money(123_450, "HUF")))
+        paypal.create(build_create_request(Money(123_450, "HUF")))
 
     assert sandbox.get("requests")["rows"] == []
 
 
 def test_the_same_key_never_makes_a_second_order(paypal, sandbox):
-    first, again = paypal.create(ask()), paypal.create(ask())
+    first, again = paypal.create(build_create_request()), paypal.create(build_create_request())
 
     assert first == again
     assert effects(sandbox, "order.created") == 1
@@ -204,7 +206,7 @@ def test_capturing_again_tells_the_same_capture(paid, paypal, sandbox):
 
 
 def test_an_unapproved_order_is_not_captured(paypal, sandbox):
-    payment = paypal.create(ask())
+    payment = paypal.create(build_create_request())
 
     with pytest.raises(Refused) as refused:
         paypal.confirm(confirm(payment))
@@ -246,7 +248,7 @@ def test_a_capture_under_review_ends_either_way(paid, paypal, sandbox, buyer, at
 
 
 def test_an_order_ends_at_paypal_after_three_hours(approved, paypal, sandbox):
-    waiting, agreed = paypal.create(ask(key="waiting")), approved()
+    waiting, agreed = paypal.create(build_create_request(key="waiting")), approved()
     sandbox.post("clock", advance=4 * 3600)
     sandbox.run_jobs()
 
@@ -266,7 +268,7 @@ def test_cancelling_tells_of_money_that_was_taken(approved, paid, paypal):
 
 def test_the_same_payment_is_not_paid_by_two_orders(approved, paid, paypal, sandbox):
     first = paid()
-    second = paypal.create(ask(payment_id=first.reference, key="another"))
+    second = paypal.create(build_create_request(payment_id=first.reference, key="another"))
     sandbox.post("paypal/approve", order=second.object_id)
 
     with pytest.raises(Unknown) as unknown:
@@ -309,9 +311,9 @@ def test_an_order_that_went_wrong_is_unknown_and_made_once(paypal, sandbox, faul
     sandbox.fault(fault, method="POST", path="/v2/checkout/orders")
 
     with pytest.raises(Unknown):
-        paypal.create(ask())
+        paypal.create(build_create_request())
 
-    assert paypal.create(ask()).status == RemoteStatus.OPEN
+    assert paypal.create(build_create_request()).status == RemoteStatus.OPEN
     assert effects(sandbox, "order.created") == 1
 
 
@@ -345,9 +347,9 @@ def test_a_token_that_ends_in_mid_call_is_renewed(approved, paypal, sandbox):
         wait_until(lambda: any(row["fault"] == fault for row in sandbox.get("requests")["rows"]))
         sandbox.post("paypal/expire_tokens")
         sandbox.post(f"faults/{fault}/release")
-        told = call.result()
+        result = call.result()
 
-    assert told.status == RemoteStatus.SUCCEEDED
+    assert result.status == RemoteStatus.SUCCEEDED
     assert effects(sandbox, "capture.completed") == 1
 
 
@@ -355,7 +357,7 @@ def test_wrong_credentials_are_unknown(shop, sandbox):
     sandbox.post("paypal/settings", client="shop:another-secret")
 
     with pytest.raises(Unknown):
-        shop().create(ask())
+        shop().create(build_create_request())
 
     assert effects(sandbox, "order.created") == 0
 
@@ -366,10 +368,12 @@ def test_wrong_credentials_are_unknown(shop, sandbox):
 def test_money_goes_back_to_the_last_cent_and_not_beyond(paid, paypal, sandbox):
     payment = paid()
 
-    told = [paypal.refund(refund(payment, minor, number)) for number, minor in enumerate((3333, 3333, 3332))]
+    result = [
+        paypal.refund(refund(payment, minor, number)) for number, minor in enumerate((3333, 3333, 3332))
+    ]
     with pytest.raises(Refused) as too_much:
         paypal.refund(refund(payment, 2, 8))
-    told.append(paypal.refund(refund(payment, 1, 9)))
+    result.append(paypal.refund(refund(payment, 1, 9)))
     with pytest.raises(Refused) as nothing_left:
         paypal.refund(refund(payment, 1, 10))
 
@@ -380,7 +384,7 @@ def test_money_goes_back_to_the_last_cent_and_not_beyond(paid, paypal, sandbox):
     seen = paypal.read(payment.object_id)
     assert seen.status == RemoteStatus.SUCCEEDED
     assert seen.captures == payment.captures
-    assert sorted(each.refund_id for each in seen.refunds) == sorted(each.refund_id for each in told)
+    assert sorted(each.refund_id for each in seen.refunds) == sorted(each.refund_id for each in result)
     assert sandbox.get("journal/totals", provider="paypal")["refunded"] == {"usd": 9999}
 
 
@@ -425,9 +429,9 @@ def test_a_refund_from_the_dashboard_has_no_reference(paid, paypal, sandbox):
     payment = paid()
     sandbox.post("paypal/refund", order=payment.object_id, amount="3.00", custom_id=payment.reference)
 
-    (told,) = paypal.read(payment.object_id).refunds
+    (result,) = paypal.read(payment.object_id).refunds
 
-    assert (told.amount, told.reference) == (Money(300, "USD"), "")
+    assert (result.amount, result.reference) == (Money(300, "USD"), "")
 
 
 @pytest.mark.parametrize(("verdict", "status"), [("won", DisputeStatus.WON), ("lost", DisputeStatus.LOST)])
@@ -447,7 +451,7 @@ def test_a_dispute_is_told_from_its_beginning_to_its_end(paid, paypal, sandbox, 
 
 
 def test_a_wallet_is_saved_used_and_forgotten(paypal, sandbox):
-    setup = paypal.save_start(save_ask())
+    setup = paypal.save_start(build_save_request())
     waiting = paypal.save_read(setup.setup_id)
     sandbox.post("paypal/approve", setup_token=setup.setup_id)
     done = paypal.save_read(setup.setup_id)
@@ -460,7 +464,7 @@ def test_a_wallet_is_saved_used_and_forgotten(paypal, sandbox):
     assert paypal.saved_methods(done.customer_id) == [method]
     assert method.email == "pays@buyers.example"
 
-    paid = paypal.create(ask(method_id=method.method_id, customer_id=method.customer_id))
+    paid = paypal.create(build_create_request(method_id=method.method_id, customer_id=method.customer_id))
     assert paid.status == RemoteStatus.SUCCEEDED
     assert paid.captures[0].amount == PRICE
 
@@ -468,30 +472,30 @@ def test_a_wallet_is_saved_used_and_forgotten(paypal, sandbox):
     paypal.detach(method.method_id, key="d-1")
     assert paypal.saved_methods(done.customer_id) == []
     with pytest.raises(Refused) as gone:
-        paypal.create(ask(method_id=method.method_id, key="later"))
+        paypal.create(build_create_request(method_id=method.method_id, key="later"))
     assert gone.value.decline == DeclineGroup.OTHER_CARD
     assert effects(sandbox, "vault.token_created") == 1
 
 
 def test_an_order_with_a_saved_wallet_may_still_want_our_capture(paypal, sandbox):
     sandbox.post("paypal/settings", vaulted_orders="APPROVED")
-    setup = paypal.save_start(save_ask())
+    setup = paypal.save_start(build_save_request())
     sandbox.post("paypal/approve", setup_token=setup.setup_id)
     method = paypal.save_read(setup.setup_id).method
 
-    agreed = paypal.create(ask(method_id=method.method_id))
+    agreed = paypal.create(build_create_request(method_id=method.method_id))
 
     assert agreed.status == RemoteStatus.APPROVED
     assert paypal.confirm(confirm(agreed)).status == RemoteStatus.SUCCEEDED
 
 
 def test_a_declined_saved_wallet_takes_nothing(paypal, sandbox):
-    setup = paypal.save_start(save_ask())
+    setup = paypal.save_start(build_save_request())
     sandbox.post("paypal/approve", setup_token=setup.setup_id, buyer="declined")
     method = paypal.save_read(setup.setup_id).method
 
     with pytest.raises(Refused) as refused:
-        paypal.create(ask(method_id=method.method_id))
+        paypal.create(build_create_request(method_id=method.method_id))
 
     assert refused.value.decline == DeclineGroup.OTHER_CARD
     assert effects(sandbox, "order.created") == 0
@@ -507,9 +511,9 @@ def test_a_wallet_is_saved_with_a_purchase(paid, paypal):
 def test_many_wallets_of_one_buyer_are_all_listed(paypal, sandbox):
     customer = "cus_4029352050"
     for _ in range(7):
-        setup = paypal.save_start(save_ask(customer))
+        setup = paypal.save_start(build_save_request(customer))
         sandbox.post("paypal/approve", setup_token=setup.setup_id)
-        paypal.save_token(save_ask(customer), setup.setup_id)
+        paypal.save_token(build_save_request(customer), setup.setup_id)
 
     assert len({each.method_id for each in paypal.saved_methods(customer)}) == 7
 
@@ -538,13 +542,13 @@ def test_all_messages_about_a_payment_lead_to_it(shop, paid, sandbox, hook, by_c
     sandbox.post("paypal/refund", order=payment.object_id)
     provider = shop(verify_by_call=by_call)
 
-    told = {
+    result = {
         event.kind: event
         for headers, body in messages(hook, 7)
         if (event := provider.parse_webhook(body, headers))
     }
 
-    assert set(told) == {
+    assert set(result) == {
         "CHECKOUT.ORDER.APPROVED",
         "CHECKOUT.ORDER.COMPLETED",
         "PAYMENT.CAPTURE.COMPLETED",
@@ -554,11 +558,11 @@ def test_all_messages_about_a_payment_lead_to_it(shop, paid, sandbox, hook, by_c
         "VAULT.PAYMENT-TOKEN.CREATED",
     }
     known = {payment.object_id, capture_id}
-    assert all(known & set(event.object_ids) for event in told.values())
-    assert told["PAYMENT.CAPTURE.COMPLETED"].status == RemoteStatus.SUCCEEDED
-    assert told["PAYMENT.CAPTURE.REFUNDED"].refund_status == RefundStatus.SUCCEEDED
-    assert told["CUSTOMER.DISPUTE.RESOLVED"].dispute_status == DisputeStatus.WON
-    assert told["VAULT.PAYMENT-TOKEN.CREATED"].method_id == payment.method.method_id
+    assert all(known & set(event.object_ids) for event in result.values())
+    assert result["PAYMENT.CAPTURE.COMPLETED"].status == RemoteStatus.SUCCEEDED
+    assert result["PAYMENT.CAPTURE.REFUNDED"].refund_status == RefundStatus.SUCCEEDED
+    assert result["CUSTOMER.DISPUTE.RESOLVED"].dispute_status == DisputeStatus.WON
+    assert result["VAULT.PAYMENT-TOKEN.CREATED"].method_id == payment.method.method_id
 
 
 @pytest.mark.parametrize("by_call", [False, True])
@@ -581,13 +585,13 @@ def test_a_report_tells_of_every_payment_with_money_in_it(paid, approved, paypal
     approved()
     now = datetime.now(UTC)
 
-    told = {
+    result = {
         each.object_id: each
         for each in paypal.list_payments(now - timedelta(days=40), now + timedelta(days=1))
     }
 
-    assert set(told) == {whole.object_id, partly.object_id}
-    assert told[whole.object_id].captures == whole.captures
-    assert told[whole.object_id].reference == whole.reference
-    assert told[partly.object_id] == paypal.read(partly.object_id)
-    assert [each.amount for each in told[partly.object_id].refunds] == [Money(1000, "USD")]
+    assert set(result) == {whole.object_id, partly.object_id}
+    assert result[whole.object_id].captures == whole.captures
+    assert result[whole.object_id].reference == whole.reference
+    assert result[partly.object_id] == paypal.read(partly.object_id)
+    assert [each.amount for each in result[partly.object_id].refunds] == [Money(1000, "USD")]

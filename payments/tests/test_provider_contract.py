@@ -26,7 +26,7 @@ from payments.providers.contract import (
 )
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests import toy_provider
-from payments.tests.contract import BACK, PRICE, Misfortune, ProviderContract, World
+from payments.tests.contract import BACK, PRICE, ProviderContract, ProviderFault, World
 from payments.tests.stripe_talk import message, signed
 from payments.tests.toy_provider import ToyBank, ToyProvider
 from sandbox.tests.client import Control
@@ -45,8 +45,8 @@ class ToyWorld(World):
     def buyer_agrees(self, payment: RemotePayment) -> None:
         self.bank.change(payment.object_id, status=RemoteStatus.APPROVED, action=None)
 
-    def meet(self, misfortune: Misfortune) -> None:
-        self.bank.luck = misfortune
+    def meet(self, fault_kind: ProviderFault) -> None:
+        self.bank.luck = fault_kind
 
     def taken(self) -> int:
         return sum(one.amount.minor for payment in self.bank.payments.values() for one in payment.captures)
@@ -62,8 +62,8 @@ class ToyWorld(World):
         return ConfirmRequest(key, payment.object_id, PRICE, payment.reference, BACK)
 
     def message(self, payment: RemotePayment) -> tuple[bytes, dict[str, str]]:
-        told = {"event_id": "1", "kind": "payment.changed", "object_id": payment.object_id}
-        body = json.dumps(told).encode()
+        result = {"event_id": "1", "kind": "payment.changed", "object_id": payment.object_id}
+        body = json.dumps(result).encode()
         return body, {"Toy-Signature": hmac.new(b"hush", body, hashlib.sha256).hexdigest()}
 
 
@@ -72,9 +72,9 @@ class StripeWorld(World):
     secrets = ("sk_test_sandbox", "whsec_of_the_tests")
     token = "pm_card_visa"
     faults = {
-        Misfortune.OVERLOADED: "rate_limit",
-        Misfortune.SILENT: "drop_before",
-        Misfortune.ANSWER_LOST: "drop_after",
+        ProviderFault.OVERLOADED: "rate_limit",
+        ProviderFault.SILENT: "drop_before",
+        ProviderFault.ANSWER_LOST: "drop_after",
     }
 
     def __init__(self, provider: StripeProvider, sandbox: Control) -> None:
@@ -84,8 +84,8 @@ class StripeWorld(World):
     def buyer_agrees(self, payment: RemotePayment) -> None:
         self.sandbox.post("stripe/pay", payment_intent=payment.object_id)
 
-    def meet(self, misfortune: Misfortune) -> None:
-        self.sandbox.fault(self.faults[misfortune], method="POST", retry_after=7)
+    def meet(self, fault_kind: ProviderFault) -> None:
+        self.sandbox.fault(self.faults[fault_kind], method="POST", retry_after=7)
 
     def taken(self) -> int:
         return self.total("captured")
@@ -127,20 +127,20 @@ class TestStripe(ProviderContract):
 class Forgetful(ToyProvider):
     """Makes a payment, takes and returns money anew for every call."""
 
-    def create(self, ask: CreateRequest) -> RemotePayment:
-        return super().create(replace(ask, key=uuid4().hex))
+    def create(self, request: CreateRequest) -> RemotePayment:
+        return super().create(replace(request, key=uuid4().hex))
 
-    def refund(self, ask: RefundRequest) -> RemoteRefund:
-        return super().refund(replace(ask, key=uuid4().hex))
+    def refund(self, request: RefundRequest) -> RemoteRefund:
+        return super().refund(replace(request, key=uuid4().hex))
 
 
 class Generous(ToyProvider):
     """Returns whatever is asked."""
 
-    def refund(self, ask: RefundRequest) -> RemoteRefund:
-        made = RemoteRefund(f"back_{ask.key}", ask.amount, RefundStatus.SUCCEEDED, ask.refund_id)
-        known = self.read(ask.object_id).refunds
-        self._bank.change(ask.object_id, refunds=(*known, made))
+    def refund(self, request: RefundRequest) -> RemoteRefund:
+        made = RemoteRefund(f"back_{request.key}", request.amount, RefundStatus.SUCCEEDED, request.refund_id)
+        known = self.read(request.object_id).refunds
+        self._bank.change(request.object_id, refunds=(*known, made))
         return made
 
 
@@ -154,9 +154,9 @@ class Credulous(ToyProvider):
 class Hasty(ToyProvider):
     """Takes silence for a no."""
 
-    def create(self, ask: CreateRequest) -> RemotePayment:
+    def create(self, request: CreateRequest) -> RemotePayment:
         try:
-            return super().create(ask)
+            return super().create(request)
         except Unknown as unknown:
             raise Refused(unknown.code) from unknown
 
@@ -195,7 +195,7 @@ class Boastful(ToyProvider):
 def test_the_contract_finds_out_a_provider_that_breaks_it(broken, test, arguments):
     world = ToyWorld()
     world.provider = broken(world.bank, secret="hush")
-    known = [Misfortune(one) if one in list(Misfortune) else one for one in arguments]
+    known = [ProviderFault(one) if one in list(ProviderFault) else one for one in arguments]
 
     with pytest.raises((AssertionError, ProviderError, pytest.fail.Exception)):
         getattr(ProviderContract(), test)(world, *known)

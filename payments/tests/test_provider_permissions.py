@@ -7,12 +7,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from payments.gateway.payments import payment_reach, payment_sync
+from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
-from payments.reconciliation.runs import compare
+from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open
-from payments.tasks import check_alerts_task, sweep_task
+from payments.tasks import check_alerts_task, process_due_task
 from payments.tests.factories import paid_by_card, refund, reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -22,7 +22,7 @@ REFUSALS = ("forbidden", "unauthorized")
 @pytest.fixture
 def wallet(paypal, shopper):
     payment = start(PaymentMethod.PAYPAL, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     paypal.approve(payment)
     return payment
 
@@ -34,7 +34,7 @@ def later(time_machine, **time: int) -> None:
 @pytest.mark.parametrize("action", REFUSALS)
 def test_card_money_is_booked_with_a_key_that_may_not_list_disputes(stripe, shopper, action):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     stripe.pay(reread(payment))
     stripe.fault(action, path="/v1/disputes", count=None)
 
@@ -65,17 +65,17 @@ def test_paypal_money_is_booked_with_an_app_that_may_not_see_disputes(paypal, wa
 def test_card_purchase_ends_right_after_each_endpoint_failed(stripe, shopper, time_machine, action, path):
     stripe.fault(action, path=path, count=None)
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
 
     assert reread(payment).status in {"PENDING", "PROCESSING"}
     if action in REFUSALS and path == "/v1/payment_intents":
         assert alerts_open().exists()
     stripe.delete("faults")
     later(time_machine, minutes=5)
-    sweep_task()
+    process_due_task()
     stripe.pay(reread(payment))
     later(time_machine, minutes=40)
-    sweep_task()
+    process_due_task()
 
     assert (reread(payment).status, stripe.captured()) == ("COMPLETED", [9999])
     assert stripe.made() == 1
@@ -91,7 +91,7 @@ def test_refund_ends_once_after_its_endpoint_was_refused(stripe, shopper, staff,
 
     stripe.delete("faults")
     later(time_machine, minutes=20)
-    sweep_task()
+    process_due_task()
 
     assert (PaymentRefund.objects.get().status, stripe.refunded()) == ("COMPLETED", [2000])
     assert not alerts_open().exists()
@@ -105,12 +105,12 @@ def test_message_of_a_dispute_waits_while_disputes_cannot_be_read(
     stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
     stripe.fault(action, path="/v1/disputes", count=None)
     deliver(*stripe.events("charge.dispute.created"))
-    sweep_task()
+    process_due_task()
     assert (payment.disputes.count(), alerts_open().count()) == (0, 1)
 
     stripe.delete("faults")
     later(time_machine, minutes=5)
-    sweep_task()
+    process_due_task()
 
     assert payment.disputes.get().status == "OPEN"
     assert not alerts_open().exists()
@@ -123,12 +123,12 @@ def test_refund_that_paypal_made_unheard_is_not_refused_by_a_403(paypal, wallet,
     made = refund(reread(wallet), "20.00", actor=staff)
     paypal.fault("forbidden", path=path, count=None)
     later(time_machine, minutes=20)
-    sweep_task()
+    process_due_task()
     assert (PaymentRefund.objects.get().status, paypal.cents("refund.completed")) == (made.status, [2000])
 
     paypal.delete("faults")
     later(time_machine, minutes=20)
-    sweep_task()
+    process_due_task()
 
     assert (PaymentRefund.objects.get().status, paypal.cents("refund.completed")) == ("COMPLETED", [2000])
 
@@ -156,12 +156,12 @@ def test_refund_and_dispute_of_an_old_payment_are_found_without_their_messages(s
     stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
     dispute = stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
 
-    look = compare("stripe", since=since, until=until)
+    look = reconcile("stripe", since=since, until=until)
 
-    assert (look.seen, look.caught_up, look.differences, look.error) == (1, 1, [], "")
+    assert (look.seen, look.synced_count, look.differences, look.error) == (1, 1, [], "")
     assert (reread(payment).refunded_minor, payment.disputes.get().status) == (1000, "OPEN")
     stripe.post("stripe/close_dispute", dispute=dispute["id"], outcome="lost")
-    compare("stripe", since=since, until=until)
+    reconcile("stripe", since=since, until=until)
     assert (reread(payment).status, payment.disputed_minor) == ("REFUNDED", 8999)
 
 
@@ -173,7 +173,7 @@ def test_list_that_is_refused_leaves_the_others_and_is_compared_again(stripe, sh
     stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
     stripe.fault("forbidden", path=path, count=None)
 
-    look = compare("stripe", since=since, until=until)
+    look = reconcile("stripe", since=since, until=until)
 
     assert reread(payment).refunded_minor == 1000
     assert look.error
@@ -186,7 +186,7 @@ def test_dispute_at_paypal_is_found_by_the_time_of_its_change(paypal, wallet, ti
     capture = reread(wallet).captures.get().provider_capture_id
     paypal.post("paypal/dispute", capture=capture, amount="40.00")
 
-    look = compare(
+    look = reconcile(
         "paypal", since=timezone.now() - timedelta(hours=1), until=timezone.now() + timedelta(hours=1)
     )
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from artisans.core.money import Money
-from payments.bookkeeping.refunds import refund_end
-from payments.gateway.payments import payment_reach, payment_sync
-from payments.gateway.sync import payment_record
+from payments.bookkeeping.refunds import refund_finish
+from payments.gateway.payments import payment_ensure_at_provider, payment_sync
+from payments.gateway.sync import payment_apply_remote_state
 from payments.methods import PaymentMethod
 from payments.models import EventState, FlagKind, WebhookEvent
 from payments.providers.contract import (
@@ -109,12 +109,12 @@ def card(stripe, shopper):
     stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
     stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
     link = provider("stripe")._link
-    intent = link.ask(
+    intent = link.execute(
         lambda api: row_of(
             api.v1.payment_intents.retrieve(payment.provider_payment_id, {"expand": IN_INTENT})
         )
     )
-    disputes = link.ask(lambda api: [row_of(row) for row in api.v1.disputes.list({}).data])
+    disputes = link.execute(lambda api: [row_of(row) for row in api.v1.disputes.list({}).data])
     said = SimpleNamespace(intent=intent, disputes=disputes)
     link._api = SimpleNamespace(
         v1=SimpleNamespace(
@@ -140,7 +140,9 @@ def stripe_part(said, name: str) -> dict[str, Any]:
 def hear_stripe(name: str, row: dict[str, Any]) -> WebhookEvent | None:
     number = f"evt_{next(numbers)}"
     event = {"id": number, "object": "event", "type": f"{name}.updated", "data": {"object": row}}
-    webhook_receive(name="stripe", told=webhooks.told(event | {"livemode": False, "created": 1}))
+    webhook_receive(
+        name="stripe", provider_event=webhooks.parse_event(event | {"livemode": False, "created": 1})
+    )
     webhook_process(WebhookEvent.objects.get(event_id=number).pk)
     return WebhookEvent.objects.get(event_id=number)
 
@@ -223,7 +225,7 @@ def test_object_of_stripe_that_is_not_recognised_changes_nothing_and_is_flagged(
 def wallet(paypal, shopper, monkeypatch):
     """Paid, 10.00 refunded there, and disputed; and what PayPal says of it."""
     payment = start(PaymentMethod.PAYPAL, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     paypal.approve(payment)
     payment_sync(payment.pk, cause="test")
     capture = reread(payment).captures.get().provider_capture_id
@@ -274,7 +276,7 @@ PAYPAL_FIELDS = {
 def hear_paypal(name: str, row: Any) -> WebhookEvent:
     number = f"WH-{next(numbers)}"
     event = {"id": number, "event_type": KINDS[name], "resource_type": name, "resource": row}
-    webhook_receive(name="paypal", told=events.event_of(event, is_live=False))
+    webhook_receive(name="paypal", provider_event=events.event_of(event, is_live=False))
     webhook_process(WebhookEvent.objects.get(event_id=number).pk)
     return WebhookEvent.objects.get(event_id=number)
 
@@ -328,7 +330,7 @@ def dispute(payment, status: DisputeStatus, amount: Money | None, number: int = 
         captures=(Capture(payment.captures.get().provider_capture_id, payment.amount),),
         disputes=(RemoteDispute(f"dp_{number}", amount, status),),
     )
-    payment_record(payment_id=payment.pk, remote=remote, cause="test")
+    payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause="test")
     reread(payment)
 
 
@@ -388,7 +390,7 @@ def test_refund_that_failed_counts_again_when_the_provider_made_it_after_all(pai
         (RefundStatus.SUCCEEDED, 2000),
         (RefundStatus.UNKNOWN, 2000),
     ):
-        refund_end(refund_id=made.pk, remote=replace(remote, status=status))
+        refund_finish(refund_id=made.pk, remote=replace(remote, status=status))
         assert reread(paid).refunded_minor == counted
     assert made.transitions.count() == 4
 
@@ -399,7 +401,7 @@ def test_refund_that_failed_counts_again_when_the_provider_made_it_after_all(pai
 @pytest.mark.parametrize("action", ["unavailable", "drop_before", "garbage", "rate_limit", "html"])
 def test_money_is_booked_while_disputes_cannot_be_listed_and_staff_are_alarmed(stripe, shopper, action):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     stripe.pay(reread(payment))
     rule = stripe.fault(action, path="/v1/disputes", count=100)
 

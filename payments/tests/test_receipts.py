@@ -19,7 +19,7 @@ from payments.tests.factories import record, reread, start, usd
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
-def told(payment) -> tuple[str, str, str]:
+def statuses_of(payment) -> tuple[str, str, str]:
     return payment.status, payment.order.status, payment.order.payment_status
 
 
@@ -28,7 +28,7 @@ def test_exact_amount_completes_the_payment_and_confirms_the_order(shopper, staf
 
     record(payment, "99.99", actor=staff)
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
     assert payment.completed_at is not None
     assert payment.order.expires_at is None
     assert not payment.order.balance_due
@@ -42,8 +42,8 @@ def test_short_amount_waits_for_the_rest_and_moves_the_clock_once(shopper, staff
 
     record(payment, "90.00", actor=staff)
 
-    assert told(payment) == ("PENDING", "PENDING", "PARTIALLY_PAID")
-    assert payment.missing == usd("9.99")
+    assert statuses_of(payment) == ("PENDING", "PENDING", "PARTIALLY_PAID")
+    assert payment.outstanding == usd("9.99")
     assert payment.order.balance_due == usd("9.99")
     assert payment.order.expires_at - expires_at == payment.order.pay_by - pay_by == timedelta(days=7)
 
@@ -53,7 +53,7 @@ def test_short_amount_waits_for_the_rest_and_moves_the_clock_once(shopper, staff
 
     record(payment, "4.99", actor=staff, reference="STMT-3")
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
     assert Receipt.objects.count() == 3
 
 
@@ -62,8 +62,8 @@ def test_surplus_is_listed_as_money_to_return(shopper, staff):
 
     record(payment, "110.00", actor=staff)
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "OVERPAID")
-    assert payment.order.to_return == usd("10.01")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "OVERPAID")
+    assert payment.order.refund_due == usd("10.01")
     assert payment.refundable == usd("110.00")
 
 
@@ -73,8 +73,8 @@ def test_money_for_a_paid_payment_is_booked_as_surplus(shopper, staff):
 
     record(payment, "99.99", actor=staff, reference="STMT-2")
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "OVERPAID")
-    assert payment.order.to_return == usd("99.99")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "OVERPAID")
+    assert payment.order.refund_due == usd("99.99")
 
 
 def test_same_bank_reference_is_booked_once(shopper, staff):
@@ -108,7 +108,7 @@ def test_receipt_that_cannot_be_right_is_refused(shopper, staff, changes):
     with pytest.raises(InvalidInput), transaction.atomic():
         record(payment, **{"amount": "99.99", "actor": staff} | changes)
 
-    assert told(reread(payment)) == ("PENDING", "PENDING", "UNPAID")
+    assert statuses_of(reread(payment)) == ("PENDING", "PENDING", "UNPAID")
     assert not Receipt.objects.exists()
 
 
@@ -147,7 +147,7 @@ def test_money_after_a_rejection_is_booked_and_completes_the_payment(shopper, st
 
     record(payment, "99.99", actor=staff)
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
     assert payment.failure_reason == ""
 
 
@@ -157,7 +157,7 @@ def test_part_of_the_money_after_a_rejection_reopens_the_payment(shopper, staff)
 
     record(payment, "10.00", actor=staff)
 
-    assert told(payment) == ("PENDING", "PENDING", "PARTIALLY_PAID")
+    assert statuses_of(payment) == ("PENDING", "PENDING", "PARTIALLY_PAID")
 
 
 def test_cash_from_the_door_is_booked_on_a_released_order(shopper, staff):
@@ -165,7 +165,7 @@ def test_cash_from_the_door_is_booked_on_a_released_order(shopper, staff):
 
     record(payment, "99.99", actor=staff, reference="cash box 7")
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
 def test_two_people_book_two_receipts_under_two_names(shopper, staff, admin_user):
@@ -176,7 +176,7 @@ def test_two_people_book_two_receipts_under_two_names(shopper, staff, admin_user
 
     names = list(Receipt.objects.order_by("created_at").values_list("actor_name", flat=True))
     assert names == ["staff@example.test", "admin@example.test"]
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
 def test_part_payment_is_kept_when_the_order_expires(shopper, staff, time_machine):
@@ -186,5 +186,5 @@ def test_part_payment_is_kept_when_the_order_expires(shopper, staff, time_machin
 
     assert order_expire(order_id=payment.order_id)
 
-    assert told(reread(payment)) == ("CANCELLED", "EXPIRED", "PARTIALLY_PAID")
-    assert payment.order.to_return == usd("90.00")
+    assert statuses_of(reread(payment)) == ("CANCELLED", "EXPIRED", "PARTIALLY_PAID")
+    assert payment.order.refund_due == usd("90.00")

@@ -11,17 +11,25 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.core.errors import InvalidInput
-from payments.gateway.payments import payment_reach, payment_sync
+from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.management.commands.reconcile import Command as ReconcileCommand
 from payments.methods import PaymentMethod
-from payments.models import CallState, Comparison, FlagKind, Payment, PaymentFlag, PaymentRefund, ProviderCall
+from payments.models import (
+    CallState,
+    FlagKind,
+    Payment,
+    PaymentFlag,
+    PaymentRefund,
+    ProviderCall,
+    ReconciliationRun,
+)
 from payments.providers.contract import CreateRequest
-from payments.providers.registry import ask
+from payments.providers.registry import execute
 from payments.reconciliation import runs
-from payments.reconciliation.runs import Kind, compare
-from payments.selectors import comparisons_to_look_at
+from payments.reconciliation.runs import Kind, reconcile
+from payments.selectors import reconciliation_runs_to_review
 from payments.tasks import reconcile_task
-from payments.tests.factories import paid_by_card, refund, reread, start, told_by_card, usd
+from payments.tests.factories import apply_card_captures, paid_by_card, refund, reread, start, usd
 from tests.html import page
 from tests.rewriting import rewriting
 
@@ -34,10 +42,10 @@ def paid(stripe, shopper) -> Payment:
 
 
 @pytest.fixture
-def untold(stripe, shopper) -> Payment:
+def unnotified_payment(stripe, shopper) -> Payment:
     """Paid at the provider; nobody told us, and nobody asked."""
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     stripe.pay(payment)
     return reread(payment)
 
@@ -45,7 +53,7 @@ def untold(stripe, shopper) -> Payment:
 @pytest.fixture
 def stranger_there(stripe) -> str:
     """Money that the provider took for a payment that we never had."""
-    wish = CreateRequest(
+    create_request = CreateRequest(
         key="foreign",
         payment_id="0f9a4c58-8e0c-4a52-9d86-1f2f6a9f7c11",
         order_number="LOST23456",
@@ -53,18 +61,18 @@ def stranger_there(stripe) -> str:
         return_url="http://shop.test/back",
         cancel_url="http://shop.test/cancel",
     )
-    made = ask("stripe", lambda provider: provider.create(wish))
+    made = execute("stripe", lambda provider: provider.create(create_request))
     stripe.post("stripe/pay", payment_intent=made.object_id, payment_method="pm_card_visa")
     return made.object_id
 
 
-def look_at(name: str = "stripe") -> Comparison:
+def run_reconciliation(name: str = "stripe") -> ReconciliationRun:
     """Up to what was made in this very second, which a look up to now leaves to the next one."""
-    return compare(name, until=timezone.now() + timedelta(hours=1))
+    return reconcile(name, until=timezone.now() + timedelta(hours=1))
 
 
-def kinds(look: Comparison) -> list[str]:
-    return [row["kind"] for row in look.differences]
+def kinds(run: ReconciliationRun) -> list[str]:
+    return [row["kind"] for row in run.differences]
 
 
 def books() -> list[tuple[str, ...]]:
@@ -79,67 +87,67 @@ def books() -> list[tuple[str, ...]]:
 def test_books_that_agree_have_no_difference(paid, staff):
     refund(paid, "20.00", actor=staff)
 
-    look = look_at()
+    run = run_reconciliation()
 
-    assert (look.seen, look.caught_up, look.differences, look.error) == (1, 0, [], "")
-    assert look.finished_at is not None
+    assert (run.seen, run.synced_count, run.differences, run.error) == (1, 0, [], "")
+    assert run.finished_at is not None
 
 
 def test_what_is_still_open_or_was_given_up_is_no_difference(stripe, shopper):
-    payment_reach(start(PaymentMethod.CREDIT_CARD, user=shopper))
+    payment_ensure_at_provider(start(PaymentMethod.CREDIT_CARD, user=shopper))
 
-    look = look_at()
+    run = run_reconciliation()
 
-    assert (look.seen, look.caught_up, look.differences) == (1, 0, [])
+    assert (run.seen, run.synced_count, run.differences) == (1, 0, [])
 
 
 def test_paypal_is_compared_by_its_reports(paypal, shopper):
     payment = start(PaymentMethod.PAYPAL, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     paypal.approve(payment)
     payment_sync(payment.pk, cause="test")
 
-    look = look_at("paypal")
+    run = run_reconciliation("paypal")
 
-    assert (look.seen, look.caught_up, look.differences) == (1, 0, [])
+    assert (run.seen, run.synced_count, run.differences) == (1, 0, [])
 
 
 # ---- caught up ------------------------------------------------------------------------------------------------------
 
 
-def test_payment_that_nobody_told_of_is_booked(untold, stripe, mails, shopper):
-    look = look_at()
+def test_payment_that_nobody_told_of_is_booked(unnotified_payment, stripe, mails, shopper):
+    run = run_reconciliation()
 
-    reread(untold)
-    assert (look.caught_up, look.differences) == (1, [])
-    assert (untold.status, untold.order.payment_status) == ("COMPLETED", "PAID")
-    assert stripe.captured() == [untold.amount_minor]
+    reread(unnotified_payment)
+    assert (run.synced_count, run.differences) == (1, [])
+    assert (unnotified_payment.status, unnotified_payment.order.payment_status) == ("COMPLETED", "PAID")
+    assert stripe.captured() == [unnotified_payment.amount_minor]
     assert [mail.subject.split(": ")[1] for mail in mails(shopper.email)] == ["payment received"]
-    assert untold.transitions.last().cause == "found by the comparison"
-    assert look_at().caught_up == 0
+    assert unnotified_payment.transitions.last().cause == "found by the comparison"
+    assert run_reconciliation().synced_count == 0
 
 
 def test_refund_that_was_made_there_is_booked_and_waits_for_its_meaning(paid, stripe):
     stripe.post("stripe/refund", payment_intent=paid.provider_payment_id, amount=5000)
 
-    look = look_at()
+    run = run_reconciliation()
 
-    assert (look.caught_up, look.differences) == (1, [])
+    assert (run.synced_count, run.differences) == (1, [])
     assert reread(paid).refunded_minor == 5000
     assert PaymentRefund.objects.get().decision == "pending"
 
 
 def test_refund_that_was_made_at_paypal_is_booked(paypal, shopper):
     payment = start(PaymentMethod.PAYPAL, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     paypal.approve(payment)
     payment_sync(payment.pk, cause="test")
     [capture] = reread(payment).captures.all()
     paypal.post("paypal/refund", capture=capture.provider_capture_id, amount="50.00")
 
-    look = look_at("paypal")
+    run = run_reconciliation("paypal")
 
-    assert (look.caught_up, look.differences) == (1, [])
+    assert (run.synced_count, run.differences) == (1, [])
     assert reread(payment).refunded_minor == 5000
 
 
@@ -149,9 +157,9 @@ def test_refund_that_was_made_at_paypal_is_booked(paypal, shopper):
 def test_money_without_a_payment_of_ours_is_told_and_changes_nothing(paid, stranger_there, caplog):
     before = books()
 
-    look = look_at()
+    run = run_reconciliation()
 
-    [row] = look.differences
+    [row] = run.differences
     assert (row["kind"], row["object_id"], row["payment"]) == (Kind.MISSING_HERE, stranger_there, "")
     assert "12.00" in row["detail"]
     assert "0f9a4c58-8e0c-4a52-9d86-1f2f6a9f7c11" in row["detail"]
@@ -160,16 +168,16 @@ def test_money_without_a_payment_of_ours_is_told_and_changes_nothing(paid, stran
 
 
 def test_money_that_only_our_books_know_is_flagged_once_and_stays(stripe, shopper):
-    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, user=shopper))
+    payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper))
     with rewriting():
         payment.captures.update(created_at=timezone.now() - timedelta(hours=6))
     before = books()
 
-    looks = [look_at() for _ in range(2)]
+    looks = [run_reconciliation() for _ in range(2)]
 
-    for look in looks:
-        assert kinds(look) == [Kind.NOT_THERE, Kind.NOT_THERE]
-        assert {row["payment"] for row in look.differences} == {str(payment.pk)}
+    for run in looks:
+        assert kinds(run) == [Kind.NOT_THERE, Kind.NOT_THERE]
+        assert {row["payment"] for row in run.differences} == {str(payment.pk)}
     [raised] = PaymentFlag.objects.all()
     assert (raised.payment, raised.kind, raised.resolved_at) == (payment, FlagKind.MISMATCH, None)
     assert "not at the provider" in raised.detail
@@ -177,7 +185,7 @@ def test_money_that_only_our_books_know_is_flagged_once_and_stays(stripe, shoppe
 
 
 def test_object_that_is_not_ours_but_names_our_payment_is_flagged_and_not_booked(paid, stripe):
-    wish = CreateRequest(
+    create_request = CreateRequest(
         key="twin",
         payment_id=str(paid.pk),
         order_number=paid.order.order_number,
@@ -185,61 +193,66 @@ def test_object_that_is_not_ours_but_names_our_payment_is_flagged_and_not_booked
         return_url="http://shop.test/back",
         cancel_url="http://shop.test/cancel",
     )
-    twin = ask("stripe", lambda provider: provider.create(wish))
+    twin = execute("stripe", lambda provider: provider.create(create_request))
     stripe.post("stripe/pay", payment_intent=twin.object_id, payment_method="pm_card_visa")
     before = books()
 
-    look = look_at()
+    run = run_reconciliation()
 
-    assert kinds(look) == [Kind.NOT_BOOKED]
+    assert kinds(run) == [Kind.NOT_BOOKED]
     assert PaymentFlag.objects.get().payment == paid
     assert books() == before
 
 
-def test_object_over_another_amount_is_flagged_and_not_booked(untold, monkeypatch):
-    listing = runs.read_now
+def test_object_over_another_amount_is_flagged_and_not_booked(unnotified_payment, monkeypatch):
+    listing = runs.read_current
 
     def other(name, object_id):
         return replace(listing(name, object_id), amount=usd("1.00"))
 
-    monkeypatch.setattr(runs, "read_now", other)
+    monkeypatch.setattr(runs, "read_current", other)
 
-    assert Kind.MISMATCH in kinds(look_at())
+    assert Kind.MISMATCH in kinds(run_reconciliation())
     assert "over" in PaymentFlag.objects.get().detail
 
 
-def test_what_others_book_while_it_looks_is_no_difference(paid, untold, stripe, monkeypatch):
-    reading = runs.read_now
+def test_what_others_book_while_it_looks_is_no_difference(paid, unnotified_payment, stripe, monkeypatch):
+    reading = runs.read_current
 
     def refunded_after_it(name, object_id):
         remote = reading(name, object_id)
         stripe.post("stripe/refund", payment_intent=object_id, amount=5000)
-        payment_sync(untold.pk, cause="a webhook")
+        payment_sync(unnotified_payment.pk, cause="a webhook")
         return remote
 
-    monkeypatch.setattr(runs, "read_now", refunded_after_it)
+    monkeypatch.setattr(runs, "read_current", refunded_after_it)
 
-    look = look_at()
+    run = run_reconciliation()
 
-    assert (look.caught_up, look.differences) == (1, [])
-    assert reread(untold).refunded_minor == 5000
+    assert (run.synced_count, run.differences) == (1, [])
+    assert reread(unnotified_payment).refunded_minor == 5000
     assert not PaymentFlag.objects.exists()
 
 
-def test_payment_that_cannot_be_read_now_is_told_and_not_flagged(untold, stripe):
+def test_payment_that_cannot_be_read_now_is_told_and_not_flagged(unnotified_payment, stripe):
     stripe.fault(
-        "error_before", method="GET", path=f"/v1/payment_intents/{untold.provider_payment_id}", count=None
+        "error_before",
+        method="GET",
+        path=f"/v1/payment_intents/{unnotified_payment.provider_payment_id}",
+        count=None,
     )
 
-    look = look_at()
+    run = run_reconciliation()
 
-    assert not look.error, "the list itself was shown"
-    assert kinds(look) == [Kind.UNREADABLE]
+    assert not run.error, "the list itself was shown"
+    assert kinds(run) == [Kind.UNREADABLE]
     assert not PaymentFlag.objects.exists()
-    assert reread(untold).received_minor == 0
+    assert reread(unnotified_payment).received_minor == 0
 
 
-def test_payment_that_breaks_the_comparison_does_not_hold_up_the_others(untold, stripe, shopper, monkeypatch):
+def test_payment_that_breaks_the_comparison_does_not_hold_up_the_others(
+    unnotified_payment, stripe, shopper, monkeypatch
+):
     poison, syncing = paid_by_card(stripe, user=shopper), runs.payment_sync
     stripe.post("stripe/refund", payment_intent=poison.provider_payment_id, amount=5000)
 
@@ -250,12 +263,12 @@ def test_payment_that_breaks_the_comparison_does_not_hold_up_the_others(untold, 
 
     monkeypatch.setattr(runs, "payment_sync", sync)
 
-    look = look_at()
+    run = run_reconciliation()
 
-    assert (look.caught_up, kinds(look)) == (1, [Kind.UNREADABLE])
-    assert look.differences[0]["payment"] == str(poison.pk)
-    assert look.finished_at is not None
-    assert reread(untold).status == "COMPLETED"
+    assert (run.synced_count, kinds(run)) == (1, [Kind.UNREADABLE])
+    assert run.differences[0]["payment"] == str(poison.pk)
+    assert run.finished_at is not None
+    assert reread(unnotified_payment).status == "COMPLETED"
 
 
 def test_call_that_has_no_answer_for_an_hour_is_told(paid, shopper, stripe):
@@ -264,32 +277,32 @@ def test_call_that_has_no_answer_for_an_hour_is_told(paid, shopper, stripe):
         state=CallState.OPEN, created_at=timezone.now() - timedelta(minutes=61)
     )
 
-    look = look_at()
+    run = run_reconciliation()
 
-    assert kinds(look) == [Kind.STUCK]
-    assert look.differences[0]["payment"] == str(paid.pk)
+    assert kinds(run) == [Kind.STUCK]
+    assert run.differences[0]["payment"] == str(paid.pk)
 
 
 # ---- when ---------------------------------------------------------------------------------------------------------
 
 
 def test_provider_without_an_answer_is_written_down_and_the_next_look_takes_its_time_in(paid, stripe):
-    first = compare("stripe")
+    first = reconcile("stripe")
     stripe.fault("unavailable", count=None)
-    silent = compare("stripe")
+    silent = reconcile("stripe")
 
     assert (silent.error != "", silent.differences, silent.seen) == (True, [], 0)
     assert silent.finished_at is not None
     assert silent.since == first.until - timedelta(days=1)
-    assert list(comparisons_to_look_at()) == [silent]
+    assert list(reconciliation_runs_to_review()) == [silent]
 
 
 def test_looks_overlap_by_a_day_and_never_leave_a_gap(paid, time_machine):
-    first = compare("stripe")
+    first = reconcile("stripe")
     assert first.until - first.since == timedelta(days=3)
     time_machine.move_to(timezone.now() + timedelta(days=9), tick=False)
 
-    second = compare("stripe")
+    second = reconcile("stripe")
 
     assert (second.since, second.until) == (first.until - timedelta(days=1), timezone.now())
 
@@ -299,24 +312,24 @@ def test_stretch_that_is_empty_or_too_long_is_refused(stripe, days):
     now = timezone.now()
 
     with pytest.raises(InvalidInput):
-        compare("stripe", since=now - timedelta(days=days), until=now)
+        reconcile("stripe", since=now - timedelta(days=days), until=now)
 
-    assert not Comparison.objects.exists()
+    assert not ReconciliationRun.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["paypal", "manual", "x"])
 def test_provider_that_cannot_list_is_refused_with_those_that_can(stripe, name):
     with pytest.raises(InvalidInput, match="stripe"):
-        compare(name)
+        reconcile(name)
 
 
-def test_every_night_all_that_have_keys_are_compared(paypal, untold, time_machine):
+def test_every_night_all_that_have_keys_are_compared(paypal, unnotified_payment, time_machine):
     time_machine.move_to(timezone.now() + timedelta(hours=4))
 
     reconcile_task()
 
-    assert sorted(Comparison.objects.values_list("provider", flat=True)) == ["paypal", "stripe"]
-    assert reread(untold).status == "COMPLETED"
+    assert sorted(ReconciliationRun.objects.values_list("provider", flat=True)) == ["paypal", "stripe"]
+    assert reread(unnotified_payment).status == "COMPLETED"
 
 
 def test_night_goes_on_with_the_next_provider(stripe, paypal, monkeypatch):
@@ -326,7 +339,7 @@ def test_night_goes_on_with_the_next_provider(stripe, paypal, monkeypatch):
         asked.append(name)
         raise RuntimeError("odd")
 
-    monkeypatch.setattr("payments.tasks.compare", broken)
+    monkeypatch.setattr("payments.tasks.reconcile", broken)
 
     reconcile_task()
 
@@ -345,35 +358,35 @@ def test_beat_rings_for_it_each_night(settings):
 TOMORROW = (timezone.localdate() + timedelta(days=2)).isoformat()
 
 
-def run(*words: str) -> tuple[int, str, str]:
-    told, noise = StringIO(), StringIO()
+def run(*detail: str) -> tuple[int, str, str]:
+    result, noise = StringIO(), StringIO()
     try:
-        call_command("reconcile", *words, "--until", TOMORROW, stdout=told, stderr=noise)
+        call_command("reconcile", *detail, "--until", TOMORROW, stdout=result, stderr=noise)
     except SystemExit as end:
-        return int(str(end.code)), told.getvalue(), noise.getvalue()
-    return 0, told.getvalue(), noise.getvalue()
+        return int(str(end.code)), result.getvalue(), noise.getvalue()
+    return 0, result.getvalue(), noise.getvalue()
 
 
 def test_command_shows_its_progress_and_what_it_found(paid):
-    code, told, noise = run()
+    code, result, noise = run()
 
     assert code == 0
-    assert "1 checked, 0 updated, 0 differences." in told
+    assert "1 checked, 0 updated, 0 differences." in result
     assert "1 of 1 payments" in noise
 
 
 def test_command_ends_with_one_when_something_is_left(paid, stranger_there):
-    code, told, _ = run("--provider", "stripe")
+    code, result, _ = run("--provider", "stripe")
 
     assert code == 1
-    assert "missing here: capture ch_" in told
-    assert stranger_there in told
+    assert "missing here: capture ch_" in result
+    assert stranger_there in result
 
 
 def test_command_speaks_json(paid, stranger_there):
-    code, told, noise = run("--json", "--since", timezone.localdate().isoformat())
+    code, result, noise = run("--json", "--since", timezone.localdate().isoformat())
 
-    [row] = json.loads(told)
+    [row] = json.loads(result)
     assert (code, noise) == (1, "")
     assert (row["provider"], row["seen"], [one["object_id"] for one in row["differences"]]) == (
         "stripe",
@@ -383,7 +396,7 @@ def test_command_speaks_json(paid, stranger_there):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("detail", "result"),
     [
         (("--provider", "x"), "known: stripe"),
         (("--since", "soon"), "not a date or time"),
@@ -391,9 +404,9 @@ def test_command_speaks_json(paid, stranger_there):
         (("--since", "2020-01-01"), "31 days"),
     ],
 )
-def test_command_names_what_is_wrong_with_its_words(stripe, words, told):
-    with pytest.raises(CommandError, match=told):
-        call_command("reconcile", *words)
+def test_command_names_what_is_wrong_with_its_words(stripe, detail, result):
+    with pytest.raises(CommandError, match=result):
+        call_command("reconcile", *detail)
 
 
 def test_command_line_that_is_wrong_is_told_without_a_traceback(stripe, capsys):
@@ -402,7 +415,7 @@ def test_command_line_that_is_wrong_is_told_without_a_traceback(stripe, capsys):
 
     assert end.value.code == 2
     assert "'soon' is not a date or time" in capsys.readouterr().err
-    assert not Comparison.objects.exists()
+    assert not ReconciliationRun.objects.exists()
 
 
 def test_command_without_any_keys_says_so():
@@ -414,14 +427,14 @@ def test_command_without_any_keys_says_so():
 
 
 def test_staff_see_what_differs_and_the_payment_it_is_about(stranger_there, shopper, browser, staff):
-    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, user=shopper))
+    payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper))
     with rewriting():
         payment.captures.update(created_at=timezone.now() - timedelta(hours=6))
-    look = look_at()
-    desk = browser(staff)
+    run = run_reconciliation()
+    staff_client = browser(staff)
 
-    listed = page(desk.get(reverse("admin:payments_comparison_changelist"))).text
-    shown = desk.get(reverse("admin:payments_comparison_change", args=[look.pk]))
+    listed = page(staff_client.get(reverse("admin:payments_reconciliationrun_changelist"))).text
+    shown = staff_client.get(reverse("admin:payments_reconciliationrun_change", args=[run.pk]))
 
     assert "3 differences" in listed
     assert "Reconciliation 1" in listed
@@ -431,14 +444,14 @@ def test_staff_see_what_differs_and_the_payment_it_is_about(stranger_there, shop
 
 def test_only_the_last_look_of_a_provider_asks_for_attention(stranger_there, time_machine):
     for shown in (1, 1, 0):  # the second look overlaps the first
-        look = look_at()
-        assert len(look.differences) == shown
-        assert list(comparisons_to_look_at()) == [look] * shown
+        run = run_reconciliation()
+        assert len(run.differences) == shown
+        assert list(reconciliation_runs_to_review()) == [run] * shown
         time_machine.move_to(timezone.now() + timedelta(days=4))
 
 
 def test_look_that_died_is_shown_as_not_finished(browser, staff):
     now = timezone.now()
-    Comparison.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
+    ReconciliationRun.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
 
-    assert "Running" in page(browser(staff).get(reverse("admin:payments_comparison_changelist"))).text
+    assert "Running" in page(browser(staff).get(reverse("admin:payments_reconciliationrun_changelist"))).text

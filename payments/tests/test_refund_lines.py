@@ -10,12 +10,12 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.errors import InvalidInput
 from orders.models import OrderLine
 from orders.services import parcel_ship
-from payments.bookkeeping.refund_amounts import LineAsk, Pieces, worth
+from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection, line_value
 from payments.errors import (
     NothingToRestock,
-    PiecesRefunded,
     RefundExceedsReceived,
     RefundMismatch,
+    UnitsAlreadyRefunded,
 )
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
@@ -61,7 +61,7 @@ def sync(payment):
 
 
 def test_pieces_return_their_price_and_tax_and_the_last_takes_the_remainder(paid, mugs, staff, stripe):
-    parts = [refund(paid, pieces=pieces((mugs, 1)), actor=staff).amount_minor for _ in range(7)]
+    parts = [refund(paid, items=pieces((mugs, 1)), actor=staff).amount_minor for _ in range(7)]
 
     assert sum(parts) == mugs.line_total_minor + mugs.tax_minor == 7692
     assert max(parts) - min(parts) <= 1
@@ -69,8 +69,8 @@ def test_pieces_return_their_price_and_tax_and_the_last_takes_the_remainder(paid
 
 
 def test_all_lines_and_the_shipping_are_the_whole_order(paid, mugs, bowls, staff):
-    refund(paid, pieces=pieces((mugs, 3), shipping=True), actor=staff)
-    refund(paid, pieces=pieces((mugs, 4), (bowls, 2)), actor=staff)
+    refund(paid, items=pieces((mugs, 3), shipping=True), actor=staff)
+    refund(paid, items=pieces((mugs, 4), (bowls, 2)), actor=staff)
 
     assert (paid.status, paid.refunded) == ("REFUNDED", paid.order.total)
 
@@ -90,7 +90,7 @@ def test_any_split_of_any_line_adds_up(seed):
     live: list[tuple[int, int]] = []
     while (done := sum(count for count, _ in live)) < quantity:
         count = dice.randint(1, quantity - done)
-        live.append((count, max(0, worth(line, done + count).minor - sum(minor for _, minor in live))))
+        live.append((count, max(0, line_value(line, done + count).minor - sum(minor for _, minor in live))))
         if dice.random() < 0.3:
             live.pop(dice.randrange(len(live)))
 
@@ -99,24 +99,24 @@ def test_any_split_of_any_line_adds_up(seed):
 
 
 def test_shipping_goes_back_once(paid, staff):
-    assert refund(paid, pieces=pieces(shipping=True), actor=staff).amount == usd("5.99")
+    assert refund(paid, items=pieces(shipping=True), actor=staff).amount == usd("5.99")
 
     with pytest.raises(InvalidInput), transaction.atomic():
-        refund(paid, pieces=pieces(shipping=True), actor=staff)
+        refund(paid, items=pieces(shipping=True), actor=staff)
 
 
 def test_amount_beside_pieces_is_an_assertion(paid, mugs, staff):
     with pytest.raises(RefundMismatch, match=r"worth 10\.99 USD, not 11\.00"), transaction.atomic():
-        refund(paid, "11", pieces=pieces((mugs, 1)), actor=staff)
+        refund(paid, "11", items=pieces((mugs, 1)), actor=staff)
 
-    assert refund(paid, "10.99", pieces=pieces((mugs, 1)), actor=staff).status == "COMPLETED"
+    assert refund(paid, "10.99", items=pieces((mugs, 1)), actor=staff).status == "COMPLETED"
 
 
 def test_more_pieces_than_are_left_are_refused(paid, mugs, staff):
-    refund(paid, pieces=pieces((mugs, 5)), actor=staff)
+    refund(paid, items=pieces((mugs, 5)), actor=staff)
 
-    with pytest.raises(PiecesRefunded, match="only 2") as refused, transaction.atomic():
-        refund(paid, pieces=pieces((mugs, 3)), actor=staff)
+    with pytest.raises(UnitsAlreadyRefunded, match="only 2") as refused, transaction.atomic():
+        refund(paid, items=pieces((mugs, 3)), actor=staff)
 
     assert refused.value.extra == {"left": 2}
     assert PaymentRefund.objects.count() == 1
@@ -126,26 +126,26 @@ def test_pieces_cost_no_more_than_is_left_of_the_payment(paid, bowls, staff):
     refund(paid, "200", actor=staff)
 
     with pytest.raises(RefundExceedsReceived), transaction.atomic():
-        refund(paid, pieces=pieces((bowls, 1)), actor=staff)
+        refund(paid, items=pieces((bowls, 1)), actor=staff)
 
 
 def test_pieces_that_make_no_sense_are_refused(paid, mugs, staff, shopper, scarf):
-    foreign = start(pieces={scarf: 1}, user=shopper).order.lines.get()
+    foreign = start(items={scarf: 1}, user=shopper).order.lines.get()
     for wrong in (
         pieces((foreign, 1)),
         pieces((mugs, 1), (mugs, 1)),
-        Pieces((LineAsk(mugs.pk, 0),)),
-        Pieces(restock=True),
-        Pieces(),
+        RefundSelection((RefundLineInput(mugs.pk, 0),)),
+        RefundSelection(restock=True),
+        RefundSelection(),
     ):
         with pytest.raises(InvalidInput), transaction.atomic():
-            refund(paid, pieces=wrong, actor=staff)
+            refund(paid, items=wrong, actor=staff)
     assert not PaymentRefund.objects.exists()
 
 
 def test_failed_refund_frees_its_pieces(paid, mugs, staff, stripe):
     stripe.post("settings", refunds="refuse")
-    failed = refund(paid, pieces=pieces((mugs, 7), shipping=True, restock=True), actor=staff)
+    failed = refund(paid, items=pieces((mugs, 7), shipping=True, restock=True), actor=staff)
     sync(paid)
     mugs.refresh_from_db()
     assert (mugs.refundable_quantity, stock(mugs.product)) == (7, 3)
@@ -162,7 +162,7 @@ def test_failed_refund_frees_its_pieces(paid, mugs, staff, stripe):
 
 def test_pieces_come_back_when_the_refund_is_done_and_once(paid, mugs, staff, mug):
     opened = refund_open(
-        payment_id=paid.pk, reason="sent back", actor=staff, pieces=pieces((mugs, 2), restock=True)
+        payment_id=paid.pk, reason="sent back", actor=staff, items=pieces((mugs, 2), restock=True)
     )
     assert stock(mug) == 3
 
@@ -176,15 +176,15 @@ def test_pieces_come_back_when_the_refund_is_done_and_once(paid, mugs, staff, mu
 
 
 def test_pieces_stay_away_unless_asked_for(paid, mugs, staff, mug):
-    refund(paid, pieces=pieces((mugs, 2)), actor=staff)
+    refund(paid, items=pieces((mugs, 2)), actor=staff)
 
     assert stock(mug) == 3
 
 
 def test_cancelling_afterwards_brings_back_what_is_left(paid, mugs, bowls, staff, mug, bowl):
     before = stock(bowl)
-    refund(paid, pieces=pieces((mugs, 2), restock=True), actor=staff)
-    refund(paid, pieces=pieces((mugs, 1)), actor=staff)
+    refund(paid, items=pieces((mugs, 2), restock=True), actor=staff)
+    refund(paid, items=pieces((mugs, 1)), actor=staff)
 
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
 
@@ -192,7 +192,7 @@ def test_cancelling_afterwards_brings_back_what_is_left(paid, mugs, bowls, staff
 
 
 def test_line_that_came_back_whole_is_not_returned_again(paid, mugs, staff, mug):
-    refund(paid, pieces=pieces((mugs, 7), restock=True), actor=staff)
+    refund(paid, items=pieces((mugs, 7), restock=True), actor=staff)
 
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
 
@@ -203,15 +203,15 @@ def test_cancelled_order_has_nothing_to_restock(paid, mugs, staff, mug):
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
 
     with pytest.raises(NothingToRestock), transaction.atomic():
-        refund(paid, pieces=pieces((mugs, 1), restock=True), actor=staff)
-    refund(paid, pieces=pieces((mugs, 1)), actor=staff)
+        refund(paid, items=pieces((mugs, 1), restock=True), actor=staff)
+    refund(paid, items=pieces((mugs, 1)), actor=staff)
 
     assert stock(mug) == 10
 
 
 def test_order_cancelled_while_the_refund_waits_returns_every_piece_once(paid, mugs, staff, mug):
     opened = refund_open(
-        payment_id=paid.pk, reason="sent back", actor=staff, pieces=pieces((mugs, 2), restock=True)
+        payment_id=paid.pk, reason="sent back", actor=staff, items=pieces((mugs, 2), restock=True)
     )
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
 
@@ -224,7 +224,7 @@ def test_pieces_do_not_come_back_twice_when_the_money_has_to_go_twice(stripe, sh
     """The refund fails after it was done; the pieces had come back, the second refund is for the same ones."""
     payment = paid_by_card(stripe, {mug: 3}, user=shopper, card="refundFail")
     line = payment.order.lines.get()
-    failed = refund(payment, pieces=pieces((line, 1), restock=True), actor=staff)
+    failed = refund(payment, items=pieces((line, 1), restock=True), actor=staff)
     assert stock(mug) == 8
     stripe.run_jobs()
     sync(payment)
@@ -237,7 +237,7 @@ def test_pieces_do_not_come_back_twice_when_the_money_has_to_go_twice(stripe, sh
 
 
 def test_artisan_is_told_what_to_leave_out_of_a_parcel(paid, mugs, staff, seller, mails, browser, shopper):
-    refund(paid, pieces=pieces((mugs, 2), restock=True), actor=staff)
+    refund(paid, items=pieces((mugs, 2), restock=True), actor=staff)
 
     mail = mails(seller.email)[-1]
     assert "some items removed" in mail.subject
@@ -253,7 +253,7 @@ def test_pieces_sent_back_by_the_buyer_are_no_news_for_the_artisan(paid, mugs, s
     parcel_ship(parcel_id=paid.order.parcels.get().pk, carrier="", tracking="", actor=seller)
     count = len(mails(seller.email))
 
-    refund(paid, pieces=pieces((mugs, 2), restock=True), actor=staff)
+    refund(paid, items=pieces((mugs, 2), restock=True), actor=staff)
 
     assert len(mails(seller.email)) == count
     assert stock(mugs.product) == 5

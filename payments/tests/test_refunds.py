@@ -22,7 +22,7 @@ from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import CallState, FlagKind, PaymentFlag, PaymentRefund
 from payments.refunds.staff import refund_open, refund_retry, refund_send
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import paid_by_card, record, refund, reread, start, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -82,7 +82,7 @@ def test_amount_is_reserved_before_the_provider_is_asked(paid, stripe, staff):
         refund_open(payment_id=paid.pk, amount=usd("60"), reason="second", actor=staff)
     assert stripe.refunded() == []
 
-    sweep_task()
+    process_due_task()
 
     assert sums(reread(paid)) == ("PARTIALLY_REFUNDED", 6000, 0, 3999)
 
@@ -137,11 +137,11 @@ def test_nothing_is_refunded_before_money_came(stripe, shopper, staff):
 
 def test_cancelled_order_owes_its_money_until_the_refund_is_through(paid, staff, bowl):
     order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
-    assert reread(paid).order.to_return == usd("99.99")
+    assert reread(paid).order.refund_due == usd("99.99")
 
     refund(paid, "99.99", actor=staff)
 
-    assert not paid.order.to_return
+    assert not paid.order.refund_due
     assert paid.order.status == "CANCELLED"
 
 
@@ -159,7 +159,7 @@ def test_pending_refund_is_processing_until_the_provider_is_through(
     assert "refund sent" not in subjects(mails, shopper)
     stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
-    sweep_task()  # although no webhook came
+    process_due_task()  # although no webhook came
 
     assert sums(reread(payment)) == ("PARTIALLY_REFUNDED", 4000, 0, 5999)
     assert payment.next_check_at is None
@@ -239,7 +239,7 @@ def test_unknown_outcome_is_asked_again_with_the_same_key(paid, stripe, staff, t
     assert (done.status, sums(paid)) == ("REQUESTED", ("COMPLETED", 0, 3000, 6999))
 
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
-    sweep_task()
+    process_due_task()
 
     done.refresh_from_db()
     assert (done.status, sums(reread(paid))) == ("COMPLETED", ("PARTIALLY_REFUNDED", 3000, 0, 6999))
@@ -253,7 +253,7 @@ def test_provider_that_is_silent_for_a_day_is_read_and_not_asked_twice(paid, str
     done = refund(paid, "30", actor=staff)
 
     time_machine.move_to(timezone.now() + timedelta(hours=24))
-    sweep_task()
+    process_due_task()
 
     done.refresh_from_db()
     assert (done.status, stripe.refunded()) == ("COMPLETED", [3000])
@@ -264,7 +264,7 @@ def test_refund_that_never_reached_the_provider_ends_after_a_day(paid, stripe, s
     done = refund(paid, "30", actor=staff)
 
     time_machine.move_to(timezone.now() + timedelta(hours=24))
-    sweep_task()
+    process_due_task()
 
     done.refresh_from_db()
     assert (done.status, sums(reread(paid))) == ("FAILED", ("COMPLETED", 0, 0, 9999))
@@ -279,7 +279,7 @@ def test_news_of_the_refund_before_its_own_answer_make_one_refund(paid, stripe, 
     sync(paid)
     assert PaymentRefund.objects.get().status == "COMPLETED"
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
-    sweep_task()
+    process_due_task()
 
     done.refresh_from_db()
     assert (done.status, sums(reread(paid))) == ("COMPLETED", ("PARTIALLY_REFUNDED", 3000, 0, 6999))
@@ -340,7 +340,7 @@ def test_refund_refused_because_of_a_lost_dispute_leaves_the_whole_loss_counted(
     sync(paid)
 
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
-    sweep_task()
+    process_due_task()
 
     assert PaymentRefund.objects.get().status == "FAILED"
     assert (reread(paid).disputed_minor, sums(paid)) == (9999, ("REFUNDED", 0, 0, 0))

@@ -11,14 +11,14 @@ from artisans.catalog.models import Product
 from artisans.core.errors import InvalidInput
 from orders.errors import NotCancellable
 from orders.services import parcel_ship
-from payments.bookkeeping.refund_amounts import LineAsk
+from payments.bookkeeping.refund_amounts import RefundLineInput
 from payments.errors import NoPermission, NotDecidable, NotRetryable, RefundExceedsReceived
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import FlagKind, PaymentFlag, PaymentRefund, RefundDecision, RefundLine
 from payments.refunds.staff import refund_decide, refund_retry
 from payments.selectors import refunds_to_decide
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import paid_by_card, refund, reread
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -54,7 +54,7 @@ def outside(paid, stripe):
 def test_refund_from_outside_is_booked_once_and_waits(paid, outside, mails, shopper, bowl):
     before = stock(bowl)
     sync(paid)
-    sweep_task()
+    process_due_task()
 
     assert list(refunds_to_decide()) == [outside]
     assert (outside.status, outside.amount_minor, paid.refunded_minor) == ("COMPLETED", 5000, 5000)
@@ -78,7 +78,7 @@ def test_decision_that_it_means_nothing_ends_the_waiting(paid, outside, staff, b
 def test_decision_that_pieces_came_back_restocks_them_once(paid, outside, staff, bowl):
     before, line = stock(bowl), paid.order.lines.get()
 
-    refund_decide(refund_id=outside.pk, decision=RESTOCK, actor=staff, lines=(LineAsk(line.pk, 1),))
+    refund_decide(refund_id=outside.pk, decision=RESTOCK, actor=staff, lines=(RefundLineInput(line.pk, 1),))
     sync(paid)
 
     assert stock(bowl) == before + 1
@@ -87,7 +87,7 @@ def test_decision_that_pieces_came_back_restocks_them_once(paid, outside, staff,
 
 
 def test_restock_needs_pieces_and_the_others_none(paid, outside, staff):
-    line = LineAsk(paid.order.lines.get().pk, 1)
+    line = RefundLineInput(paid.order.lines.get().pk, 1)
 
     for decision, lines in ((RESTOCK, ()), (NOTHING, (line,)), (RefundDecision.PENDING, ())):
         with pytest.raises(InvalidInput), transaction.atomic():
@@ -104,7 +104,7 @@ def test_decision_to_cancel_cancels_the_order_and_leaves_the_rest_to_return(
     refund_decide(refund_id=outside.pk, decision=CANCEL, actor=staff)
 
     assert (reread(paid).order.status, stock(bowl)) == ("CANCELLED", before + 2)
-    assert paid.order.to_return.minor == paid.received_minor - 5000
+    assert paid.order.refund_due.minor == paid.received_minor - 5000
     outside.refresh_from_db()
     assert outside.decision == CANCEL
     assert "We will refund" in mails(shopper.email)[-1].body
@@ -136,7 +136,7 @@ def test_closed_order_leaves_nothing_to_decide(paid, stripe, staff):
 
     whole = dashboard(stripe, paid, paid.received_minor)
 
-    assert (whole.decision, paid.order.to_return.minor) == ("", 0)
+    assert (whole.decision, paid.order.refund_due.minor) == ("", 0)
 
 
 def test_deciding_needs_the_job(outside, powerless_staff):
@@ -179,7 +179,7 @@ def test_dashboard_and_desk_at_the_same_time_never_return_more_than_came(paid, s
     assert not refunds_to_decide().exists()
 
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
-    sweep_task()
+    process_due_task()
 
     ours.refresh_from_db()
     assert (ours.status, stripe.refunded()) == ("FAILED", [15000])

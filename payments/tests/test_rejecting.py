@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from artisans.core.errors import IllegalTransition, InvalidInput
 from payments.errors import HasReceipts, NoPermission, OwnOrder
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.tests.factories import record, reread, start
@@ -87,7 +87,9 @@ def test_rejecting_twice_is_refused_and_mails_once(shopper, staff, mails):
 def test_rejected_payment_can_be_tried_again_by_the_same_method(shopper, staff):
     payment = reject(start(user=shopper), staff)
 
-    again = payment_choose(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
+    again = payment_choose_method(
+        order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper
+    )
 
     assert (again.payment.pk, again.is_new, again.payment.status) == (payment.pk, False, "PENDING")
     assert reread(payment).failure_reason == ""
@@ -95,8 +97,8 @@ def test_rejected_payment_can_be_tried_again_by_the_same_method(shopper, staff):
 
 def test_each_rejection_is_told_by_a_mail_of_its_own(shopper, staff, mails):
     payment = reject(start(user=shopper), staff, "first reason")
-    payment_choose(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
+    payment_choose_method(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
     reject(payment, staff, "second reason")
 
-    told = [m.body for m in mails(shopper.email) if "not accepted" in m.subject]
-    assert ["first reason" in told[0], "second reason" in told[1]] == [True, True]
+    result = [m.body for m in mails(shopper.email) if "not accepted" in m.subject]
+    assert ["first reason" in result[0], "second reason" in result[1]] == [True, True]

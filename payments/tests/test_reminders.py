@@ -6,12 +6,12 @@ import pytest
 from django.utils import timezone
 
 from artisans.notifications.models import Notification
-from payments.gateway.payments import payment_reach, payment_sync, payment_wait
+from payments.gateway.payments import payment_ensure_at_provider, payment_mark_processing, payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.reminders import payment_remind
 from payments.methods import PaymentMethod
-from payments.tasks import sweep_task
+from payments.tasks import process_due_task
 from payments.tests.factories import paid_by_card, record, reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -24,7 +24,7 @@ SUBJECT = "please complete your payment"
 def left(stripe):
     """A guest's card payment, whose page was closed."""
     payment = start(CARD, email="guest@example.test")
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     return reread(payment)
 
 
@@ -32,7 +32,7 @@ def left(stripe):
 def later(time_machine):
     def move(**span):
         time_machine.move_to(timezone.now() + timedelta(**span))
-        sweep_task()
+        process_due_task()
 
     return move
 
@@ -66,7 +66,7 @@ def test_declined_buyer_reads_why(left, stripe, later, mails):
 
 def test_another_try_by_another_way_is_not_told_again(left, later):
     later(minutes=11)
-    payment_choose(order_id=left.order_id, method=PaymentMethod.DEBIT_CARD, actor=None)
+    payment_choose_method(order_id=left.order_id, method=PaymentMethod.DEBIT_CARD, actor=None)
 
     later(minutes=12)
 
@@ -81,12 +81,12 @@ def test_who_needs_no_reminder_gets_none(end, stripe, shopper, later):
         start(PaymentMethod.BANK_TRANSFER, user=shopper)
     else:
         payment = start(CARD, user=shopper)
-        payment_reach(payment)
+        payment_ensure_at_provider(payment)
         if end == "cancelled":
             order_cancel(order_id=payment.order_id, reason="", actor=shopper)
         elif end == "not known":
             stripe.fault("unavailable", path="/v1/*", count=None)
-            payment_wait(payment.pk, even_without_call=True)
+            payment_mark_processing(payment.pk, is_forced=True)
 
     later(minutes=26 if end == "nearly over" else 11)
 
@@ -106,7 +106,7 @@ def test_what_was_paid_while_the_sweep_chose_is_not_told(left, stripe, later):
 def test_part_paid_order_is_not_told_that_nothing_was_charged(shopper, staff, stripe, later):
     transfer = start(TRANSFER, user=shopper)
     record(transfer, "60.00", actor=staff)
-    payment_choose(order_id=transfer.order_id, method=CARD, actor=shopper)
+    payment_choose_method(order_id=transfer.order_id, method=CARD, actor=shopper)
 
     later(minutes=11)
 

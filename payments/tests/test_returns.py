@@ -10,7 +10,7 @@ from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
 from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, RefundExceedsReceived, ReturnExceedsOwed
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
 from payments.refunds.manual import money_return_record
@@ -26,16 +26,16 @@ def paid(shopper, staff):
     return payment
 
 
-def told(payment) -> tuple[str, str, str]:
+def statuses_of(payment) -> tuple[str, str, str]:
     return payment.status, payment.order.status, payment.order.payment_status
 
 
 def test_returning_the_surplus_leaves_the_order_paid(paid, staff, mails, shopper):
     refund = give_back(paid, "10.01", actor=staff, reference="OUT-9")
 
-    assert told(paid) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(paid) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (refund.status, paid.refunded) == ("COMPLETED", usd("10.01"))
-    assert not paid.order.to_return
+    assert not paid.order.refund_due
     mail = mails(shopper.email)[-1]
     assert ("$10.01" in mail.body, "OUT-9" in mail.body) == (True, True)
     assert AuditEntry.objects.filter(action="money.return", actor=staff, target_id=paid.pk).exists()
@@ -43,11 +43,11 @@ def test_returning_the_surplus_leaves_the_order_paid(paid, staff, mails, shopper
 
 def test_returning_part_and_then_all_follows_the_sums(paid, staff):
     give_back(paid, "60.00", actor=staff)
-    assert told(paid) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
+    assert statuses_of(paid) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
 
     give_back(paid, "50.00", actor=staff, reference="OUT-2")
 
-    assert told(paid) == ("REFUNDED", "CONFIRMED", "REFUNDED")
+    assert statuses_of(paid) == ("REFUNDED", "CONFIRMED", "REFUNDED")
     assert not paid.refundable
 
 
@@ -75,7 +75,7 @@ def test_more_than_the_order_owes_is_returned_on_purpose_only(paid, staff):
 def test_surplus_is_returned_once_over_two_payments(shopper, staff):
     first = start(user=shopper)
     record(first, "50.00", actor=staff)
-    payment_choose(order_id=first.order_id, method=PaymentMethod.CHECK, actor=shopper)
+    payment_choose_method(order_id=first.order_id, method=PaymentMethod.CHECK, actor=shopper)
     second = first.order.payments.get(status="PENDING")
     record(second, "60.00", actor=staff)
     give_back(second, "10.01", actor=staff, beyond_owed=False)
@@ -149,7 +149,7 @@ def test_part_payment_that_goes_back_leaves_the_order_unpaid_and_open(shopper, s
 
     give_back(payment, "40.00", actor=staff)
 
-    assert told(payment) == ("PENDING", "PENDING", "REFUNDED")
+    assert statuses_of(payment) == ("PENDING", "PENDING", "REFUNDED")
     assert payment.order.balance_due == usd("99.99")
 
     record(payment, "99.98", actor=staff, reference="STMT-2")

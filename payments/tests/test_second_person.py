@@ -11,7 +11,7 @@ from orders.models import StoreRules
 from orders.statuses import ParcelDecision
 from payments.approvals import receipt_submit, refund_submit, return_submit
 from payments.errors import AlreadyRecorded, OwnOrder
-from payments.gateway.operations import call_carry_out
+from payments.gateway.operations import provider_call_execute
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import PaymentRefund, Receipt
 from payments.refunds.staff import refund_retry
@@ -166,7 +166,7 @@ def refund_requested(payment, actor, **changes):
 def worker(payment):
     """What the task of the approval makes: the provider's call."""
     for call in payment.calls.filter(state="open"):
-        call_carry_out(call.pk)
+        provider_call_execute(call.pk)
     return reread(payment)
 
 
@@ -192,7 +192,7 @@ def test_refund_above_the_limit_is_sent_when_it_is_approved(by_card, stripe, sta
 def test_refund_by_units_is_approved_as_it_was_requested(by_card, stripe, staff, admin_user):
     line = by_card.order.lines.get()
 
-    approval = refund_requested(by_card, staff, pieces=pieces((line, 1), shipping=True))
+    approval = refund_requested(by_card, staff, items=pieces((line, 1), shipping=True))
     approval_approve(approval_id=approval.pk, actor=admin_user)
     worker(by_card)
 
@@ -271,10 +271,10 @@ def test_buyer_who_cancels_needs_no_second_person(by_card, stripe, shopper, admi
 
 
 def test_refund_page_and_api_say_that_nothing_is_sent_yet(by_card, stripe, staff, admin_user, api):
-    wish = {"payment_id": str(by_card.pk), "amount": "99.99", "reason": "It broke."}
+    create_request = {"payment_id": str(by_card.pk), "amount": "99.99", "reason": "It broke."}
     headers = {"HTTP_IDEMPOTENCY_KEY": "one"}
 
-    answers = [api(staff).post("/payments/refunds", wish, **headers) for _ in range(2)]
+    answers = [api(staff).post("/payments/refunds", create_request, **headers) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].json() == answers[1].json()

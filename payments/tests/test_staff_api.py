@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 @pytest.fixture
 def payment(bowl, shopper):
-    return start(pieces={bowl: 1}, user=shopper)
+    return start(items={bowl: 1}, user=shopper)
 
 
 @pytest.fixture
@@ -115,26 +115,26 @@ def test_nobody_decides_about_an_order_of_his_own(api, staff, bowl, arrived):
     assert dump() == before
 
 
-@pytest.mark.parametrize("deed", ["approve", "reject"])
-def test_staff_without_the_job_learn_nothing(api, powerless_staff, payment, arrived, deed):
-    body = arrived if deed == "approve" else {"reason": "x"}
+@pytest.mark.parametrize("action", ["approve", "reject"])
+def test_staff_without_the_job_learn_nothing(api, powerless_staff, payment, arrived, action):
+    body = arrived if action == "approve" else {"reason": "x"}
     client, before = api(powerless_staff), dump()
 
-    there = problem(client.post(f"/payments/{payment.pk}/{deed}", body), 403, "no_permission")
-    missing = problem(client.post(f"/payments/{payment.order_id}/{deed}", body), 403, "no_permission")
+    there = problem(client.post(f"/payments/{payment.pk}/{action}", body), 403, "no_permission")
+    missing = problem(client.post(f"/payments/{payment.order_id}/{action}", body), 403, "no_permission")
 
     assert {**there, "request_id": ""} == {**missing, "request_id": ""}
     assert dump() == before
 
 
-@pytest.mark.parametrize("deed", ["approve", "reject"])
-def test_right_person_with_a_token_of_less_scope_is_refused(api, staff, payment, arrived, deed):
+@pytest.mark.parametrize("action", ["approve", "reject"])
+def test_right_person_with_a_token_of_less_scope_is_refused(api, staff, payment, arrived, action):
     client = api(staff)
     AuthToken.objects.update(granted="read write refunds")
     before = dump()
 
-    body = arrived if deed == "approve" else {"reason": "x"}
-    answer = problem(client.post(f"/payments/{payment.pk}/{deed}", body), 403, "insufficient_scope")
+    body = arrived if action == "approve" else {"reason": "x"}
+    answer = problem(client.post(f"/payments/{payment.pk}/{action}", body), 403, "insufficient_scope")
 
     assert answer["scope"] == "staff"
     assert dump() == before

@@ -25,12 +25,12 @@ def lasts(moment, days: float) -> bool:
     return abs(moment - timezone.now() - timedelta(days=days)) < NEAR
 
 
-@pytest.mark.parametrize(("method", "told", "held"), [(TRANSFER, 7, 10), (CHECK, 14, 14)])
-def test_hold_lasts_as_long_as_the_method_needs(shopper, method, told, held):
+@pytest.mark.parametrize(("method", "result", "held"), [(TRANSFER, 7, 10), (CHECK, 14, 14)])
+def test_hold_lasts_as_long_as_the_method_needs(shopper, method, result, held):
     payment = start(method, user=shopper)
 
     assert (payment.status, payment.order.status) == ("PENDING", "PENDING")
-    assert lasts(payment.order.pay_by, told)
+    assert lasts(payment.order.pay_by, result)
     assert lasts(payment.order.expires_at, held)
 
 

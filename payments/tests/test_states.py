@@ -16,8 +16,8 @@ from payments.providers.contract import DisputeStatus as RemoteDisputeStatus
 from payments.providers.contract import RemoteDispute
 from payments.refunds.staff import refund_open
 from payments.statuses import PaymentStatus
-from payments.tests.factories import start, told_by_card, usd
-from payments.web.order_display import UnderWay, money_under_way, state_of
+from payments.tests.factories import apply_card_captures, start, usd
+from payments.web.order_display import PendingMoney, get_display_state, load_pending_money
 from tests.html import page
 
 ICONS = {"clock", "alert", "check", "cash", "cross", "box", "truck", "home", "return"}
@@ -53,9 +53,9 @@ PAYMENTS = [None] + [
 @pytest.mark.parametrize("paid", OrderPaymentStatus)
 def test_every_combination_has_one_state_with_all_its_words(status, paid):
     for payment in PAYMENTS:
-        state = state_of(order_in(status, paid), payment)
+        state = get_display_state(order_in(status, paid), payment)
 
-        assert all([state.word, state.headline, state.next_step]), (status, paid, payment)
+        assert all([state.label, state.headline, state.next_step]), (status, paid, payment)
         assert state.icon in ICONS
         if not (
             status == OrderStatus.PENDING and paid in {OrderPaymentStatus.PAID, OrderPaymentStatus.OVERPAID}
@@ -63,7 +63,7 @@ def test_every_combination_has_one_state_with_all_its_words(status, paid):
             assert "$0.00" not in state.headline + state.next_step  # an order that is paid is never PENDING
 
 
-def pending(method: str, status: str = "PENDING", **fields) -> Payment:
+def pending_state(method: str, status: str = "PENDING", **fields) -> Payment:
     return Payment(status=status, payment_method=method, currency="USD", amount_minor=1000, **fields)
 
 
@@ -71,36 +71,36 @@ def pending(method: str, status: str = "PENDING", **fields) -> Payment:
     ("status", "paid", "payment", "word", "says"),
     [
         ("PENDING", "UNPAID", None, "Awaiting payment", "Amount due: $10.00."),
-        ("PENDING", "UNPAID", pending("bank_transfer"), "Awaiting transfer", "Amount due: $10.00."),
-        ("PENDING", "UNPAID", pending("check"), "Awaiting check", "Amount due: $10.00."),
+        ("PENDING", "UNPAID", pending_state("bank_transfer"), "Awaiting transfer", "Amount due: $10.00."),
+        ("PENDING", "UNPAID", pending_state("check"), "Awaiting check", "Amount due: $10.00."),
         (
             "PENDING",
             "PARTIALLY_PAID",
-            pending("bank_transfer"),
+            pending_state("bank_transfer"),
             "Partly paid",
             "We received $5.00. Please send the remaining $5.00",
         ),
         (
             "PENDING",
             "UNPAID",
-            pending("bank_transfer", "FAILED", failure_reason="Bounced."),
+            pending_state("bank_transfer", "FAILED", failure_reason="Bounced."),
             "Payment failed",
             "Bounced.",
         ),
-        ("PENDING", "UNPAID", pending("credit_card", "PROCESSING"), "Checking", "Do not pay again"),
+        ("PENDING", "UNPAID", pending_state("credit_card", "PROCESSING"), "Checking", "Do not pay again"),
         (
             "PENDING",
             "UNPAID",
-            pending("paypal", "PROCESSING", in_review=True),
+            pending_state("paypal", "PROCESSING", in_review=True),
             "In review",
             "Do not pay again. The payment is being reviewed",
         ),
-        ("CONFIRMED", "UNPAID", pending("cash_on_delivery"), "Pay on delivery", "nothing to pay now"),
-        ("CONFIRMED", "UNPAID", pending("bank_transfer"), "Confirmed", "Amount due: $10.00."),
-        ("CONFIRMED", "PAID", pending("check", "COMPLETED"), "Paid", "preparing your parcels"),
-        ("CONFIRMED", "OVERPAID", pending("check", "COMPLETED"), "Paid", "$2.00 more than the total"),
-        ("CONFIRMED", "PARTIALLY_REFUNDED", pending("check"), "Partly refunded", "$4.00 of the $10.00"),
-        ("CONFIRMED", "REFUNDED", pending("check", "REFUNDED"), "Refunded", "We refunded $10.00"),
+        ("CONFIRMED", "UNPAID", pending_state("cash_on_delivery"), "Pay on delivery", "nothing to pay now"),
+        ("CONFIRMED", "UNPAID", pending_state("bank_transfer"), "Confirmed", "Amount due: $10.00."),
+        ("CONFIRMED", "PAID", pending_state("check", "COMPLETED"), "Paid", "preparing your parcels"),
+        ("CONFIRMED", "OVERPAID", pending_state("check", "COMPLETED"), "Paid", "$2.00 more than the total"),
+        ("CONFIRMED", "PARTIALLY_REFUNDED", pending_state("check"), "Partly refunded", "$4.00 of the $10.00"),
+        ("CONFIRMED", "REFUNDED", pending_state("check", "REFUNDED"), "Refunded", "We refunded $10.00"),
         ("PROCESSING", "PAID", None, "Being prepared", "as soon as it is ready"),
         ("SHIPPED", "PAID", None, "Shipped", "tracking"),
         ("DELIVERED", "PAID", None, "Delivered", "Enjoy"),
@@ -111,14 +111,14 @@ def pending(method: str, status: str = "PENDING", **fields) -> Payment:
     ],
 )
 def test_difficult_moments_are_told_in_the_right_words(status, paid, payment, word, says):
-    state = state_of(order_in(status, paid), payment)
+    state = get_display_state(order_in(status, paid), payment)
 
-    assert state.word == word
+    assert state.label == word
     assert says in state.next_step
 
 
 STANDING = {"aria-label": "Order status"}
-BACK = UnderWay(returning=Money(300, "USD"))
+BACK = PendingMoney(returning=Money(300, "USD"))
 
 
 @pytest.mark.parametrize(
@@ -127,27 +127,27 @@ BACK = UnderWay(returning=Money(300, "USD"))
         ("CONFIRMED", "PAID", BACK, "Refund on its way", "$3.00 is being refunded"),
         ("CANCELLED", "PAID", BACK, "Refund on its way", "$3.00 is being refunded"),
         ("SHIPPED", "PAID", BACK, "Shipped", "below. $3.00 is being refunded"),
-        ("SHIPPED", "PAID", UnderWay(is_disputed=True), "Disputed", "We are answering your bank"),
-        ("CANCELLED", "REFUNDED", UnderWay(came_back=True), "Returned", "We refunded $10.00"),
-        ("PROCESSING", "REFUNDED", UnderWay(is_on_hold=True), "Refunded", "are on hold"),
-        ("PROCESSING", "PAID", UnderWay(is_on_hold=True), "Being prepared", "are on hold"),
-        ("CONFIRMED", "PAID", UnderWay(returning=Money(0, "USD")), "Paid", "preparing your parcels"),
+        ("SHIPPED", "PAID", PendingMoney(is_disputed=True), "Disputed", "We are answering your bank"),
+        ("CANCELLED", "REFUNDED", PendingMoney(came_back=True), "Returned", "We refunded $10.00"),
+        ("PROCESSING", "REFUNDED", PendingMoney(is_on_hold=True), "Refunded", "are on hold"),
+        ("PROCESSING", "PAID", PendingMoney(is_on_hold=True), "Being prepared", "are on hold"),
+        ("CONFIRMED", "PAID", PendingMoney(returning=Money(0, "USD")), "Paid", "preparing your parcels"),
     ],
 )
 def test_what_is_under_way_about_the_money_is_told(status, paid, under_way, word, says):
-    state = state_of(order_in(status, paid), pending("credit_card", "COMPLETED"), under_way)
+    state = get_display_state(order_in(status, paid), pending_state("credit_card", "COMPLETED"), under_way)
 
-    assert state.word == word
+    assert state.label == word
     assert says in state.next_step
 
 
 @pytest.mark.django_db
 def test_page_tells_of_a_refund_and_of_a_question_of_the_bank(store, settings, staff, browser):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    returning, asked, quiet = (told_by_card(start(PaymentMethod.CREDIT_CARD)) for _ in range(3))
+    returning, asked, quiet = (apply_card_captures(start(PaymentMethod.CREDIT_CARD)) for _ in range(3))
     refund_open(payment_id=returning.pk, amount=usd("3.00"), reason="chipped", actor=staff)
     question = RemoteDispute("dp_1", asked.amount, RemoteDisputeStatus.OPEN, reason="fraudulent")
-    told_by_card(asked, disputes=(question,))
+    apply_card_captures(asked, disputes=(question,))
 
     orders = [returning.order, asked.order, quiet.order]
     words = [
@@ -160,13 +160,13 @@ def test_page_tells_of_a_refund_and_of_a_question_of_the_bank(store, settings, s
     assert "This payment was disputed with your bank" in words[1]
     assert "fraud" not in words[1]
     assert "Thank you, your order is paid" in words[2]
-    assert {row.is_disputed for row in money_under_way(orders).values()} == {True, False}
+    assert {row.is_disputed for row in load_pending_money(orders).values()} == {True, False}
 
 
 @pytest.mark.django_db
 def test_history_tells_of_a_refund_on_its_way(store, settings, staff, shopper, browser):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, user=shopper))
+    payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper))
     refund_open(payment_id=payment.pk, amount=usd("3.00"), reason="chipped", actor=staff)
 
     assert "Refund on its way" in page(browser(shopper).get("/shop/account/orders/")).text
@@ -175,17 +175,17 @@ def test_history_tells_of_a_refund_on_its_way(store, settings, staff, shopper, b
 def test_buyer_reads_until_when_things_are_kept():
     order, soon = order_in("PENDING", "UNPAID"), timezone.localtime().replace(hour=23, minute=58)
     order.expires_at = soon
-    failed = pending("credit_card", "FAILED", failure_reason="Your bank said no.")
-    assert "reserved until 23:58 UTC. Try again" in state_of(order, failed).next_step
+    failed = pending_state("credit_card", "FAILED", failure_reason="Your bank said no.")
+    assert "reserved until 23:58 UTC. Try again" in get_display_state(order, failed).next_step
 
     order.expires_at = soon + timedelta(days=2)
     assert (
         f"reserved until {date_format(order.expires_at, 'DATETIME_FORMAT')}."
-        in state_of(order, failed).next_step
+        in get_display_state(order, failed).next_step
     )
 
 
 def test_no_reminder_to_pay_is_shown_for_cash_at_the_door():
-    state = state_of(order_in("CONFIRMED", "UNPAID"), pending("cash_on_delivery"))
+    state = get_display_state(order_in("CONFIRMED", "UNPAID"), pending_state("cash_on_delivery"))
 
     assert "Amount due" not in state.next_step

@@ -28,20 +28,20 @@ FAILED -> PROCESSING COMPLETED
 """
 
 
-def pairs(told: str) -> set[tuple[str, str]]:
-    rows = [line.partition(" ->") for line in told.strip().splitlines()]
+def pairs(result: str) -> set[tuple[str, str]]:
+    rows = [line.partition(" ->") for line in result.strip().splitlines()]
     return {(old, new) for old, _, news in rows for new in news.split()}
 
 
 @pytest.mark.parametrize(
-    ("statuses", "table", "told"),
+    ("statuses", "table", "result"),
     [(PaymentStatus, PAYMENT_TRANSITIONS, PAYMENT), (RefundStatus, REFUND_TRANSITIONS, REFUND)],
     ids=["payment", "refund"],
 )
-def test_table_permits_exactly_what_the_specification_says(statuses, table, told):
+def test_table_permits_exactly_what_the_specification_says(statuses, table, result):
     assert set(table) == set(statuses)
     for old, new in product(statuses, statuses):
-        if (old, new) in pairs(told):
+        if (old, new) in pairs(result):
             check_transition(table, old, new)
         else:
             with pytest.raises(IllegalTransition):

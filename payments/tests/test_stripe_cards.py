@@ -3,22 +3,22 @@
 import pytest
 
 from payments.providers.contract import ActionKind, DeclineGroup, NotThere, Refused
-from payments.tests.stripe_talk import confirmation, saving, wish
+from payments.tests.stripe_talk import build_confirm_request, build_create_request, build_save_request
 
 
 def test_saving_begins_with_a_customer_and_a_secret(adapter, sandbox):
-    setup = adapter.save_start(saving())
+    setup = adapter.save_start(build_save_request())
 
     assert (setup.is_done, setup.method) == (False, None)
     assert setup.action.kind is ActionKind.CONFIRM
     assert setup.action.client_secret.startswith(setup.setup_id + "_secret_")
     customer = sandbox.journal("customer.created")[0]
     assert (customer["id"], customer["metadata"]) == (setup.customer_id, {"user_id": "user-1"})
-    assert adapter.save_start(saving()) == setup
+    assert adapter.save_start(build_save_request()) == setup
 
 
 def test_saving_is_done_when_the_buyer_entered_a_card(adapter, sandbox):
-    setup = adapter.save_start(saving())
+    setup = adapter.save_start(build_save_request())
     sandbox.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_amex")
 
     done = adapter.save_read(setup.setup_id)
@@ -26,18 +26,18 @@ def test_saving_is_done_when_the_buyer_entered_a_card(adapter, sandbox):
     assert (done.is_done, done.action, done.customer_id) == (True, None, setup.customer_id)
     assert (done.method.brand, done.method.last_four) == ("amex", "0005")
     assert adapter.saved_methods(setup.customer_id) == [done.method]
-    assert adapter.save_start(saving()) == done
+    assert adapter.save_start(build_save_request()) == done
 
 
 def test_saving_uses_the_customer_that_there_is(adapter, sandbox):
-    customer = adapter.save_start(saving("first")).customer_id
+    customer = adapter.save_start(build_save_request("first")).customer_id
 
-    assert adapter.save_start(saving("second", customer)).customer_id == customer
+    assert adapter.save_start(build_save_request("second", customer)).customer_id == customer
     assert len(sandbox.journal("customer.created")) == 1
 
 
 def test_saving_that_failed_can_go_on(adapter, sandbox):
-    setup = adapter.save_start(saving())
+    setup = adapter.save_start(build_save_request())
     sandbox.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_visa_chargeDeclined")
 
     now = adapter.save_read(setup.setup_id)
@@ -50,46 +50,46 @@ def test_saving_that_failed_can_go_on(adapter, sandbox):
     [("visa", "credit", "4242"), ("visa_debit", "debit", "5556"), ("mastercard_prepaid", "prepaid", "5100")],
 )
 def test_token_is_kept_as_a_card_of_the_customer(adapter, card, funding, last_four):
-    method = adapter.save_token(saving(), f"pm_card_{card}")
+    method = adapter.save_token(build_save_request(), f"pm_card_{card}")
 
     assert (method.funding, method.last_four) == (funding, last_four)
     assert method.customer_id.startswith("cus_")
     assert adapter.saved_methods(method.customer_id) == [method]
-    assert adapter.save_token(saving(), f"pm_card_{card}") == method
+    assert adapter.save_token(build_save_request(), f"pm_card_{card}") == method
 
 
 def test_kept_token_pays(adapter):
-    method = adapter.save_token(saving(), "pm_card_visa")
-    made = adapter.create(wish(customer_id=method.customer_id))
+    method = adapter.save_token(build_save_request(), "pm_card_visa")
+    made = adapter.create(build_create_request(customer_id=method.customer_id))
 
-    assert adapter.confirm(confirmation(made, method.method_id)).captures
+    assert adapter.confirm(build_confirm_request(made, method.method_id)).captures
 
 
 def test_card_that_is_kept_already_may_be_kept_again(adapter):
-    method = adapter.save_token(saving(), "pm_card_visa")
+    method = adapter.save_token(build_save_request(), "pm_card_visa")
 
-    assert adapter.save_token(saving("save-2", method.customer_id), method.method_id) == method
+    assert adapter.save_token(build_save_request("save-2", method.customer_id), method.method_id) == method
 
 
 def test_customer_is_made_once_per_user_also_after_a_refusal(adapter, sandbox):
     with pytest.raises(Refused):
-        adapter.save_token(saving("declined"), "pm_card_visa_chargeDeclined")
-    first = adapter.save_start(saving("first")).customer_id
-    second = adapter.save_token(saving("second"), "pm_card_visa").customer_id
-    other = adapter.save_start(saving("other", user="user-2")).customer_id
+        adapter.save_token(build_save_request("declined"), "pm_card_visa_chargeDeclined")
+    first = adapter.save_start(build_save_request("first")).customer_id
+    second = adapter.save_token(build_save_request("second"), "pm_card_visa").customer_id
+    other = adapter.save_start(build_save_request("other", user="user-2")).customer_id
 
     assert first == second != other
     assert len(sandbox.journal("customer.created")) == 2
 
 
 def test_card_of_another_customer_is_refused_before_anything_happens(adapter, sandbox):
-    theirs = adapter.save_token(saving("theirs", user="user-2"), "pm_card_visa")
-    ours = adapter.save_start(saving("ours")).customer_id
+    theirs = adapter.save_token(build_save_request("theirs", user="user-2"), "pm_card_visa")
+    ours = adapter.save_start(build_save_request("ours")).customer_id
     setups = len(sandbox.journal("setup.created"))
 
     for customer_id in (ours, ""):
         with pytest.raises(Refused, match="method_of_another_customer"):
-            adapter.save_token(saving("steal", customer_id), theirs.method_id)
+            adapter.save_token(build_save_request("steal", customer_id), theirs.method_id)
 
     assert len(sandbox.journal("setup.created")) == setups
     assert adapter.saved_methods(ours) == []
@@ -100,7 +100,7 @@ def test_card_of_another_customer_is_refused_before_anything_happens(adapter, sa
 )
 def test_what_is_no_payment_method_is_refused_without_a_call_or_an_echo(adapter, sandbox, token):
     with pytest.raises(Refused, match="token_invalid") as seen:
-        adapter.save_token(saving(), token)
+        adapter.save_token(build_save_request(), token)
 
     assert len(token) < 4 or token not in str(seen.value)
     assert sandbox.get("requests")["rows"] == []
@@ -108,7 +108,7 @@ def test_what_is_no_payment_method_is_refused_without_a_call_or_an_echo(adapter,
 
 def test_unknown_payment_method_is_refused(adapter):
     with pytest.raises(Refused, match="resource_missing"):
-        adapter.save_token(saving(), "pm_no")
+        adapter.save_token(build_save_request(), "pm_no")
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_unknown_payment_method_is_refused(adapter):
 )
 def test_token_that_the_bank_does_not_let_us_keep_is_refused(adapter, sandbox, card, group):
     with pytest.raises(Refused) as seen:
-        adapter.save_token(saving(), f"pm_card_{card}")
+        adapter.save_token(build_save_request(), f"pm_card_{card}")
 
     assert seen.value.decline is group
     assert sandbox.journal("payment_method.attached") == []
 
 
 def test_forgetting_a_card_twice_is_no_error(adapter, sandbox):
-    method = adapter.save_token(saving(), "pm_card_visa")
+    method = adapter.save_token(build_save_request(), "pm_card_visa")
 
     adapter.detach(method.method_id, key="detach-1")
     adapter.detach(method.method_id, key="detach-2")

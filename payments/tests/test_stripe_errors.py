@@ -18,7 +18,7 @@ from payments.providers.contract import (
 )
 from payments.providers.stripe.link import API_VERSION, StripeConfig
 from payments.providers.stripe.provider import StripeProvider
-from payments.tests.stripe_talk import Stub, saving, wish
+from payments.tests.stripe_talk import Stub, build_create_request, build_save_request
 
 KEY = "sk_test_topsecret"
 INTENT = {
@@ -99,7 +99,7 @@ def test_what_an_error_means(stub, adapter, status, body, kind, code, call):
     )  # when it is looked for
 
     with pytest.raises(ProviderError) as seen:
-        adapter.create(wish()) if call == "create" else adapter.read("pi_1")
+        adapter.create(build_create_request()) if call == "create" else adapter.read("pi_1")
 
     assert isinstance(seen.value, kind)
     assert isinstance(seen.value, NotThere) == (kind is NotThere)
@@ -133,7 +133,7 @@ def test_decline_without_its_payment_is_a_refusal_all_the_same(stub, adapter):
     stub.says(402, error(CARD, code="expired_card"))
 
     with pytest.raises(Refused) as seen:
-        adapter.create(wish(method_id="pm_1"))
+        adapter.create(build_create_request(method_id="pm_1"))
 
     assert (seen.value.decline, seen.value.remote) == (DeclineGroup.OTHER_CARD, None)
 
@@ -142,7 +142,7 @@ def test_decline_with_an_unreadable_payment_is_a_refusal_all_the_same(stub, adap
     stub.says(402, error(CARD, code="card_declined", payment_intent={"id": "pi_1"}))
 
     with pytest.raises(Refused) as seen:
-        adapter.create(wish(method_id="pm_1"))
+        adapter.create(build_create_request(method_id="pm_1"))
 
     assert (seen.value.decline, seen.value.remote) == (DeclineGroup.DECLINED, None)
 
@@ -174,7 +174,7 @@ def test_answer_that_cannot_be_read_is_unknown(stub, adapter, body, call):
     stub.says(500, error(API))  # should a part be asked for
 
     with pytest.raises(Unknown):
-        adapter.create(wish(method_id="pm_1")) if call == "create" else adapter.read("pi_1")
+        adapter.create(build_create_request(method_id="pm_1")) if call == "create" else adapter.read("pi_1")
 
 
 @pytest.mark.parametrize("body", READABLE_IN_PARTS)
@@ -194,7 +194,7 @@ def test_call_whose_answer_is_not_clear_is_unknown(stub, adapter, body):
     stub.says(500, error(API))
 
     with pytest.raises(Unknown):
-        adapter.create(wish(method_id="pm_1"))
+        adapter.create(build_create_request(method_id="pm_1"))
 
 
 def test_money_that_the_latest_charge_does_not_show_is_looked_for(stub, adapter):
@@ -240,7 +240,7 @@ def test_payment_that_is_not_ours_is_read_too(stub, adapter):
 def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, adapter):
     for _ in range(2):
         stub.says(200, INTENT)
-        adapter.create(wish("my-key"))
+        adapter.create(build_create_request("my-key"))
 
     for _, _, headers, _ in stub.seen:
         assert headers["Stripe-Version"] == API_VERSION == "2026-10-28.endive"
@@ -253,7 +253,9 @@ def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, adapt
 def test_fields_of_a_payment_by_saved_card(stub, adapter):
     stub.says(200, INTENT)
 
-    adapter.create(wish(method_id="pm_1", customer_id="cus_1", save=True, amount=Money(5, "ISK")))
+    adapter.create(
+        build_create_request(method_id="pm_1", customer_id="cus_1", save=True, amount=Money(5, "ISK"))
+    )
 
     method, path, _, sent = stub.seen[0]
     assert (method, path) == ("POST", "/v1/payment_intents")
@@ -279,7 +281,7 @@ def test_customer_is_made_under_a_key_of_the_user_so_that_two_calls_make_one(stu
     stub.says(500, error(API))
 
     with pytest.raises(Unknown):
-        adapter.save_start(saving("my-key"))
+        adapter.save_start(build_save_request("my-key"))
 
     assert [headers["Idempotency-Key"] for _, _, headers, _ in stub.seen] == [
         "alley-user-1:customer",
@@ -331,7 +333,7 @@ def test_error_shows_no_secret_wherever_one_looks(stub, adapter, caplog, status,
     stub.says(status, body)
 
     with pytest.raises(ProviderError) as seen:
-        adapter.create(wish())
+        adapter.create(build_create_request())
 
     shown = "".join(traceback.format_exception(seen.value)) + repr(seen.value) + repr(vars(seen.value))
     for secret in (KEY, "secret_hush", "whsec_hush", "4242424242424242", "4242 4242 4242 4242"):

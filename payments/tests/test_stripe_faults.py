@@ -12,11 +12,11 @@ from payments.tests.stripe_talk import (
     INTENTS,
     REFUNDS,
     SESSIONS,
-    confirmation,
-    lately,
-    money_back,
-    saving,
-    wish,
+    build_confirm_request,
+    build_create_request,
+    build_refund_request,
+    build_save_request,
+    last_hour,
 )
 from sandbox.tests.client import wait_until
 
@@ -37,7 +37,7 @@ class Create:
         pass
 
     def __call__(self):
-        return self.adapter.create(wish())
+        return self.adapter.create(build_create_request())
 
     def is_done(self, answer):
         return answer.status is RemoteStatus.OPEN
@@ -47,7 +47,7 @@ class PayBySavedCard(Create):
     effect = "charge.captured"
 
     def __call__(self):
-        return self.adapter.create(wish(method_id="pm_card_visa"))
+        return self.adapter.create(build_create_request(method_id="pm_card_visa"))
 
     def is_done(self, answer):
         return answer.captures[0].amount == Money(9999, "USD")
@@ -57,17 +57,17 @@ class CreateHosted(Create):
     path, effect = SESSIONS, "session.created"
 
     def __call__(self):
-        return self.adapter.create_hosted(wish())
+        return self.adapter.create_hosted(build_create_request())
 
 
 class Confirm(Create):
     path, effect = INTENTS + "/*/confirm", "charge.captured"
 
     def prepare(self):
-        self.made = self.adapter.create(wish())
+        self.made = self.adapter.create(build_create_request())
 
     def __call__(self):
-        return self.adapter.confirm(confirmation(self.made, "pm_card_visa"))
+        return self.adapter.confirm(build_confirm_request(self.made, "pm_card_visa"))
 
     def is_done(self, answer):
         return answer.captures[0].amount == Money(9999, "USD")
@@ -77,7 +77,7 @@ class Cancel(Create):
     path, effect = INTENTS + "/*/cancel", "intent.canceled"
 
     def prepare(self):
-        self.made = self.adapter.create(wish())
+        self.made = self.adapter.create(build_create_request())
 
     def __call__(self):
         return self.adapter.cancel(self.made.object_id, key="cancel-1")
@@ -90,7 +90,7 @@ class Expire(Cancel):
     path, effect = SESSIONS + "/*/expire", "session.expired"
 
     def prepare(self):
-        self.made = self.adapter.create_hosted(wish())
+        self.made = self.adapter.create_hosted(build_create_request())
 
     def is_done(self, answer):
         return answer.status is RemoteStatus.EXPIRED
@@ -100,10 +100,10 @@ class Refund(Create):
     path, effect = REFUNDS, "refund.created"
 
     def prepare(self):
-        self.paid = self.adapter.create(wish(method_id="pm_card_visa"))
+        self.paid = self.adapter.create(build_create_request(method_id="pm_card_visa"))
 
     def __call__(self):
-        return self.adapter.refund(money_back(self.paid, Money(1000, "USD")))
+        return self.adapter.refund(build_refund_request(self.paid, Money(1000, "USD")))
 
     def is_done(self, answer):
         return answer.status is RefundStatus.SUCCEEDED and answer.reference == "ref-1"
@@ -113,7 +113,7 @@ class StartSaving(Create):
     path, effect = "/v1/setup_intents", "setup.created"
 
     def __call__(self):
-        return self.adapter.save_start(saving())
+        return self.adapter.save_start(build_save_request())
 
     def is_done(self, answer):
         return not answer.is_done
@@ -127,7 +127,7 @@ class Detach(Create):
     path, effect = "/v1/payment_methods/*/detach", "payment_method.detached"
 
     def prepare(self):
-        self.method = self.adapter.save_token(saving(), "pm_card_visa")
+        self.method = self.adapter.save_token(build_save_request(), "pm_card_visa")
 
     def __call__(self):
         return self.adapter.detach(self.method.method_id, key="detach-1")
@@ -193,17 +193,17 @@ def test_detaching_that_worked_in_spite_of_an_error_is_done(adapter, sandbox):
 @pytest.mark.parametrize("action", [*WITHOUT_EFFECT, *WITH_EFFECT, "error_before"])
 @pytest.mark.parametrize("kind", ["intent", "session", "refund", "setup", "methods", "list"])
 def test_reading_through_bad_luck_is_unknown(adapter, sandbox, action, kind):
-    paid = adapter.create(wish(method_id="pm_card_visa"))
-    session = adapter.create_hosted(wish("hosted-1"))
-    refund = adapter.refund(money_back(paid, Money(1, "USD")))
-    setup = adapter.save_start(saving())
+    paid = adapter.create(build_create_request(method_id="pm_card_visa"))
+    session = adapter.create_hosted(build_create_request("hosted-1"))
+    refund = adapter.refund(build_refund_request(paid, Money(1, "USD")))
+    setup = adapter.save_start(build_save_request())
     reads = {
         "intent": lambda: adapter.read(paid.object_id),
         "session": lambda: adapter.read(session.object_id),
         "refund": lambda: adapter.read_refund(refund.refund_id, currency="USD"),
         "setup": lambda: adapter.save_read(setup.setup_id),
         "methods": lambda: adapter.saved_methods(setup.customer_id),
-        "list": lambda: list(adapter.list_payments(*lately())),
+        "list": lambda: list(adapter.list_payments(*last_hour())),
     }
     sandbox.fault(action, method="GET")
 
@@ -216,9 +216,9 @@ def test_reading_through_bad_luck_is_unknown(adapter, sandbox, action, kind):
 @pytest.mark.parametrize("nth", [0, 1, 2])
 def test_part_that_bad_luck_hides_is_told_as_missing(adapter, sandbox, nth):
     """Never a payment without its disputes or refunds, as if there were none, because their page did not come."""
-    paid = adapter.create(wish(method_id="pm_card_visa"))
+    paid = adapter.create(build_create_request(method_id="pm_card_visa"))
     for number in range(11):
-        adapter.refund(money_back(paid, Money(1, "USD"), f"refund-{number}", f"ref-{number}"))
+        adapter.refund(build_refund_request(paid, Money(1, "USD"), f"refund-{number}", f"ref-{number}"))
     assert len(adapter.read(paid.object_id).refunds) == 11
     sandbox.fault("garbage", method="GET", skip=nth)
 
@@ -236,7 +236,7 @@ def test_how_long_to_wait_is_told(adapter, sandbox):
     sandbox.fault("rate_limit", retry_after=7)
 
     with pytest.raises(Unknown) as seen:
-        adapter.create(wish())
+        adapter.create(build_create_request())
 
     assert (seen.value.code, seen.value.retry_after, seen.value.is_outage) == ("rate_limit", 7, False)
 
@@ -249,7 +249,7 @@ def test_silence_is_an_outage_and_an_answer_is_none(adapter, sandbox, action, is
     sandbox.fault(action)
 
     with pytest.raises(Unknown) as seen:
-        adapter.create(wish())
+        adapter.create(build_create_request())
 
     assert seen.value.is_outage is is_outage
 
@@ -260,12 +260,12 @@ def test_a_slow_answer_is_not_waited_for(stripe_config, sandbox, action):
     fault = sandbox.fault(action, method="POST", path=INTENTS)
 
     with pytest.raises(Unknown) as seen:
-        impatient.create(wish())
+        impatient.create(build_create_request())
     assert seen.value.is_outage
 
     if action == "hold_before":  # the first one still runs
         with pytest.raises(Unknown, match="idempotency_key_in_use"):
-            StripeProvider(stripe_config).create(wish())
+            StripeProvider(stripe_config).create(build_create_request())
     sandbox.post(f"faults/{fault}/release")
     sandbox.delete("faults")
     wait_until(lambda: len(sandbox.journal("intent.created")) == 1)
@@ -284,32 +284,32 @@ def test_calls_are_made_once(adapter, sandbox):
     sandbox.fault("unavailable", count=None)
 
     with pytest.raises(Unknown):
-        adapter.create(wish())
+        adapter.create(build_create_request())
 
     assert len(sandbox.get("requests")["rows"]) == 1
 
 
 def test_other_parameters_under_the_same_key_are_no_refusal(adapter, sandbox):
-    first = adapter.create(wish())
+    first = adapter.create(build_create_request())
 
-    again = adapter.create(wish(order_number="OTHER"))
+    again = adapter.create(build_create_request(order_number="OTHER"))
 
     assert again.object_id == first.object_id
     assert len(sandbox.journal("intent.created")) == 1
 
 
 def test_a_key_that_was_used_for_something_else_is_unknown(adapter):
-    paid = adapter.create(wish(method_id="pm_card_visa"))
-    adapter.refund(money_back(paid, Money(1, "USD"), "refund-1", "ref-1"))
+    paid = adapter.create(build_create_request(method_id="pm_card_visa"))
+    adapter.refund(build_refund_request(paid, Money(1, "USD"), "refund-1", "ref-1"))
 
     with pytest.raises(Unknown, match="idempotency_mismatch"):
-        adapter.refund(money_back(paid, Money(2, "USD"), "refund-1", "ref-2"))
+        adapter.refund(build_refund_request(paid, Money(2, "USD"), "refund-1", "ref-2"))
 
 
 def test_a_refused_key_is_unknown_since_an_earlier_try_may_have_worked(sandbox):
     stranger = StripeProvider(StripeConfig("nonsense", "pk_test_x", api_base=sandbox.url))
 
     with pytest.raises(Unknown, match="key_refused") as seen:
-        stranger.create(wish())
+        stranger.create(build_create_request())
 
     assert not seen.value.is_outage

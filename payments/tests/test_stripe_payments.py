@@ -17,7 +17,13 @@ from payments.providers.contract import (
     Refused,
     RemoteStatus,
 )
-from payments.tests.stripe_talk import BACK, confirmation, lately, money_back, wish
+from payments.tests.stripe_talk import (
+    BACK,
+    build_confirm_request,
+    build_create_request,
+    build_refund_request,
+    last_hour,
+)
 
 USD = Money(9999, "USD")
 
@@ -31,7 +37,7 @@ def pay(sandbox, remote, card="pm_card_visa"):
 
 
 def test_new_payment_waits_for_the_buyer_with_a_secret_for_the_script(adapter, sandbox):
-    made = adapter.create(wish())
+    made = adapter.create(build_create_request())
 
     assert made.object_id.startswith("pi_")
     assert (made.status, made.amount, made.reference, made.is_live) == (
@@ -51,7 +57,7 @@ def test_new_payment_waits_for_the_buyer_with_a_secret_for_the_script(adapter, s
 
 
 def test_payment_is_captured_when_the_buyer_paid(adapter, sandbox):
-    made = adapter.create(wish())
+    made = adapter.create(build_create_request())
     pay(sandbox, made)
 
     now = adapter.read(made.object_id)
@@ -62,10 +68,10 @@ def test_payment_is_captured_when_the_buyer_paid(adapter, sandbox):
 
 
 def test_same_key_tells_what_became_of_the_first_one_not_what_it_was(adapter, sandbox):
-    made = adapter.create(wish())
+    made = adapter.create(build_create_request())
     pay(sandbox, made)
 
-    again = adapter.create(wish())
+    again = adapter.create(build_create_request())
 
     assert again == adapter.read(made.object_id)
     assert again.status is RemoteStatus.SUCCEEDED
@@ -79,7 +85,7 @@ def test_same_key_tells_what_became_of_the_first_one_not_what_it_was(adapter, sa
     ],
 )
 def test_payment_is_processing_until_stripe_knows(adapter, sandbox, card, status):
-    made = adapter.create(wish())
+    made = adapter.create(build_create_request())
     pay(sandbox, made, card)
     between = adapter.read(made.object_id)
     assert (between.status, between.captures, between.action) == (RemoteStatus.PROCESSING, (), None)
@@ -90,7 +96,7 @@ def test_payment_is_processing_until_stripe_knows(adapter, sandbox, card, status
 
 
 def test_failed_payment_can_be_tried_again_and_only_the_good_try_counts(adapter, sandbox):
-    made = adapter.create(wish())
+    made = adapter.create(build_create_request())
     pay(sandbox, made, "pm_card_visa_chargeDeclinedInsufficientFunds")
     failed = adapter.read(made.object_id)
     assert (failed.status, failed.decline) == (RemoteStatus.FAILED, DeclineGroup.FUNDS)
@@ -105,7 +111,7 @@ def test_failed_payment_can_be_tried_again_and_only_the_good_try_counts(adapter,
 
 
 def test_failed_authentication_is_told_as_such(adapter, sandbox):
-    made = adapter.create(wish())
+    made = adapter.create(build_create_request())
     pay(sandbox, made, "pm_card_authenticationRequired")
     sandbox.post("stripe/authenticate", payment_intent=made.object_id, passed=False)
 
@@ -118,7 +124,7 @@ def test_failed_authentication_is_told_as_such(adapter, sandbox):
     "amount", [Money(500, "JPY"), Money(175, "ISK"), Money(17505, "HUF"), Money(5120, "KWD")]
 )
 def test_odd_currencies_are_charged_and_read_exactly(adapter, sandbox, amount):
-    made = adapter.create(wish(amount=amount, method_id="pm_card_visa"))
+    made = adapter.create(build_create_request(amount=amount, method_id="pm_card_visa"))
 
     assert made.amount == amount
     assert [one.amount for one in adapter.read(made.object_id).captures] == [amount]
@@ -129,7 +135,7 @@ def test_odd_currencies_are_charged_and_read_exactly(adapter, sandbox, amount):
 )
 def test_amount_that_stripe_does_not_take_is_refused(adapter, sandbox, amount):
     with pytest.raises(Refused):
-        adapter.create(wish(amount=amount))
+        adapter.create(build_create_request(amount=amount))
 
     assert sandbox.journal("intent.created") == []
 
@@ -138,14 +144,14 @@ def test_amount_that_stripe_does_not_take_is_refused(adapter, sandbox, amount):
 
 
 def test_saved_card_pays_at_once(adapter, sandbox):
-    done = adapter.create(wish(method_id="pm_card_visa"))
+    done = adapter.create(build_create_request(method_id="pm_card_visa"))
 
     assert done.status is RemoteStatus.SUCCEEDED
     assert [one.amount for one in done.captures] == [USD]
 
 
 def test_saved_card_that_wants_the_buyer_leads_him_to_his_bank(adapter, sandbox):
-    made = adapter.create(wish(method_id="pm_card_authenticationRequired"))
+    made = adapter.create(build_create_request(method_id="pm_card_authenticationRequired"))
 
     assert (made.status, made.action.kind) == (RemoteStatus.OPEN, ActionKind.REDIRECT)
     assert made.action.url.startswith(sandbox.url + "/3d_secure/")
@@ -171,9 +177,9 @@ def test_saved_card_that_wants_the_buyer_leads_him_to_his_bank(adapter, sandbox)
 def test_decline_is_a_refusal_with_its_group_and_the_payment(adapter, sandbox, card, group, code, way):
     with pytest.raises(Refused) as seen:
         if way == "create":
-            adapter.create(wish(method_id=f"pm_card_{card}"))
+            adapter.create(build_create_request(method_id=f"pm_card_{card}"))
         else:
-            adapter.confirm(confirmation(adapter.create(wish()), f"pm_card_{card}"))
+            adapter.confirm(build_confirm_request(adapter.create(build_create_request()), f"pm_card_{card}"))
 
     refusal = seen.value
     assert (refusal.decline, refusal.remote.decline, refusal.remote.decline_code) == (group, group, code)
@@ -184,21 +190,21 @@ def test_decline_is_a_refusal_with_its_group_and_the_payment(adapter, sandbox, c
 
 
 def test_confirming_takes_the_money_once(adapter, sandbox):
-    made = adapter.create(wish())
+    made = adapter.create(build_create_request())
 
-    done = adapter.confirm(confirmation(made, "pm_card_visa"))
+    done = adapter.confirm(build_confirm_request(made, "pm_card_visa"))
 
-    assert done == adapter.confirm(confirmation(made, "pm_card_visa"))
-    assert done == adapter.confirm(confirmation(made, "pm_card_visa", "confirm-2"))
+    assert done == adapter.confirm(build_confirm_request(made, "pm_card_visa"))
+    assert done == adapter.confirm(build_confirm_request(made, "pm_card_visa", "confirm-2"))
     assert len(sandbox.journal("charge.captured")) == 1
 
 
 def test_confirming_what_is_cancelled_is_refused(adapter, sandbox):
-    made = adapter.create(wish())
+    made = adapter.create(build_create_request())
     adapter.cancel(made.object_id, key="cancel-1")
 
     with pytest.raises(Refused, match="unexpected_state") as seen:
-        adapter.confirm(confirmation(made, "pm_card_visa"))
+        adapter.confirm(build_confirm_request(made, "pm_card_visa"))
 
     assert seen.value.remote.status is RemoteStatus.CANCELLED
     assert not isinstance(seen.value, NotThere)
@@ -206,24 +212,24 @@ def test_confirming_what_is_cancelled_is_refused(adapter, sandbox):
 
 def test_confirming_without_a_card_is_refused(adapter):
     with pytest.raises(Refused, match="missing a payment method"):
-        adapter.confirm(confirmation(adapter.create(wish()), ""))
+        adapter.confirm(build_confirm_request(adapter.create(build_create_request()), ""))
 
 
 def test_session_cannot_be_confirmed(adapter):
     with pytest.raises(Refused, match="not_confirmable"):
-        adapter.confirm(confirmation(adapter.create_hosted(wish()), "pm_card_visa"))
+        adapter.confirm(build_confirm_request(adapter.create_hosted(build_create_request()), "pm_card_visa"))
 
 
 @pytest.mark.parametrize("named", [{"customer_id": "cus_no"}, {"method_id": "pm_no"}])
 def test_unknown_customer_or_card_is_no_missing_payment(adapter, named):
     with pytest.raises(Refused, match="resource_missing") as seen:
-        adapter.create(wish(**named))
+        adapter.create(build_create_request(**named))
 
     assert not isinstance(seen.value, NotThere)
 
 
 def test_paying_saves_the_card_when_the_buyer_agreed(adapter, sandbox):
-    made = adapter.create(wish(save=True))
+    made = adapter.create(build_create_request(save=True))
     assert made.customer_id.startswith("cus_")
     pay(sandbox, made, "pm_card_mastercard")
 
@@ -236,8 +242,8 @@ def test_paying_saves_the_card_when_the_buyer_agreed(adapter, sandbox):
 
 
 def test_paying_saves_nothing_when_nobody_agreed(adapter, sandbox):
-    customer = adapter.create(wish("first", save=True)).customer_id
-    made = adapter.create(wish(customer_id=customer))
+    customer = adapter.create(build_create_request("first", save=True)).customer_id
+    made = adapter.create(build_create_request(customer_id=customer))
     pay(sandbox, made)
 
     assert adapter.read(made.object_id).method is None
@@ -248,7 +254,7 @@ def test_paying_saves_nothing_when_nobody_agreed(adapter, sandbox):
 
 
 def test_hosted_payment_leads_to_stripes_page_and_has_no_intent_yet(adapter, sandbox):
-    made = adapter.create_hosted(wish())
+    made = adapter.create_hosted(build_create_request())
 
     assert made.object_id.startswith("cs_")
     assert (made.status, made.amount, made.reference) == (RemoteStatus.OPEN, USD, "pay-1")
@@ -258,7 +264,7 @@ def test_hosted_payment_leads_to_stripes_page_and_has_no_intent_yet(adapter, san
 
 
 def test_hosted_payment_is_captured_under_both_ids(adapter, sandbox):
-    made = adapter.create_hosted(wish())
+    made = adapter.create_hosted(build_create_request())
     pay(sandbox, made)
 
     now = adapter.read(made.object_id)
@@ -270,7 +276,7 @@ def test_hosted_payment_is_captured_under_both_ids(adapter, sandbox):
 
 
 def test_hosted_payment_that_failed_can_be_tried_again(adapter, sandbox):
-    made = adapter.create_hosted(wish())
+    made = adapter.create_hosted(build_create_request())
     pay(sandbox, made, "pm_card_visa_chargeDeclined")
 
     now = adapter.read(made.object_id)
@@ -287,7 +293,7 @@ def test_hosted_payment_that_failed_can_be_tried_again(adapter, sandbox):
     ],
 )
 def test_hosted_payment_that_is_processing_ends_with_or_without_money(adapter, sandbox, card, status):
-    made = adapter.create_hosted(wish())
+    made = adapter.create_hosted(build_create_request())
     pay(sandbox, made, card)
     assert adapter.read(made.object_id).status is RemoteStatus.PROCESSING
 
@@ -297,7 +303,7 @@ def test_hosted_payment_that_is_processing_ends_with_or_without_money(adapter, s
 
 
 def test_hosted_payment_that_ran_out_is_expired_not_cancelled(adapter, sandbox):
-    made = adapter.create_hosted(wish())
+    made = adapter.create_hosted(build_create_request())
     sandbox.post("jobs/run", kind="stripe.session.deadline")
 
     now = adapter.read(made.object_id)
@@ -322,7 +328,7 @@ def lines_of(sandbox, made):
 
 
 def test_hosted_page_shows_what_is_bought(adapter, sandbox):
-    made = adapter.create_hosted(wish(breakdown=BOWLS))
+    made = adapter.create_hosted(build_create_request(breakdown=BOWLS))
 
     assert made.amount == USD
     assert lines_of(sandbox, made) == [
@@ -338,7 +344,7 @@ def test_hosted_page_shows_what_is_bought(adapter, sandbox):
     [(USD, None), (Money(5000, "USD"), BOWLS), (USD, Breakdown((), USD, Money(0, "USD"), Money(0, "USD")))],
 )
 def test_hosted_page_shows_one_line_when_the_parts_are_not_the_whole(adapter, sandbox, amount, breakdown):
-    made = adapter.create_hosted(wish(amount=amount, breakdown=breakdown))
+    made = adapter.create_hosted(build_create_request(amount=amount, breakdown=breakdown))
 
     assert lines_of(sandbox, made) == [("Order ALLEY-7", 1, amount.minor)]
 
@@ -347,7 +353,9 @@ def test_hosted_page_of_a_long_order_shows_one_line(adapter, sandbox):
     cents = tuple(Item("Bead", 1, Money(100, "USD")) for _ in range(101))
     whole, none = Money(10100, "USD"), Money(0, "USD")
 
-    made = adapter.create_hosted(wish(amount=whole, breakdown=Breakdown(cents, whole, none, none)))
+    made = adapter.create_hosted(
+        build_create_request(amount=whole, breakdown=Breakdown(cents, whole, none, none))
+    )
 
     assert lines_of(sandbox, made) == [("Order ALLEY-7", 1, 10100)]
 
@@ -358,7 +366,7 @@ def test_hosted_page_of_a_long_order_shows_one_line(adapter, sandbox):
 def test_hosted_page_closes_when_asked_within_stripes_limits(adapter, sandbox, sandbox_server, minutes, kept):
     ends = None if minutes is None else datetime.now(UTC) + timedelta(minutes=minutes)
 
-    made = adapter.create_hosted(wish(expires_at=ends))
+    made = adapter.create_hosted(build_create_request(expires_at=ends))
 
     expires = sandbox_server.simulator.store.table("stripe.checkout.session")[made.object_id]["expires_at"]
     in_a_day = (datetime.now(UTC) + timedelta(hours=24)).timestamp()
@@ -366,7 +374,7 @@ def test_hosted_page_closes_when_asked_within_stripes_limits(adapter, sandbox, s
 
 
 def test_hosted_page_comes_back_to_us_and_saves_the_card(adapter, sandbox, sandbox_server):
-    made = adapter.create_hosted(wish(save=True))
+    made = adapter.create_hosted(build_create_request(save=True))
     row = sandbox_server.simulator.store.table("stripe.checkout.session")[made.object_id]
     assert (row["success_url"], row["client_reference_id"]) == (BACK, "pay-1")
     pay(sandbox, made)
@@ -383,7 +391,7 @@ def test_hosted_page_comes_back_to_us_and_saves_the_card(adapter, sandbox, sandb
     ("way", "status"), [("create", RemoteStatus.CANCELLED), ("create_hosted", RemoteStatus.EXPIRED)]
 )
 def test_cancelled_payment_can_never_be_paid(adapter, sandbox, way, status):
-    made = getattr(adapter, way)(wish())
+    made = getattr(adapter, way)(build_create_request())
 
     assert adapter.cancel(made.object_id, key="cancel-1").status is status
     assert adapter.cancel(made.object_id, key="cancel-2").status is status
@@ -397,7 +405,7 @@ def test_cancelled_payment_can_never_be_paid(adapter, sandbox, way, status):
     [("pm_card_visa", RemoteStatus.SUCCEEDED), ("pm_card_sandboxProcessing", RemoteStatus.PROCESSING)],
 )
 def test_cancelling_what_is_paid_tells_the_truth(adapter, sandbox, way, card, status):
-    made = getattr(adapter, way)(wish())
+    made = getattr(adapter, way)(build_create_request())
     pay(sandbox, made, card)
 
     now = adapter.cancel(made.object_id, key="cancel-1")
@@ -407,7 +415,7 @@ def test_cancelling_what_is_paid_tells_the_truth(adapter, sandbox, way, card, st
 
 
 def test_cancelling_a_page_that_the_buyer_failed_on_ends_its_intent_too(adapter, sandbox):
-    made = adapter.create_hosted(wish())
+    made = adapter.create_hosted(build_create_request())
     pay(sandbox, made, "pm_card_visa_chargeDeclined")
 
     now = adapter.cancel(made.object_id, key="cancel-1")
@@ -417,7 +425,7 @@ def test_cancelling_a_page_that_the_buyer_failed_on_ends_its_intent_too(adapter,
 
 
 def test_cancelling_the_intent_of_an_open_page_is_refused_since_it_can_be_paid(adapter, sandbox):
-    made = adapter.create_hosted(wish())
+    made = adapter.create_hosted(build_create_request())
     pay(sandbox, made, "pm_card_visa_chargeDeclined")
     (intent_id,) = adapter.read(made.object_id).related_ids
 
@@ -444,32 +452,32 @@ def test_what_stripe_does_not_know_is_not_there(adapter, object_id):
 
 @pytest.fixture
 def paid(adapter):
-    return adapter.create(wish(method_id="pm_card_visa"))
+    return adapter.create(build_create_request(method_id="pm_card_visa"))
 
 
 def test_money_goes_back_in_parts_to_the_last_cent_and_no_further(adapter, paid):
-    first = adapter.refund(money_back(paid, Money(9998, "USD")))
+    first = adapter.refund(build_refund_request(paid, Money(9998, "USD")))
     assert (first.amount, first.status, first.reference) == (
         Money(9998, "USD"),
         RefundStatus.SUCCEEDED,
         "ref-1",
     )
     with pytest.raises(Refused):
-        adapter.refund(money_back(paid, Money(2, "USD"), "refund-2", "ref-2"))
+        adapter.refund(build_refund_request(paid, Money(2, "USD"), "refund-2", "ref-2"))
 
-    adapter.refund(money_back(paid, Money(1, "USD"), "refund-3", "ref-3"))
+    adapter.refund(build_refund_request(paid, Money(1, "USD"), "refund-3", "ref-3"))
 
     with pytest.raises(Refused, match="charge_already_refunded"):
-        adapter.refund(money_back(paid, Money(1, "USD"), "refund-4", "ref-4"))
+        adapter.refund(build_refund_request(paid, Money(1, "USD"), "refund-4", "ref-4"))
     now = adapter.read(paid.object_id)
     assert {one.reference: one.amount.minor for one in now.refunds} == {"ref-1": 9998, "ref-3": 1}
     assert now.status is RemoteStatus.SUCCEEDED
 
 
 def test_refund_is_made_once_per_key(adapter, sandbox, paid):
-    first = adapter.refund(money_back(paid, Money(100, "USD")))
+    first = adapter.refund(build_refund_request(paid, Money(100, "USD")))
 
-    assert adapter.refund(money_back(paid, Money(100, "USD"))) == first
+    assert adapter.refund(build_refund_request(paid, Money(100, "USD"))) == first
     assert adapter.read_refund(first.refund_id, currency="USD") == first
     assert len(sandbox.journal("refund.created")) == 1
 
@@ -485,13 +493,13 @@ def test_refund_is_made_once_per_key(adapter, sandbox, paid):
 )
 def test_refund_is_what_stripe_says_it_is_now(adapter, sandbox, paid, mode, at_once, later):
     sandbox.post("settings", refunds=mode)
-    made = adapter.refund(money_back(paid, Money(100, "USD")))
+    made = adapter.refund(build_refund_request(paid, Money(100, "USD")))
     assert adapter.read(paid.object_id).refunds[0].status is at_once
 
     sandbox.run_jobs()
 
     assert adapter.read_refund(made.refund_id, currency="USD").status is later
-    assert adapter.refund(money_back(paid, Money(100, "USD"))).status is later
+    assert adapter.refund(build_refund_request(paid, Money(100, "USD"))).status is later
     assert adapter.read(paid.object_id).refunds[0].status is later
 
 
@@ -505,7 +513,7 @@ def test_refund_of_a_person_at_stripe_has_no_reference(adapter, sandbox, paid):
 
 def test_all_refunds_are_read_when_they_are_many(adapter, paid):
     for number in range(23):
-        adapter.refund(money_back(paid, Money(10, "USD"), f"refund-{number}", f"ref-{number}"))
+        adapter.refund(build_refund_request(paid, Money(10, "USD"), f"refund-{number}", f"ref-{number}"))
 
     assert {one.reference for one in adapter.read(paid.object_id).refunds} == {f"ref-{n}" for n in range(23)}
 
@@ -514,7 +522,7 @@ def test_refund_of_a_disputed_charge_is_refused(adapter, sandbox, paid):
     sandbox.post("stripe/dispute", payment_intent=paid.object_id)
 
     with pytest.raises(Refused, match="charge_disputed"):
-        adapter.refund(money_back(paid, Money(1, "USD")))
+        adapter.refund(build_refund_request(paid, Money(1, "USD")))
 
 
 # ---- disputes ----------------------------------------------------------------------------------------------------
@@ -542,7 +550,7 @@ def test_inquiry_is_an_open_dispute_until_it_is_closed(adapter, sandbox, paid):
 
 
 def test_dispute_shows_at_the_hosted_payment_too(adapter, sandbox):
-    made = adapter.create_hosted(wish())
+    made = adapter.create_hosted(build_create_request())
     pay(sandbox, made)
     sandbox.post("stripe/dispute", payment_intent=adapter.read(made.object_id).related_ids[0])
 
@@ -553,16 +561,17 @@ def test_dispute_shows_at_the_hosted_payment_too(adapter, sandbox):
 
 
 def test_listing_is_what_reading_one_by_one_says(adapter, sandbox):
-    paid = adapter.create(wish("a", method_id="pm_card_visa"))
-    adapter.refund(money_back(paid, Money(5, "USD")))
+    paid = adapter.create(build_create_request("a", method_id="pm_card_visa"))
+    adapter.refund(build_refund_request(paid, Money(5, "USD")))
     sandbox.post(
-        "stripe/dispute", payment_intent=adapter.create(wish("b", method_id="pm_card_visa")).object_id
+        "stripe/dispute",
+        payment_intent=adapter.create(build_create_request("b", method_id="pm_card_visa")).object_id,
     )
-    adapter.create(wish("c"))
-    pay(sandbox, adapter.create_hosted(wish("d")))
-    adapter.create_hosted(wish("e"))
+    adapter.create(build_create_request("c"))
+    pay(sandbox, adapter.create_hosted(build_create_request("d")))
+    adapter.create_hosted(build_create_request("e"))
 
-    listed = adapter.list_payments(*lately())
+    listed = adapter.list_payments(*last_hour())
 
     assert len(listed) == 5
     for remote in listed:
@@ -582,16 +591,16 @@ def test_listing_turns_all_pages_and_names_each_payment_once(adapter, sandbox):
             "POST", "/v1/payment_intents", "amount=100&currency=usd", Authorization="Bearer sk_test_x"
         )
 
-    listed = [remote.object_id for remote in adapter.list_payments(*lately())]
+    listed = [remote.object_id for remote in adapter.list_payments(*last_hour())]
 
     assert len(listed) == len(set(listed)) == 105
 
 
 def test_listing_keeps_to_its_time_and_counts_a_payment_of_an_older_page_once(adapter, sandbox):
-    hosted = adapter.create_hosted(wish("old"))
+    hosted = adapter.create_hosted(build_create_request("old"))
     sandbox.post("clock", advance=7200)
     pay(sandbox, hosted)
-    late = adapter.create(wish("late"))
+    late = adapter.create(build_create_request("late"))
     now = datetime.now(UTC)
 
     listed = list(adapter.list_payments(now + timedelta(hours=1), now + timedelta(hours=3)))

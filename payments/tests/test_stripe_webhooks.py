@@ -12,7 +12,14 @@ from artisans.core.money import Money
 from payments.providers.contract import BadSignature, CannotVerify, DisputeStatus, RefundStatus, RemoteStatus
 from payments.providers.stripe.link import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
-from payments.tests.stripe_talk import SECRET, digest, message, money_back, signed, wish
+from payments.tests.stripe_talk import (
+    SECRET,
+    build_create_request,
+    build_refund_request,
+    digest,
+    message,
+    signed,
+)
 from sandbox.tests.client import Control, Receiver, wait_until
 
 INTENT = {"object": "payment_intent", "id": "pi_1", "amount": 9999, "currency": "usd", "status": "succeeded",
@@ -21,7 +28,7 @@ BODY = message("payment_intent.succeeded", INTENT)
 
 
 @pytest.fixture
-def deaf():
+def offline_provider():
     """A provider that has nobody to talk to: messages are read without a call."""
     return provider(SECRET)
 
@@ -33,8 +40,8 @@ def provider(*secrets: str) -> StripeProvider:
 # ---- who may send ------------------------------------------------------------------------------------------------
 
 
-def test_signed_message_is_read(deaf):
-    event = deaf.parse_webhook(BODY, signed(BODY))
+def test_signed_message_is_read(offline_provider):
+    event = offline_provider.parse_webhook(BODY, signed(BODY))
 
     assert (event.event_id, event.kind, event.object_ids) == ("evt_1", "payment_intent.succeeded", ("pi_1",))
     assert (event.is_live, event.account, event.created_at.year) == (False, "", 2025)
@@ -72,48 +79,48 @@ def refused_headers(now: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", refused_headers(0))
-def test_header_that_stripe_does_not_write_is_refused(deaf, name):
+def test_header_that_stripe_does_not_write_is_refused(offline_provider, name):
     with pytest.raises(BadSignature) as seen:
-        deaf.parse_webhook(BODY, {"Stripe-Signature": refused_headers(int(time.time()))[name]})
+        offline_provider.parse_webhook(BODY, {"Stripe-Signature": refused_headers(int(time.time()))[name]})
 
     assert seen.value.code in {"header_malformed", "header_too_long", "wrong_signature"}
 
 
-def test_message_without_header_is_refused(deaf):
+def test_message_without_header_is_refused(offline_provider):
     with pytest.raises(BadSignature):
-        deaf.parse_webhook(BODY, {})
+        offline_provider.parse_webhook(BODY, {})
 
 
-def test_signature_in_the_body_is_none(deaf):
+def test_signature_in_the_body_is_none(offline_provider):
     body = message("payment_intent.succeeded", INTENT, signature=digest(BODY, int(time.time())))
 
     with pytest.raises(BadSignature):
-        deaf.parse_webhook(body, {})
+        offline_provider.parse_webhook(body, {})
 
 
 @pytest.mark.parametrize("seconds", [-86400, -302, 302, 600, 365 * 86400])
-def test_message_out_of_its_time_is_refused(deaf, seconds):
+def test_message_out_of_its_time_is_refused(offline_provider, seconds):
     with pytest.raises(BadSignature, match="outside_tolerance"):
-        deaf.parse_webhook(BODY, signed(BODY, at=seconds))
+        offline_provider.parse_webhook(BODY, signed(BODY, at=seconds))
 
 
 @pytest.mark.parametrize("seconds", [-298, 298])
-def test_message_a_little_out_of_its_time_is_taken(deaf, seconds):
-    assert deaf.parse_webhook(BODY, signed(BODY, at=seconds)).event_id == "evt_1"
+def test_message_a_little_out_of_its_time_is_taken(offline_provider, seconds):
+    assert offline_provider.parse_webhook(BODY, signed(BODY, at=seconds)).event_id == "evt_1"
 
 
-def test_raw_bytes_are_what_was_signed(deaf):
+def test_raw_bytes_are_what_was_signed(offline_provider):
     again = json.dumps(json.loads(BODY)).encode()
 
     with pytest.raises(BadSignature):
-        deaf.parse_webhook(again, signed(BODY))
+        offline_provider.parse_webhook(again, signed(BODY))
 
 
 @pytest.mark.parametrize("name", ["Stripe-Signature", "stripe-signature", "STRIPE-SIGNATURE"])
-def test_name_of_the_header_is_found_in_any_case(deaf, name):
+def test_name_of_the_header_is_found_in_any_case(offline_provider, name):
     headers = signed(BODY)
 
-    assert deaf.parse_webhook(BODY, {name: headers["Stripe-Signature"]}).event_id == "evt_1"
+    assert offline_provider.parse_webhook(BODY, {name: headers["Stripe-Signature"]}).event_id == "evt_1"
 
 
 @pytest.mark.parametrize(
@@ -130,11 +137,11 @@ def test_old_secret_is_no_good_after_the_rotation():
         provider("whsec_new").parse_webhook(BODY, signed(BODY, secrets=("whsec_old",)))
 
 
-def test_signature_of_test_mode_beside_the_real_one_is_ignored(deaf):
+def test_signature_of_test_mode_beside_the_real_one_is_ignored(offline_provider):
     headers = signed(BODY)
     headers["Stripe-Signature"] += f",v0={'0' * 64}"
 
-    assert deaf.parse_webhook(BODY, headers).event_id == "evt_1"
+    assert offline_provider.parse_webhook(BODY, headers).event_id == "evt_1"
 
 
 @pytest.mark.parametrize("secrets", [(), ("",), ("  ",)])
@@ -171,9 +178,9 @@ THIN = {
         message("payment_intent.succeeded", INTENT, object="account"),
     ],
 )
-def test_signed_nonsense_and_thin_events_are_refused(deaf, body):
+def test_signed_nonsense_and_thin_events_are_refused(offline_provider, body):
     with pytest.raises(BadSignature) as seen:
-        deaf.parse_webhook(body, signed(body))
+        offline_provider.parse_webhook(body, signed(body))
 
     is_text = not body.startswith(b"\xff")  # of which the SDK makes no signature
     assert seen.value.code in ({"unreadable", "not_a_snapshot_event"} if is_text else {"wrong_signature"})
@@ -198,7 +205,7 @@ USD = Money(9999, "USD")
 
 
 @pytest.mark.parametrize(
-    ("kind", "row", "told"),
+    ("kind", "row", "result"),
     [
         ("payment_intent.succeeded", INTENT,
          {"object_ids": ("pi_1",), "amount": USD, "status": RemoteStatus.SUCCEEDED, "capture_id": "ch_1"}),
@@ -242,42 +249,42 @@ USD = Money(9999, "USD")
         ("strange.event", {}, {}),
     ],
 )  # fmt: skip
-def test_message_says_where_to_look_and_what_it_claims(deaf, kind, row, told):
+def test_message_says_where_to_look_and_what_it_claims(offline_provider, kind, row, result):
     body = message(kind, row)
 
-    event = deaf.parse_webhook(body, signed(body))
+    event = offline_provider.parse_webhook(body, signed(body))
 
     nothing = {
         "object_ids": (), "amount": None, "status": None, "capture_id": "", "refund_id": "", "refund_status": None,
         "dispute_id": "", "dispute_status": None, "setup_id": "", "method_id": "",
     }  # fmt: skip
-    assert {name: getattr(event, name) for name in nothing} == nothing | told
+    assert {name: getattr(event, name) for name in nothing} == nothing | result
     assert event.kind == kind
 
 
 @pytest.mark.parametrize("written", ["6f1c2c1e-8a52-4c4e-9d8a-0c1f3f0b7a11", "", "a b", None, 7, ["x"]])
-def test_payment_that_we_wrote_on_the_object_is_read_back(deaf, written):
+def test_payment_that_we_wrote_on_the_object_is_read_back(offline_provider, written):
     for kind, row in (("payment_intent.succeeded", INTENT), ("charge.succeeded", CHARGE)):
         body = message(kind, row | {"metadata": {"payment_id": written}})
 
-        reference = deaf.parse_webhook(body, signed(body)).reference
+        reference = offline_provider.parse_webhook(body, signed(body)).reference
 
         assert reference == (written if isinstance(written, str) and " " not in written else "")
 
 
-def test_live_message_of_another_account_says_so(deaf):
+def test_live_message_of_another_account_says_so(offline_provider):
     body = message("payment_intent.succeeded", INTENT, livemode=True, account="acct_1")
 
-    event = deaf.parse_webhook(body, signed(body))
+    event = offline_provider.parse_webhook(body, signed(body))
 
     assert (event.is_live, event.account) == (True, "acct_1")
 
 
 @pytest.mark.parametrize("created", [None, "yesterday", -1e99, 10**30, []])
-def test_time_that_makes_no_sense_is_left_out(deaf, created):
+def test_time_that_makes_no_sense_is_left_out(offline_provider, created):
     body = message("payment_intent.succeeded", INTENT, created=created)
 
-    assert deaf.parse_webhook(body, signed(body)).created_at is None
+    assert offline_provider.parse_webhook(body, signed(body)).created_at is None
 
 
 PRIVATE = [
@@ -286,7 +293,7 @@ PRIVATE = [
 ]  # fmt: skip
 
 
-def test_nothing_private_is_kept_of_a_message(deaf):
+def test_nothing_private_is_kept_of_a_message(offline_provider):
     row = copy.deepcopy(INTENT) | {
         "client_secret": "pi_1_secret_abc",
         "description": "please write 4000056655665556 here",
@@ -303,7 +310,7 @@ def test_nothing_private_is_kept_of_a_message(deaf):
     }  # fmt: skip
     body = message("payment_intent.payment_failed", row)
 
-    event = deaf.parse_webhook(body, signed(body))
+    event = offline_provider.parse_webhook(body, signed(body))
 
     kept = json.dumps(dict(event.payload)) + repr(event)
     assert [word for word in PRIVATE if word in kept] == []
@@ -326,9 +333,9 @@ def receiving(sandbox: Control) -> Iterator[Receiver]:
 
 def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(adapter, sandbox, sandbox_server):
     with receiving(sandbox) as shop:
-        paid = adapter.create(wish(method_id="pm_card_visa", save=True))
-        adapter.refund(money_back(paid, Money(100, "USD")))
-        hosted = adapter.create_hosted(wish("hosted"))
+        paid = adapter.create(build_create_request(method_id="pm_card_visa", save=True))
+        adapter.refund(build_refund_request(paid, Money(100, "USD")))
+        hosted = adapter.create_hosted(build_create_request("hosted"))
         sandbox.post("stripe/pay", session=hosted.object_id)
         sandbox.post("stripe/dispute", payment_intent=adapter.read(hosted.object_id).related_ids[0])
         sandbox.post("webhooks/send")
@@ -353,7 +360,7 @@ def test_message_of_the_sandbox_during_a_rotation_is_read(stripe_config, sandbox
     with receiving(sandbox) as shop:
         endpoint = shop.endpoint
         sandbox.post("stripe/endpoint", id=endpoint, secrets=[SECRET, "whsec_next"])
-        StripeProvider(stripe_config).create(wish())
+        StripeProvider(stripe_config).create(build_create_request())
         wait_until(lambda: shop.raw)
 
     headers, body = shop.raw[0]

@@ -4,19 +4,19 @@ import pytest
 from django.db import transaction
 
 from artisans.audit.models import AuditEntry
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from orders.errors import NotReleased
 from orders.serializers import artisan_parcel_out
 from orders.services import parcel_ship
 from payments.errors import AlreadyRecorded, MethodNotOffered, NoPermission, NothingDue, ReceiptSpent
 from payments.history import facts_of
 from payments.lifecycle.cancel_and_expire import order_cancel
-from payments.lifecycle.choose_method import payment_choose
-from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.choose_method import payment_choose_method
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund, Receipt, ReceiptReversal, ReversalReason
 from payments.tests.factories import give_back, record, reread, start, usd
-from payments.web.order_display import state_of
+from payments.web.order_display import get_display_state
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -24,12 +24,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 BOUNCED, WRONG, MISTAKE = ReversalReason.BOUNCED, ReversalReason.WRONG_ORDER, ReversalReason.MISTAKE
 
 
-def told(payment) -> tuple[str, str, str]:
+def statuses_of(payment) -> tuple[str, str, str]:
     return payment.status, payment.order.status, payment.order.payment_status
 
 
 def take_back(receipt: Receipt, staff, reason=BOUNCED, **changes) -> ReceiptReversal:
-    return receipt_take_back(receipt_id=receipt.pk, reason=reason, actor=staff, **changes)
+    return receipt_reverse(receipt_id=receipt.pk, reason=reason, actor=staff, **changes)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def check(bowl, shopper, staff):
 def test_bounced_check_opens_the_payment_and_stops_unsent_parcels(check, staff, seller, shopper, mails):
     take_back(check.receipts.get(), staff, note="Bank letter of today")
 
-    assert told(reread(check)) == ("PENDING", "CONFIRMED", "UNPAID")
+    assert statuses_of(reread(check)) == ("PENDING", "CONFIRMED", "UNPAID")
     assert (check.order.balance_due, check.refunded, check.completed_at) == (usd("99.99"), usd("0.00"), None)
     assert check.order.pay_by is not None
     assert not PaymentRefund.objects.exists()
@@ -53,10 +53,10 @@ def test_bounced_check_opens_the_payment_and_stops_unsent_parcels(check, staff, 
     assert "check 101" not in buyer.body
     assert not {"returned", "refund", "sent you"} & set(buyer.body.lower().split())
     assert "Please do not ship this parcel yet" in artisan.body
-    [entry] = AuditEntry.objects.filter(action="receipt.take_back")
+    [entry] = AuditEntry.objects.filter(action="receipt.reverse")
     assert (entry.actor, entry.target_id) == (staff, check.pk)
     assert "receipt_taken_back" in [fact.kind for fact in facts_of([check])]
-    assert state_of(check.order, check).word == "Payment missing"
+    assert get_display_state(check.order, check).word == "Payment missing"
 
 
 def test_parcel_waits_for_the_payment_and_collects_no_cash_when_a_receipt_was_taken_back(
@@ -80,7 +80,7 @@ def test_money_that_comes_after_all_lets_the_parcels_go_on(check, staff, seller,
 
     record(check, "99.99", actor=staff, reference="check 102")
 
-    assert told(check) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(check) == ("COMPLETED", "CONFIRMED", "PAID")
     assert check.order.payment_withdrawn_at is None
     assert "You can ship this parcel now" in mails(seller.email)[-1].body
     parcel_ship(parcel_id=check.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
@@ -124,8 +124,8 @@ def test_part_of_the_money_is_taken_back_from_an_unpaid_order(shopper, staff):
 
     take_back(first, staff)
 
-    assert told(reread(payment)) == ("PENDING", "PENDING", "PARTIALLY_PAID")
-    assert (payment.missing, payment.order.expires_at) == (usd("79.99"), hold)
+    assert statuses_of(reread(payment)) == ("PENDING", "PENDING", "PARTIALLY_PAID")
+    assert (payment.outstanding, payment.order.expires_at) == (usd("79.99"), hold)
     assert payment.order.payment_withdrawn_at is None
 
 
@@ -134,8 +134,8 @@ def test_surplus_is_taken_back_and_the_order_stays_paid(check, staff):
 
     take_back(twice, staff)
 
-    assert told(reread(check)) == ("COMPLETED", "CONFIRMED", "PAID")
-    assert not check.order.to_return
+    assert statuses_of(reread(check)) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert not check.order.refund_due
 
 
 def test_receipt_whose_money_was_returned_stays_until_it_is_back(check, staff):
@@ -150,18 +150,18 @@ def test_receipt_whose_money_was_returned_stays_until_it_is_back(check, staff):
     record(check, "10.01", actor=staff, reference="cash 1")  # the buyer sends it back
     take_back(check.receipts.get(bank_reference="check 102"), staff)
     take_back(check.receipts.get(bank_reference="check 101"), staff)
-    assert told(reread(check)) == ("PENDING", "CONFIRMED", "REFUNDED")
+    assert statuses_of(reread(check)) == ("PENDING", "CONFIRMED", "REFUNDED")
     assert check.order.balance_due == usd("99.99")
 
 
 def test_cancelled_order_owes_nothing_back(check, shopper, staff, mails):
     order_cancel(order_id=check.order_id, reason="kiln broke", actor=staff)
-    assert reread(check).order.to_return == usd("99.99")
+    assert reread(check).order.refund_due == usd("99.99")
 
     take_back(check.receipts.get(), staff)
 
-    assert told(reread(check)) == ("CANCELLED", "CANCELLED", "UNPAID")
-    assert not check.order.to_return
+    assert statuses_of(reread(check)) == ("CANCELLED", "CANCELLED", "UNPAID")
+    assert not check.order.refund_due
     assert "There is nothing left to pay" in mails(shopper.email)[-1].body
 
 
@@ -171,7 +171,7 @@ def test_sent_parcel_leaves_the_order_owing(check, staff, seller, mails):
 
     take_back(check.receipts.get(), staff)
 
-    assert told(reread(check)) == ("PENDING", "SHIPPED", "UNPAID")
+    assert statuses_of(reread(check)) == ("PENDING", "SHIPPED", "UNPAID")
     assert check.order.balance_due == usd("99.99")
     assert len(mails(seller.email)) == before, "nothing is left to stop"
 
@@ -182,21 +182,21 @@ def test_cash_at_the_door_does_not_stop_parcels(bowl, shopper, staff, seller):
 
     take_back(slip, staff, MISTAKE)
 
-    assert told(reread(cash)) == ("PENDING", "CONFIRMED", "UNPAID")
+    assert statuses_of(reread(cash)) == ("PENDING", "CONFIRMED", "UNPAID")
     parcel_ship(parcel_id=cash.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
 
 
 def test_payment_that_another_one_replaced_is_closed(shopper, staff):
     payment = start(user=shopper)
     part = record(payment, "50.00", actor=staff)
-    payment_choose(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
+    payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     other = payment.order.payments.get(status="PENDING")
     assert other.amount == usd("49.99")
 
     take_back(part, staff, WRONG)
 
     assert reread(payment).status == "CANCELLED"
-    assert (reread(other).status, other.missing) == ("PENDING", usd("99.99"))
+    assert (reread(other).status, other.outstanding) == ("PENDING", usd("99.99"))
     assert other.order.balance_due == usd("99.99")
 
 
@@ -204,16 +204,16 @@ def test_order_that_owes_again_is_paid_in_another_way(check, shopper, staff, set
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     take_back(check.receipts.get(), staff)
     with pytest.raises(MethodNotOffered), transaction.atomic():
-        payment_choose(order_id=check.order_id, method=PaymentMethod.CASH_ON_DELIVERY, actor=shopper)
+        payment_choose_method(order_id=check.order_id, method=PaymentMethod.CASH_ON_DELIVERY, actor=shopper)
 
-    payment_choose(order_id=check.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
+    payment_choose_method(order_id=check.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
     transfer = check.order.payments.get(status="PENDING")
     record(transfer, "99.99", actor=staff)
 
-    assert told(transfer) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(transfer) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (reread(check).status, check.order.payment_withdrawn_at) == ("CANCELLED", None)
     with pytest.raises(NothingDue), transaction.atomic():
-        payment_choose(order_id=check.order_id, method=PaymentMethod.CHECK, actor=shopper)
+        payment_choose_method(order_id=check.order_id, method=PaymentMethod.CHECK, actor=shopper)
 
 
 @pytest.mark.parametrize("who", ["powerless_staff", "shopper"])
@@ -225,17 +225,17 @@ def test_taking_back_needs_the_permission(check, request, who):
 
 
 def test_staff_take_a_receipt_back_on_its_page(check, browser, staff):
-    receipt, desk = check.receipts.get(), browser(staff)
-    address = page_of(receipt, "take-back")
-    assert address in desk.get(page_of(check)).content.decode()
-    form = page(desk.get(address)).one("main").one("form")
+    receipt, staff_client = check.receipts.get(), browser(staff)
+    address = admin_page_url(receipt, "reverse")
+    assert address in staff_client.get(admin_page_url(check)).content.decode()
+    form = page(staff_client.get(address)).one("main").one("form")
 
-    after = desk.post(address, form.fields() | {"reason": "bounced", "note": "x"}, follow=True)
+    after = staff_client.post(address, form.fields() | {"reason": "bounced", "note": "x"}, follow=True)
 
     assert "Nothing was sent to the buyer" in page(after).text
-    assert "Reversed by staff@example.test" in page(desk.get(page_of(receipt))).text
-    assert address not in desk.get(page_of(check)).content.decode()
-    assert "already been reversed" in page(desk.get(address)).text
+    assert "Reversed by staff@example.test" in page(staff_client.get(admin_page_url(receipt))).text
+    assert address not in staff_client.get(admin_page_url(check)).content.decode()
+    assert "already been reversed" in page(staff_client.get(address)).text
 
 
 def test_buyer_reads_what_happened(check, browser, shopper, staff):

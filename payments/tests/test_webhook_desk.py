@@ -7,7 +7,7 @@ from django.urls import reverse
 from artisans.accounts.models import Role
 from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
-from artisans.core.admin.pages import list_of, page_of
+from artisans.core.admin.pages import admin_list_url, admin_page_url
 from payments.models import EventState, WebhookEvent
 from payments.tests.factories import start
 from payments.tests.hooks import FEED_SECRET, feed_body, only_event, post_feed, post_stripe, stripe_body
@@ -37,7 +37,7 @@ def dead(db):
 
 
 @pytest.fixture
-def puzzling(shopper):
+def ambiguous_event(shopper):
     """Money of the bank that is not what the order waits for."""
     payment = start(user=shopper)
     post_feed(feed_body(payment, amount="90.00", provider_event_id="bank-1"))
@@ -45,15 +45,21 @@ def puzzling(shopper):
     return only_event(event_id="bank-1")
 
 
-def test_list_and_page_show_what_came_and_what_became_of_it(browser, operator, dead, puzzling):
+def test_list_and_page_show_what_came_and_what_became_of_it(browser, operator, dead, ambiguous_event):
     client = browser(operator)
 
-    shown = page(client.get(list_of(WebhookEvent)))
-    detail = page(client.get(page_of(puzzling)))
+    shown = page(client.get(admin_list_url(WebhookEvent)))
+    detail = page(client.get(admin_page_url(ambiguous_event)))
 
     for text in ("evt_dead", "bank-1", "Failed", "Needs attention", "payment.received"):
         assert text in shown.text
-    for text in ("90.00 USD", "BANK-1", puzzling.payment.payment_number, "Attempts", "99.99 USD is missing"):
+    for text in (
+        "90.00 USD",
+        "BANK-1",
+        ambiguous_event.payment.payment_number,
+        "Attempts",
+        "99.99 USD is missing",
+    ):
         assert text in detail.text
 
 
@@ -73,11 +79,11 @@ def test_list_and_page_show_what_came_and_what_became_of_it(browser, operator, d
         ("q={pk}", {"bank-1"}),
     ],
 )
-def test_filters_and_search_find_messages(browser, operator, dead, puzzling, query, wanted):
-    payment = puzzling.payment
+def test_filters_and_search_find_messages(browser, operator, dead, ambiguous_event, query, wanted):
+    payment = ambiguous_event.payment
     names = {"payment": payment.payment_number, "order": payment.order.order_number, "pk": payment.pk}
 
-    shown = page(browser(operator).get(list_of(WebhookEvent, query.format(**names))))
+    shown = page(browser(operator).get(admin_list_url(WebhookEvent, query.format(**names))))
 
     assert {name for name in ("evt_dead", "bank-1") if name in shown.text} == wanted
 
@@ -85,35 +91,35 @@ def test_filters_and_search_find_messages(browser, operator, dead, puzzling, que
 def test_replay_asks_for_a_reason_and_rings_the_worker(
     browser, operator, dead, django_capture_on_commit_callbacks
 ):
-    client, address = browser(operator), page_of(dead, "replay")
+    client, address = browser(operator), admin_page_url(dead, "replay")
 
-    refused = client.post(address, {"words": " "})
+    refused = client.post(address, {"text": " "})
     assert "Enter a note" in page(refused).text
     assert only_event().state == "dead"
     with django_capture_on_commit_callbacks() as bells:
-        answer = client.post(address, {"words": "the endpoint was down"})
+        answer = client.post(address, {"text": "the endpoint was down"})
 
-    assert (answer.status_code, answer["Location"]) == (302, page_of(dead))
+    assert (answer.status_code, answer["Location"]) == (302, admin_page_url(dead))
     assert (only_event().state, len(bells)) == ("received", 1)
     assert AuditEntry.objects.get(action="webhook.replay").data["reason"] == "the endpoint was down"
 
 
-def test_looking_changes_nothing(browser, admin_user, dead, puzzling):
+def test_looking_changes_nothing(browser, admin_user, dead, ambiguous_event):
     before = list(WebhookEvent.objects.order_by("pk").values())
 
     for name in ("change", "replay", "close"):
-        for event in (dead, puzzling):
-            assert browser(admin_user).get(page_of(event, name)).status_code == 200
+        for event in (dead, ambiguous_event):
+            assert browser(admin_user).get(admin_page_url(event, name)).status_code == 200
 
     assert list(WebhookEvent.objects.order_by("pk").values()) == before
 
 
-def test_settled_money_leaves_the_list_with_a_word_about_it(browser, staff, puzzling):
+def test_settled_money_leaves_the_list_with_a_word_about_it(browser, staff, ambiguous_event):
     client = browser(staff)
-    assert "Record payment" in page(client.get(page_of(puzzling))).text
+    assert "Record payment" in page(client.get(admin_page_url(ambiguous_event))).text
 
-    client.post(page_of(puzzling, "close"), {"words": "recorded in two parts"})
-    again = client.post(page_of(puzzling, "close"), {"words": "once more"})
+    client.post(admin_page_url(ambiguous_event, "close"), {"text": "recorded in two parts"})
+    again = client.post(admin_page_url(ambiguous_event, "close"), {"text": "once more"})
 
     event = only_event(event_id="bank-1")
     assert (event.state, event.note) == ("done", "recorded in two parts (staff@example.test)")
@@ -121,12 +127,12 @@ def test_settled_money_leaves_the_list_with_a_word_about_it(browser, staff, puzz
     assert AuditEntry.objects.filter(action="webhook.close").count() == 1
 
 
-def test_each_job_does_its_own(browser, operator, staff, powerless_staff, dead, puzzling):
+def test_each_job_does_its_own(browser, operator, staff, powerless_staff, dead, ambiguous_event):
     """The desk of webhooks replays, the desk of payments settles what the bank told, the intern sees nothing."""
     answers = {
-        (user.email, name): browser(user).post(page_of(event, name), {"words": ""}).status_code
+        (user.email, name): browser(user).post(admin_page_url(event, name), {"text": ""}).status_code
         for user in (operator, staff, powerless_staff)
-        for event, name in ((dead, "replay"), (puzzling, "close"))
+        for event, name in ((dead, "replay"), (ambiguous_event, "close"))
     }
 
     assert answers == {
@@ -137,13 +143,13 @@ def test_each_job_does_its_own(browser, operator, staff, powerless_staff, dead, 
         ("intern@example.test", "replay"): 403,
         ("intern@example.test", "close"): 403,
     }
-    assert browser(powerless_staff).get(list_of(WebhookEvent)).status_code == 403
-    buttons = page(browser(operator).get(page_of(puzzling))).text
+    assert browser(powerless_staff).get(admin_list_url(WebhookEvent)).status_code == 403
+    buttons = page(browser(operator).get(admin_page_url(ambiguous_event))).text
     assert "Reprocess" in buttons
     assert "Mark as resolved" not in buttons
 
 
-def test_start_page_counts_what_needs_a_person(browser, operator, dead, puzzling):
+def test_start_page_counts_what_needs_a_person(browser, operator, dead, ambiguous_event):
     shown = page(browser(operator).get(reverse("admin:index")))
 
     assert "events need attention" in shown.text

@@ -27,7 +27,7 @@ from payments.tests.hooks import (
     signed,
     stripe_body,
 )
-from payments.webhooks.inbox import refusals_of
+from payments.webhooks.inbox import refusal_count
 from tests.dump import dump
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -196,7 +196,7 @@ def test_message_with_a_wrong_signature_changes_nothing_and_is_counted(path, nam
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
     assert answer["Content-Type"] == "application/problem+json"
     assert dump() == before
-    assert refusals_of("stripe" if is_stripe else "manual") == 1
+    assert refusal_count("stripe" if is_stripe else "manual") == 1
     assert "webhook_refused" in caplog.text
 
 
@@ -218,18 +218,18 @@ def test_signature_in_the_body_as_the_founding_text_has_it_is_not_read():
 def test_rotation_takes_both_secrets(settings, used):
     settings.STRIPE_WEBHOOK_SECRETS = [OLD, NEW]
     settings.MANUAL_WEBHOOK_SECRETS = [OLD, NEW]
-    body, told = stripe_body(), feed_body()
+    body, feed_message = stripe_body(), feed_body()
 
     assert post_stripe(body, signed(body, *used)).status_code == 200
-    assert post_feed(told, signed(told, *used)).status_code == 200
+    assert post_feed(feed_message, signed(feed_message, *used)).status_code == 200
 
 
 @pytest.mark.parametrize("seconds", [-290, 0, 290])
 def test_clock_may_be_five_minutes_off_both_ways(seconds):
-    body, told = stripe_body(), feed_body()
+    body, feed_message = stripe_body(), feed_body()
 
     assert post_stripe(body, signed(body, WEBHOOK_SECRET, at=now() + seconds)).status_code == 200
-    assert post_feed(told, signed(told, FEED_SECRET, at=now() + seconds)).status_code == 200
+    assert post_feed(feed_message, signed(feed_message, FEED_SECRET, at=now() + seconds)).status_code == 200
 
 
 # ---- not now -----------------------------------------------------------------------------------------------------
@@ -238,9 +238,9 @@ def test_clock_may_be_five_minutes_off_both_ways(seconds):
 @pytest.mark.parametrize("secrets", [[], [""], ["  "]])
 def test_endpoint_is_off_without_a_secret(settings, secrets):
     settings.STRIPE_WEBHOOK_SECRETS = settings.MANUAL_WEBHOOK_SECRETS = secrets
-    body, told = stripe_body(), feed_body()
+    body, feed_message = stripe_body(), feed_body()
     key = secrets[0] if secrets else ""
-    answers = [post_stripe(body, signed(body, key)), post_feed(told, signed(told, key))]
+    answers = [post_stripe(body, signed(body, key)), post_feed(feed_message, signed(feed_message, key))]
 
     assert [(answer.status_code, answer.json()["retryable"]) for answer in answers] == [(503, True)] * 2
     assert answers[0]["Retry-After"] == "30"
@@ -289,7 +289,7 @@ def test_many_wrong_ones_of_a_network_are_slowed_down_and_right_ones_never_are()
     assert [answer.status_code for answer in answers] == [400] * 30 + [429]
     assert int(answers[-1]["Retry-After"]) > 0
     assert post_stripe(body).status_code == 200
-    assert refusals_of("stripe") == 31
+    assert refusal_count("stripe") == 31
 
 
 def test_count_of_refusals_survives_a_cache_that_forgot():
@@ -298,7 +298,7 @@ def test_count_of_refusals_survives_a_cache_that_forgot():
 
     post_stripe(stripe_body(), "t=1,v1=0")
 
-    assert refusals_of("stripe") == 1
+    assert refusal_count("stripe") == 1
 
 
 # ---- what may never be kept --------------------------------------------------------------------------------------

@@ -6,18 +6,21 @@ from collections.abc import Callable
 import pytest
 from django.db import connection, transaction
 
-from payments.gateway.payments import payment_reach
+from payments.gateway.payments import payment_ensure_at_provider
 from payments.methods import PaymentMethod
 from payments.models import Capture, Receipt, WebhookEvent
 from payments.tests.factories import reread, start
 from payments.tests.hooks import FEED_SECRET, feed_body, only_event, post_feed, post_stripe, stripe_body
 from payments.webhooks.inbox import webhook_process
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("desks", "store", "stripe")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("staff_clients", "store", "stripe"),
+]
 
 
 @pytest.fixture
-def desks(transactional_db) -> None:
+def staff_clients(transactional_db) -> None:
     """Before the rules of the store: a test with real transactions empties the tables first."""
 
 
@@ -47,7 +50,7 @@ def at_once(*jobs: Callable[[], object]) -> list[object]:
 def test_of_many_workers_one_takes_the_message(stripe, shopper, deliver, mails):
     with transaction.atomic():
         payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     stripe.pay(reread(payment))
     deliver(*stripe.events("payment_intent.succeeded"))
     pk = only_event().pk
@@ -62,7 +65,7 @@ def test_of_many_workers_one_takes_the_message(stripe, shopper, deliver, mails):
 def test_two_messages_of_one_capture_at_once_have_one_effect(stripe, shopper, deliver, mails):
     with transaction.atomic():
         payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     stripe.pay(reread(payment))
     events = stripe.events("payment_intent.succeeded", "charge.succeeded")
     assert len(events) == 2

@@ -10,7 +10,7 @@ from django.utils import timezone
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from payments.errors import AlreadyRecorded, NoPermission
-from payments.gateway.payments import payment_reach, payment_use
+from payments.gateway.payments import payment_ensure_at_provider, payment_replace_at_provider
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
@@ -23,7 +23,7 @@ from payments.models import (
 )
 from payments.providers.contract import NotThere, ProviderEvent
 from payments.providers.stripe.provider import StripeProvider
-from payments.tasks import sweep_task, webhook_task
+from payments.tasks import process_due_task, process_webhook_task
 from payments.tests.factories import reread, start
 from payments.tests.hooks import only_event, post_stripe, stripe_body
 from payments.webhooks import inbox
@@ -46,7 +46,7 @@ SUCCEEDED = "payment_intent.succeeded"
 @pytest.fixture
 def open_card(shopper, stripe):
     payment = start(CARD, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     return reread(payment)
 
 
@@ -81,7 +81,7 @@ def reads(stripe) -> int:
     )
 
 
-def told(payment) -> tuple[str, str, str]:
+def statuses_of(payment) -> tuple[str, str, str]:
     reread(payment)
     return payment.status, payment.order.status, payment.order.payment_status
 
@@ -92,7 +92,7 @@ def told(payment) -> tuple[str, str, str]:
 @pytest.fixture
 def hosted_card(open_card):
     """Its session is known here; the intent behind it is the provider's own affair."""
-    payment_use(open_card.pk, Operation.HOSTED)
+    payment_replace_at_provider(open_card.pk, Operation.HOSTED)
     return reread(open_card)
 
 
@@ -113,7 +113,7 @@ def test_all_that_is_told_of_a_hosted_payment_finds_it(
 
     settled_by(stripe.events()[::order], deliver, drain_hooks, later)
 
-    assert told(hosted_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(hosted_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert Capture.objects.count() == 1
 
 
@@ -122,7 +122,7 @@ def test_word_of_the_intent_alone_settles_a_hosted_payment(hosted_card, stripe, 
 
     settled_by(stripe.events(SUCCEEDED), deliver, drain_hooks, later)
 
-    assert told(hosted_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(hosted_card) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
 def test_refusal_on_the_providers_page_waits_for_nobody(hosted_card, stripe, deliver, drain_hooks, later):
@@ -130,7 +130,7 @@ def test_refusal_on_the_providers_page_waits_for_nobody(hosted_card, stripe, del
 
     settled_by(stripe.events("payment_intent.payment_failed", "charge.failed"), deliver, drain_hooks, later)
 
-    assert told(hosted_card)[1:] == ("PENDING", "UNPAID")
+    assert statuses_of(hosted_card)[1:] == ("PENDING", "UNPAID")
 
 
 def test_what_happens_later_to_a_hosted_payment_is_booked(hosted_card, stripe, deliver, drain_hooks, later):
@@ -142,7 +142,7 @@ def test_what_happens_later_to_a_hosted_payment_is_booked(hosted_card, stripe, d
     stripe.post("stripe/dispute", payment_intent=intent)
     settled_by(stripe.events("refund.created", "charge.dispute.created"), deliver, drain_hooks, later)
 
-    assert told(hosted_card)[0] == "PARTIALLY_REFUNDED"
+    assert statuses_of(hosted_card)[0] == "PARTIALLY_REFUNDED"
     assert [dispute.status for dispute in hosted_card.disputes.all()] == ["OPEN"]
 
 
@@ -153,10 +153,10 @@ def test_payment_is_settled_by_its_webhook(open_card, stripe, deliver, drain_hoo
     stripe.pay(open_card)
 
     assert deliver(*stripe.events(SUCCEEDED)) == [200]
-    assert told(open_card)[0] == "PENDING", "the door does not process"
+    assert statuses_of(open_card)[0] == "PENDING", "the door does not process"
     drain_hooks()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     event = only_event(kind=SUCCEEDED)
     assert (event.state, event.payment, event.tries, event.lease_until) == ("done", open_card, 1, None)
     assert event.processed_at is not None
@@ -171,7 +171,7 @@ def test_ten_deliveries_have_one_effect_and_one_mail(open_card, stripe, deliver,
         assert deliver(event) == [200]
         drain_hooks()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (only_event().copies, Capture.objects.count(), len(mails(shopper.email))) == (10, 1, 1)
     assert stripe.captured() == [9999]
 
@@ -248,7 +248,9 @@ def test_every_order_of_failed_succeeded_and_refunded_ends_the_same(
         deliver(event)
     drain_hooks()
 
-    assert told(open_card) == ("REFUNDED", "PENDING", "REFUNDED"), "nobody ships for money that went back"
+    assert statuses_of(open_card) == ("REFUNDED", "PENDING", "REFUNDED"), (
+        "nobody ships for money that went back"
+    )
     assert (Capture.objects.count(), PaymentRefund.objects.count()) == (1, 1)
     assert set(WebhookEvent.objects.values_list("state", flat=True)) <= {"done", "ignored"}
 
@@ -267,7 +269,7 @@ def test_every_order_of_steps_of_one_refund_ends_the_same(open_card, stripe, del
         deliver(events[place])
         drain_hooks()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert open_card.refund_reserved_minor == 0
 
 
@@ -280,7 +282,7 @@ def test_late_failure_does_not_undo_success(open_card, stripe, deliver, drain_ho
     deliver(*stripe.events("payment_intent.payment_failed"))
     drain_hooks()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
 def test_event_of_three_days_ago_is_taken_by_what_is_true_now(open_card, stripe, deliver, drain_hooks):
@@ -296,7 +298,7 @@ def test_event_of_three_days_ago_is_taken_by_what_is_true_now(open_card, stripe,
     deliver(*stripe.events("payment_intent.processing"))
     drain_hooks()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
 # ---- kinds -------------------------------------------------------------------------------------------------------
@@ -308,7 +310,7 @@ def test_declined_card_is_told_by_its_webhook(open_card, stripe, deliver, drain_
     deliver(*stripe.events("payment_intent.payment_failed"))
     drain_hooks()
 
-    assert told(open_card) == ("FAILED", "PENDING", "UNPAID")
+    assert statuses_of(open_card) == ("FAILED", "PENDING", "UNPAID")
     assert "insufficient funds" in open_card.failure_reason
 
 
@@ -318,7 +320,7 @@ def test_second_decline_brings_its_own_reason(open_card, stripe, deliver, drain_
         deliver(stripe.events("payment_intent.payment_failed")[-1])
         drain_hooks()
 
-    assert told(open_card)[0] == "FAILED"
+    assert statuses_of(open_card)[0] == "FAILED"
     assert "insufficient funds" in open_card.failure_reason
 
 
@@ -326,13 +328,13 @@ def test_processing_and_its_end_are_followed(open_card, stripe, deliver, drain_h
     stripe.pay(open_card, "sandboxProcessing")
     deliver(*stripe.events("payment_intent.processing"))
     drain_hooks()
-    assert told(open_card)[0] == "PROCESSING"
+    assert statuses_of(open_card)[0] == "PROCESSING"
 
     stripe.run_jobs()
     deliver(*stripe.events(SUCCEEDED))
     drain_hooks()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
 def test_action_that_is_required_keeps_the_payment_open(open_card, stripe, deliver, drain_hooks):
@@ -341,7 +343,7 @@ def test_action_that_is_required_keeps_the_payment_open(open_card, stripe, deliv
     deliver(*stripe.events("payment_intent.requires_action"))
 
     assert drain_hooks() == ["ignored"]
-    assert told(open_card)[0] == "PENDING"
+    assert statuses_of(open_card)[0] == "PENDING"
 
 
 def test_intent_cancelled_at_the_provider_cancels_the_payment(open_card, stripe, deliver, drain_hooks):
@@ -350,7 +352,7 @@ def test_intent_cancelled_at_the_provider_cancels_the_payment(open_card, stripe,
     deliver(*stripe.events("payment_intent.canceled"))
     drain_hooks()
 
-    assert told(open_card) == ("CANCELLED", "PENDING", "UNPAID")
+    assert statuses_of(open_card) == ("CANCELLED", "PENDING", "UNPAID")
 
 
 @pytest.mark.parametrize("kind", ["charge.refunded", "refund.created", "refund.updated"])
@@ -370,7 +372,7 @@ def test_refund_made_at_the_provider_is_booked_by_any_of_its_events(
     deliver(*events)
     drain_hooks()
 
-    assert told(open_card) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
+    assert statuses_of(open_card) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
     assert PaymentRefund.objects.get().amount_minor == 1000
 
 
@@ -388,7 +390,7 @@ def test_dispute_is_followed_from_opening_to_loss(open_card, stripe, deliver, dr
     deliver(*events, *events)
     drain_hooks()
 
-    assert told(open_card) == ("REFUNDED", "CONFIRMED", "REFUNDED")
+    assert statuses_of(open_card) == ("REFUNDED", "CONFIRMED", "REFUNDED")
     assert open_card.disputed_minor == 9999
 
 
@@ -408,15 +410,15 @@ def test_saved_method_goes_to_its_own_handler(stripe, drain_hooks, monkeypatch):
     post_stripe(body)
     assert drain_hooks() == ["ignored"], "nobody has entered a handler"
 
-    def handler(event: WebhookEvent, told: ProviderEvent) -> Outcome:
-        seen.append(told)
+    def handler(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
+        seen.append(provider_event)
         return Outcome(EventState.DONE, "kept")
 
     monkeypatch.setitem(setup_handlers, "stripe", handler)
     post_stripe(stripe_body(type="setup_intent.succeeded", object=intent))
     drain_hooks()
 
-    assert [(told.setup_id, told.method_id) for told in seen] == [("seti_1", "pm_1")]
+    assert [(statuses_of.setup_id, statuses_of.method_id) for statuses_of in seen] == [("seti_1", "pm_1")]
     assert WebhookEvent.objects.latest("created_at").note == "kept"
 
 
@@ -427,15 +429,15 @@ def test_webhook_that_is_faster_than_our_commit_settles_at_once(shopper, stripe,
     """The intent was made, our process died before it wrote the id; what we wrote on the intent names the payment."""
     payment = start(CARD, user=shopper)
     stripe.fault("drop_after", path="/v1/payment_intents", method="POST")
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     [row] = stripe.journal("intent.created")
     stripe.post("stripe/pay", payment_intent=row["id"], payment_method="pm_card_visa")
     deliver(*stripe.events(SUCCEEDED))
-    assert told(payment)[0] == "PROCESSING"
+    assert statuses_of(payment)[0] == "PROCESSING"
 
     webhook_process(only_event().pk)
 
-    assert told(payment) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (only_event().state, only_event().payment) == ("done", payment)
     assert stripe.captured() == [9999]
 
@@ -446,7 +448,7 @@ def test_event_about_nothing_of_ours_waits_more_and_more_seldom_and_is_given_up_
     post_stripe(stripe_body())
     pauses = []
     while only_event().state != "dead":
-        sweep_task()
+        process_due_task()
         event = only_event()
         pauses.append((event.next_try_at - timezone.now()).total_seconds())
         later(seconds=max(pauses[-1], 1) + 1)
@@ -479,7 +481,7 @@ def test_right_signature_over_a_wrong_amount_books_nothing_and_is_flagged(
     assert deliver(*stripe.events(SUCCEEDED)) == [200]
     drain_hooks()
 
-    assert told(open_card) == ("PENDING", "PENDING", "UNPAID")
+    assert statuses_of(open_card) == ("PENDING", "PENDING", "UNPAID")
     assert not Capture.objects.exists()
     flag = PaymentFlag.objects.get()
     assert (flag.kind, flag.payment) == ("mismatch", open_card)
@@ -494,7 +496,7 @@ def test_claim_of_success_is_not_believed_without_the_provider(open_card, stripe
     deliver(*stripe.events(SUCCEEDED))
     drain_hooks()
 
-    assert told(open_card) == ("PENDING", "PENDING", "UNPAID")
+    assert statuses_of(open_card) == ("PENDING", "PENDING", "UNPAID")
     assert not Capture.objects.exists()
     assert (only_event().state, only_event().tries) == ("received", 1), (
         "it is asked again, and given up in the end"
@@ -511,7 +513,7 @@ def test_another_mode_or_account_is_ignored_and_flagged(
     assert deliver(stripe.events(SUCCEEDED)[-1]) == [200]
     assert drain_hooks() == ["ignored"]
 
-    assert told(open_card) == ("PENDING", "PENDING", "UNPAID")
+    assert statuses_of(open_card) == ("PENDING", "PENDING", "UNPAID")
     assert PaymentFlag.objects.get().kind == "mismatch"
     assert "webhook_foreign" in caplog.text
 
@@ -529,7 +531,7 @@ def test_intent_of_somebody_else_that_names_our_order_changes_nothing(open_card,
 
     assert drain_hooks() == ["received"]
     assert only_event().note == "The provider does not show the money that it told of."
-    assert told(open_card) == ("PENDING", "PENDING", "UNPAID")
+    assert statuses_of(open_card) == ("PENDING", "PENDING", "UNPAID")
 
 
 # ---- trouble -----------------------------------------------------------------------------------------------------
@@ -542,12 +544,12 @@ def test_provider_that_does_not_answer_is_asked_again(open_card, stripe, deliver
     stripe.fault(action, path="/v1/payment_intents/*", method="GET")
 
     webhook_process(only_event().pk)
-    assert (only_event().state, only_event().tries, told(open_card)[0]) == ("received", 1, "PENDING")
+    assert (only_event().state, only_event().tries, statuses_of(open_card)[0]) == ("received", 1, "PENDING")
     assert only_event().note
     later(minutes=10)
-    sweep_task()
+    process_due_task()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (only_event().state, only_event().tries) == ("done", 2)
 
 
@@ -563,9 +565,9 @@ def test_money_that_the_provider_tells_of_but_does_not_show_yet_is_asked_for_aga
     assert (only_event().state, only_event().payment) == ("received", open_card)
     assert "does not show" in only_event().note
     later(minutes=1)
-    sweep_task()
+    process_due_task()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert stripe.captured() == [9999]
 
 
@@ -585,28 +587,28 @@ def test_poisonous_event_does_not_hold_up_the_others_and_is_given_up(
     post_stripe(stripe_body(id="evt_poison"))
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
-    real = inbox.outcome_of
+    real = inbox.decide_outcome
 
     def broken(event: WebhookEvent) -> Outcome:
         if event.event_id == "evt_poison":
             raise ZeroDivisionError("pi_1_secret_abcdef")
         return real(event)
 
-    monkeypatch.setattr(inbox, "outcome_of", broken)
-    sweep_task()
+    monkeypatch.setattr(inbox, "decide_outcome", broken)
+    process_due_task()
 
     poison = only_event(event_id="evt_poison")
-    assert told(open_card)[0] == "COMPLETED"
+    assert statuses_of(open_card)[0] == "COMPLETED"
     assert (poison.state, poison.tries) == ("received", 1)
     assert "secret" not in poison.note.replace("[secret]", "")
     later(days=3, minutes=1)
-    sweep_task()
+    process_due_task()
     assert only_event(event_id="evt_poison").state == "dead"
 
 
 def test_message_that_kills_its_worker_is_left_alone_longer_and_longer_and_given_up(later, monkeypatch):
     post_stripe(stripe_body())
-    monkeypatch.setattr(inbox, "outcome_of", mock.Mock(side_effect=SystemExit))
+    monkeypatch.setattr(inbox, "decide_outcome", mock.Mock(side_effect=SystemExit))
 
     def die() -> None:
         with pytest.raises(SystemExit):
@@ -630,12 +632,12 @@ def test_worker_that_died_leaves_its_message_to_the_next(open_card, stripe, deli
     deliver(*stripe.events(SUCCEEDED))
     event_claim(only_event())  # and then the plug is pulled
 
-    sweep_task()
-    assert told(open_card)[0] == "PENDING", "the lease holds"
+    process_due_task()
+    assert statuses_of(open_card)[0] == "PENDING", "the lease holds"
     later(minutes=3)
-    sweep_task()
+    process_due_task()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (only_event().state, only_event().tries) == ("done", 2)
 
 
@@ -650,8 +652,8 @@ def test_message_is_claimed_once_and_a_late_worker_writes_nothing(later):
     later(minutes=3)
     fast = event_due(pk)
     assert event_claim(fast)
-    inbox.write(fast, Outcome(EventState.DONE, "fast"), ended_at=None)
-    inbox.write(slow, Outcome(EventState.DEAD, "slow"), ended_at=None)
+    inbox.save_outcome(fast, Outcome(EventState.DONE, "fast"), ended_at=None)
+    inbox.save_outcome(slow, Outcome(EventState.DEAD, "slow"), ended_at=None)
 
     assert (only_event().state, only_event().note, only_event().tries) == ("done", "fast", 2)
 
@@ -660,10 +662,10 @@ def test_bell_names_the_message(open_card, stripe, deliver):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
 
-    webhook_task(str(only_event().pk))
-    webhook_task(str(only_event().pk))
+    process_webhook_task(str(only_event().pk))
+    process_webhook_task(str(only_event().pk))
 
-    assert (told(open_card)[0], only_event().tries) == ("COMPLETED", 1)
+    assert (statuses_of(open_card)[0], only_event().tries) == ("COMPLETED", 1)
 
 
 # ---- again, by a person --------------------------------------------------------------------------------------------
@@ -685,7 +687,7 @@ def test_replay_of_a_processed_message_asks_again_changes_nothing_and_is_audited
     webhook_replay(event_id=only_event().pk, reason="the buyer called", actor=operator)
     drain_hooks()
 
-    assert told(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (only_event().state, only_event().tries) == ("done", 2)
     assert reads(stripe) == before + 1
     assert (Capture.objects.count(), len(mails(shopper.email))) == (1, sent)
@@ -697,7 +699,7 @@ def test_replay_of_a_processed_message_asks_again_changes_nothing_and_is_audited
 def test_replay_of_a_given_up_message_settles(open_card, stripe, deliver, drain_hooks, later, operator):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
-    with mock.patch.object(inbox, "outcome_of", side_effect=ZeroDivisionError):
+    with mock.patch.object(inbox, "decide_outcome", side_effect=ZeroDivisionError):
         later(days=3, minutes=1)
         drain_hooks()
     assert only_event().state == "dead"
@@ -705,7 +707,7 @@ def test_replay_of_a_given_up_message_settles(open_card, stripe, deliver, drain_
     webhook_replay(event_id=only_event().pk, reason="repaired", actor=operator)
     drain_hooks()
 
-    assert told(open_card)[0] == "COMPLETED"
+    assert statuses_of(open_card)[0] == "COMPLETED"
     assert only_event().state == "done"
 
 

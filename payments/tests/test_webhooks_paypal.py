@@ -2,13 +2,13 @@
 
 import pytest
 
-from payments.gateway.payments import payment_reach, payment_sync
+from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import Capture, PaymentRefund, WebhookEvent
 from payments.providers.contract import ProviderEvent, RemoteStatus
 from payments.providers.registry import provider
 from payments.tests.factories import reread, start
-from payments.webhooks.events import content_of, has_news, told_of
+from payments.webhooks.events import dump_event, has_news, load_event
 from payments.webhooks.inbox import webhook_process, webhooks_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -19,7 +19,7 @@ PATH = "/payments/webhooks/paypal"
 @pytest.fixture
 def waiting(shopper, paypal):
     payment = start(PaymentMethod.PAYPAL, user=shopper)
-    payment_reach(payment)
+    payment_ensure_at_provider(payment)
     return reread(payment)
 
 
@@ -31,7 +31,7 @@ def arrive(deliver, *events) -> list[str]:
     return list(WebhookEvent.objects.order_by("created_at").values_list("state", flat=True))
 
 
-def told(payment) -> tuple[str, str, str]:
+def statuses_of(payment) -> tuple[str, str, str]:
     reread(payment)
     return payment.status, payment.order.status, payment.order.payment_status
 
@@ -44,7 +44,7 @@ def test_approval_is_captured_and_its_capture_is_no_news(waiting, paypal, delive
     paypal.approve(waiting)
 
     assert arrive(deliver, *paypal.events("CHECKOUT.ORDER.APPROVED")) == ["done"]
-    assert told(waiting) == SETTLED
+    assert statuses_of(waiting) == SETTLED
     states = arrive(deliver, *paypal.events("PAYMENT.CAPTURE.COMPLETED"))
 
     assert states == ["done", "ignored"]
@@ -58,7 +58,7 @@ def test_approval_told_after_the_buyer_came_back_changes_nothing(waiting, paypal
 
     arrive(deliver, *paypal.events("CHECKOUT.ORDER.APPROVED", "PAYMENT.CAPTURE.COMPLETED"))
 
-    assert told(waiting) == SETTLED
+    assert statuses_of(waiting) == SETTLED
     assert paypal.cents("capture.completed") == [9999]
 
 
@@ -72,7 +72,7 @@ def test_refund_made_at_paypal_is_booked_once(waiting, paypal, deliver):
 
     arrive(deliver, *events, *events)
 
-    assert told(waiting) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
+    assert statuses_of(waiting) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
     assert PaymentRefund.objects.get().amount_minor == 1000
 
 
@@ -92,7 +92,7 @@ def test_money_for_another_account_is_ignored_and_flagged(waiting, paypal, deliv
 
     assert arrive(deliver, *paypal.events("CHECKOUT.ORDER.APPROVED")) == ["ignored"]
 
-    assert told(waiting) == ("PENDING", "PENDING", "UNPAID")
+    assert statuses_of(waiting) == ("PENDING", "PENDING", "UNPAID")
     assert paypal.cents("capture.completed") == []
     assert [flag.kind for flag in waiting.flags.all()] == ["mismatch"]
 
@@ -132,4 +132,4 @@ def test_what_is_kept_of_a_message_is_read_back_the_same(waiting, paypal, delive
     arrive(deliver, *paypal.events())
 
     for event in WebhookEvent.objects.all():
-        assert content_of(told_of(event)) == event.content
+        assert dump_event(load_event(event)) == event.content

@@ -5,14 +5,14 @@ import pytest
 from orders.models import Parcel
 from orders.services import parcel_deliver, parcel_ship
 from orders.statuses import ParcelDecision
-from payments.bookkeeping.refunds import refund_end
+from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.parcels import parcel_return
-from payments.lifecycle.receipt_reversals import receipt_take_back
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
 from payments.models import ReversalReason
 from payments.providers.contract import RefundStatus
 from payments.refunds.staff import refund_open
-from payments.tests.factories import answered, record, start, told_by_card, usd
+from payments.tests.factories import apply_card_captures, record, remote_refund_of, start, usd
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -47,7 +47,7 @@ def test_buyer_is_told_to_wait_for_nothing_when_everything_was_sent(bowl, shoppe
     receipt = record(payment, "99.99", actor=staff)
     ship(payment)
 
-    receipt_take_back(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
+    receipt_reverse(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
     record(payment, "50.00", actor=staff, reference="check 2")
 
     corrected, part = (mail.body for mail in mails(shopper.email)[-2:])
@@ -59,7 +59,7 @@ def test_buyer_is_told_to_wait_for_nothing_when_everything_was_sent(bowl, shoppe
 
 @pytest.mark.usefixtures("card_shop")
 def test_buyer_reads_that_money_was_returned_only_once_it_was(bowl, shopper, staff, browser):
-    payment = told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
+    payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
     [parcel] = ship(payment)
     refund = refund_open(
         payment_id=payment.pk,
@@ -73,7 +73,7 @@ def test_buyer_reads_that_money_was_returned_only_once_it_was(bowl, shopper, sta
         return page(browser(shopper).get(f"/shop/orders/{payment.order.access_token}/")).text
 
     under_way = shown()
-    refund_end(refund_id=refund.pk, remote=answered(refund, RefundStatus.FAILED))
+    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund, RefundStatus.FAILED))
     for text in (under_way, shown()):
         assert "was returned" not in text
         assert "Please send it back to Harbour Pottery" in text

@@ -70,17 +70,17 @@ class ToyProvider(PaymentProvider):
         self._bank = bank
         self._secret = secret
 
-    def create(self, ask: CreateRequest) -> RemotePayment:
+    def create(self, request: CreateRequest) -> RemotePayment:
         def act() -> str:
             object_id = f"toy_{len(self._bank.payments) + 1}"
             action = Action(ActionKind.REDIRECT, url=f"https://toy.test/{object_id}")
             self._bank.made_at[object_id] = datetime.now(UTC)
             self._bank.payments[object_id] = RemotePayment(
-                object_id, RemoteStatus.OPEN, ask.amount, ask.payment_id, is_live=False, action=action
+                object_id, RemoteStatus.OPEN, request.amount, request.payment_id, is_live=False, action=action
             )
             return object_id
 
-        return self.read(self._bank.call(ask.key, act))
+        return self.read(self._bank.call(request.key, act))
 
     def read(self, object_id: str) -> RemotePayment:
         if object_id not in self._bank.payments:
@@ -93,26 +93,28 @@ class ToyProvider(PaymentProvider):
             self._bank.call(key, lambda: self._bank.change(object_id, **ended))
         return self.read(object_id)
 
-    def confirm(self, ask: ConfirmRequest) -> RemotePayment:
+    def confirm(self, request: ConfirmRequest) -> RemotePayment:
         """The buyer approved on the bank's page; now the money moves."""
-        now = self.read(ask.object_id)
+        now = self.read(request.object_id)
         if now.status not in {RemoteStatus.APPROVED, RemoteStatus.SUCCEEDED}:
             raise Refused("not_approved", remote=now)
-        taken = (Capture(f"take_{ask.object_id}", now.amount),)
+        taken = (Capture(f"take_{request.object_id}", now.amount),)
         done = {"status": RemoteStatus.SUCCEEDED, "captures": taken, "action": None}
-        return self.read(self._bank.call(ask.key, lambda: self._bank.change(ask.object_id, **done)))
+        return self.read(self._bank.call(request.key, lambda: self._bank.change(request.object_id, **done)))
 
-    def refund(self, ask: RefundRequest) -> RemoteRefund:
+    def refund(self, request: RefundRequest) -> RemoteRefund:
         def act() -> str:
-            now = self.read(ask.object_id)
-            back = Money.total((one.amount for one in now.refunds), ask.amount.currency)
-            if back + ask.amount > now.amount:
+            now = self.read(request.object_id)
+            back = Money.total((one.amount for one in now.refunds), request.amount.currency)
+            if back + request.amount > now.amount:
                 raise Refused("more_than_the_rest")
-            made = RemoteRefund(f"back_{ask.key}", ask.amount, RefundStatus.SUCCEEDED, ask.refund_id)
-            self._bank.change(ask.object_id, refunds=(*now.refunds, made))
+            made = RemoteRefund(
+                f"back_{request.key}", request.amount, RefundStatus.SUCCEEDED, request.refund_id
+            )
+            self._bank.change(request.object_id, refunds=(*now.refunds, made))
             return made.refund_id
 
-        return self.read_refund(self._bank.call(ask.key, act), currency=ask.amount.currency)
+        return self.read_refund(self._bank.call(request.key, act), currency=request.amount.currency)
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
         for payment in self._bank.payments.values():
@@ -127,8 +129,8 @@ class ToyProvider(PaymentProvider):
         good = hmac.new(self._secret.encode(), body, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(good.encode(), headers.get("Toy-Signature", "").encode()):
             raise BadSignature("wrong_signature")
-        told = json.loads(body)
-        return ProviderEvent(told["event_id"], told["kind"], (told["object_id"],), is_live=False)
+        result = json.loads(body)
+        return ProviderEvent(result["event_id"], result["kind"], (result["object_id"],), is_live=False)
 
     def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
         made = self._bank.made_at

@@ -55,11 +55,11 @@ class PaymentForm(forms.Form):
 
     def __init__(self, *args: Any, choices: list[MethodChoice], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.why_not = {choice.value: choice.why_not for choice in choices}
+        self.unavailable_reason = {choice.value: choice.unavailable_reason for choice in choices}
         self.fields["payment_method"].choices = [(c.value, c.label) for c in choices]  # type: ignore[attr-defined]
 
     def clean_payment_method(self) -> str:
         method: str = self.cleaned_data["payment_method"]
-        if self.why_not[method]:
-            raise forms.ValidationError(self.why_not[method])
+        if self.unavailable_reason[method]:
+            raise forms.ValidationError(self.unavailable_reason[method])
         return method

@@ -3,7 +3,7 @@
 from django.http import Http404
 
 from artisans.accounts.principals import Principal
-from artisans.core.errors import Gone
+from artisans.core.errors import LinkRevoked
 from artisans.core.security.tokens import read_order_token
 from orders.models import Order
 from orders.selectors import orders_visible_to
@@ -16,5 +16,5 @@ def order_of(token: str) -> Order:
         raise Http404
     order = orders_visible_to(Principal(order_link=link)).first()
     if order is None:
-        raise Gone("The link to this order was replaced by a newer one.")
+        raise LinkRevoked("The link to this order was replaced by a newer one.")
     return order

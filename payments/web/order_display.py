@@ -26,7 +26,7 @@ from payments.statuses import DisputeStatus, PaymentStatus
 class State:
     """`icon` names a shape, so that colour never speaks alone."""
 
-    word: str
+    label: str
     icon: str
     tone: Tone
     headline: str
@@ -34,7 +34,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class UnderWay:
+class PendingMoney:
     """What goes on about the order beside its own columns. `returning`: promised, not confirmed yet.
 
     `is_on_hold`: a parcel waits because its money went back. `came_back`: a parcel was sent and is with us again.
@@ -46,10 +46,10 @@ class UnderWay:
     came_back: bool = False
 
 
-NOTHING = UnderWay()
+NOTHING = PendingMoney()
 
 
-def money_under_way(orders: Sequence[Order]) -> dict[UUID, UnderWay]:
+def load_pending_money(orders: Sequence[Order]) -> dict[UUID, PendingMoney]:
     """By order, in one query for all of them."""
     is_disputed = Exists(Dispute.objects.filter(payment=OuterRef("pk"), status=DisputeStatus.OPEN))
     parcels = Parcel.objects.filter(order=OuterRef("order"))
@@ -60,16 +60,18 @@ def money_under_way(orders: Sequence[Order]) -> dict[UUID, UnderWay]:
     rows: dict[UUID, list[tuple[Any, ...]]] = {order.pk: [] for order in orders}
     for order_id, *row in facts:
         rows[order_id].append(tuple(row))
-    return {order.pk: under_way_of(order, rows[order.pk]) for order in orders}
+    return {order.pk: build_pending_money(order, rows[order.pk]) for order in orders}
 
 
-def under_way_of(order: Order, rows: list[tuple[Any, ...]]) -> UnderWay:
+def build_pending_money(order: Order, rows: list[tuple[Any, ...]]) -> PendingMoney:
     """Each row: what is promised by one payment, whether it is disputed, and what holds of the order's parcels."""
     returning, is_disputed, is_on_hold, came_back = zip(*rows, strict=True) if rows else ((),) * 4
-    return UnderWay(Money(sum(returning), order.currency), any(is_disputed), any(is_on_hold), any(came_back))
+    return PendingMoney(
+        Money(sum(returning), order.currency), any(is_disputed), any(is_on_hold), any(came_back)
+    )
 
 
-def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHING) -> State:
+def get_display_state(order: Order, payment: Payment | None, under_way: PendingMoney = NOTHING) -> State:
     """The displayed state; total over all statuses (a test walks every combination)."""
     if under_way.is_disputed:
         text = _(
@@ -77,7 +79,7 @@ def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHIN
         )
         return State(_("Disputed"), "alert", Tone.INFO, _("This payment was disputed with your bank"), text)
     is_withdrawn = order.is_waiting_for_payment
-    state = withdrawn(order) if is_withdrawn else stored_state(order, payment, under_way)
+    state = withdrawn_state(order) if is_withdrawn else stored_state(order, payment, under_way)
     if order.is_alive and order.owed.goods and not under_way.returning:
         text = _("We will refund %(amount)s for the items you will not receive.") % {
             "amount": show(order.owed.goods)
@@ -93,19 +95,21 @@ def state_of(order: Order, payment: Payment | None, under_way: UnderWay = NOTHIN
     return State(_("Refund on its way"), "return", Tone.INFO, _("Your refund is on its way"), text)
 
 
-def stored_state(order: Order, payment: Payment | None, under_way: UnderWay) -> State:
+def stored_state(order: Order, payment: Payment | None, under_way: PendingMoney) -> State:
     status = order.status
     if status == OrderStatus.CANCELLED:
         return cancelled(order, under_way)
     if status == OrderStatus.EXPIRED:
-        return closed(
+        return closed_state(
             order,
             pgettext("order", "Expired"),
             _("This order was not paid in time"),
             _("The items are back on sale. You can order them again."),
         )
     if order.payment_status == OrderPaymentStatus.REFUNDED:
-        text = f"{returned_note(order)}{still_to_pay(order)} {what_is_not_sent(under_way)}".strip()
+        text = (
+            f"{returned_note(order)}{awaiting_payment_state(order)} {describe_unshipped(under_way)}".strip()
+        )
         return State(_("Refunded"), "return", Tone.MUTED, _("Your payment was refunded"), text)
     if status == OrderStatus.DELIVERED:
         text = _("Enjoy your order. Contact us if anything is wrong.")
@@ -114,34 +118,34 @@ def stored_state(order: Order, payment: Payment | None, under_way: UnderWay) -> 
         text = _("Find the tracking details of your parcels below.")
         return State(_("Shipped"), "truck", Tone.OK, _("Your order is on its way"), text)
     if status == OrderStatus.PROCESSING:
-        text = what_is_not_sent(under_way) or _("Each artisan ships their parcel as soon as it is ready.")
+        text = describe_unshipped(under_way) or _("Each artisan ships their parcel as soon as it is ready.")
         return State(_("Being prepared"), "box", Tone.OK, _("Your order is being prepared"), text)
     if status == OrderStatus.CONFIRMED:
-        return confirmed(order, payment)
-    return pending(order, payment)
+        return confirmed_state(order, payment)
+    return pending_state(order, payment)
 
 
-def cancelled(order: Order, under_way: UnderWay) -> State:
+def cancelled(order: Order, under_way: PendingMoney) -> State:
     text = _("No further action is needed.")
     if under_way.came_back:
-        return closed(order, _("Returned"), _("Your order was returned"), text)
-    return closed(order, pgettext("order", "Cancelled"), _("This order was cancelled"), text)
+        return closed_state(order, _("Returned"), _("Your order was returned"), text)
+    return closed_state(order, pgettext("order", "Cancelled"), _("This order was cancelled"), text)
 
 
-def withdrawn(order: Order) -> State:
+def withdrawn_state(order: Order) -> State:
     text = amount_due(order)
     if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
-        text = f"{text} {_('Parcels that have not shipped are on hold until we receive it.')}"
+        text = f"{text} {_('Parcels that have not shipped are on hold format_until we receive it.')}"
     return State(_("Payment missing"), "alert", Tone.WARN, _("The payment for this order is missing"), text)
 
 
-def what_is_not_sent(under_way: UnderWay) -> str:
+def describe_unshipped(under_way: PendingMoney) -> str:
     return _("Parcels whose payment is being refunded are on hold.") if under_way.is_on_hold else ""
 
 
-def closed(order: Order, word: str, headline: str, text: str) -> State:
-    if order.to_return:
-        text = _("We will refund the %(amount)s that we received.") % {"amount": show(order.to_return)}
+def closed_state(order: Order, word: str, headline: str, text: str) -> State:
+    if order.refund_due:
+        text = _("We will refund the %(amount)s that we received.") % {"amount": show(order.refund_due)}
     elif not order.received:
         text = f"{_('You have not been charged.')} {text}"
     else:
@@ -149,7 +153,7 @@ def closed(order: Order, word: str, headline: str, text: str) -> State:
     return State(word, "cross", Tone.MUTED, headline, text)
 
 
-def confirmed(order: Order, payment: Payment | None) -> State:
+def confirmed_state(order: Order, payment: Payment | None) -> State:
     if order.owed.surplus:
         text = _("You paid %(amount)s more than the total. We will refund the difference.") % {
             "amount": show(order.owed.surplus)
@@ -157,16 +161,16 @@ def confirmed(order: Order, payment: Payment | None) -> State:
         return paid(text)
     if order.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED:
         sums = {"refunded": show(order.refunded), "received": show(order.received)}
-        text = _("We refunded %(refunded)s of the %(received)s that we received.") % sums + still_to_pay(
-            order
-        )
+        text = _(
+            "We refunded %(refunded)s of the %(received)s that we received."
+        ) % sums + awaiting_payment_state(order)
         return State(_("Partly refunded"), "return", Tone.OK, _("Your payment was partly refunded"), text)
     if order.balance_due:
         if payment is not None and payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
             text = _("Have %(amount)s ready in cash on delivery. There is nothing to pay now.")
             text %= {"amount": show(order.balance_due)}
             return State(_("Pay on delivery"), "cash", Tone.OK, _("Your order is confirmed"), text)
-        text = f"{_('The artisans have been notified.')}{still_to_pay(order)}"
+        text = f"{_('The artisans have been notified.')}{awaiting_payment_state(order)}"
         return State(_("Confirmed"), "check", Tone.INFO, _("Your order is confirmed"), text)
     return paid(_("The artisans are preparing your parcels."))
 
@@ -179,12 +183,12 @@ def amount_due(order: Order) -> str:
     return _("Amount due: %(amount)s.") % {"amount": show(order.balance_due)}
 
 
-def still_to_pay(order: Order) -> str:
+def awaiting_payment_state(order: Order) -> str:
     """A part payment that was returned is due again."""
     return f" {amount_due(order)}" if order.balance_due else ""
 
 
-def pending(order: Order, payment: Payment | None) -> State:
+def pending_state(order: Order, payment: Payment | None) -> State:
     if payment is None or payment.status == PaymentStatus.CANCELLED:
         return State(
             _("Awaiting payment"), "clock", Tone.WARN, _("Choose a payment method"), amount_due(order)
@@ -210,14 +214,14 @@ def pending(order: Order, payment: Payment | None) -> State:
             "due": show(order.balance_due),
         }
         return State(_("Partly paid"), "clock", Tone.WARN, _("We received part of the payment"), text)
-    words: dict[str, tuple[str, str]] = {
+    texts: dict[str, tuple[str, str]] = {
         PaymentMethod.BANK_TRANSFER: (_("Awaiting transfer"), _("We are waiting for your transfer")),
         PaymentMethod.CHECK: (_("Awaiting check"), _("We are waiting for your check")),
     }
     if payment.is_remote:
         text = f"{_('Your order is placed.')} {reserved(order)} {amount_due(order)}"
         return State(_("Awaiting payment"), "clock", Tone.WARN, _("Complete your payment"), text)
-    word, headline = words.get(
+    word, headline = texts.get(
         payment.payment_method, (_("Awaiting payment"), _("We are waiting for your payment"))
     )
     text = f"{amount_due(order)} {_('The artisans start once we receive it.')}"

@@ -15,25 +15,25 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
-from artisans.accounts.principals import Principal, signed_in
+from artisans.accounts.principals import Principal, require_user
 from artisans.core.errors import DomainError
 from artisans.core.security.rate_limits import RateLimited, count, count_network
 from artisans.core.security.tokens import is_mailbox_token
 from artisans.core.templatetags.money import show
 from artisans.core.web.error_pages import too_many
-from artisans.notifications.services import notifications_queue
+from artisans.notifications.services import notifications_enqueue
 from orders.addresses import masked
 from orders.mails import order_mail
 from orders.models import Order, OrderTransition
-from orders.parcel_display import ShownParcel
+from orders.parcel_display import ParcelDisplay
 from orders.selectors import is_masked, is_owner, lines_by_parcel, orders_visible_to, store_rules
 from orders.statuses import OrderStatus
 from payments.gateway.payments import payment_check
 from payments.lifecycle.cancel_and_expire import buyer_may_cancel, order_cancel
-from payments.lifecycle.choose_method import payment_choose
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.instructions import payment_instructions
 from payments.lifecycle.offer import method_choices
-from payments.lifecycle.receipt_reversals import taken_back_note
+from payments.lifecycle.receipt_reversals import reversal_note
 from payments.lifecycle.start import mailbox_confirm
 from payments.mails import PaymentMail
 from payments.methods import PaymentMethod, Provider
@@ -43,7 +43,7 @@ from payments.statuses import PaymentStatus, RefundStatus
 from payments.web.csp import may_lead_to_provider
 from payments.web.forms import CancelForm, FindOrderForm, PaymentForm
 from payments.web.links import order_of
-from payments.web.order_display import State, money_under_way, state_of
+from payments.web.order_display import State, get_display_state, load_pending_money
 from payments.web.provider_pages import can_pay_now, onward
 
 
@@ -71,7 +71,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
     if payment is not None and is_check_due(payment):
         payment_check(payment.pk)
         order, payment = order_of(token), latest_payment(order)
-    viewer = Principal.of_page(request).user
+    viewer = Principal.from_page(request).user
     hides = is_masked(order, viewer)
     lines = lines_by_parcel(order)
     mailbox = request.GET.get("mailbox", "")
@@ -79,10 +79,10 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "order": order,
         "token": token,
         "payment": payment,
-        "state": state_of(order, payment, money_under_way([order])[order.pk]),
+        "state": get_display_state(order, payment, load_pending_money([order])[order.pk]),
         "instructions": payment_instructions(payment, order, store_rules()) if payment else None,
         "parcels": [
-            ShownParcel(parcel, lines.get(parcel.pk, []))
+            ParcelDisplay(parcel, lines.get(parcel.pk, []))
             for parcel in order.parcels.select_related("artisan", "order")
         ],
         "address_lines": masked(order.shipping_address) if hides else order.shipping_address_lines,
@@ -122,7 +122,7 @@ def is_taken(order: Order, payment: Payment | None) -> bool:
 
 def events(order: Order, payment: Payment | None) -> list[Event]:
     """What happened, oldest first; who did it in the shop is nobody's business here."""
-    words: dict[str, str] = {
+    texts: dict[str, str] = {
         "": _("You placed the order."),
         OrderStatus.CONFIRMED: _("The order was confirmed, and the artisans were notified."),
         OrderStatus.PROCESSING: _("The artisans started preparing the order."),
@@ -132,7 +132,7 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
         "returned": _("The order was returned."),
         OrderStatus.EXPIRED: _("The order was not paid in time. The items are back on sale."),
     }
-    moves = [(t.at, words.get(event_of(t))) for t in order.transitions.all()]
+    moves = [(t.at, texts.get(event_of(t))) for t in order.transitions.all()]
     found = [Event(at, text) for at, text in moves if text]
     money: list[Receipt | Capture] = [
         *Receipt.objects.filter(payment__order=order),
@@ -143,7 +143,7 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
     taken_back = ReceiptReversal.objects.filter(receipt__payment__order=order).select_related(
         "receipt__payment"
     )
-    found += [Event(row.created_at, taken_back_text(row)) for row in taken_back]
+    found += [Event(row.created_at, describe_reversal(row)) for row in taken_back]
     found += [refund_event(refund) for refund in PaymentRefund.objects.filter(payment__order=order)]
     if payment is not None and payment.status == PaymentStatus.FAILED:
         found.append(
@@ -155,10 +155,10 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
     return sorted(found, key=lambda event: event.at)
 
 
-def taken_back_text(reversal: ReceiptReversal) -> str:
+def describe_reversal(reversal: ReceiptReversal) -> str:
     receipt = reversal.receipt
     is_check = receipt.payment.payment_method == PaymentMethod.CHECK
-    return taken_back_note(reversal.reason, receipt.amount, is_check)
+    return reversal_note(reversal.reason, receipt.amount, is_check)
 
 
 def event_of(transition: OrderTransition) -> str:
@@ -172,7 +172,7 @@ def event_of(transition: OrderTransition) -> str:
 def refund_event(refund: PaymentRefund) -> Event:
     """By how far the refund has come; a failed one is ours to put right, and says so."""
     amount = {"amount": show(refund.amount)}
-    words: dict[str, str] = {
+    texts: dict[str, str] = {
         RefundStatus.REQUESTED: _("A refund of %(amount)s was requested. It has not been sent yet."),
         RefundStatus.PROCESSING: _("A refund of %(amount)s is being processed. It is not confirmed yet."),
         RefundStatus.COMPLETED: _(
@@ -184,7 +184,7 @@ def refund_event(refund: PaymentRefund) -> Event:
     }
     if refund.bank_reference:
         return Event(refund.created_at, _("We refunded %(amount)s.") % amount)
-    text = words.get(refund.status, _("A refund of %(amount)s.")) % amount
+    text = texts.get(refund.status, _("A refund of %(amount)s.")) % amount
     return Event(refund.processed_at or refund.created_at, text)
 
 
@@ -239,13 +239,13 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         method = PaymentMethod(form.cleaned_data["payment_method"])
         actor = request.user if request.user.is_authenticated else None
         try:
-            chosen = payment_choose(order_id=order.pk, method=method, actor=actor)
+            chosen = payment_choose_method(order_id=order.pk, method=method, actor=actor)
         except DomainError as error:
             messages.error(request, error.detail)
             return redirect("payments:order", token=token)
-        if chosen.payment.payment_provider == Provider.STRIPE and chosen.reached.action is not None:
+        if chosen.payment.payment_provider == Provider.STRIPE and chosen.result.action is not None:
             return redirect("payments:order_card", token=token)
-        return onward(chosen.reached, token)
+        return onward(chosen.result, token)
     context = {
         "order": order,
         "token": token,
@@ -259,11 +259,11 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def order_cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    order = get_object_or_404(orders_visible_to(Principal.of_page(request)), pk=order_id)
+    order = get_object_or_404(orders_visible_to(Principal.from_page(request)), pk=order_id)
     form = CancelForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            order_cancel(order_id=order.pk, reason=form.cleaned_data["reason"], actor=signed_in(request))
+            order_cancel(order_id=order.pk, reason=form.cleaned_data["reason"], actor=require_user(request))
         except DomainError as error:
             messages.error(request, error.detail)
         else:
@@ -275,17 +275,17 @@ def order_cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def order_history(request: HttpRequest) -> HttpResponse:
-    orders = orders_visible_to(Principal.of_page(request)).prefetch_related("parcels")
+    orders = orders_visible_to(Principal.from_page(request)).prefetch_related("parcels")
     page = Paginator(orders.order_by("-created_at"), 20).get_page(request.GET.get("page"))
     shown = list(page.object_list)
     latest: dict[UUID, Payment] = {}
     for payment in Payment.objects.filter(order__in=shown).order_by("created_at"):
         latest[payment.order_id] = payment
-    under_way = money_under_way(shown)
+    under_way = load_pending_money(shown)
     rows = [
         HistoryRow(
             order=order,
-            state=state_of(order, latest.get(order.pk), under_way[order.pk]),
+            state=get_display_state(order, latest.get(order.pk), under_way[order.pk]),
             url=reverse("payments:order", args=[order.access_token]),
             parcel_count=len(order.parcels.all()),
         )
@@ -313,7 +313,7 @@ def order_find(request: HttpRequest) -> HttpResponse:
                 f"{timezone.now():%Y%m%d%H}:{order.token_version}"  # an hour, or since the links were revoked
             )
             lines = list(order.lines.all())
-            notifications_queue(
+            notifications_enqueue(
                 order_mail(PaymentMail.ORDER_FIND, order, lines=lines, store=store_rules(), key=once)
             )
     return render(request, "payments/order_find.html", {"form": form, "sent": sent})

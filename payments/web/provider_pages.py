@@ -11,7 +11,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from artisans.core.errors import DomainError
 from artisans.core.security.client_ip import site_url
-from payments.gateway.payments import Reached, payment_reach, payment_sync, payment_use, payment_wait
+from payments.gateway.payments import (
+    PaymentResult,
+    payment_ensure_at_provider,
+    payment_mark_processing,
+    payment_replace_at_provider,
+    payment_sync,
+)
 from payments.methods import Provider
 from payments.models import Operation, Payment
 from payments.providers.contract import ActionKind, Refused, Unknown
@@ -27,14 +33,14 @@ def after_placing(payment: Payment | None, token: str) -> HttpResponse:
     if payment is not None and payment.payment_provider == Provider.STRIPE:
         return redirect("payments:order_card", token=token)
     if payment is not None and payment.is_remote:
-        return onward(payment_reach(payment), token)
+        return onward(payment_ensure_at_provider(payment), token)
     return redirect("payments:order", token=token)
 
 
-def onward(reached: Reached, token: str) -> HttpResponse:
+def onward(result: PaymentResult, token: str) -> HttpResponse:
     """To the provider's page when the buyer has something to do there; else the order page tells how it stands."""
-    if reached.action is not None and reached.action.kind == ActionKind.REDIRECT:
-        response = redirect(reached.action.url)
+    if result.action is not None and result.action.kind == ActionKind.REDIRECT:
+        response = redirect(result.action.url)
         response.status_code = 303
         return response
     return redirect("payments:order", token=token)
@@ -48,9 +54,9 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
     payment = open_payment(order)
     if payment is None or payment.payment_provider != Provider.STRIPE or not order.balance_due:
         return redirect("payments:order", token=token)
-    reached = payment_reach(payment)
-    if reached.action is None:
-        if reached.payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
+    result = payment_ensure_at_provider(payment)
+    if result.action is None:
+        if result.payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
             messages.error(
                 request,
                 _(
@@ -61,10 +67,10 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
     context = {
         "order": order,
         "token": token,
-        "payment": reached.payment,
-        "is_element": reached.action.kind == ActionKind.CONFIRM,
-        "hosted_url": reached.action.url,
-        "client_secret": reached.action.client_secret,
+        "payment": result.payment,
+        "is_element": result.action.kind == ActionKind.CONFIRM,
+        "hosted_url": result.action.url,
+        "client_secret": result.action.client_secret,
         "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
         "script": settings.STRIPE_JS_URL,
         "return_url": site_url(request) + reverse("payments:order_return", args=[token]),
@@ -83,11 +89,13 @@ def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("payments:order", token=token)
     wants_element = "here" in request.POST
     try:
-        reached = payment_use(payment.pk, Operation.CREATE if wants_element else Operation.HOSTED)
+        result = payment_replace_at_provider(
+            payment.pk, Operation.CREATE if wants_element else Operation.HOSTED
+        )
     except DomainError as error:
         messages.error(request, error.detail)
         return redirect("payments:order", token=token)
-    return redirect("payments:order_card", token=token) if wants_element else onward(reached, token)
+    return redirect("payments:order_card", token=token) if wants_element else onward(result, token)
 
 
 @require_GET
@@ -99,7 +107,7 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
         try:
             payment = payment_sync(payment.pk, cause="the buyer came back", has_agreed=True).payment
         except (Refused, Unknown):
-            payment_wait(payment.pk, even_without_call=True)
+            payment_mark_processing(payment.pk, is_forced=True)
         if payment.status == PaymentStatus.FAILED and payment.payment_provider == Provider.STRIPE:
             return redirect("payments:order_card", token=token)  # it says why, and takes another card
     return redirect("payments:order", token=token)

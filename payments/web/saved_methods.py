@@ -11,17 +11,17 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from artisans.accounts.principals import signed_in
-from artisans.core.errors import DomainError, Missing
+from artisans.accounts.principals import require_user
+from artisans.core.errors import DomainError, NotFound
 from artisans.core.security.client_ip import site_url
 from artisans.core.security.rate_limits import count
 from payments.bookkeeping.saved_methods import (
     brand_of,
-    method_shown,
+    describe_method,
+    get_own_method,
     method_update,
     methods_of,
     name_of,
-    own_method,
 )
 from payments.errors import ProviderUnavailable
 from payments.lifecycle.saved_methods import method_remove, method_setup_of, method_setup_start
@@ -34,7 +34,7 @@ from payments.web.csp import may_load_provider
 @login_required
 @require_GET
 def method_list(request: HttpRequest) -> HttpResponse:
-    found = methods_of(signed_in(request))
+    found = methods_of(require_user(request))
     rows = [row | {"brand": brand_of(row), "name": name_of(row)} for row in found]
     context = {"rows": rows, "can_add": can(Provider.STRIPE, Capability.SAVE)}
     return render(request, "payments/methods_list.html", context)
@@ -43,9 +43,9 @@ def method_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def method_default(request: HttpRequest, method_id: UUID) -> HttpResponse:
-    method = method_update(user=signed_in(request), method_id=method_id, is_default=True)
+    method = method_update(user=require_user(request), method_id=method_id, is_default=True)
     messages.success(
-        request, _("%(method)s is now your default.") % {"method": name_of(method_shown(method))}
+        request, _("%(method)s is now your default.") % {"method": name_of(describe_method(method))}
     )
     return redirect("payments:method_list")
 
@@ -53,14 +53,14 @@ def method_default(request: HttpRequest, method_id: UUID) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def method_delete(request: HttpRequest, method_id: UUID) -> HttpResponse:
-    user = signed_in(request)
-    method = own_method(user, method_id)
-    name = name_of(method_shown(method))
+    user = require_user(request)
+    method = get_own_method(user, method_id)
+    name = name_of(describe_method(method))
     if request.method != "POST":
         return render(request, "payments/methods_remove.html", {"method": method, "name": name})
     try:
         method_remove(user=user, method_id=method_id)
-    except Missing:
+    except NotFound:
         raise
     except DomainError as error:
         messages.error(request, error.detail)
@@ -73,7 +73,7 @@ def method_delete(request: HttpRequest, method_id: UUID) -> HttpResponse:
 @require_POST
 def method_add(request: HttpRequest) -> HttpResponse:
     """The button is the consent, told beside it. The provider is asked for a form that belongs to this user."""
-    user = signed_in(request)
+    user = require_user(request)
     count("methods_principal", f"user:{user.pk}")  # as the API does
     try:
         saving = method_setup_start(user=user, provider=Provider.STRIPE)
@@ -89,7 +89,7 @@ def method_add(request: HttpRequest) -> HttpResponse:
 def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
     """The provider's form. Its secret is read from the provider each time, and kept nowhere."""
     try:
-        saving = method_setup_of(user=signed_in(request), call_id=call_id)
+        saving = method_setup_of(user=require_user(request), call_id=call_id)
     except ProviderUnavailable as error:
         messages.error(request, error.detail)
         return redirect("payments:method_list")
@@ -111,7 +111,7 @@ def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
 def method_return(request: HttpRequest, call_id: UUID) -> HttpResponse:
     """The buyer comes back from the provider's form: the provider is asked, and the list tells the truth."""
     try:
-        saving = method_setup_of(user=signed_in(request), call_id=call_id)
+        saving = method_setup_of(user=require_user(request), call_id=call_id)
     except ProviderUnavailable:
         messages.info(
             request,
@@ -119,7 +119,7 @@ def method_return(request: HttpRequest, call_id: UUID) -> HttpResponse:
         )
         return redirect("payments:method_list")
     if saving.method is not None:
-        name = name_of(method_shown(saving.method))
+        name = name_of(describe_method(saving.method))
         messages.success(request, _("%(method)s was saved. Nothing was charged.") % {"method": name})
     else:
         messages.info(request, _("No card was saved, and nothing was charged."))

@@ -11,20 +11,20 @@ from payments.methods import Provider
 from payments.models import EventState, Payment, Receipt
 from payments.providers.contract import ProviderEvent
 from payments.providers.manual.feed import RECEIVED
-from payments.selectors import latest_payment, open_payment, receipt_standing
+from payments.selectors import find_active_receipt, latest_payment, open_payment
 from payments.webhooks.events import Outcome
 
 
-def feed_outcome(told: ProviderEvent) -> Outcome:
+def process_feed_event(provider_event: ProviderEvent) -> Outcome:
     """Errors: AlreadyRecorded when somebody recorded money at this moment; looked at again, it is known."""
-    if told.kind != RECEIVED:
+    if provider_event.kind != RECEIVED:
         return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
-    order = order_named(told.payload["reference"])
+    order = find_order_by_reference(provider_event.payload["reference"])
     payment = (open_payment(order) or latest_payment(order)) if order else None
     payment_id = payment.pk if payment else None
-    key = reference_key(told.payload["bank_reference"])
-    receipt = receipt_standing(key)
-    if receipt is not None and (receipt.payment_id, receipt.amount) == (payment_id, told.amount):
+    key = reference_key(provider_event.payload["bank_reference"])
+    receipt = find_active_receipt(key)
+    if receipt is not None and (receipt.payment_id, receipt.amount) == (payment_id, provider_event.amount):
         return Outcome(EventState.IGNORED, f"Recorded already by {receipt.actor_name}.", payment_id)
     if receipt is not None:
         return Outcome(EventState.STAFF, "Other money was recorded with this bank reference.", payment_id)
@@ -34,43 +34,43 @@ def feed_outcome(told: ProviderEvent) -> Outcome:
         )
     if order is None or payment is None:
         return Outcome(EventState.STAFF, "No order has this reference.")
-    if doubt := doubt_of(told, payment, order):
+    if doubt := find_doubt(provider_event, payment, order):
         return Outcome(EventState.STAFF, doubt, payment_id)
-    return book(told, payment)
+    return record_receipt(provider_event, payment)
 
 
-def order_named(reference: str) -> Order | None:
+def find_order_by_reference(reference: str) -> Order | None:
     """People write the number with spaces, hyphens or small letters; its check character guards against slips."""
     number = "".join(reference.split()).replace("-", "").upper()
     return Order.objects.filter(order_number=number).first()
 
 
-def doubt_of(told: ProviderEvent, payment: Payment, order: Order) -> str:
+def find_doubt(provider_event: ProviderEvent, payment: Payment, order: Order) -> str:
     """Why this money is not exactly what the order waits for; "" when it is."""
-    if told.payload["is_masked"]:
+    if provider_event.payload["is_masked"]:
         return "Its references held what may not be stored; look at the bank statement."
     if payment.payment_provider != Provider.MANUAL or not payment.is_open:
         return (
             f"The order's payment is {payment.get_status_display().lower()}, by {payment.payment_provider}."
         )
-    if told.amount != payment.missing or told.amount != order.balance_due:
-        return f"{told.amount} came; {order.balance_due} is missing."
+    if provider_event.amount != payment.outstanding or provider_event.amount != order.balance_due:
+        return f"{provider_event.amount} came; {order.balance_due} is missing."
     return ""
 
 
-def book(told: ProviderEvent, payment: Payment) -> Outcome:
-    if told.amount is None:
+def record_receipt(provider_event: ProviderEvent, payment: Payment) -> Outcome:
+    if provider_event.amount is None:
         raise TypeError("Money without an amount.")  # cannot be: the feed's reader wants one
     try:
         receipt_from_feed(
             payment_id=payment.pk,
-            amount=told.amount,
-            value_date=date.fromisoformat(told.payload["value_date"]),
-            bank_reference=told.payload["bank_reference"],
+            amount=provider_event.amount,
+            value_date=date.fromisoformat(provider_event.payload["value_date"]),
+            bank_reference=provider_event.payload["bank_reference"],
             seen_minor=payment.received_minor,
         )
     except AlreadyRecorded:
         raise
     except DomainError as refusal:
         return Outcome(EventState.STAFF, refusal.detail, payment.pk)
-    return Outcome(EventState.DONE, f"{told.amount} recorded.", payment.pk)
+    return Outcome(EventState.DONE, f"{provider_event.amount} recorded.", payment.pk)

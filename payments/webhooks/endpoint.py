@@ -14,7 +14,7 @@ from artisans.core.security.rate_limits import count_network
 from payments.methods import Provider
 from payments.providers.contract import BadSignature, CannotVerify, ProviderEvent
 from payments.providers.registry import webhook_read
-from payments.webhooks.inbox import refusal_note, unverified_note, webhook_receive
+from payments.webhooks.inbox import count_refusal, raise_unverified_alert, webhook_receive
 
 logger = logging.getLogger(__name__)
 
@@ -31,28 +31,28 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         response["Allow"] = "POST"
         return response
     try:
-        webhook_receive(name=provider, told=told_by(provider, request))
+        webhook_receive(name=provider, provider_event=parse_request(provider, request))
     except RequestDataTooBig:
         return problem_response(413, "body_too_large", f"A message has at most {LARGEST} bytes.")
     except BadSignature as bad:
         return refuse(request, provider, bad)
     except UnreadablePostError:
         return problem_response(400, "bad_request", "The body broke off.")
-    except CannotVerify as trouble:
-        logger.warning("webhook_unverified", extra={"provider": provider, "why": trouble.code})
-        return later("webhook_unavailable", "This cannot be verified at the moment.")
+    except CannotVerify as problem:
+        logger.warning("webhook_unverified", extra={"provider": provider, "why": problem.code})
+        return render_later("webhook_unavailable", "This cannot be verified at the moment.")
     except DatabaseTrouble:
         logger.exception("webhook_not_stored", extra={"provider": provider})
-        return later("database_unavailable", "This cannot be stored at the moment.")
+        return render_later("database_unavailable", "This cannot be stored at the moment.")
     return JsonResponse({"received": True})
 
 
-def told_by(provider: str, request: HttpRequest) -> ProviderEvent:
+def parse_request(provider: str, request: HttpRequest) -> ProviderEvent:
     """Errors: BadSignature, CannotVerify, and those of `raw_body`."""
     try:
         return webhook_read(provider, raw_body(request), request.headers)
-    except CannotVerify as trouble:
-        unverified_note(provider, trouble)
+    except CannotVerify as problem:
+        raise_unverified_alert(provider, problem)
         raise
 
 
@@ -73,7 +73,7 @@ def raw_body(request: HttpRequest) -> bytes:
 
 def refuse(request: HttpRequest, provider: str, bad: BadSignature) -> HttpResponse:
     """Errors: RateLimited for a network that sends many of these; what is signed is never refused."""
-    refusal_note(provider)
+    count_refusal(provider)
     logger.warning(
         "webhook_refused",
         extra={"provider": provider, "why": bad.code, "network": network_hash(request)[:16]},
@@ -84,7 +84,7 @@ def refuse(request: HttpRequest, provider: str, bad: BadSignature) -> HttpRespon
     )
 
 
-def later(code: str, detail: str) -> HttpResponse:
+def render_later(code: str, detail: str) -> HttpResponse:
     response = problem_response(503, code, f"{detail} Nothing was changed; send it again.")
     response["Retry-After"] = "30"
     return response

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from artisans.core.money import Money
-from artisans.core.security.encryption import encrypt, opened
-from payments.bookkeeping.refunds import FOLLOWED as REFUND_FOLLOWED
-from payments.gateway.sync import DISPUTE_FOLLOWED, FOLLOWED
+from artisans.core.security.encryption import decrypt_if_set, encrypt
+from payments.bookkeeping.refunds import STATUS_FROM_REMOTE as REFUND_STATUS_FROM_REMOTE
+from payments.gateway.sync import DISPUTE_STATUS_FROM_REMOTE, STATUS_FROM_REMOTE
 from payments.models import EventState, Payment, WebhookEvent
 from payments.providers import contract
 from payments.providers.contract import ProviderEvent, RemoteStatus
@@ -33,14 +33,14 @@ WORDS = (
 AMOUNTS = ("amount", "refunded", "disputed")
 
 
-def content_of(told: ProviderEvent) -> dict[str, Any]:
+def dump_event(provider_event: ProviderEvent) -> dict[str, Any]:
     """As plain JSON, without what is empty. Amounts are text such as "99.99 USD"."""
-    kept: dict[str, Any] = {"object_ids": list(told.object_ids), "is_live": told.is_live}
-    kept |= {name: str(getattr(told, name) or "") for name in WORDS}
-    kept |= {name: str(amount) for name in AMOUNTS if (amount := getattr(told, name)) is not None}
-    kept["method_id"] = encrypt(told.method_id) if told.method_id else ""
-    kept["created_at"] = told.created_at.isoformat() if told.created_at else ""
-    kept["payload"] = masked(dict(told.payload), told.method_id)
+    kept: dict[str, Any] = {"object_ids": list(provider_event.object_ids), "is_live": provider_event.is_live}
+    kept |= {name: str(getattr(provider_event, name) or "") for name in WORDS}
+    kept |= {name: str(amount) for name in AMOUNTS if (amount := getattr(provider_event, name)) is not None}
+    kept["method_id"] = encrypt(provider_event.method_id) if provider_event.method_id else ""
+    kept["created_at"] = provider_event.created_at.isoformat() if provider_event.created_at else ""
+    kept["payload"] = masked(dict(provider_event.payload), provider_event.method_id)
     return {name: value for name, value in kept.items() if value not in ("", {})}
 
 
@@ -51,7 +51,7 @@ def masked(value: Any, secret: str) -> Any:
     return f"••••{secret[-4:]}" if secret and value == secret else value
 
 
-def told_of(event: WebhookEvent) -> ProviderEvent:
+def load_event(event: WebhookEvent) -> ProviderEvent:
     """The message again, from what was kept of it."""
     kept = event.content
     return ProviderEvent(
@@ -72,7 +72,7 @@ def told_of(event: WebhookEvent) -> ProviderEvent:
         dispute_status=contract.DisputeStatus(kept["dispute_status"]) if "dispute_status" in kept else None,
         disputed=money_of(kept.get("disputed")),
         setup_id=kept.get("setup_id", ""),
-        method_id=opened(kept.get("method_id", "")),
+        method_id=decrypt_if_set(kept.get("method_id", "")),
         payload=kept.get("payload", {}),
     )
 
@@ -90,53 +90,70 @@ def money_of(text: str | None) -> Money | None:
 # ---- news --------------------------------------------------------------------------------------------------------
 
 
-def is_claim(told: ProviderEvent) -> bool:
+def is_claim(provider_event: ProviderEvent) -> bool:
     """Whether it says anything about money, as far as we follow it."""
-    is_news = told.status not in {None, RemoteStatus.OPEN}  # that an object waits for its buyer is none
-    return bool(is_news or told.capture_id or told.refund_id or told.dispute_id or told.refunded)
+    is_news = provider_event.status not in {
+        None,
+        RemoteStatus.OPEN,
+    }  # that an object waits for its buyer is none
+    return bool(
+        is_news
+        or provider_event.capture_id
+        or provider_event.refund_id
+        or provider_event.dispute_id
+        or provider_event.refunded
+    )
 
 
-def has_news(told: ProviderEvent, payment: Payment, object_id: str) -> bool:
+def has_news(provider_event: ProviderEvent, payment: Payment, object_id: str) -> bool:
     """Whether one of its claims is not what our rows say, so that the provider has to be asked. Reads only.
 
     A failure always is: the next one has another reason, and the buyer reads it. So is word of a capture without its
     state, such as one that was reversed.
     """
-    if told.dispute_id:
-        return not is_known_dispute(told, payment)
-    if told.refund_id:
-        return not is_known_refund(told, payment)
-    if told.refunded is not None and told.refunded.minor != payment.refunded_minor:
+    if provider_event.dispute_id:
+        return not is_known_dispute(provider_event, payment)
+    if provider_event.refund_id:
+        return not is_known_refund(provider_event, payment)
+    if provider_event.refunded is not None and provider_event.refunded.minor != payment.refunded_minor:
         return True
-    if told.capture_id and told.status == RemoteStatus.SUCCEEDED:
-        return not payment.received_minor or is_missing_capture(told, payment)
-    if told.capture_id and told.status is None:
+    if provider_event.capture_id and provider_event.status == RemoteStatus.SUCCEEDED:
+        return not payment.received_minor or is_missing_capture(provider_event, payment)
+    if provider_event.capture_id and provider_event.status is None:
         return True
-    return told.status is not None and is_new_status(told.status, payment, object_id)
+    return provider_event.status is not None and is_new_status(provider_event.status, payment, object_id)
 
 
-def is_missing_capture(told: ProviderEvent, payment: Payment) -> bool:
+def is_missing_capture(provider_event: ProviderEvent, payment: Payment) -> bool:
     """Whether it tells of money taken that is not booked."""
-    if not told.capture_id or told.status != RemoteStatus.SUCCEEDED:
+    if not provider_event.capture_id or provider_event.status != RemoteStatus.SUCCEEDED:
         return False
-    return not payment.captures.filter(provider_capture_id=told.capture_id).exists()
+    return not payment.captures.filter(provider_capture_id=provider_event.capture_id).exists()
 
 
-def is_known_dispute(told: ProviderEvent, payment: Payment) -> bool:
+def is_known_dispute(provider_event: ProviderEvent, payment: Payment) -> bool:
     """By its status and, where the message tells one, its amount."""
-    known = payment.disputes.filter(provider_dispute_id=told.dispute_id).first()
-    wanted = DISPUTE_FOLLOWED.get(told.dispute_status) if told.dispute_status else None
+    known = payment.disputes.filter(provider_dispute_id=provider_event.dispute_id).first()
+    wanted = (
+        DISPUTE_STATUS_FROM_REMOTE.get(provider_event.dispute_status)
+        if provider_event.dispute_status
+        else None
+    )
     if known is None or known.status != wanted:
         return False
-    return told.disputed in {None, known.amount}
+    return provider_event.disputed in {None, known.amount}
 
 
-def is_known_refund(told: ProviderEvent, payment: Payment) -> bool:
+def is_known_refund(provider_event: ProviderEvent, payment: Payment) -> bool:
     """One that was completed was pending before: such a message is late."""
-    if told.refund_status in {None, contract.RefundStatus.UNKNOWN}:
+    if provider_event.refund_status in {None, contract.RefundStatus.UNKNOWN}:
         return False
-    found = payment.refunds.filter(provider_refund_id=told.refund_id).values_list("status", flat=True).first()
-    wanted = REFUND_FOLLOWED[told.refund_status]
+    found = (
+        payment.refunds.filter(provider_refund_id=provider_event.refund_id)
+        .values_list("status", flat=True)
+        .first()
+    )
+    wanted = REFUND_STATUS_FROM_REMOTE[provider_event.refund_status]
     return (found, wanted) == (RefundStatus.COMPLETED, RefundStatus.PROCESSING) or found == wanted
 
 
@@ -144,7 +161,7 @@ def is_new_status(status: RemoteStatus, payment: Payment, object_id: str) -> boo
     """Only the object that can be paid now moves an open payment; captures speak for themselves."""
     is_present = object_id == payment.provider_payment_id
     if status == RemoteStatus.SUCCEEDED:
-        return not is_present or bool(payment.missing)
+        return not is_present or bool(payment.outstanding)
     if payment.status not in OPEN or not is_present:
         return False
-    return status == RemoteStatus.FAILED or FOLLOWED.get(status) != payment.status
+    return status == RemoteStatus.FAILED or STATUS_FROM_REMOTE.get(status) != payment.status

@@ -18,11 +18,11 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
-from artisans.core.models import only_row
-from artisans.core.queue import run_after_commit
+from artisans.core.models import get_or_none
+from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.redaction import scrub
-from payments.bookkeeping.provider_alerts import alert_raise, alerts_follow
-from payments.bookkeeping.review_flags import flag
+from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
+from payments.bookkeeping.review_flags import flag_raise
 from payments.errors import AlreadyRecorded, NoPermission, PaymentBusy
 from payments.gateway.payments import payment_sync
 from payments.methods import Provider
@@ -37,8 +37,8 @@ from payments.providers.contract import (
 )
 from payments.providers.registry import provider
 from payments.selectors import payment_of_object
-from payments.webhooks.bank_feed import feed_outcome
-from payments.webhooks.events import Outcome, content_of, has_news, is_claim, is_missing_capture, told_of
+from payments.webhooks.bank_feed import process_feed_event
+from payments.webhooks.events import Outcome, dump_event, has_news, is_claim, is_missing_capture, load_event
 
 logger = logging.getLogger(__name__)
 
@@ -56,23 +56,29 @@ setup_handlers: dict[str, SetupHandler] = {}
 # ---- in ----------------------------------------------------------------------------------------------------------
 
 
-def webhook_receive(*, name: str, told: ProviderEvent) -> None:
+def webhook_receive(*, name: str, provider_event: ProviderEvent) -> None:
     """Store a verified message and ring for it; one that is known is only counted. The first one of an id stands."""
-    event = WebhookEvent(provider=name, event_id=told.event_id, kind=told.kind[:80], content=content_of(told))
-    known = WebhookEvent.objects.filter(provider=name, event_id=told.event_id).exclude(pk=event.pk)
+    event = WebhookEvent(
+        provider=name,
+        event_id=provider_event.event_id,
+        kind=provider_event.kind[:80],
+        content=dump_event(provider_event),
+    )
+    known = WebhookEvent.objects.filter(provider=name, event_id=provider_event.event_id).exclude(pk=event.pk)
     with transaction.atomic():
         WebhookEvent.objects.bulk_create([event], ignore_conflicts=True)
         if not known.update(copies=F("copies") + 1):
-            run_after_commit("payments.webhook", event.pk)
+            enqueue_after_commit("payments.process_webhook", event.pk)
             return
     first = known.only("kind", "content").get()
     if (first.kind, first.content["object_ids"]) != (event.kind, event.content["object_ids"]):
         logger.error(
-            "webhook_id_reused", extra={"provider": name, "event": told.event_id, "kind": event.kind}
+            "webhook_id_reused",
+            extra={"provider": name, "event": provider_event.event_id, "kind": event.kind},
         )
 
 
-def refusal_note(name: str) -> None:
+def count_refusal(name: str) -> None:
     """Count a message that the provider did not send."""
     key = f"webhook:{name}:refused"
     cache.add(key, 0, None)
@@ -82,15 +88,15 @@ def refusal_note(name: str) -> None:
         cache.set(key, 1, None)
 
 
-def refusals_of(name: str) -> int:
+def refusal_count(name: str) -> int:
     """How many were refused since the cache began."""
     return int(cache.get(f"webhook:{name}:refused", 0))
 
 
-def unverified_note(name: str, trouble: CannotVerify) -> None:
+def raise_unverified_alert(name: str, problem: CannotVerify) -> None:
     """Messages that cannot be verified are sent again for some days only, so staff hear of it at once."""
-    if trouble.code != "not_configured":
-        alert_raise(provider=name, part=MESSAGES, detail=str(trouble))
+    if problem.code != "not_configured":
+        alert_raise(provider=name, part=MESSAGES, detail=str(problem))
 
 
 # ---- worked at -----------------------------------------------------------------------------------------------------
@@ -110,22 +116,22 @@ def webhook_process(event_id: UUID) -> None:
     event = event_due(event_id)
     if event is None:
         return
-    if known := glance(event):
-        write(event, known, tries=event.tries + 1, ended_at=timezone.now())
+    if known := precheck(event):
+        save_outcome(event, known, tries=event.tries + 1, ended_at=timezone.now())
     elif event_claim(event):
-        work_at(event)
+        process_claimed(event)
 
 
-def work_at(event: WebhookEvent) -> None:
+def process_claimed(event: WebhookEvent) -> None:
     """For the worker that has claimed it. What was stored was verified, so messages can be verified again."""
-    alerts_follow(event.provider, {MESSAGES: ""})
+    alerts_sync(event.provider, {MESSAGES: ""})
     if event.lease_until is not None and is_old(event):
         postpone(event, Outcome(EventState.RECEIVED, "Its workers died with it, again and again."))
         return
     try:
-        outcome = outcome_of(event)
+        outcome = decide_outcome(event)
     except Unknown as unknown:
-        postpone(event, Outcome(EventState.RECEIVED, str(unknown)), at_least=unknown.retry_after)
+        postpone(event, Outcome(EventState.RECEIVED, str(unknown)), minimum_seconds=unknown.retry_after)
     except (ProviderError, AlreadyRecorded, PaymentBusy) as error:
         postpone(event, Outcome(EventState.RECEIVED, f"{type(error).__name__}: {error}"))
     except Exception as error:  # whatever it is, the message is kept and the others go on
@@ -135,11 +141,11 @@ def work_at(event: WebhookEvent) -> None:
         if outcome.state in WAITS:
             postpone(event, outcome)
         else:
-            write(event, outcome, ended_at=timezone.now())
+            save_outcome(event, outcome, ended_at=timezone.now())
 
 
 def event_due(event_id: UUID) -> WebhookEvent | None:
-    event, now = only_row(WebhookEvent.objects.filter(pk=event_id)), timezone.now()
+    event, now = get_or_none(WebhookEvent.objects.filter(pk=event_id)), timezone.now()
     if event is None or event.state not in WAITS or event.next_try_at > now:
         return None
     return None if event.lease_until is not None and event.lease_until > now else event
@@ -161,19 +167,19 @@ def is_old(event: WebhookEvent) -> bool:
     return event.created_at < timezone.now() - GIVE_UP_AFTER
 
 
-def postpone(event: WebhookEvent, outcome: Outcome, *, at_least: int = 0) -> None:
+def postpone(event: WebhookEvent, outcome: Outcome, *, minimum_seconds: int = 0) -> None:
     """Again later, more and more seldom; three days after its arrival it is given up and left to a person."""
     now = timezone.now()
     if is_old(event):
         logger.error("webhook_dead", extra={"event": str(event.pk), "kind": event.kind})
         outcome = Outcome(EventState.DEAD, f"Given up after three days. {outcome.note}", outcome.payment_id)
-        write(event, outcome, ended_at=now)
+        save_outcome(event, outcome, ended_at=now)
         return
-    pause = max(timedelta(seconds=at_least), back_off(event.tries))
-    write(event, outcome, next_try_at=now + pause, ended_at=event.processed_at)
+    pause = max(timedelta(seconds=minimum_seconds), back_off(event.tries))
+    save_outcome(event, outcome, next_try_at=now + pause, ended_at=event.processed_at)
 
 
-def write(
+def save_outcome(
     event: WebhookEvent,
     outcome: Outcome,
     *,
@@ -201,7 +207,7 @@ def back_off(tries: int) -> timedelta:
 # ---- what it leads to ------------------------------------------------------------------------------------------------
 
 
-def glance(event: WebhookEvent) -> Outcome | None:
+def precheck(event: WebhookEvent) -> Outcome | None:
     """What a message leads to that needs no work, since all of it is known. Reads only, so that no lease is needed.
 
     None: it has to be worked at. So has one that a person replays, who wants to know for certain.
@@ -210,97 +216,103 @@ def glance(event: WebhookEvent) -> Outcome | None:
     if configured is None or event.processed_at is not None:
         return None
     try:
-        told = told_of(event)
+        provider_event = load_event(event)
     except (KeyError, ValueError):
         return None
-    if told.setup_id or told.method_id or foreign_to(configured, told):
+    if (
+        provider_event.setup_id
+        or provider_event.method_id
+        or find_account_mismatch(configured, provider_event)
+    ):
         return None
-    found = payment_of_object(event.provider, told.object_ids, told.reference)
-    if found is None or (told.amount is not None and told.amount != found[0].amount):
+    found = payment_of_object(event.provider, provider_event.object_ids, provider_event.reference)
+    if found is None or (provider_event.amount is not None and provider_event.amount != found[0].amount):
         return None
     payment, object_id = found
     return (
         None
-        if has_news(told, payment, object_id)
+        if has_news(provider_event, payment, object_id)
         else Outcome(EventState.IGNORED, "Nothing new.", payment.pk)
     )
 
 
-def outcome_of(event: WebhookEvent) -> Outcome:
+def decide_outcome(event: WebhookEvent) -> Outcome:
     """Errors: those of the provider when it cannot be read; nothing has changed then."""
-    told = told_of(event)
+    provider_event = load_event(event)
     if event.provider == Provider.MANUAL:
-        return feed_outcome(told)
+        return process_feed_event(provider_event)
     configured = provider(event.provider)
     if configured is None:
         raise Unknown("not_configured", f"{event.provider} has no keys here.")
-    if foreign := foreign_to(configured, told):
-        return refuse_foreign(event, told, foreign)
-    if told.setup_id or told.method_id:
-        return setup_event(event, told)
-    found = payment_of_object(event.provider, told.object_ids, told.reference)
+    if foreign := find_account_mismatch(configured, provider_event):
+        return ignore_foreign(event, provider_event, foreign)
+    if provider_event.setup_id or provider_event.method_id:
+        return setup_event(event, provider_event)
+    found = payment_of_object(event.provider, provider_event.object_ids, provider_event.reference)
     if found is None:
-        return not_ours_yet(told)
+        return handle_unknown_object(provider_event)
     payment, object_id = found
-    if told.amount is not None and told.amount != payment.amount:
-        detail = f"{event.kind} is over {told.amount}, the payment over {payment.amount}."
-        return distrust(event, payment, detail)
-    has_agreed = told.status == RemoteStatus.APPROVED
-    reached = payment_sync(payment.pk, cause=event.kind, object_id=object_id, has_agreed=has_agreed)
-    if note := what_is_missing(told, payment, object_id, is_whole=reached.is_whole):
+    if provider_event.amount is not None and provider_event.amount != payment.amount:
+        detail = f"{event.kind} is over {provider_event.amount}, the payment over {payment.amount}."
+        return flag_mismatch(event, payment, detail)
+    has_agreed = provider_event.status == RemoteStatus.APPROVED
+    result = payment_sync(payment.pk, cause=event.kind, object_id=object_id, has_agreed=has_agreed)
+    if note := find_unconfirmed_claim(provider_event, payment, object_id, is_whole=result.is_whole):
         return Outcome(EventState.RECEIVED, note, payment.pk)
-    status = reached.payment.get_status_display().lower()
+    status = result.payment.get_status_display().lower()
     return Outcome(EventState.DONE, f"The provider was asked; the payment is {status}.", payment.pk)
 
 
-def what_is_missing(told: ProviderEvent, payment: Payment, object_id: str, *, is_whole: bool) -> str:
+def find_unconfirmed_claim(
+    provider_event: ProviderEvent, payment: Payment, object_id: str, *, is_whole: bool
+) -> str:
     """What it told of that could not be seen at the provider, so that the message is not done; "" for nothing."""
-    if is_missing_capture(told, payment):
+    if is_missing_capture(provider_event, payment):
         return "The provider does not show the money that it told of."
-    is_beside = bool(told.dispute_id or told.refund_id)
-    if is_beside and not is_whole and has_news(told, payment, object_id):
+    is_beside = bool(provider_event.dispute_id or provider_event.refund_id)
+    if is_beside and not is_whole and has_news(provider_event, payment, object_id):
         return "What it told of cannot be seen at the provider now."
     return ""
 
 
-def foreign_to(configured: PaymentProvider, told: ProviderEvent) -> str:
+def find_account_mismatch(configured: PaymentProvider, provider_event: ProviderEvent) -> str:
     """Which other mode or account of the provider it comes from; "" from ours."""
-    if told.is_live != configured.is_live:
-        return f"It belongs to the provider's {'live' if told.is_live else 'test'} mode."
-    if told.account and not configured.is_own(told.account):
-        return f"It belongs to another account ({told.account[:60]})."
+    if provider_event.is_live != configured.is_live:
+        return f"It belongs to the provider's {'live' if provider_event.is_live else 'test'} mode."
+    if provider_event.account and not configured.is_own(provider_event.account):
+        return f"It belongs to another account ({provider_event.account[:60]})."
     return ""
 
 
-def refuse_foreign(event: WebhookEvent, told: ProviderEvent, detail: str) -> Outcome:
+def ignore_foreign(event: WebhookEvent, provider_event: ProviderEvent, detail: str) -> Outcome:
     logger.warning("webhook_foreign", extra={"event": str(event.pk), "kind": event.kind, "why": detail})
-    found = payment_of_object(event.provider, told.object_ids, told.reference)
+    found = payment_of_object(event.provider, provider_event.object_ids, provider_event.reference)
     if found is None:
         return Outcome(EventState.IGNORED, detail)
-    return distrust(event, found[0], detail)
+    return flag_mismatch(event, found[0], detail)
 
 
-def distrust(event: WebhookEvent, payment: Payment, detail: str) -> Outcome:
+def flag_mismatch(event: WebhookEvent, payment: Payment, detail: str) -> Outcome:
     """What it claims about a payment of ours cannot be: nothing is booked, a person looks."""
     logger.warning(
         "webhook_mismatch", extra={"event": str(event.pk), "kind": event.kind, "payment": str(payment.pk)}
     )
-    flag(payment, FlagKind.MISMATCH, detail)
+    flag_raise(payment, FlagKind.MISMATCH, detail)
     return Outcome(EventState.IGNORED, detail, payment.pk)
 
 
-def not_ours_yet(told: ProviderEvent) -> Outcome:
+def handle_unknown_object(provider_event: ProviderEvent) -> Outcome:
     """What claims something about an object that we do not know may be faster than our own commit."""
-    if is_claim(told) and told.object_ids:
-        return Outcome(EventState.WAITING, f"No payment here knows {told.object_ids[0]}.")
+    if is_claim(provider_event) and provider_event.object_ids:
+        return Outcome(EventState.WAITING, f"No payment here knows {provider_event.object_ids[0]}.")
     return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
 
 
-def setup_event(event: WebhookEvent, told: ProviderEvent) -> Outcome:
+def setup_event(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
     handler = setup_handlers.get(event.provider)
     if handler is None:
         return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
-    return handler(event, told)
+    return handler(event, provider_event)
 
 
 # ---- people ----------------------------------------------------------------------------------------------------------
@@ -318,7 +330,7 @@ def webhook_replay(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
         audit_event(event, Action.WEBHOOK_REPLAY, reason, actor)
         event.state, event.next_try_at, event.lease_until = EventState.RECEIVED, timezone.now(), None
         event.save(update_fields=["state", "next_try_at", "lease_until", "updated_at"])
-        run_after_commit("payments.webhook", event.pk)
+        enqueue_after_commit("payments.process_webhook", event.pk)
     return event
 
 

@@ -1,8 +1,8 @@
 """What providers tell about saved methods: a saving was finished, a method is gone. It is looked at there each time."""
 
-from artisans.core.errors import Missing
+from artisans.core.errors import NotFound
 from artisans.core.security.encryption import keyed_hashes
-from payments.bookkeeping.saved_methods import method_gone
+from payments.bookkeeping.saved_methods import method_mark_missing
 from payments.errors import ProviderUnavailable
 from payments.lifecycle.saved_methods import is_gone, method_setup_finish
 from payments.methods import Provider
@@ -12,33 +12,37 @@ from payments.webhooks.events import Outcome
 from payments.webhooks.inbox import setup_handlers
 
 
-def method_event(event: WebhookEvent, told: ProviderEvent) -> Outcome:
+def process_method_event(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
     """Errors: Unknown while the provider does not answer; the message is tried again then."""
     try:
-        return setup_outcome(told) if told.setup_id else method_outcome(event.provider, told)
+        return (
+            process_setup_event(provider_event)
+            if provider_event.setup_id
+            else process_method_removal(event.provider, provider_event)
+        )
     except ProviderUnavailable as error:
         raise Unknown("no_answer", error.detail) from None
 
 
-def setup_outcome(told: ProviderEvent) -> Outcome:
+def process_setup_event(provider_event: ProviderEvent) -> Outcome:
     try:
-        saving = method_setup_finish(told.setup_id)
-    except Missing:
+        saving = method_setup_finish(provider_event.setup_id)
+    except NotFound:
         return Outcome(EventState.IGNORED, "No buyer of ours waits for it.")
     if saving.method is None:
         return Outcome(EventState.IGNORED, "The provider was asked; nothing is saved yet.")
     return Outcome(EventState.DONE, "The provider was asked; the method is saved.")
 
 
-def method_outcome(provider: str, told: ProviderEvent) -> Outcome:
+def process_method_removal(provider: str, provider_event: ProviderEvent) -> Outcome:
     known = PaymentMethodInfo.objects.filter(
-        provider=provider, provider_method_hash__in=keyed_hashes(told.method_id)
+        provider=provider, provider_method_hash__in=keyed_hashes(provider_event.method_id)
     )
     method = known.filter(is_active=True).first()
     if method is None or not is_gone(method):
         return Outcome(EventState.IGNORED, "Nothing new.")
-    method_gone(method.pk)
+    method_mark_missing(method.pk)
     return Outcome(EventState.DONE, "The provider does not hold the method any more; it was removed.")
 
 
-setup_handlers.update({Provider.STRIPE: method_event, Provider.PAYPAL: method_event})
+setup_handlers.update({Provider.STRIPE: process_method_event, Provider.PAYPAL: process_method_event})

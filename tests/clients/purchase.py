@@ -50,14 +50,14 @@ def good(answer: T | Problem | None) -> T:
     return answer
 
 
-def signed_in(url: str, email: str, password: str, *scopes: Scope, otp: str = "") -> AuthenticatedClient:
+def require_user(url: str, email: str, password: str, *scopes: Scope, otp: str = "") -> AuthenticatedClient:
     wish = TokenIn(email=email, password=password, scopes=list(scopes), otp=otp or UNSET)
     token = good(token_issue.sync(client=Client(base_url=url), body=wish)).token
     return AuthenticatedClient(base_url=url, token=token, raise_on_unexpected_status=True)
 
 
 def main(url: str, buyer: str, staff: str, password: str, otp: str) -> None:
-    me = signed_in(url, buyer, password, Scope.READ, Scope.WRITE)
+    me = require_user(url, buyer, password, Scope.READ, Scope.WRITE)
     product = good(product_list.sync(client=me, in_stock=True)).results[0]
     cart = good(cart_open.sync(client=me, body=CartIn(items=[ItemIn(product_id=product.id, quantity=2)])))
     total = good(cart_summary.sync(cart.id, client=me)).total
@@ -91,17 +91,18 @@ def main(url: str, buyer: str, staff: str, password: str, otp: str) -> None:
         )
     )
 
-    desk = signed_in(url, staff, password, Scope.READ, Scope.REFUNDS, otp=otp)
+    staff_client = require_user(url, staff, password, Scope.READ, Scope.REFUNDS, otp=otp)
     refund = good(
         refund_make.sync(
-            client=desk, body=RefundIn(payment_id=payment.id, amount="10.00", reason="A chip in the glaze.")
+            client=staff_client,
+            body=RefundIn(payment_id=payment.id, amount="10.00", reason="A chip in the glaze."),
         )
     )
     if isinstance(refund, Approval):
         raise SystemExit("The refund waits for a second person.")
     now = good(payment_get.sync(payment.id, client=me))
     facts = good(payment_timeline.sync(payment.id, client=me)).results
-    told = {
+    result = {
         "total": total,
         "orders": [str(good(answer.parsed).order.id) for answer in (first, again)],
         "replayed": again.headers.get("Idempotent-Replayed"),
@@ -113,7 +114,7 @@ def main(url: str, buyer: str, staff: str, password: str, otp: str) -> None:
         "now": [now.status, now.refunded_amount],
         "facts": [fact.kind for fact in facts],
     }
-    json.dump(told, sys.stdout)
+    json.dump(result, sys.stdout)
 
 
 if __name__ == "__main__":

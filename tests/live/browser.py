@@ -134,9 +134,9 @@ class Window:
         self.page.wait_for_url("**/shop/cart/")
 
     def details(self, **changes: str) -> None:
-        told: dict[str, Any] = TOLD | changes
+        result: dict[str, Any] = TOLD | changes
         for name in ("email", "phone", "name", "line1", "postal_code", "city", "region"):
-            self.page.locator(f"#id_{name}").fill(told[name])
+            self.page.locator(f"#id_{name}").fill(result[name])
         self.press("Continue to delivery")
         self.page.wait_for_url("**/checkout/delivery/")
 
@@ -150,23 +150,21 @@ class Window:
         self.press("Continue to review")
         self.page.wait_for_url("**/checkout/check/")
 
-    def to_the_last_button(
-        self, *products: Product, method: str = "Bank transfer", **details: str
-    ) -> Locator:
+    def fill_checkout(self, *products: Product, method: str = "Bank transfer", **details: str) -> Locator:
         for product in products:
             self.add(product)
         self.follow("Checkout")
         self.details(**details)
         self.delivery()
         self.payment(method)
-        return self.last_button
+        return self.place_button
 
     @property
-    def last_button(self) -> Locator:
+    def place_button(self) -> Locator:
         return self.page.locator(".pay-box button")
 
     def place(self) -> Order:
-        self.last_button.click()
+        self.place_button.click()
         self.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
         return order_at(self.page.url)
 
@@ -174,7 +172,7 @@ class Window:
 
     def order_by_card(self, *products: Product, **details: str) -> Order:
         """Up to the page with the card element, or with the way to the provider's page."""
-        self.to_the_last_button(*products, method="Card", **details).click()
+        self.fill_checkout(*products, method="Card", **details).click()
         self.page.wait_for_url("**/card/")
         return order_at(self.page.url.removesuffix("card/"))
 

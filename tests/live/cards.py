@@ -12,7 +12,7 @@ from django.utils import timezone
 from artisans.catalog.models import Product
 from orders.models import Order
 from payments.bookkeeping.payments import payment_move
-from payments.bookkeeping.refunds import refund_write
+from payments.bookkeeping.refunds import refund_enqueue
 from payments.models import (
     CallState,
     EventState,
@@ -25,9 +25,9 @@ from payments.models import (
 from payments.selectors import payment_lock
 from payments.statuses import PaymentStatus
 from tests.invariants import check_invariants
-from tests.live.people import order_body, placed
+from tests.live.people import order_body, order_in
 from tests.live.runner import Answer, Caller, Sandbox, Shop, wait_for
-from tests.witness import check_witness
+from tests.witness import check_provider_journal
 
 INTENTS = "/v1/payment_intents"
 CONFIRM = "/payments/confirm"
@@ -35,7 +35,7 @@ CONFIRM = "/payments/confirm"
 
 def card_order(buyer: Caller, product: Product, **more: Any) -> Payment:
     """An order whose card payment waits for the buyer."""
-    order = placed(buyer.post("/orders/", order_body((product, 1), method="credit_card", **more)))
+    order = order_in(buyer.post("/orders/", order_body((product, 1), method="credit_card", **more)))
     return Payment.objects.select_related("order").get(order=order)
 
 
@@ -94,7 +94,7 @@ def still_open() -> list[str]:
     ]
 
 
-def begin_anew(sandbox: Sandbox) -> None:
+def reset_sandbox(sandbox: Sandbox) -> None:
     """The provider without objects; what it told of those of the test before is forgotten here, too."""
     sandbox.delete("faults")
     sandbox.post("reset")
@@ -109,7 +109,7 @@ def settle(sandbox: Sandbox) -> None:
         wait_for(lambda: not still_open())
     except AssertionError:
         raise AssertionError(f"this stays open: {still_open()}") from None
-    check_witness(sandbox)
+    check_provider_journal(sandbox)
     check_invariants()
 
 
@@ -128,7 +128,7 @@ def refund_begin(payment: Payment, minor: int | None = None) -> PaymentRefund:
     with transaction.atomic():
         payment, _ = payment_lock(payment.pk)
         amount = payment.refundable if minor is None else type(payment.amount)(minor, payment.currency)
-        refund = refund_write(payment, amount, reason="broken", origin=RefundOrigin.STAFF)
+        refund = refund_enqueue(payment, amount, reason="broken", origin=RefundOrigin.STAFF)
         payment.save(update_fields=["refund_reserved_minor", "updated_at"])
     return refund
 

@@ -37,7 +37,7 @@ def database_url() -> str:
 
 def empty_database() -> None:
     """Row by row: for the few rows of a test this is far quicker than TRUNCATE."""
-    wait_for(emptied, told="the shop's processes are at work all the time")
+    wait_for(emptied, detail="the shop's processes are at work all the time")
 
 
 def emptied() -> bool:
@@ -92,7 +92,7 @@ def transactional_db(database) -> None:
 
 
 @pytest.fixture
-def fresh(transactional_db) -> None:
+def clean_database(transactional_db) -> None:
     """An empty shop with its rules."""
     empty_database()
     store_of()

@@ -64,16 +64,16 @@ class Visitor:
         return self.http.post(self.url + path, data, timeout=60, allow_redirects=False)
 
 
-def desk_worker() -> User:
+def money_staff() -> User:
     """Staff who record and return money and cancel orders."""
     user = UserFactory.create(role=Role.STAFF)
     user.groups.set(Group.objects.filter(name__endswith=" team"))
     return user
 
 
-def order_body(*pieces: tuple[Product, int], method: str = "bank_transfer", **more: Any) -> dict[str, Any]:
+def order_body(*lines: tuple[Product, int], method: str = "bank_transfer", **more: Any) -> dict[str, Any]:
     """An order in one call."""
-    items = [{"product_id": str(product.pk), "quantity": quantity} for product, quantity in pieces]
+    items = [{"product_id": str(product.pk), "quantity": quantity} for product, quantity in lines]
     return {"order_items": items} | checkout_body(method, **more)
 
 
@@ -81,13 +81,13 @@ def checkout_body(method: str = "bank_transfer", **more: Any) -> dict[str, Any]:
     return {"shipping_address": ADDRESS | {"phone": ""}, "payment_method": method, **more}
 
 
-def filled_cart(user: User, *pieces: tuple[Product, int]) -> Cart:
+def filled_cart(user: User, *lines: tuple[Product, int]) -> Cart:
     cart = Cart.objects.create(user=user, currency="USD")
-    CartItem.objects.bulk_create(new_item(cart, product, quantity) for product, quantity in pieces)
+    CartItem.objects.bulk_create(new_item(cart, product, quantity) for product, quantity in lines)
     return cart
 
 
-def placed(answer: Answer) -> Order:
+def order_in(answer: Answer) -> Order:
     """The order of an answer to a checkout, read from the database."""
     assert answer.is_good, answer
     return Order.objects.get(pk=UUID((answer.body.get("order") or answer.body)["id"]))

@@ -34,14 +34,14 @@ PATIENCE = 120  # seconds until a failure; nobody waits as long unless the machi
 R = TypeVar("R")
 
 
-def wait_for(what: Callable[[], R], *, seconds: float = PATIENCE, told: str = "") -> R:
-    """Ask again and again until the answer is true; the answer. Fails with `told` when time is over."""
+def wait_for(what: Callable[[], R], *, seconds: float = PATIENCE, detail: str = "") -> R:
+    """Ask again and again until the answer is true; the answer. Fails with `detail` when time is over."""
     deadline = time.monotonic() + seconds
     while True:
         if found := what():
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {told or what}")
+            raise AssertionError(f"not within {seconds} s: {detail or what}")
         time.sleep(0.05)
 
 
@@ -53,7 +53,7 @@ class Process:
 
     def __init__(self, command: str, env: dict[str, str], log: Path, missing: Callable[[str], str]) -> None:
         """`missing` is given what was written so far and says what is not ready yet, "" when all is."""
-        self.command, self.env, self.log, self.missing = command, env, log, missing
+        self.command, self.env, self.log, self.outstanding = command, env, log, missing
         self.process: subprocess.Popen[bytes] | None = None
 
     def launch(self, *, crash: str = "") -> None:
@@ -74,7 +74,7 @@ class Process:
     def wait_ready(self) -> None:
         assert self.process is not None
         deadline = time.monotonic() + PATIENCE
-        while missing := self.missing(self.output):
+        while missing := self.outstanding(self.output):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{self.command} did not start: {missing}\n{self.output[-3000:]}")
             time.sleep(0.1)
@@ -140,7 +140,7 @@ class Shop:
             "SITE_URL": self.url,
             "DATABASE_URL": database_url,
             "RATE_LIMIT_FACTOR": "10000",
-            "MAX_PIECES_PER_HOUR": "1000000",
+            "MAX_UNITS_PER_HOUR": "1000000",
             "MAIL_SWEEP_SECONDS": "1",
             "PAYMENT_SWEEP_SECONDS": "1",
             "EMAIL_URL": f"filemail:///{folder / 'mail'}",

@@ -20,7 +20,6 @@ from tests.live.cards import (
     CONFIRM,
     INTENTS,
     PAID,
-    begin_anew,
     card_order,
     confirm,
     confirm_body,
@@ -28,6 +27,7 @@ from tests.live.cards import (
     object_of,
     pay,
     refund_begin,
+    reset_sandbox,
     settle,
     status,
 )
@@ -35,7 +35,7 @@ from tests.live.people import order_body
 from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
 from tests.witness import keys_sent
 
-pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "fresh")]
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean_database")]
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def provider(fresh, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
+def provider(clean_database, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
     """Without objects; its webhooks get lost, so that only asking helps."""
-    begin_anew(sandbox)
+    reset_sandbox(sandbox)
     sandbox.post("webhooks", mode="drop")
     yield sandbox
     sandbox.delete("faults")
@@ -71,7 +71,7 @@ def host(production, sandbox: Sandbox) -> Callable[..., Shop]:
 
 
 @pytest.fixture
-def bowl(fresh) -> Product:
+def bowl(clean_database) -> Product:
     return ProductFactory.create(stock=100)
 
 
@@ -89,7 +89,7 @@ def answer_kept(sandbox: Sandbox, path: str) -> Iterator[Callable[[], object]]:
             any(row["fault"] == fault for row in sandbox.get("requests")["rows"])
             and sandbox.get("journal")["rows"]
         ),
-        told="the request did not come",
+        detail="the request did not come",
     )
     sandbox.delete("faults")
 
@@ -105,16 +105,18 @@ def begin(act: Callable[[], object]) -> None:
 @pytest.mark.parametrize(
     "crash",
     [
-        pytest.param("payments.gateway.payments:call_carry_out 1 before", id="K4 committed, not called"),
-        pytest.param("payments.gateway.operations:call_make 1 before", id="claimed, not called"),
+        pytest.param(
+            "payments.gateway.payments:provider_call_execute 1 before", id="K4 committed, not called"
+        ),
+        pytest.param("payments.gateway.operations:execute_call 1 before", id="claimed, not called"),
         pytest.param("payments.gateway.operations:book_object 1 before", id="K6 answered, not booked"),
         pytest.param("payments.gateway.operations:book_object 1 after", id="K7 booked, not told"),
     ],
 )
 def test_killed_while_the_payment_is_made(host, buyer, bowl, provider, crash):
     body = order_body((bowl, 1), method="credit_card")
-    with host(crash) as doomed:
-        assert buyer.at(doomed.port).post("/orders/", body).status == 0
+    with host(crash) as crashing_shop:
+        assert buyer.at(crashing_shop.port).post("/orders/", body).status == 0
     payment = Payment.objects.get()
 
     settle(provider)
@@ -132,10 +134,10 @@ def test_killed_while_the_payment_is_made(host, buyer, bowl, provider, crash):
 def test_killed_while_the_provider_makes_the_payment(host, buyer, bowl, provider):
     """K5: it was made, and nobody was there to hear of it."""
     body = order_body((bowl, 1), method="credit_card")
-    with host() as doomed, answer_kept(provider, INTENTS) as wait_until_made:
-        begin(lambda: buyer.at(doomed.port).post("/orders/", body))
+    with host() as crashing_shop, answer_kept(provider, INTENTS) as wait_until_made:
+        begin(lambda: buyer.at(crashing_shop.port).post("/orders/", body))
         wait_until_made()
-        doomed.web.kill()
+        crashing_shop.web.kill()
     payment = Payment.objects.get()
 
     settle(provider)
@@ -151,8 +153,8 @@ def test_killed_while_the_provider_makes_the_payment(host, buyer, bowl, provider
 def test_killed_before_the_confirmation_is_on_disk_nothing_happened(host, buyer, bowl, provider):
     """K9: the buyer tries again."""
     payment = card_order(buyer, bowl)
-    with host("payments.gateway.payments:call_write 1 after") as doomed:
-        assert confirm(buyer.at(doomed.port), payment).status == 0
+    with host("payments.gateway.payments:provider_call_enqueue 1 after") as crashing_shop:
+        assert confirm(buyer.at(crashing_shop.port), payment).status == 0
     assert ProviderCall.objects.filter(operation="confirm").count() == 0
     assert now(payment).status == "PENDING"
 
@@ -165,16 +167,18 @@ def test_killed_before_the_confirmation_is_on_disk_nothing_happened(host, buyer,
 @pytest.mark.parametrize(
     "crash",
     [
-        pytest.param("payments.gateway.payments:call_carry_out 1 before", id="K10 committed, not called"),
-        pytest.param("payments.gateway.operations:call_make 1 before", id="claimed, not called"),
+        pytest.param(
+            "payments.gateway.payments:provider_call_execute 1 before", id="K10 committed, not called"
+        ),
+        pytest.param("payments.gateway.operations:execute_call 1 before", id="claimed, not called"),
         pytest.param("payments.gateway.operations:book_answer 1 before", id="K11 captured, not booked"),
         pytest.param("payments.gateway.operations:book_answer 1 after", id="K12 booked, not told"),
     ],
 )
 def test_killed_while_the_money_is_taken(host, buyer, bowl, provider, crash):
     payment = card_order(buyer, bowl)
-    with host(crash) as doomed:
-        assert confirm(buyer.at(doomed.port), payment).status == 0
+    with host(crash) as crashing_shop:
+        assert confirm(buyer.at(crashing_shop.port), payment).status == 0
 
     settle(provider)
 
@@ -190,10 +194,10 @@ def test_killed_while_the_provider_takes_the_money(host, buyer, bowl, provider):
     """K5 of the confirmation. Until it is known how it went, the payment cannot be begun again."""
     payment = card_order(buyer, bowl)
     path = f"{INTENTS}/{object_of(payment)}/confirm"
-    with host() as doomed, answer_kept(provider, path) as wait_until_taken:
-        begin(lambda: buyer.at(doomed.port).post(CONFIRM, confirm_body(payment)))
+    with host() as crashing_shop, answer_kept(provider, path) as wait_until_taken:
+        begin(lambda: buyer.at(crashing_shop.port).post(CONFIRM, confirm_body(payment)))
         wait_until_taken()
-        doomed.web.kill()
+        crashing_shop.web.kill()
     assert confirm(buyer, payment).status == 409
     other = {"order_id": str(payment.order_id), "payment_method": "bank_transfer"}
     assert buyer.post("/payments/intents", other).status == 409
@@ -228,7 +232,7 @@ def no_worker(shop: Shop) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("crash", "sent"),
     [
-        pytest.param("payments.gateway.operations:call_make 1 before", 0, id="K21 reserved, not called"),
+        pytest.param("payments.gateway.operations:execute_call 1 before", 0, id="K21 reserved, not called"),
         pytest.param("payments.gateway.operations:book_refund 1 before", 1, id="K22 refunded, not booked"),
         pytest.param("payments.gateway.operations:book_refund 1 after", 1, id="K23 booked, not told"),
     ],

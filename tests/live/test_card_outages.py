@@ -17,7 +17,6 @@ from payments.providers.registry import DOWN_SECONDS
 from tests.live.cards import (
     INTENTS,
     PAID,
-    begin_anew,
     cache_of,
     card_order,
     confirm,
@@ -26,16 +25,21 @@ from tests.live.cards import (
     now,
     object_of,
     pay,
+    reset_sandbox,
     settle,
     status,
     time_passes,
 )
-from tests.live.people import Visitor, order_body, order_page, placed
+from tests.live.people import Visitor, order_body, order_in, order_page
 from tests.live.runner import Answer, Caller, Sandbox, Shop, meanwhile, together, wait_for
 from tests.witness import keys_sent
 
 AT_ONCE = 5  # seconds, even on a busy machine; asking a silent provider takes ten
-pytestmark = [pytest.mark.crash, pytest.mark.alone, pytest.mark.usefixtures("postgres_only", "fresh")]
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.alone,
+    pytest.mark.usefixtures("postgres_only", "clean_database"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +60,8 @@ def shop(postgres_only, production, sandbox: Sandbox, other: Sandbox) -> Iterato
 
 
 @pytest.fixture
-def provider(fresh, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
-    begin_anew(sandbox)
+def provider(clean_database, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
+    reset_sandbox(sandbox)
     sandbox.post("webhooks", mode="on")
     yield sandbox
     sandbox.delete("faults")
@@ -65,7 +69,7 @@ def provider(fresh, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def bowl(fresh) -> Product:
+def bowl(clean_database) -> Product:
     return ProductFactory.create(stock=1000)
 
 
@@ -101,9 +105,9 @@ def test_provider_that_hangs_is_left_alone_for_half_a_minute(shop, buyer, bowl, 
         assert [(a.status, a.body["payment"]["status"]) for a in first] == [(201, "PROCESSING")] * 2
         assert max(answer.seconds for answer in first) < 19, "one time-out, not two"
 
-        told = [order_by(buyer, bowl, "credit_card"), confirm(buyer, known)]
-        assert [(a.status, a.body["code"]) for a in told] == [(503, "provider_unavailable")] * 2
-        assert max(answer.seconds for answer in told) < AT_ONCE
+        result = [order_by(buyer, bowl, "credit_card"), confirm(buyer, known)]
+        assert [(a.status, a.body["code"]) for a in result] == [(503, "provider_unavailable")] * 2
+        assert max(answer.seconds for answer in result) < AT_ONCE
     cache = cache_of(shop)
     assert 0 < cache._cache.get_client().ttl(cache.make_key("provider:stripe:down")) <= DOWN_SECONDS
 
@@ -270,4 +274,4 @@ def test_message_with_another_amount_is_flagged_and_changes_nothing(buyer, bowl,
     wait_for(lambda: flags(payment) == ["mismatch"])
 
     assert status(payment) == ("PENDING", "PENDING", "UNPAID")
-    assert placed(order_by(buyer, bowl, "credit_card")).status == "PENDING"
+    assert order_in(order_by(buyer, bowl, "credit_card")).status == "PENDING"

@@ -23,7 +23,6 @@ from payments.statuses import OPEN
 from tests.live.cards import (
     INTENTS,
     PAID,
-    begin_anew,
     card_order,
     confirm,
     due_to_expire,
@@ -31,15 +30,16 @@ from tests.live.cards import (
     now,
     object_of,
     pay,
+    reset_sandbox,
     settle,
     status,
 )
-from tests.live.people import Visitor, desk_worker, order_body, order_page, placed, receipt_form
+from tests.live.people import Visitor, money_staff, order_body, order_in, order_page, receipt_form
 from tests.live.runner import Caller, HeadStart, Sandbox, Shop, after, together, wait_for
 from tests.witness import keys_sent
 
 OK = 200
-pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "fresh")]
+pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_database")]
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +51,15 @@ def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def provider(fresh, shop, sandbox: Sandbox) -> Sandbox:
+def provider(clean_database, shop, sandbox: Sandbox) -> Sandbox:
     """Without objects; its webhooks come as they happen."""
-    begin_anew(sandbox)
+    reset_sandbox(sandbox)
     sandbox.post("webhooks", mode="on")
     return sandbox
 
 
 @pytest.fixture
-def bowl(fresh) -> Product:
+def bowl(clean_database) -> Product:
     return ProductFactory.create(stock=1000)
 
 
@@ -135,7 +135,7 @@ def test_second_messenger_finds_everything_done(shop, buyer, bowl, provider, fir
 def test_twenty_intents_and_twenty_confirmations_at_once_are_one_of_each(buyer, bowl, provider):
     body = order_body((bowl, 1))
     del body["payment_method"]
-    order = placed(buyer.post("/orders/", body))
+    order = order_in(buyer.post("/orders/", body))
     wish = {"order_id": str(order.pk), "payment_method": "credit_card"}
 
     made = together([partial(buyer.at(buyer.port).post, "/payments/intents", wish) for _ in range(20)])
@@ -201,17 +201,17 @@ def test_cancelling_against_paying_ends_in_one_place_each_of_a_hundred_times(cal
         ways[answer.status, taken] += 1
         start.won(by_first=not taken)
     settle(provider)
-    ended, kept, given_back = (
+    ended, kept, return_form = (
         Counter(Order.objects.values_list("status", flat=True)),
         len(refused),
         ways[OK, True],
     )
     assert (ended["CONFIRMED"], ended["CANCELLED"]) == (kept, 100 - kept)
     assert stock(bowl) == 1000 - kept
-    assert len(provider.captured()) == kept + given_back
-    assert len(provider.journal("refund.succeeded")) == given_back
+    assert len(provider.captured()) == kept + return_form
+    assert len(provider.journal("refund.succeeded")) == return_form
     assert set(refused) <= {"payment_under_way"}
-    assert min(ways[OK, False], kept + given_back) > 0, ways
+    assert min(ways[OK, False], kept + return_form) > 0, ways
 
 
 def test_the_clock_against_paying_never_loses_money_or_goods(buyer, bowl, provider, expire):
@@ -234,9 +234,9 @@ def test_the_clock_against_paying_never_loses_money_or_goods(buyer, bowl, provid
 
 def test_a_transfer_recorded_while_the_card_is_paid_leaves_one_payment(shop, buyer, bowl, provider):
     """The buyer had turned to the card, and the transfer came all the same."""
-    desk = Visitor(shop.url, desk_worker())
+    staff_client = Visitor(shop.url, money_staff())
     for round_ in range(8):
-        order = placed(buyer.post("/orders/", order_body((bowl, 1))))
+        order = order_in(buyer.post("/orders/", order_body((bowl, 1))))
         transfer = order.payments.get()
         path, form = f"/admin/payments/payment/{transfer.pk}/record/", receipt_form(order)
         wish = {"order_id": str(order.pk), "payment_method": "credit_card"}
@@ -244,14 +244,14 @@ def test_a_transfer_recorded_while_the_card_is_paid_leaves_one_payment(shop, buy
         card = order.payments.get(payment_method="credit_card")
         head_start = (round_ % 4 - 2) * 0.02
 
-        record, pay_it = partial(desk.post, path, form), partial(try_to_pay, provider, card)
+        record, pay_it = partial(staff_client.post, path, form), partial(try_to_pay, provider, card)
         page, _ = together([after(max(0, head_start), record), after(max(0, -head_start), pay_it)])
         assert page.status_code == 302
     settle(provider)
     assert set(Order.objects.values_list("status", "payment_status")) == {("CONFIRMED", "PAID")}
     assert Receipt.objects.count() == 8
-    given_back = [row["amount"] for row in provider.journal("refund.succeeded")]
-    assert given_back == provider.captured(), "what the card brought too much went back by itself"
+    return_form = [row["amount"] for row in provider.journal("refund.succeeded")]
+    assert return_form == provider.captured(), "what the card brought too much went back by itself"
 
 
 # ---- late, and twice ---------------------------------------------------------------------------------------------
@@ -284,12 +284,12 @@ def test_late_money_revives_the_order_or_goes_back(buyer, caller, buyers, provid
     payment = card_order(buyer, vase)
     expire_by_force(payment)
     if not is_stock_there:
-        placed(caller(*buyers(1)).post("/orders/", order_body((vase, 1))))
+        order_in(caller(*buyers(1)).post("/orders/", order_body((vase, 1))))
 
     pay(provider, payment)
 
     ended = PAID if is_stock_there else ("REFUNDED", "EXPIRED", "REFUNDED")
-    wait_for(lambda: status(payment) == ended, told=str(status(payment)))
+    wait_for(lambda: status(payment) == ended, result=str(status(payment)))
     settle(provider)
     assert stock(vase) == 0
     assert len(provider.journal("refund.succeeded")) == (0 if is_stock_there else 1)

@@ -53,20 +53,28 @@ def package(tmp_path: Path) -> Path:
     return where
 
 
-@pytest.mark.usefixtures("postgres_only", "fresh")
+@pytest.mark.usefixtures("postgres_only", "clean_database")
 def test_generated_python_client_buys_by_card_and_is_refunded(
     shop: Shop, sandbox: Sandbox, package: Path, caller
 ):
     ProductFactory.create(price_minor=8545, stock=9)
     for email in (BUYER, STAFF):
         assert caller().post("/auth/register", {"email": email, "password": PASSWORD}).status == 201
-    desk = User.objects.get(email=STAFF)
-    User.objects.filter(pk=desk.pk).update(role=Role.STAFF)
-    desk.groups.set(Group.objects.filter(name="Refunds team"))
-    TOTP.activate(desk, generate_totp_secret())
+    staff_client = User.objects.get(email=STAFF)
+    User.objects.filter(pk=staff_client.pk).update(role=Role.STAFF)
+    staff_client.groups.set(Group.objects.filter(name="Refunds team"))
+    TOTP.activate(staff_client, generate_totp_secret())
 
     done = subprocess.run(
-        [sys.executable, str(CLIENTS / "purchase.py"), shop.url, BUYER, STAFF, PASSWORD, code_of(desk)],
+        [
+            sys.executable,
+            str(CLIENTS / "purchase.py"),
+            shop.url,
+            BUYER,
+            STAFF,
+            PASSWORD,
+            code_of(staff_client),
+        ],
         env=os.environ | {"PYTHONPATH": str(package.parent)},
         capture_output=True,
         text=True,
@@ -75,12 +83,16 @@ def test_generated_python_client_buys_by_card_and_is_refunded(
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    assert len(set(told["orders"])) == 1
-    assert (told["replayed"], told["declined"], told["same_payment"]) == ("true", "payment_declined", True)
-    assert (told["total"], told["card"], told["paid"]) == ("193.98", "4242", "COMPLETED")
-    assert (told["refund"], told["now"]) == (["COMPLETED", "10.00"], ["PARTIALLY_REFUNDED", "10.00"])
-    assert {"payment", "capture", "refund"} == set(told["facts"])
+    result = json.loads(done.stdout)
+    assert len(set(result["orders"])) == 1
+    assert (result["replayed"], result["declined"], result["same_payment"]) == (
+        "true",
+        "payment_declined",
+        True,
+    )
+    assert (result["total"], result["card"], result["paid"]) == ("193.98", "4242", "COMPLETED")
+    assert (result["refund"], result["now"]) == (["COMPLETED", "10.00"], ["PARTIALLY_REFUNDED", "10.00"])
+    assert {"payment", "capture", "refund"} == set(result["facts"])
     assert sandbox.captured() == [19398]
     assert [row["amount"] for row in sandbox.journal("refund.succeeded")] == [1000]
 

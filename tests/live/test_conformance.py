@@ -17,7 +17,7 @@ from payments.tests.factories import start
 from tests.live.people import bearer_of, filled_cart, order_body
 from tests.live.runner import Sandbox, Shop
 
-pytestmark = [pytest.mark.conformance, pytest.mark.usefixtures("postgres_only", "fresh")]
+pytestmark = [pytest.mark.conformance, pytest.mark.usefixtures("postgres_only", "clean_database")]
 
 CHECKS = (
     "not_a_server_error",
@@ -49,12 +49,14 @@ def ids(caller) -> dict[str, str]:
         released = start(PaymentMethod.CASH_ON_DELIVERY, {goods: 1}, user=UserFactory.create())
         order = place({goods: 1}, user=user).order
     cart = filled_cart(user, (goods, 1))
-    me, desk = caller(user), caller(staff)
+    me, staff_client = caller(user), caller(staff)
     method = me.post("/payments/methods", {"provider": "stripe", "provider_method_id": "pm_card_visa"}).body
     card = me.post("/orders/", order_body((goods, 1), method=PaymentMethod.CREDIT_CARD)).body["payment"]
     confirm = {"payment_intent_id": card["id"], "payment_method_id": method["id"]}
     assert me.post("/payments/confirm", confirm).body["status"] == "COMPLETED"
-    refund = desk.post("/payments/refunds", {"payment_id": card["id"], "amount": "1.00", "reason": "x"}).body
+    refund = staff_client.post(
+        "/payments/refunds", {"payment_id": card["id"], "amount": "1.00", "reason": "x"}
+    ).body
     return {
         "products": str(goods.pk),
         "artisans": str(goods.artisan_id),

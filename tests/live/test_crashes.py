@@ -27,17 +27,17 @@ from payments.statuses import PaymentStatus
 from tests.live.people import (
     Visitor,
     checkout_body,
-    desk_worker,
     filled_cart,
+    money_staff,
     order_body,
+    order_in,
     order_page,
-    placed,
     receipt_form,
     receipt_path,
 )
 from tests.live.runner import Caller, Shop, meanwhile, together, wait_for
 
-pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "fresh")]
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean_database")]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def no_worker(shop: Shop) -> Iterator[None]:
 
 
 @pytest.fixture
-def doomed(production) -> Callable[[str], Shop]:
+def crashing_shop(production) -> Callable[[str], Shop]:
     """`with doomed("module:function 1 after") as host`: another web host of the same shop, which crashes there."""
 
     @contextmanager
@@ -68,7 +68,7 @@ def doomed(production) -> Callable[[str], Shop]:
 
 
 @pytest.fixture
-def bowl(fresh) -> Product:
+def bowl(clean_database) -> Product:
     return ProductFactory.create(stock=10)
 
 
@@ -93,11 +93,11 @@ def stock(product: Product) -> int:
         "carts.checkout:payment_start 1 after",
     ],
 )
-def test_killed_before_commit_nothing_happened(doomed, caller, user, bowl, crash):
+def test_killed_before_commit_nothing_happened(crashing_shop, caller, user, bowl, crash):
     cart = filled_cart(user, (bowl, 2))
     path, body = f"/carts/{cart.pk}/checkout", checkout_body()
     buyer = caller(user)
-    with doomed(crash) as host:
+    with crashing_shop(crash) as host:
         assert buyer.at(host.port).post(path, body).status == 0
     assert (Order.objects.count(), Payment.objects.count(), StockMove.objects.count()) == (0, 0, 0)
     assert Notification.objects.count() == 0
@@ -108,11 +108,11 @@ def test_killed_before_commit_nothing_happened(doomed, caller, user, bowl, crash
     assert stock(bowl) == 8
 
 
-def test_killed_after_commit_the_retry_gives_the_same_order(doomed, caller, user, bowl):
+def test_killed_after_commit_the_retry_gives_the_same_order(crashing_shop, caller, user, bowl):
     cart = filled_cart(user, (bowl, 2))
     path, body = f"/carts/{cart.pk}/checkout", checkout_body()
     buyer = caller(user)
-    with doomed("carts.api:order_body 1 before") as host:
+    with crashing_shop("carts.api:order_body 1 before") as host:
         assert buyer.at(host.port).post(path, body).status == 0
     order = Order.objects.get()
     again = buyer.post(path, body)
@@ -131,10 +131,10 @@ def test_killed_after_commit_the_retry_gives_the_same_order(doomed, caller, user
     ],
     ids=["before the answer is made", "before the answer is stored", "before the answer is sent"],
 )
-def test_killed_after_commit_the_same_key_gives_the_same_order(doomed, caller, user, bowl, crash):
+def test_killed_after_commit_the_same_key_gives_the_same_order(crashing_shop, caller, user, bowl, crash):
     """An order in one call has no cart that would guard it: only the key does."""
     body, buyer = order_body((bowl, 2)), caller(user)
-    with doomed(crash) as host:
+    with crashing_shop(crash) as host:
         assert buyer.at(host.port).post("/orders/", body, key="one").status == 0
     order = Order.objects.get()
     again = buyer.post("/orders/", body, key="one")
@@ -151,10 +151,10 @@ def test_killed_after_commit_the_same_key_gives_the_same_order(doomed, caller, u
     "crash", ["artisans.core.api.views:key_claim 1 after", "carts.checkout:effect_record 1 after"]
 )
 def test_killed_before_commit_the_same_key_waits_for_the_lease_and_orders_once(
-    doomed, caller, user, bowl, crash
+    crashing_shop, caller, user, bowl, crash
 ):
     body, buyer = order_body((bowl, 2)), caller(user)
-    with doomed(crash) as host:
+    with crashing_shop(crash) as host:
         assert buyer.at(host.port).post("/orders/", body, key="one").status == 0
     assert Order.objects.count() == 0
     waiting = buyer.post("/orders/", body, key="one")
@@ -166,17 +166,17 @@ def test_killed_before_commit_the_same_key_waits_for_the_lease_and_orders_once(
     assert stock(bowl) == 8
 
 
-def test_killed_after_an_item_was_added_the_same_key_adds_no_other(doomed, caller, user, bowl):
+def test_killed_after_an_item_was_added_the_same_key_adds_no_other(crashing_shop, caller, user, bowl):
     cart = filled_cart(user, (bowl, 1))
     path, row, buyer = f"/carts/{cart.pk}/items", {"product_id": str(bowl.pk)}, caller(user)
-    with doomed("carts.api:cart_items_add 1 after") as host:
+    with crashing_shop("carts.api:cart_items_add 1 after") as host:
         assert buyer.at(host.port).post(path, row, key="one").status == 0
     again = buyer.post(path, row, key="one")
     assert (again.status, [item["quantity"] for item in again.body["items"]]) == (201, [2])
     assert cart.items.get().quantity == 2
 
 
-def test_killed_after_commit_the_page_sent_again_shows_the_order(doomed, shop, user, bowl):
+def test_killed_after_commit_the_page_sent_again_shows_the_order(crashing_shop, shop, user, bowl):
     cart = filled_cart(user, (bowl, 1))
     address = checkout_body()["shipping_address"]
     Cart.objects.filter(pk=cart.pk).update(
@@ -184,7 +184,7 @@ def test_killed_after_commit_the_page_sent_again_shows_the_order(doomed, shop, u
         | {"method": "bank_transfer"}
     )
     form = {"cart": str(cart.pk), "quote": "99.99"}
-    with doomed("carts.views:cart_checkout 1 after") as host, pytest.raises(requests.ConnectionError):
+    with crashing_shop("carts.views:cart_checkout 1 after") as host, pytest.raises(requests.ConnectionError):
         Visitor(host.url, user).post("/shop/checkout/check/", form)
     order = Order.objects.get()
     again = Visitor(shop.url, user).post("/shop/checkout/check/", form)
@@ -203,29 +203,29 @@ def test_killed_after_commit_the_page_sent_again_shows_the_order(doomed, shop, u
         "payments.lifecycle.receipts:mail_receipt 1 after",
     ],
 )
-def test_killed_while_money_is_recorded_nothing_is_booked(doomed, caller, shop, user, bowl, crash):
-    order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
-    desk, before = desk_worker(), Notification.objects.count()
-    with doomed(crash) as host, pytest.raises(requests.ConnectionError):
-        Visitor(host.url, desk).post(receipt_path(order), receipt_form(order))
+def test_killed_while_money_is_recorded_nothing_is_booked(crashing_shop, caller, shop, user, bowl, crash):
+    order = order_in(caller(user).post("/orders/", order_body((bowl, 1))))
+    staff_client, before = money_staff(), Notification.objects.count()
+    with crashing_shop(crash) as host, pytest.raises(requests.ConnectionError):
+        Visitor(host.url, staff_client).post(receipt_path(order), receipt_form(order))
     order.refresh_from_db()
     payment = order.payments.get()
     assert (Receipt.objects.count(), payment.status, order.received_minor) == (0, PaymentStatus.PENDING, 0)
     assert Notification.objects.count() == before
-    assert Visitor(shop.url, desk).post(receipt_path(order), receipt_form(order)).status_code == 302
+    assert Visitor(shop.url, staff_client).post(receipt_path(order), receipt_form(order)).status_code == 302
     order.refresh_from_db()
     assert order.payment_status == OrderPaymentStatus.PAID
 
 
-def test_killed_after_the_money_was_booked_it_is_not_booked_again(doomed, caller, shop, user, bowl):
-    order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
-    desk = desk_worker()
+def test_killed_after_the_money_was_booked_it_is_not_booked_again(crashing_shop, caller, shop, user, bowl):
+    order = order_in(caller(user).post("/orders/", order_body((bowl, 1))))
+    staff_client = money_staff()
     with (
-        doomed("payments.admin.payments:receipt_submit 1 after") as host,
+        crashing_shop("payments.admin.payments:receipt_submit 1 after") as host,
         pytest.raises(requests.ConnectionError),
     ):
-        Visitor(host.url, desk).post(receipt_path(order), receipt_form(order))
-    again = Visitor(shop.url, desk).post(receipt_path(order), receipt_form(order))
+        Visitor(host.url, staff_client).post(receipt_path(order), receipt_form(order))
+    again = Visitor(shop.url, staff_client).post(receipt_path(order), receipt_form(order))
     assert again.status_code == 200
     assert "recorded already" in again.text
     assert Receipt.objects.count() == 1
@@ -242,7 +242,7 @@ def all_sent() -> bool:
 def test_worker_killed_between_sending_and_marking(caller, shop, user, bowl, mail):
     """The mail server has it, the outbox does not know: it goes out once more under the same id, and that is all."""
     shop.worker.start(crash="django.core.mail.message:EmailMessage.send 1 after")
-    placed(caller(user).post("/orders/", order_body((bowl, 1))))
+    order_in(caller(user).post("/orders/", order_body((bowl, 1))))
     assert shop.worker.wait_gone() == -signal.SIGKILL
     [row] = Notification.objects.all()
     assert (row.state, len(mail.received)) == ("waiting", 1)

@@ -10,14 +10,14 @@ from playwright.sync_api import expect
 from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.tests.factories import ProductFactory
-from payments.bookkeeping.saved_methods import method_keep
+from payments.bookkeeping.saved_methods import method_store
 from payments.methods import PaymentMethod
 from payments.models import CallState, Payment, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.contract import RemoteMethod
 from tests.live.people import order_body
 from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
 
-pytestmark = pytest.mark.usefixtures("postgres_only", "fresh")
+pytestmark = pytest.mark.usefixtures("postgres_only", "clean_database")
 
 PATH = "/payments/methods"
 VISA_TOKEN = "pm_card_visa"
@@ -34,7 +34,7 @@ def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def user(fresh) -> User:
+def user(clean_database) -> User:
     return UserFactory.create()
 
 
@@ -45,7 +45,7 @@ def keep(user: User, count: int) -> list[PaymentMethodInfo]:
         for n in range(count)
     ]
     return [
-        method_keep(user_id=user.pk, provider="stripe", remote=card, consented_at=timezone.now())
+        method_store(user_id=user.pk, provider="stripe", remote=card, consented_at=timezone.now())
         for card in cards
     ]
 

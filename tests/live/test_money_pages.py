@@ -17,18 +17,18 @@ from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
 from orders.tests.factories import store_of
-from payments.bookkeeping.review_flags import flag
-from payments.gateway.payments import payment_wait
+from payments.bookkeeping.review_flags import flag_raise
+from payments.gateway.payments import payment_mark_processing
 from payments.methods import PaymentMethod
-from payments.models import Comparison, EventState, FlagKind, Payment, WebhookEvent
+from payments.models import EventState, FlagKind, Payment, ReconciliationRun, WebhookEvent
 from payments.providers.contract import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
 from payments.reconciliation.runs import Kind
 from payments.refunds.staff import refund_open
-from payments.tests.factories import answered, start, told_by_card
+from payments.tests.factories import apply_card_captures, remote_refund_of, start
 from tests.live.browser import Window
 from tests.live.cards import CONFIRM, card_order, confirm_body
 from tests.live.conftest import empty_database
-from tests.live.people import desk_worker, order_body, order_page, placed
+from tests.live.people import money_staff, order_body, order_in, order_page
 from tests.live.runner import Caller, Sandbox, Shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
@@ -68,7 +68,7 @@ def paid(buyer: Caller, bowl: Product) -> Payment:
 
 def unknown(buyer: Caller, bowl: Product) -> Payment:
     payment = card_order(buyer, bowl)
-    payment_wait(payment.pk, even_without_call=True)
+    payment_mark_processing(payment.pk, is_forced=True)
     return payment
 
 
@@ -79,25 +79,25 @@ def reviewed(buyer: Caller, bowl: Product) -> Payment:
 
 
 def by_paypal(buyer: Caller, bowl: Product) -> Payment:
-    return placed(buyer.post("/orders/", order_body((bowl, 1), method="paypal"))).payments.get()
+    return order_in(buyer.post("/orders/", order_body((bowl, 1), method="paypal"))).payments.get()
 
 
-def told(_buyer: Caller, bowl: Product, **news: object) -> Payment:
+def simulate_payment(_buyer: Caller, bowl: Product, **news: object) -> Payment:
     """Paid as Stripe tells it, with what else it tells."""
     with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"), transaction.atomic():
-        return told_by_card(start(PaymentMethod.CREDIT_CARD, {bowl: 1}), **news)
+        return apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}), **news)
 
 
 def refunding(buyer: Caller, bowl: Product) -> Payment:
-    payment = told(buyer, bowl)
+    payment = simulate_payment(buyer, bowl)
     with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"):
-        refund_open(payment_id=payment.pk, amount=THREE, reason="The rim is chipped.", actor=desk_worker())
+        refund_open(payment_id=payment.pk, amount=THREE, reason="The rim is chipped.", actor=money_staff())
     return payment
 
 
 def refunded_in_part(buyer: Caller, bowl: Product, status: RefundStatus = RefundStatus.SUCCEEDED) -> Payment:
     payment = refunding(buyer, bowl)
-    return told_by_card(payment, refunds=(answered(payment.refunds.get(), status),))
+    return apply_card_captures(payment, refunds=(remote_refund_of(payment.refunds.get(), status),))
 
 
 def refund_failed(buyer: Caller, bowl: Product) -> Payment:
@@ -105,22 +105,22 @@ def refund_failed(buyer: Caller, bowl: Product) -> Payment:
 
 
 def refunded_outside(buyer: Caller, bowl: Product) -> Payment:
-    payment = told(buyer, bowl)
-    return told_by_card(
+    payment = simulate_payment(buyer, bowl)
+    return apply_card_captures(
         payment, refunds=(RemoteRefund(f"re_{payment.pk.hex}", THREE, RefundStatus.SUCCEEDED),)
     )
 
 
 def refunded(buyer: Caller, bowl: Product) -> Payment:
-    payment = told(buyer, bowl)
+    payment = simulate_payment(buyer, bowl)
     whole = RemoteRefund(f"re_{payment.pk.hex}", payment.amount, RefundStatus.SUCCEEDED)
-    return told_by_card(payment, refunds=(whole,))
+    return apply_card_captures(payment, refunds=(whole,))
 
 
 def disputed(buyer: Caller, bowl: Product) -> Payment:
-    payment = told(buyer, bowl)
+    payment = simulate_payment(buyer, bowl)
     question = RemoteDispute(f"dp_{payment.pk.hex}", payment.amount, DisputeStatus.OPEN, "fraudulent")
-    return told_by_card(payment, disputes=(question,))
+    return apply_card_captures(payment, disputes=(question,))
 
 
 STATES: dict[str, tuple[Make, str]] = {
@@ -137,7 +137,7 @@ STATES: dict[str, tuple[Make, str]] = {
 }
 
 
-def look(one: Window) -> None:
+def visit(one: Window) -> None:
     assert one.violations() == []
     one.page.set_viewport_size({"width": 320, "height": 640})
     assert one.overflow() == ""
@@ -151,7 +151,7 @@ def test_order_page_is_for_everybody(window, caller, bowl, state):
     one = window(viewport={"width": 1280, "height": 900}).go(order_page(payment.order))
 
     assert headline in one.page.locator("h2").first.inner_text()
-    look(one)
+    visit(one)
 
 
 @pytest.mark.parametrize(("make", "has_scripts"), [(card_order, True), (declined, True), (card_order, False)])
@@ -163,7 +163,7 @@ def test_card_page_is_for_everybody(window, caller, bowl, make, has_scripts):
 
     if has_scripts:
         one.page.locator("#card-element iframe").wait_for()
-        look(one)
+        visit(one)
     else:
         one.page.get_by_role("button", name="Continue to pay").wait_for()
 
@@ -174,7 +174,7 @@ def test_ways_to_pay_with_providers_are_for_everybody(window, caller, bowl):
     one = window(viewport={"width": 1280, "height": 900}).go(f"{order_page(payment.order)}pay/")
 
     assert {"Card", "PayPal", "Bank transfer"} <= set(one.page.locator("main label strong").all_inner_texts())
-    look(one)
+    visit(one)
 
 
 # ---- the desk --------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def message(payment: Payment, state: EventState) -> WebhookEvent:
     )
 
 
-def compared(payment: Payment) -> Comparison:
+def compared(payment: Payment) -> ReconciliationRun:
     """A look at a provider's books that found all that it can find."""
     now = timezone.now()
     rows = [
@@ -210,18 +210,22 @@ def compared(payment: Payment) -> Comparison:
         }
         for number, kind in enumerate(Kind)
     ]
-    return Comparison.objects.create(
+    return ReconciliationRun.objects.create(
         provider="stripe", since=now - timedelta(days=1), until=now, differences=rows, finished_at=now
     )
 
 
-def desk_pages(buyer: Caller, bowl: Product) -> list[str]:
-    waiting, whole, failed = card_order(buyer, bowl), told(buyer, bowl), refund_failed(buyer, bowl)
+def staff_pages(buyer: Caller, bowl: Product) -> list[str]:
+    waiting, whole, failed = (
+        card_order(buyer, bowl),
+        simulate_payment(buyer, bowl),
+        refund_failed(buyer, bowl),
+    )
     outside, asked = refunded_outside(buyer, bowl), disputed(buyer, bowl)
     dead, left = (message(whole, state) for state in (EventState.DEAD, EventState.STAFF))
-    flag(waiting, FlagKind.MISMATCH, "pi_1 is over $1.00, the payment over $99.99.")
+    flag_raise(waiting, FlagKind.MISMATCH, "pi_1 is over $1.00, the payment over $99.99.")
     rows = [
-        *((payment, page) for payment in (waiting, whole, asked) for page in ("change", "refund", "ask")),
+        *((payment, page) for payment in (waiting, whole, asked) for page in ("change", "refund", "sync")),
         *((failed.refunds.get(), page) for page in ("change", "retry", "decide")),
         *((outside.refunds.get(), page) for page in ("change", "decide")),
         *((dead, page) for page in ("change", "replay")),
@@ -230,20 +234,20 @@ def desk_pages(buyer: Caller, bowl: Product) -> list[str]:
         (asked.order, "change"),
         (compared(waiting), "change"),
     ]
-    lists = ("payment/", "paymentrefund/", "paymentflag/", "webhookevent/", "comparison/", "receipt/")
+    lists = ("payment/", "paymentrefund/", "paymentflag/", "webhookevent/", "reconciliationrun/", "receipt/")
     return [f"/admin/payments/{name}" for name in lists] + [
         f"/admin/{row._meta.label_lower.replace('.', '/')}/{row.pk}/{page}/" for row, page in rows
     ]
 
 
 def test_pages_of_the_desk_raise_nothing_and_fit_a_phone(window, caller, bowl):
-    desk = window(UserFactory.create(is_superuser=True, role=Role.STAFF))
+    staff_client = window(UserFactory.create(is_superuser=True, role=Role.STAFF))
     problems = []
-    for address in desk_pages(caller(UserFactory.create()), bowl):
-        desk.page.set_viewport_size({"width": 1280, "height": 900})
-        desk.responses.clear()
-        desk.go(address)
-        assert desk.responses[0].status == 200, address
-        desk.page.set_viewport_size({"width": 320, "height": 640})
-        problems += [wide for wide in [desk.overflow()] if wide]
+    for address in staff_pages(caller(UserFactory.create()), bowl):
+        staff_client.page.set_viewport_size({"width": 1280, "height": 900})
+        staff_client.responses.clear()
+        staff_client.go(address)
+        assert staff_client.responses[0].status == 200, address
+        staff_client.page.set_viewport_size({"width": 320, "height": 640})
+        problems += [wide for wide in [staff_client.overflow()] if wide]
     assert not problems, "\n".join(problems)

@@ -24,7 +24,7 @@ from tests.live.conftest import database_url
 from tests.live.people import order_body
 from tests.live.runner import Answer, Caller, Shop, meanwhile, wait_for
 
-pytestmark = [pytest.mark.crash, pytest.mark.alone, pytest.mark.usefixtures("fresh")]
+pytestmark = [pytest.mark.crash, pytest.mark.alone, pytest.mark.usefixtures("clean_database")]
 EXTRA = 2.0  # seconds that a buyer may wait longer than usual
 
 
@@ -50,7 +50,7 @@ def shop(other_postgres, redis: Server, mail_server, static_files, tmp_path_fact
 
 
 @pytest.fixture
-def bowl(fresh) -> Product:
+def bowl(clean_database) -> Product:
     return ProductFactory.create(stock=5000)
 
 
@@ -154,10 +154,10 @@ def test_redis_flushed_loses_no_mail(order, redis, shop, mail, all_sent):
 
 
 @pytest.mark.parametrize(
-    ("mood", "told"),
+    ("mood", "result"),
     [("refuse", "421"), ("hang", "timed out"), ("drop", "SMTPServerDisconnected|closed|Disconnected")],
 )
-def test_bad_mail_server_delays_mails_only(order, mail, shop, all_sent, mood, told):
+def test_bad_mail_server_delays_mails_only(order, mail, shop, all_sent, mood, result):
     usual = max(order()[0].seconds for _ in range(2))
     wait_for(all_sent)
     mail.received.clear()
@@ -168,7 +168,7 @@ def test_bad_mail_server_delays_mails_only(order, mail, shop, all_sent, mood, to
     row = Notification.objects.get(recipient=email)
     wait_for(lambda: row.refresh_from_db() or row.tries)
     assert row.state == "waiting"
-    assert any(word in row.last_error for word in told.split("|")), row.last_error
+    assert any(word in row.last_error for word in result.split("|")), row.last_error
     mail.mood = "good"
     try_again_now()
     wait_for(all_sent)
@@ -224,7 +224,7 @@ def test_postgres_fails_under_load(other_postgres, bowl, caller, buyers, shop, h
         wait_for(lambda: len(load.answers) >= 10)
         gone = time.monotonic()
         other_postgres.stop(how)
-        wait_for(lambda: load.statuses(since=gone)[503], told="nobody noticed")
+        wait_for(lambda: load.statuses(since=gone)[503], result="nobody noticed")
         other_postgres.start()
         back = time.monotonic()
         connections.close_all()

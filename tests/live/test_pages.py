@@ -14,12 +14,12 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.core.money import Money
 from artisans.core.security.tokens import hash_secret, mailbox_token, new_secret
-from artisans.notifications.services import notifications_sweep
+from artisans.notifications.services import notifications_send_due
 from carts.checkout import Assertions, order_create
 from carts.models import Cart, CartItem
 from carts.services import new_item
 from orders.models import Order
-from orders.problems import Wish
+from orders.problems import LineRequest
 from orders.selectors import store_rules
 from orders.services import parcel_ship
 from orders.tests.factories import ADDRESS, buyer_of
@@ -55,7 +55,7 @@ def make(method: PaymentMethod = PaymentMethod.BANK_TRANSFER, user: User | None 
     product = teapot()
     with override_settings(MAX_OPEN_ORDERS=1000):
         done = order_create(
-            wishes=[Wish(product.pk, product.pk, 1, None)],
+            line_requests=[LineRequest(product.pk, product.pk, 1, None)],
             buyer=buyer_of(user, note="Please ring twice", network=""),
             method=method,
             assertions=Assertions(),
@@ -217,13 +217,13 @@ def payment_wrong(one: Window) -> None:
 
 def check(one: Window) -> None:
     cart(one, "/shop/checkout/check/", **DETAILS, note="At the red door", method="bank_transfer")
-    one.last_button.wait_for()
+    one.place_button.wait_for()
 
 
 def check_with_problems(one: Window) -> None:
     check(one)
     with sold_out():
-        one.last_button.click()
+        one.place_button.click()
         one.page.locator("#problems").wait_for()
 
 
@@ -275,7 +275,7 @@ def mails(one: Window) -> None:
     with override_settings(
         EMAIL_BACKEND="django.core.mail.backends.filebased.EmailBackend", EMAIL_FILE_PATH=f"{one.folder}/mail"
     ):
-        assert notifications_sweep()
+        assert notifications_send_due()
     one.go("/demo/mail/")
 
 
@@ -444,7 +444,7 @@ MOVING = """() => {
 
 def test_admin_pages_raise_nothing(window):
     """The admin has a looser policy of its own; still nothing of it is refused and no script fails."""
-    desk = window(person("admin"))
+    staff_client = window(person("admin"))
     order = make()
     waiting = order.payments.get()
     lists = "payments/payment payments/receipt payments/paymentrefund orders/order catalog/product catalog/artisan "
@@ -455,10 +455,10 @@ def test_admin_pages_raise_nothing(window):
     pages += [f"/admin/orders/order/{order.pk}/{page}/" for page in ("change", "cancel", "revoke-links")]
     pages += [f"/admin/catalog/product/{teapot().pk}/change/", "/admin/orders/storerules/1/change/"]
     for address in pages:
-        desk.responses.clear()
-        desk.go(address)
-        assert desk.responses[0].status in {200, 302}, address
-        desk.page.wait_for_timeout(50)
+        staff_client.responses.clear()
+        staff_client.go(address)
+        assert staff_client.responses[0].status in {200, 302}, address
+        staff_client.page.wait_for_timeout(50)
     stranger = window()
     stranger.go("/admin/")
     assert re.search("log in|sign in", stranger.text(), re.IGNORECASE)

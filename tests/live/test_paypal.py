@@ -43,7 +43,7 @@ def at_paypal(request, window, bowl, sandbox):
     """A window that has just arrived at PayPal from the check page, with scripts or without."""
     one = window(java_script_enabled=request.param)
     email = f"{request.node.originalname}.{request.param}@example.test".lower()
-    one.to_the_last_button(bowl, method="PayPal", email=email).click()
+    one.fill_checkout(bowl, method="PayPal", email=email).click()
     one.page.wait_for_url(f"{sandbox.url}/**")
     expect(one.page.locator("body")).to_contain_text("99.99 USD")
     return one, Order.objects.get(email=email)

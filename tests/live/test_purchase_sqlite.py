@@ -24,7 +24,7 @@ def test_from_the_shop_to_the_money(window):
     teapot = Product.objects.get(price_minor=8545)
     other = Product.objects.filter(stock=500).exclude(artisan=teapot.artisan).order_by("slug")[0]
     one = window()
-    button = one.to_the_last_button(teapot, other, email="guest@example.test")
+    button = one.fill_checkout(teapot, other, email="guest@example.test")
     label = button.inner_text()
     order = one.place()
     assert f"${order.total.amount}" in label

@@ -44,21 +44,27 @@ def scarf(shop, bowl) -> Product:
 
 def test_a_guest_pays_by_transfer(window, bowl, scarf):
     one = window()
-    button = one.to_the_last_button(bowl, scarf, email="guest.one@example.test")
+    button = one.fill_checkout(bowl, scarf, email="guest.one@example.test")
     label = button.inner_text()
     order = one.place()
     assert label == f"Order and pay ${order.total.amount} by bank transfer"
     assert one.heading() == "Thank you for your order"
     text = one.text()
-    for told in (order.order_number, f"${order.total.amount}", "DE89 3704", "2 parcels", "Awaiting transfer"):
-        assert told in text
+    for result in (
+        order.order_number,
+        f"${order.total.amount}",
+        "DE89 3704",
+        "2 parcels",
+        "Awaiting transfer",
+    ):
+        assert result in text
     assert (order.email, order.user, order.lines.count()) == ("guest.one@example.test", None, 2)
     assert one.page.locator("#cart-count").inner_text() == "0"
 
 
 def test_without_scripts_the_same(window, bowl, scarf):
     one = window(java_script_enabled=False)
-    one.to_the_last_button(bowl, scarf, email="guest.two@example.test")
+    one.fill_checkout(bowl, scarf, email="guest.two@example.test")
     order = one.place()
     assert order.order_number in one.text()
     assert (order.status, order.lines.count()) == (OrderStatus.PENDING, 2)
@@ -113,9 +119,9 @@ def test_by_keyboard_alone(window, bowl):
     page.wait_for_url("**/shop/cart/")
     press("Checkout", "link")
     page.wait_for_url("**/checkout/details/")
-    told = TOLD | {"email": "keys@example.test"}
+    result = TOLD | {"email": "keys@example.test"}
     for name in ("email", "phone", "name", "line1", "postal_code", "city", "region"):
-        one.type_into(f"id_{name}", told[name])
+        one.type_into(f"id_{name}", result[name])
     press("Continue to delivery")
     page.wait_for_url("**/checkout/delivery/")
     press("Continue to payment")
@@ -124,7 +130,7 @@ def test_by_keyboard_alone(window, bowl):
     keys.press("Space")
     press("Continue to review")
     page.wait_for_url("**/checkout/check/")
-    one.tab_to(one.last_button)
+    one.tab_to(one.place_button)
     keys.press("Enter")
     page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
     assert Order.objects.filter(email="keys@example.test").count() == 1
@@ -154,7 +160,7 @@ def test_another_country_keeps_what_is_typed_meanwhile(window, bowl):
 def test_back_after_placing_never_orders_again(window, bowl, with_scripts):
     email = f"back.{with_scripts}@example.test".lower()
     one = window(java_script_enabled=with_scripts)
-    one.to_the_last_button(bowl, email=email)
+    one.fill_checkout(bowl, email=email)
     order = one.place()
     for steps in range(1, 4):
         for _ in range(steps):
@@ -172,14 +178,14 @@ def test_back_after_placing_never_orders_again(window, bowl, with_scripts):
 
 def test_a_double_click_orders_once(window, bowl):
     one = window(java_script_enabled=False)
-    one.to_the_last_button(bowl, email="double@example.test").dblclick()
+    one.fill_checkout(bowl, email="double@example.test").dblclick()
     one.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
     assert Order.objects.filter(email="double@example.test").count() == 1
 
 
 def test_a_price_that_changed_is_shown_before_it_is_paid(window, scarf):
     one = window()
-    button = one.to_the_last_button(scarf, email="price@example.test")
+    button = one.fill_checkout(scarf, email="price@example.test")
     old = scarf.price
     Product.objects.filter(pk=scarf.pk).update(price_minor=F("price_minor") + 250)
     scarf.refresh_from_db()
@@ -190,9 +196,9 @@ def test_a_price_that_changed_is_shown_before_it_is_paid(window, scarf):
     expect(notice).to_contain_text(scarf.price.amount)
     assert not Order.objects.filter(email="price@example.test").exists()
     one.press("Accept the change")
-    expect(one.last_button).to_be_visible()
+    expect(one.place_button).to_be_visible()
     assert one.path == "/shop/checkout/check/"
-    label = one.last_button.inner_text()
+    label = one.place_button.inner_text()
     order = one.place()
     assert order.lines.get().unit_price == scarf.price
     assert f"${order.total.amount}" in label
@@ -200,7 +206,7 @@ def test_a_price_that_changed_is_shown_before_it_is_paid(window, scarf):
 
 def test_what_sold_out_can_be_left_behind(window, bowl, scarf):
     one = window()
-    button = one.to_the_last_button(bowl, scarf, email="soldout@example.test")
+    button = one.fill_checkout(bowl, scarf, email="soldout@example.test")
     Product.objects.filter(pk=scarf.pk).update(stock=0)
     try:
         button.click()
@@ -234,7 +240,7 @@ def test_with_scripts_the_cart_changes_in_place(window, bowl, scarf):
 
 def test_a_guest_whose_session_is_lost_goes_on(window, bowl):
     one = window()
-    button = one.to_the_last_button(bowl, email="lost@example.test")
+    button = one.fill_checkout(bowl, email="lost@example.test")
     one.page.context.clear_cookies(name="session")
     button.click()
     one.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
@@ -244,7 +250,7 @@ def test_a_guest_whose_session_is_lost_goes_on(window, bowl):
 def test_a_user_whose_session_is_lost_finds_all_again(window, bowl):
     user = User.objects.create_user("lost.user@example.test", DEMO_PASSWORD, name="Lou")
     one = window(user)
-    button = one.to_the_last_button(bowl, email=user.email)
+    button = one.fill_checkout(bowl, email=user.email)
     one.page.context.clear_cookies(name="session")
     button.click()
     one.page.wait_for_load_state()
@@ -257,11 +263,11 @@ def test_a_user_whose_session_is_lost_finds_all_again(window, bowl):
 
 def test_staff_record_the_money_and_the_order_turns_paid(window, bowl):
     buyer = window()
-    buyer.to_the_last_button(bowl, email="paid@example.test")
+    buyer.fill_checkout(bowl, email="paid@example.test")
     order = buyer.place()
     assert "Awaiting transfer" in buyer.text()
-    desk = window(User.objects.get(email="staff@demo.test"))
-    desk.record_money(order)
+    staff_client = window(User.objects.get(email="staff@demo.test"))
+    staff_client.record_money(order)
     buyer.page.reload()
     assert "Thank you, your order is paid" in buyer.text()
     order.refresh_from_db()
@@ -271,11 +277,11 @@ def test_staff_record_the_money_and_the_order_turns_paid(window, bowl):
 
 def test_the_link_opens_the_order_anywhere(window, bowl):
     one = window()
-    one.to_the_last_button(bowl, email="link@example.test")
+    one.fill_checkout(bowl, email="link@example.test")
     order = one.place()
     other = window(java_script_enabled=False)
     other.go(order_page(order))
     text = other.text()
-    for told in (order.order_number, "$99.99", "DE89 3704", bowl.name, TOLD["line1"]):
-        assert told in text
+    for result in (order.order_number, "$99.99", "DE89 3704", bowl.name, TOLD["line1"]):
+        assert result in text
     assert "password" not in text.lower()

@@ -28,17 +28,17 @@ from payments.models import Receipt
 from tests.live.people import (
     Visitor,
     checkout_body,
-    desk_worker,
     filled_cart,
+    money_staff,
     order_body,
+    order_in,
     order_page,
-    placed,
     receipt_form,
     receipt_path,
 )
 from tests.live.runner import Answer, HeadStart, Shop, after, together, wait_for
 
-pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "fresh")]
+pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_database")]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def statuses(answers: list[Answer]) -> dict[int, int]:
     return dict(Counter(answer.status for answer in answers))
 
 
-def checkout_path(user: User, *pieces: tuple[Product, int]) -> str:
-    return f"/carts/{filled_cart(user, *pieces).pk}/checkout"
+def checkout_path(user: User, *items: tuple[Product, int]) -> str:
+    return f"/carts/{filled_cart(user, *items).pk}/checkout"
 
 
 def stock(product: Product) -> int:
@@ -130,8 +130,8 @@ def test_opposite_carts_do_not_stop_each_other(caller, buyers):
     a, b = (ProductFactory.create(stock=90, artisan=artisan) for _ in range(2))
     jobs = []
     for number, user in enumerate(buyers(100)):
-        pieces = [(a, 1), (b, 1)] if number % 2 else [(b, 1), (a, 1)]
-        jobs.append(partial(caller(user).post, checkout_path(user, *pieces), checkout_body()))
+        items = [(a, 1), (b, 1)] if number % 2 else [(b, 1), (a, 1)]
+        jobs.append(partial(caller(user).post, checkout_path(user, *items), checkout_body()))
     random.shuffle(jobs)
     answers = together(jobs)
     assert statuses(answers) == {201: 90, 409: 10}
@@ -245,14 +245,14 @@ def test_money_against_cancelling_is_owed_whoever_is_first(caller, buyers, shop:
     """100 rounds: the buyer cancels while staff record the money. By the head start of either side both orders of
     events come up, and in both the money is to be returned."""
     bowl = ProductFactory.create(stock=200)
-    people, desk = buyers(50), Visitor(shop.url, desk_worker())
+    people, staff_client = buyers(50), Visitor(shop.url, money_staff())
     won: Counter[str] = Counter()
     start = HeadStart(0.004)
     for round_ in range(100):
         buyer = caller(people[round_ % 50])
-        order = placed(buyer.post("/orders/", order_body((bowl, 1))))
+        order = order_in(buyer.post("/orders/", order_body((bowl, 1))))
         cancel = partial(buyer.post, f"/orders/{order.pk}/cancel", {})
-        record = partial(desk.post, receipt_path(order), receipt_form(order))
+        record = partial(staff_client.post, receipt_path(order), receipt_form(order))
 
         cancelled, recorded = together([after(start.first, cancel), after(start.second, record)])
 
@@ -260,7 +260,7 @@ def test_money_against_cancelling_is_owed_whoever_is_first(caller, buyers, shop:
         assert recorded.status_code == 302
         assert order.received == order.total
         assert cancelled.status == 200
-        assert (order.status, order.to_return) == (OrderStatus.CANCELLED, order.total)
+        assert (order.status, order.refund_due) == (OrderStatus.CANCELLED, order.total)
         start.won(by_first=order.released_at is None)
         won["money" if order.released_at else "cancelling"] += 1
     assert stock(bowl) == 200
@@ -271,11 +271,11 @@ def test_sending_against_cancelling_has_one_winner_each_time(caller, buyers, sho
     """40 rounds: the artisan sends a parcel while staff cancel it. One is refused, and goods and money agree."""
     maker = UserFactory.create()
     bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
-    seller, staff = caller(maker), desk_worker()
+    seller, staff = caller(maker), money_staff()
     won: Counter[str] = Counter()
     start = HeadStart(0.004)
     for user in buyers(40):
-        order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+        order = order_in(caller(user).post("/orders/", order_body((bowl, 1))))
         Visitor(shop.url, staff).post(receipt_path(order), receipt_form(order))
         parcel = order.parcels.get()
         send = partial(seller.post, f"/parcels/{parcel.pk}/ship", {"carrier": "USPS"})
@@ -298,14 +298,14 @@ def test_sending_against_cancelling_has_one_winner_each_time(caller, buyers, sho
 
 def test_two_staff_who_record_the_same_receipt_book_it_once(caller, buyers, shop: Shop):
     bowl = ProductFactory.create(stock=20)
-    desks = [Visitor(shop.url, desk_worker()) for _ in range(2)]
+    staff_clients = [Visitor(shop.url, money_staff()) for _ in range(2)]
     for user in buyers(10):
-        order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+        order = order_in(caller(user).post("/orders/", order_body((bowl, 1))))
         path, form = receipt_path(order), receipt_form(order)
-        pages = together([partial(desk.post, path, form) for desk in desks])
+        pages = together([partial(staff_client.post, path, form) for staff_client in staff_clients])
         assert sorted(page.status_code for page in pages) == [200, 302]
-        [told] = [page.text for page in pages if page.status_code == 200]
-        assert "recorded already" in told
+        [result] = [page.text for page in pages if page.status_code == 200]
+        assert "recorded already" in result
         assert Receipt.objects.filter(payment__order=order).count() == 1
         assert Notification.objects.filter(recipient=user.email, kind="payment_received").count() == 1
 
@@ -314,19 +314,21 @@ def test_one_request_waits_for_a_second_person_and_is_carried_out_once(caller, b
     """Four request the same act above the limit at once, then all others approve it at once."""
     StoreRules.objects.update(second_person_above_minor=1)
     bowl = ProductFactory.create(stock=20)
-    people = [desk_worker() for _ in range(4)]
-    desks = {user.pk: Visitor(shop.url, user) for user in people}
+    people = [money_staff() for _ in range(4)]
+    staff_clients = {user.pk: Visitor(shop.url, user) for user in people}
     for user in buyers(5):
-        order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+        order = order_in(caller(user).post("/orders/", order_body((bowl, 1))))
         path, form = receipt_path(order), receipt_form(order)
-        pages = together([partial(desk.post, path, form) for desk in desks.values()])
+        pages = together([partial(staff_client.post, path, form) for staff_client in staff_clients.values()])
         assert sorted(page.status_code for page in pages) == [200, 200, 200, 302]
         approval = ApprovalRequest.objects.get(status=ApprovalStatus.PENDING)
         assert Receipt.objects.filter(payment__order=order).count() == 0
 
         approve = f"/admin/approvals/approvalrequest/{approval.pk}/approve/"
-        others = [desk for pk, desk in desks.items() if pk != approval.requested_by_id]
-        pages = together([partial(desk.post, approve, {}) for desk in others])
+        others = [
+            staff_client for pk, staff_client in staff_clients.items() if pk != approval.requested_by_id
+        ]
+        pages = together([partial(staff_client.post, approve, {}) for staff_client in others])
         assert [page.status_code for page in pages] == [302] * len(others)
         approval.refresh_from_db()
         assert approval.status == ApprovalStatus.APPROVED
@@ -336,15 +338,15 @@ def test_one_request_waits_for_a_second_person_and_is_carried_out_once(caller, b
 def test_the_clock_against_money_never_loses_the_order(caller, buyers, shop: Shop):
     """The order expires in the moment in which its money is recorded: it ends paid, its stock taken once."""
     bowl = ProductFactory.create(stock=40)
-    desk = Visitor(shop.url, desk_worker())
+    staff_client = Visitor(shop.url, money_staff())
     rounds: Counter[int] = Counter()
     start = HeadStart(0.006)
     for user in buyers(30):
-        order = placed(caller(user).post("/orders/", order_body((bowl, 1))))
+        order = order_in(caller(user).post("/orders/", order_body((bowl, 1))))
         Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
 
         expire = partial(order_expire, order_id=order.pk)
-        record = partial(desk.post, receipt_path(order), receipt_form(order))
+        record = partial(staff_client.post, receipt_path(order), receipt_form(order))
 
         _, page = together([after(start.first, expire), after(start.second, record)])
         assert page.status_code == 302
@@ -376,7 +378,7 @@ def test_a_mail_that_is_rung_for_again_and_again_is_sent_once(caller, buyers, ma
     bell = threading.Thread(target=ring_on, daemon=True)
     bell.start()
     try:
-        placed(caller(user).post("/orders/", order_body((bowl, 1), method="cash_on_delivery")))
+        order_in(caller(user).post("/orders/", order_body((bowl, 1), method="cash_on_delivery")))
         wait_for(
             lambda: Notification.objects.exists() and not Notification.objects.exclude(state="sent").exists()
         )

@@ -10,10 +10,10 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.notifications.models import Notification
 from payments.models import Payment, PaymentRefund, ProviderCall
 from tests.invariants import check_invariants
-from tests.live.people import desk_worker, order_body, placed
+from tests.live.people import money_staff, order_body, order_in
 from tests.live.runner import Answer, Caller, Sandbox, wait_for
 
-pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "fresh")]
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean_database")]
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +24,15 @@ def shop(postgres_only, production, sandbox: Sandbox):
 
 
 @pytest.fixture
-def desk(caller) -> Caller:
-    return caller(desk_worker())
+def staff_client(caller) -> Caller:
+    return caller(money_staff())
 
 
 @pytest.fixture
 def payment(caller, buyers, sandbox: Sandbox) -> Payment:
     sandbox.post("reset")
     buyer = caller(buyers(1)[0])
-    order = placed(buyer.post("/orders/", order_body((ProductFactory.create(), 1), method="credit_card")))
+    order = order_in(buyer.post("/orders/", order_body((ProductFactory.create(), 1), method="credit_card")))
     paid = order.payments.get()
     sandbox.post("stripe/pay", payment_intent=paid.provider_payment_id, payment_method="pm_card_visa")
     assert buyer.call("GET", f"/payments/{paid.pk}?expand=next_action").body["status"] == "COMPLETED"
@@ -40,21 +40,21 @@ def payment(caller, buyers, sandbox: Sandbox) -> Payment:
 
 
 @pytest.fixture
-def refund_and_crash(production, sandbox: Sandbox, desk: Caller, payment: Payment):
+def refund_and_crash(production, sandbox: Sandbox, staff_client: Caller, payment: Payment):
     """The desk asks a host of the shop that dies at this point; no answer comes."""
 
     def run(crash: str) -> None:
         with production(**sandbox.env, WEB_CONCURRENCY="1") as host:
             host.web.start(crash=crash)
-            assert ask(desk.at(host.port), payment).status == 0
+            assert post_refund(staff_client.at(host.port), payment).status == 0
             assert host.web.wait_gone() == -signal.SIGKILL, "it did not crash"
 
     return run
 
 
-def ask(desk: Caller, payment: Payment) -> Answer:
+def post_refund(staff_client: Caller, payment: Payment) -> Answer:
     body = {"payment_id": str(payment.pk), "amount": "60.00", "reason": "broken"}
-    return desk.post("/payments/refunds", body, key="refund-1")
+    return staff_client.post("/payments/refunds", body, key="refund-1")
 
 
 def returned(sandbox: Sandbox) -> list[int]:
@@ -70,25 +70,27 @@ def check_refunded_once(sandbox: Sandbox, payment: Payment) -> None:
     check_invariants()
 
 
-def test_killed_before_commit_nothing_is_reserved(refund_and_crash, sandbox, payment, desk):
-    refund_and_crash("payments.bookkeeping.refunds:refund_write 1 after")
+def test_killed_before_commit_nothing_is_reserved(refund_and_crash, sandbox, payment, staff_client):
+    refund_and_crash("payments.bookkeeping.refunds:refund_enqueue 1 after")
 
     payment.refresh_from_db()
     assert (PaymentRefund.objects.count(), payment.refund_reserved_minor) == (0, 0)
     assert returned(sandbox) == []
 
 
-def test_killed_before_the_call_the_refund_is_sent_by_another(refund_and_crash, sandbox, payment, desk):
+def test_killed_before_the_call_the_refund_is_sent_by_another(
+    refund_and_crash, sandbox, payment, staff_client
+):
     refund_and_crash("payments.api.refunds:refund_send 1 before")
 
     check_refunded_once(sandbox, payment)
-    again = ask(desk, payment)
+    again = post_refund(staff_client, payment)
     assert (again.status, again.body["status"]) == (201, "COMPLETED")
     assert returned(sandbox) == [6000]
 
 
 def test_killed_after_the_provider_refunded_it_is_booked_and_not_repeated(
-    refund_and_crash, sandbox, payment, desk
+    refund_and_crash, sandbox, payment, staff_client
 ):
     refund_and_crash("payments.gateway.operations:book_refund 1 before")
 
@@ -99,10 +101,12 @@ def test_killed_after_the_provider_refunded_it_is_booked_and_not_repeated(
     check_refunded_once(sandbox, payment)
 
 
-def test_killed_before_the_answer_the_same_key_tells_the_refund(refund_and_crash, sandbox, payment, desk):
+def test_killed_before_the_answer_the_same_key_tells_the_refund(
+    refund_and_crash, sandbox, payment, staff_client
+):
     refund_and_crash("payments.api.refunds:refund_out 1 before")
 
-    again = ask(desk, payment)
+    again = post_refund(staff_client, payment)
 
     assert (again.status, again.body["id"]) == (201, str(PaymentRefund.objects.get().pk))
     check_refunded_once(sandbox, payment)

@@ -14,10 +14,10 @@ from artisans.notifications.models import Notification
 from orders.models import Order
 from payments.models import Payment, PaymentRefund, ProviderCall
 from tests.invariants import check_invariants
-from tests.live.people import Visitor, desk_worker, order_body, placed
+from tests.live.people import Visitor, money_staff, order_body, order_in
 from tests.live.runner import Answer, Caller, Sandbox, Shop, together, wait_for
 
-pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "fresh")]
+pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_database")]
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def forgetful(sandbox: Sandbox, shop) -> None:
 
 
 @pytest.fixture
-def desks(caller) -> Callable[[int], list[Caller]]:
-    return lambda count: [caller(desk_worker()) for _ in range(count)]
+def staff_clients(caller) -> Callable[[int], list[Caller]]:
+    return lambda count: [caller(money_staff()) for _ in range(count)]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def paid(caller, buyers, sandbox: Sandbox) -> Callable[..., Payment]:
 
     def make(*goods: tuple[Product, int], card: str = "visa") -> Payment:
         buyer = caller(buyers(1)[0])
-        order = placed(buyer.post("/orders/", order_body(*goods, method="credit_card")))
+        order = order_in(buyer.post("/orders/", order_body(*goods, method="credit_card")))
         payment = order.payments.get()
         wish = {"payment_intent": payment.provider_payment_id, "payment_method": f"pm_card_{card}"}
         sandbox.post("stripe/pay", **wish)
@@ -77,11 +77,14 @@ def stock(product: Product) -> int:
     return Product.objects.get(pk=product.pk).stock
 
 
-def test_of_eight_refunds_over_sixty_percent_one_is_made(paid, desks, sandbox):
+def test_of_eight_refunds_over_sixty_percent_one_is_made(paid, staff_clients, sandbox):
     payment = paid((ProductFactory.create(), 1))
 
     answers = together(
-        [partial(desk.post, "/payments/refunds", body(payment, amount="60.00")) for desk in desks(8)]
+        [
+            partial(staff_client.post, "/payments/refunds", body(payment, amount="60.00"))
+            for staff_client in staff_clients(8)
+        ]
     )
 
     assert statuses(answers) == {201: 1, 409: 7}
@@ -92,13 +95,16 @@ def test_of_eight_refunds_over_sixty_percent_one_is_made(paid, desks, sandbox):
     assert Notification.objects.filter(kind="refund_completed").count() == 1
 
 
-def test_of_eight_refunds_without_an_answer_one_is_reserved_and_made(paid, desks, sandbox):
+def test_of_eight_refunds_without_an_answer_one_is_reserved_and_made(paid, staff_clients, sandbox):
     """The provider makes it and its answer gets lost: nobody knows, and still it happens once."""
     payment = paid((ProductFactory.create(), 1))
     sandbox.fault("drop_after", path="/v1/refunds", method="POST")
 
     answers = together(
-        [partial(desk.post, "/payments/refunds", body(payment, amount="60.00")) for desk in desks(8)]
+        [
+            partial(staff_client.post, "/payments/refunds", body(payment, amount="60.00"))
+            for staff_client in staff_clients(8)
+        ]
     )
 
     assert statuses(answers) == {201: 1, 409: 7}
@@ -107,11 +113,14 @@ def test_of_eight_refunds_without_an_answer_one_is_reserved_and_made(paid, desks
     assert PaymentRefund.objects.get().status == "COMPLETED"
 
 
-def test_small_refunds_at_once_take_the_payment_and_not_a_cent_more(paid, desks, sandbox):
+def test_small_refunds_at_once_take_the_payment_and_not_a_cent_more(paid, staff_clients, sandbox):
     payment = paid((ProductFactory.create(), 1))
 
     answers = together(
-        [partial(desk.post, "/payments/refunds", body(payment, amount="7.77")) for desk in desks(20)]
+        [
+            partial(staff_client.post, "/payments/refunds", body(payment, amount="7.77"))
+            for staff_client in staff_clients(20)
+        ]
     )
 
     assert statuses(answers) == {201: 12, 409: 8}  # 12 × 7.77 = 93.24 of 99.99
@@ -119,13 +128,15 @@ def test_small_refunds_at_once_take_the_payment_and_not_a_cent_more(paid, desks,
     assert returned(sandbox) == [777] * 12
 
 
-def test_pieces_asked_for_by_all_desks_at_once_go_and_come_back_once(paid, desks, sandbox):
+def test_pieces_asked_for_by_all_desks_at_once_go_and_come_back_once(paid, staff_clients, sandbox):
     bowl = ProductFactory.create(stock=10)
     payment = paid((bowl, 4))
     line = str(payment.order.lines.get().pk)
     wish = body(payment, lines=[{"line": line, "quantity": 1}], restock=True)
 
-    answers = together([partial(desk.post, "/payments/refunds", wish) for desk in desks(8)])
+    answers = together(
+        [partial(staff_client.post, "/payments/refunds", wish) for staff_client in staff_clients(8)]
+    )
 
     assert statuses(answers) == {201: 4, 409: 4}
     assert {answer.body["code"] for answer in answers if answer.status == 409} == {"refund_exceeds_quantity"}
@@ -135,20 +146,20 @@ def test_pieces_asked_for_by_all_desks_at_once_go_and_come_back_once(paid, desks
     assert sum(returned(sandbox)) == whole.line_total_minor + whole.tax_minor
 
 
-def test_restock_against_cancelling_returns_each_piece_once(paid, desks, shop: Shop):
+def test_restock_against_cancelling_returns_each_piece_once(paid, staff_clients, shop: Shop):
     """Ten rounds: a refund with restock is under way while a colleague cancels the order."""
     bowl = ProductFactory.create(stock=100)
-    [desk] = desks(1)
-    page = Visitor(shop.url, desk_worker())
+    [staff_client] = staff_clients(1)
+    page = Visitor(shop.url, money_staff())
     for round_ in range(10):
         payment = paid((bowl, 3))
         line = str(payment.order.lines.get().pk)
         wish = body(payment, lines=[{"line": line, "quantity": 2}], restock=True)
-        cancel = {"preset": "The buyer requested it.", "words": ""}
+        cancel = {"preset": "The buyer requested it.", "text": ""}
         head_start = (round_ % 5) * 0.01
 
         def refund(wish: dict[str, object] = wish) -> Answer:
-            return desk.post("/payments/refunds", wish)
+            return staff_client.post("/payments/refunds", wish)
 
         def call_off(order: Order = payment.order, wait: float = head_start) -> int:
             time.sleep(wait)
@@ -162,12 +173,12 @@ def test_restock_against_cancelling_returns_each_piece_once(paid, desks, shop: S
 
 def test_same_button_pressed_eight_times_sends_one_refund(paid, shop: Shop, sandbox):
     payment = paid((ProductFactory.create(), 1))
-    worker = desk_worker()
+    worker = money_staff()
     form = {
         "mode": "amount",
         "amount": "10.00",
         "preset": "An item arrived damaged.",
-        "words": "",
+        "text": "",
         "seen": "0",
     }
     tabs = [Visitor(shop.url, worker) for _ in range(8)]
@@ -181,9 +192,9 @@ def test_same_button_pressed_eight_times_sends_one_refund(paid, shop: Shop, sand
     assert returned(sandbox) == [1000]
 
 
-def test_desk_against_dashboard_never_returns_more_than_came(paid, desks, sandbox):
+def test_desk_against_dashboard_never_returns_more_than_came(paid, staff_clients, sandbox):
     """A person at the provider refunds in the same moment: whoever is second is refused there, and both are booked."""
-    [desk] = desks(1)
+    [staff_client] = staff_clients(1)
     for _ in range(5):
         payment = paid((ProductFactory.create(), 1))
         outside = {"payment_intent": payment.provider_payment_id, "amount": 6000}
@@ -195,8 +206,10 @@ def test_desk_against_dashboard_never_returns_more_than_came(paid, desks, sandbo
                 return False  # refused: ours was first
             return True
 
-        together([partial(desk.post, "/payments/refunds", body(payment, amount="60.00")), at_the_provider])
-        desk.call("GET", f"/payments/refunds?payment={payment.pk}")
+        together(
+            [partial(staff_client.post, "/payments/refunds", body(payment, amount="60.00")), at_the_provider]
+        )
+        staff_client.call("GET", f"/payments/refunds?payment={payment.pk}")
         wait_for(lambda payment=payment: Payment.objects.get(pk=payment.pk).refunded_minor == 6000)
         assert settled(payment).refund_reserved_minor == 0
         made = sandbox.journal("refund.succeeded", payment_intent=payment.provider_payment_id)

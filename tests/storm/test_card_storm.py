@@ -23,27 +23,27 @@ from tests.invariants import check_invariants
 from tests.live.cards import (
     INTENTS,
     PAID,
-    begin_anew,
     forget_outage,
     object_of,
+    reset_sandbox,
     status,
     still_open,
     time_passes,
 )
 from tests.live.people import Visitor, order_body, order_page
 from tests.live.runner import Answer, Caller, Sandbox, Shop, meanwhile, together, wait_for
-from tests.witness import check_witness
+from tests.witness import check_provider_journal
 
 pytestmark = [
     pytest.mark.crash,
     pytest.mark.storm,
     pytest.mark.timeout(600),
-    pytest.mark.usefixtures("postgres_only", "fresh"),
+    pytest.mark.usefixtures("postgres_only", "clean_database"),
 ]
 
 ROUNDS = int(os.environ.get("STORM_ROUNDS", "1"))
 FIRST_SEED = int(os.environ.get("STORM_SEED", "1"))
-PEOPLE, DEEDS, KILLS = 6, 8, 3
+PEOPLE, ACTIONS, KILLS = 6, 8, 3
 STOCK = 40
 FAULTS = (
     "drop_after",
@@ -87,23 +87,23 @@ class Buyer:
 
     def live(self) -> None:
         try:
-            for _ in range(DEEDS):
-                deed = self.dice.choices(self.deeds, weights=(3, 4, 4, 2, 1, 2, 2, 1))[0]
-                deed()
+            for _ in range(ACTIONS):
+                action = self.dice.choices(self.actions, weights=(3, 4, 4, 2, 1, 2, 2, 1))[0]
+                action()
                 time.sleep(self.dice.uniform(0, 0.3))
         finally:
             connection.close()
 
     @property
-    def deeds(self) -> tuple[Callable[[], None], ...]:
+    def actions(self) -> tuple[Callable[[], None], ...]:
         choose = [partial(self.choose, method) for method in ("credit_card", "bank_transfer")]
         return (self.buy, self.confirm, self.pay, *choose, self.come_back, self.cancel, self.refund)
 
     def call(self, path: str, body: object) -> Answer:
         answer = self.caller.post(path, body)
         self.answers.append(answer)
-        told = answer.body if answer.is_good else {}
-        payment = told.get("payment") or told
+        result = answer.body if answer.is_good else {}
+        payment = result.get("payment") or result
         if payment.get("status") == "COMPLETED":
             self.promised.add(UUID(payment["id"]))
         return answer
@@ -198,7 +198,7 @@ def calm(shop: Shop, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + ROUNDS))
 def test_storm(shop: Shop, sandbox: Sandbox, caller, buyers, seed: int):
-    begin_anew(sandbox)
+    reset_sandbox(sandbox)
     sandbox.post("webhooks", mode="on", copies=2)
     goods = ProductFactory.create(stock=STOCK)
     people = [
@@ -211,7 +211,7 @@ def test_storm(shop: Shop, sandbox: Sandbox, caller, buyers, seed: int):
     calm(shop, sandbox)
 
     assert {answer.status for person in people for answer in person.answers} <= EXPECTED
-    check_witness(sandbox)
+    check_provider_journal(sandbox)
     check_invariants()
     for person in people:
         for payment in Payment.objects.filter(pk__in=person.promised):

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.core.errors import DomainError
-from payments.gateway.payments import payment_confirm, payment_reach
+from payments.gateway.payments import payment_confirm, payment_ensure_at_provider
 from payments.methods import PaymentMethod
 from payments.models import CallState, Dispute, EventState, Payment, PaymentRefund, ProviderCall, WebhookEvent
 from payments.providers import registry
@@ -30,10 +30,10 @@ from payments.providers.paypal.client import PayPalClient
 from payments.providers.stripe.link import StripeConfig
 from payments.selectors import alerts_open, flags_open
 from payments.statuses import DisputeStatus, PaymentStatus
-from payments.tasks import check_alerts_task, expire_orders_task, sweep_task
+from payments.tasks import check_alerts_task, expire_orders_task, process_due_task
 from payments.tests.factories import refund, reread, start
 from tests.invariants import check_invariants
-from tests.witness import check_witness
+from tests.witness import check_provider_journal
 
 pytestmark = [
     pytest.mark.storm,
@@ -131,7 +131,7 @@ class CardByCall(Purchase):
 
     def go(self) -> None:
         try:
-            payment_reach(self.payment)
+            payment_ensure_at_provider(self.payment)
             payment_confirm(self.payment.pk, method_id="pm_card_visa")
         except DomainError:
             return  # said to the client
@@ -209,7 +209,7 @@ class Cancel(Journey):
 
     def prepare(self) -> None:
         super().prepare()
-        payment_reach(self.payment)
+        payment_ensure_at_provider(self.payment)
 
     def go(self) -> None:
         page = reverse("payments:order_cancel", args=[self.payment.order_id])
@@ -257,7 +257,7 @@ class DisputeLost(Journey):
 
     def hear(self) -> None:
         self.deliver(*self.sandbox.events(), path=f"/payments/webhooks/{self.provider}")
-        sweep_task()
+        process_due_task()
 
     def is_done(self) -> bool:
         lost = Dispute.objects.filter(payment=self.payment, status=DisputeStatus.LOST)
@@ -358,7 +358,7 @@ def check_end(journey: Journey) -> None:
     assert kinds <= ({"dispute"} if isinstance(journey, DisputeLost) else set()), kinds
     assert not ProviderCall.objects.filter(state=CallState.OPEN).exists()
     if journey.provider == "stripe":
-        check_witness(journey.sandbox)
+        check_provider_journal(journey.sandbox)
     check_invariants()
 
 
@@ -370,7 +370,7 @@ def requests_of(sandbox: Any, skip: int = 0) -> list[str]:
 
 def pass_time(time_machine: Any, minutes: int) -> None:
     time_machine.move_to(timezone.now() + timedelta(minutes=minutes))
-    sweep_task()
+    process_due_task()
     expire_orders_task()
     check_alerts_task()
 

@@ -7,7 +7,7 @@ from allauth.account.internal.flows.login import record_authentication
 from django.test import Client
 from rest_framework.test import APIClient
 
-from artisans.accounts.middleware import SEEN_AT
+from artisans.accounts.middleware import LAST_SEEN_KEY
 from artisans.accounts.models import AuthToken, User
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -19,7 +19,7 @@ def sign_in(client: Client, user: User, *, minutes_ago: int = 0) -> None:
     session = client.session
     record_authentication(SimpleNamespace(session=session), user, method="password")
     session["account_authentication_methods"][-1]["at"] -= 60 * minutes_ago
-    session[SEEN_AT] = int(time.time())
+    session[LAST_SEEN_KEY] = int(time.time())
     session.save()
 
 

@@ -3,7 +3,7 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group, Permission
 
 from artisans.accounts.models import AuthToken, Role, User
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from tests.html import edit, page
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,7 @@ def test_who_may_change_people_cannot_make_or_take_over_staff(browser, powerless
     shopper.refresh_from_db()
 
     assert (shopper.role, shopper.is_superuser, shopper.groups.count()) == (Role.SHOPPER, False, 0)
-    assert client.post(page_of(staff), form(staff, name="Mine")).status_code == 403
+    assert client.post(admin_page_url(staff), form(staff, name="Mine")).status_code == 403
     assert client.get(f"/admin/accounts/user/{staff.pk}/password/").status_code == 403
 
 

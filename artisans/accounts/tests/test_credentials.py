@@ -158,14 +158,14 @@ def test_credentials_stay_when_the_sign_in_is_old(owner, api, mails, name):
     pressed = press(client, name, owner)
     sign_in(client, owner, minutes_ago=16)
     AuthToken.objects.create(user=owner)
-    before, told = state(owner), len(mails())
+    before, result = state(owner), len(mails())
 
     answer = pressed()
 
     assert answer.status_code == 403
     assert "Nothing has changed yet" in page(answer).text
     assert state(owner) == before
-    assert len(mails()) == told
+    assert len(mails()) == result
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -197,8 +197,8 @@ def test_change_of_credentials_is_mailed_audited_and_ends_what_was_open(owner, a
     assert state(owner) != before
     entry = AuditEntry.objects.filter(action=change.action).latest("pk")
     assert (entry.actor, entry.target_id) == (owner, owner.pk)
-    told = [message.to[0] for message in mails() if "your account" in message.subject]
-    assert sorted(told) == sorted(change.recipients)
+    result = [message.to[0] for message in mails() if "your account" in message.subject]
+    assert sorted(result) == sorted(change.recipients)
     index = reverse("mfa_index")
     assert client.get(index).status_code == 200
     assert (elsewhere.get(index).status_code == 302) is change.ends_access

@@ -16,7 +16,7 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.tests.factories import ArtisanFactory
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from artisans.core.errors import Conflict, Forbidden
 from artisans.core.security.encryption import keyed_hash
 from orders.models import StoreRules
@@ -201,7 +201,7 @@ def test_rules_are_audited_in_words_and_bank_data_masked(browser, owner, store, 
     assert "Shipping" not in mail.body
     shown = page(browser(owner).get("/admin/audit/auditentry/")).text
     assert "Tax rate: 10 % → 8.875 %" in shown
-    assert page(browser(owner).get("/admin/audit/auditentry/")).all("a", href=page_of(store))
+    assert page(browser(owner).get("/admin/audit/auditentry/")).all("a", href=admin_page_url(store))
 
 
 def test_change_without_effect_leaves_no_entry_and_no_mail(owner, store, mails):
@@ -236,7 +236,7 @@ def test_service_refuses_whom_the_page_would_refuse(clerk, store, bowl, shopper)
 
 def test_change_survives_json_and_waits_when_a_holder_keeps_it(monkeypatch, browser, owner, store):
     held: list[SettingChange] = []
-    monkeypatch.setattr(setting_changes, "HOLDERS", [lambda part, actor: held.append(part) is None])
+    monkeypatch.setattr(setting_changes, "APPROVAL_HOOKS", [lambda part, actor: held.append(part) is None])
 
     answer = edit(browser(owner), store, tax_rate="12", shipping="7", account_iban=IBAN)
 
@@ -282,7 +282,7 @@ def test_new_staff_and_new_groups_are_audited(browser, owner, mails):
 
 def test_removed_group_is_audited(browser, owner):
     group = Group.objects.create(name="Night shift")
-    browser(owner).post(page_of(group, "delete"), {"post": "yes"})
+    browser(owner).post(admin_page_url(group, "delete"), {"post": "yes"})
 
     assert not Group.objects.filter(name="Night shift").exists()
     [change] = AuditEntry.objects.get(action="setting.change").data["changes"][:1]
@@ -303,9 +303,9 @@ def test_person_who_edits_groups_and_people_raises_nobody(browser, shopper, sell
     client.post("/admin/auth/group/add/", {"name": "New", "permissions": [refund.pk]})
     edit(client, shopper, role="staff", is_superuser="on", groups=[str(own.pk)], email="x@example.test")
     for other in (seller, admin_user, person):
-        assert client.post(page_of(other), {"name": "Mine", "role": "staff"}).status_code == 403
+        assert client.post(admin_page_url(other), {"name": "Mine", "role": "staff"}).status_code == 403
         assert client.get(f"/admin/accounts/user/{other.pk}/password/").status_code == 403
-    assert client.post(page_of(own, "delete"), {"post": "yes"}).status_code == 403
+    assert client.post(admin_page_url(own, "delete"), {"post": "yes"}).status_code == 403
 
     own.refresh_from_db()
     assert (own.name, set(own.permissions.all())) == ("Catalog team", rights)

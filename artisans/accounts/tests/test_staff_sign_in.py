@@ -131,7 +131,7 @@ def test_session_of_a_shopper_lives_for_days(shopper, browser, time_machine):
 # ---- a fresh sign-in ---------------------------------------------------------------------------------------
 
 EVERYDAY = {
-    "payments.payment": {"ask"},
+    "payments.payment": {"sync"},
     "payments.webhookevent": {"replay"},
     "payments.paymentflag": {"resolve"},
     "orders.order": {"as-buyer"},
@@ -366,7 +366,7 @@ def test_production_checks_the_settings_of_sign_in(settings, check_id):
     for name, value in (good | BAD.get(check_id, {})).items():
         setattr(settings, name, value)
 
-    assert [message.id for message in checks.wrong_settings()] == [check_id][: bool(check_id)]
+    assert [message.id for message in checks.find_setting_errors()] == [check_id][: bool(check_id)]
 
 
 def test_secrets_of_the_second_factor_belong_to_the_shops_own_name(settings, staff, browser):

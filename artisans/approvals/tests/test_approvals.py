@@ -26,7 +26,7 @@ from artisans.approvals.services import (
 from artisans.approvals.statuses import ApprovalStatus
 from artisans.approvals.tasks import expire_task
 from artisans.audit.models import AuditEntry
-from artisans.core.errors import Conflict, Forbidden, InvalidInput, Missing
+from artisans.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 
 pytestmark = pytest.mark.django_db
 
@@ -179,7 +179,7 @@ def test_rejection_tells_the_reason(done, staff, admin_user, mails):
 def test_only_who_requested_withdraws(done, staff, admin_user):
     approval = requested(staff)
 
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         approval_withdraw(approval_id=approval.pk, actor=admin_user)
     approval = approval_withdraw(approval_id=approval.pk, actor=staff)
 

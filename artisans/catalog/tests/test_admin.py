@@ -6,7 +6,7 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product, StockMove
 from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from orders.tests.factories import place
 from tests.html import edit, page
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def keeper(browser):
+def catalog_client(browser):
     user = UserFactory.create(email="keeper@example.test", role=Role.STAFF)
     user.groups.set(Group.objects.filter(name="Catalog team"))
     return browser(user)
@@ -34,8 +34,8 @@ def form(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def test_a_product_is_added_with_its_price_as_people_write_it(keeper):
-    answer = keeper.post("/admin/catalog/product/add/", form())
+def test_a_product_is_added_with_its_price_as_people_write_it(catalog_client):
+    answer = catalog_client.post("/admin/catalog/product/add/", form())
 
     assert answer.status_code == 302
     product = Product.objects.get(slug="blue-jug")
@@ -43,84 +43,93 @@ def test_a_product_is_added_with_its_price_as_people_write_it(keeper):
     assert StockMove.objects.get(product=product).quantity == 4
 
 
-def test_a_price_in_yen_has_no_decimals(keeper):
-    shown = page(keeper.post("/admin/catalog/product/add/", form(currency="JPY")))
+def test_a_price_in_yen_has_no_decimals(catalog_client):
+    shown = page(catalog_client.post("/admin/catalog/product/add/", form(currency="JPY")))
     assert "JPY has 0 decimals" in shown.text
 
-    keeper.post("/admin/catalog/product/add/", form(currency="JPY", price="8500"))
+    catalog_client.post("/admin/catalog/product/add/", form(currency="JPY", price="8500"))
     assert Product.objects.get().price_minor == 8500
 
 
 @pytest.mark.parametrize("price", ["", "0", "0.00", "-1", "1e3", "12,50", "1.234", "free"])
-def test_wrong_prices_are_refused(keeper, price):
-    answer = keeper.post("/admin/catalog/product/add/", form(price=price))
+def test_wrong_prices_are_refused(catalog_client, price):
+    answer = catalog_client.post("/admin/catalog/product/add/", form(price=price))
 
     assert answer.status_code == 200
     assert Product.objects.count() == 0
 
 
-def test_stock_is_not_changed_by_the_form(keeper, bowl):
-    shown = page(keeper.get(page_of(bowl)))
+def test_stock_is_not_changed_by_the_form(catalog_client, bowl):
+    shown = page(catalog_client.get(admin_page_url(bowl)))
     assert shown.one("input", name="price").attrs["value"] == "85.45"
     assert shown.all("input", name="stock") + shown.all("input", name="in_stock") == []
 
     changed = {"price": "90", "stock": "99", "in_stock": "99"}
-    assert edit(keeper, bowl, **changed).status_code == 302
+    assert edit(catalog_client, bowl, **changed).status_code == 302
 
     bowl.refresh_from_db()
     assert (bowl.price_minor, bowl.stock) == (9000, 10)
 
 
-def test_stock_is_counted_on_a_page_of_its_own(keeper, bowl):
-    address = page_of(bowl, "count")
-    assert page(keeper.get(address)).one("input", name="counted").attrs["value"] == "10"
+def test_stock_is_counted_on_a_page_of_its_own(catalog_client, bowl):
+    address = admin_page_url(bowl, "count")
+    assert page(catalog_client.get(address)).one("input", name="counted").attrs["value"] == "10"
 
-    seen = page(keeper.get(address)).one("main").one("form").fields()
+    seen = page(catalog_client.get(address)).one("main").one("form").fields()
 
-    refused = page(keeper.post(address, seen | {"counted": "7", "reason": " "}))
+    refused = page(catalog_client.post(address, seen | {"counted": "7", "reason": " "}))
     assert "This field is required" in refused.text
-    told = page(keeper.post(address, seen | {"counted": "7", "reason": "three broke"}, follow=True))
+    result = page(catalog_client.post(address, seen | {"counted": "7", "reason": "three broke"}, follow=True))
 
-    assert "7 units of Moss bowl are now available." in told.text
+    assert "7 units of Moss bowl are now available." in result.text
     bowl.refresh_from_db()
     assert bowl.stock == 7
     assert AuditEntry.objects.get(action="stock.adjust").actor_name == "keeper@example.test"
 
 
 def test_counting_needs_the_job(browser, staff, bowl):
-    assert browser(staff).post(page_of(bowl, "count"), {"counted": "0", "reason": "x"}).status_code == 403
+    assert (
+        browser(staff).post(admin_page_url(bowl, "count"), {"counted": "0", "reason": "x"}).status_code == 403
+    )
 
 
 def test_commission_is_a_percentage(browser, admin_user, bowl):
-    keeper, artisan = browser(admin_user), bowl.artisan
+    catalog_client, artisan = browser(admin_user), bowl.artisan
 
-    assert edit(keeper, artisan, commission="12.5").status_code == 302
+    assert edit(catalog_client, artisan, commission="12.5").status_code == 302
     artisan.refresh_from_db()
     assert artisan.commission_ppm == 125_000
-    assert page(keeper.get(page_of(artisan))).one("input", name="commission").attrs["value"] == "12.5"
-    assert edit(keeper, artisan, commission="101").status_code == 200
+    assert (
+        page(catalog_client.get(admin_page_url(artisan))).one("input", name="commission").attrs["value"]
+        == "12.5"
+    )
+    assert edit(catalog_client, artisan, commission="101").status_code == 200
 
 
 def test_goods_and_sellers_are_switched_off_not_deleted(browser, admin_user, bowl):
     for row in (bowl, bowl.artisan):
-        assert browser(admin_user).post(page_of(row, "delete"), {"post": "yes"}).status_code == 403
+        assert browser(admin_user).post(admin_page_url(row, "delete"), {"post": "yes"}).status_code == 403
 
 
-def count_form(keeper, bowl: Product) -> dict[str, str]:
-    return page(keeper.get(page_of(bowl, "count"))).one("main").one("form").fields() | {"reason": "counted"}
+def count_form(catalog_client, bowl: Product) -> dict[str, str]:
+    return page(catalog_client.get(admin_page_url(bowl, "count"))).one("main").one("form").fields() | {
+        "reason": "counted"
+    }
 
 
 @pytest.mark.parametrize(
     ("counted", "sold", "left"), [(10, 1, 9), (7, 1, 6), (12, 3, 9), (1, 1, 0), (10, 0, 10)]
 )
 def test_count_moves_its_difference_to_what_was_seen_when_goods_were_sold_meanwhile(
-    keeper, bowl, counted, sold, left
+    catalog_client, bowl, counted, sold, left
 ):
-    form = count_form(keeper, bowl)
+    form = count_form(catalog_client, bowl)
     if sold:
         place({bowl: sold})
 
-    answer = page(keeper.post(page_of(bowl, "count"), form | {"counted": str(counted)}, follow=True))
+    answer = page(
+        catalog_client.post(admin_page_url(bowl, "count"), form | {"counted": str(counted)}, follow=True)
+    )
 
     bowl.refresh_from_db()
     assert bowl.stock == left
@@ -130,27 +139,27 @@ def test_count_moves_its_difference_to_what_was_seen_when_goods_were_sold_meanwh
     assert (sentence in answer.text) is bool(sold)
 
 
-def test_count_says_what_was_sold_and_changes_nothing_when_less_is_left_than_it_takes(keeper, bowl):
-    form = count_form(keeper, bowl) | {"counted": "4"}
+def test_count_says_what_was_sold_and_changes_nothing_when_less_is_left_than_it_takes(catalog_client, bowl):
+    form = count_form(catalog_client, bowl) | {"counted": "4"}
     place({bowl: 7})
 
-    answer = page(keeper.post(page_of(bowl, "count"), form))
+    answer = page(catalog_client.post(admin_page_url(bowl, "count"), form))
 
     assert "You saw 10, and 7 of them were sold since" in answer.text
     bowl.refresh_from_db()
     assert bowl.stock == 3
     again = answer.one("main").one("form").fields()
     assert (again["counted"], again["seen_stock"]) == ("4", "3")
-    keeper.post(page_of(bowl, "count"), again)
+    catalog_client.post(admin_page_url(bowl, "count"), again)
     bowl.refresh_from_db()
     assert bowl.stock == 4
 
 
-def test_count_moves_once_when_its_form_is_sent_twice_or_a_colleague_counted_first(keeper, bowl):
-    form = count_form(keeper, bowl) | {"counted": "7"}
-    keeper.post(page_of(bowl, "count"), form)
+def test_count_moves_once_when_its_form_is_sent_twice_or_a_colleague_counted_first(catalog_client, bowl):
+    form = count_form(catalog_client, bowl) | {"counted": "7"}
+    catalog_client.post(admin_page_url(bowl, "count"), form)
 
-    again = page(keeper.post(page_of(bowl, "count"), form))
+    again = page(catalog_client.post(admin_page_url(bowl, "count"), form))
 
     assert "The stock was counted since you opened this page" in again.text
     bowl.refresh_from_db()
@@ -158,9 +167,11 @@ def test_count_moves_once_when_its_form_is_sent_twice_or_a_colleague_counted_fir
     assert StockMove.objects.filter(product=bowl).count() == 1
 
 
-@pytest.mark.parametrize("seen", [{}, {"seen_stock": "x"}, {"seen_stock": "-1", "seen_count": "0"}])
-def test_count_is_refused_when_it_does_not_say_what_was_seen(keeper, bowl, seen):
-    answer = page(keeper.post(page_of(bowl, "count"), {"counted": "3", "reason": "counted"} | seen))
+@pytest.mark.parametrize("seen", [{}, {"seen_stock": "x"}, {"seen_stock": "-1", "last_count_shown": "0"}])
+def test_count_is_refused_when_it_does_not_say_what_was_seen(catalog_client, bowl, seen):
+    answer = page(
+        catalog_client.post(admin_page_url(bowl, "count"), {"counted": "3", "reason": "counted"} | seen)
+    )
 
     assert "nothing was saved" in answer.text
     bowl.refresh_from_db()

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
 from artisans.catalog.services import (
-    StockGone,
+    OutOfStock,
     StockLine,
     products_lock,
     stock_adjust,
@@ -48,7 +48,7 @@ def test_take_lowers_all_products_and_writes_a_move_per_line():
 def test_take_changes_nothing_when_one_product_is_short():
     bowl, cup = ProductFactory.create(stock=5), ProductFactory.create(stock=1)
 
-    with pytest.raises(StockGone), transaction.atomic():
+    with pytest.raises(OutOfStock), transaction.atomic():
         stock_take(lines=[line(bowl, 3), line(cup, 2)], reason="order A")
 
     assert stock(bowl, cup) == [5, 1]
@@ -58,7 +58,7 @@ def test_take_changes_nothing_when_one_product_is_short():
 def test_two_lines_of_one_product_are_taken_together():
     bowl = ProductFactory.create(stock=5)
 
-    with pytest.raises(StockGone), transaction.atomic():
+    with pytest.raises(OutOfStock), transaction.atomic():
         stock_take(lines=[line(bowl, 3), line(bowl, 3)], reason="order A")
     stock_take(lines=[line(bowl, 3), line(bowl, 2)], reason="order B")
 
@@ -69,7 +69,7 @@ def test_two_lines_of_one_product_are_taken_together():
 def test_take_refuses_what_is_not_for_sale(broken):
     bowl = ProductFactory.create(**broken)
 
-    with pytest.raises(StockGone), transaction.atomic():
+    with pytest.raises(OutOfStock), transaction.atomic():
         stock_take(lines=[line(bowl, 1)], reason="order A")
 
 

@@ -28,7 +28,7 @@ from unfold.decorators import display
 
 from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import DomainError
-from artisans.core.models import row_write
+from artisans.core.models import save_columns
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def two_lines(first: object, second: object) -> SafeString:
 
 
 def link_to(obj: Model, text: object = None) -> SafeString:
-    return format_html('<a class="aa-link" href="{}">{}</a>', page_of(obj), obj if text is None else text)
+    return format_html(
+        '<a class="aa-link" href="{}">{}</a>', admin_page_url(obj), obj if text is None else text
+    )
 
 
 def button_to(address: str, label: str, *, is_main: bool = False) -> SafeString:
@@ -143,7 +145,7 @@ class PagesAdmin(ModelAdmin):
         base = {"opts": self.opts, "original": obj, "title": str(obj), "media": self.media}
         return TemplateResponse(request, template, self.admin_site.each_context(request) | base | context)
 
-    def act(
+    def run_action(
         self,
         request: HttpRequest,
         template: str,
@@ -158,13 +160,13 @@ class PagesAdmin(ModelAdmin):
         """
         if request.method == "POST" and form.is_valid():
             try:
-                told = service(form.cleaned_data)
+                message = service(form.cleaned_data)
             except DomainError as error:
                 form.add_error(None, error.detail)
             else:
-                messages.success(request, told)
-                return redirect(page_of(obj))
-        return self.render_page(request, template, obj, form=form, back=page_of(obj), **context)
+                messages.success(request, message)
+                return redirect(admin_page_url(obj))
+        return self.render_page(request, template, obj, form=form, back=admin_page_url(obj), **context)
 
 
 class ReadOnlyAdmin(PagesAdmin):
@@ -255,15 +257,15 @@ class EditAdmin(PagesAdmin):
             messages.info(request, message % {"fields": ", ".join(kept)})
 
     def write(self, request: HttpRequest, obj: Any, form: Any, columns: list[str]) -> None:
-        row_write(obj, columns)
+        save_columns(obj, columns)
 
 
-def page_of(obj: Model, page: str = "change") -> str:
+def admin_page_url(obj: Model, page: str = "change") -> str:
     """The address of a row's page in the admin."""
     return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_{page}", args=[obj.pk])
 
 
-def list_of(model: type[Model], query: str = "") -> str:
+def admin_list_url(model: type[Model], query: str = "") -> str:
     address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{address}?{query}" if query else address
 

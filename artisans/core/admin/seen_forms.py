@@ -105,7 +105,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
     def conflict_message(self, name: str) -> str:
         was, now, yours = (
-            self.in_words(name, value)
+            self.display_value(name, value)
             for value in ((self.seen or {})[name], self.current[name], self[name].data)
         )
         return gettext(
@@ -113,7 +113,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
             "%(yours)s. Save again to use your value, or enter the current value to keep it."
         ) % {"was": was, "now": now, "yours": yours}
 
-    def in_words(self, name: str, value: Any) -> str:
+    def display_value(self, name: str, value: Any) -> str:
         if isinstance(value, bool):
             return gettext("on") if value else gettext("off")
         names = self.choice_names(name, value if isinstance(value, list) else [value])

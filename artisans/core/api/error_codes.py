@@ -17,7 +17,7 @@ class Code:
     status: int
     title: str
     meaning: str
-    way_out: str
+    remedy: str
     is_retryable: bool = False
 
 
@@ -166,7 +166,7 @@ def codes_by_name() -> dict[str, Code]:
     found = {code.name: code for code in FRAME}
     for kind in refusals():
         status = status_of_class(kind)
-        code = Code(kind.code, status, kind.title, meaning_of(kind), kind.way_out, kind.retryable)
+        code = Code(kind.code, status, kind.title, meaning_of(kind), kind.remedy, kind.retryable)
         if found.setdefault(kind.code, code).status != status:
             raise ValueError(
                 f"{kind.__name__} answers {status}; another refusal uses its code with another status."

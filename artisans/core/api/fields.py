@@ -38,7 +38,7 @@ def no_control_characters(text: str) -> None:
         raise serializers.ValidationError("Control characters are not allowed.", "control_character")
 
 
-class TextField(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """Text without control characters, in NFC. Numbers and booleans are not text."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -48,7 +48,7 @@ class TextField(serializers.CharField):
         return super().to_internal_value(unicodedata.normalize("NFC", data))
 
 
-class YesNoField(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
     """`true` or `false` of JSON; no word and no number stands for them."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -57,7 +57,7 @@ class YesNoField(serializers.BooleanField):
         return data
 
 
-class CountField(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """A whole number in JSON or plain ASCII digits; no sign, space, underscore or fraction."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -75,7 +75,7 @@ class CountField(serializers.IntegerField):
         ]
     }
 )
-class PlainDecimalField(serializers.Field[Any, Any, Any, Any]):
+class StrictDecimalField(serializers.Field[Any, Any, Any, Any]):
     """A non-negative decimal in plain digits, as string or exact JSON number. Value: Decimal."""
 
     default_error_messages = {"invalid": "Send plain decimal digits such as 12.34."}
@@ -90,7 +90,7 @@ class PlainDecimalField(serializers.Field[Any, Any, Any, Any]):
         return format(value, "f")
 
 
-class DayField(serializers.DateField):
+class StrictDateField(serializers.DateField):
     """A day as `2026-11-26`, no other spelling of ISO 8601."""
 
     def to_internal_value(self, value: Any) -> Any:

@@ -17,7 +17,7 @@ MOMENT = re.compile(
 )
 
 
-class MomentField(forms.Field):
+class TimestampField(forms.Field):
     """RFC 3339 with its offset: a time without one means another moment to everybody."""
 
     def to_python(self, value: Any) -> datetime | None:
@@ -32,7 +32,7 @@ class MomentField(forms.Field):
         return found
 
 
-class WordField(forms.CharField):
+class TextFilterField(forms.CharField):
     def to_python(self, value: Any) -> str:
         found = super().to_python(value) or ""
         if CONTROL.search(found):
@@ -47,7 +47,7 @@ class IdField(forms.UUIDField):
         return super().to_python(value)
 
 
-class FlagField(forms.Field):
+class StrictBooleanFormField(forms.Field):
     def to_python(self, value: Any) -> bool | None:
         if value in self.empty_values:
             return None
@@ -60,21 +60,21 @@ class IdFilter(filters.UUIDFilter):
     field_class = IdField
 
 
-class FlagFilter(filters.Filter):
+class StrictBooleanFilter(filters.Filter):
     """Not a BooleanFilter: its widget reads a word that is neither as nothing."""
 
-    field_class = FlagField
+    field_class = StrictBooleanFormField
 
 
-class MomentFilter(filters.IsoDateTimeFilter):
-    field_class = MomentField
+class TimestampFilter(filters.IsoDateTimeFilter):
+    field_class = TimestampField
 
 
-class WordFilter(filters.CharFilter):
-    field_class = WordField
+class TextFilter(filters.CharFilter):
+    field_class = TextFilterField
 
 
-class AskedFilters(filters.DjangoFilterBackend):
+class QueryFilterBackend(filters.DjangoFilterBackend):
     """Filters when the query has one: the form behind them costs a fifth of a look at one row."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
@@ -87,5 +87,5 @@ class AskedFilters(filters.DjangoFilterBackend):
 class CreatedFilters(filters.FilterSet):
     """When a row was made; both ends belong to the range."""
 
-    created__gte = MomentFilter("created_at", "gte", help_text="Made at this moment or later.")
-    created__lte = MomentFilter("created_at", "lte", help_text="Made at this moment or earlier.")
+    created__gte = TimestampFilter("created_at", "gte", help_text="Made at this moment or later.")
+    created__lte = TimestampFilter("created_at", "lte", help_text="Made at this moment or earlier.")

@@ -5,7 +5,7 @@ from rest_framework.metadata import BaseMetadata
 from rest_framework.request import Request
 
 
-class Methods(BaseMetadata):
+class AllowedMethodsMetadata(BaseMetadata):
     """What OPTIONS answers: the methods stand in `Allow`, all else in the description."""
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, str]:

@@ -92,7 +92,7 @@ SHARED: dict[str, tuple[int, tuple[str, ...]]] = {
     "NotFound": (404, ("not_found",)),
     "TooLarge": (413, ("body_too_large",)),
     "NotJson": (415, ("unsupported_media_type",)),
-    "TooMany": (429, ("rate_limited",)),
+    "TooManyRequests": (429, ("rate_limited",)),
     "Unavailable": (503, ("database_unavailable",)),
 }
 

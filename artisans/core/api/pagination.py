@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 ORDERINGS = ("-created", "created")
 
 
-class NewestFirst(pagination.CursorPagination):
+class CreatedCursorPagination(pagination.CursorPagination):
     """`{next, previous, results}`; stable while rows are added. `limit` is at most 100, more is cut to it.
 
     `?ordering=created` turns the list round, so that a client can follow it as it grows.

@@ -15,15 +15,15 @@ from rest_framework.response import Response
 
 from artisans.core.errors import (
     Conflict,
-    ContradictsEarlier,
     Declined,
     DomainError,
     Forbidden,
-    Gone,
     InvalidInput,
-    Missing,
-    NotNow,
-    TooMany,
+    LinkRevoked,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+    UnprocessableContent,
 )
 from artisans.core.requests import request_id
 
@@ -32,13 +32,13 @@ logger = logging.getLogger(__name__)
 STATUS_OF: tuple[tuple[type[DomainError], int], ...] = (
     (InvalidInput, 400),
     (Forbidden, 403),
-    (Missing, 404),
-    (Gone, 410),
+    (NotFound, 404),
+    (LinkRevoked, 410),
     (Conflict, 409),
-    (ContradictsEarlier, 422),
-    (TooMany, 429),
+    (UnprocessableContent, 422),
+    (TooManyRequests, 429),
     (Declined, 402),
-    (NotNow, 503),
+    (ServiceUnavailable, 503),
     (DomainError, 400),
 )
 

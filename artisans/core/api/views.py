@@ -15,16 +15,16 @@ from artisans.core.idempotency.api import (
     Handler,
     Post,
     Rules,
-    as_replay,
-    ask_of,
-    conclude,
-    stored_answer,
-    try_to,
+    attempt,
+    build_key_claim,
+    build_stored_response,
+    mark_replayed,
+    store_response,
 )
-from artisans.core.idempotency.keys import key_claim, key_release, key_take_over, key_work
+from artisans.core.idempotency.keys import key_claim, key_current, key_reclaim, key_release
 from artisans.core.models import IdempotencyState
 from artisans.core.requests import api_request
-from artisans.core.security.rate_limits import Quota, RateLimited, has_limits, limit_headers, spend_scope
+from artisans.core.security.rate_limits import Quota, RateLimited, consume_scope, has_limits, limit_headers
 
 logger = logging.getLogger(__name__)
 
@@ -64,18 +64,18 @@ class ApiView(StrictQuery, APIView):
         scope = getattr(action, "limited", "")
         if not scope:
             return
-        quotas = spend_scope(scope, api_request(request))
-        self.tell(quotas)
+        quotas = consume_scope(scope, api_request(request))
+        self.add_rate_limit_headers(quotas)
         for quota in quotas:
             if quota.is_exceeded:
                 raise RateLimited(quota)
 
     def handle_exception(self, error: Exception) -> Response:
         if isinstance(error, RateLimited):
-            self.tell([error.quota])
+            self.add_rate_limit_headers([error.quota])
         return super().handle_exception(error)
 
-    def tell(self, quotas: Iterable[Quota]) -> None:
+    def add_rate_limit_headers(self, quotas: Iterable[Quota]) -> None:
         """Say in the answer, whatever it becomes, what is left of these limits."""
         self.quotas |= {quota.name: quota for quota in quotas}
         self.headers |= limit_headers(self.quotas.values())
@@ -84,27 +84,27 @@ class ApiView(StrictQuery, APIView):
         super().initial(request, *args, **kwargs)
         has_key = request.method == "POST" and "Idempotency-Key" in request.headers
         if has_key and self.takes_idempotency_keys and hasattr(self, "post"):
-            self.post = partial(self.post_once, self.post)
+            self.post = partial(self.post_idempotent, self.post)
 
-    def post_once(self, post: Handler, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def post_idempotent(self, post: Handler, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Errors: KeyInvalid, KeyInUse, KeyReused."""
         rules: Rules = getattr(post, "idempotency", Rules())
-        turn = key_claim(ask_of(request, kwargs))
-        row = turn.row
+        claimed = key_claim(build_key_claim(request, kwargs))
+        row = claimed.row
         if row.state == IdempotencyState.DONE:
-            return stored_answer(row, request, rules)
-        if not turn.is_mine:
+            return build_stored_response(row, request, rules)
+        if not claimed.is_mine:
             answer = rules.replay(request, row.effect) if rules.replay else None
             if answer is not None:
                 if row.lease_until <= timezone.now():
-                    conclude(row, answer, rules)
-                return as_replay(answer)
-            row = key_take_over(row)
+                    store_response(row, answer, rules)
+                return mark_replayed(answer)
+            row = key_reclaim(row)
         try:
-            with key_work(row):
+            with key_current(row):
                 answer = post(request, *args, **kwargs)
         except Exception:
-            try_to(key_release, row)
+            attempt(key_release, row)
             raise
-        conclude(row, answer, rules)
+        store_response(row, answer, rules)
         return answer

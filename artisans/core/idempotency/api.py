@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.core.idempotency.keys import (
-    Ask,
+    KeyClaim,
     fingerprints_of,
     key_release,
     key_store,
@@ -63,11 +63,11 @@ def idempotent(
     return mark
 
 
-def ask_of(request: Request, kwargs: Mapping[str, Any]) -> Ask:
+def build_key_claim(request: Request, kwargs: Mapping[str, Any]) -> KeyClaim:
     plain = api_request(request)
     view_name = getattr(plain.resolver_match, "view_name", "")
     address = {name: str(value).lower() for name, value in kwargs.items()}
-    return Ask(
+    return KeyClaim(
         principal=principal_text(plain),
         route=f"{request.method} {view_name}",
         key=request.headers["Idempotency-Key"],
@@ -75,33 +75,33 @@ def ask_of(request: Request, kwargs: Mapping[str, Any]) -> Ask:
     )
 
 
-def conclude(row: IdempotencyKey, answer: Response, rules: Rules) -> None:
+def store_response(row: IdempotencyKey, answer: Response, rules: Rules) -> None:
     """Store a good answer without its secrets; after any other the key is free, or waits with its effect."""
     text = JSONRenderer().render(answer.data).decode() if answer.data is not None else ""
     body = json.loads(text) if text else None
-    kept = without(body, rules.secret_fields)
+    kept = replace_fields(body, rules.secret_fields)
     is_good = status.is_success(answer.status_code)
     if not is_good or (kept != body and rules.secrets is None):
-        try_to(key_release, row)
+        attempt(key_release, row)
         return
     headers = {name: answer[name] for name in KEPT_HEADERS if name in answer}
     text = json.dumps(kept, ensure_ascii=False) if text else ""
-    try_to(partial(key_store, status_code=answer.status_code, body=text, headers=headers), row)
+    attempt(partial(key_store, status_code=answer.status_code, body=text, headers=headers), row)
 
 
-def stored_answer(row: IdempotencyKey, request: Request, rules: Rules) -> Response:
+def build_stored_response(row: IdempotencyKey, request: Request, rules: Rules) -> Response:
     body = json.loads(row.body) if row.body else None
     if rules.secrets is not None:
-        body = filled(body, rules.secrets(request, body))
-    return as_replay(Response(body, status=row.status_code, headers=row.headers))
+        body = restore_fields(body, rules.secrets(request, body))
+    return mark_replayed(Response(body, status=row.status_code, headers=row.headers))
 
 
-def as_replay(answer: Response) -> Response:
+def mark_replayed(answer: Response) -> Response:
     answer["Idempotent-Replayed"] = "true"
     return answer
 
 
-def try_to(end: Callable[[IdempotencyKey], None], row: IdempotencyKey) -> None:
+def attempt(end: Callable[[IdempotencyKey], None], row: IdempotencyKey) -> None:
     """The work is done and the client gets its answer, even when the database went away just now."""
     try:
         end(row)
@@ -109,19 +109,19 @@ def try_to(end: Callable[[IdempotencyKey], None], row: IdempotencyKey) -> None:
         logger.exception("idempotency_key_not_ended", extra={"route": row.route})
 
 
-def without(value: Any, fields: frozenset[str]) -> Any:
+def replace_fields(value: Any, fields: frozenset[str]) -> Any:
     """The JSON value with null in place of what those fields hold, at any depth."""
     if isinstance(value, dict):
-        return {k: None if k in fields else without(v, fields) for k, v in value.items()}
+        return {k: None if k in fields else replace_fields(v, fields) for k, v in value.items()}
     if isinstance(value, list):
-        return [without(inner, fields) for inner in value]
+        return [replace_fields(inner, fields) for inner in value]
     return value
 
 
-def filled(value: Any, secrets: Mapping[str, Any]) -> Any:
+def restore_fields(value: Any, secrets: Mapping[str, Any]) -> Any:
     """The other way round."""
     if isinstance(value, dict):
-        return {k: secrets.get(k) if v is None else filled(v, secrets) for k, v in value.items()}
+        return {k: secrets.get(k) if v is None else restore_fields(v, secrets) for k, v in value.items()}
     if isinstance(value, list):
-        return [filled(inner, secrets) for inner in value]
+        return [restore_fields(inner, secrets) for inner in value]
     return value

@@ -22,8 +22,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from artisans.core.errors import Conflict, ContradictsEarlier, InvalidInput
-from artisans.core.models import IdempotencyKey, IdempotencyState, only_row
+from artisans.core.errors import Conflict, InvalidInput, UnprocessableContent
+from artisans.core.models import IdempotencyKey, IdempotencyState, get_or_none
 
 LIFE = timedelta(hours=24)
 LEASE = timedelta(seconds=60)
@@ -40,7 +40,7 @@ class KeyInvalid(InvalidInput):
     """The Idempotency-Key is empty, too long, or has spaces or other than ASCII characters."""
 
     code = "idempotency_key_invalid"
-    way_out = "Send a key of 1 to 255 visible ASCII characters, such as a UUID."
+    remedy = "Send a key of 1 to 255 visible ASCII characters, such as a UUID."
 
     def __init__(self) -> None:
         super().__init__("An Idempotency-Key has 1 to 255 visible ASCII characters, without spaces.")
@@ -54,9 +54,7 @@ class KeyInUse(Conflict):
 
     code = "idempotency_key_in_use"
     title = "The first request is still running"
-    way_out = (
-        "Send the same request again after the seconds of `Retry-After`; it is answered, not done twice."
-    )
+    remedy = "Send the same request again after the seconds of `Retry-After`; it is answered, not done twice."
     retryable = True
     wait = 1
 
@@ -64,12 +62,12 @@ class KeyInUse(Conflict):
         super().__init__("A request with this Idempotency-Key is still running; send it again in a moment.")
 
 
-class KeyReused(ContradictsEarlier):
+class KeyReused(UnprocessableContent):
     """Another body or address was sent with this Idempotency-Key before."""
 
     code = "idempotency_key_reused"
     title = "The Idempotency-Key belongs to another request"
-    way_out = "Take a new key for a new wish; repeat a request with the body that it had."
+    remedy = "Take a new key for a new wish; repeat a request with the body that it had."
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was sent with another body or address. Take a new key.")
@@ -89,7 +87,7 @@ def effect_record(reference: str) -> None:
         return
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An effect is recorded in its own transaction.")
-    if not mine(row).update(effect=reference):
+    if not held_row(row).update(effect=reference):
         raise KeyInUse
 
 
@@ -102,7 +100,7 @@ def effect_id(reference: str) -> UUID:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class KeyClaim:
     """A request with a key. `fingerprints`: one per SECRET_KEY that is still valid, the present one first."""
 
     principal: str
@@ -111,44 +109,44 @@ class Ask:
     fingerprints: tuple[str, ...]
 
 
-class Turn(NamedTuple):
+class ClaimResult(NamedTuple):
     """`is_mine`: the work is ours to do. Else the row is answered already, or tells the effect of an earlier try."""
 
     row: IdempotencyKey
     is_mine: bool
 
 
-def key_claim(ask: Ask) -> Turn:
+def key_claim(claim: KeyClaim) -> ClaimResult:
     """Take the key, or find out what became of it. Errors: KeyInvalid, KeyInUse, KeyReused."""
-    if not KEY.fullmatch(ask.key):
+    if not KEY.fullmatch(claim.key):
         raise KeyInvalid
     for _ in range(TRIES):
-        if row := key_insert(ask):
-            return Turn(row, is_mine=True)
-        found = IdempotencyKey.objects.filter(principal=ask.principal, route=ask.route, key=ask.key)
-        row = only_row(found)
+        if row := key_insert(claim):
+            return ClaimResult(row, is_mine=True)
+        found = IdempotencyKey.objects.filter(principal=claim.principal, route=claim.route, key=claim.key)
+        row = get_or_none(found)
         if row is None:
             continue
         if row.expires_at <= timezone.now():
             found.filter(pk=row.pk).delete()
             continue
-        if row.fingerprint not in ask.fingerprints:
+        if row.fingerprint not in claim.fingerprints:
             raise KeyReused
         if row.state == IdempotencyState.DONE or row.effect:
-            return Turn(row, is_mine=False)
-        return Turn(key_take_over(row), is_mine=True)
+            return ClaimResult(row, is_mine=False)
+        return ClaimResult(key_reclaim(row), is_mine=True)
     raise KeyInUse
 
 
-def key_insert(ask: Ask) -> IdempotencyKey | None:
+def key_insert(claim: KeyClaim) -> IdempotencyKey | None:
     now = timezone.now()
     try:
         with transaction.atomic():
             return IdempotencyKey.objects.create(
-                principal=ask.principal,
-                route=ask.route,
-                key=ask.key,
-                fingerprint=ask.fingerprints[0],
+                principal=claim.principal,
+                route=claim.route,
+                key=claim.key,
+                fingerprint=claim.fingerprints[0],
                 lease_until=now + LEASE,
                 expires_at=now + LIFE,
             )
@@ -156,17 +154,17 @@ def key_insert(ask: Ask) -> IdempotencyKey | None:
         return None
 
 
-def key_take_over(row: IdempotencyKey) -> IdempotencyKey:
+def key_reclaim(row: IdempotencyKey) -> IdempotencyKey:
     """Go on in place of a try whose lease is over. Errors: KeyInUse while it is not, or when another was faster."""
     now = timezone.now()
-    if row.lease_until > now or not mine(row).filter(effect=row.effect).update(lease_until=now + LEASE):
+    if row.lease_until > now or not held_row(row).filter(effect=row.effect).update(lease_until=now + LEASE):
         raise KeyInUse
     row.lease_until = now + LEASE
     return row
 
 
 @contextmanager
-def key_work(row: IdempotencyKey) -> Iterator[None]:
+def key_current(row: IdempotencyKey) -> Iterator[None]:
     """The block does the work of the key: what services record in it is recorded there."""
     token = working.set(row)
     try:
@@ -177,24 +175,26 @@ def key_work(row: IdempotencyKey) -> Iterator[None]:
 
 def key_store(row: IdempotencyKey, *, status_code: int, body: str, headers: Mapping[str, str]) -> None:
     """Keep the answer. Without effect when another try has taken over."""
-    mine(row).update(state=IdempotencyState.DONE, status_code=status_code, body=body, headers=dict(headers))
+    held_row(row).update(
+        state=IdempotencyState.DONE, status_code=status_code, body=body, headers=dict(headers)
+    )
 
 
 def key_release(row: IdempotencyKey) -> None:
     """Give back a key whose work had no effect. With one, the lease ends: the next try is answered from the effect."""
-    deleted, _ = mine(row).filter(effect="").delete()
+    deleted, _ = held_row(row).filter(effect="").delete()
     if not deleted:
-        mine(row).update(lease_until=timezone.now())
+        held_row(row).update(lease_until=timezone.now())
 
 
-def mine(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:
+def held_row(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:
     """The row as long as the lease is the one we know."""
     return IdempotencyKey.objects.filter(
         pk=row.pk, lease_until=row.lease_until, state=IdempotencyState.RUNNING
     )
 
 
-def keys_purge() -> None:
+def keys_purge_expired() -> None:
     """A day is over: the answers, which tell about people, go."""
     IdempotencyKey.objects.filter(expires_at__lt=timezone.now()).delete()
 
@@ -204,7 +204,7 @@ def keys_purge() -> None:
 
 def fingerprints_of(*parts: Any) -> tuple[str, ...]:
     """Keyed hashes of JSON values, for a body may hold a password, which a plain hash would let somebody guess."""
-    text = json.dumps(without_cards(list(parts)), sort_keys=True, default=str)
+    text = json.dumps(strip_card_fields(list(parts)), sort_keys=True, default=str)
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return tuple(
         salted_hmac("core.idempotency", text, secret=secret, algorithm="sha256").hexdigest()
@@ -212,10 +212,10 @@ def fingerprints_of(*parts: Any) -> tuple[str, ...]:
     )
 
 
-def without_cards(value: Any) -> Any:
+def strip_card_fields(value: Any) -> Any:
     """Card data is left out, at any depth: not even a hash of it is kept."""
     if isinstance(value, Mapping):
-        return {k: without_cards(v) for k, v in value.items() if str(k).lower() not in CARD_FIELDS}
+        return {k: strip_card_fields(v) for k, v in value.items() if str(k).lower() not in CARD_FIELDS}
     if isinstance(value, list):
-        return [without_cards(inner) for inner in value]
+        return [strip_card_fields(inner) for inner in value]
     return value

@@ -44,7 +44,7 @@ def decrypt(text: str) -> str:
         raise CannotDecrypt from None
 
 
-def opened(text: str) -> str:
+def decrypt_if_set(text: str) -> str:
     """A stored value in clear, also one from before it was encrypted. Errors: CannotDecrypt."""
     return decrypt(text) if TOKEN.fullmatch(text) else text
 
@@ -66,7 +66,7 @@ def keyed_hash(text: str) -> str:
 def keyed_hashes(text: str) -> list[str]:
     """The hash under each key, so that a row written before the keys were rotated is found too."""
     return [
-        hmac.new(derived(key, b"keyed hash"), text.encode(), hashlib.sha256).hexdigest() for key in keys()
+        hmac.new(derive_key(key, b"keyed hash"), text.encode(), hashlib.sha256).hexdigest() for key in keys()
     ]
 
 
@@ -77,15 +77,15 @@ def keys() -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def ciphers(of: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(urlsafe_b64encode(derived(key, b"encryption"))) for key in of])
+    return MultiFernet([Fernet(urlsafe_b64encode(derive_key(key, b"encryption"))) for key in of])
 
 
 @lru_cache(maxsize=32)
-def derived(key: str, purpose: bytes) -> bytes:
+def derive_key(key: str, purpose: bytes) -> bytes:
     return HKDF(SHA256(), length=32, salt=None, info=b"artisans-alley " + purpose).derive(key.encode())
 
 
-def readable(row: models.Model, name: str) -> str:
+def read_decrypted(row: models.Model, name: str) -> str:
     """A value for a page; "" when no key opens it, which is logged. Acts read the attribute, which raises."""
     try:
         return getattr(row, name) or ""

@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from artisans.core.errors import TooMany
+from artisans.core.errors import TooManyRequests
 from artisans.core.security.client_ip import client_line
 from artisans.core.security.principals import is_known, principal_text
 
@@ -36,7 +36,7 @@ class Quota:
         return self.used > self.count
 
 
-class RateLimited(TooMany):
+class RateLimited(TooManyRequests):
     """Too many tries from one network, account or address.
 
     `wait`: seconds until the window ends.
@@ -44,7 +44,7 @@ class RateLimited(TooMany):
 
     code = "rate_limited"
     retryable = True
-    way_out = "Wait as many seconds as `Retry-After` says, then send the same request again."
+    remedy = "Wait as many seconds as `Retry-After` says, then send the same request again."
 
     def __init__(self, quota: Quota) -> None:
         super().__init__(
@@ -54,7 +54,7 @@ class RateLimited(TooMany):
         self.quota, self.wait = quota, quota.wait
 
 
-def spend(name: str, *who: str) -> Quota:
+def consume(name: str, *who: str) -> Quota:
     """Count one try of `who` (kept as a keyed hash only), and say what is left."""
     count, seconds = settings.RATE_LIMITS[name]
     window, passed = divmod(int(time.time()), seconds)
@@ -73,7 +73,7 @@ def spend(name: str, *who: str) -> Quota:
 
 def count(name: str, *who: str) -> None:
     """Count one try of `who`. Errors: RateLimited beyond the limit."""
-    quota = spend(name, *who)
+    quota = consume(name, *who)
     if quota.is_exceeded:
         raise RateLimited(quota)
 
@@ -82,13 +82,13 @@ def count_network(name: str, request: HttpRequest) -> None:
     count(name, client_line(request))
 
 
-def spend_scope(scope: str, request: HttpRequest) -> list[Quota]:
+def consume_scope(scope: str, request: HttpRequest) -> list[Quota]:
     """Count one try against each limit of a scope. Who holds nothing is counted by network only."""
     principal = principal_text(request)
     counted = [(f"{scope}_network", client_line(request))]
     if is_known(principal):
         counted.append((f"{scope}_principal", principal))
-    return [spend(name, who) for name, who in counted if name in settings.RATE_LIMITS]
+    return [consume(name, who) for name, who in counted if name in settings.RATE_LIMITS]
 
 
 def has_limits(scope: str) -> bool:

@@ -18,10 +18,10 @@ from artisans.core.security.encryption import (
     EncryptedTextField,
     KeyedHashField,
     decrypt,
+    decrypt_if_set,
     encrypt,
     is_current,
     keyed_hash,
-    opened,
 )
 
 BATCH = 500
@@ -70,7 +70,7 @@ def reencrypt_column(model: type[models.Model], column: EncryptedTextField) -> T
         if is_current(stored):
             continue
         try:
-            text = opened(str(stored))
+            text = decrypt_if_set(str(stored))
         except CannotDecrypt:
             tally.unopened.append(str(pk))
             continue

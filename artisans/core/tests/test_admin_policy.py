@@ -12,11 +12,11 @@ def policy(response) -> dict[str, set[str]]:
 
 @pytest.mark.usefixtures("store")
 def test_only_the_admin_relaxes_the_content_policy(browser, staff, client):
-    desk, shop = policy(browser(staff).get("/admin/")), policy(client.get("/"))
+    staff_client, shop = policy(browser(staff).get("/admin/")), policy(client.get("/"))
 
-    assert desk["script-src"] == {"'self'", "'unsafe-eval'", "'unsafe-inline'"}
-    assert desk["style-src"] == {"'self'", "'unsafe-inline'"}
-    assert desk["default-src"] == shop["default-src"] == {"'self'"}
+    assert staff_client["script-src"] == {"'self'", "'unsafe-eval'", "'unsafe-inline'"}
+    assert staff_client["style-src"] == {"'self'", "'unsafe-inline'"}
+    assert staff_client["default-src"] == shop["default-src"] == {"'self'"}
     assert "unsafe" not in str(shop)
 
 

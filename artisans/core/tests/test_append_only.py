@@ -19,7 +19,7 @@ from orders.models import Transition
 from orders.services import parcel_ship
 from payments.methods import PaymentMethod
 from payments.providers.contract import DisputeStatus, RemoteDispute
-from payments.tests.factories import give_back, record, start, told_by_card
+from payments.tests.factories import apply_card_captures, give_back, record, start
 from tests.rewriting import rewriting
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,7 @@ def history(shopper, staff, bowl, store, settings) -> None:
     record(by_hand, "99.99", actor=staff)
     give_back(by_hand, "1.00", actor=staff, reference="OUT-1")
     dispute = RemoteDispute("du_1", Money(100, "USD"), DisputeStatus.OPEN)
-    told_by_card(start(PaymentMethod.CREDIT_CARD, user=shopper), disputes=(dispute,))
+    apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper), disputes=(dispute,))
     parcel_ship(parcel_id=by_hand.order.parcels.get().pk, carrier="DHL", tracking="T-1", actor=staff)
 
 

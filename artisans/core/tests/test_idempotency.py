@@ -20,15 +20,15 @@ from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import (
     LEASE,
     LIFE,
-    Ask,
+    KeyClaim,
     KeyInUse,
     effect_record,
     fingerprints_of,
     key_claim,
+    key_current,
+    key_reclaim,
     key_release,
     key_store,
-    key_take_over,
-    key_work,
 )
 from artisans.core.models import IdempotencyKey
 from tests.problems import problem
@@ -205,20 +205,20 @@ def test_fingerprint_cannot_be_made_without_the_secret(settings):
 
 
 def test_key_outlives_a_change_of_the_secret(settings):
-    key_claim(ask())
+    key_claim(key_claim_for())
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another-secret"
 
     with pytest.raises(KeyInUse):  # and not: it belongs to another request
-        key_claim(ask())
+        key_claim(key_claim_for())
 
 
 # ---- the lease -------------------------------------------------------------------------------------------------
 
 
-def ask(key="key-1", **changes):
+def key_claim_for(key="key-1", **changes):
     asked = {"principal": "user:1", "route": "POST x", "key": key, "fingerprints": fingerprints_of({"a": 1})}
-    return Ask(**asked | changes)
+    return KeyClaim(**asked | changes)
 
 
 def later(row, **changes):
@@ -230,37 +230,37 @@ def later(row, **changes):
 
 
 def test_lease_is_taken_over_once_by_one():
-    first = key_claim(ask()).row
+    first = key_claim(key_claim_for()).row
     stale = later(first)
 
-    taken = key_claim(ask())
+    taken = key_claim(key_claim_for())
 
     assert taken.is_mine
     assert taken.row.pk == first.pk
-    for too_late in (lambda: key_claim(ask()), lambda: key_take_over(stale)):
+    for too_late in (lambda: key_claim(key_claim_for()), lambda: key_reclaim(stale)):
         with pytest.raises(KeyInUse):
             too_late()
 
 
 def test_lease_is_not_taken_over_when_the_effect_came_in_between():
-    row = key_claim(ask()).row
+    row = key_claim(key_claim_for()).row
     seen = later(row)
     later(row, effect="order:1")
     seen.lease_until = IdempotencyKey.objects.get().lease_until
 
     with pytest.raises(KeyInUse):
-        key_take_over(seen)
-    assert not key_claim(ask()).is_mine
+        key_reclaim(seen)
+    assert not key_claim(key_claim_for()).is_mine
 
 
 def test_who_lost_the_lease_neither_stores_nor_releases_nor_records():
-    mine = key_claim(ask()).row
+    mine = key_claim(key_claim_for()).row
     later(mine)
-    key_claim(ask())
+    key_claim(key_claim_for())
 
     key_store(mine, status_code=201, body="{}", headers={})
     key_release(mine)
-    with key_work(mine), pytest.raises(KeyInUse):
+    with key_current(mine), pytest.raises(KeyInUse):
         effect_record("order:1")
 
     row = IdempotencyKey.objects.get()
@@ -269,7 +269,7 @@ def test_who_lost_the_lease_neither_stores_nor_releases_nor_records():
 
 
 def test_effect_outside_of_work_is_recorded_nowhere():
-    key_claim(ask())
+    key_claim(key_claim_for())
 
     effect_record("order:1")
 
@@ -278,16 +278,16 @@ def test_effect_outside_of_work_is_recorded_nowhere():
 
 @pytest.mark.django_db(transaction=True)
 def test_effect_outside_of_a_transaction_is_a_mistake():
-    row = key_claim(ask()).row
+    row = key_claim(key_claim_for()).row
 
-    with key_work(row), pytest.raises(transaction.TransactionManagementError):
+    with key_current(row), pytest.raises(transaction.TransactionManagementError):
         effect_record("order:1")
 
 
 def test_effect_goes_when_its_transaction_does():
-    row = key_claim(ask()).row
+    row = key_claim(key_claim_for()).row
 
-    with key_work(row), pytest.raises(ZeroDivisionError), transaction.atomic():
+    with key_current(row), pytest.raises(ZeroDivisionError), transaction.atomic():
         effect_record("order:1")
         raise ZeroDivisionError
     key_release(row)
@@ -296,15 +296,15 @@ def test_effect_goes_when_its_transaction_does():
 
 
 def test_key_given_back_with_an_effect_waits_for_nobody():
-    row = key_claim(ask()).row
-    with key_work(row), transaction.atomic():
+    row = key_claim(key_claim_for()).row
+    with key_current(row), transaction.atomic():
         effect_record(f"order:{uuid4()}")
 
     key_release(row)
 
-    turn = key_claim(ask())
-    assert not turn.is_mine
-    assert turn.row.lease_until <= timezone.now()
+    claimed = key_claim(key_claim_for())
+    assert not claimed.is_mine
+    assert claimed.row.lease_until <= timezone.now()
 
 
 # ---- the end ---------------------------------------------------------------------------------------------------
@@ -313,9 +313,9 @@ def test_key_given_back_with_an_effect_waits_for_nobody():
 def test_day_is_over_and_the_answers_go(time_machine):
     start = timezone.now()
     time_machine.move_to(start)
-    key_store(key_claim(ask("old")).row, status_code=201, body="{}", headers={})
+    key_store(key_claim(key_claim_for("old")).row, status_code=201, body="{}", headers={})
     time_machine.move_to(start + LIFE / 2)
-    key_store(key_claim(ask("new")).row, status_code=201, body="{}", headers={})
+    key_store(key_claim(key_claim_for("new")).row, status_code=201, body="{}", headers={})
     time_machine.move_to(start + LIFE + timedelta(seconds=1))
 
     purge_task()

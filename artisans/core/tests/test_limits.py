@@ -49,7 +49,7 @@ def limit(monkeypatch, **counts: int):
     monkeypatch.setattr(settings, "RATE_LIMITS", limits)
 
 
-def told(answer) -> dict[str, tuple[int, int, int, int]]:
+def parse_rate_limits(answer) -> dict[str, tuple[int, int, int, int]]:
     """By policy: quota and window, what is left and for how long."""
     policy = dict(re.findall(r'"([a-z_]+)";(q=\d+;w=\d+)(?:, |$)', answer["RateLimit-Policy"]))
     state = dict(re.findall(r'"([a-z_]+)";(r=\d+;t=\d+)(?:, |$)', answer["RateLimit"]))
@@ -73,8 +73,14 @@ def test_answer_tells_what_is_left(api, shopper):
 
     answers = [client.post("/carts/", {}) for _ in range(2)]
 
-    assert told(answers[0]) == {"carts_network": (300, 600, 299, 570), "carts_principal": (60, 600, 59, 570)}
-    assert told(answers[1]) == {"carts_network": (300, 600, 298, 570), "carts_principal": (60, 600, 58, 570)}
+    assert parse_rate_limits(answers[0]) == {
+        "carts_network": (300, 600, 299, 570),
+        "carts_principal": (60, 600, 59, 570),
+    }
+    assert parse_rate_limits(answers[1]) == {
+        "carts_network": (300, 600, 298, 570),
+        "carts_principal": (60, 600, 58, 570),
+    }
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_refusal_tells_what_is_left_too(api, shopper, address):
     answer = api(shopper).post(address, {"x": 1})
 
     problem(answer, 400, "validation_error")
-    assert told(answer)
+    assert parse_rate_limits(answer)
 
 
 def test_one_try_more_than_the_limit_is_refused_until_the_window_ends(
@@ -98,7 +104,7 @@ def test_one_try_more_than_the_limit_is_refused_until_the_window_ends(
 
     body = problem(refused, 429, "rate_limited")
     assert (body["retryable"], body["retry_after"], refused["Retry-After"]) == (True, 570, "570")
-    assert told(refused)["carts_principal"] == (3, 600, 0, 570)
+    assert parse_rate_limits(refused)["carts_principal"] == (3, 600, 0, 570)
     time_machine.shift(569)
     problem(client.post("/carts/", {}), 429)
     time_machine.shift(1)
@@ -128,14 +134,14 @@ def test_limit_inside_an_action_is_told_when_it_refuses(api, shopper):
     refused = api().post("/auth/token", {"email": shopper.email, "password": PASSWORD})
 
     problem(refused, 429)
-    assert told(refused).keys() == {"login_network", "login_account"}
-    assert told(refused)["login_account"][2] == 0
+    assert parse_rate_limits(refused).keys() == {"login_network", "login_account"}
+    assert parse_rate_limits(refused)["login_account"][2] == 0
 
 
 def test_factor_for_load_tests_is_told(api, shopper, settings):
     settings.RATE_LIMIT_FACTOR = 10
 
-    assert told(api(shopper).post("/carts/", {}))["carts_principal"][:3] == (600, 600, 599)
+    assert parse_rate_limits(api(shopper).post("/carts/", {}))["carts_principal"][:3] == (600, 600, 599)
 
 
 def test_limit_that_does_not_exist_is_a_mistake_at_once():
@@ -167,15 +173,15 @@ def test_guests_without_a_token_are_counted_by_their_own_address_only(api, monke
     for address in ("192.0.2.1", "192.0.2.2"):
         answers = [at(api(), address).post("/carts/", {}) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [201, 201, 429]
-        assert told(answers[0]).keys() == {"carts_network"}
+        assert parse_rate_limits(answers[0]).keys() == {"carts_network"}
 
 
 @pytest.mark.parametrize("header", ["HTTP_X_CART_TOKEN", "HTTP_X_ORDER_TOKEN"])
 def test_token_that_is_made_up_each_time_does_not_help(api, monkeypatch, header):
     limit(monkeypatch, confirms_network=3)
-    fresh = numbers()
+    next_numbers = numbers()
 
-    answers = [at(api()).post("/confirm", {}, **{header: f"made.up{next(fresh)}"}) for _ in range(4)]
+    answers = [at(api()).post("/confirm", {}, **{header: f"made.up{next(next_numbers)}"}) for _ in range(4)]
 
     assert [answer.status_code for answer in answers] == [409, 409, 409, 429]
 
@@ -282,8 +288,8 @@ def test_replays_count_and_the_limit_is_not_kept(api, shopper, monkeypatch, time
     first, again = send("one"), send("one")
     refused = [send("one"), send("two")]
 
-    assert told(first)["carts_principal"][2] == 1
-    assert told(again)["carts_principal"][2] == 0, "a replay tells the present state"
+    assert parse_rate_limits(first)["carts_principal"][2] == 1
+    assert parse_rate_limits(again)["carts_principal"][2] == 0, "a replay tells the present state"
     for answer in refused:
         problem(answer, 429)
     assert [row.key for row in IdempotencyKey.objects.all()] == ["one"]

@@ -73,11 +73,11 @@ def test_line_breaks_and_colours_stay_inside_one_line():
 
 
 def test_long_values_are_cut_and_extra_values_are_scrubbed():
-    told = line("x" * 100_000, card="4242424242424242", note="n" * 9999)
+    result = line("x" * 100_000, card="4242424242424242", note="n" * 9999)
 
-    assert len(told["event"]) == 2000
-    assert told["card"] == "[card]"
-    assert len(told["note"]) == 500
+    assert len(result["event"]) == 2000
+    assert result["card"] == "[card]"
+    assert len(result["note"]) == 500
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ def test_errors_are_scrubbed_and_carry_the_request_id():
     try:
         raise ValueError("no such key sk_live_abcDEF123")
     except ValueError as error:
-        told = line("failed", exc_info=(type(error), error, error.__traceback__))
+        result = line("failed", exc_info=(type(error), error, error.__traceback__))
     finally:
         request_id.reset(mark)
 
-    assert told["request_id"] == "abc-123-def"
-    assert "sk_live" not in told["error"]
-    assert "ValueError" in told["error"]
+    assert result["request_id"] == "abc-123-def"
+    assert "sk_live" not in result["error"]
+    assert "ValueError" in result["error"]

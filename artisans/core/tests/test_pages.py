@@ -24,8 +24,8 @@ def test_refusal_in_the_log_has_the_id_of_the_answer(client):
     finally:
         logging.getLogger("django.request").removeHandler(handler)
 
-    told = json.loads(heard.getvalue())
-    assert told["request_id"] == answer["X-Request-Id"]
+    result = json.loads(heard.getvalue())
+    assert result["request_id"] == answer["X-Request-Id"]
     assert answer["X-Request-Id"] in answer.content.decode()
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from artisans.core.security.encryption import keyed_hashes
 from artisans.core.security.reencryption import reencrypt
 from orders.models import StoreRules
-from payments.bookkeeping.provider_calls import call_write, naming
+from payments.bookkeeping.provider_calls import calls_with_secret, provider_call_enqueue
 from payments.models import Operation, PaymentMethodInfo, ProviderCall
 from payments.tests.factories import start
 
@@ -33,7 +33,7 @@ def stored(settings, shopper, store) -> ProviderCall:
             consented_at=timezone.now(),
         )
     store.save()
-    return call_write(Operation.SAVE, provider="stripe", user=shopper, request={"token": IDS[0]})
+    return provider_call_enqueue(Operation.SAVE, provider="stripe", user=shopper, request={"token": IDS[0]})
 
 
 def raw(table: str) -> str:
@@ -76,7 +76,7 @@ def test_everything_works_at_each_step_of_a_rotation_and_after_it(settings, stor
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     before = raw("payments_paymentmethodinfo")
     assert [found(token) for token in IDS] == [1, 1]
-    assert ProviderCall.objects.filter(naming("token", IDS[0])).get().secret("token") == IDS[0]
+    assert ProviderCall.objects.filter(calls_with_secret("token", IDS[0])).get().secret("token") == IDS[0]
 
     said = run()
 
@@ -85,7 +85,7 @@ def test_everything_works_at_each_step_of_a_rotation_and_after_it(settings, stor
     settings.ENCRYPTION_KEYS = [NEW]
     assert [found(token) for token in IDS] == [1, 1]
     assert {method.provider_method_id for method in PaymentMethodInfo.objects.all()} == set(IDS)
-    assert ProviderCall.objects.filter(naming("token", IDS[0])).get().secret("token") == IDS[0]
+    assert ProviderCall.objects.filter(calls_with_secret("token", IDS[0])).get().secret("token") == IDS[0]
     assert StoreRules.objects.get().account_iban == store.account_iban
 
 
@@ -133,7 +133,7 @@ def test_value_that_changes_meanwhile_is_not_put_back(settings, stored, monkeypa
         PaymentMethodInfo.objects.filter(pk=method.pk).update(provider_method_id="pm_newer")
         return "pm_outdated"
 
-    monkeypatch.setattr("artisans.core.security.reencryption.opened", changed_meanwhile)
+    monkeypatch.setattr("artisans.core.security.reencryption.decrypt_if_set", changed_meanwhile)
     list(reencrypt())
 
     method.refresh_from_db()

@@ -58,9 +58,9 @@ def names_read() -> set[str]:
 
 
 def test_example_lists_exactly_the_variables_that_are_read():
-    told = set(re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    result = set(re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
-    assert told == names_read()
+    assert result == names_read()
 
 
 def test_nothing_else_reads_the_environment():

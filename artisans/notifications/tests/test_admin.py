@@ -1,7 +1,7 @@
 import pytest
 from django.utils import timezone
 
-from artisans.core.admin.pages import page_of
+from artisans.core.admin.pages import admin_page_url
 from artisans.core.security.tokens import mailbox_token
 from artisans.notifications.models import MailState, Notification
 from payments.tests.factories import start
@@ -23,7 +23,7 @@ def mail(order):
 
 
 def test_a_mail_is_shown_without_the_secrets_of_its_links(browser, staff, order, mail):
-    shown = browser(staff).get(page_of(mail)).content.decode()
+    shown = browser(staff).get(admin_page_url(mail)).content.decode()
 
     assert order.order_number in shown
     assert "/shop/orders/…/" in shown
@@ -40,7 +40,7 @@ def test_given_up_mails_are_found_and_sent_again(browser, staff, mail, drain):
     client = browser(staff)
 
     assert "SMTP is down" in page(client.get(f"{LIST}?delivery=stuck")).text
-    again = page_of(mail, "again")
+    again = admin_page_url(mail, "again")
     assert client.get(again).status_code == 405
     assert "The email is being resent." in page(client.post(again, follow=True)).text
     drain()
@@ -48,7 +48,7 @@ def test_given_up_mails_are_found_and_sent_again(browser, staff, mail, drain):
     mail.refresh_from_db()
     assert mail.state == MailState.SENT
     assert client.post(again).status_code == 403
-    assert "Resend" not in page(client.get(page_of(mail))).text
+    assert "Resend" not in page(client.get(admin_page_url(mail))).text
 
 
 def test_sending_again_from_the_list_leaves_sent_mails_alone(browser, staff, mail):
@@ -63,7 +63,7 @@ def test_sending_again_from_the_list_leaves_sent_mails_alone(browser, staff, mai
 
 
 def test_sending_again_needs_the_permission(browser, powerless_staff, mail):
-    assert browser(powerless_staff).post(page_of(mail, "again")).status_code == 403
+    assert browser(powerless_staff).post(admin_page_url(mail, "again")).status_code == 403
 
 
 @pytest.mark.parametrize("term", ["guest@example.test", "guest@", "number"])
@@ -79,4 +79,4 @@ def test_mails_are_found_by_recipient_and_order(browser, staff, order, mail, ter
 def test_a_mail_that_cannot_be_written_says_why(browser, staff, mail):
     Notification.objects.update(kind="no_such_mail")
 
-    assert "The email could not be rendered" in page(browser(staff).get(page_of(mail))).text
+    assert "The email could not be rendered" in page(browser(staff).get(admin_page_url(mail))).text

@@ -8,14 +8,14 @@ from django.utils import timezone
 
 from artisans.core.money import Money
 from artisans.notifications import facts
-from artisans.notifications.facts import later, pack, unpack, wording, words
+from artisans.notifications.facts import fact_renderer, format_facts, pack, render_later, unpack
 from artisans.notifications.models import KEY_LENGTH, MailState, Notification
 from artisans.notifications.services import (
     MAX_TRIES,
-    MailAsk,
+    MailMessage,
     notification_retry,
-    notifications_queue,
-    notifications_sweep,
+    notifications_enqueue,
+    notifications_send_due,
 )
 from orders.models import Order
 from orders.tests.factories import ADDRESS
@@ -23,13 +23,13 @@ from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.tests.factories import record, reread, start
 
 
-@wording
+@fact_renderer
 def sum_of(first: Money, second: Money) -> Money:
     return first + second
 
 
 def shown(value):
-    return words(unpack(json.loads(json.dumps(pack(value)))))
+    return format_facts(unpack(json.loads(json.dumps(pack(value)))))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def shown(value):
         (Money(8545, "USD"), "$85.45"),
         (date(2026, 11, 28), "Nov 28, 2026"),
         (datetime(2026, 11, 28, 9, 30, tzinfo=UTC), "Nov 28, 2026, 09:30 UTC"),
-        (later(sum_of, first=Money(1, "USD"), second=Money(2, "USD")), "$0.03"),
+        (render_later(sum_of, first=Money(1, "USD"), second=Money(2, "USD")), "$0.03"),
         ({"a": [Money(1, "USD"), ("b", None, 7, True)]}, {"a": ["$0.01", ["b", None, 7, True]]}),
         ("a\x00b", "ab"),
         ({"text": "$"}, {"text": "$"}),
@@ -58,7 +58,7 @@ def test_wording_that_is_gone_is_an_error_when_the_mail_is_sent():
 def test_keys_of_any_length_tell_two_facts_apart():
     long = "x" * KEY_LENGTH
     for key in (f"{long}1", f"{long}2", f"{long}1"):
-        notifications_queue(MailAsk("order_find", "ada@example.test", key))
+        notifications_enqueue(MailMessage("order_find", "ada@example.test", key))
 
     assert Notification.objects.count() == 2
 
@@ -73,7 +73,7 @@ def broken_words(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(facts, "show", fail)
         patch.setattr(facts, "date_format", fail)
-        patch.setattr(facts, "WORDINGS", {})
+        patch.setattr(facts, "RENDERERS", {})
         yield patch
 
 
@@ -97,7 +97,7 @@ def test_money_and_goods_move_while_no_mail_can_be_written_and_each_is_mailed_on
     assert mails() == []
     for _ in range(MAX_TRIES):
         time_machine.move_to(timezone.now() + timedelta(hours=2))
-        notifications_sweep()
+        notifications_send_due()
     assert set(Notification.objects.values_list("state", flat=True)) == {MailState.DEAD}
 
     broken_words.undo()

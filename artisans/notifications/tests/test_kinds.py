@@ -12,7 +12,7 @@ from artisans.notifications.facts import pack
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
-from artisans.notifications.services import MailAsk, notifications_queue
+from artisans.notifications.services import MailMessage, notifications_enqueue
 
 MISSING = "!missing!"
 AMOUNT = Money(4675, "USD")
@@ -106,7 +106,7 @@ def test_each_kind_has_a_subject_a_text_and_an_html_part(kind):
 @pytest.mark.django_db
 def test_a_kind_that_no_app_registered_is_refused():
     with pytest.raises(LookupError, match="no_such_kind"):
-        notifications_queue(MailAsk("no_such_kind", "ada@example.test", "fact", {}))
+        notifications_enqueue(MailMessage("no_such_kind", "ada@example.test", "fact", {}))
 
     assert not Notification.objects.exists()
 

@@ -15,12 +15,12 @@ from artisans.notifications.models import MailState, Notification
 from artisans.notifications.services import (
     LEASE,
     MAX_TRIES,
-    MailAsk,
+    MailMessage,
     back_off,
     notification_retry,
     notification_send,
-    notifications_queue,
-    notifications_sweep,
+    notifications_enqueue,
+    notifications_send_due,
 )
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ STORE = {"name": "Artisans Alley", "support_email": "help@example.test"}
 
 def queued(key: str = "fact", **changes) -> Notification:
     context = {"store": STORE, "order_number": "7KQ2M9XBG", "order_link": [str(uuid4()), 1]}
-    notifications_queue(MailAsk("order_find", "ada@example.test", key, context))
+    notifications_enqueue(MailMessage("order_find", "ada@example.test", key, context))
     Notification.objects.filter(dedupe_key=key).update(**changes)
     return Notification.objects.get(dedupe_key=key)
 
@@ -63,7 +63,7 @@ def test_waiting_mail_is_sent_once():
 
 def test_same_fact_is_told_once():
     first = queued("one fact")
-    notifications_queue(MailAsk("order_find", "eve@example.test", "one fact", {}))
+    notifications_enqueue(MailMessage("order_find", "eve@example.test", "one fact", {}))
 
     [row] = Notification.objects.all()
     assert (row.pk, row.recipient) == (first.pk, "ada@example.test")
@@ -89,7 +89,7 @@ def test_dead_server_leaves_the_mail_waiting_with_a_growing_pause(dead_server):
     assert (row.state, row.tries, row.sent_at, row.lease_until) == (MailState.WAITING, 1, None, None)
     assert row.last_error.startswith("SMTPServerDisconnected")
     assert row.next_try_at > timezone.now() + timedelta(seconds=4)
-    assert notifications_sweep() == 0, "not before its time"
+    assert notifications_send_due() == 0, "not before its time"
 
 
 def test_mail_is_sent_when_the_server_is_back(dead_server, time_machine):
@@ -98,7 +98,7 @@ def test_mail_is_sent_when_the_server_is_back(dead_server, time_machine):
     dead_server.undo()
     time_machine.move_to(timezone.now() + timedelta(hours=1))
 
-    assert notifications_sweep() == 1
+    assert notifications_send_due() == 1
 
     row.refresh_from_db()
     assert (row.state, row.tries) == (MailState.SENT, 2)
@@ -109,12 +109,12 @@ def test_mail_is_given_up_after_the_last_try_and_can_be_tried_again_by_hand(dead
     notification_send(row.pk)
     row.refresh_from_db()
     assert (row.state, row.tries) == (MailState.DEAD, MAX_TRIES)
-    assert notifications_sweep() == 0
+    assert notifications_send_due() == 0
 
     dead_server.undo()
     notification_retry(row.pk)
 
-    assert notifications_sweep() == 1
+    assert notifications_send_due() == 1
     row.refresh_from_db()
     assert row.state == MailState.SENT
 
@@ -125,7 +125,7 @@ def test_sent_mail_is_never_tried_again():
 
     notification_retry(row.pk)
 
-    assert notifications_sweep() == 0
+    assert notifications_send_due() == 0
     assert len(mail.outbox) == 1
 
 
@@ -141,7 +141,7 @@ def test_mail_under_lease_is_left_to_the_one_who_has_it():
     row = queued(lease_until=timezone.now() + timedelta(seconds=30))
 
     assert notification_send(row.pk) is False
-    assert notifications_sweep() == 0
+    assert notifications_send_due() == 0
     assert mail.outbox == []
 
 
@@ -149,7 +149,7 @@ def test_lease_of_a_dead_sender_runs_out(time_machine):
     row = queued(lease_until=timezone.now() + LEASE)
     time_machine.move_to(timezone.now() + LEASE + timedelta(seconds=1))
 
-    assert notifications_sweep() == 1
+    assert notifications_send_due() == 1
     row.refresh_from_db()
     assert row.state == MailState.SENT
 
@@ -186,7 +186,7 @@ def test_broken_template_does_not_hold_up_the_others():
     queued("broken", kind="no_such_template")
     queued("fine")
 
-    assert notifications_sweep() == 1
+    assert notifications_send_due() == 1
 
     broken = Notification.objects.get(dedupe_key="broken")
     assert broken.last_error.startswith("TemplateDoesNotExist")
@@ -197,21 +197,21 @@ def test_oldest_mail_goes_first():
     for age in (1, 3, 2):
         queued(f"age {age}", recipient=f"age{age}@example.test", next_try_at=now - timedelta(minutes=age))
 
-    notifications_sweep(limit=2)
+    notifications_send_due(limit=2)
 
     assert [message.to for message in mail.outbox] == [["age3@example.test"], ["age2@example.test"]]
 
 
 def test_mail_of_a_fact_that_never_happened_is_not_written():
     with pytest.raises(RuntimeError), transaction.atomic():
-        notifications_queue(MailAsk("order_find", "ada@example.test", "fact", {}))
+        notifications_enqueue(MailMessage("order_find", "ada@example.test", "fact", {}))
         raise RuntimeError
 
     assert not Notification.objects.exists()
 
 
 @pytest.fixture
-def doorbell(monkeypatch):
+def enqueued(monkeypatch):
     """Gives the task another way to be started; the bell itself is in order before and after."""
     monkeypatch.setattr(queue.broken, "until", 0.0)
 
@@ -221,9 +221,9 @@ def doorbell(monkeypatch):
     return replace
 
 
-def test_doorbell_rings_after_commit_only(django_capture_on_commit_callbacks, doorbell):
+def test_doorbell_rings_after_commit_only(django_capture_on_commit_callbacks, enqueued):
     rung: list[str] = []
-    doorbell(lambda args, **options: rung.extend(args))
+    enqueued(lambda args, **options: rung.extend(args))
 
     with django_capture_on_commit_callbacks(execute=True):
         row = queued()
@@ -232,26 +232,26 @@ def test_doorbell_rings_after_commit_only(django_capture_on_commit_callbacks, do
     assert rung == [str(row.pk)]
 
 
-def test_dead_broker_is_no_error_and_holds_up_one_mail_only(django_capture_on_commit_callbacks, doorbell):
+def test_dead_broker_is_no_error_and_holds_up_one_mail_only(django_capture_on_commit_callbacks, enqueued):
     tried = []
 
     def broken(*args, **options):
         tried.append(args)
         raise OSError("broker is down")
 
-    doorbell(broken)
+    enqueued(broken)
 
     with django_capture_on_commit_callbacks(execute=True):
         queued("one")
         queued("two")
 
     assert len(tried) == 1
-    assert notifications_sweep() == 2
+    assert notifications_send_due() == 2
 
 
 def test_unknown_task_is_an_error_at_once():
     with pytest.raises(KeyError):
-        queue.run_after_commit("no.such.task", uuid4())
+        queue.enqueue_after_commit("no.such.task", uuid4())
 
 
 @pytest.mark.usefixtures("store")

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from artisans.accounts.models import Role, User
 from artisans.catalog.models import Artisan, Category, Product, StockMove, StockMoveKind
-from artisans.core.models import row_write
+from artisans.core.models import save_columns
 from artisans.core.money import Money
 from orders.models import StoreRules
 
@@ -79,7 +79,7 @@ class Command(BaseCommand):
         )
         if is_new:
             artisan.portrait.save(row["portrait"], picture("portraits", row["portrait"]), save=False)
-            row_write(artisan, ["portrait"])
+            save_columns(artisan, ["portrait"])
         return artisan
 
     def product(
@@ -101,7 +101,7 @@ class Command(BaseCommand):
         )
         if is_new:
             product.picture.save(row["picture"], picture("pictures", row["picture"]), save=False)
-            row_write(product, ["picture"])
+            save_columns(product, ["picture"])
             if row["stock"]:
                 StockMove.objects.create(
                     product=product, kind=StockMoveKind.ADJUST, quantity=row["stock"], reason="opening stock"

@@ -12,7 +12,7 @@ from artisans.accounts.administrators import administrator_create, administrator
 from artisans.accounts.models import User
 from artisans.core.errors import DomainError
 from orders.models import StoreRules
-from orders.setup import QUESTIONS, Question, store_set_up
+from orders.setup import QUESTIONS, Question, store_setup
 
 PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105  # the variable of Django's own createsuperuser
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         self.can_ask = not options["no_input"] and sys.stdin.isatty()
         is_new = not StoreRules.objects.exists()
         try:
-            rules = store_set_up(answers=given)
+            rules = store_setup(answers=given)
             for question in QUESTIONS:
                 if self.can_ask and question.name not in given and (is_new or question.is_missing(rules)):
                     rules = self.ask(question, rules)
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             if not answer and not question.is_missing(rules):
                 return rules
             try:
-                return store_set_up(answers={question.name: answer})
+                return store_setup(answers={question.name: answer})
             except DomainError as error:
                 self.stderr.write(error.detail)
 

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from payments.gateway.access import access_of, providers_to_check
+from payments.gateway.access import check_provider_access, providers_to_check
 
 
 class Command(BaseCommand):
@@ -11,7 +11,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         refused = 0
         for name in providers_to_check():
-            for access in access_of(name):
+            for access in check_provider_access(name):
                 refused += bool(access.error)
                 state = f"denied: {access.error}" if access.error else "ok"
                 self.stdout.write(f"{name:<8} {access.part:<10} {access.permission:<36} {state}")

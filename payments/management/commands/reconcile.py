@@ -10,10 +10,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from artisans.core.errors import InvalidInput
-from payments.models import Comparison
-from payments.reconciliation.runs import comparable, compare
+from payments.models import ReconciliationRun
+from payments.reconciliation.runs import reconcilable_providers, reconcile
 
-FIELDS = ("provider", "since", "until", "seen", "caught_up", "differences", "error")
+FIELDS = ("provider", "since", "until", "seen", "synced_count", "differences", "error")
 
 
 class Command(BaseCommand):
@@ -43,44 +43,44 @@ class Command(BaseCommand):
         is_json: bool,
         **options: Any,
     ) -> None:
-        names = [provider] if provider else comparable()
+        names = [provider] if provider else reconcilable_providers()
         if not names:
             raise CommandError("No provider is configured; set the keys of Stripe or PayPal (.env.example).")
-        looks = [self.look(name, since, until, is_quiet=is_json) for name in names]
+        runs = [self.look(name, since, until, is_quiet=is_json) for name in names]
         if is_json:
-            rows = [{field: getattr(look, field) for field in FIELDS} for look in looks]
+            rows = [{field: getattr(run, field) for field in FIELDS} for run in runs]
             self.stdout.write(json.dumps(rows, cls=DjangoJSONEncoder))
-        if any(look.differences or look.error for look in looks):
+        if any(run.differences or run.error for run in runs):
             raise SystemExit(1)
 
     def look(
         self, name: str, since: datetime | None, until: datetime | None, *, is_quiet: bool
-    ) -> Comparison:
+    ) -> ReconciliationRun:
         def progress(done: int, of: int) -> None:
             self.stderr.write(f"\r{name}: {done} of {of} payments", ending="\n" if done == of else "")
 
         try:
             if is_quiet:
-                return compare(name, since=since, until=until)
-            look = compare(name, since=since, until=until, progress=progress)
+                return reconcile(name, since=since, until=until)
+            run = reconcile(name, since=since, until=until, progress=progress)
         except InvalidInput as error:
             raise CommandError(error.detail) from None
-        for row in look.differences:
+        for row in run.differences:
             self.stdout.write(f"{row['kind']}: {row['detail']} ({row['object_id']})")
         end = (
-            look.error
-            or f"{look.seen} checked, {look.caught_up} updated, {len(look.differences)} differences."
+            run.error
+            or f"{run.seen} checked, {run.synced_count} updated, {len(run.differences)} differences."
         )
-        self.stdout.write(f"{look}: {end}")
-        return look
+        self.stdout.write(f"{run}: {end}")
+        return run
 
 
-def moment(words: str) -> datetime:
+def moment(detail: str) -> datetime:
     """A date or date and time, in the shop's time zone unless it names another."""
     try:
-        found = datetime.fromisoformat(words)
+        found = datetime.fromisoformat(detail)
     except ValueError:
         raise ArgumentTypeError(
-            f"{words!r} is not a date or time; use 2026-11-20 or 2026-11-20T08:00."
+            f"{detail!r} is not a date or time; use 2026-11-20 or 2026-11-20T08:00."
         ) from None
     return timezone.make_aware(found) if timezone.is_naive(found) else found

@@ -37,7 +37,7 @@ def feed_event(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) 
     if not any(hmac.compare_digest(one, other) for one in wanted for other in given):
         raise BadSignature("wrong_signature")
     try:
-        return told(strict_json(body))
+        return parse_event(strict_json(body))
     except (ValueError, RecursionError) as error:
         raise BadSignature("unreadable", f"Signed, but not in the form of the feed: {error}") from None
 
@@ -46,7 +46,7 @@ def signature(body: bytes, at: int, secret: str) -> str:
     return hmac.new(secret.encode(), b"%d." % at + body, hashlib.sha256).hexdigest()
 
 
-def told(envelope: Any) -> ProviderEvent:
+def parse_event(envelope: Any) -> ProviderEvent:
     """Errors: ValueError. Other kinds than `payment.received` are taken without their data."""
     if not isinstance(envelope, dict) or set(envelope) - {IN_THE_BODY} != ENVELOPE:
         raise ValueError(f"The envelope has the fields {', '.join(sorted(ENVELOPE))}.")

@@ -17,7 +17,7 @@ from paypalrestsdk import exceptions as sdk
 
 from payments.providers.contract import Unknown
 from payments.providers.paypal.errors import failure
-from payments.providers.paypal.http import content_of, session
+from payments.providers.paypal.http import dump_event, session
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -98,7 +98,7 @@ class RepairedApi(paypalrestsdk.Api):
         with self._session.request(
             method, url, timeout=self._timeout, allow_redirects=False, stream=True, **wish
         ) as response:
-            text = content_of(response, limit=ANSWER_LIMIT, seconds=self._timeout[1]).decode(errors="replace")
+            text = dump_event(response, limit=ANSWER_LIMIT, seconds=self._timeout[1]).decode(errors="replace")
             return self.handle_response(response, text)
 
     def request(

@@ -111,14 +111,14 @@ def of_dispute(dispute: dict[str, Any]) -> dict[str, Any]:
     transactions = dig(dispute, "disputed_transactions")
     disputed = transactions if isinstance(transactions, list) else []
     captures = ids(*(text_at(each, "seller_transaction_id") for each in disputed))
-    told = Parts("event").read("dispute", lambda: dispute_of(dispute), None)
+    parsed = Parts("event").read("dispute", lambda: dispute_of(dispute), None)
     return {
         "object_ids": captures,
         "account": text_at(disputed, 0, "seller", "merchant_id"),
         "capture_id": captures[0] if len(captures) == 1 else "",
-        "dispute_id": told.dispute_id if told else "",
-        "dispute_status": told.status if told else None,
-        "disputed": told.amount if told else None,
+        "dispute_id": parsed.dispute_id if parsed else "",
+        "dispute_status": parsed.status if parsed else None,
+        "disputed": parsed.amount if parsed else None,
     }
 
 

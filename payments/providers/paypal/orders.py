@@ -59,22 +59,22 @@ REFUNDS = {
 # ---- asked -----------------------------------------------------------------------------------------------------
 
 
-def order_request(ask: CreateRequest) -> dict[str, Any]:
+def order_request(request: CreateRequest) -> dict[str, Any]:
     """The body of POST /v2/checkout/orders. Errors: Refused for an amount that PayPal cannot take."""
-    amount: dict[str, Any] = dict(to_paypal(ask.amount))
+    amount: dict[str, Any] = dict(to_paypal(request.amount))
     unit: dict[str, Any] = {
-        "reference_id": ask.order_number,
-        "description": f"Order {ask.order_number}",
-        "custom_id": ask.payment_id,
-        "invoice_id": f"{ask.order_number}-{ask.payment_id}",
+        "reference_id": request.order_number,
+        "description": f"Order {request.order_number}",
+        "custom_id": request.payment_id,
+        "invoice_id": f"{request.order_number}-{request.payment_id}",
         "amount": amount,
     }
-    if ask.breakdown and adds_up(ask.breakdown, ask.amount):
-        amount["breakdown"] = breakdown_of(ask.breakdown)
-        unit["items"] = [item_of(item) for item in ask.breakdown.items]
-    if ask.ship_to:
-        unit["shipping"] = shipping_of(ask.ship_to)
-    return {"intent": "CAPTURE", "purchase_units": [unit], "payment_source": {"paypal": wallet(ask)}}
+    if request.breakdown and adds_up(request.breakdown, request.amount):
+        amount["breakdown"] = breakdown_of(request.breakdown)
+        unit["items"] = [item_of(item) for item in request.breakdown.items]
+    if request.ship_to:
+        unit["shipping"] = shipping_of(request.ship_to)
+    return {"intent": "CAPTURE", "purchase_units": [unit], "payment_source": {"paypal": wallet(request)}}
 
 
 def shipping_of(to: ShipTo) -> dict[str, Any]:
@@ -91,21 +91,21 @@ def shipping_of(to: ShipTo) -> dict[str, Any]:
     return {"type": "SHIPPING", "name": {"full_name": to.name[:300]}, "address": address}
 
 
-def wallet(ask: CreateRequest) -> dict[str, Any]:
+def wallet(request: CreateRequest) -> dict[str, Any]:
     """How the buyer pays. PayPal shows our address, and the buyer cannot change it there."""
     wish: dict[str, Any] = {
         "experience_context": {
-            "return_url": ask.return_url,
-            "cancel_url": ask.cancel_url,
+            "return_url": request.return_url,
+            "cancel_url": request.cancel_url,
             "user_action": "PAY_NOW",
-            "shipping_preference": "SET_PROVIDED_ADDRESS" if ask.ship_to else "NO_SHIPPING",
+            "shipping_preference": "SET_PROVIDED_ADDRESS" if request.ship_to else "NO_SHIPPING",
         }
     }
-    if ask.method_id:
-        return wish | {"vault_id": ask.method_id}
-    if ask.save:
+    if request.method_id:
+        return wish | {"vault_id": request.method_id}
+    if request.save:
         vault = {"store_in_vault": "ON_SUCCESS", "usage_type": "MERCHANT", "customer_type": "CONSUMER"}
-        known = {"customer": {"id": ask.customer_id}} if ask.customer_id else {}
+        known = {"customer": {"id": request.customer_id}} if request.customer_id else {}
         wish["attributes"] = {"vault": vault, **known}
     return wish
 
@@ -137,13 +137,13 @@ def item_of(item: Item) -> dict[str, Any]:
     }
 
 
-def refund_request(ask: RefundRequest) -> dict[str, Any]:
+def refund_request(request: RefundRequest) -> dict[str, Any]:
     """The body of POST /v2/payments/captures/{id}/refund. Errors: Refused, as above."""
     return {
-        "amount": to_paypal(ask.amount),
-        "custom_id": ask.refund_id,
-        "invoice_id": ask.refund_number,
-        "note_to_payer": f"Refund {ask.refund_number}",
+        "amount": to_paypal(request.amount),
+        "custom_id": request.refund_id,
+        "invoice_id": request.refund_number,
+        "note_to_payer": f"Refund {request.refund_number}",
     }
 
 
@@ -216,9 +216,9 @@ def status_of(order_status: object, captures: Sequence[RemoteCapture], parts: Pa
     A declined capture of an order that is not completed is history: the buyer may have approved again since.
     """
     seen = {capture.status for capture in captures}
-    for told in (RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING, RemoteStatus.UNKNOWN):
-        if told in seen:
-            return told
+    for candidate in (RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING, RemoteStatus.UNKNOWN):
+        if candidate in seen:
+            return candidate
     if seen and order_status == "COMPLETED":
         return RemoteStatus.FAILED
     return parts.word("status", UNCAPTURED, order_status, RemoteStatus.UNKNOWN)
@@ -235,7 +235,7 @@ def payee_of(unit: Mapping[str, Any], *, like: str = "") -> str:
 
 
 @readable
-def refund_of(refund: dict[str, Any]) -> RemoteRefund:
+def find_refund(refund: dict[str, Any]) -> RemoteRefund:
     """Errors: Unknown without an id or an amount."""
     return refund_in(refund, {}, Parts("refund"))
 

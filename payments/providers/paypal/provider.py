@@ -34,7 +34,7 @@ from payments.providers.paypal.config import PayPalConfig
 from payments.providers.paypal.disputes import captures_disputed, disputes_of
 from payments.providers.paypal.errors import PayPalRefused, is_about_address
 from payments.providers.paypal.events import event_of
-from payments.providers.paypal.orders import order_request, payment_of, refund_of, refund_request
+from payments.providers.paypal.orders import find_refund, order_request, payment_of, refund_request
 from payments.providers.paypal.reports import movements
 from payments.providers.paypal.shapes import path_id, text_at, written
 from payments.providers.paypal.vault import Vault
@@ -95,23 +95,23 @@ class PayPalProvider(PaymentProvider):
 
     # ---- payments ------------------------------------------------------------------------------------------
 
-    def create(self, ask: CreateRequest) -> RemotePayment:
+    def create(self, request: CreateRequest) -> RemotePayment:
         """The buyer approves it at PayPal, then `confirm` moves the money.
 
         An address that PayPal refuses is left out: the sale matters more than PayPal's seller protection.
         With a saved method no approval is needed: PayPal takes the money at once, and what is returned has SUCCEEDED.
         """
         try:
-            return self._create(ask)
+            return self._create(request)
         except Refused as refused:
-            if not ask.ship_to or not is_about_address(refused):
+            if not request.ship_to or not is_about_address(refused):
                 raise
-            made = self._create(replace(ask, ship_to=None, key=f"{ask.key}-n"))
+            made = self._create(replace(request, ship_to=None, key=f"{request.key}-n"))
             return replace(made, unprotected=f"PayPal does not take the address: {refused.code}")
 
-    def _create(self, ask: CreateRequest) -> RemotePayment:
-        body = order_request(ask)
-        return self._clear(self._payment(self._post("/v2/checkout/orders", body, key=ask.key)))
+    def _create(self, request: CreateRequest) -> RemotePayment:
+        body = order_request(request)
+        return self._clear(self._payment(self._post("/v2/checkout/orders", body, key=request.key)))
 
     def read(self, object_id: str) -> RemotePayment:
         """With the disputes of its captures, which PayPal tells only when asked; the money is told without them too."""
@@ -123,8 +123,8 @@ class PayPalProvider(PaymentProvider):
         for capture in payment.captures:
             try:
                 disputes += disputes_of(self._client, capture.capture_id, parts)
-            except (Refused, Unknown) as trouble:
-                error = str(trouble)[:LONGEST_TEXT]
+            except (Refused, Unknown) as problem:
+                error = str(problem)[:LONGEST_TEXT]
         return replace(
             payment,
             disputes=tuple(disputes),
@@ -148,15 +148,15 @@ class PayPalProvider(PaymentProvider):
             return payment
         return replace(payment, status=RemoteStatus.CANCELLED, action=None)
 
-    def confirm(self, ask: ConfirmRequest) -> RemotePayment:
+    def confirm(self, request: ConfirmRequest) -> RemotePayment:
         """Capture what the buyer approved. After a decline the buyer chooses something else at PayPal (`remote`)."""
-        path = f"/v2/checkout/orders/{path_id(ask.object_id)}/capture"
+        path = f"/v2/checkout/orders/{path_id(request.object_id)}/capture"
         try:
-            return self._clear(self._payment(self._post(path, {}, key=ask.key)))
+            return self._clear(self._payment(self._post(path, {}, key=request.key)))
         except NotThere:
             raise
         except Refused as refused:
-            return self._after_refusal(ask.object_id, refused)
+            return self._after_refusal(request.object_id, refused)
 
     def _after_refusal(self, object_id: str, refused: Refused) -> RemotePayment:
         """The payment when money moved nevertheless; else the refusal again, with the order as it is now."""
@@ -185,42 +185,44 @@ class PayPalProvider(PaymentProvider):
 
     # ---- refunds -------------------------------------------------------------------------------------------
 
-    def refund(self, ask: RefundRequest) -> RemoteRefund:
+    def refund(self, request: RefundRequest) -> RemoteRefund:
         """Refuses a second refund with the same number, so one that was forgotten with its key is found again."""
-        body = refund_request(ask)
+        body = refund_request(request)
         try:
-            answer = self._post(f"/v2/payments/captures/{path_id(ask.capture_id)}/refund", body, key=ask.key)
+            answer = self._post(
+                f"/v2/payments/captures/{path_id(request.capture_id)}/refund", body, key=request.key
+            )
         except Unknown as unknown:
             if unknown.code != DUPLICATE_INVOICE:
                 raise
-            return self._refund_made_before(ask, unknown)
+            return self._refund_made_before(request, unknown)
         except Refused as refused:
             raise unless_forbidden(refused) from None
-        return refund_of(answer)
+        return find_refund(answer)
 
-    def _refund_made_before(self, ask: RefundRequest, unknown: Unknown) -> RemoteRefund:
-        for refund in self._read_order(ask.object_id).refunds:
-            if refund.reference == ask.refund_id:
+    def _refund_made_before(self, request: RefundRequest, unknown: Unknown) -> RemoteRefund:
+        for refund in self._read_order(request.object_id).refunds:
+            if refund.reference == request.refund_id:
                 return refund
         raise unknown
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
         """Its `reference` may be the payment's id when a person made it in the dashboard; `read` tells these apart."""
-        return refund_of(self._client.request("GET", f"/v2/payments/refunds/{path_id(refund_id)}"))
+        return find_refund(self._client.request("GET", f"/v2/payments/refunds/{path_id(refund_id)}"))
 
     # ---- saved methods -------------------------------------------------------------------------------------
 
-    def save_start(self, ask: SaveRequest) -> RemoteSetup:
-        return self._vault.start(ask)
+    def save_start(self, request: SaveRequest) -> RemoteSetup:
+        return self._vault.start(request)
 
     def save_read(self, setup_id: str) -> RemoteSetup:
         return self._vault.read(setup_id)
 
-    def save_token(self, ask: SaveRequest, token: str) -> RemoteMethod:
+    def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
         """`token`: a setup token that the buyer approved; what could be a card's number goes nowhere."""
         if token.isdigit():
             raise Refused("not_a_token", "PayPal's tokens are not made of digits alone.")
-        return self._vault.keep(token, key=ask.key)
+        return self._vault.keep(token, key=request.key)
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         try:
@@ -242,15 +244,15 @@ class PayPalProvider(PaymentProvider):
         Those that something was taken back from are read in full, whenever they were paid. The others are told by the
         report alone, with their capture's id as `object_id` where it names no order.
         """
-        told: list[RemotePayment] = []
+        payments: list[RemotePayment] = []
         undone: dict[str, str] = {}
         for movement in movements(self._client, since, until, is_live=self.is_live):
             if movement.payment:
-                told.append(movement.payment)
+                payments.append(movement.payment)
             elif movement.undone not in undone:
                 undone[movement.undone] = self._order_of(movement.undone)
         read_in_full = {capture_id for capture_id, order_id in undone.items() if order_id}
-        yield from (payment for payment in told if read_in_full.isdisjoint(payment.related_ids))
+        yield from (payment for payment in payments if read_in_full.isdisjoint(payment.related_ids))
         for order_id in sorted({undone[capture_id] for capture_id in read_in_full}):
             yield self.read(order_id)
 

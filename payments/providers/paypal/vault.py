@@ -23,8 +23,10 @@ class Vault:
     def __init__(self, client: PayPalClient) -> None:
         self._client = client
 
-    def start(self, ask: SaveRequest) -> RemoteSetup:
-        answer = self._client.request("POST", "/v3/vault/setup-tokens", setup_request(ask), key=ask.key)
+    def start(self, request: SaveRequest) -> RemoteSetup:
+        answer = self._client.request(
+            "POST", "/v3/vault/setup-tokens", setup_request(request), key=request.key
+        )
         return setup_of(answer)
 
     def read(self, setup_id: str) -> RemoteSetup:
@@ -57,16 +59,16 @@ class Vault:
             return
 
 
-def setup_request(ask: SaveRequest) -> dict[str, Any]:
-    known = {"customer": {"id": ask.customer_id}} if ask.customer_id else {}
+def setup_request(request: SaveRequest) -> dict[str, Any]:
+    known = {"customer": {"id": request.customer_id}} if request.customer_id else {}
     return known | {
         "payment_source": {
             "paypal": {
                 "usage_type": "MERCHANT",
                 "customer_type": "CONSUMER",
                 "experience_context": {
-                    "return_url": ask.return_url,
-                    "cancel_url": ask.cancel_url,
+                    "return_url": request.return_url,
+                    "cancel_url": request.cancel_url,
                     "shipping_preference": "NO_SHIPPING",
                 },
             }

@@ -27,16 +27,16 @@ class StripeCards:
     def new_customer(self, *, key: str, user_id: str = "", payment_id: str = "") -> str:
         """With the same key the same customer."""
         params = customer_params(user_id=user_id, payment_id=payment_id)
-        return self._link.ask(
+        return self._link.execute(
             lambda api: str(
                 row_of(api.v1.customers.create(params, {"idempotency_key": f"{key}:customer"}))["id"]
             )
         )
 
-    def save_start(self, ask: SaveRequest) -> RemoteSetup:
-        params = setup_params(ask, self._customer_of(ask))
-        return self._link.act(
-            lambda api: api.v1.setup_intents.create(params, {"idempotency_key": ask.key}),
+    def save_start(self, request: SaveRequest) -> RemoteSetup:
+        params = setup_params(request, self._customer_of(request))
+        return self._link.execute_write(
+            lambda api: api.v1.setup_intents.create(params, {"idempotency_key": request.key}),
             setup_of,
             self.save_read,
         )
@@ -45,16 +45,16 @@ class StripeCards:
         if not SETUP_ID.fullmatch(setup_id):
             raise NotThere("no_such_object")
         expanded = ["payment_method"]
-        return self._link.ask(
+        return self._link.execute(
             lambda api: setup_of(row_of(api.v1.setup_intents.retrieve(setup_id, {"expand": expanded})))
         )
 
-    def save_token(self, ask: SaveRequest, token: str) -> RemoteMethod:
+    def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
         """The bank is asked whether the card may be saved; one that wants the buyer for that is Refused."""
-        self._check_owner(token, ask.customer_id)
-        params = setup_params(ask, self._customer_of(ask), token)
-        setup = self._link.act(
-            lambda api: api.v1.setup_intents.create(params, {"idempotency_key": ask.key}),
+        self._check_owner(token, request.customer_id)
+        params = setup_params(request, self._customer_of(request), token)
+        setup = self._link.execute_write(
+            lambda api: api.v1.setup_intents.create(params, {"idempotency_key": request.key}),
             setup_of,
             self.save_read,
         )
@@ -67,7 +67,7 @@ class StripeCards:
         if not customer_id:
             return []
         try:
-            return self._link.ask(
+            return self._link.execute(
                 lambda api: [
                     method_of(row)
                     for row in rows_of(
@@ -85,14 +85,18 @@ class StripeCards:
         if not METHOD_ID.fullmatch(method_id):
             return
         try:
-            self._link.ask(lambda api: api.v1.payment_methods.detach(method_id, {}, {"idempotency_key": key}))
+            self._link.execute(
+                lambda api: api.v1.payment_methods.detach(method_id, {}, {"idempotency_key": key})
+            )
         except (Refused, Stuck):
             if self._owner_of(method_id):
                 raise
 
-    def _customer_of(self, ask: SaveRequest) -> str:
+    def _customer_of(self, request: SaveRequest) -> str:
         """One per user, also when a first saving was refused or two begin at once: the key is the user's."""
-        return ask.customer_id or self.new_customer(key=f"alley-{ask.user_id}", user_id=ask.user_id)
+        return request.customer_id or self.new_customer(
+            key=f"alley-{request.user_id}", user_id=request.user_id
+        )
 
     def _check_owner(self, token: str, customer_id: str) -> None:
         """Errors: Refused for what is no payment method, and for one of another customer. The token is not echoed."""
@@ -103,7 +107,7 @@ class StripeCards:
 
     def _owner_of(self, method_id: str) -> str:
         try:
-            return self._link.ask(
+            return self._link.execute(
                 lambda api: id_of(row_of(api.v1.payment_methods.retrieve(method_id)).get("customer"))
             )
         except Refused as refusal:

@@ -62,26 +62,26 @@ class StripeLink:
             http_client=stripe.RequestsClient(timeout=(config.connect_timeout, config.read_timeout)),
         )
 
-    def ask(self, send: Callable[[stripe.StripeClient], T]) -> T:
+    def execute(self, send: Callable[[stripe.StripeClient], T]) -> T:
         """Send and read; what cannot be read may have happened. Errors: Refused, Unknown.
 
         The SDK's exception carries the body of the answer, so ours is raised apart from it, not from it.
         """
-        trouble: ProviderError
+        problem: ProviderError
         try:
             return send(self._api)
         except ProviderError:
             raise
         except stripe.StripeError as error:
-            trouble = trouble_of(error)
+            problem = map_error(error)
         except Exception as error:
-            trouble = unreadable(error)
-        raise trouble
+            problem = unreadable(error)
+        raise problem
 
     def error_of(self, send: Callable[[stripe.StripeClient], object]) -> str:
         """Why this cannot be sent now; "" when it was answered."""
         try:
-            self.ask(send)
+            self.execute(send)
         except (Refused, Unknown) as error:
             return str(error)
         return ""
@@ -93,11 +93,11 @@ class StripeLink:
         except UNREADABLE as error:
             raise unreadable(error) from None
 
-    def act(
+    def execute_write(
         self,
         send: Callable[[stripe.StripeClient], StripeObject],
-        told: Callable[[Row], T],
-        anew: Callable[[str], T],
+        message: Callable[[Row], T],
+        reread: Callable[[str], T],
     ) -> T:
         """Send what has an effect. An answer that was kept from an earlier try, so that it may be out of date, or that
         cannot be read in full is read `anew`: whether a call did something must be clear.
@@ -106,10 +106,10 @@ class StripeLink:
         def both(api: stripe.StripeClient) -> tuple[str, T | None]:
             made = send(api)
             row = row_of(made)
-            return an_id(row["id"]), None if is_replay(made) else told(row)
+            return an_id(row["id"]), None if is_replay(made) else message(row)
 
-        object_id, fresh = self.ask(both)
-        return anew(object_id) if fresh is None or getattr(fresh, "problems", False) else fresh
+        object_id, parsed = self.execute(both)
+        return reread(object_id) if parsed is None or getattr(parsed, "problems", False) else parsed
 
 
 def unreadable(error: Exception) -> Unknown:
@@ -137,13 +137,13 @@ def replayed(headers: Mapping[str, str]) -> bool:
 # ---- the table of errors -----------------------------------------------------------------------------------------
 
 
-def trouble_of(error: stripe.StripeError) -> ProviderError:
+def map_error(error: stripe.StripeError) -> ProviderError:
     """What an error of the SDK says about the call. https://docs.stripe.com/error-low-level
 
     A refused key (401, 403) is Unknown: it says nothing of an earlier try with a key that was good then.
     """
-    said = error_in(error)
-    code, detail = said.get("code") or "", detail_of(error)
+    details = error_in(error)
+    code, detail = details.get("code") or "", detail_of(error)
     match error:
         case stripe.APIConnectionError():
             return Unknown("no_answer", detail, is_outage=True)
@@ -154,7 +154,9 @@ def trouble_of(error: stripe.StripeError) -> ProviderError:
         case stripe.IdempotencyError() if code not in UNSETTLED:
             return Stuck(code or "idempotency_mismatch", detail)
         case stripe.CardError() | stripe.InvalidRequestError() if code not in UNSETTLED:
-            return refusal_of(said, code or said.get("type") or "refused", detail, status=error.http_status)
+            return refusal_of(
+                details, code or details.get("type") or "refused", detail, status=error.http_status
+            )
     kind = Stuck if replayed(error.headers or {}) else Unknown
     return kind(code or f"http_{error.http_status}", detail, retry_after=wait_of(error))
 
@@ -164,24 +166,24 @@ def forbidden(error: ProviderError) -> ProviderError:
     return error
 
 
-def refusal_of(said: Row, code: str, detail: str, *, status: int | None) -> Refused:
-    if code == "resource_missing" and said.get("param") not in NAMED:
+def refusal_of(details: Row, code: str, detail: str, *, status: int | None) -> Refused:
+    if code == "resource_missing" and details.get("param") not in NAMED:
         return NotThere(code, detail)
-    is_decline = said.get("type") == "card_error"
-    decline = group_of(said.get("decline_code") or "", code) if is_decline else None
-    return Refused(code, detail, decline=decline, remote=remote_in(said))
+    is_decline = details.get("type") == "card_error"
+    decline = group_of(details.get("decline_code") or "", code) if is_decline else None
+    return Refused(code, detail, decline=decline, remote=remote_in(details))
 
 
 def error_in(error: stripe.StripeError) -> Row:
     body = error.json_body
-    said = body.get("error") if isinstance(body, Mapping) else None
-    return said if isinstance(said, Mapping) else {}
+    details = body.get("error") if isinstance(body, Mapping) else None
+    return details if isinstance(details, Mapping) else {}
 
 
-def remote_in(said: Row) -> RemotePayment | None:
+def remote_in(details: Row) -> RemotePayment | None:
     """The intent as it is after the refusal, when the error shows it."""
     try:
-        remote = payment_of(said["payment_intent"])
+        remote = payment_of(details["payment_intent"])
     except UNREADABLE:
         return None
     return None if remote.problems else remote
@@ -189,11 +191,11 @@ def remote_in(said: Row) -> RemotePayment | None:
 
 def detail_of(error: stripe.StripeError) -> str:
     """For staff: the decline code, the parameter, the message and the request's id, without secrets."""
-    said = error_in(error)
-    is_body_shown = isinstance(error, stripe.APIError) and not said
+    details = error_in(error)
+    is_body_shown = isinstance(error, stripe.APIError) and not details
     parts = (
-        said.get("decline_code"),
-        said.get("param"),
+        details.get("decline_code"),
+        details.get("param"),
         f"HTTP {error.http_status}" if is_body_shown else error.user_message,
         error.request_id,
     )

@@ -26,7 +26,7 @@ from payments.providers.contract import (
 )
 from payments.providers.stripe.cards import StripeCards
 from payments.providers.stripe.link import StripeConfig, StripeLink, Stuck, row_of
-from payments.providers.stripe.objects import payment_of, refund_of, session_of
+from payments.providers.stripe.objects import find_refund, payment_of, session_of
 from payments.providers.stripe.reading import StripeReading
 from payments.providers.stripe.requests import confirm_params, intent_params, refund_params, session_params
 from payments.providers.stripe.webhooks import event_of
@@ -54,38 +54,38 @@ class StripeProvider(PaymentProvider):
 
     # ---- making ------------------------------------------------------------------------------------------------
 
-    def create(self, ask: CreateRequest) -> RemotePayment:
-        params = intent_params(ask, self._customer_for(ask))
+    def create(self, request: CreateRequest) -> RemotePayment:
+        params = intent_params(request, self._customer_for(request))
         try:
-            return self._link.act(
-                lambda api: api.v1.payment_intents.create(params, {"idempotency_key": ask.key}),
+            return self._link.execute_write(
+                lambda api: api.v1.payment_intents.create(params, {"idempotency_key": request.key}),
                 payment_of,
                 self.read,
             )
         except Stuck:
-            if found := self._reading.intent_of_call(ask.key):
+            if found := self._reading.intent_of_call(request.key):
                 return found
             raise
 
-    def create_hosted(self, ask: CreateRequest) -> RemotePayment:
+    def create_hosted(self, request: CreateRequest) -> RemotePayment:
         """An end outside of 30 minutes to 24 hours from now is not Stripe's to keep: then it is 24 hours."""
-        params = session_params(ask, self._customer_for(ask))
+        params = session_params(request, self._customer_for(request))
         try:
-            return self._link.act(
-                lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": ask.key}),
+            return self._link.execute_write(
+                lambda api: api.v1.checkout.sessions.create(params, {"idempotency_key": request.key}),
                 session_of,
                 self.read,
             )
         except Stuck:
-            if found := self._reading.session_of_call(ask.key):
+            if found := self._reading.session_of_call(request.key):
                 return found
             raise
 
-    def _customer_for(self, ask: CreateRequest) -> str:
+    def _customer_for(self, request: CreateRequest) -> str:
         """A method can only be saved for a customer; the first time there is none yet."""
-        if ask.customer_id or not ask.save:
-            return ask.customer_id
-        return self._cards.new_customer(key=ask.key, payment_id=ask.payment_id)
+        if request.customer_id or not request.save:
+            return request.customer_id
+        return self._cards.new_customer(key=request.key, payment_id=request.payment_id)
 
     # ---- looking -----------------------------------------------------------------------------------------------
 
@@ -124,26 +124,28 @@ class StripeProvider(PaymentProvider):
 
     def _end(self, object_id: str, key: str) -> None:
         if SESSION_ID.fullmatch(object_id):
-            self._link.ask(
+            self._link.execute(
                 lambda api: api.v1.checkout.sessions.expire(object_id, {}, {"idempotency_key": key})
             )
         elif INTENT_ID.fullmatch(object_id):
-            self._link.ask(lambda api: api.v1.payment_intents.cancel(object_id, {}, {"idempotency_key": key}))
+            self._link.execute(
+                lambda api: api.v1.payment_intents.cancel(object_id, {}, {"idempotency_key": key})
+            )
         else:
             raise NotThere("no_such_object")
 
-    def confirm(self, ask: ConfirmRequest) -> RemotePayment:
+    def confirm(self, request: ConfirmRequest) -> RemotePayment:
         """Pay with a saved card; the buyer is there. The amount is the intent's and cannot be changed here.
 
         What is paid already, or under way, is returned as it is.
         """
-        if not INTENT_ID.fullmatch(ask.object_id):
+        if not INTENT_ID.fullmatch(request.object_id):
             raise Refused("not_confirmable", "Only a PaymentIntent can be confirmed.")
-        params = confirm_params(ask)
+        params = confirm_params(request)
         try:
-            return self._link.act(
+            return self._link.execute_write(
                 lambda api: api.v1.payment_intents.confirm(
-                    ask.object_id, params, {"idempotency_key": ask.key}
+                    request.object_id, params, {"idempotency_key": request.key}
                 ),
                 payment_of,
                 self.read,
@@ -151,47 +153,47 @@ class StripeProvider(PaymentProvider):
         except Refused as refusal:
             if refusal.code != UNEXPECTED:
                 raise
-            return self._moving(ask.object_id, refusal)
+            return self._moving(request.object_id, refusal)
         except Stuck as stuck:
-            return self._moving(ask.object_id, stuck)
+            return self._moving(request.object_id, stuck)
 
-    def _moving(self, object_id: str, trouble: ProviderError) -> RemotePayment:
+    def _moving(self, object_id: str, problem: ProviderError) -> RemotePayment:
         """The payment when its money moves or has moved, in spite of the trouble; else the trouble is raised."""
         now = self.read(object_id)
         if now.status not in MOVING:
-            raise trouble
+            raise problem
         return now
 
     # ---- money back ----------------------------------------------------------------------------------------------
 
-    def refund(self, ask: RefundRequest) -> RemoteRefund:
-        params = refund_params(ask)
+    def refund(self, request: RefundRequest) -> RemoteRefund:
+        params = refund_params(request)
         try:
-            return self._link.act(
-                lambda api: api.v1.refunds.create(params, {"idempotency_key": ask.key}),
-                refund_of,
-                lambda refund_id: self.read_refund(refund_id, currency=ask.amount.currency),
+            return self._link.execute_write(
+                lambda api: api.v1.refunds.create(params, {"idempotency_key": request.key}),
+                find_refund,
+                lambda refund_id: self.read_refund(refund_id, currency=request.amount.currency),
             )
         except Stuck:
-            if found := self._reading.refund_of_call(ask):
+            if found := self._reading.refund_of_call(request):
                 return found
             raise
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
         if not REFUND_ID.fullmatch(refund_id):
             raise NotThere("no_such_object")
-        return self._link.ask(lambda api: refund_of(row_of(api.v1.refunds.retrieve(refund_id))))
+        return self._link.execute(lambda api: find_refund(row_of(api.v1.refunds.retrieve(refund_id))))
 
     # ---- saved cards ---------------------------------------------------------------------------------------------
 
-    def save_start(self, ask: SaveRequest) -> RemoteSetup:
-        return self._cards.save_start(ask)
+    def save_start(self, request: SaveRequest) -> RemoteSetup:
+        return self._cards.save_start(request)
 
     def save_read(self, setup_id: str) -> RemoteSetup:
         return self._cards.save_read(setup_id)
 
-    def save_token(self, ask: SaveRequest, token: str) -> RemoteMethod:
-        return self._cards.save_token(ask, token)
+    def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
+        return self._cards.save_token(request, token)
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         return self._cards.saved_methods(customer_id)

@@ -24,10 +24,10 @@ from payments.providers.stripe.objects import (
     Row,
     captured_in,
     charges_in,
+    find_refund,
     id_of,
     is_captured,
     payment_of,
-    refund_of,
     session_of,
 )
 from payments.providers.stripe.requests import IN_INTENT, IN_SESSION
@@ -58,13 +58,13 @@ class StripeReading:
     # ---- one -----------------------------------------------------------------------------------------------------
 
     def intent(self, intent_id: str) -> RemotePayment:
-        intent = self._link.ask(
+        intent = self._link.execute(
             lambda api: row_of(api.v1.payment_intents.retrieve(intent_id, {"expand": IN_INTENT}))
         )
         return self._link.understand(lambda: self.whole(intent))
 
     def session(self, session_id: str) -> RemotePayment:
-        row = self._link.ask(
+        row = self._link.execute(
             lambda api: row_of(api.v1.checkout.sessions.retrieve(session_id, {"expand": IN_SESSION}))
         )
         intent = row.get("payment_intent")
@@ -118,7 +118,7 @@ class StripeReading:
         if not is_searchable(key):
             return None
         query = f"metadata['call']:'{key}'"
-        found = self._link.ask(
+        found = self._link.execute(
             lambda api: [one.id for one in api.v1.payment_intents.search({"query": query}).data]
         )
         return self.intent(found[0]) if len(found) == 1 else None
@@ -130,15 +130,15 @@ class StripeReading:
             sessions = api.v1.checkout.sessions.list({"created": {"gte": since}, "limit": PAGE})
             return [row["id"] for row in rows_of(sessions) if (row.get("metadata") or {}).get("call") == key]
 
-        found = self._link.ask(look)
+        found = self._link.execute(look)
         return self.session(found[0]) if len(found) == 1 else None
 
-    def refund_of_call(self, ask: RefundRequest) -> RemoteRefund | None:
+    def refund_of_call(self, request: RefundRequest) -> RemoteRefund | None:
         def look(api: stripe.StripeClient) -> list[RemoteRefund]:
-            refunds = api.v1.refunds.list({"charge": ask.capture_id, "limit": PAGE})
-            return [one for one in map(refund_of, rows_of(refunds)) if one.reference == ask.refund_id]
+            refunds = api.v1.refunds.list({"charge": request.capture_id, "limit": PAGE})
+            return [one for one in map(find_refund, rows_of(refunds)) if one.reference == request.refund_id]
 
-        found = self._link.ask(look)
+        found = self._link.execute(look)
         return found[0] if len(found) == 1 else None
 
     # ---- many ----------------------------------------------------------------------------------------------------
@@ -147,8 +147,8 @@ class StripeReading:
         """Each payment once: as its session when that was made in this time, else as its intent."""
         start, end = int(since.timestamp()), int(until.timestamp())
         earlier = int((since - LIFE_OF_SESSION).timestamp())
-        sessions = self._link.ask(lambda api: all_sessions(api, earlier, end))
-        intents = self._link.ask(lambda api: all_intents(api, start, end))
+        sessions = self._link.execute(lambda api: all_sessions(api, earlier, end))
+        intents = self._link.execute(lambda api: all_intents(api, start, end))
         beside = Beside(self._link)
         disputes = beside.rows(
             "disputes", lambda api: api.v1.disputes.list({"created": {"gte": start}, "limit": PAGE})
@@ -234,7 +234,7 @@ class Beside:
             self.lists[name] = self.lists.get(name) or "not asked: the provider did not answer just before"
             return ()
         try:
-            found = self._link.ask(lambda api: list(rows_of(send(api))))
+            found = self._link.execute(lambda api: list(rows_of(send(api))))
         except (Refused, Unknown) as error:
             self._is_silent = isinstance(error, Unknown) and error.is_outage
             self.lists[name] = str(error)[:LONGEST_TEXT]

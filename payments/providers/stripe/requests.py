@@ -26,67 +26,71 @@ MOST_LINES = 100
 LONGEST_NAME = 250
 
 
-def metadata_of(ask: CreateRequest) -> dict[str, str]:
+def metadata_of(request: CreateRequest) -> dict[str, str]:
     """`call` finds the object again when an answer was lost for good."""
-    return {"payment_id": ask.payment_id, "order_number": ask.order_number, "call": ask.key}
+    return {"payment_id": request.payment_id, "order_number": request.order_number, "call": request.key}
 
 
-def intent_params(ask: CreateRequest, customer_id: str) -> PaymentIntentCreateParams:
+def intent_params(request: CreateRequest, customer_id: str) -> PaymentIntentCreateParams:
     params: PaymentIntentCreateParams = {
-        "amount": to_stripe(ask.amount),
-        "currency": ask.amount.currency.lower(),
+        "amount": to_stripe(request.amount),
+        "currency": request.amount.currency.lower(),
         "allowed_payment_method_types": CARDS,
-        "description": f"Order {ask.order_number}",
-        "metadata": metadata_of(ask),
+        "description": f"Order {request.order_number}",
+        "metadata": metadata_of(request),
         "expand": IN_INTENT,
     }
     if customer_id:
         params["customer"] = customer_id
-    if ask.save:
+    if request.save:
         params["setup_future_usage"] = "on_session"
-    if ask.method_id:
-        params["payment_method"] = ask.method_id
+    if request.method_id:
+        params["payment_method"] = request.method_id
         params["confirm"] = True
-        params["return_url"] = ask.return_url
+        params["return_url"] = request.return_url
     return params
 
 
-def confirm_params(ask: ConfirmRequest) -> PaymentIntentConfirmParams:
-    params: PaymentIntentConfirmParams = {"return_url": ask.return_url, "expand": IN_INTENT}
-    if ask.method_id:
-        params["payment_method"] = ask.method_id
+def confirm_params(request: ConfirmRequest) -> PaymentIntentConfirmParams:
+    params: PaymentIntentConfirmParams = {"return_url": request.return_url, "expand": IN_INTENT}
+    if request.method_id:
+        params["payment_method"] = request.method_id
     return params
 
 
-def session_params(ask: CreateRequest, customer_id: str) -> SessionCreateParams:
-    metadata = metadata_of(ask)
+def session_params(request: CreateRequest, customer_id: str) -> SessionCreateParams:
+    metadata = metadata_of(request)
     params: SessionCreateParams = {
         "mode": "payment",
         "allowed_payment_method_types": CARDS,
-        "line_items": lines_of(ask),
-        "success_url": ask.return_url,
-        "cancel_url": ask.cancel_url,
-        "client_reference_id": ask.payment_id,
+        "line_items": lines_of(request),
+        "success_url": request.return_url,
+        "cancel_url": request.cancel_url,
+        "client_reference_id": request.payment_id,
         "metadata": metadata,
-        "payment_intent_data": {"description": f"Order {ask.order_number}", "metadata": metadata},
+        "payment_intent_data": {"description": f"Order {request.order_number}", "metadata": metadata},
         "expand": IN_SESSION,
     }
-    if ask.save:
+    if request.save:
         params["payment_intent_data"]["setup_future_usage"] = "on_session"
     if customer_id:
         params["customer"] = customer_id
-    if ask.expires_at is not None and SHORTEST <= ask.expires_at - datetime.now(UTC) <= LONGEST:
-        params["expires_at"] = int(ask.expires_at.timestamp())
+    if request.expires_at is not None and SHORTEST <= request.expires_at - datetime.now(UTC) <= LONGEST:
+        params["expires_at"] = int(request.expires_at.timestamp())
     return params
 
 
-def lines_of(ask: CreateRequest) -> list[SessionCreateParamsLineItem]:
+def lines_of(request: CreateRequest) -> list[SessionCreateParamsLineItem]:
     """The lines of the order when they add up and Stripe takes so many; else one line over the amount."""
-    whole = [line(f"Order {ask.order_number}", ask.amount, 1)]
-    if ask.breakdown is None or not ask.breakdown.items or added_up(ask.breakdown) != ask.amount:
+    whole = [line(f"Order {request.order_number}", request.amount, 1)]
+    if (
+        request.breakdown is None
+        or not request.breakdown.items
+        or added_up(request.breakdown) != request.amount
+    ):
         return whole
-    parts = [line(item.name, item.unit_price, item.quantity) for item in ask.breakdown.items]
-    extras = (("Tax", ask.breakdown.tax), ("Shipping", ask.breakdown.shipping))
+    parts = [line(item.name, item.unit_price, item.quantity) for item in request.breakdown.items]
+    extras = (("Tax", request.breakdown.tax), ("Shipping", request.breakdown.shipping))
     parts += [line(name, money, 1) for name, money in extras if money]
     return parts if len(parts) <= MOST_LINES else whole
 
@@ -107,12 +111,12 @@ def line(name: str, price: Money, quantity: int) -> SessionCreateParamsLineItem:
     }
 
 
-def refund_params(ask: RefundRequest) -> RefundCreateParams:
+def refund_params(request: RefundRequest) -> RefundCreateParams:
     return {
-        "charge": ask.capture_id,
-        "amount": to_stripe(ask.amount),
+        "charge": request.capture_id,
+        "amount": to_stripe(request.amount),
         "reason": "requested_by_customer",
-        "metadata": {"refund_id": ask.refund_id, "refund_number": ask.refund_number},
+        "metadata": {"refund_id": request.refund_id, "refund_number": request.refund_number},
     }
 
 
@@ -121,17 +125,17 @@ def customer_params(*, user_id: str = "", payment_id: str = "") -> CustomerCreat
     return {"metadata": {name: value for name, value in named.items() if value}}
 
 
-def setup_params(ask: SaveRequest, customer_id: str, token: str = "") -> SetupIntentCreateParams:
+def setup_params(request: SaveRequest, customer_id: str, token: str = "") -> SetupIntentCreateParams:
     """With a token, the bank is asked at once whether the card may be saved."""
     params: SetupIntentCreateParams = {
         "customer": customer_id,
         "allowed_payment_method_types": CARDS,
         "usage": "on_session",
-        "metadata": {"user_id": ask.user_id},
+        "metadata": {"user_id": request.user_id},
         "expand": ["payment_method"],
     }
     if token:
         params["payment_method"] = token
         params["confirm"] = True
-        params["return_url"] = ask.return_url
+        params["return_url"] = request.return_url
     return params

@@ -51,7 +51,7 @@ def event_of(body: bytes, headers: Mapping[str, str], config: StripeConfig) -> P
     event = parsed(body)
     if event.get("object") != "event":
         raise BadSignature("not_a_snapshot_event", "Thin events are not used here.")
-    return told(event)
+    return parse_event(event)
 
 
 # ---- the signature -----------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def parsed(body: bytes) -> dict[str, Any]:
 # ---- the message -------------------------------------------------------------------------------------------------
 
 
-def told(event: Row) -> ProviderEvent:
+def parse_event(event: Row) -> ProviderEvent:
     """What is signed is believed to be Stripe's; a detail that cannot be read is left out, since we look anyway."""
     event_id, kind = token(event.get("id")), token(event.get("type"))
     row = careful(lambda: event["data"]["object"])

@@ -58,19 +58,19 @@ def test_every_code_is_explained_where_its_type_leads(client):
 @pytest.mark.parametrize("kind", list(refusals()), ids=lambda kind: kind.__name__)
 def test_refusal_says_in_its_docstring_what_it_means(kind: type[DomainError]):
     assert kind.__doc__, f"{kind.__name__} needs a docstring: its first line stands on /docs/errors"
-    assert kind.way_out
+    assert kind.remedy
 
 
 def test_statuses_are_all_told_with_what_may_follow(client):
     text = client.get("/docs/statuses").content.decode()
     rows = re.findall(r"<tr>.*?<code>(\w+)</code>.*?</td><td>(.*?)</td></tr>", text)
-    told = {name: re.findall(r"<code>(\w+)</code>", following) for name, following in rows}
+    result = {name: re.findall(r"<code>(\w+)</code>", following) for name, following in rows}
 
     for words in (OrderStatus, OrderPaymentStatus, ParcelStatus, PaymentStatus, RefundStatus):
-        assert set(words) <= set(told)
-    assert told["EXPIRED"] == ["CONFIRMED"]
-    assert told["PARTIALLY_REFUNDED"] == []  # the order's own, told after the payment's
-    assert told["SHIPPED"] == ["DELIVERED", "RETURNED"]
+        assert set(words) <= set(result)
+    assert result["EXPIRED"] == ["CONFIRMED"]
+    assert result["PARTIALLY_REFUNDED"] == []  # the order's own, told after the payment's
+    assert result["SHIPPED"] == ["DELIVERED", "RETURNED"]
 
 
 def test_reference_tells_every_operation(client):
