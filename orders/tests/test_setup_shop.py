@@ -258,7 +258,7 @@ def test_weak_or_missing_password_makes_no_administrator(setup, settings, passwo
 
 
 def test_shopper_is_not_made_an_administrator_by_the_way(setup, shopper):
-    with pytest.raises(CommandError, match="exists already"):
+    with pytest.raises(CommandError, match="already exists"):
         setup(**ANSWERS, admin_email=shopper.email.upper())
 
     shopper.refresh_from_db()
