@@ -134,7 +134,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
     def number(self, payment: Payment) -> SafeString:
         return two_lines(payment.payment_number, payment.get_payment_method_display())
 
-    @column(_("Order number (payment reference)"), ordering="order__order_number")
+    @column(_("Order"), ordering="order__order_number")
     def reference(self, payment: Payment) -> SafeString:
         return two_lines(payment.order.order_number, payment.get_payment_method_display())
 
