@@ -1,26 +1,17 @@
 """The database keeps the rules, whoever writes: every named constraint is broken once by hand and refused."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection
 from django.db.models import CheckConstraint, F
-from django.test import override_settings
 from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
-from artisans.core.idempotency.keys import KeyClaim, key_claim
-from artisans.core.money import Money
 from carts.models import Cart
-from carts.services import cart_items_add, cart_open
 from orders.models import Order
-from payments.lifecycle.choose_method import payment_choose_method
-from payments.lifecycle.receipt_reversals import receipt_reverse
-from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
     Dispute,
@@ -28,21 +19,13 @@ from payments.models import (
     PaymentFlag,
     PaymentMethodInfo,
     PaymentRefund,
-    ProviderAlert,
     ProviderCall,
-    ProviderCustomer,
-    Receipt,
-    ReconciliationRun,
     RefundLine,
-    ReversalReason,
     WebhookEvent,
 )
-from payments.providers.contract import DisputeStatus, RemoteDispute
-from payments.refunds.staff import refund_open
-from payments.tests.factories import apply_card_captures, give_back, pieces, record, remote_refund_of, start
-from tests import rows
 from tests.dump import LABELS
 from tests.rewriting import rewriting
+from tests.two_of_each import make_two_of_each
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +41,13 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "cart_item_once_per_product": ("carts.CartItem", {"product": "first"}),
     "cart_item_quantity_in_range": ("carts.CartItem", {"quantity": 100}),
     "cart_item_seen_price_positive": ("carts.CartItem", {"seen_price_minor": 0}),
+    "approval_status_known": ("approvals.ApprovalRequest", {"status": "MAYBE"}),
+    "approval_one_pending_per_target": ("approvals.ApprovalRequest", {"kind": "one"}),
+    "approval_by_a_second_person": (
+        "approvals.ApprovalRequest",
+        {"status": "APPROVED", "decided_by": F("requested_by")},
+    ),
+    "approval_decided_by_somebody": ("approvals.ApprovalRequest", {"status": "APPROVED"}),
     "artisan_commission_at_most_all": ("catalog.Artisan", {"commission_ppm": 1_000_001}),
     "product_stock_not_negative": ("catalog.Product", {"stock": F("stock") - 1000}),
     "product_price_positive": ("catalog.Product", {"price_minor": 0}),
@@ -192,62 +182,7 @@ def named() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def world(module_db) -> None:
-    """At least two rows of everything that belongs together."""
-    shopper, staff, bowl, scarf = rows.shopper(), rows.staff(), rows.bowl(), rows.scarf()
-    type(shopper).objects.filter(pk=staff.pk).update(name=shopper.email.upper())
-    type(shopper).objects.filter(pk=shopper.pk).update(name=shopper.email)
-    payment = start(items={bowl: 1, scarf: 1}, user=shopper)
-    for reference in ("STMT-1", "STMT-2"):
-        record(payment, "10.00", actor=staff, reference=reference)
-    for reference in ("OUT-1", "OUT-2"):
-        give_back(payment, "1.00", actor=staff, reference=reference)
-    record(payment, "1.00", actor=staff, reference="STMT-3")
-    receipt_reverse(
-        receipt_id=Receipt.objects.get(bank_reference="STMT-3").pk,
-        reason=ReversalReason.MISTAKE,
-        actor=staff,
-    )
-    payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
-    mine = Principal(user=shopper)
-    old, *_ = cart_open(mine)
-    cart_items_add(principal=mine, cart_id=old.pk, adds={bowl.pk: 1, scarf.pk: 1})
-    Cart.objects.filter(pk=old.pk).update(status="ORDERED", order=payment.order)
-    cart_open(mine)
-    for key in ("key-1", "key-2"):
-        key_claim(
-            KeyClaim(
-                principal=f"user:{shopper.pk}", route="POST api_order-list", key=key, fingerprints=("0",)
-            )
-        )
-    with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"):
-        rows_of_a_provider(
-            start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper), shopper, staff
-        )
-    now = timezone.now()
-    ReconciliationRun.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
-    for part in ("disputes", "refunds"):
-        ProviderAlert.objects.create(provider="stripe", part=part)
-
-
-def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
-    """A card payment with captures, a refund of two lines, disputes and flags; saved cards; messages."""
-    apply_card_captures(card)
-    both = pieces(*((line, 1) for line in card.order.lines.all()), restock=True)
-    sent = refund_open(payment_id=card.pk, reason="broken", actor=staff, items=both)
-    disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), DisputeStatus.OPEN) for n in (1, 2)]
-    apply_card_captures(card, refunds=(remote_refund_of(sent),), disputes=tuple(disputes))
-    apply_card_captures(card, amount=Money(1, "USD"))  # not ours: flagged
-    for n, user in enumerate((shopper, staff)):
-        ProviderCustomer.objects.create(user=user, provider="stripe", customer_id=f"cus_{n}")
-        PaymentMethodInfo.objects.create(
-            user=shopper,
-            payment_method="credit_card",
-            provider="stripe",
-            provider_method_id=f"pm_{n}",
-            card_last_four="4242",
-            consented_at=timezone.now(),
-        )
-        WebhookEvent.objects.create(provider="stripe", event_id=f"evt_{n}", kind="x", content={})
+    make_two_of_each()
 
 
 FIRST = {

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -71,7 +72,7 @@ def test_the_calls_of_the_api_document_do_what_it_says(live_server, shopper, pro
         "{cart_id}": str(cart.pk),
     }
 
-    def call(script: str) -> dict:
+    def call(script: str) -> dict[str, Any]:
         for name, value in named.items():
             script = script.replace(name, value)
         return json.loads(run(script.replace("curl ", "curl -sS --fail-with-body ")))

@@ -31,7 +31,7 @@ from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentTransition
 from payments.tests.factories import apply_card_captures, give_back, record, reread, start
 from tests.dump import LABELS
-from tests.test_access import clients, keys, lines, things  # noqa: F401  # three are fixtures
+from tests.test_access import lines, make_things
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "broken_books")]
 
@@ -83,9 +83,10 @@ def add_history(text: str, value: Any) -> None:
 
 
 @pytest.fixture
-def world(request, bowl, shopper, seller, settings):
+def world(bowl, shopper, seller, admin_user, settings):
     """The things of the access tests and a card payment; one parcel is sent."""
-    found = request.getfixturevalue("things")
+    settings.MAX_OPEN_ORDERS = 9
+    found = make_things(shopper, bowl, admin_user)
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
     parcel = Parcel.objects.filter(order__released_at__isnull=False).first()
@@ -103,15 +104,14 @@ def admin_pages() -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", ODD)
 def test_every_page_list_and_answer_is_shown_when_rows_are_odd(
-    request, world, browser, admin_user, settings, kind
+    world, browser, api, shopper, seller, admin_user, settings, kind
 ):
-    clients_of = request.getfixturevalue("clients")
+    people = {True: [api(shopper), api(seller)], False: [browser(shopper), browser(seller)]}
     taken = overwrite(*ODD[kind])
     add_history(ODD[kind][0], ODD[kind][2])
     assert {"Order.shipping_address", "Order.billing_address", "Parcel.currency", "Artisan.name"} <= taken
 
-    people = {is_api: clients_of("/orders" if is_api else "/shop/cart/") for is_api in (True, False)}
-    for client in (*people[True].values(), *people[False].values()):
+    for client in (*people[True], *people[False]):
         client.raise_request_exception = False
     office = browser(admin_user)
     office.raise_request_exception = False
@@ -120,7 +120,7 @@ def test_every_page_list_and_answer_is_shown_when_rows_are_odd(
         if method != "get":
             continue
         path = address.format(**world)
-        for client in (people[path.startswith(settings.API_PREFIXES)][role] for role in ("owner", "seller")):
+        for client in people[path.startswith(settings.API_PREFIXES)]:
             status = client.get(path).status_code
             failed += [(path, status)] if status >= 500 and "health" not in path else []
     failed += [(path, status) for path in admin_pages() if (status := office.get(path).status_code) >= 500]

@@ -32,7 +32,7 @@ def test_run_beyond_its_limit_is_ended_with_its_servers_and_has_failed(monkeypat
     monkeypatch.setattr("sys.argv", ["test.py"])
     run = Run("slow one", "not pg", options=(str(tmp_path), "-p", "no:cacheprovider"))
     running = Running(run, {})
-    wait_for(pid.exists, result=running.output)
+    wait_for(pid.exists, detail=running.output)
     server = int(pid.read_text())
     assert (running.has_ended(), is_running(server)) == (False, True)
 
@@ -40,7 +40,7 @@ def test_run_beyond_its_limit_is_ended_with_its_servers_and_has_failed(monkeypat
 
     assert running.has_ended()
     running.conclude()
-    wait_for(lambda: not is_running(server), result="its server still runs")
+    wait_for(lambda: not is_running(server), detail="its server still runs")
     assert (run.counts["failed"], run.note) == (1, "ended after its limit of 0 minutes")
     assert "=== slow one, 0:" in capsys.readouterr().out
 

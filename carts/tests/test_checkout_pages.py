@@ -244,13 +244,25 @@ def test_changed_delivery_charge_stops_with_old_and_new_total(walk, bowl):
     assert walk.pay_form()["quote"] == "100.99"
 
 
-@pytest.mark.parametrize("quote", ["0.01", "99.989", "", "x", "-99.99", "1e999999999", "NaN"])
-def test_forged_quote_orders_nothing(walk, bowl, quote):
+@pytest.mark.parametrize(
+    ("quote", "status"),
+    [
+        ("0.01", 409),
+        ("99.989", 409),
+        ("-99.99", 409),
+        ("", 302),
+        ("x", 302),
+        ("1e999999999", 302),
+        ("NaN", 302),
+    ],
+)
+def test_forged_quote_orders_nothing(walk, bowl, quote, status):
+    """Another amount is a changed price; what is no amount leads back to the page."""
     form = walk.fill_checkout("check", bowl)
 
     answer = walk.press(form | {"quote": quote})
 
-    assert answer.status_code in {302, 409}
+    assert answer.status_code == status
     assert not Order.objects.exists()
 
 
@@ -258,7 +270,7 @@ def test_forged_quote_orders_nothing(walk, bowl, quote):
 def test_button_of_another_cart_orders_nothing(walk, bowl, cart):
     form = walk.fill_checkout("check", bowl)
 
-    assert walk.press(form | {"cart": cart}).status_code in {302, 409}
+    assert walk.press(form | {"cart": cart}).status_code == 302
     assert not Order.objects.exists()
 
 
@@ -302,7 +314,7 @@ def test_too_many_open_orders_are_told_and_the_cart_is_kept(browser, shopper, bo
 
     answer = walk.press(walk.fill_checkout("check", bowl))
 
-    assert answer.status_code in {409, 429}
+    assert answer.status_code == 409
     assert "Your cart is kept" in page(answer).text
     assert Order.objects.count() == 2
     assert Cart.objects.get(status="OPEN").items.count() == 1

@@ -1,5 +1,7 @@
 """SQL per step: within the budget, and the same for 1, 5 and 20 lines."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,7 +15,7 @@ BUDGET = {"add one": 8, "add a list": 10, "read the cart": 4, "checkout": 18, "o
 FREE = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "BEGIN", "COMMIT")
 
 
-def counted(call) -> tuple[object, list[str]]:
+def counted(call) -> tuple[Any, list[str]]:
     with CaptureQueriesContext(connection) as caught:
         answer = call()
     return answer, [q["sql"] for q in caught.captured_queries if not q["sql"].startswith(FREE)]

@@ -4,12 +4,10 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from django.contrib import admin
-from django.urls import reverse
 from django.utils import timezone
 
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.admin.pages import ReadOnlyAdmin, admin_list_url, admin_page_url
+from artisans.core.admin.pages import admin_list_url, admin_page_url
 from artisans.core.money import Money
 from orders.models import Order
 from payments.admin.filters import REFUND_DUE
@@ -20,24 +18,6 @@ from payments.tests.factories import give_back, record, start
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
-
-READ_ONLY = sorted(
-    model._meta.label
-    for model, model_admin in admin.site._registry.items()
-    if isinstance(model_admin, ReadOnlyAdmin)
-)
-MUST_BE_READ_ONLY = {
-    "orders.Order",
-    "orders.Parcel",
-    "payments.Payment",
-    "payments.Receipt",
-    "payments.PaymentRefund",
-    "payments.PaymentFlag",
-    "catalog.StockMove",
-    "notifications.Notification",
-    "audit.AuditEntry",
-    "carts.Cart",
-}
 
 
 @pytest.fixture
@@ -57,35 +37,6 @@ def found(client, address: str) -> set[str]:
         if tables
         else set()
     )
-
-
-def test_rows_about_money_stock_and_status_are_registered_read_only():
-    assert set(READ_ONLY) >= MUST_BE_READ_ONLY
-    histories = {"orders.OrderTransition", "orders.ParcelTransition", "payments.PaymentTransition"}
-    registered = {model._meta.label for model in admin.site._registry}
-    assert not registered & (histories | {"orders.OrderLine", "accounts.AuthToken", "knox.AuthToken"})
-
-
-@pytest.mark.parametrize("label", READ_ONLY)
-def test_not_even_a_superuser_adds_changes_or_deletes(full, label):
-    model = next(m for m in admin.site._registry if m._meta.label == label)
-    before = list(model._default_manager.order_by("pk").values())
-    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-
-    assert full.get(reverse(f"{name}_add")).status_code == 403
-    assert full.post(reverse(f"{name}_add"), {"status": "PAID"}).status_code == 403
-    for row in model._default_manager.all()[:1]:
-        shown = full.get(reverse(f"{name}_change", args=[row.pk]))
-        assert shown.status_code == 200
-        assert not page(shown).all("input", name="status") + page(shown).all("select", name="status")
-        assert full.post(reverse(f"{name}_change", args=[row.pk]), {"status": "PAID"}).status_code in {
-            403,
-            405,
-        }
-        assert full.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
-        bulk = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
-        full.post(reverse(f"{name}_changelist"), bulk)
-    assert list(model._default_manager.order_by("pk").values()) == before
 
 
 @pytest.mark.parametrize("model", [Order, Payment])
@@ -132,7 +83,7 @@ def test_payment_page_tells_receipts_returns_and_history(full):
         "Pending → Completed",
         "Completed → Partly refunded",
     ):
-        assert text in shown.text or text == "Completed → Partly refunded", text
+        assert text in shown.text, text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from itertools import permutations
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -59,7 +60,7 @@ def apply(payment, *snapshots) -> None:
         payment_apply_remote_state(payment_id=payment.pk, remote=snapshot, cause="result")
 
 
-def end_of(payment) -> tuple[object, ...]:
+def end_of(payment) -> tuple[Any, ...]:
     """Everything that people and money depend on."""
     reread(payment)
     refunds = PaymentRefund.objects.values_list("provider_refund_id", "status", "amount_minor", "decision")
@@ -79,7 +80,7 @@ class Undone(Exception):
     """Ends a try; nothing of it stays."""
 
 
-def ends(payment, orders) -> list[tuple[object, ...]]:
+def ends(payment, orders) -> list[tuple[Any, ...]]:
     found = []
     for order in orders:
         try:

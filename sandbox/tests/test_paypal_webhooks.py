@@ -85,7 +85,8 @@ def post_back(headers, body, webhook_id):
 def test_paypal_checks_an_event_that_is_posted_back(paypal, paypal_shop, approved):
     approved()
     wait_until(lambda: len(paypal_shop.events) == 1)
-    asked = post_back(*paypal_shop.raw[0], paypal_shop.webhook_id)
+    headers, body = paypal_shop.raw[0]
+    asked = post_back(headers, body, paypal_shop.webhook_id)
 
     assert paypal.post(VERIFY, asked) == {"verification_status": "SUCCESS"}
     other = asked["webhook_event"] | {"summary": "An order has been approved by a stranger"}

@@ -289,7 +289,7 @@ def test_late_money_revives_the_order_or_goes_back(buyer, caller, buyers, provid
     pay(provider, payment)
 
     ended = PAID if is_stock_there else ("REFUNDED", "EXPIRED", "REFUNDED")
-    wait_for(lambda: status(payment) == ended, result=str(status(payment)))
+    wait_for(lambda: status(payment) == ended, detail=str(status(payment)))
     settle(provider)
     assert stock(vase) == 0
     assert len(provider.journal("refund.succeeded")) == (0 if is_stock_there else 1)

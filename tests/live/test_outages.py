@@ -166,7 +166,8 @@ def test_bad_mail_server_delays_mails_only(order, mail, shop, all_sent, mood, re
     assert answer.status == 201
     assert answer.seconds < patience(usual)
     row = Notification.objects.get(recipient=email)
-    wait_for(lambda: row.refresh_from_db() or row.tries)
+    wait_for(lambda: Notification.objects.get(pk=row.pk).tries)
+    row.refresh_from_db()
     assert row.state == "waiting"
     assert any(word in row.last_error for word in result.split("|")), row.last_error
     mail.mood = "good"
@@ -224,7 +225,7 @@ def test_postgres_fails_under_load(other_postgres, bowl, caller, buyers, shop, h
         wait_for(lambda: len(load.answers) >= 10)
         gone = time.monotonic()
         other_postgres.stop(how)
-        wait_for(lambda: load.statuses(since=gone)[503], result="nobody noticed")
+        wait_for(lambda: load.statuses(since=gone)[503], detail="nobody noticed")
         other_postgres.start()
         back = time.monotonic()
         connections.close_all()

@@ -188,7 +188,8 @@ def test_change_of_credentials_is_mailed_audited_and_ends_what_was_open(owner, a
     change, token = CHANGES[name], api(owner)
     for browser in (client, elsewhere):
         sign_in(browser, owner)
-    mails(), mail.outbox.clear()
+    mails()
+    mail.outbox.clear()
     before = state(owner)
 
     answer = pressed()

@@ -236,7 +236,12 @@ def test_service_refuses_whom_the_page_would_refuse(clerk, store, bowl, shopper)
 
 def test_change_survives_json_and_waits_when_a_holder_keeps_it(monkeypatch, browser, owner, store):
     held: list[SettingChange] = []
-    monkeypatch.setattr(setting_changes, "APPROVAL_HOOKS", [lambda part, actor: held.append(part) is None])
+
+    def hold(part, actor) -> bool:
+        held.append(part)
+        return True
+
+    monkeypatch.setattr(setting_changes, "APPROVAL_HOOKS", [hold])
 
     answer = edit(browser(owner), store, tax_rate="12", shipping="7", account_iban=IBAN)
 

@@ -347,7 +347,7 @@ def test_token_from_the_demo_has_no_staff_scopes_in_production(staff, api, produ
 
 # ---- settings ----------------------------------------------------------------------------------------------
 
-BAD = {
+BAD: dict[str, dict[str, object]] = {
     "alley.E050": {"STAFF_NEED_SECOND_FACTOR": False},
     "alley.E051": {"MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": True},
     "alley.E052": {"SITE_HOST": "192.0.2.7"},

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import transaction
 from django.utils import timezone
@@ -58,6 +59,7 @@ def test_waiting_mail_is_sent_once():
     assert "7KQ2M9XBG" in row.subject
     [sent] = mail.outbox
     assert sent.to == ["ada@example.test"]
+    assert isinstance(sent, EmailMultiAlternatives)
     assert [kind for _, kind in sent.alternatives] == ["text/html"]
 
 

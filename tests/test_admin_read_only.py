@@ -1,0 +1,62 @@
+"""What is only read in the admin stays as it is, whoever asks."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from artisans.core.admin.pages import ReadOnlyAdmin
+from tests.html import page
+from tests.two_of_each import make_two_of_each
+
+pytestmark = pytest.mark.django_db
+
+READ_ONLY = sorted(
+    model._meta.label
+    for model, model_admin in admin.site._registry.items()
+    if isinstance(model_admin, ReadOnlyAdmin)
+)
+MUST_BE_READ_ONLY = {
+    "orders.Order",
+    "orders.Parcel",
+    "payments.Payment",
+    "payments.Receipt",
+    "payments.PaymentRefund",
+    "payments.PaymentFlag",
+    "catalog.StockMove",
+    "notifications.Notification",
+    "audit.AuditEntry",
+    "carts.Cart",
+}
+
+
+@pytest.fixture(scope="module")
+def two_of_each(module_db) -> None:
+    make_two_of_each()
+
+
+def test_rows_about_money_stock_and_status_are_registered_read_only():
+    assert set(READ_ONLY) >= MUST_BE_READ_ONLY
+    histories = {"orders.OrderTransition", "orders.ParcelTransition", "payments.PaymentTransition"}
+    registered = {model._meta.label for model in admin.site._registry}
+    assert not registered & (histories | {"orders.OrderLine", "accounts.AuthToken", "knox.AuthToken"})
+
+
+@pytest.mark.parametrize("label", READ_ONLY)
+def test_not_even_a_superuser_adds_changes_or_deletes(two_of_each, browser, admin_user, label):
+    full = browser(admin_user)
+    model = next(m for m in admin.site._registry if m._meta.label == label)
+    before = list(model._default_manager.order_by("pk").values())
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+
+    assert full.get(reverse(f"{name}_add")).status_code == 403
+    assert full.post(reverse(f"{name}_add"), {"status": "PAID"}).status_code == 403
+    row = model._default_manager.first()
+    assert row, "nothing to change"
+    shown = full.get(reverse(f"{name}_change", args=[row.pk]))
+    assert shown.status_code == 200
+    assert not page(shown).all("input", name="status") + page(shown).all("select", name="status")
+    assert full.post(reverse(f"{name}_change", args=[row.pk]), {"status": "PAID"}).status_code == 403
+    assert full.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+    bulk = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
+    full.post(reverse(f"{name}_changelist"), bulk)
+    assert list(model._default_manager.order_by("pk").values()) == before

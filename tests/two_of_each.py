@@ -1,0 +1,93 @@
+"""At least two rows of every model that has constraints or a page in the admin."""
+
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.test import override_settings
+from django.utils import timezone
+
+from artisans.accounts.models import User
+from artisans.accounts.principals import Principal
+from artisans.approvals.models import ApprovalRequest
+from artisans.core.idempotency.keys import KeyClaim, key_claim
+from artisans.core.money import Money
+from carts.models import Cart
+from carts.services import cart_items_add, cart_open
+from payments.lifecycle.choose_method import payment_choose_method
+from payments.lifecycle.receipt_reversals import receipt_reverse
+from payments.methods import PaymentMethod
+from payments.models import (
+    Payment,
+    PaymentMethodInfo,
+    ProviderAlert,
+    ProviderCustomer,
+    Receipt,
+    ReconciliationRun,
+    ReversalReason,
+    WebhookEvent,
+)
+from payments.providers.contract import DisputeStatus, RemoteDispute
+from payments.refunds.staff import refund_open
+from payments.tests.factories import apply_card_captures, give_back, pieces, record, remote_refund_of, start
+from tests import rows
+
+
+def make_two_of_each() -> None:
+    shopper, staff, bowl, scarf = rows.shopper(), rows.staff(), rows.bowl(), rows.scarf()
+    type(shopper).objects.filter(pk=staff.pk).update(name=shopper.email.upper())
+    type(shopper).objects.filter(pk=shopper.pk).update(name=shopper.email)
+    payment = start(items={bowl: 1, scarf: 1}, user=shopper)
+    for reference in ("STMT-1", "STMT-2"):
+        record(payment, "10.00", actor=staff, reference=reference)
+    for reference in ("OUT-1", "OUT-2"):
+        give_back(payment, "1.00", actor=staff, reference=reference)
+    record(payment, "1.00", actor=staff, reference="STMT-3")
+    receipt_reverse(
+        receipt_id=Receipt.objects.get(bank_reference="STMT-3").pk,
+        reason=ReversalReason.MISTAKE,
+        actor=staff,
+    )
+    payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
+    mine = Principal(user=shopper)
+    old, *_ = cart_open(mine)
+    cart_items_add(principal=mine, cart_id=old.pk, adds={bowl.pk: 1, scarf.pk: 1})
+    Cart.objects.filter(pk=old.pk).update(status="ORDERED", order=payment.order)
+    cart_open(mine)
+    for key in ("key-1", "key-2"):
+        key_claim(
+            KeyClaim(
+                principal=f"user:{shopper.pk}", route="POST api_order-list", key=key, fingerprints=("0",)
+            )
+        )
+    with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"):
+        rows_of_a_provider(
+            start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper), shopper, staff
+        )
+    now = timezone.now()
+    ReconciliationRun.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
+    for kind in ("one", "two"):
+        ApprovalRequest.objects.create(kind=kind, target="shop", requested_by=staff, expires_at=now)
+    EmailAddress.objects.create(user=shopper, email=shopper.email)
+    for part in ("disputes", "refunds"):
+        ProviderAlert.objects.create(provider="stripe", part=part)
+
+
+def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
+    """A card payment with captures, a refund of two lines, disputes and flags; saved cards; messages."""
+    apply_card_captures(card)
+    both = pieces(*((line, 1) for line in card.order.lines.all()), restock=True)
+    sent = refund_open(payment_id=card.pk, reason="broken", actor=staff, items=both)
+    disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), DisputeStatus.OPEN) for n in (1, 2)]
+    apply_card_captures(card, refunds=(remote_refund_of(sent),), disputes=tuple(disputes))
+    apply_card_captures(card, amount=Money(1, "USD"))  # not ours: flagged
+    for n, user in enumerate((shopper, staff)):
+        ProviderCustomer.objects.create(user=user, provider="stripe", customer_id=f"cus_{n}")
+        PaymentMethodInfo.objects.create(
+            user=shopper,
+            payment_method="credit_card",
+            provider="stripe",
+            provider_method_id=f"pm_{n}",
+            card_last_four="4242",
+            consented_at=timezone.now(),
+        )
+        WebhookEvent.objects.create(provider="stripe", event_id=f"evt_{n}", kind="x", content={})
