@@ -87,7 +87,7 @@ ITEM = rf"items/(?P<item_id>{UUID_PATTERN})"
 
 
 def line_requests_from(rows: list[dict[str, Any]]) -> dict[UUID, int]:
-    """The same product twice in one list is asked for twice."""
+    """Quantities by product; those of repeated products add up."""
     found: dict[UUID, int] = {}
     for row in rows:
         found[row["product_id"]] = found.get(row["product_id"], 0) + row["quantity"]
@@ -95,7 +95,7 @@ def line_requests_from(rows: list[dict[str, Any]]) -> dict[UUID, int]:
 
 
 def cart_replay(request: Request, reference: str) -> Response | None:
-    """None for a new guest, who never got the token of his cart: he gets another cart."""
+    """None for a new guest, who never received the cart's token and so gets another cart."""
     cart = get_or_none(carts_visible_to(Principal.from_api(request)).filter(pk=effect_id(reference)))
     return Response(cart_out(cart, items_of(cart)), status=status.HTTP_201_CREATED) if cart else None
 
@@ -110,11 +110,13 @@ def order_replay(request: Request, reference: str) -> Response:
 
 
 def order_secrets(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """The link's token is made anew, unless staff have revoked the links since; the client secret is read again."""
+    """Secrets that are left out of stored responses: the link's token, unless staff have revoked the order's links
+    since, and the payment's client secret.
+    """
     order = Order.objects.get(pk=body.get("order", body)["id"])
     found = {"access_token": order.access_token} if order.token_version == 1 else {}
     payment = (body.get("payment") or {}).get("id")
-    with suppress(ProviderUnavailable):  # then it is null, and GET …?expand=next_action has it later
+    with suppress(ProviderUnavailable):  # client_secret is then null; GET …?expand=next_action returns it
         action = payment_action(Payment.objects.get(pk=payment)) if payment else None
         found |= {"client_secret": action.client_secret} if action else {}
     return found
@@ -138,11 +140,13 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     @limited("carts")
     @idempotent(replay=cart_replay)
     def create(self, request: Request) -> Response:
-        """A new cart (201), or the one that is open already (200); a new guest also gets `token`."""
+        """Create a cart (201) or return the one already open (200); a new guest also gets `token`."""
         data = validated(CartIn, request.data)
         principal = Principal.from_api(request)
         adds = line_requests_from(data.get("items", []))
-        with transaction.atomic() if adds else nullcontext():  # items that are refused leave no cart behind
+        with (
+            transaction.atomic() if adds else nullcontext()
+        ):  # a refused item must not leave an empty cart behind
             cart, token, is_new = cart_open(principal)
             if adds:
                 owner = Principal(user=cart.user, cart_hash=cart.token_hash or "")
@@ -154,7 +158,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
 
     @operation("cart_get", "Show a cart", responses=CartShape)
     def retrieve(self, request: Request, pk: str) -> Response:
-        """At present prices; `problems` says what stands between it and an order. It is shown whatever the stock is."""
+        """The cart at current prices; `problems` lists what prevents an order. Stock does not affect this."""
         cart = self.cart(request, pk)
         return Response(cart_out(cart, items_of(cart)))
 
@@ -168,7 +172,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     @idempotent(replay=cart_replay)
     @action(detail=True, methods=["post"])
     def items(self, request: Request, pk: str) -> Response:
-        """One item or a list of them; the same product again adds to its quantity. All or nothing."""
+        """Add one item or a list of items; a product already in the cart gets the sum. All or nothing."""
         if not isinstance(request.data, list):
             rows = [validated(ItemIn, request.data)]
         elif 0 < len(request.data) <= MAX_ITEMS:
@@ -190,7 +194,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     )
     @action(detail=True, methods=["put", "patch", "delete"], url_path=ITEM, url_name="item")
     def item(self, request: Request, pk: str, item_id: str) -> Response:
-        """The quantity is set, not added; 0 takes the item out. Answers the whole cart."""
+        """Set the quantity of an item; 0 removes it. Returns the whole cart."""
         quantity = 0 if request.method == "DELETE" else validated(QuantityIn, request.data)["quantity"]
         cart = cart_item_set(
             principal=Principal.from_api(request), cart_id=UUID(pk), item_id=UUID(item_id), quantity=quantity
@@ -208,7 +212,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     @idempotent(replay=checkout_replay, secrets=order_secrets)
     @action(detail=True, methods=["post"])
     def checkout(self, request: Request, pk: str) -> Response:
-        """Order the cart: 201; asked again, 200 with the same order."""
+        """Order the cart (201). If it was ordered before, the same order is returned (200)."""
         data = validated(CheckoutIn, request.data)
         principal, store = Principal.from_api(request), store_rules()
         done = cart_checkout(
@@ -231,9 +235,9 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     )
     @action(detail=True, methods=["get"], url_path="checkout/summary")
     def checkout_summary(self, request: Request, pk: str) -> Response:
-        """The money of the order that a checkout would make now, parcel by parcel: this is the shipping quote.
+        """The amounts of an order placed now, by parcel; also the shipping quote.
 
-        Figures that are sent along are compared with the shop's; a difference is 409 `quote_changed`.
+        Figures sent along are compared with the shop's; a difference is 409 `quote_changed`.
         """
         data = validated(AssertionsIn, request.query_params.dict())
         summary = self.summary(self.cart(request, pk))
@@ -248,7 +252,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     )
     @action(detail=True, methods=["get"], url_path="checkout/validate")
     def checkout_validate(self, request: Request, pk: str) -> Response:
-        """Whether a checkout would be taken now, and what would have to change; nothing is held by asking."""
+        """Whether a checkout would succeed now, and what would have to change. Nothing is reserved."""
         summary = self.summary(self.cart(request, pk))
         problems = [problem.as_dict() for problem in summary.problems]
         return Response({"valid": summary.can_checkout, "problems": problems})
@@ -272,7 +276,7 @@ class CancelIn(StrictSerializer):
 
 
 class PlacingOrderViewSet(OrderViewSet):
-    """`/orders/` as clients know it: the orders' own reading views, with placing and cancelling."""
+    """The `/orders/` endpoints: listing and reading from `orders.api`, with placing and cancelling added."""
 
     def get_permissions(self) -> Sequence[Any]:
         return [AllowAny()] if self.action == "create" else super().get_permissions()
@@ -287,7 +291,7 @@ class PlacingOrderViewSet(OrderViewSet):
     @limited("checkout")
     @idempotent(replay=order_replay, secrets=order_secrets)
     def create(self, request: Request) -> Response:
-        """Order products in one call; with `payment_method` the payment starts too."""
+        """Order products in one call; with `payment_method`, the payment is started too."""
         data = validated(OrderIn, request.data)
         principal, store = Principal.from_api(request), store_rules()
         named = data.get("payment_method")
@@ -313,7 +317,7 @@ class PlacingOrderViewSet(OrderViewSet):
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """The buyer cancels until an artisan has started; stock and money go back in the same act. Safe to repeat."""
+        """Cancel an order before an artisan has started it; stock and payments are returned. Safe to repeat."""
         data = validated(CancelIn, request.data)
         user = Principal.from_api(request).user
         order = self.get_object()
@@ -324,7 +328,7 @@ class PlacingOrderViewSet(OrderViewSet):
 
 
 def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store: StoreRules) -> Buyer:
-    """Errors: InvalidInput when a guest gives no address for mails, RateLimited for guests in a hurry."""
+    """Errors: InvalidInput if a guest gives no email address, RateLimited for guests who order too often."""
     if principal.user is None:
         count_network("guest_checkout", api_request(request))
     email = data.get("customer_email") or (principal.user.email if principal.user else "")
@@ -343,14 +347,14 @@ def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store
 
 
 def created_order(done: Checkout, store: StoreRules) -> Response:
-    """The order itself; one that was placed with its payment also stands under `order`, beside `payment`."""
+    """The order's fields at the top level; with a payment also `order` and `payment`."""
     body = order_body(done, store)
     whole = body["order"] if done.payment is None else body | body["order"]
     return Response(whole, status=status.HTTP_201_CREATED)
 
 
 def order_body(done: Checkout, store: StoreRules) -> dict[str, Any]:
-    """The answer to a checkout; the payment's provider is asked here, after the order is on disk."""
+    """The response to a checkout. The provider is called here, after the order has been committed."""
     order, payment = done.placed.order, None
     if done.payment is not None:
         reached = payment_ensure_at_provider(done.payment)

@@ -1,4 +1,4 @@
-"""The one step from a wish to an order with its payment. Everything or nothing, in one transaction."""
+"""Places an order with its payment, from a cart or a list of products, in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from payments.selectors import latest_payment
 
 @dataclass(frozen=True, slots=True)
 class Assertions:
-    """Figures that the client believes in. They never enter a price; a wrong one stops the order."""
+    """Figures that the client expects. They never affect prices; a difference stops the order."""
 
     total: Decimal | None = None
     tax_rate: Decimal | None = None
@@ -54,7 +54,7 @@ class Assertions:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """What a checkout led to. `is_new` is false when the cart had been ordered before."""
+    """The result of a checkout. `is_new` is false if the cart had been ordered before."""
 
     placed: PlacedOrder
     payment: Payment | None
@@ -71,10 +71,10 @@ def cart_checkout(
     assertions: Assertions,
     store: StoreRules,
 ) -> Checkout:
-    """Order what is in the cart. A cart becomes at most one order: asked again, it answers with that order.
+    """Order the cart. A cart becomes at most one order: if it was ordered before, that order is returned.
 
-    Errors: ShopNotOpen, Missing, EmptyOrder, CheckoutBlocked with problems, QuoteChanged, TooManyHolds, TooManyPieces,
-    MethodNotOffered; nothing is written then. Locks: cart, products.
+    Errors: ShopNotOpen, NotFound, EmptyOrder, CheckoutBlocked with problems, QuoteChanged, TooManyOpenOrders,
+    TooManyUnitsHeld, MethodNotOffered; nothing is written then. Locks: cart, products.
     """
     cart = cart_lock(principal, cart_id, must_be_open=False)
     if cart.status != CartStatus.OPEN:
@@ -105,7 +105,7 @@ def order_create(
     assertions: Assertions,
     store: StoreRules,
 ) -> Checkout:
-    """Order products in one call, without a cart; without a method the order waits 30 minutes for a payment.
+    """Order products in one call, without a cart; without a method, stock is held 30 minutes for a payment.
 
     Errors: as cart_checkout.
     """
@@ -133,7 +133,7 @@ def place(
     store: StoreRules,
     assertions: Assertions,
 ) -> PlacedOrder:
-    """Check the wishes against the locked products and write the order with the clock of its method."""
+    """Check the requests against the locked products and place the order with the hold of its payment method."""
     if not store.is_open:
         raise ShopNotOpen
     if not line_requests:
@@ -174,5 +174,5 @@ def load_checkout(cart: Cart) -> Checkout:
 
 
 def checkout_of(order: Order) -> Checkout:
-    """What a checkout led to, read again."""
+    """The result of an earlier checkout, read again."""
     return Checkout(load_placed_order(order), latest_payment(order), is_new=False)

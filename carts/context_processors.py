@@ -12,7 +12,7 @@ from orders.selectors import store_rules
 
 
 def shop(request: HttpRequest) -> dict[str, Any]:
-    """What every page shows; read only when a template asks for it."""
+    """Values for every page, computed only when a template uses them."""
 
     def count() -> int:
         if not hasattr(request, "user"):

@@ -1,4 +1,4 @@
-"""The cart cookie: a guest's token lives in the browser and outlives the session."""
+"""The cart cookie: a guest's cart token is kept by the browser and outlives the session."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse

@@ -13,7 +13,7 @@ class UnknownProduct(InvalidInput):
 
 
 class QuantityTooLarge(InvalidInput):
-    """More pieces of one product than a cart takes."""
+    """More units of one product than a cart may hold."""
 
     code = "quantity_too_large"
 
@@ -22,7 +22,7 @@ class QuantityTooLarge(InvalidInput):
 
 
 class TooManyItems(InvalidInput):
-    """More different products than a cart takes."""
+    """More different products than a cart may hold."""
 
     code = "too_many_items"
 
@@ -31,7 +31,7 @@ class TooManyItems(InvalidInput):
 
 
 class NotEnoughStock(Conflict):
-    """More pieces than are in stock; `problems` says how many are left."""
+    """More units than are in stock; `problems` says how many are left."""
 
     code = "out_of_stock"
     remedy = "Lower the quantity as `problems` proposes."
@@ -41,7 +41,7 @@ class NotEnoughStock(Conflict):
 
 
 class CartClosed(Conflict):
-    """The cart became an order and does not change any more."""
+    """The cart was ordered and cannot change any more."""
 
     code = "cart_closed"
     remedy = "Start a new cart with `POST /carts/`."

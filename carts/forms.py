@@ -1,4 +1,4 @@
-"""The steps of the checkout. Every refusal names its own cause."""
+"""Forms of the checkout steps."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from orders.address_rules import LENGTHS, address_errors
 from orders.countries import COUNTRIES, CountryRules, rules_for
 
 if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise  # a name of the stubs only
+    from django.utils.functional import _StrPromise  # exported by the type stubs only
 
 TEXT_AREA_ROWS = 3
 
@@ -108,7 +108,7 @@ class DetailsForm(forms.Form):
         return data
 
     def check_address(self, prefix: str) -> None:
-        """The rules of the API (orders.address_rules); a field that has an error already keeps that one."""
+        """Apply the address rules of the API (orders.address_rules) to fields that have no error yet."""
         names = [name for name in LENGTHS if prefix + name in self.fields]
         address = {name: self.cleaned_data.get(prefix + name, "") for name in names}
         for name, message in address_errors(address).items():
@@ -134,7 +134,7 @@ class DeliveryForm(forms.Form):
 
 
 class PlaceForm(forms.Form):
-    """What the buyer saw when pressing the button: the cart and its total."""
+    """The cart and the total that the buyer saw when placing the order."""
 
     cart = forms.UUIDField(widget=forms.HiddenInput)
     quote = forms.DecimalField(widget=forms.HiddenInput, max_digits=18, decimal_places=4)

@@ -16,9 +16,9 @@ class CartStatus(models.TextChoices):
 
 
 class Cart(BaseModel):
-    """A wish, changeable until it becomes one order. Owned by a user, or by whoever holds the guest token.
+    """A cart, which can change until it becomes one order. Owned by a user or by the holder of its guest token.
 
-    `draft` keeps what was typed in the checkout, so that a lost session loses nothing.
+    `draft` keeps the checkout answers, so that losing the session loses nothing.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="carts")
@@ -53,7 +53,7 @@ class Cart(BaseModel):
 
 
 class CartItem(BaseModel):
-    """One wanted product. Keeps the price last shown, to tell when it changed; never the price charged."""
+    """A product in the cart with the price last shown, which is compared with the current one and never charged."""
 
     cart = models.ForeignKey(Cart, models.CASCADE, related_name="items")
     product = models.ForeignKey(Product, models.PROTECT, related_name="+")

@@ -1,4 +1,4 @@
-"""What carts and checkouts look like in answers, for the API's description."""
+"""Response schemas of carts and checkouts, for the API description."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ PROBLEM = {
 
 
 class CartProblemShape(serializers.Serializer[Any]):
-    """What stands between the cart and an order, and what would remove it."""
+    """A problem that prevents the cart from being ordered, and the fix."""
 
     code = serializers.ChoiceField(PROBLEM_CODES)
     item_id = serializers.CharField()
@@ -69,10 +69,10 @@ class CartShape(serializers.Serializer[Any]):
     status = serializers.ChoiceField(CartStatus.choices)
     currency = serializers.CharField()
     items = CartItemShape(many=True)
-    subtotal = AmountShape(help_text="At present prices, without tax and shipping.")
+    subtotal = AmountShape(help_text="At current prices, without tax and shipping.")
     problems = CartProblemShape(many=True)
     token = serializers.CharField(
-        required=False, help_text="For a new guest, this once; send it as X-Cart-Token."
+        required=False, help_text="Only when a guest's cart is created; send it as X-Cart-Token."
     )
 
 
@@ -125,7 +125,7 @@ class ValidationShape(serializers.Serializer[Any]):
 
 class PlacedOrderShape(OrderShape):
     access_token = serializers.CharField(
-        help_text="Shows and pays this order without an account: X-Order-Token."
+        help_text="Gives access to this order without an account; send it as X-Order-Token."
     )
 
 
@@ -140,7 +140,7 @@ class CheckoutShape(serializers.Serializer[Any]):
 
 @example(ORDER | ACCESS | {"order": ORDER | ACCESS, "payment": PAYMENT})
 class OrderInOneCallShape(PlacedOrderShape):
-    """The order. When the payment was started too, it stands beside it, and the order once more under `order`."""
+    """The order. If a payment was started, `payment` is added, and the order is repeated under `order`."""
 
     order = PlacedOrderShape(required=False)
     payment = PaymentShape(required=False)

@@ -17,7 +17,7 @@ from orders.problems import MAX_QUANTITY, LineRequest, Problem, find_problems
 
 
 def carts_visible_to(principal: Principal) -> QuerySet[Cart]:
-    """Own carts of a user, or the cart whose guest token is held; never both, and nobody else's."""
+    """The user's carts, or the cart of the guest token; never both."""
     if principal.user is not None:
         return Cart.objects.filter(user=principal.user)
     if principal.cart_hash:
@@ -30,7 +30,7 @@ def open_cart(principal: Principal) -> Cart | None:
 
 
 def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True) -> Cart:
-    """The cart, locked until the transaction ends. Errors: Missing for a foreign one, CartClosed."""
+    """The cart, locked until the transaction ends. Errors: NotFound if it is not the principal's, CartClosed."""
     carts = carts_visible_to(principal).select_for_update(of=("self",), no_key=True)
     cart = get_or_none(carts.filter(pk=cart_id))
     if cart is None:
@@ -46,24 +46,24 @@ def items_of(cart: Cart) -> list[CartItem]:
 
 
 def items_lock(cart: Cart) -> list[CartItem]:
-    """The same of a locked cart, their products locked in the order of their keys, as products_lock does."""
+    """The items of a locked cart, with their products locked in key order as products_lock does."""
     products = cart.items.select_related("product__artisan").select_for_update(of=("product",), no_key=True)
     return sort_items(products.order_by("product_id"))
 
 
 def sort_items(items: Iterable[CartItem]) -> list[CartItem]:
-    """As they were added."""
+    """Sort by the time of adding."""
     return sorted(items, key=lambda item: (item.created_at, item.pk))
 
 
 def subtotal_of(cart: Cart, items: Sequence[CartItem]) -> Money:
-    """What the items cost at present, without tax and shipping; another currency than the cart's is left out."""
+    """The subtotal at current prices, without tax and shipping; items in another currency are left out."""
     prices = (i.product.price * i.quantity for i in items if i.product.currency == cart.currency)
     return Money.total(prices, cart.currency)
 
 
 def problems_of(cart: Cart, items: Sequence[CartItem]) -> list[Problem]:
-    """What stands between the cart and an order."""
+    """What prevents the cart from being ordered."""
     products = {item.product_id: item.product for item in items}
     return find_problems(line_requests_of(items), products, currency=cart.currency)
 
@@ -85,7 +85,7 @@ class SummaryLine:
 
 @dataclass(frozen=True, slots=True)
 class SummaryGroup:
-    """What one artisan would send."""
+    """The items of one artisan."""
 
     artisan: Artisan
     lines: list[SummaryLine]
@@ -96,7 +96,7 @@ class SummaryGroup:
 
 @dataclass(frozen=True, slots=True)
 class CartSummary:
-    """The cart at present prices. Lines that are in the way of an order are shown and listed in `problems`."""
+    """The cart at current prices. Items that prevent an order are included and listed in `problems`."""
 
     cart: Cart | None
     lines: list[SummaryLine]
@@ -123,7 +123,7 @@ class CartSummary:
 
 
 def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -> CartSummary:
-    """Price the items. Products of another currency are listed as problems and left out of the sums."""
+    """Price the items. Products in another currency are listed as problems and left out of the sums."""
     currency = cart.currency if cart else store.currency
     products = {item.product_id: item.product for item in items}
     problems = find_problems(line_requests_of(items), products, currency=currency)

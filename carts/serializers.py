@@ -39,7 +39,7 @@ class CartIn(StrictSerializer):
 
 
 class AssertionsIn(StrictSerializer):
-    """Figures that a client may send along; they are compared, never used."""
+    """Expected figures that a client may send along; they are only compared."""
 
     tax_rate = StrictDecimalField(required=False, help_text="As a part of one: 0.10 is 10 %.")
     shipping_cost = StrictDecimalField(required=False, help_text="What shipping costs.")
@@ -104,7 +104,7 @@ def cart_out(cart: Cart, items: Sequence[CartItem], *, token: str = "") -> dict[
 
 
 def summary_out(summary: CartSummary) -> dict[str, Any]:
-    """The money of the order that a checkout would make now."""
+    """The amounts of an order placed now."""
     return {
         "subtotal": summary.subtotal.amount,
         "tax": summary.tax.amount,

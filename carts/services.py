@@ -21,7 +21,7 @@ MAX_ITEMS = 100
 
 
 class OpenedCart(NamedTuple):
-    """`token`: once, for a new guest cart; else empty."""
+    """A cart that was opened. `token` is set once, for a new guest cart."""
 
     cart: Cart
     token: str
@@ -29,7 +29,7 @@ class OpenedCart(NamedTuple):
 
 
 def cart_open(principal: Principal, *, currency: str = "") -> OpenedCart:
-    """The open cart of this principal, or a new one."""
+    """The principal's open cart, or a new one."""
     cart = open_cart(principal)
     if cart is not None:
         return OpenedCart(cart, "", is_new=False)
@@ -41,7 +41,7 @@ def cart_open(principal: Principal, *, currency: str = "") -> OpenedCart:
     try:
         with transaction.atomic():
             return OpenedCart(Cart.objects.create(user=principal.user, currency=currency), "", is_new=True)
-    except IntegrityError:  # another tab was faster
+    except IntegrityError:  # another request created it first
         return OpenedCart(Cart.objects.get(user=principal.user, status=CartStatus.OPEN), "", is_new=False)
 
 
@@ -54,9 +54,9 @@ class FilledCart(NamedTuple):
 
 @transaction.atomic
 def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, int]) -> FilledCart:
-    """Put more pieces in. `adds`: pieces by product.
+    """Add items. `adds`: quantities by product.
 
-    Errors: Missing, CartClosed, UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock; then nothing changes.
+    Errors: NotFound, CartClosed, UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock; then nothing changes.
     """
     cart = cart_lock(principal, cart_id)
     have = {item.product_id: item for item in sort_items(cart.items.order_by())}
@@ -79,7 +79,7 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
     )
     for item in written:
         if old := have.get(item.product_id):
-            item.pk = old.pk  # the row that was there was changed
+            item.pk = old.pk  # the upsert changed the existing row
         have[item.product_id] = item
     effect_record(f"cart:{cart.pk}")
     return FilledCart(cart, list(have.values()))
@@ -103,9 +103,9 @@ def check_stock(wanted: Mapping[UUID, int], products: Mapping[UUID, Product], *,
 
 @transaction.atomic
 def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantity: int) -> Cart:
-    """Set the pieces of one item; 0 removes it.
+    """Set the quantity of one item; 0 removes it.
 
-    Errors: Missing, CartClosed, InvalidInput, QuantityTooLarge, NotEnoughStock when asked for more than is left.
+    Errors: NotFound, CartClosed, InvalidInput, QuantityTooLarge, NotEnoughStock for more than is in stock.
     """
     cart = cart_lock(principal, cart_id)
     item = cart.items.select_related("product__artisan").filter(pk=item_id).first()
@@ -127,7 +127,7 @@ def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantit
 
 @transaction.atomic
 def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
-    """Take over present prices, lower quantities to what is left, drop what cannot be bought."""
+    """Accept current prices, lower quantities to the stock, and remove what cannot be bought."""
     cart = cart_lock(principal, cart_id)
     for item in items_of(cart):
         [line_request] = line_requests_of([item])
@@ -146,7 +146,7 @@ def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
 
 @transaction.atomic
 def cart_draft_save(*, principal: Principal, cart_id: UUID, answers: Mapping[str, object]) -> Cart:
-    """Keep what was answered in the checkout; later answers replace earlier ones of the same name."""
+    """Save checkout answers; later answers replace earlier ones of the same name."""
     cart = cart_lock(principal, cart_id)
     cart.draft = cart.draft | dict(answers)
     cart.save(update_fields=["draft", "updated_at"])
@@ -155,7 +155,7 @@ def cart_draft_save(*, principal: Principal, cart_id: UUID, answers: Mapping[str
 
 @transaction.atomic
 def cart_merge(*, guest: Principal, user: User) -> None:
-    """At sign-in the guest's cart joins the user's; pieces add up, at most what a cart may hold."""
+    """Merge the guest's cart into the user's at sign-in; quantities add up to at most the cart's limits."""
     guest_cart = open_cart(guest)
     if guest_cart is None:
         return

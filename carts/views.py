@@ -1,4 +1,4 @@
-"""The cart and the checkout as pages. Every step is a form that works without scripts."""
+"""Pages of the cart and the checkout. Every step is a form that works without JavaScript."""
 
 import re
 from collections.abc import Callable
@@ -113,7 +113,7 @@ def accept(request: HttpRequest) -> HttpResponse:
 
 
 def parse_quantity(text: str) -> int:
-    """Plain digits as typed. Errors: ValueError."""
+    """Parse plain digits. Errors: ValueError."""
     if not re.fullmatch(r"[0-9]{1,6}", text.strip(), re.ASCII):
         raise ValueError(text)
     return int(text)
@@ -136,7 +136,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutSession:
-    """What every step works with: who buys, the open cart, what it comes to, what was answered so far."""
+    """The context of a checkout step: principal, open cart, its summary and the answers so far."""
 
     principal: Principal
     cart: Cart
@@ -165,7 +165,7 @@ class CheckoutSession:
         return "check" if self.selected_method() else "payment"
 
     def has_invalid_address(self) -> bool:
-        """The draft was written before a rule, or by other hands: its form says what is to be mended."""
+        """Whether a saved draft no longer passes the address rules; the details form then shows the errors."""
         addresses = [address_read(self.draft.get(name)) for name in ("shipping", "billing")]
         return any("text" in address or address_errors(address) for address in addresses)
 
@@ -190,7 +190,7 @@ Page = Callable[[HttpRequest], HttpResponse]
 
 
 def checkout_step(name: str) -> Callable[[StepView], Page]:
-    """Give a step its desk; without a cart lead to the order just placed, or back to the cart."""
+    """Pass a CheckoutSession to the step's view; without a cart redirect to the last order or the cart."""
 
     def decorate(view: StepView) -> Page:
         @wraps(view)
@@ -215,7 +215,7 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
 
 
 def redirect_to_order(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """Back after placing, or a second press of the button: show the order, never a payable form."""
+    """After placing, or on a second submit, show the order and never the payment form again."""
     named = request.POST.get("cart", "")
     carts = carts_visible_to(principal).filter(status=CartStatus.ORDERED).select_related("order")
     try:
@@ -239,7 +239,7 @@ def redirect_shop_closed(request: HttpRequest) -> HttpResponse:
 
 
 def checkout(request: HttpRequest) -> HttpResponse:
-    """To the first step that is still open."""
+    """Redirect to the first incomplete step."""
     principal = page_principal(request)
     cart = open_cart(principal)
     summary = summary_of(cart)

@@ -1,4 +1,4 @@
-"""What an address must be to be ordered to: the one set of rules of the API and the pages. Pure."""
+"""Validation of delivery addresses, shared by the API and the pages. Pure functions."""
 
 import re
 import unicodedata
@@ -20,14 +20,16 @@ LENGTHS = {
 TEXT_LENGTH = 600
 LABELS = {"name": "Full name", "line1": "Street and number"}
 PHONE_DIGITS = range(6, 16)  # E.164 allows 15
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # controls, and what breaks a line
-BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs by their category, yet nothing is seen
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # control characters and line separators
+BLANK_LETTERS = (
+    "\u115f\u1160\u2800\u3164\uffa0"  # Unicode counts these as letters or symbols, but they render as blank
+)
 
 
 def address_errors(address: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong, by field, each with its remedy; empty for an address that a carrier can use.
+    """Error messages by field; empty for an address that can be delivered to.
 
-    Shape: the fields of an address, or `text` alone, which needs only to be readable.
+    Shape: the fields of an address, or `text` alone, which only needs to be readable.
     """
     found: dict[str, str] = {}
     for name, message in errors_in(address):
@@ -64,7 +66,7 @@ def text_errors(text: str) -> Iterator[tuple[str, str]]:
 
 
 def is_visible(text: str) -> bool:
-    """Whether anything of it shows: a letter, digit or sign, not only spaces, marks and joiners."""
+    """Whether the text has a letter, digit or symbol, not only spaces, combining marks and joiners."""
     return any(unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_LETTERS for sign in text)
 
 

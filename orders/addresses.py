@@ -1,4 +1,4 @@
-"""An address as it is stored: JSON of one text or of fields. Shown as lines, whatever the row holds."""
+"""Stored addresses: JSON with one free text or with separate fields, formatted as lines for display."""
 
 import logging
 from typing import Any, TypedDict, cast
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class Address(TypedDict, total=False):
-    """`text` alone, or the fields; `country` (ISO 3166-1 alpha-2) always."""
+    """Either `text` or the separate fields; `country` (ISO 3166-1 alpha-2) is always present."""
 
     text: str
     name: str
@@ -26,7 +26,7 @@ class Address(TypedDict, total=False):
 
 
 def address_read(stored: object) -> Address:
-    """The texts of a stored address by their names, and nothing else of it. Never raises."""
+    """The known fields of a stored address; anything else in it is ignored. Never raises."""
     if isinstance(stored, str):
         return {"text": stored}
     if not isinstance(stored, dict):
@@ -39,19 +39,19 @@ def address_read(stored: object) -> Address:
 
 @fact_renderer
 def address_lines(stored: object) -> list[str]:
-    """The address as one writes it on a parcel there: the country's own order of lines, its name in English last.
+    """The address in its country's postal format, with the country's name in English on the last line.
 
-    Of a country that is not known, or where the formatter fails, the fields as they are. Never raises.
+    Falls back to the plain fields for an unknown country or when the formatter fails. Never raises.
     """
     address = address_read(stored)
     if text := address.get("text"):
         return [part.strip() for part in text.splitlines() if part.strip()]
     fields = {
         name: " ".join(str(value).split()) for name, value in address.items()
-    }  # no field makes two lines
+    }  # each field stays on one line
     try:
         return format_address(fields) if fields.get("country") in KNOWN else strip_address(fields)
-    except Exception:  # of the library's; no page, mail or payment may fail for the look of an address
+    except Exception:  # from the library; a formatting failure must not break a page, mail or payment
         logger.exception("address_not_formatted", extra={"country": fields.get("country")})
         return strip_address(fields)
 
@@ -84,11 +84,11 @@ def format_address(fields: dict[str, str]) -> list[str]:
 
 
 def masked(stored: object) -> list[str]:
-    """What a link shows after 30 days: the country, nothing else."""
+    """What a guest link shows after 30 days: only the country."""
     return ["Address hidden; sign in to see it.", address_read(stored).get("country", "")]
 
 
 def address_out(stored: object) -> Any:
-    """As the API answers it: the text, or the fields."""
+    """The address as the API returns it: the text or the fields."""
     address = address_read(stored)
     return address.get("text", address)

@@ -62,7 +62,7 @@ class StoreRulesForm(FiguresForm):
             "shipping_minor",
             "cash_limit_minor",
             "second_person_above_minor",
-        )  # all others are shown
+        )  # every other field is on the form
         widgets: ClassVar = {
             "account_iban": UnfoldAdminTextInputWidget,
             "account_bic": UnfoldAdminTextInputWidget,
@@ -74,7 +74,7 @@ class StoreRulesForm(FiguresForm):
         super().__init__(*args, **kwargs)
         for name, is_set in self.ANSWERS.items():
             if not getattr(self.instance, is_set):
-                self.initial[name] = ""  # not answered yet: the 0 in the column is only its default
+                self.initial[name] = ""  # not set yet: the 0 in the column is only its default
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()

@@ -17,9 +17,9 @@ from orders.statuses import OrderPaymentStatus, OrderStatus
 
 
 class OrderFilters(CreatedFilters):
-    status = filters.ChoiceFilter(choices=OrderStatus.choices, help_text="How far the order has come.")
-    payment_status = filters.ChoiceFilter(choices=OrderPaymentStatus.choices, help_text="What is paid of it.")
-    order_number = TextFilter(help_text="The number that people read.")
+    status = filters.ChoiceFilter(choices=OrderStatus.choices, help_text="Order status.")
+    payment_status = filters.ChoiceFilter(choices=OrderPaymentStatus.choices, help_text="Payment status.")
+    order_number = TextFilter(help_text="The order number shown to people.")
     artisan = IdFilter("parcels__artisan_id", help_text="Orders with a parcel of this artisan.")
 
 
@@ -28,17 +28,17 @@ class OrderFilters(CreatedFilters):
         "order_list",
         "List own orders",
         responses=OrderShape(many=True),
-        description="With a bearer token all orders of the account, with an order's token that one.",
+        description="With a bearer token, all orders of the account; with an order's token, that order only.",
     ),
     retrieve=operation(
         "order_get",
         "Show an order",
         responses=OrderShape,
-        description="The order with its lines, its parcels and what is paid of it.",
+        description="The order with its lines, parcels and amounts paid and refunded.",
     ),
 )
 class OrderViewSet(ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Order]):
-    """Own orders by token, or one order by its link's token. `carts.api` adds what makes and ends an order."""
+    """The user's orders, or the one order of a link's token. `carts.api` adds placing and cancelling."""
 
     permission_classes = (IsUserOrGuest,)
     serializer_class = OrderOut

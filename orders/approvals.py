@@ -1,4 +1,4 @@
-"""Settings that steer money wait for a second person where the store rules say so."""
+"""Changes to payment settings that need a second person's approval when the store rules require it."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -28,7 +28,7 @@ MASKS = {DisplayFormat.MASKED: DisplayFormat.TEXT, DisplayFormat.MASKED_EMAIL: D
 
 
 def setting_hold(change: SettingChange, actor: User) -> bool:
-    """Request the approval of a change, where it needs one. Says whether it did. Errors: those of approval_request."""
+    """Request approval for a change if it needs one; return whether it did. Errors: those of approval_request."""
     if not needs_second_person(change):
         return False
     row = apps.get_model(change.target)._default_manager.get(pk=change.pk)
@@ -45,7 +45,7 @@ def setting_hold(change: SettingChange, actor: User) -> bool:
 
 
 def needs_second_person(change: SettingChange) -> bool:
-    """The rules themselves, once they ask for a second person, are not changed by one alone."""
+    """Once the rules require a second person, changing the rules requires one too."""
     store = store_rules()
     is_about_rules = any(name.startswith("second_person") for name in change.new)
     return store.second_person_for_settings or (
@@ -54,7 +54,7 @@ def needs_second_person(change: SettingChange) -> bool:
 
 
 def old_and_new(row: models.Model, change: SettingChange, name: str) -> str:
-    """In clear: who approves an account number has to read all of it."""
+    """Unmasked: whoever approves an account number has to read all of it."""
     field, setting = row._meta.get_field(name), audited_settings(change.target)[name]
     if field.many_to_many:
         names = [
@@ -80,7 +80,7 @@ def setting_execute(payload: Payload, requested_by: User, approved_by: User) -> 
 
 
 def setting_decidable(payload: Payload, actor: User) -> None:
-    """Who approves must be allowed to make the change themselves. Errors: Forbidden, Missing."""
+    """The approver must be allowed to make the change themselves. Errors: Forbidden, NotFound."""
     change = SettingChange(**payload)
     row = setting_row(change)
     for name, value in change.new.items():
@@ -88,7 +88,7 @@ def setting_decidable(payload: Payload, actor: User) -> None:
 
 
 def setting_row(change: SettingChange) -> models.Model:
-    """Errors: Missing when it was deleted since."""
+    """Errors: NotFound if it has been deleted since."""
     row: models.Model | None = get_or_none(
         apps.get_model(change.target)._default_manager.filter(pk=change.pk)
     )
@@ -105,7 +105,7 @@ def setting_permissions(payload: Payload) -> list[str]:
 
 
 def kinds_of_rule(name: str) -> list[ApprovalKind]:
-    """The acts that one of the two store rules makes wait. Each of them makes the rules themselves wait."""
+    """The kinds of approval that a store rule switches on; changing the store rules themselves is always one."""
     settings = {kind_name(label) for label in SETTINGS}
     if name == "second_person_for_settings":
         return [kind for kind in KINDS.values() if kind.name in settings]

@@ -1,4 +1,4 @@
-"""A shop that cannot take orders yet says so to its operator."""
+"""A system check that warns while the shop cannot take orders."""
 
 from collections.abc import Iterable
 from typing import Any

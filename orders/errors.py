@@ -3,7 +3,7 @@ from orders.problems import Problem
 
 
 class EmptyOrder(InvalidInput):
-    """There is nothing to order."""
+    """The cart or the list of products is empty."""
 
     code = "empty_cart"
 
@@ -12,7 +12,7 @@ class EmptyOrder(InvalidInput):
 
 
 class AmountTooLarge(InvalidInput):
-    """The total is beyond what one order can be."""
+    """The total exceeds the maximum of one order."""
 
     code = "amount_too_large"
 
@@ -21,7 +21,7 @@ class AmountTooLarge(InvalidInput):
 
 
 class CheckoutBlocked(Conflict):
-    """Something changed since the buyer looked. Nothing was ordered and nothing charged."""
+    """Prices or stock changed since the buyer last saw them. Nothing was ordered or charged."""
 
     code = "checkout_problems"
     remedy = "Show `problems` to the buyer; apply each `fix` and check out again."
@@ -35,7 +35,7 @@ class CheckoutBlocked(Conflict):
 
 
 class QuoteChanged(Conflict):
-    """The buyer saw other figures than those that hold now."""
+    """The client's figures differ from the current ones."""
 
     code = "quote_changed"
     remedy = "Show the buyer the figure in `now` and send the request again with it, or without it."
@@ -48,14 +48,14 @@ class QuoteChanged(Conflict):
 
 
 class NotCancellable(Conflict):
-    """The order is paid or on its way, or already over."""
+    """The order is paid, shipped or closed."""
 
     code = "not_cancellable"
     remedy = "Ask the shop; staff can still cancel until shipping."
 
 
 class ParcelOnHold(Conflict):
-    """The money of this parcel went back, and the shop has not decided yet whether it is sent."""
+    """The parcel's payment was refunded, and staff have not decided yet whether to ship it."""
 
     code = "parcel_on_hold"
     remedy = "Wait; the artisan gets a mail when the parcel may be sent or is cancelled."
@@ -79,7 +79,7 @@ class ParcelChanged(Conflict):
 
 
 class NotReleased(Conflict):
-    """The order is not paid yet, so nothing of it is sent."""
+    """The order is not paid yet, so none of its parcels can ship."""
 
     code = "not_released"
 

@@ -1,4 +1,4 @@
-"""Stock on hold is rationed, or anybody could empty the shop without paying."""
+"""Limits on stock held by unpaid orders, so that nobody can reserve the whole shop without paying."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
 
 
 class TooManyOpenOrders(TooManyRequests):
-    """Too many unpaid orders of one person at once."""
+    """One person has too many unpaid orders."""
 
     code = "too_many_open_orders"
     remedy = "Pay or cancel one of the open orders, then order again."
@@ -33,7 +33,7 @@ class TooManyOpenOrders(TooManyRequests):
 
 
 class TooManyUnitsHeld(TooManyRequests):
-    """Too many unpaid pieces of one product for one network within an hour."""
+    """One network reserved too many units of one product without paying within an hour."""
 
     code = "too_many_pieces_held"
     remedy = "Lower the quantity, or pay an earlier order first."
@@ -47,7 +47,10 @@ class TooManyUnitsHeld(TooManyRequests):
 
 
 def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
-    """Errors: TooManyHolds, TooManyPieces; both before anything is written. Locks: the buyer, after the products."""
+    """Check both limits before anything is written. Errors: TooManyOpenOrders, TooManyUnitsHeld.
+
+    Locks: the buyer, after the products.
+    """
     lock(buyer.email, buyer.phone, str(buyer.user.pk) if buyer.user else "")
     same = Q(email=buyer.email)
     if buyer.user is not None:
@@ -74,9 +77,9 @@ def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
 
 
 def lock(*names: str) -> None:
-    """One order at a time for each of these names, until the transaction ends: what is counted must not change.
+    """Serialize orders for each of these names until the transaction ends, so that the counts stay true.
 
-    SQLite has one writer at a time anyway.
+    A no-op on SQLite, which has one writer at a time anyway.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What mails say about an order: facts, which become words when the mail is sent (artisans.notifications.facts)."""
+"""Mails about an order. They carry facts, which are rendered when sent (artisans.notifications.facts)."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def mail_links(facts: dict[str, Any]) -> dict[str, str]:
 def order_mail(
     kind: str, order: Order, *, lines: list[OrderLine], store: StoreRules, key: str = "", **extra: Any
 ) -> MailMessage:
-    """A mail to the buyer; `key` tells apart several mails of one kind about one order."""
+    """A mail to the buyer; `key` distinguishes mails of the same kind about one order."""
     context = {
         "store": store_context(store),
         "order_number": order.order_number,
@@ -79,7 +79,7 @@ def parcel_mail(
     reason: str = "",
     key: str = "",
 ) -> MailMessage:
-    """A mail to the artisan: own lines only, nothing of other sellers. `key` tells apart several of one kind."""
+    """A mail to the artisan, with their own lines only. `key` distinguishes mails of the same kind about a parcel."""
     context = {
         "store": store_context(store),
         "order_number": order.order_number,
@@ -102,12 +102,12 @@ def parcel_mail(
 def parcel_reduced_mail(
     parcel: Parcel, *, order: Order, items: list[tuple[OrderLine, int]], store: StoreRules, key: str
 ) -> MailMessage:
-    """To the artisan: which pieces of a parcel that was not sent yet are on sale again."""
+    """A mail to the artisan: which items of an unshipped parcel were refunded and restocked."""
     context = {
         "store": store_context(store),
         "order_number": order.order_number,
         "parcel_id": str(parcel.pk),
-        "pieces": [{"name": line.product_name, "quantity": quantity} for line, quantity in items],
+        "lines": [{"name": line.product_name, "quantity": quantity} for line, quantity in items],
     }
     return MailMessage(
         OrderMail.PARCEL_REDUCED, parcel.artisan.email, f"parcel_reduced:{parcel.pk}:{key}", context

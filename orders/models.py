@@ -38,9 +38,9 @@ def validate_country(code: str) -> None:
 
 
 class StoreRules(models.Model):
-    """The store's own figures, one row: what tax and shipping cost, where money goes, what is allowed.
+    """The store's settings, a single row: tax, shipping, bank account and limits.
 
-    No orders are taken until somebody has answered what tax and shipping cost and who answers mails; 0 is an answer.
+    The shop takes no orders until tax, shipping and the support address are set; 0 is a valid value.
     """
 
     name = models.CharField(max_length=60, default="Artisans Alley")
@@ -107,7 +107,7 @@ class StoreRules(models.Model):
 
     @property
     def missing_answers(self) -> list[str]:
-        """What must be set before the shop takes orders."""
+        """Names of the settings that must be set before the shop takes orders."""
         answers = {
             "the tax rate": self.tax_is_set,
             "the shipping charge": self.shipping_is_set,
@@ -134,10 +134,10 @@ class StoreRules(models.Model):
 
 
 class Order(BaseModel):
-    """What is owed and to whom, frozen at placement. Settled by payments, sent as parcels.
+    """An order: its prices and addresses as placed. Payments settle it, and it is shipped as parcels.
 
-    `pay_by` is the date the buyer is told; `expires_at`, with some slack, the moment the hold on stock ends.
-    `released_at` says since when the artisans may ship.
+    `pay_by` is the due date shown to the buyer; `expires_at`, some days later, ends the hold on stock.
+    `released_at` is when the artisans were allowed to ship.
     """
 
     order_number = models.CharField(max_length=9, unique=True, default=new_number, editable=False)
@@ -291,7 +291,7 @@ class Order(BaseModel):
 
     @property
     def agreed_total_minor(self) -> int:
-        """What an order costs without the parcels that will not come; a closed one is left as it was agreed."""
+        """The total without cancelled and returned parcels; the full total once the order is closed."""
         return self.total_minor - (self.cancelled_minor if self.is_alive else 0)
 
     @property
@@ -299,7 +299,7 @@ class Order(BaseModel):
         return self.status not in ORDERS_CLOSED
 
     def worth_without(self, goods_refunded: int) -> int:
-        """What the order costs now, in minor units, when so much was refunded for named goods."""
+        """What the order costs now, in minor units, less the refunds of named goods. Zero once it is closed."""
         return self.total_minor - self.cancelled_minor - goods_refunded if self.is_alive else 0
 
     @property
@@ -318,32 +318,32 @@ class Order(BaseModel):
 
     @property
     def is_waiting_for_payment(self) -> bool:
-        """Money that it was released for is missing again: nothing is sent until it is here."""
+        """A payment was reversed after release; nothing is shipped until the amount is paid again."""
         return self.is_alive and self.payment_withdrawn_at is not None
 
     @property
     def collects_cash(self) -> bool:
-        """Whether artisans collect what is due at the door: cash on delivery alone has no date to pay by."""
+        """Whether artisans collect the amount due on delivery; only cash on delivery has no due date."""
         return self.released_at is not None and self.pay_by is None and bool(self.balance_due)
 
     @property
     def may_change_method(self) -> bool:
-        """Whether the buyer can still choose how to pay what is due."""
+        """Whether the buyer can still choose another payment method."""
         return self.status == OrderStatus.PENDING or self.is_waiting_for_payment
 
     @property
     def balance_due(self) -> Money:
-        """What the buyer still has to pay: nothing once the order was paid in full, or is closed."""
+        """What the buyer still has to pay: zero once the order was paid in full or is closed."""
         return self.money(self.balance.outstanding)
 
     @property
     def refund_due(self) -> Money:
-        """Money that is owed to the buyer, a refund that is under way included."""
+        """What is owed to the buyer, pending refunds included."""
         return self.money(self.balance.owed)
 
     @property
     def owed(self) -> AmountOwed:
-        """The same by reason."""
+        """What is owed to the buyer, by reason."""
         total = self.balance.owed
         surplus = max(0, self.received_minor - self.total_minor) if self.is_alive else total
         goods = max(total - surplus, min(total, self.cancelled_minor))
@@ -368,7 +368,7 @@ class Order(BaseModel):
 
 
 class Parcel(BaseModel):
-    """What one artisan sends: own lines, own share of the money, own progress."""
+    """What one artisan ships of an order, with its own lines, amounts and status."""
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="parcels")
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="parcels")
@@ -390,7 +390,7 @@ class Parcel(BaseModel):
 
     class Meta:
         default_permissions = ("view",)
-        ordering = ("order_id", "number")  # without a join
+        ordering = ("order_id", "number")  # sorts without a join
         constraints = [
             choices_constraint("status", ParcelStatus.values, name="parcel_status_known"),
             choices_constraint("instruction", ParcelInstruction.values, name="parcel_instruction_known"),
@@ -447,12 +447,12 @@ class Parcel(BaseModel):
 
     @property
     def share(self) -> Money:
-        """What the artisan earns: the parcel's money without the shop's commission; nothing of one that is gone."""
+        """The artisan's earnings: the parcel's total less commission; zero if it was cancelled or returned."""
         return Money.stored(0 if self.is_gone else self.total_minor - self.commission_minor, self.currency)
 
     @property
     def cash_to_collect(self) -> Money | None:
-        """What the artisan collects at the door: never more than is due for the whole order."""
+        """Cash to collect on delivery, at most the balance due of the whole order."""
         if self.is_gone or not self.order.collects_cash:
             return None
         return Money.stored(min(self.total_minor, self.order.balance_due.minor), self.currency)
@@ -515,7 +515,7 @@ class OrderLine(BaseModel):
 
 
 class Transition(AppendOnlyModel):
-    """One change of a status: from, to, who, why. Rows are added, never changed."""
+    """One status change. Append-only."""
 
     id = models.BigAutoField(primary_key=True)
     old = models.CharField(max_length=18, blank=True)

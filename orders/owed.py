@@ -1,6 +1,6 @@
-"""What is owed between an order and its buyer. The one rule: `Balance` for a row, `OWED_MINOR` for queries.
+"""What is owed between an order and its buyer: `Balance` for one order, `OWED_MINOR` for queries.
 
-A refund of goods lowers what the order is worth; goodwill pays for nothing else (docs/adr/0009).
+A refund of goods lowers the order's value; goodwill does not change what is due (docs/adr/0009).
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from orders.statuses import ORDERS_CLOSED
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """An order's money, in minor units.
+    """An order's amounts, in minor units.
 
-    `worth`: what the order costs now. `goodwill`: what was refunded for nothing that was owed. `unassigned`: what went
-    back at the provider and nobody has said yet what for; it counts first for what is cancelled or returned later.
+    `worth`: what the order costs now. `goodwill`: refunded beyond what was owed. `unassigned`: refunded at the
+    provider with no reason recorded yet; it is set against later cancellations and returns first.
     """
 
     worth: int
@@ -33,24 +33,24 @@ class Balance:
 
     @property
     def owed(self) -> int:
-        """What is the buyer's of the money that is still here."""
+        """The part of the net received amount that belongs to the buyer."""
         return max(0, min(self.net_received, self.net_received + self.goodwill - self.worth))
 
     @property
     def outstanding(self) -> int:
-        """What the buyer has to pay. A returned part payment is due again, a refund of a paid order is not."""
+        """What the buyer has to pay. A returned part payment is due again; a refund of a paid order is not."""
         return max(0, self.worth - self.net_received - self.goodwill - self.unassigned)
 
     def split_goodwill(self, amount: int, *, goods: int) -> int:
-        """What of a refund over `amount` is goodwill: it names `goods`, and pays first what is owed already."""
+        """The goodwill part of a refund of `amount` that names `goods`: amounts already owed come first."""
         return 0 if self.outstanding else max(0, amount - goods - self.owed)
 
 
 @dataclass(frozen=True, slots=True)
 class RefundSums:
-    """What refunds of an order were for, in minor units.
+    """Completed refunds of an order by purpose, in minor units.
 
-    `goods`: named goods and shipping of parcels that still count.
+    `goods`: named goods and shipping, of parcels that are neither cancelled nor returned.
     """
 
     amount: int = 0
@@ -61,7 +61,7 @@ class RefundSums:
 
 @dataclass(frozen=True, slots=True)
 class AmountOwed:
-    """What is owed to a buyer, by reason. Refunds pay for a surplus first, then for goods."""
+    """What is owed to a buyer, by reason. Refunds are counted against the surplus first, then the goods."""
 
     goods: Money
     surplus: Money

@@ -1,4 +1,4 @@
-"""How an order's parcels are shown: word and tone, never colour alone."""
+"""Labels and tones of an order's parcels; a tone is never the only cue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,17 +32,15 @@ PARCEL_TONES: dict[str, Tone] = {
 
 @dataclass(frozen=True, slots=True)
 class ParcelDisplay:
-    """A parcel with its own lines, and what its artisan may do with it now."""
+    """A parcel with its lines and the actions available to its artisan."""
 
     parcel: Parcel
     lines: list[OrderLine]
-    restocked: Mapping[UUID, int] = field(
-        default_factory=dict
-    )  # pieces that a refund put on sale again, by line
+    restocked: Mapping[UUID, int] = field(default_factory=dict)  # refunded and restocked units by line
 
     @property
     def rows(self) -> list[tuple[OrderLine, int, int]]:
-        """Each line with the pieces that go into the parcel, and those to leave out of one that was not sent yet."""
+        """Each line with the units to ship, and the units to leave out of an unshipped parcel."""
         out = self.restocked if self.parcel.status in PARCELS_UNSHIPPED else {}
         return [(line, line.quantity - out.get(line.pk, 0), out.get(line.pk, 0)) for line in self.lines]
 
@@ -87,7 +85,7 @@ class ParcelDisplay:
 
     @property
     def collects_cash(self) -> bool:
-        """The order is shipped unpaid: the door is where the money is."""
+        """Whether the artisan collects cash on delivery."""
         return self.parcel.cash_to_collect is not None
 
     @property

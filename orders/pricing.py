@@ -1,4 +1,4 @@
-"""What things cost: pure arithmetic over rows already read. The only place where totals are made."""
+"""Prices of an order: pure arithmetic over rows already read. The only place where totals are computed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from artisans.core.money import Money
 
 @dataclass(frozen=True, slots=True)
 class PriceInput:
-    """One product in some quantity at its present price."""
+    """A product with a quantity and its current price."""
 
     product_id: UUID
     artisan_id: UUID
@@ -54,9 +54,9 @@ class Quote:
 
 
 def quote(price_inputs: Iterable[PriceInput], *, currency: str, tax_rate_ppm: int, shipping: Money) -> Quote:
-    """Price a basket: tax per line, rounded half up; one flat shipping, split over parcels by subtotal.
+    """Price the lines: tax per line, rounded half up; one flat shipping fee, split over parcels by subtotal.
 
-    Units: `tax_rate_ppm` in millionths (100000 is 10 %). An empty basket costs nothing, shipping included.
+    Units: `tax_rate_ppm` in millionths (100000 is 10 %). No lines cost nothing, shipping included.
     """
     lines = tuple(
         PricedLine(

@@ -1,4 +1,4 @@
-"""What stands between a wish and an order: found for carts when shown, and again under lock when placed."""
+"""What prevents a cart from being ordered: checked when it is shown, and again under lock when it is placed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ MAX_QUANTITY = 99
 
 @dataclass(frozen=True, slots=True)
 class LineRequest:
-    """One wanted product. `item_id` names it to the buyer; `seen` is the price last shown, None if none was."""
+    """One requested product. `item_id` identifies it to the buyer; `seen` is the last price shown, None if none was."""
 
     item_id: UUID
     product_id: UUID
@@ -38,7 +38,7 @@ class Problem:
 def find_problems(
     line_requests: Iterable[LineRequest], products: Mapping[UUID, Product], *, currency: str
 ) -> list[Problem]:
-    """All obstacles, in the order of the wishes. `products` that are missing are not on sale any more."""
+    """All problems, in the order of the requests. A product missing from `products` is not on sale any more."""
     found: list[Problem] = []
     left = {pk: product.stock for pk, product in products.items()}
     for line_request in line_requests:

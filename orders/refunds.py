@@ -1,4 +1,4 @@
-"""What a refund means for the lines and parcels of an order. Callers hold the order's lock."""
+"""Effects of a refund on an order's lines and parcels. Callers hold the order's lock."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,14 +19,14 @@ from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, P
 
 
 def units_to_ship(lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
-    """Names and numbers of what goes into a parcel: without what a refund put on sale again."""
+    """Names and quantities of what ships, without refunded units that were restocked."""
     back = units_restocked([line.pk for line in lines])
     sent = [(line.product_name, line.quantity - back.get(line.pk, 0)) for line in lines]
     return [{"name": name, "quantity": quantity} for name, quantity in sent if quantity]
 
 
 def count_refunded_units(quantities: Mapping[UUID, int]) -> None:
-    """Count pieces of order lines as refunded, or as refunded no more when negative.
+    """Add to the refunded quantity of order lines, or subtract if negative.
 
     The caller holds the order's lock. Errors: IntegrityError beyond a line's quantity.
     """
@@ -35,11 +35,10 @@ def count_refunded_units(quantities: Mapping[UUID, int]) -> None:
 
 
 def lines_restock(order: Order, wanted: Mapping[UUID, tuple[OrderLine, int]], *, reason: str) -> None:
-    """Put refunded pieces on sale again and tell the artisans who had not sent them yet.
+    """Restock refunded units and notify the artisans whose parcels have not shipped yet.
 
-    Shape: by line of the refund, its order line (with its parcel) and the number of pieces. What is on sale again
-    already (cancelled, or brought back before) is left out; so is what came back with its parcel, as that was decided
-    then. The caller holds the order's lock. Locks: products.
+    Shape: `wanted` maps refund lines to an order line (with its parcel) and a quantity. Units restocked before are
+    skipped, and so are those of cancelled and returned parcels. The caller holds the order's lock. Locks: products.
     """
     asked = [
         StockLine(line.pk, line.product_id, quantity, refund_line)
@@ -58,14 +57,14 @@ def lines_restock(order: Order, wanted: Mapping[UUID, tuple[OrderLine, int]], *,
             )
 
 
-# ---- parcels whose money went back -------------------------------------------------------------------------------
+# ---- parcels that were refunded -----------------------------------------------------------------------------
 
 
 def hold_refunded_parcels(order: Order, *, reserved: int, outside: int) -> None:
-    """Hold parcels that were not sent once their money went back, until staff decide; free them when it is here again.
+    """Put refunded, unshipped parcels on hold until staff decide; release them once they are paid again.
 
-    `reserved`: minor units on their way back. `outside`: what went back elsewhere (refunds at the provider, lost
-    disputes) and names no goods. Money that is kept counts for what was sent first.
+    `reserved`: minor units of pending refunds. `outside`: refunded at the provider or lost in disputes, without
+    naming goods. Remaining money is counted for shipped parcels first.
     The caller holds the order's lock and has saved its sums.
     """
     living = order.parcels.exclude(status__in=PARCELS_ENDED).select_related("artisan")
@@ -94,13 +93,13 @@ def hold_refunded_parcels(order: Order, *, reserved: int, outside: int) -> None:
 
 
 def refunded_minor_of(line: OrderLine) -> int:
-    """Minor units of a line, with tax, for the units whose money went back or is on its way back."""
+    """The value of a line's refunded units with tax, in minor units, pending refunds included."""
     tax = half_up(line.tax_minor * line.refunded_quantity, line.quantity)
     return line.unit_price_minor * line.refunded_quantity + tax
 
 
 def clear_ship_instructions(order: Order) -> None:
-    """Money goes back anew: that a parcel is sent nevertheless was decided about an earlier refund."""
+    """A new refund invalidates the decision to ship that was made after an earlier one."""
     sent_anyway = order.parcels.filter(instruction=ParcelInstruction.SEND)
     sent_anyway.update(instruction=ParcelInstruction.NONE)
 
@@ -113,7 +112,7 @@ def parcel_set_instruction(
     lines: list[OrderLine],
     actor: User | None = None,
 ) -> None:
-    """The one way an instruction changes. The artisan is told when a parcel is held, and when it may be sent again."""
+    """Change a parcel's instruction and notify the artisan. All changes of instructions go through here."""
     old = ParcelInstruction(parcel.instruction)
     if old == to:
         return
@@ -127,7 +126,7 @@ def parcel_set_instruction(
     }.get(to)
     if old == ParcelInstruction.HOLD:
         kind = OrderMail.PARCEL_RESUMED
-    key, store = timezone.now().isoformat(), store_rules()  # it can be held again
+    key, store = timezone.now().isoformat(), store_rules()  # a parcel can be put on hold more than once
     if kind is not None:
         notifications_enqueue(
             parcel_mail(kind, parcel, order=order, lines=lines, store=store, collect_cash=False, key=key)

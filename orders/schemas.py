@@ -1,4 +1,4 @@
-"""What orders and parcels look like in answers, for the API's description."""
+"""Response schemas of orders and parcels, for the API description."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ class AddressFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-un
     {"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
 )
 class AddressShape(serializers.Field[Any, Any, Any, Any]):
-    """As it was sent: one string, or fields. A link shows an old order's country only."""
+    """As it was sent: a string or an object. A link shows only the country of an old order."""
 
 
 class OrderLineShape(serializers.Serializer[Any]):
@@ -100,15 +100,17 @@ class ParcelShape(serializers.Serializer[Any]):
     instruction = serializers.ChoiceField(
         ParcelInstruction.choices,
         allow_blank=True,
-        help_text="After a refund. `hold`: do not send it, wait for the shop's decision. `send`: send it although its "
-        "money went back. `return`: the buyer sends it back.",
+        help_text="After a refund. `hold`: do not ship it until the shop has decided. `send`: ship it although it was "
+        "refunded. `return`: the buyer returns it.",
     )
 
 
 @example(ORDER)
 class OrderShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    order_number = serializers.CharField(help_text="For people; also the reference of a transfer.")
+    order_number = serializers.CharField(
+        help_text="The number shown to people; also the reference of a bank transfer."
+    )
     status = serializers.ChoiceField(OrderStatus.choices)
     payment_status = serializers.ChoiceField(OrderPaymentStatus.choices)
     order_items = OrderLineShape(many=True)
@@ -119,13 +121,13 @@ class OrderShape(serializers.Serializer[Any]):
     total = AmountShape()
     received = AmountShape()
     refunded = AmountShape()
-    balance_due = AmountShape(help_text="What the buyer still owes.")
+    balance_due = AmountShape(help_text="What the buyer still has to pay.")
     currency = serializers.CharField()
     shipping_address = AddressShape()
     billing_address = AddressShape()
     customer_email = serializers.CharField(allow_blank=True)
     expires_at = serializers.DateTimeField(allow_null=True, help_text="When the hold on the stock ends.")
-    pay_by = serializers.DateTimeField(allow_null=True, help_text="The date the buyer is told.")
+    pay_by = serializers.DateTimeField(allow_null=True, help_text="The due date shown to the buyer.")
     created_at = serializers.DateTimeField()
 
 
@@ -142,7 +144,7 @@ class OrderShape(serializers.Serializer[Any]):
             "postal_code": "12345",
             "country": "US",
         },
-        "note": "Please ring twice.",
+        "note": "Please leave it at reception.",
         "share": "91.45",
         "collect_cash": None,
         "released_at": "2026-11-26T09:00:00Z",
@@ -155,10 +157,10 @@ class ArtisanParcelShape(ParcelShape):
     ship_to = AddressShape()
     note = serializers.CharField(allow_blank=True)
     share = AmountShape(
-        help_text="What the artisan earns: the total less the shop's commission; 0 if it was cancelled or came back."
+        help_text="The artisan's earnings: the total less the shop's commission; 0 if cancelled or returned."
     )
     collect_cash = AmountShape(
         allow_null=True,
-        help_text="What to collect at the door; null unless it is cash on delivery and not paid.",
+        help_text="Cash to collect on delivery; null unless the order is cash on delivery and unpaid.",
     )
-    released_at = serializers.DateTimeField(help_text="Since when it may be sent.")
+    released_at = serializers.DateTimeField(help_text="When it was released for shipping.")

@@ -21,29 +21,29 @@ MASK_AFTER = timedelta(days=30)
 
 
 def store_rules() -> StoreRules:
-    """The store's figures. A store that was never set up has none and takes no orders (`is_open`)."""
+    """The store's settings; unsaved defaults, with `is_open` False, if it was never set up."""
     return get_or_none(StoreRules.objects.filter(pk=1)) or StoreRules(pk=1)
 
 
 def owned_by(user: User, *, path: str = "") -> Q:
-    """Own orders, and guest orders to an address that the user has shown to be his. `path` leads to the order."""
+    """Filter for the user's orders and guest orders to their verified addresses. `path` is the lookup to the order."""
     verified = EmailAddress.objects.filter(user=user, verified=True).values("email")
     return Q(**{f"{path}user": user}) | Q(**{f"{path}user": None, f"{path}email__in": verified})
 
 
 def is_owner(order: Order, user: User | None) -> bool:
-    """Whether the order shows itself to this user as theirs: `owned_by`, for one order."""
+    """Whether the order is shown to this user as theirs: `owned_by` for one order."""
     if user is None:
         return False
     return Order.objects.filter(owned_by(user), pk=order.pk).exists()
 
 
 def is_own_order(order: Order, user: User) -> bool:
-    """Whether staff must leave the order to a colleague: it is theirs by account or by any address of theirs.
+    """Whether the order belongs to this member of staff, by account or by any of their addresses, verified or not.
 
-    The one rule for prohibitions. It is wider than `is_owner` on purpose: an address that nobody verified proves
-    nothing, so it shows no order; but who claims it has a reason to favour that order, so it keeps them from deciding.
-    A phone number does not count: families and workshops share one.
+    Used to keep staff from deciding about their own orders. Wider than `is_owner` on purpose: an unverified address
+    grants no access to an order, but still indicates an interest in it. Phone numbers do not count, since families
+    and workshops share them.
     """
     email = normal_email(order.email)
     if order.user_id == user.pk or email == normal_email(user.email):
@@ -52,7 +52,7 @@ def is_own_order(order: Order, user: User) -> bool:
 
 
 def orders_visible_to(principal: Principal) -> QuerySet[Order]:
-    """Own orders of a user, or the one order whose link is held. Anybody else sees none."""
+    """The user's orders, or the one order that the principal has a link to; none for anybody else."""
     if principal.order_link is not None:
         order_id, version = principal.order_link
         return Order.objects.filter(pk=order_id, token_version=version)
@@ -62,22 +62,23 @@ def orders_visible_to(principal: Principal) -> QuerySet[Order]:
 
 
 def is_masked(order: Order, user: User | None) -> bool:
-    """Whether a link shows the order without personal data: after 30 days, to everybody but its owner."""
+    """Whether a link shows the order without personal data: after 30 days, to anybody but its owner."""
     if order.created_at > timezone.now() - MASK_AFTER:
         return False
     return not is_owner(order, user)
 
 
 def orders_locked() -> QuerySet[Order]:
-    """Whichever of them is read is locked until the transaction ends."""
+    """The orders, locked until the transaction ends."""
     return Order.objects.select_for_update(of=("self",), no_key=True)
 
 
 @contextmanager
 def checked_when_locked(order_id: UUID, check: Callable[[Order], None]) -> Iterator[None]:
-    """The first lock of this order in here calls `check` with the locked row, once.
+    """Run `check` once, with the locked row, when this order is first locked in the block.
 
-    So a page compares what a person saw under the very lock of what they do, whichever service does it.
+    This lets a page compare what the user saw with the current state under the same lock as the action, whichever
+    service performs it.
     """
     token = LOCK_CHECK.set((order_id, check))
     try:
@@ -87,7 +88,7 @@ def checked_when_locked(order_id: UUID, check: Callable[[Order], None]) -> Itera
 
 
 def check_locked(order: Order) -> None:
-    """For whoever has locked an order. Errors: those of the check."""
+    """To be called after locking an order. Errors: those of the check."""
     waiting = LOCK_CHECK.get()
     if waiting is not None and waiting[0] == order.pk:
         LOCK_CHECK.set(None)
@@ -95,7 +96,7 @@ def check_locked(order: Order) -> None:
 
 
 def order_lock(order_id: UUID) -> Order:
-    """The order, locked until the transaction ends. Errors: Missing, and those of checked_when_locked."""
+    """The order, locked until the transaction ends. Errors: NotFound, and those of checked_when_locked."""
     order = get_or_none(orders_locked().filter(pk=order_id))
     if order is None:
         raise NotFound("There is no such order.")
@@ -104,7 +105,7 @@ def order_lock(order_id: UUID) -> Order:
 
 
 def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
-    """The parcels that this user's workshop may see: its own, once they may be shipped."""
+    """Parcels of this user's workshop that were released for shipping."""
     return (
         Parcel.objects.filter(artisan__user=user, order__released_at__isnull=False)
         .select_related("order", "artisan")
@@ -114,12 +115,12 @@ def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
 
 
 def parcels_to_send(order: Order) -> int:
-    """How many parcels of the order the artisans may send now, and have not sent yet."""
+    """How many released parcels of the order have not shipped yet."""
     return order.parcels.filter(status__in=PARCELS_UNSHIPPED).count() if order.can_be_shipped else 0
 
 
 def lines_by_parcel(order: Order) -> dict[UUID, list[OrderLine]]:
-    """All lines of the order, by parcel key, in the order of their positions."""
+    """All lines of the order by parcel key, sorted by position."""
     found: dict[UUID, list[OrderLine]] = {}
     for line in order.lines.all():
         found.setdefault(line.parcel_id, []).append(line)

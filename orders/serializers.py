@@ -1,4 +1,4 @@
-"""Bodies in, dictionaries out. Amounts leave as decimal strings, times in UTC."""
+"""Request bodies and responses of orders. Amounts are decimal strings, times are UTC."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +16,11 @@ from orders.selectors import is_masked
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Z]{2}$"})
 class CountryField(StrictCharField):
-    """Any word is read, so that the refusal can name the code that was meant."""
+    """Accepts any text, so that the error message can suggest the right code."""
 
 
 class AddressFields(StrictSerializer):
-    """What else a country needs (city, region, postal code and its shape) is checked by orders.address_rules."""
+    """Fields that depend on the country (city, region, postal code) are checked by orders.address_rules."""
 
     name = StrictCharField(max_length=LENGTHS["name"])
     line1 = StrictCharField(max_length=LENGTHS["line1"], help_text="Street and number.")
@@ -29,19 +29,19 @@ class AddressFields(StrictSerializer):
         max_length=LENGTHS["city"],
         required=False,
         allow_blank=True,
-        help_text="Needed where the country has one; Singapore, for example, has none.",
+        help_text="Required if addresses in the country have a city; those in Singapore, for example, do not.",
     )
     region = StrictCharField(
         max_length=LENGTHS["region"],
         required=False,
         allow_blank=True,
-        help_text="State, province or county, where the country needs one.",
+        help_text="State, province or county; required in some countries.",
     )
     postal_code = StrictCharField(
         max_length=LENGTHS["postal_code"],
         required=False,
         allow_blank=True,
-        help_text="Where the country needs one, and in its shape.",
+        help_text="Required in some countries; checked against the country's format.",
     )
     country = CountryField(max_length=LENGTHS["country"], help_text="ISO 3166-1 alpha-2, such as GB or US.")
     phone = StrictCharField(
@@ -58,7 +58,7 @@ class AddressFields(StrictSerializer):
 
 
 class AddressField(serializers.Field[Any, Any, Any, Any]):
-    """One string, or an object of fields."""
+    """A string or an object of fields."""
 
     default_error_messages = {"invalid": "Send a string or an object with name, line1 and country."}
 
@@ -79,7 +79,7 @@ class AddressField(serializers.Field[Any, Any, Any, Any]):
 
 
 def with_country(address: dict[str, Any], store: StoreRules) -> dict[str, Any]:
-    """An address in one string means the store's country."""
+    """An address given as one string is in the store's country."""
     return {"country": store.country} | address
 
 
@@ -145,7 +145,7 @@ def order_out(
 
 
 def artisan_parcel_out(parcel: Parcel, lines: Sequence[OrderLine]) -> dict[str, Any]:
-    """A parcel for who sends it: own lines and money, the place it goes to; nothing of others or of the payment."""
+    """A parcel for its artisan: own lines and amounts and the delivery address, no payment details."""
     order = parcel.order
     return {
         **parcel_out(parcel),

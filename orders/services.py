@@ -1,4 +1,4 @@
-"""The doors to an order's state. Callers hold the order's lock (order_lock) inside a transaction."""
+"""All changes to an order's state. Callers hold the order's lock (order_lock) inside a transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ from orders.statuses import (
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who buys and where it goes. `network` is a hash; no address of a machine is kept."""
+    """The buyer and the delivery address. `network` is a hash; IP addresses are not stored."""
 
     email: str
     shipping_address: dict[str, Any]
@@ -50,13 +50,13 @@ class Buyer:
 
     @property
     def phone(self) -> str:
-        """Digits only, so that two spellings of a number are one."""
+        """Digits only, so that two spellings of a number compare equal."""
         return "".join(sign for sign in self.shipping_address.get("phone", "") if sign.isdigit())[:20]
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedOrder:
-    """An order as just written, with what was written with it (no need to read it again)."""
+    """An order with its lines and parcels as just written, so that nothing is read again."""
 
     order: Order
     lines: list[OrderLine] = field(default_factory=list)
@@ -71,7 +71,7 @@ def order_place(
     expires_at: datetime | None,
     pay_by: datetime | None = None,
 ) -> PlacedOrder:
-    """Freeze a quote as an order and take its stock, in the caller's transaction.
+    """Create an order from a quote and take its stock, in the caller's transaction.
 
     Shape: `products` are locked rows, one for each line of the quote.
     Errors: StockGone; then nothing was written.
@@ -141,7 +141,7 @@ def order_place(
 
 
 def order_set_hold(order: Order, *, pay_by: datetime | None, expires_at: datetime | None) -> None:
-    """Until when the stock is kept, and which date the buyer is told."""
+    """Set the end of the hold on stock, and the due date shown to the buyer."""
     order.pay_by, order.expires_at = pay_by, expires_at
     order.save(update_fields=["pay_by", "expires_at", "updated_at"])
 
@@ -155,7 +155,7 @@ def order_move(
     actor_name: str = "system",
     extra_fields: Sequence[str] = (),
 ) -> None:
-    """The one way a status changes: by the table, with a row that tells who and why.
+    """Change an order's status along the transition table and record who changed it and why.
 
     `also`: further fields of the order that the caller changed.
     """
@@ -181,7 +181,7 @@ def order_release(
     collect_cash: bool = False,
     extra_fields: Sequence[str] = (),
 ) -> None:
-    """Confirm the order and tell every artisan to ship, once. `also`: fields of the order that the caller changed."""
+    """Confirm the order and notify every artisan, once. `also`: fields of the order that the caller changed."""
     order = placed.order
     is_first = order.released_at is None
     if is_first:
@@ -222,21 +222,21 @@ def order_release(
 
 
 def order_suspend(order: Order, *, pay_by: datetime | None) -> None:
-    """Money that the order was released for is missing again: parcels that were not sent wait until it is here."""
+    """A payment was reversed after release: unshipped parcels wait until it is paid again."""
     order.payment_withdrawn_at, order.pay_by = timezone.now(), pay_by
     order.save(update_fields=["payment_withdrawn_at", "pay_by", "updated_at"])
     mail_unshipped_parcels(order, OrderMail.PARCEL_WAITS_FOR_PAYMENT, since=order.payment_withdrawn_at)
 
 
 def order_resume(order: Order) -> None:
-    """What was missing is paid: artisans are told to go on."""
+    """The outstanding amount is paid: notify the artisans that they may ship."""
     since, order.payment_withdrawn_at = order.payment_withdrawn_at, None
     order.save(update_fields=["payment_withdrawn_at", "updated_at"])
     mail_unshipped_parcels(order, OrderMail.PARCEL_PAID_AGAIN, since=since)
 
 
 def mail_unshipped_parcels(order: Order, kind: str, *, since: datetime | None) -> None:
-    """To the artisan of each parcel that was not sent; `since` tells apart several such mails about one parcel."""
+    """Notify the artisan of each unshipped parcel; `since` distinguishes repeated mails about a parcel."""
     lines, store = lines_by_parcel(order), store_rules()
     unsent = order.parcels.select_related("artisan").filter(status__in=PARCELS_UNSHIPPED)
     notifications_enqueue(
@@ -271,13 +271,13 @@ def order_apply_settlement(
     actor: User | None = None,
     store: StoreRules | None = None,
 ) -> PlacedOrder | None:
-    """Take over what payments received and refunded so far (sums, minor units) and draw the consequences.
+    """Apply the order's current sums of payments and refunds (minor units) and change its status accordingly.
 
-    `refunds`: what the completed ones were for; left out, nobody knows. `held`: of the money received, what is on its
-    way back or disputed.
-    Paid in full confirms the order. An expired order takes its stock again, if it is still there; if not, the money
-    is left as `refund_due` for staff. A closed order is never revived by less than its total.
-    The order with its lines and parcels comes back when this released it.
+    `refunds`: what completed refunds were for, if known. `held`: the part of the money received that is being
+    refunded or disputed.
+    Full payment confirms the order. An expired order takes its stock again if it is still available; otherwise the
+    money stays as `refund_due` for staff. A closed order is only revived by its full total.
+    Returns the order with its lines and parcels if this released it.
     """
     order.received_minor, order.refunded_minor = received, refunded
     refunds = refunds or RefundSums(unassigned=refunded)
@@ -323,9 +323,9 @@ def order_apply_settlement(
 def order_close(
     order: Order, to: OrderStatus, *, cause: str, actor: User | None = None, actor_name: str = "system"
 ) -> None:
-    """End an order that is not paid: CANCELLED or EXPIRED, its stock returned.
+    """Close an unpaid order as CANCELLED or EXPIRED and return its stock.
 
-    The caller has made sure that no payment of it can succeed any more. Errors: IllegalTransition.
+    The caller has made sure that none of its payments can still succeed. Errors: IllegalTransition.
     """
     order_move(order, to, cause=cause, actor=actor, actor_name=actor_name)
     lines = list(order.lines.all())
@@ -339,9 +339,9 @@ def order_close(
 
 
 def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> None:
-    """Cancel every living parcel of a confirmed order and return their stock.
+    """Cancel all open parcels of a confirmed order and return their stock.
 
-    Errors: NotCancellable once a parcel is on its way.
+    Errors: NotCancellable once a parcel has shipped.
     """
     parcels = [parcel for parcel in load_placed_order(order).parcels if parcel.status not in PARCELS_ENDED]
     if any(parcel.status in PARCELS_SHIPPED for parcel in parcels):
@@ -367,7 +367,7 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
 def parcel_cancel(
     parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None
 ) -> None:
-    """The stock of its lines comes back, and nobody owes its money any more; the caller settles the order."""
+    """Cancel a parcel and return its stock; the caller settles the order."""
     parcel_end(parcel, ParcelStatus.CANCELLED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines), reason=f"cancelled {order.order_number}", stock_round=order.stock_round
@@ -375,7 +375,7 @@ def parcel_cancel(
 
 
 def parcel_end(parcel: Parcel, to: ParcelStatus, *, order: Order, cause: str, actor: User | None) -> None:
-    """The parcel is cancelled or came back: its goods go to nobody, its money is the buyer's."""
+    """Mark the parcel as cancelled or returned, and subtract its amount from what the order costs."""
     parcel_move(parcel, to, cause=cause, actor=actor)
     order.cancelled_minor += parcel.total_minor
     order.save(update_fields=["cancelled_minor", "updated_at"])
@@ -390,7 +390,7 @@ def parcel_mark_returned(
     cause: str,
     actor: User | None,
 ) -> None:
-    """The parcel came back; of each of its lines these units go back on sale."""
+    """Mark the parcel as returned and restock the given units of its lines."""
     parcel_end(parcel, ParcelStatus.RETURNED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines),
@@ -416,14 +416,14 @@ def parcel_move(parcel: Parcel, to: ParcelStatus, *, cause: str, actor: User | N
 
 
 def order_recompute_status(order: Order, *, actor: User | None) -> None:
-    """From confirmation on the order's status is what its parcels say."""
+    """Derive the status of a confirmed order from its parcels."""
     to = order_status_of([ParcelStatus(s) for s in order.parcels.values_list("status", flat=True)])
     if to != order.status:
         order_move(order, to, cause="follows its parcels", actor=actor)
 
 
 def check_can_be_shipped(parcel: Parcel, order: Order) -> None:
-    """Errors: NotReleased while unpaid, ParcelOnHold once its money went back and nobody has decided."""
+    """Errors: NotReleased while unpaid, ParcelOnHold if it was refunded and staff have not decided yet."""
     if not order.can_be_shipped:
         raise NotReleased
     if parcel.is_on_hold:
@@ -432,7 +432,7 @@ def check_can_be_shipped(parcel: Parcel, order: Order) -> None:
 
 @transaction.atomic
 def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
-    """The artisan begins to make it; from now on the buyer cannot cancel.
+    """The artisan starts making the parcel; the buyer can no longer cancel.
 
     Errors: NotReleased, ParcelOnHold, IllegalTransition.
     """
@@ -446,7 +446,7 @@ def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
 
 @transaction.atomic
 def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) -> Parcel:
-    """The artisan hands the parcel over. Errors: NotReleased while unpaid, ParcelOnHold, IllegalTransition."""
+    """The artisan hands the parcel to the carrier. Errors: NotReleased, ParcelOnHold, IllegalTransition."""
     parcel, order = parcel_lock(parcel_id)
     check_can_be_shipped(parcel, order)
     if parcel.status in {ParcelStatus.NEW, ParcelStatus.STARTED}:
@@ -479,7 +479,7 @@ def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) ->
 
 @transaction.atomic
 def parcel_deliver(*, parcel_id: UUID, actor: User) -> Parcel:
-    """The parcel arrived. Errors: IllegalTransition unless it is on its way."""
+    """Mark the parcel as delivered. Errors: IllegalTransition unless it was shipped."""
     parcel, order = parcel_lock(parcel_id)
     parcel_move(parcel, ParcelStatus.DELIVERED, cause="delivered", actor=actor)
     order_recompute_status(order, actor=actor)
@@ -489,9 +489,9 @@ def parcel_deliver(*, parcel_id: UUID, actor: User) -> Parcel:
 
 @transaction.atomic
 def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
-    """The artisan says that the cash for this parcel was collected; staff record the money.
+    """The artisan reports that the cash for this parcel was collected; staff record the payment later.
 
-    Errors: Conflict unless the parcel was shipped to be paid at the door, or when it was reported before.
+    Errors: Conflict unless the parcel was shipped for cash on delivery and not reported yet.
     """
     parcel, order = parcel_lock(parcel_id)
     parcel.order = order
@@ -512,7 +512,7 @@ def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
 
 
 def parcel_lock(parcel_id: UUID) -> tuple[Parcel, Order]:
-    """The parcel under its order's lock; one lock per order keeps its parcels in step."""
+    """The parcel, after locking its order; one lock per order keeps its parcels consistent."""
     order_id = Parcel.objects.values_list("order_id", flat=True).get(pk=parcel_id)
     order = order_lock(order_id)
     return Parcel.objects.select_related("artisan").get(pk=parcel_id), order
@@ -520,7 +520,7 @@ def parcel_lock(parcel_id: UUID) -> tuple[Parcel, Order]:
 
 @transaction.atomic
 def order_links_revoke(*, order_id: UUID, actor: User) -> None:
-    """No link to the order that was sent so far works any more; the next mail carries a new one."""
+    """Revoke all links to the order sent so far; the next mail contains a new one."""
     order = order_lock(order_id)
     order.token_version += 1
     order.save(update_fields=["token_version", "updated_at"])

@@ -1,4 +1,4 @@
-"""The answers that a shop needs before it takes orders, and how they are read."""
+"""The questions of `setup_shop` and how their answers are parsed and saved."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from artisans.core.errors import InvalidInput
 from artisans.core.money import PPM, Money, exponent_of
 from orders.models import NO_CONTACT, StoreRules
 
-AUTHOR = "setup_shop"  # in the audit trail
+AUTHOR = "setup_shop"  # the actor's name in the audit trail
 PERCENT = re.compile(r"(?:100(?:\.0{1,4})?|[0-9]{1,2}(?:\.[0-9]{1,4})?)", re.ASCII)
 
 
@@ -26,7 +26,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`name` is the option of `setup_shop`. `is_set` is the column that says that 0 was meant."""
+    """`name` is the option of `setup_shop`. `is_set` is the column that distinguishes an answer of 0 from none."""
 
     name: str
     column: str
@@ -41,7 +41,7 @@ class Question:
         )
 
     def read(self, text: str, rules: StoreRules) -> str | int:
-        """Errors: ValueError with a sentence for the person."""
+        """Parse an answer. Errors: ValueError with a message for the user."""
         text = text.strip()
         if self.kind is Kind.AMOUNT:
             return Money.parse(text, rules.currency).minor
@@ -61,7 +61,7 @@ class Question:
         return f"{value / 10_000:g} %" if self.kind is Kind.PERCENT else value
 
 
-# The currency comes first: amounts are read in it.
+# The currency comes first because amounts are parsed in it.
 QUESTIONS = (
     Question("name", "name", "Name of the shop"),
     Question("currency", "currency", "Currency (ISO 4217, such as USD)"),
@@ -81,9 +81,9 @@ QUESTIONS = (
 
 @transaction.atomic
 def store_setup(*, answers: Mapping[str, str]) -> StoreRules:
-    """Make the store's rules if there are none, and set what is answered, by names of QUESTIONS; nothing else changes.
+    """Create the store's settings if there are none, and change only those in `answers`, keyed by question name.
 
-    Errors: InvalidInput, which names the option; then nothing is written.
+    Errors: InvalidInput naming the option; then nothing is written.
     """
     rules, is_new = StoreRules.objects.select_for_update().get_or_create(pk=1)
     currency, had_shipping = rules.currency, rules.shipping_is_set
@@ -105,7 +105,7 @@ def store_setup(*, answers: Mapping[str, str]) -> StoreRules:
 
 
 def answer(question: Question, text: str, rules: StoreRules) -> set[str]:
-    """Set what was answered; the columns that it changed. Errors: InvalidInput."""
+    """Set one answer on `rules` and return the changed columns. Errors: InvalidInput."""
     try:
         setattr(rules, question.column, question.read(text, rules))
         rules.clean_fields(exclude={field.name for field in rules._meta.fields} - {question.column})

@@ -1,4 +1,4 @@
-"""How far an order and its parcels may come, as tables (product specification, section 6)."""
+"""Statuses of orders and parcels with their transitions (product specification, section 6)."""
 
 from django.db.models import TextChoices
 
@@ -16,7 +16,7 @@ class OrderStatus(TextChoices):
 
 
 class OrderPaymentStatus(TextChoices):
-    """Derived from total, received and refunded; never set by hand."""
+    """Derived from total, received and refunded; never set directly."""
 
     UNPAID = "UNPAID", "Unpaid"
     PARTIALLY_PAID = "PARTIALLY_PAID", "Partly paid"
@@ -37,7 +37,7 @@ class ParcelStatus(TextChoices):
 
 
 class ParcelInstruction(TextChoices):
-    """What a refund means for a parcel that goes on living."""
+    """What to do with a parcel after a refund."""
 
     NONE = "", "None"
     HOLD = "hold", "On hold"
@@ -46,7 +46,7 @@ class ParcelInstruction(TextChoices):
 
 
 class ParcelDecision(TextChoices):
-    """What staff decide about a parcel when its money goes back."""
+    """What staff decide about a parcel after a refund."""
 
     SEND = "send", "Send it anyway"
     CANCEL = "cancel", "Cancel it; its goods go back on sale"
@@ -59,10 +59,10 @@ class ParcelDecision(TextChoices):
 O = OrderStatus  # noqa: E741  # reads well in the table
 ORDER_TRANSITIONS: Transitions[OrderStatus] = {
     O.PENDING: frozenset({O.CONFIRMED, O.CANCELLED, O.EXPIRED}),
-    O.EXPIRED: frozenset({O.CONFIRMED}),  # late money, when the stock could be taken again
+    O.EXPIRED: frozenset({O.CONFIRMED}),  # late payment, when the stock could be taken again
     O.CONFIRMED: frozenset({O.PROCESSING, O.SHIPPED, O.DELIVERED, O.CANCELLED}),
     O.PROCESSING: frozenset({O.CONFIRMED, O.SHIPPED, O.DELIVERED, O.CANCELLED}),
-    O.SHIPPED: frozenset({O.DELIVERED, O.CANCELLED}),  # cancelled when everything came back
+    O.SHIPPED: frozenset({O.DELIVERED, O.CANCELLED}),  # cancelled when every parcel was returned
     O.DELIVERED: frozenset({O.CANCELLED}),
     O.CANCELLED: frozenset(),
 }
@@ -81,7 +81,7 @@ PARCEL_TRANSITIONS: Transitions[ParcelStatus] = {
 }
 PARCELS_UNSHIPPED = (P.NEW, P.STARTED, P.PACKED)
 PARCELS_SHIPPED = (P.SHIPPED, P.DELIVERED)
-PARCELS_ENDED = (P.CANCELLED, P.RETURNED)  # their goods go to nobody, their money is owed to the buyer
+PARCELS_ENDED = (P.CANCELLED, P.RETURNED)  # no longer charged; what was paid for them is owed to the buyer
 D = ParcelDecision
 DECISIONS: dict[str, tuple[ParcelDecision, ...]] = {
     **dict.fromkeys(PARCELS_UNSHIPPED, (D.SEND, D.CANCEL)),
@@ -91,7 +91,7 @@ DECISIONS: dict[str, tuple[ParcelDecision, ...]] = {
 
 
 def payment_status_of(*, total: int, received: int, refunded: int, agreed: int) -> OrderPaymentStatus:
-    """The payment status that the sums (minor units) mean; `agreed` is what is to be paid of the total."""
+    """The payment status for these sums (minor units); `agreed` is the total without cancelled parcels."""
     kept = received - refunded
     if received == 0:
         return OrderPaymentStatus.UNPAID
@@ -105,7 +105,7 @@ def payment_status_of(*, total: int, received: int, refunded: int, agreed: int) 
 
 
 def order_status_of(parcels: list[ParcelStatus]) -> OrderStatus:
-    """What the parcels of a confirmed order say about it."""
+    """The status of a confirmed order, derived from its parcels."""
     alive = {status for status in parcels if status not in PARCELS_ENDED}
     if not alive:
         return O.CANCELLED

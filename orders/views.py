@@ -1,4 +1,4 @@
-"""The artisan's desk: own parcels, once they may be shipped."""
+"""Pages for artisans: their parcels, once they may be shipped."""
 
 from uuid import UUID
 
@@ -45,7 +45,7 @@ def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
     lines = list(parcel.lines.all())
     context = {
         "parcel": parcel,
-        "desk": ParcelDisplay(parcel, lines, units_restocked([line.pk for line in lines])),
+        "display": ParcelDisplay(parcel, lines, units_restocked([line.pk for line in lines])),
         "address_lines": parcel.order.shipping_address_lines,
         "form": form,
     }
@@ -53,7 +53,7 @@ def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
 
 
 def handle_action(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:
-    """Do what the pressed button says. Says whether the page is to be loaded anew."""
+    """Perform the action of the submitted button. Returns whether to redirect."""
     if "ship" in request.POST and not form.is_valid():
         return False
     try:

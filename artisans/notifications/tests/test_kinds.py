@@ -45,7 +45,6 @@ FACTS = {  # of all kinds together
         "carrier": "UPS",
         "tracking": "1Z999",
     },
-    "pieces": LINES,
     "instructions": {
         "kind": "bank_transfer",
         "headline": "Pay by bank transfer",

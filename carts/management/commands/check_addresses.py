@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "List stored addresses that would not be accepted today, by field and order number."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Nothing is changed, since only the buyer knows the right value. No content is printed except the country."""
+        """Changes nothing, since only the buyer knows the right value. Prints no address data except the country."""
         counts: Counter[str] = Counter()
         for number, field, message in found_in_orders():
             counts[field] += 1
