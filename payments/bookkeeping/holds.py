@@ -1,4 +1,4 @@
-"""How long an order is held for its payment."""
+"""How long an order and its stock are reserved while payment is awaited."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -13,18 +13,19 @@ from payments.models import Payment
 
 
 class Hold(NamedTuple):
-    """Until when the buyer is told to pay, and when the stock is let go; None: it waits without an end."""
+    """`pay_by`: the deadline shown to the buyer. `expires_at`: when the stock is released. None: no deadline."""
 
     pay_by: datetime | None
     expires_at: datetime | None
 
 
 def compute_hold(method: PaymentMethod, *, is_known_buyer: bool, placed_at: datetime) -> Hold:
-    """The clock of an order. A guest's order by hand lasts two hours until the mailed link is opened."""
+    """The hold for a payment method. A guest's offline order is held for two hours until the emailed link is
+    opened."""
     spec, now = SPECS[method], timezone.now()
     if spec.payment_window is None:
         return Hold(None, None)
-    longest = placed_at + LONGEST_HOLD  # changing the method again and again must not hold stock for ever
+    longest = placed_at + LONGEST_HOLD  # changing the method repeatedly must not extend the hold indefinitely
     pay_by = min(now + spec.payment_window, longest)
     if spec.provider == Provider.MANUAL and not is_known_buyer:
         return Hold(pay_by, now + GUEST_HOLD)
@@ -32,7 +33,7 @@ def compute_hold(method: PaymentMethod, *, is_known_buyer: bool, placed_at: date
 
 
 def set_order_hold(order: Order, method: PaymentMethod) -> None:
-    """Start the order's clock anew; one that was released has none that ends it."""
+    """Restart the order's hold for this method; an order that was released does not expire."""
     if order.status != OrderStatus.PENDING:
         return
     known = order.user_id is not None or order.mailbox_confirmed_at is not None
@@ -41,7 +42,7 @@ def set_order_hold(order: Order, method: PaymentMethod) -> None:
 
 
 def confirmed_hold_end(payment: Payment) -> datetime | None:
-    """When the hold of this payment's method ends, counted from its start."""
+    """When the hold of this payment's method ends, counted from the start of the payment."""
     spec = SPECS[PaymentMethod(payment.payment_method)]
     return (
         None if spec.payment_window is None else payment.created_at + spec.payment_window + spec.grace_period

@@ -1,4 +1,4 @@
-"""What an order's end, or the loss of a parcel, means for the buyer's money, in a sentence."""
+"""Sentences that tell a buyer what a closed order or a cancelled parcel means for their money."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ from orders.owed import Balance
 
 
 def closed_note(order: Order) -> dict[str, Any]:
-    """For the mail about an order that has ended."""
+    """For the email about a closed order."""
     return render_later(money_note, due=order.refund_due, refunded=order.refunded, received=order.received)
 
 
 @fact_renderer
 def money_note(due: Money, refunded: Money, received: Money) -> str:
-    """`due`: what we have to return."""
+    """`due`: the amount still to be refunded."""
     if due:
         return _("We will refund the %(amount)s that we received.") % {"amount": show(due)}
     return refunded_note(refunded) if received else _("You have not been charged.")
 
 
 def parcel_note(order: Order, before: Balance) -> dict[str, Any]:
-    """For the mail about a parcel that is cancelled or came back. `before`: the order's balance before that."""
+    """For the email about a parcel that was cancelled or returned. `before`: the order's balance before that."""
     after = order.balance
     return render_later(
         parcel_money_note,
@@ -42,7 +42,8 @@ def parcel_note(order: Order, before: Balance) -> dict[str, Any]:
 def parcel_money_note(
     *, more: Money, less: Money, left: Money, received: Money, refunded: Money, is_open: bool
 ) -> str:
-    """`more`: what we return for the parcel; `less`: what need not be paid for it; `left`: what is still to pay."""
+    """`more`: what is refunded for the parcel; `less`: by how much the amount due fell; `left`: the amount
+    still due."""
     notes = [_("We will refund %(amount)s.") % {"amount": show(more)}] if more else []
     if left:
         notes.append(
@@ -72,5 +73,5 @@ def refunded_note(refunded: Money) -> str:
 
 
 def is_open(order: Order) -> bool:
-    """Whether a refund that nobody has decided on may turn out to have been for something else."""
+    """Whether a refund that awaits a staff decision may turn out to be for something else."""
     return bool(order.is_alive and order.unassigned and order.balance.net_received)

@@ -1,4 +1,4 @@
-"""The state of payments. Locks are taken in the order: order, payment."""
+"""The state of payments. Locks are taken in this order: order, payment."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ REFUND_CHECK = timedelta(hours=1)
 
 
 def enqueue_create(payment: Payment, order: Order) -> ProviderCall:
-    """The provider is to make something that can be paid; the call is made after commit."""
+    """Enqueue the call that creates the payment at the provider; it runs after commit."""
     request: dict[str, Any] = {"token_version": order.token_version}
     known = payment.user_id and ProviderCustomer.objects.filter(
         user_id=payment.user_id, provider=payment.payment_provider
@@ -60,7 +60,7 @@ IMMUTABLE_FIELDS = frozenset(
 def payment_move(
     payment: Payment, to: PaymentStatus, *, cause: str, actor: User | None = None, actor_name: str = "system"
 ) -> None:
-    """The one way a status changes: by the table, with a row that tells who and why."""
+    """Change a payment's status, checked against PAYMENT_TRANSITIONS, and record who changed it and why."""
     check_transition(PAYMENT_TRANSITIONS, PaymentStatus(payment.status), to)
     PaymentTransition.objects.create(
         payment=payment,
@@ -82,13 +82,13 @@ def payment_move(
 
 
 def payment_save(payment: Payment) -> None:
-    """Write all that changes in a payment's life. The caller holds its lock."""
+    """Save all fields that change during a payment's life. The caller holds its lock."""
     columns = [field.name for field in payment._meta.concrete_fields if field.name not in IMMUTABLE_FIELDS]
     payment.save(update_fields=columns)
 
 
 def next_refund_check(payment: Payment) -> datetime | None:
-    """When the provider is asked about a payment that has ended: not at all, unless a refund is on its way."""
+    """When to check a closed payment at the provider: None unless a refund is in progress."""
     is_under_way = payment.is_remote and payment.refund_reserved_minor > 0
     return timezone.now() + REFUND_CHECK if is_under_way else None
 
@@ -96,7 +96,7 @@ def next_refund_check(payment: Payment) -> datetime | None:
 def payment_recompute_status(
     payment: Payment, *, cause: str, actor: User | None, actor_name: str = "system"
 ) -> None:
-    """Bring a payment's status in line with what it received and returned."""
+    """Derive a payment's status from the amounts received and refunded."""
     kept = payment.net_received_minor
     if payment.status in SETTLED:
         if kept >= payment.amount_minor:
@@ -116,9 +116,10 @@ def payment_recompute_status(
 def order_settle(
     order: Order, *, cause: str, actor: User | None, store: StoreRules | None = None
 ) -> PlacedOrder | None:
-    """Tell the order the sums over all its payments; a payment that it needs no more is closed, or it is paid twice.
+    """Apply the totals of all payments to the order; cancel or reduce an open payment that is no longer
+    needed in full, so that nobody pays twice.
 
-    The order with its lines and parcels comes back when this released it.
+    Returns the order with its lines and parcels if this released it.
     """
     payments = list(order.payments.all())
     released = order_apply_settlement(
@@ -144,8 +145,9 @@ def order_settle(
 
 
 def held_minor(order: Order, payments: list[Payment]) -> int:
-    """Of the money received, what is on its way back or disputed: it confirms no order. One that expired and began to
-    return money stays closed, whatever becomes of the refund: the buyer was told."""
+    """Minor units of the received money that are being refunded or disputed; they do not confirm an order. An
+    order that expired and had a refund stays closed even if that refund fails, because the buyer was
+    notified."""
     paid = [payment for payment in payments if payment.received_minor]
     if not paid or order.released_at is not None:
         return 0
@@ -157,16 +159,17 @@ def held_minor(order: Order, payments: list[Payment]) -> int:
 
 
 def external_returns_minor(order: Order, payments: Sequence[Payment]) -> int:
-    """Minor units that went back elsewhere and name no goods: refunds made at the provider, and lost disputes."""
+    """Minor units that left outside the shop and name no items: refunds made at the provider, and lost
+    disputes."""
     refunds = PaymentRefund.objects.filter(payment__order=order, origin=RefundOrigin.PROVIDER, lines=None)
     refunded = refunds.exclude(status=RefundStatus.FAILED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
     return int(refunded + sum(payment.disputed_minor for payment in payments))
 
 
 def adjust_open_payment(payment: Payment, order: Order, *, cause: str, actor: User | None) -> None:
-    """Money that came by another payment lowers what the open one by hand is over, or ends it."""
+    """Reduce or cancel an open offline payment after money arrived by another payment."""
     if payment.is_remote:
-        if payment.outstanding != order.balance_due:  # the sweep takes it back at the provider
+        if payment.outstanding != order.balance_due:  # checking it cancels it at the provider
             payment.next_check_at = timezone.now()
             payment.save(update_fields=["next_check_at", "updated_at"])
             enqueue_after_commit("payments.check_payment", payment.pk)

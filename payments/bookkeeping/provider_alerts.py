@@ -1,4 +1,5 @@
-"""What of a provider's API cannot be used now, for staff: raised by the call that fails, resolved by one that works."""
+"""Alerts for staff about parts of a provider's API that fail: raised by a failing call, resolved by the next
+success."""
 
 import logging
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def alert_raise(*, provider: str, part: str, detail: str) -> None:
-    """Put it on the staff's list, once as long as it lasts."""
+    """Open an alert for staff, or count the failure on the one that is open."""
     detail = scrub(detail)[:300]
     open_ones = ProviderAlert.objects.filter(provider=provider, part=part, resolved_at=None)
     if not open_ones.update(count=F("count") + 1, last_seen_at=timezone.now(), detail=detail):
@@ -29,7 +30,7 @@ def alert_resolve(*, provider: str, part: str) -> None:
 
 
 def alerts_sync(provider: str, parts: Mapping[str, str]) -> None:
-    """`parts`: by the name of each, why it failed; "" when it worked."""
+    """`parts`: maps the name of each part to its error, or to "" if it succeeded."""
     is_open = set(
         ProviderAlert.objects.filter(provider=provider, part__in=parts, resolved_at=None)
         .order_by()

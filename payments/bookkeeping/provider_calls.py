@@ -1,6 +1,8 @@
-"""Calls to a provider that survive: a row, the call outside any transaction, the booking of its answer.
+"""Durable calls to a provider: a row is committed first, the call runs outside any transaction, then its
+result is booked.
 
-Whoever dies on the way leaves an open row; the next one repeats the call with the same key, so that it happens once.
+After a crash the row stays open and the call is repeated with the same idempotency key, so that it takes
+effect once.
 """
 
 import logging
@@ -25,14 +27,14 @@ from payments.providers.contract import (
 
 logger = logging.getLogger(__name__)
 
-# Three requests with their time-outs; a longer one meets its own key, so no harm.
+# Three requests with their timeouts. The idempotency key makes a call that overruns its lease harmless.
 LEASE = timedelta(seconds=40)
-# How long a provider keeps a key; after that, repeating could do it twice. Stripe: a day. PayPal: 6 hours for orders.
+# How long a provider keeps an idempotency key: Stripe 24 hours, PayPal 6 hours for orders.
 KEYS_LIVE = timedelta(hours=23)
 PAYPAL_KEYS_LIVE = timedelta(hours=5)
-# For the request that wrote the call; refunds are the worker's from the start.
+# Reserves the call for the request that wrote it; refunds are left to the worker from the start.
 HEAD_START = timedelta(seconds=15)
-UNSEEN = timedelta(minutes=10)  # how long a payment that no buyer can have seen is waited for
+UNSEEN = timedelta(minutes=10)  # how long to wait for a payment that was never shown to the buyer
 MAX_PAUSE = 600
 
 
@@ -46,9 +48,10 @@ def provider_call_enqueue(
     provider: str = "",
     request: dict[str, Any] | None = None,
 ) -> ProviderCall:
-    """Intend a call, in the transaction that decides on it: about a payment, or a user's methods (`provider` then).
+    """Write a call about a payment, or about a user's methods (give `provider` then), in the transaction that
+    decides on it.
 
-    Errors: PaymentBusy while another one of this payment is open.
+    Errors: PaymentBusy while another call of this payment is open.
     """
     try:
         with transaction.atomic():
@@ -67,19 +70,19 @@ def provider_call_enqueue(
 
 
 def encrypt_secrets(request: dict[str, Any]) -> dict[str, Any]:
-    """The request as it is stored: a way to pay is encrypted, with a keyed hash beside it to find it by."""
+    """The request as stored: ids of payment methods are encrypted, with a keyed hash beside each for lookups."""
     secrets = {name: str(request[name]) for name in SECRETS if request.get(name)}
     hashes = {f"{name}_hash": keyed_hash(text) for name, text in secrets.items()}
     return request | {name: encrypt(text) for name, text in secrets.items()} | hashes
 
 
 def calls_with_secret(name: str, text: str) -> Q:
-    """Calls whose request holds this way to pay under `name`."""
+    """Filter for calls whose request holds this secret value under `name`."""
     return Q(**{f"request__{name}_hash__in": keyed_hashes(text)})
 
 
 def provider_call_claim(call_id: UUID) -> ProviderCall | None:
-    """Take an open call that nobody is at. None when somebody is, or when it has ended."""
+    """Claim an open call for this worker. None when another worker holds it or it has ended."""
     now = timezone.now()
     free = Q(lease_until=None) | Q(lease_until__lt=now)
     claimed = ProviderCall.objects.filter(free, pk=call_id, state=CallState.OPEN).update(
@@ -91,9 +94,9 @@ def provider_call_claim(call_id: UUID) -> ProviderCall | None:
 
 
 def provider_call_postpone(call: ProviderCall, unknown: Unknown) -> None:
-    """Nobody knows how it went; the sweep asks again, more and more seldom.
+    """Schedule the next try of a call whose outcome is unknown, with increasing delays.
 
-    How long the provider wants to be left alone binds everybody: until then the call counts as taken.
+    A Retry-After of the provider applies to all workers: until then the call counts as claimed.
     """
     tries, now = call.tries + 1, timezone.now()
     pause = random.uniform(1, min(MAX_PAUSE, 2 * 2 ** min(tries, 10)))  # noqa: S311  # spread
@@ -112,7 +115,7 @@ def provider_call_postpone(call: ProviderCall, unknown: Unknown) -> None:
 def provider_call_finish(
     call: ProviderCall, state: CallState, *, object_id: str = "", error: str = ""
 ) -> bool:
-    """Close the call, in the transaction that books its outcome. False when somebody else closed it before."""
+    """Close the call in the transaction that books its outcome. False when it was closed before."""
     return bool(
         ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
             state=state,
@@ -126,7 +129,7 @@ def provider_call_finish(
 
 
 def provider_calls_due(*, limit: int = 100) -> list[UUID]:
-    """Open calls whose time has come and that nobody is at, oldest first."""
+    """Open calls that are due and not claimed, oldest first."""
     now = timezone.now()
     due = ProviderCall.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), state=CallState.OPEN, next_try_at__lte=now
@@ -135,11 +138,13 @@ def provider_calls_due(*, limit: int = 100) -> list[UUID]:
 
 
 def is_unseen(call: ProviderCall) -> bool:
-    """Whether what it makes can be paid only after we showed it to the buyer, so that nobody has paid it yet."""
+    """Whether the call creates something that the buyer has not been shown yet, so that nobody can have paid
+    it."""
     return call.operation in CREATES_OBJECT and not call.request.get("method_id")
 
 
 def is_too_old(call: ProviderCall) -> bool:
-    """Whether to stop asking with its key: the provider may have forgotten it, or no money can hang on it."""
+    """Whether to stop repeating the call: the provider may have dropped its key, or no money can depend on
+    it."""
     lives = PAYPAL_KEYS_LIVE if call.provider == Provider.PAYPAL else KEYS_LIVE
     return call.created_at < timezone.now() - (UNSEEN if is_unseen(call) else lives)

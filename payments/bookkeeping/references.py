@@ -1,13 +1,15 @@
-"""What identifies a line of the bank's statement, a check or a cash slip: its reference, in one spelling."""
+"""The reference that identifies a bank transaction, a check or a cash slip, normalized."""
 
 import unicodedata
 
 
 def reference_key(reference: str) -> str:
-    """Letters and digits alone, in one case: "Stmt 1" and "STMT-1" are one reference. "" when there are none.
+    """The letters and digits alone, casefolded: "Stmt 1" and "STMT-1" are the same reference. "" when there
+    are none.
 
-    Amount and date are no part of it: whoever records a line a second time may well mistype them. Banks do use a
-    reference again, and one transfer can pay several orders; people then add what sets the lines apart.
+    Amount and date are not part of the key, because they may be mistyped when a transaction is recorded
+    twice. Banks do reuse references, and one transfer can pay several orders; staff then add a suffix that
+    distinguishes them.
     """
     folded = unicodedata.normalize("NFKC", reference).casefold()
     return "".join(sign for sign in folded if sign.isalnum())[:120]

@@ -1,4 +1,5 @@
-"""What pieces of an order are worth: their frozen parts of price and tax, the last piece taking the remainder."""
+"""What units of an order are worth: shares of the frozen price and tax; the last unit takes the rounding
+remainder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from payments.statuses import RefundStatus
 
 @dataclass(frozen=True, slots=True)
 class RefundLineInput:
-    """So many pieces of an order line."""
+    """A quantity of an order line."""
 
     line_id: UUID
     quantity: int
@@ -25,7 +26,7 @@ class RefundLineInput:
 
 @dataclass(frozen=True, slots=True)
 class RefundSelection:
-    """What a refund is for. `with_shipping`: and all of the shipping that did not go back yet."""
+    """What a refund is for. `with_shipping`: include all shipping that was not refunded yet."""
 
     lines: tuple[RefundLineInput, ...] = ()
     with_shipping: bool = False
@@ -41,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Pieces with their money."""
+    """Units with their amounts."""
 
     lines: tuple[Part, ...]
     shipping: Money
@@ -53,9 +54,10 @@ class Parts:
 
 
 def price_selection(order: Order, items: RefundSelection) -> Parts:
-    """The money of these pieces, counting what went back or is on its way back. The caller holds the order's lock.
+    """The amounts for the selected units, given what was refunded or is being refunded. The caller holds the
+    order's lock.
 
-    Errors: InvalidInput, PiecesRefunded, NothingToRestock.
+    Errors: InvalidInput, UnitsAlreadyRefunded, NothingToRestock.
     """
     if len({line_input.line_id for line_input in items.lines}) < len(items.lines):
         raise InvalidInput("A line of the order stands twice in the request.")
@@ -84,19 +86,21 @@ def price_line(lines: dict[UUID, OrderLine], line_input: RefundLineInput, return
 
 
 def line_value(line: OrderLine, quantity: int) -> Money:
-    """The first so many pieces of a line with their tax; all of them are exactly the line."""
+    """The price and tax of the first `quantity` units of a line; all units add up to exactly the line's
+    total."""
     tax = half_up(line.tax_minor * quantity, line.quantity)
     return line.unit_price * quantity + Money.stored(tax, line.currency)
 
 
 def refunded_by_line(order: Order) -> dict[UUID, int]:
-    """Minor units of each line that went back, or are on their way back."""
+    """Minor units refunded or being refunded, by line."""
     live = RefundLine.objects.filter(order_line__order=order).exclude(refund__status=RefundStatus.FAILED)
     return dict(live.order_by().values_list("order_line").annotate(Sum("amount_minor")))
 
 
 def goods_minor_in(order: Order, parts: Parts) -> int:
-    """Minor units of these that belong to parcels which still count; the rest is owed already."""
+    """Minor units of these lines in parcels that are not cancelled or returned; the rest is already due as a
+    refund."""
     if not order.is_alive:
         return 0
     here = [part for part in parts.lines if part.line.parcel.status not in PARCELS_ENDED]
@@ -104,7 +108,7 @@ def goods_minor_in(order: Order, parts: Parts) -> int:
 
 
 def remaining_shipping(order: Order) -> Money:
-    """Shipping of the parcels that still count, less what went back of it or is on its way."""
+    """Shipping of parcels that are not cancelled or returned, less what was refunded or is being refunded."""
     here = order.parcels.exclude(status__in=PARCELS_ENDED).aggregate(sum=Sum("shipping_minor", default=0))
     live = PaymentRefund.objects.filter(payment__order=order).exclude(status=RefundStatus.FAILED)
     returned = live.aggregate(sum=Sum("shipping_minor"))["sum"] or 0
@@ -118,5 +122,6 @@ def check_restock(order: Order, parts: Sequence[Part]) -> None:
 
 
 def is_held(order: Order, line: OrderLine) -> bool:
-    """Whether the order still holds pieces of this line: not once its parcel was cancelled or came back."""
+    """Whether the order still holds units of this line, that is, its parcel was neither cancelled nor
+    returned."""
     return order.is_alive and line.parcel.status not in PARCELS_ENDED

@@ -1,4 +1,4 @@
-"""Money that goes back through a provider. The amount is reserved before the call, freed by a definite no only."""
+"""Refunds through a provider. The amount is reserved before the call and released only by a definite refusal."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -42,14 +42,15 @@ STATUS_FROM_REMOTE = {
     contract.RefundStatus.PENDING: R.PROCESSING,
     contract.RefundStatus.SUCCEEDED: R.COMPLETED,
     contract.RefundStatus.FAILED: R.FAILED,
-    contract.RefundStatus.UNKNOWN: R.PROCESSING,  # the money may be gone: it is held until the provider says more
+    contract.RefundStatus.UNKNOWN: R.PROCESSING,  # the money may be gone, so it stays reserved
 }
 HOLDS = (R.REQUESTED, R.PROCESSING)
 PENDING = RefundDecision.PENDING
 
 
 def refund_surplus(payment: Payment, order: Order) -> None:
-    """Send back at once what a late or second payment brought in too much. The caller holds the locks."""
+    """Refund at once what a late or second payment brought in above the amount due. The caller holds the
+    locks."""
     minor = refund_due(order, payment)
     if not minor or payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         return
@@ -68,9 +69,9 @@ def refund_enqueue(
     parts: Parts | None = None,
     retry_of: PaymentRefund | None = None,
 ) -> PaymentRefund:
-    """The refund, its reserved amount (on the instance, saved by the caller) and the call that is to be made.
+    """Write a refund and its call, and reserve its amount on the payment instance, which the caller saves.
 
-    A person's refund is sent by the request that decides on it (refund_send), the shop's own by the worker.
+    A refund by staff is sent by the request that decides on it (refund_send), an automatic one by the worker.
     """
     order = payment.order
     goods = goods_minor_in(order, parts) if parts else 0
@@ -111,7 +112,8 @@ def refund_create(
     parts: Parts | None = None,
     retry_of: PaymentRefund | None = None,
 ) -> PaymentRefund:
-    """Write a refund that a person decided on, with its reserved amount saved and who it was in the audit trail."""
+    """Write a refund that a member of staff decided on, save its reserved amount and record it in the audit
+    log."""
     refund = refund_enqueue(
         payment, amount, reason=reason, origin=origin, actor=actor, parts=parts, retry_of=retry_of
     )
@@ -122,7 +124,7 @@ def refund_create(
 
 
 def refund_lines_create(refund: PaymentRefund, parts: Parts) -> None:
-    """Say which pieces the refund is for, and count them."""
+    """Record which units the refund is for."""
     RefundLine.objects.bulk_create(
         RefundLine(
             refund=refund,
@@ -137,8 +139,8 @@ def refund_lines_create(refund: PaymentRefund, parts: Parts) -> None:
 
 
 def refund_restock(refund: PaymentRefund, order: Order) -> None:
-    """Put the pieces of a refund on sale again: each once, although an earlier refund for them may have failed after
-    they had come back. The caller holds the order's lock."""
+    """Put the refunded units back on sale, each unit once, even if an earlier failed refund already restocked
+    it. The caller holds the order's lock."""
     lines = list(refund.lines.select_related("order_line__parcel"))
     of_line = [line.order_line_id for line in lines]
     counts = Q(refund__status=R.COMPLETED, refund__restock=True) | Q(refund=refund)
@@ -154,7 +156,7 @@ def refund_restock(refund: PaymentRefund, order: Order) -> None:
 
 
 def apply_remote_refunds(payment: Payment, order: Order, remotes: Iterable[contract.RemoteRefund]) -> bool:
-    """Apply the provider's refunds of a payment, ours first. Says whether one of them was news.
+    """Apply the provider's refunds of a payment, ours first. Returns whether anything changed.
 
     The caller holds the locks, saves the payment and settles the order.
     """
@@ -186,35 +188,35 @@ def apply_remote_refund(payment: Payment, order: Order, remote: contract.RemoteR
             payment, FlagKind.CONFLICT, f"{refund.refund_number} failed here, but {remote.refund_id} did not."
         )
         return False
-    if refund.status == R.FAILED:  # unless a slow reader brought old news: look again
+    if refund.status == R.FAILED:  # this response may be older than what we booked, so check again
         enqueue_after_commit("payments.check_payment", payment.pk)
-    refund_move(refund, payment, order, to, cause=remote.reason or "told by the provider")
+    refund_move(refund, payment, order, to, cause=remote.reason or "reported by the provider")
     return True
 
 
 def next_refund_status(refund: PaymentRefund, remote: contract.RemoteRefund) -> RefundStatus:
-    """Where the provider's word leads; one that we do not know only says that it has the refund."""
+    """The status to which the provider's status maps; an unknown one counts as processing."""
     if remote.status == contract.RefundStatus.UNKNOWN and refund.status != R.REQUESTED:
         return R(refund.status)
     return STATUS_FROM_REMOTE[remote.status]
 
 
 def can_reopen(refund: PaymentRefund, payment: Payment) -> bool:
-    """Whether the amount and the units of a refund that had failed are still free."""
+    """Whether the amount and units of a failed refund are still available."""
     lines = refund.lines.select_related("order_line")
     are_free = all(line.quantity <= line.order_line.refundable_quantity for line in lines)
     return are_free and refund.amount <= payment.refundable
 
 
 def find_refund(payment: Payment, remote: contract.RemoteRefund) -> PaymentRefund | None:
-    """Ours by the provider's id, or by the reference that we gave it."""
+    """Our refund by the provider's id, or by the reference that we sent with it."""
     own = {str(refund.pk): refund for refund in payment.refunds.all()}
     known = next((r for r in own.values() if r.provider_refund_id == remote.refund_id), None)
     return known or own.get(remote.reference)
 
 
 def refund_import(payment: Payment, order: Order, remote: contract.RemoteRefund) -> bool:
-    """A person refunded at the provider: the money is booked, the meaning for a living order waits for staff."""
+    """Book a refund that was made at the provider; what it means for an open order awaits a staff decision."""
     status = STATUS_FROM_REMOTE[remote.status]
     if status == R.FAILED:
         return False
@@ -222,7 +224,9 @@ def refund_import(payment: Payment, order: Order, remote: contract.RemoteRefund)
         detail = f"{remote.refund_id} is over {remote.amount}, another currency: it is not counted here."
         flag_raise(payment, FlagKind.MISMATCH, detail)
         return False
-    if remote.amount > payment.refundable:  # one of ours is under way and will be refused; then there is room
+    if (
+        remote.amount > payment.refundable
+    ):  # one of our refunds is in progress and will be refused, which frees the amount
         flag_raise(
             payment, FlagKind.CONFLICT, f"{remote.refund_id} over {remote.amount} is more than is left."
         )
@@ -248,7 +252,7 @@ def refund_import(payment: Payment, order: Order, remote: contract.RemoteRefund)
 def refund_move(
     refund: PaymentRefund, payment: Payment, order: Order, to: RefundStatus, *, cause: str
 ) -> None:
-    """The one way a refund's status changes; the payment's sums follow (saved by the caller)."""
+    """Change a refund's status, and the payment's totals with it (the caller saves the payment)."""
     old = R(refund.status)
     check_transition(REFUND_TRANSITIONS, old, to)
     RefundTransition.objects.create(refund=refund, old=old, new=to, cause=cause[:300], actor_name="provider")
@@ -273,7 +277,7 @@ def refund_move(
 
 
 def refund_release(refund: PaymentRefund, payment: Payment, order: Order, *, was_notified: bool) -> None:
-    """A refund failed: its pieces and its amount are free again, and a person looks. What came back stays on sale."""
+    """Release the amount and units of a failed refund and flag it for review. Restocked units stay on sale."""
     count_refunded_units({line.order_line_id: -line.quantity for line in refund.lines.all()})
     recompute_disputed(payment)
     detail = f"{refund.refund_number} over {refund.amount}: {refund.failure_reason}"
@@ -283,9 +287,10 @@ def refund_release(refund: PaymentRefund, payment: Payment, order: Order, *, was
 
 
 def recompute_disputed(payment: Payment) -> bool:
-    """Count lost disputes as money gone, as far as refunds left any (on the instance). False when it is not all.
+    """Deduct lost disputes from what refunds left (on the instance). Returns False if not all of it could be
+    deducted.
 
-    One in another currency is not counted: nobody can say here what it took.
+    A dispute in another currency is not counted: its cost in the payment's currency is unknown.
     """
     counted = payment.disputes.filter(status=DisputeStatus.LOST, currency=payment.currency)
     lost = counted.aggregate(sum=Sum("amount_minor"))["sum"] or 0
@@ -296,7 +301,7 @@ def recompute_disputed(payment: Payment) -> bool:
 
 @transaction.atomic
 def refund_finish(*, refund_id: UUID, remote: contract.RemoteRefund | None, refusal: str = "") -> None:
-    """Book the answer to our call for a refund: what the provider made of it, or that it said no."""
+    """Book the response to our refund call: the provider's refund, or its refusal."""
     payment_id = PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
     payment, order = payment_lock(payment_id)
     refund = PaymentRefund.objects.get(pk=refund_id)
@@ -312,13 +317,13 @@ def refund_finish(*, refund_id: UUID, remote: contract.RemoteRefund | None, refu
     payment.next_check_at = next_refund_check(payment)
     payment_recompute_status(payment, cause=cause, actor=None)
     order_settle(order, cause=cause, actor=None)
-    if remote is None:  # the provider may know of refunds that we do not, and refuse for their sake
+    if remote is None:  # the provider may have refused because of refunds that we do not know of
         payment.next_check_at = timezone.now()
         payment.save(update_fields=["next_check_at", "updated_at"])
 
 
 def mail_refund(kind: str, refund: PaymentRefund, order: Order) -> None:
-    """Told only when the money is on its way for certain; and when that turned out wrong."""
+    """Notify the buyer once a refund has completed, and if a completed one fails later."""
     notifications_enqueue(
         order_mail(
             kind,

@@ -12,21 +12,21 @@ from payments.models import FlagKind, Payment, PaymentFlag
 
 
 def flag_raise(payment: Payment, kind: FlagKind, detail: str) -> None:
-    """Put the payment on the staff's list; the first open flag of a kind stands."""
+    """Flag the payment for review; an open flag of the same kind is kept as it is."""
     PaymentFlag.objects.bulk_create(
         [PaymentFlag(payment=payment, kind=kind, detail=detail[:300])], ignore_conflicts=True
     )
 
 
 def flag_refresh(payment: Payment, kind: FlagKind, detail: str) -> None:
-    """The same for trouble that changes while it lasts: an open flag of the kind says what is the matter now."""
+    """Flag the payment for review, and update the detail of an open flag of the same kind."""
     open_ones = payment.flags.filter(kind=kind, resolved_at=None)
     if not open_ones.update(detail=detail[:300], updated_at=timezone.now()):
         flag_raise(payment, kind, detail)
 
 
 def flag_clear(payment: Payment, kind: FlagKind, resolution: str) -> None:
-    """The trouble went away by itself."""
+    """Resolve the flag automatically, because its cause is gone."""
     now = timezone.now()
     payment.flags.filter(kind=kind, resolved_at=None).update(
         resolved_at=now, resolution=resolution[:300], updated_at=now
@@ -35,7 +35,7 @@ def flag_clear(payment: Payment, kind: FlagKind, resolution: str) -> None:
 
 @transaction.atomic
 def flag_resolve(*, flag_id: UUID, resolution: str, actor: User) -> PaymentFlag:
-    """A person looked at it and says what was done. Errors: NoPermission, OwnOrder, InvalidInput, AlreadyRecorded."""
+    """Resolve a flag with a note by staff. Errors: NoPermission, OwnOrder, InvalidInput, AlreadyRecorded."""
     found = (
         PaymentFlag.objects.select_for_update(of=("self",)).select_related("payment__order").get(pk=flag_id)
     )

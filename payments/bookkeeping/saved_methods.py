@@ -1,6 +1,6 @@
-"""The rows of saved methods: who may use which, exactly one default, and the list that is kept in the cache.
+"""Saved payment methods: ownership, the single default, and the cached list.
 
-Deeds that ask a provider are in methods.py.
+Calls to a provider are in lifecycle/saved_methods.py.
 """
 
 from datetime import datetime
@@ -28,19 +28,19 @@ from payments.methods import PaymentMethod, Provider
 from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.contract import RemoteMethod
 
-# The networks' own spelling, where capitals alone do not do.
+# The networks' own spelling, where capitalizing is not enough.
 BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
-LIST_SECONDS = 60  # how long a list may be out of date when the cache loses the news of a change
+LIST_SECONDS = 60  # how long a list may be stale if the cache misses an invalidation
 
 
 # ---- the list --------------------------------------------------------------------------------------------------------
 
 
 def methods_of(user: User) -> list[dict[str, Any]]:
-    """The user's saved methods, the default first, then the newest. No SQL when they were read a moment ago.
+    """The user's saved methods: the default first, then the newest. Cached.
 
-    Each: id, payment_method, provider, card_brand, card_last_four, card_exp_month, card_exp_year, account_email,
-    is_default, is_expired, created_at (datetime). Never a provider's token.
+    Each: id, payment_method, provider, card_brand, card_last_four, card_exp_month, card_exp_year,
+    account_email, is_default, is_expired, created_at (datetime). Never a provider's token.
     """
     version = list_version(user.pk)
     key = f"methods:{user.pk}:{version}"
@@ -53,7 +53,7 @@ def methods_of(user: User) -> list[dict[str, Any]]:
 
 
 def describe_method(method: PaymentMethodInfo) -> dict[str, Any]:
-    """One of them, as it is now."""
+    """The current row of one method, as in methods_of."""
     return with_expiry(method_row(method))
 
 
@@ -73,7 +73,7 @@ def method_row(method: PaymentMethodInfo) -> dict[str, Any]:
 
 
 def with_expiry(row: dict[str, Any]) -> dict[str, Any]:
-    """A card is good until the end of its month."""
+    """A card is valid through the last day of its month."""
     today = timezone.localdate()
     last = (row["card_exp_year"], row["card_exp_month"])
     return row | {"is_expired": row["card_exp_year"] is not None and last < (today.year, today.month)}
@@ -85,14 +85,15 @@ def brand_of(row: dict[str, Any]) -> str:
 
 
 def name_of(row: dict[str, Any]) -> str:
-    """What the owner calls it, in a sentence."""
+    """The method's name as shown to its owner, for use in a sentence."""
     if row["card_last_four"]:
         return f"{brand_of(row)} ending in {row['card_last_four']}"
     return f"PayPal {row['account_email']}".strip()
 
 
 def list_version(user_id: UUID) -> str:
-    """Changes with every change of the list: who read the rows before it writes them where nobody looks any more."""
+    """Part of the cache key; changes with every change of the list, so that a reader with stale rows writes
+    them under an unused key."""
     key = f"methods:{user_id}:version"
     version: str | None = cache.get(key)
     if version is None:
@@ -103,7 +104,7 @@ def list_version(user_id: UUID) -> str:
 
 
 def list_changed(user_id: UUID) -> None:
-    """Once the present transaction is on disk, the next reader sees it."""
+    """Invalidate the cached list after commit."""
     transaction.on_commit(partial(cache.set, f"methods:{user_id}:version", uuid4().hex, None))
 
 
@@ -111,12 +112,12 @@ def list_changed(user_id: UUID) -> None:
 
 
 def user_lock(user_id: UUID) -> User:
-    """One after the other changes the methods of a user."""
+    """Lock the user; serializes changes to their methods."""
     return User.objects.select_for_update(of=("self",), no_key=True).get(pk=user_id)
 
 
 def get_own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInfo:
-    """An active method of this user. Errors: Missing, also for somebody else's."""
+    """An active method of this user. Errors: NotFound, also for another user's."""
     method = user and get_or_none(PaymentMethodInfo.objects.filter(pk=method_id, user=user, is_active=True))
     if not method:
         raise NotFound("There is no such payment method.")
@@ -124,13 +125,13 @@ def get_own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInf
 
 
 def get_customer_id(user_id: UUID, provider: str) -> str:
-    """By which id the provider knows the user; "" when it does not."""
+    """The user's customer id at the provider; "" when there is none."""
     row = get_or_none(ProviderCustomer.objects.filter(user_id=user_id, provider=provider))
     return row.customer_id if row else ""
 
 
 def customer_save(user_id: UUID, provider: str, customer_id: str) -> bool:
-    """The first customer of a user stays; says whether this is the one."""
+    """Keep the user's first customer id. Returns whether this is the one that was kept."""
     row, _ = ProviderCustomer.objects.get_or_create(
         user_id=user_id, provider=provider, defaults={"customer_id": customer_id}
     )
@@ -141,9 +142,10 @@ def customer_save(user_id: UUID, provider: str, customer_id: str) -> bool:
 def method_store(
     *, user_id: UUID, provider: str, remote: RemoteMethod, consented_at: datetime, is_default: bool = False
 ) -> PaymentMethodInfo | None:
-    """Keep what the provider saved for a user; kept once however often it is told. The first one is the default.
+    """Save the provider's method for a user, once however often it is reported. The first one becomes the
+    default.
 
-    None when the provider saved it for a customer that we do not pay with: it is forgotten there again.
+    None when the provider saved it for a different customer than the user's; it is detached there again.
     Locks: the user.
     """
     user = user_lock(user_id)
@@ -185,7 +187,7 @@ def kind_of(remote: RemoteMethod) -> PaymentMethod:
 
 @transaction.atomic
 def method_update(*, user: User, method_id: UUID, is_default: bool) -> PaymentMethodInfo:
-    """Make it the default in place of the present one. Errors: Missing, DefaultWanted. Locks: the user."""
+    """Make this the default method. Errors: NotFound, DefaultRequired. Locks: the user."""
     user_lock(user.pk)
     method = get_own_method(user, method_id)
     if is_default and not method.is_default:
@@ -198,9 +200,9 @@ def method_update(*, user: User, method_id: UUID, is_default: bool) -> PaymentMe
 
 @transaction.atomic
 def method_deactivate(*, user: User, method_id: UUID) -> ProviderCall:
-    """The method is gone for everybody at once; the call that is returned makes the provider forget it.
+    """Remove the method; the returned call detaches it at the provider.
 
-    Errors: Missing, MethodInUse. Locks: the user.
+    Errors: NotFound, MethodInUse. Locks: the user.
     """
     user_lock(user.pk)
     method = get_own_method(user, method_id)
@@ -220,7 +222,7 @@ def method_deactivate(*, user: User, method_id: UUID) -> ProviderCall:
 
 @transaction.atomic
 def method_mark_missing(method_id: UUID) -> None:
-    """The provider does not have it any more. Locks: the user."""
+    """Remove a method that no longer exists at the provider. Locks: the user."""
     method = PaymentMethodInfo.objects.get(pk=method_id)
     user_lock(method.user_id)
     method.refresh_from_db()
@@ -231,13 +233,13 @@ def method_mark_missing(method_id: UUID) -> None:
 
 
 def notify_owner(kind: str, method: PaymentMethodInfo) -> None:
-    """A mail, so that nobody else does this unnoticed."""
+    """Email the owner, so that a change by somebody else does not go unnoticed."""
     context = {"store": store_context(store_rules()), "method": name_of(method_row(method))}
     notifications_enqueue(MailMessage(kind, method.user.email, f"{kind}:{method.pk}", context))
 
 
 def deactivate(method: PaymentMethodInfo) -> None:
-    """Under the user's lock. The newest of the others takes over as the default."""
+    """Deactivate the method; the newest of the others becomes the default. The caller holds the user's lock."""
     was_default = method.is_default
     method.is_active = method.is_default = False
     method.save(update_fields=["is_active", "is_default", "updated_at"])
@@ -248,7 +250,8 @@ def deactivate(method: PaymentMethodInfo) -> None:
 
 
 def make_default(method: PaymentMethodInfo) -> None:
-    """Under the user's lock. The old one goes first: the database knows one default per user at any moment."""
+    """Make this the default method. The caller holds the user's lock. The old one is cleared first, because a
+    database constraint allows one default per user."""
     now = timezone.now()
     active(method.user).filter(is_default=True).update(is_default=False, updated_at=now)
     method.is_default = True
@@ -260,7 +263,7 @@ def active(user: User) -> QuerySet[PaymentMethodInfo]:
 
 
 def is_in_use(method: PaymentMethodInfo) -> bool:
-    """Whether a payment with it is under way whose outcome nobody knows."""
+    """Whether a payment with this method is in progress and its outcome is unknown."""
     return ProviderCall.objects.filter(
         calls_with_secret("method_id", method.provider_method_id),
         provider=Provider(method.provider),

@@ -1,4 +1,4 @@
-"""When the store rules want a second person for money that staff move (StoreRules.second_person_above_minor)."""
+"""When money moved by staff needs a second person's approval (StoreRules.second_person_above_minor)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,22 +23,24 @@ RECEIPT, RETURN, REFUND = "receipt_record", "money_return", "refund_open"  # kin
 
 
 def receipt_approval_check(order: Order, *, actor: User, approved_by: User | None) -> None:
-    """Errors: SecondPersonRequired when what people recorded for the order, this receipt included, passes the limit.
+    """Errors: SecondPersonRequired when the receipts recorded by staff for the order, this one included,
+    exceed the limit.
 
-    Parts are added up, or a large amount would pass in small ones. The caller holds the order's lock and has written
-    the receipt in the transaction that this error undoes, so that every other refusal comes first.
+    Receipts are added up, because a large amount could otherwise be split into small ones. The caller holds
+    the order's lock and has written the receipt in the transaction that this error rolls back, so that every
+    other check runs first.
     """
     recorded = Receipt.objects.filter(payment__order=order, actor__isnull=False, reversal=None)
     check(order, recorded.aggregate(sum=Sum("amount_minor"))["sum"] or 0, actor, approved_by)
 
 
 def refund_approval_check(order: Order, *, actor: User, approved_by: User | None) -> None:
-    """The same for what staff refund, through a provider or offline."""
+    """The same for refunds by staff, through a provider or offline."""
     check(order, refunded_by_staff(order), actor, approved_by)
 
 
 def refund_needs_approval(order: Order, *, more: int) -> bool:
-    """Whether staff need a second person to refund so many minor units more."""
+    """Whether staff need a second person to refund this many minor units more."""
     return is_above_limit(order, refunded_by_staff(order) + more)
 
 
@@ -54,7 +56,7 @@ def check(order: Order, minor: int, actor: User, approved_by: User | None) -> No
 
 
 def is_above_limit(order: Order, minor: int) -> bool:
-    """A limit in another currency says nothing about the order, so every amount is above it."""
+    """A limit in another currency cannot be compared, so every amount counts as above it."""
     limit = store_rules().second_person_above
     return limit is not None and (order.currency != limit.currency or minor > limit.minor)
 
@@ -88,7 +90,7 @@ def request_approval(
     payload: Payload,
     actor: User,
 ) -> ApprovalRequest:
-    """Request the approval of an act on this payment. Errors: those of approval_request."""
+    """Request the approval of an action on this payment. Errors: those of approval_request."""
     order = payment.order
     facts = [
         ("Order", f"{order.order_number}, {order.email}"),

@@ -1,4 +1,5 @@
-"""What a person saw of an order's money when they decided, to be compared with what holds when they act."""
+"""The figures of an order that staff saw when they decided, compared with the current ones when the decision
+is applied."""
 
 from django.db.models import Sum
 
@@ -10,7 +11,7 @@ FIGURES = ("received", "refunded", "being refunded", "owed to the buyer", "left 
 
 
 def order_seen(order: Order) -> str:
-    """What a person who reads about the order's money goes by: its state, and the FIGURES in minor units."""
+    """The order's status and FIGURES in minor units, as one string."""
     reserved = order.payments.aggregate(sum=Sum("refund_reserved_minor"))["sum"] or 0
     sums = (
         order.received_minor,
@@ -23,7 +24,7 @@ def order_seen(order: Order) -> str:
 
 
 def check_seen(seen: str, order: Order) -> None:
-    """Errors: OrderChanged, with the figures that the person saw and those that hold now."""
+    """Errors: OrderChanged, with the figures that were seen and the current ones."""
     now = order_seen(order)
     if seen == now:
         return

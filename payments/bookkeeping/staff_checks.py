@@ -7,7 +7,7 @@ from payments.errors import NoPermission, OwnOrder
 
 
 def check_staff_permission(actor: User, permission: str, order: Order, *, what: str) -> None:
-    """Errors: NoPermission without the job's permission, OwnOrder for an order that is the actor's own."""
+    """Errors: NoPermission without the permission, OwnOrder for the actor's own order."""
     if not (actor.is_staff and actor.has_perm(permission)):
         raise NoPermission(what)
     if is_own_order(order, actor):

@@ -1,4 +1,5 @@
-"""What our keys may do at the providers: tried by reading alone, by command and when a worker starts."""
+"""Checks what our credentials may do at the providers, with read-only requests; run by command and when a
+worker starts."""
 
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from payments.providers.registry import configured, execute
 from payments.selectors import alerts_open
 
 QUIET = timedelta(minutes=10)
-EVERYTHING = "everything"  # when no part of it could be tried
+EVERYTHING = "everything"  # when no part could be checked
 
 
 def providers_to_check() -> list[str]:
@@ -18,13 +19,14 @@ def providers_to_check() -> list[str]:
 
 
 def providers_alerted() -> list[str]:
-    """Those with an alert that the daily work has not met for a while: only trying tells whether it is over."""
+    """Providers with an open alert that regular traffic has not touched for a while, so that only a check can
+    resolve it."""
     quiet = alerts_open().filter(last_seen_at__lte=timezone.now() - QUIET)
     return list(quiet.order_by().values_list("provider", flat=True).distinct())
 
 
 def check_provider_access(name: str) -> list[Access]:
-    """Each part that the shop needs; what is refused is put on the staff's list, what works again is taken off it."""
+    """Check each part of the API that the shop needs; raise or resolve alerts accordingly."""
     try:
         found = execute(name, lambda provider: provider.check_access())
     except (Refused, Unknown) as error:

@@ -1,4 +1,4 @@
-"""Executing a call to a provider: request, then the booking of its answer."""
+"""Executes a call to a provider and books its response."""
 
 import logging
 from collections.abc import Callable
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DetachedMethod:
-    """The provider does not hold this method any more."""
+    """The provider no longer stores this method."""
 
     method_id: str
 
@@ -35,7 +35,7 @@ A = TypeVar("A", bound=Answer)
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """How a call went: its answer, a definite refusal, or neither when the outcome is not known yet."""
+    """The result of a call: its answer, a definite refusal, or neither while the outcome is unknown."""
 
     answer: Answer | None = None
     refused: Refused | None = None
@@ -48,7 +48,8 @@ def execute_call(
     book: Callable[[A], None],
     refuse: Callable[[Refused], None],
 ) -> CallResult:
-    """Ask, then book the answer or the refusal (each in a transaction of its own); unknown is tried again later."""
+    """Make the call, then book its answer or refusal (each in its own transaction); an unknown outcome is
+    retried later."""
     try:
         answer = execute(call.provider, operation)
     except Refused as refused:
@@ -66,6 +67,6 @@ def execute_call(
 
 
 def alert_forbidden(call: ProviderCall, error: ProviderError) -> None:
-    """That our credentials were refused is for staff at once: no repetition will help."""
+    """Alert staff at once when our credentials are refused, because retrying will not help."""
     if error.is_forbidden:
         alert_raise(provider=call.provider, part=call.operation, detail=str(error))

@@ -1,6 +1,6 @@
-"""Making the calls to a provider and booking how they ended: one carrier per operation.
+"""Handlers for each operation at a provider: make the call and book its outcome.
 
-Each books its outcome in one transaction, together with the end of its call.
+Each outcome is booked in one transaction, together with the end of its call.
 """
 
 import re
@@ -57,7 +57,8 @@ COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
 def provider_call_execute(call_id: UUID) -> CallResult:
-    """Make an open call, or make it again with the same key; book how it went. Nothing when somebody else is at it."""
+    """Make or repeat an open call with the same idempotency key and book its outcome. Does nothing when
+    another worker holds the call."""
     call = provider_call_claim(call_id)
     if call is None:
         return CallResult()
@@ -97,7 +98,8 @@ def execute_confirm(call: ProviderCall) -> CallResult:
 
 
 def confirm_or_read(provider: PaymentProvider, request: ConfirmRequest) -> RemotePayment:
-    """A key that only repeats an error is given up: the same object is never paid twice, whichever key confirms it."""
+    """Confirm the payment. A key that only replays an error is given up, which is safe: one object is never
+    paid twice, whichever key confirms it."""
     try:
         return provider.confirm(request)
     except Unknown as unknown:
@@ -116,7 +118,8 @@ def execute_cancel(call: ProviderCall) -> CallResult:
 
 
 def cancel_or_refuse(provider: PaymentProvider, call: ProviderCall) -> RemotePayment:
-    """A key that only repeats an error is given up; the next wish to cancel comes with a new one."""
+    """Cancel the payment. A key that only replays an error is given up; the next request to cancel uses a new
+    one."""
     try:
         return provider.cancel(call.request["object_id"], key=call.key)
     except Unknown as unknown:
@@ -128,7 +131,7 @@ def cancel_or_refuse(provider: PaymentProvider, call: ProviderCall) -> RemotePay
 def execute_refund(call: ProviderCall) -> CallResult:
     payment, refund = get_call_payment(call), call.refund
     if refund is None:
-        raise TypeError("A refund call without its refund.")  # cannot be: written together
+        raise TypeError("A refund call without its refund.")
     capture = payment.captures.first()
     request = RefundRequest(
         key=call.key,
@@ -159,9 +162,10 @@ OPERATION_HANDLERS = {
 
 
 def resolve_expired_call(call: ProviderCall) -> CallResult:
-    """The provider may have forgotten the key by now: asking again could do it twice, so only reading is left.
+    """Find out by reading what an expired call did: the provider may have dropped its key, so a repeat could
+    act twice.
 
-    What a lost create made was never shown to a buyer, so nobody can pay it, and the buyer may begin anew much sooner.
+    A lost create was never shown to a buyer, so nobody can pay it and the buyer may start again much sooner.
     A refund that is not on the provider's list was not made.
     """
     payment = get_call_payment(call)
@@ -200,19 +204,19 @@ def mark_call_stuck(call: ProviderCall, payment: Payment) -> None:
 
 def get_call_payment(call: ProviderCall) -> Payment:
     if call.payment is None:
-        raise TypeError(f"{call.operation} without a payment")  # cannot be: written together
+        raise TypeError(f"{call.operation} without a payment")
     return call.payment
 
 
-# ---- booking their outcomes ------------------------------------------------------------------------------------------
+# ---- booking outcomes ------------------------------------------------------------------------------------------------
 
 
 @transaction.atomic
 def book_object(call: ProviderCall, remote: RemotePayment) -> None:
-    """The provider made an object: from now on it is what the buyer can pay.
+    """Book the object that the provider created as the one that the buyer can pay.
 
-    When nobody waited for it any more it is remembered, so that what the provider tells of it finds its payment, and
-    closed.
+    If it is no longer wanted, its id is kept on the call, so that events about it find their payment, and it
+    is cancelled.
     """
     payment, order = payment_lock(get_call_payment(call).pk)
     if provider_call_finish(call, CallState.DONE, object_id=remote.object_id):
@@ -225,11 +229,11 @@ def book_object(call: ProviderCall, remote: RemotePayment) -> None:
 
 
 def release_unwanted_object(payment: Payment, object_id: str) -> None:
-    """No buyer was shown this object, so nobody pays it; still, one order has one object that could be paid."""
+    """Cancel an object that no buyer was shown, so that an order has one payable object at a time."""
     try:
         call = provider_call_enqueue(Operation.RELEASE, payment=payment, request={"object_id": object_id})
     except PaymentBusy:
-        return  # the payment goes on with another object, which comes first
+        return  # a call about the payment's current object is open and takes precedence
     enqueue_after_commit("payments.execute_call", call.pk)
 
 
@@ -248,7 +252,8 @@ def book_answer(call: ProviderCall, remote: RemotePayment) -> None:
 
 
 def clear_provider_object(call: ProviderCall, payment: Payment) -> None:
-    """The payment goes on with another object; it has that already when this answer comes after its own repetition."""
+    """Detach the released object from the payment, unless the payment already has another one because this
+    response was repeated."""
     if payment.provider_payment_id == call.request["object_id"]:
         payment.provider_payment_id = None
         payment.save(update_fields=["provider_payment_id", "updated_at"])
@@ -263,7 +268,7 @@ def book_refund(call: ProviderCall, remote: RemoteRefund) -> None:
 
 @transaction.atomic
 def refuse_create(call: ProviderCall, refused: Refused) -> None:
-    """Nothing to pay was made, or the saved card was declined. The buyer can choose again."""
+    """Nothing payable was created, or the saved card was declined. The buyer can choose again."""
     payment, order = payment_lock(get_call_payment(call).pk)
     object_id = refused.remote.object_id if refused.remote else ""
     if not provider_call_finish(call, CallState.REFUSED, object_id=object_id, error=str(refused)):
@@ -293,7 +298,7 @@ def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
 
 @transaction.atomic
 def refuse_cancel(call: ProviderCall, refused: Refused) -> None:
-    """What the provider does not know cannot be paid; any other refusal is for a person."""
+    """An object that the provider does not know cannot be paid; any other refusal is flagged for review."""
     payment, _ = payment_lock(get_call_payment(call).pk)
     provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if not isinstance(refused, NotThere):
@@ -311,11 +316,11 @@ def refuse_refund(call: ProviderCall, refused: Refused) -> None:
         refund_finish(refund_id=call.refund_id, remote=None, refusal=f"refused: {refused.code}")
 
 
-# ---- what a call asks ------------------------------------------------------------------------------------------------
+# ---- building requests -----------------------------------------------------------------------------------------------
 
 
 def page_url(name: str, order: Order, call: ProviderCall) -> str:
-    """An address of ours for the provider; the same for every repetition of the call."""
+    """The absolute URL of one of our pages, for the provider; the same for every repeat of the call."""
     token = order_token(order.pk, call.request.get("token_version", 1))
     return f"{settings.SITE_URL}{reverse(f'payments:{name}', args=[token])}"
 
@@ -339,7 +344,7 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
 
 
 def ship_to(order: Order) -> ShipTo | None:
-    """None for an address that is one text, or lacks what every provider wants. Never raises."""
+    """None for a free-text address, or one that lacks a field required by the providers. Never raises."""
     known = address_read(order.shipping_address)
     fields = {name: " ".join(str(known.get(name, "")).split()) for name in SHIP_TO}
     if known.get("text") or not (fields["name"] and fields["line1"] and COUNTRY.fullmatch(fields["country"])):

@@ -1,7 +1,8 @@
-"""A payment that a provider takes, from its start to its end. Nothing here runs inside a transaction of the caller.
+"""The life of a payment at a provider. Nothing here runs inside a transaction of the caller.
 
-The provider is asked first, then its answer is booked (record.py). Only a definite "cancelled" lets another payment
-begin or stock go; "paid already" settles; as long as nobody knows, everything is kept as it is.
+The provider is called first, then its response is booked (sync.py). Only a definite "cancelled" lets another
+payment start or stock be released; "already paid" settles the order; while the outcome is unknown, nothing
+changes.
 """
 
 import logging
@@ -53,14 +54,14 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 PAYMENT_READS = "payments"
-MAX_CANCEL_ATTEMPTS = 3  # somebody else may begin another payment between our two steps, but not for ever
+MAX_CANCEL_ATTEMPTS = 3  # another request may start a payment between our two steps
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentResult:
-    """Where a payment stands after the provider was asked. `action`: what the buyer has to do now, if anything.
+    """A payment after a call to the provider. `action`: what the buyer has to do now, if anything.
 
-    `is_whole`: every list beside the object could be had.
+    `is_whole`: every list of the object could be read.
     """
 
     payment: Payment
@@ -73,14 +74,14 @@ def reload_payment(payment_id: UUID) -> Payment:
     return Payment.objects.select_related("order").get(pk=payment_id)
 
 
-# ---- what people and jobs do -----------------------------------------------------------------------------------------
+# ---- operations ------------------------------------------------------------------------------------------------------
 
 
 def payment_ensure_at_provider(payment: Payment, *, method: PaymentMethodInfo | None = None) -> PaymentResult:
-    """Let the provider make what the buyer can pay, right after the payment was written and committed.
+    """Create the payment at the provider, after it was committed here.
 
-    Never raises for the provider's sake: unknown is PROCESSING, refused is FAILED. Made earlier, it is read again;
-    without an answer it is as it was, and there is no action.
+    Never raises for a provider's error: an unknown outcome is PROCESSING, a refusal is FAILED. If it exists
+    already, it is read again; without a response it is returned unchanged and without an action.
     """
     if not payment.is_remote:
         return PaymentResult(payment)
@@ -89,7 +90,7 @@ def payment_ensure_at_provider(payment: Payment, *, method: PaymentMethodInfo | 
     )
     if call is None:
         try:
-            return payment_sync(payment.pk, cause="asked again")
+            return payment_sync(payment.pk, cause="read again")
         except (Refused, Unknown):
             return PaymentResult(reload_payment(payment.pk))
     call_result = provider_call_execute(call.pk)
@@ -100,7 +101,8 @@ def payment_ensure_at_provider(payment: Payment, *, method: PaymentMethodInfo | 
 
 @transaction.atomic
 def enqueue_missing_create(payment_id: UUID) -> ProviderCall | None:
-    """The call for a new object, where the old one is gone (closed, expired, or its maker died before the next)."""
+    """The call that creates a new object when the old one was cancelled or expired, or its successor was
+    never created."""
     payment, order = payment_lock(payment_id)
     if payment.status not in OPEN or payment.provider_payment_id or not order.balance_due:
         return None
@@ -119,11 +121,11 @@ def build_payment_result(payment_id: UUID, call_result: CallResult) -> PaymentRe
 
 @transaction.atomic
 def payment_mark_processing(payment_id: UUID, *, is_forced: bool = False) -> None:
-    """Nobody knows how a call went, or what the buyer did there: until somebody does, the buyer must not pay again."""
+    """Mark a payment with an unknown outcome, so that the buyer does not pay again."""
     payment, _ = payment_lock(payment_id)
     is_open = is_forced or payment.calls.filter(state=CallState.OPEN, refund=None).exists()
     if is_open and payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
-        payment_move(payment, PaymentStatus.PROCESSING, cause="no answer from the provider yet")
+        payment_move(payment, PaymentStatus.PROCESSING, cause="no response from the provider yet")
         plan_check(payment, news=True)
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
 
@@ -131,11 +133,12 @@ def payment_mark_processing(payment_id: UUID, *, is_forced: bool = False) -> Non
 def payment_sync(
     payment_id: UUID, *, cause: str, object_id: str = "", has_agreed: bool = False
 ) -> PaymentResult:
-    """Ask the provider how a payment stands and apply the truth; finish what is ours to do.
+    """Read the payment from the provider and apply its state; then capture, cancel or create what is still to
+    be done.
 
-    `object_id`: an earlier object of the payment, when the question is about that one. `has_agreed`: the buyer agreed
-    just now; a payment that was declined is captured again then only.
-    Errors: Refused, Unknown from the provider when it cannot be read; nothing has changed then.
+    `object_id`: an earlier object of the payment to read instead. `has_agreed`: the buyer approved just now;
+    a declined payment is captured again only then. Errors: Refused, Unknown from the provider when it cannot
+    be read; nothing has changed then.
     """
     payment = Payment.objects.get(pk=payment_id)
     if not payment.is_remote:
@@ -145,7 +148,7 @@ def payment_sync(
         call_result = provider_call_execute(call.pk)
         if (
             call.operation == Operation.CONFIRM and call_result == CallResult()
-        ):  # another process lets the money move
+        ):  # another process is capturing it
             payment_mark_processing(payment_id)
         if not object_id:
             return cancel_if_unwanted(build_payment_result(payment_id, call_result))
@@ -167,7 +170,7 @@ def payment_sync(
 
 
 def read_remote_payment(payment: Payment, object_id: str) -> RemotePayment:
-    """The object as it is now. What of it cannot be had or read is put on the staff's lists.
+    """The current object. Parts that cannot be fetched or parsed raise alerts and flags for staff.
 
     Errors: Refused, Unknown.
     """
@@ -186,7 +189,7 @@ def read_remote_payment(payment: Payment, object_id: str) -> RemotePayment:
 
 @transaction.atomic
 def clear_missing_object(payment_id: UUID, object_id: str) -> Payment:
-    """The provider let an object go that nobody paid: the payment goes on with another one, if the buyer wants to."""
+    """The provider deleted an unpaid object: the payment can continue with a new one."""
     payment, _ = payment_lock(payment_id)
     if payment.status in OPEN and payment.provider_payment_id == object_id:
         payment.provider_payment_id = None
@@ -198,16 +201,16 @@ def clear_missing_object(payment_id: UUID, object_id: str) -> Payment:
 
 
 def cancel_if_unwanted(result: PaymentResult) -> PaymentResult:
-    """An open payment that its order does not want any more is taken back at the provider."""
+    """Cancel an open payment at the provider when its order no longer needs it."""
     payment = result.payment
     if payment.status in OPEN and payment.order.balance_due != payment.outstanding:
-        payment_cancel_at_provider(payment.pk, cause="the order needs it no more", may_stay_unknown=True)
+        payment_cancel_at_provider(payment.pk, cause="no longer needed by the order", may_stay_unknown=True)
         return PaymentResult(reload_payment(payment.pk))
     return result
 
 
 def payment_capture(payment: Payment) -> PaymentResult:
-    """The buyer agreed at the provider: take the money, once, if the order still wants it."""
+    """Capture the payment that the buyer approved, once, if the order still needs it."""
     try:
         with transaction.atomic():
             locked, order = payment_lock(payment.pk)
@@ -232,10 +235,11 @@ def build_call_request(order: Order, **more: object) -> dict[str, object]:
 
 
 def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
-    """Pay with a method that the provider knows (its token, or a saved one). Asked again after success: no effect.
+    """Pay with a payment method that the provider knows (a token or a saved one). Repeating it after success
+    has no effect.
 
-    A refusal that is no decline (a method that the provider does not know) comes back as `refused`.
-    Errors: NotConfirmable, PaymentBusy, ProviderUnavailable, PaymentDeclined with the words for the buyer.
+    A refusal that is not a decline (an unknown method) is returned as `refused`. Errors: NotConfirmable,
+    PaymentBusy, ProviderUnavailable, PaymentDeclined with a message for the buyer.
     """
     payment = reload_payment(payment_id)
     if payment.status not in OPEN:
@@ -268,9 +272,11 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
 def payment_replace_at_provider(
     payment_id: UUID, operation: Operation, *, request: dict[str, object] | None = None
 ) -> PaymentResult:
-    """Go on with a new object of the same payment: the provider's hosted page, or back to the element on ours.
+    """Replace the provider's object of a payment: by its hosted page, or by one for the card form on our
+    page.
 
-    The present object is closed first, so that two can never be paid. Errors: PaymentBusy, PaymentUnderWay, NothingDue.
+    The current object is cancelled first, so that two can never be paid. Errors: PaymentBusy,
+    PaymentInProgress, NothingDue.
     """
     with transaction.atomic():
         payment, order = payment_lock(payment_id)
@@ -287,7 +293,7 @@ def payment_replace_at_provider(
     with transaction.atomic():
         payment, order = payment_lock(payment_id)
         if payment.status not in OPEN:
-            return PaymentResult(payment)  # it was paid meanwhile
+            return PaymentResult(payment)  # it has been paid in the meantime
         if payment.provider_payment_id:
             raise PaymentInProgress
         call = provider_call_enqueue(
@@ -300,10 +306,10 @@ def payment_replace_at_provider(
 def payment_cancel_at_provider(
     payment_id: UUID, *, cause: str, actor: str = "system", may_stay_unknown: bool = False
 ) -> None:
-    """Make sure that an open payment can never be paid any more, or learn that it is paid.
+    """Make sure that an open payment can no longer be paid, or find out that it was paid.
 
-    `may_stay_unknown`: leave an unknown outcome to the sweep instead of raising.
-    Errors: PaymentUnderWay while nobody knows; nothing may be closed or begun then.
+    `may_stay_unknown`: leave an unknown outcome to the periodic task instead of raising. Errors:
+    PaymentInProgress while the outcome is unknown; nothing may be closed or started then.
     """
     under_way = reload_payment(payment_id).calls.filter(state=CallState.OPEN, refund=None).first()
     if under_way is not None:
@@ -317,9 +323,10 @@ def payment_cancel_at_provider(
 
 @transaction.atomic
 def enqueue_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall | None:
-    """The call that takes it back; None when there is nothing to take back, or another call comes first.
+    """The call that cancels it; None when there is nothing to cancel, or another call has to finish first.
 
-    What is being made and was not shown to anybody is not waited for: its answer, if one comes, finds no call.
+    A create whose result was never shown to the buyer is not waited for: a late response finds its call
+    closed.
     """
     payment, order = payment_lock(payment_id)
     if payment.status not in OPEN:
@@ -337,9 +344,9 @@ def enqueue_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall 
 
 
 def run_after_cancelling(operation: Callable[[], T], *, cause: str, actor: str = "system") -> T:
-    """Do what needs an order without a payable object: when one is in the way, take it back first.
+    """Run an operation on an order that must not have a payable object; when it has one, cancel that first.
 
-    Errors: PaymentUnderWay while its outcome is not known.
+    Errors: PaymentInProgress while its outcome is unknown.
     """
     for _ in range(MAX_CANCEL_ATTEMPTS):
         try:
@@ -350,29 +357,30 @@ def run_after_cancelling(operation: Callable[[], T], *, cause: str, actor: str =
 
 
 def payment_action(payment: Payment) -> Action | None:
-    """What the buyer has to do now, read from the provider: secrets are kept nowhere.
+    """What the buyer has to do now, read from the provider because secrets are not stored.
 
     Errors: ProviderUnavailable.
     """
     if not payment.is_remote or payment.status not in OPEN:
         return None
     try:
-        return payment_sync(payment.pk, cause="asked by the buyer").action
+        return payment_sync(payment.pk, cause="requested by the buyer").action
     except (Refused, Unknown):
         raise ProviderUnavailable(payment.get_payment_provider_display()) from None
 
 
 def payments_due() -> list[UUID]:
-    """Payments whose provider is to be asked now, the longest waiting first."""
+    """Payments that are due for a check at their provider, the longest overdue first."""
     due = Payment.objects.filter(next_check_at__lte=timezone.now())
     return list(due.order_by("next_check_at").values_list("pk", flat=True)[:100])
 
 
 def payment_check(payment_id: UUID) -> None:
-    """The sweep's question; a provider that cannot answer is asked again later, as everything that brings no news."""
+    """Check a payment at its provider, for the periodic task; without a response or a change it is checked
+    again later."""
     wait = 0
     try:
-        payment_sync(payment_id, cause="checked by the shop")
+        payment_sync(payment_id, cause="checked by the periodic task")
     except Unknown as unknown:
         wait = unknown.retry_after
     except Refused as refused:
@@ -383,7 +391,7 @@ def payment_check(payment_id: UUID) -> None:
 
 @transaction.atomic
 def postpone_check(payment_id: UUID, *, wait: int) -> None:
-    """Whatever happened, the payment leaves the head of the queue. `wait`: seconds that the provider asked for."""
+    """Move the payment away from the head of the queue. `wait`: seconds, from the provider's Retry-After."""
     payment, _ = payment_lock(payment_id)
     if payment.next_check_at is None or payment.next_check_at > timezone.now():
         return

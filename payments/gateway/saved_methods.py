@@ -1,4 +1,4 @@
-"""Carrying out the calls that save and forget methods, and booking how they ended (see carriers.py)."""
+"""Handlers of the calls that save and detach payment methods (see operations.py)."""
 
 import logging
 from datetime import datetime, timedelta
@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 
 FIRST_SETUP_CHECK = timedelta(
     minutes=2
-)  # when the sweep asks how a saving has come on; the buyer is typing until then
+)  # when to check a setup first; until then the buyer is filling in the form
 CUSTOMER_GONE = "resource_missing"
 
 
 def execute_save(call: ProviderCall) -> CallResult:
-    """Save what a token names, or begin a saving that the buyer finishes in the browser."""
+    """Save the method of a token, or start a setup that the buyer completes in the browser."""
     if is_too_old(call):
         refuse_save(call, Refused("given_up", "No answer within a day."))
         return CallResult()
@@ -45,7 +45,7 @@ def execute_save(call: ProviderCall) -> CallResult:
 
 
 def execute_detach(call: ProviderCall) -> CallResult:
-    """Asking again does no harm, however late."""
+    """Detach the method. Repeating this is harmless, however late."""
     method_id = call.secret("method_id")
 
     def forget(provider: PaymentProvider) -> DetachedMethod:
@@ -56,7 +56,7 @@ def execute_detach(call: ProviderCall) -> CallResult:
 
 
 def save_request(call: ProviderCall) -> SaveRequest:
-    """The same for every repetition of the call."""
+    """The same for every repeat of the call."""
     back = f"{settings.SITE_URL}{reverse('payments:method_return', args=[call.pk])}"
     cancel = f"{settings.SITE_URL}{reverse('payments:method_list')}"
     return SaveRequest(
@@ -70,12 +70,12 @@ def save_request(call: ProviderCall) -> SaveRequest:
 
 def owner_of(call: ProviderCall) -> User:
     if call.user is None:
-        raise TypeError(f"{call.operation} without a user")  # cannot be: written together
+        raise TypeError(f"{call.operation} without a user")
     return call.user
 
 
 def consented_at(call: ProviderCall) -> datetime:
-    """The buyer agrees by asking for it."""
+    """The request to save is the buyer's consent."""
     return call.created_at
 
 
@@ -90,7 +90,7 @@ def book_method(call: ProviderCall, remote: RemoteMethod) -> None:
 
 @transaction.atomic
 def book_setup(call: ProviderCall, setup: RemoteSetup) -> None:
-    """From now on the provider's id of the saving leads to its user."""
+    """Keep the provider's id of the setup, by which events find its user."""
     if provider_call_finish(call, CallState.DONE, object_id=setup.setup_id):
         if setup.customer_id:
             customer_save(owner_of(call).pk, call.provider, setup.customer_id)
@@ -98,7 +98,8 @@ def book_setup(call: ProviderCall, setup: RemoteSetup) -> None:
 
 
 def save_method(call: ProviderCall, remote: RemoteMethod) -> None:
-    """In the transaction of the caller; the call remembers what came of it. What cannot be kept ends it."""
+    """Store the method and its id on the call, in the caller's transaction. A method that cannot be stored
+    closes the call."""
     call.method = method_store(
         user_id=owner_of(call).pk,
         provider=call.provider,
@@ -114,7 +115,7 @@ def save_method(call: ProviderCall, remote: RemoteMethod) -> None:
 
 @transaction.atomic
 def refuse_save(call: ProviderCall, refused: Refused) -> None:
-    """A customer whom the provider does not know any more is forgotten, so that the next try makes a new one."""
+    """Forget a customer that no longer exists at the provider, so that the next try creates a new one."""
     provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if refused.code == CUSTOMER_GONE and call.request["customer_id"] and not call.request.get("token"):
         ProviderCustomer.objects.filter(user=call.user, provider=call.provider).delete()
@@ -127,6 +128,6 @@ def book_detach(call: ProviderCall, _: DetachedMethod) -> None:
 
 @transaction.atomic
 def refuse_detach(call: ProviderCall, refused: Refused) -> None:
-    """Nobody can pay with it here any more, but a person has to see why the provider keeps it."""
+    """The method can no longer be used here; staff see why the provider keeps it."""
     provider_call_finish(call, CallState.STUCK, error=str(refused))
     logger.error("detach_refused", extra={"call": str(call.pk), "why": refused.code})

@@ -1,6 +1,5 @@
-"""Taking over what a provider says about a payment. Whoever asks (return page, webhook, sweep, staff), this applies the
-answer; asked twice, or in any order, it ends the same.
-"""
+"""Applies the provider's state of a payment to ours. The result is the same whoever reads it (return page,
+webhook, periodic task, staff), how often, and in which order."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -38,7 +37,7 @@ from payments.statuses import OPEN, DisputeStatus, PaymentStatus
 
 FIRST_CHECK = {PaymentStatus.PENDING: 60, PaymentStatus.FAILED: 120, PaymentStatus.PROCESSING: 4}
 LONGEST_PAUSE = 1800
-DISPUTE_STATUS_FROM_REMOTE = {  # a word that we do not know changes nothing
+DISPUTE_STATUS_FROM_REMOTE = {  # an unknown status changes nothing
     contract.DisputeStatus.OPEN: DisputeStatus.OPEN,
     contract.DisputeStatus.WON: DisputeStatus.WON,
     contract.DisputeStatus.LOST: DisputeStatus.LOST,
@@ -56,7 +55,8 @@ STATUS_FROM_REMOTE = {
 def payment_apply_remote_state(
     *, payment_id: UUID, remote: RemotePayment, cause: str, actor_name: str = "provider"
 ) -> Payment:
-    """Apply the provider's object to our payment. Errors: none; what does not fit is flagged and not booked.
+    """Apply the provider's object to our payment. Never raises: what does not match is flagged and not
+    booked.
 
     Locks: order, payment, products.
     """
@@ -91,15 +91,16 @@ def apply_remote_amounts(
     cause: str,
     actor_name: str,
 ) -> None:
-    """Book what is certain. Of an object over a wrong amount that is only what went back of money booked before."""
+    """Book captures, refunds and disputes. For an object with a wrong amount only refunds and disputes of
+    money booked before count."""
     before = order.status
     captures = () if is_amount_wrong else remote.captures
     new_captures = [made for capture in captures if (made := capture_record(payment, capture, actor_name))]
     if not is_amount_wrong:
         update_status_from_remote(payment, remote, cause=cause, actor_name=actor_name)
-    if new_captures and (remote.refunds or remote.disputes):  # it was completed before money went back
+    if new_captures and (remote.refunds or remote.disputes):  # it was completed before the refund or dispute
         payment_recompute_status(payment, cause=cause, actor=None, actor_name=actor_name)
-        if not is_fully_reversed(remote):  # as if told before the refunds in the same answer
+        if not is_fully_reversed(remote):  # as if the captures had been reported before the refunds
             order_settle(order, cause=cause, actor=None)
     moved = apply_remote_refunds(payment, order, remote.refunds)
     for dispute in remote.disputes:
@@ -117,8 +118,7 @@ def apply_remote_amounts(
 
 
 def is_fully_reversed(remote: RemotePayment) -> bool:
-    """Whether nothing undisputed is left of what was taken: nobody ships for money that went back, or is claimed back,
-    before we heard of it."""
+    """Whether refunds and disputes cover everything captured; then nothing is released to be shipped."""
     back = sum(r.amount.minor for r in remote.refunds if r.status != contract.RefundStatus.FAILED)
     back += sum(
         d.amount.minor for d in remote.disputes if d.amount and d.status != contract.DisputeStatus.WON
@@ -127,7 +127,7 @@ def is_fully_reversed(remote: RemotePayment) -> bool:
 
 
 def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
-    """What of the object cannot be read is for a person, as long as it lasts; the rest of it counts."""
+    """Flag parts of the object that cannot be parsed, until they can be; the other parts are booked."""
     if remote.problems:
         flag_refresh(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
     elif payment.flags.filter(kind=FlagKind.UNREADABLE, resolved_at=None).exists():
@@ -135,12 +135,12 @@ def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
 
 
 def find_mismatch(payment: Payment, remote: RemotePayment) -> str:
-    """What of the provider's object does not fit our payment; "" when all does."""
+    """How the provider's object differs from our payment; "" when it matches."""
     return find_foreign_object(payment, remote) or find_amount_mismatch(payment, remote)
 
 
 def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:
-    """Why the object is not this payment's; "" when it is. Such an object books nothing, whatever it claims."""
+    """Why the object does not belong to this payment; "" when it does. Nothing is booked from such an object."""
     configured = provider(payment.payment_provider)
     is_present = remote.object_id == payment.provider_payment_id
     if not is_present and remote.object_id not in object_ids_of(payment):
@@ -155,8 +155,8 @@ def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:
 
 
 def find_amount_mismatch(payment: Payment, remote: RemotePayment) -> str:
-    """Which amount of the object cannot be this payment's; "" when none. Then no money is booked as taken; what went
-    back of money that was booked before counts all the same."""
+    """Which amount of the object cannot be right for this payment; "" when none. Captures are not booked
+    then; refunds and disputes of money booked before are."""
     if remote.amount is not None and remote.amount != payment.amount:
         return f"{remote.object_id} is over {remote.amount}, the payment over {payment.amount}."
     if any(capture.amount.currency != payment.currency for capture in remote.captures):
@@ -167,7 +167,7 @@ def find_amount_mismatch(payment: Payment, remote: RemotePayment) -> str:
 
 
 def capture_record(payment: Payment, capture: contract.Capture, actor_name: str) -> Capture | None:
-    """Book money that was taken, once; None when it was booked before."""
+    """Book a capture once; None when it was booked before."""
     try:
         with transaction.atomic():
             row = Capture.objects.create(
@@ -191,7 +191,7 @@ def capture_record(payment: Payment, capture: contract.Capture, actor_name: str)
 def update_status_from_remote(
     payment: Payment, remote: RemotePayment, *, cause: str, actor_name: str
 ) -> None:
-    """Move an open payment along with the object that can be paid now; money speaks for itself (the sums)."""
+    """Update an open payment from its current object; completion follows from the amounts instead."""
     if payment.status not in OPEN or remote.object_id != payment.provider_payment_id:
         return
     to = STATUS_FROM_REMOTE.get(remote.status)
@@ -204,14 +204,15 @@ def update_status_from_remote(
     payment.in_review = to == PaymentStatus.PROCESSING
     if to == PaymentStatus.FAILED:
         payment.failure_reason, payment.failure_code = decline_words(remote.decline), remote.decline_code[:80]
-        if remote.action is None:  # this object is at its end; the next try gets another one
+        if remote.action is None:  # this object cannot be paid any more; the next try creates a new one
             payment.provider_payment_id = None
     if to != payment.status:
         payment_move(payment, to, cause=cause, actor_name=actor_name)
 
 
 def plan_check(payment: Payment, *, news: bool = False) -> None:
-    """When the sweep asks the provider next: soon while something is under way, not at all once nothing can come."""
+    """Schedule the next check at the provider: soon while a payment is in progress, none once nothing can
+    change."""
     if payment.status not in OPEN or not payment.is_remote:
         payment.checks, payment.next_check_at = 0, next_refund_check(payment)
         return
@@ -225,7 +226,8 @@ def plan_check(payment: Payment, *, news: bool = False) -> None:
 
 
 def apply_remote_dispute(payment: Payment, remote: contract.RemoteDispute) -> bool:
-    """Follow a dispute's state and amount in any order, and count it while it is lost. Says whether that was news."""
+    """Update a dispute's status and amount, in any order, and deduct it while it is lost. Returns whether
+    anything changed."""
     dispute = get_or_none(
         Dispute.objects.filter(
             provider=payment.payment_provider, provider_dispute_id=remote.dispute_id
@@ -238,13 +240,13 @@ def apply_remote_dispute(payment: Payment, remote: contract.RemoteDispute) -> bo
     is_new = dispute is None and remote.amount is not None
     if dispute is None:
         if remote.amount is None:
-            return False  # flagged as unreadable: without an amount there is nothing to follow
+            return False  # flagged as unreadable: a dispute cannot be stored without an amount
         dispute = dispute_open(payment, remote, remote.amount)
     status = DISPUTE_STATUS_FROM_REMOTE.get(remote.status, DisputeStatus(dispute.status))
     amount = remote.amount or dispute.amount
     if (status, amount) == (dispute.status, dispute.amount):
         return is_new
-    if not is_new:  # unless a slow reader brought old news: look again
+    if not is_new:  # this response may be older than what we booked, so check again
         enqueue_after_commit("payments.check_payment", payment.pk)
     dispute_move(dispute, status, amount)
     if amount.currency != payment.currency:
@@ -269,8 +271,8 @@ def dispute_open(payment: Payment, remote: contract.RemoteDispute, amount: Money
 
 
 def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None:
-    """The one way a dispute changes: with a row that keeps what it was over. The provider has the last word, so that
-    any state may follow any other."""
+    """Change a dispute and record its amount at that time. The provider decides, so any status may follow any
+    other."""
     is_new = dispute._state.adding
     old = "" if is_new else dispute.status
     is_other_amount = is_new or amount != dispute.amount
@@ -285,7 +287,7 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
         new=status,
         currency=amount.currency,
         amount_minor=amount.minor,
-        cause=f"told by the provider{f': {amount}' if is_other_amount else ''}",
+        cause=f"reported by the provider{f': {amount}' if is_other_amount else ''}",
         actor_name="provider",
     )
     if status == DisputeStatus.LOST:
@@ -296,7 +298,7 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
 
 
 def mail_captures(captures: list[Capture], placed: PlacedOrder, store: StoreRules, *, revived: bool) -> None:
-    """Tell the buyer, once per capture, in the words of what it led to."""
+    """Email the buyer about each capture, once, with text that fits its effect on the order."""
     order, lines = placed.order, placed.lines
     for capture in captures:
         amount = capture.amount
