@@ -102,7 +102,7 @@ def on_other_pythons(*options: str, limit: float = 5, cores: float = 1) -> list[
 
 def main() -> int:
     os.chdir(ROOT)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also when a shell has us ignore SIGINT
         signal.signal(ending, signal.default_int_handler)
     started = time.monotonic()
     with ExitStack() as stack:
@@ -160,6 +160,8 @@ def execute(runs: Sequence[Run], services: dict[str, str]) -> None:
     finally:
         progress.clear()
         for one in busy:
+            one.interrupt()
+        for one in busy:
             one.end()
 
 
@@ -198,13 +200,17 @@ class Running:
     def has_ended(self) -> bool:
         """Ends what takes too long."""
         if self.process.poll() is None and self.seconds > self.run.limit * 60:
+            self.interrupt()
             self.end()
             self.run.note = f"ended after its limit of {self.run.limit:g} minutes"
         return self.process.poll() is not None
 
+    def interrupt(self) -> None:
+        """Pytest then stops what its fixtures started."""
+        self.process.send_signal(signal.SIGINT)
+
     def end(self) -> None:
         """With all processes that it started, also those of its servers, which have sessions of their own."""
-        self.process.send_signal(signal.SIGINT)  # lets pytest stop what its fixtures started
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(20)
         for environ in Path("/proc").glob("[0-9]*/environ"):

@@ -208,7 +208,7 @@ class Sandbox(Control):
             f"{sys.executable} -m sandbox --port {port}",
             environment(),
             folder / "sandbox.log",
-            lambda output: "" if "Sandbox of" in output else "no word of being ready",
+            lambda _: "" if Caller(port, timeout=5).call("GET", "/").status else "no answer",
         )
 
     def __enter__(self) -> Self:

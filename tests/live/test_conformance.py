@@ -27,7 +27,7 @@ CHECKS = (
     "response_schema_conformance",
     "negative_data_rejection",
 )
-SECONDS = 30  # for each of the two runs, apart from starting it
+SECONDS = 30  # for each of the two runs, apart from starting it; on a busy machine more
 
 
 @pytest.fixture(scope="module")
@@ -81,35 +81,25 @@ def config(ids: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("ids_are", ["real", "random"])
 def test_no_answer_breaks_and_none_is_undocumented(shop: Shop, ids, tmp_path: Path, ids_are: str):
     settings = tmp_path / "schemathesis.toml"
     settings.write_text(config(ids) if ids_are == "real" else "")
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "schemathesis"),
-            *("--config-file", str(settings), "run", f"{shop.url}/schema", "--url", shop.url),
-            *("--checks", ",".join(CHECKS), "--exclude-path", "/auth/logout"),
-            *("--header", f"Authorization: Bearer {ids['token']}", "--phases", "examples,coverage,fuzzing"),
-            *(
-                "--max-examples",
-                "5",
-                "--max-time",
-                str(SECONDS),
-                "--workers",
-                "2",
-                "--no-color",
-                "--no-shrink",
-            ),
-            *("--generation-deterministic", "--suppress-health-check", "all", "--warnings", "off"),
-            *("--request-timeout", "60"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS + 240,
-        check=False,
-    )
+    argv = [
+        str(Path(sys.executable).parent / "schemathesis"),
+        *("--config-file", str(settings), "run", f"{shop.url}/schema", "--url", shop.url),
+        *("--checks", ",".join(CHECKS), "--exclude-path", "/auth/logout"),
+        *("--header", f"Authorization: Bearer {ids['token']}", "--phases", "examples,coverage,fuzzing"),
+        *("--max-examples", "5", "--workers", "2", "--no-color", "--no-shrink"),
+        *("--generation-deterministic", "--suppress-health-check", "all", "--warnings", "off"),
+        *("--request-timeout", "60"),
+    ]
 
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert int(re.findall(r"(\d+) generated", done.stdout)[0]) > 100
+    def requests_made(seconds: int) -> int:
+        limit = [*argv, "--max-time", str(seconds)]
+        done = subprocess.run(limit, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        return int(re.findall(r"(\d+) generated", done.stdout)[0])
+
+    assert requests_made(SECONDS) > 100 or requests_made(SECONDS * 5) > 100, "not even on a busy machine"
