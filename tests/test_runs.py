@@ -2,7 +2,11 @@
 
 import os
 import re
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
+
+import pytest
 
 from scripts import test as runner
 from scripts.test import ROOT, Run, Running
@@ -55,6 +59,15 @@ def test_tests_with_a_mark_are_where_their_runs_look():
         if file != Path(__file__) and marked.search(file.read_text())
     }
     assert found == {Path("tests/live"), Path("tests/storm"), Path("sandbox/tests")}
+
+
+LIVE_TESTS = "\n".join(file.read_text() for file in (ROOT / "tests/live").glob("test_*.py"))
+CRASHES = set(re.findall(r"\"([a-z_]+\.[a-z_.]+):([A-Za-z_.]+) \d (?:before|after)\"", LIVE_TESTS))
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(CRASHES))
+def test_function_in_which_a_live_test_crashes_exists(module, name):
+    assert callable(attrgetter(name)(import_module(module)))
 
 
 def test_environment_of_a_run_is_without_the_shops_own_variables(monkeypatch):

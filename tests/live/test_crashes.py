@@ -126,8 +126,8 @@ def test_killed_after_commit_the_retry_gives_the_same_order(crashing_shop, calle
     "crash",
     [
         "carts.api:order_create 1 after",
-        "artisans.core.api.views:conclude 1 before",
-        "artisans.core.api.views:conclude 1 after",
+        "artisans.core.api.views:store_response 1 before",
+        "artisans.core.api.views:store_response 1 after",
     ],
     ids=["before the answer is made", "before the answer is stored", "before the answer is sent"],
 )
