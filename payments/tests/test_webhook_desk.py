@@ -51,6 +51,8 @@ def test_list_and_page_show_what_came_and_what_became_of_it(browser, operator, d
     shown = page(client.get(admin_list_url(WebhookEvent)))
     detail = page(client.get(admin_page_url(ambiguous_event)))
 
+    event_data = detail.one("section", **{"aria-labelledby": "event-data"}).text
+    assert ambiguous_event.content["amount"] in event_data
     for text in ("evt_dead", "bank-1", "Failed", "Needs attention", "payment.received"):
         assert text in shown.text
     for text in (
