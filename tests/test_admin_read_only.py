@@ -1,9 +1,12 @@
 """What is only read in the admin stays as it is, whoever asks."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.contrib import admin
 from django.urls import reverse
 
+from artisans.approvals.kinds import KINDS, ApprovalKind
 from artisans.core.admin.pages import ReadOnlyAdmin
 from tests.html import page
 from tests.two_of_each import make_two_of_each
@@ -30,8 +33,12 @@ MUST_BE_READ_ONLY = {
 
 
 @pytest.fixture(scope="module")
-def two_of_each(module_db) -> None:
-    make_two_of_each()
+def two_of_each(module_db) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("one", "two"):
+            patch.setitem(KINDS, kind, ApprovalKind(kind, kind, "payments.refund", lambda *_: None))
+        make_two_of_each()
+        yield
 
 
 def test_rows_about_money_stock_and_status_are_registered_read_only():
@@ -55,7 +62,8 @@ def test_not_even_a_superuser_adds_changes_or_deletes(two_of_each, browser, admi
     shown = full.get(reverse(f"{name}_change", args=[row.pk]))
     assert shown.status_code == 200
     assert not page(shown).all("input", name="status") + page(shown).all("select", name="status")
-    assert full.post(reverse(f"{name}_change", args=[row.pk]), {"status": "PAID"}).status_code == 403
+    changed = full.post(reverse(f"{name}_change", args=[row.pk]), {"status": "PAID"})
+    assert changed.status_code in {403, 405}  # 405 where the page takes no POST at all
     assert full.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
     bulk = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
     full.post(reverse(f"{name}_changelist"), bulk)

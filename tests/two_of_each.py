@@ -66,7 +66,14 @@ def make_two_of_each() -> None:
     now = timezone.now()
     ReconciliationRun.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
     for kind in ("one", "two"):
-        ApprovalRequest.objects.create(kind=kind, target="shop", requested_by=staff, expires_at=now)
+        ApprovalRequest.objects.create(
+            kind=kind,
+            target="shop",
+            details="[]",
+            payload="{}",
+            requested_by=staff,
+            expires_at=now + timedelta(days=1),
+        )
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)

@@ -81,9 +81,9 @@ def test_payment_page_tells_receipts_returns_and_history(full):
         "STMT-1",
         "OUT-1",
         "Pending → Completed",
-        "Completed → Partly refunded",
     ):
         assert text in shown.text, text
+    assert "Completed → " not in shown.text, "only the surplus went back"
 
 
 @pytest.mark.parametrize(
