@@ -144,9 +144,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         data = validated(CartIn, request.data)
         principal = Principal.from_api(request)
         adds = line_requests_from(data.get("items", []))
-        with (
-            transaction.atomic() if adds else nullcontext()
-        ):  # a refused item must not leave an empty cart behind
+        with transaction.atomic() if adds else nullcontext():  # a refused item must not create a cart
             cart, token, is_new = cart_open(principal)
             if adds:
                 owner = Principal(user=cart.user, cart_hash=cart.token_hash or "")

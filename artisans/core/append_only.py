@@ -1,11 +1,11 @@
-"""Tables whose rows are added and never changed: triggers in the database refuse it, whoever writes.
+"""Append-only tables: database triggers reject updates and deletes from any client.
 
-A model says so by its base class:
+A model opts in by its base class:
 
     class AuditEntry(AppendOnlyModel): ...
 
-The triggers are made after every `migrate`, because SQLite loses them when Django rebuilds a table; a check
-names a table without them. No part of the shop can switch them off: a correction is another row.
+The triggers are created after every `migrate`, because SQLite drops them when Django rebuilds a table; a check
+reports tables without them. The shop cannot disable them: a correction is another row.
 """
 
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ def append_only_tables() -> list[str]:
 
 
 def triggers_of(table: str, vendor: str) -> dict[str, str]:
-    """Name and statement of each trigger that the table needs."""
+    """Name and SQL of each trigger that the table needs."""
     if vendor == "postgresql":
         return {
             f"{table}_rows": f'CREATE TRIGGER "{table}_rows" BEFORE UPDATE OR DELETE ON "{table}" '
@@ -53,7 +53,7 @@ def triggers_of(table: str, vendor: str) -> dict[str, str]:
 
 
 def missing_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """Name and table of each trigger that is not there or is switched off."""
+    """Name and table of each trigger that is missing or disabled."""
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor)) & set(append_only_tables())
         if connection.vendor == "postgresql":
@@ -76,12 +76,12 @@ def create_triggers(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(POSTGRES_FUNCTION)
         for name, table in missing.items():
             on = f' ON "{table}"' if connection.vendor == "postgresql" else ""
-            cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{on}')  # it may be there, switched off
+            cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{on}')  # it may exist but be disabled
             cursor.execute(triggers_of(table, connection.vendor)[name])
 
 
 def create_triggers_after_migrate(app_config: AppConfig, using: str, **kwargs: Any) -> None:
-    if app_config.label == "core":  # sent once per app; once is enough, all tables exist by then
+    if app_config.label == "core":  # the signal is sent once per app; all tables exist by then
         create_triggers(connections[using])
 
 

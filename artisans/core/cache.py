@@ -1,5 +1,6 @@
-"""A Redis cache that may be away. It holds counters, marks and lists that can be read again: without them the shop goes
-on, with looser limits."""
+"""A Redis cache that may be unavailable. It only holds counters, flags and lists that can be rebuilt, so without it the
+shop keeps working with looser limits.
+"""
 
 import logging
 import time
@@ -11,12 +12,12 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
-PAUSE = 10  # seconds without asking after a failure: a cache that hangs must not hold up everybody
+PAUSE = 10  # seconds without retrying after a failure, so that a hanging cache does not delay every request
 R = TypeVar("R")
 
 
 class FailSafeRedisCache(RedisCache):
-    """While Redis is away nothing is found, everything counts as the first time and what is written is lost."""
+    """While Redis is unavailable, reads find nothing, counters start over and writes are lost."""
 
     away_until = 0.0
 

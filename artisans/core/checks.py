@@ -1,4 +1,4 @@
-"""Settings that a shop must not run with (`alley.E…` stop it, `alley.W…` warn)."""
+"""System checks for unsafe settings (`alley.E…` are errors, `alley.W…` warnings)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
-KEY_LENGTH = 43  # 32 random bytes as secrets.token_urlsafe(32) writes them
-KEY_CHARACTERS = 16  # a random key of this length has more different ones
+KEY_LENGTH = 43  # length of secrets.token_urlsafe(32), which is 32 random bytes
+KEY_CHARACTERS = 16  # a random key of this length has more distinct characters
 
 
 @register(Tags.security)
@@ -88,7 +88,7 @@ def encryption_keys(keys: list[str]) -> Iterator[CheckMessage]:
         )
     for place, key in enumerate(keys, start=1):
         is_weak = len(key) < KEY_LENGTH or len(set(key)) < KEY_CHARACTERS or key in keys[: place - 1]
-        if is_weak:  # never shows the key
+        if is_weak:  # the message never contains the key
             yield Error(
                 f"Key {place} of ENCRYPTION_KEYS is too short, not random or there twice.",
                 hint=f"Make a new one ({make_one}), put it first and run `manage.py reencrypt`.",

@@ -1,14 +1,14 @@
-"""Everything that can be refused, as exceptions that state the fact. HTTP knows them in core/api.py only."""
+"""Exceptions for every request that can be refused. Only core/api maps them to HTTP responses."""
 
 from typing import Any
 
 
 class DomainError(Exception):
-    """The request was refused.
+    """Base class of refused requests.
 
-    Base of all refusals. `code` is stable, `detail` a plain sentence, `extra` data for the client. `wait`: seconds
-    after which it makes sense to ask again; 0 when waiting does not help. The first line of a class's docstring is
-    what /docs/errors says about its code, `remedy` what a client can do.
+    `code` is stable, `detail` a plain sentence, `extra` data for the client. `wait`: seconds after which to try again;
+    0 if waiting does not help. The first line of a class's docstring is the meaning of its code at /docs/errors,
+    `remedy` what a client can do.
     """
 
     code = "error"
@@ -24,7 +24,7 @@ class DomainError(Exception):
 
 
 class InvalidInput(DomainError):
-    """The request cannot be right, whatever the state (400)."""
+    """The request is invalid regardless of any state (400)."""
 
     code = "invalid_input"
     title = "The request is not valid"
@@ -32,7 +32,7 @@ class InvalidInput(DomainError):
 
 
 class Forbidden(DomainError):
-    """The caller may see the thing but not do this (403)."""
+    """The caller may see the object but not do this (403)."""
 
     code = "forbidden"
     title = "You may not do this"
@@ -40,7 +40,7 @@ class Forbidden(DomainError):
 
 
 class NotFound(DomainError):
-    """Not there, or not yours: the same answer (404)."""
+    """The object does not exist or belongs to somebody else (404)."""
 
     code = "not_found"
     title = "Not found"
@@ -48,7 +48,7 @@ class NotFound(DomainError):
 
 
 class LinkRevoked(DomainError):
-    """It was there and was taken away on purpose (410)."""
+    """The link or object existed and was revoked (410)."""
 
     code = "gone"
     title = "Gone"
@@ -56,7 +56,7 @@ class LinkRevoked(DomainError):
 
 
 class Conflict(DomainError):
-    """The request was fine, the present state refuses it (409)."""
+    """The request is valid but conflicts with the current state (409)."""
 
     code = "conflict"
     title = "This cannot be done now"
@@ -64,7 +64,7 @@ class Conflict(DomainError):
 
 
 class UnprocessableContent(DomainError):
-    """It does not fit what was sent before under the same name (422)."""
+    """The request contradicts an earlier one with the same key (422)."""
 
     code = "contradicts_earlier"
     title = "This does not fit an earlier request"
@@ -72,7 +72,7 @@ class UnprocessableContent(DomainError):
 
 
 class TooManyRequests(DomainError):
-    """Asked too often, or too much is held already (429)."""
+    """Too many requests, or too much is reserved already (429)."""
 
     code = "too_many"
     title = "Too many"
@@ -80,7 +80,7 @@ class TooManyRequests(DomainError):
 
 
 class Declined(DomainError):
-    """The payment provider said no to this try (402)."""
+    """The payment provider declined the payment (402)."""
 
     code = "declined"
     title = "The payment was refused"
@@ -88,7 +88,7 @@ class Declined(DomainError):
 
 
 class ServiceUnavailable(DomainError):
-    """Somebody whom we need does not answer; later it works (503)."""
+    """A service that the shop depends on does not respond; try again later (503)."""
 
     code = "not_now"
     title = "Not possible at this moment"
@@ -97,7 +97,7 @@ class ServiceUnavailable(DomainError):
 
 
 class IllegalTransition(Conflict):
-    """A status may not follow the present one; `old` and `new` name them."""
+    """The status `new` may not follow `old`."""
 
     code = "illegal_transition"
     remedy = "Read the thing again; /docs/statuses shows which status may follow which."

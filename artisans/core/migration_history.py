@@ -1,8 +1,8 @@
-"""Recognise a database that this release cannot migrate, before anything in it is changed.
+"""Detects databases that this release cannot migrate, before anything in them is changed.
 
-The migrations were written anew for release 0.1.0; since then they are only added to. So a database is refused when it
-comes from before that release, or when it has migrations of ours that this code lacks while some of this code's are not
-applied (another line of development). A database that is only newer, as after a rollback, works and is accepted.
+Migrations were rewritten for release 0.1.0 and are additive since. A database is refused if it is older than that
+release, or if it has unknown migrations of ours while some of this code's are not applied (another line of
+development). A newer database, as after a rollback, is accepted.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ REMEDY = (
 
 
 def cannot_be_migrated(connection: BaseDatabaseWrapper) -> bool:
-    """Reads the table of applied migrations and nothing else. Errors: those of the database."""
+    """Whether the applied migrations do not lead to this code. Errors: those of the database."""
     loader = MigrationLoader(connection, ignore_no_migrations=True)
     own = {config.label for config in apps.get_app_configs() if "site-packages" not in config.path}
     applied = {name for name in loader.applied_migrations if name[0] in own}
@@ -35,9 +35,9 @@ def cannot_be_migrated(connection: BaseDatabaseWrapper) -> bool:
 
 
 def check_history(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Run by `migrate` before it begins, and by `check --database default`."""
+    """Run by `migrate` before it starts, and by `check --database default`."""
     try:
         refused = any(cannot_be_migrated(connections[alias]) for alias in databases or ())
-    except DatabaseError:  # told by whoever needs the database
+    except DatabaseError:  # reported by whatever needs the database
         return []
     return [Error(REFUSAL, hint=REMEDY, id="alley.E020")] if refused else []

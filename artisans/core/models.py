@@ -8,7 +8,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class BaseModel(models.Model):
-    """UUID key and times for everything that leaves the house."""
+    """UUID primary key and timestamps, for models whose ids are public."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
@@ -19,10 +19,10 @@ class BaseModel(models.Model):
 
 
 class ChangedColumnsModel(models.Model):
-    """A row that code of others saves whole (sign-in, password and address forms of libraries).
+    """A row that third-party code saves whole (sign-in, password and address forms of libraries).
 
-    `save()` without `update_fields` writes only what was set since the row was read, so that it brings back nothing
-    that somebody else changed meanwhile.
+    `save()` without `update_fields` writes only the fields set since the row was read, so that concurrent changes by
+    others are not undone.
     """
 
     class Meta:
@@ -66,12 +66,12 @@ NOT_LOADED = object()
 
 
 def get_or_none(rows: models.QuerySet[M]) -> M | None:
-    """The row of a unique key, or None: `first()` without its sorting."""
+    """The row of a unique key, or None; like `first()` without its ordering."""
     return next(iter(rows.order_by()), None)
 
 
 def save_columns(row: models.Model, columns: Collection[str], **options: Any) -> None:
-    """Write these columns of a row, and the time of the change; nothing when there are none."""
+    """Save these columns and the time of the change; does nothing if there are none."""
     if not columns:
         return
     times = [field.name for field in row._meta.concrete_fields if getattr(field, "auto_now", False)]
@@ -87,12 +87,12 @@ def is_uuid(text: str) -> bool:
 
 
 def choices_constraint(field: str, values: list[str], *, name: str) -> models.CheckConstraint:
-    """The column holds one of these values, whoever writes it."""
+    """A check constraint: the column holds one of these values."""
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": values}), name=name)
 
 
 def label_of(statuses: type[models.TextChoices], value: str) -> str:
-    """What people read for a stored status; the value itself when this release does not know it."""
+    """The label of a stored status; the value itself if this release does not know it."""
     return str(dict(statuses.choices).get(value, value))
 
 
@@ -106,11 +106,10 @@ class IdempotencyState(models.TextChoices):
 
 
 class IdempotencyKey(models.Model):
-    """What a client asked for under an Idempotency-Key, and the answer it got: kept for a day.
+    """A request with an Idempotency-Key and its response, kept for a day.
 
-    While the work runs `lease_until` names who does it. `effect` is what the work wrote, such as "order:<id>", in the
-    transaction of that work. `body` is JSON without credentials, `fingerprint` a keyed hash of the request without
-    card data.
+    `lease_until` is set while the work runs. `effect` is what the work wrote, such as "order:<id>", recorded in the
+    same transaction. `body` is JSON without credentials, `fingerprint` a keyed hash of the request without card data.
     """
 
     principal = models.CharField(max_length=80)

@@ -22,7 +22,7 @@ IN_USE = (
     "VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG "
 )
 CURRENCIES = frozenset(IN_USE.split())
-NO_CURRENCY = "XXX"  # ISO 4217: no currency is involved
+NO_CURRENCY = "XXX"  # ISO 4217 code for "no currency"
 
 MAX_MINOR = 10**15
 CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -48,14 +48,14 @@ class Money:
 
     @classmethod
     def stored(cls, minor: int, currency: str) -> Self:
-        """The amount of a row, which is shown whatever is written there: what is no currency code reads as XXX."""
+        """The amount of a row. Never raises: an invalid currency code becomes XXX."""
         return cls(minor, currency if CURRENCY.fullmatch(currency) else NO_CURRENCY)
 
     @classmethod
     def parse(cls, text: str | int | Decimal, currency: str) -> Self:
-        """Read plain decimal digits exactly.
+        """Parse plain decimal digits exactly.
 
-        Errors: ValueError for signs, exponents, separators, other digits than 0-9, too many decimals.
+        Errors: ValueError for signs, exponents, separators, digits other than 0-9, too many decimals.
         """
         plain = str(text)
         if not AMOUNT.fullmatch(plain):
@@ -102,7 +102,7 @@ class Money:
 
     @property
     def amount(self) -> str:
-        """The amount as API clients see it: "85.45", "500" (JPY), "-1.00"."""
+        """The amount as in the API: "85.45", "500" (JPY), "-1.00"."""
         return format(self.as_decimal(), "f")
 
     def as_decimal(self) -> Decimal:
@@ -113,7 +113,7 @@ class Money:
         return type(self)(half_up(self.minor * rate_ppm, PPM), self.currency)
 
     def allocate(self, weights: Sequence[int]) -> list[Self]:
-        """Split by weights without losing or making a cent (largest remainder, earlier parts first)."""
+        """Split by weights so that the parts add up exactly (largest remainder, earlier parts first)."""
         return [type(self)(minor, self.currency) for minor in allocate(self.minor, weights)]
 
     def _same(self, other: Self) -> int:

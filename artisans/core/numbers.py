@@ -1,13 +1,15 @@
-"""Numbers that people read out and type: random, unambiguous, with a check character."""
+"""Random reference numbers for people: unambiguous characters, with a check character."""
 
 import secrets
 
-ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"  # 31 signs, a prime: every wrong sign and every swap shows
+ALPHABET = (
+    "23456789ABCDEFGHJKLMNPQRSTVWXYZ"  # 31 is prime, so that every wrong character and every swap is detected
+)
 LENGTH = 8
 
 
 def new_number() -> str:
-    """Eight random signs and a check sign, such as "7KQ2M9XBG"."""
+    """Eight random characters and a check character, such as "7KQ2M9XBG"."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     return body + check_sign(body)
 

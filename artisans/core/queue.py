@@ -1,6 +1,6 @@
-"""The one way to start a Celery task: after commit, by name, with ids only.
+"""Enqueues Celery tasks: after commit, by name, with ids only.
 
-Whatever must happen is a row already. A broker that is down costs time (the sweeper finds the row), never work.
+The work itself is always a row in the database. Without a broker it is delayed until the periodic task, never lost.
 """
 
 import logging
@@ -14,7 +14,7 @@ from django.db import transaction
 
 logger = logging.getLogger(__name__)
 
-PAUSE = 10  # seconds without ringing after a failure: a broker that hangs must not hold up every buyer
+PAUSE = 10  # seconds without retrying after a failure, so that a hanging broker does not delay every request
 
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class BrokerState:
-    """Until when this process does not ring; a race between threads costs one more failed ring."""
+    """Until when this process skips the broker; a race between threads costs one more failed attempt."""
 
     until = 0.0
 
@@ -31,9 +31,9 @@ broken = BrokerState()
 
 
 def enqueue_after_commit(name: str, *ids: UUID) -> None:
-    """Ring for a task once the present transaction is on disk.
+    """Enqueue a task once the current transaction has committed.
 
-    Errors: KeyError at once when no task has that name. A dead broker is logged, never raised.
+    Errors: KeyError at once if no task has that name. Broker failures are logged, never raised.
     """
     task = current_app.tasks[name]
     arguments = tuple(str(i) for i in ids)
@@ -43,7 +43,7 @@ def enqueue_after_commit(name: str, *ids: UUID) -> None:
             return
         try:
             task.apply_async(arguments, retry=False, ignore_result=True)
-        except Exception:  # a broker fails in as many ways as it has transports; the sweeper has the row
+        except Exception:  # brokers raise many kinds of errors; the periodic task finds the row
             broken.until = time.monotonic() + PAUSE
             logger.warning("enqueue_failed", extra={"task": name}, exc_info=True)
 
@@ -51,11 +51,11 @@ def enqueue_after_commit(name: str, *ids: UUID) -> None:
 
 
 def run_each(rows: Iterable[T], operation: Callable[[T], R], *, event: str) -> list[R]:
-    """One after the other; one that fails is logged as `event` and holds up no other. What those answer that do not."""
+    """Call `work` for each item; a failure is logged as `event` and does not stop the others. Returns the results."""
     done = []
     for row in rows:
         try:
             done.append(operation(row))
-        except Exception:  # whatever it is, the row waits for the next run
+        except Exception:  # whatever it is, the next run tries the row again
             logger.exception(event, extra={"id": str(row)})
     return done

@@ -1,4 +1,4 @@
-"""The request that is being handled: its id, and Django's request behind the framework's."""
+"""The current request: its id, and Django's request behind DRF's."""
 
 from contextvars import ContextVar
 
@@ -9,5 +9,5 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def api_request(request: Request) -> HttpRequest:
-    """Django's request below DRF's."""
+    """The Django request behind a DRF request."""
     return request._request

@@ -1,4 +1,4 @@
-"""State machines as tables: a status without a line, or a change without an entry, does not exist."""
+"""State machines as tables of allowed transitions; everything else is refused."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,6 +11,6 @@ Transitions = Mapping[S, frozenset[S]]
 
 
 def check_transition(table: Mapping[S, frozenset[S]], old: S, new: S) -> None:
-    """Errors: IllegalTransition when the table does not permit the change."""
+    """Errors: IllegalTransition if the table does not allow the change."""
     if new not in table[old]:
         raise IllegalTransition(old=str(old), new=str(new))

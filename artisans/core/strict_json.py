@@ -1,4 +1,4 @@
-"""Strict JSON: exact numbers, no key twice, no NaN, bounded depth. Knows no framework, so that providers may use it."""
+"""Strict JSON: exact numbers, no duplicate keys, no NaN, bounded depth. Free of frameworks, for use in providers."""
 
 import json
 import re
@@ -9,11 +9,11 @@ MAX_DEPTH = 12
 
 
 def strict_json(raw: bytes) -> Any:
-    """Errors: ValueError that says what is wrong."""
+    """Errors: ValueError with a message."""
     text = raw.decode("utf-8")
     check_depth(text)
     found = json.loads(text, parse_float=exact, parse_constant=no_constant, object_pairs_hook=unique_keys)
-    if "\\ud" in text.lower():  # half of a surrogate pair is a string that nothing can store
+    if "\\ud" in text.lower():  # lone surrogates cannot be stored
         json.dumps(found, ensure_ascii=False, default=str).encode()
     return found
 
@@ -37,7 +37,7 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def check_depth(text: str) -> None:
     depth = deepest = 0
-    unescaped = re.sub(r"\\.", "", text)  # first, so that the next pattern reads every sign only once
+    unescaped = re.sub(r"\\.", "", text)  # first, so that the next pattern reads each character once
     for sign in re.sub(r'"[^"]*"', "", unescaped):
         depth += (sign in "[{") - (sign in "]}")
         deepest = max(deepest, depth)

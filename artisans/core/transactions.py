@@ -12,7 +12,7 @@ TRANSIENT_ERRORS = ("deadlock", "could not serialize", "order_number", "payment_
 
 
 def atomic_with_retry(service: Callable[P, R]) -> Callable[P, R]:
-    """Run a service in its own transaction; again, at most three times, when the database chose it as a victim."""
+    """Run a service in its own transaction, up to three times if the database aborts it (deadlock, serialization)."""
 
     @wraps(service)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

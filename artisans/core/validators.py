@@ -1,4 +1,4 @@
-"""What settings are checked against: lists and check digits. Each refusal names the remedy."""
+"""Validators of settings: lists and check digits."""
 
 import re
 
@@ -11,7 +11,7 @@ IBAN_LIKE = re.compile(r"[A-Z]{2}[0-9]{2}", re.ASCII)
 ACCOUNT_NUMBER = re.compile(r"[0-9]{4,34}", re.ASCII)
 BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
 BANK_CODE = re.compile(r"[0-9]{5,9}", re.ASCII)
-ROUTING_NUMBER = 9  # digits, the last one a check digit
+ROUTING_NUMBER = 9  # digits, of which the last is a check digit
 ROUTING_WEIGHTS = (3, 7, 1) * 3
 
 
@@ -21,7 +21,7 @@ def validate_currency(code: str) -> None:
 
 
 def validate_account_number(text: str) -> None:
-    """An IBAN with right check digits, or, where there are none (as in the US), the digits of an account."""
+    """An IBAN with valid check digits, or the digits of an account number where there are no IBANs (as in the US)."""
     number = compact(text)
     if ACCOUNT_NUMBER.fullmatch(number):
         return
@@ -36,7 +36,7 @@ def validate_account_number(text: str) -> None:
 
 
 def validate_bank_code(text: str) -> None:
-    """A BIC, a US routing number with right check digit, or another country's bank or sort code."""
+    """A BIC, a US routing number with a valid check digit, or another country's bank or sort code."""
     code = compact(text)
     if BIC.fullmatch(code):
         return
@@ -51,7 +51,7 @@ def compact(text: str) -> str:
 
 
 def iban_is_right(iban: str) -> bool:
-    """ISO 13616: letters count from A = 10, the first four characters go to the end, the rest by 97 is 1."""
+    """ISO 13616: move the first four characters to the end, read letters from A = 10; modulo 97 it must be 1."""
     digits = "".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])
     return int(digits) % 97 == 1
 

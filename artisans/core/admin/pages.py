@@ -69,7 +69,7 @@ def button_to(address: str, label: str, *, is_main: bool = False) -> SafeString:
 
 
 def posted(request: HttpRequest) -> QueryDict | None:
-    """Data to bind a form to; an empty POST counts, too."""
+    """Data to bind a form to; an empty POST binds it too."""
     return request.POST if request.method == "POST" else None
 
 

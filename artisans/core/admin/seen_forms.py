@@ -1,4 +1,4 @@
-"""Forms that detect concurrent edits, so that a stale page does not overwrite other people's work."""
+"""Forms that detect concurrent edits, so that a stale page does not overwrite other people's changes."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -16,18 +16,18 @@ STALE = _("This page is out of date, so nothing was saved. Reload it and enter y
 
 
 class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A form on a row that others edit too. Of an existing row only the fields that the person changed are taken.
+    """A form for a row that others edit too. Only the fields that the user changed are saved.
 
-    The page carries the values that it showed, signed (`seen_token`). Compared with them and with the row as it is
-    now, each field is untouched (left out of `cleaned_data`), changed, or a conflict: changed here and elsewhere.
-    A conflict is shown with all three values; saving again then means "mine".
+    The page carries a signed copy of the values it showed (`seen_token`). Each field is compared with that copy and
+    the current row: unchanged (left out of `cleaned_data`), changed, or a conflict if it also changed elsewhere.
+    A conflict is shown with all three values; saving again overwrites the other change.
     """
 
     SEEN = "_seen"
 
     @cached_property
     def current(self) -> dict[str, Any]:
-        """The row's values now, as JSON, by field of the form."""
+        """The row's current values as JSON, by form field."""
         return {
             name: plain(self.get_initial_for_field(field, name))
             for name, field in self.fields.items()
@@ -36,7 +36,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
     @cached_property
     def seen(self) -> dict[str, Any] | None:
-        """The values that the page showed; None when it does not say, or says it of another row."""
+        """The values that the page showed; None if the token is missing or belongs to another row."""
         if not self.is_bound:
             return self.current
         try:
@@ -51,7 +51,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
     @property
     def seen_token(self) -> str:
-        """What the page carries. A conflict that was shown has been seen."""
+        """The signed values for the page. Conflicts already shown count as seen."""
         if self.instance._state.adding or self.seen is None:
             return ""
         shown = {name: self.current[name] for name in self.conflicts} if self.is_bound else {}
@@ -70,27 +70,27 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
     @cached_property
     def conflicts(self) -> list[str]:
-        """The fields that somebody else changed to another value than the person did."""
+        """Fields that the user and somebody else changed to different values."""
         if self.instance._state.adding or self.seen is None:
             return []
         return [name for name in self.changed_data if self.current[name] != self.seen[name]]
 
     @property
     def changed_by_others(self) -> list[str]:
-        """The labels of fields that changed since the page was opened and were left as they are."""
+        """Labels of fields that others changed since the page was opened and the user left unchanged."""
         seen = self.seen or {}
         names = [name for name, value in self.current.items() if name in seen and value != seen[name]]
         return [str(self[name].label) for name in names if name not in self.changed_data]
 
     def differs(self, name: str, value: Any) -> bool:
-        """Whether the value sent for a field is another one than this; line ends and outer spaces do not count."""
+        """Whether the submitted value differs; line endings and surrounding spaces are ignored."""
         field = self.fields[name]
         if isinstance(field, forms.DecimalField):
             value = field.to_python(value)
         return field.has_changed(tidy(value), tidy(self[name].data))
 
     def changed_columns(self) -> list[str]:
-        """The columns of the row that this form writes."""
+        """The columns of the row that this form saves."""
         columns = {field.name for field in self.instance._meta.concrete_fields}
         return [name for name in self.changed_data if name in columns]
 
@@ -120,7 +120,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
         return f"“{Truncator(', '.join(names)).chars(120)}”" if any(names) else gettext("empty")
 
     def choice_names(self, name: str, values: Iterable[Any]) -> list[str]:
-        """The names that a choice shows for values; other fields show the value."""
+        """Labels for the values of a choice field; other fields show the value itself."""
         field = self.fields[name]
         if isinstance(field, forms.ModelChoiceField):
             known = field.queryset.in_bulk([value for value in values if value])  # type: ignore[union-attr]
@@ -130,7 +130,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
 
 def plain(value: Any) -> Any:
-    """A field's value as JSON, the same for the same value whoever reads it."""
+    """A field's value as canonical JSON, so that equal values compare equal."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, FieldFile):

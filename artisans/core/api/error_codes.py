@@ -1,4 +1,4 @@
-"""Every code that a problem can carry, with what it means and the way out: what /docs/errors shows."""
+"""All error codes with their meaning and remedy, as listed at /docs/errors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Code:
     is_retryable: bool = False
 
 
-# What the frame around our own code refuses.
+# Codes of errors raised by the framework rather than our own code.
 FRAME = (
     Code(
         "validation_error",
@@ -153,7 +153,7 @@ FRAME = (
 
 
 def refusals(kind: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
-    """The class and all below it; those of tests are not ours."""
+    """The class and all its subclasses, except those defined in tests."""
     yield kind
     for below in kind.__subclasses__():
         if "tests" not in below.__module__.split("."):
@@ -162,7 +162,7 @@ def refusals(kind: type[DomainError] = DomainError) -> Iterator[type[DomainError
 
 @cache
 def codes_by_name() -> dict[str, Code]:
-    """All codes, by name. Needs every app to be loaded. Of refusals that share a code the first speaks."""
+    """All codes by name; every app must be loaded. If classes share a code, the first one describes it."""
     found = {code.name: code for code in FRAME}
     for kind in refusals():
         status = status_of_class(kind)
@@ -175,6 +175,6 @@ def codes_by_name() -> dict[str, Code]:
 
 
 def meaning_of(kind: type[DomainError]) -> str:
-    """The first line of the docstring, without the status that some name; "" when the class has none."""
+    """The first line of the docstring, without the status in parentheses; "" if the class has none."""
     line = (kind.__doc__ or "").strip().partition("\n")[0]
     return line.replace(f" ({status_of_class(kind)}).", ".")

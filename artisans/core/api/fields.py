@@ -1,4 +1,4 @@
-"""Fields of request bodies: strict types, exact amounts, unknown fields refused."""
+"""Fields of request bodies: strict types, exact amounts, unknown fields rejected."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Shape of a request body; unknown fields are refused, not ignored."""
+    """Base class of request bodies; unknown fields are an error."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
@@ -49,7 +49,7 @@ class StrictCharField(serializers.CharField):
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """`true` or `false` of JSON; no word and no number stands for them."""
+    """JSON `true` or `false`; strings and numbers are not accepted."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -81,7 +81,7 @@ class StrictDecimalField(serializers.Field[Any, Any, Any, Any]):
     default_error_messages = {"invalid": "Send plain decimal digits such as 12.34."}
 
     def to_internal_value(self, data: Any) -> Decimal:
-        text = str(data)  # keeps an exponent as it is: written out, 1e999999999 would fill the memory
+        text = str(data)  # not written out: 1e999999999 would exhaust the memory
         if isinstance(data, bool) or not isinstance(data, str | int | Decimal) or not AMOUNT.fullmatch(text):
             self.fail("invalid")
         return Decimal(text)
@@ -91,7 +91,7 @@ class StrictDecimalField(serializers.Field[Any, Any, Any, Any]):
 
 
 class StrictDateField(serializers.DateField):
-    """A day as `2026-11-26`, no other spelling of ISO 8601."""
+    """A date as `2026-11-26`; other ISO 8601 formats are not accepted."""
 
     def to_internal_value(self, value: Any) -> Any:
         if not isinstance(value, str) or not DAY.fullmatch(value):
@@ -100,7 +100,7 @@ class StrictDateField(serializers.DateField):
 
 
 class IdField(serializers.UUIDField):
-    """A UUID in its canonical spelling (hyphens, either case)."""
+    """A UUID in its canonical form (hyphens, either case)."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) or len(data) != UUID_LENGTH:
@@ -109,19 +109,19 @@ class IdField(serializers.UUIDField):
 
 
 def validated(serializer: type[serializers.Serializer[Any]], data: Any, **kwargs: Any) -> dict[str, Any]:
-    """The checked body. Errors: DRF's ValidationError, shown as a problem with pointers."""
+    """The validated body. Errors: DRF's ValidationError, returned as a problem with pointers."""
     checked = serializer(data=data, **kwargs)
     checked.is_valid(raise_exception=True)
     return dict(checked.validated_data)
 
 
 def validated_list(serializer: type[serializers.Serializer[Any]], rows: list[Any]) -> list[dict[str, Any]]:
-    """The same of a list; pointers start with the place in it."""
+    """The validated list; pointers start with the index."""
     checked = serializer(data=rows, many=True)
     checked.is_valid(raise_exception=True)
     return list(checked.validated_data)
 
 
 def utc(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC, as every time in an answer."""
+    """RFC 3339 in UTC, like every time in a response."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None

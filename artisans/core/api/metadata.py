@@ -6,7 +6,7 @@ from rest_framework.request import Request
 
 
 class AllowedMethodsMetadata(BaseMetadata):
-    """What OPTIONS answers: the methods stand in `Allow`, all else in the description."""
+    """Empty response to OPTIONS; the methods are in `Allow`, everything else in the API description."""
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, str]:
         return {"docs": f"{settings.SITE_URL}/docs"}

@@ -1,7 +1,7 @@
-"""How the API describes itself (OpenAPI 3.1). A view says what is its own, the rest follows from what it is.
+"""The API description (OpenAPI 3.1). Views declare what is specific to them; the rest is derived.
 
     @operation(
-        "cart_checkout",                      # operationId: thing_verb, stable, names the method in generated clients
+        "cart_checkout",                      # operationId: stable, names the method in generated clients
         "Order the cart",                     # one line
         request=CheckoutIn,
         responses={200: CheckoutShape, 201: CheckoutShape},
@@ -9,15 +9,16 @@
     )
     @action(detail=True, methods=["post"])
     def checkout(self, request, pk):
-        \"\"\"The description: what it does, when it is safe to repeat.\"\"\"
+        \"\"\"The description: what it does and when it is safe to repeat.\"\"\"
 
-Methods that a viewset inherits are named in `@described(list=operation(…), retrieve=operation(…))` above the class.
+Inherited methods of a viewset are described by `@described(list=operation(…), retrieve=operation(…))` on the class.
 An action of several methods stacks one `operation(…, methods=["PUT"])` for each. `query=` takes a serializer, or the
-names of parameters with their descriptions: they are documented, and nothing else is let in (core/query.py).
-Shapes of answers are serializers that only describe (`schemas.py` beside each api.py), with an example by `@example`.
+names of parameters with their descriptions; other parameters are rejected (core/api/query.py).
+Response shapes are serializers used only for the description (`schemas.py` beside each api.py), with an example by
+`@example`.
 
-What no view has to say: the bearer token and its scope, X-Cart-Token and X-Order-Token, the Idempotency-Key, the ids in
-the path, the limits, the errors that any call can meet, and the one shape of all errors.
+Derived for every view: the bearer token and its scope, X-Cart-Token and X-Order-Token, the Idempotency-Key, path ids,
+rate limits, the errors that any call can return, and their common shape.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -83,7 +84,7 @@ HEADERS = {
     "Idempotent-Replayed": "`true` when this is the answer to an earlier request with the same key.",
 }
 
-# Answers that many operations share word for word.
+# Responses shared by many operations.
 SHARED: dict[str, tuple[int, tuple[str, ...]]] = {
     "BadRequest": (400, ("validation_error",)),
     "BadBody": (400, ("validation_error", "parse_error")),
@@ -110,10 +111,10 @@ def operation(  # noqa: PLR0913  # keyword-only, as an operation has parts
     description: str | None = None,
     deprecated: bool = False,
 ) -> Callable[[F], F]:
-    """Describe one operation; see the head of this module.
+    """Describe one operation; see the module's docstring.
 
     Shapes: `responses` is one shape (200), or one for each status, None for an empty body. `request` may be several
-    shapes when the body is one of them. `problems` are the classes of refusals that it adds to the common ones.
+    shapes when the body is one of them. `problems` are its error classes besides the common ones.
     """
     extensions = {"x-problems": [code_of(kind) for kind in problems]}
     document = extend_schema(
@@ -144,14 +145,14 @@ def described(**operations: Callable[[Any], Any]) -> Callable[[C], C]:
 
 
 def example(value: Mapping[str, Any], **others: Mapping[str, Any]) -> Callable[[C], C]:
-    """What is shown wherever the serializer is used, and others by name; a test holds them against the schema."""
+    """Examples of a serializer, one unnamed and others by name; a test validates them against the schema."""
     named = {"Example": value} | {name.replace("_", " "): other for name, other in others.items()}
     made = [OpenApiExample(name, value=dict(v), status_codes=GOOD) for name, v in named.items()]
     return cast("Callable[[C], C]", extend_schema_serializer(examples=made))
 
 
 def body_of(request: Shape | Sequence[Shape] | None) -> Any:
-    """Of several shapes the first is one thing, the other a list of them."""
+    """With several shapes, the first is a single object and the other a list of them."""
     if isinstance(request, Sequence):
         forms: list[Any] = list(request)
         proxy = PolymorphicProxySerializer(
@@ -164,7 +165,7 @@ def body_of(request: Shape | Sequence[Shape] | None) -> Any:
 
 
 def name_of(shape: Any) -> str:
-    """The name of a shape's component: classes end in Shape where they describe an answer only."""
+    """The component name of a shape; the names of classes used only for responses end in Shape."""
     kind = shape if isinstance(shape, type) else type(shape)
     return kind.__name__.removesuffix("Shape")
 
@@ -185,7 +186,7 @@ def names_of(query: Query | None) -> frozenset[str]:
 
 @extend_schema_field({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["99.99"]})
 class AmountShape(serializers.CharField):
-    """An amount in an answer: a decimal string with the decimals of its currency."""
+    """An amount in a response: a decimal string with the decimals of its currency."""
 
 
 # ---- problems ----------------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ class FieldErrorShape(serializers.Serializer[Any]):
 
 
 class ProblemShape(serializers.Serializer[Any]):
-    """Every refusal, as RFC 9457 says. Some codes add members of their own, such as `problems` or `retry_after`."""
+    """An error response as defined by RFC 9457. Some codes add members, such as `problems` or `retry_after`."""
 
     type = serializers.URLField(help_text="Page that explains the code.")
     title = serializers.CharField()
@@ -241,7 +242,7 @@ def problem_example(known: Code) -> dict[str, Any]:
 
 
 class ShopSchema(AutoSchema):
-    """Adds to each operation what holds for all: security, path ids, common problems."""
+    """Adds what all operations share: security, path ids, common problems."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         found: dict[str, Any] | None = super().get_operation(*args, **kwargs)
@@ -261,7 +262,7 @@ class ShopSchema(AutoSchema):
 
     @property
     def takes_key(self) -> bool:
-        """Whether a repeated request is known by its Idempotency-Key (core/api_views.py)."""
+        """Whether the operation supports the Idempotency-Key (core/api/views.py)."""
         return self.method == "POST" and getattr(self.view, "takes_idempotency_keys", False)
 
     def get_override_parameters(self) -> list[Any]:
@@ -269,7 +270,7 @@ class ShopSchema(AutoSchema):
         return [*own, IDEMPOTENCY_KEY] if self.takes_key else own
 
     def headers(self) -> dict[str, Any]:
-        """What a good answer tells beside its body."""
+        """Headers of a successful response."""
         handler = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
         names = [
             *(["RateLimit", "RateLimit-Policy"] if hasattr(handler, "limited") else []),
@@ -278,7 +279,7 @@ class ShopSchema(AutoSchema):
         return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
     def common_problems(self, found: Mapping[str, Any]) -> Iterable[str]:
-        """What can meet any caller of this operation, whatever it does."""
+        """Errors that any call of this operation can return."""
         codes = ["validation_error", "rate_limited", "database_unavailable"]
         if self.takes_key:
             codes += ["idempotency_key_invalid", "idempotency_key_in_use", "idempotency_key_reused"]
@@ -321,12 +322,12 @@ class ShopSchema(AutoSchema):
 
 
 def pattern_name(variable: str) -> str:
-    """A route says `pk` where the schema says `id`."""
+    """Routes call the parameter `pk`, the schema calls it `id`."""
     return "pk" if variable == "id" else variable
 
 
 def problem_answers(names: Iterable[str]) -> dict[str, Any]:
-    """The answers, by status, of an operation that refuses with these codes."""
+    """The error responses of an operation, by status, for these codes."""
     by_status: dict[int, list[str]] = {}
     for name in dict.fromkeys(names):
         by_status.setdefault(codes_by_name()[name].status, []).append(name)
@@ -362,9 +363,9 @@ def problem_answer(status: int, codes: Iterable[str]) -> dict[str, Any]:
 
 
 def spell_paths(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Both spellings of a path are routes; the schema has one: a collection at the root ends with its slash.
+    """Keep one spelling of each path: both are routes, but only collections at the root end with a slash here.
 
-    Only the API's own paths are in the schema.
+    Only paths of the API are in the schema.
     """
     found = []
     for path, regex, method, view in endpoints:
@@ -375,7 +376,7 @@ def spell_paths(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, s
 
 
 def add_shared_parts(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
-    """What operations only point at: the guests' tokens, and an example of each problem."""
+    """Add the components that operations reference: guest tokens and an example of each problem."""
     parts = result["components"]
     parts["securitySchemes"] |= SECURITY_SCHEMES
     parts["responses"] = {name: problem_answer(status, codes) for name, (status, codes) in SHARED.items()}

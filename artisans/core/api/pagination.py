@@ -13,9 +13,9 @@ ORDERINGS = ("-created", "created")
 
 
 class CreatedCursorPagination(pagination.CursorPagination):
-    """`{next, previous, results}`; stable while rows are added. `limit` is at most 100, more is cut to it.
+    """`{next, previous, results}`; stable while rows are added. A `limit` above 100 counts as 100.
 
-    `?ordering=created` turns the list round, so that a client can follow it as it grows.
+    `?ordering=created` lists the oldest first, so that a client can follow a growing list.
     """
 
     ordering = ("-created_at", "-id")

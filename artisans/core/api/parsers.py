@@ -1,4 +1,4 @@
-"""Strict JSON for the API: what a careless or hostile client sends is refused before anything reads it."""
+"""Strict JSON parsing: ambiguous or oversized bodies are rejected before any view sees them."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -18,7 +18,7 @@ class TooLarge(exceptions.APIException):
 
 
 class StrictJSONParser(JSONParser):
-    """JSON with exact numbers, no key twice, no NaN, bounded size and depth."""
+    """JSON with exact numbers, no duplicate keys, no NaN, bounded size and depth."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None

@@ -50,7 +50,7 @@ class ProblemRenderer(renderers.JSONRenderer):
 def problem(
     status: int, code: str, detail: str, *, title: str = "", extra: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The body of an error answer."""
+    """The body of an error response."""
     return {
         "type": f"{settings.SITE_URL}/docs/errors#{code}",
         "title": title or HTTPStatus(status).phrase,
@@ -66,7 +66,7 @@ def problem(
 def problem_response(
     status: int, code: str, detail: str, *, extra: Mapping[str, Any] | None = None
 ) -> JsonResponse:
-    """For what fails outside DRF: unknown paths and parameters, CSRF, crashes below an API prefix."""
+    """For errors outside DRF: unknown paths and parameters, CSRF, exceptions below an API prefix."""
     body = problem(status, code, detail, extra=extra)
     return JsonResponse(body, status=status, content_type=ProblemRenderer.media_type)
 
@@ -80,7 +80,7 @@ def status_of(error: DomainError) -> int:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's hook: every refusal becomes a problem; what is unknown stays a 500 for Django to report."""
+    """DRF's hook: turns known exceptions into problems; others become a 500 reported by Django."""
     if isinstance(error, DomainError):
         status = status_of(error)
         body = problem(status, error.code, error.detail, title=error.title, extra=error.extra)
@@ -141,6 +141,6 @@ def as_problem(body: dict[str, Any], status: int) -> Response:
     return Response(body, status=status, content_type=ProblemRenderer.media_type)
 
 
-@csrf_exempt  # a machine that missed the path is told so, whatever its method
+@csrf_exempt  # a client with a wrong path gets the 404 whatever its method
 def api_not_found(request: HttpRequest, path: str = "") -> HttpResponse:
     return problem_response(404, "not_found", "There is nothing at this address.")

@@ -1,4 +1,4 @@
-"""What may stand behind the question mark: a parameter that an operation does not know is refused, not ignored."""
+"""Rejects query parameters that an operation does not know, rather than ignoring them."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from rest_framework.request import Request
 
 
 class StrictQuery:
-    """Part of `ApiView`: a client that misspells a filter must not get the whole list instead.
+    """Mixin of `ApiView`, so that a misspelled filter does not return the whole list.
 
-    After authentication and permission, so that strangers learn nothing.
+    Runs after authentication and permissions, so that unauthorized clients learn nothing.
     """
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -21,7 +21,7 @@ class StrictQuery:
 
 
 def check_query(query: QueryDict, known: frozenset[str]) -> None:
-    """Errors: ValidationError, naming each parameter that is unknown, empty or stands twice."""
+    """Errors: ValidationError, naming each parameter that is unknown, empty or duplicated."""
     unknown = dict.fromkeys(sorted(query.keys() - known), "There is no such parameter.")
     if unknown:
         raise serializers.ValidationError(unknown, "unknown")
@@ -34,7 +34,7 @@ def check_query(query: QueryDict, known: frozenset[str]) -> None:
 
 
 def known_parameters(view: Any, method: str) -> frozenset[str]:
-    """The names that the operation reads: its own (`operation(query=…)`), and of a list its pages and filters."""
+    """The operation's own parameters (`operation(query=…)`), and for lists those of pagination and filters."""
     name = getattr(view, "action", None) or ("get" if method == "HEAD" else method.lower())
     names: frozenset[str] = getattr(getattr(view, name, None), "query_names", frozenset())
     pages = getattr(view, "pagination_class", None)

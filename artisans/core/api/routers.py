@@ -8,7 +8,7 @@ logger = logging.getLogger(__name__)
 
 
 class Router(routers.SimpleRouter):
-    """Every route with and without trailing slash, both real: a redirect would lose the body."""
+    """Routes with and without a trailing slash, since a redirect would lose the body."""
 
     def __init__(self) -> None:
         super().__init__()

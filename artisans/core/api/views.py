@@ -1,4 +1,4 @@
-"""The base of all API views: rate limits, and a POST with an Idempotency-Key runs once."""
+"""The base of all API views: rate limits, and idempotent POSTs with an Idempotency-Key."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 
 
 def limited(scope: str) -> Callable[[Post], Post]:
-    """Count each request to an action against the limits of a scope, for who sends it and for his network.
+    """Count each request to an action against the limits of a scope, for the principal and for their network.
 
-    It is counted before anything else is done, replays too. All answers say what is left.
+    Counted before anything else, replays too. Every response reports what remains.
     """
     if not has_limits(scope):
         raise LookupError(f"There is no limit of {scope!r}.")
@@ -45,9 +45,9 @@ def limited(scope: str) -> Callable[[Post], Post]:
 
 
 class ApiView(StrictQuery, APIView):
-    """Base of all views of the API, first in the line of bases of a viewset. Unknown parameters are refused.
+    """Base of all API views, the first base class of a viewset. Unknown query parameters are rejected.
 
-    A view that cannot promise it (a webhook has its own inbox) sets `takes_idempotency_keys` to False.
+    Views that do not support it (a webhook has its own inbox) set `takes_idempotency_keys` to False.
     """
 
     takes_idempotency_keys: ClassVar[bool] = True
@@ -76,7 +76,7 @@ class ApiView(StrictQuery, APIView):
         return super().handle_exception(error)
 
     def add_rate_limit_headers(self, quotas: Iterable[Quota]) -> None:
-        """Say in the answer, whatever it becomes, what is left of these limits."""
+        """Report what remains of these limits in the response, whatever its status."""
         self.quotas |= {quota.name: quota for quota in quotas}
         self.headers |= limit_headers(self.quotas.values())
 

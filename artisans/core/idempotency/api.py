@@ -1,4 +1,4 @@
-"""The `@idempotent` decorator: how the answer to a POST is stored and sent again."""
+"""The `@idempotent` decorator: stores the response to a POST and returns it to repeated requests."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ Post = TypeVar("Post", bound=Handler)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a POST behaves when it is sent again under its key; see `idempotent`."""
+    """How repeated requests with the same key are answered; see `idempotent`."""
 
     replay: Replay | None = None
     secrets: Secrets | None = None
@@ -46,13 +46,13 @@ class Rules:
 def idempotent(
     *, replay: Replay | None = None, secrets: Secrets | None = None, secret_fields: tuple[str, ...] = ()
 ) -> Callable[[Post], Post]:
-    """Say how a POST is answered again.
+    """Configure how a repeated POST is answered.
 
-    `replay(request, reference)`: the answer for a recorded effect whose first answer was not stored. The first try may
-    still run beside it. Without it, or when it gives None, the work runs again once the lease is over.
-    `secret_fields`: names, beside `CREDENTIALS`, whose values are never stored, wherever they stand in an answer.
-    `secrets(request, body)`: their values for a stored answer, by name. Without it an answer with such a value is not
-    stored: the next try is answered by `replay`, or runs again.
+    `replay(request, reference)`: the response for a recorded effect whose first response was not stored; the first
+    request may still be running. Without it, or if it returns None, the work runs again once the lease has expired.
+    `secret_fields`: names of further fields, at any depth of a response, that are never stored, like `CREDENTIALS`.
+    `secrets(request, body)`: their values for a stored response, by name. Without it, a response with such a value is
+    not stored: a repeated request is answered by `replay` or runs again.
     """
     rules = Rules(replay, secrets, CREDENTIALS | frozenset(secret_fields))
 
@@ -76,7 +76,7 @@ def build_key_claim(request: Request, kwargs: Mapping[str, Any]) -> KeyClaim:
 
 
 def store_response(row: IdempotencyKey, answer: Response, rules: Rules) -> None:
-    """Store a good answer without its secrets; after any other the key is free, or waits with its effect."""
+    """Store a successful response without its secrets; any other releases the key, or keeps its effect for replay."""
     text = JSONRenderer().render(answer.data).decode() if answer.data is not None else ""
     body = json.loads(text) if text else None
     kept = replace_fields(body, rules.secret_fields)
@@ -102,7 +102,7 @@ def mark_replayed(answer: Response) -> Response:
 
 
 def attempt(end: Callable[[IdempotencyKey], None], row: IdempotencyKey) -> None:
-    """The work is done and the client gets its answer, even when the database went away just now."""
+    """The work is done, so the client gets its response even if the database is unavailable now."""
     try:
         end(row)
     except DatabaseError:
@@ -110,7 +110,7 @@ def attempt(end: Callable[[IdempotencyKey], None], row: IdempotencyKey) -> None:
 
 
 def replace_fields(value: Any, fields: frozenset[str]) -> Any:
-    """The JSON value with null in place of what those fields hold, at any depth."""
+    """The JSON value with null in these fields, at any depth."""
     if isinstance(value, dict):
         return {k: None if k in fields else replace_fields(v, fields) for k, v in value.items()}
     if isinstance(value, list):
@@ -119,7 +119,7 @@ def replace_fields(value: Any, fields: frozenset[str]) -> Any:
 
 
 def restore_fields(value: Any, secrets: Mapping[str, Any]) -> Any:
-    """The other way round."""
+    """The reverse of replace_fields."""
     if isinstance(value, dict):
         return {k: secrets.get(k) if v is None else restore_fields(v, secrets) for k, v in value.items()}
     if isinstance(value, list):

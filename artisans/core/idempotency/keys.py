@@ -1,9 +1,9 @@
-"""Idempotency-Key: what is sent again under the same key has no second effect.
+"""Idempotency keys: a request repeated under the same key has no second effect.
 
-A key is claimed by an INSERT of its own, so that no transaction is open while the work runs. The claim ends when the
-answer is stored or the key is given back; if its process dies, with its lease. Services tell by `effect_record` what
-they did, in the transaction in which they do it: then a try after a crash is answered from that, and a process that
-lost its lease cannot commit.
+A key is claimed by an INSERT in its own transaction, so that none is open while the work runs. The claim ends when the
+response is stored or the key is released; if the process dies, when its lease expires. Services record their effect
+with `effect_record` in the same transaction: a retry after a crash is answered from it, and a process that lost its
+lease cannot commit.
 """
 
 import json
@@ -31,13 +31,13 @@ KEY = re.compile(r"[\x21-\x7e]{1,255}")
 CARD_FIELDS = frozenset(
     {"card_number", "number", "pan", "card_cvc", "cvc", "card_cvv", "cvv", "security_code", "card"}
 )
-TRIES = 3  # between a refused INSERT and the look at the row the key may have been given back
+TRIES = 3  # the key may be released between the failed INSERT and reading the row
 
 working: ContextVar[IdempotencyKey | None] = ContextVar("working", default=None)
 
 
 class KeyInvalid(InvalidInput):
-    """The Idempotency-Key is empty, too long, or has spaces or other than ASCII characters."""
+    """The Idempotency-Key is empty, too long, or contains spaces or non-ASCII characters."""
 
     code = "idempotency_key_invalid"
     remedy = "Send a key of 1 to 255 visible ASCII characters, such as a UUID."
@@ -49,7 +49,7 @@ class KeyInvalid(InvalidInput):
 class KeyInUse(Conflict):
     """The first request with this Idempotency-Key is still running.
 
-    `wait`: seconds after which to ask again.
+    `wait`: seconds after which to try again.
     """
 
     code = "idempotency_key_in_use"
@@ -63,7 +63,7 @@ class KeyInUse(Conflict):
 
 
 class KeyReused(UnprocessableContent):
-    """Another body or address was sent with this Idempotency-Key before."""
+    """This Idempotency-Key was used before with another body or address."""
 
     code = "idempotency_key_reused"
     title = "The Idempotency-Key belongs to another request"
@@ -77,10 +77,10 @@ class KeyReused(UnprocessableContent):
 
 
 def effect_record(reference: str) -> None:
-    """Note what is being written ("order:<id>") with the key of the present request, if it has one.
+    """Record the effect ("order:<id>") under the current request's key, if it has one.
 
-    Belongs into the transaction of the effect; the last one counts. Errors: KeyInUse when the lease was lost to
-    another try, so that the transaction must not commit. Locks: the key.
+    Call it in the transaction of the effect; the last call counts. Errors: KeyInUse if the lease was lost to another
+    request, so that the transaction does not commit. Locks: the key.
     """
     row = working.get()
     if row is None:
@@ -101,7 +101,7 @@ def effect_id(reference: str) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class KeyClaim:
-    """A request with a key. `fingerprints`: one per SECRET_KEY that is still valid, the present one first."""
+    """A request with a key. `fingerprints`: one per valid SECRET_KEY, the current one first."""
 
     principal: str
     route: str
@@ -110,14 +110,14 @@ class KeyClaim:
 
 
 class ClaimResult(NamedTuple):
-    """`is_mine`: the work is ours to do. Else the row is answered already, or tells the effect of an earlier try."""
+    """`is_mine`: this request does the work. Otherwise the row has a response or an earlier request's effect."""
 
     row: IdempotencyKey
     is_mine: bool
 
 
 def key_claim(claim: KeyClaim) -> ClaimResult:
-    """Take the key, or find out what became of it. Errors: KeyInvalid, KeyInUse, KeyReused."""
+    """Claim the key or find its earlier outcome. Errors: KeyInvalid, KeyInUse, KeyReused."""
     if not KEY.fullmatch(claim.key):
         raise KeyInvalid
     for _ in range(TRIES):
@@ -155,7 +155,7 @@ def key_insert(claim: KeyClaim) -> IdempotencyKey | None:
 
 
 def key_reclaim(row: IdempotencyKey) -> IdempotencyKey:
-    """Go on in place of a try whose lease is over. Errors: KeyInUse while it is not, or when another was faster."""
+    """Take over from a request whose lease has expired. Errors: KeyInUse if it has not, or if another was faster."""
     now = timezone.now()
     if row.lease_until > now or not held_row(row).filter(effect=row.effect).update(lease_until=now + LEASE):
         raise KeyInUse
@@ -165,7 +165,7 @@ def key_reclaim(row: IdempotencyKey) -> IdempotencyKey:
 
 @contextmanager
 def key_current(row: IdempotencyKey) -> Iterator[None]:
-    """The block does the work of the key: what services record in it is recorded there."""
+    """Make this the current key: effects recorded in the block belong to it."""
     token = working.set(row)
     try:
         yield
@@ -174,28 +174,28 @@ def key_current(row: IdempotencyKey) -> Iterator[None]:
 
 
 def key_store(row: IdempotencyKey, *, status_code: int, body: str, headers: Mapping[str, str]) -> None:
-    """Keep the answer. Without effect when another try has taken over."""
+    """Store the response. Does nothing if another request has taken over."""
     held_row(row).update(
         state=IdempotencyState.DONE, status_code=status_code, body=body, headers=dict(headers)
     )
 
 
 def key_release(row: IdempotencyKey) -> None:
-    """Give back a key whose work had no effect. With one, the lease ends: the next try is answered from the effect."""
+    """Release a key without effect. With one, the lease ends, and a retry is answered from the effect."""
     deleted, _ = held_row(row).filter(effect="").delete()
     if not deleted:
         held_row(row).update(lease_until=timezone.now())
 
 
 def held_row(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:
-    """The row as long as the lease is the one we know."""
+    """The row, if the lease is still ours."""
     return IdempotencyKey.objects.filter(
         pk=row.pk, lease_until=row.lease_until, state=IdempotencyState.RUNNING
     )
 
 
 def keys_purge_expired() -> None:
-    """A day is over: the answers, which tell about people, go."""
+    """Delete keys after a day: stored responses contain personal data."""
     IdempotencyKey.objects.filter(expires_at__lt=timezone.now()).delete()
 
 
@@ -203,7 +203,7 @@ def keys_purge_expired() -> None:
 
 
 def fingerprints_of(*parts: Any) -> tuple[str, ...]:
-    """Keyed hashes of JSON values, for a body may hold a password, which a plain hash would let somebody guess."""
+    """Keyed hashes of JSON values; a body may hold a password, which could be guessed from a plain hash."""
     text = json.dumps(strip_card_fields(list(parts)), sort_keys=True, default=str)
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return tuple(
@@ -213,7 +213,7 @@ def fingerprints_of(*parts: Any) -> tuple[str, ...]:
 
 
 def strip_card_fields(value: Any) -> Any:
-    """Card data is left out, at any depth: not even a hash of it is kept."""
+    """Remove card data at any depth; not even a hash of it is kept."""
     if isinstance(value, Mapping):
         return {k: strip_card_fields(v) for k, v in value.items() if str(k).lower() not in CARD_FIELDS}
     if isinstance(value, list):

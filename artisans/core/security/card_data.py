@@ -1,17 +1,17 @@
-"""What a client must not send: card numbers and security codes, wherever in a body they stand."""
+"""Detects card numbers and security codes anywhere in a request body."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-# The founding body's names. What they hold goes no further than the comparison with the published test numbers.
+# Field names of the founding body. Their values are only compared with the published test numbers.
 CARD_FIELDS = frozenset({"card_number", "card_exp_month", "card_exp_year", "card_cvc"})
 OTHER_NAMES = frozenset({"number", "cvc", "cvv", "pan", "card", "card_cvv", "card_code", "security_code"})
 NUMBER_LIKE = re.compile(r"\d(?:[\s.\-]?\d){11,18}")
 
 
 def holds_card_data(value: Any) -> bool:
-    """Whether a name or a value in it could be a card's number, or is called like one."""
+    """Whether a name or value in it looks like card data."""
     if isinstance(value, Mapping):
         names = {str(name).lower() for name in value}
         return bool(names & (OTHER_NAMES | CARD_FIELDS)) or any(

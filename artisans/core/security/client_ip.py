@@ -1,4 +1,4 @@
-"""Where a request comes from, as far as a reverse proxy that we trust says so."""
+"""The client's address, taken from proxy headers only as far as a trusted reverse proxy set them."""
 
 import ipaddress
 
@@ -8,7 +8,7 @@ from django.utils.crypto import salted_hmac
 
 
 def client_address(request: HttpRequest) -> str:
-    """The peer, or the address that the outermost trusted proxy wrote. A forged header changes nothing."""
+    """The peer's address, or the one set by the outermost trusted proxy. Forged headers have no effect."""
     peer: str = request.META.get("REMOTE_ADDR", "")
     proxies: int = settings.TRUSTED_PROXIES
     forwarded = [
@@ -20,7 +20,7 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_line(request: HttpRequest) -> str:
-    """The address of an IPv4 client, the /64 of an IPv6 one: what one line has, however often it changes addresses."""
+    """The IPv4 address, or the /64 of an IPv6 address, within which one client can change addresses freely."""
     text = client_address(request)
     try:
         address = ipaddress.ip_address(text)
@@ -32,7 +32,7 @@ def client_line(request: HttpRequest) -> str:
 
 
 def network_hash(request: HttpRequest) -> str:
-    """One value per /24 (IPv4) or /48 (IPv6), keyed, so that no address is kept."""
+    """Keyed hash of the /24 (IPv4) or /48 (IPv6), so that no address is stored."""
     try:
         address = ipaddress.ip_address(client_address(request))
     except ValueError:
@@ -43,5 +43,5 @@ def network_hash(request: HttpRequest) -> str:
 
 
 def site_url(request: HttpRequest) -> str:
-    """Where this visitor reaches the shop: in the demo by either of its two names, for a session belongs to one."""
+    """The shop's URL for this visitor: the demo has two host names, and a session belongs to one of them."""
     return f"http://{request.get_host()}" if settings.DEMO else str(settings.SITE_URL)

@@ -1,7 +1,7 @@
-"""Text that a stolen copy of the database must not show: encrypted with the keys of ENCRYPTION_KEYS (ADR 8).
+"""Encryption of text that must stay secret if the database is stolen, with the keys of ENCRYPTION_KEYS (ADR 8).
 
-The first key encrypts, all of them decrypt, `manage.py reencrypt` brings stored values to the first.
-What is encrypted cannot be searched; a keyed hash in a column beside it can.
+The first key encrypts, all of them decrypt, and `manage.py reencrypt` re-encrypts stored values with the first.
+Encrypted columns cannot be searched; a keyed hash in a separate column can.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
 logger = logging.getLogger(__name__)
-TOKEN = re.compile(r"gAAAA[\w-]{90,}={0,2}")  # what Fernet writes: version 0x80, then the time
+TOKEN = re.compile(r"gAAAA[\w-]{90,}={0,2}")  # a Fernet token: version 0x80, then the time
 
 
 class CannotDecrypt(Exception):
-    """No key opens the value: the key that encrypted it is missing, or the value was damaged."""
+    """No key decrypts the value: its key is missing, or the value was damaged."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -45,12 +45,12 @@ def decrypt(text: str) -> str:
 
 
 def decrypt_if_set(text: str) -> str:
-    """A stored value in clear, also one from before it was encrypted. Errors: CannotDecrypt."""
+    """Decrypt a stored value; values from before encryption are returned as they are. Errors: CannotDecrypt."""
     return decrypt(text) if TOKEN.fullmatch(text) else text
 
 
 def is_current(text: str) -> bool:
-    """Whether the first key opens it."""
+    """Whether the value is encrypted with the first key."""
     try:
         ciphers(keys()[:1]).decrypt(text.encode())
     except InvalidToken:
@@ -59,19 +59,19 @@ def is_current(text: str) -> bool:
 
 
 def keyed_hash(text: str) -> str:
-    """To find or compare a value without storing it. Made with the first key; look it up by `keyed_hashes`."""
+    """A hash to find or compare a value without storing it, under the first key; look it up by `keyed_hashes`."""
     return keyed_hashes(text)[0]
 
 
 def keyed_hashes(text: str) -> list[str]:
-    """The hash under each key, so that a row written before the keys were rotated is found too."""
+    """The hash under each key, so that rows from before a key rotation are found too."""
     return [
         hmac.new(derive_key(key, b"keyed hash"), text.encode(), hashlib.sha256).hexdigest() for key in keys()
     ]
 
 
 def keys() -> tuple[str, ...]:
-    """Without ENCRYPTION_KEYS (development and demo) the keys are those that sign sessions."""
+    """Without ENCRYPTION_KEYS (development and demo) the session signing keys are used."""
     return tuple(settings.ENCRYPTION_KEYS or (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
 
 
@@ -86,7 +86,7 @@ def derive_key(key: str, purpose: bytes) -> bytes:
 
 
 def read_decrypted(row: models.Model, name: str) -> str:
-    """A value for a page; "" when no key opens it, which is logged. Acts read the attribute, which raises."""
+    """A value for display; "" if no key decrypts it, which is logged. The attribute raises instead."""
     try:
         return getattr(row, name) or ""
     except CannotDecrypt:
@@ -95,13 +95,13 @@ def read_decrypted(row: models.Model, name: str) -> str:
 
 
 class Ciphertext(str):
-    """An encrypted value as it is stored."""
+    """An encrypted value as stored."""
 
     __slots__ = ()
 
 
 class EncryptedAttribute(DeferredAttribute):
-    """Decrypts when the value is read, so that a row whose value nobody needs is read without any key."""
+    """Decrypts on access, so that a row can be loaded without any key if its value is not used."""
 
     def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
         if instance is None or vars(instance).get(self.field.attname) is None:
@@ -117,10 +117,10 @@ class EncryptedAttribute(DeferredAttribute):
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not generic at run time
-    """Text that is stored encrypted. `max_length` is that of the text. An empty text is stored as it is.
+    """Text that is stored encrypted. `max_length` applies to the plain text. Empty text is stored as it is.
 
-    Only `isnull` looks it up; beside a value that must be found stands a `KeyedHashField`. Serializers
-    (`dumpdata`) and `values()` give what is stored.
+    Supports only the look-up `isnull`; use a `KeyedHashField` to search. Serializers (`dumpdata`) and `values()`
+    return the stored value.
     """
 
     descriptor_class = EncryptedAttribute
@@ -129,7 +129,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not gen
         return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
-        """A value from before the column was encrypted is read as it is, until `reencrypt` has seen it."""
+        """Values from before the column was encrypted are read as they are, until `reencrypt` has run."""
         return Ciphertext(value) if value and TOKEN.fullmatch(value) else value
 
     def to_python(self, value: Any) -> Any:
@@ -138,7 +138,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not gen
         return super().to_python(value)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001  # Django's signature
-        stored = vars(model_instance).get(self.attname)  # without decrypting what nobody read
+        stored = vars(model_instance).get(self.attname)  # not read, so not decrypted
         return super().pre_save(model_instance, add) if stored is None else stored
 
     def get_prep_value(self, value: Any) -> Any:
@@ -150,7 +150,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not gen
 
 
 class KeyedHashField(models.CharField):  # type: ignore[type-arg]
-    """The keyed hash of the encrypted field `of`, set with every save; carries uniqueness and look-ups:
+    """The keyed hash of the encrypted field `of`, updated on every save; supports uniqueness and look-ups:
 
     `filter(token_hash__in=keyed_hashes(token))`
     """

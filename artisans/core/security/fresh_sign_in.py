@@ -1,4 +1,4 @@
-"""Who moves money, or changes how an account is entered, has proved who they are within the last minutes."""
+"""Moving money or changing credentials requires a sign-in within the last minutes."""
 
 import time
 
@@ -9,12 +9,12 @@ from django.http import HttpRequest
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Whether the person of this session signed in, or confirmed it, within ACCOUNT_REAUTHENTICATION_TIMEOUT."""
+    """Whether the user signed in or reauthenticated within ACCOUNT_REAUTHENTICATION_TIMEOUT."""
     records = get_authentication_records(request, request.user)
     return any(time.time() - record["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT for record in records)
 
 
 def require_fresh_sign_in(request: HttpRequest) -> None:
-    """Errors: ReauthenticationRequired, which leads to the page where people confirm that it is still them."""
+    """Errors: ReauthenticationRequired, which redirects to the reauthentication page."""
     if not is_fresh(request):
         raise ReauthenticationRequired

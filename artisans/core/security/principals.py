@@ -1,4 +1,4 @@
-"""Who sends a request, as one text: keys and limits of different people never mix."""
+"""The sender of a request as a string, used to separate idempotency keys and rate limits."""
 
 from django.http import HttpRequest
 
@@ -9,9 +9,9 @@ NOBODY = "network:"
 
 
 def principal_text(request: HttpRequest) -> str:
-    """ "user:<id>", else what a guest holds: "order:<id>-<version>", "cart:<hash>", else "network:<hash>".
+    """The principal as "user:<id>", or a guest's "order:<id>-<version>" or "cart:<hash>", or "network:<hash>".
 
-    An order's link counts only when it was made here, so that made-up ones are not so many principals.
+    Only order links with a valid signature count, so that forged ones do not create new principals.
     """
     if request.user.is_authenticated:
         return f"user:{request.user.pk}"
@@ -24,5 +24,5 @@ def principal_text(request: HttpRequest) -> str:
 
 
 def is_known(principal: str) -> bool:
-    """Whether the text names somebody, and not only a network."""
+    """Whether the principal is more specific than a network."""
     return not principal.startswith(NOBODY)

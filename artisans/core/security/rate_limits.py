@@ -1,4 +1,4 @@
-"""Rate limits (settings.RATE_LIMITS) by network, person or address, counted in the cache that all processes share."""
+"""Rate limits (settings.RATE_LIMITS) by network, person or address, counted in the shared cache."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One limit in its present window. `used` goes on beyond `count`; `wait`: seconds until the window ends."""
+    """One limit in its current window. `used` may exceed `count`; `wait`: seconds until the window ends."""
 
     name: str
     count: int
@@ -37,7 +37,7 @@ class Quota:
 
 
 class RateLimited(TooManyRequests):
-    """Too many tries from one network, account or address.
+    """Too many requests from one network, account or address.
 
     `wait`: seconds until the window ends.
     """
@@ -55,7 +55,7 @@ class RateLimited(TooManyRequests):
 
 
 def consume(name: str, *who: str) -> Quota:
-    """Count one try of `who` (kept as a keyed hash only), and say what is left."""
+    """Count one request of `who` (stored only as a keyed hash) and return the quota."""
     count, seconds = settings.RATE_LIMITS[name]
     window, passed = divmod(int(time.time()), seconds)
     digest = salted_hmac("core.limits", "|".join(who), algorithm="sha256").hexdigest()[:32]
@@ -63,16 +63,16 @@ def consume(name: str, *who: str) -> Quota:
     cache.add(key, 0, seconds + 1)
     try:
         used = cache.incr(key)
-    except ValueError:  # the window ended between the two lines
+    except ValueError:  # the window ended between the two calls
         used = 1
     most = count * settings.RATE_LIMIT_FACTOR
     if used == most + 1:
-        logger.warning("rate_limited", extra={"limit": name})  # once per window: worth a look, not a flood
+        logger.warning("rate_limited", extra={"limit": name})  # once per window, to keep the log short
     return Quota(name, most, seconds, used, seconds - passed)
 
 
 def count(name: str, *who: str) -> None:
-    """Count one try of `who`. Errors: RateLimited beyond the limit."""
+    """Count one request of `who`. Errors: RateLimited beyond the limit."""
     quota = consume(name, *who)
     if quota.is_exceeded:
         raise RateLimited(quota)
@@ -83,7 +83,7 @@ def count_network(name: str, request: HttpRequest) -> None:
 
 
 def consume_scope(scope: str, request: HttpRequest) -> list[Quota]:
-    """Count one try against each limit of a scope. Who holds nothing is counted by network only."""
+    """Count one request against each limit of a scope. Anonymous clients are counted by network only."""
     principal = principal_text(request)
     counted = [(f"{scope}_network", client_line(request))]
     if is_known(principal):
@@ -96,7 +96,7 @@ def has_limits(scope: str) -> bool:
 
 
 def limit_headers(quotas: Iterable[Quota]) -> dict[str, str]:
-    """`RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers writes them (structured fields)."""
+    """`RateLimit-Policy` and `RateLimit` headers of draft-ietf-httpapi-ratelimit-headers (structured fields)."""
     quotas = list(quotas)
     return {
         "RateLimit-Policy": ", ".join(

@@ -1,6 +1,6 @@
-"""Bring everything that is stored encrypted to the first key of ENCRYPTION_KEYS, while the shop runs.
+"""Re-encrypts all stored values with the first key of ENCRYPTION_KEYS while the shop runs.
 
-Found by their fields; JSON columns that hold encrypted values among others are named in ENCRYPTED_JSON.
+Encrypted fields are found by their class; JSON columns that contain encrypted values are listed in ENCRYPTED_JSON.
 """
 
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ from artisans.core.security.encryption import (
 )
 
 BATCH = 500
-# Model and column. In it every text that `encrypt` made is replaced, with the hash under "<name>_hash" beside it.
+# Model and column. Every encrypted text in it is replaced, along with its hash in "<name>_hash".
 ENCRYPTED_JSON: set[tuple[str, str]] = {("mfa.Authenticator", "data")}
 
 
 @dataclass
 class Tally:
-    """What was found in one column. `unopened` and `duplicates` are keys of rows for a person."""
+    """Counts for one column. `unopened` and `duplicates` are primary keys of rows that need attention."""
 
     column: str
     seen: int = 0
@@ -45,7 +45,7 @@ class Tally:
 
 
 def reencrypt() -> Iterator[Tally]:
-    """A tally per column, as each is done. Safe to repeat and to stop: a row that is current is left alone."""
+    """Re-encrypt column by column and yield the counts. Can be repeated and interrupted; current rows are skipped."""
     for model in apps.get_models():
         for column in model._meta.concrete_fields:
             if isinstance(column, EncryptedTextField):
@@ -106,7 +106,7 @@ def reencrypt_json(model: type[models.Model], name: str) -> Tally:
 
 
 def renewed(value: Any) -> Any:
-    """The same JSON with every encrypted text under the first key. Errors: CannotDecrypt."""
+    """The same JSON with every encrypted text re-encrypted. Errors: CannotDecrypt."""
     if isinstance(value, list):
         return [renewed(one) for one in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Signed links and guest tokens. None of them is stored: cart tokens as a hash, order links not at all."""
+"""Signed links and guest tokens. Neither is stored: cart tokens only as a hash, order links not at all."""
 
 import hashlib
 import secrets
@@ -20,12 +20,12 @@ def hash_secret(secret: str) -> str:
 
 
 def order_token(order_id: UUID, version: int) -> str:
-    """Shows and pays one order. Rebuilt at will; a higher version revokes the older links."""
+    """A token that shows and pays one order. Deterministic; a higher version revokes older links."""
     return ORDER_LINK.sign(f"{order_id.hex}-{version}")
 
 
 def read_order_token(token: str) -> tuple[UUID, int] | None:
-    """The order and version that a link was made for, or None when it was not made here."""
+    """The order and version of a link, or None if its signature is invalid."""
     try:
         order_id, _, version = ORDER_LINK.unsign(token).partition("-")
         return UUID(hex=order_id), int(version)
@@ -34,7 +34,7 @@ def read_order_token(token: str) -> tuple[UUID, int] | None:
 
 
 def mailbox_token(order_id: UUID) -> str:
-    """Stands only in the mail to the buyer: whoever sends it has read that mail."""
+    """Only sent in mails to the buyer: whoever has it can read that mailbox."""
     return MAILBOX.signature(order_id.hex)
 
 

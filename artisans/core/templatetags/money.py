@@ -14,23 +14,23 @@ register = template.Library()
 
 @register.filter
 def money(value: Money | None) -> str:
-    """Show an amount as people write it in the present language: $85.45. Nothing for None."""
+    """Format an amount in the current language: $85.45. Empty for None."""
     return show(value) if value is not None else ""
 
 
 def show(value: Money) -> str:
-    """Never raises: what the locale data cannot write is shown as digits and code."""
+    """Never raises: falls back to digits and the currency code."""
     try:
         return written(value, get_language() or "en")
-    except Exception:  # of Babel's; a page or a mail about money must not fail for the look of an amount
+    except Exception:  # from Babel; a formatting failure must not break a page or mail about money
         logger.exception("amount_not_formatted", extra={"amount": str(value)})
         return str(value)
 
 
-@lru_cache(maxsize=4096)  # the same prices are shown again and again
+@lru_cache(maxsize=4096)  # the same prices are shown over and over
 def written(value: Money, language: str) -> str:
     locale = Locale.parse(to_locale(language))
     pattern = copy.copy(locale.currency_formats["standard"])
-    decimals = exponent_of(value.currency)  # ISO 4217; Babel's own digits follow CLDR, which differs
+    decimals = exponent_of(value.currency)  # ISO 4217 decimals; Babel's follow the CLDR, which differs
     pattern.frac_prec = (decimals, decimals)
     return str(pattern.apply(value.as_decimal(), locale, currency=value.currency, currency_digits=False))

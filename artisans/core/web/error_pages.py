@@ -1,4 +1,4 @@
-"""Answers for what went wrong: a page for people, a problem for machines."""
+"""Error responses: pages for people, problem details for API clients."""
 
 import sys
 
@@ -34,7 +34,7 @@ def error_page(request: HttpRequest, status: int) -> HttpResponse:
 
 
 class RefusedPageMiddleware:
-    """A refusal that a page did not answer itself becomes the page of its status, never a crash."""
+    """Turns an error that no view handled into the error page of its status."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -64,7 +64,7 @@ def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A database that does not answer is a 503 that says that nothing was changed, not a crash."""
+    """An unavailable database is a 503, any other error a 500."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         response = error_page(request, 503)
         response["Retry-After"] = "5"

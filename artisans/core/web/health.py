@@ -1,4 +1,4 @@
-"""Is the process alive, and is it ready to serve?"""
+"""Liveness and readiness probes."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
-# What apps add to the answer, by name; it informs and does not stop the shop.
+# Reports that apps add to the response, by name; informational only.
 REPORTS: dict[str, Callable[[], str]] = {}
 
 

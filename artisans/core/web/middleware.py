@@ -14,7 +14,7 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
 class RequestIdMiddleware:
-    """One id per request: taken from X-Request-Id or made here; in every log line, error and answer."""
+    """One id per request: taken from X-Request-Id or generated; added to every log line, error and response."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -22,14 +22,14 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         sent = request.headers.get("X-Request-Id", "")
         this_id = sent if ACCEPTED_ID.fullmatch(sent) else uuid.uuid4().hex
-        request_id.set(this_id)  # until the next request of this thread: Django logs refusals after us
+        request_id.set(this_id)  # never reset: Django logs errors after this middleware
         response = self.get_response(request)
         response["X-Request-Id"] = this_id
         return response
 
 
 class PrivatePagesMiddleware:
-    """Pages about one person are never kept by a cache; links with a token never travel as a referrer."""
+    """Pages about one person are never cached; links with a token are never sent as a referrer."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -44,7 +44,7 @@ class PrivatePagesMiddleware:
 
 
 class AdminContentPolicyMiddleware:
-    """The admin theme runs on Alpine, which needs eval and inline styles; no other page gets them."""
+    """The admin theme uses Alpine, which needs eval and inline styles; other pages do not get them."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
