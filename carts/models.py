@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Product
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
@@ -10,9 +11,9 @@ from orders.problems import MAX_QUANTITY
 
 
 class CartStatus(models.TextChoices):
-    OPEN = "OPEN", "Open"
-    ORDERED = "ORDERED", "Ordered"
-    MERGED = "MERGED", "Merged into another cart"
+    OPEN = "OPEN", _("Open")
+    ORDERED = "ORDERED", _("Ordered")
+    MERGED = "MERGED", _("Merged into another cart")
 
 
 class Cart(BaseModel):

@@ -3,6 +3,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, Product
 from artisans.core.append_only import AppendOnlyModel
@@ -47,13 +48,13 @@ class StoreRules(models.Model):
     support_email = models.EmailField(default=NO_CONTACT)
     currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
     country = models.CharField(
-        max_length=2, default="US", help_text="ISO 3166-1, two letters.", validators=[validate_country]
+        max_length=2, default="US", help_text=_("ISO 3166-1 alpha-2 code."), validators=[validate_country]
     )
     tax_rate_ppm = models.PositiveIntegerField(
         "tax rate",
         default=0,
         validators=[MaxValueValidator(1_000_000)],
-        help_text="In millionths: 100000 is 10 %.",
+        help_text=_("In millionths: 100000 is 10 %."),
     )
     shipping_minor = models.BigIntegerField("shipping per order, in minor units", default=0)
     tax_is_set = models.BooleanField(default=False, db_default=False, editable=False)
@@ -73,19 +74,23 @@ class StoreRules(models.Model):
         "second person for money above, in minor units",
         null=True,
         blank=True,
-        help_text="Refunds and receipts of an order above this need a second person; empty: none does.",
+        help_text=_(
+            "Refunds and receipts above this amount per order need a second person’s approval. Empty: never."
+        ),
     )
     second_person_for_settings = models.BooleanField(
         "second person for settings that steer money",
         default=False,
         db_default=False,
-        help_text="Tax, currency, bank account, commission and roles then change when a colleague approves it.",
+        help_text=_(
+            "Changes to tax, currency, bank account, commission and roles need a colleague’s approval."
+        ),
     )
 
     class Meta:
         verbose_name = verbose_name_plural = "store rules"
         default_permissions = ("view", "change")
-        permissions = [("change_bank_account", "Can change where transfers and checks go")]
+        permissions = [("change_bank_account", _("Can change the bank account and check address"))]
         constraints = [
             models.CheckConstraint(condition=Q(pk=1), name="store_rules_one_row"),
             models.CheckConstraint(
@@ -144,7 +149,7 @@ class Order(BaseModel):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="orders")
     email = models.EmailField(db_index=True)
     phone = models.CharField(
-        max_length=20, blank=True, db_index=True, help_text="Digits only, to ration holds."
+        max_length=20, blank=True, db_index=True, help_text=_("Digits only, to limit unpaid orders.")
     )
     status = models.CharField(max_length=10, choices=OrderStatus, default=OrderStatus.PENDING)
     payment_status = models.CharField(
@@ -159,45 +164,45 @@ class Order(BaseModel):
     received_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
     cancelled_minor = models.BigIntegerField(
-        default=0, help_text="Of the total, what belongs to parcels that will not come."
+        default=0, help_text=_("Amount of cancelled or returned parcels, included in the total.")
     )
     goods_refunded_minor = models.BigIntegerField(
         default=0,
         db_default=0,
-        help_text="Refunded for named goods and shipping of parcels that still count.",
+        help_text=_("Refunded for items and shipping of active parcels."),
     )
-    goodwill_minor = models.BigIntegerField(
-        default=0, db_default=0, help_text="Refunded for nothing that was owed."
-    )
+    goodwill_minor = models.BigIntegerField(default=0, db_default=0, help_text=_("Refunded as goodwill."))
     unassigned_minor = models.BigIntegerField(
-        default=0, db_default=0, help_text="Refunded at the provider; nobody has said yet what for."
+        default=0, db_default=0, help_text=_("Refunded at the provider, awaiting a decision.")
     )
     shipping_address = models.JSONField()
     billing_address = models.JSONField()
     delivery_note = models.CharField(max_length=300, blank=True)
     network = models.CharField(
-        max_length=64, blank=True, help_text="Hash of the buyer's network, to ration holds."
+        max_length=64, blank=True, help_text=_("Hash of the buyer’s network, to limit unpaid orders.")
     )
     token_version = models.PositiveIntegerField(
-        default=1, help_text="Raise it to revoke every link to the order."
+        default=1, help_text=_("Increase to revoke all links to the order.")
     )
     mailbox_confirmed_at = models.DateTimeField(null=True, blank=True)
     pay_by = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    is_extended = models.BooleanField(default=False, help_text="The clock was moved once for a part payment.")
+    is_extended = models.BooleanField(
+        default=False, help_text=_("Due date extended after a partial payment.")
+    )
     stock_round = models.PositiveSmallIntegerField(default=0)
     released_at = models.DateTimeField(null=True, blank=True)
     payment_withdrawn_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="Since when money that it was released for is missing again; unsent parcels wait.",
+        help_text=_("Since when a released order is unpaid again; unshipped parcels wait."),
     )
 
     class Meta:
         default_permissions = ("view",)
         permissions = [
-            ("cancel_order", "Can cancel an order until it is shipped"),
-            ("revoke_links", "Can revoke the links to an order"),
+            ("cancel_order", _("Can cancel unshipped orders")),
+            ("revoke_links", _("Can revoke links to orders")),
         ]
         ordering = ("-created_at",)
         constraints = [
@@ -474,7 +479,7 @@ class OrderLine(BaseModel):
     line_total_minor = models.BigIntegerField()
     tax_minor = models.BigIntegerField()
     refunded_quantity = models.PositiveIntegerField(
-        default=0, help_text="Pieces whose money went back, or is on its way back."
+        default=0, help_text=_("Quantity refunded or being refunded.")
     )
 
     class Meta:

@@ -1,59 +1,60 @@
 """Statuses of orders and parcels with their transitions (product specification, section 6)."""
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.state import Transitions
 
 
 class OrderStatus(TextChoices):
-    PENDING = "PENDING", "Awaiting payment"
-    CONFIRMED = "CONFIRMED", "Confirmed"
-    PROCESSING = "PROCESSING", "Being prepared"
-    SHIPPED = "SHIPPED", "Shipped"
-    DELIVERED = "DELIVERED", "Delivered"
-    CANCELLED = "CANCELLED", "Cancelled"
-    EXPIRED = "EXPIRED", "Expired"
+    PENDING = "PENDING", _("Awaiting payment")
+    CONFIRMED = "CONFIRMED", _("Confirmed")
+    PROCESSING = "PROCESSING", _("Being prepared")
+    SHIPPED = "SHIPPED", _("Shipped")
+    DELIVERED = "DELIVERED", _("Delivered")
+    CANCELLED = "CANCELLED", _("Cancelled")
+    EXPIRED = "EXPIRED", _("Expired")
 
 
 class OrderPaymentStatus(TextChoices):
     """Derived from total, received and refunded; never set directly."""
 
-    UNPAID = "UNPAID", "Unpaid"
-    PARTIALLY_PAID = "PARTIALLY_PAID", "Partly paid"
-    PAID = "PAID", "Paid"
-    OVERPAID = "OVERPAID", "Overpaid"
-    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED", "Partly refunded"
-    REFUNDED = "REFUNDED", "Refunded"
+    UNPAID = "UNPAID", _("Unpaid")
+    PARTIALLY_PAID = "PARTIALLY_PAID", _("Partly paid")
+    PAID = "PAID", _("Paid")
+    OVERPAID = "OVERPAID", _("Overpaid")
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED", _("Partly refunded")
+    REFUNDED = "REFUNDED", _("Refunded")
 
 
 class ParcelStatus(TextChoices):
-    NEW = "NEW", "New"
-    STARTED = "STARTED", "Being made"
-    PACKED = "PACKED", "Packed"
-    SHIPPED = "SHIPPED", "On its way"
-    DELIVERED = "DELIVERED", "Delivered"
-    CANCELLED = "CANCELLED", "Cancelled"
-    RETURNED = "RETURNED", "Returned"
+    NEW = "NEW", _("New")
+    STARTED = "STARTED", _("Being made")
+    PACKED = "PACKED", _("Packed")
+    SHIPPED = "SHIPPED", _("On its way")
+    DELIVERED = "DELIVERED", _("Delivered")
+    CANCELLED = "CANCELLED", _("Cancelled")
+    RETURNED = "RETURNED", _("Returned")
 
 
 class ParcelInstruction(TextChoices):
     """What to do with a parcel after a refund."""
 
-    NONE = "", "None"
-    HOLD = "hold", "On hold"
-    SEND = "send", "Send it although its money went back"
-    RETURN = "return", "The buyer sends it back"
+    NONE = "", _("None")
+    HOLD = "hold", _("On hold")
+    SEND = "send", _("Ship although refunded")
+    RETURN = "return", _("Awaiting return")
 
 
 class ParcelDecision(TextChoices):
     """What staff decide about a parcel after a refund."""
 
-    SEND = "send", "Send it anyway"
-    CANCEL = "cancel", "Cancel it; its goods go back on sale"
-    KEEP = "keep", "The buyer keeps it"
-    AWAIT_RETURN = "await_return", "The buyer sends it back"
-    RETURNED = "returned", "It came back; its goods go back on sale"
-    WRITTEN_OFF = "written_off", "It came back; its goods are not for sale again"
+    SEND = "send", _("Ship anyway")
+    CANCEL = "cancel", _("Cancel and restock")
+    KEEP = "keep", _("Buyer keeps it")
+    AWAIT_RETURN = "await_return", _("Awaiting return")
+    RETURNED = "returned", _("Returned, restock")
+    WRITTEN_OFF = "written_off", _("Returned, do not restock")
 
 
 O = OrderStatus  # noqa: E741  # reads well in the table

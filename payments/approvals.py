@@ -167,7 +167,7 @@ def refund_submit(
         amount,
         reason=reason,
         actor=actor,
-        details=named + [(f"Parcel {parcel}", decisions[parcel.pk].label) for parcel in chosen],
+        details=named + [(f"Parcel {parcel}", str(decisions[parcel.pk].label)) for parcel in chosen],
         units=dump_units(items),
         parcels={str(key): decision.value for key, decision in decisions.items()},
     )

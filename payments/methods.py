@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 class Provider(TextChoices):
     STRIPE = "stripe", "Stripe"
     PAYPAL = "paypal", "PayPal"
-    MANUAL = "manual", "By hand"
+    MANUAL = "manual", _("Offline")
 
 
 class PaymentMethod(TextChoices):
-    CREDIT_CARD = "credit_card", "Credit card"
-    DEBIT_CARD = "debit_card", "Debit card"
+    CREDIT_CARD = "credit_card", _("Credit card")
+    DEBIT_CARD = "debit_card", _("Debit card")
     PAYPAL = "paypal", "PayPal"
-    CASH_ON_DELIVERY = "cash_on_delivery", "Cash on delivery"
-    BANK_TRANSFER = "bank_transfer", "Bank transfer"
-    CHECK = "check", "Check"
+    CASH_ON_DELIVERY = "cash_on_delivery", _("Cash on delivery")
+    BANK_TRANSFER = "bank_transfer", _("Bank transfer")
+    CHECK = "check", _("Check")
 
 
 @dataclass(frozen=True, slots=True)

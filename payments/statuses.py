@@ -1,31 +1,32 @@
 """How payments and refunds may change (product specification, section 6)."""
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.state import Transitions
 
 
 class PaymentStatus(TextChoices):
-    PENDING = "PENDING", "Pending"
-    PROCESSING = "PROCESSING", "Processing"
-    COMPLETED = "COMPLETED", "Completed"
-    FAILED = "FAILED", "Failed"
-    CANCELLED = "CANCELLED", "Cancelled"
-    REFUNDED = "REFUNDED", "Refunded"
-    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED", "Partly refunded"
+    PENDING = "PENDING", _("Pending")
+    PROCESSING = "PROCESSING", _("Processing")
+    COMPLETED = "COMPLETED", _("Completed")
+    FAILED = "FAILED", _("Failed")
+    CANCELLED = "CANCELLED", _("Cancelled")
+    REFUNDED = "REFUNDED", _("Refunded")
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED", _("Partly refunded")
 
 
 class RefundStatus(TextChoices):
-    REQUESTED = "REQUESTED", "Requested"
-    PROCESSING = "PROCESSING", "Processing"
-    COMPLETED = "COMPLETED", "Completed"
-    FAILED = "FAILED", "Failed"
+    REQUESTED = "REQUESTED", _("Requested")
+    PROCESSING = "PROCESSING", _("Processing")
+    COMPLETED = "COMPLETED", _("Completed")
+    FAILED = "FAILED", _("Failed")
 
 
 class DisputeStatus(TextChoices):
-    OPEN = "OPEN", "Open"
-    WON = "WON", "Won"
-    LOST = "LOST", "Lost"
+    OPEN = "OPEN", _("Open")
+    WON = "WON", _("Won")
+    LOST = "LOST", _("Lost")
 
 
 P = PaymentStatus

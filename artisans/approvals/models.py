@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from artisans.approvals.statuses import DECIDED, ApprovalStatus
 from artisans.core.models import BaseModel, choices_constraint
@@ -25,7 +26,7 @@ class ApprovalRequest(BaseModel):
     expires_at = models.DateTimeField()
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True, blank=True)
-    note = models.CharField(max_length=300, blank=True, help_text="Why it was rejected or could not be done.")
+    note = models.CharField(max_length=300, blank=True, help_text=_("Why it was rejected or failed."))
 
     class Meta:
         default_permissions = ("view",)

@@ -152,7 +152,7 @@ def pending_lock(rows: Any, approval_id: UUID) -> ApprovalRequest:
     if approval is None:
         raise NotFound("There is no such request.")
     if approval.status == A.PENDING and approval.expires_at <= timezone.now():
-        raise NotPending(A.EXPIRED.label)
+        raise NotPending(str(A.EXPIRED.label))
     if approval.status != A.PENDING:
         raise NotPending(approval.get_status_display())
     return approval

@@ -1,4 +1,5 @@
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.state import Transitions
 
@@ -6,12 +7,12 @@ from artisans.core.state import Transitions
 class ApprovalStatus(TextChoices):
     """FAILED: a second person approved it, and it could no longer be carried out; nothing has changed then."""
 
-    PENDING = "PENDING", "Awaiting approval"
-    APPROVED = "APPROVED", "Approved"
-    REJECTED = "REJECTED", "Rejected"
-    WITHDRAWN = "WITHDRAWN", "Withdrawn"
-    EXPIRED = "EXPIRED", "Expired"
-    FAILED = "FAILED", "Could not be carried out"
+    PENDING = "PENDING", _("Awaiting approval")
+    APPROVED = "APPROVED", _("Approved")
+    REJECTED = "REJECTED", _("Rejected")
+    WITHDRAWN = "WITHDRAWN", _("Withdrawn")
+    EXPIRED = "EXPIRED", _("Expired")
+    FAILED = "FAILED", _("Failed")
 
 
 A = ApprovalStatus

@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
@@ -16,21 +17,23 @@ class Artisan(BaseModel):
     )
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
-    email = models.EmailField(help_text="New orders are announced here.")
+    email = models.EmailField(help_text=_("Receives notifications of new orders."))
     craft = models.CharField(max_length=60)
     town = models.CharField(max_length=80)
     story = models.TextField(blank=True)
     portrait = models.ImageField(upload_to="artisans/", blank=True)
     commission_ppm = models.PositiveIntegerField(
-        "commission", default=0, help_text="The shop's part of the subtotal, in millionths: 100000 is 10 %."
+        "commission",
+        default=0,
+        help_text=_("The shop’s share of the subtotal, in millionths: 100000 is 10 %."),
     )
     is_active = models.BooleanField(default=True)
 
     class Meta:
         ordering = ("name",)
         permissions = [
-            ("change_artisan_access", "Can decide who acts for an artisan and where orders are announced"),
-            ("change_commission", "Can change an artisan's commission"),
+            ("change_artisan_access", _("Can change who acts for an artisan and where orders are sent")),
+            ("change_commission", _("Can change artisans’ commission")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -68,7 +71,7 @@ class Product(BaseModel):
     picture = models.ImageField(upload_to="products/", blank=True)
     picture_alt = models.CharField("what the picture shows", max_length=200, blank=True)
     price_minor = models.BigIntegerField(
-        "price, in minor units", help_text="8545 is 85.45 in a currency of two decimals."
+        "price, in minor units", help_text=_("8545 is 85.45 in a currency with two decimals.")
     )
     currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
     stock = models.IntegerField(default=0)
@@ -96,10 +99,10 @@ class Product(BaseModel):
 
 
 class StockMoveKind(models.TextChoices):
-    TAKE = "take", "Taken by an order"
-    RETURN = "return", "Returned by an order"
-    RESTOCK = "restock", "Came back with a refund"
-    ADJUST = "adjust", "Counted by hand"
+    TAKE = "take", _("Ordered")
+    RETURN = "return", _("Order cancelled or expired")
+    RESTOCK = "restock", _("Returned with a refund")
+    ADJUST = "adjust", _("Stock count")
 
 
 class StockMove(AppendOnlyModel):
@@ -108,11 +111,11 @@ class StockMove(AppendOnlyModel):
     id = models.BigAutoField(primary_key=True)
     product = models.ForeignKey(Product, models.PROTECT, related_name="stock_moves")
     kind = models.CharField(max_length=7, choices=StockMoveKind)
-    quantity = models.IntegerField(help_text="Signed: a sale is negative.")
+    quantity = models.IntegerField(help_text=_("Negative for sales."))
     order_line = models.UUIDField(null=True, blank=True)
     refund_line = models.UUIDField(null=True, blank=True)
     round = models.PositiveSmallIntegerField(
-        default=0, help_text="Counts how often a late payment revived the order."
+        default=0, help_text=_("How often a late payment reopened the order.")
     )
     reason = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(auto_now_add=True, db_index=True)

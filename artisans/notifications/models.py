@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
 
@@ -6,9 +7,9 @@ KEY_LENGTH = 120
 
 
 class MailState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    SENT = "sent", "Sent"
-    DEAD = "dead", "Given up"
+    WAITING = "waiting", _("Waiting")
+    SENT = "sent", _("Sent")
+    DEAD = "dead", _("Failed")
 
 
 class Notification(BaseModel):
@@ -30,9 +31,9 @@ class Notification(BaseModel):
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        verbose_name = "mail"
+        verbose_name = _("email")
         default_permissions = ("view",)
-        permissions = [("retry_mail", "Can send a mail again")]
+        permissions = [("retry_mail", _("Can resend emails"))]
         ordering = ("-created_at",)
         constraints = [
             choices_constraint("state", MailState.values, name="mail_state_known"),

@@ -105,7 +105,7 @@ class MethodOfOrderFilter(admin.SimpleListFilter):
     parameter_name = "method"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(PaymentMethod.choices)
+        return [(value, str(label)) for value, label in PaymentMethod.choices]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         if not self.value():

@@ -65,7 +65,7 @@ def parcels_decide(order: Order, decisions: Decisions, *, cause: str, actor: Use
     for parcel, decision in decided:
         if decision not in DECISIONS[ParcelStatus(parcel.status)]:
             label = parcel.get_status_display()
-            raise ParcelChanged(number=parcel.number, label=label, decision=decision.label)
+            raise ParcelChanged(number=parcel.number, label=label, decision=str(decision.label))
         parcel_decide(parcel, decision, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)
     order_settle(order, cause=cause, actor=actor)
 

@@ -166,7 +166,7 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
         call_result = provider_call_execute(call.pk)
     if not isinstance(call_result.answer, RemoteSetup):
         provider_call_finish(call, CallState.REFUSED, error="No answer; the buyer begins again.")
-        raise ProviderUnavailable(Provider(provider).label)
+        raise ProviderUnavailable(str(Provider(provider).label))
     return MethodSetup(call.pk, call_result.answer.setup_id, action=call_result.answer.action)
 
 

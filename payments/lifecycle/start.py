@@ -45,7 +45,7 @@ def payment_start(
     if not due:
         raise NothingDue
     if is_down(SPECS[method].provider):
-        raise ProviderUnavailable(SPECS[method].provider.label)
+        raise ProviderUnavailable(str(SPECS[method].provider.label))
     known = order.user_id is not None or order.mailbox_confirmed_at is not None
     if reason := unavailable_reason(method, total=order.total, is_known_buyer=known, store=store):
         raise MethodNotOffered(reason)

@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
@@ -43,16 +44,14 @@ class Payment(BaseModel):
     disputed_minor = models.BigIntegerField(default=0)
     provider_payment_id = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001  # unique when known
     in_review = models.BooleanField(
-        default=False, help_text="The provider has the payment and looks at it; nobody has to do anything."
+        default=False, help_text=_("The provider is reviewing the payment; no action needed.")
     )
     failure_reason = models.CharField(max_length=300, blank=True)
     failure_code = models.CharField(max_length=80, blank=True)
-    checks = models.PositiveIntegerField(
-        default=0, help_text="How often the provider was asked without news."
-    )
+    checks = models.PositiveIntegerField(default=0, help_text=_("Number of polls without a change."))
     next_check_at = models.DateTimeField(null=True, blank=True)
     reminded_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the buyer was told that it is still open."
+        null=True, blank=True, help_text=_("When the buyer was reminded of the open payment.")
     )
     processed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -60,9 +59,9 @@ class Payment(BaseModel):
     class Meta:
         default_permissions = ("view",)
         permissions = [
-            ("approve_manual", "Can record or reject manual payments"),
-            ("refund", "Can return money"),
-            ("sync_payment", "Can ask the provider how a payment stands"),
+            ("approve_manual", _("Can record or reject offline payments")),
+            ("refund", _("Can make refunds")),
+            ("sync_payment", _("Can sync payments with the provider")),
         ]
         ordering = ("-created_at",)
         constraints = [

@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
 from payments.methods import Provider
@@ -15,7 +16,7 @@ class ProviderAlert(BaseModel):
     provider = models.CharField(max_length=32, choices=Provider)
     part = models.CharField(max_length=40)
     detail = models.CharField(max_length=300)
-    count = models.PositiveIntegerField(default=1, help_text="How often it failed.")
+    count = models.PositiveIntegerField(default=1, help_text=_("Number of failures."))
     last_seen_at = models.DateTimeField(default=timezone.now)
     resolved_at = models.DateTimeField(null=True, blank=True)
 

@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
 from artisans.core.security.encryption import decrypt_if_set
@@ -12,24 +13,24 @@ from payments.models.saved_method import PaymentMethodInfo
 
 
 class Operation(models.TextChoices):
-    CREATE = "create", "Make the payment"
-    HOSTED = "hosted", "Make a hosted page"
-    RELEASE = "release", "Close the object, go on with another"
-    CONFIRM = "confirm", "Let the money move"
-    CANCEL = "cancel", "Cancel the payment"
-    REFUND = "refund", "Refund"
-    SAVE = "save", "Save a method"
-    DETACH = "detach", "Forget a method"
+    CREATE = "create", _("Create payment")
+    HOSTED = "hosted", _("Create hosted payment page")
+    RELEASE = "release", _("Replace payment object")
+    CONFIRM = "confirm", _("Confirm payment")
+    CANCEL = "cancel", _("Cancel payment")
+    REFUND = "refund", _("Refund")
+    SAVE = "save", _("Save payment method")
+    DETACH = "detach", _("Remove payment method")
 
 
 SECRETS = ("method_id", "token")  # what a request holds encrypted: the provider's ids of ways to pay
 
 
 class CallState(models.TextChoices):
-    OPEN = "open", "No answer yet"
-    DONE = "done", "Done"
-    REFUSED = "refused", "Refused"
-    STUCK = "stuck", "Needs a person"
+    OPEN = "open", _("Waiting for a response")
+    DONE = "done", _("Completed")
+    REFUSED = "refused", _("Declined")
+    STUCK = "stuck", _("Needs attention")
 
 
 CREATES_OBJECT = (Operation.CREATE, Operation.HOSTED)

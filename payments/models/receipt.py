@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
@@ -52,9 +53,9 @@ class Receipt(BaseModel, AppendOnlyModel):
 
 
 class ReversalReason(models.TextChoices):
-    BOUNCED = "bounced", "The bank did not honour it or took it back"
-    WRONG_ORDER = "wrong_order", "It was recorded on the wrong order"
-    MISTAKE = "mistake", "The amount, date or reference was mistyped"
+    BOUNCED = "bounced", _("The bank returned the payment")
+    WRONG_ORDER = "wrong_order", _("Recorded on the wrong order")
+    MISTAKE = "mistake", _("Wrong amount, date or reference")
 
 
 class ReceiptReversal(BaseModel, AppendOnlyModel):

@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
@@ -16,19 +17,19 @@ def new_refund_number() -> str:
 
 
 class RefundOrigin(models.TextChoices):
-    STAFF = "staff", "Staff"
-    SYSTEM = "system", "The shop itself"
-    PROVIDER = "provider", "A person at the provider"
+    STAFF = "staff", _("Staff")
+    SYSTEM = "system", _("Automatic")
+    PROVIDER = "provider", _("Provider’s dashboard")
 
 
 class RefundDecision(models.TextChoices):
     """What a refund that was made at the provider means for the order; a person says it."""
 
-    NOT_NEEDED = "", "Not needed"
-    PENDING = "pending", "Waits for a decision"
-    NOTHING = "nothing", "The order goes on"
-    RESTOCK = "restock", "The items came back"
-    CANCEL = "cancel", "The order is cancelled"
+    NOT_NEEDED = "", _("Not needed")
+    PENDING = "pending", _("Awaiting decision")
+    NOTHING = "nothing", _("Order continues")
+    RESTOCK = "restock", _("Items restocked")
+    CANCEL = "cancel", _("Order cancelled")
 
 
 class PaymentRefund(BaseModel):
@@ -45,11 +46,11 @@ class PaymentRefund(BaseModel):
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     reason = models.CharField(max_length=300)
-    shipping_minor = models.BigIntegerField(default=0, help_text="The part of it that is shipping.")
+    shipping_minor = models.BigIntegerField(default=0, help_text=_("Shipping included in the amount."))
     goodwill_minor = models.BigIntegerField(
-        default=0, db_default=0, help_text="The part of it that paid for nothing that was owed."
+        default=0, db_default=0, help_text=_("Goodwill included in the amount.")
     )
-    restock = models.BooleanField(default=False, help_text="The items of its lines go back on sale.")
+    restock = models.BooleanField(default=False, help_text=_("Restock the items of its lines."))
     decision = models.CharField(max_length=7, choices=RefundDecision, blank=True)
     retry_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="retries")
     failure_reason = models.CharField(max_length=300, blank=True)

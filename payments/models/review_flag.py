@@ -1,19 +1,20 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
 from payments.models.payment import Payment
 
 
 class FlagKind(models.TextChoices):
-    MISMATCH = "mismatch", "The provider's figures are not ours"
-    DISPUTE = "dispute", "The buyer's bank disputes the payment"
-    REFUND_FAILED = "refund_failed", "A refund failed"
-    STUCK = "stuck", "A call to the provider has no answer"
-    CONFLICT = "conflict", "More money left than came in"
-    UNPROTECTED = "unprotected", "The provider's seller protection does not apply"
-    UNREADABLE = "unreadable", "The provider says something that the shop cannot read"
+    MISMATCH = "mismatch", _("Amounts differ from the provider’s")
+    DISPUTE = "dispute", _("Payment disputed")
+    REFUND_FAILED = "refund_failed", _("Refund failed")
+    STUCK = "stuck", _("No response from the provider")
+    CONFLICT = "conflict", _("More refunded than received")
+    UNPROTECTED = "unprotected", _("No seller protection")
+    UNREADABLE = "unreadable", _("Unreadable data from the provider")
 
 
 class PaymentFlag(BaseModel):
@@ -28,7 +29,7 @@ class PaymentFlag(BaseModel):
 
     class Meta:
         default_permissions = ("view",)
-        permissions = [("resolve_flag", "Can settle what was flagged")]
+        permissions = [("resolve_flag", _("Can resolve flagged payments"))]
         ordering = ("created_at",)
         constraints = [
             choices_constraint("kind", FlagKind.values, name="payment_flag_kind_known"),

@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
 from payments.methods import Provider
@@ -8,12 +9,12 @@ from payments.models.payment import Payment
 
 
 class EventState(models.TextChoices):
-    RECEIVED = "received", "Received"
-    WAITING = "waiting", "Waits for what it is about"
-    STAFF = "staff", "Waits for a person"
-    DONE = "done", "Processed"
-    IGNORED = "ignored", "Nothing to do"
-    DEAD = "dead", "Given up"
+    RECEIVED = "received", _("Received")
+    WAITING = "waiting", _("Waiting for its payment")
+    STAFF = "staff", _("Needs attention")
+    DONE = "done", _("Processed")
+    IGNORED = "ignored", _("Ignored")
+    DEAD = "dead", _("Failed")
 
 
 class WebhookEvent(BaseModel):
@@ -22,10 +23,10 @@ class WebhookEvent(BaseModel):
     provider = models.CharField(max_length=10, choices=Provider)
     event_id = models.CharField(max_length=120)
     kind = models.CharField(max_length=80)
-    content = models.JSONField(help_text="What the adapter read of it, allow-listed.")
+    content = models.JSONField(help_text=_("Fields read by the adapter (allow-list)."))
     payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="events")
     state = models.CharField(max_length=8, choices=EventState, default=EventState.RECEIVED)
-    copies = models.PositiveIntegerField(default=1, help_text="How often it was delivered.")
+    copies = models.PositiveIntegerField(default=1, help_text=_("Number of deliveries."))
     tries = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -34,7 +35,7 @@ class WebhookEvent(BaseModel):
 
     class Meta:
         default_permissions = ("view",)
-        permissions = [("replay_webhook", "Can process messages of providers again")]
+        permissions = [("replay_webhook", _("Can reprocess webhook events"))]
         ordering = ("-created_at",)
         constraints = [
             choices_constraint("provider", Provider.values, name="webhook_provider_known"),

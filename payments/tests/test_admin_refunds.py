@@ -267,7 +267,7 @@ def test_refund_from_outside_is_listed_until_somebody_decides(staff_client, stri
     assert "Enter quantities if items were returned" in refused.text
     after = press(staff_client, admin_page_url(outside, "decide"), decision="nothing")
 
-    assert "The order goes on" in after.text
+    assert "Order continues" in after.text
     assert "External refunds 1" not in nav(staff_client)
     assert "a colleague may have handled it" in page(staff_client.get(admin_page_url(outside, "decide"))).text
 
@@ -312,7 +312,7 @@ def test_payment_page_tells_captures_calls_refunds_and_disputes_without_secrets(
     assert "sk_test_" not in text
     assert "_secret_xyz" not in text
     result = page(answer).one("ol", class_="aa-timeline").text
-    for what in ("Capture of", "Make the payment", "Refund REF-", "Dispute of", "Pending → Completed"):
+    for what in ("Capture of", "Create payment", "Refund REF-", "Dispute of", "Pending → Completed"):
         assert what in result, what
 
 

@@ -179,7 +179,7 @@ def test_refund_above_the_limit_is_sent_when_it_is_approved(by_card, stripe, sta
     assert (stripe.refunded(), PaymentRefund.objects.count()) == ([], 0)
     parcel.refresh_from_db()
     assert parcel.status == "NEW"
-    assert "Cancel it" in approval.details
+    assert "Cancel and restock" in approval.details
 
     approval_approve(approval_id=approval.pk, actor=admin_user)
     worker(by_card)
