@@ -225,5 +225,5 @@ def test_card_form_that_does_not_load_is_told(window, user, sandbox):
 
     expect(one.page.locator("#card-missing")).to_be_visible()
 
-    assert "Nothing was saved" in one.text()
+    assert "nothing was saved" in one.text()
     assert one.violations() == []

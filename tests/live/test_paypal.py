@@ -77,7 +77,7 @@ def test_buyer_turns_back_and_pays_otherwise(at_paypal, charged):
 
     one.page.get_by_role("button", name=re.compile("Cancel")).click()
 
-    expect(one.page.locator("body")).to_contain_text("Nothing was charged")
+    expect(one.page.locator("body")).to_contain_text("nothing was charged")
     one.page.get_by_label("Bank transfer").check()
     one.press(re.compile("^Pay"))
     expect(one.page.locator("h2").first).to_contain_text("We are waiting for your transfer")

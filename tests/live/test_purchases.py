@@ -231,7 +231,7 @@ def test_with_scripts_the_cart_changes_in_place(window, bowl, scarf):
     line.get_by_label("Quantity").fill("2")
     expect(total).not_to_have_text(before)
     expect(one.page.locator("#cart-count")).to_have_text("3")
-    expect(one.page.locator("#live")).to_contain_text(f"Total {total.inner_text()}")
+    expect(one.page.locator("#live")).to_contain_text(f"Total: {total.inner_text()}")
     line.get_by_role("button", name="Remove").click()
     expect(line).to_have_count(0)
     one.press("Undo")
