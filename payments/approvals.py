@@ -1,8 +1,8 @@
-"""Acts with money that a second person may have to approve: what is requested, and how it is carried out then.
+"""Actions with money that may need a second person's approval: what is requested, and how it is executed.
 
-Each `…_submit` does the act, or, where the store rules want a second person, requests the approval and returns that.
-It holds the order's lock from before the act is tried until the request is written: the request freezes exactly the
-sums that the act was tried with.
+Each `…_submit` performs the action or, if the store rules require a second person, requests its approval and
+returns the request. It holds the order's lock from the attempt until the request is written, so that the
+request freezes exactly the amounts of the attempt.
 """
 
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def receipt_submit(
     actor: User,
     seen_minor: int | None = None,
 ) -> Receipt | ApprovalRequest:
-    """Record money, or request the approval of it. Errors: those of receipt_record and approval_request."""
+    """Record a receipt, or request its approval. Errors: those of receipt_record and approval_request."""
     payment, _ = payment_lock(payment_id)
     with suppress(SecondPersonRequired):
         return receipt_record(
@@ -96,7 +96,8 @@ def return_submit(
     actor: User,
     beyond_owed: bool = False,
 ) -> PaymentRefund | ApprovalRequest:
-    """Record an offline refund, or request the approval of it. Errors: as receipt_submit."""
+    """Record an offline refund, or request its approval. Errors: those of money_return_record and
+    approval_request."""
     payment, _ = payment_lock(payment_id)
     with suppress(SecondPersonRequired):
         return money_return_record(
@@ -145,7 +146,8 @@ def refund_submit(
     parcels: Decisions | None = None,
     seen_minor: int | None = None,
 ) -> PaymentRefund | ApprovalRequest:
-    """Open a refund, which refund_send then sends, or request the approval of it. Errors: as receipt_submit."""
+    """Open a refund, which refund_send then sends, or request its approval. Errors: those of refund_open and
+    approval_request."""
     payment, _ = payment_lock(payment_id)
     with suppress(SecondPersonRequired):
         return refund_open(
@@ -174,7 +176,7 @@ def refund_submit(
 
 
 def refund_execute(payload: Payload, requested_by: User, approved_by: User) -> PaymentRefund:
-    """The worker makes the call."""
+    """Open the refund; the worker sends it."""
     refund = refund_open(
         payment_id=UUID(payload["payment"]),
         reason=payload["reason"],
@@ -220,7 +222,8 @@ def load_transfer(payload: Payload) -> dict[str, Any]:
 
 
 def as_requested(service: Callable[[Payload, User, User], object]) -> Callable[[Payload, User, User], object]:
-    """Carry it out only while the order's money is what it was at the request. Errors: OrderChanged."""
+    """Execute the action only if the order's amounts have not changed since the request. Errors:
+    OrderChanged."""
 
     def execute(payload: Payload, requested_by: User, approved_by: User) -> object:
         with checked_when_locked(UUID(payload["order"]), partial(check_seen, payload["seen"])):
@@ -230,7 +233,7 @@ def as_requested(service: Callable[[Payload, User, User], object]) -> Callable[[
 
 
 def decidable(permission: str, what: str) -> Callable[[Payload, User], None]:
-    """Nobody decides about an order of their own."""
+    """Nobody may approve a request about their own order."""
 
     def check(payload: Payload, actor: User) -> None:
         check_staff_permission(actor, permission, payment_of(payload["payment"]).order, what=what)

@@ -1,4 +1,4 @@
-"""Provider settings that a shop must not run with."""
+"""System checks for unsafe provider settings."""
 
 from collections.abc import Iterator
 from typing import Any

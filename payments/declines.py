@@ -1,4 +1,4 @@
-"""What a buyer reads when a payment was declined: one text per group; the provider's own text is never shown."""
+"""What a buyer reads when a payment was declined: one text per group. The provider's own text is never shown."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _

@@ -1,4 +1,4 @@
-"""What happened to payments, as plain facts in the order of time; who may read what of it is decided by the reader."""
+"""The history of payments as plain facts in chronological order; each caller decides who may read what of it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Addresses of an order's pages, as they are sent to people."""
+"""URLs of an order's pages, for emails."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Staff rights by job: groups that an administrator gives to people."""
+"""Groups of staff permissions by role, which administrators assign to people."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 
 def roles_sync(**kwargs: Any) -> None:
-    """Make the groups and their permissions; what an administrator added by hand stays."""
+    """Create the groups and their permissions; permissions added by administrators are kept."""
     for name, codes in ROLES.items():
         group, _ = Group.objects.get_or_create(name=name)
         wanted = Q()

@@ -27,7 +27,7 @@ from payments.statuses import OPEN, PaymentStatus, RefundStatus
 
 
 def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
-    """The payments of own orders, or of the one order whose link is held."""
+    """The user's own payments, or those of the one order whose link they hold."""
     if principal.order_link is not None:
         order_id, version = principal.order_link
         return Payment.objects.filter(order_id=order_id, order__token_version=version)
@@ -37,14 +37,15 @@ def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
 
 
 def payments_for_staff(principal: Principal) -> QuerySet[Payment]:
-    """All payments for staff at work whose job it is to look at them, none for anybody else."""
+    """All payments for staff with the permission to view them, none for anyone else."""
     user = principal.user if principal.has_staff_token else None
     may_look = user is not None and user.is_staff and user.has_perm("payments.view_payment")
     return Payment.objects.all() if may_look else Payment.objects.none()
 
 
 def payments_readable_by(principal: Principal) -> QuerySet[Payment]:
-    """Own payments, or all for staff at work. Whoever holds an order's link sees that order's alone."""
+    """The user's own payments, or all of them for staff. The holder of an order's link sees that order's
+    only."""
     if principal.order_link is None and (for_staff := payments_for_staff(principal)).exists():
         return for_staff
     return payments_visible_to(principal)
@@ -55,7 +56,7 @@ def refunds_readable_by(principal: Principal) -> QuerySet[PaymentRefund]:
 
 
 def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
-    """The payment and its order, locked in this order: order, payment. Errors: Missing."""
+    """The payment and its order; locks the order first, then the payment. Errors: NotFound."""
     order = get_or_none(orders_locked().filter(payments=payment_id))
     if order is None:
         raise NotFound("There is no such payment.")
@@ -74,7 +75,7 @@ def latest_payment(order: Order) -> Payment | None:
 
 
 def object_ids_of(payment: Payment) -> set[str]:
-    """Every id by which the provider knows this payment, the present one and those before."""
+    """All ids of this payment at the provider, current and earlier ones."""
     made = payment.calls.exclude(object_id="").filter(refund=None).values_list("object_id", flat=True)
     return {*made, payment.provider_payment_id} - {None}  # type: ignore[return-value]
 
@@ -82,9 +83,9 @@ def object_ids_of(payment: Payment) -> set[str]:
 def payment_of_object(
     provider: str, object_ids: Sequence[str], reference: str = ""
 ) -> tuple[Payment, str] | None:
-    """The payment that one of these provider's ids belongs to, and the object to read for it: that id, or for one of
-    a capture, and for a mere `reference` to the payment, its present object ("" when it has none). None when nobody
-    knows them (yet)."""
+    """The payment of one of the provider's ids, and the object to read for it: that id or, for the id of a
+    capture and for a `reference` to the payment, its current object ("" when it has none). None when no id is
+    known (yet)."""
     for object_id in object_ids:
         by_present = Payment.objects.filter(payment_provider=provider, provider_payment_id=object_id)
         by_past = Payment.objects.filter(
@@ -105,12 +106,12 @@ def payment_of_object(
 
 
 def refund_due(order: Order, payment: Payment) -> int:
-    """Minor units that are owed to the buyer, are not on their way yet, and can go back by this payment."""
+    """Minor units due to the buyer that are not being refunded yet and can be refunded through this payment."""
     return min(balance_after_refunds(order).owed, payment.refundable.minor)
 
 
 def balance_after_refunds(order: Order, *, without: PaymentRefund | None = None) -> Balance:
-    """The order's money as if every refund under way had completed, and `without` had never been."""
+    """The order's balance as if every refund in progress had completed and `without` did not exist."""
     payments = list(order.payments.all())
     promised = [RefundStatus.REQUESTED, RefundStatus.PROCESSING, RefundStatus.COMPLETED]
     refunds = refund_sums(order, payments, statuses=promised, without=without)
@@ -131,7 +132,7 @@ def refund_sums(
     statuses: Collection[RefundStatus],
     without: PaymentRefund | None = None,
 ) -> RefundSums:
-    """What the refunds in these statuses were for, and that nobody has said so of lost disputes."""
+    """What refunds in these statuses were for; lost disputes count as unassigned."""
     disputed = sum(payment.disputed_minor for payment in payments)
     if not any(payment.refunded_minor or payment.refund_reserved_minor for payment in payments):
         return RefundSums(unassigned=disputed)
@@ -162,23 +163,23 @@ def total(column: str, only: Q | None = None) -> Sum:
 
 
 def find_active_receipt(key: str) -> Receipt | None:
-    """The receipt of a bank line, check or slip, by its reference_key; none when it was taken back."""
+    """The receipt with this reference_key; None if it was reversed."""
     standing = Receipt.objects.filter(reference_key=key, reversal=None)
     return get_or_none(standing.select_related("payment__order"))
 
 
 def flags_open() -> QuerySet[PaymentFlag]:
-    """What about payments a person has to look at, oldest first."""
+    """Open review flags of payments, oldest first."""
     return PaymentFlag.objects.filter(resolved_at=None).order_by("created_at")
 
 
 def refunds_to_decide() -> QuerySet[PaymentRefund]:
-    """Made at the provider; what they mean for the order waits for staff. Oldest first."""
+    """Refunds made at the provider that await a staff decision about the order. Oldest first."""
     return PaymentRefund.objects.filter(decision=RefundDecision.PENDING).order_by("created_at")
 
 
 def payments_awaiting_decision() -> QuerySet[Payment]:
-    """Manual payments that staff must look at, oldest first."""
+    """Offline payments that await staff, oldest first."""
     return (
         Payment.objects.filter(payment_provider="manual", status=PaymentStatus.PENDING)
         .select_related("order", "user")
@@ -187,17 +188,17 @@ def payments_awaiting_decision() -> QuerySet[Payment]:
 
 
 def webhooks_for_staff() -> QuerySet[WebhookEvent]:
-    """Messages that no worker will touch again by itself: given up, or left to a person."""
+    """Events that are not retried automatically any more: given up, or left to staff."""
     return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])
 
 
 def alerts_open() -> QuerySet[ProviderAlert]:
-    """What of the providers' APIs cannot be used now."""
+    """Open alerts about the providers' APIs."""
     return ProviderAlert.objects.filter(resolved_at=None)
 
 
 def reconciliation_runs_to_review() -> QuerySet[ReconciliationRun]:
-    """The last finished look at each provider, where it found a difference or had no answer."""
+    """Each provider's last finished run, if it found differences or got no response."""
     finished = ReconciliationRun.objects.filter(finished_at__isnull=False)
     newer = finished.filter(provider=OuterRef("provider"), created_at__gt=OuterRef("created_at"))
     return finished.filter(~Q(error="") | ~Q(differences=[])).exclude(Exists(newer))

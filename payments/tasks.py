@@ -40,7 +40,7 @@ def process_webhook_task(event_id: str) -> None:
 
 @shared_task(name="payments.process_due")
 def process_due_task() -> None:
-    """What nobody rang for: calls without an answer, messages, payments and savings whose provider is to be asked."""
+    """Periodic: calls without a response, events, payments and setups that are due for a check."""
     run_each(provider_calls_due(), provider_call_execute, event="provider_call_failed")
     run_each(webhooks_due(), webhook_process, event="webhook_failed")
     run_each(payments_due(), payment_check, event="payment_check_failed")
@@ -50,13 +50,13 @@ def process_due_task() -> None:
 
 @shared_task(name="payments.check_providers")
 def check_providers_task() -> None:
-    """What our keys may do there: tried when a worker starts, which waits for no answer."""
+    """Check the permissions of our credentials, without delaying the start of the worker."""
     run_each(providers_to_check(), check_provider_access, event="access_check_failed")
 
 
 @shared_task(name="payments.check_alerts")
 def check_alerts_task() -> None:
-    """Whether what was refused works again, so that an alert does not wait for the next buyer."""
+    """Check whether failing parts work again, so that an alert does not stay open until the next buyer."""
     run_each(providers_alerted(), check_provider_access, event="access_check_failed")
 
 

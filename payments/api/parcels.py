@@ -1,4 +1,5 @@
-"""Parcels for their artisans: what to send and where, and the word that it left, arrived, or will not."""
+"""Parcels for their artisans: what to ship and where, and reporting that it was shipped, delivered or
+cancelled."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +39,7 @@ from payments.lifecycle.parcels import parcel_return
 
 @example({"carrier": "USPS", "tracking": "9400 1000 0000 0000 0000 00"})
 class ShipIn(StrictSerializer):
-    carrier = StrictCharField(max_length=60, help_text="Who carries it.")
+    carrier = StrictCharField(max_length=60, help_text="The carrier.")
     tracking = StrictCharField(max_length=80, required=False, allow_blank=True, default="")
 
 
@@ -52,28 +53,30 @@ class UnitsIn(StrictSerializer):
     quantity = StrictIntegerField(min_value=0)
 
 
-@example({"restock": True, "reason": "Refused at the door."})
+@example({"restock": True, "reason": "Refused by the recipient."})
 class ReturnedIn(StrictSerializer):
-    restock = StrictBooleanField(help_text="Put its goods back on sale.")
+    restock = StrictBooleanField(help_text="Put its items back on sale.")
     units = UnitsIn(
-        many=True, required=False, help_text="With `restock`: how many of each item are fit for sale."
+        many=True, required=False, help_text="With `restock`: how many of each item can be sold again."
     )
     reason = StrictCharField(max_length=250, required=False, allow_blank=True, default="")
 
 
 @example({"reason": "The bowl broke in the kiln."})
 class CannotDeliverIn(StrictSerializer):
-    reason = StrictCharField(max_length=250, help_text="The buyer reads it.")
+    reason = StrictCharField(max_length=250, help_text="Shown to the buyer.")
 
 
 class ParcelFilters(filters.FilterSet):
-    released__gte = TimestampFilter("released_at", "gte", help_text="To be sent since this moment or later.")
-    status = filters.ChoiceFilter(choices=ParcelStatus.choices, help_text="How far the parcel has come.")
-    order_number = TextFilter("order__order_number", help_text="The number of its order.")
+    released__gte = TimestampFilter(
+        "released_at", "gte", help_text="Released for shipping at or after this time."
+    )
+    status = filters.ChoiceFilter(choices=ParcelStatus.choices, help_text="The parcel's status.")
+    order_number = TextFilter("order__order_number", help_text="The order number.")
 
 
 class ReleasedCursorPagination(CreatedCursorPagination):
-    """By the moment since which a parcel may be sent: that is when it appears in the list."""
+    """Ordered by `released_at`, the time since which a parcel may be shipped and is listed."""
 
     ordering = ("-released_at", "-id")
 
@@ -83,19 +86,19 @@ class ReleasedCursorPagination(CreatedCursorPagination):
         "parcel_list",
         "List own parcels",
         responses=ArtisanParcelShape(many=True),
-        description="What the artisan of this account has to send or has sent, once it may go out.",
+        description="The artisan's parcels, from the time they may be shipped.",
     ),
     retrieve=operation(
         "parcel_get",
         "Show a parcel",
         responses=ArtisanParcelShape,
-        description="Its lines, where it goes, and what is earned. Nothing of other artisans, nothing of the payment.",
+        description="Its lines, delivery address and earnings, without other artisans' lines or payment data.",
     ),
 )
 class ParcelViewSet(
     ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Parcel]
 ):
-    queryset = Parcel.objects.none()  # for the description; rows come from get_queryset
+    queryset = Parcel.objects.none()  # for the schema; rows come from get_queryset
     serializer_class = ArtisanParcelOut
     pagination_class = ReleasedCursorPagination
     filter_backends = (QueryFilterBackend,)
@@ -108,54 +111,54 @@ class ParcelViewSet(
 
     @operation(
         "parcel_start",
-        "Begin with a parcel",
+        "Start a parcel",
         request=EmptyIn,
         responses=ArtisanParcelShape,
         problems=(NotReleased, ParcelOnHold, IllegalTransition),
     )
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
-        """The artisan begins to make or pack it. From now on the buyer cannot cancel, but has to ask."""
+        """Start preparing the parcel. From now on the buyer cannot cancel without contacting the shop."""
         validated(EmptyIn, request.data)
         return self.done(request, parcel_start)
 
     @operation(
         "parcel_ship",
-        "Send a parcel",
+        "Ship a parcel",
         request=ShipIn,
         responses=ArtisanParcelShape,
         problems=(NotReleased, ParcelOnHold, IllegalTransition),
     )
     @action(detail=True, methods=["post"])
     def ship(self, request: Request, pk: str) -> Response:
-        """The parcel was handed to the carrier; the buyer gets a mail with the tracking number."""
+        """Mark the parcel as handed to the carrier; the buyer is emailed the tracking number."""
         return self.done(request, parcel_ship, **validated(ShipIn, request.data))
 
     @operation(
         "parcel_deliver",
-        "Say that a parcel arrived",
+        "Mark a parcel as delivered",
         request=EmptyIn,
         responses=ArtisanParcelShape,
         problems=(IllegalTransition,),
     )
     @action(detail=True, methods=["post"])
     def deliver(self, request: Request, pk: str) -> Response:
-        """The parcel reached the buyer. Only what was sent can arrive."""
+        """Mark the parcel as delivered. Only a shipped parcel can be delivered."""
         validated(EmptyIn, request.data)
         return self.done(request, parcel_deliver)
 
     @operation(
         "parcel_returned",
-        "Say that a parcel came back",
+        "Mark a parcel as returned",
         request=ReturnedIn,
         responses=ArtisanParcelShape,
         problems=(InvalidInput, IllegalTransition),
     )
     @action(detail=True, methods=["post"])
     def returned(self, request: Request, pk: str) -> Response:
-        """The parcel was sent and came back: refused, undeliverable, or sent back by the buyer.
+        """Mark a shipped parcel as returned: refused, undeliverable, or sent back by the buyer.
 
-        What was paid of it is owed to the buyer; what was not paid is owed no more.
+        What was paid of it is due to the buyer; what was not paid is no longer due.
         """
         data = validated(ReturnedIn, request.data)
         units = {unit["line"]: unit["quantity"] for unit in data.pop("units", ())} or None
@@ -163,20 +166,21 @@ class ParcelViewSet(
 
     @operation(
         "parcel_cannot_deliver",
-        "Say that a parcel will not come",
+        "Cancel a parcel that cannot be delivered",
         request=CannotDeliverIn,
         responses=ArtisanParcelShape,
         problems=(InvalidInput, IllegalTransition),
     )
     @action(detail=True, methods=["post"])
     def cannot_deliver(self, request: Request, pk: str) -> Response:
-        """Cancel a parcel that was not sent. Its goods are for sale again, so lower the stock if they are lost.
+        """Cancel a parcel that was not shipped. Its items go back on sale, so lower the stock if they are
+        lost.
 
-        The buyer gets a mail with the reason; what was paid of it is listed for staff to be returned.
+        The buyer is emailed the reason; what was paid of it is listed for staff as a refund due.
         """
         return self.done(request, parcel_cannot_deliver, **validated(CannotDeliverIn, request.data))
 
     def done(self, request: Request, service: Callable[..., Parcel], **data: Any) -> Response:
-        """Do it to the own parcel of the address. Errors: Http404, and those of the service."""
+        """Apply the action to the artisan's own parcel. Errors: Http404, and those of the service."""
         service(parcel_id=self.get_object().pk, actor=require_user(request), **data)
         return Response(self.get_serializer(self.get_object()).data)

@@ -44,7 +44,7 @@ from payments.selectors import payments_readable_by, payments_visible_to
 from payments.statuses import PaymentStatus
 
 READ = ("list", "retrieve")
-UNSEEN = ("order__shipping_address", "order__billing_address")  # JSON that no payment shows
+UNSEEN = ("order__shipping_address", "order__billing_address")  # not in the response
 
 
 def payment_replay(request: Request, reference: str) -> Response:
@@ -54,9 +54,9 @@ def payment_replay(request: Request, reference: str) -> Response:
 
 class PaymentFilters(CreatedFilters):
     order = IdFilter("order_id", help_text="Id of the order.")
-    status = filters.ChoiceFilter(choices=PaymentStatus.choices, help_text="How far the payment has come.")
-    payment_method = filters.ChoiceFilter(choices=PaymentMethod.choices, help_text="How it is paid.")
-    payment_provider = filters.ChoiceFilter(choices=Provider.choices, help_text="Who takes the money.")
+    status = filters.ChoiceFilter(choices=PaymentStatus.choices, help_text="The payment's status.")
+    payment_method = filters.ChoiceFilter(choices=PaymentMethod.choices, help_text="The payment method.")
+    payment_provider = filters.ChoiceFilter(choices=Provider.choices, help_text="The payment provider.")
 
 
 @described(
@@ -65,7 +65,7 @@ class PaymentFilters(CreatedFilters):
         "List payments",
         responses=PaymentShape(many=True),
         description="With a bearer token all payments of the account, with an order's token those of that order. "
-        "Staff who look after payments see everybody's, by a token with the scope `staff` or `refunds`.",
+        "Staff with the permission see all payments, with a token of scope `staff` or `refunds`.",
     ),
 )
 class PaymentViewSet(
@@ -95,9 +95,10 @@ class PaymentViewSet(
         problems=(ProviderUnavailable,),
     )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """`status` says how far it has come, `next_action` what is to be done, by whom and until when.
+        """`status` is the payment's state, `next_action` what has to be done, by whom and until when.
 
-        With `?expand=next_action` the provider is asked, and the answer holds what a buyer needs to pay now.
+        With `?expand=next_action` the provider is read, and the response contains what the buyer needs to pay
+        now.
         """
         payment = self.get_object()
         wish = validated(ExpandIn, request.query_params.dict())
@@ -126,10 +127,11 @@ class PaymentViewSet(
     @limited("confirms")
     @action(detail=False, methods=["post"])
     def confirm(self, request: Request) -> Response:
-        """Pay with a saved method or a token of the provider's script; asked again after success, the same answer.
+        """Pay with a saved method or a token of the provider's script. Repeating it after success returns the
+        same response.
 
-        Without `payment_method_id` the provider is asked whether the buyer paid in the browser. A bank that wants to
-        hear from the buyer first is no error: the answer's `next_action` says where.
+        Without `payment_method_id` the provider is read to see whether the buyer paid in the browser. If the
+        bank requires authentication, that is no error: `next_action` of the response says where.
         """
         data = validated(ConfirmIn, request.data)
         payment = self.by_intent(data["payment_intent_id"])
@@ -138,7 +140,7 @@ class PaymentViewSet(
         return Response(result_out(result))
 
     def by_intent(self, intent_id: str) -> Payment:
-        """By the provider's id (also of an intent that another one has replaced), or by ours."""
+        """A payment by the provider's id (current or replaced), or by ours."""
         earlier = ProviderCall.objects.filter(object_id=intent_id, refund=None).values("payment")
         found = self.get_queryset().filter(
             Q(provider_payment_id=intent_id) | Q(payment_number=intent_id) | Q(pk__in=earlier)
@@ -163,10 +165,11 @@ class PaymentViewSet(
     @idempotent(replay=payment_replay)
     @action(detail=False, methods=["post"])
     def intents(self, request: Request) -> Response:
-        """Pay an order: answers 201 with a new payment, 200 with the open one of the same method.
+        """Pay an order: 201 with a new payment, or 200 with the open one of the same method.
 
-        `next_action` says what to do now: confirm with the client secret, go to a page, transfer money. A provider that
-        does not answer is no error: the payment is PROCESSING, and it is not paid a second time.
+        `next_action` says what to do next: confirm with the client secret, redirect to a page, or make a
+        transfer. If the provider does not respond, that is no error: the payment is PROCESSING and is not
+        charged a second time.
         """
         data = validated(IntentIn, request.data)
         principal = Principal.from_api(request)

@@ -1,4 +1,4 @@
-"""Bodies of refunds and timelines. Amounts leave as decimal strings, times in UTC."""
+"""Request and response bodies of refunds and timelines. Amounts are decimal strings, times are UTC."""
 
 from typing import Any
 from uuid import UUID
@@ -34,7 +34,7 @@ class ParcelDecisionIn(StrictSerializer):
     parcel = IdField(help_text="Id of a parcel of the order.")
     decision = serializers.ChoiceField(
         ParcelDecision.choices,
-        help_text="Not sent yet: `send` or `cancel`. Sent: `keep`, `await_return`, `returned` (its goods go back on "
+        help_text="Not shipped yet: `send` or `cancel`. Shipped: `keep`, `await_return`, `returned` (items go back on "
         "sale) or `written_off` (they do not).",
     )
 
@@ -46,7 +46,7 @@ class ParcelDecisionIn(StrictSerializer):
         "lines": [{"line": LINE["id"], "quantity": 1}],
         "shipping": True,
         "restock": True,
-        "reason": "The bowl broke on its way.",
+        "reason": "The bowl broke in transit.",
     },
     With_its_parcel={
         "payment_id": PAYMENT_ID,
@@ -56,27 +56,25 @@ class ParcelDecisionIn(StrictSerializer):
     },
 )
 class RefundIn(StrictSerializer):
-    """An `amount`, or `lines` (and `shipping`), whose worth an amount only asserts. `restock` goes with lines."""
+    """An `amount`, or `lines` (and `shipping`), whose value `amount` only asserts. `restock` requires lines."""
 
     payment_id = IdField()
-    reason = StrictCharField(max_length=300, help_text="The buyer reads it.")
+    reason = StrictCharField(max_length=300, help_text="Shown to the buyer.")
     amount = StrictDecimalField(required=False)
     currency = StrictCharField(max_length=3, required=False)
     lines = RefundLineIn(many=True, required=False)
-    shipping = StrictBooleanField(
-        required=False, help_text="And all of the shipping that did not go back yet."
-    )
-    restock = StrictBooleanField(required=False, help_text="Put the pieces of `lines` back on sale.")
+    shipping = StrictBooleanField(required=False, help_text="Include all shipping that was not refunded yet.")
+    restock = StrictBooleanField(required=False, help_text="Put the units of `lines` back on sale.")
     parcels = ParcelDecisionIn(
         many=True,
         required=False,
-        help_text="What the refund means for parcels. A parcel that was not sent, whose money goes back and that is "
-        "not named here, is on hold until staff decide; all others go on as they were.",
+        help_text="What the refund means for parcels. An unshipped parcel that is refunded and "
+        "not listed here is held until staff decide; all others are unchanged.",
     )
 
 
 def parse_selection(data: dict[str, Any]) -> RefundSelection | None:
-    """What a refund is for; None when it is over an amount."""
+    """What a refund is for; None for a refund of an amount."""
     lines = tuple(RefundLineInput(line["line"], line["quantity"]) for line in data.get("lines", ()))
     wants_shipping, restock = data.get("shipping", False), data.get("restock", False)
     if not (lines or wants_shipping or restock):
@@ -85,7 +83,7 @@ def parse_selection(data: dict[str, Any]) -> RefundSelection | None:
 
 
 def parse_decisions(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
-    """Errors: InvalidInput for a parcel that stands twice."""
+    """Errors: InvalidInput for a parcel that is listed twice."""
     asked = data.get("parcels", ())
     decisions = {one["parcel"]: ParcelDecision(one["decision"]) for one in asked}
     if len(decisions) < len(asked):
@@ -94,7 +92,7 @@ def parse_decisions(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
 
 
 def parse_amount(data: dict[str, Any], payment: Payment) -> Money | None:
-    """Errors: InvalidInput for another currency or for more decimals than it has."""
+    """Errors: InvalidInput for another currency or too many decimal places."""
     if data.get("currency", payment.currency) != payment.currency:
         raise InvalidInput(f"The payment is in {payment.currency}.")
     if "amount" not in data:
@@ -141,7 +139,7 @@ class RefundOut(serializers.BaseSerializer[PaymentRefund]):
 
 
 def fact_out(fact: Fact, *, is_staff: bool) -> dict[str, Any]:
-    """A buyer reads what happened; who did it in the shop, and why, is for staff."""
+    """Buyers see what happened; the member of staff and the reason are for staff."""
     shape = {
         "at": utc(fact.at),
         "kind": fact.kind,

@@ -1,4 +1,4 @@
-"""Refunds, and the story of a payment. Buyers read their own; staff with the job read all, and refund."""
+"""Refunds and payment timelines. Buyers read their own; staff with the permission read all, and refund."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def refund_replay(request: Request, reference: str) -> Response:
 
 class RefundFilters(CreatedFilters):
     payment = IdFilter("payment_id", help_text="Id of the payment.")
-    status = filters.ChoiceFilter(choices=RefundStatus.choices, help_text="How far the refund has come.")
+    status = filters.ChoiceFilter(choices=RefundStatus.choices, help_text="The refund's status.")
 
 
 @described(
@@ -76,7 +76,7 @@ class RefundFilters(CreatedFilters):
         "refund_get",
         "Show a refund",
         responses=RefundShape,
-        description="How far it has come. A refund can fail after it was COMPLETED, when the bank sends it back.",
+        description="A refund can fail after it was COMPLETED, when the bank returns it.",
     ),
 )
 class RefundViewSet(
@@ -119,9 +119,10 @@ class RefundViewSet(
     @limited("refunds")
     @idempotent(replay=refund_replay)
     def create(self, request: Request) -> Response:
-        """Refund an amount, or pieces of the order. The provider is asked at once: 201 tells how far it came.
+        """Refund an amount, or units of the order. The provider is called at once, and 201 returns the
+        result.
 
-        PROCESSING or REQUESTED: it is on its way, or nobody knows yet; ask again by GET. The amount is kept aside.
+        PROCESSING or REQUESTED: in progress or unknown; poll with GET. The amount stays reserved.
         """
         data = validated(RefundIn, request.data)
         principal = Principal.from_api(request)
@@ -151,10 +152,10 @@ class TimelineViewSet(ApiView, viewsets.GenericViewSet[Payment]):
     def get_queryset(self) -> QuerySet[Payment]:
         return payments_readable_by(Principal.from_api(self.request))
 
-    @operation("payment_timeline", "Tell what happened to a payment", responses=TimelineShape)
+    @operation("payment_timeline", "Show the timeline of a payment", responses=TimelineShape)
     @action(detail=True, methods=["get"])
     def timeline(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Everything that happened to a payment, oldest first: statuses, money in, refunds, disputes."""
+        """Everything that happened to a payment, oldest first: statuses, receipts, refunds, disputes."""
         payment = self.get_object()
         is_staff = payments_for_staff(Principal.from_api(request)).filter(pk=payment.pk).exists()
         return Response({"results": [fact_out(fact, is_staff=is_staff) for fact in facts_of([payment])]})

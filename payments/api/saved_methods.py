@@ -50,13 +50,13 @@ def method_replay(request: Request, reference: str) -> Response:
 
 
 class MethodViewSet(ApiView, viewsets.ViewSet):
-    """Saved ways to pay of the signed-in user."""
+    """Saved payment methods of the signed-in user."""
 
     lookup_value_regex = UUID_PATTERN
 
     @operation("method_list", "List saved methods", responses=MethodPageShape)
     def list(self, request: Request) -> Response:
-        """The default first, then the newest. They are few, so there is one page."""
+        """The default first, then the newest. The list is short, so there is one page."""
         rows = [method_out(row) for row in methods_of(require_user(request))]
         return Response({"next": None, "previous": None, "results": rows})
 
@@ -78,14 +78,14 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
     @limited("methods")
     @idempotent(replay=method_replay)
     def create(self, request: Request) -> Response:
-        """Save a method; sending it is the consent to keep it. One of three ways:
-
+        """Save a payment method; the request is the consent to keep it. One of three ways:
         - `{"provider", "provider_method_id": "pm_…"}`: a token of the provider's script. 201 with the method.
-        - `{"provider", "setup": true}`: begin a saving in the browser. 202 with `setup_id` and `next_action`.
-        - `{"provider", "setup_id"}`: finish it. 201 with the method, or 202 as long as the buyer is not done.
+        - `{"provider", "setup": true}`: start a setup in the browser. 202 with `setup_id` and `next_action`.
+        - `{"provider", "setup_id"}`: finish it. 201 with the method, or 202 while the buyer has not completed
+          it.
 
-        `is_default` makes it the default; the first one is it anyway. Card numbers are refused, except that in test
-        mode a published test number of the provider stands for its test token.
+        `is_default` makes it the default; the first one always is. Card numbers are refused, except that in
+        test mode a published test number of the provider stands for its test token.
         """
         user, data = require_user(request), without_card(request.data)
         wish = validated(MethodIn, data)
@@ -101,7 +101,7 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
 
     @operation("method_put", "Make a method the default", **CHANGE)
     def update(self, request: Request, pk: str) -> Response:
-        """Only `is_default`, and only to true: the default is changed by choosing another one."""
+        """Only `is_default`, and only to true: to change the default, choose another method."""
         if holds_card_data(request.data):
             raise RawCardData
         user, wish = require_user(request), validated(MethodChangeIn, request.data)
@@ -113,9 +113,9 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         """The same as PUT."""
         return self.update(request, pk)
 
-    @operation("method_remove", "Forget a method", responses={204: None}, problems=(NotFound, MethodInUse))
+    @operation("method_remove", "Remove a method", responses={204: None}, problems=(NotFound, MethodInUse))
     def destroy(self, request: Request, pk: str) -> Response:
-        """It pays nothing any more, and the provider forgets it too."""
+        """Remove the method here and at the provider."""
         method_remove(user=require_user(request), method_id=UUID(pk))
         return Response(status=204)
 
@@ -126,9 +126,9 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
 
 
 def without_card(body: Any) -> Any:
-    """The body with the test token in place of a test card's fields, before anything could quote them.
+    """The body with a test card's fields replaced by its test token, before they could appear in an error.
 
-    Errors: RawCardData for every other number or code.
+    Errors: RawCardData for any other number or code.
     """
     if not isinstance(body, Mapping):
         return body

@@ -1,4 +1,4 @@
-"""What payments look like in answers, for the API's description."""
+"""Response schemas of payments, for the API's description."""
 
 from typing import Any
 
@@ -48,18 +48,16 @@ class DetailShape(serializers.Serializer[Any]):
 
 
 class NextActionShape(serializers.Serializer[Any]):
-    """What the client does now. `type` says which of the members it has; new types may appear."""
+    """What the client has to do next. `type` determines the other fields; new types may be added."""
 
     type = serializers.CharField()
     provider = serializers.CharField(required=False)
-    client_secret = serializers.CharField(
-        required=False, help_text="For the provider's script; kept nowhere."
-    )
+    client_secret = serializers.CharField(required=False, help_text="For the provider's script; not stored.")
     publishable_key = serializers.CharField(required=False)
-    script = serializers.CharField(required=False, help_text="Address of the provider's script.")
-    url = serializers.CharField(required=False, help_text="Where the buyer goes on.")
-    expand = serializers.CharField(required=False, help_text="Where the rest of this is read.")
-    poll = serializers.CharField(required=False, help_text="What to ask again in a moment.")
+    script = serializers.CharField(required=False, help_text="URL of the provider's script.")
+    url = serializers.CharField(required=False, help_text="Where to redirect the buyer.")
+    expand = serializers.CharField(required=False, help_text="Where to read the full next action.")
+    poll = serializers.CharField(required=False, help_text="What to poll.")
     amount = AmountShape(required=False)
     currency = serializers.CharField(required=False)
     reference = serializers.CharField(required=False)
@@ -73,7 +71,7 @@ class PaymentShape(serializers.Serializer[Any]):
     client_secret = serializers.CharField(
         required=False,
         allow_null=True,
-        help_text="As in `next_action`, where the provider was asked just now.",
+        help_text="As in `next_action`, when the provider was just read.",
     )
     id = serializers.UUIDField()
     payment_number = serializers.CharField()
@@ -125,7 +123,7 @@ class MethodShape(serializers.Serializer[Any]):
 @extend_schema_serializer(many=False)
 @example({"next": None, "previous": None, "results": []})
 class MethodPageShape(serializers.Serializer[Any]):
-    """There are few, so this is always the only page."""
+    """The list is short, so this is always the only page."""
 
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
@@ -146,7 +144,7 @@ class MethodPageShape(serializers.Serializer[Any]):
     }
 )
 class SavingShape(serializers.Serializer[Any]):
-    """A saving that the buyer finishes in the browser; send `setup_id` afterwards."""
+    """A setup that the buyer completes in the browser; send `setup_id` afterwards."""
 
     setup_id = serializers.CharField()
     status = serializers.ChoiceField(["pending"])
@@ -182,7 +180,7 @@ class RefundShape(serializers.Serializer[Any]):
     refund_number = serializers.CharField()
     payment_id = serializers.UUIDField()
     amount = AmountShape()
-    shipping = AmountShape(help_text="Of the amount, what is for shipping.")
+    shipping = AmountShape(help_text="The part of the amount that is shipping.")
     currency = serializers.CharField()
     status = serializers.ChoiceField(RefundStatus.choices)
     reason = serializers.CharField(allow_blank=True)
@@ -224,7 +222,7 @@ FACT = {
 
 
 class FactShape(serializers.Serializer[Any]):
-    """A change of a status has `new`, and `old` unless it is the first; money that came has neither."""
+    """A change of status has `new`, and `old` unless it is the first; money received has neither."""
 
     at = serializers.DateTimeField()
     kind = serializers.ChoiceField(FACT_KINDS)
@@ -243,7 +241,7 @@ class TimelineShape(serializers.Serializer[Any]):
 
 
 class OpenChoiceField(serializers.ChoiceField):
-    """Described by its choices, but any word passes: whether it is offered is said with the order in hand."""
+    """Documented by its choices, but accepts any string: whether a method is offered depends on the order."""
 
     def to_internal_value(self, data: Any) -> str:
         word: str = StrictCharField(max_length=20).run_validation(data)
@@ -256,7 +254,7 @@ class MethodField(OpenChoiceField):
 
 
 class ProviderField(OpenChoiceField):
-    """Left out, it is the one of the method."""
+    """If omitted, the provider of the method."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=Provider.choices, **kwargs)

@@ -34,7 +34,9 @@ REMOTE_METHODS = [method.value for method, spec in SPECS.items() if spec.provide
 
 class ExpandIn(StrictSerializer):
     expand = serializers.ChoiceField(
-        choices=["next_action"], required=False, help_text="Ask the provider, and tell all of `next_action`."
+        choices=["next_action"],
+        required=False,
+        help_text="Read the provider and return the full `next_action`.",
     )
 
 
@@ -46,20 +48,20 @@ class ConfirmIn(StrictSerializer):
     payment_method_id = StrictCharField(
         max_length=120,
         required=False,
-        help_text="A saved method, or the provider's token; left out, the provider is asked how it stands.",
+        help_text="A saved method, or the provider's token; if omitted, the payment is read from the provider.",
     )
 
 
 class MethodIn(StrictSerializer):
-    """Either a token, or `setup` to begin a saving in the browser, or `setup_id` to finish it."""
+    """A token, or `setup` to start a setup in the browser, or `setup_id` to finish it."""
 
     provider = serializers.ChoiceField(choices=REMOTE_PROVIDERS)
     payment_method = serializers.ChoiceField(choices=REMOTE_METHODS, required=False)
     provider_method_id = StrictCharField(
-        max_length=120, required=False, help_text="The token that the provider's script made."
+        max_length=120, required=False, help_text="The token created by the provider's script."
     )
-    setup = StrictBooleanField(required=False, help_text="Begin a saving in the browser.")
-    setup_id = StrictCharField(max_length=120, required=False, help_text="Finish the saving that was begun.")
+    setup = StrictBooleanField(required=False, help_text="Start a setup in the browser.")
+    setup_id = StrictCharField(max_length=120, required=False, help_text="Finish the setup that was started.")
     is_default = StrictBooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -92,17 +94,17 @@ class MethodIn(StrictSerializer):
     },
 )
 class MethodBody(MethodIn):
-    """In test mode a published test number of the provider may stand in place of its token; any other is refused."""
+    """In test mode a published test number of the provider may replace its token; any other is refused."""
 
     card_number = StrictCharField(max_length=40, required=False, help_text="Test mode only.")
-    card_exp_month = StrictIntegerField(required=False, help_text="Test mode only; not looked at.")
-    card_exp_year = StrictIntegerField(required=False, help_text="Test mode only; not looked at.")
-    card_cvc = StrictCharField(max_length=10, required=False, help_text="Test mode only; not looked at.")
+    card_exp_month = StrictIntegerField(required=False, help_text="Test mode only; ignored.")
+    card_exp_year = StrictIntegerField(required=False, help_text="Test mode only; ignored.")
+    card_cvc = StrictCharField(max_length=10, required=False, help_text="Test mode only; ignored.")
 
 
 @example({"is_default": True})
 class MethodChangeIn(StrictSerializer):
-    is_default = StrictBooleanField(help_text="Only to true: another one becomes the default instead.")
+    is_default = StrictBooleanField(help_text="Only true; to change the default, choose another method.")
 
 
 @example(
@@ -124,12 +126,12 @@ class IntentIn(StrictSerializer):
 
 
 def method_out(row: dict[str, Any]) -> dict[str, Any]:
-    """A saved method, a row of `methods_of`; its provider's token stays here."""
+    """A saved method, from a row of `methods_of`, without its provider's token."""
     return row | {"created_at": utc(row["created_at"])}
 
 
 def saving_out(saving: MethodSetup, provider: str) -> dict[str, Any]:
-    """A saving that the buyer has to finish."""
+    """A setup that the buyer has to complete."""
     shape = action_out(saving.action, provider) if saving.action else None
     return {"setup_id": saving.setup_id, "status": "pending", "next_action": shape}
 
@@ -137,10 +139,10 @@ def saving_out(saving: MethodSetup, provider: str) -> dict[str, Any]:
 def next_action(
     payment: Payment, order: Order, store: StoreRules, action: Action | None = None
 ) -> dict[str, Any] | None:
-    """What the client has to do now; None when there is nothing.
+    """What the client has to do next; None when there is nothing.
 
-    `action`: what the provider wants of the buyer, where it was asked just now. Without it only the kind is told:
-    secrets are kept nowhere, and `GET …?expand=next_action` reads them again.
+    `action`: what the provider requires of the buyer, if it was just read. Without it only the type is given,
+    because secrets are not stored: `GET …?expand=next_action` reads them again.
     """
     if payment.is_remote:
         return remote_action(payment, action)
@@ -210,7 +212,7 @@ def payment_out(
 
 
 def result_out(result: PaymentResult) -> dict[str, Any]:
-    """A payment after its provider was asked."""
+    """A payment after a call to its provider."""
     payment = result.payment
     return payment_out(payment, payment.order, store_rules(), result.action)
 
@@ -221,7 +223,7 @@ class PaymentOut(serializers.BaseSerializer[Payment]):
 
 
 def approval_answer(approval: ApprovalRequest) -> Response:
-    """202: what was requested waits for a second person."""
+    """202: the request awaits a second person's approval."""
     body = {
         "approval_id": approval.pk,
         "status": approval.status,

@@ -1,4 +1,4 @@
-"""Staff decide about payments by hand through the API, by the same services as in the office."""
+"""Staff actions on offline payments through the API, by the same services as in the admin."""
 
 from typing import Any
 from uuid import UUID
@@ -38,19 +38,20 @@ MAY_DECIDE = "payments.approve_manual"
 
 @example({"amount": "99.99", "value_date": "2026-11-26", "bank_reference": "2026-330-17"})
 class ApproveIn(StrictSerializer):
-    amount = StrictDecimalField(help_text="What arrived, as the statement says.")
-    value_date = StrictDateField(help_text="The day on which the bank booked it.")
+    amount = StrictDecimalField(help_text="The amount received, as on the bank statement.")
+    value_date = StrictDateField(help_text="The date on which the bank booked it.")
     bank_reference = StrictCharField(
-        max_length=80, help_text="Transaction, check or cash slip; counts once in the shop, in any spelling."
+        max_length=80,
+        help_text="Number of the transaction, check or cash slip; recorded once, ignoring case and punctuation.",
     )
     received_amount = StrictDecimalField(
-        required=False, help_text="What had been received before, as you saw it; news since then are 409."
+        required=False, help_text="The amount received so far, as last read; 409 if it has changed since."
     )
 
 
 @example({"reason": "The check bounced."})
 class RejectIn(StrictSerializer):
-    reason = StrictCharField(max_length=250, help_text="The buyer reads it.")
+    reason = StrictCharField(max_length=250, help_text="Shown to the buyer.")
 
 
 class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
@@ -74,11 +75,14 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
     )
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str) -> Response:
-        """Book money that arrived for a payment by hand; it is COMPLETED when all of it is there.
+        """Record money received for an offline payment; it is COMPLETED once fully paid.
 
-        Less: the payment stays PENDING and waits for the rest. More: the difference is to be returned. For staff who
-        record money; nobody does so for an order of their own. The same reference is booked once.
-        Above the store's limit a second person has to approve it in the admin: 202, and nothing is booked until then.
+        Less: the payment stays PENDING until the rest arrives. More: the difference is due as a refund.
+        Requires the permission to record payments, and the order must not be your own. A reference is
+        recorded once.
+
+        Above the store's limit a second person has to approve it in the admin: 202, and nothing is booked
+        until then.
         """
         data = validated(ApproveIn, request.data)
         payment = self.payment(request, pk, what="record money")
@@ -102,9 +106,9 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
     )
     @action(detail=True, methods=["post"])
     def reject(self, request: Request, pk: str) -> Response:
-        """Say that the money of a payment by hand will not come; the buyer gets a mail with the reason.
+        """Record that an offline payment will not arrive; the buyer is emailed the reason.
 
-        The payment is FAILED; the order waits at least a day, so that it can be paid another way.
+        The payment is FAILED; the order stays open for at least a day, so that it can be paid another way.
         """
         data = validated(RejectIn, request.data)
         payment = self.payment(request, pk, what="reject payments")
@@ -113,7 +117,8 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
         )
 
     def payment(self, request: Request, pk: str, *, what: str) -> Payment:
-        """Any payment, for who may decide; all others learn nothing, not even whether it exists."""
+        """Any payment, for staff with the permission; everyone else gets the same error whether or not it
+        exists."""
         if not require_user(request).has_perm(MAY_DECIDE):
             raise NoPermission(what)
         found = get_or_none(Payment.objects.filter(pk=UUID(pk)))
@@ -123,7 +128,7 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
 
 
 def money(amount: Any, payment: Payment, name: str) -> Money:
-    """Errors: InvalidInput for decimals that the currency does not have, or too large a sum."""
+    """Errors: InvalidInput for more decimal places than the currency has, or too large an amount."""
     try:
         return Money.parse(format(amount, "f"), payment.currency)
     except ValueError as error:

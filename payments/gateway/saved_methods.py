@@ -19,9 +19,7 @@ from payments.providers.contract import PaymentProvider, Refused, RemoteMethod, 
 
 logger = logging.getLogger(__name__)
 
-FIRST_SETUP_CHECK = timedelta(
-    minutes=2
-)  # when to check a setup first; until then the buyer is filling in the form
+FIRST_SETUP_CHECK = timedelta(minutes=2)  # until then the buyer is filling in the form
 CUSTOMER_GONE = "resource_missing"
 
 

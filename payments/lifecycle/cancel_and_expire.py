@@ -1,5 +1,5 @@
-"""The end of an order. The open payment goes first, as only what cannot be paid any more is closed; what was paid goes
-back."""
+"""Cancelling and expiring orders. The open payment is cancelled first, because only an order that cannot be
+paid any more may be closed; what was paid is refunded."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -52,13 +52,14 @@ def order_cancel(
     refund: bool = False,
     seen_minor: int | None = None,
 ) -> Order:
-    """Cancel an order, or chosen parcels of it: its goods go back on sale, and buyer and artisans get a mail.
+    """Cancel an order, or some of its parcels: the items go back on sale, and buyer and artisans are emailed.
 
-    The buyer cancels all of it until an artisan has started, and what they paid goes back at once; staff with the
-    permission cancel until shipping, and `refund` sends the money back in the same act. What came by hand is listed to
-    be returned. `seen_minor`: what was kept of the order's money when the actor looked.
-    Idempotent: a cancelled order stays as it is. Errors: NotCancellable, NoPermission, OwnOrder, PaymentUnderWay,
-    AlreadyRecorded.
+    Buyers cancel the whole order until an artisan has started, and are refunded at once. Staff with the
+    permission cancel until it ships; `refund` also sends the refund. Offline payments are listed as refunds
+    due. `seen_minor`: the net amount received when the actor loaded the page.
+
+    Idempotent: a cancelled order is left as it is. Errors: NotCancellable, NoPermission, OwnOrder,
+    PaymentInProgress, AlreadyRecorded.
     """
     cancel = partial(
         order_cancel_locked,
@@ -82,7 +83,8 @@ def order_cancel_locked(
     refund: bool,
     seen_minor: int | None,
 ) -> Order:
-    """The same when no provider can be paid any more. Errors: StillPayable as well. Locks: order, payment, products."""
+    """The same once no provider holds a payable object. Errors: StillPayable as well. Locks: order, payment,
+    products."""
     order = order_lock(order_id)
     if order.status == OrderStatus.CANCELLED:
         return order
@@ -103,7 +105,7 @@ def order_cancel_locked(
 
 
 def order_end(order: Order, *, cause: str, actor: User) -> None:
-    """Cancel all of it. Errors: StillPayable, NotCancellable."""
+    """Cancel the whole order. Errors: StillPayable, NotCancellable."""
     cancel_open_payment(order, cause=cause, actor=actor)
     if order.status == OrderStatus.PENDING:
         order_close(order, OrderStatus.CANCELLED, cause=cause, actor=actor)
@@ -131,7 +133,7 @@ def check_may_cancel(order: Order, actor: User, *, refund: bool, is_whole: bool)
         if refund and not actor.has_perm("payments.refund"):
             raise NoPermission("refund")
         return True
-    if not is_owner(order, actor):  # staff cancel their own orders as any buyer does
+    if not is_owner(order, actor):  # staff cancel their own orders as buyers
         raise OwnOrder if may_cancel else NoPermission("cancel this order")
     if not (is_whole and buyer_may_cancel(order)):
         raise NotCancellable(
@@ -141,10 +143,11 @@ def check_may_cancel(order: Order, actor: User, *, refund: bool, is_whole: bool)
 
 
 def refund_due_payments(order: Order, *, reason: str, actor: User, origin: RefundOrigin) -> None:
-    """Send back by their providers what is the buyer's; the worker makes the calls. The caller holds the order's lock.
+    """Refund through the providers what is due to the buyer; the worker makes the calls. The caller holds the
+    order's lock.
 
-    What cannot go back now (offline, disputed, another call is under way) stays listed as owed; so does what a second
-    person has to approve, which is requested here.
+    What cannot be refunded now (offline, disputed, another call is open) stays listed as due, as does what
+    needs a second person's approval, which is requested here.
     """
     payments = Payment.objects.select_for_update(of=("self",), no_key=True).filter(order=order)
     to_approve = []
@@ -165,22 +168,22 @@ def refund_due_payments(order: Order, *, reason: str, actor: User, origin: Refun
 
 def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, origin: RefundOrigin) -> None:
     refund = refund_create(payment, amount, reason=reason, origin=origin, actor=actor)
-    if origin == STAFF:  # the shop's own are on their way already
+    if origin == STAFF:  # automatic refunds are in progress already
         enqueue_after_commit("payments.execute_call", refund.calls.get().pk)
 
 
 @transaction.atomic
 def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parcel:
-    """The artisan cannot send this parcel: it is cancelled, its stock comes back, and the buyer is told why.
+    """Cancel a parcel that the artisan cannot ship: its stock is restored and the buyer is told why.
 
-    Its money is owed no more; what was paid of it is `order.refund_due` for staff. The last parcel ends the order.
-    Errors: NotReleased, InvalidInput without a reason, IllegalTransition once it is on its way.
-    Locks: order, payment, products.
+    Its amount is no longer due; what was paid of it becomes `order.refund_due` for staff. Cancelling the last
+    parcel cancels the order. Errors: NotReleased, InvalidInput without a reason, IllegalTransition once it
+    was shipped. Locks: order, payment, products.
     """
     parcel, order = parcel_lock(parcel_id)
     if (
         order.status == OrderStatus.PENDING or not order.is_alive
-    ):  # its artisans do not know of it, or know its end
+    ):  # its artisans were not notified of it, or know that it ended
         raise NotReleased
     if not reason.strip():
         raise InvalidInput("Give the reason; the buyer reads it.")
@@ -202,7 +205,7 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
 
 
 def buyer_may_cancel(order: Order) -> bool:
-    """Until an artisan has started on it, paid or not."""
+    """Buyers may cancel until an artisan has started, whether or not the order is paid."""
     if order.status == OrderStatus.PENDING:
         return True
     started = order.parcels.exclude(status__in=[ParcelStatus.NEW, ParcelStatus.CANCELLED])
@@ -210,10 +213,10 @@ def buyer_may_cancel(order: Order) -> bool:
 
 
 def order_expire(*, order_id: UUID) -> bool:
-    """Close an order whose hold is over and give its stock back. Says whether it was closed now.
+    """Expire an order whose hold has ended and restore its stock. Returns whether it was closed now.
 
-    The open payment is taken back at its provider first: an order that turns out to be paid is not closed, and while
-    nobody knows, it is kept. Money received in part stays listed as to be returned.
+    The open payment is cancelled at its provider first: an order that turns out to be paid is not closed, and
+    one with an unknown outcome is kept. Partial payments stay listed as refunds due.
     """
     try:
         return run_after_cancelling(
@@ -225,7 +228,8 @@ def order_expire(*, order_id: UUID) -> bool:
 
 @transaction.atomic
 def order_expire_locked(*, order_id: UUID) -> bool:
-    """The same when no provider can be paid any more. Errors: StillPayable. Locks: order, payment, products."""
+    """The same once no provider holds a payable object. Errors: StillPayable. Locks: order, payment,
+    products."""
     order = order_lock(order_id)
     if order.status != OrderStatus.PENDING or order.expires_at is None or order.expires_at > timezone.now():
         return False
@@ -251,9 +255,9 @@ def orders_due_to_expire() -> list[UUID]:
 
 
 def cancel_open_payment(order: Order, *, cause: str, actor: User | None) -> None:
-    """Nothing of the order can be paid any more. A payment by hand has no other side that would have to agree.
+    """Cancel the order's open payment here.
 
-    Errors: StillPayable for a payment that has one.
+    Errors: StillPayable for a payment at a provider, which has to be cancelled there first.
     """
     payment = open_payment(order)
     if payment is None:

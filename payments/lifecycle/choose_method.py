@@ -1,4 +1,4 @@
-"""Choosing how an order is paid, and changing one's mind."""
+"""Choosing and changing an order's payment method."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,7 +30,7 @@ from payments.statuses import PaymentStatus
 
 @dataclass(frozen=True, slots=True)
 class MethodChange:
-    """The payment to go on with, what the buyer has to do, and whether the payment is a new one."""
+    """The payment to continue with, what the buyer has to do, and whether the payment is new."""
 
     result: PaymentResult
     is_new: bool
@@ -48,11 +48,11 @@ def payment_choose_method(
     amount: Decimal | None = None,
     currency: str | None = None,
 ) -> MethodChange:
-    """Pay an order by this method: the open payment of the same method, or a new one in place of another.
+    """Pay an order by this method: the open payment of the same method, or a new one that replaces another.
 
-    `amount` and `currency` only assert what the client believes. A payment at a provider is taken back there before
-    another one begins; the new one is made there before this returns.
-    Errors: NothingDue, MethodNotOffered, AmountMismatch, PaymentUnderWay.
+    `amount` and `currency` only assert what the client expects. An open payment at a provider is cancelled
+    there before another one starts; the new one is created there before this returns. Errors: NothingDue,
+    MethodNotOffered, AmountMismatch, PaymentInProgress.
     """
     choose = partial(
         choose_method_locked, order_id=order_id, method=method, actor=actor, amount=amount, currency=currency
@@ -60,9 +60,8 @@ def payment_choose_method(
     payment, is_new = run_after_cancelling(choose, cause=f"{method.label} instead", actor="buyer")
     result = payment_ensure_at_provider(payment)
     if result.payment.status == PaymentStatus.FAILED and result.payment.is_remote and result.action is None:
-        result = payment_replace_at_provider(
-            payment.pk, Operation.CREATE
-        )  # what was declined leads nowhere; the next try anew
+        # a declined object may not be payable any more
+        result = payment_replace_at_provider(payment.pk, Operation.CREATE)
     return MethodChange(result, is_new)
 
 
@@ -107,7 +106,8 @@ def check_may_change(order: Order, method: PaymentMethod) -> None:
 
 
 def try_again(payment: Payment, order: Order, actor: User | None) -> None:
-    """The same payment goes on: after a refusal by hand anew, at a provider with the object that it has."""
+    """Continue with the same payment: a rejected offline payment is reopened, one at a provider keeps its
+    object."""
     if payment.is_remote:
         under_way = payment.calls.filter(state=CallState.OPEN, refund=None).exists()
         if not payment.provider_payment_id and not under_way:

@@ -23,13 +23,13 @@ from payments.statuses import (
 
 
 def payment_instructions(payment: Payment, order: Order, store: StoreRules) -> Instructions | None:
-    """What the buyer has to do by hand now; None when nothing is left to do."""
+    """What the buyer has to do to pay offline; None when nothing is due."""
     facts = instruction_facts(payment, order, store)
     return instructions(**facts) if facts else None
 
 
 def instructions_for_mail(payment: Payment, order: Order, store: StoreRules) -> dict[str, Any] | None:
-    """The same for a mail that waits in the outbox, with the account's numbers encrypted."""
+    """The same for an email in the outbox, with the account numbers encrypted."""
     facts = instruction_facts(payment, order, store)
     if facts is None:
         return None

@@ -1,4 +1,4 @@
-"""What becomes of parcels when goods and money part: they come back from the buyer, or their money went back."""
+"""Parcels after a refund or a return: which ones are cancelled, held, shipped or returned."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -27,7 +27,7 @@ Decisions = Mapping[UUID, ParcelDecision]
 
 @transaction.atomic
 def order_parcels_decide(*, order_id: UUID, decisions: Decisions, reason: str, actor: User) -> Order:
-    """What becomes of parcels whose money went back before, or that come back without a refund.
+    """Apply staff decisions about parcels that were refunded before, or are returned without a refund.
 
     Errors: NoPermission, OwnOrder, InvalidInput, NotReleased, ParcelChanged. Locks: order, payment, products.
     """
@@ -40,20 +40,20 @@ def order_parcels_decide(*, order_id: UUID, decisions: Decisions, reason: str, a
 
 
 def goods_decisions(decisions: Decisions) -> dict[UUID, ParcelDecision]:
-    """Those that end a parcel."""
+    """The decisions that end a parcel."""
     return {pk: decision for pk, decision in decisions.items() if decision not in INSTRUCTIONS}
 
 
 def instruction_decisions(decisions: Decisions) -> dict[UUID, ParcelDecision]:
-    """Those about a parcel that goes on."""
+    """The decisions about a parcel that continues."""
     return {pk: decision for pk, decision in decisions.items() if decision in INSTRUCTIONS}
 
 
 def parcels_decide(order: Order, decisions: Decisions, *, cause: str, actor: User | None) -> None:
-    """Do with each parcel what was decided when its money went back, and hold what nobody decided about.
+    """Apply the decision about each parcel of a refund, and hold refunded parcels without a decision.
 
-    The caller holds the order's lock, and has reserved or booked the money.
-    Errors: InvalidInput, ParcelChanged when a parcel's status does not allow the decision (any more). Locks: products.
+    The caller holds the order's lock, and has reserved or booked the amount. Errors: InvalidInput,
+    ParcelChanged when a parcel's status no longer allows the decision. Locks: products.
     """
     parcels = {parcel.pk: parcel for parcel in order.parcels.select_related("artisan")}
     if set(decisions) - set(parcels):
@@ -116,12 +116,14 @@ def parcel_return(
     units: Mapping[UUID, int] | None = None,
     reason: str = "",
 ) -> Parcel:
-    """A parcel that was sent came back: refused at the door, undeliverable, or sent back by the buyer.
+    """Record that a shipped parcel came back: refused by the recipient, undeliverable, or sent back by the
+    buyer.
 
-    `restock`: its goods go on sale again, with `units` (by order line) only so many of each. What was paid of it is
-    owed to the buyer, what was not paid is owed no more; the last living parcel ends the order.
-    Its artisan may say so, and staff who cancel orders.
-    Errors: NoPermission, OwnOrder, InvalidInput, IllegalTransition unless it was sent. Locks: order, payment, products.
+    `restock`: its items go back on sale, limited to `units` (by order line) if given. What was paid of it is
+    due to the buyer, what was not paid is no longer due; returning the last open parcel ends the order.
+
+    Allowed for its artisan and for staff who cancel orders. Errors: NoPermission, OwnOrder, InvalidInput,
+    IllegalTransition unless it was shipped. Locks: order, payment, products.
     """
     parcel, order = parcel_lock(parcel_id)
     is_artisan = parcel.artisan.user_id == actor.pk
@@ -151,7 +153,7 @@ def parcel_mails(
     before: Balance,
     reason: str,
 ) -> None:
-    """Write to the buyer, and to the artisan unless they did it, that the parcel is cancelled or came back."""
+    """Email the buyer, and the artisan unless they did it, that the parcel was cancelled or returned."""
     to_buyer, to_artisan = kinds
     store = store_rules()
     about = {

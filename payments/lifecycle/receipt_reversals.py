@@ -1,4 +1,4 @@
-"""A receipt is taken back: its money was never here, or not for this payment. Nothing is sent to the buyer."""
+"""Reversing a receipt: the money never arrived, or belongs to another payment. Nothing is refunded."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -35,10 +35,12 @@ from payments.statuses import SETTLED, PaymentStatus
 def receipt_reverse(
     *, receipt_id: UUID, reason: ReversalReason, actor: User, note: str = ""
 ) -> ReceiptReversal:
-    """Lower what was received by this receipt. It is no refund; the order owes again, and unsent parcels wait.
+    """Deduct this receipt from the amount received. It is not a refund: the order is unpaid again, and
+    parcels that have not shipped are held.
 
-    The reference is free: the same money can be recorded where it belongs. The buyer reads what happened, the
-    artisans of unsent parcels are told to wait, and to go on when the money is here.
+    The reference can be used again, to record the money where it belongs. The buyer is told what happened;
+    artisans of unshipped parcels are told to wait until the payment arrives.
+
     Errors: NoPermission, OwnOrder, AlreadyRecorded, InvalidInput, ReceiptSpent. Locks: order, payment.
     """
     payment, order = payment_lock(Receipt.objects.values_list("payment_id", flat=True).get(pk=receipt_id))
@@ -75,7 +77,7 @@ def receipt_reverse(
 
 
 def payment_reopen(payment: Payment, order: Order, *, cause: str, actor: User) -> None:
-    """A settled payment that lost its money waits for it again, unless the order is closed or paid in another way."""
+    """Reopen a settled payment that lost its receipt, unless the order is closed or was paid in another way."""
     if payment.status not in SETTLED or payment.received_minor >= payment.amount_minor:
         payment_recompute_status(payment, cause=cause, actor=actor)
         return
@@ -87,7 +89,8 @@ def payment_reopen(payment: Payment, order: Order, *, cause: str, actor: User) -
 
 
 def raise_open_payment(order: Order) -> None:
-    """The open payment by hand is over all that is due now; one at a provider is renewed there (order_settle)."""
+    """Raise an open offline payment to the full amount due; one at a provider is replaced there
+    (order_settle)."""
     payment = open_payment(order)
     if payment is None or payment.is_remote:
         return
@@ -98,7 +101,8 @@ def raise_open_payment(order: Order) -> None:
 
 
 def withhold(payment: Payment, order: Order) -> None:
-    """Nothing unpaid is sent, cash on delivery excepted. The buyer gets the method's time again."""
+    """Hold unshipped parcels of an unpaid order, except for cash on delivery. The payment window starts
+    again."""
     method = PaymentMethod((open_payment(order) or payment).payment_method)
     if method != PaymentMethod.CASH_ON_DELIVERY:
         order_suspend(order, pay_by=timezone.now() + (SPECS[method].payment_window or timedelta(days=7)))
@@ -134,7 +138,7 @@ def mail_reversal(reversal: ReceiptReversal, receipt: Receipt, payment: Payment,
 
 @fact_renderer
 def reversal_note(reason: str, amount: Money, is_check: bool) -> str:  # noqa: FBT001  # a fact of a mail
-    """What happened to money that we had confirmed, for its buyer."""
+    """Tells the buyer what happened to a payment that we had confirmed."""
     if reason == ReversalReason.WRONG_ORDER:
         text = _("We recorded {amount} for this order by mistake; the payment was for another order.")
     elif reason == ReversalReason.MISTAKE:

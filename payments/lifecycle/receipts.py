@@ -1,4 +1,4 @@
-"""Manual payments: people record money that they saw arrive, or reject what will not come."""
+"""Offline payments: staff record money that arrived, or reject payments that will not arrive."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -40,7 +40,7 @@ OTHER_LINE = (
 
 @dataclass(frozen=True, slots=True)
 class IncomingMoney:
-    """Money as the bank's statement shows it."""
+    """An incoming payment as shown on the bank statement."""
 
     amount: Money
     value_date: date
@@ -58,12 +58,15 @@ def receipt_record(
     seen_minor: int | None = None,
     approved_by: User | None = None,
 ) -> Receipt:
-    """Book manual money. The payment completes when its receipts reach its amount; the order settles itself.
+    """Record money received offline. The payment completes when its receipts reach its amount; the order is
+    settled.
 
-    `seen_minor`: what had been received when the actor looked; anything else now means that a colleague was faster.
-    Short: the payment waits on, the order's clock moves once by 7 days. More: the surplus is `order.refund_due`.
-    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded, SecondPersonRequired without `approved_by`
-    above the store's limit. Locks: order, payment, products.
+    `seen_minor`: the amount received when the actor loaded the page; a different one now means that a
+    colleague was faster. An underpayment extends the hold once by 7 days; a surplus becomes
+    `order.refund_due`.
+
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded, SecondPersonRequired without
+    `approved_by` above the store's limit. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.approve_manual", order, what="record money")
@@ -77,7 +80,7 @@ def receipt_record(
 def receipt_from_feed(
     *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, seen_minor: int
 ) -> Receipt:
-    """The same for money that the bank itself tells of, exactly as it was asked for: no person decides.
+    """The same for money reported by the bank feed that matches exactly, without a decision by staff.
 
     Errors: NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
     """
@@ -95,7 +98,7 @@ def receipt_book(
     actor_name: str,
     seen_minor: int | None,
 ) -> Receipt:
-    """For callers that hold the locks and know that the actor may do this."""
+    """For callers that hold the locks and have checked the actor."""
     amount = money.amount
     if payment.payment_provider != Provider.MANUAL:
         raise NotManual
@@ -111,7 +114,7 @@ def receipt_book(
             f"{payment.received} was recorded for this payment meanwhile. Nothing was booked now; look again."
         )
     payment.received_minor += amount.minor
-    cause = f"{amount} received by hand ({money.reference})"
+    cause = f"{amount} received offline ({money.reference})"
     payment.failure_reason = ""
     if payment.status == PaymentStatus.FAILED and payment.received_minor < payment.amount_minor:
         payment_move(payment, PaymentStatus.PENDING, cause=cause, actor=actor, actor_name=actor_name)
@@ -132,7 +135,7 @@ def receipt_book(
 
 
 def receipt_create(payment: Payment, money: IncomingMoney, actor: User | None, actor_name: str) -> Receipt:
-    """Errors: AlreadyRecorded when a receipt for this reference stands anywhere in the shop."""
+    """Errors: AlreadyRecorded when a receipt with this reference exists anywhere in the shop."""
     key = reference_key(money.reference)
     if (standing := find_active_receipt(key)) is not None:
         raise already_recorded(standing)
@@ -150,14 +153,15 @@ def receipt_create(payment: Payment, money: IncomingMoney, actor: User | None, a
                 actor_name=actor_name,
             )
     except IntegrityError:
-        standing = find_active_receipt(key)  # a colleague's, committed since we checked
+        standing = find_active_receipt(key)  # committed by a colleague since we checked
         if standing is None:
             raise
         raise already_recorded(standing) from None
 
 
 def already_recorded(receipt: Receipt) -> AlreadyRecorded:
-    """Where the money of this reference is, and what to do if it is other money."""
+    """Where the money with this reference was recorded, and how to record a different payment with the same
+    one."""
     payment, reference = receipt.payment, receipt.bank_reference
     return AlreadyRecorded(
         f"{receipt.amount} with the reference {reference} was recorded already by {receipt.actor_name} "
@@ -167,7 +171,7 @@ def already_recorded(receipt: Receipt) -> AlreadyRecorded:
 
 
 def extend_hold_once(order: Order) -> None:
-    """A part payment shows good will: once, the buyer gets seven more days for the rest."""
+    """After a partial payment the buyer gets seven more days for the rest, once."""
     if order.status != OrderStatus.PENDING or order.is_extended or order.expires_at is None:
         return
     order.is_extended = True
@@ -180,7 +184,8 @@ def extend_hold_once(order: Order) -> None:
 
 @transaction.atomic
 def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
-    """Staff say that this payment will not come. The order stays at least a day, so that the buyer can pay otherwise.
+    """Record that this payment will not arrive. The order stays open for at least a day, so that the buyer
+    can pay another way.
 
     Errors: NoPermission, OwnOrder, NotManual, InvalidInput without a reason, HasReceipts, IllegalTransition.
     """
@@ -213,7 +218,7 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
 
 
 def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: bool) -> None:
-    """One mail per receipt, in the words of what it led to."""
+    """Email the buyer once per receipt, with text that fits its effect on the order."""
     store = store_rules()
     mail = partial(order_mail, order=order, lines=list(order.lines.all()), store=store, key=str(receipt.pk))
     amount = receipt.amount

@@ -1,4 +1,4 @@
-"""Mails to a buyer whose payment stays open: once per order and kind of payment, while there is still time."""
+"""Payment reminders: one per order and kind of payment, while there is still time to pay."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,22 +20,22 @@ from payments.selectors import payment_lock
 from payments.statuses import PaymentStatus
 
 AT_ONCE = (PaymentMethod.CREDIT_CARD, PaymentMethod.DEBIT_CARD, PaymentMethod.PAYPAL)
-IN_DAYS = (PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK)  # cash at the door is owed by nobody yet
-PATIENCE = timedelta(minutes=10)  # most people who pay at once have done so by then
-WORTH_IT = timedelta(minutes=5)  # what has to be left of the hold, or the mail comes too late to help
-DAYS_BEFORE = timedelta(days=2)  # of the date that the buyer was told
-FIRST_DAY = timedelta(days=1)  # money that was sent at once may be on its way
+IN_DAYS = (PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK)  # cash is due on delivery only
+PATIENCE = timedelta(minutes=10)  # most buyers who pay at once have done so by then
+WORTH_IT = timedelta(minutes=5)  # of the hold; with less time left the reminder comes too late
+DAYS_BEFORE = timedelta(days=2)  # before the deadline shown to the buyer
+FIRST_DAY = timedelta(days=1)  # a transfer that was made at once may still be in transit
 
 
 def payments_to_remind_of() -> QuerySet[Payment]:
-    """Open payments of living orders, not reminded of yet: left at a provider, or soon due by hand."""
+    """Open payments of open orders without a reminder: not completed at a provider, or soon due offline."""
     now = timezone.now()
     left = Q(
         payment_method__in=AT_ONCE,
         status__in=[PaymentStatus.PENDING, PaymentStatus.FAILED],
         created_at__lte=now - PATIENCE,
         order__expires_at__gt=now + WORTH_IT,
-        order__received_minor=0,  # the mail says that nothing was charged
+        order__received_minor=0,  # the email says that nothing was charged
     )
     soon_due = Q(
         payment_method__in=IN_DAYS,
@@ -53,7 +53,7 @@ def reminders_due() -> list[UUID]:
 
 @transaction.atomic
 def payment_remind(payment_id: UUID) -> None:
-    """Write the mail, unless the payment came on meanwhile. Locks: order, payment."""
+    """Send the reminder, unless the payment has changed in the meantime. Locks: order, payment."""
     payment, order = payment_lock(payment_id)
     if not payments_to_remind_of().filter(pk=payment_id).exists():
         return

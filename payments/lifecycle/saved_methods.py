@@ -1,7 +1,8 @@
-"""Saved ways to pay: saving, finishing, forgetting and paying with them. Nothing here runs inside a transaction.
+"""Saving, removing and paying with saved payment methods. Nothing here runs inside a transaction of the
+caller.
 
-A card is saved by a token of the provider's script, or with the buyer present (a setup): then whoever comes first, the
-return page, the webhook or the sweep, finishes it. Numbers never come this far.
+A card is saved by a token from the provider's script, or by a setup that the buyer completes in the browser
+and that the return page, a webhook or the periodic task finishes. Card numbers never reach the server.
 """
 
 import re
@@ -76,7 +77,8 @@ AUTHENTICATE = "The bank wants to ask the card's owner first, so the card has to
 
 @dataclass(frozen=True, slots=True)
 class MethodSetup:
-    """A saving that the buyer finishes in the browser. `method`: once it is done; `action`: what is left to do."""
+    """A setup that the buyer completes in the browser. `method`: once it is saved; `action`: what the buyer
+    has to do."""
 
     id: UUID
     setup_id: str
@@ -84,14 +86,14 @@ class MethodSetup:
     action: Action | None = None
 
 
-# ---- by a token ------------------------------------------------------------------------------------------------------
+# ---- saving by token -------------------------------------------------------------------------------------------------
 
 
 def method_save(*, user: User, provider: str, token: str, is_default: bool = False) -> PaymentMethodInfo:
-    """Keep the method that a token of the provider names; its bank is asked. While the outcome is unknown, the same
-    wish goes on with the same call.
+    """Save the method of a provider's token, which its bank may have to approve. While the outcome is
+    unknown, the same request continues the same call.
 
-    Errors: MethodNotOffered, RawCardData, MethodNotUsable, MethodDeclined, SavingUnderWay.
+    Errors: MethodNotOffered, RawCardData, MethodNotUsable, MethodDeclined, SaveInProgress.
     """
     check_can_save(provider)
     check_token(token)
@@ -132,7 +134,7 @@ def check_can_save(provider: str) -> None:
 
 
 def check_token(token: str) -> None:
-    """What looks like a card number is not passed on. Errors: RawCardData, MethodNotUsable."""
+    """Refuse anything that looks like a card number. Errors: RawCardData, MethodNotUsable."""
     if CARD_LIKE.search(re.sub(r"[\s-]", "", token)):
         raise RawCardData
     if not TOKEN.fullmatch(token):
@@ -140,7 +142,8 @@ def check_token(token: str) -> None:
 
 
 def token_for_card(number: object) -> str:
-    """The test token of a published test number, in test mode only. Errors: RawCardData for everything else."""
+    """The test token of a published test card number, in test mode only. Errors: RawCardData for everything
+    else."""
     is_test_mode = settings.ALLOW_TEST_CARDS and settings.STRIPE_SECRET_KEY.startswith("sk_test_")
     token = token_of_test_card(number) if is_test_mode and isinstance(number, str) else ""
     if not token:
@@ -148,21 +151,22 @@ def token_for_card(number: object) -> str:
     return token
 
 
-# ---- with the buyer present ------------------------------------------------------------------------------------------
+# ---- saving by setup -------------------------------------------------------------------------------------------------
 
 
 def method_setup_start(*, user: User, provider: str, is_default: bool = False) -> MethodSetup:
-    """Begin to save a method; the action tells what the buyer's browser has to do.
+    """Start a setup; the action tells what the buyer's browser has to do.
 
-    What a lost answer made was never shown to anybody, so it is given up and the buyer begins again.
-    Errors: MethodNotOffered, ProviderUnavailable.
+    A setup whose response was lost was never shown to the buyer, so it is given up and the buyer starts
+    again. Errors: MethodNotOffered, ProviderUnavailable.
     """
     check_can_save(provider)
     knew_customer = get_customer_id(user.pk, provider)
     call = enqueue_save(user, provider, is_default=is_default)
     call_result = provider_call_execute(call.pk)
     if call_result.refused is not None and knew_customer and not get_customer_id(user.pk, provider):
-        call = enqueue_save(user, provider, is_default=is_default)  # the customer was gone: with a new one
+        # the customer no longer existed: try with a new one
+        call = enqueue_save(user, provider, is_default=is_default)
         call_result = provider_call_execute(call.pk)
     if not isinstance(call_result.answer, RemoteSetup):
         provider_call_finish(call, CallState.REFUSED, error="No answer; the buyer begins again.")
@@ -171,9 +175,9 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
 
 
 def method_setup_finish(setup_id: str, *, user: User | None = None) -> MethodSetup:
-    """Ask the provider how far a saving has come and keep what it saved; in any order, as often as anybody likes.
+    """Read the setup from the provider and store the method that it saved; may be repeated, in any order.
 
-    Errors: Missing (also for a saving of somebody else), ProviderUnavailable.
+    Errors: NotFound (also for another user's setup), ProviderUnavailable.
     """
     calls = ProviderCall.objects.select_related("method", "user").filter(operation=Operation.SAVE)
     own = calls.filter(user=user) if user else calls
@@ -184,7 +188,7 @@ def method_setup_finish(setup_id: str, *, user: User | None = None) -> MethodSet
 
 
 def method_setup_of(*, user: User, call_id: UUID) -> MethodSetup:
-    """The same by our id, for the pages. Errors: Missing, ProviderUnavailable."""
+    """The same by our id, for the pages. Errors: NotFound, ProviderUnavailable."""
     call = get_or_none(ProviderCall.objects.filter(pk=call_id, user=user, operation=Operation.SAVE))
     return method_setup_finish(call.object_id if call else "", user=user)
 
@@ -204,7 +208,7 @@ def read_setup(call: ProviderCall) -> MethodSetup:
 
 @transaction.atomic
 def save_setup_method(call_id: UUID, remote: RemoteMethod) -> PaymentMethodInfo | None:
-    """Locks: the user, so that the second who tells finds what the first kept."""
+    """Locks: the user, so that a concurrent report finds the method that the first one stored."""
     user_lock(ProviderCall.objects.values_list("user", flat=True).get(pk=call_id))
     call = ProviderCall.objects.select_related("method", "user").get(pk=call_id)
     if call.method is None:
@@ -213,7 +217,7 @@ def save_setup_method(call_id: UUID, remote: RemoteMethod) -> PaymentMethodInfo 
 
 
 def setups_due() -> list[UUID]:
-    """Savings that were begun in the last day and that nobody finished, when it is time to ask."""
+    """Unfinished setups of the last day that are due for a check."""
     now = timezone.now()
     begun = ProviderCall.objects.filter(operation=Operation.SAVE, state=CallState.DONE, method=None)
     due = begun.filter(next_try_at__lte=now, created_at__gt=now - KEYS_LIVE).exclude(object_id="")
@@ -221,20 +225,21 @@ def setups_due() -> list[UUID]:
 
 
 def setup_check(call_id: UUID) -> None:
-    """The sweep's question, asked more and more seldom."""
+    """Check a setup for the periodic task, with increasing delays."""
     call = ProviderCall.objects.select_related("method", "user").get(pk=call_id)
     pause = min(LONGEST_PAUSE, FIRST_SETUP_CHECK * 2 ** min(call.tries, 12))
     ProviderCall.objects.filter(pk=call_id).update(tries=call.tries + 1, next_try_at=timezone.now() + pause)
     read_setup(call)
 
 
-# ---- forgetting ------------------------------------------------------------------------------------------------------
+# ---- removing --------------------------------------------------------------------------------------------------------
 
 
 def method_remove(*, user: User, method_id: UUID) -> None:
-    """Gone here at once, and at the provider; when that does not answer, the sweep goes on asking.
+    """Remove the method here at once, and at the provider; the periodic task retries until the provider
+    responds.
 
-    Errors: Missing, MethodInUse.
+    Errors: NotFound, MethodInUse.
     """
     call = method_deactivate(user=user, method_id=method_id)
     provider_call_execute(call.pk)
@@ -244,10 +249,11 @@ def method_remove(*, user: User, method_id: UUID) -> None:
 
 
 def saved_method(user: User | None, provider: str, method_reference: str) -> PaymentMethodInfo | None:
-    """The saved method that a client names, by our id or by the provider's token; None for a token nobody saved.
+    """The saved method that a client names, by our id or by the provider's token; None for a token that is
+    not saved.
 
-    A token straight from the provider's script belongs to nobody and is used once.
-    Errors: Missing for a method of somebody else, or one that was removed; RawCardData, MethodNotUsable.
+    A token straight from the provider's script belongs to no user and is used once. Errors: NotFound for
+    another user's method or a removed one; RawCardData, MethodNotUsable.
     """
     try:
         method_id = UUID(method_reference) if len(method_reference) == UUID_LENGTH else None
@@ -267,10 +273,10 @@ def saved_method(user: User | None, provider: str, method_reference: str) -> Pay
 
 
 def payment_pay(payment_id: UUID, *, user: User | None, method_reference: str = "") -> PaymentResult:
-    """Pay with a saved method or a token; without one, look whether the buyer paid in the browser.
+    """Pay with a saved method or a token; without one, check whether the buyer paid in the browser.
 
-    Errors: NotConfirmable, PaymentBusy, PaymentUnderWay, PaymentDeclined, ProviderUnavailable, MethodGone,
-    MethodNotUsable, and those of `saved_method`.
+    Errors: NotConfirmable, PaymentBusy, PaymentInProgress, PaymentDeclined, ProviderUnavailable,
+    MethodRemoved, MethodNotUsable, and those of `saved_method`.
     """
     payment = reload_payment(payment_id)
     if not payment.is_remote:
@@ -301,7 +307,8 @@ def sync_or_unavailable(payment: Payment) -> PaymentResult:
 
 
 def ensure_customer_payment(payment: Payment, method: PaymentMethodInfo) -> None:
-    """A saved method pays only what was made for its customer; an object without one is replaced first."""
+    """Replace an object without a customer first, because a saved method only pays objects of its own
+    customer."""
     customer_id = get_customer_id(method.user_id, method.provider)
     made = payment.calls.filter(
         operation=Operation.CREATE,
@@ -313,9 +320,9 @@ def ensure_customer_payment(payment: Payment, method: PaymentMethodInfo) -> None
 
 
 def pay_with_account(payment: Payment, method: PaymentMethodInfo) -> PaymentResult:
-    """PayPal takes a saved account when the object is made, without asking its owner again.
+    """PayPal charges a saved account when the object is created, without further approval by its owner.
 
-    Errors: PaymentBusy, PaymentUnderWay, PaymentDeclined, ProviderUnavailable, MethodGone.
+    Errors: PaymentBusy, PaymentInProgress, PaymentDeclined, ProviderUnavailable, MethodRemoved.
     """
     request: dict[str, object] = {
         "customer_id": get_customer_id(method.user_id, method.provider),
@@ -324,7 +331,7 @@ def pay_with_account(payment: Payment, method: PaymentMethodInfo) -> PaymentResu
     result = payment_replace_at_provider(payment.pk, Operation.CREATE, request=request)
     if result.refused is None:
         is_waiting = result.action is None and result.payment.status == PaymentStatus.PENDING
-        return sync_or_unavailable(result.payment) if is_waiting else result  # it may want our capture
+        return sync_or_unavailable(result.payment) if is_waiting else result  # it may have to be captured
     decline = result.refused.decline
     if decline in {None, DeclineGroup.OTHER_CARD} and is_gone(method):
         method_mark_missing(method.pk)
@@ -334,7 +341,7 @@ def pay_with_account(payment: Payment, method: PaymentMethodInfo) -> PaymentResu
 
 
 def is_gone(method: PaymentMethodInfo) -> bool:
-    """Whether the provider does not hold it any more. Errors: ProviderUnavailable."""
+    """Whether the provider no longer has the method. Errors: ProviderUnavailable."""
     customer_id = get_customer_id(method.user_id, method.provider)
     try:
         held = execute(method.provider, lambda provider: provider.saved_methods(customer_id))

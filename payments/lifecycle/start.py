@@ -34,11 +34,10 @@ def payment_start(
     actor: User | None = None,
     is_held: bool = False,
 ) -> Payment:
-    """Write a PENDING payment over what the order owes, in the transaction that holds the order's lock.
+    """Write a PENDING payment for the amount due, in the transaction that holds the order's lock.
 
-    The clock of the order follows the method, unless the order was placed with it (`is_held`); cash on delivery
-    confirms it at once.
-    Errors: MethodNotOffered, NothingDue, ProviderUnavailable.
+    The order's hold follows the method, unless the order was placed with it (`is_held`); cash on delivery
+    confirms the order at once. Errors: MethodNotOffered, NothingDue, ProviderUnavailable.
     """
     order = placed.order
     due = order.balance_due
@@ -74,17 +73,17 @@ def payment_start(
 def release_unpaid_order(
     placed: PlacedOrder, method: PaymentMethod, *, store: StoreRules, actor: User | None
 ) -> None:
-    """Cash is collected with the goods; and the shop may have decided to trust payments by hand."""
+    """Release the order before payment: for cash on delivery, and if the store rules trust offline payments."""
     if method == PaymentMethod.CASH_ON_DELIVERY:
         order_release(placed, cause="cash on delivery", actor=actor, store=store, collect_cash=True)
     elif settings.MANUAL_PAYMENT_AUTO_APPROVE and SPECS[method].provider == Provider.MANUAL:
-        order_release(placed, cause="released before the money is here", actor_name="setting")
+        order_release(placed, cause="released before payment", actor_name="setting")
         audit_record(actor=None, action=Action.ORDER_RELEASE, target=placed.order, actor_name="setting")
 
 
 @transaction.atomic
 def mailbox_confirm(*, order_id: UUID) -> Order:
-    """The buyer opened the link in the mail: the guest's order now waits as long as any other."""
+    """The buyer opened the emailed link: the guest's order is now held as long as any other."""
     order = order_lock(order_id)
     payment = open_payment(order)
     if order.mailbox_confirmed_at is None:

@@ -1,7 +1,7 @@
-"""Reconciliation: what a provider shows of a stretch of time, beside our books; daily, and when somebody asks.
+"""Reconciliation: compares a provider's transactions in a period with our records, daily and on request.
 
-What nobody told us is taken over by the same door as a webhook's news. What differs even then is written down for a
-person, and the payment is flagged; nothing is repaired any other way.
+Anything that we missed is applied in the same way as a webhook event. Differences that remain are recorded
+for review and the payment is flagged; nothing is corrected in any other way.
 """
 
 import logging
@@ -34,13 +34,14 @@ logger = logging.getLogger(__name__)
 OVERLAP = timedelta(days=1)
 FIRST_SPAN = timedelta(days=3)
 MAX_SPAN = timedelta(days=31)
-REPORTS_ARE_LATE = timedelta(hours=4)  # PayPal's reports tell of a transaction within three hours
+REPORTS_ARE_LATE = timedelta(hours=4)  # PayPal's reports list a transaction within three hours
 STUCK_AFTER = timedelta(hours=1)
-MOST_KEPT = 1000  # the log has all
+MOST_KEPT = 1000  # the log has all of them
 
 
 class Kind(StrEnum):
-    """What a person has to look at. `MISSING_HERE`: it moved money, and no payment of ours is behind it."""
+    """The kinds of difference. `MISSING_HERE`: the provider moved money, and no payment of ours belongs to
+    it."""
 
     MISSING_HERE = "missing here"
     NOT_BOOKED = "not booked"
@@ -58,7 +59,7 @@ class Difference(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """A movement of money that both sides must tell alike. `minor` is 0 where the amounts are counted otherwise."""
+    """A movement of money on which both sides must agree. `minor` is 0 where amounts are not comparable."""
 
     what: str
     id: str
@@ -76,10 +77,12 @@ def reconcile(
     until: datetime | None = None,
     progress: Progress = lambda done, of: None,
 ) -> ReconciliationRun:
-    """Compare one provider's objects and our books. Without `since` from a day before the last good look's end.
+    """Compare one provider's transactions with our records. Without `since`, start one day before the end of
+    the last complete run.
 
-    Errors: InvalidInput for a provider that cannot list, or a stretch that is empty or too long. A provider that does
-    not answer is no error: the row says so, and the next look begins where the last good one ended.
+    Errors: InvalidInput for a provider that cannot list payments, or a period that is empty or too long. If
+    the provider does not respond, the run records the error and the next one starts where the last complete
+    one ended.
     """
     if not can(name, Capability.LIST):
         raise InvalidInput(
@@ -114,8 +117,8 @@ def reconcile(
 def moved_between(
     name: str, listed: list[RemotePayment], since: datetime, until: datetime
 ) -> tuple[list[RemotePayment], list[Difference], str]:
-    """Payments of any age that something happened to in this time, read in full; those that could not be read; and why
-    the stretch has to be compared again, "" when it has not."""
+    """Payments with activity in the period, read in full; those that could not be read; and why the period
+    has to be compared again, "" if it need not."""
     try:
         moved = execute(name, lambda provider: provider.list_moved(since, until))
     except ProviderError as error:
@@ -157,7 +160,7 @@ def next_since(name: str, until: datetime) -> datetime:
 
 
 def facts_from_books(payment: Payment) -> Facts:
-    """What our books say moved."""
+    """The movements in our records."""
     captures = payment.captures.order_by().values_list("provider_capture_id", "amount_minor")
     refunds = (
         payment.refunds.filter(status=RefundStatus.COMPLETED).exclude(provider_refund_id=None).order_by()
@@ -171,7 +174,7 @@ def facts_from_books(payment: Payment) -> Facts:
 
 
 def facts_from_remote(remote: RemotePayment) -> Facts:
-    """What the provider says moved. A failed refund did not."""
+    """The movements at the provider. A failed refund is none."""
     done, lost = contract.RefundStatus.SUCCEEDED, contract.DisputeStatus.LOST
     return {
         *(Fact("capture", capture.capture_id, capture.amount.minor) for capture in remote.captures),
@@ -183,7 +186,8 @@ def facts_from_remote(remote: RemotePayment) -> Facts:
 def collect_remote_facts(
     name: str, remotes: Iterable[RemotePayment]
 ) -> tuple[dict[UUID, Facts], set[UUID], list[Difference]]:
-    """What the provider says of payments of ours; those with news of a dispute; and what moved there without one."""
+    """The provider's movements of our payments; payments with changed disputes; and movements without a
+    payment of ours."""
     remote_facts, disputed, found = defaultdict[UUID, Facts](set), set(), []
     for remote in remotes:
         known = payment_of_object(name, ids_of(remote), remote.reference)
@@ -207,7 +211,7 @@ def find_differences(
     until: datetime,
     progress: Progress,
 ) -> tuple[int, list[Difference]]:
-    """How many payments were caught up, and what differs even then."""
+    """How many payments were updated, and the differences that remain."""
     disputed = disputed | payments_with_open_disputes(name)
     booked = Capture.objects.filter(
         provider=name, created_at__gte=since, created_at__lt=until - REPORTS_ARE_LATE
@@ -226,19 +230,20 @@ def find_differences(
 
 
 def payments_with_open_disputes(name: str) -> set[UUID]:
-    """Payments whose disputes are open: how one ends moves no money, and is on no list by its time."""
+    """Payments with open disputes: closing one moves no money, so no list of the period contains it."""
     open_ones = Dispute.objects.filter(provider=name, status=DisputeStatus.OPEN).order_by()
     return set(open_ones.values_list("payment_id", flat=True))
 
 
 def is_dispute_new(payment: Payment, remote: RemotePayment) -> bool:
-    """Whether a dispute there is not here as it is there; an open one is no fact yet, but it is news."""
+    """Whether a dispute differs from our record of it; an open one is no movement, but may be new."""
     ours = {(row.provider_dispute_id, row.status.lower(), row.amount) for row in payment.disputes.all()}
     return any((row.dispute_id, row.status.value, row.amount) not in ours for row in remote.disputes)
 
 
 def compare_payment_safely(payment: Payment, before: Facts, remote_facts: Facts) -> list[Difference]:
-    """What differs about one payment; whatever goes wrong with it, the others are compared."""
+    """The differences of one payment; an error becomes a difference, so that the other payments are still
+    compared."""
     try:
         return compare_payment(payment, before, remote_facts)
     except Exception as error:
@@ -248,25 +253,25 @@ def compare_payment_safely(payment: Payment, before: Facts, remote_facts: Facts)
 
 
 def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> list[Difference]:
-    """Read each object of a payment, take over its news, and say what differs then; the payment is flagged for it.
+    """Read each object of a payment, apply changes, and return the differences that remain; the payment is
+    flagged for them.
 
-    Others book meanwhile: only what was booked `before` the reading must be there, and what is there be booked after.
-    Errors: those of the provider and of `payment_sync`; what was not read cannot be said to differ.
+    Bookings happen concurrently, so what was booked `before` the read must be at the provider, and what the
+    provider shows must be booked after it. Errors: those of the provider and of `payment_sync`.
     """
     ours, found, is_whole = str(payment.pk), [], True
     for object_id in sorted(object_ids_of(payment)):
         try:
-            payment_sync(payment.pk, cause="found by the comparison", object_id=object_id)
-            remote = read_current(
-                payment.payment_provider, object_id
-            )  # as it is now: the line above may have captured
+            payment_sync(payment.pk, cause="found by reconciliation", object_id=object_id)
+            # the line above may have captured it
+            remote = read_current(payment.payment_provider, object_id)
         except NotThere:
             continue
         remote_facts = remote_facts | facts_from_remote(remote)
         is_whole = is_whole and remote.is_whole
         if problem := find_mismatch(payment, remote):
             found.append(Difference(Kind.MISMATCH, object_id, ours, problem))
-    gone = before - remote_facts if is_whole else set()  # a list that could not be had proves nothing
+    gone = before - remote_facts if is_whole else set()  # a list that could not be fetched proves nothing
     for kind, facts in ((Kind.NOT_BOOKED, remote_facts - facts_from_books(payment)), (Kind.NOT_THERE, gone)):
         found += [
             Difference(kind, fact.id, ours, f"{format_facts({fact}, payment.currency)}.")

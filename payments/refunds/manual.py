@@ -1,4 +1,4 @@
-"""Money that goes back by hand: a person made a transfer and says so."""
+"""Offline refunds: a member of staff made a transfer and records it."""
 
 from datetime import date
 from uuid import UUID
@@ -41,11 +41,12 @@ def money_return_record(
     approved_by: User | None = None,
     beyond_owed: bool = False,
 ) -> PaymentRefund:
-    """Book a return that was made by hand; it is COMPLETED from the start.
+    """Record an offline refund; it is COMPLETED from the start.
 
-    It is at most what the order owes over all its payments, or, with `beyond_owed`, what this payment still has.
-    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived, ReturnExceedsOwed, AlreadyRecorded,
-    SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment.
+    It is limited to what the order owes the buyer over all its payments or, with `beyond_owed`, to what is
+    left of this payment. Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived,
+    ReturnExceedsOwed, AlreadyRecorded, SecondPersonRequired without `approved_by` above the store's limit.
+    Locks: order, payment.
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.refund", order, what="return money")
@@ -75,18 +76,18 @@ def money_return_record(
             reference_key=key,
             processed_at=timezone.now(),
         )
-    except IntegrityError:  # of a colleague, committed since we checked
+    except IntegrityError:  # committed by a colleague since we checked
         raise AlreadyRecorded(
             f"A return with the reference {bank_reference.strip()} was recorded by a colleague at this moment."
         ) from None
     refund_approval_check(order, actor=actor, approved_by=approved_by)
     RefundTransition.objects.create(
-        refund=refund, new=refund.status, cause="returned by hand", actor_name=actor.email
+        refund=refund, new=refund.status, cause="refunded offline", actor_name=actor.email
     )
     payment.refunded_minor += amount.minor
-    payment_recompute_status(payment, cause=f"{amount} returned by hand", actor=actor)
+    payment_recompute_status(payment, cause=f"{amount} refunded offline", actor=actor)
     clear_ship_instructions(order)
-    order_settle(order, cause=f"{amount} returned by hand", actor=actor)
+    order_settle(order, cause=f"{amount} refunded offline", actor=actor)
     audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
     notifications_enqueue(
         order_mail(
@@ -113,7 +114,7 @@ def check_returnable(payment: Payment, order: Order, amount: Money, *, beyond_ow
 
 
 def find_return(key: str) -> PaymentRefund | None:
-    """What was recorded as returned by the transfer with this reference_key."""
+    """The offline refund recorded with this reference_key."""
     return get_or_none(PaymentRefund.objects.filter(reference_key=key).select_related("payment__order"))
 
 

@@ -1,4 +1,4 @@
-"""What staff do about refunds: open one, send it, try a failed one again, decide what one from outside means."""
+"""Refunds by staff: opening, sending and retrying them, and deciding what refunds made at the provider mean."""
 
 from uuid import UUID
 
@@ -55,15 +55,17 @@ def refund_open(
     seen_minor: int | None = None,
     approved_by: User | None = None,
 ) -> PaymentRefund:
-    """Decide on a refund, of an amount or of pieces: reserve its amount and write its call; refund_send makes it.
+    """Open a refund of an amount or of units: reserve its amount and write its call, which refund_send makes.
 
-    With `pieces` an amount only asserts what they are worth. `parcels`: what it means for each parcel; one that was not
-    sent, whose money goes back and about which nothing is said, is on hold until staff decide.
-    `seen_minor`: what had gone back or was on its way when the actor looked; anything else now means that a colleague,
-    or the same button, was faster.
-    Errors: NoPermission, OwnOrder, RecordedOnly for money by hand, InvalidInput, PaymentDisputed, AlreadyRecorded,
-    RefundMismatch, RefundExceedsReceived, PiecesRefunded, NothingToRestock, ParcelChanged,
-    SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment, products.
+    With `selection` an amount only asserts what the units are worth. `parcels`: the decision for each parcel;
+    an unshipped one that is refunded without a decision is held until staff decide. `seen_minor`: the amount
+    refunded or being refunded when the actor loaded the page; a different one now means that a colleague, or
+    a double click, was faster.
+
+    Errors: NoPermission, OwnOrder, RecordedOnly for offline payments, InvalidInput, PaymentDisputed,
+    AlreadyRecorded, RefundMismatch, RefundExceedsReceived, UnitsAlreadyRefunded, NothingToRestock,
+    ParcelChanged, SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment,
+    products.
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.refund", order, what="refund")
@@ -79,9 +81,8 @@ def refund_open(
         )
     parts = price_selection(order, items) if items else None
     reason, parcels = reason.strip(), parcels or {}
-    parcels_decide(
-        order, goods_decisions(parcels), cause=reason, actor=actor
-    )  # first, as it says what is owed
+    # first, because it determines the amount due
+    parcels_decide(order, goods_decisions(parcels), cause=reason, actor=actor)
     refund = refund_open_locked(payment, order, amount=amount, parts=parts, reason=reason, actor=actor)
     clear_ship_instructions(order)
     parcels_decide(order, instruction_decisions(parcels), cause=reason, actor=actor)
@@ -99,7 +100,7 @@ def refund_open_locked(
     actor: User,
     retry_of: PaymentRefund | None = None,
 ) -> PaymentRefund:
-    """The same for a caller that holds the locks and checked the person."""
+    """The same for a caller that holds the locks and has checked the actor."""
     amount = check_amount(payment, amount, parts)
     if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         raise PaymentDisputed
@@ -129,9 +130,9 @@ def check_amount(payment: Payment, amount: Money | None, parts: Parts | None) ->
 
 
 def refund_send(refund: PaymentRefund) -> PaymentRefund:
-    """Let the provider make the refund now, after it was decided on and committed; answers with how it stands.
+    """Send a committed refund to the provider and return its current state.
 
-    While nobody knows how it went it stays as it is, and the sweep asks again with the same key.
+    While the outcome is unknown it stays unchanged, and the periodic task retries with the same key.
     """
     call = refund.calls.filter(state=CallState.OPEN).first()
     if call is not None:
@@ -140,16 +141,16 @@ def refund_send(refund: PaymentRefund) -> PaymentRefund:
 
 
 def payment_sync_by_staff(*, payment_id: UUID, actor: User) -> Payment:
-    """Ask the provider now how a payment and its refunds stand, and apply the truth.
+    """Read the payment and its refunds from the provider and apply the result.
 
-    Errors: NoPermission, NotNow when the provider does not answer; nothing has changed then.
+    Errors: NoPermission, ServiceUnavailable when the provider does not respond; nothing has changed then.
     """
     if not (actor.is_staff and actor.has_perm("payments.sync_payment")):
         raise NoPermission("ask the provider")
     payment = Payment.objects.get(pk=payment_id)
     audit_record(actor=actor, action=Action.PAYMENT_SYNC, target=payment)
     try:
-        payment_sync(payment_id, cause=f"asked by {actor.email}")
+        payment_sync(payment_id, cause=f"requested by {actor.email}")
     except Unknown:
         name = payment.get_payment_provider_display()
         raise ServiceUnavailable(f"{name} does not answer at the moment. Nothing was changed.") from None
@@ -162,11 +163,11 @@ def payment_sync_by_staff(*, payment_id: UUID, actor: User) -> Payment:
 
 @transaction.atomic
 def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
-    """Open a failed refund anew, as a refund of its own: the same pieces, or the same amount. refund_send sends it.
+    """Open a failed refund again as a new refund of the same units or amount, which refund_send sends.
 
-    What was approved once, or needed no approval, needs none now, unless staff refunded more of the order since: a
-    failed refund is not added up (see refunded_by_staff), so that its place below the limit may be taken.
-    Errors: NoPermission, OwnOrder, NotRetryable, and those of refund_open. Locks: order, payment.
+    It needs no further approval, unless staff have refunded more of the order since: a failed refund does not
+    count toward the limit (see refunded_by_staff), so later ones may have used it up. Errors: NoPermission,
+    OwnOrder, NotRetryable, and those of refund_open. Locks: order, payment.
     """
     old, payment, order = refund_lock(refund_id)
     check_staff_permission(actor, "payments.refund", order, what="refund")
@@ -185,7 +186,7 @@ def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
 
 
 def rebuild_parts(old: PaymentRefund, order: Order) -> Parts | None:
-    """The same pieces for a new refund; None for one that was of an amount."""
+    """The same units for a new refund; None for a refund of an amount."""
     lines = list(old.lines.select_related("order_line__parcel"))
     if not (lines or old.shipping_minor):
         return None
@@ -213,11 +214,14 @@ def refund_decide(
     lines: tuple[RefundLineInput, ...] = (),
     parcels: Decisions | None = None,
 ) -> PaymentRefund:
-    """Say what a refund made at the provider means: nothing, these pieces came back, or the order is cancelled.
+    """Decide what a refund made at the provider means: nothing, these units came back, or the order is
+    cancelled.
 
-    `parcels`: what it means for each parcel; without, and when the order goes on, what was held is sent.
-    Errors: NoPermission, OwnOrder, NotDecidable, InvalidInput, PiecesRefunded, NothingToRestock, ParcelChanged, and
-    those of order_cancel. Cancelling comes first; asked again after a crash it finds the order cancelled and goes on.
+    `parcels`: the decision for each parcel; without one, held parcels are shipped when the order continues.
+    Cancelling comes first, so that a retry after a crash finds the order cancelled and continues.
+
+    Errors: NoPermission, OwnOrder, NotDecidable, InvalidInput, UnitsAlreadyRefunded, NothingToRestock,
+    ParcelChanged, and those of order_cancel.
     """
     if decision == RefundDecision.CANCEL:
         refund = get_refund_to_decide(refund_id, actor)
@@ -274,7 +278,7 @@ def get_refund_to_decide(refund_id: UUID, actor: User) -> PaymentRefund:
 
 
 def refund_lock(refund_id: UUID) -> tuple[PaymentRefund, Payment, Order]:
-    """The refund under the locks of its order and payment."""
+    """The refund, with its order and payment locked."""
     payment, order = payment_lock(
         PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
     )

@@ -123,7 +123,7 @@ def test_payment_that_nobody_told_of_is_booked(unnotified_payment, stripe, mails
     assert (unnotified_payment.status, unnotified_payment.order.payment_status) == ("COMPLETED", "PAID")
     assert stripe.captured() == [unnotified_payment.amount_minor]
     assert [mail.subject.split(": ")[1] for mail in mails(shopper.email)] == ["payment received"]
-    assert unnotified_payment.transitions.last().cause == "found by the comparison"
+    assert unnotified_payment.transitions.last().cause == "found by reconciliation"
     assert run_reconciliation().synced_count == 0
 
 

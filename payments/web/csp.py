@@ -1,4 +1,5 @@
-"""Which pages may load or lead to a payment provider. All others know no foreign address."""
+"""Content Security Policy: which pages may load or redirect to a payment provider. No other page allows
+external origins."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
-# https://docs.stripe.com/security/guide#content-security-policy and the pages that a buyer is sent to
+# https://docs.stripe.com/security/guide#content-security-policy and the pages that buyers are redirected to
 STRIPE_SCRIPT = ("https://js.stripe.com",)
 STRIPE_FRAMES = ("https://js.stripe.com", "https://*.js.stripe.com", "https://hooks.stripe.com")
 STRIPE_CALLS = ("https://api.stripe.com",)
@@ -25,12 +26,12 @@ def origin(url: str) -> str:
 
 
 def stand_in(url: str, real: tuple[str, ...]) -> list[str]:
-    """The provider's own origins, or the one that a setting puts in their place."""
+    """The provider's own origins, or the one that a setting replaces them with."""
     return [origin(url)] if url else list(real)
 
 
 def may_load_provider(view: View[P]) -> View[P]:
-    """For the pages with the provider's card element."""
+    """For pages with the provider's card element."""
     return allowing(
         view,
         lambda: {
@@ -43,7 +44,7 @@ def may_load_provider(view: View[P]) -> View[P]:
 
 
 def may_lead_to_provider(view: View[P]) -> View[P]:
-    """For the pages whose form ends at the provider: the policy counts the redirect after a form, too."""
+    """For pages whose form redirects to the provider: `form-action` applies to the redirect, too."""
     return allowing(view, lambda: {"form-action": form_targets()})
 
 

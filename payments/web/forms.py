@@ -42,7 +42,7 @@ class CancelForm(forms.Form):
 
 
 class PaymentForm(forms.Form):
-    """The choices are given by the view; what cannot be chosen now says why."""
+    """The view supplies the choices; an unavailable one gives its reason."""
 
     payment_method = forms.ChoiceField(
         label=_("How would you like to pay?"),

@@ -1,4 +1,4 @@
-"""What all pages behind an order's link share."""
+"""Shared by all pages behind an order's link."""
 
 from django.http import Http404
 
@@ -10,7 +10,7 @@ from orders.selectors import orders_visible_to
 
 
 def order_of(token: str) -> Order:
-    """Errors: Http404 for a link that was not made here, Gone for one that was revoked."""
+    """Errors: Http404 for a link with an invalid signature, LinkRevoked for a revoked one."""
     link = read_order_token(token)
     if link is None:
         raise Http404

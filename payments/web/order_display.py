@@ -1,4 +1,4 @@
-"""What a buyer is shown: one displayed state for every stored combination, in words, with the next step."""
+"""The one state that a buyer sees for every stored combination of statuses, with the next step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from payments.statuses import DisputeStatus, PaymentStatus
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`icon` names a shape, so that colour never speaks alone."""
+    """`icon` names a shape, because color alone must not carry meaning."""
 
     label: str
     icon: str
@@ -35,9 +35,9 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class PendingMoney:
-    """What goes on about the order beside its own columns. `returning`: promised, not confirmed yet.
+    """What is pending beside the order's own columns. `returning`: refunds that are not confirmed yet.
 
-    `is_on_hold`: a parcel waits because its money went back. `came_back`: a parcel was sent and is with us again.
+    `is_on_hold`: a parcel is held because it was refunded. `came_back`: a shipped parcel was returned.
     """
 
     returning: Money | None = None
@@ -50,7 +50,7 @@ NOTHING = PendingMoney()
 
 
 def load_pending_money(orders: Sequence[Order]) -> dict[UUID, PendingMoney]:
-    """By order, in one query for all of them."""
+    """Keyed by order, in one query for all of them."""
     is_disputed = Exists(Dispute.objects.filter(payment=OuterRef("pk"), status=DisputeStatus.OPEN))
     parcels = Parcel.objects.filter(order=OuterRef("order"))
     on_hold = Exists(parcels.filter(instruction=ParcelInstruction.HOLD))
@@ -64,7 +64,8 @@ def load_pending_money(orders: Sequence[Order]) -> dict[UUID, PendingMoney]:
 
 
 def build_pending_money(order: Order, rows: list[tuple[Any, ...]]) -> PendingMoney:
-    """Each row: what is promised by one payment, whether it is disputed, and what holds of the order's parcels."""
+    """Each row: what one payment has reserved for refunds, whether it is disputed, and the status of the
+    order's parcels."""
     returning, is_disputed, is_on_hold, came_back = zip(*rows, strict=True) if rows else ((),) * 4
     return PendingMoney(
         Money(sum(returning), order.currency), any(is_disputed), any(is_on_hold), any(came_back)
@@ -72,7 +73,7 @@ def build_pending_money(order: Order, rows: list[tuple[Any, ...]]) -> PendingMon
 
 
 def get_display_state(order: Order, payment: Payment | None, under_way: PendingMoney = NOTHING) -> State:
-    """The displayed state; total over all statuses (a test walks every combination)."""
+    """The displayed state, defined for all combinations of statuses (a test covers each)."""
     if under_way.is_disputed:
         text = _(
             "We are answering your bank. If you did not open the dispute or it was a mistake, please contact us."
@@ -184,7 +185,7 @@ def amount_due(order: Order) -> str:
 
 
 def awaiting_payment_state(order: Order) -> str:
-    """A part payment that was returned is due again."""
+    """A partial payment that was refunded is due again."""
     return f" {amount_due(order)}" if order.balance_due else ""
 
 
@@ -233,7 +234,7 @@ def payment_reason(payment: Payment, text: str) -> str:
 
 
 def reserved(order: Order) -> str:
-    """How long the stock is held, with the day when that is not today."""
+    """Until when the stock is reserved, with the date unless that is today."""
     if order.expires_at is None:
         return _("Your items are reserved.")
     end = timezone.localtime(order.expires_at)

@@ -1,4 +1,4 @@
-"""An order as its buyer sees it: by signed link for everybody, by account for its owner."""
+"""An order as its buyer sees it: by signed link for guests, by account for its owner."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,7 +49,7 @@ from payments.web.provider_pages import can_pay_now, onward
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A line of the order's story, as its buyer reads it."""
+    """One entry of the order's history as shown to the buyer."""
 
     at: datetime
     text: str
@@ -103,7 +103,8 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def is_check_due(payment: Payment) -> bool:
-    """Whether the provider is to be asked while the buyer waits; seldom enough not to be asked by every reload."""
+    """Whether to read the payment from the provider on this request; limited, so that reloads do not repeat
+    it."""
     return (
         payment.status == PaymentStatus.PROCESSING
         and payment.next_check_at is not None
@@ -112,7 +113,7 @@ def is_check_due(payment: Payment) -> bool:
 
 
 def is_taken(order: Order, payment: Payment | None) -> bool:
-    """Whether the buyer has done all there was to do: paid, or told to pay by hand."""
+    """Whether the buyer has nothing left to do: paid, or has the instructions to pay offline."""
     if not order.is_alive or payment is None:
         return False
     return order.released_at is not None or (
@@ -121,7 +122,7 @@ def is_taken(order: Order, payment: Payment | None) -> bool:
 
 
 def events(order: Order, payment: Payment | None) -> list[Event]:
-    """What happened, oldest first; who did it in the shop is nobody's business here."""
+    """The order's history, oldest first, without staff details."""
     texts: dict[str, str] = {
         "": _("You placed the order."),
         OrderStatus.CONFIRMED: _("The order was confirmed, and the artisans were notified."),
@@ -162,7 +163,7 @@ def describe_reversal(reversal: ReceiptReversal) -> str:
 
 
 def event_of(transition: OrderTransition) -> str:
-    """The status that the order came to; an order that ends after it was sent came back."""
+    """The event of a status change; an order cancelled after it was shipped counts as returned."""
     was_sent = transition.old in {OrderStatus.SHIPPED, OrderStatus.DELIVERED}
     if was_sent and transition.new == OrderStatus.CANCELLED:
         return "returned"
@@ -170,7 +171,7 @@ def event_of(transition: OrderTransition) -> str:
 
 
 def refund_event(refund: PaymentRefund) -> Event:
-    """By how far the refund has come; a failed one is ours to put right, and says so."""
+    """The event of a refund by its status; a failed refund says that we are working on it."""
     amount = {"amount": show(refund.amount)}
     texts: dict[str, str] = {
         RefundStatus.REQUESTED: _("A refund of %(amount)s was requested. It has not been sent yet."),
@@ -189,7 +190,7 @@ def refund_event(refund: PaymentRefund) -> Event:
 
 
 def needs_mailbox(order: Order, payment: Payment | None) -> bool:
-    """A guest's order by hand that is kept for two hours only, until the mailed link is opened."""
+    """Whether a guest's offline order is held for two hours only, until the emailed link is opened."""
     return (
         not (payment is not None and payment.is_remote)
         and order.status == OrderStatus.PENDING
@@ -202,7 +203,7 @@ def needs_mailbox(order: Order, payment: Payment | None) -> bool:
 @csrf_exempt  # as order_pay
 @require_http_methods(["POST"])
 def mailbox(request: HttpRequest, token: str) -> HttpResponse:
-    """The button behind the mailed link: opening it changes nothing, pressing it does."""
+    """Confirm the email address; opening the link alone changes nothing."""
     order = order_of(token)
     if not is_mailbox_token(order.pk, request.POST.get("mailbox", "")):
         raise Http404
@@ -215,7 +216,7 @@ def mailbox(request: HttpRequest, token: str) -> HttpResponse:
     return redirect("payments:order", token=token)
 
 
-@csrf_exempt  # the secret is in the path; with no-referrer browsers send "Origin: null", which Django refuses
+@csrf_exempt  # the path contains the secret; with no-referrer browsers send "Origin: null", which Django refuses
 @require_http_methods(["GET", "POST"])
 @may_lead_to_provider
 def order_pay(request: HttpRequest, token: str) -> HttpResponse:
@@ -296,7 +297,7 @@ def order_history(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def order_find(request: HttpRequest) -> HttpResponse:
-    """Mail the link to an order. The answer is the same whether or not there is such an order."""
+    """Email the link to an order. The response is the same whether or not the order exists."""
     form = FindOrderForm(request.POST or None)
     sent = False
     if request.method == "POST" and form.is_valid():
@@ -309,9 +310,7 @@ def order_find(request: HttpRequest) -> HttpResponse:
         sent = True
         order = Order.objects.filter(order_number=data["order_number"], email=data["email"].lower()).first()
         if order is not None:
-            once = (
-                f"{timezone.now():%Y%m%d%H}:{order.token_version}"  # an hour, or since the links were revoked
-            )
+            once = f"{timezone.now():%Y%m%d%H}:{order.token_version}"  # one per hour, or per revocation of the links
             lines = list(order.lines.all())
             notifications_enqueue(
                 order_mail(PaymentMail.ORDER_FIND, order, lines=lines, store=store_rules(), key=once)

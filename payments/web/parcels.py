@@ -1,4 +1,4 @@
-"""What artisans do about their parcels that concerns money, too."""
+"""Artisans' actions on parcels that affect money."""
 
 from uuid import UUID
 

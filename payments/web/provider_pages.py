@@ -1,4 +1,5 @@
-"""Paying at a provider: the card page, the way there, the way back. No field of ours ever holds a card."""
+"""Paying at a provider: the card page, the redirect to the provider, and the return. Our forms never contain
+card data."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -29,7 +30,7 @@ from payments.web.links import order_of
 
 
 def after_placing(payment: Payment | None, token: str) -> HttpResponse:
-    """Where a buyer goes who has just ordered, or chosen how to pay: to the provider, or to the order."""
+    """Redirect after placing an order or choosing a method: to the provider, or to the order."""
     if payment is not None and payment.payment_provider == Provider.STRIPE:
         return redirect("payments:order_card", token=token)
     if payment is not None and payment.is_remote:
@@ -38,7 +39,7 @@ def after_placing(payment: Payment | None, token: str) -> HttpResponse:
 
 
 def onward(result: PaymentResult, token: str) -> HttpResponse:
-    """To the provider's page when the buyer has something to do there; else the order page tells how it stands."""
+    """Redirect to the provider's page when the buyer has something to do there, otherwise to the order page."""
     if result.action is not None and result.action.kind == ActionKind.REDIRECT:
         response = redirect(result.action.url)
         response.status_code = 303
@@ -49,7 +50,7 @@ def onward(result: PaymentResult, token: str) -> HttpResponse:
 @require_GET
 @may_load_provider
 def order_card(request: HttpRequest, token: str) -> HttpResponse:
-    """The page with the provider's card element; what the buyer pays was decided before."""
+    """The page with the provider's card element; the amount was fixed before."""
     order = order_of(token)
     payment = open_payment(order)
     if payment is None or payment.payment_provider != Provider.STRIPE or not order.balance_due:
@@ -78,11 +79,11 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "payments/order_card.html", context)
 
 
-@csrf_exempt  # as order_pay: the secret is in the path
+@csrf_exempt  # as order_pay: the path contains the secret
 @require_POST
 @may_lead_to_provider
 def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
-    """Without scripts: on to the provider's own page. `here` goes back to the element on ours."""
+    """Without JavaScript: redirect to the provider's hosted page. `here` returns to the element on our page."""
     order = order_of(token)
     payment = open_payment(order)
     if payment is None or payment.payment_provider != Provider.STRIPE:
@@ -100,7 +101,7 @@ def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_GET
 def order_return(request: HttpRequest, token: str) -> HttpResponse:
-    """The buyer comes back from the provider: the provider is asked, and the order page tells the truth."""
+    """The buyer returned from the provider: read the payment there, then show the order page."""
     order = order_of(token)
     payment = open_payment(order)
     if payment is not None and payment.is_remote:
@@ -109,13 +110,13 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
         except (Refused, Unknown):
             payment_mark_processing(payment.pk, is_forced=True)
         if payment.status == PaymentStatus.FAILED and payment.payment_provider == Provider.STRIPE:
-            return redirect("payments:order_card", token=token)  # it says why, and takes another card
+            return redirect("payments:order_card", token=token)  # shows the reason
     return redirect("payments:order", token=token)
 
 
 @require_GET
 def order_cancelled_there(request: HttpRequest, token: str) -> HttpResponse:
-    """The buyer turned back at the provider: nothing changes, and every way to pay is open."""
+    """The buyer cancelled at the provider: nothing changes, and every method can be chosen."""
     order_of(token)
     messages.info(
         request, _("You returned without paying, and nothing was charged. Choose how you want to pay.")
@@ -124,7 +125,7 @@ def order_cancelled_there(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def can_pay_now(payment: Payment | None) -> bool:
-    """Whether a button to the provider makes sense: it is the buyer's turn, and the provider answers."""
+    """Whether to show a button to the provider: the buyer has to act, and the provider is available."""
     return (
         payment is not None
         and payment.is_remote

@@ -1,4 +1,4 @@
-"""The saved cards of the signed-in user. The card itself is typed into the provider's form only."""
+"""The signed-in user's saved cards. Card data is entered in the provider's form only."""
 
 from uuid import UUID
 
@@ -72,9 +72,9 @@ def method_delete(request: HttpRequest, method_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def method_add(request: HttpRequest) -> HttpResponse:
-    """The button is the consent, told beside it. The provider is asked for a form that belongs to this user."""
+    """Start a setup at the provider. Submitting the form is the user's consent."""
     user = require_user(request)
-    count("methods_principal", f"user:{user.pk}")  # as the API does
+    count("methods_principal", f"user:{user.pk}")  # as in the API
     try:
         saving = method_setup_start(user=user, provider=Provider.STRIPE)
     except ProviderUnavailable as error:
@@ -87,7 +87,7 @@ def method_add(request: HttpRequest) -> HttpResponse:
 @require_GET
 @may_load_provider
 def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
-    """The provider's form. Its secret is read from the provider each time, and kept nowhere."""
+    """The provider's form. Its secret is read from the provider each time and not stored."""
     try:
         saving = method_setup_of(user=require_user(request), call_id=call_id)
     except ProviderUnavailable as error:
@@ -109,7 +109,7 @@ def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def method_return(request: HttpRequest, call_id: UUID) -> HttpResponse:
-    """The buyer comes back from the provider's form: the provider is asked, and the list tells the truth."""
+    """The buyer returned from the provider's form: read the setup there, then show the list."""
     try:
         saving = method_setup_of(user=require_user(request), call_id=call_id)
     except ProviderUnavailable:

@@ -1,4 +1,5 @@
-"""Money that the bank's feed tells of: booked when it is exactly what an order waits for, else left to a person."""
+"""Incoming transfers reported by the bank feed: booked when they match an order exactly, otherwise left to
+staff."""
 
 from datetime import date
 
@@ -16,7 +17,8 @@ from payments.webhooks.events import Outcome
 
 
 def process_feed_event(provider_event: ProviderEvent) -> Outcome:
-    """Errors: AlreadyRecorded when somebody recorded money at this moment; looked at again, it is known."""
+    """Errors: AlreadyRecorded when somebody records the same money concurrently; the next try finds it
+    booked."""
     if provider_event.kind != RECEIVED:
         return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
     order = find_order_by_reference(provider_event.payload["reference"])
@@ -40,13 +42,14 @@ def process_feed_event(provider_event: ProviderEvent) -> Outcome:
 
 
 def find_order_by_reference(reference: str) -> Order | None:
-    """People write the number with spaces, hyphens or small letters; its check character guards against slips."""
+    """The order of a payment reference, ignoring spaces, hyphens and case; its check character catches typing
+    errors."""
     number = "".join(reference.split()).replace("-", "").upper()
     return Order.objects.filter(order_number=number).first()
 
 
 def find_doubt(provider_event: ProviderEvent, payment: Payment, order: Order) -> str:
-    """Why this money is not exactly what the order waits for; "" when it is."""
+    """Why the transfer does not match what the order awaits; "" when it does."""
     if provider_event.payload["is_masked"]:
         return "Its references held what may not be stored; look at the bank statement."
     if payment.payment_provider != Provider.MANUAL or not payment.is_open:
@@ -60,7 +63,7 @@ def find_doubt(provider_event: ProviderEvent, payment: Payment, order: Order) ->
 
 def record_receipt(provider_event: ProviderEvent, payment: Payment) -> Outcome:
     if provider_event.amount is None:
-        raise TypeError("Money without an amount.")  # cannot be: the feed's reader wants one
+        raise TypeError("Money without an amount.")
     try:
         receipt_from_feed(
             payment_id=payment.pk,

@@ -1,4 +1,5 @@
-"""Where providers tell us things: no session, no token, no parser; only the signature over the raw body counts."""
+"""The webhook endpoint: no session, token or parser; a request is authenticated by the signature over its raw
+body."""
 
 import logging
 
@@ -23,27 +24,27 @@ LARGEST = 256 * 1024
 
 @csrf_exempt
 def webhook(request: HttpRequest, provider: str) -> HttpResponse:
-    """200 means: it is on disk. 400: not from the provider. 503: send it again later."""
+    """200: stored. 400: not from the provider. 503: could not be stored, send it again later."""
     if provider not in Provider.values:
         return api_not_found(request)
     if request.method != "POST":
-        response = problem_response(405, "method_not_allowed", "Messages are posted.")
+        response = problem_response(405, "method_not_allowed", "Webhooks accept POST only.")
         response["Allow"] = "POST"
         return response
     try:
         webhook_receive(name=provider, provider_event=parse_request(provider, request))
     except RequestDataTooBig:
-        return problem_response(413, "body_too_large", f"A message has at most {LARGEST} bytes.")
+        return problem_response(413, "body_too_large", f"The body may have at most {LARGEST} bytes.")
     except BadSignature as bad:
         return refuse(request, provider, bad)
     except UnreadablePostError:
-        return problem_response(400, "bad_request", "The body broke off.")
+        return problem_response(400, "bad_request", "The body is incomplete.")
     except CannotVerify as problem:
         logger.warning("webhook_unverified", extra={"provider": provider, "why": problem.code})
-        return render_later("webhook_unavailable", "This cannot be verified at the moment.")
+        return render_later("webhook_unavailable", "The signature cannot be verified at the moment.")
     except DatabaseTrouble:
         logger.exception("webhook_not_stored", extra={"provider": provider})
-        return render_later("database_unavailable", "This cannot be stored at the moment.")
+        return render_later("database_unavailable", "The event cannot be stored at the moment.")
     return JsonResponse({"received": True})
 
 
@@ -57,9 +58,10 @@ def parse_request(provider: str, request: HttpRequest) -> ProviderEvent:
 
 
 def raw_body(request: HttpRequest) -> bytes:
-    """The bytes as they came. Errors: RequestDataTooBig.
+    """The request body as received. Errors: RequestDataTooBig.
 
-    A body in chunks has no length, so Django takes it for empty; the server says whether its stream ends by itself.
+    A chunked body has no Content-Length, so Django takes it for empty; the WSGI server says whether its
+    stream ends by itself.
     """
     stream = request.META["wsgi.input"]
     if not request.META.get("CONTENT_LENGTH") and request.META.get("wsgi.input_terminated"):
@@ -72,16 +74,14 @@ def raw_body(request: HttpRequest) -> bytes:
 
 
 def refuse(request: HttpRequest, provider: str, bad: BadSignature) -> HttpResponse:
-    """Errors: RateLimited for a network that sends many of these; what is signed is never refused."""
+    """Errors: RateLimited for a network that sends many unsigned requests; signed ones are never limited."""
     count_refusal(provider)
     logger.warning(
         "webhook_refused",
         extra={"provider": provider, "why": bad.code, "network": network_hash(request)[:16]},
     )
     count_network("webhook_refused", request)
-    return problem_response(
-        400, "bad_signature", "This was not signed by the provider for this shop, or too long ago."
-    )
+    return problem_response(400, "bad_signature", "The signature is invalid or too old.")
 
 
 def render_later(code: str, detail: str) -> HttpResponse:

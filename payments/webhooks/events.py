@@ -1,4 +1,4 @@
-"""Messages of providers between adapter and inbox: what is kept of one, what it claims, and whether that is news."""
+"""Provider events between adapter and inbox: what is stored of one, what it claims, and whether that is new."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,14 +17,14 @@ from payments.statuses import OPEN, RefundStatus
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the processing of a message ended. RECEIVED and WAITING mean: try again later."""
+    """The result of processing an event. RECEIVED and WAITING are tried again later."""
 
     state: EventState
     note: str = ""
     payment_id: UUID | None = None
 
 
-# ---- kept --------------------------------------------------------------------------------------------------------
+# ---- storage -----------------------------------------------------------------------------------------------------
 
 WORDS = (
     *("reference", "account", "status", "capture_id", "refund_id", "refund_status"),
@@ -34,7 +34,7 @@ AMOUNTS = ("amount", "refunded", "disputed")
 
 
 def dump_event(provider_event: ProviderEvent) -> dict[str, Any]:
-    """As plain JSON, without what is empty. Amounts are text such as "99.99 USD"."""
+    """The event as JSON, without empty values. Amounts are text such as "99.99 USD"."""
     kept: dict[str, Any] = {"object_ids": list(provider_event.object_ids), "is_live": provider_event.is_live}
     kept |= {name: str(getattr(provider_event, name) or "") for name in WORDS}
     kept |= {name: str(amount) for name in AMOUNTS if (amount := getattr(provider_event, name)) is not None}
@@ -45,14 +45,14 @@ def dump_event(provider_event: ProviderEvent) -> dict[str, Any]:
 
 
 def masked(value: Any, secret: str) -> Any:
-    """The same JSON without the id of a way to pay."""
+    """The same JSON without ids of payment methods."""
     if isinstance(value, dict):
         return {name: masked(one, secret) for name, one in value.items()}
     return f"••••{secret[-4:]}" if secret and value == secret else value
 
 
 def load_event(event: WebhookEvent) -> ProviderEvent:
-    """The message again, from what was kept of it."""
+    """Rebuild the event from its stored JSON."""
     kept = event.content
     return ProviderEvent(
         event_id=event.event_id,
@@ -83,19 +83,19 @@ def money_of(text: str | None) -> Money | None:
     amount, _, currency = text.partition(" ")
     try:
         return Money.parse(amount, currency)
-    except ValueError:  # less than nothing: the object is read anyway
+    except ValueError:  # a negative amount: the object is read in any case
         return None
 
 
-# ---- news --------------------------------------------------------------------------------------------------------
+# ---- changes -----------------------------------------------------------------------------------------------------
 
 
 def is_claim(provider_event: ProviderEvent) -> bool:
-    """Whether it says anything about money, as far as we follow it."""
+    """Whether the event says anything about money that the shop tracks."""
     is_news = provider_event.status not in {
         None,
         RemoteStatus.OPEN,
-    }  # that an object waits for its buyer is none
+    }  # an object that awaits its buyer claims nothing
     return bool(
         is_news
         or provider_event.capture_id
@@ -106,10 +106,10 @@ def is_claim(provider_event: ProviderEvent) -> bool:
 
 
 def has_news(provider_event: ProviderEvent, payment: Payment, object_id: str) -> bool:
-    """Whether one of its claims is not what our rows say, so that the provider has to be asked. Reads only.
+    """Whether a claim of the event differs from our rows, so that the provider has to be read. Reads only.
 
-    A failure always is: the next one has another reason, and the buyer reads it. So is word of a capture without its
-    state, such as one that was reversed.
+    A failure always counts: a repeated one may have another reason, which the buyer sees. So does a capture
+    without a status, such as a reversed one.
     """
     if provider_event.dispute_id:
         return not is_known_dispute(provider_event, payment)
@@ -125,14 +125,14 @@ def has_news(provider_event: ProviderEvent, payment: Payment, object_id: str) ->
 
 
 def is_missing_capture(provider_event: ProviderEvent, payment: Payment) -> bool:
-    """Whether it tells of money taken that is not booked."""
+    """Whether the event reports a capture that is not booked."""
     if not provider_event.capture_id or provider_event.status != RemoteStatus.SUCCEEDED:
         return False
     return not payment.captures.filter(provider_capture_id=provider_event.capture_id).exists()
 
 
 def is_known_dispute(provider_event: ProviderEvent, payment: Payment) -> bool:
-    """By its status and, where the message tells one, its amount."""
+    """Compared by status and, where the event has one, amount."""
     known = payment.disputes.filter(provider_dispute_id=provider_event.dispute_id).first()
     wanted = (
         DISPUTE_STATUS_FROM_REMOTE.get(provider_event.dispute_status)
@@ -145,7 +145,7 @@ def is_known_dispute(provider_event: ProviderEvent, payment: Payment) -> bool:
 
 
 def is_known_refund(provider_event: ProviderEvent, payment: Payment) -> bool:
-    """One that was completed was pending before: such a message is late."""
+    """A completed refund was pending before, so an event about a pending one is late."""
     if provider_event.refund_status in {None, contract.RefundStatus.UNKNOWN}:
         return False
     found = (
@@ -158,7 +158,7 @@ def is_known_refund(provider_event: ProviderEvent, payment: Payment) -> bool:
 
 
 def is_new_status(status: RemoteStatus, payment: Payment, object_id: str) -> bool:
-    """Only the object that can be paid now moves an open payment; captures speak for themselves."""
+    """Only the current object changes an open payment's status; captures are compared separately."""
     is_present = object_id == payment.provider_payment_id
     if status == RemoteStatus.SUCCEEDED:
         return not is_present or bool(payment.outstanding)

@@ -1,7 +1,8 @@
-"""The inbox of messages from providers: stored once and acknowledged, then processed by a worker until settled.
+"""The webhook inbox: events are stored once and acknowledged, then processed by a worker until they are
+settled.
 
-A message says where to look, not what to believe. Which worker is at one is fenced by `tries`: it counts every claim,
-and only the claim that set it may write how it ended.
+An event says what to read at the provider; its content is not trusted. `tries` counts claims and serves as a
+fencing token: only the claim that set it may save the outcome.
 """
 
 import logging
@@ -42,22 +43,22 @@ from payments.webhooks.events import Outcome, dump_event, has_news, is_claim, is
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=2)  # longer than a call and a reading with their time-outs can last
+LEASE = timedelta(minutes=2)  # longer than a call and a read with their timeouts can take
 GIVE_UP_AFTER = timedelta(days=3)
 LONGEST_PAUSE = 3600
 MESSAGES = "messages"
 WAITS = (EventState.RECEIVED, EventState.WAITING)
 
-# Who takes messages about saved ways to pay, by provider; services/method_events.py enters itself.
+# Handlers of events about saved payment methods, by provider; method_events.py registers itself.
 SetupHandler = Callable[[WebhookEvent, ProviderEvent], Outcome]
 setup_handlers: dict[str, SetupHandler] = {}
 
 
-# ---- in ----------------------------------------------------------------------------------------------------------
+# ---- receiving ---------------------------------------------------------------------------------------------------
 
 
 def webhook_receive(*, name: str, provider_event: ProviderEvent) -> None:
-    """Store a verified message and ring for it; one that is known is only counted. The first one of an id stands."""
+    """Store a verified event and enqueue it; a duplicate is only counted, and the first copy is kept."""
     event = WebhookEvent(
         provider=name,
         event_id=provider_event.event_id,
@@ -79,31 +80,31 @@ def webhook_receive(*, name: str, provider_event: ProviderEvent) -> None:
 
 
 def count_refusal(name: str) -> None:
-    """Count a message that the provider did not send."""
+    """Count a request that was not sent by the provider."""
     key = f"webhook:{name}:refused"
     cache.add(key, 0, None)
     try:
         cache.incr(key)
-    except ValueError:  # it was dropped between the two lines
+    except ValueError:  # evicted between the two calls
         cache.set(key, 1, None)
 
 
 def refusal_count(name: str) -> int:
-    """How many were refused since the cache began."""
+    """How many requests were refused since the cache was last cleared."""
     return int(cache.get(f"webhook:{name}:refused", 0))
 
 
 def raise_unverified_alert(name: str, problem: CannotVerify) -> None:
-    """Messages that cannot be verified are sent again for some days only, so staff hear of it at once."""
+    """Alert staff at once, because providers retry events that cannot be verified for a few days only."""
     if problem.code != "not_configured":
         alert_raise(provider=name, part=MESSAGES, detail=str(problem))
 
 
-# ---- worked at -----------------------------------------------------------------------------------------------------
+# ---- processing ----------------------------------------------------------------------------------------------------
 
 
 def webhooks_due(*, limit: int = 500) -> list[UUID]:
-    """Messages whose time has come and that nobody is at, the longest waiting first."""
+    """Events that are due and not claimed, the longest overdue first."""
     now = timezone.now()
     due = WebhookEvent.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), state__in=WAITS, next_try_at__lte=now
@@ -112,7 +113,7 @@ def webhooks_due(*, limit: int = 500) -> list[UUID]:
 
 
 def webhook_process(event_id: UUID) -> None:
-    """Work at a message that is due, if nobody else is at it. Never raises for what the message leads to."""
+    """Process an event that is due and not claimed. Never raises for errors of the processing."""
     event = event_due(event_id)
     if event is None:
         return
@@ -123,10 +124,11 @@ def webhook_process(event_id: UUID) -> None:
 
 
 def process_claimed(event: WebhookEvent) -> None:
-    """For the worker that has claimed it. What was stored was verified, so messages can be verified again."""
+    """For the worker that claimed it. A stored event was verified, so verification works again and its alert
+    is resolved."""
     alerts_sync(event.provider, {MESSAGES: ""})
     if event.lease_until is not None and is_old(event):
-        postpone(event, Outcome(EventState.RECEIVED, "Its workers died with it, again and again."))
+        postpone(event, Outcome(EventState.RECEIVED, "Processing crashed repeatedly."))
         return
     try:
         outcome = decide_outcome(event)
@@ -134,7 +136,7 @@ def process_claimed(event: WebhookEvent) -> None:
         postpone(event, Outcome(EventState.RECEIVED, str(unknown)), minimum_seconds=unknown.retry_after)
     except (ProviderError, AlreadyRecorded, PaymentBusy) as error:
         postpone(event, Outcome(EventState.RECEIVED, f"{type(error).__name__}: {error}"))
-    except Exception as error:  # whatever it is, the message is kept and the others go on
+    except Exception as error:  # whatever the error, the event is kept and the others are processed
         logger.exception("webhook_failed", extra={"event": str(event.pk), "kind": event.kind})
         postpone(event, Outcome(EventState.RECEIVED, f"{type(error).__name__}: {error}"))
     else:
@@ -152,9 +154,8 @@ def event_due(event_id: UUID) -> WebhookEvent | None:
 
 
 def event_claim(event: WebhookEvent) -> bool:
-    """Take a message that is due, unless somebody was faster. Whoever dies with it leaves it to the sweep, later and
-    later; `lease_until` on it stays the lease of the one before, if there was one.
-    """
+    """Claim an event that is due, unless another worker was faster. If the worker crashes, the event is due
+    again after a growing delay; `lease_until` on the returned event is the previous lease, if any."""
     tries, now = event.tries + 1, timezone.now()
     untouched = WebhookEvent.objects.filter(pk=event.pk, tries=event.tries, state=event.state)
     if not untouched.update(tries=tries, lease_until=now + LEASE, next_try_at=now + back_off(tries)):
@@ -168,7 +169,8 @@ def is_old(event: WebhookEvent) -> bool:
 
 
 def postpone(event: WebhookEvent, outcome: Outcome, *, minimum_seconds: int = 0) -> None:
-    """Again later, more and more seldom; three days after its arrival it is given up and left to a person."""
+    """Retry later with increasing delays; three days after its arrival the event is given up and left to
+    staff."""
     now = timezone.now()
     if is_old(event):
         logger.error("webhook_dead", extra={"event": str(event.pk), "kind": event.kind})
@@ -187,7 +189,7 @@ def save_outcome(
     next_try_at: datetime | None = None,
     tries: int | None = None,
 ) -> None:
-    """How a try ended, unless the lease ran out and another worker took over."""
+    """Save the outcome of a try, unless the lease expired and another worker has claimed the event."""
     WebhookEvent.objects.filter(pk=event.pk, tries=event.tries, state=event.state).update(
         state=outcome.state,
         note=scrub(outcome.note)[:300],
@@ -204,13 +206,14 @@ def back_off(tries: int) -> timedelta:
     return timedelta(seconds=random.uniform(1, min(LONGEST_PAUSE, 2 ** min(tries, 12))))  # noqa: S311  # spread
 
 
-# ---- what it leads to ------------------------------------------------------------------------------------------------
+# ---- outcomes --------------------------------------------------------------------------------------------------------
 
 
 def precheck(event: WebhookEvent) -> Outcome | None:
-    """What a message leads to that needs no work, since all of it is known. Reads only, so that no lease is needed.
+    """The outcome of an event that needs no processing because nothing in it is new. Reads only, so no lease
+    is needed.
 
-    None: it has to be worked at. So has one that a person replays, who wants to know for certain.
+    None: it has to be processed, as does an event that staff replay.
     """
     configured = provider(event.provider)
     if configured is None or event.processed_at is not None:
@@ -237,7 +240,7 @@ def precheck(event: WebhookEvent) -> Outcome | None:
 
 
 def decide_outcome(event: WebhookEvent) -> Outcome:
-    """Errors: those of the provider when it cannot be read; nothing has changed then."""
+    """Process the event. Errors: those of the provider when it cannot be read; nothing has changed then."""
     provider_event = load_event(event)
     if event.provider == Provider.MANUAL:
         return process_feed_event(provider_event)
@@ -266,7 +269,8 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
 def find_unconfirmed_claim(
     provider_event: ProviderEvent, payment: Payment, object_id: str, *, is_whole: bool
 ) -> str:
-    """What it told of that could not be seen at the provider, so that the message is not done; "" for nothing."""
+    """What the event reported but the provider does not show, so that the event is retried; "" when all is
+    confirmed."""
     if is_missing_capture(provider_event, payment):
         return "The provider does not show the money that it told of."
     is_beside = bool(provider_event.dispute_id or provider_event.refund_id)
@@ -276,7 +280,7 @@ def find_unconfirmed_claim(
 
 
 def find_account_mismatch(configured: PaymentProvider, provider_event: ProviderEvent) -> str:
-    """Which other mode or account of the provider it comes from; "" from ours."""
+    """Why the event belongs to another mode or account of the provider; "" when it is ours."""
     if provider_event.is_live != configured.is_live:
         return f"It belongs to the provider's {'live' if provider_event.is_live else 'test'} mode."
     if provider_event.account and not configured.is_own(provider_event.account):
@@ -293,7 +297,7 @@ def ignore_foreign(event: WebhookEvent, provider_event: ProviderEvent, detail: s
 
 
 def flag_mismatch(event: WebhookEvent, payment: Payment, detail: str) -> Outcome:
-    """What it claims about a payment of ours cannot be: nothing is booked, a person looks."""
+    """Flag an impossible claim about one of our payments for review; nothing is booked."""
     logger.warning(
         "webhook_mismatch", extra={"event": str(event.pk), "kind": event.kind, "payment": str(payment.pk)}
     )
@@ -302,7 +306,7 @@ def flag_mismatch(event: WebhookEvent, payment: Payment, detail: str) -> Outcome
 
 
 def handle_unknown_object(provider_event: ProviderEvent) -> Outcome:
-    """What claims something about an object that we do not know may be faster than our own commit."""
+    """An event about an unknown object may have arrived before our own commit, so it waits."""
     if is_claim(provider_event) and provider_event.object_ids:
         return Outcome(EventState.WAITING, f"No payment here knows {provider_event.object_ids[0]}.")
     return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
@@ -315,13 +319,13 @@ def setup_event(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
     return handler(event, provider_event)
 
 
-# ---- people ----------------------------------------------------------------------------------------------------------
+# ---- staff actions ---------------------------------------------------------------------------------------------------
 
 
 def webhook_replay(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
-    """Process a message once more, whatever came of it; the provider is asked even when nothing seems new.
+    """Process an event again, whatever its outcome; the provider is read even if nothing seems new.
 
-    Errors: NoPermission, InvalidInput without a reason, AlreadyRecorded while a worker is at it.
+    Errors: NoPermission, InvalidInput without a reason, AlreadyRecorded while a worker is processing it.
     """
     with transaction.atomic():
         event = event_for(event_id, "payments.replay_webhook", reason, actor, what="process messages again")
@@ -335,7 +339,8 @@ def webhook_replay(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
 
 
 def webhook_close(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
-    """A person has settled what the bank's feed told. Errors: NoPermission, InvalidInput, AlreadyRecorded."""
+    """Close a bank feed event that staff have dealt with. Errors: NoPermission, InvalidInput,
+    AlreadyRecorded."""
     with transaction.atomic():
         event = event_for(
             event_id, "payments.approve_manual", reason, actor, what="settle what the bank told"
@@ -350,7 +355,7 @@ def webhook_close(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
 
 
 def event_for(event_id: UUID, permission: str, reason: str, actor: User, *, what: str) -> WebhookEvent:
-    """The message, locked, for a person who may do this and says why."""
+    """The locked event, for staff with the permission who give a reason."""
     if not (actor.is_staff and actor.has_perm(permission)):
         raise NoPermission(what)
     if not reason.strip():

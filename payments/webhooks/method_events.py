@@ -1,4 +1,5 @@
-"""What providers tell about saved methods: a saving was finished, a method is gone. It is looked at there each time."""
+"""Provider events about saved methods: a setup was completed, a method was detached. The provider is read
+each time."""
 
 from artisans.core.errors import NotFound
 from artisans.core.security.encryption import keyed_hashes
@@ -13,7 +14,7 @@ from payments.webhooks.inbox import setup_handlers
 
 
 def process_method_event(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
-    """Errors: Unknown while the provider does not answer; the message is tried again then."""
+    """Errors: Unknown while the provider does not respond; the event is retried then."""
     try:
         return (
             process_setup_event(provider_event)

@@ -1,4 +1,4 @@
-"""The entry of the webhooks in the API's description. Their view is no view of the framework, so it is written here."""
+"""The webhooks' entry in the OpenAPI document, written here because their view is not a REST framework view."""
 
 from typing import Any
 
@@ -19,9 +19,9 @@ TEXT = """For payment providers and the shop's own bank feed, not for clients. N
 body counts, in the provider's own header, or for `manual` in `X-Alley-Signature: t=<unix seconds>,v1=<hex \
 HMAC-SHA256 of t + "." + body>`, at most 5 minutes old.
 
-Stripe and PayPal post their own messages. The feed posts the body that is shown here; money that is exactly what an \
-order waits for is booked, everything else waits for staff. 200 means that the message is stored; send it again after \
-any other answer. The same message twice counts once."""
+Stripe and PayPal post their own events. The feed posts the body shown here; a transfer that matches an order exactly \
+is booked, everything else is left to staff. 200 means that the event is stored; send it again after any other \
+response. Duplicates are ignored."""
 FEED = {
     "provider": "manual",
     "event_type": "payment.received",
@@ -37,7 +37,7 @@ FEED = {
 
 
 def describe_webhook(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
-    """Hook of drf-spectacular."""
+    """Postprocessing hook of drf-spectacular."""
     taken = {
         "type": "object",
         "required": ["received"],
@@ -47,7 +47,7 @@ def describe_webhook(result: dict[str, Any], generator: Any, **kwargs: Any) -> d
         "in": "header",
         "name": "X-Alley-Signature",
         "schema": {"type": "string"},
-        "description": "Of the bank's feed only; Stripe and PayPal sign in headers of their own.",
+        "description": "Bank feed only; Stripe and PayPal sign in their own headers.",
     }
     provider = {
         "in": "path",
@@ -58,7 +58,7 @@ def describe_webhook(result: dict[str, Any], generator: Any, **kwargs: Any) -> d
     result["paths"][PATH] = {
         "post": {
             "operationId": "webhook_receive",
-            "summary": "Take a provider's message",
+            "summary": "Receive a provider event",
             "description": TEXT,
             "tags": ["payments"],
             "security": [{}],

@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
 
 def moment(detail: str) -> datetime:
-    """A date or date and time, in the shop's time zone unless it names another."""
+    """A date, or date and time, in the shop's time zone unless it has an offset."""
     try:
         found = datetime.fromisoformat(detail)
     except ValueError:
