@@ -8,6 +8,7 @@ import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -461,9 +462,9 @@ LOGGING = {
 
 # ---- back office (django-unfold) ------------------------------------------------------------------------------------
 UNFOLD = {
-    "SITE_TITLE": "Artisans Alley, staff",
+    "SITE_TITLE": _("Artisans Alley, staff"),
     "SITE_HEADER": "Artisans Alley",
-    "SITE_SUBHEADER": "Back office",
+    "SITE_SUBHEADER": _("Back office"),
     "SITE_SYMBOL": "storefront",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "artisans.site.admin_site.favicon"}],
     "ENVIRONMENT": "artisans.site.admin_site.environment",

@@ -21,10 +21,26 @@ from scripts import unmarked
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "locale/django.pot"
 PACKAGES = ("artisans", "orders", "payments", "carts")
-# What stays English: tests, migrations, the data of the demo, and guides for developers.
-ENGLISH_ONLY = {"tests", "migrations", "demo", "demo.py", "docs", "management", "setup.py", "settings.py"}
+# What stays English: tests, migrations, the demo's data, guides for developers, and errors of
+# providers, which staff and logs see beside the providers' own English ones.
+ENGLISH_ONLY = {
+    "tests",
+    "migrations",
+    "demo",
+    "demo.py",
+    "docs",
+    "management",
+    "setup.py",
+    "formats",
+    "providers",
+}
+INSTRUCTIONS = "payments/providers/manual/provider.py"  # the one module of providers whose texts buyers read
 LAZY = ("gettext_lazy", "ngettext_lazy", "pgettext_lazy", "npgettext_lazy")
-KEYWORDS = DEFAULT_KEYWORDS | {name: DEFAULT_KEYWORDS[name.removesuffix("_lazy")] for name in LAZY}
+KEYWORDS = (
+    DEFAULT_KEYWORDS
+    | {"gettext_noop": None}
+    | {name: DEFAULT_KEYWORDS[name.removesuffix("_lazy")] for name in LAZY}
+)
 HEADER = "# English texts of Artisans Alley, the template of every translation. Written by `make messages`."
 
 
@@ -33,7 +49,8 @@ def sources() -> Iterator[Path]:
     found = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     found += [path for path in (ROOT / "templates").rglob("*") if path.suffix in {".html", ".txt"}]
     for path in sorted(found):
-        if not ENGLISH_ONLY & set(path.relative_to(ROOT).parts):
+        place = path.relative_to(ROOT)
+        if not ENGLISH_ONLY & set(place.parts) or place == Path(INSTRUCTIONS):
             yield path
 
 

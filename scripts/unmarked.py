@@ -161,7 +161,7 @@ class Page(HTMLParser):
 # ---- Python ------------------------------------------------------------------------------------------------
 
 MARKS = {
-    *("_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"),
+    *("_", "gettext", "gettext_lazy", "gettext_noop", "N_", "ngettext", "ngettext_lazy"),
     *("pgettext", "pgettext_lazy", "npgettext", "npgettext_lazy"),
 }
 # Arguments and attributes that are shown to people, whatever they are given to.
@@ -188,9 +188,12 @@ TECHNICAL_CALLS = {
     *("KeyError", "LookupError", "NotImplementedError", "Error", "Warning", "compile", "execute", "RunSQL"),
     *("extend_schema", "extend_schema_view", "extend_schema_field", "inline_serializer", "cast"),
 }
-DOCUMENTED = {"remedy"}  # shown on /docs only, which is in English
+# Shown on /docs only, which is in English; and kept in the database by migrate, which knows no reader.
+DOCUMENTED = {"remedy", "permissions"}
 SENTENCE = re.compile(r"[A-Z][a-z’']*,? [^\s|]+ .*[a-z]")
-API = re.compile(r"^(api|serializers|schemas|openapi|codes|error_codes|pagination|webhook_schema)(_|$)")
+API = re.compile(
+    r"^(api|serializers|schemas|openapi|codes|error_codes|pagination|webhook_schema|settings)(_|$)"
+)
 
 
 def describes_api(path: Path) -> bool:

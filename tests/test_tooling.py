@@ -93,3 +93,28 @@ def test_every_requirement_is_pinned_the_same_in_the_constraints(kind):
     }
     for line in (ROOT / f"requirements{kind}.txt").read_text().splitlines()[1:]:
         assert re.sub(r"\[.*?\]", "", line).lower().replace("_", "-") in constraints
+
+
+RELEASES = tomllib.loads((ROOT / "docs/releases.toml").read_text()).get("release", [])
+
+
+def test_version_is_the_same_everywhere():
+    version = PYPROJECT["project"]["version"]
+    assert settings.SPECTACULAR_SETTINGS["VERSION"] == version
+    assert [release["version"] for release in RELEASES][-1:] in ([version], [])
+
+
+def test_each_release_is_a_commit_of_that_version_with_a_dated_changelog():
+    """Where git and its history are at hand, as in a clone."""
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    for release in RELEASES:
+        assert f"## {release['version']} - {release['date']}" in changelog.replace("[", "").replace("]", "")
+        shown = subprocess.run(
+            [shutil.which("git") or "false", "show", f"{release['commit']}:pyproject.toml"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert re.fullmatch("[0-9a-f]{40}", release["commit"])
+        assert shown.returncode or f'version = "{release["version"]}"' in shown.stdout

@@ -16,11 +16,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
 REFUSAL = (
-    "This database was made by an earlier version of the shop that cannot be upgraded; nothing was changed."
+    "This database was made by an earlier version of the shop "  # not for translation
+    "that cannot be upgraded; nothing was changed."
 )
 REMEDY = (
-    "If it is a demo, delete it with `make clean` and start again. Otherwise set DATABASE_URL to an empty database, or "
-    "go back to the version that made this one."
+    "If it is a demo, delete it with `make clean` and start again. "  # not for translation
+    "Otherwise set DATABASE_URL to an empty database, or go back to the version that made this one."
 )
 
 
