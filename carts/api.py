@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
@@ -176,7 +177,9 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         elif 0 < len(request.data) <= MAX_ITEMS:
             rows = validated_list(ItemIn, request.data)
         else:
-            raise InvalidInput(f"Send one item, or a list of 1 to {MAX_ITEMS} items.")
+            raise InvalidInput(
+                _("Send one item, or a list of 1 to %(maximum)s items.") % {"maximum": MAX_ITEMS}
+            )
         adds = line_requests_from(rows)
         cart, items = cart_items_add(principal=Principal.from_api(request), cart_id=UUID(pk), adds=adds)
         return Response(cart_out(cart, items), status=status.HTTP_201_CREATED)
@@ -258,7 +261,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     def cart(self, request: Request, pk: str) -> Cart:
         cart = get_or_none(carts_visible_to(Principal.from_api(request)).filter(pk=pk))
         if cart is None:
-            raise NotFound("There is no such cart.")
+            raise NotFound(_("There is no such cart."))
         return cart
 
     def summary(self, cart: Cart) -> CartSummary:
@@ -320,7 +323,7 @@ class PlacingOrderViewSet(OrderViewSet):
         user = Principal.from_api(request).user
         order = self.get_object()
         if user is None:
-            raise NotFound("A link shows and pays an order; it does not cancel it. Sign in to cancel.")
+            raise NotFound(_("A link shows and pays an order; it does not cancel it. Sign in to cancel."))
         order = order_cancel(order_id=order.pk, reason=data["reason"], actor=user)
         return Response(order_out(order, list(order.lines.all()), list(order.parcels.all())))
 
@@ -331,7 +334,7 @@ def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store
         count_network("guest_checkout", api_request(request))
     email = data.get("customer_email") or (principal.user.email if principal.user else "")
     if not email:
-        raise InvalidInput("Give customer_email; the instructions and the link to the order go there.")
+        raise InvalidInput(_("Give customer_email; the instructions and the link to the order go there."))
     shipping = with_country(data["shipping_address"], store)
     billing = data.get("billing_address")
     return Buyer(

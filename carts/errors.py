@@ -1,3 +1,5 @@
+from django.utils.translation import gettext as _
+
 from artisans.core.errors import Conflict, InvalidInput
 from orders.problems import MAX_QUANTITY, Problem
 
@@ -9,7 +11,7 @@ class UnknownProduct(InvalidInput):
     remedy = "Take the ids of `GET /products/`."
 
     def __init__(self, product_id: object) -> None:
-        super().__init__("There is no such product on sale.", extra={"product_id": str(product_id)})
+        super().__init__(_("There is no such product on sale."), extra={"product_id": str(product_id)})
 
 
 class QuantityTooLarge(InvalidInput):
@@ -18,7 +20,9 @@ class QuantityTooLarge(InvalidInput):
     code = "quantity_too_large"
 
     def __init__(self) -> None:
-        super().__init__(f"At most {MAX_QUANTITY} pieces of one product fit in a cart.")
+        super().__init__(
+            _("At most %(maximum)s pieces of one product fit in a cart.") % {"maximum": MAX_QUANTITY}
+        )
 
 
 class TooManyItems(InvalidInput):
@@ -27,7 +31,7 @@ class TooManyItems(InvalidInput):
     code = "too_many_items"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"At most {limit} different products fit in a cart.")
+        super().__init__(_("At most %(limit)s different products fit in a cart.") % {"limit": limit})
 
 
 class NotEnoughStock(Conflict):
@@ -47,4 +51,4 @@ class CartClosed(Conflict):
     remedy = "Start a new cart with `POST /carts/`."
 
     def __init__(self) -> None:
-        super().__init__("This cart was ordered already; start a new one.")
+        super().__init__(_("This cart was ordered already; start a new one."))

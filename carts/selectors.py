@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Artisan, Product
@@ -34,7 +35,7 @@ def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True)
     carts = carts_visible_to(principal).select_for_update(of=("self",), no_key=True)
     cart = get_or_none(carts.filter(pk=cart_id))
     if cart is None:
-        raise NotFound("There is no such cart.")
+        raise NotFound(_("There is no such cart."))
     if must_be_open and cart.status != CartStatus.OPEN:
         raise CartClosed
     return cart

@@ -3,6 +3,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
@@ -110,9 +111,9 @@ def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantit
     cart = cart_lock(principal, cart_id)
     item = cart.items.select_related("product__artisan").filter(pk=item_id).first()
     if item is None:
-        raise NotFound("This item is not in the cart any more.")
+        raise NotFound(_("This item is not in the cart any more."))
     if quantity < 0:
-        raise InvalidInput("The quantity is a whole number, zero or more.")
+        raise InvalidInput(_("The quantity is a whole number, zero or more."))
     if quantity > MAX_QUANTITY:
         raise QuantityTooLarge
     if quantity == 0:

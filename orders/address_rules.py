@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from orders.countries import KNOWN, CountryRules, meant_by, rules_for
 
 LENGTHS = {
@@ -18,7 +21,7 @@ LENGTHS = {
     "phone": 40,
 }
 TEXT_LENGTH = 600
-LABELS = {"name": "Full name", "line1": "Street and number"}
+LABELS = {"name": "Full name", "line1": gettext_lazy("Street and number")}
 PHONE_DIGITS = range(6, 16)  # E.164 allows 15
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # control characters and line separators
 BLANK_LETTERS = (
@@ -43,9 +46,9 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     for name, value in address.items():
         if UNPRINTABLE.search(value):
-            yield name, "Remove the control characters and line breaks; they cannot be printed on a label."
+            yield name, _("Remove the control characters and line breaks; they cannot be printed on a label.")
         elif value.strip() and not is_visible(value):
-            yield name, "Enter visible characters; these print as blank."
+            yield name, _("Enter visible characters; these print as blank.")
     country = address.get("country", "")
     if message := country_error(country):
         yield "country", message
@@ -60,9 +63,9 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def text_errors(text: str) -> Iterator[tuple[str, str]]:
     if UNPRINTABLE.search(re.sub(r"[\t\r\n]", "", text)):
-        yield "text", "Remove the control characters; they cannot be printed on a label."
+        yield "text", _("Remove the control characters; they cannot be printed on a label.")
     elif not is_visible(text):
-        yield "text", "Enter visible characters; these print as blank."
+        yield "text", _("Enter visible characters; these print as blank.")
 
 
 def is_visible(text: str) -> bool:
@@ -74,11 +77,11 @@ def country_error(country: str) -> str:
     if country in KNOWN:
         return ""
     if not country.strip():
-        return "Choose a country."
+        return _("Choose a country.")
     if meant := meant_by(country):
         names = ", ".join(f"{code} ({KNOWN[code]})" for code in meant)
         return f"{country[:60]!r} is not the code of a country; send {names}."
-    return "Send the two capital letters of a country (ISO 3166-1), such as GB or US."
+    return _("Send the two capital letters of a country (ISO 3166-1), such as GB or US.")
 
 
 def find_missing_fields(address: Mapping[str, Any], rules: CountryRules) -> Iterator[tuple[str, str]]:
@@ -99,7 +102,7 @@ def postal_code_error(rules: CountryRules) -> str:
 
 def phone_error(phone: str) -> str:
     if re.search(r"[^\d\s()+./-]", phone):
-        return "Use only digits, spaces and + ( ) . / - in a phone number."
+        return _("Use only digits, spaces and + ( ) . / - in a phone number.")
     if sum(sign.isdigit() for sign in phone) not in PHONE_DIGITS:
-        return "Enter a phone number with 6 to 15 digits."
+        return _("Enter a phone number with 6 to 15 digits.")
     return ""

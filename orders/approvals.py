@@ -5,6 +5,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import models
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.accounts.setting_changes import (
@@ -94,7 +95,10 @@ def setting_row(change: SettingChange) -> models.Model:
     )
     if row is None:
         raise NotFound(
-            "What was to be changed was deleted meanwhile. Nothing can be carried out; the request expires by itself."
+            _(
+                "What was to be changed was deleted meanwhile. Nothing can be carried out; the "
+                "request expires by itself."
+            )
         )
     return row
 

@@ -1,4 +1,6 @@
-from artisans.core.errors import Conflict, InvalidInput, ServiceUnavailable
+from django.utils.translation import gettext as _
+
+from artisans.core.errors import N_, Conflict, InvalidInput, ServiceUnavailable
 from orders.problems import Problem
 
 
@@ -8,7 +10,7 @@ class EmptyOrder(InvalidInput):
     code = "empty_cart"
 
     def __init__(self) -> None:
-        super().__init__("There is nothing in the cart; add a product first.")
+        super().__init__(_("There is nothing in the cart; add a product first."))
 
 
 class AmountTooLarge(InvalidInput):
@@ -17,7 +19,7 @@ class AmountTooLarge(InvalidInput):
     code = "amount_too_large"
 
     def __init__(self) -> None:
-        super().__init__("The order is larger than the shop can take; split it.")
+        super().__init__(_("The order is larger than the shop can take; split it."))
 
 
 class CheckoutBlocked(Conflict):
@@ -28,7 +30,7 @@ class CheckoutBlocked(Conflict):
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(
-            "Some items changed; accept the changes and try again. Nothing was charged.",
+            _("Some items changed; accept the changes and try again. Nothing was charged."),
             extra={"problems": [problem.as_dict() for problem in problems]},
         )
         self.problems = problems
@@ -62,7 +64,9 @@ class ParcelOnHold(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "This parcel is on hold: its payment was refunded. Wait until the shop has decided; you get a mail."
+            _(
+                "This parcel is on hold: its payment was refunded. Wait until the shop has decided; you get a mail."
+            )
         )
 
 
@@ -74,7 +78,11 @@ class ParcelChanged(Conflict):
 
     def __init__(self, *, number: int, label: str, decision: str) -> None:
         super().__init__(
-            f"Parcel {number} is {label.lower()} now, so “{decision}” is not possible. Nothing was changed or refunded."
+            _(
+                "Parcel %(number)s is %(label)s now, so “%(decision)s” is not possible. Nothing was "
+                "changed or refunded."
+            )
+            % {"number": number, "label": label.lower(), "decision": decision}
         )
 
 
@@ -84,15 +92,15 @@ class NotReleased(Conflict):
     code = "not_released"
 
     def __init__(self) -> None:
-        super().__init__("The order is not paid yet; it must not be shipped.")
+        super().__init__(_("The order is not paid yet; it must not be shipped."))
 
 
 class ShopNotOpen(ServiceUnavailable):
     """The shop is not taking orders yet; browsing and carts work."""
 
     code = "shop_not_open"
-    title = "The shop is not open yet"
+    title = N_("The shop is not open yet")
     remedy = "Keep the cart and try again later; staff see in the admin what has to be set first."
 
     def __init__(self) -> None:
-        super().__init__("The shop is not taking orders yet. Nothing was ordered or charged.")
+        super().__init__(_("The shop is not taking orders yet. Nothing was ordered or charged."))

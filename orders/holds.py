@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.core.errors import TooManyRequests
 from orders.models import Order, OrderLine
@@ -26,8 +27,11 @@ class TooManyOpenOrders(TooManyRequests):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"You have {limit} orders that are not paid yet. Pay or cancel one of them, then order again. "
-            "Your cart is kept.",
+            _(
+                "You have %(limit)s orders that are not paid yet. Pay or cancel one of them, then "
+                "order again. Your cart is kept."
+            )
+            % {"limit": limit},
             extra={"limit": limit},
         )
 
@@ -40,8 +44,11 @@ class TooManyUnitsHeld(TooManyRequests):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"At most {limit} pieces of one product can be on hold from one network within an hour. "
-            "Lower the quantity, or pay an earlier order first. Your cart is kept.",
+            _(
+                "At most %(limit)s pieces of one product can be on hold from one network within an "
+                "hour. Lower the quantity, or pay an earlier order first. Your cart is kept."
+            )
+            % {"limit": limit},
             extra={"limit": limit},
         )
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from artisans.catalog.models import Product
 from artisans.core.money import Money
 
@@ -77,7 +79,11 @@ def find_problems(
 
 def sold_out(line_request: LineRequest, product: Product, available: int) -> Problem:
     if available:
-        text = f"Only {available} of {product.name} left (you wanted {line_request.quantity})."
+        text = _("Only %(available)s of %(name)s left (you wanted %(quantity)s).") % {
+            "available": available,
+            "name": product.name,
+            "quantity": line_request.quantity,
+        }
         fix = "lower_quantity"
     else:
         text = f"{product.name} is sold out."

@@ -7,6 +7,7 @@ from uuid import UUID
 from allauth.account.models import EmailAddress
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User, normal_email
 from artisans.accounts.principals import Principal
@@ -99,7 +100,7 @@ def order_lock(order_id: UUID) -> Order:
     """The order, locked until the transaction ends. Errors: NotFound, and those of checked_when_locked."""
     order = get_or_none(orders_locked().filter(pk=order_id))
     if order is None:
-        raise NotFound("There is no such order.")
+        raise NotFound(_("There is no such order."))
     check_locked(order)
     return order
 

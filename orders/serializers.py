@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -60,7 +61,7 @@ class AddressFields(StrictSerializer):
 class AddressField(serializers.Field[Any, Any, Any, Any]):
     """A string or an object of fields."""
 
-    default_error_messages = {"invalid": "Send a string or an object with name, line1 and country."}
+    default_error_messages = {"invalid": _("Send a string or an object with name, line1 and country.")}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, str):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -345,7 +346,7 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
     """
     parcels = [parcel for parcel in load_placed_order(order).parcels if parcel.status not in PARCELS_ENDED]
     if any(parcel.status in PARCELS_SHIPPED for parcel in parcels):
-        raise NotCancellable("A parcel of this order is on its way already.")
+        raise NotCancellable(_("A parcel of this order is on its way already."))
     of_parcel, store = lines_by_parcel(order), store_rules()
     for parcel in parcels:
         parcel_cancel(parcel, order=order, lines=of_parcel[parcel.pk], cause=cause, actor=actor)
@@ -496,13 +497,13 @@ def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
     parcel, order = parcel_lock(parcel_id)
     parcel.order = order
     if parcel.is_gone:
-        raise Conflict("This parcel came back or was cancelled; there is no cash to collect.")
+        raise Conflict(_("This parcel came back or was cancelled; there is no cash to collect."))
     if not order.balance_due:
-        raise Conflict("This order is paid; there is no cash to collect.")
+        raise Conflict(_("This order is paid; there is no cash to collect."))
     if (cash := parcel.cash_to_collect) is None:
-        raise Conflict("This order is not paid at the door; collect no cash for it.")
+        raise Conflict(_("This order is not paid at the door; collect no cash for it."))
     if parcel.status not in PARCELS_SHIPPED:
-        raise Conflict("Cash is collected when the parcel is handed over; it was not shipped yet.")
+        raise Conflict(_("Cash is collected when the parcel is handed over; it was not shipped yet."))
     if parcel.cash_reported_at is not None:
         raise Conflict(f"The cash was reported already, at {parcel.cash_reported_at:%Y-%m-%d %H:%M} UTC.")
     parcel.cash_reported_at = timezone.now()

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import SecondPersonRequired
@@ -57,7 +58,7 @@ def receipt_submit(
     seen_minor: int | None = None,
 ) -> Receipt | ApprovalRequest:
     """Record a receipt, or request its approval. Errors: those of receipt_record and approval_request."""
-    payment, _ = payment_lock(payment_id)
+    payment, _order = payment_lock(payment_id)
     with suppress(SecondPersonRequired):
         return receipt_record(
             payment_id=payment_id,
@@ -70,7 +71,8 @@ def receipt_submit(
     return request_approval(
         RECEIPT,
         payment,
-        title=f"Record {show(amount)} for order {payment.order.order_number}",
+        title=_("Record %(amount)s for order %(order_number)s")
+        % {"amount": show(amount), "order_number": payment.order.order_number},
         details=[
             ("Amount received", show(amount)),
             ("Value date", value_date.isoformat()),
@@ -98,7 +100,7 @@ def return_submit(
 ) -> PaymentRefund | ApprovalRequest:
     """Record an offline refund, or request its approval. Errors: those of money_return_record and
     approval_request."""
-    payment, _ = payment_lock(payment_id)
+    payment, _order = payment_lock(payment_id)
     with suppress(SecondPersonRequired):
         return money_return_record(
             payment_id=payment_id,
@@ -112,11 +114,12 @@ def return_submit(
     return request_approval(
         RETURN,
         payment,
-        title=f"Record {show(amount)} returned for order {payment.order.order_number}",
+        title=_("Record %(amount)s returned for order %(order_number)s")
+        % {"amount": show(amount), "order_number": payment.order.order_number},
         details=[
             ("Amount returned", show(amount)),
-            ("Date of the transfer", value_date.isoformat()),
-            ("Reference of the transfer", bank_reference),
+            (_("Date of the transfer"), value_date.isoformat()),
+            (_("Reference of the transfer"), bank_reference),
             ("Reason", reason),
         ],
         payload=dump_transfer(amount, value_date, bank_reference)
@@ -148,7 +151,7 @@ def refund_submit(
 ) -> PaymentRefund | ApprovalRequest:
     """Open a refund, which refund_send then sends, or request its approval. Errors: those of refund_open and
     approval_request."""
-    payment, _ = payment_lock(payment_id)
+    payment, _order = payment_lock(payment_id)
     with suppress(SecondPersonRequired):
         return refund_open(
             payment_id=payment_id,
@@ -243,8 +246,8 @@ def decidable(permission: str, what: str) -> Callable[[Payload, User], None]:
 
 def kinds_register() -> None:
     for name, label, permission, service in (
-        (RECEIPT, "Record money received", APPROVE_MANUAL, receipt_execute),
-        (RETURN, "Record money returned", REFUND_PERMISSION, return_execute),
+        (RECEIPT, _("Record money received"), APPROVE_MANUAL, receipt_execute),
+        (RETURN, _("Record money returned"), REFUND_PERMISSION, return_execute),
         (REFUND, "Refund", REFUND_PERMISSION, refund_execute),
     ):
         check = decidable(permission, label.lower())

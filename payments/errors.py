@@ -1,5 +1,7 @@
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from artisans.core.errors import Conflict, Declined, Forbidden, InvalidInput, ServiceUnavailable
 from artisans.core.money import Money
 
@@ -22,7 +24,8 @@ class AmountMismatch(Conflict):
 
     def __init__(self, *, sent: str, due: Money) -> None:
         super().__init__(
-            f"The order's open balance is {due}, not {sent}. Nothing was charged.",
+            _("The order's open balance is %(due)s, not %(sent)s. Nothing was charged.")
+            % {"due": due, "sent": sent},
             extra={"sent": sent, "amount": due.amount, "currency": due.currency},
         )
 
@@ -33,7 +36,7 @@ class NothingDue(Conflict):
     code = "nothing_due"
 
     def __init__(self) -> None:
-        super().__init__("This order needs no payment: it is paid, or it is closed.")
+        super().__init__(_("This order needs no payment: it is paid, or it is closed."))
 
 
 class OwnOrder(Forbidden):
@@ -43,7 +46,7 @@ class OwnOrder(Forbidden):
     remedy = "Let a colleague do it."
 
     def __init__(self) -> None:
-        super().__init__("Somebody else has to do this: the order is your own.")
+        super().__init__(_("Somebody else has to do this: the order is your own."))
 
 
 class NoPermission(Forbidden):
@@ -53,7 +56,7 @@ class NoPermission(Forbidden):
     remedy = "Ask an administrator for the job."
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"Your account may not {what}.")
+        super().__init__(_("Your account may not %(what)s.") % {"what": what})
 
 
 class AlreadyRecorded(Conflict):
@@ -68,7 +71,7 @@ class NotManual(Conflict):
     code = "not_manual"
 
     def __init__(self) -> None:
-        super().__init__("This payment is not made by hand; its provider tells us about the money.")
+        super().__init__(_("This payment is not made by hand; its provider tells us about the money."))
 
 
 class HasReceipts(Conflict):
@@ -90,8 +93,11 @@ class OrderChanged(Conflict):
 
     def __init__(self, changes: str) -> None:
         super().__init__(
-            f"The order changed while this page was open: {changes}. Nothing was done. "
-            "Check the figures and press again."
+            _(
+                "The order changed while this page was open: %(changes)s. Nothing was done. Check "
+                "the figures and press again."
+            )
+            % {"changes": changes}
         )
 
 
@@ -114,7 +120,10 @@ class RefundExceedsReceived(Conflict):
     code = "refund_exceeds_received"
 
     def __init__(self, *, asked: Money, left: Money) -> None:
-        super().__init__(f"Cannot return {asked}; {left} is left.", extra={"left": left.amount})
+        super().__init__(
+            _("Cannot return %(asked)s; %(left)s is left.") % {"asked": asked, "left": left},
+            extra={"left": left.amount},
+        )
 
 
 class ReturnExceedsOwed(Conflict):
@@ -124,8 +133,12 @@ class ReturnExceedsOwed(Conflict):
 
     def __init__(self, amount: Money, *, owed: Money) -> None:
         super().__init__(
-            f"The order owes the buyer {owed}; {amount} is more. A colleague may have returned money already. "
-            "Nothing was recorded. If you returned more on purpose, say so."
+            _(
+                "The order owes the buyer %(owed)s; %(amount)s is more. A colleague may have "
+                "returned money already. Nothing was recorded. If you returned more on purpose, say "
+                "so."
+            )
+            % {"owed": owed, "amount": amount}
         )
 
 
@@ -137,7 +150,8 @@ class RefundMismatch(Conflict):
 
     def __init__(self, *, sent: Money, worth: Money) -> None:
         super().__init__(
-            f"These pieces are worth {worth}, not {sent}. Nothing was refunded.",
+            _("These pieces are worth %(worth)s, not %(sent)s. Nothing was refunded.")
+            % {"worth": worth, "sent": sent},
             extra={"sent": sent.amount, "amount": worth.amount, "currency": worth.currency},
         )
 
@@ -149,7 +163,10 @@ class UnitsAlreadyRefunded(Conflict):
     remedy = "Refund as many pieces as `left` says, or fewer."
 
     def __init__(self, name: str, *, left: int) -> None:
-        super().__init__(f"Of {name} only {left} can be refunded still.", extra={"left": left})
+        super().__init__(
+            _("Of %(name)s only %(left)s can be refunded still.") % {"name": name, "left": left},
+            extra={"left": left},
+        )
 
 
 class NothingToRestock(Conflict):
@@ -168,7 +185,7 @@ class NotRetryable(Conflict):
     code = "not_retryable"
 
     def __init__(self) -> None:
-        super().__init__("Only a refund of ours that failed can be tried again, and only once.")
+        super().__init__(_("Only a refund of ours that failed can be tried again, and only once."))
 
 
 class NotDecidable(Conflict):
@@ -177,7 +194,7 @@ class NotDecidable(Conflict):
     code = "not_decidable"
 
     def __init__(self) -> None:
-        super().__init__("Nothing is to be decided about this refund, or a colleague did it already.")
+        super().__init__(_("Nothing is to be decided about this refund, or a colleague did it already."))
 
 
 class RecordedOnly(Conflict):
@@ -188,7 +205,9 @@ class RecordedOnly(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "This money came by hand and goes back by hand: make the transfer, then record it in the admin."
+            _(
+                "This money came by hand and goes back by hand: make the transfer, then record it in the admin."
+            )
         )
 
 
@@ -199,7 +218,9 @@ class PaymentDisputed(Conflict):
     remedy = "Answer the dispute at the provider first."
 
     def __init__(self) -> None:
-        super().__init__("The buyer's bank disputes this payment; answer the dispute at the provider first.")
+        super().__init__(
+            _("The buyer's bank disputes this payment; answer the dispute at the provider first.")
+        )
 
 
 class PaymentBusy(Conflict):
@@ -211,7 +232,7 @@ class PaymentBusy(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "We are talking to the payment provider about this payment already; try again in a moment."
+            _("We are talking to the payment provider about this payment already; try again in a moment.")
         )
 
 
@@ -224,8 +245,10 @@ class PaymentInProgress(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "A payment of this order is under way and we do not know its outcome yet. Do not pay again; "
-            "we are checking."
+            _(
+                "A payment of this order is under way and we do not know its outcome yet. Do not pay again; "
+                "we are checking."
+            )
         )
 
 
@@ -287,7 +310,7 @@ class MethodNotUsable(InvalidInput):
 
     def __init__(self) -> None:
         super().__init__(
-            "The payment provider does not take this token. Nothing was saved or charged; send a new one."
+            _("The payment provider does not take this token. Nothing was saved or charged; send a new one.")
         )
 
 
@@ -299,8 +322,10 @@ class MethodRemoved(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "The payment provider does not hold this saved method any more, so we removed it. Nothing was charged; "
-            "choose another one or enter the card anew."
+            _(
+                "The payment provider does not hold this saved method any more, so we removed it. Nothing was charged; "
+                "choose another one or enter the card anew."
+            )
         )
 
 
@@ -313,7 +338,7 @@ class MethodInUse(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "A payment with it is under way and we do not know its outcome yet. Remove it in a moment."
+            _("A payment with it is under way and we do not know its outcome yet. Remove it in a moment.")
         )
 
 
@@ -324,7 +349,7 @@ class DefaultRequired(InvalidInput):
     remedy = "Make another method the default instead."
 
     def __init__(self) -> None:
-        super().__init__("One of the methods is the default: make another one the default instead.")
+        super().__init__(_("One of the methods is the default: make another one the default instead."))
 
 
 class SaveInProgress(ServiceUnavailable):
@@ -335,8 +360,11 @@ class SaveInProgress(ServiceUnavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The payment provider does not answer, so we do not know yet whether this was saved. Nothing was charged; "
-            "look at your saved methods in a moment, or send the same again."
+            _(
+                "The payment provider does not answer, so we do not know yet whether this was saved. "
+                "Nothing was charged; "
+                "look at your saved methods in a moment, or send the same again."
+            )
         )
 
 
@@ -351,6 +379,9 @@ class RawCardData(InvalidInput):
 
     def __init__(self) -> None:
         super().__init__(
-            "This shop takes no card numbers or security codes. Let the payment provider's form in the browser make "
-            "a token and send that. What you sent was not kept."
+            _(
+                "This shop takes no card numbers or security codes. Let the payment provider's form "
+                "in the browser make "
+                "a token and send that. What you sent was not kept."
+            )
         )

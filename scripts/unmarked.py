@@ -192,7 +192,7 @@ TECHNICAL_CALLS = {
 DOCUMENTED = {"remedy", "permissions"}
 SENTENCE = re.compile(r"[A-Z][a-z’']*,? [^\s|]+ .*[a-z]")
 API = re.compile(
-    r"^(api|serializers|schemas|openapi|codes|error_codes|pagination|webhook_schema|settings)(_|$)"
+    r"^(api|serializers|schemas|openapi|codes|error_codes|pagination|schema|webhook_schema|settings)(_|$)"
 )
 
 
@@ -252,7 +252,7 @@ class Finder(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         name = called(node)
         if name in MARKS:
-            if node.args and not isinstance(node.args[0], ast.Constant):
+            if node.args and isinstance(node.args[0], ast.JoinedStr | ast.BinOp):
                 self.found.add((node.lineno, f"{ast.unparse(node)[:80]} (mark a plain string)"))
             return
         if name in TECHNICAL_CALLS or name.startswith("OpenApi") or self.is_logging(node):

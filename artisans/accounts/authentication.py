@@ -22,7 +22,7 @@ class InsufficientScope(APIException):
     def __init__(self, scope: str) -> None:
         super().__init__(_("This token does not have the scope {scope}.").format(scope=scope))
         self.extra = {"scope": scope}
-        self.auth_header = f'Bearer error="insufficient_scope", scope="{scope}"'
+        self.auth_header = f'Bearer error="insufficient_scope", scope="{scope}"'  # not for translation
 
 
 class BearerAuthentication(TokenAuthentication):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from django.utils.translation import gettext_noop as _  # the labels are kept with each change
+
 SUPERUSER = "superuser"  # no permission that could be given to a group
 
 
@@ -49,24 +51,24 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "currency": rule("Currency", steers_money=True),
         "country": rule("Country"),
         "tax_rate_ppm": rule("Tax rate", DisplayFormat.RATE, steers_money=True),
-        "tax_is_set": rule("Tax rate answered", steers_money=True),
+        "tax_is_set": rule(_("Tax rate answered"), steers_money=True),
         "shipping_is_set": rule("Shipping answered"),
-        "shipping_minor": rule("Shipping per order", DisplayFormat.AMOUNT),
-        "cash_limit_minor": rule("Cash on delivery up to", DisplayFormat.AMOUNT),
+        "shipping_minor": rule(_("Shipping per order"), DisplayFormat.AMOUNT),
+        "cash_limit_minor": rule(_("Cash on delivery up to"), DisplayFormat.AMOUNT),
         "second_person_above_minor": rule(
-            "Second person for money above", DisplayFormat.AMOUNT, steers_money=True
+            _("Second person for money above"), DisplayFormat.AMOUNT, steers_money=True
         ),
-        "second_person_for_settings": rule("Second person for settings", steers_money=True),
+        "second_person_for_settings": rule(_("Second person for settings"), steers_money=True),
         "account_holder": bank("Account holder"),
-        "account_iban": bank("Account number or IBAN"),
+        "account_iban": bank(_("Account number or IBAN")),
         "account_bic": bank("BIC or routing number"),
         "account_bank": bank("Bank"),
-        "check_payee": bank("Checks payable to"),
-        "check_address": bank("Checks sent to"),
+        "check_payee": bank(_("Checks payable to")),
+        "check_address": bank(_("Checks sent to")),
     },
     "catalog.Artisan": {
-        "user": access("Who acts for the artisan", DisplayFormat.MASKED_EMAIL),
-        "email": access("Mail address for new orders", DisplayFormat.MASKED_EMAIL),
+        "user": access(_("Who acts for the artisan"), DisplayFormat.MASKED_EMAIL),
+        "email": access(_("Mail address for new orders"), DisplayFormat.MASKED_EMAIL),
         "commission_ppm": Setting(
             "Commission", DisplayFormat.RATE, steers_money=True, permission="catalog.change_commission"
         ),
@@ -84,7 +86,7 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "groups": role("Groups"),
         "user_permissions": role("Permissions"),
         "is_superuser": role("Superuser"),
-        "is_active": Setting("Can sign in", steers_money=True),
+        "is_active": Setting(_("Can sign in"), steers_money=True),
     },
     "auth.Group": {
         "name": Setting("Name", permission=SUPERUSER),

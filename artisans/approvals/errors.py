@@ -1,3 +1,5 @@
+from django.utils.translation import gettext as _
+
 from artisans.core.errors import Conflict, Forbidden
 
 
@@ -8,7 +10,7 @@ class SecondPersonRequired(Conflict):
     remedy = "Make the request in the admin or the API as usual, and let a colleague approve it there."
 
     def __init__(self) -> None:
-        super().__init__("The store rules require a second person to approve this. Nothing was done.")
+        super().__init__(_("The store rules require a second person to approve this. Nothing was done."))
 
 
 class ApprovalPending(Conflict):
@@ -18,7 +20,10 @@ class ApprovalPending(Conflict):
     remedy = "Wait for the decision, or withdraw the request that is pending."
 
     def __init__(self, title: str, by: str) -> None:
-        super().__init__(f"This is awaiting approval already: {title}, requested by {by}. Nothing was done.")
+        super().__init__(
+            _("This is awaiting approval already: %(title)s, requested by %(by)s. Nothing was done.")
+            % {"title": title, "by": by}
+        )
 
 
 class NotPending(Conflict):
@@ -28,7 +33,10 @@ class NotPending(Conflict):
     remedy = "Make a new request if it is still needed."
 
     def __init__(self, status: str) -> None:
-        super().__init__(f"This request is not awaiting approval any more: it is {status.lower()}.")
+        super().__init__(
+            _("This request is not awaiting approval any more: it is %(status)s.")
+            % {"status": status.lower()}
+        )
 
 
 class OwnRequest(Forbidden):
@@ -38,7 +46,7 @@ class OwnRequest(Forbidden):
     remedy = "Let a colleague with the same permission decide, or withdraw the request."
 
     def __init__(self) -> None:
-        super().__init__("You made this request yourself; a second person has to decide about it.")
+        super().__init__(_("You made this request yourself; a second person has to decide about it."))
 
 
 class NobodyElse(Conflict):
@@ -49,6 +57,8 @@ class NobodyElse(Conflict):
 
     def __init__(self, permissions: list[str]) -> None:
         super().__init__(
-            f"Nobody else could approve this: no other active account has {', '.join(permissions)}. "
-            "Nothing was requested."
+            _(
+                "Nobody else could approve this: no other active account has %(permissions)s. Nothing was requested."
+            )
+            % {"permissions": ", ".join(permissions)}
         )

@@ -1,5 +1,6 @@
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.append_only import AppendOnlyModel
 
@@ -18,7 +19,7 @@ class AuditEntry(AppendOnlyModel):
     request_id = models.CharField(max_length=64, blank=True)
 
     class Meta:
-        verbose_name_plural = "audit entries"
+        verbose_name_plural = _("audit entries")
         default_permissions = ("view",)
         ordering = ("-id",)
         indexes = [models.Index(fields=["target_id", "id"], name="audit_of_target")]

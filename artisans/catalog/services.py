@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import Case, F, Sum, Value, When
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -31,7 +32,7 @@ class OutOfStock(Conflict):
     remedy = "Lower the quantity or leave the product out; `GET /products/{id}` tells the stock."
 
     def __init__(self) -> None:
-        super().__init__("Not all of it is in stock any more; nothing was taken.")
+        super().__init__(_("Not all of it is in stock any more; nothing was taken."))
 
 
 def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
@@ -158,17 +159,25 @@ def stock_adjust(
     somebody else counted meanwhile (so a form sent twice moves once) or less is left than would go.
     """
     if counted < 0 or not reason.strip():
-        raise InvalidInput("Give the counted number (zero or more) and a reason.")
+        raise InvalidInput(_("Give the counted number (zero or more) and a reason."))
     product = products_lock([product_id])[product_id]
     now = stock_snapshot(product_id)
     seen = seen or now
     difference = counted - seen.stock
     if seen.last_count != now.last_count:
-        raise Conflict("The stock was counted since you opened this page; nothing was changed now.")
+        raise Conflict(_("The stock was counted since you opened this page; nothing was changed now."))
     if product.stock + difference < 0:
         raise Conflict(
-            f"You saw {seen.stock}, and {seen.stock - product.stock} of them were sold since: "
-            f"{product.stock} cannot fall by {-difference}. Nothing was changed."
+            _(
+                "You saw %(stock)s, and %(sold)s of them were sold since: %(left)s cannot fall by "
+                "%(difference)s. Nothing was changed."
+            )
+            % {
+                "stock": seen.stock,
+                "sold": seen.stock - product.stock,
+                "left": product.stock,
+                "difference": -difference,
+            }
         )
     if difference:
         product.stock += difference

@@ -3,6 +3,11 @@
 from typing import Any
 
 
+def N_(text: str) -> str:  # noqa: N802  # the name by which tools of translation find such texts
+    """Mark a text that is translated where it is shown."""
+    return text
+
+
 class DomainError(Exception):
     """Base class of refused requests.
 
@@ -12,7 +17,7 @@ class DomainError(Exception):
     """
 
     code = "error"
-    title = "Something went wrong"
+    title = N_("Something went wrong")
     retryable = False
     wait = 0
     remedy = "Read `detail`; if it does not help, write to us with the `request_id`."
@@ -27,7 +32,7 @@ class InvalidInput(DomainError):
     """The request is invalid regardless of any state (400)."""
 
     code = "invalid_input"
-    title = "The request is not valid"
+    title = N_("The request is not valid")
     remedy = "Correct what `detail` names and send the request again."
 
 
@@ -35,7 +40,7 @@ class Forbidden(DomainError):
     """The caller may see the object but not do this (403)."""
 
     code = "forbidden"
-    title = "You may not do this"
+    title = N_("You may not do this")
     remedy = "Let somebody with that right do it."
 
 
@@ -43,7 +48,7 @@ class NotFound(DomainError):
     """The object does not exist or belongs to somebody else (404)."""
 
     code = "not_found"
-    title = "Not found"
+    title = N_("Not found")
     remedy = "Check the id, and that the request carries the token of the one to whom the thing belongs."
 
 
@@ -51,7 +56,7 @@ class LinkRevoked(DomainError):
     """The link or object existed and was revoked (410)."""
 
     code = "gone"
-    title = "Gone"
+    title = N_("Gone")
     remedy = "There is nothing to repeat; ask for a new link where the old one came from."
 
 
@@ -59,7 +64,7 @@ class Conflict(DomainError):
     """The request is valid but conflicts with the current state (409)."""
 
     code = "conflict"
-    title = "This cannot be done now"
+    title = N_("This cannot be done now")
     remedy = "Read the thing again; do what its present state allows."
 
 
@@ -67,7 +72,7 @@ class UnprocessableContent(DomainError):
     """The request contradicts an earlier one with the same key (422)."""
 
     code = "contradicts_earlier"
-    title = "This does not fit an earlier request"
+    title = N_("This does not fit an earlier request")
     remedy = "Send what was sent before, or take a new name for it."
 
 
@@ -75,7 +80,7 @@ class TooManyRequests(DomainError):
     """Too many requests, or too much is reserved already (429)."""
 
     code = "too_many"
-    title = "Too many"
+    title = N_("Too many")
     remedy = "Wait, or give back some of what is held, then try again."
 
 
@@ -83,7 +88,7 @@ class Declined(DomainError):
     """The payment provider declined the payment (402)."""
 
     code = "declined"
-    title = "The payment was refused"
+    title = N_("The payment was refused")
     remedy = "Let the buyer take another card or another way to pay."
 
 
@@ -91,7 +96,7 @@ class ServiceUnavailable(DomainError):
     """A service that the shop depends on does not respond; try again later (503)."""
 
     code = "not_now"
-    title = "Not possible at this moment"
+    title = N_("Not possible at this moment")
     remedy = "Try again in a moment."
     retryable = True
 
@@ -103,4 +108,7 @@ class IllegalTransition(Conflict):
     remedy = "Read the thing again; /docs/statuses shows which status may follow which."
 
     def __init__(self, *, old: str, new: str) -> None:
-        super().__init__(f"A change from {old} to {new} is not possible.", extra={"old": old, "new": new})
+        super().__init__(
+            f"A change from {old} to {new} is not possible.",  # not for translation: names two codes
+            extra={"old": old, "new": new},
+        )

@@ -3,6 +3,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Self, TypeVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 M = TypeVar("M", bound=models.Model)
 
@@ -101,8 +102,8 @@ def currency_constraint(name: str) -> models.CheckConstraint:
 
 
 class IdempotencyState(models.TextChoices):
-    RUNNING = "running", "Running"
-    DONE = "done", "Answered"
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Answered")
 
 
 class IdempotencyKey(models.Model):

@@ -3,6 +3,7 @@
 import re
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from artisans.core.money import CURRENCIES
 
@@ -17,7 +18,9 @@ ROUTING_WEIGHTS = (3, 7, 1) * 3
 
 def validate_currency(code: str) -> None:
     if code not in CURRENCIES:
-        raise ValidationError("Enter the three letters of a currency in use (ISO 4217), such as USD or EUR.")
+        raise ValidationError(
+            _("Enter the three letters of a currency in use (ISO 4217), such as USD or EUR.")
+        )
 
 
 def validate_account_number(text: str) -> None:
@@ -27,11 +30,11 @@ def validate_account_number(text: str) -> None:
         return
     if not IBAN_LIKE.match(number):
         raise ValidationError(
-            "Enter an IBAN such as DE89 3704 0044 0532 0130 00, or an account number of digits only."
+            _("Enter an IBAN such as DE89 3704 0044 0532 0130 00, or an account number of digits only.")
         )
     if not IBAN.fullmatch(number) or not iban_is_right(number):
         raise ValidationError(
-            "This IBAN has a typing mistake: its check digits do not match. Compare it with your bank’s."
+            _("This IBAN has a typing mistake: its check digits do not match. Compare it with your bank’s.")
         )
 
 
@@ -41,9 +44,11 @@ def validate_bank_code(text: str) -> None:
     if BIC.fullmatch(code):
         return
     if not BANK_CODE.fullmatch(code):
-        raise ValidationError("Enter a BIC such as COBADEFFXXX, or a routing number or sort code in digits.")
+        raise ValidationError(
+            _("Enter a BIC such as COBADEFFXXX, or a routing number or sort code in digits.")
+        )
     if len(code) == ROUTING_NUMBER and not routing_number_is_right(code):
-        raise ValidationError("This routing number has a typing mistake: its check digit does not match.")
+        raise ValidationError(_("This routing number has a typing mistake: its check digit does not match."))
 
 
 def compact(text: str) -> str:

@@ -1,10 +1,11 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class NotificationsConfig(AppConfig):
     name = "artisans.notifications"
     label = "notifications"
-    verbose_name = "Mails"
+    verbose_name = _("Mails")
 
     def ready(self) -> None:
         from artisans.core.web.health import REPORTS

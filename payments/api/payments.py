@@ -2,6 +2,7 @@ import re
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -151,7 +152,7 @@ class PaymentViewSet(
             else None
         )
         if payment is None:
-            raise NotFound("There is no such payment.")
+            raise NotFound(_("There is no such payment."))
         return payment
 
     @operation(
@@ -175,7 +176,7 @@ class PaymentViewSet(
         principal = Principal.from_api(request)
         order = orders_visible_to(principal).filter(pk=data["order_id"]).first()
         if order is None:
-            raise NotFound("There is no such order.")
+            raise NotFound(_("There is no such order."))
         chosen = payment_choose_method(
             order_id=order.pk,
             method=parse_method(data["payment_method"], data.get("payment_provider")),

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from artisans.core.api.fields import (
@@ -87,14 +88,14 @@ def parse_decisions(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
     asked = data.get("parcels", ())
     decisions = {one["parcel"]: ParcelDecision(one["decision"]) for one in asked}
     if len(decisions) < len(asked):
-        raise InvalidInput("A parcel is named twice; decide once about each.")
+        raise InvalidInput(_("A parcel is named twice; decide once about each."))
     return decisions
 
 
 def parse_amount(data: dict[str, Any], payment: Payment) -> Money | None:
     """Errors: InvalidInput for another currency or too many decimal places."""
     if data.get("currency", payment.currency) != payment.currency:
-        raise InvalidInput(f"The payment is in {payment.currency}.")
+        raise InvalidInput(_("The payment is in %(currency)s.") % {"currency": payment.currency})
     if "amount" not in data:
         return None
     try:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -128,7 +129,7 @@ class RefundViewSet(
         principal = Principal.from_api(request)
         payment = payments_readable_by(principal).filter(pk=data["payment_id"]).first()
         if payment is None:
-            raise NotFound("There is no such payment.")
+            raise NotFound(_("There is no such payment."))
         if principal.user is None:
             raise NoPermission("refund")
         refund = refund_submit(

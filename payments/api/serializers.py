@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -68,7 +69,7 @@ class MethodIn(StrictSerializer):
         ways = [name for name in ("provider_method_id", "setup", "setup_id") if attrs.get(name)]
         if len(ways) != 1:
             raise serializers.ValidationError(
-                "Send one of provider_method_id, setup and setup_id.", "one_wanted"
+                _("Send one of provider_method_id, setup and setup_id."), "one_wanted"
             )
         if "payment_method" in attrs:
             parse_method(attrs["payment_method"], attrs["provider"])

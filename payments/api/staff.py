@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -123,7 +124,7 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
             raise NoPermission(what)
         found = get_or_none(Payment.objects.filter(pk=UUID(pk)))
         if found is None:
-            raise NotFound("There is no such payment.")
+            raise NotFound(_("There is no such payment."))
         return found
 
 

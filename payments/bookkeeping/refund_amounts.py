@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Sum
+from django.utils.translation import gettext as _
 
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money, half_up
@@ -60,9 +61,9 @@ def price_selection(order: Order, items: RefundSelection) -> Parts:
     Errors: InvalidInput, UnitsAlreadyRefunded, NothingToRestock.
     """
     if len({line_input.line_id for line_input in items.lines}) < len(items.lines):
-        raise InvalidInput("A line of the order stands twice in the request.")
+        raise InvalidInput(_("A line of the order stands twice in the request."))
     if items.restock and not items.lines:
-        raise InvalidInput("Say which pieces go back on sale: restock goes with lines.")
+        raise InvalidInput(_("Say which pieces go back on sale: restock goes with lines."))
     lines = {line.pk: line for line in order.lines.select_related("parcel")}
     returned = refunded_by_line(order)
     parts = [price_line(lines, line_input, returned) for line_input in items.lines]
@@ -75,9 +76,9 @@ def price_selection(order: Order, items: RefundSelection) -> Parts:
 def price_line(lines: dict[UUID, OrderLine], line_input: RefundLineInput, returned: dict[UUID, int]) -> Part:
     line = lines.get(line_input.line_id)
     if line is None:
-        raise InvalidInput("This is no line of the order.")
+        raise InvalidInput(_("This is no line of the order."))
     if line_input.quantity < 1:
-        raise InvalidInput("Give the number of pieces, one or more.")
+        raise InvalidInput(_("Give the number of pieces, one or more."))
     if line_input.quantity > line.refundable_quantity:
         raise UnitsAlreadyRefunded(line.product_name, left=line.refundable_quantity)
     whole = line_value(line, line.refunded_quantity + line_input.quantity)

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -54,7 +55,11 @@ def refund_surplus(payment: Payment, order: Order) -> None:
     minor = refund_due(order, payment)
     if not minor or payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         return
-    reason = "The order was paid already." if order.is_alive else "The order had ended before the money came."
+    reason = (
+        _("The order was paid already.")
+        if order.is_alive
+        else _("The order had ended before the money came.")
+    )
     refund_enqueue(payment, Money(minor, payment.currency), reason=reason, origin=RefundOrigin.SYSTEM)
     payment.save(update_fields=["refund_reserved_minor", "updated_at"])
 
@@ -178,7 +183,12 @@ def apply_remote_refund(payment: Payment, order: Order, remote: contract.RemoteR
         refund.provider_refund_id = remote.refund_id
         refund.save(update_fields=["provider_refund_id", "updated_at"])
     if remote.amount != refund.amount:
-        detail = f"{remote.refund_id} is over {remote.amount}, {refund.refund_number} over {refund.amount}."
+        detail = _("%(refund_id)s is over %(amount)s, %(refund_number)s over %(amount_2)s.") % {
+            "refund_id": remote.refund_id,
+            "amount": remote.amount,
+            "refund_number": refund.refund_number,
+            "amount_2": refund.amount,
+        }
         flag_raise(payment, FlagKind.MISMATCH, detail)
     to = next_refund_status(refund, remote)
     if refund.status == to or (refund.status, to) == (R.COMPLETED, R.PROCESSING):
@@ -221,7 +231,10 @@ def refund_import(payment: Payment, order: Order, remote: contract.RemoteRefund)
     if status == R.FAILED:
         return False
     if remote.amount.currency != payment.currency:
-        detail = f"{remote.refund_id} is over {remote.amount}, another currency: it is not counted here."
+        detail = _("%(refund_id)s is over %(amount)s, another currency: it is not counted here.") % {
+            "refund_id": remote.refund_id,
+            "amount": remote.amount,
+        }
         flag_raise(payment, FlagKind.MISMATCH, detail)
         return False
     if (
@@ -280,7 +293,11 @@ def refund_release(refund: PaymentRefund, payment: Payment, order: Order, *, was
     """Release the amount and units of a failed refund and flag it for review. Restocked units stay on sale."""
     count_refunded_units({line.order_line_id: -line.quantity for line in refund.lines.all()})
     recompute_disputed(payment)
-    detail = f"{refund.refund_number} over {refund.amount}: {refund.failure_reason}"
+    detail = _("%(refund_number)s over %(amount)s: %(failure_reason)s") % {
+        "refund_number": refund.refund_number,
+        "amount": refund.amount,
+        "failure_reason": refund.failure_reason,
+    }
     flag_raise(payment, FlagKind.REFUND_FAILED, detail)
     if was_notified:
         mail_refund(PaymentMail.REFUND_FAILED, refund, order)

@@ -2,6 +2,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -43,9 +44,9 @@ def flag_resolve(*, flag_id: UUID, resolution: str, actor: User) -> PaymentFlag:
         actor, "payments.resolve_flag", found.payment.order, what="settle what was flagged"
     )
     if not resolution.strip():
-        raise InvalidInput("Say what was found and done.")
+        raise InvalidInput(_("Say what was found and done."))
     if found.resolved_at is not None:
-        raise AlreadyRecorded("Somebody settled this already.")
+        raise AlreadyRecorded(_("Somebody settled this already."))
     found.resolved_at, found.resolved_by, found.resolution = timezone.now(), actor, resolution.strip()[:300]
     found.save(update_fields=["resolved_at", "resolved_by", "resolution", "updated_at"])
     audit_record(actor=actor, action=Action.FLAG_RESOLVE, target=found.payment, data={"kind": found.kind})

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -120,7 +121,7 @@ def get_own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInf
     """An active method of this user. Errors: NotFound, also for another user's."""
     method = user and get_or_none(PaymentMethodInfo.objects.filter(pk=method_id, user=user, is_active=True))
     if not method:
-        raise NotFound("There is no such payment method.")
+        raise NotFound(_("There is no such payment method."))
     return method
 
 
@@ -132,7 +133,7 @@ def get_customer_id(user_id: UUID, provider: str) -> str:
 
 def customer_save(user_id: UUID, provider: str, customer_id: str) -> bool:
     """Keep the user's first customer id. Returns whether this is the one that was kept."""
-    row, _ = ProviderCustomer.objects.get_or_create(
+    row, _is_new = ProviderCustomer.objects.get_or_create(
         user_id=user_id, provider=provider, defaults={"customer_id": customer_id}
     )
     return row.customer_id == customer_id

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Sum
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import SecondPersonRequired
@@ -74,7 +75,8 @@ def refund_approval_request(
     return request_approval(
         REFUND,
         payment,
-        title=f"Refund {show(amount)} of order {payment.order.order_number}",
+        title=_("Refund %(amount)s of order %(order_number)s")
+        % {"amount": show(amount), "order_number": payment.order.order_number},
         details=[("Refund", show(amount)), *details, ("Reason", reason)],
         payload={"amount": money_out(amount), "reason": reason, "units": None, "parcels": {}} | payload,
         actor=actor,

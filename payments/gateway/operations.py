@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.tokens import order_token
@@ -170,7 +171,7 @@ def resolve_expired_call(call: ProviderCall) -> CallResult:
     """
     payment = get_call_payment(call)
     if is_unseen(call):
-        refuse_create(call, Refused("given_up", "No answer in time."))
+        refuse_create(call, Refused("given_up", _("No answer in time.")))
         return CallResult()
     if not payment.provider_payment_id:
         mark_call_stuck(call, payment)
@@ -183,10 +184,12 @@ def resolve_expired_call(call: ProviderCall) -> CallResult:
     if call.refund is not None:
         mine = next((r for r in remote.refunds if r.reference == str(call.refund_id)), None)
         if mine is None and not remote.is_whole:
-            provider_call_postpone(call, Unknown("unreadable", "Whether it was refunded cannot be seen now."))
+            provider_call_postpone(
+                call, Unknown("unreadable", _("Whether it was refunded cannot be seen now."))
+            )
             return CallResult()
         if mine is None:
-            refuse_refund(call, Refused("given_up", "The provider does not know of it."))
+            refuse_refund(call, Refused("given_up", _("The provider does not know of it.")))
         else:
             book_refund(call, mine)
     else:
@@ -197,7 +200,7 @@ def resolve_expired_call(call: ProviderCall) -> CallResult:
 def mark_call_stuck(call: ProviderCall, payment: Payment) -> None:
     with transaction.atomic():
         provider_call_finish(
-            call, CallState.STUCK, error="No answer within a day, and nothing to read it from."
+            call, CallState.STUCK, error=_("No answer within a day, and nothing to read it from.")
         )
         flag_raise(payment, FlagKind.STUCK, f"{call.get_operation_display()}: no answer within a day.")
 
@@ -222,7 +225,11 @@ def book_object(call: ProviderCall, remote: RemotePayment) -> None:
     if provider_call_finish(call, CallState.DONE, object_id=remote.object_id):
         payment.provider_payment_id = remote.object_id
         if remote.unprotected:
-            flag_raise(payment, FlagKind.UNPROTECTED, f"No seller protection. {remote.unprotected}")
+            flag_raise(
+                payment,
+                FlagKind.UNPROTECTED,
+                _("No seller protection. %(unprotected)s") % {"unprotected": remote.unprotected},
+            )
         apply_remote_state(payment, order, remote, cause="made at the provider", actor_name="provider")
     elif ProviderCall.objects.filter(pk=call.pk, object_id="").update(object_id=remote.object_id):
         release_unwanted_object(payment, remote.object_id)
@@ -299,10 +306,10 @@ def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
 @transaction.atomic
 def refuse_cancel(call: ProviderCall, refused: Refused) -> None:
     """An object that the provider does not know cannot be paid; any other refusal is flagged for review."""
-    payment, _ = payment_lock(get_call_payment(call).pk)
+    payment, _order = payment_lock(get_call_payment(call).pk)
     provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if not isinstance(refused, NotThere):
-        flag_raise(payment, FlagKind.STUCK, f"It cannot be cancelled: {refused.code}")
+        flag_raise(payment, FlagKind.STUCK, _("It cannot be cancelled: %(code)s") % {"code": refused.code})
     elif payment.status in OPEN and call.operation == Operation.CANCEL:
         payment_move(payment, PaymentStatus.CANCELLED, cause="not known to the provider")
     elif payment.status in OPEN:

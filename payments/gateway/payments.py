@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.core.models import get_or_none
 from orders.models import Order
@@ -122,7 +123,7 @@ def build_payment_result(payment_id: UUID, call_result: CallResult) -> PaymentRe
 @transaction.atomic
 def payment_mark_processing(payment_id: UUID, *, is_forced: bool = False) -> None:
     """Mark a payment with an unknown outcome, so that the buyer does not pay again."""
-    payment, _ = payment_lock(payment_id)
+    payment, _order = payment_lock(payment_id)
     is_open = is_forced or payment.calls.filter(state=CallState.OPEN, refund=None).exists()
     if is_open and payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
         payment_move(payment, PaymentStatus.PROCESSING, cause="no response from the provider yet")
@@ -190,7 +191,7 @@ def read_remote_payment(payment: Payment, object_id: str) -> RemotePayment:
 @transaction.atomic
 def clear_missing_object(payment_id: UUID, object_id: str) -> Payment:
     """The provider deleted an unpaid object: the payment can continue with a new one."""
-    payment, _ = payment_lock(payment_id)
+    payment, _order = payment_lock(payment_id)
     if payment.status in OPEN and payment.provider_payment_id == object_id:
         payment.provider_payment_id = None
         plan_check(payment)
@@ -245,7 +246,7 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
     if payment.status not in OPEN:
         return PaymentResult(payment)
     if not payment.is_remote or not can(payment.payment_provider, Capability.CONFIRM):
-        raise NotConfirmable("This payment is not confirmed by a call; follow its next_action.")
+        raise NotConfirmable(_("This payment is not confirmed by a call; follow its next_action."))
     if is_down(payment.payment_provider):
         raise ProviderUnavailable(payment.get_payment_provider_display())
     with transaction.atomic():
@@ -335,7 +336,9 @@ def enqueue_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall 
     if under_way is not None and not is_unseen(under_way):
         return None
     if under_way is not None:
-        provider_call_finish(under_way, CallState.REFUSED, error=f"Not waited for: {cause}")
+        provider_call_finish(
+            under_way, CallState.REFUSED, error=_("Not waited for: %(cause)s") % {"cause": cause}
+        )
     if not payment.provider_payment_id:
         payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor_name=actor)
         return None
@@ -348,7 +351,7 @@ def run_after_cancelling(operation: Callable[[], T], *, cause: str, actor: str =
 
     Errors: PaymentInProgress while its outcome is unknown.
     """
-    for _ in range(MAX_CANCEL_ATTEMPTS):
+    for _attempt in range(MAX_CANCEL_ATTEMPTS):
         try:
             return operation()
         except StillPayable as found:
@@ -392,7 +395,7 @@ def payment_check(payment_id: UUID) -> None:
 @transaction.atomic
 def postpone_check(payment_id: UUID, *, wait: int) -> None:
     """Move the payment away from the head of the queue. `wait`: seconds, from the provider's Retry-After."""
-    payment, _ = payment_lock(payment_id)
+    payment, _order = payment_lock(payment_id)
     if payment.next_check_at is None or payment.next_check_at > timezone.now():
         return
     plan_check(payment)

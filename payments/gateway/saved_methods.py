@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.core.idempotency.keys import effect_record
@@ -26,7 +27,7 @@ CUSTOMER_GONE = "resource_missing"
 def execute_save(call: ProviderCall) -> CallResult:
     """Save the method of a token, or start a setup that the buyer completes in the browser."""
     if is_too_old(call):
-        refuse_save(call, Refused("given_up", "No answer within a day."))
+        refuse_save(call, Refused("given_up", _("No answer within a day.")))
         return CallResult()
     request, token = save_request(call), call.secret("token")
     refuse = partial(refuse_save, call)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.core.models import get_or_none, save_columns
 from artisans.core.money import Money
@@ -131,7 +132,7 @@ def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
     if remote.problems:
         flag_refresh(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
     elif payment.flags.filter(kind=FlagKind.UNREADABLE, resolved_at=None).exists():
-        flag_clear(payment, FlagKind.UNREADABLE, "The provider's answer can be read again.")
+        flag_clear(payment, FlagKind.UNREADABLE, _("The provider's answer can be read again."))
 
 
 def find_mismatch(payment: Payment, remote: RemotePayment) -> str:
@@ -234,7 +235,10 @@ def apply_remote_dispute(payment: Payment, remote: contract.RemoteDispute) -> bo
         ).select_related("payment")
     )
     if dispute is not None and dispute.payment_id != payment.pk:
-        detail = f"{remote.dispute_id} is also about {dispute.payment.payment_number}, where it is counted."
+        detail = _("%(dispute_id)s is also about %(payment_number)s, where it is counted.") % {
+            "dispute_id": remote.dispute_id,
+            "payment_number": dispute.payment.payment_number,
+        }
         flag_raise(payment, FlagKind.CONFLICT, detail)
         return False
     is_new = dispute is None and remote.amount is not None
@@ -250,11 +254,13 @@ def apply_remote_dispute(payment: Payment, remote: contract.RemoteDispute) -> bo
         enqueue_after_commit("payments.check_payment", payment.pk)
     dispute_move(dispute, status, amount)
     if amount.currency != payment.currency:
-        detail = f"{remote.dispute_id} is over {amount}, another currency: what it takes is not counted here."
+        detail = _(
+            "%(dispute_id)s is over %(amount)s, another currency: what it takes is not counted here."
+        ) % {"dispute_id": remote.dispute_id, "amount": amount}
         flag_refresh(payment, FlagKind.MISMATCH, detail)
     if not recompute_disputed(payment):
         flag_raise(
-            payment, FlagKind.CONFLICT, "Refunds and a lost dispute together are more than was received."
+            payment, FlagKind.CONFLICT, _("Refunds and a lost dispute together are more than was received.")
         )
     return True
 
@@ -293,7 +299,10 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
     if status == DisputeStatus.LOST:
         clear_ship_instructions(dispute.payment.order)
     if is_other_amount:
-        detail = f"{amount} disputed: {dispute.reason or 'no reason given'}"
+        detail = _("%(amount)s disputed: %(reason)s") % {
+            "amount": amount,
+            "reason": dispute.reason or "no reason given",
+        }
         flag_refresh(dispute.payment, FlagKind.DISPUTE, detail)
 
 

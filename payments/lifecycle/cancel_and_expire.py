@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import ApprovalPending, NobodyElse
@@ -92,7 +93,8 @@ def order_cancel_locked(
     kept = order.received_minor - order.refunded_minor
     if seen_minor is not None and seen_minor != kept:
         raise AlreadyRecorded(
-            f"Money came in or went back meanwhile: {order.money(kept)} is kept now. Nothing was changed; look again."
+            _("Money came in or went back meanwhile: %(kept)s is kept now. Nothing was changed; look again.")
+            % {"kept": order.money(kept)}
         )
     cause = reason.strip() or "cancelled by the buyer"
     if parcels is not None:
@@ -112,7 +114,10 @@ def order_end(order: Order, *, cause: str, actor: User) -> None:
     elif order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
         order_cancel_parcels(order, cause=cause, actor=actor)
     else:
-        raise NotCancellable(f"An order that is {order.get_status_display().lower()} cannot be cancelled.")
+        raise NotCancellable(
+            _("An order that is %(status)s cannot be cancelled.")
+            % {"status": order.get_status_display().lower()}
+        )
     order_settle(order, cause=cause, actor=actor)
     notifications_enqueue(
         order_mail(
@@ -137,7 +142,9 @@ def check_may_cancel(order: Order, actor: User, *, refund: bool, is_whole: bool)
         raise OwnOrder if may_cancel else NoPermission("cancel this order")
     if not (is_whole and buyer_may_cancel(order)):
         raise NotCancellable(
-            "An artisan has started on this order, or it is on its way; write to us and we will sort it out."
+            _(
+                "An artisan has started on this order, or it is on its way; write to us and we will sort it out."
+            )
         )
     return False
 
@@ -186,7 +193,7 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
     ):  # its artisans were not notified of it, or know that it ended
         raise NotReleased
     if not reason.strip():
-        raise InvalidInput("Give the reason; the buyer reads it.")
+        raise InvalidInput(_("Give the reason; the buyer reads it."))
     cause = f"cannot be delivered: {reason.strip()}"
     lines, before = lines_by_parcel(order), order.balance
     parcel_cancel(parcel, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)

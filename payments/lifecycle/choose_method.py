@@ -6,6 +6,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.core.idempotency.keys import effect_record
@@ -101,7 +102,7 @@ def check_may_change(order: Order, method: PaymentMethod) -> None:
         raise NothingDue
     if order.released_at is not None and method == PaymentMethod.CASH_ON_DELIVERY:
         raise MethodNotOffered(
-            "Cash on delivery is chosen when an order is placed; please choose another way to pay."
+            _("Cash on delivery is chosen when an order is placed; please choose another way to pay.")
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -34,7 +35,7 @@ def order_parcels_decide(*, order_id: UUID, decisions: Decisions, reason: str, a
     order = order_lock(order_id)
     check_staff_permission(actor, "orders.cancel_order", order, what="decide about parcels")
     if not reason.strip():
-        raise InvalidInput("Give the reason; buyer and artisans read it.")
+        raise InvalidInput(_("Give the reason; buyer and artisans read it."))
     parcels_decide(order, decisions, cause=reason.strip(), actor=actor)
     return order
 
@@ -57,7 +58,7 @@ def parcels_decide(order: Order, decisions: Decisions, *, cause: str, actor: Use
     """
     parcels = {parcel.pk: parcel for parcel in order.parcels.select_related("artisan")}
     if set(decisions) - set(parcels):
-        raise InvalidInput("This is no parcel of the order.")
+        raise InvalidInput(_("This is no parcel of the order."))
     if decisions and order.released_at is None:
         raise NotReleased
     lines = lines_by_parcel(order)
@@ -195,11 +196,11 @@ def units_to_restock(
     if units is None:
         return {line.pk: line.quantity if restock else 0 for line in lines}
     if not restock:
-        raise InvalidInput("Give numbers of units only when something goes back on sale.")
+        raise InvalidInput(_("Give numbers of units only when something goes back on sale."))
     ordered = {line.pk: line.quantity for line in lines}
     for line_id, quantity in units.items():
         if line_id not in ordered:
-            raise InvalidInput("This is no line of the parcel.")
+            raise InvalidInput(_("This is no line of the parcel."))
         if not 0 <= quantity <= ordered[line_id]:
-            raise InvalidInput(f"Give a number of units from 0 to {ordered[line_id]}.")
+            raise InvalidInput(_("Give a number of units from 0 to %(limit)s.") % {"limit": ordered[line_id]})
     return dict(units)

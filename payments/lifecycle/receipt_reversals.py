@@ -51,7 +51,9 @@ def receipt_reverse(
             f"This receipt was taken back already by {before.actor_name} at {before.created_at:%Y-%m-%d %H:%M} UTC."
         )
     if reason not in ReversalReason.values:
-        raise InvalidInput(f"The reason is one of {', '.join(ReversalReason.values)}.")
+        raise InvalidInput(
+            _("The reason is one of %(values)s.") % {"values": ", ".join(ReversalReason.values)}
+        )
     gone = payment.refunded_minor + payment.refund_reserved_minor + payment.disputed_minor
     if payment.received_minor - receipt.amount_minor < gone:
         raise ReceiptSpent(receipt.amount, returned=Money(gone, payment.currency))

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -32,7 +34,7 @@ from payments.selectors import find_active_receipt, open_payment, payment_lock
 from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
-OTHER_LINE = (
+OTHER_LINE = gettext_lazy(
     "If this is other money (a second line with the same reference, another buyer’s check, or one transfer for "
     "several orders), add what sets it apart, such as “{reference} line 2”."
 )
@@ -103,15 +105,18 @@ def receipt_book(
     if payment.payment_provider != Provider.MANUAL:
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
-        raise InvalidInput(f"Give the amount received, above zero, in {payment.currency}.")
+        raise InvalidInput(
+            _("Give the amount received, above zero, in %(currency)s.") % {"currency": payment.currency}
+        )
     if money.value_date > timezone.localdate():
-        raise InvalidInput("The value date lies in the future.")
+        raise InvalidInput(_("The value date lies in the future."))
     if not reference_key(money.reference):
-        raise InvalidInput("Give the bank's reference, the check number or the receipt number.")
+        raise InvalidInput(_("Give the bank's reference, the check number or the receipt number."))
     receipt = receipt_create(payment, money, actor, actor_name)
     if seen_minor is not None and seen_minor != payment.received_minor:
         raise AlreadyRecorded(
-            f"{payment.received} was recorded for this payment meanwhile. Nothing was booked now; look again."
+            _("%(received)s was recorded for this payment meanwhile. Nothing was booked now; look again.")
+            % {"received": payment.received}
         )
     payment.received_minor += amount.minor
     cause = f"{amount} received offline ({money.reference})"
@@ -194,7 +199,7 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
     if payment.payment_provider != Provider.MANUAL:
         raise NotManual
     if not reason.strip():
-        raise InvalidInput("Give the reason; the buyer reads it.")
+        raise InvalidInput(_("Give the reason; the buyer reads it."))
     if payment.received_minor:
         raise HasReceipts(payment.received)
     payment.failure_reason = reason.strip()[:300]

@@ -13,6 +13,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from artisans.accounts.models import User
 from artisans.core.errors import NotFound
@@ -72,7 +74,9 @@ TOKEN = re.compile(r"(?=.*[A-Za-z])[\w-]{4,120}", re.ASCII)
 CARD_LIKE = re.compile(r"\d{12}")
 UUID_LENGTH = 36
 LONGEST_PAUSE = timedelta(hours=1)
-AUTHENTICATE = "The bank wants to ask the card's owner first, so the card has to be saved in the browser."
+AUTHENTICATE = gettext_noop(
+    "The bank wants to ask the card's owner first, so the card has to be saved in the browser."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +128,13 @@ def build_refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
     if refused.decline is None:
         return MethodNotUsable()
     if refused.decline == DeclineGroup.AUTHENTICATION:
-        return MethodDeclined(AUTHENTICATE, group=refused.decline.value)
+        return MethodDeclined(_(AUTHENTICATE), group=refused.decline.value)
     return MethodDeclined(decline_words(refused.decline), group=refused.decline.value)
 
 
 def check_can_save(provider: str) -> None:
     if not can(provider, Capability.SAVE):
-        raise MethodNotOffered("This shop saves no methods of this provider.")
+        raise MethodNotOffered(_("This shop saves no methods of this provider."))
 
 
 def check_token(token: str) -> None:
@@ -169,7 +173,7 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
         call = enqueue_save(user, provider, is_default=is_default)
         call_result = provider_call_execute(call.pk)
     if not isinstance(call_result.answer, RemoteSetup):
-        provider_call_finish(call, CallState.REFUSED, error="No answer; the buyer begins again.")
+        provider_call_finish(call, CallState.REFUSED, error=_("No answer; the buyer begins again."))
         raise ProviderUnavailable(str(Provider(provider).label))
     return MethodSetup(call.pk, call_result.answer.setup_id, action=call_result.answer.action)
 
@@ -183,7 +187,7 @@ def method_setup_finish(setup_id: str, *, user: User | None = None) -> MethodSet
     own = calls.filter(user=user) if user else calls
     call = setup_id and own.filter(object_id=setup_id).first()
     if not call:
-        raise NotFound("There is no such saving.")
+        raise NotFound(_("There is no such saving."))
     return read_setup(call)
 
 
@@ -262,7 +266,7 @@ def saved_method(user: User | None, provider: str, method_reference: str) -> Pay
     if method_id is not None:
         method = get_own_method(user, method_id)
         if method.provider != provider:
-            raise NotFound("There is no such payment method.")
+            raise NotFound(_("There is no such payment method."))
         return method
     check_token(method_reference)
     known = PaymentMethodInfo.objects.filter(
@@ -280,7 +284,7 @@ def payment_pay(payment_id: UUID, *, user: User | None, method_reference: str = 
     """
     payment = reload_payment(payment_id)
     if not payment.is_remote:
-        raise NotConfirmable("This payment is not confirmed by a call; follow its next_action.")
+        raise NotConfirmable(_("This payment is not confirmed by a call; follow its next_action."))
     if payment.status not in OPEN:
         return PaymentResult(payment)
     if not method_reference:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.core.errors import InvalidInput
 from artisans.core.models import save_columns
@@ -86,12 +87,13 @@ def reconcile(
     """
     if not can(name, Capability.LIST):
         raise InvalidInput(
-            f"{name} has no keys here or cannot list its payments; known: {', '.join(reconcilable_providers())}."
+            _("%(name)s has no keys here or cannot list its payments; known: %(known)s.")
+            % {"name": name, "known": ", ".join(reconcilable_providers())}
         )
     until = until or timezone.now()
     since = since or next_since(name, until)
     if not since < until <= since + MAX_SPAN:
-        raise InvalidInput("Compare at least a moment and at most 31 days, the earlier time first.")
+        raise InvalidInput(_("Compare at least a moment and at most 31 days, the earlier time first."))
     run = ReconciliationRun.objects.create(provider=name, since=since, until=until)
     try:
         remotes = execute(name, lambda provider: list(provider.list_payments(since, until)))
@@ -197,7 +199,10 @@ def collect_remote_facts(
                 disputed.add(known[0].pk)
         elif facts := facts_from_remote(remote):
             currency = remote.captures[0].amount.currency if remote.captures else "XXX"
-            detail = f"{format_facts(facts, currency)}; it names {remote.reference[:60] or 'nobody'}."
+            detail = _("%(facts)s; it names %(reference)s.") % {
+                "facts": format_facts(facts, currency),
+                "reference": remote.reference[:60] or "nobody",
+            }
             found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", detail))
     return remote_facts, disputed, found
 
@@ -279,7 +284,10 @@ def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> lis
         ]
     if found:
         flag_raise(
-            payment, FlagKind.MISMATCH, f"Comparison with the provider: {found[0].kind}: {found[0].detail}"
+            payment,
+            FlagKind.MISMATCH,
+            _("Comparison with the provider: %(kind)s: %(detail)s")
+            % {"kind": found[0].kind, "detail": found[0].detail},
         )
     return found
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -53,12 +54,14 @@ def money_return_record(
     if payment.payment_provider != Provider.MANUAL:
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
-        raise InvalidInput(f"Give the amount returned, above zero, in {payment.currency}.")
+        raise InvalidInput(
+            _("Give the amount returned, above zero, in %(currency)s.") % {"currency": payment.currency}
+        )
     key = reference_key(bank_reference)
     if not key or not reason.strip():
-        raise InvalidInput("Give the reference of the transfer that you made, and the reason.")
+        raise InvalidInput(_("Give the reference of the transfer that you made, and the reason."))
     if value_date > timezone.localdate():
-        raise InvalidInput("The value date lies in the future.")
+        raise InvalidInput(_("The value date lies in the future."))
     if (before := find_return(key)) is not None:
         raise already_returned(before)
     check_returnable(payment, order, amount, beyond_owed=beyond_owed)
@@ -78,7 +81,8 @@ def money_return_record(
         )
     except IntegrityError:  # committed by a colleague since we checked
         raise AlreadyRecorded(
-            f"A return with the reference {bank_reference.strip()} was recorded by a colleague at this moment."
+            _("A return with the reference %(reference)s was recorded by a colleague at this moment.")
+            % {"reference": bank_reference.strip()}
         ) from None
     refund_approval_check(order, actor=actor, approved_by=approved_by)
     RefundTransition.objects.create(

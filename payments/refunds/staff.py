@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -72,12 +73,14 @@ def refund_open(
     if not payment.is_remote:
         raise RecordedOnly
     if not reason.strip():
-        raise InvalidInput("Give the reason; the buyer reads it.")
+        raise InvalidInput(_("Give the reason; the buyer reads it."))
     seen_now = payment.refunded_minor + payment.refund_reserved_minor
     if seen_minor is not None and seen_minor != seen_now:
         raise AlreadyRecorded(
-            f"{Money(seen_now, payment.currency)} of this payment went back or is on its way meanwhile. "
-            "Nothing was sent now; look again."
+            _(
+                "%(amount)s of this payment went back or is on its way meanwhile. Nothing was sent now; look again."
+            )
+            % {"amount": Money(seen_now, payment.currency)}
         )
     parts = price_selection(order, items) if items else None
     reason, parcels = reason.strip(), parcels or {}
@@ -125,7 +128,9 @@ def check_amount(payment: Payment, amount: Money | None, parts: Parts | None) ->
             raise RefundMismatch(sent=amount, worth=parts.amount)
         amount = parts.amount
     if amount is None or amount.minor <= 0 or amount.currency != payment.currency:
-        raise InvalidInput(f"Give the amount to refund, above zero, in {payment.currency}.")
+        raise InvalidInput(
+            _("Give the amount to refund, above zero, in %(currency)s.") % {"currency": payment.currency}
+        )
     return amount
 
 
@@ -146,16 +151,18 @@ def payment_sync_by_staff(*, payment_id: UUID, actor: User) -> Payment:
     Errors: NoPermission, ServiceUnavailable when the provider does not respond; nothing has changed then.
     """
     if not (actor.is_staff and actor.has_perm("payments.sync_payment")):
-        raise NoPermission("ask the provider")
+        raise NoPermission(_("ask the provider"))
     payment = Payment.objects.get(pk=payment_id)
     audit_record(actor=actor, action=Action.PAYMENT_SYNC, target=payment)
     try:
         payment_sync(payment_id, cause=f"requested by {actor.email}")
     except Unknown:
         name = payment.get_payment_provider_display()
-        raise ServiceUnavailable(f"{name} does not answer at the moment. Nothing was changed.") from None
+        raise ServiceUnavailable(
+            _("%(name)s does not answer at the moment. Nothing was changed.") % {"name": name}
+        ) from None
     except Refused as refused:
-        raise Conflict(f"The provider cannot tell: {refused.code}.") from None
+        raise Conflict(_("The provider cannot tell: %(code)s.") % {"code": refused.code}) from None
     for refund in payment.refunds.filter(status__in=[RefundStatus.REQUESTED]):
         refund_send(refund)
     return Payment.objects.get(pk=payment_id)
@@ -225,7 +232,9 @@ def refund_decide(
     """
     if decision == RefundDecision.CANCEL:
         refund = get_refund_to_decide(refund_id, actor)
-        reason = f"The payment was refunded at the provider ({refund.refund_number})."
+        reason = _("The payment was refunded at the provider (%(refund_number)s).") % {
+            "refund_number": refund.refund_number
+        }
         order_cancel(order_id=refund.payment.order_id, reason=reason, actor=actor)
     return refund_decide_locked(
         refund_id=refund_id, decision=decision, actor=actor, lines=lines, parcels=parcels or {}
@@ -244,9 +253,9 @@ def refund_decide_locked(
     refund = get_refund_to_decide(refund_id, actor)
     order = refund.payment.order
     if decision not in {RefundDecision.NOTHING, RefundDecision.RESTOCK, RefundDecision.CANCEL}:
-        raise InvalidInput("Decide: nothing, restock or cancel.")
+        raise InvalidInput(_("Decide: nothing, restock or cancel."))
     if (decision == RefundDecision.RESTOCK) != bool(lines):
-        raise InvalidInput("Say which pieces came back, and only when some did.")
+        raise InvalidInput(_("Say which pieces came back, and only when some did."))
     parts = price_selection(order, RefundSelection(lines, restock=True)) if lines else None
     parcels_decide(order, goods_decisions(parcels), cause=refund.reason, actor=actor)
     before = balance_after_refunds(order, without=refund)

@@ -1,6 +1,7 @@
 """Shared by all pages behind an order's link."""
 
 from django.http import Http404
+from django.utils.translation import gettext as _
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import LinkRevoked
@@ -16,5 +17,5 @@ def order_of(token: str) -> Order:
         raise Http404
     order = orders_visible_to(Principal(order_link=link)).first()
     if order is None:
-        raise LinkRevoked("The link to this order was replaced by a newer one.")
+        raise LinkRevoked(_("The link to this order was replaced by a newer one."))
     return order

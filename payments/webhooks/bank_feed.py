@@ -3,6 +3,8 @@ staff."""
 
 from datetime import date
 
+from django.utils.translation import gettext as _
+
 from artisans.core.errors import DomainError
 from orders.models import Order
 from payments.bookkeeping.references import reference_key
@@ -20,22 +22,26 @@ def process_feed_event(provider_event: ProviderEvent) -> Outcome:
     """Errors: AlreadyRecorded when somebody records the same money concurrently; the next try finds it
     booked."""
     if provider_event.kind != RECEIVED:
-        return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
+        return Outcome(EventState.IGNORED, _("Not a kind that the shop follows."))
     order = find_order_by_reference(provider_event.payload["reference"])
     payment = (open_payment(order) or latest_payment(order)) if order else None
     payment_id = payment.pk if payment else None
     key = reference_key(provider_event.payload["bank_reference"])
     receipt = find_active_receipt(key)
     if receipt is not None and (receipt.payment_id, receipt.amount) == (payment_id, provider_event.amount):
-        return Outcome(EventState.IGNORED, f"Recorded already by {receipt.actor_name}.", payment_id)
+        return Outcome(
+            EventState.IGNORED,
+            _("Recorded already by %(actor_name)s.") % {"actor_name": receipt.actor_name},
+            payment_id,
+        )
     if receipt is not None:
-        return Outcome(EventState.STAFF, "Other money was recorded with this bank reference.", payment_id)
+        return Outcome(EventState.STAFF, _("Other money was recorded with this bank reference."), payment_id)
     if receipt is None and Receipt.objects.filter(reference_key=key).exists():
         return Outcome(
-            EventState.STAFF, "Money with this bank reference was recorded and taken back.", payment_id
+            EventState.STAFF, _("Money with this bank reference was recorded and taken back."), payment_id
         )
     if order is None or payment is None:
-        return Outcome(EventState.STAFF, "No order has this reference.")
+        return Outcome(EventState.STAFF, _("No order has this reference."))
     if doubt := find_doubt(provider_event, payment, order):
         return Outcome(EventState.STAFF, doubt, payment_id)
     return record_receipt(provider_event, payment)
@@ -51,11 +57,12 @@ def find_order_by_reference(reference: str) -> Order | None:
 def find_doubt(provider_event: ProviderEvent, payment: Payment, order: Order) -> str:
     """Why the transfer does not match what the order awaits; "" when it does."""
     if provider_event.payload["is_masked"]:
-        return "Its references held what may not be stored; look at the bank statement."
+        return _("Its references held what may not be stored; look at the bank statement.")
     if payment.payment_provider != Provider.MANUAL or not payment.is_open:
-        return (
-            f"The order's payment is {payment.get_status_display().lower()}, by {payment.payment_provider}."
-        )
+        return _("The order's payment is %(status)s, by %(payment_provider)s.") % {
+            "status": payment.get_status_display().lower(),
+            "payment_provider": payment.payment_provider,
+        }
     if provider_event.amount != payment.outstanding or provider_event.amount != order.balance_due:
         return f"{provider_event.amount} came; {order.balance_due} is missing."
     return ""

@@ -7,6 +7,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import Error as DatabaseTrouble
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from artisans.core.api.problems import api_not_found, problem_response
@@ -28,23 +29,25 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     if provider not in Provider.values:
         return api_not_found(request)
     if request.method != "POST":
-        response = problem_response(405, "method_not_allowed", "Webhooks accept POST only.")
+        response = problem_response(405, "method_not_allowed", _("Webhooks accept POST only."))
         response["Allow"] = "POST"
         return response
     try:
         webhook_receive(name=provider, provider_event=parse_request(provider, request))
     except RequestDataTooBig:
-        return problem_response(413, "body_too_large", f"The body may have at most {LARGEST} bytes.")
+        return problem_response(
+            413, "body_too_large", _("The body may have at most %(value)s bytes.") % {"value": LARGEST}
+        )
     except BadSignature as bad:
         return refuse(request, provider, bad)
     except UnreadablePostError:
-        return problem_response(400, "bad_request", "The body is incomplete.")
+        return problem_response(400, "bad_request", _("The body is incomplete."))
     except CannotVerify as problem:
         logger.warning("webhook_unverified", extra={"provider": provider, "why": problem.code})
-        return render_later("webhook_unavailable", "The signature cannot be verified at the moment.")
+        return render_later("webhook_unavailable", _("The signature cannot be verified at the moment."))
     except DatabaseTrouble:
         logger.exception("webhook_not_stored", extra={"provider": provider})
-        return render_later("database_unavailable", "The event cannot be stored at the moment.")
+        return render_later("database_unavailable", _("The event cannot be stored at the moment."))
     return JsonResponse({"received": True})
 
 
@@ -81,7 +84,7 @@ def refuse(request: HttpRequest, provider: str, bad: BadSignature) -> HttpRespon
         extra={"provider": provider, "why": bad.code, "network": network_hash(request)[:16]},
     )
     count_network("webhook_refused", request)
-    return problem_response(400, "bad_signature", "The signature is invalid or too old.")
+    return problem_response(400, "bad_signature", _("The signature is invalid or too old."))
 
 
 def render_later(code: str, detail: str) -> HttpResponse:

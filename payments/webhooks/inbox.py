@@ -15,6 +15,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -128,7 +129,7 @@ def process_claimed(event: WebhookEvent) -> None:
     is resolved."""
     alerts_sync(event.provider, {MESSAGES: ""})
     if event.lease_until is not None and is_old(event):
-        postpone(event, Outcome(EventState.RECEIVED, "Processing crashed repeatedly."))
+        postpone(event, Outcome(EventState.RECEIVED, _("Processing crashed repeatedly.")))
         return
     try:
         outcome = decide_outcome(event)
@@ -174,7 +175,11 @@ def postpone(event: WebhookEvent, outcome: Outcome, *, minimum_seconds: int = 0)
     now = timezone.now()
     if is_old(event):
         logger.error("webhook_dead", extra={"event": str(event.pk), "kind": event.kind})
-        outcome = Outcome(EventState.DEAD, f"Given up after three days. {outcome.note}", outcome.payment_id)
+        outcome = Outcome(
+            EventState.DEAD,
+            _("Given up after three days. %(note)s") % {"note": outcome.note},
+            outcome.payment_id,
+        )
         save_outcome(event, outcome, ended_at=now)
         return
     pause = max(timedelta(seconds=minimum_seconds), back_off(event.tries))
@@ -246,7 +251,7 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
         return process_feed_event(provider_event)
     configured = provider(event.provider)
     if configured is None:
-        raise Unknown("not_configured", f"{event.provider} has no keys here.")
+        raise Unknown("not_configured", _("%(provider)s has no keys here.") % {"provider": event.provider})
     if foreign := find_account_mismatch(configured, provider_event):
         return ignore_foreign(event, provider_event, foreign)
     if provider_event.setup_id or provider_event.method_id:
@@ -256,14 +261,22 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
         return handle_unknown_object(provider_event)
     payment, object_id = found
     if provider_event.amount is not None and provider_event.amount != payment.amount:
-        detail = f"{event.kind} is over {provider_event.amount}, the payment over {payment.amount}."
+        detail = _("%(kind)s is over %(amount)s, the payment over %(amount_2)s.") % {
+            "kind": event.kind,
+            "amount": provider_event.amount,
+            "amount_2": payment.amount,
+        }
         return flag_mismatch(event, payment, detail)
     has_agreed = provider_event.status == RemoteStatus.APPROVED
     result = payment_sync(payment.pk, cause=event.kind, object_id=object_id, has_agreed=has_agreed)
     if note := find_unconfirmed_claim(provider_event, payment, object_id, is_whole=result.is_whole):
         return Outcome(EventState.RECEIVED, note, payment.pk)
     status = result.payment.get_status_display().lower()
-    return Outcome(EventState.DONE, f"The provider was asked; the payment is {status}.", payment.pk)
+    return Outcome(
+        EventState.DONE,
+        _("The provider was asked; the payment is %(status)s.") % {"status": status},
+        payment.pk,
+    )
 
 
 def find_unconfirmed_claim(
@@ -272,19 +285,21 @@ def find_unconfirmed_claim(
     """What the event reported but the provider does not show, so that the event is retried; "" when all is
     confirmed."""
     if is_missing_capture(provider_event, payment):
-        return "The provider does not show the money that it told of."
+        return _("The provider does not show the money that it told of.")
     is_beside = bool(provider_event.dispute_id or provider_event.refund_id)
     if is_beside and not is_whole and has_news(provider_event, payment, object_id):
-        return "What it told of cannot be seen at the provider now."
+        return _("What it told of cannot be seen at the provider now.")
     return ""
 
 
 def find_account_mismatch(configured: PaymentProvider, provider_event: ProviderEvent) -> str:
     """Why the event belongs to another mode or account of the provider; "" when it is ours."""
     if provider_event.is_live != configured.is_live:
-        return f"It belongs to the provider's {'live' if provider_event.is_live else 'test'} mode."
+        return _("It belongs to the provider's %(mode)s mode.") % {
+            "mode": "live" if provider_event.is_live else "test"
+        }
     if provider_event.account and not configured.is_own(provider_event.account):
-        return f"It belongs to another account ({provider_event.account[:60]})."
+        return _("It belongs to another account (%(account)s).") % {"account": provider_event.account[:60]}
     return ""
 
 
@@ -308,14 +323,17 @@ def flag_mismatch(event: WebhookEvent, payment: Payment, detail: str) -> Outcome
 def handle_unknown_object(provider_event: ProviderEvent) -> Outcome:
     """An event about an unknown object may have arrived before our own commit, so it waits."""
     if is_claim(provider_event) and provider_event.object_ids:
-        return Outcome(EventState.WAITING, f"No payment here knows {provider_event.object_ids[0]}.")
-    return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
+        return Outcome(
+            EventState.WAITING,
+            _("No payment here knows %(object_id)s.") % {"object_id": provider_event.object_ids[0]},
+        )
+    return Outcome(EventState.IGNORED, _("Not a kind that the shop follows."))
 
 
 def setup_event(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
     handler = setup_handlers.get(event.provider)
     if handler is None:
-        return Outcome(EventState.IGNORED, "Not a kind that the shop follows.")
+        return Outcome(EventState.IGNORED, _("Not a kind that the shop follows."))
     return handler(event, provider_event)
 
 
@@ -330,7 +348,7 @@ def webhook_replay(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
     with transaction.atomic():
         event = event_for(event_id, "payments.replay_webhook", reason, actor, what="process messages again")
         if event.lease_until is not None and event.lease_until > timezone.now():
-            raise AlreadyRecorded("A worker is at this message right now; look again in a moment.")
+            raise AlreadyRecorded(_("A worker is at this message right now; look again in a moment."))
         audit_event(event, Action.WEBHOOK_REPLAY, reason, actor)
         event.state, event.next_try_at, event.lease_until = EventState.RECEIVED, timezone.now(), None
         event.save(update_fields=["state", "next_try_at", "lease_until", "updated_at"])
@@ -346,7 +364,7 @@ def webhook_close(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
             event_id, "payments.approve_manual", reason, actor, what="settle what the bank told"
         )
         if event.state != EventState.STAFF:
-            raise AlreadyRecorded("Nothing about this message waits for a person.")
+            raise AlreadyRecorded(_("Nothing about this message waits for a person."))
         audit_event(event, Action.WEBHOOK_CLOSE, reason, actor)
         event.state, event.note = EventState.DONE, f"{reason.strip()} ({actor.email})"[:300]
         event.processed_at = timezone.now()
@@ -359,7 +377,7 @@ def event_for(event_id: UUID, permission: str, reason: str, actor: User, *, what
     if not (actor.is_staff and actor.has_perm(permission)):
         raise NoPermission(what)
     if not reason.strip():
-        raise InvalidInput("Say why.")
+        raise InvalidInput(_("Say why."))
     return WebhookEvent.objects.select_for_update(of=("self",)).get(pk=event_id)
 
 

@@ -1,6 +1,8 @@
 """Provider events about saved methods: a setup was completed, a method was detached. The provider is read
 each time."""
 
+from django.utils.translation import gettext as _
+
 from artisans.core.errors import NotFound
 from artisans.core.security.encryption import keyed_hashes
 from payments.bookkeeping.saved_methods import method_mark_missing
@@ -29,10 +31,10 @@ def process_setup_event(provider_event: ProviderEvent) -> Outcome:
     try:
         saving = method_setup_finish(provider_event.setup_id)
     except NotFound:
-        return Outcome(EventState.IGNORED, "No buyer of ours waits for it.")
+        return Outcome(EventState.IGNORED, _("No buyer of ours waits for it."))
     if saving.method is None:
-        return Outcome(EventState.IGNORED, "The provider was asked; nothing is saved yet.")
-    return Outcome(EventState.DONE, "The provider was asked; the method is saved.")
+        return Outcome(EventState.IGNORED, _("The provider was asked; nothing is saved yet."))
+    return Outcome(EventState.DONE, _("The provider was asked; the method is saved."))
 
 
 def process_method_removal(provider: str, provider_event: ProviderEvent) -> Outcome:
@@ -43,7 +45,7 @@ def process_method_removal(provider: str, provider_event: ProviderEvent) -> Outc
     if method is None or not is_gone(method):
         return Outcome(EventState.IGNORED, "Nothing new.")
     method_mark_missing(method.pk)
-    return Outcome(EventState.DONE, "The provider does not hold the method any more; it was removed.")
+    return Outcome(EventState.DONE, _("The provider does not hold the method any more; it was removed."))
 
 
 setup_handlers.update({Provider.STRIPE: process_method_event, Provider.PAYPAL: process_method_event})

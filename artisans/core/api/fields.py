@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -27,7 +29,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
             raise serializers.ValidationError(
-                {name: ["There is no such field."] for name in unknown}, "unknown"
+                {name: [_("There is no such field.")] for name in unknown}, "unknown"
             )
         return super().to_internal_value(data)
 
@@ -35,7 +37,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 def no_control_characters(text: str) -> None:
     """Errors: ValidationError."""
     if CONTROL.search(text):
-        raise serializers.ValidationError("Control characters are not allowed.", "control_character")
+        raise serializers.ValidationError(_("Control characters are not allowed."), "control_character")
 
 
 class StrictCharField(serializers.CharField):
@@ -78,7 +80,7 @@ class StrictIntegerField(serializers.IntegerField):
 class StrictDecimalField(serializers.Field[Any, Any, Any, Any]):
     """A non-negative decimal in plain digits, as string or exact JSON number. Value: Decimal."""
 
-    default_error_messages = {"invalid": "Send plain decimal digits such as 12.34."}
+    default_error_messages = {"invalid": gettext_lazy("Send plain decimal digits such as 12.34.")}
 
     def to_internal_value(self, data: Any) -> Decimal:
         text = str(data)  # not written out: 1e999999999 would exhaust the memory

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from rest_framework.request import Request
 
@@ -28,7 +29,7 @@ class TimestampField(forms.Field):
         except ValueError:
             found = None
         if found is None:
-            raise forms.ValidationError("Send a time such as 2026-11-26T09:00:00Z.", "invalid")
+            raise forms.ValidationError(_("Send a time such as 2026-11-26T09:00:00Z."), "invalid")
         return found
 
 
@@ -36,14 +37,14 @@ class TextFilterField(forms.CharField):
     def to_python(self, value: Any) -> str:
         found = super().to_python(value) or ""
         if CONTROL.search(found):
-            raise forms.ValidationError("Control characters are not allowed.", "control_character")
+            raise forms.ValidationError(_("Control characters are not allowed."), "control_character")
         return found
 
 
 class IdField(forms.UUIDField):
     def to_python(self, value: Any) -> Any:
         if value and not re.fullmatch(UUID_PATTERN, value):
-            raise forms.ValidationError("Send an id with its hyphens.", "invalid")
+            raise forms.ValidationError(_("Send an id with its hyphens."), "invalid")
         return super().to_python(value)
 
 
@@ -52,7 +53,7 @@ class StrictBooleanFormField(forms.Field):
         if value in self.empty_values:
             return None
         if value not in {"true", "false"}:
-            raise forms.ValidationError("Send true or false.", "invalid")
+            raise forms.ValidationError(_("Send true or false."), "invalid")
         return bool(value == "true")
 
 

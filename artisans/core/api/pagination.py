@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import exceptions, pagination, serializers
 from rest_framework.request import Request
 
@@ -29,14 +30,14 @@ class CreatedCursorPagination(pagination.CursorPagination):
     def get_page_size(self, request: Request) -> int:
         asked = request.query_params.get(self.page_size_query_param, str(self.page_size))
         if not (asked.isascii() and asked.isdigit() and len(asked) <= MAX_DIGITS**2 and int(asked) > 0):
-            raise serializers.ValidationError({"limit": "Send a whole number from 1 to 100."}, "invalid")
+            raise serializers.ValidationError({"limit": _("Send a whole number from 1 to 100.")}, "invalid")
         return min(int(asked), self.max_page_size)
 
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
         asked = request.query_params.get(self.ordering_param, "-created")
         if asked not in ORDERINGS:
             raise serializers.ValidationError(
-                {"ordering": f"Send {' or '.join(ORDERINGS)}."}, "invalid_choice"
+                {"ordering": _("Send %(value)s.") % {"value": " or ".join(ORDERINGS)}}, "invalid_choice"
             )
         if asked == "-created":
             return self.ordering

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.parsers import JSONParser
 
@@ -29,4 +30,6 @@ class StrictJSONParser(JSONParser):
         try:
             return strict_json(raw)
         except (ValueError, RecursionError) as error:
-            raise exceptions.ParseError(f"The body is not valid JSON: {error}") from error
+            raise exceptions.ParseError(
+                _("The body is not valid JSON: %(error)s") % {"error": error}
+            ) from error

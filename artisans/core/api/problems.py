@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, renderers
 from rest_framework.response import Response
@@ -83,7 +84,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """DRF's hook: turns known exceptions into problems; others become a 500 reported by Django."""
     if isinstance(error, DomainError):
         status = status_of(error)
-        body = problem(status, error.code, error.detail, title=error.title, extra=error.extra)
+        body = problem(status, error.code, error.detail, title=_(error.title), extra=error.extra)
         response = as_problem(body | {"retryable": error.retryable}, status)
         if error.wait:
             response["Retry-After"] = str(error.wait)

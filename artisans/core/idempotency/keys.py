@@ -21,8 +21,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
-from artisans.core.errors import Conflict, InvalidInput, UnprocessableContent
+from artisans.core.errors import N_, Conflict, InvalidInput, UnprocessableContent
 from artisans.core.models import IdempotencyKey, IdempotencyState, get_or_none
 
 LIFE = timedelta(hours=24)
@@ -43,7 +44,7 @@ class KeyInvalid(InvalidInput):
     remedy = "Send a key of 1 to 255 visible ASCII characters, such as a UUID."
 
     def __init__(self) -> None:
-        super().__init__("An Idempotency-Key has 1 to 255 visible ASCII characters, without spaces.")
+        super().__init__(_("An Idempotency-Key has 1 to 255 visible ASCII characters, without spaces."))
 
 
 class KeyInUse(Conflict):
@@ -53,24 +54,26 @@ class KeyInUse(Conflict):
     """
 
     code = "idempotency_key_in_use"
-    title = "The first request is still running"
+    title = N_("The first request is still running")
     remedy = "Send the same request again after the seconds of `Retry-After`; it is answered, not done twice."
     retryable = True
     wait = 1
 
     def __init__(self) -> None:
-        super().__init__("A request with this Idempotency-Key is still running; send it again in a moment.")
+        super().__init__(
+            _("A request with this Idempotency-Key is still running; send it again in a moment.")
+        )
 
 
 class KeyReused(UnprocessableContent):
     """This Idempotency-Key was used before with another body or address."""
 
     code = "idempotency_key_reused"
-    title = "The Idempotency-Key belongs to another request"
+    title = N_("The Idempotency-Key belongs to another request")
     remedy = "Take a new key for a new wish; repeat a request with the body that it had."
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was sent with another body or address. Take a new key.")
+        super().__init__(_("This Idempotency-Key was sent with another body or address. Take a new key."))
 
 
 # ---- the effect ------------------------------------------------------------------------------------------------
@@ -86,7 +89,7 @@ def effect_record(reference: str) -> None:
     if row is None:
         return
     if not transaction.get_connection().in_atomic_block:
-        raise transaction.TransactionManagementError("An effect is recorded in its own transaction.")
+        raise transaction.TransactionManagementError(_("An effect is recorded in its own transaction."))
     if not held_row(row).update(effect=reference):
         raise KeyInUse
 
@@ -120,7 +123,7 @@ def key_claim(claim: KeyClaim) -> ClaimResult:
     """Claim the key or find its earlier outcome. Errors: KeyInvalid, KeyInUse, KeyReused."""
     if not KEY.fullmatch(claim.key):
         raise KeyInvalid
-    for _ in range(TRIES):
+    for _attempt in range(TRIES):
         if row := key_insert(claim):
             return ClaimResult(row, is_mine=True)
         found = IdempotencyKey.objects.filter(principal=claim.principal, route=claim.route, key=claim.key)
@@ -182,7 +185,7 @@ def key_store(row: IdempotencyKey, *, status_code: int, body: str, headers: Mapp
 
 def key_release(row: IdempotencyKey) -> None:
     """Release a key without effect. With one, the lease ends, and a retry is answered from the effect."""
-    deleted, _ = held_row(row).filter(effect="").delete()
+    deleted, _by_model = held_row(row).filter(effect="").delete()
     if not deleted:
         held_row(row).update(lease_until=timezone.now())
 

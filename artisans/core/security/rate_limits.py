@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from artisans.core.errors import TooManyRequests
 from artisans.core.security.client_ip import client_line
@@ -48,7 +49,8 @@ class RateLimited(TooManyRequests):
 
     def __init__(self, quota: Quota) -> None:
         super().__init__(
-            f"Too many tries; try again in {quota.wait} seconds. Nothing was changed or charged.",
+            _("Too many tries; try again in %(wait)s seconds. Nothing was changed or charged.")
+            % {"wait": quota.wait},
             extra={"retry_after": quota.wait},
         )
         self.quota, self.wait = quota, quota.wait

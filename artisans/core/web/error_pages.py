@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 
 from artisans.core.api.problems import problem_response, status_of
 from artisans.core.errors import DomainError
@@ -16,20 +17,24 @@ from artisans.core.security.rate_limits import RateLimited
 from artisans.core.web.middleware import Handler
 
 DETAILS = {
-    400: ("bad_request", "The request could not be understood."),
-    403: ("forbidden", "You may not do this."),
-    404: ("not_found", "There is nothing at this address."),
-    500: ("server_error", "Something broke on our side; quote the request id when you write to us."),
-    410: ("gone", "This is no longer here."),
-    413: ("body_too_large", "The request is larger than the shop reads. Nothing was changed."),
-    429: ("rate_limited", "Too many tries; wait a moment. Nothing was changed or charged."),
-    503: ("unavailable", "The shop is not available right now. Nothing was changed; try again in a moment."),
+    400: ("bad_request", _("The request could not be understood.")),
+    403: ("forbidden", _("You may not do this.")),
+    404: ("not_found", _("There is nothing at this address.")),
+    500: ("server_error", _("Something broke on our side; quote the request id when you write to us.")),
+    410: ("gone", _("This is no longer here.")),
+    413: ("body_too_large", _("The request is larger than the shop reads. Nothing was changed.")),
+    429: ("rate_limited", _("Too many tries; wait a moment. Nothing was changed or charged.")),
+    503: (
+        "unavailable",
+        _("The shop is not available right now. Nothing was changed; try again in a moment."),
+    ),
 }
 
 
 def error_page(request: HttpRequest, status: int) -> HttpResponse:
     if request.path.startswith(settings.API_PREFIXES):
-        return problem_response(status, *DETAILS[status])
+        code, detail = DETAILS[status]
+        return problem_response(status, code, str(detail))
     return render(request, f"{status}.html", {"request_id": request_id.get()}, status=status)
 
 
