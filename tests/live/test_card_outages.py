@@ -201,6 +201,7 @@ def test_slow_provider_holds_no_transaction_and_leaves_the_shop_open(caller, buy
     people = [caller(user) for user in buyers(20)]
     payments = [card_order(buyer, bowl) for buyer in people]
     provider.fault("delay", method="POST", path=f"{INTENTS}/*/confirm", count=None, seconds=5)
+    usual = max(Caller(people[0].port).call("GET", "/products/").seconds for _ in range(3))
     longest: list[float] = []
     browsed: list[Answer] = []
 
@@ -221,7 +222,7 @@ def test_slow_provider_holds_no_transaction_and_leaves_the_shop_open(caller, buy
     assert {answer.body["status"] for answer in answers} <= {"COMPLETED", "PROCESSING"}
     assert max(longest) < 3, "a transaction waited for the provider"
     assert {answer.status for answer in browsed} == {200}
-    assert max(answer.seconds for answer in browsed) < 4, "a page waited for the provider"
+    assert max(answer.seconds for answer in browsed) < 4 + 2 * usual, "a page waited for the provider"
     assert len(browsed) > 10
     provider.delete("faults")
     settle(provider)
