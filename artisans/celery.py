@@ -1,4 +1,4 @@
-"""The Celery app: a doorbell for rows that wait in the database, never a store of its own."""
+"""The Celery app. Tasks only point to rows in the database; the broker stores nothing else."""
 
 import os
 
@@ -16,5 +16,5 @@ app.autodiscover_tasks()
 @task_prerun.connect
 @task_postrun.connect
 def drop_stale_connections(**_: object) -> None:
-    """Between tasks as between requests: a connection is kept for its age and checked before its first use."""
+    """As between requests: connections are kept for their maximum age and checked before use."""
     close_old_connections()

@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 
 class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
-        """What allauth's own limits count; a forged header does not help."""
+        """The address that allauth's own limits count; forged headers have no effect."""
         return client_address(request)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002  # allauth's own
-        """Of two sign-ups with one address at the same moment the later is sent to sign in."""
+        """If two people sign up with one address at the same moment, the later one is asked to sign in."""
         try:
             with transaction.atomic():
                 saved: User = super().save_user(request, user, form, commit)
@@ -35,15 +35,15 @@ class AccountAdapter(DefaultAccountAdapter):
         return saved
 
     def set_password(self, user: User, password: str) -> None:
-        """By the person's own hand: the password page, or the link of a reset mail."""
+        """Called by the password page and the link of a reset mail."""
         password_set(user=user, password=password, actor=user)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """allauth counts confirmations only; here the sign-in itself is as good."""
+        """allauth counts reauthentication only; here a recent sign-in counts too."""
         return not is_fresh(context.request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Sent at once, for it holds a credential that must not lie in the outbox; the person can ask again."""
+        """Sent at once: the mail holds a credential that must not be stored in the outbox; the user can ask again."""
         try:
             super().send_mail(template_prefix, email, context)
         except (SMTPException, OSError):

@@ -11,7 +11,7 @@ from artisans.core.errors import InvalidInput
 
 
 def administrator_named(email: str) -> User | None:
-    """The administrator with this address. Errors: InvalidInput, EmailTaken by an account with fewer rights."""
+    """The administrator with this address. Errors: InvalidInput; EmailTaken if the account has fewer rights."""
     try:
         validate_email(email)
     except ValidationError as error:
@@ -24,9 +24,9 @@ def administrator_named(email: str) -> User | None:
 
 @transaction.atomic
 def administrator_create(*, email: str, password: str) -> User:
-    """Somebody who may do everything, for a new shop; the operator vouches for the address.
+    """Create a superuser for a new shop, with an address that counts as verified.
 
-    Errors: InvalidInput for a wrong address or a weak password, EmailTaken.
+    Errors: InvalidInput for an invalid address or a weak password, EmailTaken.
     """
     if administrator_named(email):
         raise EmailTaken

@@ -109,14 +109,14 @@ class RegisterView(ApiView):
     @limited("register")
     @idempotent(replay=user_replay)
     def post(self, request: Request) -> Response:
-        """A new shopper, who can sign in at once. The address is verified by the link in a mail."""
+        """Create an account, which can sign in at once. The address is verified by the link in an email."""
         data = validated(RegisterIn, request.data)
         user = user_register(**data)
         return Response(user_out(user), status=status.HTTP_201_CREATED)
 
 
 class TokenView(ApiView):
-    """A token is shown once and nowhere kept, so that a second try under the same key makes another one."""
+    """Tokens are shown once and never stored, so a repeated request under the same key creates another one."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -130,11 +130,11 @@ class TokenView(ApiView):
     )
     @limited("login")
     def post(self, request: Request) -> Response:
-        """Address and password against a token, which is shown this once and works for 30 days.
+        """Exchange an email address and password for a token, shown only once and valid for 30 days.
 
-        Ask for no more `scopes` than the client needs; `read` and `write` are granted when none is named.
-        `refunds` and `staff` are for staff and need a second factor: send its code as `otp`, which works once.
-        A change of password, main address, second factor or role ends all tokens.
+        Request only the `scopes` that the client needs; without any, `read` and `write` are granted.
+        `refunds` and `staff` are for staff and require a second factor: send its one-time code as `otp`.
+        A change of password, main address, second factor or role revokes all tokens.
         """
         plain = api_request(request)
         data = validated(TokenIn, request.data)
@@ -167,17 +167,17 @@ class TokenListView(ApiView, ListAPIView[AuthToken]):
 class TokenDetailView(ApiView):
     @operation("token_revoke", "Revoke a token", responses={204: None}, problems=(NotFound,))
     def delete(self, request: Request, pk: str) -> Response:
-        """From now on the token opens nothing. Its id is in the list, or in the answer that issued it."""
+        """Revoke a token. Its id is in the list and in the response that issued it."""
         token_revoke(user=require_user(request), public_id=UUID(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class LogoutView(ApiView):
-    scopes = {"post": Scope.READ.value}  # whoever holds a token may end it
+    scopes = {"post": Scope.READ.value}  # any token may revoke itself
 
     @operation("token_logout", "End the token in use", responses={204: None})
     def post(self, request: Request) -> Response:
-        """The token that this request carries opens nothing any more."""
+        """Revoke the token of this request."""
         request.auth.delete()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -185,5 +185,5 @@ class LogoutView(ApiView):
 class MeView(ApiView):
     @operation("account_me", "Show the own account", responses=UserShape)
     def get(self, request: Request) -> Response:
-        """Whose token this is."""
+        """The user of this token."""
         return Response(user_out(require_user(request)))

@@ -26,10 +26,10 @@ class InsufficientScope(APIException):
 
 
 class BearerAuthentication(TokenAuthentication):
-    """One indexed read per request. Knox's own way reads all tokens of the user and deletes on GET.
+    """One indexed query per request; Knox's own implementation reads all tokens of the user and deletes on GET.
 
-    The one place where scopes are enforced: whatever lets a token in asks for its scope, so no view can forget it.
-    A view with other needs says so in `scopes`: {action or method: scope}.
+    Scopes are enforced only here, when a token is accepted, so that no view can forget to.
+    Views with other needs declare `scopes`: {action or method: scope}.
     """
 
     def authenticate(self, request: Request) -> tuple[User, AuthToken] | None:
@@ -57,13 +57,13 @@ class BearerAuthentication(TokenAuthentication):
 
     @staticmethod
     def scope_for(view: Any, method: str) -> str:
-        """The scope that this method of the view asks for."""
+        """The scope required for this method of the view."""
         own: str | None = getattr(view, "scopes", {}).get(getattr(view, "action", None) or method.lower())
         return own or (Scope.READ.value if method in SAFE_METHODS else Scope.WRITE.value)
 
 
 def record_use(token: AuthToken) -> None:
-    """To the minute: a busy client costs one write a minute, not one a request."""
+    """Recorded to the minute, to save a write per request."""
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at >= LAST_USED_INTERVAL:
         AuthToken.objects.filter(pk=token.pk).update(last_used_at=now)

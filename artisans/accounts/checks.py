@@ -1,4 +1,4 @@
-"""Settings of sign-in that a shop must not run with."""
+"""System checks for unsafe sign-in settings."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address

@@ -1,4 +1,4 @@
-"""How an account is entered: what changes it is audited, mailed to its owner, and ends what was opened before."""
+"""Changes of credentials: each is audited, mailed to the account's owner, and ends earlier sessions and tokens."""
 
 from allauth.core import context
 from allauth.mfa.models import Authenticator
@@ -38,9 +38,9 @@ def account_change(action: str) -> str:
 def account_changed(
     *, user: User, action: Action, actor: User | None, recipients: tuple[str, ...] = ()
 ) -> None:
-    """Called in the transaction of the change. `recipients` get the mail; by default the main address.
+    """Call in the transaction of the change. `recipients` get the mail; by default the main address.
 
-    Where the person's own session goes on, the caller keeps it by `session_keep`.
+    To keep the user's current session, call `session_keep`.
     """
     ends_access = CHANGES[action][1]
     entry = audit_record(actor=actor, action=action, target=user)
@@ -65,13 +65,13 @@ def account_changed(
 
 
 def acting_user() -> User | None:
-    """Who is signed in where this request comes from; None for a command or somebody unknown."""
+    """The user signed in on the current request; None for commands and anonymous requests."""
     request = context.request
     return request.user if request is not None and request.user.is_authenticated else None
 
 
 def access_end(user: User) -> None:
-    """No token and no session of the user works any more."""
+    """Revoke all tokens and end all sessions of the user."""
     AuthToken.objects.filter(user=user).delete()
     sessions_end(user)
 
@@ -83,7 +83,7 @@ def sessions_end(user: User) -> None:
 
 
 def session_keep(request: HttpRequest | None, user: User) -> None:
-    """Let the session of this request go on, if it is the user's own, under a new key."""
+    """Keep the current request's session under a new key, if it is the user's own."""
     if request is not None and request.user == user:
         update_session_auth_hash(request, user)
         UserSession.objects.create_from_request(request)
@@ -91,7 +91,7 @@ def session_keep(request: HttpRequest | None, user: User) -> None:
 
 @transaction.atomic
 def password_set(*, user: User, password: str, actor: User | None) -> None:
-    """A new password, which the caller has validated."""
+    """Set a new password that the caller has validated."""
     user.set_password(password)
     user.save(update_fields=["password", "updated_at"])
     account_changed(user=user, action=Action.PASSWORD_CHANGE, actor=actor)
@@ -106,7 +106,7 @@ def sessions_end_others(request: HttpRequest, user: User) -> None:
 
 @transaction.atomic
 def second_factor_remove(user: User) -> str:
-    """For somebody who lost it. Returns a message for staff; the receivers mail the owner and write the audit trail."""
+    """For a user who lost it. Returns a message for staff; receivers notify the owner and write the audit trail."""
     removed = Authenticator.objects.filter(user=user).delete()[0]
     if not removed:
         return str(_("There was no two-factor authentication to remove."))

@@ -38,7 +38,7 @@ MESSAGES["login"] |= {"invalid": MESSAGES["email"]["invalid"]}
 
 def is_weak(password: str, user: User) -> bool:
     if settings.DEMO:
-        return False  # its passwords are public
+        return False  # demo passwords are public
     try:
         validate_password(password, user)
     except ValidationError:
@@ -55,7 +55,7 @@ class OwnMessages(forms.Form):
 
 class LoginForm(OwnMessages, account.LoginForm):
     def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
-        """The only time at which the strength of a password can be checked after its owner became staff."""
+        """Passwords can only be measured at sign-in for users who became staff after setting them."""
         request.session[WEAK_PASSWORD] = self.user.is_staff and is_weak(
             self.cleaned_data["password"], self.user
         )
@@ -84,7 +84,7 @@ class ResetPasswordKeyForm(OwnMessages, account.ResetPasswordKeyForm):
 
 
 class CodeForm(OwnMessages):
-    """A code works once, in pages and API together."""
+    """Codes are single-use across pages and API."""
 
     user: Any
 
@@ -102,7 +102,7 @@ class CodeForm(OwnMessages):
 
 
 class ActivateTotpForm(OwnMessages, ActivateTOTPForm):
-    """The secret waits in the session, which is a row of the database, encrypted."""
+    """The new secret is kept in the session, which is stored in the database, so it is encrypted."""
 
     secret: str
 

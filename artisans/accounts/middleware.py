@@ -17,16 +17,16 @@ from django.utils.translation import gettext as _
 from artisans.accounts.second_factor import has_second_factor
 from artisans.core.web.middleware import Handler
 
-LAST_SEEN_KEY = "seen_at"  # in the session: when it was last used, to the minute
+LAST_SEEN_KEY = "seen_at"  # session key: when it was last used, to the minute
 WEAK_PASSWORD = "weak_password"  # noqa: S105  # in the session of staff: the password is not good enough for them
 OPEN_TO_ALL_STAFF = frozenset({"login", "logout"})
 
 
 class FreshSignInMiddleware:
-    """Sends users who must reauthenticate to the page for it; what they submitted is not carried out.
+    """Redirects users who must reauthenticate; their submitted form is not processed.
 
-    It comes after allauth's middleware, which would keep a form in the session and submit it later: whoever stole
-    a session could leave one there. Here the form goes back to the browser, with everything that was entered.
+    Comes after allauth's middleware, which would keep the form in the session and submit it later, so that whoever
+    stole a session could plant one. Here the form returns to the browser with everything that was entered.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -48,8 +48,9 @@ class FreshSignInMiddleware:
 
 
 class StaffSignInMiddleware:
-    """Notes that a session is used, ends those of staff after half an hour without use, and keeps the admin shut
-    to staff whose sign-in is not good enough yet."""
+    """Records session use, ends staff sessions after half an hour without use, and keeps staff without a sufficient
+    sign-in out of the admin.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -65,7 +66,7 @@ class StaffSignInMiddleware:
         if match is None or "admin" not in match.app_names or match.url_name in OPEN_TO_ALL_STAFF:
             return None
         if not (request.user.is_authenticated and request.user.is_staff):
-            return None  # the admin sends them away itself
+            return None  # the admin redirects them itself
         if request.session.get(WEAK_PASSWORD):
             messages.warning(request, _("Staff need a stronger password. Choose a new one to continue."))
             return redirect("account_change_password")
@@ -76,7 +77,7 @@ class StaffSignInMiddleware:
 
 
 def record_use(request: HttpRequest) -> None:
-    """At most once a minute, so that a page costs no write."""
+    """At most once a minute, to save a write per page."""
     session, now = request.session, int(time.time())
     lives_too_long = request.user.is_staff and session.get_expiry_age() > settings.STAFF_IDLE_SECONDS
     if now - session.get(LAST_SEEN_KEY, 0) < 60 and not lives_too_long:  # noqa: PLR2004  # a minute

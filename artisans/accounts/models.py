@@ -14,7 +14,7 @@ from knox.models import AbstractAuthToken
 from artisans.core.models import BaseModel, ChangedColumnsModel, choices_constraint
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
-SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own
+SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own salt
 
 
 class Role(models.TextChoices):
@@ -24,7 +24,7 @@ class Role(models.TextChoices):
 
 
 class Scope(models.TextChoices):
-    """What a token may be used for; never more than its user may do."""
+    """What a token may be used for, within its user's permissions."""
 
     READ = "read", _("Read")
     WRITE = "write", _("Order, pay and ship")
@@ -47,7 +47,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # knox is untyped
-    """A person who signs in by e-mail address. Rights to do a staff job are permissions, given by group."""
+    """A user, who signs in by email address. Permissions for staff work come from groups."""
 
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=150, blank=True)
@@ -69,7 +69,7 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
         return self.email
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """What each session carries: it ends when the password changes, and with each step of `session_epoch`."""
+        """Stored in each session: sessions end when the password or `session_epoch` changes."""
         stamp = f"{self.password}:{self.session_epoch}" if self.session_epoch else self.password
         return salted_hmac(SESSION_SALT, stamp, secret=secret, algorithm="sha256").hexdigest()
 
@@ -87,15 +87,15 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """All that a token of this person may have."""
+        """All scopes that a token of this user may have."""
         return tuple(Scope) if self.is_staff else (Scope.READ, Scope.WRITE)
 
 
 class AuthToken(AbstractAuthToken):
-    """A bearer token: digest and a few leading characters, never the token itself.
+    """A bearer token: its digest and first characters, never the token itself.
 
-    `granted`: scopes with spaces between; `scopes` are those of them that its user still may have: by role, and those
-    of staff only beside a second factor where staff need one, also when the token is from a time without that rule.
+    `granted`: scopes separated by spaces. `scopes`: those that the user may still have by role; staff scopes require a
+    second factor where staff need one, also for tokens issued before that rule.
     """
 
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -112,5 +112,5 @@ class AuthToken(AbstractAuthToken):
 
 
 def normal_email(email: str) -> str:
-    """One spelling per address: two cases of it are one account."""
+    """The canonical form of an address; upper and lower case are the same account."""
     return email.strip().lower()

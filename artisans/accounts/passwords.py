@@ -8,11 +8,11 @@ from zxcvbn import zxcvbn
 from artisans.accounts.models import AuthToken, User
 
 SIMILAR = UserAttributeSimilarityValidator(user_attributes=("email", "name"))
-MEASURED = 72  # characters; zxcvbn takes no more, and what is longer is no weaker
+MEASURED = 72  # characters; zxcvbn accepts no more, and longer passwords are no weaker
 
 
 class StrongPassword:
-    """A password that is long enough for the person's role, and that is not easily guessed by who knows them."""
+    """Requires the length set for the user's role and rejects passwords that are easy to guess."""
 
     def validate(self, password: str, user: User | None = None) -> None:
         length, score = (12, 3) if user is not None and user.is_staff else (8, 2)
@@ -45,7 +45,7 @@ class StrongPassword:
             )
 
     def password_changed(self, password: str, user: User | None = None) -> None:
-        """Django's hook after any save of a new password, `manage.py changepassword` too."""
+        """Django's hook after a new password is saved, also by `manage.py changepassword`."""
         AuthToken.objects.filter(user=user).delete()
 
     def get_help_text(self) -> str:
@@ -55,7 +55,7 @@ class StrongPassword:
 
 
 def known_words(user: User | None) -> list[str]:
-    """What everybody knows who attacks this account."""
+    """What an attacker of this account is likely to know."""
     texts = [settings.SITE_HOST, "artisans alley"]
     if user is not None:
         texts += [user.email, user.name, *user.email.replace("@", ".").split("."), *user.name.split()]

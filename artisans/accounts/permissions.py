@@ -6,9 +6,9 @@ from artisans.core.api.openapi import CART_TOKEN, ORDER_TOKEN
 
 
 class IsUserOrGuest(BasePermission):
-    """A bearer token, a guest's cart token or an order's link; what they may see is decided by selectors."""
+    """Accepts a bearer token, a guest's cart token or an order link; selectors decide what each may see."""
 
-    guest_schemes = (CART_TOKEN, ORDER_TOKEN)  # in the API's description, unless the view knows better
+    guest_schemes = (CART_TOKEN, ORDER_TOKEN)  # in the API description, unless the view overrides it
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return bool(

@@ -1,4 +1,4 @@
-"""Who is asking: a signed-in user, a guest with a cart token, or the holder of an order's link."""
+"""The caller: a signed-in user, a guest with a cart token, or the holder of an order link."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -14,9 +14,9 @@ from artisans.core.security.tokens import hash_secret, read_order_token
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Nobody in particular by default, and nobody owns nothing: an empty field matches no row.
+    """Anonymous by default; empty fields match no row.
 
-    `has_staff_token`: the token is one for staff's work, so that what the user may see by his job is shown as well.
+    `has_staff_token`: the token has the staff scope, so that what the user may see as staff is included.
     """
 
     user: User | None = None
@@ -43,7 +43,7 @@ class Principal:
 
 
 def require_user(request: Request | HttpRequest) -> User:
-    """The user of a request that only users reach. Errors: PermissionDenied for anybody else."""
+    """The user of a request that requires one. Errors: PermissionDenied."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user

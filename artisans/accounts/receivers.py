@@ -1,4 +1,4 @@
-"""What allauth changes becomes our facts, in the transaction of the change (its pages run in one, see urls.py)."""
+"""Handles allauth's signals in the transaction of the change (its pages run in one, see urls.py)."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from artisans.audit.services import Action
 
 @receiver(password_changed)
 def on_password_changed(request: HttpRequest, **kwargs: Any) -> None:
-    """The new one was measured by what the role needs."""
+    """The new password met the rules of the user's role."""
     request.session.pop(WEAK_PASSWORD, None)
 
 
@@ -75,7 +75,7 @@ def record_second_factor_change(authenticator: Authenticator, action: Action) ->
 
 @receiver(authentication_step_completed)
 def on_sign_in_confirmed(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """Who confirms the sign-in gets a new session key: a stolen one does not become fresh with it."""
+    """Rotates the session key on reauthentication, so that a stolen key does not become fresh with it."""
     if kwargs.get("reauthenticated"):
         old = request.session.session_key
         request.session.cycle_key()

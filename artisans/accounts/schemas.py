@@ -1,4 +1,4 @@
-"""What accounts and tokens look like in answers, for the API's description."""
+"""Response schemas of accounts and tokens, for the API description."""
 
 from typing import Any
 

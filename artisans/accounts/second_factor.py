@@ -1,4 +1,4 @@
-"""TOTP, passkeys and recovery codes: allauth's, with encrypted secrets, one relying party and codes that work once."""
+"""allauth's TOTP, passkeys and recovery codes, with encrypted secrets, one relying party and single-use codes."""
 
 import time
 
@@ -15,7 +15,7 @@ from artisans.accounts.models import User
 from artisans.core.security import encryption
 from artisans.core.security.rate_limits import count
 
-LAST_TOTP_STEP = "used_up_to"  # in the data of a TOTP row: the last period of which a code was used
+LAST_TOTP_STEP = "used_up_to"  # in the data of a TOTP row: the last time step whose code was used
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
@@ -26,7 +26,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return encryption.decrypt(encrypted_text)
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """The shop's own host: a passkey that was made at one name works at this name only."""
+        """The shop's own host; a passkey works only on the host where it was created."""
         return {"id": settings.SITE_HOST, "name": self._get_site_name()}
 
     def _get_site_name(self) -> str:
@@ -38,15 +38,15 @@ def has_second_factor(user: User) -> bool:
 
 
 def may_add_second_factor(user: User) -> bool:
-    """Not before the address is confirmed: else somebody could lock its owner out. Staff are vouched for."""
+    """Only with a verified address, so that nobody can lock its owner out. Staff count as verified."""
     is_confirmed = EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
     return bool(user.is_staff or is_confirmed)
 
 
 def code_use(user: User, code: str) -> Authenticator | None:
-    """The authenticator that a typed code belongs to, or None. A code works once, whoever asks at the same time.
+    """The authenticator that a code belongs to, or None. Each code works once, also under concurrency.
 
-    Errors: RateLimited after too many tries for one account.
+    Errors: RateLimited after too many attempts for one account.
     """
     count("second_factor_account", str(user.pk))
     with transaction.atomic():
@@ -59,7 +59,7 @@ def code_use(user: User, code: str) -> Authenticator | None:
 
 
 def codes_spend(row: Authenticator) -> None:
-    """The code that switched a new authenticator on, and those before it, are used."""
+    """Mark the code that activated a new authenticator, and earlier ones, as used."""
     row.data[LAST_TOTP_STEP] = int(time.time()) // mfa_settings.TOTP_PERIOD
     row.save(update_fields=["data"])
 

@@ -5,7 +5,7 @@ from artisans.accounts.models import AuthToken, User
 
 
 def tokens_of(user: User) -> QuerySet[AuthToken]:
-    """All tokens of the user that still work, newest first."""
+    """The user's valid tokens, newest first."""
     alive = Q(expiry=None) | Q(expiry__gt=timezone.now())
     rows: QuerySet[AuthToken] = AuthToken.objects.filter(alive, user=user)
     return rows.select_related("user").order_by("-created", "-public_id")

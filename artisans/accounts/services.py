@@ -42,7 +42,7 @@ class WrongCredentials(DomainError):
 
 
 class SecondFactorRequired(Forbidden):
-    """The scopes asked for need a second factor."""
+    """The requested scopes require a second factor."""
 
     code = "second_factor_required"
     remedy = (
@@ -55,7 +55,7 @@ class SecondFactorRequired(Forbidden):
 
 
 class WrongOtp(DomainError):
-    """The code of the second factor is wrong, or it was used already."""
+    """The code of the second factor is wrong or was used before."""
 
     code = "wrong_otp"
     title = "Sign-in failed"
@@ -66,9 +66,9 @@ class WrongOtp(DomainError):
 
 
 def user_register(*, email: str, password: str, name: str = "") -> User:
-    """A new shopper, address not yet verified.
+    """Create a shopper's account with an unverified address.
 
-    Errors: InvalidInput for a weak password, EmailTaken (in any case of letters).
+    Errors: InvalidInput for a weak password, EmailTaken (ignoring case).
     """
     user = User(email=normal_email(email), name=name)
     try:
@@ -96,7 +96,7 @@ def token_issue(
     scopes: Collection[str] = (),
     otp: str = "",
 ) -> tuple[AuthToken, str]:
-    """A bearer token for the right password: the row and, once, the token in clear. No `scopes`: read and write.
+    """Issue a token with the given scopes (default: read, write). Returns the row and the token itself.
 
     Errors: WrongCredentials, InvalidInput for a scope beyond the role, SecondFactorRequired, WrongOtp, RateLimited.
     """
@@ -118,21 +118,21 @@ def token_issue(
 
 
 def password_is_enough(user: User) -> bool:
-    """Only in the demo, whose logins have no second factor unless somebody sets one up."""
+    """Only in the demo, whose accounts have no second factor unless somebody adds one."""
     return bool(settings.DEMO) and not has_second_factor(user)
 
 
 def scopes_on_page(user: User) -> tuple[Scope, ...]:
-    """What a token may have that a signed-in person makes: whoever has a second factor signed in with it."""
+    """Scopes for a token created by a signed-in user; those with a second factor used it to sign in."""
     if user.is_staff and not (has_second_factor(user) or password_is_enough(user)):
         return (Scope.READ, Scope.WRITE)
     return user.scopes
 
 
 def token_create(*, user: User, name: str, scopes: Collection[str]) -> tuple[AuthToken, str]:
-    """A token of somebody who has proved who they are. The oldest ones beyond the limit per user go.
+    """Create a token for a reauthenticated user, and delete the oldest ones beyond the limit per user.
 
-    Errors: WrongCredentials when the password was changed in the meantime.
+    Errors: WrongCredentials if the password was changed in the meantime.
     """
     granted = " ".join(scope for scope in user.scopes if scope in scopes)
     kept = knox_settings.TOKEN_LIMIT_PER_USER - 1
@@ -148,7 +148,7 @@ def token_create(*, user: User, name: str, scopes: Collection[str]) -> tuple[Aut
 
 
 def token_revoke(*, user: User, public_id: UUID) -> None:
-    """End one token of the user. Errors: Missing for a token of somebody else."""
+    """Revoke one of the user's tokens. Errors: NotFound for somebody else's."""
     with transaction.atomic():
         deleted = AuthToken.objects.filter(user=user, public_id=public_id).delete()[0]
         if not deleted:
@@ -157,5 +157,5 @@ def token_revoke(*, user: User, public_id: UUID) -> None:
 
 
 def has_verified(user: User, email: str) -> bool:
-    """Whether the user has shown that this address is theirs."""
+    """Whether the user has verified this address."""
     return bool(EmailAddress.objects.filter(user=user, email=normal_email(email), verified=True).exists())

@@ -47,7 +47,7 @@ class AuditedAdmin(EditAdmin):
         return (*super().get_readonly_fields(request, obj), *barred)
 
     def is_needed(self, name: str) -> bool:
-        """Whether no row can be added without a value for this field."""
+        """Whether a row cannot be added without a value for this field."""
         field: Any = self.opts.get_field(name)
         return not field.blank and not field.has_default() and not field.many_to_many
 

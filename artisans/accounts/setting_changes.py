@@ -1,4 +1,4 @@
-"""The one way to change a field that steers money, rights or prices: checked, audited and mailed in one transaction."""
+"""Changes of fields that affect money, rights or prices: checked, audited and mailed in one transaction."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from artisans.notifications.services import MailMessage, notifications_enqueue
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """What somebody wants to change: fields of one row with their new values, and what they saw.
+    """A requested change: fields of one row with their new values and the values that the user saw.
 
     Plain JSON throughout, so that it can be stored, approved by a second person and applied later.
     """
@@ -46,12 +46,12 @@ class SettingChange:
         return cls(label, str(row.pk), {name: plain(value) for name, value in new.items()}, seen)
 
 
-# Asked with what steers money before a person's change is applied. Who answers True has stored the change, for a second
-# person to approve, and applies it later with `is_approved`. Apps above register theirs in `apps.py`.
+# Called with changes that affect money before they are applied. A hook that returns True has stored the change for
+# approval and applies it later with `is_approved`. Apps above register theirs in `apps.py`.
 APPROVAL_HOOKS: list[Callable[[SettingChange, User], bool]] = []
 
 
-# Asked whether rights and settings change only with a second person now. Apps above register theirs in `apps.py`.
+# Whether rights and settings currently require a second person. Apps above register theirs in `apps.py`.
 SECOND_PERSON_RULES: list[Callable[[], bool]] = []
 
 
@@ -59,13 +59,13 @@ def needs_second_person_for_rights() -> bool:
     return any(rule() for rule in SECOND_PERSON_RULES)
 
 
-# Of a person: whoever gets or loses one of these signs in anew.
+# Fields of a user whose change ends their sessions.
 ENDS_ACCESS = frozenset({"role", "is_active", "is_superuser"})
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field's change in words; a masked value has its keyed hash."""
+    """One field's change as text; masked values include a keyed hash."""
 
     field: str
     setting: Setting
@@ -85,10 +85,10 @@ class FieldChange:
 def setting_change(
     change: SettingChange, *, actor: User | None, actor_name: str = "system", is_approved: bool = False
 ) -> bool:
-    """Apply a change to its row. Says whether all of it was applied, or something waits for a second person.
+    """Apply a change to its row. Returns whether all of it was applied; the rest awaits approval.
 
-    `actor` is None for commands. Locks: the row. Errors: Forbidden when the actor lacks a field's permission or would
-    give themself access, Conflict when a field is no longer as it was seen.
+    `actor` is None for commands. Locks: the row. Errors: Forbidden if the actor lacks a field's permission or would
+    give themself access, Conflict if a field has changed since it was seen.
     """
     rows = apps.get_model(change.target)._default_manager.select_for_update(of=("self",), no_key=True)
     row = rows.get(pk=change.pk)
@@ -120,7 +120,7 @@ def setting_change(
 
 
 def request_second_person(change: SettingChange, names: list[str], actor: User) -> set[str]:
-    """The fields that a holder keeps for a second person. Amounts that were typed in a new currency wait with it."""
+    """Fields that a hook keeps for approval. Amounts entered in a new currency wait with it."""
     settings = audited_settings(change.target)
     steering = [name for name in names if settings[name].steers_money]
     if not steering:
@@ -135,9 +135,9 @@ def request_second_person(change: SettingChange, names: list[str], actor: User) 
 
 
 def setting_created(row: models.Model, *, actor: User | None, actor_name: str = "system") -> bool:
-    """Audit a new row: every listed field that is not as the model makes it by default.
+    """Audit a new row: every listed field that differs from the model's default.
 
-    Says whether all of it stands, or something has its default until a second person approves it.
+    Returns whether all of it was applied; otherwise some fields have their defaults until a second person approves.
     """
     held = request_second_person_for_new(row, actor) if actor else set()
     blank = type(row)()
@@ -152,7 +152,7 @@ def setting_created(row: models.Model, *, actor: User | None, actor_name: str = 
 
 
 def request_second_person_for_new(row: models.Model, actor: User) -> set[str]:
-    """The fields of a new row that a holder keeps. They get their defaults, or one person could make a second."""
+    """Fields of a new row that await approval have their defaults, or one person could create a second approver."""
     blank, new = type(row)(), {}
     for name in audited_settings(row._meta.label):
         field: Any = row._meta.get_field(name)
@@ -201,7 +201,7 @@ def check_allowed(row: models.Model, setting: Setting, value: Any, *, name: str,
 
 
 def gives_access_to(row: models.Model, name: str, value: Any, person: User) -> bool:
-    """Whether the value is this person, an artisan for whom they act, or an address of theirs."""
+    """Whether the value is this user, an artisan they act for, or one of their addresses."""
     field = row._meta.get_field(name)
     if not isinstance(field, models.ForeignKey):
         return normal_email(value) == person.email or has_verified(person, value)
@@ -214,7 +214,7 @@ def is_relation_list(row: models.Model, name: str) -> bool:
 
 
 def get_value(row: models.Model, name: str) -> Any:
-    """A field's value as JSON; of many related rows their keys."""
+    """A field's value as JSON; for many-to-many fields a list of keys."""
     return plain(row._meta.get_field(name).value_from_object(row))  # type: ignore[union-attr]
 
 
@@ -231,7 +231,7 @@ def set_value(row: models.Model, name: str, value: Any) -> None:
 
 
 def build_field_change(row: models.Model, name: str, setting: Setting, old: str, before: Any) -> FieldChange:
-    """The change of a row that has its new value by now."""
+    """Describe the change of a row that already has its new value."""
     new = display_value(row, name, setting)
     if setting.shown not in {DisplayFormat.MASKED, DisplayFormat.MASKED_EMAIL}:
         return FieldChange(name, setting, old, new)
@@ -240,7 +240,7 @@ def build_field_change(row: models.Model, name: str, setting: Setting, old: str,
 
 
 def display_value(row: models.Model, name: str, setting: Setting) -> str:
-    """A field's present value as the trail shows it; "" for none."""
+    """A field's current value as in the audit trail; "" for none."""
     value = getattr(row, name)
     if value in (None, ""):
         return ""
@@ -262,7 +262,7 @@ def display_value(row: models.Model, name: str, setting: Setting) -> str:
 
 
 def mask(text: str) -> str:
-    """The last four characters of what is long enough that they say little; spaces do not count."""
+    """The last four characters of a long enough value, ignoring spaces."""
     text = "".join(text.split())
     return f"••••{text[-4:]}" if len(text) >= 12 else "••••"  # noqa: PLR2004  # the length of a short account number
 
@@ -273,7 +273,7 @@ def mask_email(email: str) -> str:
 
 
 def get_addresses(row: models.Model) -> set[str]:
-    """Where a change of who acts for an artisan is announced."""
+    """Addresses to notify when an artisan's access changes."""
     return {str(getattr(row, "email", ""))} if row._meta.label == "catalog.Artisan" else set()
 
 
@@ -285,7 +285,7 @@ def record_changes(
     actor_name: str,
     addresses: Iterable[str],
 ) -> None:
-    """Write the audit entry, and the mails to administrators and to an artisan whose access changed."""
+    """Write the audit entry, and mail administrators and artisans whose access changed."""
     if not found:
         return
     data = {"changes": [one.as_data() for one in found]}
@@ -310,13 +310,13 @@ def record_changes(
 
 
 def describe_row(row: models.Model) -> str:
-    """The row as mails name it; a person is no name in other people's mails."""
+    """A row's name in mails; users are not named in other people's mails."""
     name = mask_email(str(row)) if isinstance(row, User) else str(row)
     return f"{str(row._meta.verbose_name).capitalize()} {name}"
 
 
 def administrators() -> list[str]:
-    """The verified addresses of those who can do everything."""
+    """The verified addresses of superusers."""
     users = User.objects.filter(is_superuser=True, is_active=True)
     found = EmailAddress.objects.filter(user__in=users, verified=True, primary=True).order_by("email")
     return list(found.values_list("email", flat=True))

@@ -1,6 +1,6 @@
-"""The one list of fields that steer money, rights or prices: how each is audited, and who may change it.
+"""All fields that affect money, rights or prices: how each is audited and who may change it.
 
-A field of these models that is not named here fails a test.
+A test fails for a field of these models that is not listed here.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from functools import partial
 
 from django.utils.translation import gettext_noop as _  # the labels are kept with each change
 
-SUPERUSER = "superuser"  # no permission that could be given to a group
+SUPERUSER = "superuser"  # not a permission that a group can have
 
 
 class DisplayFormat(StrEnum):
-    """How a value is written into the audit trail and mails. Masked values have a keyed hash beside them."""
+    """How a value is written into the audit trail and mails. Masked values include a keyed hash."""
 
     TEXT = "text"
     RATE = "rate"
@@ -26,8 +26,8 @@ class DisplayFormat(StrEnum):
 class Setting:
     """An audited field.
 
-    `steers_money`: administrators get a mail. `permission`: needed beside the right to change the row. `grants_access`:
-    whom the value names may then act for an artisan, so nobody names themself.
+    `steers_money`: administrators get a mail. `permission`: required in addition to changing the row. `grants_access`:
+    its value lets a user act for an artisan, so users cannot set it to themselves.
     """
 
     label: str

@@ -10,7 +10,7 @@ from artisans.core.idempotency.keys import keys_purge_expired
 
 @shared_task(name="accounts.purge")
 def purge_task() -> None:
-    """Expired tokens and sessions are dead weight; kept answers tell about people."""
+    """Deletes expired tokens and sessions, and stored responses, which contain personal data."""
     now = timezone.now()
     AuthToken.objects.filter(expiry__lt=now).delete()
     Session.objects.filter(expire_date__lt=now).delete()

@@ -1,4 +1,4 @@
-"""The pages of an account: allauth's, in transactions where they change how it is entered, and ours."""
+"""Account pages: allauth's, in a transaction where they change credentials, and our own."""
 
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -40,7 +40,7 @@ def by_confirmed_address(view: View) -> View:
     return guarded
 
 
-# What allauth changes, our mail about it and the audit entry are one transaction.
+# allauth's change, our mail about it and the audit entry are one transaction.
 for pattern in flat(mfa.urlpatterns):
     pattern.callback = transaction.atomic(pattern.callback)
     if pattern.name in ADDS_A_SECOND_FACTOR:

@@ -1,4 +1,4 @@
-"""Account pages beside allauth's: active sessions and API tokens."""
+"""Account pages in addition to allauth's: active sessions and API tokens."""
 
 from uuid import UUID
 

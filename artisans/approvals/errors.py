@@ -4,7 +4,7 @@ from artisans.core.errors import Conflict, Forbidden
 
 
 class SecondPersonRequired(Conflict):
-    """The store wants a second person to approve this; it was not asked for, or by the same person."""
+    """The store requires a second person's approval, which is missing or comes from the same person."""
 
     code = "second_person_required"
     remedy = "Make the request in the admin or the API as usual, and let a colleague approve it there."
@@ -14,7 +14,7 @@ class SecondPersonRequired(Conflict):
 
 
 class ApprovalPending(Conflict):
-    """The same is awaiting approval already."""
+    """An identical request is already awaiting approval."""
 
     code = "approval_pending"
     remedy = "Wait for the decision, or withdraw the request that is pending."
@@ -27,7 +27,7 @@ class ApprovalPending(Conflict):
 
 
 class NotPending(Conflict):
-    """The request was decided, withdrawn or has expired."""
+    """The request was decided or withdrawn, or has expired."""
 
     code = "approval_not_pending"
     remedy = "Make a new request if it is still needed."
@@ -40,7 +40,7 @@ class NotPending(Conflict):
 
 
 class OwnRequest(Forbidden):
-    """Nobody approves their own request."""
+    """Users cannot approve their own requests."""
 
     code = "own_request"
     remedy = "Let a colleague with the same permission decide, or withdraw the request."

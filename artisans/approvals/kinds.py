@@ -1,4 +1,4 @@
-"""What can wait for a second person. Apps above register their kinds in `apps.py`; nothing here knows them."""
+"""Kinds of operations that can require approval. Apps above register theirs in `apps.py`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,12 +11,11 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ApprovalKind:
-    """How one kind of act is checked and carried out.
+    """How one kind of operation is checked and executed.
 
-    `permission`: of who may request and who may approve; `needs(payload)`: further ones. `check(payload, actor)` raises
-    a DomainError when this person may not decide, such as OwnOrder. `execute(payload, requested_by, approved_by)` acts
-    in the caller's transaction; a call to a provider is enqueued there and made by the worker. Both raise DomainErrors
-    only.
+    `permission`: required to request and to approve; `needs(payload)`: further ones. `check(payload, actor)` raises a
+    DomainError if this user may not decide, such as OwnOrder. `execute(payload, requested_by, approved_by)` runs in the
+    caller's transaction; provider calls are enqueued there and made by the worker. Both raise only DomainErrors.
     """
 
     name: str

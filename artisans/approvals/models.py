@@ -9,11 +9,11 @@ from artisans.core.security.encryption import EncryptedTextField
 
 
 class ApprovalRequest(BaseModel):
-    """An act of one person that waits for a second one. Nothing has happened until it is APPROVED.
+    """An operation requested by one person that awaits approval by another. Nothing happens until it is APPROVED.
 
-    `kind` names the handler that carries it out with `payload` (JSON); `details` (JSON, pairs of label and text) is
-    exactly what the second person is shown. Both can hold bank data and are encrypted. `target` is the model's label
-    and key, such as "payments.Payment:<id>"; one request for each target and kind is open at a time.
+    `kind` names the handler that executes it with `payload` (JSON); `details` (JSON, pairs of label and text) is
+    exactly what the approver is shown. Both can hold bank data and are encrypted. `target` is the model's label and
+    key, such as "payments.Payment:<id>"; only one request for each target and kind is open at a time.
     """
 
     kind = models.CharField(max_length=40)

@@ -1,4 +1,4 @@
-"""The four-eyes principle: one person requests, a second one approves, and only then it is carried out."""
+"""Four-eyes principle: one person requests an operation, and it is executed once another approves it."""
 
 import json
 from collections.abc import Sequence
@@ -43,9 +43,9 @@ def approval_request(
     payload: Payload,
     actor: User,
 ) -> ApprovalRequest:
-    """Write down what a second person is to approve, and mail everybody who could.
+    """Create a request for approval and mail everybody who could approve it.
 
-    The caller has checked what the act itself checks. Errors: NobodyElse, ApprovalPending.
+    The caller has made the checks of the operation itself. Errors: NobodyElse, ApprovalPending.
     """
     handler = KINDS[kind]
     approvers = second_people(handler, payload, beside=actor)
@@ -79,12 +79,12 @@ def approval_request(
 
 @transaction.atomic
 def approval_approve(*, approval_id: UUID, actor: User) -> ApprovalRequest:
-    """Approve a request and carry it out, in one transaction.
+    """Approve a request and execute it in one transaction.
 
-    What the present state refuses makes it FAILED with the cause in `note`; nothing else has changed then. So does a
-    request of somebody who was switched off or lost the permission since.
-    Errors: Missing, NotPending, OwnRequest, Forbidden, and those of the kind's check. Locks: the request, then those
-    of the act.
+    If the current state refuses it, the request becomes FAILED with the cause in `note` and nothing else changes; the
+    same if its author was deactivated or lost the permission since.
+    Errors: NotFound, NotPending, OwnRequest, Forbidden, and those of the kind's check. Locks: the request, then those
+    of the operation.
     """
     approval, kind = approval_lock(approval_id, actor)
     payload: Payload = json.loads(approval.payload)
@@ -111,7 +111,7 @@ def approval_reject(*, approval_id: UUID, actor: User, reason: str) -> ApprovalR
 
 @transaction.atomic
 def approval_withdraw(*, approval_id: UUID, actor: User) -> ApprovalRequest:
-    """Take one's own request back. Errors: Missing for anybody else's, NotPending."""
+    """Withdraw one's own request. Errors: NotFound for anybody else's, NotPending."""
     approval = pending_lock(ApprovalRequest.objects.filter(requested_by=actor), approval_id)
     approval_move(approval, A.WITHDRAWN, actor=actor)
     return approval
@@ -119,7 +119,7 @@ def approval_withdraw(*, approval_id: UUID, actor: User) -> ApprovalRequest:
 
 @transaction.atomic
 def approvals_expire(*, target: str = "") -> int:
-    """End the requests whose time is over, so that new ones can be made. Says how many."""
+    """Expire old requests, so that new ones can be made. Returns how many."""
     late = ApprovalRequest.objects.filter(status=A.PENDING, expires_at__lte=timezone.now())
     late = late.filter(target=target) if target else late
     ended = list(late.select_for_update(of=("self",)).select_related("requested_by"))
@@ -140,7 +140,7 @@ def approval_lock(approval_id: UUID, actor: User) -> tuple[ApprovalRequest, Appr
 
 
 def check_may_decide(user: User, kind: ApprovalKind, payload: Payload, *, who: str) -> None:
-    """Errors: Forbidden without the permissions, or for an account that is switched off or no longer of staff."""
+    """Errors: Forbidden without the permissions, or for an account that is inactive or no longer staff."""
     needed = kind.permissions(payload)
     if not (user.is_active and user.is_staff and user.has_perms(needed)):
         raise Forbidden(f"{who} may not do this: it needs to be active, with {', '.join(needed)}.")
@@ -161,7 +161,7 @@ def pending_lock(rows: Any, approval_id: UUID) -> ApprovalRequest:
 def approval_move(
     approval: ApprovalRequest, to: ApprovalStatus, *, actor: User | None, note: str = ""
 ) -> None:
-    """The one way a request's status changes. The caller holds its lock."""
+    """Change a request's status; all changes go through here. The caller holds its lock."""
     check_transition(APPROVAL_TRANSITIONS, A(approval.status), to)
     approval.status, approval.note, approval.decided_at = to, note[:300], timezone.now()
     approval.decided_by = actor if to in DECIDED else None
@@ -188,7 +188,7 @@ ACTIONS = {
 
 
 def facts_of(approval: ApprovalRequest) -> dict[str, str]:
-    """For the audit trail: who asked for what; figures that may be personal stay in the encrypted columns."""
+    """Data for the audit trail: who requested what; personal figures stay in the encrypted columns."""
     return {"kind": approval.kind, "target": approval.target, "requested_by": approval.requested_by.email}
 
 

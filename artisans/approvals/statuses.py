@@ -5,7 +5,7 @@ from artisans.core.state import Transitions
 
 
 class ApprovalStatus(TextChoices):
-    """FAILED: a second person approved it, and it could no longer be carried out; nothing has changed then."""
+    """FAILED: approved, but it could no longer be executed; nothing has changed."""
 
     PENDING = "PENDING", _("Awaiting approval")
     APPROVED = "APPROVED", _("Approved")

@@ -6,7 +6,7 @@ from artisans.core.append_only import AppendOnlyModel
 
 
 class AuditEntry(AppendOnlyModel):
-    """Who did what to which thing, and why. Rows are added, never changed or removed."""
+    """Who did what to which object, and why. Append-only."""
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(auto_now_add=True, db_index=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """subject.verb, for people who read the trail."""
+    """Names of operations in the audit trail, as subject.verb."""
 
     ACCOUNT_REGISTER = "account.register"
     ADDRESS_ADD = "address.add"
@@ -64,7 +64,7 @@ def audit_record(
     data: dict[str, Any] | None = None,
     actor_name: str = "system",
 ) -> AuditEntry:
-    """Add an entry in the transaction of the change it tells about. Data: plain JSON, no personal data."""
+    """Add an entry in the transaction of the change. Data: plain JSON, no personal data."""
     return AuditEntry.objects.create(
         actor=actor,
         actor_name=actor.email if actor else actor_name,
@@ -77,14 +77,14 @@ def audit_record(
 
 
 def target_key(pk: UUID | int) -> UUID:
-    """The key under which a row is in the trail; a number is written as a UUID."""
+    """A row's key in the audit trail; numbers are written as UUIDs."""
     return pk if isinstance(pk, UUID) else UUID(int=pk)
 
 
 def row_key(label: str, key: UUID) -> UUID | int:
-    """The row's own key, by which its page is found."""
+    """The row's primary key, by which its page is found."""
     try:
         is_number = isinstance(apps.get_model(label)._meta.pk, AutoField)
     except (LookupError, ValueError):
-        is_number = False  # of a model that is gone, or of no model's name
+        is_number = False  # the model was removed or never existed
     return key.int if is_number else key

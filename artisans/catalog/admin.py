@@ -47,7 +47,7 @@ class ArtisanForm(FiguresForm):
 
     class Meta:
         model = Artisan
-        exclude = ("commission_ppm",)  # all others are shown
+        exclude = ("commission_ppm",)  # every other field is on the form
 
 
 class ProductForm(FiguresForm):
@@ -57,7 +57,7 @@ class ProductForm(FiguresForm):
 
     class Meta:
         model = Product
-        exclude = ("price_minor", "stock")  # all others are shown
+        exclude = ("price_minor", "stock")  # every other field is on the form
 
     def clean_price(self) -> str:
         price: str = self.cleaned_data["price"]

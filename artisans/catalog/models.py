@@ -10,7 +10,7 @@ from artisans.core.validators import validate_currency
 
 
 class Artisan(BaseModel):
-    """A seller: one workshop with a page of its own."""
+    """A seller: one workshop with its own page."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="artisan"
@@ -59,7 +59,7 @@ class Category(models.Model):
 
 
 class Product(BaseModel):
-    """A thing for sale. `stock` is what can be bought now; every change of it has a StockMove."""
+    """A product. `stock` is what can be bought now; every change of it has a StockMove."""
 
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="products")
     category = models.ForeignKey(Category, models.PROTECT, related_name="products")
@@ -106,7 +106,7 @@ class StockMoveKind(models.TextChoices):
 
 
 class StockMove(AppendOnlyModel):
-    """One change of a product's stock. An order line takes once and returns once; a line of a refund restocks once."""
+    """One change of a product's stock. An order line takes once and returns once; a refund line restocks once."""
 
     id = models.BigAutoField(primary_key=True)
     product = models.ForeignKey(Product, models.PROTECT, related_name="stock_moves")

@@ -1,4 +1,4 @@
-"""What artisans and products look like in answers, for the API's description."""
+"""Response schemas of artisans and products, for the API description."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ def products_by_id(ids: Iterable[UUID]) -> dict[UUID, Product]:
 def products_found(
     *, q: str = "", category: str = "", artisan: str = "", sort: str = "new"
 ) -> QuerySet[Product]:
-    """What the shop list shows; every filter is optional, an unknown sort is the newest first."""
+    """The products of the shop's list; every filter is optional, and an unknown sort order is newest first."""
     found = products_on_sale()
     for word in q.split()[:8]:
         found = found.filter(

@@ -1,4 +1,4 @@
-"""The one door to stock. Every taking is a conditional UPDATE of all products at once, in the order of their keys."""
+"""All changes of stock. Taking is a conditional UPDATE of all products at once, in key order."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from artisans.core.errors import Conflict, InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class StockLine:
-    """What one order line takes or gives back; `refund_line` when a refund is why it comes back."""
+    """What one order line takes or returns; `refund_line` if a refund returns it."""
 
     order_line: UUID
     product_id: UUID
@@ -26,7 +26,7 @@ class StockLine:
 
 
 class OutOfStock(Conflict):
-    """Somebody else was faster; nothing was taken."""
+    """The stock was sold in the meantime; nothing was taken."""
 
     code = "out_of_stock"
     remedy = "Lower the quantity or leave the product out; `GET /products/{id}` tells the stock."
@@ -36,7 +36,7 @@ class OutOfStock(Conflict):
 
 
 def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
-    """The products, locked in the order of their keys until the transaction ends. Missing ids are left out."""
+    """The products, locked in key order until the transaction ends. Missing ids are left out."""
     rows = (
         Product.objects.select_for_update(of=("self",), no_key=True)
         .select_related("artisan")
@@ -46,7 +46,7 @@ def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
 
 
 def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> None:
-    """Take all lines or none (StockGone).
+    """Take all lines or none. Errors: OutOfStock.
 
     Call inside the transaction that writes the order, with the products locked (products_lock): an UPDATE of several
     rows locks them in no certain order.
@@ -69,10 +69,10 @@ def stock_return(
     stock_round: int = 0,
     at_most: Mapping[UUID, int] | None = None,
 ) -> None:
-    """Give back all that refunds did not bring back before.
+    """Return the stock of order lines, except units that refunds have restocked.
 
-    `at_most`: by order line, how many units are fit for sale; without it all are.
-    A second return of a line in the same round is refused by the database.
+    `at_most`: by order line, how many units can be sold again; by default all.
+    The database rejects a second return of a line in the same round.
     """
     lines = list(lines)
     with transaction.atomic():
@@ -87,7 +87,7 @@ def stock_return(
 
 
 def stock_restock(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> list[StockLine]:
-    """Put refunded pieces on sale again, never more than the order still holds of a line; answers what came back.
+    """Restock refunded units, at most those that each order line still holds; returns what was restocked.
 
     Shape: one entry per order line, each with its `refund_line`. The caller holds the order's lock. Locks: products.
     """
@@ -112,7 +112,7 @@ def return_units(
 
 
 def units_held(order_lines: Sequence[UUID], *, stock_round: int) -> dict[UUID, int]:
-    """What order lines took in this round and did not give back, by order line."""
+    """Units taken in this round and not returned, by order line."""
     moves = StockMove.objects.filter(
         order_line__in=order_lines, round=stock_round, kind__in=[StockMoveKind.TAKE, StockMoveKind.RETURN]
     )
@@ -121,7 +121,7 @@ def units_held(order_lines: Sequence[UUID], *, stock_round: int) -> dict[UUID, i
 
 
 def units_restocked(order_lines: Sequence[UUID], *, stock_round: int | None = None) -> dict[UUID, int]:
-    """What refunds brought back of order lines so far, in one round or in all."""
+    """Units that refunds have restocked, by order line, in one round or in all."""
     moves = StockMove.objects.filter(order_line__in=order_lines, kind=StockMoveKind.RESTOCK)
     if stock_round is not None:
         moves = moves.filter(round=stock_round)
@@ -135,14 +135,14 @@ def sum_by_line(moves: models.QuerySet[StockMove]) -> dict[UUID, int]:
 
 @dataclass(frozen=True, slots=True)
 class StockSnapshot:
-    """What a page showed to somebody who counts: the stock, and the last count before theirs (0: none)."""
+    """The stock shown to a person who counts it, and the last count before theirs (0: none)."""
 
     stock: int
     last_count: int
 
 
 def stock_snapshot(product_id: UUID) -> StockSnapshot:
-    """The last count is read first: one that is made in between then counts as not seen."""
+    """The last count is read first, so that one made in between counts as not seen."""
     counts = StockMove.objects.filter(product=product_id, kind=StockMoveKind.ADJUST).order_by("-id")
     last_count = counts.values_list("id", flat=True).first() or 0
     return StockSnapshot(Product.objects.values_list("stock", flat=True).get(pk=product_id), last_count)
@@ -152,11 +152,11 @@ def stock_snapshot(product_id: UUID) -> StockSnapshot:
 def stock_adjust(
     *, product_id: UUID, counted: int, reason: str, actor: User, seen: StockSnapshot | None = None
 ) -> Product:
-    """Move the stock by the difference between what was counted and what the counting person saw.
+    """Change the stock by the difference between the counted number and the number shown.
 
-    What is sold or comes back between seeing and counting stays so. `seen` is left out by whoever holds the product's
-    lock, or knows of nobody else. Errors: InvalidInput for a negative count or a missing reason, Conflict when
-    somebody else counted meanwhile (so a form sent twice moves once) or less is left than would go.
+    Sales and returns in between are kept. `seen` may be omitted by a caller that holds the product's lock or runs
+    alone. Errors: InvalidInput for a negative count or a missing reason; Conflict if somebody else counted in the
+    meantime (so a form sent twice counts once) or less stock is left than would be subtracted.
     """
     if counted < 0 or not reason.strip():
         raise InvalidInput(_("Give the counted number (zero or more) and a reason."))
@@ -202,7 +202,7 @@ def sum_by_product(lines: Iterable[StockLine]) -> dict[UUID, int]:
 
 
 def quantity_by_product(wanted: Mapping[UUID, int]) -> Value | Case:
-    """The quantity of each row as SQL; most orders want the same of everything."""
+    """The quantity of each row as SQL; most orders have the same quantity everywhere."""
     if len(quantities := set(wanted.values())) == 1:
         return Value(quantities.pop())
     return Case(

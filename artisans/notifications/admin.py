@@ -121,7 +121,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     def detail(self, request: HttpRequest, obj: Notification) -> dict[str, Any]:
         try:
             mail = masked(render(obj), obj.context)
-        except Exception as error:  # whatever rendering raises is shown on the page; the email is not lost
+        except Exception as error:  # any rendering error is shown on the page; the email is not lost
             mail, failure = None, f"{type(error).__name__}: {error}"
         else:
             failure = ""

@@ -1,5 +1,6 @@
-"""What a mail's row holds: facts as JSON. They become words when the mail is sent, not in the transaction of the fact:
-no wording, and no fault in it, can undo what the mail is about."""
+"""Mails are stored as facts (JSON) and rendered when sent, outside the transaction that recorded them, so that an error
+in a text cannot undo what the mail is about.
+"""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -13,26 +14,26 @@ from artisans.core.templatetags.money import show
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MARK = "$"  # the key that tells a packed value from plain JSON
+MARK = "$"  # marks a packed value among plain JSON
 RENDERERS: dict[str, Callable[..., Any]] = {}
 
 
 def fact_renderer(function: F) -> F:
-    """Decorator: a function that `later` may name. It is called with what `later` was given, when the mail is sent.
+    """Decorator: registers a function for `render_later`. It is called with the stored facts when the mail is sent.
 
-    The name stays in rows that wait: rename a wording only with an alias.
+    Its name is stored in waiting mails: keep an alias when you rename it.
     """
     RENDERERS[function.__name__] = function
     return function
 
 
 def render_later(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
-    """A part of a mail that `function`, a wording, makes of these facts when the mail is sent."""
+    """A part of a mail that `function` renders from these facts when the mail is sent."""
     return {MARK: function.__name__, "arguments": pack(arguments)}
 
 
 def pack(value: Any) -> Any:
-    """Facts as plain JSON; what was packed already stays as it is."""
+    """Convert facts to plain JSON; packed values are left alone."""
     match value:
         case Money():
             return {MARK: "money", "minor": value.minor, "currency": value.currency}
@@ -46,13 +47,13 @@ def pack(value: Any) -> Any:
             return [pack(part) for part in value]
         case None | bool() | int():
             return value
-    return str(value).replace("\x00", "")  # which PostgreSQL cannot store
+    return str(value).replace("\x00", "")  # PostgreSQL cannot store NUL
 
 
 def unpack(value: Any) -> Any:
-    """The facts again: amounts, times, and what the wordings make of theirs.
+    """Restore the facts: amounts, times, and the results of rendering functions.
 
-    Errors: those of the wordings; LookupError for one that is not there (any more).
+    Errors: those of the functions; LookupError for an unknown one.
     """
     if isinstance(value, list):
         return [unpack(part) for part in value]
@@ -71,7 +72,7 @@ def unpack(value: Any) -> Any:
 
 
 def format_facts(value: Any) -> Any:
-    """Facts as people read them, for a template."""
+    """Format facts for a template."""
     match value:
         case Money():
             return show(value)

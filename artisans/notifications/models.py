@@ -15,7 +15,7 @@ class MailState(models.TextChoices):
 class Notification(BaseModel):
     """The outbox: one mail about one fact to one recipient, written in the transaction of the fact.
 
-    `context` is JSON of facts (facts.py), which become words when the mail is rendered; so do links with tokens.
+    `context` is JSON of facts (facts.py), formatted when the mail is rendered; links with tokens are built then too.
     """
 
     kind = models.CharField(max_length=40, db_index=True)

@@ -16,16 +16,16 @@ class Mail:
     html: str
 
 
-# What every mail shows beside its own context, such as the store's name; apps above register theirs in `apps.py`.
+# Context of every mail besides its own, such as the store's name; apps above register theirs in `apps.py`.
 SHARED_CONTEXT: list[Callable[[], dict[str, Any]]] = []
-# What makes the links of an email of its facts, by name; apps above register theirs in `apps.py`.
+# Functions that build a mail's links from its facts, by name; apps above register theirs in `apps.py`.
 LINK_BUILDERS: list[Callable[[dict[str, Any]], dict[str, str]]] = []
 
 
 def render(notification: Notification) -> Mail:
-    """Subject, text and HTML as the recipient reads them; links are signed here and nowhere kept.
+    """Render the subject, text and HTML; links are signed here and never stored.
 
-    Errors: whatever a wording or a template raises; the mail waits then, and staff see it.
+    Errors: any error of a template or rendering function; the mail then waits, and staff see it.
     """
     shared = {name: value for part in SHARED_CONTEXT for name, value in part().items()}
     links = {name: url for build in LINK_BUILDERS for name, url in build(notification.context).items()}

@@ -26,9 +26,9 @@ LATE_AFTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class MailMessage:
-    """A mail to be written with the fact it tells. `key` names the fact: one mail per key, for ever.
+    """A mail to be written in the transaction of its fact. `key` identifies the fact: one mail per key, ever.
 
-    `context` holds facts (amounts, times, `later`), no finished words: those are made when the mail is sent.
+    `context` holds facts (amounts, times, `render_later`), not formatted text.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class MailMessage:
 
 
 def notifications_enqueue(*messages: MailMessage) -> None:
-    """Write the mails in the present transaction and ring for them after commit. A known key is left alone.
+    """Write the mails in the current transaction and enqueue them after commit. Known keys are skipped.
 
     Errors: LookupError for a kind that no app registered.
     """
@@ -59,7 +59,7 @@ def notifications_enqueue(*messages: MailMessage) -> None:
 
 
 def short_key(key: str) -> str:
-    """The key as it fits its column; a longer one ends in a hash of all of it."""
+    """The key shortened to its column; a longer one ends in a hash of the whole."""
     if len(key) <= KEY_LENGTH:
         return key
     digest = sha256(key.encode()).hexdigest()
@@ -67,9 +67,9 @@ def short_key(key: str) -> str:
 
 
 def notification_send(notification_id: UUID) -> bool:
-    """Send one waiting mail, if nobody else is at it. Says whether it was sent now.
+    """Send one waiting mail, unless another process is sending it. Returns whether it was sent now.
 
-    A crash between the mail server's yes and our mark sends it again under the same Message-ID.
+    A crash after the mail server accepted it leads to a second sending under the same Message-ID.
     """
     now = timezone.now()
     lease = now + LEASE
@@ -93,9 +93,7 @@ def notification_send(notification_id: UUID) -> bool:
         )
         message.attach_alternative(mail.html, "text/html")
         message.send()
-    except (
-        Exception
-    ) as error:  # the mail server's, a template's or a wording's: the fact stands, the mail waits
+    except Exception as error:  # of the mail server or a template: the recorded fact stays, the mail waits
         tries = notification.tries + 1
         is_over = tries >= MAX_TRIES
         level = logging.ERROR if is_over else logging.WARNING
@@ -121,7 +119,7 @@ def notification_send(notification_id: UUID) -> bool:
 
 
 def notifications_send_due(*, limit: int = 100) -> int:
-    """Send what is due and was not rung for, oldest first. Says how many were sent."""
+    """Send due mails that are still waiting, oldest first. Returns how many were sent."""
     now = timezone.now()
     due = Notification.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), state=MailState.WAITING, next_try_at__lte=now
@@ -131,7 +129,7 @@ def notifications_send_due(*, limit: int = 100) -> int:
 
 
 def notification_retry(notification_id: UUID) -> None:
-    """Let a waiting or given-up mail be tried at once."""
+    """Retry a waiting or failed mail at once."""
     Notification.objects.filter(pk=notification_id).exclude(state=MailState.SENT).update(
         state=MailState.WAITING, tries=0, next_try_at=timezone.now(), lease_until=None
     )

@@ -24,7 +24,7 @@ UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Base class of request bodies; unknown fields are an error."""
+    """A request body; unknown fields are rejected."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - set(self.fields))):

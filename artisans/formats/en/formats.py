@@ -1,4 +1,4 @@
-"""How pages and mails write dates and times; a time carries the abbreviation of its zone."""
+"""Date and time formats of pages and mails; times include the time zone's abbreviation."""
 
 DATE_FORMAT = "M j, Y"
 SHORT_DATE_FORMAT = "M j, Y"
