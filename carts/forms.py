@@ -85,7 +85,7 @@ class DetailsForm(forms.Form):
             rules = self.rules(prefix)
             for name in ("region", "postal_code", "city"):
                 field = self.fields[prefix + name]
-                field.label = getattr(rules, f"{name}_label")
+                field.label = _(getattr(rules, f"{name}_label"))
                 required = getattr(rules, f"{name}_required") and not prefix
                 field.required = field.widget.is_required = required
         for field in self.fields.values():

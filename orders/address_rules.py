@@ -80,7 +80,10 @@ def country_error(country: str) -> str:
         return _("Choose a country.")
     if meant := meant_by(country):
         names = ", ".join(f"{code} ({KNOWN[code]})" for code in meant)
-        return f"{country[:60]!r} is not the code of a country; send {names}."
+        return _("“%(country)s” is not the code of a country; send %(names)s.") % {
+            "country": country[:60],
+            "names": names,
+        }
     return _("Send the two capital letters of a country (ISO 3166-1), such as GB or US.")
 
 
@@ -92,12 +95,14 @@ def find_missing_fields(address: Mapping[str, Any], rules: CountryRules) -> Iter
     }
     for name, label in needed.items():
         if not address.get(name, "").strip():
-            yield name, f"{label} is required."
+            yield name, _("%(label)s is required.") % {"label": _(label)}
 
 
 def postal_code_error(rules: CountryRules) -> str:
-    example = f" Example: {rules.postal_code_example}." if rules.postal_code_example else ""
-    return f"{rules.postal_code_label} is not valid for this country.{example}"
+    given = {"label": _(rules.postal_code_label), "example": rules.postal_code_example}
+    if rules.postal_code_example:
+        return _("%(label)s is not valid for this country. Example: %(example)s.") % given
+    return _("%(label)s is not valid for this country.") % given
 
 
 def phone_error(phone: str) -> str:

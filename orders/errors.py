@@ -44,7 +44,8 @@ class QuoteChanged(Conflict):
 
     def __init__(self, *, field: str, sent: str, now: str) -> None:
         super().__init__(
-            f"{field} is {now}, not {sent}. Nothing was charged.",
+            _("%(field)s is %(now)s, not %(sent)s. Nothing was charged.")
+            % {"field": field, "now": now, "sent": sent},
             extra={"field": field, "sent": sent, "now": now},
         )
 

@@ -34,7 +34,8 @@ def validate_country(code: str) -> None:
     if code not in KNOWN:
         meant = " or ".join(f"{known} ({KNOWN[known]})" for known in meant_by(code))
         raise ValidationError(
-            f"Enter the two letters of a country (ISO 3166-1), such as {meant or 'US or DE'}."
+            _("Enter the two letters of a country (ISO 3166-1), such as %(meant)s.")
+            % {"meant": meant or "US"}
         )
 
 
@@ -88,7 +89,7 @@ class StoreRules(models.Model):
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = "store rules"
+        verbose_name = verbose_name_plural = _("store rules")
         default_permissions = ("view", "change")
         permissions = [("change_bank_account", _("Can change the bank account and check address"))]
         constraints = [

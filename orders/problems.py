@@ -54,12 +54,16 @@ def find_problems(
                     "",
                     "",
                     "remove",
-                    f"{name} is not sold any more.",
+                    _("%(name)s is not sold any more.") % {"name": name},
                 )
             )
             continue
         if product.currency != currency:
-            text = f"{product.name} is priced in {product.currency}; the cart is in {currency}."
+            text = _("%(name)s is priced in %(currency)s; the cart is in %(cart)s.") % {
+                "name": product.name,
+                "currency": product.currency,
+                "cart": currency,
+            }
             found.append(
                 Problem(
                     "currency_mismatch", str(line_request.item_id), currency, product.currency, "remove", text
@@ -71,7 +75,11 @@ def find_problems(
         if line_request.quantity > available:
             found.append(sold_out(line_request, product, available))
         if line_request.seen is not None and line_request.seen != product.price:
-            text = f"{product.name} now costs {product.price} (it was {line_request.seen})."
+            text = _("%(name)s now costs %(price)s (it was %(seen)s).") % {
+                "name": product.name,
+                "price": product.price,
+                "seen": line_request.seen,
+            }
             old, new = line_request.seen.amount, product.price.amount
             found.append(Problem("price_changed", str(line_request.item_id), old, new, "accept_price", text))
     return found
@@ -86,7 +94,7 @@ def sold_out(line_request: LineRequest, product: Product, available: int) -> Pro
         }
         fix = "lower_quantity"
     else:
-        text = f"{product.name} is sold out."
+        text = _("%(name)s is sold out.") % {"name": product.name}
         fix = "remove"
     return Problem(
         "out_of_stock", str(line_request.item_id), str(line_request.quantity), str(available), fix, text

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
@@ -505,7 +506,10 @@ def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
     if parcel.status not in PARCELS_SHIPPED:
         raise Conflict(_("Cash is collected when the parcel is handed over; it was not shipped yet."))
     if parcel.cash_reported_at is not None:
-        raise Conflict(f"The cash was reported already, at {parcel.cash_reported_at:%Y-%m-%d %H:%M} UTC.")
+        raise Conflict(
+            _("The cash was reported already, on %(time)s.")
+            % {"time": date_format(timezone.localtime(parcel.cash_reported_at), "DATETIME_FORMAT")}
+        )
     parcel.cash_reported_at = timezone.now()
     parcel.save(update_fields=["cash_reported_at", "updated_at"])
     audit_record(actor=actor, action=Action.CASH_REPORT, target=parcel, data={"amount": str(cash)})

@@ -15,7 +15,9 @@ Found = Iterator[tuple[int, str]]  # line, text
 
 OPT_OUT = "not for translation"
 VALUE = "\ufffc"  # stands for whatever a template puts in
-NAMES = re.compile(r"Artisans Alley|Visa|Mastercard|American Express|IBAN|BIC|API|JSON|CSV|UTC|https?://\S+")
+NAMES = re.compile(
+    r"Artisans Alley|Stripe|PayPal|Visa|Mastercard|American Express|IBAN|BIC|API|JSON|CSV|UTC|https?://\S+"
+)
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -190,7 +192,7 @@ TECHNICAL_CALLS = {
 }
 # Shown on /docs only, which is in English; and kept in the database by migrate, which knows no reader.
 DOCUMENTED = {"remedy", "permissions"}
-SENTENCE = re.compile(r"[A-Z][a-z’']*,? [^\s|]+ .*[a-z]")
+SENTENCE = re.compile(r"(?:[A-Z][a-z’'*]*|\ufffc),? [^\s|]+ .*[a-z]")
 API = re.compile(
     r"^(api|serializers|schemas|openapi|codes|error_codes|pagination|schema|webhook_schema|settings)(_|$)"
 )

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import ApprovalPending, NobodyElse, NotPending, OwnRequest
@@ -90,7 +91,7 @@ def approval_approve(*, approval_id: UUID, actor: User) -> ApprovalRequest:
     payload: Payload = json.loads(approval.payload)
     try:
         with transaction.atomic():
-            check_may_decide(approval.requested_by, kind, payload, who="The account of who requested this")
+            check_may_decide(approval.requested_by, kind, payload, who=_("The account of who requested this"))
             kind.execute(payload, approval.requested_by, actor)
     except DomainError as error:
         approval_move(approval, A.FAILED, actor=actor, note=error.detail)
@@ -103,8 +104,8 @@ def approval_approve(*, approval_id: UUID, actor: User) -> ApprovalRequest:
 def approval_reject(*, approval_id: UUID, actor: User, reason: str) -> ApprovalRequest:
     """Errors: InvalidInput without a reason, and those of approval_approve."""
     if not reason.strip():
-        raise InvalidInput("Give the reason; who made the request reads it.")
-    approval, _ = approval_lock(approval_id, actor)
+        raise InvalidInput(_("Give the reason; who made the request reads it."))
+    approval, _kind = approval_lock(approval_id, actor)
     approval_move(approval, A.REJECTED, actor=actor, note=reason.strip())
     return approval
 
@@ -143,14 +144,17 @@ def check_may_decide(user: User, kind: ApprovalKind, payload: Payload, *, who: s
     """Errors: Forbidden without the permissions, or for an account that is inactive or no longer staff."""
     needed = kind.permissions(payload)
     if not (user.is_active and user.is_staff and user.has_perms(needed)):
-        raise Forbidden(f"{who} may not do this: it needs to be active, with {', '.join(needed)}.")
+        raise Forbidden(
+            _("%(who)s may not do this: it needs to be active, with %(needed)s.")
+            % {"who": who, "needed": ", ".join(needed)}
+        )
 
 
 def pending_lock(rows: Any, approval_id: UUID) -> ApprovalRequest:
     locked = rows.select_for_update(of=("self",)).select_related("requested_by")
     approval: ApprovalRequest | None = get_or_none(locked.filter(pk=approval_id))
     if approval is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(_("There is no such request."))
     if approval.status == A.PENDING and approval.expires_at <= timezone.now():
         raise NotPending(str(A.EXPIRED.label))
     if approval.status != A.PENDING:

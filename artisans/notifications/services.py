@@ -146,4 +146,4 @@ def late_mails_report() -> str:
     late = Notification.objects.filter(
         state=MailState.WAITING, created_at__lt=timezone.now() - LATE_AFTER
     ).count()
-    return f"{late} waiting too long" if late else "ok"
+    return f"{late} waiting too long" if late else "ok"  # not for translation

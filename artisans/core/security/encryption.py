@@ -28,8 +28,9 @@ class CannotDecrypt(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "No key of ENCRYPTION_KEYS opens a stored value. Add the key that encrypted it at the end of "
-            "ENCRYPTION_KEYS; `manage.py reencrypt` lists the rows that no key opens."
+            "No key of ENCRYPTION_KEYS opens a stored value. "  # not for translation
+            "Add the key that encrypted it at the end of ENCRYPTION_KEYS; "
+            "`manage.py reencrypt` lists the rows that no key opens."
         )
 
 

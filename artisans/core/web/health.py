@@ -21,7 +21,7 @@ def ready(request: HttpRequest) -> JsonResponse:
         executor = MigrationExecutor(connection)
         behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
         checks["database"] = "ok"
-        checks["migrations"] = "ok" if not behind else f"{len(behind)} not applied"
+        checks["migrations"] = "ok" if not behind else f"{len(behind)} not applied"  # not for translation
         if not behind:
             checks |= {name: report() for name, report in REPORTS.items()}
     except DatabaseError:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from artisans.core.errors import N_
 from artisans.core.money import Money
 
 
@@ -40,54 +41,58 @@ class Instructions:
 
 def bank_transfer(*, amount: Money, reference: str, due: date | None, account: Account) -> Instructions:
     rows = (
-        Row("Account holder", account.holder, is_copyable=True),
-        Row("Account number", account.iban, is_copyable=True),
-        Row("BIC", account.bic, is_copyable=True),
-        Row("Bank", account.bank),
-        Row("Reference", reference, is_copyable=True),
+        Row(N_("Account holder"), account.holder, is_copyable=True),
+        Row(N_("Account number"), account.iban, is_copyable=True),
+        Row(N_("BIC"), account.bic, is_copyable=True),
+        Row(N_("Bank"), account.bank),
+        Row(N_("Reference"), reference, is_copyable=True),
     )
     return Instructions(
         kind="bank_transfer",
-        headline="Bank transfer details",
+        headline=N_("Bank transfer details"),
         amount=amount,
         reference=reference,
         due=due,
         rows=tuple(row for row in rows if row.value),
         text=(
-            "Use this exact reference, so that we can match your payment to your order.",
-            "Transfers take 1 to 3 working days. We will email you when we receive yours, and the artisans start.",
+            N_("Use this exact reference, so that we can match your payment to your order."),
+            N_(
+                "Transfers take 1 to 3 working days. We will email you when we receive yours, and the artisans start."
+            ),
         ),
     )
 
 
 def check(*, amount: Money, reference: str, due: date | None, account: Account) -> Instructions:
     rows = (
-        Row("Payable to", account.check_payee, is_copyable=True),
-        Row("Mail to", account.check_address),
-        Row("Write on the back", reference, is_copyable=True),
+        Row(N_("Payable to"), account.check_payee, is_copyable=True),
+        Row(N_("Mail to"), account.check_address),
+        Row(N_("Write on the back"), reference, is_copyable=True),
     )
     return Instructions(
         kind="check",
-        headline="Pay by check",
+        headline=N_("Pay by check"),
         amount=amount,
         reference=reference,
         due=due,
         rows=tuple(row for row in rows if row.value),
-        text=("We will email you once your check has cleared. The artisans then start.",),
+        text=(N_("We will email you once your check has cleared. The artisans then start."),),
     )
 
 
 def cash_on_delivery(*, amount: Money, reference: str, due: date | None, account: Account) -> Instructions:
     return Instructions(
         kind="cash_on_delivery",
-        headline="Pay on delivery",
+        headline=N_("Pay on delivery"),
         amount=amount,
         reference=reference,
         due=None,
-        rows=(Row("Accepted", "Cash only"), Row("Order", reference)),
+        rows=(Row(N_("Accepted"), N_("Cash only")), Row(N_("Order"), reference)),
         text=(
-            "There is nothing to pay now.",
-            "Each artisan ships a parcel and collects its share of the total. Please have the exact amount ready.",
+            N_("There is nothing to pay now."),
+            N_(
+                "Each artisan ships a parcel and collects its share of the total. Please have the exact amount ready."
+            ),
         ),
     )
 
