@@ -221,6 +221,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
             cart_id=UUID(pk),
             buyer=buyer_of(request, principal, data, store),
             method=parse_method(data["payment_method"], data.get("payment_provider")),
+            provider=data.get("payment_provider", ""),
             assertions=AssertionsIn.of(data),
             store=store,
         )
@@ -304,6 +305,7 @@ class PlacingOrderViewSet(OrderViewSet):
             line_requests=line_requests,
             buyer=buyer_of(request, principal, data, store),
             method=parse_method(named, data.get("payment_provider")) if named else None,
+            provider=data.get("payment_provider", ""),
             assertions=AssertionsIn.of(data),
             store=store,
         )

@@ -70,6 +70,7 @@ def cart_checkout(
     method: PaymentMethod,
     assertions: Assertions,
     store: StoreRules,
+    provider: str = "",
 ) -> Checkout:
     """Order the cart. A cart becomes at most one order: if it was ordered before, that order is returned.
 
@@ -89,7 +90,7 @@ def cart_checkout(
         store=store,
         assertions=assertions,
     )
-    payment = payment_start(placed, method=method, store=store, is_held=True)
+    payment = payment_start(placed, method=method, store=store, is_held=True, provider=provider)
     cart.status, cart.order, cart.draft = CartStatus.ORDERED, placed.order, {}
     cart.save(update_fields=["status", "order", "draft", "updated_at"])
     effect_record(f"order:{placed.order.pk}")
@@ -104,6 +105,7 @@ def order_create(
     method: PaymentMethod | None,
     assertions: Assertions,
     store: StoreRules,
+    provider: str = "",
 ) -> Checkout:
     """Order products in one call, without a cart; without a method, stock is held 30 minutes for a payment.
 
@@ -118,7 +120,7 @@ def order_create(
         store=store,
         assertions=assertions,
     )
-    payment = payment_start(placed, method=method, store=store, is_held=True) if method else None
+    payment = method and payment_start(placed, method=method, store=store, is_held=True, provider=provider)
     effect_record(f"order:{placed.order.pk}")
     return Checkout(placed, payment, is_new=True)
 

@@ -149,6 +149,7 @@ class CheckoutSession:
     def choices(self) -> list[MethodChoice]:
         return method_choices(
             total=self.summary.total,
+            country=address_read(self.draft.get("shipping")).get("country", ""),
             is_known_buyer=self.principal.user is not None,
             store=store_rules(),
             selected=self.draft.get("method", ""),

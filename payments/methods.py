@@ -1,4 +1,4 @@
-"""The ways to pay: which provider takes them, how long stock waits for them, and the words for the buyer."""
+"""The payment methods: how long stock is reserved for them, and what the buyer reads. Providers say what they take."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,10 +11,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise  # a name of the stubs only
 
 
-class Provider(TextChoices):
-    STRIPE = "stripe", "Stripe"
-    PAYPAL = "paypal", "PayPal"
-    MANUAL = "manual", _("Offline")
+MANUAL = "manual"  # the provider of offline payments
 
 
 class PaymentMethod(TextChoices):
@@ -33,7 +30,6 @@ class MethodSpec:
     `shown_as`: the name on pages where it differs from the label; "" for a method that only API clients name.
     """
 
-    provider: Provider
     payment_window: timedelta | None
     grace_period: timedelta = timedelta()
     hint: "str | _StrPromise" = ""
@@ -44,26 +40,22 @@ class MethodSpec:
 M = PaymentMethod
 SPECS: dict[PaymentMethod, MethodSpec] = {
     M.CREDIT_CARD: MethodSpec(
-        Provider.STRIPE,
         timedelta(minutes=30),
         hint=_("You enter your card on the next page. Your bank may ask you to confirm the payment."),
         pay_label=_("Order now and pay {amount} by card"),
         shown_as=_("Card"),
     ),
     M.DEBIT_CARD: MethodSpec(
-        Provider.STRIPE,
         timedelta(minutes=30),
         pay_label=_("Order now and pay {amount} by card"),
         shown_as="",
     ),
     M.PAYPAL: MethodSpec(
-        Provider.PAYPAL,
         timedelta(hours=3),
         hint=_("You confirm the payment at PayPal and then return here."),
         pay_label=_("Order now and pay {amount} with PayPal"),
     ),
     M.BANK_TRANSFER: MethodSpec(
-        Provider.MANUAL,
         timedelta(days=7),
         timedelta(days=3),
         _(
@@ -73,13 +65,11 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
         _("Order and pay {amount} by bank transfer"),
     ),
     M.CHECK: MethodSpec(
-        Provider.MANUAL,
         timedelta(days=14),
         hint=_("Mail us a check within 14 days. The artisans ship once it clears."),
         pay_label=_("Order and pay {amount} by check"),
     ),
     M.CASH_ON_DELIVERY: MethodSpec(
-        Provider.MANUAL,
         None,
         hint=_("Have the exact amount ready in cash when your order arrives. The artisans start right away."),
         pay_label=_("Order and pay {amount} on delivery"),
@@ -87,7 +77,7 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
 }
 
 
-# What needs no provider. The others are offered where their provider has its keys (registry.offered_methods).
+# Paid without a provider's help. The others are offered when a provider that takes them has its keys.
 OFFLINE_METHODS = (M.BANK_TRANSFER, M.CHECK, M.CASH_ON_DELIVERY)
 GUEST_HOLD = timedelta(hours=2)
 NO_PAYMENT_HOLD = timedelta(minutes=30)

@@ -11,8 +11,7 @@ from payments.gateway.payments import payment_check, payments_due
 from payments.lifecycle.cancel_and_expire import order_expire, orders_due_to_expire
 from payments.lifecycle.reminders import payment_remind, reminders_due
 from payments.lifecycle.saved_methods import setup_check, setups_due
-from payments.reconciliation.runs import reconcilable_providers, reconcile
-from payments.webhooks import method_events  # noqa: F401  # takes the messages about saved methods
+from payments.reconciliation.runs import reconcilable_providers, reconcile, reconcile_unregistered
 from payments.webhooks.inbox import webhook_process, webhooks_due
 
 
@@ -68,3 +67,4 @@ def check_at_start(**kwargs: object) -> None:
 @shared_task(name="payments.reconcile")
 def reconcile_task() -> None:
     run_each(reconcilable_providers(), reconcile, event="reconciliation_failed")
+    reconcile_unregistered()

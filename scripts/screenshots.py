@@ -151,7 +151,7 @@ def buy_by_card(walk: Walk) -> str:
     page.get_by_label("Card").check()
     walk.press("Continue")
     walk.press("Order now")
-    page.wait_for_url("**/card/")
+    page.wait_for_url("**/pay/stripe/")
     page.locator("#card-element iframe").wait_for()
     walk.picture("card")
     enter_card(page, "4000000000000002")

@@ -55,7 +55,7 @@ def demo(bowl, shopper, staff, settings) -> None:
 @pytest.fixture
 def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, str]:
     """Addresses of the documents with those of this test. Who sleeps in a document lets the worker work."""
-    settings.MANUAL_WEBHOOK_SECRETS = [SECRET]
+    settings.MANUAL_WEBHOOK_SECRET = [SECRET]
     settings.RATE_LIMIT_FACTOR = settings.MAX_OPEN_ORDERS = settings.MAX_UNITS_PER_HOUR = 10_000
     mine, sleep = threading.get_ident(), time.sleep
 

@@ -53,7 +53,7 @@ from payments.errors import OwnOrder
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.lifecycle.parcels import order_parcels_decide
 from payments.links import order_url
-from payments.methods import PaymentMethod, Provider
+from payments.methods import MANUAL, PaymentMethod
 from payments.models import Payment
 from payments.selectors import balance_after_refunds
 from payments.statuses import OPEN, PaymentStatus
@@ -204,7 +204,7 @@ class OrderAdmin(MoneyPages):
             return gettext("Refund in progress")
         if order.refundable_payment is None:
             return "–"
-        is_manual = order.refundable_by == Provider.MANUAL
+        is_manual = order.refundable_by == MANUAL
         name, label = ("return", gettext("Record refund")) if is_manual else ("refund", gettext("Refund"))
         address = admin_page_url(Payment(pk=order.refundable_payment), name)
         return button_to(address, label, is_main=True)
@@ -249,7 +249,7 @@ class OrderAdmin(MoneyPages):
         form = CancelOrderForm(
             posted(request),
             parcels=parcels,
-            refund=gettext("Also refund card and PayPal payments") if may_refund else "",
+            refund=gettext("Also refund online payments") if may_refund else "",
             net_received_minor=order.received_minor - order.refunded_minor,
         )
 
@@ -415,7 +415,7 @@ def step_hold(order: Order, user: User) -> Step:
 
 def step_payment(order: Order, payment: Payment, parcels: list[str], user: User) -> Step:
     button = None
-    if payment.payment_provider == Provider.MANUAL and user.has_perm("payments.approve_manual"):
+    if payment.payment_provider == MANUAL and user.has_perm("payments.approve_manual"):
         button = Button(gettext("Record payment"), admin_page_url(payment, "record"), is_main=True)
     if payment.status == PaymentStatus.FAILED:
         text = gettext("The buyer can try another payment method.")

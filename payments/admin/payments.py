@@ -50,7 +50,7 @@ from payments.admin.timeline import payment_timeline
 from payments.approvals import receipt_submit, return_submit
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.lifecycle.receipts import payment_reject
-from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, PaymentMethod, Provider
+from payments.methods import AFTER_REJECTION, MANUAL, PART_PAYMENT_EXTENSION, PaymentMethod
 from payments.models import Payment, Receipt
 from payments.selectors import refund_due
 from payments.statuses import PaymentStatus
@@ -237,7 +237,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             "calls": calls_about(obj),
             "timeline": payment_timeline(obj),
             "pending": approvals_pending().filter(target=target_of(obj)),
-            "is_manual": obj.payment_provider == Provider.MANUAL,
+            "is_manual": obj.payment_provider == MANUAL,
         }
 
     def record_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
@@ -321,7 +321,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             check_staff_permission(require_user(request), permission, payment.order, what=what)
         except DomainError as error:
             refusal = error.detail
-        if is_manual != (payment.payment_provider == Provider.MANUAL):
+        if is_manual != (payment.payment_provider == MANUAL):
             refusal = (
                 gettext("Payments through a provider are recorded automatically.")
                 if is_manual

@@ -27,6 +27,7 @@ from payments.admin.buttons import Button
 from payments.admin.forms import TextForm
 from payments.admin.search import number_of
 from payments.models import EventState, Payment, WebhookEvent
+from payments.providers.registry import remote_providers
 from payments.selectors import payment_of_object
 from payments.webhooks.inbox import refusal_count, webhook_close, webhook_replay
 
@@ -81,7 +82,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         if is_uuid(term):
             return queryset.filter(Q(pk=term) | Q(payment=term)), False
         owners = Payment.objects.filter(Q(payment_number=number) | Q(order__order_number=number))
-        found = {found[0] for name in ("stripe", "paypal") if (found := payment_of_object(name, [term]))}
+        found = {found[0] for facts in remote_providers() if (found := payment_of_object(facts.name, [term]))}
         mine = Q(event_id=term) | Q(payment__in=owners.order_by().values("pk")) | Q(payment__in=found)
         return queryset.filter(mine), False
 

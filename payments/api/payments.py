@@ -39,8 +39,9 @@ from payments.gateway.payments import payment_action, payment_ensure_at_provider
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.offer import parse_method
 from payments.lifecycle.saved_methods import payment_pay
-from payments.methods import PaymentMethod, Provider
+from payments.methods import PaymentMethod
 from payments.models import Payment, ProviderCall
+from payments.providers.registry import provider_choices
 from payments.selectors import payments_readable_by, payments_visible_to
 from payments.statuses import PaymentStatus
 
@@ -53,11 +54,21 @@ def payment_replay(request: Request, reference: str) -> Response:
     return Response(result_out(payment_ensure_at_provider(payment)), status=201)
 
 
+class ProviderFilter(filters.ChoiceFilter):
+    """Accepts the providers that are registered when it is used."""
+
+    @property
+    def field(self) -> Any:
+        self.__dict__.pop("_field", None)  # built from the choices of an earlier use
+        self.extra["choices"] = provider_choices()
+        return super().field
+
+
 class PaymentFilters(CreatedFilters):
     order = IdFilter("order_id", help_text="Id of the order.")
     status = filters.ChoiceFilter(choices=PaymentStatus.choices, help_text="The payment's status.")
     payment_method = filters.ChoiceFilter(choices=PaymentMethod.choices, help_text="The payment method.")
-    payment_provider = filters.ChoiceFilter(choices=Provider.choices, help_text="The payment provider.")
+    payment_provider = ProviderFilter(choices=provider_choices(), help_text="The payment provider.")
 
 
 @described(
@@ -180,6 +191,7 @@ class PaymentViewSet(
         chosen = payment_choose_method(
             order_id=order.pk,
             method=parse_method(data["payment_method"], data.get("payment_provider")),
+            provider=data.get("payment_provider", ""),
             actor=principal.user,
             amount=data.get("amount"),
             currency=data.get("currency"),

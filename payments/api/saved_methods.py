@@ -137,6 +137,7 @@ def without_card(body: Any) -> Any:
         raise RawCardData
     if len(fields) == len(body):
         return body
-    if fields.get("provider") != "stripe" or "provider_method_id" in fields:
+    if "provider_method_id" in fields:
         raise RawCardData
-    return fields | {"provider_method_id": token_for_card(body.get("card_number"))}
+    token = token_for_card(str(fields.get("provider", "")), body.get("card_number"))
+    return fields | {"provider_method_id": token}

@@ -9,8 +9,12 @@ from artisans.approvals.statuses import ApprovalStatus
 from artisans.core.api.fields import StrictCharField
 from artisans.core.api.openapi import AmountShape, example
 from orders.schemas import ORDER_ID
-from payments.methods import PaymentMethod, Provider
+from payments.methods import PaymentMethod
+from payments.providers.registry import provider_choices, remote_providers
 from payments.statuses import PaymentStatus, RefundStatus
+
+PROVIDER_CHOICES = provider_choices()
+EXAMPLE_PROVIDER = remote_providers()[0]
 
 PAYMENT_ID = "f0e1d2c3-b4a5-4968-8778-695a4b3c2d1e"
 METHOD_ID = "5d4c3b2a-1f0e-4d9c-8b7a-695847362514"
@@ -81,7 +85,7 @@ class PaymentShape(serializers.Serializer[Any]):
     refunded_amount = AmountShape(help_text="Completed refunds only.")
     currency = serializers.CharField()
     payment_method = serializers.ChoiceField(PaymentMethod.choices)
-    payment_provider = serializers.ChoiceField(Provider.choices)
+    payment_provider = serializers.ChoiceField(provider_choices())
     status = serializers.ChoiceField(PaymentStatus.choices)
     next_action = NextActionShape(allow_null=True)
     provider_payment_id = serializers.CharField(allow_blank=True, allow_null=True)
@@ -95,7 +99,7 @@ class PaymentShape(serializers.Serializer[Any]):
     {
         "id": METHOD_ID,
         "payment_method": "credit_card",
-        "provider": "stripe",
+        "provider": EXAMPLE_PROVIDER.name,
         "card_brand": "visa",
         "card_last_four": "4242",
         "card_exp_month": 12,
@@ -109,12 +113,12 @@ class PaymentShape(serializers.Serializer[Any]):
 class MethodShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     payment_method = serializers.ChoiceField(PaymentMethod.choices)
-    provider = serializers.ChoiceField(Provider.choices)
+    provider = serializers.ChoiceField(provider_choices())
     card_brand = serializers.CharField(allow_blank=True)
     card_last_four = serializers.CharField(allow_blank=True)
     card_exp_month = serializers.IntegerField(allow_null=True)
     card_exp_year = serializers.IntegerField(allow_null=True)
-    account_email = serializers.CharField(allow_blank=True, help_text="Of a saved PayPal account.")
+    account_email = serializers.CharField(allow_blank=True, help_text="Of a saved account; empty for a card.")
     is_default = serializers.BooleanField()
     is_expired = serializers.BooleanField()
     created_at = serializers.DateTimeField()
@@ -136,9 +140,9 @@ class MethodPageShape(serializers.Serializer[Any]):
         "status": "pending",
         "next_action": {
             "type": "confirm_with_client_secret",
-            "provider": "stripe",
+            "provider": EXAMPLE_PROVIDER.name,
+            **EXAMPLE_PROVIDER.public(EXAMPLE_PROVIDER.config()),
             "publishable_key": "pk_test_1234567890",
-            "script": "https://js.stripe.com/v3/",
             "client_secret": "seti_1234567890_secret_1234567890",
         },
     }
@@ -244,7 +248,7 @@ class OpenChoiceField(serializers.ChoiceField):
     """Documented by its choices, but accepts any string: whether a method is offered depends on the order."""
 
     def to_internal_value(self, data: Any) -> str:
-        word: str = StrictCharField(max_length=20).run_validation(data)
+        word: str = StrictCharField(max_length=32).run_validation(data)
         return word
 
 
@@ -257,4 +261,11 @@ class ProviderField(OpenChoiceField):
     """If omitted, the provider of the method."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(choices=Provider.choices, **kwargs)
+        super().__init__(choices=provider_choices(), **kwargs)
+
+
+class RemoteProviderField(serializers.ChoiceField):
+    """A registered provider that takes money itself."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=[facts.name for facts in remote_providers()], **kwargs)

@@ -1,6 +1,5 @@
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -19,18 +18,20 @@ from artisans.core.api.openapi import example
 from orders.models import Order, StoreRules
 from orders.schemas import ORDER_ID
 from orders.selectors import store_rules
-from payments.api.schemas import MethodField, ProviderField
+from payments.api.schemas import EXAMPLE_PROVIDER, MethodField, ProviderField, RemoteProviderField
 from payments.gateway.payments import PaymentResult
 from payments.lifecycle.instructions import payment_instructions
 from payments.lifecycle.offer import parse_method
 from payments.lifecycle.saved_methods import MethodSetup
-from payments.methods import SPECS, Provider
+from payments.methods import OFFLINE_METHODS, PaymentMethod
 from payments.models import Payment
 from payments.providers.contract import Action, ActionKind
+from payments.providers.facts import PageKind
+from payments.providers.registry import find_facts, public_values, remote_providers
 from payments.statuses import OPEN, PaymentStatus
 
-REMOTE_PROVIDERS = [Provider.STRIPE.value, Provider.PAYPAL.value]
-REMOTE_METHODS = [method.value for method, spec in SPECS.items() if spec.provider != Provider.MANUAL]
+REMOTE_PROVIDERS = [facts.name for facts in remote_providers()]
+REMOTE_METHODS = [method.value for method in PaymentMethod if method not in OFFLINE_METHODS]
 
 
 class ExpandIn(StrictSerializer):
@@ -56,7 +57,7 @@ class ConfirmIn(StrictSerializer):
 class MethodIn(StrictSerializer):
     """A token, or `setup` to start a setup in the browser, or `setup_id` to finish it."""
 
-    provider = serializers.ChoiceField(choices=REMOTE_PROVIDERS)
+    provider = RemoteProviderField()
     payment_method = serializers.ChoiceField(choices=REMOTE_METHODS, required=False)
     provider_method_id = StrictCharField(
         max_length=120, required=False, help_text="The token created by the provider's script."
@@ -79,14 +80,14 @@ class MethodIn(StrictSerializer):
 @example(
     {
         "payment_method": "credit_card",
-        "provider": "stripe",
+        "provider": EXAMPLE_PROVIDER.name,
         "provider_method_id": "pm_1234567890",
         "is_default": True,
     },
-    In_the_browser={"provider": "stripe", "setup": True},
+    In_the_browser={"provider": EXAMPLE_PROVIDER.name, "setup": True},
     Test_card={
         "payment_method": "credit_card",
-        "provider": "stripe",
+        "provider": EXAMPLE_PROVIDER.name,
         "card_number": "4242424242424242",
         "card_exp_month": 12,
         "card_exp_year": 2025,
@@ -170,8 +171,9 @@ def remote_action(payment: Payment, action: Action | None) -> dict[str, Any] | N
         return None
     if action is not None:
         return action_out(action, payment.payment_provider)
-    is_card = payment.payment_provider == Provider.STRIPE
-    kind = ActionKind.CONFIRM if is_card else ActionKind.REDIRECT
+    facts = find_facts(payment.payment_provider)
+    is_element = facts is not None and facts.page is not None and facts.page.kind == PageKind.ELEMENT
+    kind = ActionKind.CONFIRM if is_element else ActionKind.REDIRECT
     shape = action_kind(kind, payment.payment_provider)
     return shape | {"expand": f"/payments/{payment.pk}?expand=next_action"}
 
@@ -184,7 +186,7 @@ def action_out(action: Action, provider: str) -> dict[str, Any]:
 def action_kind(kind: ActionKind, provider: str) -> dict[str, Any]:
     shape: dict[str, Any] = {"type": kind.value, "provider": provider}
     if kind == ActionKind.CONFIRM:
-        shape |= {"publishable_key": settings.STRIPE_PUBLISHABLE_KEY, "script": settings.STRIPE_JS_URL}
+        shape |= public_values(provider)
     return shape
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from orders.models import Order
 from orders.services import order_set_hold
 from orders.statuses import OrderStatus
-from payments.methods import GUEST_HOLD, LONGEST_HOLD, SPECS, PaymentMethod, Provider
+from payments.methods import GUEST_HOLD, LONGEST_HOLD, OFFLINE_METHODS, SPECS, PaymentMethod
 from payments.models import Payment
 
 
@@ -27,7 +27,7 @@ def compute_hold(method: PaymentMethod, *, is_known_buyer: bool, placed_at: date
         return Hold(None, None)
     longest = placed_at + LONGEST_HOLD  # changing the method repeatedly must not extend the hold indefinitely
     pay_by = min(now + spec.payment_window, longest)
-    if spec.provider == Provider.MANUAL and not is_known_buyer:
+    if method in OFFLINE_METHODS and not is_known_buyer:
         return Hold(pay_by, now + GUEST_HOLD)
     return Hold(pay_by, min(pay_by + spec.grace_period, longest))
 

@@ -18,20 +18,15 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.core.security.encryption import encrypt, keyed_hash, keyed_hashes
 from payments.errors import PaymentBusy
-from payments.methods import Provider
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
 from payments.models.provider_call import CREATES_OBJECT, SECRETS
-from payments.providers.contract import (
-    Unknown,
-)
+from payments.providers.contract import Unknown
+from payments.providers.registry import key_lifetime
 
 logger = logging.getLogger(__name__)
 
 # Three requests with their timeouts. The idempotency key makes a call that overruns its lease harmless.
 LEASE = timedelta(seconds=40)
-# How long a provider keeps an idempotency key: Stripe 24 hours, PayPal 6 hours for orders.
-KEYS_LIVE = timedelta(hours=23)
-PAYPAL_KEYS_LIVE = timedelta(hours=5)
 # Reserves the call for the request that wrote it; refunds are left to the worker from the start.
 HEAD_START = timedelta(seconds=15)
 UNSEEN = timedelta(minutes=10)  # how long to wait for a payment that was never shown to the buyer
@@ -146,5 +141,5 @@ def is_unseen(call: ProviderCall) -> bool:
 def is_too_old(call: ProviderCall) -> bool:
     """Whether to stop repeating the call: the provider may have dropped its key, or no money can depend on
     it."""
-    lives = PAYPAL_KEYS_LIVE if call.provider == Provider.PAYPAL else KEYS_LIVE
-    return call.created_at < timezone.now() - (UNSEEN if is_unseen(call) else lives)
+    lifetime = UNSEEN if is_unseen(call) else key_lifetime(call.provider, call.operation)
+    return call.created_at < timezone.now() - lifetime

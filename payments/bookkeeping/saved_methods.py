@@ -25,9 +25,10 @@ from orders.selectors import store_rules
 from payments.bookkeeping.provider_calls import calls_with_secret, provider_call_enqueue
 from payments.errors import DefaultRequired, MethodInUse
 from payments.mails import PaymentMail
-from payments.methods import PaymentMethod, Provider
+from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.contract import RemoteMethod
+from payments.providers.registry import label_of
 
 # The networks' own spelling, where capitalizing is not enough.
 BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
@@ -89,7 +90,7 @@ def name_of(row: dict[str, Any]) -> str:
     """The method's name as shown to its owner, for use in a sentence."""
     if row["card_last_four"]:
         return f"{brand_of(row)} ending in {row['card_last_four']}"
-    return f"PayPal {row['account_email']}".strip()
+    return f"{label_of(row['provider'])} {row['account_email']}".strip()
 
 
 def list_version(user_id: UUID) -> str:
@@ -181,8 +182,8 @@ def method_store(
 
 
 def kind_of(remote: RemoteMethod) -> PaymentMethod:
-    if remote.kind == "paypal":
-        return PaymentMethod.PAYPAL
+    if remote.kind != "card":
+        return PaymentMethod(remote.kind)
     return PaymentMethod.DEBIT_CARD if remote.funding == "debit" else PaymentMethod.CREDIT_CARD
 
 
@@ -267,7 +268,7 @@ def is_in_use(method: PaymentMethodInfo) -> bool:
     """Whether a payment with this method is in progress and its outcome is unknown."""
     return ProviderCall.objects.filter(
         calls_with_secret("method_id", method.provider_method_id),
-        provider=Provider(method.provider),
+        provider=method.provider,
         state=CallState.OPEN,
         payment__isnull=False,
     ).exists()

@@ -6,8 +6,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from payments.bookkeeping.provider_alerts import alerts_sync
+from payments.gateway.connection import configured, execute
 from payments.providers.contract import Access, Refused, Unknown
-from payments.providers.registry import configured, execute
 from payments.selectors import alerts_open
 
 QUIET = timedelta(minutes=10)

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.provider_calls import provider_call_postpone
-from payments.models import ProviderCall
+from payments.bookkeeping.review_flags import flag_raise
+from payments.gateway.connection import NOT_CONFIGURED, execute
+from payments.models import FlagKind, Payment, ProviderCall
 from payments.providers.contract import (
     ProviderError,
     Refused,
@@ -17,7 +19,6 @@ from payments.providers.contract import (
     RemoteSetup,
     Unknown,
 )
-from payments.providers.registry import execute
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +59,21 @@ def execute_call(
         return CallResult(refused=refused)
     except Unknown as unknown:
         alert_forbidden(call, unknown)
+        if call.payment is not None:
+            flag_not_configured(call.payment, unknown)
         provider_call_postpone(call, unknown)
         return CallResult()
     lists = dict(answer.lists) if isinstance(answer, RemotePayment) else {}
     alerts_sync(call.provider, {call.operation: ""} | lists)
     book(answer)
     return CallResult(answer=answer)
+
+
+def flag_not_configured(payment: Payment, error: ProviderError) -> None:
+    """A provider without keys, or one that is not registered any more, cannot be asked: a person has to."""
+    if error.code == NOT_CONFIGURED:
+        label = payment.get_payment_provider_display()
+        flag_raise(payment, FlagKind.STUCK, f"{label} is not set up in this shop, so it cannot be asked.")
 
 
 def alert_forbidden(call: ProviderCall, error: ProviderError) -> None:

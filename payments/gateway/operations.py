@@ -31,6 +31,7 @@ from payments.bookkeeping.review_flags import flag_raise
 from payments.declines import decline_words, not_started
 from payments.errors import PaymentBusy
 from payments.gateway.calls import CallResult, execute_call
+from payments.gateway.connection import execute
 from payments.gateway.saved_methods import execute_detach, execute_save
 from payments.gateway.sync import apply_remote_state
 from payments.models import CallState, FlagKind, Operation, Payment, ProviderCall
@@ -49,7 +50,6 @@ from payments.providers.contract import (
     ShipTo,
     Unknown,
 )
-from payments.providers.registry import execute
 from payments.selectors import payment_lock
 from payments.statuses import OPEN, PaymentStatus
 

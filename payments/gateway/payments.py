@@ -33,7 +33,8 @@ from payments.errors import (
     ProviderUnavailable,
     StillPayable,
 )
-from payments.gateway.calls import CallResult
+from payments.gateway.calls import CallResult, flag_not_configured
+from payments.gateway.connection import can, execute, is_down
 from payments.gateway.operations import provider_call_execute
 from payments.gateway.sync import payment_apply_remote_state, plan_check
 from payments.methods import PaymentMethod
@@ -47,7 +48,6 @@ from payments.providers.contract import (
     RemoteStatus,
     Unknown,
 )
-from payments.providers.registry import can, execute, is_down
 from payments.selectors import payment_lock
 from payments.statuses import OPEN, PaymentStatus
 
@@ -179,6 +179,7 @@ def read_remote_payment(payment: Payment, object_id: str) -> RemotePayment:
     try:
         remote = execute(name, lambda provider: provider.read(object_id))
     except (Refused, Unknown) as error:
+        flag_not_configured(payment, error)
         if error.is_forbidden:
             alert_raise(provider=name, part=PAYMENT_READS, detail=str(error))
         elif isinstance(error, Unknown) and error.is_unreadable:

@@ -28,11 +28,11 @@ from payments.bookkeeping.payments import (
 from payments.bookkeeping.refunds import apply_remote_refunds, recompute_disputed, refund_surplus
 from payments.bookkeeping.review_flags import flag_clear, flag_raise, flag_refresh
 from payments.declines import decline_words
+from payments.gateway.connection import provider
 from payments.mails import PaymentMail, method_name
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
 from payments.providers import contract
 from payments.providers.contract import RemotePayment, RemoteStatus
-from payments.providers.registry import provider
 from payments.selectors import object_ids_of, payment_lock
 from payments.statuses import OPEN, DisputeStatus, PaymentStatus
 

@@ -48,15 +48,22 @@ def payment_choose_method(
     actor: User | None,
     amount: Decimal | None = None,
     currency: str | None = None,
+    provider: str = "",
 ) -> MethodChange:
     """Pay an order by this method: the open payment of the same method, or a new one that replaces another.
 
     `amount` and `currency` only assert what the client expects. An open payment at a provider is cancelled
-    there before another one starts; the new one is created there before this returns. Errors: NothingDue,
-    MethodNotOffered, AmountMismatch, PaymentInProgress.
+    there before another one starts; the new one is created there before this returns. `provider`: the one
+    that the request names. Errors: NothingDue, MethodNotOffered, AmountMismatch, PaymentInProgress.
     """
     choose = partial(
-        choose_method_locked, order_id=order_id, method=method, actor=actor, amount=amount, currency=currency
+        choose_method_locked,
+        order_id=order_id,
+        method=method,
+        actor=actor,
+        amount=amount,
+        currency=currency,
+        provider=provider,
     )
     payment, is_new = run_after_cancelling(choose, cause=f"{method.label} instead", actor="buyer")
     result = payment_ensure_at_provider(payment)
@@ -68,7 +75,13 @@ def payment_choose_method(
 
 @transaction.atomic
 def choose_method_locked(
-    *, order_id: UUID, method: PaymentMethod, actor: User | None, amount: Decimal | None, currency: str | None
+    *,
+    order_id: UUID,
+    method: PaymentMethod,
+    actor: User | None,
+    amount: Decimal | None,
+    currency: str | None,
+    provider: str,
 ) -> tuple[Payment, bool]:
     """The decision, in one transaction. Errors: StillPayable as well. Locks: order, payment."""
     order = order_lock(order_id)
@@ -81,7 +94,7 @@ def choose_method_locked(
     current = open_payment(order)
     if current is not None:
         current.order = order
-    if current is not None and current.payment_method == method and current.outstanding == due:
+    if current is not None and current.outstanding == due and is_same_way(current, method, provider):
         try_again(current, order, actor)
         return current, False
     check_may_change(order, method)
@@ -91,9 +104,16 @@ def choose_method_locked(
         payment_move(
             current, PaymentStatus.CANCELLED, cause=f"{method.label} instead", actor=actor, actor_name="buyer"
         )
-    payment = payment_start(load_placed_order(order), method=method, store=store_rules(), actor=actor)
+    payment = payment_start(
+        load_placed_order(order), method=method, store=store_rules(), actor=actor, provider=provider
+    )
     effect_record(f"payment:{payment.pk}")
     return payment, True
+
+
+def is_same_way(payment: Payment, method: PaymentMethod, provider: str) -> bool:
+    """Whether the payment already goes this way; a method that names no provider stays with the payment's."""
+    return payment.payment_method == method and provider in {"", payment.payment_provider}
 
 
 def check_may_change(order: Order, method: PaymentMethod) -> None:

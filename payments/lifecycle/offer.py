@@ -9,8 +9,10 @@ from artisans.core.security.encryption import read_decrypted
 from artisans.core.templatetags.money import show
 from orders.models import StoreRules
 from payments.errors import MethodNotOffered
+from payments.gateway.connection import is_configured, is_down, offered_methods
 from payments.methods import SPECS, PaymentMethod
-from payments.providers.registry import is_down, offered_methods
+from payments.providers.facts import MethodFacts, ProviderFacts
+from payments.providers.registry import find_facts, route_of, takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,18 @@ class MethodChoice:
 
 
 def method_choices(
-    *, total: Money, is_known_buyer: bool, store: StoreRules, selected: str = ""
+    *,
+    total: Money,
+    is_known_buyer: bool,
+    store: StoreRules,
+    due: Money | None = None,
+    country: str = "",
+    selected: str = "",
 ) -> list[MethodChoice]:
-    """All offered ways to pay. `is_known_buyer`: signed in, or the email address was confirmed."""
+    """All offered payment methods. `is_known_buyer`: signed in, or the email address was confirmed.
+
+    `due`: what is left to pay of the total. `country`: of the buyer, "" while it is not known.
+    """
     return [
         MethodChoice(
             value=method.value,
@@ -40,7 +51,7 @@ def method_choices(
             hint=str(SPECS[method].hint),
             pay_label=SPECS[method].pay_label.format(amount=show(total)),
             unavailable_reason=unavailable_reason(
-                method, total=total, is_known_buyer=is_known_buyer, store=store
+                method, total=total, is_known_buyer=is_known_buyer, store=store, due=due, country=country
             ),
             is_selected=method.value == selected,
         )
@@ -50,34 +61,96 @@ def method_choices(
 
 
 def unavailable_reason(
-    method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules
+    method: PaymentMethod,
+    *,
+    total: Money,
+    is_known_buyer: bool,
+    store: StoreRules,
+    due: Money | None = None,
+    country: str = "",
+    provider: str = "",
 ) -> str:
-    if method not in offered_methods():
-        return _("%(method)s is not available.") % {"method": method.label}
-    if is_down(SPECS[method].provider):
+    """Why this method cannot be used now, "" when it can. `provider`: the one that the request names."""
+    amount = total if due is None else due
+    facts = choose_provider(method, amount=amount, country=country, provider=provider)
+    if facts is None:
+        return misfit_reason(method, amount=amount, country=country, provider=provider)
+    if is_down(facts.name):
         return _("%(provider)s does not answer at the moment. Please choose another payment method.") % {
-            "provider": SPECS[method].provider.label
+            "provider": facts.label
         }
     if method == PaymentMethod.BANK_TRANSFER and not read_decrypted(store, "account_iban"):
         return _("The shop has not set up a bank account yet.")
     if method == PaymentMethod.CHECK and not store.check_payee:
         return _("The shop has not set up an address for checks yet.")
     if method == PaymentMethod.CASH_ON_DELIVERY:
-        if total.currency == store.currency and total > store.cash_limit:
-            return _("Available up to %(limit)s; this order is %(total)s.") % {
-                "limit": show(store.cash_limit),
-                "total": show(total),
-            }
-        if not is_known_buyer:
-            return _("Sign in first, or confirm your email address.")
+        return cash_unavailable_reason(total, is_known_buyer=is_known_buyer, store=store)
     return ""
+
+
+def cash_unavailable_reason(total: Money, *, is_known_buyer: bool, store: StoreRules) -> str:
+    if total.currency == store.currency and total > store.cash_limit:
+        return _("Available up to %(limit)s; this order is %(total)s.") % {
+            "limit": show(store.cash_limit),
+            "total": show(total),
+        }
+    return "" if is_known_buyer else _("Sign in first, or confirm your email address.")
+
+
+# ---- providers -------------------------------------------------------------------------------------------------------
+
+
+def choose_provider(
+    method: PaymentMethod, *, amount: Money, country: str = "", provider: str = ""
+) -> ProviderFacts | None:
+    """Who takes a new payment: the first of the method's route that is configured and fits.
+
+    `provider`: the only one that may, when the request names it.
+    """
+    takers = configured_takers(method, provider)
+    return next((facts for facts in takers if not find_misfit(facts, method, amount, country)), None)
+
+
+def misfit_reason(method: PaymentMethod, *, amount: Money, country: str, provider: str) -> str:
+    takers = configured_takers(method, provider)
+    if not takers:
+        return _("%(method)s is not available.") % {"method": method.label}
+    return find_misfit(takers[0], method, amount, country)
+
+
+def configured_takers(method: PaymentMethod, provider: str = "") -> list[ProviderFacts]:
+    named = find_facts(provider)
+    takers = [named] if named is not None and takes(provider, method) else route_of(method)
+    return [facts for facts in takers if is_configured(facts)]
+
+
+def find_misfit(facts: ProviderFacts, method: PaymentMethod, amount: Money, country: str) -> str:
+    """Why this provider cannot take the payment by its currency, amount or the buyer's country; "" when it can."""
+    limits, values = facts.limits(method, amount.currency), {"method": method.label, "amount": show(amount)}
+    if limits is None:
+        return _("%(method)s is not available in %(currency)s.") % (values | {"currency": amount.currency})
+    if amount.minor < limits.least:
+        values["limit"] = show(Money(limits.least, amount.currency))
+        return _("%(method)s is available from %(limit)s; the amount due is %(amount)s.") % values
+    if amount.minor > limits.most:
+        values["limit"] = show(Money(limits.most, amount.currency))
+        return _("%(method)s is available up to %(limit)s; the amount due is %(amount)s.") % values
+    if amount.minor % limits.step:
+        return _("%(method)s cannot be used for exactly %(amount)s.") % values
+    if not is_country_served(facts.method(method), country):
+        return _("%(method)s is not available in your country.") % values
+    return ""
+
+
+def is_country_served(facts: MethodFacts | None, country: str) -> bool:
+    return facts is not None and (not facts.countries or country in {"", *facts.countries})
 
 
 def parse_method(method: str, provider: str | None = None) -> PaymentMethod:
     """The method for its API name. Errors: MethodNotOffered for an unknown one or a provider that does not take it."""
     if method not in PaymentMethod.values:
         raise MethodNotOffered(f"{method!r} is not a payment method.")
-    spec = SPECS[PaymentMethod(method)]
-    if provider is not None and provider != spec.provider:
-        raise MethodNotOffered(f"{method} is taken by {spec.provider}, not by {provider!r}.")
+    if provider is not None and not takes(provider, method):
+        takers = " or ".join(facts.name for facts in route_of(method)) or "nobody"
+        raise MethodNotOffered(f"{method} is taken by {takers}, not by {provider!r}.")
     return PaymentMethod(method)

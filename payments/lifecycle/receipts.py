@@ -28,7 +28,7 @@ from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, HasReceipts, NotManual
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail, method_name
-from payments.methods import AFTER_REJECTION, PART_PAYMENT_EXTENSION, Provider
+from payments.methods import AFTER_REJECTION, MANUAL, PART_PAYMENT_EXTENSION
 from payments.models import Payment, Receipt
 from payments.selectors import find_active_receipt, open_payment, payment_lock
 from payments.statuses import PaymentStatus
@@ -102,7 +102,7 @@ def receipt_book(
 ) -> Receipt:
     """For callers that hold the locks and have checked the actor."""
     amount = money.amount
-    if payment.payment_provider != Provider.MANUAL:
+    if payment.payment_provider != MANUAL:
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
         raise InvalidInput(
@@ -196,7 +196,7 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.approve_manual", order, what="reject payments")
-    if payment.payment_provider != Provider.MANUAL:
+    if payment.payment_provider != MANUAL:
         raise NotManual
     if not reason.strip():
         raise InvalidInput(_("Give the reason; the buyer reads it."))

@@ -14,12 +14,12 @@ from orders.selectors import store_rules
 from orders.statuses import OrderStatus
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail
-from payments.methods import PaymentMethod
+from payments.methods import OFFLINE_METHODS, PaymentMethod
 from payments.models import Payment
 from payments.selectors import payment_lock
 from payments.statuses import PaymentStatus
 
-AT_ONCE = (PaymentMethod.CREDIT_CARD, PaymentMethod.DEBIT_CARD, PaymentMethod.PAYPAL)
+AT_ONCE = tuple(method for method in PaymentMethod if method not in OFFLINE_METHODS)
 IN_DAYS = (PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK)  # cash is due on delivery only
 PATIENCE = timedelta(minutes=10)  # most buyers who pay at once have done so by then
 WORTH_IT = timedelta(minutes=5)  # of the hold; with less time left the reminder comes too late

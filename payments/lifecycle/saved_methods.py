@@ -21,7 +21,6 @@ from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from artisans.core.security.encryption import keyed_hashes
 from payments.bookkeeping.provider_calls import (
-    KEYS_LIVE,
     calls_with_secret,
     provider_call_enqueue,
     provider_call_finish,
@@ -45,6 +44,7 @@ from payments.errors import (
     RawCardData,
     SaveInProgress,
 )
+from payments.gateway.connection import can, execute
 from payments.gateway.operations import provider_call_execute
 from payments.gateway.payments import (
     PaymentResult,
@@ -54,7 +54,8 @@ from payments.gateway.payments import (
     reload_payment,
 )
 from payments.gateway.saved_methods import FIRST_SETUP_CHECK, save_method
-from payments.methods import Provider
+from payments.lifecycle.choose_method import payment_choose_method
+from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, ProviderCall
 from payments.providers.contract import (
     Action,
@@ -66,14 +67,14 @@ from payments.providers.contract import (
     RemoteSetup,
     Unknown,
 )
-from payments.providers.registry import can, execute
-from payments.providers.stripe.test_cards import token_of_test_card
+from payments.providers.registry import charges_saved_on_create, config_of, find_facts, label_of, takes
 from payments.statuses import OPEN, PaymentStatus
 
 TOKEN = re.compile(r"(?=.*[A-Za-z])[\w-]{4,120}", re.ASCII)
 CARD_LIKE = re.compile(r"\d{12}")
 UUID_LENGTH = 36
 LONGEST_PAUSE = timedelta(hours=1)
+SETUP_LASTS = timedelta(hours=23)
 AUTHENTICATE = gettext_noop(
     "The bank wants to ask the card's owner first, so the card has to be saved in the browser."
 )
@@ -85,6 +86,7 @@ class MethodSetup:
     has to do."""
 
     id: UUID
+    provider: str
     setup_id: str
     method: PaymentMethodInfo | None = None
     action: Action | None = None
@@ -145,11 +147,12 @@ def check_token(token: str) -> None:
         raise MethodNotUsable
 
 
-def token_for_card(number: object) -> str:
-    """The test token of a published test card number, in test mode only. Errors: RawCardData for everything
-    else."""
-    is_test_mode = settings.ALLOW_TEST_CARDS and settings.STRIPE_SECRET_KEY.startswith("sk_test_")
-    token = token_of_test_card(number) if is_test_mode and isinstance(number, str) else ""
+def token_for_card(provider: str, number: object) -> str:
+    """The test token of a published test number, in test mode only. Errors: RawCardData for everything else."""
+    facts = find_facts(provider)
+    token = ""
+    if facts is not None and settings.ALLOW_TEST_CARDS and isinstance(number, str):
+        token = facts.test_token(config_of(facts), number)
     if not token:
         raise RawCardData
     return token
@@ -174,8 +177,8 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
         call_result = provider_call_execute(call.pk)
     if not isinstance(call_result.answer, RemoteSetup):
         provider_call_finish(call, CallState.REFUSED, error=_("No answer; the buyer begins again."))
-        raise ProviderUnavailable(str(Provider(provider).label))
-    return MethodSetup(call.pk, call_result.answer.setup_id, action=call_result.answer.action)
+        raise ProviderUnavailable(label_of(provider))
+    return MethodSetup(call.pk, call.provider, call_result.answer.setup_id, action=call_result.answer.action)
 
 
 def method_setup_finish(setup_id: str, *, user: User | None = None) -> MethodSetup:
@@ -199,15 +202,15 @@ def method_setup_of(*, user: User, call_id: UUID) -> MethodSetup:
 
 def read_setup(call: ProviderCall) -> MethodSetup:
     if call.method is not None or call.state != CallState.DONE:
-        return MethodSetup(call.pk, call.object_id, call.method)
+        return MethodSetup(call.pk, call.provider, call.object_id, call.method)
     try:
         setup = execute(call.provider, lambda provider: provider.save_read(call.object_id))
     except NotThere:
-        return MethodSetup(call.pk, call.object_id)
+        return MethodSetup(call.pk, call.provider, call.object_id)
     except (Refused, Unknown):
         raise ProviderUnavailable(call.get_provider_display()) from None
     method = save_setup_method(call.pk, setup.method) if setup.is_done and setup.method else None
-    return MethodSetup(call.pk, call.object_id, method, setup.action)
+    return MethodSetup(call.pk, call.provider, call.object_id, method, setup.action)
 
 
 @transaction.atomic
@@ -224,7 +227,7 @@ def setups_due() -> list[UUID]:
     """Unfinished setups of the last day that are due for a check."""
     now = timezone.now()
     begun = ProviderCall.objects.filter(operation=Operation.SAVE, state=CallState.DONE, method=None)
-    due = begun.filter(next_try_at__lte=now, created_at__gt=now - KEYS_LIVE).exclude(object_id="")
+    due = begun.filter(next_try_at__lte=now, created_at__gt=now - SETUP_LASTS).exclude(object_id="")
     return list(due.order_by("next_try_at").values_list("pk", flat=True)[:100])
 
 
@@ -264,10 +267,7 @@ def saved_method(user: User | None, provider: str, method_reference: str) -> Pay
     except ValueError:
         method_id = None
     if method_id is not None:
-        method = get_own_method(user, method_id)
-        if method.provider != provider:
-            raise NotFound(_("There is no such payment method."))
-        return method
+        return get_own_method(user, method_id)
     check_token(method_reference)
     known = PaymentMethodInfo.objects.filter(
         provider=provider, provider_method_hash__in=keyed_hashes(method_reference)
@@ -290,17 +290,36 @@ def payment_pay(payment_id: UUID, *, user: User | None, method_reference: str = 
     if not method_reference:
         return sync_or_unavailable(payment)
     method = saved_method(user, payment.payment_provider, method_reference)
-    if method is not None and method.provider == Provider.PAYPAL:
-        return pay_with_account(payment, method)
     if method is not None:
+        payment = payment_at_holder(payment, method)
+        if charges_saved_on_create(method.provider):
+            return pay_with_account(payment, method)
         ensure_customer_payment(payment, method)
-    result = payment_confirm(payment_id, method_id=method.provider_method_id if method else method_reference)
+    result = payment_confirm(payment.pk, method_id=method.provider_method_id if method else method_reference)
     if result.refused is None or result.payment.status not in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
         return result
     if method is not None and is_gone(method):
         method_mark_missing(method.pk)
         raise MethodRemoved
     raise MethodNotUsable
+
+
+def payment_at_holder(payment: Payment, method: PaymentMethodInfo) -> Payment:
+    """A saved method is charged by the provider that holds it: a payment elsewhere gives way to a new one there.
+
+    Errors: NotFound when that provider does not take the payment's method; those of `payment_choose_method`.
+    """
+    if method.provider == payment.payment_provider:
+        return payment
+    if not takes(method.provider, payment.payment_method):
+        raise NotFound("There is no such payment method.")
+    chosen = payment_choose_method(
+        order_id=payment.order_id,
+        method=PaymentMethod(payment.payment_method),
+        provider=method.provider,
+        actor=method.user,
+    )
+    return chosen.payment
 
 
 def sync_or_unavailable(payment: Payment) -> PaymentResult:
@@ -324,7 +343,7 @@ def ensure_customer_payment(payment: Payment, method: PaymentMethodInfo) -> None
 
 
 def pay_with_account(payment: Payment, method: PaymentMethodInfo) -> PaymentResult:
-    """PayPal charges a saved account when the object is created, without further approval by its owner.
+    """Some providers charge a saved account when the payment is created, without further approval by its owner.
 
     Errors: PaymentBusy, PaymentInProgress, PaymentDeclined, ProviderUnavailable, MethodRemoved.
     """

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from orders.addresses import address_read
 from orders.models import Order, StoreRules
 from orders.selectors import order_lock
 from orders.services import PlacedOrder, order_release, order_set_hold
@@ -15,14 +16,15 @@ from orders.statuses import OrderStatus
 from payments.bookkeeping.holds import confirmed_hold_end, set_order_hold
 from payments.bookkeeping.payments import enqueue_create
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
+from payments.gateway.connection import is_down
 from payments.lifecycle.instructions import mail_instructions
-from payments.lifecycle.offer import unavailable_reason
-from payments.methods import SPECS, PaymentMethod, Provider
+from payments.lifecycle.offer import choose_provider, unavailable_reason
+from payments.methods import OFFLINE_METHODS, PaymentMethod
 from payments.models import (
     Payment,
     PaymentTransition,
 )
-from payments.providers.registry import is_down
+from payments.providers.facts import ProviderFacts
 from payments.selectors import open_payment
 
 
@@ -33,26 +35,24 @@ def payment_start(
     store: StoreRules,
     actor: User | None = None,
     is_held: bool = False,
+    provider: str = "",
 ) -> Payment:
     """Write a PENDING payment for the amount due, in the transaction that holds the order's lock.
 
     The order's hold follows the method, unless the order was placed with it (`is_held`); cash on delivery
-    confirms the order at once. Errors: MethodNotOffered, NothingDue, ProviderUnavailable.
+    confirms the order at once. `provider`: the one that the request names; else the method's route decides.
+    Errors: MethodNotOffered, NothingDue, ProviderUnavailable.
     """
     order = placed.order
     due = order.balance_due
     if not due:
         raise NothingDue
-    if is_down(SPECS[method].provider):
-        raise ProviderUnavailable(str(SPECS[method].provider.label))
-    known = order.user_id is not None or order.mailbox_confirmed_at is not None
-    if reason := unavailable_reason(method, total=order.total, is_known_buyer=known, store=store):
-        raise MethodNotOffered(reason)
+    facts = find_provider(order, method, store=store, provider=provider)
     payment = Payment.objects.create(
         order=order,
         user_id=order.user_id,
         payment_method=method,
-        payment_provider=SPECS[method].provider,
+        payment_provider=facts.name,
         currency=order.currency,
         amount_minor=due.minor,
     )
@@ -70,13 +70,33 @@ def payment_start(
     return payment
 
 
+def find_provider(order: Order, method: PaymentMethod, *, store: StoreRules, provider: str) -> ProviderFacts:
+    """Errors: ProviderUnavailable, MethodNotOffered."""
+    country = address_read(order.shipping_address).get("country", "")
+    facts = choose_provider(method, amount=order.balance_due, country=country, provider=provider)
+    if facts is not None and is_down(facts.name):
+        raise ProviderUnavailable(facts.label)
+    reason = unavailable_reason(
+        method,
+        total=order.total,
+        due=order.balance_due,
+        country=country,
+        is_known_buyer=order.user_id is not None or order.mailbox_confirmed_at is not None,
+        store=store,
+        provider=provider,
+    )
+    if facts is None or reason:
+        raise MethodNotOffered(reason)
+    return facts
+
+
 def release_unpaid_order(
     placed: PlacedOrder, method: PaymentMethod, *, store: StoreRules, actor: User | None
 ) -> None:
     """Release the order before payment: for cash on delivery, and if the store rules trust offline payments."""
     if method == PaymentMethod.CASH_ON_DELIVERY:
         order_release(placed, cause="cash on delivery", actor=actor, store=store, collect_cash=True)
-    elif settings.MANUAL_PAYMENT_AUTO_APPROVE and SPECS[method].provider == Provider.MANUAL:
+    elif settings.MANUAL_PAYMENT_AUTO_APPROVE and method in OFFLINE_METHODS:
         order_release(placed, cause="released before payment", actor_name="setting")
         audit_record(actor=None, action=Action.ORDER_RELEASE, target=placed.order, actor_name="setting")
 

@@ -5,8 +5,8 @@ from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from orders.models import Transition
-from payments.methods import Provider
 from payments.models.payment import Payment
+from payments.providers.registry import provider_choices
 from payments.statuses import DisputeStatus
 
 
@@ -14,7 +14,7 @@ class Capture(BaseModel, AppendOnlyModel):
     """Money that a provider took for us. Rows are added, never changed."""
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="captures")
-    provider = models.CharField(max_length=10, choices=Provider)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     provider_capture_id = models.CharField(max_length=120)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
@@ -45,7 +45,7 @@ class Dispute(BaseModel):
     """
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
-    provider = models.CharField(max_length=10, choices=Provider)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     provider_dispute_id = models.CharField(max_length=120)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()

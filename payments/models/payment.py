@@ -7,20 +7,13 @@ from artisans.core.models import BaseModel, choices_constraint, currency_constra
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from orders.models import Order, Transition
-from payments.methods import SPECS, PaymentMethod, Provider
+from payments.methods import PaymentMethod
+from payments.providers.registry import is_remote, provider_choices
 from payments.statuses import OPEN, PaymentStatus
 
 
 def new_payment_number() -> str:
     return f"PAY-{new_number()}"
-
-
-def methods_fit_providers() -> Q:
-    """Every method stands beside the provider that takes it."""
-    fit = Q()
-    for method, spec in SPECS.items():
-        fit |= Q(payment_method=method.value, payment_provider=spec.provider.value)
-    return fit
 
 
 class Payment(BaseModel):
@@ -34,7 +27,7 @@ class Payment(BaseModel):
     order = models.ForeignKey(Order, models.PROTECT, related_name="payments")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="payments")
     payment_method = models.CharField(max_length=20, choices=PaymentMethod)
-    payment_provider = models.CharField(max_length=10, choices=Provider)
+    payment_provider = models.CharField(max_length=32, choices=provider_choices)
     status = models.CharField(max_length=18, choices=PaymentStatus, default=PaymentStatus.PENDING)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
@@ -67,7 +60,6 @@ class Payment(BaseModel):
         constraints = [
             choices_constraint("status", PaymentStatus.values, name="payment_status_known"),
             currency_constraint("payment_currency_iso"),
-            models.CheckConstraint(condition=methods_fit_providers(), name="payment_method_fits_provider"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
             models.CheckConstraint(
                 condition=Q(
@@ -151,7 +143,7 @@ class Payment(BaseModel):
     @property
     def is_remote(self) -> bool:
         """Whether a provider takes the money, and so has a say in everything."""
-        return self.payment_provider in {Provider.STRIPE, Provider.PAYPAL}
+        return is_remote(self.payment_provider)
 
     @property
     def is_open(self) -> bool:

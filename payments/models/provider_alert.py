@@ -3,8 +3,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from artisans.core.models import BaseModel, choices_constraint
-from payments.methods import Provider
+from artisans.core.models import BaseModel
+from payments.providers.registry import provider_choices
 
 
 class ProviderAlert(BaseModel):
@@ -13,7 +13,7 @@ class ProviderAlert(BaseModel):
     It is resolved by the first call that works again.
     """
 
-    provider = models.CharField(max_length=32, choices=Provider)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     part = models.CharField(max_length=40)
     detail = models.CharField(max_length=300)
     count = models.PositiveIntegerField(default=1, help_text=_("Number of failures."))
@@ -24,7 +24,6 @@ class ProviderAlert(BaseModel):
         default_permissions = ("view",)
         ordering = ("-created_at",)
         constraints = [
-            choices_constraint("provider", Provider.values, name="provider_alert_provider_known"),
             models.UniqueConstraint(
                 fields=["provider", "part"],
                 condition=Q(resolved_at__isnull=True),

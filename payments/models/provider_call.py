@@ -6,10 +6,10 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
 from artisans.core.security.encryption import decrypt_if_set
-from payments.methods import Provider
 from payments.models.payment import Payment
 from payments.models.refund import PaymentRefund
 from payments.models.saved_method import PaymentMethodInfo
+from payments.providers.registry import provider_choices, shape_key
 
 
 class Operation(models.TextChoices):
@@ -43,7 +43,7 @@ class ProviderCall(BaseModel):
     needed to send exactly the same again; `object_id` what a call made that makes something.
     """
 
-    provider = models.CharField(max_length=10, choices=Provider)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     operation = models.CharField(max_length=8, choices=Operation)
     payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="calls")
     refund = models.ForeignKey(PaymentRefund, models.PROTECT, null=True, related_name="calls")
@@ -62,7 +62,6 @@ class ProviderCall(BaseModel):
         default_permissions = ("view",)
         ordering = ("created_at",)
         constraints = [
-            choices_constraint("provider", Provider.values, name="provider_call_provider_known"),
             choices_constraint("operation", Operation.values, name="provider_call_operation_known"),
             choices_constraint("state", CallState.values, name="provider_call_state_known"),
             models.UniqueConstraint(
@@ -95,4 +94,4 @@ class ProviderCall(BaseModel):
     @property
     def key(self) -> str:
         """The idempotency key: the same for every try of this call, and of no other."""
-        return f"alley-{self.operation}-{self.pk.hex}"
+        return shape_key(self.provider, f"alley-{self.operation}-{self.pk.hex}")

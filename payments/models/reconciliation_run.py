@@ -1,8 +1,8 @@
 from django.db import models
 from django.db.models import F, Q
 
-from artisans.core.models import BaseModel, choices_constraint
-from payments.methods import Provider
+from artisans.core.models import BaseModel
+from payments.providers.registry import provider_choices
 
 
 class ReconciliationRun(BaseModel):
@@ -13,7 +13,7 @@ class ReconciliationRun(BaseModel):
     Without `finished_at` it runs, or died.
     """
 
-    provider = models.CharField(max_length=10, choices=Provider)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     since = models.DateTimeField()
     until = models.DateTimeField()
     seen = models.PositiveIntegerField(default=0)
@@ -26,7 +26,6 @@ class ReconciliationRun(BaseModel):
         default_permissions = ("view",)
         ordering = ("-created_at",)
         constraints = [
-            choices_constraint("provider", Provider.values, name="reconciliation_run_provider_known"),
             models.CheckConstraint(
                 condition=Q(since__lt=F("until")), name="reconciliation_run_begins_before_its_end"
             ),

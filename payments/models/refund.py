@@ -7,7 +7,7 @@ from artisans.core.models import BaseModel, choices_constraint, currency_constra
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from orders.models import OrderLine, Transition
-from payments.methods import Provider
+from payments.methods import MANUAL
 from payments.models.payment import Payment
 from payments.statuses import RefundStatus
 
@@ -123,7 +123,7 @@ class PaymentRefund(BaseModel):
     @property
     def is_manual(self) -> bool:
         """A person made the transfer; nothing is sent by a provider."""
-        return self.payment.payment_provider == Provider.MANUAL
+        return self.payment.payment_provider == MANUAL
 
 
 class RefundLine(BaseModel):

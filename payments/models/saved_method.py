@@ -4,14 +4,15 @@ from django.db.models import Q
 
 from artisans.core.models import BaseModel
 from artisans.core.security.encryption import EncryptedTextField, KeyedHashField
-from payments.methods import PaymentMethod, Provider
+from payments.methods import PaymentMethod
+from payments.providers.registry import provider_choices
 
 
 class ProviderCustomer(BaseModel):
     """By which id a provider knows a user of ours."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="provider_customers")
-    provider = models.CharField(max_length=10, choices=Provider)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     customer_id = models.CharField(max_length=120)
 
     class Meta:
@@ -30,7 +31,7 @@ class PaymentMethodInfo(BaseModel):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="payment_methods")
     payment_method = models.CharField(max_length=20, choices=PaymentMethod)
-    provider = models.CharField(max_length=10, choices=Provider)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     provider_method_id = EncryptedTextField(max_length=120)
     provider_method_hash = KeyedHashField(of="provider_method_id", db_default="")
     card_brand = models.CharField(max_length=30, blank=True)
@@ -64,12 +65,9 @@ class PaymentMethodInfo(BaseModel):
                 condition=Q(card_exp_month__isnull=True) | Q(card_exp_month__range=(1, 12)),
                 name="saved_method_month_exists",
             ),
-            models.CheckConstraint(
-                condition=Q(payment_method__in=["credit_card", "debit_card"], provider=Provider.STRIPE)
-                | Q(payment_method=PaymentMethod.PAYPAL, provider=Provider.PAYPAL),
-                name="saved_method_fits_provider",
-            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.card_brand or 'card'} •••• {self.card_last_four}" if self.card_last_four else "PayPal"
+        if not self.card_last_four:
+            return self.get_provider_display()
+        return f"{self.card_brand or 'card'} •••• {self.card_last_four}"

@@ -4,8 +4,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
-from payments.methods import Provider
 from payments.models.payment import Payment
+from payments.providers.registry import provider_choices
 
 
 class EventState(models.TextChoices):
@@ -20,7 +20,7 @@ class EventState(models.TextChoices):
 class WebhookEvent(BaseModel):
     """The inbox: every verified message of a provider, once. It is processed after it was acknowledged, by a worker."""
 
-    provider = models.CharField(max_length=10, choices=Provider)
+    provider = models.CharField(max_length=32, choices=provider_choices)
     event_id = models.CharField(max_length=120)
     kind = models.CharField(max_length=80)
     content = models.JSONField(help_text=_("Fields read by the adapter (allow-list)."))
@@ -38,7 +38,6 @@ class WebhookEvent(BaseModel):
         permissions = [("replay_webhook", _("Can reprocess webhook events"))]
         ordering = ("-created_at",)
         constraints = [
-            choices_constraint("provider", Provider.values, name="webhook_provider_known"),
             choices_constraint("state", EventState.values, name="webhook_state_known"),
             models.UniqueConstraint(fields=["provider", "event_id"], name="webhook_once_per_provider"),
         ]

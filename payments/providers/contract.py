@@ -278,7 +278,7 @@ class RemoteMethod:
 
     method_id: str
     customer_id: str
-    kind: str  # "card" or "paypal"
+    kind: str  # "card", or the name of the payment method
     brand: str = ""
     last_four: str = ""
     exp_month: int | None = None

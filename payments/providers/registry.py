@@ -1,192 +1,133 @@
-"""The providers as this shop has configured them, and the one way to ask them something.
+"""The payment providers of this shop. To add one: its folder, and its name in PROVIDERS (docs/providers.md).
 
-Nobody asks inside a transaction; a provider that does not answer is left alone for half a minute, so that no buyer
-waits for it. A slow one gets a part of the threads only, so that the shop stays open.
+What is known of them without a request; `payments.gateway.connection` sends requests.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache as once
-from threading import BoundedSemaphore
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from functools import cache
+from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from django.db import connection
 
-from payments.methods import OFFLINE_METHODS, SPECS, PaymentMethod, Provider
-from payments.providers.contract import (
-    CannotVerify,
-    Capability,
-    PaymentProvider,
-    ProviderEvent,
-    Refused,
-    Unknown,
-)
-from payments.providers.manual.feed import feed_event
-from payments.providers.paypal.config import PayPalConfig
-from payments.providers.paypal.provider import PayPalProvider
-from payments.providers.stripe.link import StripeConfig
-from payments.providers.stripe.provider import StripeProvider
+from payments.methods import PaymentMethod
+from payments.providers import manual, paypal, stripe
+from payments.providers.facts import ProviderFacts
 
-T = TypeVar("T")
-
-OUTAGES_UNTIL_DOWN = 2
-DOWN_SECONDS = 30
-OUTAGES_COUNT_SECONDS = (
-    300  # beyond DOWN_SECONDS: one more silence after the half minute marks it again at once
-)
-QUEUE_SECONDS = 0.3  # for a free place in a short rush, not for a slow provider to hurry
+PROVIDERS: tuple[ProviderFacts, ...] = (stripe.FACTS, paypal.FACTS, manual.FACTS)
 
 
-class NetworkInTransaction(RuntimeError):
-    """A provider was asked while the database waits: a slow answer would hold every lock of the transaction."""
+def find_facts(name: str) -> ProviderFacts | None:
+    return next((facts for facts in PROVIDERS if facts.name == name), None)
 
 
-def stripe() -> StripeProvider | None:
-    if not settings.STRIPE_SECRET_KEY:
-        return None
-    return StripeProvider(
-        StripeConfig(
-            secret_key=settings.STRIPE_SECRET_KEY,
-            publishable_key=settings.STRIPE_PUBLISHABLE_KEY,
-            webhook_secrets=tuple(settings.STRIPE_WEBHOOK_SECRETS),
-            api_base=settings.STRIPE_API_BASE,
-        )
-    )
+def label_of(name: str) -> str:
+    """For people; the name itself for a provider that is not registered any more."""
+    facts = find_facts(name)
+    return facts.label if facts else name
 
 
-def paypal() -> PayPalProvider | None:
-    if not settings.PAYPAL_CLIENT_ID:
-        return None
-    return PayPalProvider(
-        PayPalConfig(
-            client_id=settings.PAYPAL_CLIENT_ID,
-            client_secret=settings.PAYPAL_CLIENT_SECRET,
-            mode=settings.PAYPAL_MODE,
-            webhook_id=settings.PAYPAL_WEBHOOK_ID,
-            api_base=settings.PAYPAL_API_BASE,
-            cert_hosts=tuple(settings.PAYPAL_CERT_HOSTS),
-            payee=settings.PAYPAL_PAYEE,
-            verify_by_call=settings.PAYPAL_VERIFY_BY_CALL,
-            ca_file=settings.PAYPAL_CA_FILE,
-        )
-    )
+def is_remote(name: str) -> bool:
+    """Whether the provider takes the money itself; one that is not registered any more did."""
+    facts = find_facts(name)
+    return facts is None or facts.page is not None
 
 
-BUILDERS: dict[str, Callable[[], PaymentProvider | None]] = {
-    Provider.STRIPE: stripe,
-    Provider.PAYPAL: paypal,
-}
+def remote_providers() -> list[ProviderFacts]:
+    return [facts for facts in PROVIDERS if facts.page is not None]
 
 
-@once
-def configured() -> dict[str, PaymentProvider]:
-    """By name, those that have their keys."""
-    return {name: made for name, build in BUILDERS.items() if (made := build()) is not None}
+def provider_choices() -> list[tuple[str, str]]:
+    return [(facts.name, facts.label) for facts in PROVIDERS]
 
 
-setting_changed.connect(lambda **_: configured.cache_clear(), weak=False)
+def shape_key(name: str, key: str) -> str:
+    """An idempotency key in the form that the provider accepts."""
+    facts = find_facts(name)
+    return facts.keys.shape(key) if facts else key
 
 
-def provider(name: str) -> PaymentProvider | None:
-    return configured().get(name)
+def key_lifetime(name: str, operation: str) -> timedelta:
+    """How long the provider is certain to remember a key; none that is not registered does."""
+    facts = find_facts(name)
+    return facts.keys.lifetime_of(operation) if facts else timedelta()
 
 
-def can(name: str, capability: Capability) -> bool:
-    found = provider(name)
-    return found is not None and capability in found.capabilities
+def reports_late(name: str) -> timedelta:
+    """How long a payment may be missing from the provider's lists."""
+    facts = find_facts(name)
+    return facts.reports_late if facts else timedelta()
 
 
-def offered_methods() -> list[PaymentMethod]:
-    """What this shop takes: by hand always, the others with their provider."""
-    return [
-        method
-        for method in SPECS
-        if method in OFFLINE_METHODS or provider(SPECS[method].provider) is not None
-    ]
+def charges_saved_on_create(name: str) -> bool:
+    facts = find_facts(name)
+    return facts is not None and facts.charges_saved_on_create
 
 
-def execute(name: str, operation: Callable[[PaymentProvider], T]) -> T:
-    """`ask("stripe", lambda stripe: stripe.read(object_id))`.
-
-    Errors: Refused, Unknown; Unknown at once while the provider is marked down; NetworkInTransaction.
-    """
-    forbid_transaction()
-    found = provider(name)
-    if found is None:
-        raise Unknown("not_configured", f"{name} has no keys here.", is_outage=True)
-    if is_down(name):
-        raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
-    with call_slot(name):
-        try:
-            answer = operation(found)
-        except Unknown as unknown:
-            if unknown.is_outage:
-                note_outage(name)
-            raise
-        except Refused:
-            note_answer(name)
-            raise
-    note_answer(name)
-    return answer
+# ---- configuration ---------------------------------------------------------------------------------------------------
 
 
-@once
-def call_slots_at(name: str) -> BoundedSemaphore:
-    return BoundedSemaphore(settings.PROVIDER_CALLS_AT_ONCE)
-
-
-setting_changed.connect(lambda **_: call_slots_at.cache_clear(), weak=False)
-
-
-@contextmanager
-def call_slot(name: str) -> Iterator[None]:
-    """One of the places of this process at a provider. Errors: Unknown when all are taken; nothing was asked then."""
-    places = call_slots_at(name)
-    if not places.acquire(timeout=QUEUE_SECONDS):
-        raise Unknown("crowded", "Too many calls of this process wait for it.")
+@cache
+def config_of(facts: ProviderFacts) -> Any:
+    """From the environment, or from a Django setting of the same name (tests). Errors: ImproperlyConfigured."""
     try:
-        yield
-    finally:
-        places.release()
+        return facts.config.from_env(read_variable)
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from None
 
 
-def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
-    """A message to us, verified. Errors: BadSignature, CannotVerify (also without keys or secrets of this provider).
-
-    It passes by the breaker: that a provider does not answer us is no reason to refuse what it tells, and what it
-    tells is no sign that it answers again.
-    """
-    forbid_transaction()
-    if name == Provider.MANUAL:
-        return feed_event(body, headers, settings.MANUAL_WEBHOOK_SECRETS)
-    found = provider(name)
-    if found is None or Capability.WEBHOOK not in found.capabilities:
-        raise CannotVerify("not_configured", f"{name} has no keys here.")
-    return found.parse_webhook(body, headers)
+def read_variable(name: str) -> Any:
+    return getattr(settings, name, None) or settings.READ_VARIABLE(name)
 
 
-def forbid_transaction() -> None:
-    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
-        raise NetworkInTransaction("Commit first, then ask the provider.")
+setting_changed.connect(lambda **_: config_of.cache_clear(), weak=False)
 
 
-def is_down(name: str) -> bool:
-    return cache.get(f"provider:{name}:down") is not None
+def public_values(name: str) -> Mapping[str, str]:
+    """What a browser may know of the provider."""
+    facts = find_facts(name)
+    return facts.public(config_of(facts)) if facts else {}
 
 
-def note_outage(name: str) -> None:
-    key = f"provider:{name}:outages"
-    cache.add(key, 0, OUTAGES_COUNT_SECONDS)
-    try:
-        seen = cache.incr(key)
-    except ValueError:  # it ran out between the two lines
-        seen = 1
-    if seen >= OUTAGES_UNTIL_DOWN:
-        cache.set(f"provider:{name}:down", 1, DOWN_SECONDS)
+# ---- routes ----------------------------------------------------------------------------------------------------------
 
 
-def note_answer(name: str) -> None:
-    cache.delete(f"provider:{name}:outages")
+def takes(name: str, method: str) -> bool:
+    facts = find_facts(name)
+    return facts is not None and facts.method(method) is not None
+
+
+def route_of(method: str) -> list[ProviderFacts]:
+    """The providers that may take a new payment of this method, in order: those of PAYMENT_ROUTES, else all."""
+    takers = {facts.name: facts for facts in PROVIDERS if facts.method(method)}
+    route = dict(read_routes()).get(method)
+    return list(takers.values()) if route is None else [takers[name] for name in route if name in takers]
+
+
+def read_routes() -> Iterator[tuple[str, list[str]]]:
+    """PAYMENT_ROUTES, such as "credit_card=stripe,square;amazon_pay=stripe"."""
+    for part in settings.PAYMENT_ROUTES.split(";"):
+        if part.strip():
+            method, _, names = part.partition("=")
+            yield method.strip(), [name.strip() for name in names.split(",") if name.strip()]
+
+
+def find_route_errors() -> Iterator[str]:
+    """A sentence for each thing in PAYMENT_ROUTES that cannot be followed."""
+    seen: set[str] = set()
+    for method, names in read_routes():
+        if method not in PaymentMethod.values:
+            yield f"PAYMENT_ROUTES: {method!r} is not a payment method."
+            continue
+        if method in seen:
+            yield f"PAYMENT_ROUTES names {method} twice."
+        if not names:
+            yield f"PAYMENT_ROUTES names no provider for {method}."
+        seen.add(method)
+        for name in names:
+            if find_facts(name) is None:
+                yield f"PAYMENT_ROUTES: {name!r} is not a registered provider."
+            elif not takes(name, method):
+                yield f"PAYMENT_ROUTES: {name} does not take {method}."

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,28 +22,29 @@ from artisans.core.money import Money
 from artisans.core.security.redaction import scrub
 from payments.bookkeeping.provider_alerts import alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
+from payments.gateway.connection import can, configured, execute
 from payments.gateway.payments import payment_sync
 from payments.gateway.sync import find_mismatch
 from payments.models import CallState, Capture, Dispute, FlagKind, Payment, ProviderCall, ReconciliationRun
 from payments.providers import contract
 from payments.providers.contract import Capability, NotThere, ProviderError, RemotePayment
-from payments.providers.registry import can, configured, execute
+from payments.providers.registry import find_facts, reports_late
 from payments.selectors import object_ids_of, payment_of_object
-from payments.statuses import DisputeStatus, RefundStatus
+from payments.statuses import OPEN, DisputeStatus, RefundStatus
 
 logger = logging.getLogger(__name__)
 
 OVERLAP = timedelta(days=1)
 FIRST_SPAN = timedelta(days=3)
 MAX_SPAN = timedelta(days=31)
-REPORTS_ARE_LATE = timedelta(hours=4)  # PayPal's reports list a transaction within three hours
 STUCK_AFTER = timedelta(hours=1)
 MOST_KEPT = 1000  # the log has all of them
 
 
 class Kind(StrEnum):
-    """The kinds of difference. `MISSING_HERE`: the provider moved money, and no payment of ours belongs to
-    it."""
+    """The kinds of difference. `MISSING_HERE`: the provider moved money, and no payment of ours belongs to it.
+    `UNREGISTERED`: no registered provider takes this payment.
+    """
 
     MISSING_HERE = "missing here"
     NOT_BOOKED = "not booked"
@@ -50,6 +52,7 @@ class Kind(StrEnum):
     MISMATCH = "not ours"
     UNREADABLE = "unreadable"
     STUCK = "stuck"
+    UNREGISTERED = "unregistered"
 
 
 class Difference(NamedTuple):
@@ -107,7 +110,7 @@ def reconcile(
         run.synced_count, found = find_differences(
             name, remote_facts, disputed, since=since, until=until, progress=progress
         )
-        found = [*unread, *unknown, *found, *stuck_calls(name)]
+        found = [*unread, *unknown, *found, *stuck_calls(name), *unregistered_payments(name)]
         run.differences = [difference._asdict() for difference in found[:MOST_KEPT]]
         for difference in found:
             logger.error("reconciliation_difference", extra={"provider": name} | difference._asdict())
@@ -219,7 +222,7 @@ def find_differences(
     """How many payments were updated, and the differences that remain."""
     disputed = disputed | payments_with_open_disputes(name)
     booked = Capture.objects.filter(
-        provider=name, created_at__gte=since, created_at__lt=until - REPORTS_ARE_LATE
+        provider=name, created_at__gte=since, created_at__lt=until - reports_late(name)
     )
     payments = Payment.objects.in_bulk(
         {*remote_facts, *booked.values_list("payment_id", flat=True), *disputed}
@@ -294,6 +297,38 @@ def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> lis
 
 def read_current(name: str, object_id: str) -> RemotePayment:
     return execute(name, lambda provider: provider.read(object_id))
+
+
+def unregistered_payments(name: str) -> list[Difference]:
+    """Payments that this provider does not take; of one that is not registered any more, what is unfinished."""
+    facts = find_facts(name)
+    payments = Payment.objects.filter(payment_provider=name)
+    if facts is not None:
+        payments = payments.exclude(payment_method__in=[method.method for method in facts.methods])
+    else:
+        payments = payments.filter(Q(status__in=OPEN) | Q(refund_reserved_minor__gt=0))
+    return [
+        Difference(
+            Kind.UNREGISTERED,
+            payment.provider_payment_id or "",
+            str(payment.pk),
+            f"{payment.get_payment_method_display()} is not taken by {payment.get_payment_provider_display()}.",
+        )
+        for payment in payments.order_by("created_at")
+    ]
+
+
+def reconcile_unregistered() -> None:
+    """List the same for providers that no run of `reconcile` reaches."""
+    names = set(Payment.objects.order_by().values_list("payment_provider", flat=True).distinct())
+    now = timezone.now()
+    for name in sorted(names - set(reconcilable_providers())):
+        if found := unregistered_payments(name):
+            kept = [difference._asdict() for difference in found[:MOST_KEPT]]
+            ReconciliationRun.objects.create(
+                provider=name, since=now - OVERLAP, until=now, differences=kept, finished_at=now
+            )
+            logger.error("reconciliation_unregistered", extra={"provider": name, "payments": len(found)})
 
 
 def stuck_calls(name: str) -> list[Difference]:

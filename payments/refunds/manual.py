@@ -24,7 +24,7 @@ from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
 from payments.lifecycle.receipts import OTHER_LINE
 from payments.mails import PaymentMail
-from payments.methods import Provider
+from payments.methods import MANUAL
 from payments.models import Payment, PaymentRefund, RefundTransition
 from payments.selectors import balance_after_refunds, payment_lock, refund_due
 from payments.statuses import RefundStatus
@@ -51,7 +51,7 @@ def money_return_record(
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.refund", order, what="return money")
-    if payment.payment_provider != Provider.MANUAL:
+    if payment.payment_provider != MANUAL:
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
         raise InvalidInput(

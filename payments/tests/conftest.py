@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.test import Client, override_settings
 
+from payments.gateway.connection import configured
 from payments.models import Payment
-from payments.providers.registry import configured
-from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_talk import SECRET
 from sandbox.__main__ import build
@@ -78,7 +78,7 @@ def stripe_settings(server: Server) -> dict[str, Any]:
     return {
         "STRIPE_SECRET_KEY": "sk_test_sandbox",
         "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox",
-        "STRIPE_WEBHOOK_SECRETS": [WEBHOOK_SECRET],
+        "STRIPE_WEBHOOK_SECRET": [WEBHOOK_SECRET],
         "STRIPE_API_BASE": server.base_url,
     }
 

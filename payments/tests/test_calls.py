@@ -7,7 +7,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from payments.bookkeeping.provider_calls import (
-    KEYS_LIVE,
     LEASE,
     UNSEEN,
     provider_call_claim,
@@ -18,6 +17,8 @@ from payments.bookkeeping.provider_calls import (
 )
 from payments.bookkeeping.refunds import refund_enqueue
 from payments.errors import PaymentBusy, PaymentInProgress, ProviderUnavailable
+from payments.gateway import connection
+from payments.gateway.connection import NetworkInTransaction, call_slots_at, execute, is_down
 from payments.gateway.operations import (
     book_answer,
     book_object,
@@ -37,9 +38,7 @@ from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.parcels import parcels_decide
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
-from payments.providers import registry
 from payments.providers.contract import NotThere, Refused, Unknown
-from payments.providers.registry import NetworkInTransaction, call_slots_at, execute, is_down
 from payments.selectors import payment_lock
 from payments.tasks import process_due_task
 from payments.tests.factories import reread, start
@@ -232,7 +231,7 @@ def test_cancelling_whose_key_only_repeats_an_error_is_tried_with_another(open_c
 # ---- given up ----------------------------------------------------------------------------------------------------
 
 
-def too_late(payment, time_machine, after=KEYS_LIVE):
+def too_late(payment, time_machine, after=timedelta(hours=23)):
     time_machine.move_to(timezone.now() + after + timedelta(minutes=1))
     ProviderCall.objects.filter(payment=payment).update(lease_until=None)
 
@@ -449,7 +448,7 @@ def test_any_answer_between_two_silences_says_that_it_is_there(stripe, between):
 def test_marked_down_ends_by_itself_and_the_next_silence_marks_at_once(stripe, time_machine):
     fails(silent)
     fails(silent)
-    time_machine.move_to(timezone.now() + timedelta(seconds=registry.DOWN_SECONDS + 1))
+    time_machine.move_to(timezone.now() + timedelta(seconds=connection.DOWN_SECONDS + 1))
     assert not is_down("stripe")
 
     fails(silent)

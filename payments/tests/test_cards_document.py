@@ -57,7 +57,7 @@ def order_of(user, product):
 def deliver_events(stripe, sandbox_server, live_server):
     """Let Stripe send what it has to tell to the shop, and the worker work at it; the shop's answers."""
     sandbox_server.simulator.store.table("endpoint").clear()
-    secret = settings.STRIPE_WEBHOOK_SECRETS[0]
+    secret = settings.STRIPE_WEBHOOK_SECRET[0]
     stripe.post("stripe/endpoint", url=f"{live_server.url}/payments/webhooks/stripe", secret=secret)
 
     def send() -> set[int]:

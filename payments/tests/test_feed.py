@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 @pytest.fixture(autouse=True)
 def feed(settings):
-    settings.MANUAL_WEBHOOK_SECRETS = [FEED_SECRET]
+    settings.MANUAL_WEBHOOK_SECRET = [FEED_SECRET]
 
 
 def arrive(*bodies: bytes) -> WebhookEvent:

@@ -3,10 +3,10 @@
 import pytest
 
 from orders.models import Order
+from payments.gateway.connection import provider
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import FlagKind
-from payments.providers.registry import provider
 from payments.tests.factories import reread, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

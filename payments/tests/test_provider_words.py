@@ -15,6 +15,7 @@ import pytest
 
 from artisans.core.money import Money
 from payments.bookkeeping.refunds import refund_finish
+from payments.gateway.connection import provider
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.gateway.sync import payment_apply_remote_state
 from payments.methods import PaymentMethod
@@ -29,7 +30,6 @@ from payments.providers.contract import (
     RemoteStatus,
 )
 from payments.providers.paypal import events
-from payments.providers.registry import provider
 from payments.providers.stripe import webhooks
 from payments.providers.stripe.link import row_of
 from payments.providers.stripe.requests import IN_INTENT

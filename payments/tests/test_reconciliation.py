@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.core.errors import InvalidInput
+from payments.gateway.connection import execute
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.management.commands.reconcile import Command as ReconcileCommand
 from payments.methods import PaymentMethod
@@ -24,7 +25,6 @@ from payments.models import (
     ReconciliationRun,
 )
 from payments.providers.contract import CreateRequest
-from payments.providers.registry import execute
 from payments.reconciliation import runs
 from payments.reconciliation.runs import Kind, reconcile
 from payments.selectors import reconciliation_runs_to_review

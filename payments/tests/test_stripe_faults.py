@@ -6,7 +6,7 @@ import pytest
 
 from artisans.core.money import Money
 from payments.providers.contract import RefundStatus, RemoteStatus, Unknown
-from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_talk import (
     INTENTS,

@@ -10,7 +10,7 @@ import pytest
 
 from artisans.core.money import Money
 from payments.providers.contract import BadSignature, CannotVerify, DisputeStatus, RefundStatus, RemoteStatus
-from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_talk import (
     SECRET,

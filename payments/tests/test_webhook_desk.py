@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
 @pytest.fixture(autouse=True)
 def feed(settings):
-    settings.MANUAL_WEBHOOK_SECRETS = [FEED_SECRET]
+    settings.MANUAL_WEBHOOK_SECRET = [FEED_SECRET]
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from payments.gateway.connection import is_down, note_outage
 from payments.models import WebhookEvent
-from payments.providers.registry import is_down, note_outage
 from payments.tests.conftest import WEBHOOK_SECRET
 from payments.tests.hooks import (
     FEED,
@@ -42,7 +42,7 @@ def now() -> int:
 
 @pytest.fixture(autouse=True)
 def feed(settings):
-    settings.MANUAL_WEBHOOK_SECRETS = [FEED_SECRET]
+    settings.MANUAL_WEBHOOK_SECRET = [FEED_SECRET]
 
 
 # ---- taken -------------------------------------------------------------------------------------------------------
@@ -216,8 +216,8 @@ def test_signature_in_the_body_as_the_founding_text_has_it_is_not_read():
 
 @pytest.mark.parametrize("used", [(OLD,), (NEW,), (OLD, NEW), ("whsec_gone", NEW)])
 def test_rotation_takes_both_secrets(settings, used):
-    settings.STRIPE_WEBHOOK_SECRETS = [OLD, NEW]
-    settings.MANUAL_WEBHOOK_SECRETS = [OLD, NEW]
+    settings.STRIPE_WEBHOOK_SECRET = [OLD, NEW]
+    settings.MANUAL_WEBHOOK_SECRET = [OLD, NEW]
     body, feed_message = stripe_body(), feed_body()
 
     assert post_stripe(body, signed(body, *used)).status_code == 200
@@ -237,7 +237,7 @@ def test_clock_may_be_five_minutes_off_both_ways(seconds):
 
 @pytest.mark.parametrize("secrets", [[], [""], ["  "]])
 def test_endpoint_is_off_without_a_secret(settings, secrets):
-    settings.STRIPE_WEBHOOK_SECRETS = settings.MANUAL_WEBHOOK_SECRETS = secrets
+    settings.STRIPE_WEBHOOK_SECRET = settings.MANUAL_WEBHOOK_SECRET = secrets
     body, feed_message = stripe_body(), feed_body()
     key = secrets[0] if secrets else ""
     answers = [post_stripe(body, signed(body, key)), post_feed(feed_message, signed(feed_message, key))]

@@ -89,7 +89,7 @@ def test_ten_deliveries_at_once_are_one_row():
 
 
 def test_money_that_the_bank_tells_twice_at_once_is_booked_once(shopper, settings):
-    settings.MANUAL_WEBHOOK_SECRETS = [FEED_SECRET]
+    settings.MANUAL_WEBHOOK_SECRET = [FEED_SECRET]
     with transaction.atomic():
         payment = start(user=shopper)
     for n in range(4):

@@ -2,11 +2,11 @@
 
 import pytest
 
+from payments.gateway.connection import provider
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import Capture, PaymentRefund, WebhookEvent
 from payments.providers.contract import ProviderEvent, RemoteStatus
-from payments.providers.registry import provider
 from payments.tests.factories import reread, start
 from payments.webhooks.events import dump_event, has_news, load_event
 from payments.webhooks.inbox import webhook_process, webhooks_due

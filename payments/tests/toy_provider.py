@@ -1,4 +1,4 @@
-"""A provider of fewer than 150 lines: a bank in memory, and the adapter that talks to it.
+"""A provider of fewer than 180 lines: a bank in memory, the adapter that talks to it, and its FACTS.
 
 A real adapter has the same methods; where this one calls the bank, it sends a request.
 """
@@ -7,11 +7,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from artisans.core.money import Money
+from payments.providers.config import ProviderConfig, variable
 from payments.providers.contract import (
     Action,
     ActionKind,
@@ -32,6 +33,7 @@ from payments.providers.contract import (
     RemoteStatus,
     Unknown,
 )
+from payments.providers.facts import KeyRules, Limits, MethodFacts, Page, PageKind, ProviderFacts
 
 
 class ToyBank:
@@ -130,8 +132,30 @@ class ToyProvider(PaymentProvider):
         if not hmac.compare_digest(good.encode(), headers.get("Toy-Signature", "").encode()):
             raise BadSignature("wrong_signature")
         result = json.loads(body)
-        return ProviderEvent(result["event_id"], result["kind"], (result["object_id"],), is_live=False)
+        status = RemoteStatus(result["status"]) if "status" in result else None
+        return ProviderEvent(
+            result["event_id"], result["kind"], (result["object_id"],), is_live=False, status=status
+        )
 
     def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
         made = self._bank.made_at
         return [one for one in self._bank.payments.values() if since <= made[one.object_id] < until]
+
+
+@dataclass(frozen=True)
+class ToyConfig(ProviderConfig):
+    secret: str = variable("TOY_SECRET", secret=True)
+
+
+BANK = ToyBank()
+FACTS = ProviderFacts(
+    name="toy",
+    label="Toy Bank",
+    config=ToyConfig,
+    build=lambda config: ToyProvider(BANK, secret=config.secret) if config.secret else None,
+    methods=(MethodFacts("credit_card", countries=frozenset({"US"})),),
+    limits=lambda method, currency: Limits(100, 50_000, step=1) if currency == "USD" else None,
+    keys=KeyRules(longest=32, lifetime=timedelta(hours=24)),
+    page=Page(PageKind.REDIRECT),
+    csp=lambda config: {"form-action": ("https://toy.test",)},
+)

@@ -22,7 +22,7 @@ from artisans.core.security.tokens import is_mailbox_token
 from artisans.core.templatetags.money import show
 from artisans.core.web.error_pages import too_many
 from artisans.notifications.services import notifications_enqueue
-from orders.addresses import masked
+from orders.addresses import address_read, masked
 from orders.mails import order_mail
 from orders.models import Order, OrderTransition
 from orders.parcel_display import ParcelDisplay
@@ -36,7 +36,7 @@ from payments.lifecycle.offer import method_choices
 from payments.lifecycle.receipt_reversals import reversal_note
 from payments.lifecycle.start import mailbox_confirm
 from payments.mails import PaymentMail
-from payments.methods import PaymentMethod, Provider
+from payments.methods import PaymentMethod
 from payments.models import Capture, Payment, PaymentRefund, Receipt, ReceiptReversal
 from payments.selectors import latest_payment
 from payments.statuses import PaymentStatus, RefundStatus
@@ -44,7 +44,7 @@ from payments.web.csp import may_lead_to_provider
 from payments.web.forms import CancelForm, FindOrderForm, PaymentForm
 from payments.web.links import order_of
 from payments.web.order_display import State, get_display_state, load_pending_money
-from payments.web.provider_pages import can_pay_now, onward
+from payments.web.provider_pages import can_pay_now, facts_with_page, onward, to_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "address_lines": masked(order.shipping_address) if hides else order.shipping_address_lines,
         "billing_lines": masked(order.billing_address) if hides else order.billing_address_lines,
         "timeline": events(order, payment),
+        "provider_page": facts_with_page(payment),
         "can_pay_now": bool(order.balance_due) and can_pay_now(payment),
         "is_waiting": payment is not None and payment.status == PaymentStatus.PROCESSING and order.is_alive,
         "thanks": order.created_at > timezone.now() - timedelta(minutes=10) and is_taken(order, payment),
@@ -177,7 +178,7 @@ def refund_event(refund: PaymentRefund) -> Event:
         RefundStatus.REQUESTED: _("A refund of %(amount)s was requested. It has not been sent yet."),
         RefundStatus.PROCESSING: _("A refund of %(amount)s is being processed. It is not confirmed yet."),
         RefundStatus.COMPLETED: _(
-            "We refunded %(amount)s. It can take five to ten days to appear on your card or PayPal account."
+            "We refunded %(amount)s. It can take five to ten days to appear on your account."
         ),
         RefundStatus.FAILED: _(
             "A refund of %(amount)s did not go through. We are working on it and will email you."
@@ -227,6 +228,8 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
     current = latest_payment(order)
     choices = method_choices(
         total=order.total,
+        due=order.balance_due,
+        country=address_read(order.shipping_address).get("country", ""),
         is_known_buyer=known,
         store=store_rules(),
         selected=request.POST.get("payment_method", current.payment_method if current else ""),
@@ -244,8 +247,9 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         except DomainError as error:
             messages.error(request, error.detail)
             return redirect("payments:order", token=token)
-        if chosen.payment.payment_provider == Provider.STRIPE and chosen.result.action is not None:
-            return redirect("payments:order_card", token=token)
+        facts = facts_with_page(chosen.payment)
+        if facts is not None and chosen.result.action is not None:
+            return to_page(facts, token)
         return onward(chosen.result, token)
     context = {
         "order": order,

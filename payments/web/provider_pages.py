@@ -1,7 +1,6 @@
-"""Paying at a provider: the card page, the redirect to the provider, and the return. Our forms never contain
+"""Paying at a provider: its page here, the redirect to the provider, and the return. Our forms never contain
 card data."""
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from artisans.core.errors import DomainError
 from artisans.core.security.client_ip import site_url
+from payments.gateway.connection import can, is_down
 from payments.gateway.payments import (
     PaymentResult,
     payment_ensure_at_provider,
@@ -19,20 +19,30 @@ from payments.gateway.payments import (
     payment_replace_at_provider,
     payment_sync,
 )
-from payments.methods import Provider
 from payments.models import Operation, Payment
-from payments.providers.contract import ActionKind, Refused, Unknown
-from payments.providers.registry import is_down
+from payments.providers import registry
+from payments.providers.contract import ActionKind, Capability, Refused, Unknown
+from payments.providers.facts import ProviderFacts
 from payments.selectors import open_payment
 from payments.statuses import PaymentStatus
-from payments.web.csp import may_lead_to_provider, may_load_provider
+from payments.web.csp import allow_provider, may_lead_to_provider
 from payments.web.links import order_of
+
+
+def facts_with_page(payment: Payment | None) -> ProviderFacts | None:
+    """The payment's provider, when the buyer pays on a page of ours."""
+    facts = registry.find_facts(payment.payment_provider) if payment is not None else None
+    return facts if facts and facts.page and facts.page.template else None
+
+
+def to_page(facts: ProviderFacts, token: str) -> HttpResponse:
+    return redirect("payments:order_provider", token=token, provider=facts.name)
 
 
 def after_placing(payment: Payment | None, token: str) -> HttpResponse:
     """Redirect after placing an order or choosing a method: to the provider, or to the order."""
-    if payment is not None and payment.payment_provider == Provider.STRIPE:
-        return redirect("payments:order_card", token=token)
+    if facts := facts_with_page(payment):
+        return to_page(facts, token)
     if payment is not None and payment.is_remote:
         return onward(payment_ensure_at_provider(payment), token)
     return redirect("payments:order", token=token)
@@ -48,12 +58,12 @@ def onward(result: PaymentResult, token: str) -> HttpResponse:
 
 
 @require_GET
-@may_load_provider
-def order_card(request: HttpRequest, token: str) -> HttpResponse:
-    """The page with the provider's card element; the amount was fixed before."""
+def order_provider(request: HttpRequest, token: str, provider: str = "") -> HttpResponse:
+    """The provider's page; the amount was fixed before. Without `provider`: that of the open payment."""
     order = order_of(token)
     payment = open_payment(order)
-    if payment is None or payment.payment_provider != Provider.STRIPE or not order.balance_due:
+    facts = facts_with_page(payment)
+    if payment is None or facts is None or provider not in {"", facts.name} or not order.balance_due:
         return redirect("payments:order", token=token)
     result = payment_ensure_at_provider(payment)
     if result.action is None:
@@ -61,7 +71,8 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
             messages.error(
                 request,
                 _(
-                    "We could not open the card form. Nothing was charged. Try again in a minute, or pay another way."
+                    "We could not open the payment form. Nothing was charged. "
+                    "Try again in a minute, or pay another way."
                 ),
             )
         return redirect("payments:order", token=token)
@@ -69,14 +80,12 @@ def order_card(request: HttpRequest, token: str) -> HttpResponse:
         "order": order,
         "token": token,
         "payment": result.payment,
+        "action": result.action,
         "is_element": result.action.kind == ActionKind.CONFIRM,
-        "hosted_url": result.action.url,
-        "client_secret": result.action.client_secret,
-        "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
-        "script": settings.STRIPE_JS_URL,
+        "public": registry.public_values(facts.name),
         "return_url": site_url(request) + reverse("payments:order_return", args=[token]),
     }
-    return render(request, "payments/order_card.html", context)
+    return allow_provider(render(request, facts.page.template, context), facts)
 
 
 @csrf_exempt  # as order_pay: the path contains the secret
@@ -86,7 +95,7 @@ def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
     """Without JavaScript: redirect to the provider's hosted page. `here` returns to the element on our page."""
     order = order_of(token)
     payment = open_payment(order)
-    if payment is None or payment.payment_provider != Provider.STRIPE:
+    if payment is None or not can(payment.payment_provider, Capability.HOSTED):
         return redirect("payments:order", token=token)
     wants_element = "here" in request.POST
     try:
@@ -96,7 +105,7 @@ def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.detail)
         return redirect("payments:order", token=token)
-    return redirect("payments:order_card", token=token) if wants_element else onward(result, token)
+    return after_placing(payment, token) if wants_element else onward(result, token)
 
 
 @require_GET
@@ -109,8 +118,8 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
             payment = payment_sync(payment.pk, cause="the buyer came back", has_agreed=True).payment
         except (Refused, Unknown):
             payment_mark_processing(payment.pk, is_forced=True)
-        if payment.status == PaymentStatus.FAILED and payment.payment_provider == Provider.STRIPE:
-            return redirect("payments:order_card", token=token)  # shows the reason
+        if payment.status == PaymentStatus.FAILED and (facts := facts_with_page(payment)):
+            return to_page(facts, token)  # shows the reason
     return redirect("payments:order", token=token)
 
 

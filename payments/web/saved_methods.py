@@ -1,8 +1,8 @@
 """The signed-in user's saved cards. Card data is entered in the provider's form only."""
 
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -23,20 +23,34 @@ from payments.bookkeeping.saved_methods import (
     methods_of,
     name_of,
 )
-from payments.errors import ProviderUnavailable
+from payments.errors import MethodNotOffered, ProviderUnavailable
+from payments.gateway.connection import can
 from payments.lifecycle.saved_methods import method_remove, method_setup_of, method_setup_start
-from payments.methods import Provider
+from payments.providers import registry
 from payments.providers.contract import ActionKind, Capability
-from payments.providers.registry import can
-from payments.web.csp import may_load_provider
+from payments.providers.facts import ProviderFacts
+from payments.web.csp import allow_provider
+
+
+def provider_that_saves() -> ProviderFacts | None:
+    """The first configured provider that saves a method on a page of ours."""
+    with_page = (facts for facts in registry.PROVIDERS if facts.page and facts.page.save_template)
+    return next((facts for facts in with_page if can(facts.name, Capability.SAVE)), None)
+
+
+def row_shown(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {
+        "brand": brand_of(row),
+        "name": name_of(row),
+        "provider_label": registry.label_of(row["provider"]),
+    }
 
 
 @login_required
 @require_GET
 def method_list(request: HttpRequest) -> HttpResponse:
-    found = methods_of(require_user(request))
-    rows = [row | {"brand": brand_of(row), "name": name_of(row)} for row in found]
-    context = {"rows": rows, "can_add": can(Provider.STRIPE, Capability.SAVE)}
+    rows = [row_shown(row) for row in methods_of(require_user(request))]
+    context = {"rows": rows, "provider": provider_that_saves()}
     return render(request, "payments/methods_list.html", context)
 
 
@@ -75,8 +89,11 @@ def method_add(request: HttpRequest) -> HttpResponse:
     """Start a setup at the provider. Submitting the form is the user's consent."""
     user = require_user(request)
     count("methods_principal", f"user:{user.pk}")  # as in the API
+    provider = provider_that_saves()
+    if provider is None:
+        raise MethodNotOffered(_("This shop does not save payment methods."))
     try:
-        saving = method_setup_start(user=user, provider=Provider.STRIPE)
+        saving = method_setup_start(user=user, provider=provider.name)
     except ProviderUnavailable as error:
         messages.error(request, error.detail)
         return redirect("payments:method_list")
@@ -85,7 +102,6 @@ def method_add(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-@may_load_provider
 def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
     """The provider's form. Its secret is read from the provider each time and not stored."""
     try:
@@ -93,17 +109,17 @@ def method_form(request: HttpRequest, call_id: UUID) -> HttpResponse:
     except ProviderUnavailable as error:
         messages.error(request, error.detail)
         return redirect("payments:method_list")
-    if saving.action is None or not saving.action.client_secret:
+    facts = registry.find_facts(saving.provider)
+    if facts is None or facts.page is None or saving.action is None or not saving.action.client_secret:
         return redirect("payments:method_return", call_id=call_id)
     if saving.action.kind == ActionKind.REDIRECT:
         return redirect(saving.action.url)
     context = {
-        "secret": saving.action.client_secret,
-        "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
-        "script": settings.STRIPE_JS_URL,
+        "action": saving.action,
+        "public": registry.public_values(facts.name),
         "return_url": site_url(request) + reverse("payments:method_return", args=[call_id]),
     }
-    return render(request, "payments/methods_add.html", context)
+    return allow_provider(render(request, facts.page.save_template, context), facts)
 
 
 @login_required

@@ -10,7 +10,7 @@ from orders.models import Order
 from payments.bookkeeping.references import reference_key
 from payments.errors import AlreadyRecorded
 from payments.lifecycle.receipts import receipt_from_feed
-from payments.methods import Provider
+from payments.methods import MANUAL
 from payments.models import EventState, Payment, Receipt
 from payments.providers.contract import ProviderEvent
 from payments.providers.manual.feed import RECEIVED
@@ -58,7 +58,7 @@ def find_doubt(provider_event: ProviderEvent, payment: Payment, order: Order) ->
     """Why the transfer does not match what the order awaits; "" when it does."""
     if provider_event.payload["is_masked"]:
         return _("Its references held what may not be stored; look at the bank statement.")
-    if payment.payment_provider != Provider.MANUAL or not payment.is_open:
+    if payment.payment_provider != MANUAL or not payment.is_open:
         return _("The order's payment is %(status)s, by %(payment_provider)s.") % {
             "status": payment.get_status_display().lower(),
             "payment_provider": payment.payment_provider,

@@ -13,9 +13,9 @@ from django.views.decorators.csrf import csrf_exempt
 from artisans.core.api.problems import api_not_found, problem_response
 from artisans.core.security.client_ip import network_hash
 from artisans.core.security.rate_limits import count_network
-from payments.methods import Provider
+from payments.gateway.connection import webhook_read
 from payments.providers.contract import BadSignature, CannotVerify, ProviderEvent
-from payments.providers.registry import webhook_read
+from payments.providers.registry import find_facts
 from payments.webhooks.inbox import count_refusal, raise_unverified_alert, webhook_receive
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ LARGEST = 256 * 1024
 @csrf_exempt
 def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     """200: stored. 400: not from the provider. 503: could not be stored, send it again later."""
-    if provider not in Provider.values:
+    if find_facts(provider) is None:
         return api_not_found(request)
     if request.method != "POST":
         response = problem_response(405, "method_not_allowed", _("Webhooks accept POST only."))

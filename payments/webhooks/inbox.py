@@ -7,7 +7,6 @@ fencing token: only the claim that set it may save the outcome.
 
 import logging
 import random
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,8 +25,9 @@ from artisans.core.security.redaction import scrub
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
 from payments.errors import AlreadyRecorded, NoPermission, PaymentBusy
+from payments.gateway.connection import provider
 from payments.gateway.payments import payment_sync
-from payments.methods import Provider
+from payments.methods import MANUAL
 from payments.models import EventState, FlagKind, Payment, WebhookEvent
 from payments.providers.contract import (
     CannotVerify,
@@ -37,10 +37,10 @@ from payments.providers.contract import (
     RemoteStatus,
     Unknown,
 )
-from payments.providers.registry import provider
 from payments.selectors import payment_of_object
 from payments.webhooks.bank_feed import process_feed_event
 from payments.webhooks.events import Outcome, dump_event, has_news, is_claim, is_missing_capture, load_event
+from payments.webhooks.method_events import process_method_event
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +49,6 @@ GIVE_UP_AFTER = timedelta(days=3)
 LONGEST_PAUSE = 3600
 MESSAGES = "messages"
 WAITS = (EventState.RECEIVED, EventState.WAITING)
-
-# Handlers of events about saved payment methods, by provider; method_events.py registers itself.
-SetupHandler = Callable[[WebhookEvent, ProviderEvent], Outcome]
-setup_handlers: dict[str, SetupHandler] = {}
 
 
 # ---- receiving ---------------------------------------------------------------------------------------------------
@@ -247,7 +243,7 @@ def precheck(event: WebhookEvent) -> Outcome | None:
 def decide_outcome(event: WebhookEvent) -> Outcome:
     """Process the event. Errors: those of the provider when it cannot be read; nothing has changed then."""
     provider_event = load_event(event)
-    if event.provider == Provider.MANUAL:
+    if event.provider == MANUAL:
         return process_feed_event(provider_event)
     configured = provider(event.provider)
     if configured is None:
@@ -255,7 +251,7 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
     if foreign := find_account_mismatch(configured, provider_event):
         return ignore_foreign(event, provider_event, foreign)
     if provider_event.setup_id or provider_event.method_id:
-        return setup_event(event, provider_event)
+        return process_method_event(event, provider_event)
     found = payment_of_object(event.provider, provider_event.object_ids, provider_event.reference)
     if found is None:
         return handle_unknown_object(provider_event)
@@ -328,13 +324,6 @@ def handle_unknown_object(provider_event: ProviderEvent) -> Outcome:
             _("No payment here knows %(object_id)s.") % {"object_id": provider_event.object_ids[0]},
         )
     return Outcome(EventState.IGNORED, _("Not a kind that the shop follows."))
-
-
-def setup_event(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
-    handler = setup_handlers.get(event.provider)
-    if handler is None:
-        return Outcome(EventState.IGNORED, _("Not a kind that the shop follows."))
-    return handler(event, provider_event)
 
 
 # ---- staff actions ---------------------------------------------------------------------------------------------------

@@ -8,11 +8,9 @@ from artisans.core.security.encryption import keyed_hashes
 from payments.bookkeeping.saved_methods import method_mark_missing
 from payments.errors import ProviderUnavailable
 from payments.lifecycle.saved_methods import is_gone, method_setup_finish
-from payments.methods import Provider
 from payments.models import EventState, PaymentMethodInfo, WebhookEvent
 from payments.providers.contract import ProviderEvent, Unknown
 from payments.webhooks.events import Outcome
-from payments.webhooks.inbox import setup_handlers
 
 
 def process_method_event(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
@@ -46,6 +44,3 @@ def process_method_removal(provider: str, provider_event: ProviderEvent) -> Outc
         return Outcome(EventState.IGNORED, "Nothing new.")
     method_mark_missing(method.pk)
     return Outcome(EventState.DONE, _("The provider does not hold the method any more; it was removed."))
-
-
-setup_handlers.update({Provider.STRIPE: process_method_event, Provider.PAYPAL: process_method_event})

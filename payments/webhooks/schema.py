@@ -3,7 +3,7 @@
 from typing import Any
 
 from artisans.core.api.openapi import problem_answers
-from payments.methods import Provider
+from payments.providers.registry import provider_choices, remote_providers
 
 PATH = "/payments/webhooks/{provider}"
 PROBLEMS = (
@@ -15,11 +15,12 @@ PROBLEMS = (
     "webhook_unavailable",
     "database_unavailable",
 )
-TEXT = """For payment providers and the shop's own bank feed, not for clients. No token: the signature over the raw \
+REMOTE = " and ".join(facts.label for facts in remote_providers())
+TEXT = f"""For payment providers and the shop's own bank feed, not for clients. No token: the signature over the raw \
 body counts, in the provider's own header, or for `manual` in `X-Alley-Signature: t=<unix seconds>,v1=<hex \
 HMAC-SHA256 of t + "." + body>`, at most 5 minutes old.
 
-Stripe and PayPal post their own events. The feed posts the body shown here; a transfer that matches an order exactly \
+{REMOTE} post their own events. The feed posts the body shown here; a transfer that matches an order exactly \
 is booked, everything else is left to staff. 200 means that the event is stored; send it again after any other \
 response. Duplicates are ignored."""
 FEED = {
@@ -47,13 +48,13 @@ def describe_webhook(result: dict[str, Any], generator: Any, **kwargs: Any) -> d
         "in": "header",
         "name": "X-Alley-Signature",
         "schema": {"type": "string"},
-        "description": "Bank feed only; Stripe and PayPal sign in their own headers.",
+        "description": f"Bank feed only; {REMOTE} sign in their own headers.",
     }
     provider = {
         "in": "path",
         "name": "provider",
         "required": True,
-        "schema": {"type": "string", "enum": sorted(Provider.values)},
+        "schema": {"type": "string", "enum": sorted(name for name, _ in provider_choices())},
     }
     result["paths"][PATH] = {
         "post": {

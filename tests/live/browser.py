@@ -173,7 +173,7 @@ class Window:
     def order_by_card(self, *products: Product, **details: str) -> Order:
         """Up to the page with the card element, or with the way to the provider's page."""
         self.fill_checkout(*products, method="Card", **details).click()
-        self.page.wait_for_url("**/card/")
+        self.page.wait_for_url("**/pay/stripe/")
         return order_at(self.page.url.removesuffix("card/"))
 
     def type_card(self, number: str, *, button: str = "card-pay") -> None:

@@ -12,8 +12,8 @@ from django.db import connection
 
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
+from payments.gateway.connection import DOWN_SECONDS
 from payments.models import Payment
-from payments.providers.registry import DOWN_SECONDS
 from tests.live.cards import (
     INTENTS,
     PAID,

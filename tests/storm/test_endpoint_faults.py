@@ -20,14 +20,14 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.core.errors import DomainError
+from payments.gateway import connection
 from payments.gateway.payments import payment_confirm, payment_ensure_at_provider
 from payments.methods import PaymentMethod
 from payments.models import CallState, Dispute, EventState, Payment, PaymentRefund, ProviderCall, WebhookEvent
-from payments.providers import registry
 from payments.providers.paypal import certificates
 from payments.providers.paypal import provider as paypal_provider
 from payments.providers.paypal.client import PayPalClient
-from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.config import StripeConfig
 from payments.selectors import alerts_open, flags_open
 from payments.statuses import DisputeStatus, PaymentStatus
 from payments.tasks import check_alerts_task, expire_orders_task, process_due_task
@@ -58,12 +58,12 @@ ID = re.compile(r"(?<=/)(?:[a-z]+_\w{8,}|(?=[A-Z0-9-]*\d)[A-Z0-9-]{8,}|CERT-[^/]
 def impatient(monkeypatch) -> Iterator[None]:
     """The shop gives up soon, so that an answer that is kept back is a real timeout."""
     times = (3.0, PATIENCE)
-    monkeypatch.setattr(registry, "StripeConfig", partial(StripeConfig, read_timeout=PATIENCE))
+    monkeypatch.setattr(connection, "StripeConfig", partial(StripeConfig, read_timeout=PATIENCE))
     monkeypatch.setattr(paypal_provider, "PayPalClient", partial(PayPalClient, timeout=times))
     monkeypatch.setattr(certificates, "TIMEOUT", times)
-    registry.configured.cache_clear()
+    connection.configured.cache_clear()
     yield
-    registry.configured.cache_clear()
+    connection.configured.cache_clear()
 
 
 # ---- what people do ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from artisans import settings as configured
+from payments.providers.registry import PROVIDERS
 
 ROOT = settings.BASE_DIR
 
@@ -45,7 +46,7 @@ def test_unset_switch_takes_its_default(monkeypatch):
 
 
 def names_read() -> set[str]:
-    """Every variable that settings.py reads: the first argument of env.….(), env.…() and flag()."""
+    """Every variable that settings.py reads (the first argument of env.….(), env.…() and flag()), or a provider."""
     tree = ast.parse((ROOT / "artisans/settings.py").read_text())
     found = set()
     for node in ast.walk(tree):
@@ -54,7 +55,7 @@ def names_read() -> set[str]:
         door = ast.unparse(node.func)
         if re.fullmatch(r"flag|env\.\w+", door):
             found.add(node.args[0].value)
-    return found
+    return found | {name for facts in PROVIDERS for name in facts.config.variables().values()}
 
 
 def test_example_lists_exactly_the_variables_that_are_read():

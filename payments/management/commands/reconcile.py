@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--provider", help="Only this provider, such as stripe; default: all that are configured."
+            "--provider", help="Only this provider, by its name; default: all that are configured."
         )
         parser.add_argument(
             "--since",
@@ -45,7 +45,7 @@ class Command(BaseCommand):
     ) -> None:
         names = [provider] if provider else reconcilable_providers()
         if not names:
-            raise CommandError("No provider is configured; set the keys of Stripe or PayPal (.env.example).")
+            raise CommandError("No provider is configured; set the keys of one (.env.example).")
         runs = [self.look(name, since, until, is_quiet=is_json) for name in names]
         if is_json:
             rows = [{field: getattr(run, field) for field in FIELDS} for run in runs]

@@ -1,6 +1,8 @@
 """How PayPal is reached and recognised; plain data that the settings fill."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from payments.providers.config import ProviderConfig, base_url, switch, variable, words
 
 API_BASES = {"live": "https://api-m.paypal.com", "sandbox": "https://api-m.sandbox.paypal.com"}
 CERT_HOSTS = {
@@ -9,8 +11,8 @@ CERT_HOSTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PayPalConfig:
+@dataclass(frozen=True)
+class PayPalConfig(ProviderConfig):
     """`mode` is "live" or "sandbox".
 
     `payee`: our merchant id or mail address at PayPal, when payments are to be compared with it. `webhook_id`: without
@@ -19,15 +21,15 @@ class PayPalConfig:
     host only. `ca_file`: PEM bundle of the roots to trust for them instead of the public ones (the sandbox program's).
     """
 
-    client_id: str
-    client_secret: str = field(repr=False)
-    mode: str = "sandbox"
-    webhook_id: str = ""
-    api_base: str = ""
-    cert_hosts: tuple[str, ...] = ()
-    payee: str = ""
-    verify_by_call: bool = False
-    ca_file: str = ""
+    client_id: str = variable("PAYPAL_CLIENT_ID")
+    client_secret: str = variable("PAYPAL_CLIENT_SECRET", secret=True)
+    mode: str = variable("PAYPAL_MODE", default="sandbox")
+    webhook_id: str = variable("PAYPAL_WEBHOOK_ID")
+    api_base: str = variable("PAYPAL_API_BASE", base_url)
+    cert_hosts: tuple[str, ...] = variable("PAYPAL_CERT_HOSTS", words, default=())
+    payee: str = variable("PAYPAL_PAYEE")
+    verify_by_call: bool = variable("PAYPAL_VERIFY_BY_CALL", switch, default=False)
+    ca_file: str = variable("PAYPAL_CA_FILE")
 
     @property
     def is_live(self) -> bool:

@@ -7,12 +7,21 @@ from typing import Any
 
 from artisans.core.money import MAX_MINOR, Money, exponent_of
 from payments.providers.contract import Refused
+from payments.providers.facts import Limits
 
 # https://developer.paypal.com/api/rest/reference/currency-codes/
 TWO_DECIMALS = "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD ILS MXN MYR NOK NZD PHP PLN SEK SGD THB USD"
 NO_DECIMALS = "HUF JPY TWD"
 DECIMALS = dict.fromkeys(TWO_DECIMALS.split(" "), 2) | dict.fromkeys(NO_DECIMALS.split(" "), 0)
 VALUE = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{1,8})?|\.[0-9]{1,8})", re.ASCII)
+
+
+def limits(method: str, currency: str) -> Limits | None:
+    """None for a currency that PayPal does not take. PayPal's own maximum depends on the account."""
+    if currency not in DECIMALS:
+        return None
+    step: int = 10 ** (exponent_of(currency) - DECIMALS[currency])
+    return Limits(step, MAX_MINOR, step)
 
 
 def to_paypal(amount: Money) -> dict[str, str]:

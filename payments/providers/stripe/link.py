@@ -1,7 +1,6 @@
 """The way to Stripe: the official SDK, set up once, and the only place where its errors become ours."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import stripe
@@ -10,6 +9,7 @@ from stripe import StripeObject
 from artisans.core.security.redaction import scrub
 from payments.providers.contract import NotThere, ProviderError, Refused, RemotePayment, Unknown
 from payments.providers.reading import UNREADABLE, an_id
+from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.declines import group_of
 from payments.providers.stripe.objects import Row, payment_of
 
@@ -24,24 +24,6 @@ NAMED = frozenset({"customer", "payment_method"})
 T = TypeVar("T")
 
 stripe.enable_telemetry = False  # the SDK knows this switch only as a global one
-
-
-@dataclass(frozen=True, slots=True)
-class StripeConfig:
-    """`webhook_secrets`: several while one is rotated. `api_base`: "" is Stripe itself. Times are seconds."""
-
-    secret_key: str = field(repr=False)
-    publishable_key: str
-    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
-    api_base: str = ""
-    js_url: str = "https://js.stripe.com/v3/"
-    connect_timeout: float = 3
-    read_timeout: float = 10
-    tolerance: int = 300
-
-    @property
-    def is_live(self) -> bool:
-        return self.secret_key.startswith(("sk_live_", "rk_live_"))
 
 
 class Stuck(Unknown):

@@ -6,11 +6,42 @@ the ariary has two in ISO and none at Stripe; the last digit of three is always 
 
 from artisans.core.money import MAX_MINOR, Money, exponent_of
 from payments.providers.contract import Refused
+from payments.providers.facts import Limits
 
 NO_DECIMALS = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
 THREE_DECIMALS = "BHD JOD KWD OMR TND"
 EXPONENTS = dict.fromkeys(NO_DECIMALS.split(" "), 0) | dict.fromkeys(THREE_DECIMALS.split(" "), 3)
 LAST_IS_ZERO = 3  # decimals of the currencies whose last one Stripe does not take
+
+
+# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts, in Stripe's units
+MINIMUMS = {
+    **dict.fromkeys(("AUD", "BRL", "CAD", "CHF", "EUR", "INR", "JPY", "NZD", "SGD", "USD"), 50),
+    "AED": 200,
+    "CZK": 1500,
+    "DKK": 250,
+    "GBP": 30,
+    "HKD": 400,
+    "HUF": 17500,
+    "MXN": 1000,
+    "MYR": 200,
+    "NOK": 300,
+    "PLN": 200,
+    "RON": 200,
+    "SEK": 300,
+    "THB": 1000,
+}
+MOST_DIGITS = {"IDR": 12, "LBP": 12, "COP": 10, "HUF": 10, "JPY": 10, "INR": 9}  # 8 for all others
+
+
+def limits(method: str, currency: str) -> Limits:
+    """In currencies without a published minimum it depends on the currency that the account settles in."""
+    exponent = exponent_at_stripe(currency)
+    unit = 10 if exponent == LAST_IS_ZERO else 1
+    step = max(1, rescaled(unit, exponent, exponent_of(currency))[0])
+    least, _ = rescaled(MINIMUMS.get(currency, 0), exponent, exponent_of(currency))
+    most, _ = rescaled(10 ** MOST_DIGITS.get(currency, 8) - 1, exponent, exponent_of(currency))
+    return Limits(max(least, step), most, step)
 
 
 def to_stripe(money: Money) -> int:

@@ -25,7 +25,8 @@ from payments.providers.contract import (
     SaveRequest,
 )
 from payments.providers.stripe.cards import StripeCards
-from payments.providers.stripe.link import StripeConfig, StripeLink, Stuck, row_of
+from payments.providers.stripe.config import StripeConfig
+from payments.providers.stripe.link import StripeLink, Stuck, row_of
 from payments.providers.stripe.objects import find_refund, payment_of, session_of
 from payments.providers.stripe.reading import StripeReading
 from payments.providers.stripe.requests import confirm_params, intent_params, refund_params, session_params

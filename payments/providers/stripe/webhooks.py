@@ -15,7 +15,7 @@ from artisans.core.security.redaction import scrub
 from payments.providers.contract import BadSignature, CannotVerify, ProviderEvent, RemoteStatus
 from payments.providers.reading import LONGEST_ID, UNREADABLE
 from payments.providers.signatures import check_header
-from payments.providers.stripe.link import StripeConfig
+from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.money import from_stripe
 from payments.providers.stripe.objects import (
     DISPUTE_STATUS,

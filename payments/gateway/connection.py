@@ -1,0 +1,156 @@
+"""Sending requests to the configured providers; the only place that does.
+
+Never inside a transaction. A provider that does not answer gets no requests for half a minute, so that no buyer waits
+for it; a slow one may occupy only some of the threads, so that the shop stays open.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache as once
+from threading import BoundedSemaphore
+from typing import TypeVar
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.signals import setting_changed
+from django.db import connection
+
+from payments.methods import SPECS, PaymentMethod
+from payments.providers import registry
+from payments.providers.contract import (
+    CannotVerify,
+    Capability,
+    PaymentProvider,
+    ProviderEvent,
+    Refused,
+    Unknown,
+)
+from payments.providers.facts import ProviderFacts
+
+T = TypeVar("T")
+
+NOT_CONFIGURED = "not_configured"
+OUTAGES_UNTIL_DOWN = 2
+DOWN_SECONDS = 30
+OUTAGES_COUNT_SECONDS = (
+    300  # beyond DOWN_SECONDS: one more silence after the half minute marks it again at once
+)
+QUEUE_SECONDS = 0.3  # for a free place in a short rush, not for a slow provider to hurry
+
+
+class NetworkInTransaction(RuntimeError):
+    """A provider was asked while the database waits: a slow answer would hold every lock of the transaction."""
+
+
+@once
+def configured() -> dict[str, PaymentProvider]:
+    """By name, those that have their keys."""
+    built = ((facts.name, facts.build(registry.config_of(facts))) for facts in registry.PROVIDERS)
+    return {name: provider for name, provider in built if provider is not None}
+
+
+setting_changed.connect(lambda **_: configured.cache_clear(), weak=False)
+
+
+def provider(name: str) -> PaymentProvider | None:
+    return configured().get(name)
+
+
+def can(name: str, capability: Capability) -> bool:
+    found = provider(name)
+    return found is not None and capability in found.capabilities
+
+
+def is_configured(facts: ProviderFacts) -> bool:
+    """Offline payments need no keys."""
+    return facts.page is None or provider(facts.name) is not None
+
+
+def offered_methods() -> list[PaymentMethod]:
+    """What this shop takes: every method that a configured provider takes."""
+    return [method for method in SPECS if any(is_configured(facts) for facts in registry.route_of(method))]
+
+
+def execute(name: str, operation: Callable[[PaymentProvider], T]) -> T:
+    """`execute(name, lambda provider: provider.read(object_id))`.
+
+    Errors: Refused, Unknown; Unknown at once while the provider is marked down; NetworkInTransaction.
+    """
+    forbid_transaction()
+    found = provider(name)
+    if found is None:
+        raise Unknown(NOT_CONFIGURED, f"{name} has no keys here.", is_outage=True)
+    if is_down(name):
+        raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
+    with call_slot(name):
+        try:
+            answer = operation(found)
+        except Unknown as unknown:
+            if unknown.is_outage:
+                note_outage(name)
+            raise
+        except Refused:
+            note_answer(name)
+            raise
+    note_answer(name)
+    return answer
+
+
+@once
+def call_slots_at(name: str) -> BoundedSemaphore:
+    return BoundedSemaphore(settings.PROVIDER_CALLS_AT_ONCE)
+
+
+setting_changed.connect(lambda **_: call_slots_at.cache_clear(), weak=False)
+
+
+@contextmanager
+def call_slot(name: str) -> Iterator[None]:
+    """One of the places of this process at a provider. Errors: Unknown when all are taken; nothing was asked then."""
+    places = call_slots_at(name)
+    if not places.acquire(timeout=QUEUE_SECONDS):
+        raise Unknown("crowded", "Too many calls of this process wait for it.")
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+    """A message to us, verified. Errors: BadSignature, CannotVerify (also without keys or secrets of this provider).
+
+    It passes by the breaker: that a provider does not answer us is no reason to refuse what it tells, and what it
+    tells is no sign that it answers again.
+    """
+    forbid_transaction()
+    facts = registry.find_facts(name)
+    if facts is not None and facts.parse_webhook is not None:
+        return facts.parse_webhook(registry.config_of(facts), body, headers)
+    found = provider(name)
+    if found is None or Capability.WEBHOOK not in found.capabilities:
+        raise CannotVerify(NOT_CONFIGURED, f"{name} has no keys here.")
+    return found.parse_webhook(body, headers)
+
+
+def forbid_transaction() -> None:
+    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        raise NetworkInTransaction("Commit first, then ask the provider.")
+
+
+def is_down(name: str) -> bool:
+    return cache.get(f"provider:{name}:down") is not None
+
+
+def note_outage(name: str) -> None:
+    key = f"provider:{name}:outages"
+    cache.add(key, 0, OUTAGES_COUNT_SECONDS)
+    try:
+        seen = cache.incr(key)
+    except ValueError:  # it ran out between the two lines
+        seen = 1
+    if seen >= OUTAGES_UNTIL_DOWN:
+        cache.set(f"provider:{name}:down", 1, DOWN_SECONDS)
+
+
+def note_answer(name: str) -> None:
+    cache.delete(f"provider:{name}:outages")

@@ -1,0 +1,56 @@
+"""The configuration of a provider: a dataclass whose fields name their environment variables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+
+def text(value: Any) -> str:
+    return str(value).strip()
+
+
+def base_url(value: Any) -> str:
+    return text(value).rstrip("/")
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """A comma-separated list."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def switch(value: Any) -> bool:
+    """Errors: ValueError for what is neither true nor false."""
+    word = text(value).lower()
+    if word in {"true", "1", "yes", "on"}:
+        return True
+    if word in {"false", "0", "no", "off", ""}:
+        return False
+    raise ValueError(f"{word!r} is neither true nor false.")
+
+
+def variable(name: str, read: Callable[[Any], Any] = text, *, default: Any = "", secret: bool = False) -> Any:
+    """A field that is read from an environment variable; secrets stay out of `repr`."""
+    return field(default=default, repr=not secret, metadata={"variable": name, "read": read})
+
+
+@dataclass(frozen=True)
+class ProviderConfig:
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """The environment variable of each field that has one."""
+        return {row.name: row.metadata["variable"] for row in fields(cls) if "variable" in row.metadata}
+
+    @classmethod
+    def from_env(cls, get: Callable[[str], Any]) -> Self:
+        """`get(variable)` gives its value, "" when it is not set. Errors: ValueError for an unreadable value."""
+        values = {}
+        for row in fields(cls):
+            name = row.metadata.get("variable", "")
+            value = get(name) if name else ""
+            if value not in ("", None):
+                try:
+                    values[row.name] = row.metadata["read"](value)
+                except ValueError as error:
+                    raise ValueError(f"{name}={error}") from None
+        return cls(**values)

@@ -1,0 +1,148 @@
+"""What the shop knows of a provider before it sends a request: each provider's folder exports one `FACTS`.
+
+Plain data and functions over the provider's configuration; no framework, no network.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+from payments.providers.config import ProviderConfig
+from payments.providers.contract import PaymentProvider, ProviderEvent
+
+KEY_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+SHORTENED_KEY = 32
+
+
+@dataclass(frozen=True, slots=True)
+class MethodFacts:
+    """A payment method as one provider takes it. `countries`: of the buyer, ISO 3166-1 alpha-2; empty: all."""
+
+    method: str
+    countries: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The amounts that a provider accepts, in minor units (ISO 4217): from `least` to `most`, multiples of `step`."""
+
+    least: int
+    most: int
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """The idempotency keys that a provider accepts, and how long it remembers them.
+
+    After `lifetime` (`lifetimes` by operation where it differs) a repeated request could take effect twice.
+    """
+
+    longest: int
+    lifetime: timedelta
+    alphabet: frozenset[str] = KEY_ALPHABET
+    lifetimes: Mapping[str, timedelta] = field(default_factory=dict)
+
+    def shape(self, key: str) -> str:
+        """The key itself where it fits, else 32 hexadecimal digits of its SHA-256: the same for the same key."""
+        fits = len(key) <= self.longest and self.alphabet.issuperset(key)
+        return key if fits else sha256(key.encode()).hexdigest()[:SHORTENED_KEY]
+
+    def lifetime_of(self, operation: str) -> timedelta:
+        return self.lifetimes.get(operation, self.lifetime)
+
+
+class PageKind(StrEnum):
+    ELEMENT = "element"  # the provider's script shows its fields on a page of ours
+    REDIRECT = "redirect"  # the buyer goes to the provider and comes back
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How the buyer pays. `template` is the page of ours, `save_template` the one that saves a method; "": none."""
+
+    kind: PageKind
+    template: str = ""
+    save_template: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What a provider's checks have to know of the shop. `is_production`: these are the deployment checks."""
+
+    is_production: bool
+    debug: bool
+    allow_test_cards: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An error in the settings of a provider; `code` is its id among Django's system checks."""
+
+    text: str
+    hint: str
+    code: str
+
+
+def no_findings(config: Any, context: CheckContext) -> Iterable[Finding]:
+    return ()
+
+
+def nothing(config: Any) -> Mapping[str, Any]:
+    return {}
+
+
+def no_test_token(config: Any, number: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProviderFacts:
+    """One provider. The functions get its `config`, read from the environment.
+
+    `build`: the provider, or None while its keys are not set. `limits(method, currency)`: None when the provider does
+    not take the currency. `page`: None for a provider without a remote side; its `parse_webhook` reads notifications.
+    `csp`: origins by directive of Content-Security-Policy. `public`: what a browser may know.
+    `test_token(config, number)`: the token of a published test card, "" for other numbers and outside of test mode.
+    `charges_saved_on_create`: a saved method is charged when the payment is created, not when it is confirmed.
+    `reports_late`: how long a payment may be missing from the provider's lists.
+    """
+
+    name: str
+    label: str
+    config: type[ProviderConfig]
+    build: Callable[[Any], PaymentProvider | None]
+    methods: tuple[MethodFacts, ...]
+    limits: Callable[[str, str], Limits | None]
+    keys: KeyRules
+    page: Page | None
+    csp: Callable[[Any], Mapping[str, tuple[str, ...]]] = nothing
+    public: Callable[[Any], Mapping[str, str]] = nothing
+    checks: Callable[[Any, CheckContext], Iterable[Finding]] = no_findings
+    test_token: Callable[[Any, str], str] = no_test_token
+    parse_webhook: Callable[[Any, bytes, Mapping[str, str]], ProviderEvent] | None = None
+    charges_saved_on_create: bool = False
+    reports_late: timedelta = timedelta()
+
+    def method(self, name: str) -> MethodFacts | None:
+        return next((method for method in self.methods if method.method == name), None)
+
+
+def origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def origins(url: str, real: tuple[str, ...]) -> tuple[str, ...]:
+    """The provider's own origins, or that of the base URL that replaces them."""
+    return (origin(url),) if url else real
+
+
+def is_foreign_url(url: str, hosts: Iterable[str]) -> bool:
+    """Whether a base URL is set and leads elsewhere than to these hosts over HTTPS."""
+    parts = urlsplit(url)
+    return bool(url) and (parts.scheme != "https" or parts.hostname not in hosts)

@@ -1,0 +1,30 @@
+"""How Stripe is reached and recognised."""
+
+from dataclasses import dataclass
+
+from payments.providers.config import ProviderConfig, base_url, variable, words
+
+SCRIPT_ORIGINS = ("https://js.stripe.com",)
+SCRIPT = "https://js.stripe.com/v3/"
+
+
+@dataclass(frozen=True)
+class StripeConfig(ProviderConfig):
+    """`webhook_secrets`: several during a rotation. `api_base`: "" is Stripe itself. Times are seconds."""
+
+    secret_key: str = variable("STRIPE_SECRET_KEY", secret=True)
+    publishable_key: str = variable("STRIPE_PUBLISHABLE_KEY")
+    webhook_secrets: tuple[str, ...] = variable("STRIPE_WEBHOOK_SECRET", words, default=(), secret=True)
+    api_base: str = variable("STRIPE_API_BASE", base_url)
+    js_url: str = variable("STRIPE_JS_URL", default=SCRIPT)
+    connect_timeout: float = 3
+    read_timeout: float = 10
+    tolerance: int = 300
+
+    @property
+    def is_live(self) -> bool:
+        return self.secret_key.startswith(("sk_live_", "rk_live_"))
+
+    @property
+    def is_test(self) -> bool:
+        return self.secret_key.startswith(("sk_test_", "rk_test_"))
