@@ -208,7 +208,7 @@ def test_own_billing_address_reaches_the_order(walk):
 
 @pytest.mark.parametrize("value", ["a" * 100_000, "((((((((((" * 5000, "@" * 50_000, "-" * 50_000])
 def test_no_value_takes_long(walk, value):
-    started = time.perf_counter()
+    started = time.process_time()
     sent(walk, email=value, phone=value, postal_code=value, name=value)
 
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3

@@ -238,7 +238,7 @@ def test_nobody_waits_for_the_token_longer_than_its_call_may_take(stub):
     release.set()
 
     assert all(outages)
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 6, "16 calls of half a second, one after another, take 8"
 
 
 # ---- bad luck ------------------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_an_answer_that_drips_is_an_outage_too(stub):
         client_of(stub, timeout=(0.5, 0.5)).request("GET", PATH)
 
     assert unknown.value.is_outage
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 3.5, "the whole answer takes 4"
 
 
 def test_a_packed_answer_is_unpacked(stub):

@@ -84,11 +84,11 @@ def test_long_values_are_cut_and_extra_values_are_scrubbed():
     "text", ["x" * 100_000, "x_secret" * 20_000, "4 " * 50_000, "4" * 100_000, "sk_" * 30_000]
 )
 def test_no_text_takes_long(text):
-    started = time.perf_counter()
+    started = time.process_time()
 
     scrub(text)
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_errors_are_scrubbed_and_carry_the_request_id():

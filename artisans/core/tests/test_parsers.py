@@ -71,14 +71,14 @@ def test_body_above_the_limit_is_refused_and_below_is_read():
     ],
 )
 def test_no_body_takes_long(body):
-    started = time.perf_counter()
+    started = time.process_time()
 
     try:
         parse(body)
     except ParseError:
         pass
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_pairs_of_surrogates_and_brackets_in_strings_are_fine():
