@@ -163,7 +163,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
 
     @operation(
         "cart_item_add",
-        "Put items into a cart",
+        "Add items to a cart",
         request=(ItemIn, ItemIn(many=True)),
         responses={201: CartShape},
         problems=(UnknownProduct, QuantityTooLarge, TooManyItems, InvalidInput, NotEnoughStock, CartClosed),
@@ -188,7 +188,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     @operation("cart_item_set", "Change an item's quantity", **SET_ITEM, methods=["PATCH"])
     @operation(
         "cart_item_remove",
-        "Take an item out",
+        "Remove an item",
         responses=CartShape,
         problems=(CartClosed,),
         methods=["DELETE"],
@@ -262,7 +262,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     def cart(self, request: Request, pk: str) -> Cart:
         cart = get_or_none(carts_visible_to(Principal.from_api(request)).filter(pk=pk))
         if cart is None:
-            raise NotFound(_("There is no such cart."))
+            raise NotFound(_("Cart not found."))
         return cart
 
     def summary(self, cart: Cart) -> CartSummary:
@@ -325,7 +325,7 @@ class PlacingOrderViewSet(OrderViewSet):
         user = Principal.from_api(request).user
         order = self.get_object()
         if user is None:
-            raise NotFound(_("A link shows and pays an order; it does not cancel it. Sign in to cancel."))
+            raise NotFound(_("An order link cannot cancel the order. Sign in to cancel it."))
         order = order_cancel(order_id=order.pk, reason=data["reason"], actor=user)
         return Response(order_out(order, list(order.lines.all()), list(order.parcels.all())))
 
@@ -336,7 +336,9 @@ def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store
         count_network("guest_checkout", api_request(request))
     email = data.get("customer_email") or (principal.user.email if principal.user else "")
     if not email:
-        raise InvalidInput(_("Give customer_email; the instructions and the link to the order go there."))
+        raise InvalidInput(
+            _("customer_email is required; the order link and payment instructions are sent there.")
+        )
     shipping = with_country(data["shipping_address"], store)
     billing = data.get("billing_address")
     return Buyer(

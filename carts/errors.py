@@ -8,10 +8,12 @@ class UnknownProduct(InvalidInput):
     """The product does not exist or is not on sale; `product_id` names it."""
 
     code = "unknown_product"
-    remedy = "Take the ids of `GET /products/`."
+    remedy = "Use ids from `GET /products/`."
 
     def __init__(self, product_id: object) -> None:
-        super().__init__(_("There is no such product on sale."), extra={"product_id": str(product_id)})
+        super().__init__(
+            _("This product does not exist or is not for sale."), extra={"product_id": str(product_id)}
+        )
 
 
 class QuantityTooLarge(InvalidInput):
@@ -21,7 +23,7 @@ class QuantityTooLarge(InvalidInput):
 
     def __init__(self) -> None:
         super().__init__(
-            _("At most %(maximum)s pieces of one product fit in a cart.") % {"maximum": MAX_QUANTITY}
+            _("A cart can hold at most %(maximum)s units of one product.") % {"maximum": MAX_QUANTITY}
         )
 
 
@@ -31,14 +33,14 @@ class TooManyItems(InvalidInput):
     code = "too_many_items"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(_("At most %(limit)s different products fit in a cart.") % {"limit": limit})
+        super().__init__(_("A cart can hold at most %(limit)s different products.") % {"limit": limit})
 
 
 class NotEnoughStock(Conflict):
     """More units than are in stock; `problems` says how many are left."""
 
     code = "out_of_stock"
-    remedy = "Lower the quantity as `problems` proposes."
+    remedy = "Lower the quantity as `problems` suggests."
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(problems[0].message, extra={"problems": [problem.as_dict() for problem in problems]})
@@ -51,4 +53,4 @@ class CartClosed(Conflict):
     remedy = "Start a new cart with `POST /carts/`."
 
     def __init__(self) -> None:
-        super().__init__(_("This cart was ordered already; start a new one."))
+        super().__init__(_("This cart has already been ordered. Start a new one."))

@@ -129,7 +129,7 @@ class DeliveryForm(forms.Form):
     def clean_note(self) -> str:
         note: str = self.cleaned_data["note"]
         if CONTROL.search(note):
-            raise forms.ValidationError(gettext("Remove the control characters; they cannot be printed."))
+            raise forms.ValidationError(gettext("Remove control characters; they cannot be printed."))
         return note
 
 

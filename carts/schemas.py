@@ -19,7 +19,7 @@ PROBLEM = {
     "old": "2",
     "new": "1",
     "fix": "lower_quantity",
-    "message": "Only 1 of Moss bowl left (you wanted 2).",
+    "message": "Only 1 of Moss bowl left; your cart has 2.",
 }
 
 

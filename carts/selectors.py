@@ -35,7 +35,7 @@ def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True)
     carts = carts_visible_to(principal).select_for_update(of=("self",), no_key=True)
     cart = get_or_none(carts.filter(pk=cart_id))
     if cart is None:
-        raise NotFound(_("There is no such cart."))
+        raise NotFound(_("Cart not found."))
     if must_be_open and cart.status != CartStatus.OPEN:
         raise CartClosed
     return cart

@@ -111,9 +111,9 @@ def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantit
     cart = cart_lock(principal, cart_id)
     item = cart.items.select_related("product__artisan").filter(pk=item_id).first()
     if item is None:
-        raise NotFound(_("This item is not in the cart any more."))
+        raise NotFound(_("This item is no longer in the cart."))
     if quantity < 0:
-        raise InvalidInput(_("The quantity is a whole number, zero or more."))
+        raise InvalidInput(_("The quantity must be a whole number, zero or more."))
     if quantity > MAX_QUANTITY:
         raise QuantityTooLarge
     if quantity == 0:

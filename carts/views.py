@@ -17,9 +17,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import DomainError
+from artisans.core.money import Money
 from artisans.core.security.client_ip import network_hash
 from artisans.core.security.rate_limits import count_network
 from artisans.core.security.tokens import hash_secret
+from artisans.core.templatetags.money import show
 from carts.checkout import Assertions, cart_checkout
 from carts.cookies import keep_token, page_principal
 from carts.forms import DeliveryForm, DetailsForm, PlaceForm
@@ -215,6 +217,18 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
     return decorate
 
 
+def describe_total_change(error: QuoteChanged, currency: str) -> str:
+    now = show(Money.parse(error.extra["now"], currency))
+    try:
+        sent = show(Money.parse(error.extra["sent"], currency))
+    except ValueError:  # the hidden field was edited
+        sent = error.extra["sent"]
+    return _("The total has changed from %(sent)s to %(now)s. Nothing was charged.") % {
+        "sent": sent,
+        "now": now,
+    }
+
+
 def redirect_to_order(request: HttpRequest, principal: Principal) -> HttpResponse:
     """After placing, or on a second submit, show the order and never the payment form again."""
     named = request.POST.get("cart", "")
@@ -344,8 +358,7 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
             request, CheckoutSession(session.principal, session.cart, summary_of(session.cart)), status=409
         )
     except QuoteChanged as error:
-        text = _("The total has changed from %(sent)s to %(now)s. Nothing was charged.") % error.extra
-        messages.error(request, text)
+        messages.error(request, describe_total_change(error, session.cart.currency))
         return show_check(
             request, CheckoutSession(session.principal, session.cart, summary_of(session.cart)), status=409
         )

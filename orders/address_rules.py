@@ -46,9 +46,9 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     for name, value in address.items():
         if UNPRINTABLE.search(value):
-            yield name, _("Remove the control characters and line breaks; they cannot be printed on a label.")
+            yield name, _("Remove control characters and line breaks; they cannot be printed on a label.")
         elif value.strip() and not is_visible(value):
-            yield name, _("Enter visible characters; these print as blank.")
+            yield name, _("Enter visible characters.")
     country = address.get("country", "")
     if message := country_error(country):
         yield "country", message
@@ -63,9 +63,9 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def text_errors(text: str) -> Iterator[tuple[str, str]]:
     if UNPRINTABLE.search(re.sub(r"[\t\r\n]", "", text)):
-        yield "text", _("Remove the control characters; they cannot be printed on a label.")
+        yield "text", _("Remove control characters; they cannot be printed on a label.")
     elif not is_visible(text):
-        yield "text", _("Enter visible characters; these print as blank.")
+        yield "text", _("Enter visible characters.")
 
 
 def is_visible(text: str) -> bool:
@@ -80,11 +80,8 @@ def country_error(country: str) -> str:
         return _("Choose a country.")
     if meant := meant_by(country):
         names = ", ".join(f"{code} ({KNOWN[code]})" for code in meant)
-        return _("“%(country)s” is not the code of a country; send %(names)s.") % {
-            "country": country[:60],
-            "names": names,
-        }
-    return _("Send the two capital letters of a country (ISO 3166-1), such as GB or US.")
+        return _("“%(text)s” is not a country code. Use %(codes)s.") % {"text": country[:60], "codes": names}
+    return _("Use a two-letter country code in capitals (ISO 3166-1), such as GB or US.")
 
 
 def find_missing_fields(address: Mapping[str, Any], rules: CountryRules) -> Iterator[tuple[str, str]]:
@@ -99,10 +96,10 @@ def find_missing_fields(address: Mapping[str, Any], rules: CountryRules) -> Iter
 
 
 def postal_code_error(rules: CountryRules) -> str:
-    given = {"label": _(rules.postal_code_label), "example": rules.postal_code_example}
+    values = {"label": _(rules.postal_code_label), "example": rules.postal_code_example}
     if rules.postal_code_example:
-        return _("%(label)s is not valid for this country. Example: %(example)s.") % given
-    return _("%(label)s is not valid for this country.") % given
+        return _("%(label)s is not valid for this country. Example: %(example)s.") % values
+    return _("%(label)s is not valid for this country.") % values
 
 
 def phone_error(phone: str) -> str:

@@ -96,8 +96,7 @@ def setting_row(change: SettingChange) -> models.Model:
     if row is None:
         raise NotFound(
             _(
-                "What was to be changed was deleted meanwhile. Nothing can be carried out; the "
-                "request expires by itself."
+                "The object to be changed has been deleted, so the change cannot be made. The request will expire."
             )
         )
     return row

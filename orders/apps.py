@@ -17,4 +17,4 @@ class OrdersConfig(AppConfig):
         kinds.register(OrderMail)
         LINK_BUILDERS.append(mail_links)
         kinds_register()
-        REPORTS["shop"] = lambda: "ok" if store_rules().is_open else "takes no orders yet"
+        REPORTS["shop"] = lambda: "ok" if store_rules().is_open else "not taking orders yet"

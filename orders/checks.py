@@ -19,7 +19,7 @@ def check_open(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any)
         return []
     return [
         Warning(
-            f"The shop takes no orders yet. Missing: {', '.join(missing)}.",
+            f"The shop does not take orders yet. Missing: {', '.join(missing)}.",
             hint="Run `manage.py setup_shop`.",
             id="alley.W021",
         )

@@ -10,7 +10,7 @@ class EmptyOrder(InvalidInput):
     code = "empty_cart"
 
     def __init__(self) -> None:
-        super().__init__(_("There is nothing in the cart; add a product first."))
+        super().__init__(_("The cart is empty. Add a product first."))
 
 
 class AmountTooLarge(InvalidInput):
@@ -19,7 +19,7 @@ class AmountTooLarge(InvalidInput):
     code = "amount_too_large"
 
     def __init__(self) -> None:
-        super().__init__(_("The order is larger than the shop can take; split it."))
+        super().__init__(_("The order total is too high. Split it into smaller orders."))
 
 
 class CheckoutBlocked(Conflict):
@@ -30,7 +30,7 @@ class CheckoutBlocked(Conflict):
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(
-            _("Some items changed; accept the changes and try again. Nothing was charged."),
+            _("Some items have changed. Accept the changes and try again. Nothing was charged."),
             extra={"problems": [problem.as_dict() for problem in problems]},
         )
         self.problems = problems
@@ -40,7 +40,7 @@ class QuoteChanged(Conflict):
     """The client's figures differ from the current ones."""
 
     code = "quote_changed"
-    remedy = "Show the buyer the figure in `now` and send the request again with it, or without it."
+    remedy = "Show the buyer the value in `now` and send the request again with it, or without the field."
 
     def __init__(self, *, field: str, sent: str, now: str) -> None:
         super().__init__(
@@ -54,20 +54,18 @@ class NotCancellable(Conflict):
     """The order is paid, shipped or closed."""
 
     code = "not_cancellable"
-    remedy = "Ask the shop; staff can still cancel until shipping."
+    remedy = "Contact the shop; staff can cancel an order until it ships."
 
 
 class ParcelOnHold(Conflict):
     """The parcel's payment was refunded, and staff have not decided yet whether to ship it."""
 
     code = "parcel_on_hold"
-    remedy = "Wait; the artisan gets a mail when the parcel may be sent or is cancelled."
+    remedy = "Wait; the artisan is notified by email when the parcel can ship or is cancelled."
 
     def __init__(self) -> None:
         super().__init__(
-            _(
-                "This parcel is on hold: its payment was refunded. Wait until the shop has decided; you get a mail."
-            )
+            _("This parcel is on hold because it was refunded. We will email you once the shop has decided.")
         )
 
 
@@ -75,7 +73,7 @@ class ParcelChanged(Conflict):
     """The parcel's status changed since the decision about it was made."""
 
     code = "parcel_changed"
-    remedy = "Read the order again and decide about the parcel as it is now."
+    remedy = "Fetch the order again and decide based on the parcel’s current status."
 
     def __init__(self, *, number: int, label: str, decision: str) -> None:
         super().__init__(
@@ -93,7 +91,7 @@ class NotReleased(Conflict):
     code = "not_released"
 
     def __init__(self) -> None:
-        super().__init__(_("The order is not paid yet; it must not be shipped."))
+        super().__init__(_("This order is not paid yet and cannot be shipped."))
 
 
 class ShopNotOpen(ServiceUnavailable):
@@ -101,7 +99,7 @@ class ShopNotOpen(ServiceUnavailable):
 
     code = "shop_not_open"
     title = N_("The shop is not open yet")
-    remedy = "Keep the cart and try again later; staff see in the admin what has to be set first."
+    remedy = "Keep the cart and try again later; the admin shows staff which settings are missing."
 
     def __init__(self) -> None:
         super().__init__(_("The shop is not taking orders yet. Nothing was ordered or charged."))

@@ -28,8 +28,7 @@ class TooManyOpenOrders(TooManyRequests):
     def __init__(self, limit: int) -> None:
         super().__init__(
             _(
-                "You have %(limit)s orders that are not paid yet. Pay or cancel one of them, then "
-                "order again. Your cart is kept."
+                "You have %(limit)s unpaid orders. Pay or cancel one of them, then order again. Your cart is saved."
             )
             % {"limit": limit},
             extra={"limit": limit},
@@ -40,13 +39,13 @@ class TooManyUnitsHeld(TooManyRequests):
     """One network reserved too many units of one product without paying within an hour."""
 
     code = "too_many_pieces_held"
-    remedy = "Lower the quantity, or pay an earlier order first."
+    remedy = "Lower the quantity, or pay for an earlier order first."
 
     def __init__(self, limit: int) -> None:
         super().__init__(
             _(
-                "At most %(limit)s pieces of one product can be on hold from one network within an "
-                "hour. Lower the quantity, or pay an earlier order first. Your cart is kept."
+                "At most %(limit)s unpaid units of a product can be reserved from one network within an hour. "
+                "Lower the quantity, or pay for an earlier order first. Your cart is saved."
             )
             % {"limit": limit},
             extra={"limit": limit},

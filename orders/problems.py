@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from artisans.catalog.models import Product
 from artisans.core.money import Money
+from artisans.core.templatetags.money import show
 
 MAX_QUANTITY = 99
 
@@ -46,23 +47,16 @@ def find_problems(
     for line_request in line_requests:
         product = products.get(line_request.product_id)
         if product is None or not product.is_on_sale:
-            name = product.name if product else "This product"
-            found.append(
-                Problem(
-                    "not_available",
-                    str(line_request.item_id),
-                    "",
-                    "",
-                    "remove",
-                    _("%(name)s is not sold any more.") % {"name": name},
-                )
-            )
+            text = _("This product is no longer sold.")
+            if product:
+                text = _("%(product)s is no longer sold.") % {"product": product.name}
+            found.append(Problem("not_available", str(line_request.item_id), "", "", "remove", text))
             continue
         if product.currency != currency:
-            text = _("%(name)s is priced in %(currency)s; the cart is in %(cart)s.") % {
-                "name": product.name,
+            text = _("%(product)s is priced in %(currency)s, but the cart is in %(cart_currency)s.") % {
+                "product": product.name,
                 "currency": product.currency,
-                "cart": currency,
+                "cart_currency": currency,
             }
             found.append(
                 Problem(
@@ -75,10 +69,10 @@ def find_problems(
         if line_request.quantity > available:
             found.append(sold_out(line_request, product, available))
         if line_request.seen is not None and line_request.seen != product.price:
-            text = _("%(name)s now costs %(price)s (it was %(seen)s).") % {
-                "name": product.name,
-                "price": product.price,
-                "seen": line_request.seen,
+            text = _("%(product)s now costs %(price)s (previously %(old_price)s).") % {
+                "product": product.name,
+                "price": show(product.price),
+                "old_price": show(line_request.seen),
             }
             old, new = line_request.seen.amount, product.price.amount
             found.append(Problem("price_changed", str(line_request.item_id), old, new, "accept_price", text))
@@ -87,14 +81,14 @@ def find_problems(
 
 def sold_out(line_request: LineRequest, product: Product, available: int) -> Problem:
     if available:
-        text = _("Only %(available)s of %(name)s left (you wanted %(quantity)s).") % {
+        text = _("Only %(available)s of %(product)s left; your cart has %(quantity)s.") % {
             "available": available,
-            "name": product.name,
+            "product": product.name,
             "quantity": line_request.quantity,
         }
         fix = "lower_quantity"
     else:
-        text = _("%(name)s is sold out.") % {"name": product.name}
+        text = _("%(product)s is sold out.") % {"product": product.name}
         fix = "remove"
     return Problem(
         "out_of_stock", str(line_request.item_id), str(line_request.quantity), str(available), fix, text

@@ -100,7 +100,7 @@ def order_lock(order_id: UUID) -> Order:
     """The order, locked until the transaction ends. Errors: NotFound, and those of checked_when_locked."""
     order = get_or_none(orders_locked().filter(pk=order_id))
     if order is None:
-        raise NotFound(_("There is no such order."))
+        raise NotFound(_("Order not found."))
     check_locked(order)
     return order
 

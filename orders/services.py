@@ -312,7 +312,7 @@ def order_apply_settlement(
     try:
         stock_take(
             lines=stock_lines(placed.lines),
-            reason=f"late money for {order.order_number}",
+            reason=f"late payment for {order.order_number}",
             stock_round=order.stock_round + 1,
         )
     except OutOfStock:
@@ -347,7 +347,7 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
     """
     parcels = [parcel for parcel in load_placed_order(order).parcels if parcel.status not in PARCELS_ENDED]
     if any(parcel.status in PARCELS_SHIPPED for parcel in parcels):
-        raise NotCancellable(_("A parcel of this order is on its way already."))
+        raise NotCancellable(_("A parcel of this order has already shipped."))
     of_parcel, store = lines_by_parcel(order), store_rules()
     for parcel in parcels:
         parcel_cancel(parcel, order=order, lines=of_parcel[parcel.pk], cause=cause, actor=actor)
@@ -396,7 +396,7 @@ def parcel_mark_returned(
     parcel_end(parcel, ParcelStatus.RETURNED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines),
-        reason=f"came back {order.order_number}",
+        reason=f"returned {order.order_number}",
         stock_round=order.stock_round,
         at_most=restock,
     )
@@ -421,7 +421,7 @@ def order_recompute_status(order: Order, *, actor: User | None) -> None:
     """Derive the status of a confirmed order from its parcels."""
     to = order_status_of([ParcelStatus(s) for s in order.parcels.values_list("status", flat=True)])
     if to != order.status:
-        order_move(order, to, cause="follows its parcels", actor=actor)
+        order_move(order, to, cause="status of its parcels", actor=actor)
 
 
 def check_can_be_shipped(parcel: Parcel, order: Order) -> None:
@@ -498,18 +498,16 @@ def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
     parcel, order = parcel_lock(parcel_id)
     parcel.order = order
     if parcel.is_gone:
-        raise Conflict(_("This parcel came back or was cancelled; there is no cash to collect."))
+        raise Conflict(_("This parcel was returned or cancelled; there is no cash to collect."))
     if not order.balance_due:
         raise Conflict(_("This order is paid; there is no cash to collect."))
     if (cash := parcel.cash_to_collect) is None:
-        raise Conflict(_("This order is not paid at the door; collect no cash for it."))
+        raise Conflict(_("This order is not cash on delivery; do not collect cash for it."))
     if parcel.status not in PARCELS_SHIPPED:
-        raise Conflict(_("Cash is collected when the parcel is handed over; it was not shipped yet."))
+        raise Conflict(_("Ship the parcel first; cash is collected on delivery."))
     if parcel.cash_reported_at is not None:
-        raise Conflict(
-            _("The cash was reported already, on %(time)s.")
-            % {"time": date_format(timezone.localtime(parcel.cash_reported_at), "DATETIME_FORMAT")}
-        )
+        at = date_format(timezone.localtime(parcel.cash_reported_at), "DATETIME_FORMAT")
+        raise Conflict(_("The cash was already reported on %(time)s.") % {"time": at})
     parcel.cash_reported_at = timezone.now()
     parcel.save(update_fields=["cash_reported_at", "updated_at"])
     audit_record(actor=actor, action=Action.CASH_REPORT, target=parcel, data={"amount": str(cash)})

@@ -66,10 +66,10 @@ QUESTIONS = (
     Question("name", "name", "Name of the shop"),
     Question("currency", "currency", "Currency (ISO 4217, such as USD)"),
     Question("country", "country", "Country (ISO 3166-1, such as US)"),
-    Question("support-email", "support_email", "E-mail address that answers shoppers"),
+    Question("support-email", "support_email", "Support email address"),
     Question("tax-rate", "tax_rate_ppm", "Tax rate in percent (0 if none)", Kind.PERCENT, "tax_is_set"),
     Question("shipping", "shipping_minor", "Shipping per order (0 if free)", Kind.AMOUNT, "shipping_is_set"),
-    Question("cash-limit", "cash_limit_minor", "Cash on delivery up to", Kind.AMOUNT),
+    Question("cash-limit", "cash_limit_minor", "Cash on delivery limit", Kind.AMOUNT),
     Question("account-holder", "account_holder", "Bank transfers: account holder"),
     Question("iban", "account_iban", "Bank transfers: account number or IBAN"),
     Question("bic", "account_bic", "Bank transfers: BIC or routing number"),
@@ -94,7 +94,7 @@ def store_setup(*, answers: Mapping[str, str]) -> StoreRules:
         is_other_scale = not is_new and exponent_of(rules.currency) != exponent_of(currency)
         needed = {"shipping": had_shipping, "cash-limit": is_other_scale}
         if forgotten := [f"--{name}" for name in needed if needed[name] and name not in answers]:
-            raise InvalidInput(f"--currency: give {' and '.join(forgotten)} in the new currency, too.")
+            raise InvalidInput(f"--currency: give {' and '.join(forgotten)} in the new currency too.")
     if is_new:
         rules.save(update_fields=columns)
         setting_created(rules, actor=None, actor_name=AUTHOR)

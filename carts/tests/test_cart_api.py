@@ -135,7 +135,7 @@ def test_changed_price_is_a_problem_until_accepted(client, bowl):
         "old": "85.45",
         "new": "90.00",
         "fix": "accept_price",
-        "message": found["message"],
+        "message": "Moss bowl now costs $90.00 (previously $85.45).",
     }
     assert body["items"][0]["unit_price"] == "90.00", "prices are always the present ones"
     assert client.get(f"/carts/{cart['id']}/checkout/validate").json()["valid"] is False
