@@ -308,6 +308,10 @@ class Finder(ast.NodeVisitor):
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 self.within(part.value, is_shown=False)
+                if any(
+                    isinstance(inner, ast.Call) and called(inner) in MARKS for inner in ast.walk(part.value)
+                ):
+                    self.found.add((node.lineno, f"{ast.unparse(node)[:80]} (mark outside of an f-string)"))
 
     def judge(self, line: int, text: str) -> None:
         is_read = self.is_shown and has_words(text) and not re.fullmatch(r"[a-z_.]+|[A-Z_]+|<.*>", text)

@@ -407,17 +407,17 @@ def describe_outcomes(payment: Payment, order: Order) -> list[tuple[str, str]]:
         full = gettext("The order is reopened if all items are in stock; otherwise a refund is due.")
         less = gettext("The order stays expired, and the amount is listed under “Refunds due”.")
     else:
-        full = f"{gettext('The order is paid.')} {describe_artisan_mails(order)}"
-        less = f"{gettext('The payment waits for the rest.')} {describe_extension(order)}".strip()
+        full = " ".join([gettext("The order is paid."), describe_artisan_mails(order)])
+        less = " ".join([gettext("The payment waits for the rest."), describe_extension(order)]).strip()
     amount = {"amount": show(missing)}
     return [
         (
             gettext("Exactly %(amount)s") % amount,
-            f"{full} {gettext('The buyer gets a payment confirmation.')}",
+            " ".join([full, gettext("The buyer gets a payment confirmation.")]),
         ),
         (
             gettext("Less than %(amount)s") % amount,
-            f"{less} {gettext('The buyer gets an email with the outstanding amount.')}",
+            " ".join([less, gettext("The buyer gets an email with the outstanding amount.")]),
         ),
         (
             gettext("More than %(amount)s") % amount,

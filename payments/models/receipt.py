@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.append_only import AppendOnlyModel
@@ -75,4 +76,4 @@ class ReceiptReversal(BaseModel, AppendOnlyModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.receipt} taken back"
+        return gettext("%(receipt)s reversed") % {"receipt": self.receipt}

@@ -32,4 +32,5 @@ class ReconciliationRun(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_provider_display()}, {self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}"
+        times = f"{self.since:%Y-%m-%d %H:%M} – {self.until:%Y-%m-%d %H:%M}"
+        return f"{self.get_provider_display()}, {times}"

@@ -3,6 +3,7 @@ import logging
 from functools import lru_cache
 
 from babel import Locale
+from babel.localedata import locale_identifiers
 from django import template
 from django.utils.translation import get_language, to_locale
 
@@ -29,7 +30,7 @@ def show(value: Money) -> str:
 
 @lru_cache(maxsize=4096)  # the same prices are shown over and over
 def written(value: Money, language: str) -> str:
-    locale = Locale.parse(to_locale(language))
+    locale = Locale.negotiate([to_locale(language)], locale_identifiers()) or Locale("en")
     pattern = copy.copy(locale.currency_formats["standard"])
     decimals = exponent_of(value.currency)  # ISO 4217 decimals; Babel's follow the CLDR, which differs
     pattern.frac_prec = (decimals, decimals)
