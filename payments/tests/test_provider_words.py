@@ -57,14 +57,14 @@ def stripe_values(name: str, field: str) -> list[Any]:
     return [*published((schema["fields"] | schema["optional"]).get(field)), *ODD]
 
 
-def paypal_values(shape: str, field: str) -> list[Any]:
-    shapes: dict[str, Any] = {}
+def paypal_values(name: str, field: str) -> list[Any]:
+    schemas: dict[str, Any] = {}
     for file in SCHEMAS.glob("paypal.*.json"):
-        shapes |= json.loads(file.read_text())["shapes"]
-    known = shapes[shape]
+        schemas |= json.loads(file.read_text())["schemas"]
+    known = schemas[name]
     kind = known.get(field, known.get(f"{field}?"))
     if isinstance(kind, str) and kind.startswith("@"):
-        kind = shapes[kind[1:]]
+        kind = schemas[kind[1:]]
     return [*published(kind), *ODD]
 
 
