@@ -69,8 +69,14 @@ def test_stored_amount_of_any_currency_is_shown(currency):
     assert show(amount + amount)
 
 
-def test_amount_shows_digits_and_code_when_the_locale_fails(monkeypatch, caplog):
+def test_amount_is_shown_as_in_english_in_a_language_without_a_locale(monkeypatch):
     monkeypatch.setattr("artisans.core.templatetags.money.get_language", lambda: "xx-nowhere")
+
+    assert show(Money(8545, "USD")) == "$85.45"
+
+
+def test_amount_shows_digits_and_code_when_the_locale_fails(monkeypatch, caplog):
+    monkeypatch.setattr("artisans.core.templatetags.money.written", lambda value, language: 1 / 0)
 
     assert show(Money(8545, "USD")) == "85.45 USD"
     assert "amount_not_formatted" in caplog.text
