@@ -120,7 +120,9 @@ def order_create(
         store=store,
         assertions=assertions,
     )
-    payment = method and payment_start(placed, method=method, store=store, is_held=True, provider=provider)
+    payment = None
+    if method:
+        payment = payment_start(placed, method=method, store=store, is_held=True, provider=provider)
     effect_record(f"order:{placed.order.pk}")
     return Checkout(placed, payment, is_new=True)
 

@@ -128,6 +128,11 @@ class ProviderFacts:
     charges_saved_on_create: bool = False
     reports_late: timedelta = timedelta()
 
+    @property
+    def template(self) -> str:
+        """Of the page of ours on which the buyer pays; "" when there is none."""
+        return self.page.template if self.page else ""
+
     def method(self, name: str) -> MethodFacts | None:
         return next((method for method in self.methods if method.method == name), None)
 
@@ -145,4 +150,4 @@ def origins(url: str, real: tuple[str, ...]) -> tuple[str, ...]:
 def is_foreign_url(url: str, hosts: Iterable[str]) -> bool:
     """Whether a base URL is set and leads elsewhere than to these hosts over HTTPS."""
     parts = urlsplit(url)
-    return bool(url) and (parts.scheme != "https" or parts.hostname not in hosts)
+    return bool(url) and (parts.scheme != "https" or (parts.hostname or "") not in hosts)

@@ -32,7 +32,7 @@ from payments.web.links import order_of
 def facts_with_page(payment: Payment | None) -> ProviderFacts | None:
     """The payment's provider, when the buyer pays on a page of ours."""
     facts = registry.find_facts(payment.payment_provider) if payment is not None else None
-    return facts if facts and facts.page and facts.page.template else None
+    return facts if facts and facts.template else None
 
 
 def to_page(facts: ProviderFacts, token: str) -> HttpResponse:
@@ -85,7 +85,7 @@ def order_provider(request: HttpRequest, token: str, provider: str = "") -> Http
         "public": registry.public_values(facts.name),
         "return_url": site_url(request) + reverse("payments:order_return", args=[token]),
     }
-    return allow_provider(render(request, facts.page.template, context), facts)
+    return allow_provider(render(request, facts.template, context), facts)
 
 
 @csrf_exempt  # as order_pay: the path contains the secret
