@@ -20,7 +20,7 @@ class DomainError(Exception):
     title = N_("Something went wrong")
     retryable = False
     wait = 0
-    remedy = "Read `detail`; if it does not help, write to us with the `request_id`."
+    remedy = "See `detail`; if that does not help, contact us with the `request_id`."
 
     def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
         super().__init__(detail)
@@ -33,15 +33,15 @@ class InvalidInput(DomainError):
 
     code = "invalid_input"
     title = N_("The request is not valid")
-    remedy = "Correct what `detail` names and send the request again."
+    remedy = "Correct what `detail` describes and send the request again."
 
 
 class Forbidden(DomainError):
     """The caller may see the object but not do this (403)."""
 
     code = "forbidden"
-    title = N_("You may not do this")
-    remedy = "Let somebody with that right do it."
+    title = N_("You are not allowed to do this")
+    remedy = "Use an account with the required permission."
 
 
 class NotFound(DomainError):
@@ -49,7 +49,7 @@ class NotFound(DomainError):
 
     code = "not_found"
     title = N_("Not found")
-    remedy = "Check the id, and that the request carries the token of the one to whom the thing belongs."
+    remedy = "Check the id, and that the request has the token of the object’s owner."
 
 
 class LinkRevoked(DomainError):
@@ -57,23 +57,23 @@ class LinkRevoked(DomainError):
 
     code = "gone"
     title = N_("Gone")
-    remedy = "There is nothing to repeat; ask for a new link where the old one came from."
+    remedy = "Do not retry; request a new link where the old one came from."
 
 
 class Conflict(DomainError):
     """The request is valid but conflicts with the current state (409)."""
 
     code = "conflict"
-    title = N_("This cannot be done now")
-    remedy = "Read the thing again; do what its present state allows."
+    title = N_("Not possible in the current state")
+    remedy = "Fetch the object again and choose an action that its current state allows."
 
 
 class UnprocessableContent(DomainError):
     """The request contradicts an earlier one with the same key (422)."""
 
     code = "contradicts_earlier"
-    title = N_("This does not fit an earlier request")
-    remedy = "Send what was sent before, or take a new name for it."
+    title = N_("This contradicts an earlier request")
+    remedy = "Send the same values as before, or use a new key."
 
 
 class TooManyRequests(DomainError):
@@ -81,22 +81,22 @@ class TooManyRequests(DomainError):
 
     code = "too_many"
     title = N_("Too many")
-    remedy = "Wait, or give back some of what is held, then try again."
+    remedy = "Wait, or release some of what is reserved, then try again."
 
 
 class Declined(DomainError):
     """The payment provider declined the payment (402)."""
 
     code = "declined"
-    title = N_("The payment was refused")
-    remedy = "Let the buyer take another card or another way to pay."
+    title = N_("The payment was declined")
+    remedy = "Ask the buyer for another card or payment method."
 
 
 class ServiceUnavailable(DomainError):
     """A service that the shop depends on does not respond; try again later (503)."""
 
     code = "not_now"
-    title = N_("Not possible at this moment")
+    title = N_("Temporarily unavailable")
     remedy = "Try again in a moment."
     retryable = True
 
@@ -105,7 +105,7 @@ class IllegalTransition(Conflict):
     """The status `new` may not follow `old`."""
 
     code = "illegal_transition"
-    remedy = "Read the thing again; /docs/statuses shows which status may follow which."
+    remedy = "Fetch the object again; /docs/statuses lists the allowed transitions."
 
     def __init__(self, *, old: str, new: str) -> None:
         super().__init__(

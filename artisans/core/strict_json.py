@@ -31,7 +31,7 @@ def no_constant(name: str) -> NoReturn:
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("A key stands twice in one object.")
+        raise ValueError("Duplicate key in an object.")
     return found
 
 

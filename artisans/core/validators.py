@@ -33,9 +33,7 @@ def validate_account_number(text: str) -> None:
             _("Enter an IBAN such as DE89 3704 0044 0532 0130 00, or an account number of digits only.")
         )
     if not IBAN.fullmatch(number) or not iban_is_right(number):
-        raise ValidationError(
-            _("This IBAN has a typing mistake: its check digits do not match. Compare it with your bank’s.")
-        )
+        raise ValidationError(_("This IBAN is not valid: its check digits do not match."))
 
 
 def validate_bank_code(text: str) -> None:
@@ -48,7 +46,7 @@ def validate_bank_code(text: str) -> None:
             _("Enter a BIC such as COBADEFFXXX, or a routing number or sort code in digits.")
         )
     if len(code) == ROUTING_NUMBER and not routing_number_is_right(code):
-        raise ValidationError(_("This routing number has a typing mistake: its check digit does not match."))
+        raise ValidationError(_("This routing number is not valid: its check digit does not match."))
 
 
 def compact(text: str) -> str:

@@ -194,7 +194,7 @@ def test_unknown_field_is_refused_not_ignored(client, shopper):
     body = problem(intent(client, place(user=shopper).order, amout=1), 400, "validation_error")
 
     assert body["errors"] == [
-        {"pointer": "/amout", "code": body["errors"][0]["code"], "detail": "There is no such field."}
+        {"pointer": "/amout", "code": body["errors"][0]["code"], "detail": "Unknown field."}
     ]
 
 

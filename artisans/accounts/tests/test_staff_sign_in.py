@@ -100,7 +100,7 @@ def test_tries_of_the_second_factor_are_limited_for_the_account(staff):
         client.post(reverse("account_login"), {"login": staff.email, "password": PASSWORD})
         answer = client.post(reverse("mfa_authenticate"), {"code": "000000" if n < 5 else code_of(staff)})
 
-    assert "Too many tries" in page(answer).text
+    assert "Too many requests" in page(answer).text
     assert client.get("/admin/").status_code == 302
 
 

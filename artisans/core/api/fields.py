@@ -28,9 +28,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
-            raise serializers.ValidationError(
-                {name: [_("There is no such field.")] for name in unknown}, "unknown"
-            )
+            raise serializers.ValidationError({name: [_("Unknown field.")] for name in unknown}, "unknown")
         return super().to_internal_value(data)
 
 

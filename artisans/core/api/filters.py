@@ -44,7 +44,7 @@ class TextFilterField(forms.CharField):
 class IdField(forms.UUIDField):
     def to_python(self, value: Any) -> Any:
         if value and not re.fullmatch(UUID_PATTERN, value):
-            raise forms.ValidationError(_("Send an id with its hyphens."), "invalid")
+            raise forms.ValidationError(_("Send a UUID with hyphens."), "invalid")
         return super().to_python(value)
 
 
@@ -88,5 +88,5 @@ class QueryFilterBackend(filters.DjangoFilterBackend):
 class CreatedFilters(filters.FilterSet):
     """Filters by creation time; both ends are included."""
 
-    created__gte = TimestampFilter("created_at", "gte", help_text="Made at this moment or later.")
-    created__lte = TimestampFilter("created_at", "lte", help_text="Made at this moment or earlier.")
+    created__gte = TimestampFilter("created_at", "gte", help_text="Created at or after this time.")
+    created__lte = TimestampFilter("created_at", "lte", help_text="Created at or before this time.")

@@ -61,13 +61,13 @@ SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "header",
         "name": "X-Cart-Token",
-        "description": "A guest's cart: the `token` that `POST /carts/` answered.",
+        "description": "A guest's cart: the `token` returned by `POST /carts/`.",
     },
     ORDER_TOKEN: {
         "type": "apiKey",
         "in": "header",
         "name": "X-Order-Token",
-        "description": "One order without an account: the `access_token` that came with it. It shows and pays.",
+        "description": "Access to one order without an account: its `access_token`, which can show and pay for it.",
     },
 }
 
@@ -75,13 +75,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     OpenApiParameter.HEADER,
-    description="A new key for each wish, such as a UUID. What is sent again under the same key within 24 hours is "
-    "answered and not done again.",
+    description="A new key for each operation, such as a UUID. A request repeated under the same key within 24 hours "
+    "returns the first response and has no second effect.",
 )
 HEADERS = {
-    "RateLimit": "What is left of each limit and how many seconds its window lasts still: `r` and `t`.",
-    "RateLimit-Policy": "The limits that count this call: `q` calls in `w` seconds.",
-    "Idempotent-Replayed": "`true` when this is the answer to an earlier request with the same key.",
+    "RateLimit": "Remaining requests `r` of each limit, and seconds `t` until its window ends.",
+    "RateLimit-Policy": "The limits that apply to this call: `q` calls in `w` seconds.",
+    "Idempotent-Replayed": "`true` if this is the stored response to an earlier request with the same key.",
 }
 
 # Responses shared by many operations.
@@ -207,13 +207,13 @@ class ProblemShape(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     code = serializers.CharField(
-        help_text="Stable. New codes may appear; treat an unknown one by its status."
+        help_text="Stable. New codes may be added; treat an unknown one by its status."
     )
-    detail = serializers.CharField(help_text="For people.")
+    detail = serializers.CharField(help_text="Human-readable explanation.")
     retryable = serializers.BooleanField(help_text="Whether the same request may succeed later.")
-    request_id = serializers.CharField(help_text="Quote it when you write to us.", allow_blank=True)
+    request_id = serializers.CharField(help_text="Include it when you contact us.", allow_blank=True)
     errors = FieldErrorShape(  # type: ignore[assignment]  # a member of the answer, not the serializer's own
-        many=True, required=False, help_text="What is wrong, value by value."
+        many=True, required=False, help_text="The invalid values."
     )
 
 
@@ -352,7 +352,7 @@ def problem_answer(status: int, codes: Iterable[str]) -> dict[str, Any]:
         },
     }
     if status in {429, 503}:
-        seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait before the next try."}
+        seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait before retrying."}
         answer["headers"] = {"Retry-After": seconds}
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         limits = {

@@ -23,8 +23,8 @@ class CreatedCursorPagination(pagination.CursorPagination):
     page_size = 25
     page_size_query_param = "limit"
     max_page_size = 100
-    cursor_query_description = "Where to go on: take the addresses of `next` and `previous` as they are."
-    page_size_query_description = "Rows on a page, 1 to 100; 25 unless told."
+    cursor_query_description = "The page’s cursor: use the URLs of `next` and `previous` unchanged."
+    page_size_query_description = "Rows per page, 1 to 100; 25 by default."
     ordering_param = "ordering"
 
     def get_page_size(self, request: Request) -> int:
@@ -47,13 +47,13 @@ class CreatedCursorPagination(pagination.CursorPagination):
         try:
             return super().decode_cursor(request)
         except exceptions.NotFound as error:
-            text = "Take the addresses of next and previous as they are."
+            text = "Use the URLs of next and previous unchanged."
             raise serializers.ValidationError({"cursor": text}, "invalid") from error
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         limit = {"type": "integer", "minimum": 1, "default": self.page_size}
         ordering = {"type": "string", "enum": list(ORDERINGS), "default": "-created"}
-        text = "The newest first, or the oldest."
+        text = "Newest or oldest first."
         return [
             query_parameter(self.cursor_query_param, {"type": "string"}, self.cursor_query_description),
             query_parameter(self.page_size_query_param, limit, self.page_size_query_description),

@@ -104,7 +104,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 class Unavailable(exceptions.APIException):
     status_code = 503
     default_code = "database_unavailable"
-    default_detail = "The shop's database does not answer. Nothing was changed; try again in a moment."
+    default_detail = "The shop’s database is unavailable. Nothing was changed. Try again in a moment."
 
 
 def from_api_exception(error: exceptions.APIException) -> Response:
@@ -144,4 +144,4 @@ def as_problem(body: dict[str, Any], status: int) -> Response:
 
 @csrf_exempt  # a client with a wrong path gets the 404 whatever its method
 def api_not_found(request: HttpRequest, path: str = "") -> HttpResponse:
-    return problem_response(404, "not_found", "There is nothing at this address.")
+    return problem_response(404, "not_found", "There is nothing at this URL.")

@@ -22,13 +22,13 @@ class StrictQuery:
 
 def check_query(query: QueryDict, known: frozenset[str]) -> None:
     """Errors: ValidationError, naming each parameter that is unknown, empty or duplicated."""
-    unknown = dict.fromkeys(sorted(query.keys() - known), "There is no such parameter.")
+    unknown = dict.fromkeys(sorted(query.keys() - known), "Unknown parameter.")
     if unknown:
         raise serializers.ValidationError(unknown, "unknown")
     empty = {name: "The parameter has no value." for name in sorted(query) if "" in query.getlist(name)}
     if empty:
         raise serializers.ValidationError(empty, "blank")
-    twice = {name: "The parameter stands twice." for name in sorted(query) if len(query.getlist(name)) > 1}
+    twice = {name: "Duplicate parameter." for name in sorted(query) if len(query.getlist(name)) > 1}
     if twice:
         raise serializers.ValidationError(twice, "repeated")
 

@@ -44,7 +44,7 @@ class KeyInvalid(InvalidInput):
     remedy = "Send a key of 1 to 255 visible ASCII characters, such as a UUID."
 
     def __init__(self) -> None:
-        super().__init__(_("An Idempotency-Key has 1 to 255 visible ASCII characters, without spaces."))
+        super().__init__(_("An Idempotency-Key must have 1 to 255 visible ASCII characters, without spaces."))
 
 
 class KeyInUse(Conflict):
@@ -55,7 +55,7 @@ class KeyInUse(Conflict):
 
     code = "idempotency_key_in_use"
     title = N_("The first request is still running")
-    remedy = "Send the same request again after the seconds of `Retry-After`; it is answered, not done twice."
+    remedy = "Send the same request again after the seconds in `Retry-After`; it has no second effect."
     retryable = True
     wait = 1
 
@@ -69,11 +69,11 @@ class KeyReused(UnprocessableContent):
     """This Idempotency-Key was used before with another body or address."""
 
     code = "idempotency_key_reused"
-    title = N_("The Idempotency-Key belongs to another request")
-    remedy = "Take a new key for a new wish; repeat a request with the body that it had."
+    title = N_("The Idempotency-Key was used for another request")
+    remedy = "Use a new key for a new operation; repeat a request with its original body."
 
     def __init__(self) -> None:
-        super().__init__(_("This Idempotency-Key was sent with another body or address. Take a new key."))
+        super().__init__(_("This Idempotency-Key was used with another body or URL. Use a new key."))
 
 
 # ---- the effect ------------------------------------------------------------------------------------------------

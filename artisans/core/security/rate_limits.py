@@ -45,11 +45,11 @@ class RateLimited(TooManyRequests):
 
     code = "rate_limited"
     retryable = True
-    remedy = "Wait as many seconds as `Retry-After` says, then send the same request again."
+    remedy = "Wait for the seconds in `Retry-After`, then send the same request again."
 
     def __init__(self, quota: Quota) -> None:
         super().__init__(
-            _("Too many tries; try again in %(wait)s seconds. Nothing was changed or charged.")
+            _("Too many requests. Try again in %(wait)s seconds. Nothing was changed or charged.")
             % {"wait": quota.wait},
             extra={"retry_after": quota.wait},
         )

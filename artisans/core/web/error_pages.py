@@ -18,15 +18,21 @@ from artisans.core.web.middleware import Handler
 
 DETAILS = {
     400: ("bad_request", _("The request could not be understood.")),
-    403: ("forbidden", _("You may not do this.")),
+    403: ("forbidden", _("You are not allowed to do this.")),
     404: ("not_found", _("There is nothing at this address.")),
-    500: ("server_error", _("Something broke on our side; quote the request id when you write to us.")),
-    410: ("gone", _("This is no longer here.")),
-    413: ("body_too_large", _("The request is larger than the shop reads. Nothing was changed.")),
-    429: ("rate_limited", _("Too many tries; wait a moment. Nothing was changed or charged.")),
+    500: (
+        "server_error",
+        _("Something went wrong on our side. Please include the request id when you contact us."),
+    ),
+    410: ("gone", _("This page is no longer available.")),
+    413: ("body_too_large", _("The request is too large. Nothing was changed.")),
+    429: (
+        "rate_limited",
+        _("Too many requests. Wait a moment and try again. Nothing was changed or charged."),
+    ),
     503: (
         "unavailable",
-        _("The shop is not available right now. Nothing was changed; try again in a moment."),
+        _("The shop is not available right now. Nothing was changed. Try again in a moment."),
     ),
 }
 
