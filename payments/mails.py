@@ -38,7 +38,7 @@ class PaymentMail(TextChoices):
 
 @fact_renderer
 def method_name(method: str) -> str:
-    """The payment method as buyers know it; also one that this release does not know."""
+    """The payment method's name as shown to buyers; a method unknown to this release keeps its stored name."""
     if method not in PaymentMethod:
         return method
     known = PaymentMethod(method)

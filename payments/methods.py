@@ -1,4 +1,5 @@
-"""The payment methods: how long stock is reserved for them, and what the buyer reads. Providers say what they take."""
+"""The payment methods: how long stock is reserved for each, and the texts for the buyer.
+buyer."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +9,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise  # a name of the stubs only
+    from django.utils.functional import _StrPromise  # exists in the stubs only
 
 
 MANUAL = "manual"  # the provider of offline payments
@@ -25,9 +26,10 @@ class PaymentMethod(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class MethodSpec:
-    """`told`: the buyer's deadline. `slack`: what the hold lasts beyond it. No `told`: the hold has no end.
+    """`payment_window`: the buyer's deadline. `grace_period`: how long the hold lasts beyond it. Without
+    `payment_window` the hold has no end.
 
-    `shown_as`: the name on pages where it differs from the label; "" for a method that only API clients name.
+    `shown_as`: the name on pages if it differs from the label; "" for a method that only API clients choose.
     """
 
     payment_window: timedelta | None

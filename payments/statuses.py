@@ -1,4 +1,4 @@
-"""How payments and refunds may change (product specification, section 6)."""
+"""Allowed changes of the statuses of payments and refunds (product specification, section 6)."""
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -37,16 +37,16 @@ PAYMENT_TRANSITIONS: Transitions[PaymentStatus] = {
     P.PENDING: frozenset({P.PROCESSING, P.COMPLETED, P.FAILED, P.CANCELLED}),
     P.PROCESSING: frozenset({P.PENDING, P.COMPLETED, P.FAILED, P.CANCELLED}),
     P.FAILED: frozenset({P.PENDING, P.PROCESSING, P.COMPLETED, P.CANCELLED}),
-    P.CANCELLED: frozenset({P.COMPLETED}),  # late money only
-    # The settled three follow the refunded sum both ways: a refund can fail after it was completed.
-    # A receipt that is taken back opens the payment again, or ends it when another one has taken its place.
+    P.CANCELLED: frozenset({P.COMPLETED}),  # late payments only
+    # The three settled statuses follow the refunded amount both ways: a refund can fail after it completed.
+    # A reversed receipt reopens the payment, or closes it if another one has replaced it.
     P.COMPLETED: frozenset({P.PARTIALLY_REFUNDED, P.REFUNDED, P.PENDING, P.CANCELLED}),
     P.PARTIALLY_REFUNDED: frozenset({P.COMPLETED, P.REFUNDED, P.PENDING, P.CANCELLED}),
     P.REFUNDED: frozenset({P.COMPLETED, P.PARTIALLY_REFUNDED}),
 }
 
 R = RefundStatus
-# The provider has the last word: what failed may be done after all. That a completed one is pending is old news.
+# The provider decides: a failed refund may still complete. A completed one does not become pending again.
 REFUND_TRANSITIONS: Transitions[RefundStatus] = {
     R.REQUESTED: frozenset({R.PROCESSING, R.COMPLETED, R.FAILED}),
     R.PROCESSING: frozenset({R.COMPLETED, R.FAILED}),

@@ -11,7 +11,7 @@ from payments.statuses import DisputeStatus
 
 
 class Capture(BaseModel, AppendOnlyModel):
-    """Money that a provider took for us. Rows are added, never changed."""
+    """Money captured by a provider. Rows are added, never changed."""
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="captures")
     provider = models.CharField(max_length=32, choices=provider_choices)
@@ -38,10 +38,11 @@ class Capture(BaseModel, AppendOnlyModel):
 
 
 class Dispute(BaseModel):
-    """The buyer's bank wants captured money back. Lost, it counts like a refund that nobody here made.
+    """A dispute (chargeback) of captured money. While lost, it counts like a refund that was made outside the
+    shop.
 
-    Amount and currency are the provider's, as it last said them. One in another currency than its payment's is never
-    counted: what it costs is for a person to find out.
+    Amount and currency are the provider's latest. A dispute in another currency than its payment's is never
+    counted; staff determine its cost.
     """
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
@@ -71,7 +72,7 @@ class Dispute(BaseModel):
 
 
 class DisputeTransition(Transition):
-    """A change of status or amount, with the amount since then."""
+    """A change of a dispute's status or amount, with the amount from then on."""
 
     currency = models.CharField(max_length=3, blank=True, db_default="")
     amount_minor = models.BigIntegerField(null=True)

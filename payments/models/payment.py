@@ -17,10 +17,11 @@ def new_payment_number() -> str:
 
 
 class Payment(BaseModel):
-    """One attempt to settle an order. At most one of an order is open at a time.
+    """One attempt to pay an order. An order has at most one open payment.
 
-    `received_minor`, `refunded_minor` (completed), `refund_reserved_minor` and `disputed_minor` (lost) are sums of the
-    rows below it. `provider_payment_id` is the object that can be paid now; earlier ones stay in `calls`.
+    `received_minor`, `refunded_minor` (completed), `refund_reserved_minor` and `disputed_minor` (lost) are
+    sums over related rows. `provider_payment_id` is the current object at the provider; earlier ones are kept
+    in `calls`.
     """
 
     payment_number = models.CharField(max_length=13, unique=True, default=new_payment_number, editable=False)
@@ -132,17 +133,17 @@ class Payment(BaseModel):
 
     @property
     def refundable(self) -> Money:
-        """What could still be returned: received, less returned, less promised, less taken by the buyer's bank."""
+        """What can still be refunded: received, less refunded, reserved for refunds, and lost in disputes."""
         return Money.stored(self.net_received_minor - self.refund_reserved_minor, self.currency)
 
     @property
     def net_received_minor(self) -> int:
-        """What is still here of the money received."""
+        """Received, less refunded and lost in disputes."""
         return self.received_minor - self.refunded_minor - self.disputed_minor
 
     @property
     def is_remote(self) -> bool:
-        """Whether a provider takes the money, and so has a say in everything."""
+        """Whether the payment is processed by a provider."""
         return is_remote(self.payment_provider)
 
     @property

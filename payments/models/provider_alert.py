@@ -8,9 +8,9 @@ from payments.providers.registry import provider_choices
 
 
 class ProviderAlert(BaseModel):
-    """A part of a provider's API that the shop cannot use now, such as its list of disputes. One open row per part.
+    """A part of a provider's API that fails, such as its list of disputes. One open row per part.
 
-    It is resolved by the first call that works again.
+    Resolved by the next successful call.
     """
 
     provider = models.CharField(max_length=32, choices=provider_choices)

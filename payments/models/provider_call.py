@@ -23,7 +23,7 @@ class Operation(models.TextChoices):
     DETACH = "detach", _("Remove payment method")
 
 
-SECRETS = ("method_id", "token")  # what a request holds encrypted: the provider's ids of ways to pay
+SECRETS = ("method_id", "token")  # keys of `request` that are encrypted: the provider's ids of payment methods
 
 
 class CallState(models.TextChoices):
@@ -37,10 +37,11 @@ CREATES_OBJECT = (Operation.CREATE, Operation.HOSTED)
 
 
 class ProviderCall(BaseModel):
-    """One intended call to a provider, written before it is made. Its key makes every repetition the same call.
+    """A call to a provider, written before it is made. Its idempotency key is the same for every try.
 
-    Open until the provider's answer is booked: not sent yet, under way, or of unknown outcome. `request` holds what is
-    needed to send exactly the same again; `object_id` what a call made that makes something.
+    It is open until the provider's response is booked: not sent yet, in progress, or with an unknown outcome.
+    `request` holds everything needed to repeat it exactly; `object_id` is the id of the object that it
+    created.
     """
 
     provider = models.CharField(max_length=32, choices=provider_choices)
@@ -88,10 +89,10 @@ class ProviderCall(BaseModel):
         return f"{self.get_operation_display()} ({self.get_state_display()})"
 
     def secret(self, name: str) -> str:
-        """One of SECRETS in clear; "" when the request does not name it. Errors: CannotDecrypt."""
+        """One of SECRETS, decrypted; "" when the request does not have it. Errors: CannotDecrypt."""
         return decrypt_if_set(self.request.get(name, ""))
 
     @property
     def key(self) -> str:
-        """The idempotency key: the same for every try of this call, and of no other."""
+        """The idempotency key: the same for every try of this call, and of no other call."""
         return shape_key(self.provider, f"alley-{self.operation}-{self.pk.hex}")

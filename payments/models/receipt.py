@@ -11,10 +11,10 @@ from payments.models.payment import Payment
 
 
 class Receipt(BaseModel, AppendOnlyModel):
-    """Manual money that a person saw arrive. Rows are added, never changed.
+    """Money received offline, as recorded by staff or the bank feed. Rows are added, never changed.
 
-    `reference_key` is the reference in one spelling: a bank line, check or slip counts once in the whole shop. The
-    round goes up when its receipt was taken back and the money is recorded anew.
+    `reference_key` is the normalized reference: a bank transaction, check or slip counts once in the whole
+    shop. `round` increases when a receipt was reversed and the money is recorded again.
     """
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="receipts")
@@ -33,7 +33,7 @@ class Receipt(BaseModel, AppendOnlyModel):
         constraints = [
             currency_constraint("receipt_currency_iso"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="receipt_amount_positive"),
-            models.UniqueConstraint(  # for rows of the release before, which knows no keys
+            models.UniqueConstraint(  # for rows written by the previous release, which has no keys
                 fields=["payment", "bank_reference"],
                 condition=Q(reference_key=""),
                 name="receipt_once_per_bank_reference",
@@ -60,7 +60,8 @@ class ReversalReason(models.TextChoices):
 
 
 class ReceiptReversal(BaseModel, AppendOnlyModel):
-    """A receipt is taken back, whole and once: its money was never here, or not for this payment. It is no refund."""
+    """A full reversal of a receipt: the money never arrived, or belongs to another payment. It is not a
+    refund."""
 
     receipt = models.OneToOneField(Receipt, models.PROTECT, related_name="reversal")
     reason = models.CharField(max_length=11, choices=ReversalReason)

@@ -6,11 +6,11 @@ from payments.providers.registry import provider_choices
 
 
 class ReconciliationRun(BaseModel):
-    """One reconciliation: what a provider shows of the time from `since` to before `until`, beside our books.
+    """One reconciliation of a provider's transactions from `since` to before `until` with our records.
 
-    `seen`: objects that it showed; `synced_count`: payments whose news nobody had told us and that were booked now;
-    `differences`: what is left for a person, each with `kind`, `object_id`, `payment` (our id or "") and `detail`.
-    Without `finished_at` it runs, or died.
+    `seen`: objects that the provider listed; `synced_count`: payments with changes that no event had reported
+    and that were booked now; `differences`: what is left to review, each with `kind`, `object_id`, `payment`
+    (our id or "") and `detail`. A run without `finished_at` is still running or crashed.
     """
 
     provider = models.CharField(max_length=32, choices=provider_choices)

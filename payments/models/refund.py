@@ -23,7 +23,7 @@ class RefundOrigin(models.TextChoices):
 
 
 class RefundDecision(models.TextChoices):
-    """What a refund that was made at the provider means for the order; a person says it."""
+    """What a refund made at the provider means for the order, as decided by staff."""
 
     NOT_NEEDED = "", _("Not needed")
     PENDING = "pending", _("Awaiting decision")
@@ -33,10 +33,10 @@ class RefundDecision(models.TextChoices):
 
 
 class PaymentRefund(BaseModel):
-    """Money on its way back. The amount is reserved on the payment before anything leaves the house.
+    """A refund. Its amount is reserved on the payment before anything is sent.
 
-    By hand: COMPLETED from the start, with date and reference of the transfer that a person made.
-    Made at the provider: booked as it is, and `decision` waits for staff.
+    Offline: COMPLETED from the start, with date and reference of the transfer that staff made. Made at the
+    provider: booked as it is, and `decision` awaits staff.
     """
 
     refund_number = models.CharField(max_length=13, unique=True, default=new_refund_number, editable=False)
@@ -122,14 +122,14 @@ class PaymentRefund(BaseModel):
 
     @property
     def is_manual(self) -> bool:
-        """A person made the transfer; nothing is sent by a provider."""
+        """Staff made the transfer; no provider sends anything."""
         return self.payment.payment_provider == MANUAL
 
 
 class RefundLine(BaseModel):
-    """Which pieces of which order line a refund is for, and their frozen part of the order's money.
+    """The units of an order line that a refund is for, and their share of the frozen amounts.
 
-    Of a refund made at the provider a person names the pieces afterwards; its amount is the provider's then.
+    For a refund made at the provider staff name the units later; its amount is the provider's then.
     """
 
     refund = models.ForeignKey(PaymentRefund, models.PROTECT, related_name="lines")

@@ -18,7 +18,7 @@ class FlagKind(models.TextChoices):
 
 
 class PaymentFlag(BaseModel):
-    """Something about a payment that a person must look at. One open row per payment and kind of trouble."""
+    """A problem with a payment that staff must review. One open row per payment and kind of problem."""
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="flags")
     kind = models.CharField(max_length=13, choices=FlagKind)

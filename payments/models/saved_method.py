@@ -9,7 +9,7 @@ from payments.providers.registry import provider_choices
 
 
 class ProviderCustomer(BaseModel):
-    """By which id a provider knows a user of ours."""
+    """A user's customer id at a provider."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="provider_customers")
     provider = models.CharField(max_length=32, choices=provider_choices)
@@ -27,7 +27,7 @@ class ProviderCustomer(BaseModel):
 
 
 class PaymentMethodInfo(BaseModel):
-    """A way to pay that its owner let us keep: the provider's token, and what a person recognises it by."""
+    """A payment method that its owner saved: the provider's token, and what identifies it to a person."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="payment_methods")
     payment_method = models.CharField(max_length=20, choices=PaymentMethod)

@@ -18,7 +18,7 @@ class EventState(models.TextChoices):
 
 
 class WebhookEvent(BaseModel):
-    """The inbox: every verified message of a provider, once. It is processed after it was acknowledged, by a worker."""
+    """A verified provider event, stored once and acknowledged, then processed by a worker."""
 
     provider = models.CharField(max_length=32, choices=provider_choices)
     event_id = models.CharField(max_length=120)
