@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import SecondPersonRequired
@@ -58,7 +59,7 @@ def receipt_submit(
     seen_minor: int | None = None,
 ) -> Receipt | ApprovalRequest:
     """Record a receipt, or request its approval. Errors: those of receipt_record and approval_request."""
-    payment, _order = payment_lock(payment_id)
+    payment = payment_lock(payment_id)[0]
     with suppress(SecondPersonRequired):
         return receipt_record(
             payment_id=payment_id,
@@ -71,12 +72,12 @@ def receipt_submit(
     return request_approval(
         RECEIPT,
         payment,
-        title=_("Record %(amount)s for order %(order_number)s")
+        title=_("Record %(amount)s received for order %(order_number)s")
         % {"amount": show(amount), "order_number": payment.order.order_number},
         details=[
-            ("Amount received", show(amount)),
-            ("Value date", value_date.isoformat()),
-            ("Bank reference", bank_reference),
+            (_("Amount received"), show(amount)),
+            (_("Value date"), value_date.isoformat()),
+            (_("Bank reference"), bank_reference),
         ],
         payload=dump_transfer(amount, value_date, bank_reference),
         actor=actor,
@@ -100,7 +101,7 @@ def return_submit(
 ) -> PaymentRefund | ApprovalRequest:
     """Record an offline refund, or request its approval. Errors: those of money_return_record and
     approval_request."""
-    payment, _order = payment_lock(payment_id)
+    payment = payment_lock(payment_id)[0]
     with suppress(SecondPersonRequired):
         return money_return_record(
             payment_id=payment_id,
@@ -114,12 +115,12 @@ def return_submit(
     return request_approval(
         RETURN,
         payment,
-        title=_("Record %(amount)s returned for order %(order_number)s")
+        title=_("Record %(amount)s refunded for order %(order_number)s")
         % {"amount": show(amount), "order_number": payment.order.order_number},
         details=[
-            ("Amount returned", show(amount)),
-            (_("Date of the transfer"), value_date.isoformat()),
-            (_("Reference of the transfer"), bank_reference),
+            (_("Amount refunded"), show(amount)),
+            (_("Transfer date"), value_date.isoformat()),
+            (_("Transfer reference"), bank_reference),
             ("Reason", reason),
         ],
         payload=dump_transfer(amount, value_date, bank_reference)
@@ -151,7 +152,7 @@ def refund_submit(
 ) -> PaymentRefund | ApprovalRequest:
     """Open a refund, which refund_send then sends, or request its approval. Errors: those of refund_open and
     approval_request."""
-    payment, _order = payment_lock(payment_id)
+    payment = payment_lock(payment_id)[0]
     with suppress(SecondPersonRequired):
         return refund_open(
             payment_id=payment_id,
@@ -235,20 +236,20 @@ def as_requested(service: Callable[[Payload, User, User], object]) -> Callable[[
     return execute
 
 
-def decidable(permission: str, what: str) -> Callable[[Payload, User], None]:
+def decidable(permission: str) -> Callable[[Payload, User], None]:
     """Nobody may approve a request about their own order."""
 
     def check(payload: Payload, actor: User) -> None:
-        check_staff_permission(actor, permission, payment_of(payload["payment"]).order, what=what)
+        check_staff_permission(actor, permission, payment_of(payload["payment"]).order)
 
     return check
 
 
 def kinds_register() -> None:
     for name, label, permission, service in (
-        (RECEIPT, _("Record money received"), APPROVE_MANUAL, receipt_execute),
-        (RETURN, _("Record money returned"), REFUND_PERMISSION, return_execute),
-        (REFUND, "Refund", REFUND_PERMISSION, refund_execute),
+        (RECEIPT, gettext_lazy("Record a payment received"), APPROVE_MANUAL, receipt_execute),
+        (RETURN, gettext_lazy("Record an offline refund"), REFUND_PERMISSION, return_execute),
+        (REFUND, gettext_lazy("Refund"), REFUND_PERMISSION, refund_execute),
     ):
-        check = decidable(permission, label.lower())
+        check = decidable(permission)
         register(ApprovalKind(name, label, permission, as_requested(service), check))

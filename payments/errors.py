@@ -7,253 +7,249 @@ from artisans.core.money import Money
 
 
 class MethodNotOffered(InvalidInput):
-    """The shop does not take this method, or not for this order, or not from this provider."""
+    """The payment method is not available in this shop, for this order, or from this provider."""
 
     code = "method_not_offered"
-    remedy = "Choose another `payment_method`; leave `payment_provider` out to get the right one."
+    remedy = "Choose another `payment_method`; omit `payment_provider` to use the right one."
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
 
 
 class AmountMismatch(Conflict):
-    """The client's figure is not ours; ours is charged, so the client must know it first."""
+    """The client's amount differs from the amount due, which is what would be charged."""
 
     code = "amount_mismatch"
-    remedy = "Show the buyer `amount` and send the request again with it, or without an amount."
+    remedy = "Show the buyer `amount`, then send the request again with it, or without an amount."
 
     def __init__(self, *, sent: str, due: Money) -> None:
         super().__init__(
-            _("The order's open balance is %(due)s, not %(sent)s. Nothing was charged.")
-            % {"due": due, "sent": sent},
+            _("The amount due is %(due)s, not %(sent)s. Nothing was charged.") % {"due": due, "sent": sent},
             extra={"sent": sent, "amount": due.amount, "currency": due.currency},
         )
 
 
 class NothingDue(Conflict):
-    """The order is paid, or closed."""
+    """The order is already paid, or closed."""
 
     code = "nothing_due"
 
     def __init__(self) -> None:
-        super().__init__(_("This order needs no payment: it is paid, or it is closed."))
+        super().__init__(_("This order does not need a payment: it is paid or closed."))
 
 
 class OwnOrder(Forbidden):
-    """Staff do not decide about their own orders."""
+    """Staff cannot act on their own orders."""
 
     code = "own_order"
-    remedy = "Let a colleague do it."
+    remedy = "Ask a colleague to do it."
 
     def __init__(self) -> None:
-        super().__init__(_("Somebody else has to do this: the order is your own."))
+        super().__init__(_("You cannot do this for your own order. Ask a colleague."))
 
 
 class NoPermission(Forbidden):
-    """The account lacks the permission of the job."""
+    """The account lacks the required permission."""
 
     code = "no_permission"
-    remedy = "Ask an administrator for the job."
+    remedy = "Ask an administrator for the permission."
 
-    def __init__(self, what: str) -> None:
-        super().__init__(_("Your account may not %(what)s.") % {"what": what})
+    def __init__(self) -> None:
+        super().__init__(_("You do not have permission to do this."))
 
 
 class AlreadyRecorded(Conflict):
-    """The same money was recorded before; nothing was booked twice."""
+    """The same change was already recorded; nothing was booked twice."""
 
     code = "already_recorded"
 
 
 class NotManual(Conflict):
-    """Only payments by hand are decided by hand."""
+    """Only offline payments can be recorded or rejected by staff."""
 
     code = "not_manual"
 
     def __init__(self) -> None:
-        super().__init__(_("This payment is not made by hand; its provider tells us about the money."))
+        super().__init__(_("This is not an offline payment; its provider reports the money received."))
 
 
 class HasReceipts(Conflict):
     """Money was received for this payment, so it cannot be rejected."""
 
     code = "has_receipts"
-    remedy = "Return the money instead."
+    remedy = "Refund the payment instead."
 
     def __init__(self, received: Money) -> None:
         super().__init__(
-            f"{received} was received for this payment; return the money instead of rejecting it."
+            _("%(received)s was received for this payment. Refund it instead of rejecting it.")
+            % {"received": received}
         )
 
 
 class OrderChanged(Conflict):
-    """The order's money is not as the person saw it."""
+    """The order's amounts have changed since the page was loaded."""
 
     code = "order_changed"
 
     def __init__(self, changes: str) -> None:
         super().__init__(
             _(
-                "The order changed while this page was open: %(changes)s. Nothing was done. Check "
-                "the figures and press again."
+                "The order changed while this page was open: %(changes)s. Nothing was saved. "
+                "Check the amounts and try again."
             )
             % {"changes": changes}
         )
 
 
 class ReceiptSpent(Conflict):
-    """Money of the payment went back to the buyer, so less would have been received than was returned."""
+    """Part of the receipt was refunded, so reversing it would leave more refunded than received."""
 
     code = "receipt_spent"
 
     def __init__(self, amount: Money, *, returned: Money) -> None:
         super().__init__(
-            f"{returned} of this payment was returned to the buyer or is on its way there; without this {amount} less "
-            "would have been received than was returned. Nothing was changed. When the buyer has sent the returned "
-            "money back, record that as money received, then take this receipt back."
+            _(
+                "%(returned)s of this payment was refunded or is being refunded. Without this %(amount)s, more "
+                "would be refunded than received. Nothing was changed. When the buyer has sent the refund "
+                "back, record it as a receipt, then reverse this one."
+            )
+            % {"returned": returned, "amount": amount}
         )
 
 
 class RefundExceedsReceived(Conflict):
-    """More would be returned than is left; `left` says how much that is."""
+    """The refund exceeds what is left of the payment; `left` gives that amount."""
 
     code = "refund_exceeds_received"
 
     def __init__(self, *, asked: Money, left: Money) -> None:
         super().__init__(
-            _("Cannot return %(asked)s; %(left)s is left.") % {"asked": asked, "left": left},
+            _("You cannot refund %(asked)s; only %(left)s is left.") % {"asked": asked, "left": left},
             extra={"left": left.amount},
         )
 
 
 class ReturnExceedsOwed(Conflict):
-    """More would be returned than the order owes its buyer, and nobody said that this is meant."""
+    """The refund exceeds what the order owes the buyer, and was not confirmed as intended."""
 
     code = "return_exceeds_owed"
 
     def __init__(self, amount: Money, *, owed: Money) -> None:
         super().__init__(
             _(
-                "The order owes the buyer %(owed)s; %(amount)s is more. A colleague may have "
-                "returned money already. Nothing was recorded. If you returned more on purpose, say "
-                "so."
+                "%(amount)s is more than the %(owed)s due to the buyer. A colleague may have refunded it already. "
+                "Nothing was recorded. If you refunded more on purpose, confirm that in the form."
             )
-            % {"owed": owed, "amount": amount}
+            % {"amount": amount, "owed": owed}
         )
 
 
 class RefundMismatch(Conflict):
-    """The client's figure for these pieces is not ours."""
+    """The client's amount differs from the value of the units."""
 
     code = "amount_mismatch"
     remedy = AmountMismatch.remedy
 
     def __init__(self, *, sent: Money, worth: Money) -> None:
         super().__init__(
-            _("These pieces are worth %(worth)s, not %(sent)s. Nothing was refunded.")
+            _("These items are worth %(worth)s, not %(sent)s. Nothing was refunded.")
             % {"worth": worth, "sent": sent},
             extra={"sent": sent.amount, "amount": worth.amount, "currency": worth.currency},
         )
 
 
 class UnitsAlreadyRefunded(Conflict):
-    """More pieces would be refunded than are left; `left` says how many that are."""
+    """More units would be refunded than are left; `left` gives that number."""
 
     code = "refund_exceeds_quantity"
-    remedy = "Refund as many pieces as `left` says, or fewer."
+    remedy = "Refund at most `left` units."
 
     def __init__(self, name: str, *, left: int) -> None:
         super().__init__(
-            _("Of %(name)s only %(left)s can be refunded still.") % {"name": name, "left": left},
+            _("Only %(left)s of %(name)s can still be refunded.") % {"left": left, "name": name},
             extra={"left": left},
         )
 
 
 class NothingToRestock(Conflict):
-    """The pieces are on sale again already, because their parcel or their order was cancelled."""
+    """The items are already back on sale, because their parcel or order was cancelled."""
 
     code = "nothing_to_restock"
     remedy = "Refund without `restock`."
 
     def __init__(self, names: str) -> None:
-        super().__init__(f"{names}: on sale again already; refund without putting it back.")
+        super().__init__(_("Already back on sale: %(names)s. Refund without restocking.") % {"names": names})
 
 
 class NotRetryable(Conflict):
-    """Only a failed refund of the shop's own is tried again, once."""
+    """Only a failed refund that this shop sent can be retried, and only once."""
 
     code = "not_retryable"
 
     def __init__(self) -> None:
-        super().__init__(_("Only a refund of ours that failed can be tried again, and only once."))
+        super().__init__(_("Only a failed refund that this shop sent can be retried, and only once."))
 
 
 class NotDecidable(Conflict):
-    """Nobody has to decide about this refund any more."""
+    """No decision is pending about this refund."""
 
     code = "not_decidable"
 
     def __init__(self) -> None:
-        super().__init__(_("Nothing is to be decided about this refund, or a colleague did it already."))
+        super().__init__(_("No decision is pending; a colleague may have handled it."))
 
 
 class RecordedOnly(Conflict):
-    """Money that came by hand goes back by hand."""
+    """Offline payments are refunded offline."""
 
     code = "recorded_only"
-    remedy = "Make the transfer, then let staff record it in the admin."
+    remedy = "Make the transfer, then record it in the admin."
 
     def __init__(self) -> None:
         super().__init__(
-            _(
-                "This money came by hand and goes back by hand: make the transfer, then record it in the admin."
-            )
+            _("Offline payments are refunded offline. Make the transfer, then record it in the admin.")
         )
 
 
 class PaymentDisputed(Conflict):
-    """The buyer's bank disputes the payment; a refund beside it would pay twice."""
+    """The payment is disputed; a refund as well would pay the buyer twice."""
 
     code = "payment_disputed"
-    remedy = "Answer the dispute at the provider first."
+    remedy = "Respond to the dispute at the provider first."
 
     def __init__(self) -> None:
-        super().__init__(
-            _("The buyer's bank disputes this payment; answer the dispute at the provider first.")
-        )
+        super().__init__(_("This payment is disputed. Respond to the dispute at the provider first."))
 
 
 class PaymentBusy(Conflict):
-    """Something is being done with the payment at this moment; a moment later it can be tried again."""
+    """The payment is being processed; try again in a moment."""
 
     code = "payment_busy"
     retryable = True
     remedy = "Send the same request again in a moment."
 
     def __init__(self) -> None:
-        super().__init__(
-            _("We are talking to the payment provider about this payment already; try again in a moment.")
-        )
+        super().__init__(_("This payment is already being processed. Try again in a moment."))
 
 
 class PaymentInProgress(Conflict):
-    """Nobody knows yet whether the open payment succeeds; its outcome comes first."""
+    """The outcome of the open payment is not known yet."""
 
     code = "payment_under_way"
     retryable = True
-    remedy = "Do not pay again. Ask for the payment until it is no longer PROCESSING, then go on."
+    remedy = "Do not pay again. Poll the payment until it is no longer PROCESSING, then continue."
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "A payment of this order is under way and we do not know its outcome yet. Do not pay again; "
+                "A payment for this order is in progress and its outcome is not known yet. Do not pay again; "
                 "we are checking."
             )
         )
 
 
 class StillPayable(PaymentInProgress):
-    """A provider still holds an object that can be paid; it has to be taken back there first."""
+    """The provider still has a payable object, which has to be cancelled there first."""
 
     def __init__(self, payment_id: UUID) -> None:
         super().__init__()
@@ -261,21 +257,23 @@ class StillPayable(PaymentInProgress):
 
 
 class ProviderUnavailable(ServiceUnavailable):
-    """The payment provider does not answer. Nothing was charged."""
+    """The payment provider does not respond. Nothing was charged."""
 
     code = "provider_unavailable"
     remedy = "Try again in a moment, or let the buyer pay another way."
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name} does not answer at the moment. Nothing was charged; try again in a moment or pay another way."
+            _("%(name)s is not responding. Nothing was charged. Try again in a moment, or pay another way.")
+            % {"name": name}
         )
 
 
 class PaymentDeclined(Declined):
-    """The bank or the provider refused this try; `decline_group` says in one word why, `detail` in a sentence.
+    """The bank or the provider declined the payment; `decline_group` categorizes the reason, `detail`
+    explains it.
 
-    `payment_id` can be tried again, with another card or another way to pay.
+    `payment_id` can be retried with another card or payment method.
     """
 
     code = "payment_declined"
@@ -286,14 +284,14 @@ class PaymentDeclined(Declined):
 
 
 class NotConfirmable(Conflict):
-    """Nothing is confirmed by a call here: the buyer pays at the provider, or by hand."""
+    """This payment is not confirmed through the API: the buyer pays at the provider, or offline."""
 
     code = "not_confirmable"
     remedy = "Follow the payment's `next_action`."
 
 
 class MethodDeclined(Declined):
-    """The bank does not let the card be saved."""
+    """The bank does not allow the card to be saved."""
 
     code = "method_declined"
     remedy = "Save another card, or save this one in the browser with `setup`."
@@ -303,85 +301,84 @@ class MethodDeclined(Declined):
 
 
 class MethodNotUsable(InvalidInput):
-    """The provider does not take this token: it is unknown, used up, or made for another shop."""
+    """The provider does not accept this token: it is unknown, already used, or belongs to another account."""
 
     code = "method_not_usable"
-    remedy = "Let the provider's script make a new token."
+    remedy = "Create a new token with the provider's script."
 
     def __init__(self) -> None:
         super().__init__(
-            _("The payment provider does not take this token. Nothing was saved or charged; send a new one.")
+            _("The payment provider did not accept this token. Nothing was saved or charged. Send a new one.")
         )
 
 
 class MethodRemoved(Conflict):
-    """The provider does not hold the saved method any more; it was removed here too. Nothing was charged."""
+    """The saved method no longer exists at the provider and was removed here too. Nothing was charged."""
 
     code = "method_gone"
-    remedy = "Choose another saved method, or enter the card anew."
+    remedy = "Choose another saved method, or enter the card again."
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The payment provider does not hold this saved method any more, so we removed it. Nothing was charged; "
-                "choose another one or enter the card anew."
+                "This saved method no longer exists at the payment provider, so we removed it. Nothing was charged. "
+                "Choose another one, or enter the card again."
             )
         )
 
 
 class MethodInUse(Conflict):
-    """A payment with the method is under way, and nobody knows its outcome yet."""
+    """A payment with this method is in progress and its outcome is not known yet."""
 
     code = "method_in_use"
     retryable = True
-    remedy = "Remove it in a moment."
+    remedy = "Try again in a moment."
 
     def __init__(self) -> None:
-        super().__init__(
-            _("A payment with it is under way and we do not know its outcome yet. Remove it in a moment.")
-        )
+        super().__init__(_("A payment with this method is in progress. Try again in a moment."))
 
 
 class DefaultRequired(InvalidInput):
-    """One of the saved methods is always the default."""
+    """There is always one default among the saved methods."""
 
     code = "default_wanted"
     remedy = "Make another method the default instead."
 
     def __init__(self) -> None:
-        super().__init__(_("One of the methods is the default: make another one the default instead."))
+        super().__init__(_("One saved method must be the default. Make another one the default instead."))
 
 
 class SaveInProgress(ServiceUnavailable):
-    """The provider does not answer, so nobody knows yet whether the method was saved. Nothing was charged."""
+    """The provider does not respond, so it is not known yet whether the method was saved. Nothing was
+    charged."""
 
     code = "method_under_way"
-    remedy = "Look at the saved methods in a moment, or send the same again: it is saved once."
+    remedy = "Check the saved methods in a moment, or repeat the request: the method is saved once."
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The payment provider does not answer, so we do not know yet whether this was saved. "
-                "Nothing was charged; "
-                "look at your saved methods in a moment, or send the same again."
+                "The payment provider is not responding, so we do not know yet whether this was saved. Nothing was "
+                "charged. Check your saved methods in a moment, or try again."
             )
         )
 
 
 class RawCardData(InvalidInput):
-    """The body holds what may be a card number or a security code; none of it was kept or passed on.
+    """The body may contain a card number or a security code; it was not stored or passed on.
 
-    Said without a word of what was sent.
+    The message does not repeat what was sent.
     """
 
     code = "raw_card_data_not_accepted"
-    remedy = "Let the provider's script in the browser make a token, and send that as `provider_method_id`."
+    remedy = (
+        "Create a token with the provider's script in the browser, and send that as `provider_method_id`."
+    )
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "This shop takes no card numbers or security codes. Let the payment provider's form "
-                "in the browser make "
-                "a token and send that. What you sent was not kept."
+                "This shop does not accept card numbers or security codes. Create a token with the payment provider's "
+                "form in the browser and send that. What you sent was not stored."
             )
         )

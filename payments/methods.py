@@ -1,5 +1,4 @@
-"""The payment methods: how long stock is reserved for each, and the texts for the buyer.
-buyer."""
+"""The payment methods: how long stock is reserved for each, and the texts for the buyer."""
 
 from dataclasses import dataclass
 from datetime import timedelta

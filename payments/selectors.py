@@ -60,7 +60,7 @@ def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
     """The payment and its order; locks the order first, then the payment. Errors: NotFound."""
     order = get_or_none(orders_locked().filter(payments=payment_id))
     if order is None:
-        raise NotFound(_("There is no such payment."))
+        raise NotFound(_("Payment not found."))
     payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
     payment.order = order
     check_locked(order)

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from artisans.accounts.models import User
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 Payload = dict[str, Any]
 
@@ -19,7 +22,7 @@ class ApprovalKind:
     """
 
     name: str
-    label: str
+    label: "str | _StrPromise"
     permission: str
     execute: Callable[[Payload, User, User], object]
     check: Callable[[Payload, User], None] = lambda payload, actor: None

@@ -38,5 +38,5 @@ def second_people(kind: ApprovalKind, payload: Payload, *, beside: User) -> list
 
 
 def approvers_of(kinds: Iterable[ApprovalKind]) -> dict[str, list[User]]:
-    """Who could request or approve each of these kinds, by its label; it takes two."""
-    return {kind.label: people_with(kind.permission) for kind in kinds}
+    """By label of each of these kinds of act, who could request or approve it; it takes two."""
+    return {str(kind.label): people_with(kind.permission) for kind in kinds}

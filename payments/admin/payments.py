@@ -254,7 +254,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             payment,
             form,
             book,
-            **self.about(request, payment, "payments.approve_manual", what="record payments"),
+            **self.about(request, payment, "payments.approve_manual"),
             outcomes=describe_outcomes(payment, payment.order),
             receipts=payment.receipts.select_related("reversal"),
         )
@@ -268,7 +268,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             message = gettext("Payment rejected; %(email)s gets an email with the reason.")
             return message % {"email": payment.order.email}
 
-        about = self.about(request, payment, "payments.approve_manual", what="reject payments")
+        about = self.about(request, payment, "payments.approve_manual")
         if payment.received_minor:
             text = gettext(
                 "%(amount)s has already been received. Refund it instead of rejecting the payment."
@@ -298,7 +298,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             message = gettext("Refund of %(amount)s recorded; %(email)s gets an email.")
             return message % {"amount": show(refund.amount), "email": order.email}
 
-        about = self.about(request, payment, "payments.refund", what="record refunds")
+        about = self.about(request, payment, "payments.refund")
         if not payment.refundable:
             about |= {"refusal": about["refusal"] or gettext("This payment has been fully refunded.")}
         return self.run_action(
@@ -313,12 +313,12 @@ class PaymentAdmin(RefundPages, MoneyPages):
         )
 
     def about(
-        self, request: HttpRequest, payment: Payment, permission: str, *, what: str, is_manual: bool = True
+        self, request: HttpRequest, payment: Payment, permission: str, *, is_manual: bool = True
     ) -> dict[str, Any]:
         """The context shared by all payment pages; `refusal` is why this user cannot do it at all."""
         refusal = ""
         try:
-            check_staff_permission(require_user(request), permission, payment.order, what=what)
+            check_staff_permission(require_user(request), permission, payment.order)
         except DomainError as error:
             refusal = error.detail
         if is_manual != (payment.payment_provider == MANUAL):

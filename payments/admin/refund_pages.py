@@ -40,7 +40,6 @@ class RefundPages(Base):
             payment: Payment,
             permission: str,
             *,
-            what: str,
             is_manual: bool = True,
         ) -> dict[str, Any]: ...
 
@@ -71,7 +70,7 @@ class RefundPages(Base):
                 return awaiting_approval(opened)
             return describe_refund(refund_send(opened))
 
-        about = self.about(request, payment, "payments.refund", what="refund", is_manual=False)
+        about = self.about(request, payment, "payments.refund", is_manual=False)
         return self.run_action(
             request,
             "admin/payments/payment/refund.html",

@@ -101,9 +101,7 @@ class ReceiptAdmin(MoneyRowAdmin):
 
         refusal = ""
         try:
-            check_staff_permission(
-                require_user(request), "payments.approve_manual", order, what="reverse receipts"
-            )
+            check_staff_permission(require_user(request), "payments.approve_manual", order)
         except DomainError as error:
             refusal = error.detail
         if hasattr(receipt, "reversal"):
@@ -205,9 +203,7 @@ class PaymentRefundAdmin(MoneyRowAdmin):
 
     def refusal(self, request: HttpRequest, refund: PaymentRefund) -> str:
         try:
-            check_staff_permission(
-                require_user(request), "payments.refund", refund.payment.order, what="refund"
-            )
+            check_staff_permission(require_user(request), "payments.refund", refund.payment.order)
         except DomainError as error:
             return error.detail
         return ""

@@ -163,7 +163,7 @@ class PaymentViewSet(
             else None
         )
         if payment is None:
-            raise NotFound(_("There is no such payment."))
+            raise NotFound(_("Payment not found."))
         return payment
 
     @operation(
@@ -187,7 +187,7 @@ class PaymentViewSet(
         principal = Principal.from_api(request)
         order = orders_visible_to(principal).filter(pk=data["order_id"]).first()
         if order is None:
-            raise NotFound(_("There is no such order."))
+            raise NotFound(_("Order not found."))
         chosen = payment_choose_method(
             order_id=order.pk,
             method=parse_method(data["payment_method"], data.get("payment_provider")),

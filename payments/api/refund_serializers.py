@@ -88,14 +88,14 @@ def parse_decisions(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
     asked = data.get("parcels", ())
     decisions = {one["parcel"]: ParcelDecision(one["decision"]) for one in asked}
     if len(decisions) < len(asked):
-        raise InvalidInput(_("A parcel is named twice; decide once about each."))
+        raise InvalidInput(_("A parcel is listed twice. Give one decision for each."))
     return decisions
 
 
 def parse_amount(data: dict[str, Any], payment: Payment) -> Money | None:
     """Errors: InvalidInput for another currency or too many decimal places."""
     if data.get("currency", payment.currency) != payment.currency:
-        raise InvalidInput(_("The payment is in %(currency)s.") % {"currency": payment.currency})
+        raise InvalidInput(_("The payment's currency is %(currency)s.") % {"currency": payment.currency})
     if "amount" not in data:
         return None
     try:

@@ -129,9 +129,9 @@ class RefundViewSet(
         principal = Principal.from_api(request)
         payment = payments_readable_by(principal).filter(pk=data["payment_id"]).first()
         if payment is None:
-            raise NotFound(_("There is no such payment."))
+            raise NotFound(_("Payment not found."))
         if principal.user is None:
-            raise NoPermission("refund")
+            raise NoPermission
         refund = refund_submit(
             payment_id=payment.pk,
             reason=data["reason"],

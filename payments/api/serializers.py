@@ -70,7 +70,7 @@ class MethodIn(StrictSerializer):
         ways = [name for name in ("provider_method_id", "setup", "setup_id") if attrs.get(name)]
         if len(ways) != 1:
             raise serializers.ValidationError(
-                _("Send one of provider_method_id, setup and setup_id."), "one_wanted"
+                _("Send exactly one of provider_method_id, setup and setup_id."), "one_wanted"
             )
         if "payment_method" in attrs:
             parse_method(attrs["payment_method"], attrs["provider"])

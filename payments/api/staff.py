@@ -86,7 +86,7 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
         until then.
         """
         data = validated(ApproveIn, request.data)
-        payment = self.payment(request, pk, what="record money")
+        payment = self.payment(request, pk)
         seen = data.get("received_amount")
         done = receipt_submit(
             payment_id=payment.pk,
@@ -112,19 +112,19 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
         The payment is FAILED; the order stays open for at least a day, so that it can be paid another way.
         """
         data = validated(RejectIn, request.data)
-        payment = self.payment(request, pk, what="reject payments")
+        payment = self.payment(request, pk)
         return answer(
             payment_reject(payment_id=payment.pk, reason=data["reason"], actor=require_user(request))
         )
 
-    def payment(self, request: Request, pk: str, *, what: str) -> Payment:
+    def payment(self, request: Request, pk: str) -> Payment:
         """Any payment, for staff with the permission; everyone else gets the same error whether or not it
         exists."""
         if not require_user(request).has_perm(MAY_DECIDE):
-            raise NoPermission(what)
+            raise NoPermission
         found = get_or_none(Payment.objects.filter(pk=UUID(pk)))
         if found is None:
-            raise NotFound(_("There is no such payment."))
+            raise NotFound(_("Payment not found."))
         return found
 
 

@@ -61,9 +61,9 @@ def price_selection(order: Order, items: RefundSelection) -> Parts:
     Errors: InvalidInput, UnitsAlreadyRefunded, NothingToRestock.
     """
     if len({line_input.line_id for line_input in items.lines}) < len(items.lines):
-        raise InvalidInput(_("A line of the order stands twice in the request."))
+        raise InvalidInput(_("An order line is listed twice."))
     if items.restock and not items.lines:
-        raise InvalidInput(_("Say which pieces go back on sale: restock goes with lines."))
+        raise InvalidInput(_("To restock, list the lines that go back on sale."))
     lines = {line.pk: line for line in order.lines.select_related("parcel")}
     returned = refunded_by_line(order)
     parts = [price_line(lines, line_input, returned) for line_input in items.lines]
@@ -76,9 +76,9 @@ def price_selection(order: Order, items: RefundSelection) -> Parts:
 def price_line(lines: dict[UUID, OrderLine], line_input: RefundLineInput, returned: dict[UUID, int]) -> Part:
     line = lines.get(line_input.line_id)
     if line is None:
-        raise InvalidInput(_("This is no line of the order."))
+        raise InvalidInput(_("This line does not belong to the order."))
     if line_input.quantity < 1:
-        raise InvalidInput(_("Give the number of pieces, one or more."))
+        raise InvalidInput(_("Enter a quantity of one or more."))
     if line_input.quantity > line.refundable_quantity:
         raise UnitsAlreadyRefunded(line.product_name, left=line.refundable_quantity)
     whole = line_value(line, line.refunded_quantity + line_input.quantity)

@@ -56,9 +56,9 @@ def refund_surplus(payment: Payment, order: Order) -> None:
     if not minor or payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         return
     reason = (
-        _("The order was paid already.")
+        _("The order was already paid.")
         if order.is_alive
-        else _("The order had ended before the money came.")
+        else _("The order was closed before the payment arrived.")
     )
     refund_enqueue(payment, Money(minor, payment.currency), reason=reason, origin=RefundOrigin.SYSTEM)
     payment.save(update_fields=["refund_reserved_minor", "updated_at"])
@@ -183,11 +183,11 @@ def apply_remote_refund(payment: Payment, order: Order, remote: contract.RemoteR
         refund.provider_refund_id = remote.refund_id
         refund.save(update_fields=["provider_refund_id", "updated_at"])
     if remote.amount != refund.amount:
-        detail = _("%(refund_id)s is over %(amount)s, %(refund_number)s over %(amount_2)s.") % {
+        detail = _("%(refund_id)s is for %(amount)s, %(refund_number)s for %(our_amount)s.") % {
             "refund_id": remote.refund_id,
             "amount": remote.amount,
             "refund_number": refund.refund_number,
-            "amount_2": refund.amount,
+            "our_amount": refund.amount,
         }
         flag_raise(payment, FlagKind.MISMATCH, detail)
     to = next_refund_status(refund, remote)
@@ -231,7 +231,7 @@ def refund_import(payment: Payment, order: Order, remote: contract.RemoteRefund)
     if status == R.FAILED:
         return False
     if remote.amount.currency != payment.currency:
-        detail = _("%(refund_id)s is over %(amount)s, another currency: it is not counted here.") % {
+        detail = _("%(refund_id)s is for %(amount)s, in another currency, so it is not counted here.") % {
             "refund_id": remote.refund_id,
             "amount": remote.amount,
         }
@@ -241,7 +241,10 @@ def refund_import(payment: Payment, order: Order, remote: contract.RemoteRefund)
         remote.amount > payment.refundable
     ):  # one of our refunds is in progress and will be refused, which frees the amount
         flag_raise(
-            payment, FlagKind.CONFLICT, f"{remote.refund_id} over {remote.amount} is more than is left."
+            payment,
+            FlagKind.CONFLICT,
+            _("%(refund_id)s for %(amount)s exceeds what is left of the payment.")
+            % {"refund_id": remote.refund_id, "amount": remote.amount},
         )
         return False
     refund = PaymentRefund.objects.create(
@@ -293,7 +296,7 @@ def refund_release(refund: PaymentRefund, payment: Payment, order: Order, *, was
     """Release the amount and units of a failed refund and flag it for review. Restocked units stay on sale."""
     count_refunded_units({line.order_line_id: -line.quantity for line in refund.lines.all()})
     recompute_disputed(payment)
-    detail = _("%(refund_number)s over %(amount)s: %(failure_reason)s") % {
+    detail = _("%(refund_number)s for %(amount)s: %(failure_reason)s") % {
         "refund_number": refund.refund_number,
         "amount": refund.amount,
         "failure_reason": refund.failure_reason,

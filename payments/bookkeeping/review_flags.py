@@ -40,13 +40,11 @@ def flag_resolve(*, flag_id: UUID, resolution: str, actor: User) -> PaymentFlag:
     found = (
         PaymentFlag.objects.select_for_update(of=("self",)).select_related("payment__order").get(pk=flag_id)
     )
-    check_staff_permission(
-        actor, "payments.resolve_flag", found.payment.order, what="settle what was flagged"
-    )
+    check_staff_permission(actor, "payments.resolve_flag", found.payment.order)
     if not resolution.strip():
-        raise InvalidInput(_("Say what was found and done."))
+        raise InvalidInput(_("Enter what you found and did."))
     if found.resolved_at is not None:
-        raise AlreadyRecorded(_("Somebody settled this already."))
+        raise AlreadyRecorded(_("This was already resolved."))
     found.resolved_at, found.resolved_by, found.resolution = timezone.now(), actor, resolution.strip()[:300]
     found.save(update_fields=["resolved_at", "resolved_by", "resolution", "updated_at"])
     audit_record(actor=actor, action=Action.FLAG_RESOLVE, target=found.payment, data={"kind": found.kind})

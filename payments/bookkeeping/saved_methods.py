@@ -122,7 +122,7 @@ def get_own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInf
     """An active method of this user. Errors: NotFound, also for another user's."""
     method = user and get_or_none(PaymentMethodInfo.objects.filter(pk=method_id, user=user, is_active=True))
     if not method:
-        raise NotFound(_("There is no such payment method."))
+        raise NotFound(_("Payment method not found."))
     return method
 
 

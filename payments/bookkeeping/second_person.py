@@ -77,7 +77,7 @@ def refund_approval_request(
         payment,
         title=_("Refund %(amount)s of order %(order_number)s")
         % {"amount": show(amount), "order_number": payment.order.order_number},
-        details=[("Refund", show(amount)), *details, ("Reason", reason)],
+        details=[(_("Refund"), show(amount)), *details, (_("Reason"), reason)],
         payload={"amount": money_out(amount), "reason": reason, "units": None, "parcels": {}} | payload,
         actor=actor,
     )
@@ -95,10 +95,10 @@ def request_approval(
     """Request the approval of an action on this payment. Errors: those of approval_request."""
     order = payment.order
     facts = [
-        ("Order", f"{order.order_number}, {order.email}"),
-        ("Payment", f"{payment.payment_number} over {show(payment.amount)}"),
-        ("Received before", show(payment.received)),
-        ("Refunded before", show(payment.refunded)),
+        (_("Order"), f"{order.order_number}, {order.email}"),
+        (_("Payment"), f"{payment.payment_number} ({show(payment.amount)})"),
+        (_("Received before"), show(payment.received)),
+        (_("Refunded before"), show(payment.refunded)),
     ]
     about = {"payment": str(payment.pk), "order": str(order.pk), "seen": order_seen(order)}
     return approval_request(

@@ -171,7 +171,7 @@ def resolve_expired_call(call: ProviderCall) -> CallResult:
     """
     payment = get_call_payment(call)
     if is_unseen(call):
-        refuse_create(call, Refused("given_up", _("No answer in time.")))
+        refuse_create(call, Refused("given_up", _("No response in time.")))
         return CallResult()
     if not payment.provider_payment_id:
         mark_call_stuck(call, payment)
@@ -185,11 +185,11 @@ def resolve_expired_call(call: ProviderCall) -> CallResult:
         mine = next((r for r in remote.refunds if r.reference == str(call.refund_id)), None)
         if mine is None and not remote.is_whole:
             provider_call_postpone(
-                call, Unknown("unreadable", _("Whether it was refunded cannot be seen now."))
+                call, Unknown("unreadable", _("The refunds cannot be read at the moment."))
             )
             return CallResult()
         if mine is None:
-            refuse_refund(call, Refused("given_up", _("The provider does not know of it.")))
+            refuse_refund(call, Refused("given_up", _("The provider has no such refund.")))
         else:
             book_refund(call, mine)
     else:
@@ -200,9 +200,9 @@ def resolve_expired_call(call: ProviderCall) -> CallResult:
 def mark_call_stuck(call: ProviderCall, payment: Payment) -> None:
     with transaction.atomic():
         provider_call_finish(
-            call, CallState.STUCK, error=_("No answer within a day, and nothing to read it from.")
+            call, CallState.STUCK, error=_("No response within a day, and no object to read.")
         )
-        flag_raise(payment, FlagKind.STUCK, f"{call.get_operation_display()}: no answer within a day.")
+        flag_raise(payment, FlagKind.STUCK, f"{call.get_operation_display()}: no response within a day.")
 
 
 def get_call_payment(call: ProviderCall) -> Payment:
@@ -306,10 +306,12 @@ def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
 @transaction.atomic
 def refuse_cancel(call: ProviderCall, refused: Refused) -> None:
     """An object that the provider does not know cannot be paid; any other refusal is flagged for review."""
-    payment, _order = payment_lock(get_call_payment(call).pk)
+    payment = payment_lock(get_call_payment(call).pk)[0]
     provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if not isinstance(refused, NotThere):
-        flag_raise(payment, FlagKind.STUCK, _("It cannot be cancelled: %(code)s") % {"code": refused.code})
+        flag_raise(
+            payment, FlagKind.STUCK, _("The provider refused to cancel: %(code)s") % {"code": refused.code}
+        )
     elif payment.status in OPEN and call.operation == Operation.CANCEL:
         payment_move(payment, PaymentStatus.CANCELLED, cause="not known to the provider")
     elif payment.status in OPEN:

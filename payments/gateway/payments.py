@@ -247,7 +247,7 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
     if payment.status not in OPEN:
         return PaymentResult(payment)
     if not payment.is_remote or not can(payment.payment_provider, Capability.CONFIRM):
-        raise NotConfirmable(_("This payment is not confirmed by a call; follow its next_action."))
+        raise NotConfirmable(_("This payment cannot be confirmed through the API. Follow its next_action."))
     if is_down(payment.payment_provider):
         raise ProviderUnavailable(payment.get_payment_provider_display())
     with transaction.atomic():
@@ -337,9 +337,7 @@ def enqueue_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall 
     if under_way is not None and not is_unseen(under_way):
         return None
     if under_way is not None:
-        provider_call_finish(
-            under_way, CallState.REFUSED, error=_("Not waited for: %(cause)s") % {"cause": cause}
-        )
+        provider_call_finish(under_way, CallState.REFUSED, error=_("Abandoned: %(cause)s") % {"cause": cause})
     if not payment.provider_payment_id:
         payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor_name=actor)
         return None

@@ -27,7 +27,7 @@ CUSTOMER_GONE = "resource_missing"
 def execute_save(call: ProviderCall) -> CallResult:
     """Save the method of a token, or start a setup that the buyer completes in the browser."""
     if is_too_old(call):
-        refuse_save(call, Refused("given_up", _("No answer within a day.")))
+        refuse_save(call, Refused("given_up", _("No response within a day.")))
         return CallResult()
     request, token = save_request(call), call.secret("token")
     refuse = partial(refuse_save, call)

@@ -132,7 +132,7 @@ def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
     if remote.problems:
         flag_refresh(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
     elif payment.flags.filter(kind=FlagKind.UNREADABLE, resolved_at=None).exists():
-        flag_clear(payment, FlagKind.UNREADABLE, _("The provider's answer can be read again."))
+        flag_clear(payment, FlagKind.UNREADABLE, _("The provider's response can be read again."))
 
 
 def find_mismatch(payment: Payment, remote: RemotePayment) -> str:
@@ -145,9 +145,9 @@ def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:
     configured = provider(payment.payment_provider)
     is_present = remote.object_id == payment.provider_payment_id
     if not is_present and remote.object_id not in object_ids_of(payment):
-        return f"{remote.object_id} is not an object of this payment."
+        return f"{remote.object_id} does not belong to this payment."
     if remote.reference and remote.reference != str(payment.pk):
-        return f"{remote.object_id} names another payment ({remote.reference[:60]})."
+        return f"{remote.object_id} refers to another payment ({remote.reference[:60]})."
     if configured is not None and remote.is_live not in {None, configured.is_live}:
         return f"{remote.object_id} belongs to the provider's {'live' if remote.is_live else 'test'} mode."
     if configured is not None and configured.payee and remote.payee and remote.payee != configured.payee:
@@ -159,11 +159,14 @@ def find_amount_mismatch(payment: Payment, remote: RemotePayment) -> str:
     """Which amount of the object cannot be right for this payment; "" when none. Captures are not booked
     then; refunds and disputes of money booked before are."""
     if remote.amount is not None and remote.amount != payment.amount:
-        return f"{remote.object_id} is over {remote.amount}, the payment over {payment.amount}."
+        return f"{remote.object_id} is for {remote.amount}, the payment for {payment.amount}."
     if any(capture.amount.currency != payment.currency for capture in remote.captures):
         return f"{remote.object_id} was captured in another currency."
     if Money.total((c.amount for c in remote.captures), payment.currency) > payment.amount:
-        return f"{remote.object_id} was captured over more than {payment.amount}."
+        return _("More than %(amount)s was captured for %(object_id)s.") % {
+            "amount": payment.amount,
+            "object_id": remote.object_id,
+        }
     return ""
 
 
@@ -182,8 +185,8 @@ def capture_record(payment: Payment, capture: contract.Capture, actor_name: str)
     except IntegrityError:
         booked = get_or_none(payment.captures.filter(provider_capture_id=capture.capture_id))
         if booked is None or booked.amount != capture.amount:
-            ours = f"here over {booked.amount}" if booked else "here of another payment"
-            flag_raise(payment, FlagKind.MISMATCH, f"{capture.capture_id} is over {capture.amount}, {ours}.")
+            ours = f"booked here for {booked.amount}" if booked else "booked here for another payment"
+            flag_raise(payment, FlagKind.MISMATCH, f"{capture.capture_id} is for {capture.amount}, {ours}.")
         return None
     payment.received_minor += capture.amount.minor
     return row
@@ -235,7 +238,7 @@ def apply_remote_dispute(payment: Payment, remote: contract.RemoteDispute) -> bo
         ).select_related("payment")
     )
     if dispute is not None and dispute.payment_id != payment.pk:
-        detail = _("%(dispute_id)s is also about %(payment_number)s, where it is counted.") % {
+        detail = _("%(dispute_id)s already belongs to %(payment_number)s and is counted there.") % {
             "dispute_id": remote.dispute_id,
             "payment_number": dispute.payment.payment_number,
         }
@@ -254,13 +257,14 @@ def apply_remote_dispute(payment: Payment, remote: contract.RemoteDispute) -> bo
         enqueue_after_commit("payments.check_payment", payment.pk)
     dispute_move(dispute, status, amount)
     if amount.currency != payment.currency:
-        detail = _(
-            "%(dispute_id)s is over %(amount)s, another currency: what it takes is not counted here."
-        ) % {"dispute_id": remote.dispute_id, "amount": amount}
+        detail = _("%(dispute_id)s is for %(amount)s, in another currency, so it is not counted here.") % {
+            "dispute_id": remote.dispute_id,
+            "amount": amount,
+        }
         flag_refresh(payment, FlagKind.MISMATCH, detail)
     if not recompute_disputed(payment):
         flag_raise(
-            payment, FlagKind.CONFLICT, _("Refunds and a lost dispute together are more than was received.")
+            payment, FlagKind.CONFLICT, _("Refunds and lost disputes together exceed the amount received.")
         )
     return True
 

@@ -93,7 +93,7 @@ def order_cancel_locked(
     kept = order.received_minor - order.refunded_minor
     if seen_minor is not None and seen_minor != kept:
         raise AlreadyRecorded(
-            _("Money came in or went back meanwhile: %(kept)s is kept now. Nothing was changed; look again.")
+            _("The net amount received has changed to %(kept)s. Nothing was changed. Reload the page.")
             % {"kept": order.money(kept)}
         )
     cause = reason.strip() or "cancelled by the buyer"
@@ -136,15 +136,13 @@ def check_may_cancel(order: Order, actor: User, *, refund: bool, is_whole: bool)
     may_cancel = actor.is_staff and actor.has_perm("orders.cancel_order")
     if may_cancel and not is_own_order(order, actor):
         if refund and not actor.has_perm("payments.refund"):
-            raise NoPermission("refund")
+            raise NoPermission
         return True
     if not is_owner(order, actor):  # staff cancel their own orders as buyers
-        raise OwnOrder if may_cancel else NoPermission("cancel this order")
+        raise OwnOrder if may_cancel else NoPermission
     if not (is_whole and buyer_may_cancel(order)):
         raise NotCancellable(
-            _(
-                "An artisan has started on this order, or it is on its way; write to us and we will sort it out."
-            )
+            _("An artisan has already started on this order, or it has shipped. Please contact us.")
         )
     return False
 
@@ -193,7 +191,7 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
     ):  # its artisans were not notified of it, or know that it ended
         raise NotReleased
     if not reason.strip():
-        raise InvalidInput(_("Give the reason; the buyer reads it."))
+        raise InvalidInput(_("Enter a reason. It is shown to the buyer."))
     cause = f"cannot be delivered: {reason.strip()}"
     lines, before = lines_by_parcel(order), order.balance
     parcel_cancel(parcel, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)

@@ -122,7 +122,7 @@ def check_may_change(order: Order, method: PaymentMethod) -> None:
         raise NothingDue
     if order.released_at is not None and method == PaymentMethod.CASH_ON_DELIVERY:
         raise MethodNotOffered(
-            _("Cash on delivery is chosen when an order is placed; please choose another way to pay.")
+            _("Cash on delivery can only be chosen at checkout. Please choose another payment method.")
         )
 
 

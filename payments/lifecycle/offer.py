@@ -76,7 +76,7 @@ def unavailable_reason(
     if facts is None:
         return misfit_reason(method, amount=amount, country=country, provider=provider)
     if is_down(facts.name):
-        return _("%(provider)s does not answer at the moment. Please choose another payment method.") % {
+        return _("%(provider)s is not responding. Please choose another payment method.") % {
             "provider": facts.label
         }
     if method == PaymentMethod.BANK_TRANSFER and not read_decrypted(store, "account_iban"):
@@ -149,8 +149,11 @@ def is_country_served(facts: MethodFacts | None, country: str) -> bool:
 def parse_method(method: str, provider: str | None = None) -> PaymentMethod:
     """The method for its API name. Errors: MethodNotOffered for an unknown one or a provider that does not take it."""
     if method not in PaymentMethod.values:
-        raise MethodNotOffered(f"{method!r} is not a payment method.")
+        raise MethodNotOffered(_("%(method)s is not a payment method.") % {"method": repr(method)})
     if provider is not None and not takes(provider, method):
-        takers = " or ".join(facts.name for facts in route_of(method)) or "nobody"
-        raise MethodNotOffered(f"{method} is taken by {takers}, not by {provider!r}.")
+        takers = ", ".join(facts.name for facts in route_of(method)) or "-"
+        raise MethodNotOffered(
+            _("%(method)s is not available from %(sent)s. Available from: %(providers)s.")
+            % {"method": method, "sent": repr(provider), "providers": takers}
+        )
     return PaymentMethod(method)

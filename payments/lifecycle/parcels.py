@@ -33,9 +33,9 @@ def order_parcels_decide(*, order_id: UUID, decisions: Decisions, reason: str, a
     Errors: NoPermission, OwnOrder, InvalidInput, NotReleased, ParcelChanged. Locks: order, payment, products.
     """
     order = order_lock(order_id)
-    check_staff_permission(actor, "orders.cancel_order", order, what="decide about parcels")
+    check_staff_permission(actor, "orders.cancel_order", order)
     if not reason.strip():
-        raise InvalidInput(_("Give the reason; buyer and artisans read it."))
+        raise InvalidInput(_("Enter a reason. It is shown to the buyer and the artisans."))
     parcels_decide(order, decisions, cause=reason.strip(), actor=actor)
     return order
 
@@ -58,7 +58,7 @@ def parcels_decide(order: Order, decisions: Decisions, *, cause: str, actor: Use
     """
     parcels = {parcel.pk: parcel for parcel in order.parcels.select_related("artisan")}
     if set(decisions) - set(parcels):
-        raise InvalidInput(_("This is no parcel of the order."))
+        raise InvalidInput(_("This parcel does not belong to the order."))
     if decisions and order.released_at is None:
         raise NotReleased
     lines = lines_by_parcel(order)
@@ -129,7 +129,7 @@ def parcel_return(
     parcel, order = parcel_lock(parcel_id)
     is_artisan = parcel.artisan.user_id == actor.pk
     if not is_artisan:
-        check_staff_permission(actor, "orders.cancel_order", order, what="record that a parcel came back")
+        check_staff_permission(actor, "orders.cancel_order", order)
     lines, before = lines_by_parcel(order), order.balance
     wanted = units_to_restock(lines[parcel.pk], restock=restock, units=units)
     cause = f"came back: {reason.strip()}" if reason.strip() else "came back"
@@ -196,11 +196,11 @@ def units_to_restock(
     if units is None:
         return {line.pk: line.quantity if restock else 0 for line in lines}
     if not restock:
-        raise InvalidInput(_("Give numbers of units only when something goes back on sale."))
+        raise InvalidInput(_("Enter quantities only for items that go back on sale."))
     ordered = {line.pk: line.quantity for line in lines}
     for line_id, quantity in units.items():
         if line_id not in ordered:
-            raise InvalidInput(_("This is no line of the parcel."))
+            raise InvalidInput(_("This line does not belong to the parcel."))
         if not 0 <= quantity <= ordered[line_id]:
-            raise InvalidInput(_("Give a number of units from 0 to %(limit)s.") % {"limit": ordered[line_id]})
+            raise InvalidInput(_("Enter a quantity from 0 to %(maximum)s.") % {"maximum": ordered[line_id]})
     return dict(units)

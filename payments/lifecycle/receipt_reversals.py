@@ -44,15 +44,16 @@ def receipt_reverse(
     Errors: NoPermission, OwnOrder, AlreadyRecorded, InvalidInput, ReceiptSpent. Locks: order, payment.
     """
     payment, order = payment_lock(Receipt.objects.values_list("payment_id", flat=True).get(pk=receipt_id))
-    check_staff_permission(actor, "payments.approve_manual", order, what="take money back")
+    check_staff_permission(actor, "payments.approve_manual", order)
     receipt = Receipt.objects.get(pk=receipt_id)
     if (before := get_or_none(ReceiptReversal.objects.filter(receipt=receipt))) is not None:
         raise AlreadyRecorded(
-            f"This receipt was taken back already by {before.actor_name} at {before.created_at:%Y-%m-%d %H:%M} UTC."
+            _("This receipt was already reversed by %(actor)s at %(time)s UTC.")
+            % {"actor": before.actor_name, "time": f"{before.created_at:%Y-%m-%d %H:%M}"}
         )
     if reason not in ReversalReason.values:
         raise InvalidInput(
-            _("The reason is one of %(values)s.") % {"values": ", ".join(ReversalReason.values)}
+            _("The reason must be one of %(values)s.") % {"values": ", ".join(ReversalReason.values)}
         )
     gone = payment.refunded_minor + payment.refund_reserved_minor + payment.disputed_minor
     if payment.received_minor - receipt.amount_minor < gone:
@@ -60,7 +61,7 @@ def receipt_reverse(
     reversal = ReceiptReversal.objects.create(
         receipt=receipt, reason=reason, note=note.strip()[:200], actor=actor, actor_name=actor.email
     )
-    cause = f"{receipt.amount} ({receipt.bank_reference}) taken back: {reversal.get_reason_display()}"
+    cause = f"{receipt.amount} ({receipt.bank_reference}) reversed: {reversal.get_reason_display()}"
     was_paid = not order.balance_due
     payment.received_minor -= receipt.amount_minor
     payment_reopen(payment, order, cause=cause, actor=actor)

@@ -35,8 +35,8 @@ from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
 OTHER_LINE = gettext_lazy(
-    "If this is other money (a second line with the same reference, another buyer’s check, or one transfer for "
-    "several orders), add what sets it apart, such as “{reference} line 2”."
+    "If this is a different payment (a second line with the same reference, another buyer’s check, or one transfer for "
+    "several orders), add a suffix, such as “{reference} line 2”."
 )
 
 
@@ -71,7 +71,7 @@ def receipt_record(
     `approved_by` above the store's limit. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
-    check_staff_permission(actor, "payments.approve_manual", order, what="record money")
+    check_staff_permission(actor, "payments.approve_manual", order)
     money = IncomingMoney(amount, value_date, bank_reference.strip())
     receipt = receipt_book(payment, order, money, actor=actor, actor_name=actor.email, seen_minor=seen_minor)
     receipt_approval_check(order, actor=actor, approved_by=approved_by)
@@ -106,16 +106,17 @@ def receipt_book(
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
         raise InvalidInput(
-            _("Give the amount received, above zero, in %(currency)s.") % {"currency": payment.currency}
+            _("Enter the amount received in %(currency)s, greater than zero.")
+            % {"currency": payment.currency}
         )
     if money.value_date > timezone.localdate():
-        raise InvalidInput(_("The value date lies in the future."))
+        raise InvalidInput(_("The value date cannot be in the future."))
     if not reference_key(money.reference):
-        raise InvalidInput(_("Give the bank's reference, the check number or the receipt number."))
+        raise InvalidInput(_("Enter the bank reference, check number or receipt number."))
     receipt = receipt_create(payment, money, actor, actor_name)
     if seen_minor is not None and seen_minor != payment.received_minor:
         raise AlreadyRecorded(
-            _("%(received)s was recorded for this payment meanwhile. Nothing was booked now; look again.")
+            _("The amount received has changed to %(received)s. Nothing was recorded. Reload the page.")
             % {"received": payment.received}
         )
     payment.received_minor += amount.minor
@@ -169,9 +170,20 @@ def already_recorded(receipt: Receipt) -> AlreadyRecorded:
     one."""
     payment, reference = receipt.payment, receipt.bank_reference
     return AlreadyRecorded(
-        f"{receipt.amount} with the reference {reference} was recorded already by {receipt.actor_name} "
-        f"at {receipt.created_at:%Y-%m-%d %H:%M} UTC, on payment {payment.payment_number} of order "
-        f"{payment.order.order_number}. Nothing was booked now. {OTHER_LINE.format(reference=reference)}"
+        _(
+            "%(amount)s with the reference %(reference)s was already recorded by %(actor)s at %(time)s UTC, on payment "
+            "%(payment)s of order %(order)s. Nothing was recorded."
+        )
+        % {
+            "amount": receipt.amount,
+            "reference": reference,
+            "actor": receipt.actor_name,
+            "time": f"{receipt.created_at:%Y-%m-%d %H:%M}",
+            "payment": payment.payment_number,
+            "order": payment.order.order_number,
+        }
+        + " "
+        + OTHER_LINE.format(reference=reference)
     )
 
 
@@ -195,11 +207,11 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
     Errors: NoPermission, OwnOrder, NotManual, InvalidInput without a reason, HasReceipts, IllegalTransition.
     """
     payment, order = payment_lock(payment_id)
-    check_staff_permission(actor, "payments.approve_manual", order, what="reject payments")
+    check_staff_permission(actor, "payments.approve_manual", order)
     if payment.payment_provider != MANUAL:
         raise NotManual
     if not reason.strip():
-        raise InvalidInput(_("Give the reason; the buyer reads it."))
+        raise InvalidInput(_("Enter a reason. It is shown to the buyer."))
     if payment.received_minor:
         raise HasReceipts(payment.received)
     payment.failure_reason = reason.strip()[:300]

@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from artisans.accounts.models import User
 from artisans.core.errors import NotFound
@@ -75,9 +74,6 @@ CARD_LIKE = re.compile(r"\d{12}")
 UUID_LENGTH = 36
 LONGEST_PAUSE = timedelta(hours=1)
 SETUP_LASTS = timedelta(hours=23)
-AUTHENTICATE = gettext_noop(
-    "The bank wants to ask the card's owner first, so the card has to be saved in the browser."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +126,16 @@ def build_refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
     if refused.decline is None:
         return MethodNotUsable()
     if refused.decline == DeclineGroup.AUTHENTICATION:
-        return MethodDeclined(_(AUTHENTICATE), group=refused.decline.value)
+        return MethodDeclined(
+            _("The bank requires authentication, so the card has to be saved in the browser."),
+            group=refused.decline.value,
+        )
     return MethodDeclined(decline_words(refused.decline), group=refused.decline.value)
 
 
 def check_can_save(provider: str) -> None:
     if not can(provider, Capability.SAVE):
-        raise MethodNotOffered(_("This shop saves no methods of this provider."))
+        raise MethodNotOffered(_("Payment methods of this provider cannot be saved."))
 
 
 def check_token(token: str) -> None:
@@ -176,7 +175,7 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
         call = enqueue_save(user, provider, is_default=is_default)
         call_result = provider_call_execute(call.pk)
     if not isinstance(call_result.answer, RemoteSetup):
-        provider_call_finish(call, CallState.REFUSED, error=_("No answer; the buyer begins again."))
+        provider_call_finish(call, CallState.REFUSED, error=_("No response; the buyer starts again."))
         raise ProviderUnavailable(label_of(provider))
     return MethodSetup(call.pk, call.provider, call_result.answer.setup_id, action=call_result.answer.action)
 
@@ -190,7 +189,7 @@ def method_setup_finish(setup_id: str, *, user: User | None = None) -> MethodSet
     own = calls.filter(user=user) if user else calls
     call = setup_id and own.filter(object_id=setup_id).first()
     if not call:
-        raise NotFound(_("There is no such saving."))
+        raise NotFound(_("Setup not found."))
     return read_setup(call)
 
 
@@ -284,7 +283,7 @@ def payment_pay(payment_id: UUID, *, user: User | None, method_reference: str = 
     """
     payment = reload_payment(payment_id)
     if not payment.is_remote:
-        raise NotConfirmable(_("This payment is not confirmed by a call; follow its next_action."))
+        raise NotConfirmable(_("This payment cannot be confirmed through the API. Follow its next_action."))
     if payment.status not in OPEN:
         return PaymentResult(payment)
     if not method_reference:

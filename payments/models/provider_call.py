@@ -23,7 +23,10 @@ class Operation(models.TextChoices):
     DETACH = "detach", _("Remove payment method")
 
 
-SECRETS = ("method_id", "token")  # keys of `request` that are encrypted: the provider's ids of payment methods
+SECRETS = (
+    "method_id",
+    "token",
+)  # keys of `request` that are encrypted: the provider's ids of payment methods
 
 
 class CallState(models.TextChoices):

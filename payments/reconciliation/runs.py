@@ -90,13 +90,13 @@ def reconcile(
     """
     if not can(name, Capability.LIST):
         raise InvalidInput(
-            _("%(name)s has no keys here or cannot list its payments; known: %(known)s.")
-            % {"name": name, "known": ", ".join(reconcilable_providers())}
+            _("%(name)s is not configured or cannot list its payments. Available: %(providers)s.")
+            % {"name": name, "providers": ", ".join(reconcilable_providers())}
         )
     until = until or timezone.now()
     since = since or next_since(name, until)
     if not since < until <= since + MAX_SPAN:
-        raise InvalidInput(_("Compare at least a moment and at most 31 days, the earlier time first."))
+        raise InvalidInput(_("The period must start before it ends and span at most 31 days."))
     run = ReconciliationRun.objects.create(provider=name, since=since, until=until)
     try:
         remotes = execute(name, lambda provider: list(provider.list_payments(since, until)))
@@ -202,9 +202,9 @@ def collect_remote_facts(
                 disputed.add(known[0].pk)
         elif facts := facts_from_remote(remote):
             currency = remote.captures[0].amount.currency if remote.captures else "XXX"
-            detail = _("%(facts)s; it names %(reference)s.") % {
+            detail = _("%(facts)s; its reference is %(reference)s.") % {
                 "facts": format_facts(facts, currency),
-                "reference": remote.reference[:60] or "nobody",
+                "reference": remote.reference[:60] or "empty",
             }
             found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", detail))
     return remote_facts, disputed, found
@@ -289,8 +289,7 @@ def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> lis
         flag_raise(
             payment,
             FlagKind.MISMATCH,
-            _("Comparison with the provider: %(kind)s: %(detail)s")
-            % {"kind": found[0].kind, "detail": found[0].detail},
+            _("Reconciliation: %(kind)s: %(detail)s") % {"kind": found[0].kind, "detail": found[0].detail},
         )
     return found
 

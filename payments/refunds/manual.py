@@ -50,18 +50,19 @@ def money_return_record(
     Locks: order, payment.
     """
     payment, order = payment_lock(payment_id)
-    check_staff_permission(actor, "payments.refund", order, what="return money")
+    check_staff_permission(actor, "payments.refund", order)
     if payment.payment_provider != MANUAL:
         raise NotManual
     if amount.minor <= 0 or amount.currency != payment.currency:
         raise InvalidInput(
-            _("Give the amount returned, above zero, in %(currency)s.") % {"currency": payment.currency}
+            _("Enter the amount refunded in %(currency)s, greater than zero.")
+            % {"currency": payment.currency}
         )
     key = reference_key(bank_reference)
     if not key or not reason.strip():
-        raise InvalidInput(_("Give the reference of the transfer that you made, and the reason."))
+        raise InvalidInput(_("Enter the reference of your transfer and the reason."))
     if value_date > timezone.localdate():
-        raise InvalidInput(_("The value date lies in the future."))
+        raise InvalidInput(_("The value date cannot be in the future."))
     if (before := find_return(key)) is not None:
         raise already_returned(before)
     check_returnable(payment, order, amount, beyond_owed=beyond_owed)
@@ -81,7 +82,7 @@ def money_return_record(
         )
     except IntegrityError:  # committed by a colleague since we checked
         raise AlreadyRecorded(
-            _("A return with the reference %(reference)s was recorded by a colleague at this moment.")
+            _("A colleague has just recorded a refund with the reference %(reference)s.")
             % {"reference": bank_reference.strip()}
         ) from None
     refund_approval_check(order, actor=actor, approved_by=approved_by)
@@ -124,9 +125,19 @@ def find_return(key: str) -> PaymentRefund | None:
 
 def already_returned(refund: PaymentRefund) -> AlreadyRecorded:
     payment, reference = refund.payment, refund.bank_reference
-    by = f" by {refund.actor.email}" if refund.actor else ""
     return AlreadyRecorded(
-        f"{refund.amount} returned with the reference {reference} was recorded already{by} at "
-        f"{refund.created_at:%Y-%m-%d %H:%M} UTC, on payment {payment.payment_number} of order "
-        f"{payment.order.order_number}. Nothing was booked now. {OTHER_LINE.format(reference=reference)}"
+        _(
+            "A refund of %(amount)s with the reference %(reference)s was already recorded by %(actor)s at %(time)s "
+            "UTC, on payment %(payment)s of order %(order)s. Nothing was recorded."
+        )
+        % {
+            "amount": refund.amount,
+            "reference": reference,
+            "actor": refund.actor.email if refund.actor else "-",
+            "time": f"{refund.created_at:%Y-%m-%d %H:%M}",
+            "payment": payment.payment_number,
+            "order": payment.order.order_number,
+        }
+        + " "
+        + OTHER_LINE.format(reference=reference)
     )

@@ -69,16 +69,17 @@ def refund_open(
     products.
     """
     payment, order = payment_lock(payment_id)
-    check_staff_permission(actor, "payments.refund", order, what="refund")
+    check_staff_permission(actor, "payments.refund", order)
     if not payment.is_remote:
         raise RecordedOnly
     if not reason.strip():
-        raise InvalidInput(_("Give the reason; the buyer reads it."))
+        raise InvalidInput(_("Enter a reason. It is shown to the buyer."))
     seen_now = payment.refunded_minor + payment.refund_reserved_minor
     if seen_minor is not None and seen_minor != seen_now:
         raise AlreadyRecorded(
             _(
-                "%(amount)s of this payment went back or is on its way meanwhile. Nothing was sent now; look again."
+                "The amount refunded or being refunded has changed to %(amount)s. "
+                "Nothing was refunded. Reload the page."
             )
             % {"amount": Money(seen_now, payment.currency)}
         )
@@ -129,7 +130,8 @@ def check_amount(payment: Payment, amount: Money | None, parts: Parts | None) ->
         amount = parts.amount
     if amount is None or amount.minor <= 0 or amount.currency != payment.currency:
         raise InvalidInput(
-            _("Give the amount to refund, above zero, in %(currency)s.") % {"currency": payment.currency}
+            _("Enter the amount to refund in %(currency)s, greater than zero.")
+            % {"currency": payment.currency}
         )
     return amount
 
@@ -151,7 +153,7 @@ def payment_sync_by_staff(*, payment_id: UUID, actor: User) -> Payment:
     Errors: NoPermission, ServiceUnavailable when the provider does not respond; nothing has changed then.
     """
     if not (actor.is_staff and actor.has_perm("payments.sync_payment")):
-        raise NoPermission(_("ask the provider"))
+        raise NoPermission
     payment = Payment.objects.get(pk=payment_id)
     audit_record(actor=actor, action=Action.PAYMENT_SYNC, target=payment)
     try:
@@ -159,10 +161,10 @@ def payment_sync_by_staff(*, payment_id: UUID, actor: User) -> Payment:
     except Unknown:
         name = payment.get_payment_provider_display()
         raise ServiceUnavailable(
-            _("%(name)s does not answer at the moment. Nothing was changed.") % {"name": name}
+            _("%(name)s is not responding. Nothing was changed.") % {"name": name}
         ) from None
     except Refused as refused:
-        raise Conflict(_("The provider cannot tell: %(code)s.") % {"code": refused.code}) from None
+        raise Conflict(_("The provider refused the request: %(code)s.") % {"code": refused.code}) from None
     for refund in payment.refunds.filter(status__in=[RefundStatus.REQUESTED]):
         refund_send(refund)
     return Payment.objects.get(pk=payment_id)
@@ -177,7 +179,7 @@ def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
     OwnOrder, NotRetryable, and those of refund_open. Locks: order, payment.
     """
     old, payment, order = refund_lock(refund_id)
-    check_staff_permission(actor, "payments.refund", order, what="refund")
+    check_staff_permission(actor, "payments.refund", order)
     is_ours = payment.is_remote and old.origin != RefundOrigin.PROVIDER
     if not is_ours or old.status != RefundStatus.FAILED or old.retries.exists():
         raise NotRetryable
@@ -253,9 +255,9 @@ def refund_decide_locked(
     refund = get_refund_to_decide(refund_id, actor)
     order = refund.payment.order
     if decision not in {RefundDecision.NOTHING, RefundDecision.RESTOCK, RefundDecision.CANCEL}:
-        raise InvalidInput(_("Decide: nothing, restock or cancel."))
+        raise InvalidInput(_("Choose a decision: nothing, restock or cancel."))
     if (decision == RefundDecision.RESTOCK) != bool(lines):
-        raise InvalidInput(_("Say which pieces came back, and only when some did."))
+        raise InvalidInput(_("List the returned items if, and only if, the decision is restock."))
     parts = price_selection(order, RefundSelection(lines, restock=True)) if lines else None
     parcels_decide(order, goods_decisions(parcels), cause=refund.reason, actor=actor)
     before = balance_after_refunds(order, without=refund)
@@ -279,7 +281,7 @@ def refund_decide_locked(
 @transaction.atomic
 def get_refund_to_decide(refund_id: UUID, actor: User) -> PaymentRefund:
     refund, payment, order = refund_lock(refund_id)
-    check_staff_permission(actor, "payments.refund", order, what="decide about a refund")
+    check_staff_permission(actor, "payments.refund", order)
     if refund.decision != RefundDecision.PENDING:
         raise NotDecidable
     refund.payment = payment

@@ -182,10 +182,10 @@ def test_too_much_money_is_listed_to_return(staff_client):
         ({"amount": ""}, "Enter the amount received."),
         ({"amount": "12,50"}, "is not a plain decimal amount"),
         ({"amount": "1.999"}, "USD has 2 decimals"),
-        ({"amount": "0"}, "above zero"),
+        ({"amount": "0"}, "greater than zero"),
         ({"amount": "-5"}, "is not a plain decimal amount"),
         ({"bank_reference": " "}, "prevents recording the same payment twice"),
-        ({"value_date": "2999-01-01"}, "The value date lies in the future."),
+        ({"value_date": "2999-01-01"}, "The value date cannot be in the future."),
         ({"value_date": ""}, "This field is required"),
     ],
 )
@@ -207,7 +207,7 @@ def test_second_person_sees_who_recorded_the_same_money(staff_client, browser, a
 
     text = said(staff_client, admin_page_url(payment, "record"), money())
 
-    assert "was recorded already by admin@example.test at" in text
+    assert "was already recorded by admin@example.test at" in text
     assert (Receipt.objects.count(), Notification.objects.count()) == (1, sent)
 
 
@@ -425,9 +425,9 @@ def test_the_admin_is_closed_to_shoppers_and_guests(browser, shopper, client):
 def test_nobody_acts_on_an_order_of_his_own(staff_client, staff):
     payment = start(user=staff)
 
-    assert "the order is your own" in page(staff_client.get(admin_page_url(payment, "record"))).text
-    assert "the order is your own" in said(staff_client, admin_page_url(payment, "record"), money())
-    assert "the order is your own" in said(
+    assert "for your own order" in page(staff_client.get(admin_page_url(payment, "record"))).text
+    assert "for your own order" in said(staff_client, admin_page_url(payment, "record"), money())
+    assert "for your own order" in said(
         staff_client, admin_page_url(payment, "reject"), {"preset": "other", "text": "no"}
     )
     assert Receipt.objects.count() == 0

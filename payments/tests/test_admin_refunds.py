@@ -111,7 +111,7 @@ def test_refund_by_pieces_with_restock(staff_client, paid, bowl, stripe):
     [
         ({"preset": ""}, "Choose a reason"),
         ({"amount": ""}, "Enter the amount to refund."),
-        ({"amount": "0"}, "above zero"),
+        ({"amount": "0"}, "greater than zero"),
         ({"amount": "1.999"}, "USD has 2 decimals"),
         ({"amount": "1000"}, "193.98 USD is left"),
         ({"mode": "pieces"}, "Enter quantities, or select shipping"),
@@ -224,7 +224,7 @@ def test_cancelled_order_has_one_next_step_the_prefilled_refund(staff_client, pa
 def test_own_order_is_refused_on_the_page_too(browser, staff, stripe):
     own = paid_by_card(stripe, user=staff)
 
-    assert "the order is your own" in page(browser(staff).get(admin_page_url(own, "refund"))).text
+    assert "for your own order" in page(browser(staff).get(admin_page_url(own, "refund"))).text
 
 
 # ---- asking, deciding, settling ------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_ask_sends_a_refund_that_got_stuck(staff_client, stripe, paid, staff):
 def test_silent_provider_is_a_sentence_and_changes_nothing(staff_client, stripe, paid):
     stripe.fault("unavailable", path="/v1/payment_intents/*", count=None)
 
-    assert "does not answer at the moment" in press(staff_client, admin_page_url(paid, "sync")).text
+    assert "is not responding" in press(staff_client, admin_page_url(paid, "sync")).text
 
 
 def test_refund_from_outside_is_listed_until_somebody_decides(staff_client, stripe, paid):

@@ -95,7 +95,7 @@ def test_buyer_does_not_cancel_a_paid_order_once_an_artisan_has_started(shopper,
     record(payment, "99.99", actor=staff)
     parcel_start(parcel_id=payment.order.parcels.get().pk, actor=seller)
 
-    with pytest.raises(NotCancellable, match="write to us"), transaction.atomic():
+    with pytest.raises(NotCancellable, match="contact us"), transaction.atomic():
         cancel(payment, shopper)
 
     assert reread(payment).order.status == "PROCESSING"
@@ -190,7 +190,7 @@ def test_cancelling_with_a_refund_needs_the_right_to_refund(shopper, admin_user,
     admin_user.user_permissions.add(Permission.objects.get(codename="cancel_order"))
     clerk = type(admin_user).objects.get(pk=admin_user.pk)
 
-    with pytest.raises(NoPermission, match="refund"), transaction.atomic():
+    with pytest.raises(NoPermission, match="permission"), transaction.atomic():
         order_cancel(order_id=payment.order_id, reason="x", actor=clerk, refund=True)
 
     assert reread(payment).order.status == "CONFIRMED"

@@ -87,12 +87,12 @@ def test_rest_of_a_part_payment_is_what_is_missing(shopper, staff):
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"amount": "99.98"}, "99.99 USD is missing"),
-        ({"amount": "100.00"}, "99.99 USD is missing"),
-        ({"currency": "EUR"}, "99.99 USD is missing"),
+        ({"amount": "99.98"}, "the amount due is 99.99 USD"),
+        ({"amount": "100.00"}, "the amount due is 99.99 USD"),
+        ({"currency": "EUR"}, "the amount due is 99.99 USD"),
         ({"reference": "NOBODY"}, "No order"),
         ({"value_date": (timezone.localdate() + timedelta(days=3)).isoformat()}, "future"),
-        ({"bank_reference": "4242 4242 4242 4242"}, "may not be stored"),
+        ({"bank_reference": "4242 4242 4242 4242"}, "not stored"),
     ],
 )
 def test_all_that_is_not_exact_waits_for_a_person(shopper, changes, word):
@@ -136,7 +136,7 @@ def test_money_is_booked_once_however_often_it_is_told(shopper):
 
     assert statuses_of(payment) == SETTLED
     assert Receipt.objects.count() == 1
-    assert (last.state, last.note) == ("ignored", "Recorded already by bank feed.")
+    assert (last.state, last.note) == ("ignored", "Already recorded by bank feed.")
 
 
 def test_money_that_a_person_recorded_first_is_known(shopper, staff):
@@ -144,7 +144,7 @@ def test_money_that_a_person_recorded_first_is_known(shopper, staff):
     body = feed_body(payment)
     record(payment, "99.99", actor=staff, reference="BANK-1")
 
-    assert arrive(body).note == "Recorded already by staff@example.test."
+    assert arrive(body).note == "Already recorded by staff@example.test."
     assert statuses_of(payment) == SETTLED
 
 
@@ -167,7 +167,7 @@ def test_person_who_recorded_it_replays_and_it_is_known(shopper, staff, admin_us
     webhook_process(event.pk)
 
     event.refresh_from_db()
-    assert (event.state, event.note) == ("ignored", "Recorded already by staff@example.test.")
+    assert (event.state, event.note) == ("ignored", "Already recorded by staff@example.test.")
     assert Receipt.objects.count() == 1
 
 

@@ -241,5 +241,5 @@ def test_paypal_that_is_down_leaves_the_other_ways(shopper, paypal, browser, bow
     other = start(TRANSFER, {bowl: 1}, email="third@example.test")
     page = browser().get(f"/shop/orders/{other.order.access_token}/pay/").content.decode()
 
-    assert "PayPal does not answer at the moment" in page
+    assert "PayPal is not responding" in page
     assert other.status == "PENDING"

@@ -82,7 +82,7 @@ def test_same_bank_reference_is_booked_once(shopper, staff):
     record(payment, "50.00", actor=staff)
 
     with (
-        pytest.raises(AlreadyRecorded, match=r"50\.00 USD .* recorded already by staff@"),
+        pytest.raises(AlreadyRecorded, match=r"50\.00 USD .* already recorded by staff@"),
         transaction.atomic(),
     ):
         record(payment, "50.00", actor=staff, reference=" STMT-1 ")

@@ -55,7 +55,7 @@ def test_full_refund_is_sent_once_and_told_to_the_buyer(paid, stripe, staff, mai
     assert (done.status, sums(paid)) == ("COMPLETED", ("REFUNDED", 9999, 0, 0))
     assert (paid.order.status, paid.order.payment_status) == ("CONFIRMED", "REFUNDED")
     assert (stripe.refunded(), done.provider_refund_id[:3]) == ([9999], "re_")
-    assert subjects(mails, shopper)[-1] == "refund sent"
+    assert subjects(mails, shopper)[-1] == "refund of $99.99 sent"
     assert "The bowl was chipped." in mails(shopper.email)[-1].body
     assert AuditEntry.objects.get(action="refund.open").actor == staff
 
@@ -90,7 +90,7 @@ def test_amount_is_reserved_before_the_provider_is_asked(paid, stripe, staff):
 def test_button_pressed_twice_refunds_once(paid, stripe, staff):
     refund(paid, "10", actor=staff, seen_minor=0)
 
-    with pytest.raises(AlreadyRecorded, match="meanwhile"):
+    with pytest.raises(AlreadyRecorded, match="has changed"):
         refund(paid, "10", actor=staff, seen_minor=0)
 
     assert stripe.refunded() == [1000]
@@ -156,14 +156,14 @@ def test_pending_refund_is_processing_until_the_provider_is_through(
     done = refund(payment, "40", actor=staff)
 
     assert (done.status, sums(payment)) == ("PROCESSING", ("COMPLETED", 0, 4000, 5999))
-    assert "refund sent" not in subjects(mails, shopper)
+    assert "refund of $40.00 sent" not in subjects(mails, shopper)
     stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
     process_due_task()  # although no webhook came
 
     assert sums(reread(payment)) == ("PARTIALLY_REFUNDED", 4000, 0, 5999)
     assert payment.next_check_at is None
-    assert subjects(mails, shopper)[-1] == "refund sent"
+    assert subjects(mails, shopper)[-1] == "refund of $40.00 sent"
 
 
 def test_refund_that_fails_after_it_was_done_frees_the_amount(stripe, shopper, staff, mails):
@@ -182,7 +182,7 @@ def test_refund_that_fails_after_it_was_done_frees_the_amount(stripe, shopper, s
     assert (done.status, sums(payment)) == ("FAILED", ("COMPLETED", 0, 0, 9999))
     assert payment.order.payment_status == "PAID"
     assert PaymentFlag.objects.get().kind == FlagKind.REFUND_FAILED
-    assert subjects(mails, shopper)[-2:] == ["refund sent", "refund delayed"]
+    assert subjects(mails, shopper)[-2:] == ["refund of $99.99 sent", "refund delayed"]
 
 
 def test_refund_that_fails_at_once_is_no_news_for_the_buyer(paid, stripe, staff, mails, shopper):

@@ -399,7 +399,7 @@ def test_unknown_kind_is_stored_and_shown(stripe, drain_hooks):
     assert post_stripe(body).status_code == 200
 
     assert drain_hooks() == ["ignored"]
-    assert only_event().note == "Not a kind that the shop follows."
+    assert only_event().note == "This type of event is not used."
 
 
 def test_saved_method_goes_to_its_own_handler(stripe, drain_hooks, monkeypatch):
@@ -452,7 +452,7 @@ def test_event_about_nothing_of_ours_waits_more_and_more_seldom_and_is_given_up_
         pauses.append((event.next_try_at - timezone.now()).total_seconds())
         later(seconds=max(pauses[-1], 1) + 1)
 
-    assert event.note == "Given up after three days. No payment here knows pi_foreign."
+    assert event.note == "Given up after three days. No payment found for pi_foreign."
     assert (
         event.created_at + timedelta(days=3) <= timezone.now() < event.created_at + timedelta(days=3, hours=2)
     )
@@ -529,7 +529,7 @@ def test_intent_of_somebody_else_that_names_our_order_changes_nothing(open_card,
     post_stripe(stripe_body(object={"metadata": named}))
 
     assert drain_hooks() == ["received"]
-    assert only_event().note == "The provider does not show the money that it told of."
+    assert only_event().note == "The provider does not show the reported payment."
     assert statuses_of(open_card) == ("PENDING", "PENDING", "UNPAID")
 
 

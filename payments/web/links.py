@@ -17,5 +17,5 @@ def order_of(token: str) -> Order:
         raise Http404
     order = orders_visible_to(Principal(order_link=link)).first()
     if order is None:
-        raise LinkRevoked(_("The link to this order was replaced by a newer one."))
+        raise LinkRevoked(_("This link was replaced by a newer one."))
     return order

@@ -136,7 +136,7 @@ def cancelled(order: Order, under_way: PendingMoney) -> State:
 def withdrawn_state(order: Order) -> State:
     text = amount_due(order)
     if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
-        text = f"{text} {_('Parcels that have not shipped are on hold format_until we receive it.')}"
+        text = text + " " + _("Parcels that have not shipped are on hold until we receive it.")
     return State(_("Payment missing"), "alert", Tone.WARN, _("The payment for this order is missing"), text)
 
 
@@ -148,7 +148,7 @@ def closed_state(order: Order, word: str, headline: str, text: str) -> State:
     if order.refund_due:
         text = _("We will refund the %(amount)s that we received.") % {"amount": show(order.refund_due)}
     elif not order.received:
-        text = f"{_('You have not been charged.')} {text}"
+        text = _("You have not been charged.") + " " + text
     else:
         text = returned_note(order)
     return State(word, "cross", Tone.MUTED, headline, text)
@@ -171,7 +171,7 @@ def confirmed_state(order: Order, payment: Payment | None) -> State:
             text = _("Have %(amount)s ready in cash on delivery. There is nothing to pay now.")
             text %= {"amount": show(order.balance_due)}
             return State(_("Pay on delivery"), "cash", Tone.OK, _("Your order is confirmed"), text)
-        text = f"{_('The artisans have been notified.')}{awaiting_payment_state(order)}"
+        text = _("The artisans have been notified.") + awaiting_payment_state(order)
         return State(_("Confirmed"), "check", Tone.INFO, _("Your order is confirmed"), text)
     return paid(_("The artisans are preparing your parcels."))
 
@@ -195,7 +195,7 @@ def pending_state(order: Order, payment: Payment | None) -> State:
             _("Awaiting payment"), "clock", Tone.WARN, _("Choose a payment method"), amount_due(order)
         )
     if payment.status == PaymentStatus.FAILED:
-        text = f"{_('Nothing was charged.')} {reserved(order)} {_('Try again, or pay another way.')}"
+        text = " ".join([_("Nothing was charged."), reserved(order), _("Try again, or pay another way.")])
         headline = _("Your payment did not go through")
         return State(_("Payment failed"), "alert", Tone.BAD, headline, payment_reason(payment, text))
     if payment.in_review:
@@ -220,12 +220,12 @@ def pending_state(order: Order, payment: Payment | None) -> State:
         PaymentMethod.CHECK: (_("Awaiting check"), _("We are waiting for your check")),
     }
     if payment.is_remote:
-        text = f"{_('Your order is placed.')} {reserved(order)} {amount_due(order)}"
+        text = " ".join([_("Your order is placed."), reserved(order), amount_due(order)])
         return State(_("Awaiting payment"), "clock", Tone.WARN, _("Complete your payment"), text)
     word, headline = texts.get(
         payment.payment_method, (_("Awaiting payment"), _("We are waiting for your payment"))
     )
-    text = f"{amount_due(order)} {_('The artisans start once we receive it.')}"
+    text = amount_due(order) + " " + _("The artisans start once we receive it.")
     return State(word, "clock", Tone.INFO, headline, text)
 
 

@@ -22,7 +22,7 @@ def process_feed_event(provider_event: ProviderEvent) -> Outcome:
     """Errors: AlreadyRecorded when somebody records the same money concurrently; the next try finds it
     booked."""
     if provider_event.kind != RECEIVED:
-        return Outcome(EventState.IGNORED, _("Not a kind that the shop follows."))
+        return Outcome(EventState.IGNORED, _("This type of event is not used."))
     order = find_order_by_reference(provider_event.payload["reference"])
     payment = (open_payment(order) or latest_payment(order)) if order else None
     payment_id = payment.pk if payment else None
@@ -31,14 +31,16 @@ def process_feed_event(provider_event: ProviderEvent) -> Outcome:
     if receipt is not None and (receipt.payment_id, receipt.amount) == (payment_id, provider_event.amount):
         return Outcome(
             EventState.IGNORED,
-            _("Recorded already by %(actor_name)s.") % {"actor_name": receipt.actor_name},
+            _("Already recorded by %(actor_name)s.") % {"actor_name": receipt.actor_name},
             payment_id,
         )
     if receipt is not None:
-        return Outcome(EventState.STAFF, _("Other money was recorded with this bank reference."), payment_id)
+        return Outcome(
+            EventState.STAFF, _("A different payment was recorded with this bank reference."), payment_id
+        )
     if receipt is None and Receipt.objects.filter(reference_key=key).exists():
         return Outcome(
-            EventState.STAFF, _("Money with this bank reference was recorded and taken back."), payment_id
+            EventState.STAFF, _("A receipt with this bank reference was recorded and reversed."), payment_id
         )
     if order is None or payment is None:
         return Outcome(EventState.STAFF, _("No order has this reference."))
@@ -57,14 +59,17 @@ def find_order_by_reference(reference: str) -> Order | None:
 def find_doubt(provider_event: ProviderEvent, payment: Payment, order: Order) -> str:
     """Why the transfer does not match what the order awaits; "" when it does."""
     if provider_event.payload["is_masked"]:
-        return _("Its references held what may not be stored; look at the bank statement.")
+        return _("Parts of the references were not stored for data protection. Check the bank statement.")
     if payment.payment_provider != MANUAL or not payment.is_open:
-        return _("The order's payment is %(status)s, by %(payment_provider)s.") % {
+        return _("The order's payment is %(status)s (%(payment_provider)s).") % {
             "status": payment.get_status_display().lower(),
             "payment_provider": payment.payment_provider,
         }
     if provider_event.amount != payment.outstanding or provider_event.amount != order.balance_due:
-        return f"{provider_event.amount} came; {order.balance_due} is missing."
+        return _("Received %(amount)s; the amount due is %(balance_due)s.") % {
+            "amount": provider_event.amount,
+            "balance_due": order.balance_due,
+        }
     return ""
 
 

@@ -36,7 +36,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         webhook_receive(name=provider, provider_event=parse_request(provider, request))
     except RequestDataTooBig:
         return problem_response(
-            413, "body_too_large", _("The body may have at most %(value)s bytes.") % {"value": LARGEST}
+            413, "body_too_large", _("The body may have at most %(size)s bytes.") % {"size": LARGEST}
         )
     except BadSignature as bad:
         return refuse(request, provider, bad)

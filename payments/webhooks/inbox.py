@@ -247,7 +247,7 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
         return process_feed_event(provider_event)
     configured = provider(event.provider)
     if configured is None:
-        raise Unknown("not_configured", _("%(provider)s has no keys here.") % {"provider": event.provider})
+        raise Unknown("not_configured", _("%(provider)s is not configured.") % {"provider": event.provider})
     if foreign := find_account_mismatch(configured, provider_event):
         return ignore_foreign(event, provider_event, foreign)
     if provider_event.setup_id or provider_event.method_id:
@@ -257,10 +257,10 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
         return handle_unknown_object(provider_event)
     payment, object_id = found
     if provider_event.amount is not None and provider_event.amount != payment.amount:
-        detail = _("%(kind)s is over %(amount)s, the payment over %(amount_2)s.") % {
+        detail = _("%(kind)s is for %(amount)s, the payment for %(our_amount)s.") % {
             "kind": event.kind,
             "amount": provider_event.amount,
-            "amount_2": payment.amount,
+            "our_amount": payment.amount,
         }
         return flag_mismatch(event, payment, detail)
     has_agreed = provider_event.status == RemoteStatus.APPROVED
@@ -270,7 +270,7 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
     status = result.payment.get_status_display().lower()
     return Outcome(
         EventState.DONE,
-        _("The provider was asked; the payment is %(status)s.") % {"status": status},
+        _("Read from the provider; the payment is %(status)s.") % {"status": status},
         payment.pk,
     )
 
@@ -281,21 +281,23 @@ def find_unconfirmed_claim(
     """What the event reported but the provider does not show, so that the event is retried; "" when all is
     confirmed."""
     if is_missing_capture(provider_event, payment):
-        return _("The provider does not show the money that it told of.")
+        return _("The provider does not show the reported payment.")
     is_beside = bool(provider_event.dispute_id or provider_event.refund_id)
     if is_beside and not is_whole and has_news(provider_event, payment, object_id):
-        return _("What it told of cannot be seen at the provider now.")
+        return _("The reported change cannot be read from the provider at the moment.")
     return ""
 
 
 def find_account_mismatch(configured: PaymentProvider, provider_event: ProviderEvent) -> str:
     """Why the event belongs to another mode or account of the provider; "" when it is ours."""
     if provider_event.is_live != configured.is_live:
-        return _("It belongs to the provider's %(mode)s mode.") % {
-            "mode": "live" if provider_event.is_live else "test"
-        }
+        if provider_event.is_live:
+            return _("The event belongs to the provider's live mode.")
+        return _("The event belongs to the provider's test mode.")
     if provider_event.account and not configured.is_own(provider_event.account):
-        return _("It belongs to another account (%(account)s).") % {"account": provider_event.account[:60]}
+        return _("The event belongs to another account (%(account)s).") % {
+            "account": provider_event.account[:60]
+        }
     return ""
 
 
@@ -321,9 +323,9 @@ def handle_unknown_object(provider_event: ProviderEvent) -> Outcome:
     if is_claim(provider_event) and provider_event.object_ids:
         return Outcome(
             EventState.WAITING,
-            _("No payment here knows %(object_id)s.") % {"object_id": provider_event.object_ids[0]},
+            _("No payment found for %(object_id)s.") % {"object_id": provider_event.object_ids[0]},
         )
-    return Outcome(EventState.IGNORED, _("Not a kind that the shop follows."))
+    return Outcome(EventState.IGNORED, _("This type of event is not used."))
 
 
 # ---- staff actions ---------------------------------------------------------------------------------------------------
@@ -335,9 +337,9 @@ def webhook_replay(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
     Errors: NoPermission, InvalidInput without a reason, AlreadyRecorded while a worker is processing it.
     """
     with transaction.atomic():
-        event = event_for(event_id, "payments.replay_webhook", reason, actor, what="process messages again")
+        event = event_for(event_id, "payments.replay_webhook", reason, actor)
         if event.lease_until is not None and event.lease_until > timezone.now():
-            raise AlreadyRecorded(_("A worker is at this message right now; look again in a moment."))
+            raise AlreadyRecorded(_("This event is being processed. Try again in a moment."))
         audit_event(event, Action.WEBHOOK_REPLAY, reason, actor)
         event.state, event.next_try_at, event.lease_until = EventState.RECEIVED, timezone.now(), None
         event.save(update_fields=["state", "next_try_at", "lease_until", "updated_at"])
@@ -349,11 +351,9 @@ def webhook_close(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
     """Close a bank feed event that staff have dealt with. Errors: NoPermission, InvalidInput,
     AlreadyRecorded."""
     with transaction.atomic():
-        event = event_for(
-            event_id, "payments.approve_manual", reason, actor, what="settle what the bank told"
-        )
+        event = event_for(event_id, "payments.approve_manual", reason, actor)
         if event.state != EventState.STAFF:
-            raise AlreadyRecorded(_("Nothing about this message waits for a person."))
+            raise AlreadyRecorded(_("This event does not need a decision."))
         audit_event(event, Action.WEBHOOK_CLOSE, reason, actor)
         event.state, event.note = EventState.DONE, f"{reason.strip()} ({actor.email})"[:300]
         event.processed_at = timezone.now()
@@ -361,12 +361,12 @@ def webhook_close(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
     return event
 
 
-def event_for(event_id: UUID, permission: str, reason: str, actor: User, *, what: str) -> WebhookEvent:
+def event_for(event_id: UUID, permission: str, reason: str, actor: User) -> WebhookEvent:
     """The locked event, for staff with the permission who give a reason."""
     if not (actor.is_staff and actor.has_perm(permission)):
-        raise NoPermission(what)
+        raise NoPermission
     if not reason.strip():
-        raise InvalidInput(_("Say why."))
+        raise InvalidInput(_("Enter a reason."))
     return WebhookEvent.objects.select_for_update(of=("self",)).get(pk=event_id)
 
 

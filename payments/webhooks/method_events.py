@@ -29,10 +29,10 @@ def process_setup_event(provider_event: ProviderEvent) -> Outcome:
     try:
         saving = method_setup_finish(provider_event.setup_id)
     except NotFound:
-        return Outcome(EventState.IGNORED, _("No buyer of ours waits for it."))
+        return Outcome(EventState.IGNORED, _("No setup found for this event."))
     if saving.method is None:
-        return Outcome(EventState.IGNORED, _("The provider was asked; nothing is saved yet."))
-    return Outcome(EventState.DONE, _("The provider was asked; the method is saved."))
+        return Outcome(EventState.IGNORED, _("Read from the provider; nothing is saved yet."))
+    return Outcome(EventState.DONE, _("Read from the provider; the method is saved."))
 
 
 def process_method_removal(provider: str, provider_event: ProviderEvent) -> Outcome:
@@ -43,4 +43,4 @@ def process_method_removal(provider: str, provider_event: ProviderEvent) -> Outc
     if method is None or not is_gone(method):
         return Outcome(EventState.IGNORED, "Nothing new.")
     method_mark_missing(method.pk)
-    return Outcome(EventState.DONE, _("The provider does not hold the method any more; it was removed."))
+    return Outcome(EventState.DONE, _("The method no longer exists at the provider and was removed."))

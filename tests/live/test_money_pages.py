@@ -223,7 +223,7 @@ def staff_pages(buyer: Caller, bowl: Product) -> list[str]:
     )
     outside, asked = refunded_outside(buyer, bowl), disputed(buyer, bowl)
     dead, left = (message(whole, state) for state in (EventState.DEAD, EventState.STAFF))
-    flag_raise(waiting, FlagKind.MISMATCH, "pi_1 is over $1.00, the payment over $99.99.")
+    flag_raise(waiting, FlagKind.MISMATCH, "pi_1 is for $1.00, the payment for $99.99.")
     rows = [
         *((payment, page) for payment in (waiting, whole, asked) for page in ("change", "refund", "sync")),
         *((failed.refunds.get(), page) for page in ("change", "retry", "decide")),
