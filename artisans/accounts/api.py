@@ -101,7 +101,7 @@ class RegisterView(ApiView):
 
     @operation(
         "account_register",
-        "Open an account",
+        "Create an account",
         request=RegisterIn,
         responses={201: UserShape},
         problems=(InvalidInput, EmailTaken),
@@ -175,7 +175,7 @@ class TokenDetailView(ApiView):
 class LogoutView(ApiView):
     scopes = {"post": Scope.READ.value}  # any token may revoke itself
 
-    @operation("token_logout", "End the token in use", responses={204: None})
+    @operation("token_logout", "Revoke the token in use", responses={204: None})
     def post(self, request: Request) -> Response:
         """Revoke the token of this request."""
         request.auth.delete()
@@ -183,7 +183,7 @@ class LogoutView(ApiView):
 
 
 class MeView(ApiView):
-    @operation("account_me", "Show the own account", responses=UserShape)
+    @operation("account_me", "Show your account", responses=UserShape)
     def get(self, request: Request) -> Response:
         """The user of this token."""
         return Response(user_out(require_user(request)))

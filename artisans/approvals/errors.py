@@ -7,10 +7,12 @@ class SecondPersonRequired(Conflict):
     """The store requires a second person's approval, which is missing or comes from the same person."""
 
     code = "second_person_required"
-    remedy = "Make the request in the admin or the API as usual, and let a colleague approve it there."
+    remedy = "Request this in the admin or the API as usual, and ask a colleague to approve it."
 
     def __init__(self) -> None:
-        super().__init__(_("The store rules require a second person to approve this. Nothing was done."))
+        super().__init__(
+            _("The store rules require a second person’s approval for this. Nothing was changed.")
+        )
 
 
 class ApprovalPending(Conflict):
@@ -43,10 +45,10 @@ class OwnRequest(Forbidden):
     """Users cannot approve their own requests."""
 
     code = "own_request"
-    remedy = "Let a colleague with the same permission decide, or withdraw the request."
+    remedy = "Ask a colleague with the same permission to decide, or withdraw the request."
 
     def __init__(self) -> None:
-        super().__init__(_("You made this request yourself; a second person has to decide about it."))
+        super().__init__(_("You made this request, so a second person has to decide."))
 
 
 class NobodyElse(Conflict):

@@ -104,7 +104,7 @@ def approval_approve(*, approval_id: UUID, actor: User) -> ApprovalRequest:
 def approval_reject(*, approval_id: UUID, actor: User, reason: str) -> ApprovalRequest:
     """Errors: InvalidInput without a reason, and those of approval_approve."""
     if not reason.strip():
-        raise InvalidInput(_("Give the reason; who made the request reads it."))
+        raise InvalidInput(_("Enter a reason; it is shown to the person who made the request."))
     approval, _kind = approval_lock(approval_id, actor)
     approval_move(approval, A.REJECTED, actor=actor, note=reason.strip())
     return approval

@@ -64,13 +64,16 @@ class ProductFilters(CreatedFilters):
 
 
 class ArtisanFilters(CreatedFilters):
-    craft = TextFilter("craft", "iexact", help_text="The craft, in any case of letters.")
-    town = TextFilter("town", "iexact", help_text="The town, in any case of letters.")
+    craft = TextFilter("craft", "iexact", help_text="The craft, case-insensitive.")
+    town = TextFilter("town", "iexact", help_text="The town, case-insensitive.")
 
 
 @described(
     list=operation(
-        "product_list", "List products", responses=ProductShape(many=True), description="All that is on sale."
+        "product_list",
+        "List products",
+        responses=ProductShape(many=True),
+        description="All products on sale.",
     ),
     retrieve=operation(
         "product_get",
@@ -99,7 +102,10 @@ class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
         description="All workshops that sell here.",
     ),
     retrieve=operation(
-        "artisan_get", "Show an artisan", responses=ArtisanShape, description="One workshop and its story."
+        "artisan_get",
+        "Show an artisan",
+        responses=ArtisanShape,
+        description="One workshop with its description.",
     ),
 )
 class ArtisanViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Artisan]):

@@ -29,10 +29,10 @@ class OutOfStock(Conflict):
     """The stock was sold in the meantime; nothing was taken."""
 
     code = "out_of_stock"
-    remedy = "Lower the quantity or leave the product out; `GET /products/{id}` tells the stock."
+    remedy = "Lower the quantity or remove the product; `GET /products/{id}` returns the stock."
 
     def __init__(self) -> None:
-        super().__init__(_("Not all of it is in stock any more; nothing was taken."))
+        super().__init__(_("Some items are no longer in stock. Nothing was reserved."))
 
 
 def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
