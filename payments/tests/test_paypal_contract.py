@@ -61,7 +61,7 @@ class PayPalWorld(World):
     def made(self) -> int:
         return len(self.sandbox.journal("order.created", provider="paypal"))
 
-    def confirmation(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
+    def build_confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
         if not self.sandbox.journal("order.approved", order=payment.object_id):
             self.buyer_agrees(payment)
         return ConfirmRequest(key, payment.object_id, PRICE, payment.reference, BACK)
@@ -96,4 +96,4 @@ class TestPayPal(ProviderContract):
 
     def paid_payment(self, world: World, number: str) -> RemotePayment:
         made = world.provider.create(replace(build_create_request(number), payment_id=number))
-        return world.provider.confirm(world.confirmation(made, f"{number}:confirm"))
+        return world.provider.confirm(world.build_confirm_request(made, f"{number}:confirm"))

@@ -38,7 +38,7 @@ def test_buyer_is_told_of_packing_only_while_there_is_something_to_pack(cash, st
     record(cash, "38.34", actor=staff)
 
     body = mails(shopper.email)[-1].body
-    assert "We have received $38.34" in body
+    assert "We received $38.34" in body
     assert "pack" not in body
 
 

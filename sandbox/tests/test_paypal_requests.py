@@ -143,7 +143,9 @@ def test_transaction_search_is_paginated(paypal, approved):
 
 
 @pytest.mark.parametrize(
-    "query", [span(start=-40), span(start=1, end=-1), "start_date=today", f"{span()}&colour=red"]
+    "query",
+    [span(start=-40), span(start=1, end=-1), "start_date=today", f"{span()}&colour=red"],
+    ids=["too long", "ends before it starts", "no time", "unknown parameter"],
 )
 def test_transaction_search_rejects_invalid_queries(paypal, query):
     with pytest.raises(Refused) as refused:

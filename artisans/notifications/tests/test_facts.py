@@ -82,9 +82,9 @@ def broken_words(monkeypatch):
 def test_money_and_goods_move_while_no_mail_can_be_written_and_each_is_mailed_once_later(
     broken_words, bowl, shopper, staff, seller, mails, time_machine
 ):
-    paid = start(pieces={bowl: 1}, user=shopper, shipping_address=ADDRESS | {"country": "UK"})
+    paid = start(items={bowl: 1}, user=shopper, shipping_address=ADDRESS | {"country": "UK"})
     record(paid, paid.amount, actor=staff)
-    cancelled, expired = start(pieces={bowl: 1}, user=shopper), start(pieces={bowl: 1}, user=shopper)
+    cancelled, expired = start(items={bowl: 1}, user=shopper), start(items={bowl: 1}, user=shopper)
     order_cancel(order_id=cancelled.order_id, reason="kiln broke", actor=staff)
     Order.objects.filter(pk=expired.order_id).update(expires_at=timezone.now() - timedelta(minutes=1))
     order_expire(order_id=expired.order_id)
