@@ -125,6 +125,7 @@ def redis_server() -> Iterator[Server]:
     url = f"redis://127.0.0.1:{port}/0"
     with temporary_folder("redis") as folder:
         argv = [
+            *dying_with_us(),
             redis_program(),
             "--bind",
             "127.0.0.1",
@@ -219,8 +220,7 @@ def unprivileged(owned: Path | None = None) -> list[str]:
     Root gets a user namespace in which it seems to be someone else; where that is forbidden it becomes
     `nobody`, who is given the folder `owned`.
     """
-    setpriv = shutil.which("setpriv")
-    die_with_us = [setpriv, "--pdeathsig", "INT"] if setpriv else []
+    die_with_us = dying_with_us()
     if os.geteuid() != 0:
         return die_with_us
     namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
@@ -230,6 +230,12 @@ def unprivileged(owned: Path | None = None) -> list[str]:
         for path in (owned, *owned.iterdir()):
             shutil.chown(path, "nobody")
     return [*die_with_us, "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+
+
+def dying_with_us() -> list[str]:
+    """Command prefix for a server that should not outlive us, whatever ends us."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT"] if setpriv else []
 
 
 def works(argv: list[str]) -> bool:

@@ -213,12 +213,22 @@ class Running:
         """With all processes that it started, also those of its servers, which have sessions of their own."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(20)
-        for environ in Path("/proc").glob("[0-9]*/environ"):
-            with suppress(OSError):
-                if f"TEST_RUN={self.mark}".encode() in environ.read_bytes().split(b"\0"):
-                    os.kill(int(environ.parent.name), signal.SIGKILL)
+        while marked := self.marked():  # those that are found late were started meanwhile
+            for pid in marked:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
         self.process.kill()
         self.process.wait()
+
+    def marked(self) -> list[int]:
+        """Its processes that run; Redis hides its environment, and ends with the process that started it."""
+        found, mark = [], f"TEST_RUN={self.mark}".encode()
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if mark in environ.read_bytes().split(b"\0"):
+                    found.append(int(environ.parent.name))
+        return found
 
     def conclude(self) -> None:
         self.run.counts, self.run.seconds = count(self.xml), self.seconds
