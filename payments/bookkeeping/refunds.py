@@ -195,7 +195,10 @@ def apply_remote_refund(payment: Payment, order: Order, remote: contract.RemoteR
         return False
     if refund.status == R.FAILED and not can_reopen(refund, payment):
         flag_raise(
-            payment, FlagKind.CONFLICT, f"{refund.refund_number} failed here, but {remote.refund_id} did not."
+            payment,
+            FlagKind.CONFLICT,
+            _("%(refund_number)s failed here, but %(refund_id)s did not.")
+            % {"refund_number": refund.refund_number, "refund_id": remote.refund_id},
         )
         return False
     if refund.status == R.FAILED:  # this response may be older than what we booked, so check again
@@ -325,7 +328,7 @@ def refund_finish(*, refund_id: UUID, remote: contract.RemoteRefund | None, refu
     payment_id = PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
     payment, order = payment_lock(payment_id)
     refund = PaymentRefund.objects.get(pk=refund_id)
-    cause = f"{refund.refund_number} at the provider"
+    cause = _("%(refund_number)s at the provider") % {"refund_number": refund.refund_number}
     if remote is not None:
         moved = apply_remote_refund(payment, order, remote)
     else:

@@ -89,7 +89,7 @@ def brand_of(row: dict[str, Any]) -> str:
 def name_of(row: dict[str, Any]) -> str:
     """The method's name as shown to its owner, for use in a sentence."""
     if row["card_last_four"]:
-        return f"{brand_of(row)} ending in {row['card_last_four']}"
+        return _("%(brand)s ending in %(digits)s") % {"brand": brand_of(row), "digits": row["card_last_four"]}
     return f"{label_of(row['provider'])} {row['account_email']}".strip()
 
 

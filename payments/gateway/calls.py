@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.utils.translation import gettext as _
+
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.provider_calls import provider_call_postpone
 from payments.bookkeeping.review_flags import flag_raise
@@ -73,7 +75,7 @@ def flag_not_configured(payment: Payment, error: ProviderError) -> None:
     """A provider without keys, or one that is not registered any more, cannot be asked: a person has to."""
     if error.code == NOT_CONFIGURED:
         label = payment.get_payment_provider_display()
-        flag_raise(payment, FlagKind.STUCK, f"{label} is not set up in this shop, so it cannot be asked.")
+        flag_raise(payment, FlagKind.STUCK, _("%(label)s is not configured in this shop.") % {"label": label})
 
 
 def alert_forbidden(call: ProviderCall, error: ProviderError) -> None:

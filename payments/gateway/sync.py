@@ -145,13 +145,24 @@ def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:
     configured = provider(payment.payment_provider)
     is_present = remote.object_id == payment.provider_payment_id
     if not is_present and remote.object_id not in object_ids_of(payment):
-        return f"{remote.object_id} does not belong to this payment."
+        return _("%(object_id)s does not belong to this payment.") % {"object_id": remote.object_id}
     if remote.reference and remote.reference != str(payment.pk):
-        return f"{remote.object_id} refers to another payment ({remote.reference[:60]})."
+        return _("%(object_id)s refers to another payment (%(reference)s).") % {
+            "object_id": remote.object_id,
+            "reference": remote.reference[:60],
+        }
     if configured is not None and remote.is_live not in {None, configured.is_live}:
-        return f"{remote.object_id} belongs to the provider's {'live' if remote.is_live else 'test'} mode."
+        text = (
+            _("%(object_id)s belongs to the provider's live mode.")
+            if remote.is_live
+            else _("%(object_id)s belongs to the provider's test mode.")
+        )
+        return text % {"object_id": remote.object_id}
     if configured is not None and configured.payee and remote.payee and remote.payee != configured.payee:
-        return f"{remote.object_id} pays another account ({remote.payee[:60]})."
+        return _("%(object_id)s pays another account (%(payee)s).") % {
+            "object_id": remote.object_id,
+            "payee": remote.payee[:60],
+        }
     return ""
 
 
@@ -159,9 +170,13 @@ def find_amount_mismatch(payment: Payment, remote: RemotePayment) -> str:
     """Which amount of the object cannot be right for this payment; "" when none. Captures are not booked
     then; refunds and disputes of money booked before are."""
     if remote.amount is not None and remote.amount != payment.amount:
-        return f"{remote.object_id} is for {remote.amount}, the payment for {payment.amount}."
+        return _("%(object_id)s is for %(amount)s, the payment for %(our_amount)s.") % {
+            "object_id": remote.object_id,
+            "amount": remote.amount,
+            "our_amount": payment.amount,
+        }
     if any(capture.amount.currency != payment.currency for capture in remote.captures):
-        return f"{remote.object_id} was captured in another currency."
+        return _("%(object_id)s was captured in another currency.") % {"object_id": remote.object_id}
     if Money.total((c.amount for c in remote.captures), payment.currency) > payment.amount:
         return _("More than %(amount)s was captured for %(object_id)s.") % {
             "amount": payment.amount,
@@ -186,7 +201,12 @@ def capture_record(payment: Payment, capture: contract.Capture, actor_name: str)
         booked = get_or_none(payment.captures.filter(provider_capture_id=capture.capture_id))
         if booked is None or booked.amount != capture.amount:
             ours = f"booked here for {booked.amount}" if booked else "booked here for another payment"
-            flag_raise(payment, FlagKind.MISMATCH, f"{capture.capture_id} is for {capture.amount}, {ours}.")
+            flag_raise(
+                payment,
+                FlagKind.MISMATCH,
+                _("%(capture_id)s is for %(amount)s, %(ours)s.")
+                % {"capture_id": capture.capture_id, "amount": capture.amount, "ours": ours},
+            )
         return None
     payment.received_minor += capture.amount.minor
     return row
@@ -305,7 +325,7 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
     if is_other_amount:
         detail = _("%(amount)s disputed: %(reason)s") % {
             "amount": amount,
-            "reason": dispute.reason or "no reason given",
+            "reason": dispute.reason or _("no reason given"),
         }
         flag_refresh(dispute.payment, FlagKind.DISPUTE, detail)
 

@@ -61,7 +61,11 @@ def receipt_reverse(
     reversal = ReceiptReversal.objects.create(
         receipt=receipt, reason=reason, note=note.strip()[:200], actor=actor, actor_name=actor.email
     )
-    cause = f"{receipt.amount} ({receipt.bank_reference}) reversed: {reversal.get_reason_display()}"
+    cause = _("%(amount)s (%(bank_reference)s) reversed: %(reason)s") % {
+        "amount": receipt.amount,
+        "bank_reference": receipt.bank_reference,
+        "reason": reversal.get_reason_display(),
+    }
     was_paid = not order.balance_due
     payment.received_minor -= receipt.amount_minor
     payment_reopen(payment, order, cause=cause, actor=actor)

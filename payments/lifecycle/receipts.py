@@ -120,7 +120,10 @@ def receipt_book(
             % {"received": payment.received}
         )
     payment.received_minor += amount.minor
-    cause = f"{amount} received offline ({money.reference})"
+    cause = _("%(amount)s received offline (%(reference)s)") % {
+        "amount": amount,
+        "reference": money.reference,
+    }
     payment.failure_reason = ""
     if payment.status == PaymentStatus.FAILED and payment.received_minor < payment.amount_minor:
         payment_move(payment, PaymentStatus.PENDING, cause=cause, actor=actor, actor_name=actor_name)

@@ -311,7 +311,7 @@ def payment_at_holder(payment: Payment, method: PaymentMethodInfo) -> Payment:
     if method.provider == payment.payment_provider:
         return payment
     if not takes(method.provider, payment.payment_method):
-        raise NotFound("There is no such payment method.")
+        raise NotFound(_("Payment method not found."))
     chosen = payment_choose_method(
         order_id=payment.order_id,
         method=PaymentMethod(payment.payment_method),

@@ -311,7 +311,11 @@ def unregistered_payments(name: str) -> list[Difference]:
             Kind.UNREGISTERED,
             payment.provider_payment_id or "",
             str(payment.pk),
-            f"{payment.get_payment_method_display()} is not taken by {payment.get_payment_provider_display()}.",
+            _("%(method)s is not processed by %(provider)s.")
+            % {
+                "method": payment.get_payment_method_display(),
+                "provider": payment.get_payment_provider_display(),
+            },
         )
         for payment in payments.order_by("created_at")
     ]
@@ -335,7 +339,12 @@ def stuck_calls(name: str) -> list[Difference]:
         provider=name, state=CallState.OPEN, created_at__lt=timezone.now() - STUCK_AFTER
     )
     return [
-        Difference(Kind.STUCK, call.key, str(call.payment_id or ""), f"{call}, tried {call.tries} times.")
+        Difference(
+            Kind.STUCK,
+            call.key,
+            str(call.payment_id or ""),
+            _("%(call)s, tried %(tries)s times.") % {"call": call, "tries": call.tries},
+        )
         for call in old.order_by("created_at")
     ]
 

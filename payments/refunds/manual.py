@@ -90,9 +90,11 @@ def money_return_record(
         refund=refund, new=refund.status, cause="refunded offline", actor_name=actor.email
     )
     payment.refunded_minor += amount.minor
-    payment_recompute_status(payment, cause=f"{amount} refunded offline", actor=actor)
+    payment_recompute_status(
+        payment, cause=_("%(amount)s refunded offline") % {"amount": amount}, actor=actor
+    )
     clear_ship_instructions(order)
-    order_settle(order, cause=f"{amount} refunded offline", actor=actor)
+    order_settle(order, cause=_("%(amount)s refunded offline") % {"amount": amount}, actor=actor)
     audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
     notifications_enqueue(
         order_mail(

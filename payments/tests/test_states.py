@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from artisans.core.money import Money
 from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
-from payments.methods import PaymentMethod
+from payments.methods import MANUAL, OFFLINE_METHODS, PaymentMethod
 from payments.models import Payment
 from payments.providers.contract import DisputeStatus as RemoteDisputeStatus
 from payments.providers.contract import RemoteDispute
@@ -64,7 +64,15 @@ def test_every_combination_has_one_state_with_all_its_words(status, paid):
 
 
 def pending_state(method: str, status: str = "PENDING", **fields) -> Payment:
-    return Payment(status=status, payment_method=method, currency="USD", amount_minor=1000, **fields)
+    provider = MANUAL if method in OFFLINE_METHODS else "stripe"
+    return Payment(
+        status=status,
+        payment_method=method,
+        payment_provider=provider,
+        currency="USD",
+        amount_minor=1000,
+        **fields,
+    )
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_bounced_check_opens_the_payment_and_stops_unsent_parcels(check, staff, 
     [entry] = AuditEntry.objects.filter(action="receipt.reverse")
     assert (entry.actor, entry.target_id) == (staff, check.pk)
     assert "receipt_taken_back" in [fact.kind for fact in facts_of([check])]
-    assert get_display_state(check.order, check).word == "Payment missing"
+    assert get_display_state(check.order, check).label == "Payment missing"
 
 
 def test_parcel_waits_for_the_payment_and_collects_no_cash_when_a_receipt_was_taken_back(

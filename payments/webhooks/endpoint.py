@@ -88,6 +88,8 @@ def refuse(request: HttpRequest, provider: str, bad: BadSignature) -> HttpRespon
 
 
 def render_later(code: str, detail: str) -> HttpResponse:
-    response = problem_response(503, code, f"{detail} Nothing was changed; send it again.")
+    response = problem_response(
+        503, code, _("%(detail)s Nothing was changed; send it again.") % {"detail": detail}
+    )
     response["Retry-After"] = "30"
     return response
