@@ -231,6 +231,7 @@ class Running:
         return found
 
     def conclude(self) -> None:
+        self.end()  # what a pytest that broke has left
         self.run.counts, self.run.seconds = count(self.xml), self.seconds
         is_broken = self.process.returncode not in {0, 5}  # 5: nothing selected; others: pytest itself broke
         if self.run.note or (is_broken and not self.run.counts["failed"]):
