@@ -183,7 +183,7 @@ class CheckoutSession:
     def next_step(self) -> HttpResponse:
         return redirect(f"carts:checkout_{self.first_open_step()}")
 
-    def save(self, **answers: object) -> HttpResponse:
+    def save_draft(self, **answers: object) -> HttpResponse:
         cart = cart_draft_save(principal=self.principal, cart_id=self.cart.pk, answers=answers)
         return CheckoutSession(self.principal, cart, self.summary).next_step()
 
@@ -281,7 +281,7 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
     data = form.cleaned_data
     shipping = {name: data[name] for name in (*ADDRESS, "phone")}
     billing = shipping if data["billing_same"] else {name: data[f"billing_{name}"] for name in ADDRESS}
-    return session.save(
+    return session.save_draft(
         email=data["email"].lower(), shipping=shipping, billing=billing, billing_same=data["billing_same"]
     )
 
@@ -305,7 +305,7 @@ def checkout_delivery(request: HttpRequest, session: CheckoutSession) -> HttpRes
     if request.method == "POST":
         form = DeliveryForm(request.POST)
         if form.is_valid():
-            return session.save(note=form.cleaned_data["note"])
+            return session.save_draft(note=form.cleaned_data["note"])
     return show_step(request, session, "delivery", form)
 
 
@@ -316,7 +316,7 @@ def checkout_payment(request: HttpRequest, session: CheckoutSession) -> HttpResp
     if request.method == "POST":
         form = PaymentForm(request.POST, choices=choices)
         if form.is_valid():
-            return session.save(method=form.cleaned_data["payment_method"])
+            return session.save_draft(method=form.cleaned_data["payment_method"])
     return show_step(request, session, "payment", form, methods=choices)
 
 

@@ -209,7 +209,6 @@ def test_rows_are_written_by_column_and_never_whole():
         if (path, name) not in CREATES
         and call not in no_row
         and not call.endswith("save=False)")
-        and not call.startswith("desk.save(")  # a draft of the checkout, by its service
     ]
 
     assert found == []
