@@ -21,8 +21,8 @@ from artisans.catalog.models import Product
 from artisans.notifications.services import notifications_send_due
 from orders.models import StoreRules
 from tests import rows
+from tests.append_only import rewriting
 from tests.invariants import check_invariants_after_writes, note_writes, writes
-from tests.rewriting import rewriting
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

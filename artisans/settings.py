@@ -20,13 +20,13 @@ env.read_env(BASE_DIR / ".env")
 
 def flag(name: str, *, default: bool = False) -> bool:
     """A boolean that refuses to guess: an unknown word stops the start."""
-    word = env.str(name, default="").strip().lower()
-    if word in {"true", "1", "yes", "on"}:
+    value = env.str(name, default="").strip().lower()
+    if value in {"true", "1", "yes", "on"}:
         return True
-    if word in {"false", "0", "no", "off"}:
+    if value in {"false", "0", "no", "off"}:
         return False
-    if word:
-        raise ImproperlyConfigured(f"{name}={word!r} is neither true nor false.")
+    if value:
+        raise ImproperlyConfigured(f"{name}={value!r} is neither true nor false.")
     return default
 
 

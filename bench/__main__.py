@@ -60,20 +60,20 @@ def main() -> int:
         misses += run_orders(plan)
     if not (chosen.orders or only_webhooks):
         signal.alarm(plan.longest)
-        misses += reads.run(tell)
+        misses += reads.run(print_line)
     if not (chosen.orders or chosen.reads):
         signal.alarm(plan.longest)
-        misses += run_webhooks(chosen.webhooks or plan.deliveries, tell)
+        misses += run_webhooks(chosen.webhooks or plan.deliveries, print_line)
     verdict = f"{misses} limits are missed." if misses else "Every limit is kept."
-    tell(f"\n{verdict} {time.monotonic() - started:.0f} seconds.")
+    print_line(f"\n{verdict} {time.monotonic() - started:.0f} seconds.")
     return int(misses > 0)
 
 
 def run_orders(plan: Plan) -> int:
     """Measure and print; how many limits are missed."""
-    tell("Starting PostgreSQL, Redis, the shop and the floor …")
+    print_line("Starting PostgreSQL, Redis, the shop and the floor …")
     with shop_and_floor() as (shop, floor):
-        tell("Warming up …")
+        print_line("Warming up …")
         for case in every_case(plan):
             run_both(shop, floor, case, seconds=plan.seconds / 4)
         counter = Counter(shop)
@@ -86,7 +86,7 @@ def give_up(*_: object) -> None:
     raise TimeoutError("Given up: the machine is too slow or too busy.")
 
 
-def tell(text: str) -> None:
+def print_line(text: str) -> None:
     print(text, flush=True)
 
 
@@ -105,7 +105,7 @@ def measure(shop: Site, floor: Site, plan: Plan) -> dict[Case, Pair]:
         for case in every_case(plan):
             if case.lines != USUAL and number != plan.rounds:
                 continue
-            tell(
+            print_line(
                 f"Round {number} of {plan.rounds}: {case.journey.name}, {case.lines} lines, {case.clients} clients …"
             )
             now = run_both(shop, floor, case, seconds=plan.seconds)

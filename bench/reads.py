@@ -32,18 +32,18 @@ PATHS: dict[str, Callable[[Things], str]] = {
 LIMITS = dict(zip(PATHS, (2.0, 3.0, 2.0), strict=True))
 
 
-def run(tell: Callable[[str], None]) -> int:
+def run(print_line: Callable[[str], None]) -> int:
     """Measure and print; how many limits are missed."""
-    tell("Starting PostgreSQL, Redis, the shop and the floor …")
+    print_line("Starting PostgreSQL, Redis, the shop and the floor …")
     with shop_and_floor() as sites:
         shop, floor = (replace(site, tokens=site.tokens[:BUYERS]) for site in sites)
-        tell(f"Ordering {ORDERS} times for each of {BUYERS} buyers …")
+        print_line(f"Ordering {ORDERS} times for each of {BUYERS} buyers …")
         things = {site.port: {token: fill(site, token) for token in site.tokens} for site in (shop, floor)}
         counts = statements(shop, things[shop.port])
         cases = [Case(journey(name, things), LINES, CLIENTS) for name in PATHS]
         loads = {case: Pair(Load(), Load()) for case in cases}
         for number in range(ROUNDS + 1):
-            tell("Warming up …" if number == 0 else f"Round {number} of {ROUNDS} …")
+            print_line("Warming up …" if number == 0 else f"Round {number} of {ROUNDS} …")
             for case in cases:
                 now = run_both(shop, floor, case, seconds=SECONDS if number else SECONDS / 4)
                 if number:
@@ -66,11 +66,11 @@ def fill(site: Site, token: str) -> Things:
 
 
 def journey(name: str, things: dict[int, dict[str, Things]]) -> Journey:
-    def look(client: Client, _products: object) -> None:
+    def read(client: Client, _products: object) -> None:
         mine = things[client.connection.port][client.headers["Authorization"].removeprefix("Bearer ")]
         client.read(PATHS[name](mine))
 
-    return Journey(name, look, floor="drf", limit=LIMITS[name])
+    return Journey(name, read, floor="drf", limit=LIMITS[name])
 
 
 def statements(shop: Site, things: dict[str, Things]) -> dict[str, int]:
@@ -95,8 +95,8 @@ def report(counts: dict[str, int], loads: dict[Case, Pair]) -> int:
     for case, pair in loads.items():
         is_kept = pair.ratio <= case.journey.limit
         misses += not is_kept
-        told = f"{pair.ratio:.2f} × the floor  limit {case.journey.limit}  {verdict(is_kept=is_kept)}"
-        print(f"  {case.journey.name:25}{bar(pair.shop, most)}  {told}")
+        text = f"{pair.ratio:.2f} × the floor  limit {case.journey.limit}  {verdict(is_kept=is_kept)}"
+        print(f"  {case.journey.name:25}{bar(pair.shop, most)}  {text}")
         print(f"  {'  floor ' + case.journey.floor:25}{bar(pair.floor, most)}")
         print(f"  {'  requests per second':25}{pair.shop.rate:8.0f} shop {pair.floor.rate:8.0f} floor")
     return misses

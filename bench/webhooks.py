@@ -57,9 +57,9 @@ class Drained:
         return self.cpu / self.events
 
 
-def run(deliveries: int, tell: Callable[[str], None]) -> int:
+def run(deliveries: int, print_line: Callable[[str], None]) -> int:
     """Measure and print; how many limits are missed. A quarter of the deliveries settles payments."""
-    tell("Starting PostgreSQL, Redis, the sandbox and the shop …")
+    print_line("Starting PostgreSQL, Redis, the sandbox and the shop …")
     with database_and_queue("shop") as (database, queue, folder), sandbox(folder) as (provider, pid):
         env = shop_env(database.url.removesuffix("postgres") + "shop", queue) | {
             "STRIPE_SECRET_KEY": KEY,
@@ -71,13 +71,13 @@ def run(deliveries: int, tell: Callable[[str], None]) -> int:
         }
         with site("artisans.wsgi", "bench.seed", env, database, folder) as shop:
             payments = max(1, round(deliveries * (1 - COPIED) / 4))
-            tell(f"Ordering {payments} times by card, and paying …")
+            print_line(f"Ordering {payments} times by card, and paying …")
             intents = order(shop, payments)
             in_parallel(intents, lambda: Sandbox(provider), Sandbox.pay)
             settling, idle = events_of(provider, intents)
-            tell(f"Delivering and working off {len(settling)} events that settle …")
+            print_line(f"Delivering and working off {len(settling)} events that settle …")
             first = drain(shop, env, folder, settling, pid)
-            tell(f"Delivering and working off {len(idle)} events that change nothing …")
+            print_line(f"Delivering and working off {len(idle)} events that change nothing …")
             second = drain(shop, env, folder, idle, pid)
             check(shop, payments)
     return report(first, second)
@@ -104,8 +104,8 @@ class Sandbox:
         self.connection = HTTPConnection(url.removeprefix("http://"), timeout=60)
 
     def pay(self, intent: str) -> None:
-        wish = {"payment_intent": intent, "payment_method": "pm_card_visa"}
-        self.call("POST", "/_sandbox/stripe/pay", json.dumps(wish))
+        body = {"payment_intent": intent, "payment_method": "pm_card_visa"}
+        self.call("POST", "/_sandbox/stripe/pay", json.dumps(body))
 
     def events(self, kind: str) -> Iterator[dict[str, Any]]:
         after: dict[str, str] = {}

@@ -362,8 +362,8 @@ def order_body(done: Checkout, store: StoreRules) -> dict[str, Any]:
     """The response to a checkout. The provider is called here, after the order has been committed."""
     order, payment = done.placed.order, None
     if done.payment is not None:
-        reached = payment_ensure_at_provider(done.payment)
-        order = reached.payment.order
-        payment = payment_out(reached.payment, order, store, reached.action)
+        result = payment_ensure_at_provider(done.payment)
+        order = result.payment.order
+        payment = payment_out(result.payment, order, store, result.action)
     body = order_out(order, done.placed.lines, done.placed.parcels) | {"access_token": order.access_token}
     return {"order": body, "payment": payment}

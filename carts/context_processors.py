@@ -18,7 +18,7 @@ def shop(request: HttpRequest) -> dict[str, Any]:
         if not hasattr(request, "user"):
             return 0
         carts = carts_visible_to(page_principal(request)).filter(status=CartStatus.OPEN)
-        return CartItem.objects.filter(cart__in=carts).aggregate(pieces=Sum("quantity"))["pieces"] or 0
+        return CartItem.objects.filter(cart__in=carts).aggregate(units=Sum("quantity"))["units"] or 0
 
     store = SimpleLazyObject(store_rules)
     return {

@@ -37,7 +37,7 @@ from payments.lifecycle.offer import MethodChoice, method_choices
 from payments.methods import PaymentMethod
 from payments.web.csp import may_lead_to_provider
 from payments.web.forms import PaymentForm
-from payments.web.provider_pages import after_placing
+from payments.web.provider_pages import redirect_after_order
 
 STEPS = (
     ("details", gettext_lazy("Details")),
@@ -174,9 +174,9 @@ class CheckoutSession:
 
     def steps(self, current: str) -> list[Step]:
         names = [name for name, _ in STEPS]
-        reached = names.index(self.first_open_step())
+        first_open = names.index(self.first_open_step())
         return [
-            Step(str(label), reverse(f"carts:checkout_{name}"), place < reached, name == current)
+            Step(str(label), reverse(f"carts:checkout_{name}"), place < first_open, name == current)
             for place, (name, label) in enumerate(STEPS)
         ]
 
@@ -365,7 +365,7 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.detail)
         return show_check(request, session, status=409)
-    return after_placing(done.payment, done.placed.order.access_token)
+    return redirect_after_order(done.payment, done.placed.order.access_token)
 
 
 def show_check(request: HttpRequest, session: CheckoutSession, *, status: int = 200) -> HttpResponse:

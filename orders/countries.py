@@ -93,7 +93,7 @@ def known_rules(country: str) -> CountryRules:
 
 def meant_by(text: str) -> list[str]:
     """Codes that the text may stand for: UK, gb, GBR, United Kingdom. SU maps to several countries."""
-    word = text.strip()
-    code = word.upper()
-    found = [code] if code in KNOWN else ALIASES.get(code) or [BY_NAME.get(word.casefold(), "")]
+    value = text.strip()
+    code = value.upper()
+    found = [code] if code in KNOWN else ALIASES.get(code) or [BY_NAME.get(value.casefold(), "")]
     return [code for code in found if code in KNOWN]

@@ -76,7 +76,7 @@ def order_place(
     """Create an order from a quote and take its stock, in the caller's transaction.
 
     Shape: `products` are locked rows, one for each line of the quote.
-    Errors: StockGone; then nothing was written.
+    Errors: OutOfStock; then nothing was written.
     Locks: the products, by the caller.
     """
     order = Order(

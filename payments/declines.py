@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 from payments.providers.contract import DeclineGroup
 
 D = DeclineGroup
-WORDS: dict[DeclineGroup, Promise] = {
+MESSAGES: dict[DeclineGroup, Promise] = {
     D.DECLINED: gettext_lazy(
         "Your bank declined the payment without giving a reason. Try another card, or contact your bank."
     ),
@@ -29,5 +29,5 @@ def not_started() -> str:
     return _("We could not start the payment. Please choose another payment method, or try again later.")
 
 
-def decline_words(group: DeclineGroup | None) -> str:
-    return str(WORDS[group or D.DECLINED])
+def decline_message(group: DeclineGroup | None) -> str:
+    return str(MESSAGES[group or D.DECLINED])

@@ -44,7 +44,7 @@ CHECKS = (
     Check("API description", ("-m", "scripts.openapi", "check")),
     Check("API compatibility", ("-m", "scripts.openapi", "compare")),
     Check("templates", ("-m", "djlint", "--lint", "--quiet", "templates")),
-    Check("no foreign scripts", ("-m", "scripts.foreign")),
+    Check("no foreign scripts", ("-m", "scripts.external_hosts")),
 )
 
 

@@ -94,11 +94,11 @@ def commits(item: pytest.Item) -> bool:
 def changed_folders() -> set[str]:
     """The apps with files that differ from the main branch, or are new."""
     asked = "git diff --name-only --merge-base main", "git ls-files --others --exclude-standard"
-    told = [
+    output = [
         subprocess.run(shlex.split(each), capture_output=True, text=True, check=False).stdout
         for each in asked
     ]
-    return {folder_of(Path(line)) for line in "".join(told).splitlines()}
+    return {folder_of(Path(line)) for line in "".join(output).splitlines()}
 
 
 def folder_of(path: Path) -> str:

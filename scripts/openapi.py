@@ -83,18 +83,18 @@ def compare() -> int:
         print("No earlier version to compare with.")
         return 0
     documented = documented_in(Path("CHANGELOG.md").read_text())
-    untold = [
+    undocumented = [
         line
         for name, line in breaks(yaml.safe_load(base), yaml.safe_load(current()))
         if name not in documented
     ]
-    for line in untold:
+    for line in undocumented:
         print(line)
-    if untold:
+    if undocumented:
         print(
             'This breaks clients. Keep it as it was, or name the operation under "### Breaking" in the CHANGELOG.'
         )
-    return int(bool(untold))
+    return int(bool(undocumented))
 
 
 def base_text() -> str | None:

@@ -229,10 +229,10 @@ def main() -> None:
         )
         print(f"Screenshots of the shop, in {FOLDER.relative_to(ROOT)}:")
         by_transfer, by_card = buy(Walk(browser, url)), buy_by_card(Walk(browser, url))
-        desk = Walk(browser, url)
-        sign_in_as_staff(desk)
-        record(desk, by_transfer)
-        refund(desk, by_card)
+        queue_page = Walk(browser, url)
+        sign_in_as_staff(queue_page)
+        record(queue_page, by_transfer)
+        refund(queue_page, by_card)
         browser.close()
 
 

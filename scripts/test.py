@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from scripts import pythons
-from scripts.services import Missing, chromium, postgres
+from scripts.services import ProgramMissing, chromium, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
@@ -120,7 +120,7 @@ def start_services(stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
     for name, start in {"postgres": lambda: stack.enter_context(postgres()), "chromium": chromium}.items():
         try:
             services[name] = start()
-        except Missing as problem:
+        except ProgramMissing as problem:
             missing[name] = str(problem)
     if "postgres" in services:
         make_template(services["postgres"])

@@ -53,7 +53,7 @@ payments:order_card                  get  /shop/orders/{token}/card/            
 payments:order_provider              get  /shop/orders/{token}/pay/stripe/         302 302 302 302 302 302
 payments:order_hosted                get  /shop/orders/{token}/hosted/             405 405 405 405 405 405
 payments:order_return                get  /shop/orders/{token}/return/             302 302 302 302 302 302
-payments:order_cancelled_there       get  /shop/orders/{token}/back/               302 302 302 302 302 302
+payments:order_cancelled_at_provider       get  /shop/orders/{token}/back/               302 302 302 302 302 302
 payments:order_history               get  /shop/account/orders/                    login 200 200 200 200 200
 payments:order_cancel                get  /shop/account/orders/{order}/cancel/     login 200 404 404 404 404
 payments:method_list                 get  /shop/account/cards/                     login 200 200 200 200 200

@@ -206,9 +206,7 @@ def test_rows_are_written_by_column_and_never_whole():
     found = [
         (path, name, call)
         for path, name, call in whole_saves()
-        if (path, name) not in CREATES
-        and call not in no_row
-        and not call.endswith("save=False)")
+        if (path, name) not in CREATES and call not in no_row and not call.endswith("save=False)")
     ]
 
     assert found == []

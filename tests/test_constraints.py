@@ -23,8 +23,8 @@ from payments.models import (
     RefundLine,
     WebhookEvent,
 )
+from tests.append_only import rewriting
 from tests.dump import LABELS
-from tests.rewriting import rewriting
 from tests.two_of_each import make_two_of_each
 
 pytestmark = pytest.mark.django_db

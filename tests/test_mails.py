@@ -45,8 +45,8 @@ from payments.tests.factories import (
     reread,
     start,
 )
+from tests.checkout_client import CheckoutClient
 from tests.html import page
-from tests.walk import Walk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -258,7 +258,7 @@ def test_each_fact_is_told_once_though_everything_is_done_twice(all_mails, mails
 
 
 def test_guest_finds_the_way_to_confirm_the_address(browser, bowl, mails):
-    order = Walk(browser()).buy("bank_transfer", bowl)
+    order = CheckoutClient(browser()).buy("bank_transfer", bowl)
 
     [mail] = mails("guest@example.test")
 
@@ -268,7 +268,7 @@ def test_guest_finds_the_way_to_confirm_the_address(browser, bowl, mails):
 
 
 def test_signed_in_buyer_is_not_asked_to_confirm(browser, bowl, shopper, mails):
-    Walk(browser(shopper)).buy("bank_transfer", bowl, email=shopper.email)
+    CheckoutClient(browser(shopper)).buy("bank_transfer", bowl, email=shopper.email)
 
     assert "?mailbox=" not in mails(shopper.email)[0].body
 
@@ -279,7 +279,7 @@ def test_dead_mail_server_never_undoes_an_order(browser, bowl, monkeypatch, mail
 
     with monkeypatch.context() as dead:
         dead.setattr(EmailBackend, "send_messages", refuse)
-        order = Walk(browser()).buy("bank_transfer", bowl)
+        order = CheckoutClient(browser()).buy("bank_transfer", bowl)
         assert mails() == []
 
     assert order.status == "PENDING"

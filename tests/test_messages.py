@@ -36,7 +36,7 @@ from scripts import messages, unmarked
         ("services.py", 'raise ValueError("This is not for people.")', []),
         ("services.py", 'log.warning("Nobody answers at the provider.")', []),
         ("services.py", '"""What this module is for."""\nx = {"a": "Wait for the bank."}', ["Wait for the bank."]),
-        ("api.py", 'extend_schema(summary="List all orders")\nraise Missing("No such order.")', ["No such order."]),
+        ("api.py", 'extend_schema(summary="List all orders")\nraise NotFound("No such order.")', ["No such order."]),
         ("cart.js", 'note.textContent = "Your cart is empty.";', ["Your cart is empty."]),
         ("cart.js", 'document.querySelector("form.buy button"); box.dataset.empty;', []),
     ],

@@ -16,7 +16,7 @@ from django.utils import translation
 from orders.countries import KNOWN
 from orders.tests.factories import ADDRESS
 from scripts import messages, unmarked
-from tests.walk import TOLD, Walk, order_at
+from tests.checkout_client import DETAILS_FORM, CheckoutClient, order_at
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "en_xa")]
 
@@ -36,7 +36,7 @@ DATA = [
     ),
     *UNFOLD,
     *("Alley Bank", "1 Alley Lane", "COBADEFFXXX", "Payments team", "Refunds team", "Orders team"),
-    *(name for name in (*KNOWN.values(), *ADDRESS.values(), *TOLD.values()) if len(name) > 2),
+    *(name for name in (*KNOWN.values(), *ADDRESS.values(), *DETAILS_FORM.values()) if len(name) > 2),
 ]
 ICONS = re.compile(r"(?<=material-symbols)([^>]*>)[^<]*")
 PATTERNS = (
@@ -130,7 +130,7 @@ def test_page_for_everybody_is_marked(browser, bowl, address):
 
 
 def test_checkout_and_order_are_marked(browser, shopper, bowl, scarf):
-    walk = Walk(browser(shopper))
+    walk = CheckoutClient(browser(shopper))
     for product in (bowl, scarf):
         walk.add(product)
     for name in ("carts:cart", "carts:checkout_details"):
@@ -163,12 +163,12 @@ def test_page_of_an_account_is_marked(browser, shopper, name):
 
 
 def test_dashboard_of_staff_is_marked(browser, shopper, staff, bowl):
-    Walk(browser(shopper)).buy("bank_transfer", bowl)
+    CheckoutClient(browser(shopper)).buy("bank_transfer", bowl)
     assert_marked(browser(staff).get(reverse("admin:index")))
 
 
 def test_mails_are_marked(browser, shopper, bowl, mails):
-    Walk(browser()).buy("bank_transfer", bowl)
-    [mail] = mails(TOLD["email"])
+    CheckoutClient(browser()).buy("bank_transfer", bowl)
+    [mail] = mails(DETAILS_FORM["email"])
     for text in (mail.subject, mail.body, mail.alternatives[0][0]):
         assert not left_over(text), "\n".join(left_over(text))

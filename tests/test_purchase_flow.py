@@ -10,8 +10,8 @@ from artisans.core.money import Money
 from orders.models import Order
 from payments.lifecycle.receipts import receipt_record
 from payments.models import Payment
+from tests.checkout_client import CheckoutClient
 from tests.html import page
-from tests.walk import Walk
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def arrive(order: Order, amount: str, staff: User, reference: str = "STMT-77") -
 def test_guest_buys_from_two_artisans_by_bank_transfer(
     browser, bowl, scarf, staff, seller, other_seller, mails
 ):
-    walk = Walk(browser())
+    walk = CheckoutClient(browser())
     order = walk.buy("bank_transfer", bowl, scarf)
 
     status = page(walk.get("payments:order", order.access_token))
@@ -60,7 +60,7 @@ def test_guest_buys_from_two_artisans_by_bank_transfer(
     assert "Moss bowl" not in to_weaver.body
 
 
-def mailbox_button(walk: Walk, mail: str) -> tuple[str, dict[str, str]]:
+def mailbox_button(walk: CheckoutClient, mail: str) -> tuple[str, dict[str, str]]:
     """The form behind the link in the mail: its address and what its button sends."""
     link = re.search(r"http\S+\?mailbox=\S+", mail)
     assert link is not None, mail
@@ -72,13 +72,13 @@ def mailbox_button(walk: Walk, mail: str) -> tuple[str, dict[str, str]]:
 def test_user_pays_by_check_and_the_parcels_reach_him(
     browser, bowl, scarf, shopper, staff, seller, other_seller, mails
 ):
-    walk = Walk(browser(shopper))
+    walk = CheckoutClient(browser(shopper))
     order = walk.buy("check", bowl, scarf, email=shopper.email)
     assert "1 Alley Lane" in page(walk.get("payments:order", order.access_token)).text
     arrive(order, "136.65", staff, reference="check 4711")
 
     for artisan in (seller, other_seller):
-        staff_client = Walk(browser(artisan))
+        staff_client = CheckoutClient(browser(artisan))
         parcel = order.parcels.get(artisan__user=artisan)
         sent = {"ship": "1", "carrier": "USPS", "tracking": f"T-{parcel.number}"}
         staff_client.client.post(f"/shop/artisan/parcels/{parcel.pk}/", sent)
@@ -92,7 +92,7 @@ def test_user_pays_by_check_and_the_parcels_reach_him(
 
 
 def test_user_pays_cash_at_the_door(browser, bowl, shopper, staff, seller, mails):
-    order = Walk(browser(shopper)).buy("cash_on_delivery", bowl, email=shopper.email)
+    order = CheckoutClient(browser(shopper)).buy("cash_on_delivery", bowl, email=shopper.email)
 
     assert (order.status, order.payment_status) == ("CONFIRMED", "UNPAID")
     [to_artisan] = mails(seller.email)

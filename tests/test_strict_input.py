@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 SIGNED = {
     schema.PATH
-}  # who signed is believed, and what is odd waits for staff: payments/tests/test_webhook_door.py
+}  # who signed is believed, and what is odd waits for staff: payments/tests/test_webhook_endpoint.py
 WITH_BODY = [
     (method, path, operation)
     for path, methods in document()["paths"].items()

@@ -15,7 +15,7 @@ from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import ReadOnlyAdmin, column, when
 from artisans.core.models import is_uuid
 
-WORDS = {
+ACTION_LABELS = {
     "account.register": _("Account created"),
     "approval.approve": _("Approved by a second person"),
     "approval.expire": _("Approval request expired"),
@@ -59,7 +59,7 @@ WORDS = {
 
 
 def action_label(action: str) -> str:
-    return str(WORDS.get(action, action))
+    return str(ACTION_LABELS.get(action, action))
 
 
 def details_of(data: Any) -> str:
@@ -84,7 +84,9 @@ class ActionFilter(admin.SimpleListFilter):
     parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted(((action, str(text)) for action, text in WORDS.items()), key=lambda pair: pair[1])
+        return sorted(
+            ((action, str(text)) for action, text in ACTION_LABELS.items()), key=lambda pair: pair[1]
+        )
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         return queryset.filter(action=self.value()) if self.value() else queryset

@@ -27,7 +27,7 @@ class BrokerState:
     until = 0.0
 
 
-broken = BrokerState()
+broker_state = BrokerState()
 
 
 def enqueue_after_commit(name: str, *ids: UUID) -> None:
@@ -39,12 +39,12 @@ def enqueue_after_commit(name: str, *ids: UUID) -> None:
     arguments = tuple(str(i) for i in ids)
 
     def enqueue() -> None:
-        if time.monotonic() < broken.until:
+        if time.monotonic() < broker_state.until:
             return
         try:
             task.apply_async(arguments, retry=False, ignore_result=True)
         except Exception:  # brokers raise many kinds of errors; the periodic task finds the row
-            broken.until = time.monotonic() + PAUSE
+            broker_state.until = time.monotonic() + PAUSE
             logger.warning("enqueue_failed", extra={"task": name}, exc_info=True)
 
     transaction.on_commit(enqueue)

@@ -6,10 +6,10 @@ from django.urls import reverse
 from carts.models import Cart
 from orders.models import Order
 from orders.tests.factories import ADDRESS
+from tests.checkout_client import CheckoutClient
 from tests.dump import dump
 from tests.html import page
 from tests.problems import problem
-from tests.walk import Walk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -50,7 +50,7 @@ def from_api(api, bowl, side: str, address: dict[str, str]) -> set[str]:
 
 
 def of_pages(browser, bowl, side: str, address: dict[str, str]) -> set[str]:
-    walk, prefix = Walk(browser()), "billing_" if side == "billing" else ""
+    walk, prefix = CheckoutClient(browser()), "billing_" if side == "billing" else ""
     walk.add(bowl)
     same = {"billing_same": None} if prefix else {}
     answer = walk.details(**{prefix + name: value for name, value in address.items()}, **same)
@@ -93,7 +93,7 @@ def test_api_refuses_a_text_of_which_nothing_is_seen(api, bowl):
     "odd", [ADDRESS | {"country": "UK"}, ADDRESS | {"postal_code": ""}, {}, None, ["US"], "12 Pier Road"]
 )
 def test_draft_with_an_address_of_before_leads_back_to_the_form_with_its_errors(browser, bowl, odd):
-    walk = Walk(browser())
+    walk = CheckoutClient(browser())
     form = walk.fill_checkout("bank_transfer", bowl)
     cart = Cart.objects.get()
     cart.draft = cart.draft | {"shipping": odd}

@@ -10,9 +10,9 @@ from orders.models import Order
 from orders.tests.factories import store_of
 from payments.methods import OFFLINE_METHODS, SPECS, PaymentMethod
 from payments.models import Payment
+from tests.checkout_client import DETAILS_FORM, CheckoutClient, order_at
 from tests.dump import dump
 from tests.html import page
-from tests.walk import TOLD, Walk, order_at
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -20,8 +20,8 @@ METHODS = ["bank_transfer", "check", "cash_on_delivery"]
 
 
 @pytest.fixture
-def walk(browser) -> Walk:
-    return Walk(browser())
+def walk(browser) -> CheckoutClient:
+    return CheckoutClient(browser())
 
 
 def url(name: str) -> str:
@@ -42,7 +42,7 @@ def test_guest_meets_no_sign_in_page_on_the_way(walk, bowl):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("who", ["guest", "user"])
 def test_every_method_is_bought_through_all_steps(browser, shopper, bowl, scarf, method, who):
-    walk = Walk(browser(shopper if who == "user" else None))
+    walk = CheckoutClient(browser(shopper if who == "user" else None))
     if (who, method) == ("guest", "cash_on_delivery"):
         walk.add(bowl)
         walk.details()
@@ -80,7 +80,7 @@ def test_checkout_leads_to_the_step_where_one_stopped(walk, bowl):
 def test_change_of_the_address_returns_to_the_check_page_with_all_else_kept(walk, bowl):
     walk.fill_checkout("check", bowl)
 
-    changed = walk.client.post(url("checkout_details"), TOLD | {"city": "Seaside"})
+    changed = walk.client.post(url("checkout_details"), DETAILS_FORM | {"city": "Seaside"})
 
     assert changed["Location"] == url("checkout_check")
     shown = walk.check_page()
@@ -135,7 +135,7 @@ def test_last_button_says_that_pressing_it_means_paying(method):
 
 
 def test_last_button_on_the_page_is_the_reviewed_one(browser, shopper, bowl):
-    walk = Walk(browser(shopper))
+    walk = CheckoutClient(browser(shopper))
     for method in METHODS:
         walk.fill_checkout(method, bowl) if method == METHODS[0] else walk.payment(method)
         [button] = walk.check_page().one("form", class_="pay-box").all("button")
@@ -164,7 +164,7 @@ def test_back_after_placing_shows_the_order_never_a_payable_form(walk, bowl, ste
 
 @pytest.mark.parametrize("who", ["guest", "user"])
 def test_old_tab_orders_nothing_though_a_new_cart_is_open(browser, shopper, bowl, scarf, who):
-    walk = Walk(browser(shopper if who == "user" else None))
+    walk = CheckoutClient(browser(shopper if who == "user" else None))
     form = walk.fill_checkout("check", bowl)
     placed = walk.press(form)
     walk.add(scarf)
@@ -276,7 +276,7 @@ def test_button_of_another_cart_orders_nothing(walk, bowl, cart):
 
 def test_cart_of_somebody_else_is_never_ordered(walk, browser, bowl, scarf, shopper):
     theirs = walk.fill_checkout("check", bowl)
-    mine = Walk(browser(shopper))
+    mine = CheckoutClient(browser(shopper))
     mine.fill_checkout("check", scarf)
 
     mine.press(theirs)
@@ -293,7 +293,7 @@ def test_guest_whose_session_is_lost_goes_on_where_he_was(walk, bowl):
 
 
 def test_user_whose_session_is_lost_finds_all_again_after_signing_in(browser, shopper, bowl):
-    walk = Walk(browser(shopper))
+    walk = CheckoutClient(browser(shopper))
     form = walk.fill_checkout("check", bowl, line1="77 Kept Street")
     del walk.client.cookies[settings.SESSION_COOKIE_NAME]
 
@@ -308,7 +308,7 @@ def test_user_whose_session_is_lost_finds_all_again_after_signing_in(browser, sh
 
 
 def test_too_many_open_orders_are_told_and_the_cart_is_kept(browser, shopper, bowl):
-    walk = Walk(browser(shopper))
+    walk = CheckoutClient(browser(shopper))
     walk.buy("check", bowl)
     walk.buy("check", bowl)
 
@@ -335,7 +335,7 @@ def test_method_must_be_chosen_and_be_possible(walk, bowl):
 
 
 def test_cash_above_the_limit_says_why(browser, shopper, bowl):
-    walk = Walk(browser(shopper))
+    walk = CheckoutClient(browser(shopper))
     walk.add(bowl, 2)
     walk.details()
     walk.delivery()
@@ -366,7 +366,7 @@ def test_note_reaches_the_order_and_is_shown_as_text(walk, bowl):
 
 
 def test_address_of_a_user_is_not_typed_twice(browser, shopper, bowl):
-    walk = Walk(browser(shopper))
+    walk = CheckoutClient(browser(shopper))
     walk.add(bowl)
 
     form = page(walk.get("carts:checkout_details"))

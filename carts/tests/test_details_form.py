@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from carts.forms import DetailsForm
+from tests.checkout_client import DETAILS_FORM, CheckoutClient
 from tests.html import Node, page
-from tests.walk import TOLD, Walk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -32,14 +32,14 @@ AUTOCOMPLETE = {
 
 
 @pytest.fixture
-def walk(browser, bowl) -> Walk:
-    walk = Walk(browser())
+def walk(browser, bowl) -> CheckoutClient:
+    walk = CheckoutClient(browser())
     walk.add(bowl)
     return walk
 
 
-def sent(walk: Walk, **changes: str) -> Node:
-    data = {name: value for name, value in (TOLD | changes).items() if value is not None}
+def sent(walk: CheckoutClient, **changes: str) -> Node:
+    data = {name: value for name, value in (DETAILS_FORM | changes).items() if value is not None}
     return page(walk.client.post(reverse("carts:checkout_details"), data))
 
 

@@ -9,7 +9,7 @@ from artisans.accounts.tests.factories import PASSWORD
 from artisans.core.security.tokens import hash_secret
 from carts.models import Cart
 from carts.services import cart_items_add, cart_merge, cart_open
-from tests.walk import Walk
+from tests.checkout_client import CheckoutClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -72,7 +72,7 @@ def test_nobody_brings_nothing(shopper, guest):
 
 
 def test_signing_in_on_a_page_merges_and_keeps_what_was_typed(browser, shopper, bowl):
-    walk = Walk(browser())
+    walk = CheckoutClient(browser())
     walk.add(bowl)
     walk.details(email=shopper.email, line1="77 Typed Street")
 
@@ -84,7 +84,7 @@ def test_signing_in_on_a_page_merges_and_keeps_what_was_typed(browser, shopper, 
 
 
 def test_guest_token_opens_nothing_after_the_merge(browser, api, shopper, bowl):
-    walk = Walk(browser())
+    walk = CheckoutClient(browser())
     walk.add(bowl)
     token = walk.client.cookies[settings.CART_COOKIE].value
     guest_cart = Cart.objects.get()

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
-from tests.walk import Walk
+from tests.checkout_client import CheckoutClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -68,7 +68,7 @@ def test_pages_of_the_checkout_keep_their_budget(browser, api, shopper, settings
     settings.MAX_OPEN_ORDERS = 100
     counts = {}
     for number in (3, 30):
-        walk, client = Walk(browser(shopper)), api(shopper)
+        walk, client = CheckoutClient(browser(shopper)), api(shopper)
         cart = client.post("/carts/").json()["id"]
         rows = [{"product_id": str(thing.pk)} for thing in goods(number)]
         client.post(f"/carts/{cart}/items", rows)

@@ -55,9 +55,11 @@ def buyer_of(user: User | None = None, **changes: Any) -> Buyer:
 
 
 def quoted(items: Mapping[Product, int], *, tax_rate_ppm: int = 100_000, shipping: int = 599) -> Quote:
-    asks = [PriceInput(p.pk, p.artisan_id, p.price, quantity) for p, quantity in items.items()]
+    price_inputs = [PriceInput(p.pk, p.artisan_id, p.price, quantity) for p, quantity in items.items()]
     currency = next(iter(items)).currency
-    return quote(asks, currency=currency, tax_rate_ppm=tax_rate_ppm, shipping=Money(shipping, currency))
+    return quote(
+        price_inputs, currency=currency, tax_rate_ppm=tax_rate_ppm, shipping=Money(shipping, currency)
+    )
 
 
 def place(

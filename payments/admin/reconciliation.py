@@ -36,11 +36,11 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
     """Nightly comparisons of the providers' records with the shop's."""
 
     detail_template = "admin/payments/reconciliationrun/detail.html"
-    list_display = ("look", "state", "seen", "synced_count", "since_shown", "until_shown")
+    list_display = ("period", "state", "seen", "synced_count", "since_shown", "until_shown")
     list_filter = ("provider",)
 
     @column(_("Run"), ordering="created_at")
-    def look(self, row: ReconciliationRun) -> SafeString:
+    def period(self, row: ReconciliationRun) -> SafeString:
         return link_to(row, f"{row.get_provider_display()}, {when(row.created_at)}")
 
     @column(_("Status"), label={"differs": BAD, "same": GOOD, "running": WAIT, "error": WARN})
@@ -64,4 +64,4 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
         payments = Payment.objects.in_bulk([row["payment"] for row in obj.differences if row["payment"]])
         by_id = {str(pk): payment for pk, payment in payments.items()}
         rows = [row | {"payment": by_id.get(row["payment"])} for row in obj.differences]
-        return {"look": obj, "state": self.state(obj)[1], "rows": rows}
+        return {"period": obj, "state": self.state(obj)[1], "rows": rows}

@@ -83,7 +83,7 @@ class RefundPages(Base):
         )
 
     def sync_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
-        def ask(data: dict[str, Any]) -> str:
+        def sync(data: dict[str, Any]) -> str:
             found = payment_sync_by_staff(payment_id=payment.pk, actor=require_user(request))
             provider = payment.get_payment_provider_display()
             message = gettext("Synced with %(provider)s. Payment status: %(status)s.")
@@ -95,7 +95,7 @@ class RefundPages(Base):
             "admin/payments/payment/sync.html",
             payment,
             forms.Form(posted(request)),
-            ask,
+            sync,
             payment=payment,
             order=payment.order,
             refusal=refusal,

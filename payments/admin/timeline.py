@@ -23,7 +23,7 @@ Statuses = (
     type[OrderStatus] | type[ParcelStatus] | type[PaymentStatus] | type[RefundStatus] | type[DisputeStatus]
 )
 STATUSES: dict[str, Statuses] = {"payment": PaymentStatus, "refund": RefundStatus, "dispute": DisputeStatus}
-WORDS = {
+FACT_LABELS = {
     "payment": _("Payment %(number)s"),
     "refund": _("Refund %(number)s"),
     "dispute": _("Dispute of %(number)s"),
@@ -71,7 +71,7 @@ def payment_changes(payments: list[Payment]) -> Iterator[Entry]:
     for fact in facts_of(payments):
         if fact.kind in {"receipt", "receipt_taken_back"}:
             continue
-        what = WORDS[fact.kind] % {"number": fact.number}
+        what = FACT_LABELS[fact.kind] % {"number": fact.number}
         about = f"{show(fact.amount)}: {fact.why}".removesuffix(": ") if fact.amount else fact.why
         statuses = STATUSES.get(fact.kind)
         old, new = (label_of(statuses, s) if statuses else "" for s in (fact.old, fact.new))

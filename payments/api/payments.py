@@ -113,9 +113,9 @@ class PaymentViewSet(
         now.
         """
         payment = self.get_object()
-        wish = validated(ExpandIn, request.query_params.dict())
-        action = payment_action(payment) if wish.get("expand") else None
-        payment = self.get_object() if wish.get("expand") else payment
+        fields = validated(ExpandIn, request.query_params.dict())
+        action = payment_action(payment) if fields.get("expand") else None
+        payment = self.get_object() if fields.get("expand") else payment
         return Response(payment_out(payment, payment.order, store_rules(), action))
 
     @operation(

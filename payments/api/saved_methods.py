@@ -15,7 +15,7 @@ from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
 from artisans.core.security.card_data import CARD_FIELDS, holds_card_data
 from payments.api.schemas import MethodPageShape, MethodShape, SavingShape
-from payments.api.serializers import MethodBody, MethodChangeIn, MethodIn, method_out, saving_out
+from payments.api.serializers import MethodBody, MethodChangeIn, MethodIn, method_out, setup_out
 from payments.bookkeeping.saved_methods import describe_method, method_update, methods_of
 from payments.errors import (
     DefaultRequired,
@@ -88,14 +88,14 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         test mode a published test number of the provider stands for its test token.
         """
         user, data = require_user(request), without_card(request.data)
-        wish = validated(MethodIn, data)
-        provider, is_default = wish["provider"], wish.get("is_default", False)
-        if wish.get("setup"):
-            saving = method_setup_start(user=user, provider=provider, is_default=is_default)
-            return Response(saving_out(saving, provider), status=202)
-        if setup_id := wish.get("setup_id"):
+        fields = validated(MethodIn, data)
+        provider, is_default = fields["provider"], fields.get("is_default", False)
+        if fields.get("setup"):
+            setup = method_setup_start(user=user, provider=provider, is_default=is_default)
+            return Response(setup_out(setup, provider), status=202)
+        if setup_id := fields.get("setup_id"):
             return self.finished(method_setup_finish(setup_id, user=user), provider)
-        token = wish["provider_method_id"]
+        token = fields["provider_method_id"]
         method = method_save(user=user, provider=provider, token=token, is_default=is_default)
         return Response(method_out(describe_method(method)), status=201)
 
@@ -104,8 +104,8 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         """Only `is_default`, and only to true: to change the default, choose another method."""
         if holds_card_data(request.data):
             raise RawCardData
-        user, wish = require_user(request), validated(MethodChangeIn, request.data)
-        method = method_update(user=user, method_id=UUID(pk), is_default=wish["is_default"])
+        user, fields = require_user(request), validated(MethodChangeIn, request.data)
+        method = method_update(user=user, method_id=UUID(pk), is_default=fields["is_default"])
         return Response(method_out(describe_method(method)))
 
     @operation("method_change", "Make a method the default", **CHANGE)
@@ -119,10 +119,10 @@ class MethodViewSet(ApiView, viewsets.ViewSet):
         method_remove(user=require_user(request), method_id=UUID(pk))
         return Response(status=204)
 
-    def finished(self, saving: MethodSetup, provider: str) -> Response:
-        if saving.method is None:
-            return Response(saving_out(saving, provider), status=202)
-        return Response(method_out(describe_method(saving.method)), status=201)
+    def finished(self, setup: MethodSetup, provider: str) -> Response:
+        if setup.method is None:
+            return Response(setup_out(setup, provider), status=202)
+        return Response(method_out(describe_method(setup.method)), status=201)
 
 
 def without_card(body: Any) -> Any:

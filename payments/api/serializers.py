@@ -132,10 +132,10 @@ def method_out(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"created_at": utc(row["created_at"])}
 
 
-def saving_out(saving: MethodSetup, provider: str) -> dict[str, Any]:
+def setup_out(setup: MethodSetup, provider: str) -> dict[str, Any]:
     """A setup that the buyer has to complete."""
-    shape = action_out(saving.action, provider) if saving.action else None
-    return {"setup_id": saving.setup_id, "status": "pending", "next_action": shape}
+    shape = action_out(setup.action, provider) if setup.action else None
+    return {"setup_id": setup.setup_id, "status": "pending", "next_action": shape}
 
 
 def next_action(

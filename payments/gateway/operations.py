@@ -28,7 +28,7 @@ from payments.bookkeeping.provider_calls import (
 )
 from payments.bookkeeping.refunds import refund_finish
 from payments.bookkeeping.review_flags import flag_raise
-from payments.declines import decline_words, not_started
+from payments.declines import decline_message, not_started
 from payments.errors import PaymentBusy
 from payments.gateway.calls import CallResult, execute_call
 from payments.gateway.connection import execute
@@ -40,7 +40,7 @@ from payments.providers.contract import (
     ConfirmRequest,
     CreateRequest,
     Item,
-    NotThere,
+    ObjectNotFound,
     PaymentProvider,
     RefundRequest,
     Refused,
@@ -284,7 +284,7 @@ def refuse_create(call: ProviderCall, refused: Refused) -> None:
         payment.provider_payment_id = object_id
         apply_remote_state(payment, order, refused.remote, cause="refused", actor_name="provider")
     elif payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
-        payment.failure_reason = decline_words(refused.decline) if refused.decline else not_started()
+        payment.failure_reason = decline_message(refused.decline) if refused.decline else not_started()
         payment.failure_code = refused.code[:80]
         payment_move(payment, PaymentStatus.FAILED, cause=f"refused: {refused.code}", actor_name="provider")
 
@@ -296,7 +296,7 @@ def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
     if refused.remote is not None:
         apply_remote_state(payment, order, refused.remote, cause="refused", actor_name="provider")
     if refused.decline is not None and payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
-        payment.failure_reason, payment.failure_code = decline_words(refused.decline), refused.code[:80]
+        payment.failure_reason, payment.failure_code = decline_message(refused.decline), refused.code[:80]
         payment_move(payment, PaymentStatus.FAILED, cause=f"refused: {refused.code}", actor_name="provider")
     elif payment.status in OPEN:
         payment.next_check_at = timezone.now()
@@ -308,7 +308,7 @@ def refuse_cancel(call: ProviderCall, refused: Refused) -> None:
     """An object that the provider does not know cannot be paid; any other refusal is flagged for review."""
     payment = payment_lock(get_call_payment(call).pk)[0]
     provider_call_finish(call, CallState.REFUSED, error=str(refused))
-    if not isinstance(refused, NotThere):
+    if not isinstance(refused, ObjectNotFound):
         flag_raise(
             payment, FlagKind.STUCK, _("The provider refused to cancel: %(code)s") % {"code": refused.code}
         )
@@ -342,7 +342,7 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
         order_number=order.order_number,
         amount=payment.amount,
         return_url=page_url("order_return", order, call),
-        cancel_url=page_url("order_cancelled_there", order, call),
+        cancel_url=page_url("order_cancelled_at_provider", order, call),
         breakdown=breakdown(order) if payment.amount == order.total else None,
         ship_to=ship_to(order),
         customer_id=stored.get("customer_id", ""),

@@ -42,7 +42,7 @@ from payments.models import CallState, FlagKind, Operation, Payment, PaymentMeth
 from payments.providers.contract import (
     Action,
     Capability,
-    NotThere,
+    ObjectNotFound,
     Refused,
     RemotePayment,
     RemoteStatus,
@@ -158,7 +158,7 @@ def payment_sync(
         return cancel_if_unwanted(PaymentResult(payment))
     try:
         remote = read_remote_payment(payment, asked)
-    except NotThere:
+    except ObjectNotFound:
         return cancel_if_unwanted(PaymentResult(clear_missing_object(payment_id, asked)))
     payment = payment_apply_remote_state(payment_id=payment_id, remote=remote, cause=cause)
     is_agreed = has_agreed or payment.status != PaymentStatus.FAILED

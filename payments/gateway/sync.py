@@ -27,7 +27,7 @@ from payments.bookkeeping.payments import (
 )
 from payments.bookkeeping.refunds import apply_remote_refunds, recompute_disputed, refund_surplus
 from payments.bookkeeping.review_flags import flag_clear, flag_raise, flag_refresh
-from payments.declines import decline_words
+from payments.declines import decline_message
 from payments.gateway.connection import provider
 from payments.mails import PaymentMail, method_name
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
@@ -227,7 +227,10 @@ def update_status_from_remote(
     payment.failure_reason, payment.failure_code = "", ""
     payment.in_review = to == PaymentStatus.PROCESSING
     if to == PaymentStatus.FAILED:
-        payment.failure_reason, payment.failure_code = decline_words(remote.decline), remote.decline_code[:80]
+        payment.failure_reason, payment.failure_code = (
+            decline_message(remote.decline),
+            remote.decline_code[:80],
+        )
         if remote.action is None:  # this object cannot be paid any more; the next try creates a new one
             payment.provider_payment_id = None
     if to != payment.status:

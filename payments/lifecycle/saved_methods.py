@@ -31,7 +31,7 @@ from payments.bookkeeping.saved_methods import (
     method_mark_missing,
     user_lock,
 )
-from payments.declines import decline_words, not_started
+from payments.declines import decline_message, not_started
 from payments.errors import (
     MethodDeclined,
     MethodNotOffered,
@@ -60,7 +60,7 @@ from payments.providers.contract import (
     Action,
     Capability,
     DeclineGroup,
-    NotThere,
+    ObjectNotFound,
     Refused,
     RemoteMethod,
     RemoteSetup,
@@ -70,7 +70,7 @@ from payments.providers.registry import charges_saved_on_create, config_of, find
 from payments.statuses import OPEN, PaymentStatus
 
 TOKEN = re.compile(r"(?=.*[A-Za-z])[\w-]{4,120}", re.ASCII)
-CARD_LIKE = re.compile(r"\d{12}")
+CARD_NUMBER_PATTERN = re.compile(r"\d{12}")
 UUID_LENGTH = 36
 LONGEST_PAUSE = timedelta(hours=1)
 SETUP_LASTS = timedelta(hours=23)
@@ -130,7 +130,7 @@ def build_refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
             _("The bank requires authentication, so the card has to be saved in the browser."),
             group=refused.decline.value,
         )
-    return MethodDeclined(decline_words(refused.decline), group=refused.decline.value)
+    return MethodDeclined(decline_message(refused.decline), group=refused.decline.value)
 
 
 def check_can_save(provider: str) -> None:
@@ -140,7 +140,7 @@ def check_can_save(provider: str) -> None:
 
 def check_token(token: str) -> None:
     """Refuse anything that looks like a card number. Errors: RawCardData, MethodNotUsable."""
-    if CARD_LIKE.search(re.sub(r"[\s-]", "", token)):
+    if CARD_NUMBER_PATTERN.search(re.sub(r"[\s-]", "", token)):
         raise RawCardData
     if not TOKEN.fullmatch(token):
         raise MethodNotUsable
@@ -204,7 +204,7 @@ def read_setup(call: ProviderCall) -> MethodSetup:
         return MethodSetup(call.pk, call.provider, call.object_id, call.method)
     try:
         setup = execute(call.provider, lambda provider: provider.save_read(call.object_id))
-    except NotThere:
+    except ObjectNotFound:
         return MethodSetup(call.pk, call.provider, call.object_id)
     except (Refused, Unknown):
         raise ProviderUnavailable(call.get_provider_display()) from None

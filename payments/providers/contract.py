@@ -251,7 +251,7 @@ class RemotePayment:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ChangedPayments:
     """Payments that something happened to in a stretch of time, whenever they were made: refunds, disputes, movements
     of the balance. Each by the ids that name it, the one to read first. `lists`: as in RemotePayment.
     """
@@ -364,7 +364,7 @@ class Refused(ProviderError):
         self.remote = remote
 
 
-class NotThere(Refused):
+class ObjectNotFound(Refused):
     """The provider does not know the object."""
 
 
@@ -420,7 +420,7 @@ class PaymentProvider(ABC):
 
     @abstractmethod
     def read(self, object_id: str) -> RemotePayment:
-        """The object with all its captures, refunds and disputes. Errors: NotThere, Unknown."""
+        """The object with all its captures, refunds and disputes. Errors: ObjectNotFound, Unknown."""
 
     @abstractmethod
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
@@ -470,10 +470,10 @@ class PaymentProvider(ABC):
         """Capability LIST: all objects made in this time, for the daily comparison."""
         raise NotImplementedError
 
-    def list_moved(self, since: datetime, until: datetime) -> Moved:
+    def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
         """Capability LIST: what was refunded, disputed or moved otherwise in this time. A list that cannot be had is
         told in `lists`; the others count."""
-        return Moved()
+        return ChangedPayments()
 
     def check_access(self) -> list[Access]:
         """Try each part of the API that the shop needs, by reading alone. Errors: none; they are in the answer."""

@@ -37,11 +37,11 @@ class Parts:
             self.note(part, f"{type(error).__name__}: {error}")
             return default
 
-    def word(self, part: str, table: Mapping[str, T], word: object, unknown: T) -> T:
+    def lookup(self, part: str, table: Mapping[str, T], value: object, unknown: T) -> T:
         """The meaning of the provider's word; `unknown` for one that the table does not have."""
-        if isinstance(word, str) and word in table:
-            return table[word]
-        self.note(part, f"unknown value {word!r}")
+        if isinstance(value, str) and value in table:
+            return table[value]
+        self.note(part, f"unknown value {value!r}")
         return unknown
 
     def each(self, part: str, rows: object, read: Callable[[Any], T | None]) -> tuple[T, ...]:

@@ -27,7 +27,7 @@ from payments.gateway.payments import payment_sync
 from payments.gateway.sync import find_mismatch
 from payments.models import CallState, Capture, Dispute, FlagKind, Payment, ProviderCall, ReconciliationRun
 from payments.providers import contract
-from payments.providers.contract import Capability, NotThere, ProviderError, RemotePayment
+from payments.providers.contract import Capability, ObjectNotFound, ProviderError, RemotePayment
 from payments.providers.registry import find_facts, reports_late
 from payments.selectors import object_ids_of, payment_of_object
 from payments.statuses import OPEN, DisputeStatus, RefundStatus
@@ -273,7 +273,7 @@ def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> lis
             payment_sync(payment.pk, cause="found by reconciliation", object_id=object_id)
             # the line above may have captured it
             remote = read_current(payment.payment_provider, object_id)
-        except NotThere:
+        except ObjectNotFound:
             continue
         remote_facts = remote_facts | facts_from_remote(remote)
         is_whole = is_whole and remote.is_whole

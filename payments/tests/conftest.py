@@ -14,7 +14,7 @@ from payments.gateway.connection import configured
 from payments.models import Payment
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
-from payments.tests.stripe_talk import SECRET
+from payments.tests.stripe_helpers import SECRET
 from sandbox.__main__ import build
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, Receiver

@@ -58,7 +58,7 @@ def rows(client, address: str) -> list[str]:
     return [row.all("th")[0].text for row in table.all("tr") if row.all("td")]
 
 
-def said(client, address: str, data: dict[str, str]) -> str:
+def post_and_read(client, address: str, data: dict[str, str]) -> str:
     """The text of the page that a press of the button leads to."""
     return page(client.post(address, data, follow=True)).text
 
@@ -109,10 +109,12 @@ def test_queue_tells_received_money_lateness_and_reported_cash(staff_client, sta
 
 def test_bulk_selection_opens_the_page_of_the_one_chosen_payment(staff_client):
     one, two = start(email="a@example.test"), start(email="b@example.test")
-    ask = {"action": "record_selected"}
+    action_data = {"action": "record_selected"}
 
-    single = staff_client.post(QUEUE, ask | {"_selected_action": [str(one.pk)]})
-    both = staff_client.post(QUEUE, ask | {"_selected_action": [str(one.pk), str(two.pk)]}, follow=True)
+    single = staff_client.post(QUEUE, action_data | {"_selected_action": [str(one.pk)]})
+    both = staff_client.post(
+        QUEUE, action_data | {"_selected_action": [str(one.pk), str(two.pk)]}, follow=True
+    )
 
     assert single.url == admin_page_url(one, "record")
     assert "Select a single payment" in both.content.decode()
@@ -138,7 +140,7 @@ def test_record_page_is_prefilled_and_tells_the_consequences(staff_client, bowl,
 def test_exact_money_settles_the_order(staff_client, staff, mails):
     payment = start(email="buyer@example.test")
 
-    text = said(staff_client, admin_page_url(payment, "record"), money())
+    text = post_and_read(staff_client, admin_page_url(payment, "record"), money())
 
     assert "$99.99 recorded" in text
     assert f"Payment status of order {payment.order.order_number}: Paid." in text
@@ -157,7 +159,7 @@ def test_exact_money_settles_the_order(staff_client, staff, mails):
 def test_short_money_leaves_the_rest_missing(staff_client):
     payment = start()
 
-    text = said(staff_client, admin_page_url(payment, "record"), money("90"))
+    text = post_and_read(staff_client, admin_page_url(payment, "record"), money("90"))
 
     assert "$9.99 is still outstanding." in text
     assert reread(payment).order.payment_status == "PARTIALLY_PAID"
@@ -170,7 +172,7 @@ def test_short_money_leaves_the_rest_missing(staff_client):
 def test_too_much_money_is_listed_to_return(staff_client):
     payment = start()
 
-    text = said(staff_client, admin_page_url(payment, "record"), money("110"))
+    text = post_and_read(staff_client, admin_page_url(payment, "record"), money("110"))
 
     assert "A refund of $10.01 is due" in text
     assert payment.order.order_number in rows(staff_client, "/admin/orders/order/?needs=return")[0]
@@ -202,10 +204,10 @@ def test_wrong_entries_are_refused_and_kept(staff_client, wrong, result):
 
 def test_second_person_sees_who_recorded_the_same_money(staff_client, browser, admin_user):
     payment = start()
-    said(browser(admin_user), admin_page_url(payment, "record"), money())
+    post_and_read(browser(admin_user), admin_page_url(payment, "record"), money())
     sent = Notification.objects.count()
 
-    text = said(staff_client, admin_page_url(payment, "record"), money())
+    text = post_and_read(staff_client, admin_page_url(payment, "record"), money())
 
     assert "was already recorded by admin@example.test at" in text
     assert (Receipt.objects.count(), Notification.objects.count()) == (1, sent)
@@ -213,14 +215,14 @@ def test_second_person_sees_who_recorded_the_same_money(staff_client, browser, a
 
 def test_money_that_came_while_the_page_was_open_stops_the_booking_once(staff_client, browser, admin_user):
     payment = start()
-    said(browser(admin_user), admin_page_url(payment, "record"), money("50", "FIRST"))
+    post_and_read(browser(admin_user), admin_page_url(payment, "record"), money("50", "FIRST"))
 
     shown = page(staff_client.post(admin_page_url(payment, "record"), money("49.99", "SECOND", seen=0)))
 
     assert "admin@example.test recorded $50.00 (FIRST)" in shown.text
     assert Receipt.objects.count() == 1
     again = money("49.99", "SECOND", seen=int(shown.one("input", name="seen").attrs["value"]))
-    assert ": Paid." in said(staff_client, admin_page_url(payment, "record"), again)
+    assert ": Paid." in post_and_read(staff_client, admin_page_url(payment, "record"), again)
 
 
 def test_money_for_an_expired_order_is_announced_and_booked(staff_client):
@@ -231,7 +233,7 @@ def test_money_for_an_expired_order_is_announced_and_booked(staff_client):
     assert (
         "reopened if all items are in stock" in page(staff_client.get(admin_page_url(payment, "record"))).text
     )
-    assert ": Paid." in said(staff_client, admin_page_url(payment, "record"), money())
+    assert ": Paid." in post_and_read(staff_client, admin_page_url(payment, "record"), money())
     assert reread(payment).order.status == OrderStatus.CONFIRMED
 
 
@@ -242,10 +244,12 @@ def test_rejecting_needs_a_reason_and_tells_it_to_the_buyer(staff_client, staff,
     payment = start(email="buyer@example.test")
     address = admin_page_url(payment, "reject")
 
-    assert "Choose a reason" in said(staff_client, address, {"text": ""})
-    assert "Describe the reason." in said(staff_client, address, {"preset": "other", "text": " "})
+    assert "Choose a reason" in post_and_read(staff_client, address, {"text": ""})
+    assert "Describe the reason." in post_and_read(staff_client, address, {"preset": "other", "text": " "})
     assert PaymentTransition.objects.filter(new="FAILED").count() == 0
-    text = said(staff_client, address, {"preset": "The bank did not honour the check.", "text": "Number 12."})
+    text = post_and_read(
+        staff_client, address, {"preset": "The bank did not honour the check.", "text": "Number 12."}
+    )
 
     assert "Payment rejected" in text
     assert reread(payment).failure_reason == "The bank did not honour the check. Number 12."
@@ -258,7 +262,7 @@ def test_a_payment_with_receipts_is_not_rejected(staff_client, staff):
     record(payment, "10.00", actor=staff)
 
     shown = page(staff_client.get(admin_page_url(payment, "reject")))
-    text = said(staff_client, admin_page_url(payment, "reject"), {"preset": "other", "text": "no"})
+    text = post_and_read(staff_client, admin_page_url(payment, "reject"), {"preset": "other", "text": "no"})
 
     assert "Refund it instead of rejecting the payment" in shown.text
     assert not shown.all("button", class_="aa-danger")
@@ -274,7 +278,7 @@ def test_a_return_is_recorded_and_says_that_a_person_made_it(staff_client, staff
     record(payment, "109.99", actor=staff)
 
     shown = page(staff_client.get(admin_page_url(payment, "return")))
-    text = said(staff_client, admin_page_url(payment, "return"), return_form())
+    text = post_and_read(staff_client, admin_page_url(payment, "return"), return_form())
 
     assert "The shop does not send this money." in shown.text
     assert shown.one("input", name="amount").attrs["value"] == "10.00"
@@ -321,8 +325,8 @@ def test_cancelling_tells_the_consequences_and_lists_the_money(staff_client, sta
         "$99.99 paid offline: the amount for the selected parcels is listed"
         in page(staff_client.get(address)).text
     )
-    assert "Choose a reason" in said(staff_client, address, {})
-    text = said(staff_client, address, {"preset": "The buyer requested it.", "text": ""})
+    assert "Choose a reason" in post_and_read(staff_client, address, {})
+    text = post_and_read(staff_client, address, {"preset": "The buyer requested it.", "text": ""})
 
     assert "is cancelled" in text
     assert "Refund $99.99" in text
@@ -350,7 +354,7 @@ def test_revoked_links_work_no_more(staff_client, client):
 
     staff_client.get(admin_page_url(payment.order, "revoke-links"))
     assert client.get(old).status_code == 200
-    said(staff_client, admin_page_url(payment.order, "revoke-links"), {})
+    post_and_read(staff_client, admin_page_url(payment.order, "revoke-links"), {})
 
     assert client.get(old).status_code == 410
     assert AuditEntry.objects.filter(action="order.revoke_links").count() == 1
@@ -426,8 +430,8 @@ def test_nobody_acts_on_an_order_of_his_own(staff_client, staff):
     payment = start(user=staff)
 
     assert "for your own order" in page(staff_client.get(admin_page_url(payment, "record"))).text
-    assert "for your own order" in said(staff_client, admin_page_url(payment, "record"), money())
-    assert "for your own order" in said(
+    assert "for your own order" in post_and_read(staff_client, admin_page_url(payment, "record"), money())
+    assert "for your own order" in post_and_read(
         staff_client, admin_page_url(payment, "reject"), {"preset": "other", "text": "no"}
     )
     assert Receipt.objects.count() == 0

@@ -12,7 +12,7 @@ from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund, Receipt
 from payments.tests.factories import give_back, record, reread, start, usd
-from tests.rewriting import rewriting
+from tests.append_only import rewriting
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 

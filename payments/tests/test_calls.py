@@ -38,7 +38,7 @@ from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.parcels import parcels_decide
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
-from payments.providers.contract import NotThere, Refused, Unknown
+from payments.providers.contract import ObjectNotFound, Refused, Unknown
 from payments.selectors import payment_lock
 from payments.tasks import process_due_task
 from payments.tests.factories import reread, start
@@ -369,14 +369,14 @@ def cancelling(payment, operation=Operation.CANCEL) -> ProviderCall:
 
 
 def test_what_the_provider_does_not_know_is_cancelled(open_card):
-    refuse_cancel(cancelling(open_card), NotThere("resource_missing"))
+    refuse_cancel(cancelling(open_card), ObjectNotFound("resource_missing"))
 
     assert reread(open_card).status == "CANCELLED"
     assert not open_card.flags.exists()
 
 
 def test_what_the_provider_does_not_know_makes_room_for_another_object(open_card):
-    refuse_cancel(cancelling(open_card, Operation.RELEASE), NotThere("resource_missing"))
+    refuse_cancel(cancelling(open_card, Operation.RELEASE), ObjectNotFound("resource_missing"))
 
     assert (reread(open_card).status, open_card.provider_payment_id) == ("PENDING", None)
 
@@ -400,7 +400,7 @@ def test_late_answer_to_a_release_leaves_the_new_object_alone(open_card, stripe)
     gone = execute("stripe", lambda provider: provider.read(first))
 
     book_answer(call, gone)
-    refuse_cancel(call, NotThere("resource_missing"))
+    refuse_cancel(call, ObjectNotFound("resource_missing"))
 
     assert reread(open_card).provider_payment_id == new
 

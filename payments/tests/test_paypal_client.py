@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import time_machine
 
-from payments.providers.contract import NotThere, Refused, Unknown
+from payments.providers.contract import ObjectNotFound, Refused, Unknown
 from payments.providers.paypal.client import PayPalClient
 from payments.tests.paypal_stub import TOKEN_PATH, Answer, Stub, refusal
 
@@ -372,9 +372,9 @@ def test_an_empty_answer_is_an_empty_object(stub):
     [
         (refusal("INVALID_PARAMETER_SYNTAX", 400), Refused, "INVALID_PARAMETER_SYNTAX"),
         (refusal("PERMISSION_DENIED", 403), Refused, "PERMISSION_DENIED"),
-        (refusal("INVALID_RESOURCE_ID", 404), NotThere, "INVALID_RESOURCE_ID"),
-        (refusal("INVALID_RESOURCE_ID", 422), NotThere, "INVALID_RESOURCE_ID"),
-        (Answer({"name": "RESOURCE_NOT_FOUND", "details": []}, 404), NotThere, "RESOURCE_NOT_FOUND"),
+        (refusal("INVALID_RESOURCE_ID", 404), ObjectNotFound, "INVALID_RESOURCE_ID"),
+        (refusal("INVALID_RESOURCE_ID", 422), ObjectNotFound, "INVALID_RESOURCE_ID"),
+        (Answer({"name": "RESOURCE_NOT_FOUND", "details": []}, 404), ObjectNotFound, "RESOURCE_NOT_FOUND"),
         (refusal("ORDER_NOT_APPROVED"), Refused, "ORDER_NOT_APPROVED"),
         (Answer({"name": "ODD", "details": "text"}, 422), Refused, "ODD"),
     ],
@@ -385,7 +385,7 @@ def test_a_definite_no_is_refused_with_the_finest_code(stub, answer, kind, code)
     with pytest.raises(Refused) as refused:
         client_of(stub).request("POST", PATH, {})
 
-    assert type(refused.value) is kind or (kind is Refused and not isinstance(refused.value, NotThere))
+    assert type(refused.value) is kind or (kind is Refused and not isinstance(refused.value, ObjectNotFound))
     assert refused.value.code == code
 
 

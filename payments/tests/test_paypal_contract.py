@@ -8,7 +8,8 @@ import pytest
 
 from payments.providers.contract import ConfirmRequest, RemotePayment
 from payments.providers.paypal.provider import PayPalProvider
-from payments.tests.contract import (
+from payments.tests.paypal_sandbox import control_of, sandbox_config
+from payments.tests.provider_contract import (
     BACK,
     PRICE,
     ProviderContract,
@@ -17,7 +18,6 @@ from payments.tests.contract import (
     build_create_request,
     build_save_request,
 )
-from payments.tests.paypal_sandbox import control_of, sandbox_config
 from sandbox.http_server import Server
 from sandbox.tests.client import Control, wait_until
 from sandbox.tests.paypal_client import PayPalReceiver

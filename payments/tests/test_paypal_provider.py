@@ -11,7 +11,7 @@ from payments.providers.contract import (
     ConfirmRequest,
     DeclineGroup,
     DisputeStatus,
-    NotThere,
+    ObjectNotFound,
     RefundRequest,
     RefundStatus,
     Refused,
@@ -119,7 +119,7 @@ def test_an_order_whose_invoice_was_paid_before_is_unknown(paypal, stub):
 
 def test_an_order_that_paypal_forgot_is_not_there(paypal):
     for act in (paypal.read, lambda object_id: paypal.cancel(object_id, key="k")):
-        with pytest.raises(NotThere):
+        with pytest.raises(ObjectNotFound):
             act(ORDER_ID)
 
 
@@ -128,7 +128,7 @@ def test_an_order_that_paypal_forgot_is_not_there(paypal):
 )
 def test_an_id_that_is_none_reaches_no_address(paypal, stub, object_id):
     for act in (paypal.read, lambda each: paypal.read_refund(each, currency="USD"), paypal.save_read):
-        with pytest.raises(NotThere):
+        with pytest.raises(ObjectNotFound):
             act(object_id)
 
     assert stub.seen == []
@@ -249,7 +249,7 @@ def test_an_order_that_is_not_approved_is_refused_with_the_way_to_approve_it(pay
 
 
 def test_capturing_a_forgotten_order_is_not_there(paypal):
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         paypal.confirm(CONFIRM)
 
 

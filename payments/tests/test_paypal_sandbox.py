@@ -16,7 +16,7 @@ from payments.providers.contract import (
     DeclineGroup,
     DisputeStatus,
     Item,
-    NotThere,
+    ObjectNotFound,
     RefundRequest,
     RefundStatus,
     Refused,
@@ -252,7 +252,7 @@ def test_an_order_ends_at_paypal_after_three_hours(approved, paypal, sandbox):
     sandbox.post("clock", advance=4 * 3600)
     sandbox.run_jobs()
 
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         paypal.read(waiting.object_id)
     assert paypal.read(agreed.object_id).status == RemoteStatus.CANCELLED
     with pytest.raises(Refused):

@@ -26,8 +26,8 @@ from payments.providers.contract import (
 )
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests import toy_provider
-from payments.tests.contract import BACK, PRICE, ProviderContract, ProviderFault, World
-from payments.tests.stripe_talk import message, signed
+from payments.tests.provider_contract import BACK, PRICE, ProviderContract, ProviderFault, World
+from payments.tests.stripe_helpers import message, signed
 from payments.tests.toy_provider import ToyBank, ToyProvider
 from sandbox.tests.client import Control
 

@@ -30,8 +30,8 @@ from payments.reconciliation.runs import Kind, reconcile
 from payments.selectors import reconciliation_runs_to_review
 from payments.tasks import reconcile_task
 from payments.tests.factories import apply_card_captures, paid_by_card, refund, reread, start, usd
+from tests.append_only import rewriting
 from tests.html import page
-from tests.rewriting import rewriting
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 

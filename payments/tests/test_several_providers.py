@@ -33,8 +33,8 @@ from payments.tasks import process_due_task, reconcile_task
 from payments.tests import toy_provider
 from payments.tests.factories import reread, start, usd
 from payments.tests.toy_provider import ToyBank
+from tests.checkout_client import CheckoutClient
 from tests.html import page
-from tests.walk import Walk
 
 CARD = PaymentMethod.CREDIT_CARD
 SECRET = "a secret of the toy bank"
@@ -77,7 +77,7 @@ def pay(bank: ToyBank, payment: Payment) -> Payment:
 
 @pytest.mark.django_db
 def test_bought_on_pages(bank, store, browser, bowl):
-    walk = Walk(browser())
+    walk = CheckoutClient(browser())
     form = walk.fill_checkout("credit_card", bowl)
 
     there = walk.press(form)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from payments.providers.contract import ActionKind, DeclineGroup, NotThere, Refused
-from payments.tests.stripe_talk import build_confirm_request, build_create_request, build_save_request
+from payments.providers.contract import ActionKind, DeclineGroup, ObjectNotFound, Refused
+from payments.tests.stripe_helpers import build_confirm_request, build_create_request, build_save_request
 
 
 def test_saving_begins_with_a_customer_and_a_secret(adapter, sandbox):
@@ -145,5 +145,5 @@ def test_customer_who_is_not_there_has_no_cards(adapter, customer_id):
 
 
 def test_unknown_saving_is_not_there(adapter):
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         adapter.save_read("seti_no")

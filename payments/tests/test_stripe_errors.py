@@ -10,7 +10,7 @@ from artisans.core.money import Money
 from payments.providers.contract import (
     Capture,
     DeclineGroup,
-    NotThere,
+    ObjectNotFound,
     ProviderError,
     Refused,
     RemoteStatus,
@@ -18,7 +18,7 @@ from payments.providers.contract import (
 )
 from payments.providers.stripe.link import API_VERSION, StripeConfig
 from payments.providers.stripe.provider import StripeProvider
-from payments.tests.stripe_talk import Stub, build_create_request, build_save_request
+from payments.tests.stripe_helpers import Stub, build_create_request, build_save_request
 
 KEY = "sk_test_topsecret"
 INTENT = {
@@ -63,8 +63,8 @@ INVALID, CARD, IDEMPOTENCY, API = "invalid_request_error", "card_error", "idempo
         (400, error(INVALID, code="amount_too_small", param="amount"), Refused, "amount_too_small"),
         (400, error(INVALID), Refused, INVALID),
         (400, error(INVALID, code="resource_missing", param="customer"), Refused, "resource_missing"),
-        (404, error(INVALID, code="resource_missing", param="intent"), NotThere, "resource_missing"),
-        (404, error(INVALID, code="resource_missing", param="id"), NotThere, "resource_missing"),
+        (404, error(INVALID, code="resource_missing", param="intent"), ObjectNotFound, "resource_missing"),
+        (404, error(INVALID, code="resource_missing", param="id"), ObjectNotFound, "resource_missing"),
         (402, error(CARD, code="card_declined", decline_code="lost_card"), Refused, "card_declined"),
         (400, error(CARD, code="card_declined"), Refused, "card_declined"),
         (400, error(IDEMPOTENCY), Unknown, "idempotency_mismatch"),
@@ -102,7 +102,7 @@ def test_what_an_error_means(stub, adapter, status, body, kind, code, call):
         adapter.create(build_create_request()) if call == "create" else adapter.read("pi_1")
 
     assert isinstance(seen.value, kind)
-    assert isinstance(seen.value, NotThere) == (kind is NotThere)
+    assert isinstance(seen.value, ObjectNotFound) == (kind is ObjectNotFound)
     assert seen.value.code == code
 
 

@@ -8,7 +8,7 @@ from artisans.core.money import Money
 from payments.providers.contract import RefundStatus, RemoteStatus, Unknown
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
-from payments.tests.stripe_talk import (
+from payments.tests.stripe_helpers import (
     INTENTS,
     REFUNDS,
     SESSIONS,

@@ -12,12 +12,12 @@ from payments.providers.contract import (
     DeclineGroup,
     DisputeStatus,
     Item,
-    NotThere,
+    ObjectNotFound,
     RefundStatus,
     Refused,
     RemoteStatus,
 )
-from payments.tests.stripe_talk import (
+from payments.tests.stripe_helpers import (
     BACK,
     build_confirm_request,
     build_create_request,
@@ -207,7 +207,7 @@ def test_confirming_what_is_cancelled_is_refused(adapter, sandbox):
         adapter.confirm(build_confirm_request(made, "pm_card_visa"))
 
     assert seen.value.remote.status is RemoteStatus.CANCELLED
-    assert not isinstance(seen.value, NotThere)
+    assert not isinstance(seen.value, ObjectNotFound)
 
 
 def test_confirming_without_a_card_is_refused(adapter):
@@ -225,7 +225,7 @@ def test_unknown_customer_or_card_is_no_missing_payment(adapter, named):
     with pytest.raises(Refused, match="resource_missing") as seen:
         adapter.create(build_create_request(**named))
 
-    assert not isinstance(seen.value, NotThere)
+    assert not isinstance(seen.value, ObjectNotFound)
 
 
 def test_paying_saves_the_card_when_the_buyer_agreed(adapter, sandbox):
@@ -437,13 +437,13 @@ def test_cancelling_the_intent_of_an_open_page_is_refused_since_it_can_be_paid(a
     "object_id", ["pi_no", "cs_test_no", "ch_1", "", "pi_../refunds", "pi_1?a=b", "4242424242424242"]
 )
 def test_what_stripe_does_not_know_is_not_there(adapter, object_id):
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         adapter.read(object_id)
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         adapter.cancel(object_id, key="cancel-1")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         adapter.read_refund(object_id, currency="USD")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         adapter.save_read(object_id)
 
 

@@ -12,7 +12,7 @@ from artisans.core.money import Money
 from payments.providers.contract import BadSignature, CannotVerify, DisputeStatus, RefundStatus, RemoteStatus
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
-from payments.tests.stripe_talk import (
+from payments.tests.stripe_helpers import (
     SECRET,
     build_create_request,
     build_refund_request,

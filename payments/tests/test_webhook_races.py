@@ -10,7 +10,14 @@ from payments.gateway.payments import payment_ensure_at_provider
 from payments.methods import PaymentMethod
 from payments.models import Capture, Receipt, WebhookEvent
 from payments.tests.factories import reread, start
-from payments.tests.hooks import FEED_SECRET, feed_body, only_event, post_feed, post_stripe, stripe_body
+from payments.tests.webhook_helpers import (
+    FEED_SECRET,
+    feed_body,
+    only_event,
+    post_feed,
+    post_stripe,
+    stripe_body,
+)
 from payments.webhooks.inbox import webhook_process
 
 pytestmark = [

@@ -21,11 +21,11 @@ from payments.models import (
     PaymentRefund,
     WebhookEvent,
 )
-from payments.providers.contract import NotThere, ProviderEvent
+from payments.providers.contract import ObjectNotFound, ProviderEvent
 from payments.providers.stripe.provider import StripeProvider
 from payments.tasks import process_due_task, process_webhook_task
 from payments.tests.factories import reread, start
-from payments.tests.hooks import only_event, post_stripe, stripe_body
+from payments.tests.webhook_helpers import only_event, post_stripe, stripe_body
 from payments.webhooks import inbox
 from payments.webhooks.events import Outcome
 from payments.webhooks.inbox import (
@@ -558,7 +558,7 @@ def test_money_that_the_provider_tells_of_but_does_not_show_yet_is_asked_for_aga
     """Its own parts may lag behind each other; a message about money is not let go for that."""
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
-    with mock.patch.object(StripeProvider, "read", side_effect=NotThere("resource_missing")):
+    with mock.patch.object(StripeProvider, "read", side_effect=ObjectNotFound("resource_missing")):
         webhook_process(only_event().pk)
 
     assert (only_event().state, only_event().payment) == ("received", open_card)

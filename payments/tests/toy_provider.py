@@ -22,7 +22,7 @@ from payments.providers.contract import (
     Capture,
     ConfirmRequest,
     CreateRequest,
-    NotThere,
+    ObjectNotFound,
     PaymentProvider,
     ProviderEvent,
     RefundRequest,
@@ -86,7 +86,7 @@ class ToyProvider(PaymentProvider):
 
     def read(self, object_id: str) -> RemotePayment:
         if object_id not in self._bank.payments:
-            raise NotThere("no_such_payment")
+            raise ObjectNotFound("no_such_payment")
         return self._bank.payments[object_id]
 
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
@@ -123,7 +123,7 @@ class ToyProvider(PaymentProvider):
             for refund in payment.refunds:
                 if refund.refund_id == refund_id:
                     return refund
-        raise NotThere("no_such_refund")
+        raise ObjectNotFound("no_such_refund")
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         if not self._secret:

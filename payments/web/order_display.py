@@ -144,14 +144,14 @@ def describe_unshipped(under_way: PendingMoney) -> str:
     return _("Parcels whose payment is being refunded are on hold.") if under_way.is_on_hold else ""
 
 
-def closed_state(order: Order, word: str, headline: str, text: str) -> State:
+def closed_state(order: Order, label: str, headline: str, text: str) -> State:
     if order.refund_due:
         text = _("We will refund the %(amount)s that we received.") % {"amount": show(order.refund_due)}
     elif not order.received:
         text = _("You have not been charged.") + " " + text
     else:
         text = returned_note(order)
-    return State(word, "cross", Tone.MUTED, headline, text)
+    return State(label, "cross", Tone.MUTED, headline, text)
 
 
 def confirmed_state(order: Order, payment: Payment | None) -> State:
@@ -222,11 +222,11 @@ def pending_state(order: Order, payment: Payment | None) -> State:
     if payment.is_remote:
         text = " ".join([_("Your order is placed."), reserved(order), amount_due(order)])
         return State(_("Awaiting payment"), "clock", Tone.WARN, _("Complete your payment"), text)
-    word, headline = texts.get(
+    label, headline = texts.get(
         payment.payment_method, (_("Awaiting payment"), _("We are waiting for your payment"))
     )
     text = amount_due(order) + " " + _("The artisans start once we receive it.")
-    return State(word, "clock", Tone.INFO, headline, text)
+    return State(label, "clock", Tone.INFO, headline, text)
 
 
 def payment_reason(payment: Payment, text: str) -> str:

@@ -44,7 +44,7 @@ from payments.web.csp import may_lead_to_provider
 from payments.web.forms import CancelForm, FindOrderForm, PaymentForm
 from payments.web.links import order_of
 from payments.web.order_display import State, get_display_state, load_pending_money
-from payments.web.provider_pages import can_pay_now, facts_with_page, onward, to_page
+from payments.web.provider_pages import can_pay_now, facts_with_page, redirect_to_next_action, to_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         facts = facts_with_page(chosen.payment)
         if facts is not None and chosen.result.action is not None:
             return to_page(facts, token)
-        return onward(chosen.result, token)
+        return redirect_to_next_action(chosen.result, token)
     context = {
         "order": order,
         "token": token,

@@ -39,16 +39,16 @@ def to_page(facts: ProviderFacts, token: str) -> HttpResponse:
     return redirect("payments:order_provider", token=token, provider=facts.name)
 
 
-def after_placing(payment: Payment | None, token: str) -> HttpResponse:
+def redirect_after_order(payment: Payment | None, token: str) -> HttpResponse:
     """Redirect after placing an order or choosing a method: to the provider, or to the order."""
     if facts := facts_with_page(payment):
         return to_page(facts, token)
     if payment is not None and payment.is_remote:
-        return onward(payment_ensure_at_provider(payment), token)
+        return redirect_to_next_action(payment_ensure_at_provider(payment), token)
     return redirect("payments:order", token=token)
 
 
-def onward(result: PaymentResult, token: str) -> HttpResponse:
+def redirect_to_next_action(result: PaymentResult, token: str) -> HttpResponse:
     """Redirect to the provider's page when the buyer has something to do there, otherwise to the order page."""
     if result.action is not None and result.action.kind == ActionKind.REDIRECT:
         response = redirect(result.action.url)
@@ -105,7 +105,7 @@ def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.detail)
         return redirect("payments:order", token=token)
-    return after_placing(payment, token) if wants_element else onward(result, token)
+    return redirect_after_order(payment, token) if wants_element else redirect_to_next_action(result, token)
 
 
 @require_GET
@@ -124,7 +124,7 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @require_GET
-def order_cancelled_there(request: HttpRequest, token: str) -> HttpResponse:
+def order_cancelled_at_provider(request: HttpRequest, token: str) -> HttpResponse:
     """The buyer cancelled at the provider: nothing changes, and every method can be chosen."""
     order_of(token)
     messages.info(

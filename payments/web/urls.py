@@ -12,7 +12,11 @@ urlpatterns = [
     path("orders/<str:token>/card/", provider_pages.order_provider, name="order_card"),  # in old bookmarks
     path("orders/<str:token>/hosted/", provider_pages.order_hosted, name="order_hosted"),
     path("orders/<str:token>/return/", provider_pages.order_return, name="order_return"),
-    path("orders/<str:token>/back/", provider_pages.order_cancelled_there, name="order_cancelled_there"),
+    path(
+        "orders/<str:token>/back/",
+        provider_pages.order_cancelled_at_provider,
+        name="order_cancelled_at_provider",
+    ),
     path("artisan/parcels/<uuid:parcel_id>/returned/", parcels.parcel_returned, name="parcel_returned"),
     path("account/orders/", orders.order_history, name="order_history"),
     path("account/orders/<uuid:order_id>/cancel/", orders.order_cancel_page, name="order_cancel"),

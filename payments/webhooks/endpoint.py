@@ -39,15 +39,19 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
             413, "body_too_large", _("The body may have at most %(size)s bytes.") % {"size": LARGEST}
         )
     except BadSignature as bad:
-        return refuse(request, provider, bad)
+        return reject_request(request, provider, bad)
     except UnreadablePostError:
         return problem_response(400, "bad_request", _("The body is incomplete."))
     except CannotVerify as problem:
         logger.warning("webhook_unverified", extra={"provider": provider, "why": problem.code})
-        return render_later("webhook_unavailable", _("The signature cannot be verified at the moment."))
+        return build_unavailable_response(
+            "webhook_unavailable", _("The signature cannot be verified at the moment.")
+        )
     except DatabaseTrouble:
         logger.exception("webhook_not_stored", extra={"provider": provider})
-        return render_later("database_unavailable", _("The event cannot be stored at the moment."))
+        return build_unavailable_response(
+            "database_unavailable", _("The event cannot be stored at the moment.")
+        )
     return JsonResponse({"received": True})
 
 
@@ -76,7 +80,7 @@ def raw_body(request: HttpRequest) -> bytes:
     return body
 
 
-def refuse(request: HttpRequest, provider: str, bad: BadSignature) -> HttpResponse:
+def reject_request(request: HttpRequest, provider: str, bad: BadSignature) -> HttpResponse:
     """Errors: RateLimited for a network that sends many unsigned requests; signed ones are never limited."""
     count_refusal(provider)
     logger.warning(
@@ -87,7 +91,7 @@ def refuse(request: HttpRequest, provider: str, bad: BadSignature) -> HttpRespon
     return problem_response(400, "bad_signature", _("The signature is invalid or too old."))
 
 
-def render_later(code: str, detail: str) -> HttpResponse:
+def build_unavailable_response(code: str, detail: str) -> HttpResponse:
     response = problem_response(
         503, code, _("%(detail)s Nothing was changed; send it again.") % {"detail": detail}
     )

@@ -26,18 +26,20 @@ class Outcome:
 
 # ---- storage -----------------------------------------------------------------------------------------------------
 
-WORDS = (
+TEXT_FIELDS = (
     *("reference", "account", "status", "capture_id", "refund_id", "refund_status"),
     *("dispute_id", "dispute_status", "setup_id", "method_id"),
 )
-AMOUNTS = ("amount", "refunded", "disputed")
+AMOUNT_FIELDS = ("amount", "refunded", "disputed")
 
 
 def dump_event(provider_event: ProviderEvent) -> dict[str, Any]:
     """The event as JSON, without empty values. Amounts are text such as "99.99 USD"."""
     kept: dict[str, Any] = {"object_ids": list(provider_event.object_ids), "is_live": provider_event.is_live}
-    kept |= {name: str(getattr(provider_event, name) or "") for name in WORDS}
-    kept |= {name: str(amount) for name in AMOUNTS if (amount := getattr(provider_event, name)) is not None}
+    kept |= {name: str(getattr(provider_event, name) or "") for name in TEXT_FIELDS}
+    kept |= {
+        name: str(amount) for name in AMOUNT_FIELDS if (amount := getattr(provider_event, name)) is not None
+    }
     kept["method_id"] = encrypt(provider_event.method_id) if provider_event.method_id else ""
     kept["created_at"] = provider_event.created_at.isoformat() if provider_event.created_at else ""
     kept["payload"] = masked(dict(provider_event.payload), provider_event.method_id)

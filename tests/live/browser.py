@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwrig
 from artisans.catalog.models import Product
 from orders.models import Order
 from scripts.services import chromium
-from tests.walk import TOLD, order_at
+from tests.checkout_client import DETAILS_FORM, order_at
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 COUNTED = {"document", "stylesheet", "script", "font"}
@@ -134,7 +134,7 @@ class Window:
         self.page.wait_for_url("**/shop/cart/")
 
     def details(self, **changes: str) -> None:
-        result: dict[str, Any] = TOLD | changes
+        result: dict[str, Any] = DETAILS_FORM | changes
         for name in ("email", "phone", "name", "line1", "postal_code", "city", "region"):
             self.page.locator(f"#id_{name}").fill(result[name])
         self.press("Continue to delivery")

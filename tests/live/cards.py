@@ -25,9 +25,9 @@ from payments.models import (
 from payments.selectors import payment_lock
 from payments.statuses import PaymentStatus
 from tests.invariants import check_invariants
-from tests.live.people import order_body, order_in
 from tests.live.runner import Answer, Caller, Sandbox, Shop, wait_for
-from tests.witness import check_provider_journal
+from tests.live.users import order_body, order_in
+from tests.provider_journal import check_provider_journal
 
 INTENTS = "/v1/payment_intents"
 CONFIRM = "/payments/confirm"

@@ -16,12 +16,12 @@ from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.models import Product
 from orders.tests.factories import store_of
-from scripts.services import Missing, Server, postgres_server, redis_server
+from scripts.services import ProgramMissing, Server, postgres_server, redis_server
+from tests.append_only import rewriting
 from tests.live.browser import Window, chromium_of
 from tests.live.mailserver import MailServer
-from tests.live.people import bearer_of, session_of
 from tests.live.runner import ROOT, Caller, Sandbox, Shop, wait_for
-from tests.rewriting import rewriting
+from tests.live.users import bearer_of, session_of
 
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 
@@ -126,7 +126,7 @@ def broker() -> Iterator[str]:
     try:
         with redis_server() as server:
             yield server.url.rpartition("/")[0]
-    except Missing as problem:
+    except ProgramMissing as problem:
         pytest.skip(str(problem))
 
 
@@ -208,7 +208,7 @@ def chrome() -> Iterator[Browser]:
         try:
             with chromium_of(playwright) as browser:
                 yield browser
-        except Missing as problem:
+        except ProgramMissing as problem:
             pytest.skip(str(problem))
 
 

@@ -174,7 +174,7 @@ class Shop:
             self.worker.wait_ready()
         self.web.wait_ready()
 
-    def ring(self, task: str, *arguments: str) -> None:
+    def trigger(self, task: str, *arguments: str) -> None:
         """For the worker, by the shop's broker; a plain Celery app would take the one of our own environment."""
         bell = Celery(set_as_current=False)
         with bell.connection_for_write(self.env["CELERY_BROKER_URL"]) as way:

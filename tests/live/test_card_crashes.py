@@ -31,9 +31,9 @@ from tests.live.cards import (
     settle,
     status,
 )
-from tests.live.people import order_body
 from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
-from tests.witness import keys_sent
+from tests.live.users import order_body
+from tests.provider_journal import keys_sent
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean_database")]
 

@@ -30,9 +30,9 @@ from tests.live.cards import (
     status,
     time_passes,
 )
-from tests.live.people import Visitor, order_body, order_in, order_page
 from tests.live.runner import Answer, Caller, Sandbox, Shop, meanwhile, together, wait_for
-from tests.witness import keys_sent
+from tests.live.users import Visitor, order_body, order_in, order_page
+from tests.provider_journal import keys_sent
 
 AT_ONCE = 5  # seconds, even on a busy machine; asking a silent provider takes ten
 pytestmark = [

@@ -34,9 +34,9 @@ from tests.live.cards import (
     settle,
     status,
 )
-from tests.live.people import Visitor, money_staff, order_body, order_in, order_page, receipt_form
 from tests.live.runner import Caller, HeadStart, Sandbox, Shop, after, together, wait_for
-from tests.witness import keys_sent
+from tests.live.users import Visitor, money_staff, order_body, order_in, order_page, receipt_form
+from tests.provider_journal import keys_sent
 
 OK = 200
 pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_database")]
@@ -74,7 +74,7 @@ def expire(shop: Shop) -> Callable[[Order], object]:
 
     def ring(order: Order) -> None:
         due_to_expire(order)
-        shop.ring("payments.expire_orders")
+        shop.trigger("payments.expire_orders")
 
     return ring
 
@@ -162,9 +162,11 @@ def test_tabs_that_choose_different_methods_at_once_leave_one_way_to_pay(buyer, 
     for _ in range(10):
         payment = card_order(buyer, bowl)
         methods = ["bank_transfer", "check", "credit_card", "debit_card"]
-        wishes = [{"order_id": str(payment.order_id), "payment_method": method} for method in methods]
+        responses = [{"order_id": str(payment.order_id), "payment_method": method} for method in methods]
 
-        answers = together([partial(buyer.at(buyer.port).post, "/payments/intents", wish) for wish in wishes])
+        answers = together(
+            [partial(buyer.at(buyer.port).post, "/payments/intents", wish) for wish in responses]
+        )
 
         assert {answer.status for answer in answers} <= {200, 201, 409}, answers
         assert any(answer.is_good for answer in answers)

@@ -14,8 +14,8 @@ from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
 from payments.tests.factories import start
-from tests.live.people import bearer_of, filled_cart, order_body
 from tests.live.runner import Sandbox, Shop
+from tests.live.users import bearer_of, filled_cart, order_body
 
 pytestmark = [pytest.mark.conformance, pytest.mark.usefixtures("postgres_only", "clean_database")]
 

@@ -24,7 +24,8 @@ from orders.models import Order
 from orders.statuses import OrderPaymentStatus
 from payments.models import Payment, Receipt
 from payments.statuses import PaymentStatus
-from tests.live.people import (
+from tests.live.runner import Caller, Shop, meanwhile, together, wait_for
+from tests.live.users import (
     Visitor,
     checkout_body,
     filled_cart,
@@ -35,7 +36,6 @@ from tests.live.people import (
     receipt_form,
     receipt_path,
 )
-from tests.live.runner import Caller, Shop, meanwhile, together, wait_for
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean_database")]
 

@@ -14,8 +14,8 @@ from payments.bookkeeping.saved_methods import method_store
 from payments.methods import PaymentMethod
 from payments.models import CallState, Payment, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.contract import RemoteMethod
-from tests.live.people import order_body
 from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
+from tests.live.users import order_body
 
 pytestmark = pytest.mark.usefixtures("postgres_only", "clean_database")
 

@@ -28,8 +28,8 @@ from payments.tests.factories import apply_card_captures, remote_refund_of, star
 from tests.live.browser import Window
 from tests.live.cards import CONFIRM, card_order, confirm_body
 from tests.live.conftest import empty_database
-from tests.live.people import money_staff, order_body, order_in, order_page
 from tests.live.runner import Caller, Sandbox, Shop
+from tests.live.users import money_staff, order_body, order_in, order_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
 THREE = Money(300, "USD")

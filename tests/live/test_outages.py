@@ -21,8 +21,8 @@ from artisans.notifications.models import Notification
 from orders.models import Order
 from scripts.services import Server, redis_server
 from tests.live.conftest import database_url
-from tests.live.people import order_body
 from tests.live.runner import Answer, Caller, Shop, meanwhile, wait_for
+from tests.live.users import order_body
 
 pytestmark = [pytest.mark.crash, pytest.mark.alone, pytest.mark.usefixtures("clean_database")]
 # Seconds that a buyer may wait longer than usual: the queue gives up after two; without that limit it would be six.

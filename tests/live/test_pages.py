@@ -27,8 +27,8 @@ from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.receipts import payment_reject, receipt_record
 from payments.methods import PaymentMethod
 from tests.live.browser import Window
-from tests.live.people import order_page
 from tests.live.runner import Shop
+from tests.live.users import order_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
 Scene = Callable[[Window], object]

@@ -10,9 +10,9 @@ from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from orders.models import Order
 from orders.tests.factories import store_of
+from tests.checkout_client import order_at
 from tests.live.conftest import empty_database
 from tests.live.runner import Sandbox, Shop, wait_for
-from tests.walk import order_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
 

@@ -13,9 +13,9 @@ from carts.models import Cart, CartStatus
 from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.methods import PaymentMethod
-from tests.live.people import order_page
+from tests.checkout_client import DETAILS_FORM
 from tests.live.runner import Shop, wait_for
-from tests.walk import TOLD
+from tests.live.users import order_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
 DEMO_PASSWORD = "demo-alley-1"
@@ -119,7 +119,7 @@ def test_by_keyboard_alone(window, bowl):
     page.wait_for_url("**/shop/cart/")
     press("Checkout", "link")
     page.wait_for_url("**/checkout/details/")
-    result = TOLD | {"email": "keys@example.test"}
+    result = DETAILS_FORM | {"email": "keys@example.test"}
     for name in ("email", "phone", "name", "line1", "postal_code", "city", "region"):
         one.type_into(f"id_{name}", result[name])
     press("Continue to delivery")
@@ -284,6 +284,6 @@ def test_the_link_opens_the_order_anywhere(window, bowl):
     other = window(java_script_enabled=False)
     other.go(order_page(order))
     text = other.text()
-    for result in (order.order_number, "$99.99", "DE89 3704", bowl.name, TOLD["line1"]):
+    for result in (order.order_number, "$99.99", "DE89 3704", bowl.name, DETAILS_FORM["line1"]):
         assert result in text
     assert "password" not in text.lower()

@@ -25,7 +25,8 @@ from orders.models import Order, StoreRules
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.models import Receipt
-from tests.live.people import (
+from tests.live.runner import Answer, HeadStart, Shop, after, together, wait_for
+from tests.live.users import (
     Visitor,
     checkout_body,
     filled_cart,
@@ -36,7 +37,6 @@ from tests.live.people import (
     receipt_form,
     receipt_path,
 )
-from tests.live.runner import Answer, HeadStart, Shop, after, together, wait_for
 
 pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_database")]
 
@@ -371,7 +371,7 @@ def test_a_mail_that_is_rung_for_again_and_again_is_sent_once(caller, buyers, ma
     def ring_on() -> None:
         while not stop.is_set():
             for pk in Notification.objects.values_list("pk", flat=True):
-                shop.ring("notifications.send", str(pk))
+                shop.trigger("notifications.send", str(pk))
             time.sleep(0.02)
         connection.close()
 

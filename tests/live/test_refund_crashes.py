@@ -10,8 +10,8 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.notifications.models import Notification
 from payments.models import Payment, PaymentRefund, ProviderCall
 from tests.invariants import check_invariants
-from tests.live.people import money_staff, order_body, order_in
 from tests.live.runner import Answer, Caller, Sandbox, wait_for
+from tests.live.users import money_staff, order_body, order_in
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean_database")]
 

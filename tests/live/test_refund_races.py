@@ -14,8 +14,8 @@ from artisans.notifications.models import Notification
 from orders.models import Order
 from payments.models import Payment, PaymentRefund, ProviderCall
 from tests.invariants import check_invariants
-from tests.live.people import Visitor, money_staff, order_body, order_in
 from tests.live.runner import Answer, Caller, Sandbox, Shop, together, wait_for
+from tests.live.users import Visitor, money_staff, order_body, order_in
 
 pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_database")]
 

@@ -9,8 +9,8 @@ from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from orders.models import Order
 from tests.live.conftest import database_url
-from tests.live.people import order_body
 from tests.live.runner import Shop, together
+from tests.live.users import order_body
 
 
 @pytest.fixture(scope="module")

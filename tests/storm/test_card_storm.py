@@ -30,9 +30,9 @@ from tests.live.cards import (
     still_open,
     time_passes,
 )
-from tests.live.people import Visitor, order_body, order_page
 from tests.live.runner import Answer, Caller, Sandbox, Shop, meanwhile, together, wait_for
-from tests.witness import check_provider_journal
+from tests.live.users import Visitor, order_body, order_page
+from tests.provider_journal import check_provider_journal
 
 pytestmark = [
     pytest.mark.crash,

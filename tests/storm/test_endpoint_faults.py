@@ -33,7 +33,7 @@ from payments.statuses import DisputeStatus, PaymentStatus
 from payments.tasks import check_alerts_task, expire_orders_task, process_due_task
 from payments.tests.factories import refund, reread, start
 from tests.invariants import check_invariants
-from tests.witness import check_provider_journal
+from tests.provider_journal import check_provider_journal
 
 pytestmark = [
     pytest.mark.storm,

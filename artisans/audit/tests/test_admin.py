@@ -1,6 +1,6 @@
-from artisans.audit.admin import WORDS
+from artisans.audit.admin import ACTION_LABELS
 from artisans.audit.services import Action
 
 
 def test_every_action_has_words_for_people():
-    assert set(WORDS) == {action.value for action in Action}
+    assert set(ACTION_LABELS) == {action.value for action in Action}

@@ -20,7 +20,7 @@ from orders.services import parcel_ship
 from payments.methods import PaymentMethod
 from payments.providers.contract import DisputeStatus, RemoteDispute
 from payments.tests.factories import apply_card_captures, give_back, record, start
-from tests.rewriting import rewriting
+from tests.append_only import rewriting
 
 pytestmark = pytest.mark.django_db
 

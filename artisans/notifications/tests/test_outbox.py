@@ -215,7 +215,7 @@ def test_mail_of_a_fact_that_never_happened_is_not_written():
 @pytest.fixture
 def enqueued(monkeypatch):
     """Gives the task another way to be started; the bell itself is in order before and after."""
-    monkeypatch.setattr(queue.broken, "until", 0.0)
+    monkeypatch.setattr(queue.broker_state, "until", 0.0)
 
     def replace(apply_async):
         monkeypatch.setattr(queue.current_app.tasks["notifications.send"], "apply_async", apply_async)

@@ -14,7 +14,7 @@ from artisans.site.docs.document import document
 
 DEEPEST = 3
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-WORDS = {BEARER: "bearer token", CART_TOKEN: "X-Cart-Token", ORDER_TOKEN: "X-Order-Token"}
+SCHEME_LABELS = {BEARER: "bearer token", CART_TOKEN: "X-Cart-Token", ORDER_TOKEN: "X-Order-Token"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def operation_of(path: str, method: str, entry: Mapping[str, Any]) -> Operation:
 
 def check_provider_access(entry: Mapping[str, Any]) -> str:
     names = [name for choice in entry.get("security", [{}]) for name in choice or {"": []}]
-    words = [WORDS.get(name, "none") for name in names] or ["none"]
-    return " or ".join(dict.fromkeys(words))
+    labels = [SCHEME_LABELS.get(name, "none") for name in names] or ["none"]
+    return " or ".join(dict.fromkeys(labels))
 
 
 def parameter_of(entry: Mapping[str, Any]) -> Field:
@@ -147,8 +147,8 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     choices = schema.get("oneOf") or schema.get("anyOf") or []
     if choices:
         return " or ".join(dict.fromkeys(kind_of(choice) for choice in choices))
-    if words := schema.get("enum"):
-        return ", ".join("null" if word is None else str(word) for word in words)
+    if labels := schema.get("enum"):
+        return ", ".join("null" if word is None else str(word) for word in labels)
     kinds = schema.get("type", "object")
     kind = " or ".join([kinds] if isinstance(kinds, str) else kinds)
     if kind == "array":

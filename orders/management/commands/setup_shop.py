@@ -36,7 +36,7 @@ class Command(BaseCommand):
             rules = store_setup(answers=given)
             for question in QUESTIONS:
                 if self.can_ask and question.name not in given and (is_new or question.is_missing(rules)):
-                    rules = self.ask(question, rules)
+                    rules = self.prompt(question, rules)
             self.administrator(options["admin_email"])
         except DomainError as error:
             raise CommandError(error.detail) from None
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             ) from None
         self.report(rules)
 
-    def ask(self, question: Question, rules: StoreRules) -> StoreRules:
+    def prompt(self, question: Question, rules: StoreRules) -> StoreRules:
         """Prompt until the answer is valid; an empty answer keeps the current value."""
         while True:
             answer = input(f"{question.text} [{question.shown(rules)}]: ").strip()

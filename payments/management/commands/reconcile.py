@@ -46,14 +46,14 @@ class Command(BaseCommand):
         names = [provider] if provider else reconcilable_providers()
         if not names:
             raise CommandError("No provider is configured; set the keys of one (.env.example).")
-        runs = [self.look(name, since, until, is_quiet=is_json) for name in names]
+        runs = [self.run_provider(name, since, until, is_quiet=is_json) for name in names]
         if is_json:
             rows = [{field: getattr(run, field) for field in FIELDS} for run in runs]
             self.stdout.write(json.dumps(rows, cls=DjangoJSONEncoder))
         if any(run.differences or run.error for run in runs):
             raise SystemExit(1)
 
-    def look(
+    def run_provider(
         self, name: str, since: datetime | None, until: datetime | None, *, is_quiet: bool
     ) -> ReconciliationRun:
         def progress(done: int, of: int) -> None:

@@ -20,7 +20,7 @@ RECEIVED = "payment.received"
 ENVELOPE = {"provider", "event_type", "provider_event_id", "data"}
 IN_THE_BODY = "signature"  # the founding envelope has it; it cannot cover itself, so it is not read
 DATA = {"reference", "amount", "currency", "value_date", "bank_reference"}
-WORD = re.compile(r"[\w.:-]{1,80}", re.ASCII)
+IDENTIFIER = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 LONGEST_TEXT = 80
 
@@ -52,7 +52,7 @@ def parse_event(envelope: Any) -> ProviderEvent:
         raise ValueError(f"The envelope has the fields {', '.join(sorted(ENVELOPE))}.")
     if envelope["provider"] != "manual":
         raise ValueError("provider is not manual.")
-    event_id, kind = word(envelope["provider_event_id"]), word(envelope["event_type"])
+    event_id, kind = read_identifier(envelope["provider_event_id"]), read_identifier(envelope["event_type"])
     if kind != RECEIVED:
         return ProviderEvent(event_id=event_id, kind=kind, object_ids=(), is_live=True)
     data = envelope["data"]
@@ -68,8 +68,8 @@ def parse_event(envelope: Any) -> ProviderEvent:
     )
 
 
-def word(value: object) -> str:
-    if not isinstance(value, str) or not WORD.fullmatch(value) or scrub(value) != value:
+def read_identifier(value: object) -> str:
+    if not isinstance(value, str) or not IDENTIFIER.fullmatch(value) or scrub(value) != value:
         raise ValueError(
             "provider_event_id and event_type are words of at most 80 letters, digits and . : _ -"
         )

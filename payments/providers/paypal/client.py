@@ -58,7 +58,7 @@ class PayPalClient:
         """The JSON object that PayPal answers, {} for an empty answer.
 
         `path` with its query; `body` as an object, or as JSON text that is sent as it is; `key` as PayPal-Request-Id.
-        Errors: Refused, NotThere, Unknown; nothing else.
+        Errors: Refused, ObjectNotFound, Unknown; nothing else.
         """
         headers = {"PayPal-Request-Id": key, "Prefer": prefer}
         text = json.dumps(body) if isinstance(body, Mapping) else body

@@ -75,8 +75,8 @@ def dispute_status(dispute: dict[str, Any], parts: Parts | None = None) -> Dispu
     parts = parts or Parts("dispute")
     if text_at(dispute, "status") == RESOLVED:
         outcome = text_at(dispute, "dispute_outcome", "outcome_code")
-        return parts.word("outcome", OUTCOMES, outcome, DisputeStatus.UNKNOWN)
-    return parts.word("status", STATUSES, text_at(dispute, "status"), DisputeStatus.UNKNOWN)
+        return parts.lookup("outcome", OUTCOMES, outcome, DisputeStatus.UNKNOWN)
+    return parts.lookup("status", STATUSES, text_at(dispute, "status"), DisputeStatus.UNKNOWN)
 
 
 def dispute_of(dispute: dict[str, Any], parts: Parts | None = None) -> RemoteDispute:

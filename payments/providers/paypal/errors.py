@@ -1,4 +1,4 @@
-"""What PayPal's refusals mean: HTTP status × issue → Refused, NotThere or Unknown. The one table.
+"""What PayPal's refusals mean: HTTP status × issue → Refused, ObjectNotFound or Unknown. The one table.
 
 A refusal counts as one only when it carries PayPal's own error body: a proxy or a firewall in between also says 403,
 and knows nothing about what PayPal did. 401 is none either: an earlier call with the same key may have gone through.
@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from payments.providers.contract import DeclineGroup, NotThere, ProviderError, Refused, Unknown
+from payments.providers.contract import DeclineGroup, ObjectNotFound, ProviderError, Refused, Unknown
 
 REFUSING = frozenset({400, 403, 404, 405, 406, 410, 413, 415, 422})
 LONGEST_WAIT = 3600
@@ -92,7 +92,7 @@ def failure(status: int, text: str, *, retry_after: str = "") -> ProviderError:
     if status not in REFUSING or not error or code in UNSETTLED:
         found = Unknown(code, detail, retry_after=wait)
     elif status == HTTPStatus.NOT_FOUND or code in ABSENT:
-        found = NotThere(code, detail)
+        found = ObjectNotFound(code, detail)
     else:
         found = PayPalRefused(code, detail, decline=DECLINES.get(code))
         found.redirect = link_of(error, "redirect")

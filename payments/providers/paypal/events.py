@@ -76,9 +76,9 @@ def of_order(order: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def order_status(word: str) -> RemoteStatus | None:
+def order_status(value: str) -> RemoteStatus | None:
     """None for COMPLETED: its captures tell what that means."""
-    return None if word == "COMPLETED" else UNCAPTURED.get(word, RemoteStatus.UNKNOWN)
+    return None if value == "COMPLETED" else UNCAPTURED.get(value, RemoteStatus.UNKNOWN)
 
 
 def of_capture(kind: str, capture: dict[str, Any]) -> dict[str, Any]:

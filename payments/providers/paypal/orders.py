@@ -203,7 +203,7 @@ class RemoteCapture(NamedTuple):
 def capture_of(row: dict[str, Any], parts: Parts) -> RemoteCapture:
     """Errors: KeyError, TypeError or ValueError without an id, or without the amount of money taken."""
     capture_id = an_id(row["id"])
-    status = parts.word(f"status of {capture_id}", CAPTURES, row.get("status"), RemoteStatus.UNKNOWN)
+    status = parts.lookup(f"status of {capture_id}", CAPTURES, row.get("status"), RemoteStatus.UNKNOWN)
     taken = None
     if status == RemoteStatus.SUCCEEDED:
         taken = Capture(capture_id, positive(from_paypal(row["amount"])))
@@ -221,7 +221,7 @@ def status_of(order_status: object, captures: Sequence[RemoteCapture], parts: Pa
             return candidate
     if seen and order_status == "COMPLETED":
         return RemoteStatus.FAILED
-    return parts.word("status", UNCAPTURED, order_status, RemoteStatus.UNKNOWN)
+    return parts.lookup("status", UNCAPTURED, order_status, RemoteStatus.UNKNOWN)
 
 
 def action_of(order: dict[str, Any], status: RemoteStatus) -> Action | None:
@@ -246,7 +246,7 @@ def refund_in(refund: dict[str, Any], unit: Mapping[str, Any], parts: Parts) -> 
     return RemoteRefund(
         refund_id=refund_id,
         amount=positive(from_paypal(refund["amount"])),
-        status=parts.word(f"status of {refund_id}", REFUNDS, refund.get("status"), RefundStatus.UNKNOWN),
+        status=parts.lookup(f"status of {refund_id}", REFUNDS, refund.get("status"), RefundStatus.UNKNOWN),
         reference="" if reference == text_at(unit, "custom_id") else reference,
         reason=plain(dig(refund, "status_details", "reason")),
     )

@@ -11,10 +11,10 @@ from payments.providers.contract import (
     Action,
     ActionKind,
     Capability,
+    ChangedPayments,
     ConfirmRequest,
     CreateRequest,
-    Moved,
-    NotThere,
+    ObjectNotFound,
     PaymentProvider,
     ProviderError,
     ProviderEvent,
@@ -138,7 +138,7 @@ class PayPalProvider(PaymentProvider):
         PayPal cannot cancel such an order, and need not: a buyer's approval moves no money, only our capture does, and
         nobody but us holds the credentials for it. Whoever cancels holds the payment's one call at a time, so that no
         capture is under way, and a cancelled payment is never captured. A later approval expires at PayPal. An order
-        that PayPal has forgotten already is NotThere.
+        that PayPal has forgotten already is ObjectNotFound.
         """
         try:
             payment = self.read(object_id)
@@ -153,7 +153,7 @@ class PayPalProvider(PaymentProvider):
         path = f"/v2/checkout/orders/{path_id(request.object_id)}/capture"
         try:
             return self._clear(self._payment(self._post(path, {}, key=request.key)))
-        except NotThere:
+        except ObjectNotFound:
             raise
         except Refused as refused:
             return self._after_refusal(request.object_id, refused)
@@ -227,7 +227,7 @@ class PayPalProvider(PaymentProvider):
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         try:
             return list(self._vault.methods(customer_id))
-        except NotThere:
+        except ObjectNotFound:
             return []
 
     def detach(self, method_id: str, *, key: str) -> None:
@@ -256,14 +256,14 @@ class PayPalProvider(PaymentProvider):
         for order_id in sorted({undone[capture_id] for capture_id in read_in_full}):
             yield self.read(order_id)
 
-    def list_moved(self, since: datetime, until: datetime) -> Moved:
+    def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
         """What disputes changed; refunds and reversals are in the reports that `list_payments` reads."""
         try:
             captures = set(captures_disputed(self._client, since, until))
         except (Refused, Unknown) as error:
-            return Moved(lists={"disputes": str(error)[:LONGEST_TEXT]})
+            return ChangedPayments(lists={"disputes": str(error)[:LONGEST_TEXT]})
         orders = ((self._order_of(capture), capture) for capture in sorted(captures))
-        return Moved(tuple(ids for ids in orders if ids[0]), lists={"disputes": ""})
+        return ChangedPayments(tuple(ids for ids in orders if ids[0]), lists={"disputes": ""})
 
     def check_access(self) -> list[Access]:
         """An object that is not there is an answer too."""
@@ -274,7 +274,7 @@ class PayPalProvider(PaymentProvider):
         times = urlencode({"start_date": written(now - timedelta(hours=1)), "end_date": written(now)})
         try:
             self._client.request("GET", path.format(times=times))
-        except NotThere:
+        except ObjectNotFound:
             return ""
         except (Refused, Unknown) as error:
             return str(error)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from payments.providers.contract import NotThere, Unknown
+from payments.providers.contract import ObjectNotFound, Unknown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,9 +61,9 @@ def written(time: datetime) -> str:
 
 
 def path_id(object_id: str) -> str:
-    """An id that may stand in a path. Errors: NotThere for what cannot be one of PayPal's."""
+    """An id that may stand in a path. Errors: ObjectNotFound for what cannot be one of PayPal's."""
     if not ID.fullmatch(object_id):
-        raise NotThere("malformed_id", "This is no id of PayPal's.")
+        raise ObjectNotFound("malformed_id", "This is no id of PayPal's.")
     return object_id
 
 

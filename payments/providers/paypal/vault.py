@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from payments.providers.contract import Action, ActionKind, NotThere, RemoteMethod, RemoteSetup, SaveRequest
+from payments.providers.contract import (
+    Action,
+    ActionKind,
+    ObjectNotFound,
+    RemoteMethod,
+    RemoteSetup,
+    SaveRequest,
+)
 from payments.providers.paypal.client import PayPalClient
 from payments.providers.paypal.errors import link_of
 from payments.providers.paypal.shapes import dig, pages_of, path_id, readable, text_at
@@ -55,7 +62,7 @@ class Vault:
     def forget(self, method_id: str, *, key: str) -> None:
         try:
             self._client.request("DELETE", f"/v3/vault/payment-tokens/{path_id(method_id)}", key=key)
-        except NotThere:
+        except ObjectNotFound:
             return
 
 

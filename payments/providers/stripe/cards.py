@@ -4,7 +4,7 @@ import re
 
 from payments.providers.contract import (
     DeclineGroup,
-    NotThere,
+    ObjectNotFound,
     Refused,
     RemoteMethod,
     RemoteSetup,
@@ -43,7 +43,7 @@ class StripeCards:
 
     def save_read(self, setup_id: str) -> RemoteSetup:
         if not SETUP_ID.fullmatch(setup_id):
-            raise NotThere("no_such_object")
+            raise ObjectNotFound("no_such_object")
         expanded = ["payment_method"]
         return self._link.execute(
             lambda api: setup_of(row_of(api.v1.setup_intents.retrieve(setup_id, {"expand": expanded})))

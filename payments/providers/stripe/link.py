@@ -7,7 +7,7 @@ import stripe
 from stripe import StripeObject
 
 from artisans.core.security.redaction import scrub
-from payments.providers.contract import NotThere, ProviderError, Refused, RemotePayment, Unknown
+from payments.providers.contract import ObjectNotFound, ProviderError, Refused, RemotePayment, Unknown
 from payments.providers.reading import UNREADABLE, an_id
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.declines import group_of
@@ -150,7 +150,7 @@ def forbidden(error: ProviderError) -> ProviderError:
 
 def refusal_of(details: Row, code: str, detail: str, *, status: int | None) -> Refused:
     if code == "resource_missing" and details.get("param") not in NAMED:
-        return NotThere(code, detail)
+        return ObjectNotFound(code, detail)
     is_decline = details.get("type") == "card_error"
     decline = group_of(details.get("decline_code") or "", code) if is_decline else None
     return Refused(code, detail, decline=decline, remote=remote_in(details))

@@ -146,7 +146,7 @@ def intent_status(intent: Row, parts: Parts | None = None) -> RemoteStatus:
     if intent.get("status") == "requires_payment_method" and intent.get("last_payment_error"):
         return RemoteStatus.FAILED
     parts = parts or Parts("payment_intent")
-    return parts.word("status", INTENT_STATUS, intent.get("status"), RemoteStatus.UNKNOWN)
+    return parts.lookup("status", INTENT_STATUS, intent.get("status"), RemoteStatus.UNKNOWN)
 
 
 def action_of(intent: Row) -> Action | None:
@@ -229,7 +229,7 @@ def session_status(session: Row, intent: RemotePayment | None, parts: Parts) -> 
     """Money speaks first; a session that is complete without it (its payment failed later) is at its end."""
     if intent and intent.status in {RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING, RemoteStatus.UNKNOWN}:
         return intent.status
-    status = parts.word("status", SESSION_STATUS, session.get("status"), RemoteStatus.UNKNOWN)
+    status = parts.lookup("status", SESSION_STATUS, session.get("status"), RemoteStatus.UNKNOWN)
     if status == RemoteStatus.OPEN and intent and intent.status == RemoteStatus.FAILED:
         return RemoteStatus.FAILED
     return status
@@ -246,7 +246,7 @@ def find_refund(row: Row, parts: Parts | None = None) -> RemoteRefund:
     return RemoteRefund(
         refund_id=refund_id,
         amount=positive(from_stripe(row["amount"], row["currency"])),
-        status=parts.word(f"status of {refund_id}", REFUND_STATUS, row.get("status"), RefundStatus.UNKNOWN),
+        status=parts.lookup(f"status of {refund_id}", REFUND_STATUS, row.get("status"), RefundStatus.UNKNOWN),
         reference=plain(mapping(row.get("metadata")).get("refund_id")),
         reason=plain(row.get("failure_reason")) or plain(row.get("reason")),
     )
@@ -262,7 +262,7 @@ def dispute_of(row: Row, parts: Parts | None = None) -> RemoteDispute:
         amount=parts.read(
             f"amount of {dispute_id}", lambda: positive(from_stripe(row["amount"], row["currency"])), None
         ),
-        status=parts.word(
+        status=parts.lookup(
             f"status of {dispute_id}", DISPUTE_STATUS, row.get("status"), DisputeStatus.UNKNOWN
         ),
         reason=plain(row.get("reason")),

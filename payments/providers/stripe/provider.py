@@ -8,10 +8,10 @@ from typing import ClassVar
 from payments.providers.contract import (
     Access,
     Capability,
+    ChangedPayments,
     ConfirmRequest,
     CreateRequest,
-    Moved,
-    NotThere,
+    ObjectNotFound,
     PaymentProvider,
     ProviderError,
     ProviderEvent,
@@ -96,13 +96,13 @@ class StripeProvider(PaymentProvider):
             return self._reading.intent(object_id)
         if SESSION_ID.fullmatch(object_id):
             return self._reading.session(object_id)
-        raise NotThere("no_such_object", "Stripe's payments are pi_… and cs_….")
+        raise ObjectNotFound("no_such_object", "Stripe's payments are pi_… and cs_….")
 
     def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
         """`until` is not included. A session stands for its intent. Secrets and addresses are left out."""
         return self._reading.between(since, until)
 
-    def list_moved(self, since: datetime, until: datetime) -> Moved:
+    def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
         return self._reading.moved(since, until)
 
     def check_access(self) -> list[Access]:
@@ -114,7 +114,7 @@ class StripeProvider(PaymentProvider):
         """An intent is cancelled, a session expired. An error only when it can still be paid."""
         try:
             self._end(object_id, key)
-        except NotThere:
+        except ObjectNotFound:
             raise
         except (Refused, Stuck):
             now = self.read(object_id)
@@ -133,7 +133,7 @@ class StripeProvider(PaymentProvider):
                 lambda api: api.v1.payment_intents.cancel(object_id, {}, {"idempotency_key": key})
             )
         else:
-            raise NotThere("no_such_object")
+            raise ObjectNotFound("no_such_object")
 
     def confirm(self, request: ConfirmRequest) -> RemotePayment:
         """Pay with a saved card; the buyer is there. The amount is the intent's and cannot be changed here.
@@ -182,7 +182,7 @@ class StripeProvider(PaymentProvider):
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
         if not REFUND_ID.fullmatch(refund_id):
-            raise NotThere("no_such_object")
+            raise ObjectNotFound("no_such_object")
         return self._link.execute(lambda api: find_refund(row_of(api.v1.refunds.retrieve(refund_id))))
 
     # ---- saved cards ---------------------------------------------------------------------------------------------

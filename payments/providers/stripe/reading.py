@@ -11,7 +11,7 @@ import stripe
 
 from payments.providers.contract import (
     Access,
-    Moved,
+    ChangedPayments,
     RefundRequest,
     Refused,
     RemotePayment,
@@ -126,19 +126,19 @@ class StripeReading:
     def session_of_call(self, key: str) -> RemotePayment | None:
         since = int((datetime.now(UTC) - LIFE_OF_SESSION).timestamp())
 
-        def look(api: stripe.StripeClient) -> list[str]:
+        def search(api: stripe.StripeClient) -> list[str]:
             sessions = api.v1.checkout.sessions.list({"created": {"gte": since}, "limit": PAGE})
             return [row["id"] for row in rows_of(sessions) if (row.get("metadata") or {}).get("call") == key]
 
-        found = self._link.execute(look)
+        found = self._link.execute(search)
         return self.session(found[0]) if len(found) == 1 else None
 
     def refund_of_call(self, request: RefundRequest) -> RemoteRefund | None:
-        def look(api: stripe.StripeClient) -> list[RemoteRefund]:
+        def search(api: stripe.StripeClient) -> list[RemoteRefund]:
             refunds = api.v1.refunds.list({"charge": request.capture_id, "limit": PAGE})
             return [one for one in map(find_refund, rows_of(refunds)) if one.reference == request.refund_id]
 
-        found = self._link.execute(look)
+        found = self._link.execute(search)
         return found[0] if len(found) == 1 else None
 
     # ---- many ----------------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ class StripeReading:
 
     # ---- what happened to payments of any age ----------------------------------------------------------------------
 
-    def moved(self, since: datetime, until: datetime) -> Moved:
+    def moved(self, since: datetime, until: datetime) -> ChangedPayments:
         """By the time of the refund, dispute or movement itself."""
         created: dict[str, Any] = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
         wish: Any = {"created": created, "limit": PAGE}
@@ -192,7 +192,7 @@ class StripeReading:
                 known.add(source)
                 rows += beside.rows("balance", partial(source_of, source))
         found = dict.fromkeys(ids for row in rows if (ids := payment_ids(row)))
-        return Moved(tuple(found), beside.lists)
+        return ChangedPayments(tuple(found), beside.lists)
 
 
 def source_of(source: str, api: stripe.StripeClient) -> "OneRow":

@@ -13,11 +13,11 @@ from orders.models import Order
 from orders.tests.factories import ADDRESS
 from tests.html import Node, page
 
-TOLD = {"email": "guest@example.test", "billing_same": "on", **ADDRESS}
+DETAILS_FORM = {"email": "guest@example.test", "billing_same": "on", **ADDRESS}
 
 
 @dataclass
-class Walk:
+class CheckoutClient:
     client: Client
 
     def get(self, name: str, *args: Any) -> HttpResponse:
@@ -29,7 +29,7 @@ class Walk:
 
     def details(self, **changes: Any) -> HttpResponse:
         """The step with the address; None leaves a field out, as an empty checkbox does."""
-        result = {name: value for name, value in (TOLD | changes).items() if value is not None}
+        result = {name: value for name, value in (DETAILS_FORM | changes).items() if value is not None}
         return self.send("carts:checkout_details", result)
 
     def delivery(self, note: str = "") -> HttpResponse:

@@ -1,4 +1,5 @@
-"""Random lives of orders (tests/lives.py): a few here, thousands by `make storm`. A failure names seed and story."""
+"""Random lives of orders (tests/order_simulation.py): a few here, thousands by `make storm`. A failure names seed
+and story."""
 
 import os
 
@@ -10,7 +11,7 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.tests.factories import store_of
 from tests.invariants import check_invariants
-from tests.lives import People, simulate_once
+from tests.order_simulation import People, simulate_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("card_shop"), pytest.mark.timeout(600)]
 

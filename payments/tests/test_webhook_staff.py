@@ -10,7 +10,14 @@ from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_list_url, admin_page_url
 from payments.models import EventState, WebhookEvent
 from payments.tests.factories import start
-from payments.tests.hooks import FEED_SECRET, feed_body, only_event, post_feed, post_stripe, stripe_body
+from payments.tests.webhook_helpers import (
+    FEED_SECRET,
+    feed_body,
+    only_event,
+    post_feed,
+    post_stripe,
+    stripe_body,
+)
 from payments.webhooks.inbox import webhook_process
 from tests.html import page
 

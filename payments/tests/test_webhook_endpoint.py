@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from payments.gateway.connection import is_down, note_outage
 from payments.models import WebhookEvent
 from payments.tests.conftest import WEBHOOK_SECRET
-from payments.tests.hooks import (
+from payments.tests.webhook_helpers import (
     FEED,
     FEED_SECRET,
     STRIPE,

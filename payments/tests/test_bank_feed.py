@@ -12,7 +12,7 @@ from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Receipt, ReversalReason, WebhookEvent
 from payments.tests.factories import record, reread, start
-from payments.tests.hooks import FEED_SECRET, feed_body, post_feed
+from payments.tests.webhook_helpers import FEED_SECRET, feed_body, post_feed
 from payments.webhooks.inbox import webhook_process, webhook_replay, webhooks_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

@@ -38,7 +38,7 @@ from payments.refunds.staff import refund_decide_locked, refund_open
 from payments.selectors import balance_after_refunds, refund_due
 from payments.statuses import OPEN, PaymentStatus, RefundStatus
 from payments.tests.factories import apply_card_captures, give_back, record, remote_refund_of
-from tests.recount import recount
+from tests.order_replay import recount
 
 ACTIONS = 14
 
