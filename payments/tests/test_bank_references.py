@@ -1,9 +1,6 @@
 """A bank line, a check, a cash slip counts once in the whole shop, whichever payment it is recorded on."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.db import transaction
 
 from payments.bookkeeping.references import reference_key
@@ -12,7 +9,6 @@ from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund, Receipt
 from payments.tests.factories import give_back, record, reread, start, usd
-from tests.append_only import rewriting
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -75,26 +71,6 @@ def test_database_refuses_what_a_colleague_recorded_at_the_same_moment(shopper, 
         patch.setattr(Receipt.objects, "filter", lambda **_: Receipt.objects.none())
         with pytest.raises(AlreadyRecorded, match=payment.payment_number), transaction.atomic():
             record(other, "50.00", actor=staff, reference="LINE 7")
-
-
-@pytest.mark.usefixtures("broken_books")
-def test_old_rows_get_keys_and_duplicates_are_kept_and_named(shopper, stranger, staff, capsys):
-    payments = [start(user=user) for user in (shopper, stranger)]
-    for number, payment in enumerate(payments):
-        record(payment, "120.00", actor=staff, reference=f"LINE {number}")
-        give_back(payment, "20.01", actor=staff, reference=f"OUT {number}")
-    with rewriting():
-        Receipt.objects.update(reference_key="", bank_reference="Line-7")
-        PaymentRefund.objects.update(reference_key="", bank_reference="Out-7")
-        import_module("payments.migrations.0007_reference_keys").fill_keys(apps, None)
-
-    rows = Receipt.objects.order_by("created_at").values_list("reference_key", "reference_round")
-    assert list(rows) == [("line7", 0), ("line7", 1)]
-    keys = PaymentRefund.objects.order_by("created_at").values_list("reference_key", flat=True)
-    assert list(keys) == ["out7", ""]
-    assert capsys.readouterr().out.count(payments[1].payment_number) == 2
-    with pytest.raises(AlreadyRecorded), transaction.atomic():
-        record(payments[0], "1.00", actor=staff, reference="line 7")
 
 
 def test_key_keeps_letters_and_digits_of_every_script():

@@ -1,10 +1,8 @@
 """What is owed to a buyer: goods, surplus and late money by their reason; goodwill pays for nothing of it."""
 
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.utils import timezone
 
 from artisans.catalog.services import stock_adjust
@@ -180,37 +178,6 @@ def test_surplus_and_late_money_are_told_apart_from_goods(cash, other_seller, st
     order_cancel(order_id=cash.order_id, reason="kiln broke", actor=admin_user)
     owed = reread(cash).order.owed
     assert (owed.goods, owed.surplus, owed.closed) == (usd("136.65"), usd("0"), usd("3.35"))
-
-
-def test_stored_refunds_are_sorted_by_the_migration(paid, cash, seller, other_seller, staff):
-    line = paid.order.lines.get(parcel=parcel(paid, seller))
-    refunded(paid, staff, amount=usd("10.00"))
-    refunded(paid, staff, items=pieces((line, 1)))
-    not_coming(paid, other_seller)
-    refunded(paid, staff, amount=usd("30.00"))
-    record(cash, "50.00", actor=staff)
-    give_back(cash, "20.00", actor=staff)
-    right = told_of_refunds()
-    assert [goodwill for _, goodwill in right["refunds"]] == [0, 0, 0, 1000]
-    PaymentRefund.objects.update(goodwill_minor=0)
-    Order.objects.update(goods_refunded_minor=0, goodwill_minor=0, unassigned_minor=0)
-
-    import_module("payments.migrations.0009_fill_goodwill").fill(apps, None)
-
-    assert told_of_refunds() == right
-    assert reread(paid).order.refund_due == usd("2.65")  # of 8.34 that is all that is left
-
-
-def told_of_refunds() -> dict[str, list[tuple[object, ...]]]:
-    sums = ("goods_refunded_minor", "goodwill_minor", "unassigned_minor")
-    return {
-        "refunds": sorted(PaymentRefund.objects.values_list("amount_minor", "goodwill_minor"), key=last),
-        "orders": list(Order.objects.order_by("pk").values_list("pk", *sums)),
-    }
-
-
-def last(row: tuple[int, int]) -> tuple[int, int]:
-    return row[1], row[0]
 
 
 # ---- an order whose money goes back is not revived ---------------------------------------------------------------
