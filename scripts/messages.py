@@ -74,11 +74,16 @@ def catalog() -> Catalog:
 
 
 def as_text(texts: Catalog) -> str:
-    """A .pot file without dates and line numbers, which would change with every edit."""
+    """A .pot file without dates, versions and line numbers, which would change with every edit."""
     out = io.BytesIO()
     write_po(out, texts, width=100, sort_output=True, include_lineno=False)
-    lines = out.getvalue().decode().splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(('"POT-Creation-Date', '"PO-Revision-Date')))
+    head, _blank, entries = out.getvalue().decode().partition("\n\n")
+    kept = [
+        line
+        for line in head.splitlines()
+        if not line.startswith('"') or line.startswith(('"MIME', '"Content'))
+    ]
+    return "\n".join([*kept, "", entries])
 
 
 def check() -> list[str]:

@@ -183,15 +183,16 @@ SHOWN_BY = {
     "format_html",
 }
 LABELS = {"display", "action"}  # admin decorators, whose `description` is a label
-# What is written for developers and operators.
+# What is written for developers and operators, and errors of providers.
 TECHNICAL_CALLS = {
     *("debug", "exception", "critical", "log", "write", "add_argument", "get_logger", "getLogger"),
     *("ImproperlyConfigured", "CommandError", "RuntimeError", "ValueError", "TypeError", "AssertionError"),
-    *("KeyError", "LookupError", "NotImplementedError", "Error", "Warning", "compile", "execute", "RunSQL"),
+    *("KeyError", "LookupError", "NotImplementedError", "NetworkInTransaction", "Unknown", "CannotVerify"),
+    *("Error", "Warning", "compile", "execute", "RunSQL"),
     *("extend_schema", "extend_schema_view", "extend_schema_field", "inline_serializer", "cast"),
 }
-# Shown on /docs only, which is in English; and kept in the database by migrate, which knows no reader.
-DOCUMENTED = {"remedy", "permissions"}
+# English by choice: shown on /docs only, made by migrate, or kept with a change of status for whoever looks into it.
+ENGLISH = {"remedy", "permissions", "cause"}
 SENTENCE = re.compile(r"(?:[A-Z][a-z’'*]*|\ufffc),? [^\s|]+ .*[a-z]")
 API = re.compile(
     r"^(api|serializers|schemas|openapi|codes|error_codes|pagination|schema|webhook_schema|settings)(_|$)"
@@ -243,7 +244,7 @@ class Finder(ast.NodeVisitor):
 
     def visit_Assign(self, node: ast.Assign) -> None:
         names = {getattr(target, "id", getattr(target, "attr", "")) for target in node.targets}
-        if names & DOCUMENTED:
+        if names & ENGLISH:
             return
         is_choice = bool(self.bases) and bool(self.bases[-1] & {"TextChoices", "IntegerChoices"})
         if is_choice and isinstance(node.value, ast.Tuple):
@@ -261,7 +262,7 @@ class Finder(ast.NodeVisitor):
             return
         for argument in node.args:
             self.within(argument, is_shown=name in SHOWN_BY)
-        for keyword in node.keywords:
+        for keyword in (keyword for keyword in node.keywords if keyword.arg not in ENGLISH):
             is_label = keyword.arg == "description" and name in LABELS
             self.within(keyword.value, is_shown=keyword.arg in SHOWN - self.descriptions or is_label)
 
