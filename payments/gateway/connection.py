@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.signals import setting_changed
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from payments.methods import SPECS, PaymentMethod
 from payments.providers import registry
@@ -79,7 +80,7 @@ def execute(name: str, operation: Callable[[PaymentProvider], T]) -> T:
     forbid_transaction()
     found = provider(name)
     if found is None:
-        raise Unknown(NOT_CONFIGURED, f"{name} is not configured.", is_outage=True)
+        raise Unknown(NOT_CONFIGURED, _("%(name)s is not configured.") % {"name": name}, is_outage=True)
     if is_down(name):
         raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
     with call_slot(name):
@@ -109,7 +110,7 @@ def call_slot(name: str) -> Iterator[None]:
     """One of the places of this process at a provider. Errors: Unknown when all are taken; nothing was asked then."""
     places = call_slots_at(name)
     if not places.acquire(timeout=QUEUE_SECONDS):
-        raise Unknown("crowded", "Too many calls of this process are waiting for the provider.")
+        raise Unknown("crowded", _("Too many calls of this process are waiting for the provider."))
     try:
         yield
     finally:
@@ -128,13 +129,13 @@ def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> Provider
         return facts.parse_webhook(registry.config_of(facts), body, headers)
     found = provider(name)
     if found is None or Capability.WEBHOOK not in found.capabilities:
-        raise CannotVerify(NOT_CONFIGURED, f"{name} is not configured.")
+        raise CannotVerify(NOT_CONFIGURED, _("%(name)s is not configured.") % {"name": name})
     return found.parse_webhook(body, headers)
 
 
 def forbid_transaction() -> None:
     if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
-        raise NetworkInTransaction("Commit before calling the provider.")
+        raise NetworkInTransaction(_("Commit before calling the provider."))
 
 
 def is_down(name: str) -> bool:

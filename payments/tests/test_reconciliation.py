@@ -213,7 +213,7 @@ def test_object_over_another_amount_is_flagged_and_not_booked(unnotified_payment
     monkeypatch.setattr(runs, "read_current", other)
 
     assert Kind.MISMATCH in kinds(run_reconciliation())
-    assert "over" in PaymentFlag.objects.get().detail
+    assert "is for 1.00 USD" in PaymentFlag.objects.get().detail
 
 
 def test_what_others_book_while_it_looks_is_no_difference(paid, unnotified_payment, stripe, monkeypatch):
@@ -398,7 +398,7 @@ def test_command_speaks_json(paid, stranger_there):
 @pytest.mark.parametrize(
     ("detail", "result"),
     [
-        (("--provider", "x"), "known: stripe"),
+        (("--provider", "x"), "Available: stripe"),
         (("--since", "soon"), "not a date or time"),
         (("--since", "2026-13-01"), "not a date or time"),
         (("--since", "2020-01-01"), "31 days"),
