@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
+import hypothesis
 import pytest
 from django.core import mail
 from django.core.cache import cache
@@ -23,6 +24,9 @@ from orders.models import StoreRules
 from tests import rows
 from tests.append_only import rewriting
 from tests.invariants import check_invariants_after_writes, note_writes, writes
+
+hypothesis.settings.register_profile("shop", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("shop")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

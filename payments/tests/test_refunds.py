@@ -20,6 +20,7 @@ from payments.errors import (
 )
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.methods import PaymentMethod
 from payments.models import CallState, FlagKind, PaymentFlag, PaymentRefund
 from payments.refunds.staff import refund_open, refund_retry, refund_send
 from payments.tasks import process_due_task
@@ -129,7 +130,7 @@ def test_money_by_hand_is_recorded_and_not_refunded(shopper, staff):
 
 
 def test_nothing_is_refunded_before_money_came(stripe, shopper, staff):
-    payment = start("credit_card", user=shopper)
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
 
     with pytest.raises(RefundExceedsReceived), transaction.atomic():
         refund(payment, "0.01", actor=staff)

@@ -43,7 +43,7 @@ from rest_framework.exceptions import APIException
 
 from artisans.core.api.error_codes import Code, codes_by_name
 from artisans.core.api.fields import UUID_PATTERN, StrictSerializer
-from artisans.core.api.problems import ProblemRenderer
+from artisans.core.api.problems import ProblemRenderer, status_phrase
 from artisans.core.errors import DomainError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -249,7 +249,7 @@ class ShopSchema(AutoSchema):
         if found is None:
             return None
         for status, answer in found["responses"].items():
-            answer["description"] = answer["description"] or HTTPStatus(int(status)).phrase
+            answer["description"] = answer["description"] or status_phrase(int(status))
             if headers := self.headers():
                 answer["headers"] = answer.get("headers", {}) | headers
         own = found.pop("x-problems", [])
@@ -343,7 +343,7 @@ def problem_answers(names: Iterable[str]) -> dict[str, Any]:
 def problem_answer(status: int, codes: Iterable[str]) -> dict[str, Any]:
     names = ", ".join(f"`{code}`" for code in codes)
     answer: dict[str, Any] = {
-        "description": f"{HTTPStatus(status).phrase}: {names}.",
+        "description": f"{status_phrase(status)}: {names}.",
         "content": {
             ProblemRenderer.media_type: {
                 "schema": {"$ref": "#/components/schemas/Problem"},

@@ -48,13 +48,18 @@ class ProblemRenderer(renderers.JSONRenderer):
     media_type = "application/problem+json"
 
 
+def status_phrase(status: int) -> str:
+    """The reason phrase of RFC 9110; Python before 3.13 still has the older ones."""
+    return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
+
+
 def problem(
     status: int, code: str, detail: str, *, title: str = "", extra: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The body of an error response."""
     return {
         "type": f"{settings.SITE_URL}/docs/errors#{code}",
-        "title": title or HTTPStatus(status).phrase,
+        "title": title or status_phrase(status),
         "status": status,
         "code": code,
         "detail": detail,
