@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
 from django.db import connection, transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
+from django.template import engines
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -201,8 +202,18 @@ def drain(db) -> Callable[[], int]:
 
     def run() -> int:
         sent = 0
-        while now := notifications_send_due():
-            sent += now
+        engine = engines["django"].engine
+        engine.string_if_invalid = (
+            "MISSING"  # a name that a mail does not know is a mistake, not an empty text
+        )
+        try:
+            while now := notifications_send_due():
+                sent += now
+        finally:
+            engine.string_if_invalid = ""
+        assert not [
+            message.subject for message in mail.outbox if "MISSING" in f"{message.subject}{message.body}"
+        ]
         return sent
 
     return run

@@ -255,7 +255,10 @@ def test_pages_of_a_request_work_when_its_row_is_gone(store, admin_user, second,
     group.delete()
     approval, client = ApprovalRequest.objects.get(), browser(second)
 
-    assert "was deleted meanwhile" in page(client.get(admin_page_url(approval))).one("body").text
+    assert (
+        "has been deleted, so the change cannot be made"
+        in page(client.get(admin_page_url(approval))).one("body").text
+    )
     assert client.post(admin_page_url(approval, "approve")).status_code == 302
     approval.refresh_from_db()
     assert approval.status == ApprovalStatus.PENDING

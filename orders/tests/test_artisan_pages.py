@@ -104,7 +104,7 @@ def test_cash_is_reported_after_sending_and_once(browser, released, seller):
 
     assert not page(client.get(url(parcel))).all("button", name="report_cash")
     again = page(client.post(url(parcel), {"report_cash": "1"}, follow=True))
-    assert "reported already" in again.text
+    assert "already reported" in again.text
 
 
 def test_cash_of_a_paid_order_is_never_reported(browser, bowl, seller, broken_books):

@@ -104,12 +104,12 @@ def test_artisan_sees_own_parcels_once_they_may_be_shipped(released, bowl, scarf
 
 def test_cash_is_reported_once_and_after_shipping(released, seller):
     mine, _ = released.parcels
-    with pytest.raises(Conflict, match="not shipped yet"), transaction.atomic():
+    with pytest.raises(Conflict, match="Ship the parcel first"), transaction.atomic():
         parcel_report_cash(parcel_id=mine.pk, actor=seller)
     ship(mine, seller)
 
     parcel_report_cash(parcel_id=mine.pk, actor=seller)
-    with pytest.raises(Conflict, match="reported already"), transaction.atomic():
+    with pytest.raises(Conflict, match="already reported"), transaction.atomic():
         parcel_report_cash(parcel_id=mine.pk, actor=seller)
 
     released.order.refresh_from_db()

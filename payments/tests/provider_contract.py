@@ -90,7 +90,7 @@ class World(ABC):
     def made(self) -> int:
         """How many payments the provider knows."""
 
-    def confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
+    def build_confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
         """Capability CONFIRM: a confirmation that will work, with all that must come before it."""
         raise NotImplementedError
 
@@ -122,7 +122,7 @@ def paid(world: World, key: str = "create-1") -> RemotePayment:
     world.buyer_agrees(made)
     now = world.provider.read(made.object_id)
     if now.status is RemoteStatus.APPROVED:
-        world.provider.confirm(world.confirm_request(now, f"confirm-{key}"))
+        world.provider.confirm(world.build_confirm_request(now, f"confirm-{key}"))
     return world.provider.read(made.object_id)
 
 
@@ -257,7 +257,7 @@ class ProviderContract:
     @needs(Capability.CONFIRM)
     def test_confirming_takes_the_money_once(self, world: World) -> None:
         made = world.provider.create(build_create_request())
-        request = world.confirm_request(made)
+        request = world.build_confirm_request(made)
 
         done = world.provider.confirm(request)
 
@@ -270,7 +270,7 @@ class ProviderContract:
     def test_confirming_through_bad_luck_is_unknown_and_takes_the_money_once(
         self, world: World, fault_kind: ProviderFault
     ) -> None:
-        request = world.confirm_request(world.provider.create(build_create_request()))
+        request = world.build_confirm_request(world.provider.create(build_create_request()))
         world.meet(fault_kind)
 
         with pytest.raises(Unknown):

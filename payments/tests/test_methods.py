@@ -108,11 +108,11 @@ def test_card_saved_as_the_default_takes_over(save, shopper):
     ("token", "error", "words"),
     [
         ("pm_card_visa_chargeDeclined", MethodDeclined, "bank declined"),
-        ("pm_card_authenticationRequired", MethodDeclined, "ask the card's owner"),
-        ("pm_nobodyknowsthis", MethodNotUsable, "does not take this token"),
-        ("no token at all", MethodNotUsable, "does not take this token"),
-        ("4242 4242-4242 4242", RawCardData, "no card numbers"),
-        ("pm_4242424242424242", RawCardData, "no card numbers"),
+        ("pm_card_authenticationRequired", MethodDeclined, "requires authentication"),
+        ("pm_nobodyknowsthis", MethodNotUsable, "did not accept this token"),
+        ("no token at all", MethodNotUsable, "did not accept this token"),
+        ("4242 4242-4242 4242", RawCardData, "does not accept card numbers"),
+        ("pm_4242424242424242", RawCardData, "does not accept card numbers"),
     ],
 )
 def test_what_cannot_be_saved_is_refused_with_words(save, shopper, token, error, words):

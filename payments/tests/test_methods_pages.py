@@ -126,13 +126,13 @@ def test_provider_without_an_answer_is_told(shop, stripe, place):
     answer = shop.get(f"{address}{place}", follow=True)
 
     assert answer.redirect_chain == [(LIST, 302)]
-    assert re.search("does not answer|still checking", page(answer).text)
+    assert re.search("is not responding|still checking", page(answer).text)
 
 
 def test_adding_while_the_provider_is_away_changes_nothing(shop, stripe):
     stripe.fault("drop_before", path="/v1/*", method="POST", count=None)
 
-    assert "does not answer" in page(shop.post(f"{LIST}add/", follow=True)).text
+    assert "is not responding" in page(shop.post(f"{LIST}add/", follow=True)).text
 
 
 def test_only_the_form_page_may_load_the_providers_script(shop, settings, card):

@@ -67,7 +67,7 @@ def test_list_and_page_show_what_came_and_what_became_of_it(browser, operator, d
         "BANK-1",
         ambiguous_event.payment.payment_number,
         "Attempts",
-        "99.99 USD is missing",
+        "the amount due is 99.99 USD",
     ):
         assert text in detail.text
 

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
@@ -24,10 +24,11 @@ from payments.gateway import connection
 from payments.gateway.payments import payment_confirm, payment_ensure_at_provider
 from payments.methods import PaymentMethod
 from payments.models import CallState, Dispute, EventState, Payment, PaymentRefund, ProviderCall, WebhookEvent
+from payments.providers import registry
+from payments.providers.facts import ProviderFacts
 from payments.providers.paypal import certificates
 from payments.providers.paypal import provider as paypal_provider
 from payments.providers.paypal.client import PayPalClient
-from payments.providers.stripe.config import StripeConfig
 from payments.selectors import alerts_open, flags_open
 from payments.statuses import DisputeStatus, PaymentStatus
 from payments.tasks import check_alerts_task, expire_orders_task, process_due_task
@@ -54,11 +55,22 @@ FAULTS: dict[str, dict[str, Any]] = {
 ID = re.compile(r"(?<=/)(?:[a-z]+_\w{8,}|(?=[A-Z0-9-]*\d)[A-Z0-9-]{8,}|CERT-[^/]+)")
 
 
+class ImpatientRegistry:
+    """The registry, with a short time-out for Stripe."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(registry, name)
+
+    def config_of(self, facts: ProviderFacts) -> Any:
+        config = registry.config_of(facts)
+        return replace(config, read_timeout=PATIENCE) if facts.name == "stripe" else config
+
+
 @pytest.fixture
 def impatient(monkeypatch) -> Iterator[None]:
     """The shop gives up soon, so that an answer that is kept back is a real timeout."""
     times = (3.0, PATIENCE)
-    monkeypatch.setattr(connection, "StripeConfig", partial(StripeConfig, read_timeout=PATIENCE))
+    monkeypatch.setattr(connection, "registry", ImpatientRegistry())
     monkeypatch.setattr(paypal_provider, "PayPalClient", partial(PayPalClient, timeout=times))
     monkeypatch.setattr(certificates, "TIMEOUT", times)
     connection.configured.cache_clear()

@@ -53,7 +53,7 @@ FACTS = {  # of all kinds together
         "rows": [["Reference", "7KQ2M9XBG"]],
         "text": ["Please give the reference."],
     },
-    **dict.fromkeys(("amount", "received", "missing", "surplus", "due"), AMOUNT),
+    **dict.fromkeys(("amount", "received", "outstanding", "surplus", "due"), AMOUNT),
     **dict.fromkeys(("date", "pay_by"), date(2026, 12, 5)),
     **dict.fromkeys(("confirm_until", "keep_until", "at"), datetime(2026, 12, 5, 9, 30, tzinfo=UTC)),
     **dict.fromkeys(("is_own", "ends_access", "is_held", "is_withheld", "revived"), True),
