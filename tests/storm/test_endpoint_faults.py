@@ -333,7 +333,7 @@ def check_page(journey: Journey) -> None:
     answer = journey.page("order")
     assert answer.status_code == 200
     payment, order = reread(journey.payment), journey.payment.order
-    shown, text = answer.context["state"].word, answer.content.decode()
+    shown, text = answer.context["state"].label, answer.content.decode()
     captured, refunded, disputed = journey.there()
     assert order.received_minor <= captured, "booked, but never taken"
     assert payment.refunded_minor <= refunded, "refund booked, but never sent"
