@@ -174,7 +174,7 @@ class Window:
         """Up to the page with the card element, or with the way to the provider's page."""
         self.fill_checkout(*products, method="Card", **details).click()
         self.page.wait_for_url("**/pay/stripe/")
-        return order_at(self.page.url.removesuffix("card/"))
+        return order_at(self.page.url.removesuffix("pay/stripe/"))
 
     def type_card(self, number: str, *, button: str = "card-pay") -> None:
         frame = self.page.frame_locator("#card-element iframe")

@@ -91,7 +91,7 @@ def test_declined_wallet_is_told_and_another_one_pays(at_paypal, charged):
     assert one.heading() == f"Order {order.order_number}"
     expect(one.page.locator("main")).to_contain_text("Your payment did not go through")  # as thanked()
 
-    one.press("Back to PayPal")
+    one.press("Try again with PayPal")
     one.page.get_by_role("button", name=re.compile("^Pay ")).click()
 
     one.page.wait_for_url(f"**{order.access_token}/")

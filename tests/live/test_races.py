@@ -305,7 +305,7 @@ def test_two_staff_who_record_the_same_receipt_book_it_once(caller, buyers, shop
         pages = together([partial(staff_client.post, path, form) for staff_client in staff_clients])
         assert sorted(page.status_code for page in pages) == [200, 302]
         [result] = [page.text for page in pages if page.status_code == 200]
-        assert "recorded already" in result
+        assert "already recorded" in result
         assert Receipt.objects.filter(payment__order=order).count() == 1
         assert Notification.objects.filter(recipient=user.email, kind="payment_received").count() == 1
 

@@ -50,6 +50,7 @@ class Visitor:
     def __init__(self, url: str, user: User | None = None) -> None:
         self.url, self.http = url, requests.Session()
         self.http.trust_env = False
+        self.http.headers["Connection"] = "close"  # a server ends idle connections, also just now
         secret = get_random_string(32)
         self.http.cookies.set("csrf", secret)
         self.http.headers["X-CSRFToken"] = secret
