@@ -312,7 +312,9 @@ class Finder(ast.NodeVisitor):
                 if any(
                     isinstance(inner, ast.Call) and called(inner) in MARKS for inner in ast.walk(part.value)
                 ):
-                    self.found.add((node.lineno, f"{ast.unparse(node)[:80]} (mark outside of an f-string)"))
+                    self.found.add(
+                        (node.lineno, f"{ast.unparse(part.value)[:80]} (mark outside of an f-string)")
+                    )
 
     def judge(self, line: int, text: str) -> None:
         is_read = self.is_shown and has_words(text) and not re.fullmatch(r"[a-z_.]+|[A-Z_]+|<.*>", text)

@@ -27,7 +27,7 @@ from scripts import messages, unmarked
         ("views.py", 'messages.success(request, _("Saved."))', []),
         ("views.py", 'messages.success(request, f"{order} saved.")', ["… saved."]),
         ("views.py", '_(f"{order} saved.")', ["_(f'{order} saved.') (mark a plain string)"]),
-        ("views.py", "f\"{_('Saved.')} {n}\"", ["f\"{_('Saved.')} {n}\" (mark outside of an f-string)"]),
+        ("views.py", "f\"{_('Saved.')} {n}\"", ["_('Saved.') (mark outside of an f-string)"]),
         ("views.py", 'raise Conflict(f"{name} is sold out.")', ["… is sold out."]),
         ("forms.py", 'forms.CharField(label="Phone")', ["Phone"]),
         ("forms.py", 'forms.CharField(label=_("Phone"), widget=Select(attrs={"class": "Big"}))', []),
