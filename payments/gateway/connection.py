@@ -33,20 +33,19 @@ T = TypeVar("T")
 NOT_CONFIGURED = "not_configured"
 OUTAGES_UNTIL_DOWN = 2
 DOWN_SECONDS = 30
-OUTAGES_COUNT_SECONDS = (
-    300  # beyond DOWN_SECONDS: one more silence after the half minute marks it again at once
-)
+OUTAGES_COUNT_SECONDS = 300  # longer than DOWN_SECONDS, so that one more outage marks it down again at once
 QUEUE_SECONDS = 0.3  # for a free place in a short rush, not for a slow provider to hurry
 
 
 class NetworkInTransaction(RuntimeError):
-    """A provider was asked while the database waits: a slow answer would hold every lock of the transaction."""
+    """A request inside a transaction: a slow answer would hold every lock of it."""
 
 
 @once
 def configured() -> dict[str, PaymentProvider]:
     """By name, those that have their keys."""
-    built = ((facts.name, facts.build(registry.config_of(facts))) for facts in registry.PROVIDERS)
+    configs = ((facts, registry.readable_config(facts)) for facts in registry.PROVIDERS)
+    built = ((facts.name, facts.build(config)) for facts, config in configs if config is not None)
     return {name: provider for name, provider in built if provider is not None}
 
 
@@ -107,7 +106,7 @@ setting_changed.connect(lambda **_: call_slots_at.cache_clear(), weak=False)
 
 @contextmanager
 def call_slot(name: str) -> Iterator[None]:
-    """One of the places of this process at a provider. Errors: Unknown when all are taken; nothing was asked then."""
+    """Limits concurrent calls of this process to a provider. Errors: Unknown when all slots are taken."""
     places = call_slots_at(name)
     if not places.acquire(timeout=QUEUE_SECONDS):
         raise Unknown("crowded", _("Too many calls of this process are waiting for the provider."))
@@ -118,10 +117,10 @@ def call_slot(name: str) -> Iterator[None]:
 
 
 def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
-    """A message to us, verified. Errors: BadSignature, CannotVerify (also without keys or secrets of this provider).
+    """A verified event. Errors: BadSignature, CannotVerify (also without this provider's keys or secrets).
 
-    It passes by the breaker: that a provider does not answer us is no reason to refuse what it tells, and what it
-    tells is no sign that it answers again.
+    Not subject to the circuit breaker: a provider whose API is down still sends events, and an event does not show
+    that its API is back.
     """
     forbid_transaction()
     facts = registry.find_facts(name)

@@ -3,6 +3,7 @@
 What is known of them without a request; `payments.gateway.connection` sends requests.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cache
@@ -15,6 +16,8 @@ from django.core.signals import setting_changed
 from payments.methods import PaymentMethod
 from payments.providers import manual, paypal, stripe
 from payments.providers.facts import ProviderFacts
+
+logger = logging.getLogger(__name__)
 
 PROVIDERS: tuple[ProviderFacts, ...] = (stripe.FACTS, paypal.FACTS, manual.FACTS)
 
@@ -78,11 +81,27 @@ def config_of(facts: ProviderFacts) -> Any:
         raise ImproperlyConfigured(str(error)) from None
 
 
+@cache
+def readable_config(facts: ProviderFacts) -> Any:
+    """None if a variable cannot be read: this provider is then off (alley.E042), and the others stay available."""
+    try:
+        return config_of(facts)
+    except ImproperlyConfigured as error:
+        logger.exception("provider_misconfigured", extra={"provider": facts.name, "why": str(error)})
+        return None
+
+
 def read_variable(name: str) -> Any:
-    return getattr(settings, name, None) or settings.READ_VARIABLE(name)
+    value = getattr(settings, name, None)
+    return settings.READ_VARIABLE(name) if value is None else value
 
 
-setting_changed.connect(lambda **_: config_of.cache_clear(), weak=False)
+def forget_configs(**kwargs: Any) -> None:
+    config_of.cache_clear()
+    readable_config.cache_clear()
+
+
+setting_changed.connect(forget_configs, weak=False)
 
 
 def public_values(name: str) -> Mapping[str, str]:

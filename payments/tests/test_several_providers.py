@@ -378,3 +378,19 @@ def test_no_provider_is_named_outside_its_folders():
     ]
 
     assert found == []
+
+
+def test_provider_with_an_unreadable_variable_is_off_and_the_others_stay(
+    stripe, store, shopper, settings, browser
+):
+    settings.PAYPAL_CLIENT_ID = settings.PAYPAL_CLIENT_SECRET = "sandbox"
+    settings.PAYPAL_VERIFY_BY_CALL = "maybe"
+    payment = start(CARD, user=shopper)
+
+    shown = browser(shopper).get(f"/shop/orders/{payment.order.access_token}/pay/")
+
+    assert shown.status_code == 200
+    assert CARD in connection.offered_methods()
+    assert PaymentMethod.PAYPAL not in connection.offered_methods()
+    with pytest.raises(Unknown, match="not_configured"):
+        connection.execute("paypal", lambda provider: provider.read("5O190127TN364715T"))

@@ -36,11 +36,9 @@ def allow_provider(response: HttpResponse, facts: ProviderFacts) -> HttpResponse
 
 def form_targets() -> list[str]:
     """The pages of all providers: which one the form leads to is decided when it is sent."""
-    return [
-        target
-        for facts in registry.PROVIDERS
-        for target in facts.csp(registry.config_of(facts)).get("form-action", ())
-    ]
+    configs = ((facts, registry.readable_config(facts)) for facts in registry.PROVIDERS)
+    policies = (facts.csp(config) for facts, config in configs if config is not None)
+    return [target for policy in policies for target in policy.get("form-action", ())]
 
 
 def set_policy(response: HttpResponse, policy: dict[str, list[str]]) -> None:

@@ -61,8 +61,8 @@ class ImpatientRegistry:
     def __getattr__(self, name: str) -> Any:
         return getattr(registry, name)
 
-    def config_of(self, facts: ProviderFacts) -> Any:
-        config = registry.config_of(facts)
+    def readable_config(self, facts: ProviderFacts) -> Any:
+        config = registry.readable_config(facts)
         return replace(config, read_timeout=PATIENCE) if facts.name == "stripe" else config
 
 
