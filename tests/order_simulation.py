@@ -186,11 +186,11 @@ class OrderSimulation:
             )
         return ""
 
-    def refund(self, **wish: object) -> str:
+    def refund(self, **request: object) -> str:
         payment = self.payment()
-        if not wish:
-            wish = {"amount": self.amount(payment.refundable.minor)}
-        refund = refund_open(payment_id=payment.pk, reason="chipped", actor=self.people.staff, **wish)  # type: ignore[arg-type]
+        if not request:
+            request = {"amount": self.amount(payment.refundable.minor)}
+        refund = refund_open(payment_id=payment.pk, reason="chipped", actor=self.people.staff, **request)  # type: ignore[arg-type]
         return f"{refund.amount}, {refund.goodwill} of it goodwill"
 
     def refund_units(self) -> str:

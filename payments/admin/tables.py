@@ -48,12 +48,12 @@ def refund_rows(payments: Iterable[Payment], user: User) -> list[RefundRow]:
     refunds = refunds.select_related("actor", "payment").prefetch_related("lines__order_line", "retries")
     may = user.has_perm("payments.refund")
     return [
-        RefundRow(r, TONES.get(r.status, PLAIN), get_display_state(r), refund_buttons(r) if may else [])
+        RefundRow(r, TONES.get(r.status, PLAIN), refund_status_label(r), refund_buttons(r) if may else [])
         for r in refunds.order_by("-created_at")
     ]
 
 
-def get_display_state(refund: PaymentRefund) -> str:
+def refund_status_label(refund: PaymentRefund) -> str:
     if refund.status == RefundStatus.REQUESTED:
         return gettext("Waiting for the provider")
     if refund.status == RefundStatus.PROCESSING:

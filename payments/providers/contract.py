@@ -161,7 +161,7 @@ class SaveRequest:
     cancel_url: str
 
 
-# ---- told ------------------------------------------------------------------------------------------------------
+# ---- read ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class RemotePayment:
     """The provider's object as it is now.
 
     `amount`: what it is over. `captures`: what was taken of it, with `refunds` and `disputes` of these.
-    `reference`: the payment of ours that it names. `payee`: the account that gets the money, "" when not told.
+    `reference`: the payment of ours that it names. `payee`: the account that gets the money, "" if unknown.
     `method`: what it was paid with, when that was saved. `amount` and `is_live` are None when they cannot be read.
     `problems`: what of it cannot be read. `unprotected`: why the provider's seller protection does not apply to an
     object made just now. `lists`: by the name of a list beside it ("disputes"), why that could not be had now, "" when
@@ -303,7 +303,7 @@ class ProviderEvent:
     """A verified message. It says where to look, not what to believe: the object is read again when it has news.
 
     `object_ids`: every id by which one of our payments may know it, the most exact first; `reference`: our payment that
-    it names itself, for an object that we were never told of, such as one behind the provider's own page.
+    it names itself, for an object that we do not know, such as one behind the provider's own page.
     `amount`: what it claims the payment is over. `status` and the ids below: what it claims happened, to see whether
     that is known already; `refunded`: how much of a capture went back in all; `disputed`: what a
     dispute is over. `setup_id`, `method_id`: it is about a
@@ -393,7 +393,7 @@ class BadSignature(ProviderError):
 
 
 class CannotVerify(ProviderError):
-    """Whether the provider sent it cannot be told now (503): it will send it again."""
+    """Whether the provider sent it cannot be verified now (503): it will send it again."""
 
 
 # ---- the contract ------------------------------------------------------------------------------------------------
@@ -471,8 +471,8 @@ class PaymentProvider(ABC):
         raise NotImplementedError
 
     def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
-        """Capability LIST: what was refunded, disputed or moved otherwise in this time. A list that cannot be had is
-        told in `lists`; the others count."""
+        """Capability LIST: what was refunded, disputed or moved otherwise in this time. A list that fails is
+        named in `lists`; the others count."""
         return ChangedPayments()
 
     def check_access(self) -> list[Access]:

@@ -203,7 +203,7 @@ def collect_remote_facts(
         elif facts := facts_from_remote(remote):
             currency = remote.captures[0].amount.currency if remote.captures else "XXX"
             detail = _("%(facts)s; its reference is %(reference)s.") % {
-                "facts": format_facts(facts, currency),
+                "facts": describe_facts(facts, currency),
                 "reference": remote.reference[:60] or "empty",
             }
             found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", detail))
@@ -282,7 +282,7 @@ def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> lis
     gone = before - remote_facts if is_whole else set()  # a list that could not be fetched proves nothing
     for kind, facts in ((Kind.NOT_BOOKED, remote_facts - facts_from_books(payment)), (Kind.NOT_THERE, gone)):
         found += [
-            Difference(kind, fact.id, ours, f"{format_facts({fact}, payment.currency)}.")
+            Difference(kind, fact.id, ours, f"{describe_facts({fact}, payment.currency)}.")
             for fact in sorted(facts)
         ]
     if found:
@@ -349,7 +349,7 @@ def stuck_calls(name: str) -> list[Difference]:
     ]
 
 
-def format_facts(facts: Facts, currency: str) -> str:
+def describe_facts(facts: Facts, currency: str) -> str:
     return ", ".join(
         f"{fact.what} {fact.id}" + (f" of {Money(fact.minor, currency)}" if fact.minor else "")
         for fact in sorted(facts)

@@ -16,7 +16,7 @@ from payments.providers.contract import (
     RemoteStatus,
     Unknown,
 )
-from payments.providers.paypal.orders import find_refund, order_request, payment_of
+from payments.providers.paypal.orders import order_request, parse_refund, payment_of
 from payments.tests.paypal_stub import (
     CAPTURE_ID,
     ORDER_ID,
@@ -158,7 +158,7 @@ def test_a_saved_wallet_is_named_and_not_saved_again():
     assert "attributes" not in wallet
 
 
-# ---- told ------------------------------------------------------------------------------------------------------
+# ---- read ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_declined_capture_says_why():
     ],
 )
 def test_every_state_of_a_refund_has_its_meaning(status, expected):
-    result = find_refund(refund(status))
+    result = parse_refund(refund(status))
 
     assert (result.status, result.amount, result.reference) == (expected, usd(1000), "refund-7")
 

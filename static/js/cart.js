@@ -11,8 +11,8 @@ const show = (page) => {
   main.replaceChildren(...page.getElementById("main").childNodes);
   document.getElementById("cart-link").replaceChildren(...page.getElementById("cart-link").childNodes);
   (document.getElementById(focused) ?? main).focus();
-  const told = [...main.querySelectorAll(".told")].map((node) => node.textContent.trim());
-  say([...told, document.getElementById("cart-state").textContent.trim()].join(" "));
+  const messages = [...main.querySelectorAll(".message-text")].map((node) => node.textContent.trim());
+  say([...messages, document.getElementById("cart-state").textContent.trim()].join(" "));
 };
 
 const send = async (action, body) => {

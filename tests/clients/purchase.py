@@ -51,8 +51,8 @@ def good(answer: T | Problem | None) -> T:
 
 
 def require_user(url: str, email: str, password: str, *scopes: Scope, otp: str = "") -> AuthenticatedClient:
-    wish = TokenIn(email=email, password=password, scopes=list(scopes), otp=otp or UNSET)
-    token = good(token_issue.sync(client=Client(base_url=url), body=wish)).token
+    token_request = TokenIn(email=email, password=password, scopes=list(scopes), otp=otp or UNSET)
+    token = good(token_issue.sync(client=Client(base_url=url), body=token_request)).token
     return AuthenticatedClient(base_url=url, token=token, raise_on_unexpected_status=True)
 
 
@@ -62,14 +62,15 @@ def main(url: str, buyer: str, staff: str, password: str, otp: str) -> None:
     cart = good(cart_open.sync(client=me, body=CartIn(items=[ItemIn(product_id=product.id, quantity=2)])))
     total = good(cart_summary.sync(cart.id, client=me)).total
 
-    wish = CheckoutIn(
+    token_request = CheckoutIn(
         shipping_address="123 Test St, Test City, TC 12345",
         payment_method=PaymentMethod.CREDIT_CARD,
         amount=total,
     )
     key = str(uuid4())
     first, again = (
-        cart_checkout.sync_detailed(cart.id, client=me, body=wish, idempotency_key=key) for _ in range(2)
+        cart_checkout.sync_detailed(cart.id, client=me, body=token_request, idempotency_key=key)
+        for _ in range(2)
     )
     payment = good(first.parsed).payment
 

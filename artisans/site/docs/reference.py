@@ -79,7 +79,7 @@ def operation_of(path: str, method: str, entry: Mapping[str, Any]) -> Operation:
         path=path,
         summary=entry["summary"],
         text=markdown(entry["description"]),
-        access=check_provider_access(entry),
+        access=describe_access(entry),
         scope=entry.get("x-scope", ""),
         parameters=tuple(map(parameter_of, entry.get("parameters", []))),
         body=tuple(fields_of(body.get("schema", {}))),
@@ -88,7 +88,7 @@ def operation_of(path: str, method: str, entry: Mapping[str, Any]) -> Operation:
     )
 
 
-def check_provider_access(entry: Mapping[str, Any]) -> str:
+def describe_access(entry: Mapping[str, Any]) -> str:
     names = [name for choice in entry.get("security", [{}]) for name in choice or {"": []}]
     labels = [SCHEME_LABELS.get(name, "none") for name in names] or ["none"]
     return " or ".join(dict.fromkeys(labels))

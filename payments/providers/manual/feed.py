@@ -1,4 +1,4 @@
-"""The bank's feed: money that arrived on the shop's account, told by a program of the shop's own, signed by HMAC."""
+"""The bank's feed: money that arrived on the shop's account, reported by a program of the shop and signed with HMAC."""
 
 import hashlib
 import hmac

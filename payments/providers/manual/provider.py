@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """What to do, for a page or a mail. `due` is the date that the buyer is told, without our slack."""
+    """What to do, for a page or a mail. `due` is the date that the buyer sees, without the grace period."""
 
     kind: str
     headline: str

@@ -18,7 +18,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from payments.providers.contract import BadSignature, CannotVerify
 from payments.providers.paypal.config import PayPalConfig
-from payments.providers.paypal.http import TooLarge, dump_event, session
+from payments.providers.paypal.http import TooLarge, read_body, session
 
 # The names that PayPal's own SDKs demanded of the leaf; a live shop takes none of the sandbox's.
 NAMES = {
@@ -88,7 +88,7 @@ class Certificates:
     def _fetch(self, url: str) -> list[x509.Certificate]:
         try:
             with self._session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
-                status, content = answer.status_code, dump_event(answer, limit=SIZE_LIMIT, seconds=TIMEOUT[1])
+                status, content = answer.status_code, read_body(answer, limit=SIZE_LIMIT, seconds=TIMEOUT[1])
         except TooLarge:
             raise BadSignature("certificate_size", "This is too long for a certificate.") from None
         except requests.RequestException as silence:

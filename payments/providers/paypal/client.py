@@ -17,7 +17,7 @@ from paypalrestsdk import exceptions as sdk
 
 from payments.providers.contract import Unknown
 from payments.providers.paypal.errors import failure
-from payments.providers.paypal.http import dump_event, session
+from payments.providers.paypal.http import read_body, session
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -94,11 +94,11 @@ class RepairedApi(paypalrestsdk.Api):
         self._renew_at = 0.0
         self._token: dict[str, Any] = {}
 
-    def http_call(self, url: str, method: str, **wish: Any) -> Any:
+    def http_call(self, url: str, method: str, **request: Any) -> Any:
         with self._session.request(
-            method, url, timeout=self._timeout, allow_redirects=False, stream=True, **wish
+            method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
         ) as response:
-            text = dump_event(response, limit=ANSWER_LIMIT, seconds=self._timeout[1]).decode(errors="replace")
+            text = read_body(response, limit=ANSWER_LIMIT, seconds=self._timeout[1]).decode(errors="replace")
             return self.handle_response(response, text)
 
     def request(

@@ -27,7 +27,7 @@ def session() -> requests.Session:
     return made
 
 
-def dump_event(response: requests.Response, *, limit: int, seconds: float) -> bytes:
+def read_body(response: requests.Response, *, limit: int, seconds: float) -> bytes:
     """The whole body of a streamed response, as it arrives: many small pieces together may not take longer either.
 
     Errors: TooLarge, requests.Timeout, and ChunkedEncodingError for a body that ends early or is packed wrongly.

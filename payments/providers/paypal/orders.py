@@ -93,7 +93,7 @@ def shipping_of(to: ShipTo) -> dict[str, Any]:
 
 def wallet(request: CreateRequest) -> dict[str, Any]:
     """How the buyer pays. PayPal shows our address, and the buyer cannot change it there."""
-    wish: dict[str, Any] = {
+    source: dict[str, Any] = {
         "experience_context": {
             "return_url": request.return_url,
             "cancel_url": request.cancel_url,
@@ -102,12 +102,12 @@ def wallet(request: CreateRequest) -> dict[str, Any]:
         }
     }
     if request.method_id:
-        return wish | {"vault_id": request.method_id}
+        return source | {"vault_id": request.method_id}
     if request.save:
         vault = {"store_in_vault": "ON_SUCCESS", "usage_type": "MERCHANT", "customer_type": "CONSUMER"}
         known = {"customer": {"id": request.customer_id}} if request.customer_id else {}
-        wish["attributes"] = {"vault": vault, **known}
-    return wish
+        source["attributes"] = {"vault": vault, **known}
+    return source
 
 
 def adds_up(parts: Breakdown, amount: Money) -> bool:
@@ -147,7 +147,7 @@ def refund_request(request: RefundRequest) -> dict[str, Any]:
     }
 
 
-# ---- told ------------------------------------------------------------------------------------------------------
+# ---- read ------------------------------------------------------------------------------------------------------
 
 
 @readable
@@ -157,7 +157,7 @@ def payment_of(
     """An order as we see it. `payee`: how our account is named, so that theirs is named the same way.
 
     A part that is missing or has a value that was never published is a problem and hides none of the others.
-    Errors: Unknown when it cannot be told which order it is.
+    Errors: Unknown when the order cannot be identified.
     """
     parts = Parts(an_id(order["id"]))
     unit = parts.read("purchase_units", lambda: mapping(only(order["purchase_units"])), {})
@@ -235,7 +235,7 @@ def payee_of(unit: Mapping[str, Any], *, like: str = "") -> str:
 
 
 @readable
-def find_refund(refund: dict[str, Any]) -> RemoteRefund:
+def parse_refund(refund: dict[str, Any]) -> RemoteRefund:
     """Errors: Unknown without an id or an amount."""
     return refund_in(refund, {}, Parts("refund"))
 

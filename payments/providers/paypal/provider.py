@@ -34,7 +34,7 @@ from payments.providers.paypal.config import PayPalConfig
 from payments.providers.paypal.disputes import captures_disputed, disputes_of
 from payments.providers.paypal.errors import PayPalRefused, is_about_address
 from payments.providers.paypal.events import event_of
-from payments.providers.paypal.orders import find_refund, order_request, payment_of, refund_request
+from payments.providers.paypal.orders import order_request, parse_refund, payment_of, refund_request
 from payments.providers.paypal.reports import movements
 from payments.providers.paypal.shapes import path_id, text_at, written
 from payments.providers.paypal.vault import Vault
@@ -114,7 +114,7 @@ class PayPalProvider(PaymentProvider):
         return self._clear(self._payment(self._post("/v2/checkout/orders", body, key=request.key)))
 
     def read(self, object_id: str) -> RemotePayment:
-        """With the disputes of its captures, which PayPal tells only when asked; the money is told without them too."""
+        """With the disputes of its captures, which PayPal lists separately; without them if that list fails."""
         payment = self._read_order(object_id)
         if not payment.captures:
             return payment
@@ -198,7 +198,7 @@ class PayPalProvider(PaymentProvider):
             return self._refund_made_before(request, unknown)
         except Refused as refused:
             raise unless_forbidden(refused) from None
-        return find_refund(answer)
+        return parse_refund(answer)
 
     def _refund_made_before(self, request: RefundRequest, unknown: Unknown) -> RemoteRefund:
         for refund in self._read_order(request.object_id).refunds:
@@ -208,7 +208,7 @@ class PayPalProvider(PaymentProvider):
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
         """Its `reference` may be the payment's id when a person made it in the dashboard; `read` tells these apart."""
-        return find_refund(self._client.request("GET", f"/v2/payments/refunds/{path_id(refund_id)}"))
+        return parse_refund(self._client.request("GET", f"/v2/payments/refunds/{path_id(refund_id)}"))
 
     # ---- saved methods -------------------------------------------------------------------------------------
 
@@ -233,7 +233,7 @@ class PayPalProvider(PaymentProvider):
     def detach(self, method_id: str, *, key: str) -> None:
         self._vault.forget(method_id, key=key)
 
-    # ---- told by PayPal ------------------------------------------------------------------------------------
+    # ---- reported by PayPal ------------------------------------------------------------------------------------
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         return event_of(self._verifier.verified(body, headers), is_live=self.is_live)
@@ -241,7 +241,7 @@ class PayPalProvider(PaymentProvider):
     def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
         """Payments in which money moved, some hours late, as PayPal's reports are.
 
-        Those that something was taken back from are read in full, whenever they were paid. The others are told by the
+        Those with refunds or reversals are read in full, whenever they were paid. The others come from the
         report alone, with their capture's id as `object_id` where it names no order.
         """
         payments: list[RemotePayment] = []

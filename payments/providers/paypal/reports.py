@@ -37,10 +37,10 @@ class Movement:
 
 def movements(client: PayPalClient, since: datetime, until: datetime, *, is_live: bool) -> Iterator[Movement]:
     for start, end in ranges(since, until):
-        wish = {"start_date": start, "end_date": end, "fields": "transaction_info", "page_size": PAGE_SIZE}
+        params = {"start_date": start, "end_date": end, "fields": "transaction_info", "page_size": PAGE_SIZE}
         page, pages = 1, 1
         while page <= pages:
-            report = client.request("GET", f"/v1/reporting/transactions?{urlencode(wish | {'page': page})}")
+            report = client.request("GET", f"/v1/reporting/transactions?{urlencode(params | {'page': page})}")
             yield from movements_in(report, is_live=is_live)
             page, pages = page + 1, pages_of(report)
 

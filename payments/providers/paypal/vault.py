@@ -51,10 +51,10 @@ class Vault:
 
     def methods(self, customer_id: str) -> Iterator[RemoteMethod]:
         """PayPal accounts only: the vault may hold cards of another shop on the same account."""
-        wish = {"customer_id": customer_id, "page_size": PAGE_SIZE, "total_required": "true"}
+        params = {"customer_id": customer_id, "page_size": PAGE_SIZE, "total_required": "true"}
         page, pages = 1, 1
         while page <= pages:
-            query = urlencode(wish | {"page": page})
+            query = urlencode(params | {"page": page})
             answer = self._client.request("GET", f"/v3/vault/payment-tokens?{query}")
             yield from wallets_of(answer)
             page, pages = page + 1, pages_of(answer)

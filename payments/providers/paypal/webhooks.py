@@ -1,6 +1,6 @@
 """Whether PayPal sent a message: by its signature over the raw bytes, checked here, or by asking PayPal.
 
-Three ends: verified, not PayPal's (BadSignature), or not to be told now (CannotVerify). A doubt is never a yes.
+Three ends: verified, not PayPal's (BadSignature), or not verifiable now (CannotVerify). Doubt is never a yes.
 """
 
 import base64

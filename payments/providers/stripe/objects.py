@@ -92,7 +92,7 @@ def payment_of(
 ) -> RemotePayment:
     """A PaymentIntent. `charges`: all of it; by default its latest one, as far as it is expanded.
 
-    Errors: KeyError, TypeError or ValueError when it cannot be told which object it is; anything else is a problem.
+    Errors: KeyError, TypeError or ValueError when the object cannot be identified; anything else is a problem.
     """
     expect(intent, "payment_intent")
     parts = Parts(an_id(intent["id"]))
@@ -109,7 +109,7 @@ def payment_of(
         reference=plain(mapping(intent.get("metadata")).get("payment_id")),
         is_live=live_mode(intent, parts),
         captures=captures,
-        refunds=parts.each("refund", refunds, partial(find_refund, parts=parts)),
+        refunds=parts.each("refund", refunds, partial(parse_refund, parts=parts)),
         disputes=parts.each("dispute", disputes, partial(dispute_of, parts=parts)),
         action=parts.read("next_action", lambda: action_of(intent), None) if status in WAITING else None,
         decline=group_of(decline_code, code) if error else None,
@@ -238,7 +238,7 @@ def session_status(session: Row, intent: RemotePayment | None, parts: Parts) -> 
 # ---- what follows a payment ---------------------------------------------------------------------------------------
 
 
-def find_refund(row: Row, parts: Parts | None = None) -> RemoteRefund:
+def parse_refund(row: Row, parts: Parts | None = None) -> RemoteRefund:
     """Errors: KeyError, TypeError or ValueError without an id or an amount."""
     expect(row, "refund")
     refund_id = an_id(row["id"])

@@ -27,7 +27,7 @@ from payments.providers.contract import (
 from payments.providers.stripe.cards import StripeCards
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.link import StripeLink, Stuck, row_of
-from payments.providers.stripe.objects import find_refund, payment_of, session_of
+from payments.providers.stripe.objects import parse_refund, payment_of, session_of
 from payments.providers.stripe.reading import StripeReading
 from payments.providers.stripe.requests import confirm_params, intent_params, refund_params, session_params
 from payments.providers.stripe.webhooks import event_of
@@ -172,7 +172,7 @@ class StripeProvider(PaymentProvider):
         try:
             return self._link.execute_write(
                 lambda api: api.v1.refunds.create(params, {"idempotency_key": request.key}),
-                find_refund,
+                parse_refund,
                 lambda refund_id: self.read_refund(refund_id, currency=request.amount.currency),
             )
         except Stuck:
@@ -183,7 +183,7 @@ class StripeProvider(PaymentProvider):
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
         if not REFUND_ID.fullmatch(refund_id):
             raise ObjectNotFound("no_such_object")
-        return self._link.execute(lambda api: find_refund(row_of(api.v1.refunds.retrieve(refund_id))))
+        return self._link.execute(lambda api: parse_refund(row_of(api.v1.refunds.retrieve(refund_id))))
 
     # ---- saved cards ---------------------------------------------------------------------------------------------
 

@@ -24,9 +24,9 @@ from payments.providers.stripe.objects import (
     Row,
     captured_in,
     charges_in,
-    find_refund,
     id_of,
     is_captured,
+    parse_refund,
     payment_of,
     session_of,
 )
@@ -75,7 +75,7 @@ class StripeReading:
         """The intent with every charge that took money, and their refunds and disputes.
 
         An inquiry of a bank does not mark the charge as disputed, so disputes are asked for wherever money was taken.
-        These lists stand beside the money: one that cannot be had now is noted, and what was taken is told.
+        A list that fails is noted and does not hide the money.
         """
         beside = Beside(self._link)
         charges = self._charges(intent, beside)
@@ -136,7 +136,7 @@ class StripeReading:
     def refund_of_call(self, request: RefundRequest) -> RemoteRefund | None:
         def search(api: stripe.StripeClient) -> list[RemoteRefund]:
             refunds = api.v1.refunds.list({"charge": request.capture_id, "limit": PAGE})
-            return [one for one in map(find_refund, rows_of(refunds)) if one.reference == request.refund_id]
+            return [one for one in map(parse_refund, rows_of(refunds)) if one.reference == request.refund_id]
 
         found = self._link.execute(search)
         return found[0] if len(found) == 1 else None
@@ -179,14 +179,14 @@ class StripeReading:
     def moved(self, since: datetime, until: datetime) -> ChangedPayments:
         """By the time of the refund, dispute or movement itself."""
         created: dict[str, Any] = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
-        wish: Any = {"created": created, "limit": PAGE}
+        params: Any = {"created": created, "limit": PAGE}
         beside = Beside(self._link)
         rows = [
-            *beside.rows("refunds", lambda api: api.v1.refunds.list(wish)),
-            *beside.rows("disputes", lambda api: api.v1.disputes.list(wish)),
+            *beside.rows("refunds", lambda api: api.v1.refunds.list(params)),
+            *beside.rows("disputes", lambda api: api.v1.disputes.list(params)),
         ]
         known = {row.get("id") for row in rows}
-        for movement in beside.rows("balance", lambda api: api.v1.balance_transactions.list(wish)):
+        for movement in beside.rows("balance", lambda api: api.v1.balance_transactions.list(params)):
             source = movement.get("source")
             if isinstance(source, str) and source not in known:
                 known.add(source)
