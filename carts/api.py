@@ -60,7 +60,7 @@ from orders.problems import LineRequest
 from orders.schemas import OrderShape
 from orders.selectors import store_rules
 from orders.serializers import order_out, with_country
-from orders.services import Buyer
+from orders.services.placing import Buyer
 from payments.api.serializers import payment_out
 from payments.errors import MethodNotOffered, NoPermission, PaymentInProgress, ProviderUnavailable
 from payments.gateway.payments import payment_action, payment_ensure_at_provider

@@ -20,7 +20,7 @@ from orders.holds import holds_check
 from orders.models import Order, StoreRules
 from orders.pricing import PriceInput, Quote, quote
 from orders.problems import LineRequest, find_problems
-from orders.services import Buyer, PlacedOrder, load_placed_order, order_place
+from orders.services.placing import Buyer, PlacedOrder, load_placed_order, order_place
 from payments.bookkeeping.holds import Hold, compute_hold
 from payments.lifecycle.start import payment_start
 from payments.methods import NO_PAYMENT_HOLD, PaymentMethod

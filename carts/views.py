@@ -32,7 +32,7 @@ from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
 from orders.selectors import store_rules
-from orders.services import Buyer
+from orders.services.placing import Buyer
 from payments.lifecycle.offer import MethodChoice, method_choices
 from payments.methods import PaymentMethod
 from payments.web.csp import may_lead_to_provider

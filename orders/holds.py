@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from artisans.core.errors import TooManyRequests
 from orders.models import Order, OrderLine
-from orders.services import Buyer
+from orders.services.placing import Buyer
 from orders.statuses import OrderPaymentStatus, OrderStatus
 
 OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -122,7 +122,11 @@ def parcels_to_send(order: Order) -> int:
 
 def lines_by_parcel(order: Order) -> dict[UUID, list[OrderLine]]:
     """All lines of the order by parcel key, sorted by position."""
+    return group_by_parcel(order.lines.all())
+
+
+def group_by_parcel(lines: Iterable[OrderLine]) -> dict[UUID, list[OrderLine]]:
     found: dict[UUID, list[OrderLine]] = {}
-    for line in order.lines.all():
+    for line in lines:
         found.setdefault(line.parcel_id, []).append(line)
     return found

@@ -17,7 +17,7 @@ from orders.forms import ShipForm
 from orders.models import Parcel
 from orders.parcel_display import ParcelDisplay
 from orders.selectors import parcels_of_artisan
-from orders.services import parcel_deliver, parcel_report_cash, parcel_ship, parcel_start
+from orders.services.parcels import parcel_deliver, parcel_report_cash, parcel_ship, parcel_start
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 
 FILTERS = {"to_ship": PARCELS_UNSHIPPED, "sent": PARCELS_SHIPPED, "all": tuple(ParcelStatus)}

@@ -16,7 +16,8 @@ from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.owed import IS_OWED, OWED_MINOR
-from orders.services import load_placed_order, parcel_deliver, parcel_ship
+from orders.services.parcels import parcel_deliver, parcel_ship
+from orders.services.placing import load_placed_order
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 from orders.tests.factories import place
 from payments.bookkeeping.payments import payment_move

@@ -12,7 +12,7 @@ from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.api.fields import utc
 from artisans.site.docs.document import document
 from orders.models import Order
-from orders.services import order_release
+from orders.services.settlement import order_release
 from orders.tests.factories import place
 from payments.methods import PaymentMethod
 from payments.tests.factories import record, start

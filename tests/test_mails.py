@@ -24,7 +24,7 @@ from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
 from orders.models import Order
-from orders.services import parcel_ship
+from orders.services.parcels import parcel_ship
 from orders.statuses import ParcelDecision
 from payments.bookkeeping.saved_methods import method_deactivate, method_store
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver

@@ -24,7 +24,7 @@ from artisans.notifications.services import notification_send, notifications_sen
 from orders.addresses import address_lines
 from orders.countries import KNOWN
 from orders.models import Order, OrderTransition, Parcel, ParcelTransition
-from orders.services import parcel_ship
+from orders.services.parcels import parcel_ship
 from orders.tests.factories import ADDRESS
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod

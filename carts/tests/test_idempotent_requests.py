@@ -18,7 +18,7 @@ from carts.api import created_order, order_create
 from carts.checkout import place
 from carts.tests.test_queries import counted
 from orders.models import Order
-from orders.services import order_links_revoke
+from orders.services.closing import order_links_revoke
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.tests.factories import start
 from tests.dump import dump

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from artisans.accounts.tests.factories import UserFactory
 from orders.models import Order
-from orders.services import order_links_revoke, parcel_ship, parcel_start
+from orders.services.closing import order_links_revoke
+from orders.services.parcels import parcel_ship, parcel_start
 from orders.tests.factories import place
 from payments.models import Payment
 from payments.tests.factories import record, start

@@ -13,7 +13,7 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
 from orders.models import StoreRules
 from orders.pricing import PriceInput, Quote, quote
-from orders.services import Buyer, PlacedOrder, order_place
+from orders.services.placing import Buyer, PlacedOrder, order_place
 
 ADDRESS = {
     "name": "Ada Lovelace",

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from orders.services import order_apply_settlement, order_release
+from orders.services.settlement import order_apply_settlement, order_release
 from orders.tests.factories import place
 from tests.dump import dump
 from tests.html import page

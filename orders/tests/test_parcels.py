@@ -8,7 +8,8 @@ from artisans.core.errors import Conflict, IllegalTransition
 from orders.errors import NotReleased
 from orders.models import ParcelTransition
 from orders.selectors import parcels_of_artisan
-from orders.services import order_release, parcel_deliver, parcel_report_cash, parcel_ship
+from orders.services.parcels import parcel_deliver, parcel_report_cash, parcel_ship
+from orders.services.settlement import order_release
 from orders.tests.factories import place
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]

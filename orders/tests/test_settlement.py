@@ -4,7 +4,8 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order
-from orders.services import order_apply_settlement, order_close
+from orders.services.closing import order_close
+from orders.services.settlement import order_apply_settlement
 from orders.statuses import OrderStatus
 from orders.tests.factories import place
 

@@ -37,7 +37,7 @@ from artisans.core.templatetags.money import show
 from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.selectors import is_own_order, lines_by_parcel
-from orders.services import order_links_revoke
+from orders.services.closing import order_links_revoke
 from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, OrderPaymentStatus, OrderStatus
 from payments.admin.buttons import Button
 from payments.admin.filters import MethodOfOrderFilter, OrderNeedsFilter, SellerFilter

@@ -31,7 +31,7 @@ from orders.models import Parcel
 from orders.schemas import ArtisanParcelShape
 from orders.selectors import parcels_of_artisan
 from orders.serializers import ArtisanParcelOut
-from orders.services import parcel_deliver, parcel_ship, parcel_start
+from orders.services.parcels import parcel_deliver, parcel_ship, parcel_start
 from orders.statuses import ParcelStatus
 from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
 from payments.lifecycle.parcels import parcel_return

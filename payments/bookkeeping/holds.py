@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from orders.models import Order
-from orders.services import order_set_hold
+from orders.services.settlement import order_set_hold
 from orders.statuses import OrderStatus
 from payments.methods import GUEST_HOLD, LONGEST_HOLD, OFFLINE_METHODS, SPECS, PaymentMethod
 from payments.models import Payment

@@ -12,7 +12,8 @@ from artisans.core.queue import enqueue_after_commit
 from artisans.core.state import check_transition
 from orders.models import Order, StoreRules
 from orders.refunds import hold_refunded_parcels
-from orders.services import PlacedOrder, order_apply_settlement
+from orders.services.placing import PlacedOrder
+from orders.services.settlement import order_apply_settlement
 from orders.statuses import OrderStatus
 from payments.bookkeeping.provider_calls import provider_call_enqueue
 from payments.models import (

@@ -17,7 +17,7 @@ from orders.mails import order_mail
 from orders.models import Order, StoreRules
 from orders.refunds import clear_ship_instructions
 from orders.selectors import parcels_to_send, store_rules
-from orders.services import PlacedOrder, load_placed_order
+from orders.services.placing import PlacedOrder, load_placed_order
 from orders.statuses import OrderStatus
 from payments.bookkeeping.payments import (
     next_refund_check,

@@ -21,13 +21,9 @@ from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail
 from orders.models import Order, Parcel
 from orders.selectors import is_own_order, is_owner, lines_by_parcel, order_lock, store_rules
-from orders.services import (
-    order_cancel_parcels,
-    order_close,
-    order_recompute_status,
-    parcel_cancel,
-    parcel_lock,
-)
+from orders.services.closing import order_cancel_parcels, order_close
+from orders.services.moves import order_recompute_status
+from orders.services.parcels import parcel_cancel, parcel_lock
 from orders.statuses import OrderStatus, ParcelDecision, ParcelStatus
 from payments.bookkeeping.money_notes import closed_note
 from payments.bookkeeping.payments import order_settle, payment_move

@@ -12,7 +12,7 @@ from artisans.accounts.models import User
 from artisans.core.idempotency.keys import effect_record
 from orders.models import Order
 from orders.selectors import order_lock, store_rules
-from orders.services import load_placed_order
+from orders.services.placing import load_placed_order
 from payments.bookkeeping.holds import set_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue, StillPayable

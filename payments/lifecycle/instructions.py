@@ -10,7 +10,7 @@ from artisans.notifications.facts import fact_renderer, render_later
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
-from orders.services import PlacedOrder
+from orders.services.placing import PlacedOrder
 from payments.mails import PaymentMail
 from payments.methods import PaymentMethod
 from payments.models import (

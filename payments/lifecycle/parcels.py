@@ -16,7 +16,8 @@ from orders.models import Order, OrderLine, Parcel
 from orders.owed import Balance
 from orders.refunds import parcel_set_instruction
 from orders.selectors import lines_by_parcel, order_lock, store_rules
-from orders.services import order_recompute_status, parcel_cancel, parcel_lock, parcel_mark_returned
+from orders.services.moves import order_recompute_status
+from orders.services.parcels import parcel_cancel, parcel_lock, parcel_mark_returned
 from orders.statuses import DECISIONS, ParcelDecision, ParcelInstruction, ParcelStatus
 from payments.bookkeeping.money_notes import parcel_note
 from payments.bookkeeping.payments import order_settle

@@ -18,7 +18,7 @@ from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order
 from orders.selectors import store_rules
-from orders.services import order_suspend
+from orders.services.settlement import order_suspend
 from orders.statuses import PARCELS_UNSHIPPED
 from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
 from payments.bookkeeping.staff_checks import check_staff_permission

@@ -19,7 +19,7 @@ from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order
 from orders.selectors import parcels_to_send, store_rules
-from orders.services import order_set_hold
+from orders.services.settlement import order_set_hold
 from orders.statuses import OrderStatus
 from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
 from payments.bookkeeping.references import reference_key

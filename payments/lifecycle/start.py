@@ -11,7 +11,8 @@ from artisans.audit.services import Action, audit_record
 from orders.addresses import address_read
 from orders.models import Order, StoreRules
 from orders.selectors import order_lock
-from orders.services import PlacedOrder, order_release, order_set_hold
+from orders.services.placing import PlacedOrder
+from orders.services.settlement import order_release, order_set_hold
 from orders.statuses import OrderStatus
 from payments.bookkeeping.holds import confirmed_hold_end, set_order_hold
 from payments.bookkeeping.payments import enqueue_create

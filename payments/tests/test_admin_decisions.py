@@ -14,7 +14,7 @@ from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_page_url
 from artisans.notifications.models import Notification
 from orders.models import Order
-from orders.services import parcel_report_cash, parcel_ship
+from orders.services.parcels import parcel_report_cash, parcel_ship
 from orders.statuses import OrderStatus
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod

@@ -3,7 +3,7 @@
 import pytest
 
 from orders.models import Parcel
-from orders.services import parcel_deliver, parcel_ship
+from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.statuses import ParcelDecision
 from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.parcels import parcel_return

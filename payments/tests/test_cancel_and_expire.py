@@ -11,7 +11,7 @@ from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
 from artisans.core.errors import NotFound
 from orders.errors import NotCancellable, ParcelChanged
-from orders.services import parcel_ship, parcel_start
+from orders.services.parcels import parcel_ship, parcel_start
 from orders.tests.factories import place
 from payments.bookkeeping.refunds import refund_finish
 from payments.errors import AlreadyRecorded, NoPermission

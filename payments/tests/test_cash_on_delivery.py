@@ -7,7 +7,7 @@ from django.db import transaction
 
 from artisans.core.errors import Conflict
 from orders.models import Parcel
-from orders.services import parcel_report_cash, parcel_ship
+from orders.services.parcels import parcel_report_cash, parcel_ship
 from payments.lifecycle.parcels import parcel_return
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod

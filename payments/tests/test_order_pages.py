@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from artisans.core.numbers import new_number
 from artisans.core.security.tokens import mailbox_token, order_token
-from orders.services import order_links_revoke
+from orders.services.closing import order_links_revoke
 from orders.tests.factories import place
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.receipts import payment_reject

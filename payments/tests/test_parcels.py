@@ -8,7 +8,7 @@ from artisans.catalog.models import StockMove
 from artisans.core.errors import IllegalTransition, InvalidInput
 from artisans.core.money import Money
 from orders.errors import NotReleased, ParcelChanged, ParcelOnHold
-from orders.services import parcel_deliver, parcel_ship, parcel_start
+from orders.services.parcels import parcel_deliver, parcel_ship, parcel_start
 from orders.statuses import ParcelDecision
 from orders.tests.factories import place
 from payments.errors import NoPermission, OwnOrder

@@ -7,7 +7,7 @@ from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_page_url
 from orders.errors import NotReleased
 from orders.serializers import artisan_parcel_out
-from orders.services import parcel_ship
+from orders.services.parcels import parcel_ship
 from payments.errors import AlreadyRecorded, MethodNotOffered, NoPermission, NothingDue, ReceiptSpent
 from payments.history import facts_of
 from payments.lifecycle.cancel_and_expire import order_cancel

@@ -9,7 +9,7 @@ from artisans.catalog.models import Product, StockMove, StockMoveKind
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.errors import InvalidInput
 from orders.models import OrderLine
-from orders.services import parcel_ship
+from orders.services.parcels import parcel_ship
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection, line_value
 from payments.errors import (
     NothingToRestock,

@@ -10,7 +10,7 @@ from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product
 from artisans.core.errors import InvalidInput
 from orders.errors import NotCancellable
-from orders.services import parcel_ship
+from orders.services.parcels import parcel_ship
 from payments.bookkeeping.refund_amounts import RefundLineInput
 from payments.errors import NoPermission, NotDecidable, NotRetryable, RefundExceedsReceived
 from payments.gateway.payments import payment_sync

@@ -3,7 +3,7 @@
 import pytest
 
 from orders.errors import NotCancellable
-from orders.services import parcel_start
+from orders.services.parcels import parcel_start
 from payments.errors import AlreadyRecorded
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import Receipt

@@ -16,7 +16,7 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.selectors import order_lock
-from orders.services import order_close
+from orders.services.closing import order_close
 from orders.statuses import OrderStatus
 from payments.models import Payment, PaymentRefund, ProviderCall, Receipt
 from payments.statuses import OPEN

@@ -88,7 +88,7 @@ def stock(product: Product) -> int:
 @pytest.mark.parametrize(
     "crash",
     [
-        "orders.services:stock_take 1 after",
+        "orders.services.placing:stock_take 1 after",
         "carts.checkout:order_place 1 after",
         "carts.checkout:payment_start 1 after",
     ],

@@ -21,7 +21,7 @@ from carts.services import new_item
 from orders.models import Order
 from orders.problems import LineRequest
 from orders.selectors import store_rules
-from orders.services import parcel_ship
+from orders.services.parcels import parcel_ship
 from orders.tests.factories import ADDRESS, buyer_of
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.receipts import payment_reject, receipt_record

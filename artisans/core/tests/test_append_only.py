@@ -16,7 +16,7 @@ from artisans.core.append_only import (
 )
 from artisans.core.money import Money
 from orders.models import Transition
-from orders.services import parcel_ship
+from orders.services.parcels import parcel_ship
 from payments.methods import PaymentMethod
 from payments.providers.contract import DisputeStatus, RemoteDispute
 from payments.tests.factories import apply_card_captures, give_back, record, start

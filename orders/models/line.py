@@ -1,0 +1,65 @@
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from artisans.catalog.models import Artisan, Product
+from artisans.core.models import BaseModel
+from artisans.core.money import Money
+from orders.models.order import Order
+from orders.models.parcel import Parcel
+
+
+class OrderLine(BaseModel):
+    """One product of the order as agreed: name, price and artisan are copies that never change."""
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
+    parcel = models.ForeignKey(Parcel, models.PROTECT, related_name="lines")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="order_lines")
+    artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="order_lines")
+    position = models.PositiveSmallIntegerField()
+    product_name = models.CharField(max_length=120)
+    artisan_name = models.CharField(max_length=100)
+    currency = models.CharField(max_length=3)
+    unit_price_minor = models.BigIntegerField()
+    quantity = models.PositiveIntegerField()
+    line_total_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+    refunded_quantity = models.PositiveIntegerField(
+        default=0, help_text=_("Quantity refunded or being refunded.")
+    )
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("order_id", "position")
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="order_line_position_unique"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="order_line_quantity_positive"),
+            models.CheckConstraint(
+                condition=Q(line_total_minor=F("unit_price_minor") * F("quantity")),
+                name="order_line_total_is_product",
+            ),
+            models.CheckConstraint(condition=Q(tax_minor__gte=0), name="order_line_tax_not_negative"),
+            models.CheckConstraint(
+                condition=Q(refunded_quantity__gte=0, refunded_quantity__lte=F("quantity")),
+                name="order_line_refunded_at_most_ordered",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product_name}"
+
+    @property
+    def unit_price(self) -> Money:
+        return Money.stored(self.unit_price_minor, self.currency)
+
+    @property
+    def line_total(self) -> Money:
+        return Money.stored(self.line_total_minor, self.currency)
+
+    @property
+    def refundable_quantity(self) -> int:
+        return self.quantity - self.refunded_quantity
+
+    @property
+    def tax(self) -> Money:
+        return Money.stored(self.tax_minor, self.currency)

@@ -1,0 +1,246 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
+from artisans.core.money import Money
+from artisans.core.numbers import new_number
+from artisans.core.security.tokens import order_token
+from orders.addresses import address_lines
+from orders.owed import AmountOwed, Balance
+from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus
+
+
+class Order(BaseModel):
+    """An order: its prices and addresses as placed. Payments settle it, and it is shipped as parcels.
+
+    `pay_by` is the due date shown to the buyer; `expires_at`, some days later, ends the hold on stock.
+    `released_at` is when the artisans were allowed to ship.
+    """
+
+    order_number = models.CharField(max_length=9, unique=True, default=new_number, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="orders")
+    email = models.EmailField(db_index=True)
+    phone = models.CharField(
+        max_length=20, blank=True, db_index=True, help_text=_("Digits only, to limit unpaid orders.")
+    )
+    status = models.CharField(max_length=10, choices=OrderStatus, default=OrderStatus.PENDING)
+    payment_status = models.CharField(
+        max_length=18, choices=OrderPaymentStatus, default=OrderPaymentStatus.UNPAID
+    )
+    currency = models.CharField(max_length=3)
+    tax_rate_ppm = models.PositiveIntegerField()
+    subtotal_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+    shipping_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    received_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
+    cancelled_minor = models.BigIntegerField(
+        default=0, help_text=_("Amount of cancelled or returned parcels, included in the total.")
+    )
+    goods_refunded_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text=_("Refunded for items and shipping of active parcels."),
+    )
+    goodwill_minor = models.BigIntegerField(default=0, db_default=0, help_text=_("Refunded as goodwill."))
+    unassigned_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text=_("Refunded at the provider, awaiting a decision.")
+    )
+    shipping_address = models.JSONField()
+    billing_address = models.JSONField()
+    delivery_note = models.CharField(max_length=300, blank=True)
+    network = models.CharField(
+        max_length=64, blank=True, help_text=_("Hash of the buyer’s network, to limit unpaid orders.")
+    )
+    token_version = models.PositiveIntegerField(
+        default=1, help_text=_("Increase to revoke all links to the order.")
+    )
+    mailbox_confirmed_at = models.DateTimeField(null=True, blank=True)
+    pay_by = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    is_extended = models.BooleanField(
+        default=False, help_text=_("Due date extended after a partial payment.")
+    )
+    stock_round = models.PositiveSmallIntegerField(default=0)
+    released_at = models.DateTimeField(null=True, blank=True)
+    payment_withdrawn_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("Since when a released order is unpaid again; unshipped parcels wait."),
+    )
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [
+            ("cancel_order", _("Can cancel unshipped orders")),
+            ("revoke_links", _("Can revoke links to orders")),
+        ]
+        ordering = ("-created_at",)
+        constraints = [
+            choices_constraint("status", OrderStatus.values, name="order_status_known"),
+            choices_constraint(
+                "payment_status", OrderPaymentStatus.values, name="order_payment_status_known"
+            ),
+            currency_constraint("order_currency_iso"),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("shipping_minor")),
+                name="order_total_is_sum_of_parts",
+            ),
+            models.CheckConstraint(
+                condition=Q(subtotal_minor__gt=0, tax_minor__gte=0, shipping_minor__gte=0),
+                name="order_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("received_minor")),
+                name="order_refunded_at_most_received",
+            ),
+            models.CheckConstraint(
+                condition=Q(cancelled_minor__gte=0, cancelled_minor__lte=F("total_minor")),
+                name="order_cancelled_at_most_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(goods_refunded_minor__gte=0, goods_refunded_minor__lte=F("total_minor")),
+                name="order_goods_refunded_at_most_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    goodwill_minor__gte=0,
+                    unassigned_minor__gte=0,
+                    refunded_minor__gte=F("goodwill_minor") + F("unassigned_minor"),
+                ),
+                name="order_goodwill_at_most_refunded",
+            ),
+            models.CheckConstraint(
+                condition=Q(released_at__isnull=True) | ~Q(status__in=["PENDING", "EXPIRED"]),
+                name="order_released_only_when_confirmed",
+            ),
+            models.CheckConstraint(
+                condition=Q(payment_withdrawn_at__isnull=True) | Q(released_at__isnull=False),
+                name="order_payment_withdrawn_after_release",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="order_of_user"),
+            models.Index(fields=["expires_at"], condition=Q(status="PENDING"), name="order_to_expire"),
+            models.Index(
+                fields=["network", "created_at"], condition=Q(status="PENDING"), name="order_of_network"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_number
+
+    def money(self, minor: int) -> Money:
+        return Money.stored(minor, self.currency)
+
+    @property
+    def subtotal(self) -> Money:
+        return self.money(self.subtotal_minor)
+
+    @property
+    def tax(self) -> Money:
+        return self.money(self.tax_minor)
+
+    @property
+    def shipping(self) -> Money:
+        return self.money(self.shipping_minor)
+
+    @property
+    def total(self) -> Money:
+        return self.money(self.total_minor)
+
+    @property
+    def received(self) -> Money:
+        return self.money(self.received_minor)
+
+    @property
+    def refunded(self) -> Money:
+        return self.money(self.refunded_minor)
+
+    @property
+    def goodwill(self) -> Money:
+        return self.money(self.goodwill_minor)
+
+    @property
+    def unassigned(self) -> Money:
+        return self.money(self.unassigned_minor)
+
+    @property
+    def agreed_total_minor(self) -> int:
+        """The total without cancelled and returned parcels; the full total once the order is closed."""
+        return self.total_minor - (self.cancelled_minor if self.is_alive else 0)
+
+    @property
+    def is_alive(self) -> bool:
+        return self.status not in ORDERS_CLOSED
+
+    def worth_without(self, goods_refunded: int) -> int:
+        """What the order costs now, in minor units, less the refunds of named goods. Zero once it is closed."""
+        return self.total_minor - self.cancelled_minor - goods_refunded if self.is_alive else 0
+
+    @property
+    def balance(self) -> Balance:
+        return Balance(
+            worth=self.worth_without(self.goods_refunded_minor),
+            received=self.received_minor,
+            refunded=self.refunded_minor,
+            goodwill=self.goodwill_minor,
+            unassigned=0 if self.status == OrderStatus.PENDING else self.unassigned_minor,
+        )
+
+    @property
+    def can_be_shipped(self) -> bool:
+        return self.released_at is not None and self.payment_withdrawn_at is None
+
+    @property
+    def is_waiting_for_payment(self) -> bool:
+        """A payment was reversed after release; nothing is shipped until the amount is paid again."""
+        return self.is_alive and self.payment_withdrawn_at is not None
+
+    @property
+    def collects_cash(self) -> bool:
+        """Whether artisans collect the amount due on delivery; only cash on delivery has no due date."""
+        return self.released_at is not None and self.pay_by is None and bool(self.balance_due)
+
+    @property
+    def may_change_method(self) -> bool:
+        """Whether the buyer can still choose another payment method."""
+        return self.status == OrderStatus.PENDING or self.is_waiting_for_payment
+
+    @property
+    def balance_due(self) -> Money:
+        """What the buyer still has to pay: zero once the order was paid in full or is closed."""
+        return self.money(self.balance.outstanding)
+
+    @property
+    def refund_due(self) -> Money:
+        """What is owed to the buyer, pending refunds included."""
+        return self.money(self.balance.owed)
+
+    @property
+    def owed(self) -> AmountOwed:
+        """What is owed to the buyer, by reason."""
+        total = self.balance.owed
+        surplus = max(0, self.received_minor - self.total_minor) if self.is_alive else total
+        goods = max(total - surplus, min(total, self.cancelled_minor))
+        rest, nothing = self.money(total - goods), self.money(0)
+        return AmountOwed(
+            goods=self.money(goods),
+            surplus=rest if self.is_alive else nothing,
+            closed=nothing if self.is_alive else rest,
+        )
+
+    @property
+    def shipping_address_lines(self) -> list[str]:
+        return address_lines(self.shipping_address)
+
+    @property
+    def billing_address_lines(self) -> list[str]:
+        return address_lines(self.billing_address)
+
+    @property
+    def access_token(self) -> str:
+        return order_token(self.pk, self.token_version)

@@ -1,0 +1,99 @@
+from django.db import models
+from django.db.models import F, Q
+
+from artisans.catalog.models import Artisan
+from artisans.core.models import BaseModel, choices_constraint
+from artisans.core.money import Money
+from orders.models.order import Order
+from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
+
+
+class Parcel(BaseModel):
+    """What one artisan ships of an order, with its own lines, amounts and status."""
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="parcels")
+    artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="parcels")
+    number = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=9, choices=ParcelStatus, default=ParcelStatus.NEW)
+    currency = models.CharField(max_length=3)
+    subtotal_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+    shipping_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    commission_ppm = models.PositiveIntegerField()
+    commission_minor = models.BigIntegerField()
+    carrier = models.CharField(max_length=60, blank=True)
+    tracking = models.CharField(max_length=80, blank=True)
+    cash_reported_at = models.DateTimeField(null=True, blank=True)
+    instruction = models.CharField(
+        max_length=6, choices=ParcelInstruction, blank=True, db_default="", default=""
+    )
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("order_id", "number")  # sorts without a join
+        constraints = [
+            choices_constraint("status", ParcelStatus.values, name="parcel_status_known"),
+            choices_constraint("instruction", ParcelInstruction.values, name="parcel_instruction_known"),
+            models.CheckConstraint(
+                condition=~Q(instruction=ParcelInstruction.HOLD) | Q(status__in=PARCELS_UNSHIPPED),
+                name="parcel_on_hold_until_sent",
+            ),
+            models.CheckConstraint(
+                condition=~Q(instruction=ParcelInstruction.RETURN) | Q(status__in=PARCELS_SHIPPED),
+                name="parcel_expected_back_once_sent",
+            ),
+            models.UniqueConstraint(fields=["order", "artisan"], name="parcel_one_per_order_and_artisan"),
+            models.UniqueConstraint(fields=["order", "number"], name="parcel_number_unique_in_order"),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("shipping_minor")),
+                name="parcel_total_is_sum_of_parts",
+            ),
+            models.CheckConstraint(
+                condition=Q(commission_minor__gte=0, commission_minor__lte=F("subtotal_minor")),
+                name="parcel_commission_within_subtotal",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order.order_number}-{self.number}"
+
+    @property
+    def subtotal(self) -> Money:
+        return Money.stored(self.subtotal_minor, self.currency)
+
+    @property
+    def tax(self) -> Money:
+        return Money.stored(self.tax_minor, self.currency)
+
+    @property
+    def shipping(self) -> Money:
+        return Money.stored(self.shipping_minor, self.currency)
+
+    @property
+    def total(self) -> Money:
+        return Money.stored(self.total_minor, self.currency)
+
+    @property
+    def is_on_hold(self) -> bool:
+        return self.instruction == ParcelInstruction.HOLD
+
+    @property
+    def is_waiting_for_payment(self) -> bool:
+        return self.order.is_waiting_for_payment and self.status in PARCELS_UNSHIPPED
+
+    @property
+    def is_gone(self) -> bool:
+        return self.status in PARCELS_ENDED
+
+    @property
+    def share(self) -> Money:
+        """The artisan's earnings: the parcel's total less commission; zero if it was cancelled or returned."""
+        return Money.stored(0 if self.is_gone else self.total_minor - self.commission_minor, self.currency)
+
+    @property
+    def cash_to_collect(self) -> Money | None:
+        """Cash to collect on delivery, at most the balance due of the whole order."""
+        if self.is_gone or not self.order.collects_cash:
+            return None
+        return Money.stored(min(self.total_minor, self.order.balance_due.minor), self.currency)

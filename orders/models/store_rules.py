@@ -1,0 +1,122 @@
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from artisans.core.models import currency_constraint
+from artisans.core.money import Money
+from artisans.core.security.encryption import EncryptedTextField
+from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
+from orders.countries import KNOWN, meant_by
+
+NO_CONTACT = "help@localhost"
+
+
+def validate_country(code: str) -> None:
+    if code not in KNOWN:
+        meant = " or ".join(f"{known} ({KNOWN[known]})" for known in meant_by(code))
+        raise ValidationError(
+            _("Enter the two letters of a country (ISO 3166-1), such as %(meant)s.")
+            % {"meant": meant or "US"}
+        )
+
+
+class StoreRules(models.Model):
+    """The store's settings, a single row: tax, shipping, bank account and limits.
+
+    The shop takes no orders until tax, shipping and the support address are set; 0 is a valid value.
+    """
+
+    name = models.CharField(max_length=60, default="Artisans Alley")
+    support_email = models.EmailField(default=NO_CONTACT)
+    currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
+    country = models.CharField(
+        max_length=2, default="US", help_text=_("ISO 3166-1 alpha-2 code."), validators=[validate_country]
+    )
+    tax_rate_ppm = models.PositiveIntegerField(
+        "tax rate",
+        default=0,
+        validators=[MaxValueValidator(1_000_000)],
+        help_text=_("In millionths: 100000 is 10 %."),
+    )
+    shipping_minor = models.BigIntegerField("shipping per order, in minor units", default=0)
+    tax_is_set = models.BooleanField(default=False, db_default=False, editable=False)
+    shipping_is_set = models.BooleanField(default=False, db_default=False, editable=False)
+    cash_limit_minor = models.BigIntegerField("cash on delivery up to, in minor units", default=15_000)
+    account_holder = models.CharField(max_length=100, blank=True)
+    account_iban = EncryptedTextField(
+        "account number or IBAN", max_length=40, blank=True, validators=[validate_account_number]
+    )
+    account_bic = EncryptedTextField(
+        "BIC or routing number", max_length=20, blank=True, validators=[validate_bank_code]
+    )
+    account_bank = models.CharField(max_length=80, blank=True)
+    check_payee = models.CharField("checks payable to", max_length=100, blank=True)
+    check_address = models.TextField("checks sent to", blank=True)
+    second_person_above_minor = models.BigIntegerField(
+        "second person for money above, in minor units",
+        null=True,
+        blank=True,
+        help_text=_(
+            "Refunds and receipts above this amount per order need a second person’s approval. Empty: never."
+        ),
+    )
+    second_person_for_settings = models.BooleanField(
+        "second person for settings that steer money",
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Changes to tax, currency, bank account, commission and roles need a colleague’s approval."
+        ),
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("store rules")
+        default_permissions = ("view", "change")
+        permissions = [("change_bank_account", _("Can change the bank account and check address"))]
+        constraints = [
+            models.CheckConstraint(condition=Q(pk=1), name="store_rules_one_row"),
+            models.CheckConstraint(
+                condition=Q(tax_rate_ppm__lte=1_000_000), name="store_tax_rate_at_most_all"
+            ),
+            models.CheckConstraint(condition=Q(shipping_minor__gte=0), name="store_shipping_not_negative"),
+            models.CheckConstraint(
+                condition=Q(cash_limit_minor__gte=0), name="store_cash_limit_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(second_person_above_minor__isnull=True) | Q(second_person_above_minor__gte=0),
+                name="store_second_person_limit_not_negative",
+            ),
+            currency_constraint("store_currency_iso"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def missing_answers(self) -> list[str]:
+        """Names of the settings that must be set before the shop takes orders."""
+        answers = {
+            "the tax rate": self.tax_is_set,
+            "the shipping charge": self.shipping_is_set,
+            "the contact address": self.support_email not in {"", NO_CONTACT},
+        }
+        return [name for name, is_set in answers.items() if not is_set]
+
+    @property
+    def is_open(self) -> bool:
+        return not self.missing_answers
+
+    @property
+    def shipping(self) -> Money:
+        return Money.stored(self.shipping_minor, self.currency)
+
+    @property
+    def cash_limit(self) -> Money:
+        return Money.stored(self.cash_limit_minor, self.currency)
+
+    @property
+    def second_person_above(self) -> Money | None:
+        minor = self.second_person_above_minor
+        return None if minor is None else Money(minor, self.currency)

@@ -1,0 +1,124 @@
+"""Creating an order from a quote."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from artisans.accounts.models import User
+from artisans.catalog.models import Product
+from artisans.catalog.services import StockLine, stock_take
+from orders.models import Order, OrderLine, OrderTransition, Parcel
+from orders.pricing import Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """The buyer and the delivery address. `network` is a hash; IP addresses are not stored."""
+
+    email: str
+    shipping_address: dict[str, Any]
+    billing_address: dict[str, Any]
+    user: User | None = None
+    note: str = ""
+    network: str = ""
+
+    @property
+    def phone(self) -> str:
+        """Digits only, so that two spellings of a number compare equal."""
+        return "".join(sign for sign in self.shipping_address.get("phone", "") if sign.isdigit())[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order with its lines and parcels as just written, so that nothing is read again."""
+
+    order: Order
+    lines: list[OrderLine] = field(default_factory=list)
+    parcels: list[Parcel] = field(default_factory=list)
+
+
+def order_place(
+    *,
+    quote: Quote,
+    products: dict[UUID, Product],
+    buyer: Buyer,
+    expires_at: datetime | None,
+    pay_by: datetime | None = None,
+) -> PlacedOrder:
+    """Create an order from a quote and take its stock, in the caller's transaction.
+
+    Shape: `products` are locked rows, one for each line of the quote.
+    Errors: OutOfStock; then nothing was written.
+    Locks: the products, by the caller.
+    """
+    order = Order(
+        user=buyer.user,
+        email=buyer.email,
+        currency=quote.subtotal.currency,
+        tax_rate_ppm=quote.tax_rate_ppm,
+        subtotal_minor=quote.subtotal.minor,
+        tax_minor=quote.tax.minor,
+        shipping_minor=quote.shipping.minor,
+        total_minor=quote.total.minor,
+        shipping_address=buyer.shipping_address,
+        billing_address=buyer.billing_address,
+        delivery_note=buyer.note,
+        phone=buyer.phone,
+        network=buyer.network,
+        pay_by=pay_by,
+        expires_at=expires_at,
+    )
+    parcels, lines = [], []
+    for number, part in enumerate(quote.parcels, start=1):
+        artisan = products[quote.lines[part.lines[0]].price_input.product_id].artisan
+        parcel = Parcel(
+            order=order,
+            artisan=artisan,
+            number=number,
+            currency=order.currency,
+            subtotal_minor=part.subtotal.minor,
+            tax_minor=part.tax.minor,
+            shipping_minor=part.shipping.minor,
+            total_minor=part.total.minor,
+            commission_ppm=artisan.commission_ppm,
+            commission_minor=part.subtotal.share(artisan.commission_ppm).minor,
+        )
+        parcels.append(parcel)
+        for place in part.lines:
+            priced = quote.lines[place]
+            product = products[priced.price_input.product_id]
+            lines.append(
+                OrderLine(
+                    order=order,
+                    parcel=parcel,
+                    product=product,
+                    artisan=artisan,
+                    position=place,
+                    product_name=product.name,
+                    artisan_name=artisan.name,
+                    currency=order.currency,
+                    unit_price_minor=priced.price_input.unit_price.minor,
+                    quantity=priced.price_input.quantity,
+                    line_total_minor=priced.line_total.minor,
+                    tax_minor=priced.tax.minor,
+                )
+            )
+    lines.sort(key=lambda line: line.position)
+    stock_take(lines=stock_lines(lines), reason=f"order {order.order_number}")
+    order.save(force_insert=True)
+    Parcel.objects.bulk_create(parcels)
+    OrderLine.objects.bulk_create(lines)
+    OrderTransition.objects.create(
+        order=order, new=order.status, cause="placed", actor_name=buyer.user.email if buyer.user else "guest"
+    )
+    return PlacedOrder(order, lines, parcels)
+
+
+def load_placed_order(order: Order) -> PlacedOrder:
+    """The order with its lines and parcels, read again."""
+    return PlacedOrder(order, list(order.lines.all()), list(order.parcels.select_related("artisan")))
+
+
+def stock_lines(lines: list[OrderLine]) -> list[StockLine]:
+    return [StockLine(line.pk, line.product_id, line.quantity) for line in lines]
