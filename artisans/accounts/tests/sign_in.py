@@ -1,4 +1,4 @@
-"""Sessions as a sign-in leaves them, without the page."""
+"""Signed-in sessions and clients, made without going through the sign-in page."""
 
 import time
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 def sign_in(client: Client, user: User, *, minutes_ago: int = 0) -> None:
-    """Signed in by password so long ago, and seen just now."""
+    """Sign in by password as if `minutes_ago`, with activity just now."""
     client.force_login(user, backend=BACKEND)
     session = client.session
     record_authentication(SimpleNamespace(session=session), user, method="password")
@@ -24,12 +24,12 @@ def sign_in(client: Client, user: User, *, minutes_ago: int = 0) -> None:
 
 
 def token_of(user: User) -> str:
-    """A bearer token with all that the role allows."""
+    """A bearer token with every scope that the role allows."""
     return str(AuthToken.objects.create(user=user, granted=" ".join(user.scopes))[1])
 
 
 def api_client(user: User | None = None, *, cart: str = "", order: str = "") -> APIClient:
-    """`api_client(user)` carries a real bearer token; without it is a guest; `cart` and `order` are link tokens."""
+    """`api_client(user)` sends a real bearer token; without a user, a guest; `cart` and `order` are link tokens."""
     made = APIClient()
     headers = {"HTTP_X_CART_TOKEN": cart, "HTTP_X_ORDER_TOKEN": order}
     if user is not None:
@@ -39,7 +39,7 @@ def api_client(user: User | None = None, *, cart: str = "", order: str = "") -> 
 
 
 def browser_client(user: User | None = None) -> Client:
-    """A browser without scripts, just signed in when given a user."""
+    """A browser without JavaScript, signed in just now when a user is given."""
     made = Client()
     if user is not None:
         sign_in(made, user)

@@ -15,7 +15,7 @@ def form(user: User, **changes: object) -> dict[str, object]:
     return {"name": user.name, "role": user.role, "is_active": "on", "groups": []} | changes
 
 
-def test_a_new_person_gets_one_spelling_of_the_address(browser, admin_user):
+def test_new_user_gets_a_normalized_email_address(browser, admin_user):
     person = {"email": "New.Person@Example.Test", "name": "New", "role": Role.ARTISAN}
     passwords = {"password1": "a-long-secret-1", "password2": "a-long-secret-1", "usable_password": "true"}
 
@@ -27,7 +27,7 @@ def test_a_new_person_gets_one_spelling_of_the_address(browser, admin_user):
     assert EmailAddress.objects.get(user=user).verified is False
 
 
-def test_a_taken_address_is_refused_in_any_case(browser, admin_user, shopper):
+def test_taken_email_address_is_refused_in_any_case(browser, admin_user, shopper):
     taken = {"email": shopper.email.upper(), "name": "", "role": Role.SHOPPER}
     passwords = {"password1": "a-long-secret-1", "password2": "a-long-secret-1", "usable_password": "true"}
 
@@ -37,7 +37,7 @@ def test_a_taken_address_is_refused_in_any_case(browser, admin_user, shopper):
 
 
 @pytest.mark.parametrize("change", [{"role": Role.STAFF}, {"is_active": None}])
-def test_changing_role_or_shutting_out_revokes_the_tokens(browser, admin_user, shopper, change):
+def test_changing_the_role_or_deactivating_revokes_the_tokens(browser, admin_user, shopper, change):
     AuthToken.objects.create(user=shopper)
 
     answer = edit(browser(admin_user), shopper, **change)
@@ -69,7 +69,9 @@ def test_a_new_password_revokes_the_tokens(browser, admin_user, shopper):
     assert AuthToken.objects.filter(user=shopper).count() == 0
 
 
-def test_who_may_change_people_cannot_make_or_take_over_staff(browser, powerless_staff, shopper, staff):
+def test_permission_to_change_users_does_not_allow_creating_or_taking_over_staff(
+    browser, powerless_staff, shopper, staff
+):
     rights = Permission.objects.filter(codename__in=["view_user", "add_user", "change_user"])
     powerless_staff.user_permissions.set(rights)
     client = browser(powerless_staff)
@@ -82,7 +84,7 @@ def test_who_may_change_people_cannot_make_or_take_over_staff(browser, powerless
     assert client.get(f"/admin/accounts/user/{staff.pk}/password/").status_code == 403
 
 
-def test_people_are_not_deleted(browser, admin_user, shopper):
+def test_users_cannot_be_deleted(browser, admin_user, shopper):
     assert (
         browser(admin_user).post(f"/admin/accounts/user/{shopper.pk}/delete/", {"post": "yes"}).status_code
         == 403

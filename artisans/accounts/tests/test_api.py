@@ -1,4 +1,4 @@
-"""Accounts over the API: registration, tokens and what ends them."""
+"""Accounts over the API: registration, tokens and what revokes them."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def bearer(client, token: str):
     return client
 
 
-def test_token_opens_the_own_account_and_is_stored_as_a_digest(api, shopper):
+def test_token_reads_its_own_account_and_is_stored_as_a_digest(api, shopper):
     got = api().post("/auth/token", RIGHT)
 
     assert got.status_code == 200, got.json()
@@ -43,7 +43,7 @@ def test_token_opens_the_own_account_and_is_stored_as_a_digest(api, shopper):
         {"email": "nobody@example.test", "password": ""},
     ],
 )
-def test_wrong_credentials_get_one_answer(api, shopper, wrong):
+def test_wrong_credentials_all_get_the_same_answer(api, shopper, wrong):
     answer = api().post("/auth/token", RIGHT | wrong)
 
     body = problem(answer, 400)
@@ -51,7 +51,7 @@ def test_wrong_credentials_get_one_answer(api, shopper, wrong):
     assert not AuthToken.objects.exists()
 
 
-def test_known_and_unknown_address_get_the_same_text(api, shopper):
+def test_known_and_unknown_email_address_get_the_same_text(api, shopper):
     known = api().post("/auth/token", RIGHT | {"password": "wrong"}).json()
     unknown = api().post("/auth/token", {"email": "x@example.test", "password": "wrong"}).json()
 
@@ -60,12 +60,12 @@ def test_known_and_unknown_address_get_the_same_text(api, shopper):
     }
 
 
-def test_address_is_known_in_any_case(api, shopper):
+def test_sign_in_accepts_the_email_address_in_any_case(api, shopper):
     assert api().post("/auth/token", RIGHT | {"email": " SHOPPER@Example.Test "}).status_code == 200
 
 
 @pytest.mark.parametrize("token", ["", "x", "aa_" + "0" * 64, "é", "a b c", "null"])
-def test_worthless_token_is_a_401_that_says_how(api, shopper, token):
+def test_invalid_token_is_a_401_with_an_authenticate_header(api, shopper, token):
     client = api()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
 
@@ -79,20 +79,20 @@ def test_no_token_is_a_401(api):
     problem(api().get("/auth/me"), 401)
 
 
-def test_token_in_the_address_is_no_token(api, shopper):
+def test_token_in_the_query_string_is_ignored(api, shopper):
     token = api().post("/auth/token", RIGHT).json()["token"]
 
     problem(api().get(f"/auth/me?token={token}&access_token={token}"), 401)
 
 
-def test_token_ends_with_its_time(api, shopper, time_machine):
+def test_token_is_refused_after_it_expires(api, shopper, time_machine):
     client = api(shopper)
     time_machine.move_to(timezone.now() + timedelta(days=31))
 
     problem(client.get("/auth/me"), 401, "token_expired")
 
 
-def test_token_ends_with_logout_and_others_stay(api, shopper):
+def test_logout_revokes_only_its_own_token(api, shopper):
     one, other = api(shopper), api(shopper)
 
     assert one.post("/auth/logout").status_code == 204
@@ -101,7 +101,7 @@ def test_token_ends_with_logout_and_others_stay(api, shopper):
     assert other.get("/auth/me").status_code == 200
 
 
-def test_token_of_a_person_who_was_shut_out_is_worthless(api, shopper):
+def test_token_of_a_deactivated_user_is_refused(api, shopper):
     client = api(shopper)
     shopper.is_active = False
     shopper.save()
@@ -110,7 +110,7 @@ def test_token_of_a_person_who_was_shut_out_is_worthless(api, shopper):
     problem(api().post("/auth/token", RIGHT), 400, "wrong_credentials")
 
 
-def test_tokens_end_when_the_password_changes(api, browser, shopper):
+def test_changing_the_password_revokes_the_tokens(api, browser, shopper):
     client, page = api(shopper), browser(shopper)
     new = "another-horse-22"
     sent = {"oldpassword": PASSWORD, "password1": new, "password2": new}
@@ -122,7 +122,7 @@ def test_tokens_end_when_the_password_changes(api, browser, shopper):
     problem(client.get("/auth/me"), 401)
 
 
-def test_oldest_tokens_go_when_there_are_too_many(api, shopper):
+def test_oldest_tokens_are_revoked_when_there_are_too_many(api, shopper):
     tokens = [api().post("/auth/token", RIGHT).json()["token"] for _ in range(3)]
     for _ in range(knox_settings.TOKEN_LIMIT_PER_USER - 2):
         AuthToken.objects.create(user=shopper)
@@ -135,11 +135,11 @@ def test_oldest_tokens_go_when_there_are_too_many(api, shopper):
     assert bearer(api(), tokens[-1]).get("/auth/me").status_code == 200
 
 
-def test_session_of_a_page_opens_nothing_in_the_api(browser, shopper):
+def test_browser_session_does_not_authenticate_the_api(browser, shopper):
     problem(browser(shopper).get("/auth/me"), 401)
 
 
-def test_registration_makes_a_shopper(api):
+def test_registration_creates_a_shopper(api):
     answer = api().post(
         "/auth/register", {"email": "New@Example.Test", "password": "tall-giraffe-9", "name": "Noor"}
     )
@@ -151,7 +151,7 @@ def test_registration_makes_a_shopper(api):
 
 
 @pytest.mark.parametrize("email", ["shopper@example.test", "SHOPPER@EXAMPLE.TEST", " shopper@example.test"])
-def test_address_is_registered_once_in_any_case(api, shopper, email):
+def test_registered_email_address_is_refused_in_any_case(api, shopper, email):
     problem(api().post("/auth/register", {"email": email, "password": "tall-giraffe-9"}), 409, "email_taken")
 
     assert User.objects.count() == 1
@@ -160,7 +160,7 @@ def test_address_is_registered_once_in_any_case(api, shopper, email):
 @pytest.mark.parametrize(
     "extra", [{"role": "staff"}, {"is_staff": True}, {"is_superuser": True}, {"groups": [1]}, {"id": "x"}]
 )
-def test_nobody_registers_with_rights(api, extra):
+def test_registration_with_privileged_fields_is_refused(api, extra):
     problem(
         api().post("/auth/register", {"email": "a@example.test", "password": "tall-giraffe-9"} | extra), 400
     )
@@ -180,7 +180,7 @@ def test_weak_password_is_refused(api, password):
 @pytest.mark.parametrize(
     "email", ["", "a", "a@", "@b", "a b@c.d", "a@b.c\r\nBcc: x@y.z", 5, None, "a" * 250 + "@b.cd"]
 )
-def test_address_that_is_none_is_refused_with_a_pointer(api, email):
+def test_invalid_email_address_is_refused_with_a_pointer(api, email):
     body = problem(
         api().post("/auth/register", {"email": email, "password": "tall-giraffe-9"}), 400, "validation_error"
     )
@@ -199,7 +199,7 @@ def test_expired_tokens_and_sessions_are_purged(shopper, time_machine):
     assert AuthToken.objects.count() == 0
 
 
-def test_two_people_do_not_share_an_address_in_the_database():
+def test_database_refuses_two_users_with_the_same_email_address():
     UserFactory.create(email="twin@example.test")
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.bulk_create([User(email="TWIN@example.test")])

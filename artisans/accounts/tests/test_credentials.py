@@ -1,5 +1,4 @@
-"""How an account is entered changes only for who has just proved who they are; then the owner hears of it and what
-was opened before ends."""
+"""Credentials change only after a recent sign-in; the owner is then notified, and earlier sessions and tokens end."""
 
 import re
 import time
@@ -34,7 +33,7 @@ OTHER = "other@example.test"
 
 
 def code_of(user: User, *, periods_ahead: int = 1) -> str:
-    """What the app of this person shows next; the present code may be the one that switched it on."""
+    """The next code of this user's authenticator app; the current one may have been used to switch it on."""
     row = Authenticator.objects.get(user=user, type=Authenticator.Type.TOTP)
     period = int(time.time()) // 30 + periods_ahead
     return format_hotp_value(hotp_value(encryption.decrypt(row.data["secret"]), period))
@@ -55,7 +54,7 @@ def owner(shopper: User) -> User:
 
 @dataclass(frozen=True)
 class Change:
-    """A request that changes how an account is entered. `prepare` answers what the address needs."""
+    """A request that changes credentials. `prepare` returns the arguments of the URL."""
 
     action: Action
     body: Callable[[User], dict[str, Any]]
@@ -94,7 +93,7 @@ CHANGES = {
         ends_access=False,
     ),
 }
-# Tried by tests of their own below, or with a credential in the request itself (present password, mailed link).
+# Covered by separate tests below, or protected by a credential in the request (current password, mailed link).
 OTHERS_THAT_CHANGE = {
     "account_change_password",
     "account_reset_password_from_key",
@@ -114,7 +113,7 @@ HARMLESS = {
     "account_set_password",  # leads to the page above: every account has a password
     "account_reset_password",
     "account_confirm_login_code",
-    "account_confirm_email",  # confirms an address that was added, by the link that was mailed there
+    "account_confirm_email",  # confirms an added address by the link mailed to it
     "account_reset_password_from_key_done",
     "account_reset_password_done",
     "account_sessions",  # signs out others
@@ -146,14 +145,14 @@ def state(user: User) -> tuple[Any, ...]:
     return user.email, user.password, addresses, factors, AuthToken.objects.filter(user=user).count()
 
 
-def test_every_page_of_the_account_is_known_to_these_tests():
+def test_every_account_page_is_covered_by_these_tests():
     tried = {name.split()[0] for name in CHANGES}
 
     assert names(urls.urlpatterns) == tried | OTHERS_THAT_CHANGE | HARMLESS
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_credentials_stay_when_the_sign_in_is_old(owner, api, mails, name):
+def test_credentials_do_not_change_when_the_sign_in_is_too_old(owner, api, mails, name):
     client = Client()
     pressed = press(client, name, owner)
     sign_in(client, owner, minutes_ago=16)
@@ -169,7 +168,7 @@ def test_credentials_stay_when_the_sign_in_is_old(owner, api, mails, name):
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_form_comes_back_with_what_was_typed_when_the_sign_in_is_old(owner, name):
+def test_form_keeps_its_input_when_the_sign_in_is_too_old(owner, name):
     client = Client()
     pressed = press(client, name, owner)
     sign_in(client, owner, minutes_ago=16)
@@ -182,7 +181,7 @@ def test_form_comes_back_with_what_was_typed_when_the_sign_in_is_old(owner, name
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_change_of_credentials_is_mailed_audited_and_ends_what_was_open(owner, api, mails, name):
+def test_changing_credentials_mails_audits_and_ends_other_sessions_and_tokens(owner, api, mails, name):
     client, elsewhere = Client(), Client()
     pressed = press(client, name, owner)
     change, token = CHANGES[name], api(owner)
@@ -206,7 +205,7 @@ def test_change_of_credentials_is_mailed_audited_and_ends_what_was_open(owner, a
     assert (token.get("/auth/me").status_code == 401) is change.ends_access
 
 
-def test_second_factor_that_is_switched_on_ends_what_was_open(owner, api, mails):
+def test_switching_on_a_second_factor_ends_other_sessions_and_tokens(owner, api, mails):
     client, elsewhere, token = Client(), Client(), api(owner)
     for browser in (client, elsewhere):
         sign_in(browser, owner)
@@ -233,7 +232,7 @@ def test_second_factor_that_is_switched_on_ends_what_was_open(owner, api, mails)
 
 
 @pytest.mark.parametrize("name", ["mfa_activate_totp", "mfa_add_webauthn", "account_tokens"])
-def test_page_asks_for_a_fresh_sign_in_before_it_shows_anything(owner, name):
+def test_page_requires_a_recent_sign_in_before_it_shows_anything(owner, name):
     client = Client()
     sign_in(client, owner, minutes_ago=16)
 
@@ -253,7 +252,7 @@ def test_second_factor_needs_a_confirmed_address(shopper, browser):
     assert "Confirm your email address first" in page(answer).text
 
 
-def test_new_password_ends_tokens_and_other_sessions(owner, api, mails):
+def test_new_password_revokes_tokens_and_ends_other_sessions(owner, api, mails):
     client, elsewhere, token = Client(), Client(), api(owner)
     for browser in (client, elsewhere):
         sign_in(browser, owner)
@@ -269,7 +268,7 @@ def test_new_password_ends_tokens_and_other_sessions(owner, api, mails):
     assert AuditEntry.objects.filter(action=Action.PASSWORD_CHANGE, actor=owner).count() == 1
 
 
-def test_password_stays_without_the_present_one(owner, browser):
+def test_password_does_not_change_without_the_current_one(owner, browser):
     before = state(owner)
     body = {"oldpassword": "wrong", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
 
@@ -277,7 +276,7 @@ def test_password_stays_without_the_present_one(owner, browser):
     assert state(owner) == before
 
 
-def test_reset_password_ends_all_tokens_and_sessions(owner, api, mails):
+def test_password_reset_ends_all_tokens_and_sessions(owner, api, mails):
     elsewhere, token, client = Client(), api(owner), Client()
     sign_in(elsewhere, owner)
     client.post(reverse("account_reset_password"), {"email": owner.email})
@@ -294,7 +293,9 @@ def test_reset_password_ends_all_tokens_and_sessions(owner, api, mails):
     assert any(m.subject == "The password of your account was changed" for m in mails(owner.email))
 
 
-def test_password_set_by_an_administrator_ends_all_and_says_who(owner, api, mails, browser, admin_user):
+def test_password_set_by_an_administrator_ends_all_access_and_is_mailed_to_the_owner(
+    owner, api, mails, browser, admin_user
+):
     elsewhere, token = Client(), api(owner)
     sign_in(elsewhere, owner)
     new = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "usable_password": "true"}
@@ -308,7 +309,7 @@ def test_password_set_by_an_administrator_ends_all_and_says_who(owner, api, mail
     assert AuditEntry.objects.get(action=Action.PASSWORD_CHANGE).actor == admin_user
 
 
-def test_own_password_page_of_the_admin_is_the_accounts(browser, staff):
+def test_password_page_of_the_admin_redirects_to_the_account_page(browser, staff):
     assert browser(staff).get("/admin/password_change/")["Location"] == reverse("account_change_password")
 
 
@@ -326,7 +327,7 @@ def test_lost_second_factor_is_removed_by_an_administrator(owner, api, mails, br
     assert any("two-factor authentication method was removed" in m.subject for m in mails(owner.email))
 
 
-def test_sign_out_of_the_others_keeps_this_session_and_the_tokens(owner, api):
+def test_signing_out_other_sessions_keeps_this_one_and_the_tokens(owner, api):
     client, elsewhere, token = Client(), Client(), api(owner)
     for browser in (client, elsewhere):
         sign_in(browser, owner)
@@ -352,7 +353,7 @@ def test_sessions_page_lists_device_network_and_time(owner):
     assert UserSession.objects.filter(user=owner).count() == 2
 
 
-def test_confirming_the_sign_in_makes_it_fresh_and_changes_the_session_key(owner):
+def test_reauthentication_renews_the_sign_in_time_and_changes_the_session_key(owner):
     client = Client()
     sign_in(client, owner, minutes_ago=16)
     stolen = Client()
@@ -366,8 +367,8 @@ def test_confirming_the_sign_in_makes_it_fresh_and_changes_the_session_key(owner
     assert stolen.get(tokens)["Location"].startswith(reverse("account_login"))
 
 
-def test_form_that_was_refused_is_not_carried_out_after_the_sign_in_is_confirmed(owner):
-    """Else who stole a session could leave a form there for the owner to confirm unknowingly."""
+def test_refused_form_is_not_submitted_after_reauthentication(owner):
+    """Otherwise a session thief could leave a form there that the owner would confirm unknowingly."""
     client, address = Client(), reverse("account_email")
     sign_in(client, owner, minutes_ago=16)
     client.post(address, {"action_add": "", "email": "thief@example.test"})
@@ -377,7 +378,7 @@ def test_form_that_was_refused_is_not_carried_out_after_the_sign_in_is_confirmed
     assert not EmailAddress.objects.filter(email="thief@example.test").exists()
 
 
-def test_token_is_made_on_the_page_shown_once_and_ended_there(owner, browser, api):
+def test_token_is_created_shown_once_and_revoked_on_the_page(owner, browser, api):
     client, address = browser(owner), reverse("account_tokens")
 
     made = page(client.post(address, {"name": "till", "scopes": ["read"]})).one("code").text
@@ -393,7 +394,7 @@ def test_token_is_made_on_the_page_shown_once_and_ended_there(owner, browser, ap
 
 
 @pytest.mark.parametrize("name", ["account_tokens", "account_token_end"])
-def test_tokens_stay_as_they_are_when_the_sign_in_is_old(owner, api, name):
+def test_tokens_do_not_change_when_the_sign_in_is_too_old(owner, api, name):
     client = Client()
     sign_in(client, owner, minutes_ago=16)
     token = AuthToken.objects.create(user=owner)[0]
@@ -405,7 +406,7 @@ def test_tokens_stay_as_they_are_when_the_sign_in_is_old(owner, api, name):
     assert dump() == before
 
 
-def test_passkey_keeps_its_name_when_the_sign_in_is_old(owner):
+def test_passkey_is_not_renamed_when_the_sign_in_is_too_old(owner):
     client, key = Client(), passkey(owner)
     sign_in(client, owner, minutes_ago=16)
 

@@ -1,4 +1,4 @@
-"""Who may change what steers money and rights, and what stays of it in the trail and in mails."""
+"""Who may change settings that affect money and permissions, and how changes are audited and mailed."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def clerk() -> User:
 
 @pytest.fixture
 def owner(admin_user) -> User:
-    """A superuser whom mails reach."""
+    """A superuser with a confirmed mail address."""
     EmailAddress.objects.create(user=admin_user, email=admin_user.email, primary=True, verified=True)
     return admin_user
 
@@ -66,7 +66,7 @@ def test_every_field_of_a_listed_model_is_classified(label):
     assert not SETTINGS[label].keys() & UNAUDITED[label]
 
 
-def test_permissions_of_the_list_exist():
+def test_listed_permissions_exist():
     named = {setting.permission for fields in SETTINGS.values() for setting in fields.values()}
     known = {
         f"{p.content_type.app_label}.{p.codename}" for p in Permission.objects.select_related("content_type")
@@ -82,7 +82,7 @@ def barred(artisan: Artisan, clerk: User) -> dict[str, Any]:
     return {"user": str(clerk.pk), "email": clerk.email, "commission": "0", "commission_ppm": "0"}
 
 
-def test_clerk_changes_texts_but_neither_access_mail_nor_commission_of_an_artisan(browser, clerk, bowl):
+def test_clerk_changes_an_artisans_texts_but_not_user_email_or_commission(browser, clerk, bowl):
     artisan = bowl.artisan
     Artisan.objects.update(commission_ppm=80_000)
     before = (artisan.user_id, artisan.email, 80_000)
@@ -95,7 +95,7 @@ def test_clerk_changes_texts_but_neither_access_mail_nor_commission_of_an_artisa
     assert artisan.town == "Seaside"
 
 
-def test_clerk_adds_no_artisan(browser, clerk):
+def test_clerk_cannot_add_an_artisan(browser, clerk):
     known = {"name": "Mine", "slug": "mine", "craft": "x", "town": "y", "is_active": "on", "commission": "0"}
 
     answer = browser(clerk).post(
@@ -106,7 +106,7 @@ def test_clerk_adds_no_artisan(browser, clerk):
     assert Artisan.objects.count() == 0
 
 
-def test_clerk_does_not_hand_a_product_to_another_artisan(browser, clerk, bowl):
+def test_clerk_cannot_move_a_product_to_another_artisan(browser, clerk, bowl):
     mine = ArtisanFactory.create(user=clerk)
 
     assert edit(browser(clerk), bowl, artisan=str(mine.pk), name="Fern bowl").status_code == 302
@@ -116,7 +116,7 @@ def test_clerk_does_not_hand_a_product_to_another_artisan(browser, clerk, bowl):
 
 @pytest.mark.parametrize("is_superuser", [True, False])
 @pytest.mark.parametrize("field", ["user", "email", "product"])
-def test_nobody_gives_themself_access_to_an_artisan(browser, bowl, field, is_superuser):
+def test_nobody_can_give_themselves_access_to_an_artisan(browser, bowl, field, is_superuser):
     codes = ("catalog.change_artisan", "catalog.change_artisan_access", "catalog.change_product")
     person = colleague("boss@example.test", *codes, "catalog.view_artisan", "catalog.view_product")
     User.objects.filter(pk=person.pk).update(is_superuser=is_superuser)
@@ -167,7 +167,7 @@ def test_change_of_access_is_audited_masked_and_mailed_to_both_addresses_and_adm
 # ---- store rules -------------------------------------------------------------------------------------------
 
 
-def test_tax_and_bank_account_are_two_rights(browser, store):
+def test_tax_and_bank_account_need_separate_permissions(browser, store):
     rules = colleague("rules@example.test", "orders.change_storerules")
     bank = colleague("bank@example.test", "orders.change_bank_account")
     both = {"tax_rate": "12", "account_iban": IBAN, "check_payee": "Mine"}
@@ -183,7 +183,7 @@ def test_tax_and_bank_account_are_two_rights(browser, store):
     assert store.account_iban.replace(" ", "") == IBAN.replace(" ", "")
 
 
-def test_rules_are_audited_in_words_and_bank_data_masked(browser, owner, store, mails):
+def test_store_rules_are_audited_readably_with_bank_data_masked(browser, owner, store, mails):
     edit(browser(owner), store, tax_rate="8.875", shipping="7", account_iban=IBAN, account_holder="Ann")
 
     entry = AuditEntry.objects.get(action="setting.change")
@@ -204,14 +204,14 @@ def test_rules_are_audited_in_words_and_bank_data_masked(browser, owner, store, 
     assert page(browser(owner).get("/admin/audit/auditentry/")).all("a", href=admin_page_url(store))
 
 
-def test_change_without_effect_leaves_no_entry_and_no_mail(owner, store, mails):
+def test_unchanged_value_writes_no_audit_entry_and_no_mail(owner, store, mails):
     assert change(store, owner, tax_rate_ppm=100_000)
 
     assert not AuditEntry.objects.exists()
     assert mails() == []
 
 
-def test_change_is_refused_when_a_field_is_no_longer_as_it_was_seen(owner, store):
+def test_change_is_refused_when_a_field_changed_since_it_was_displayed(owner, store):
     late = SettingChange.of(store, new={"tax_rate_ppm": 120_000})
     StoreRules.objects.update(tax_rate_ppm=88_750)
 
@@ -221,7 +221,7 @@ def test_change_is_refused_when_a_field_is_no_longer_as_it_was_seen(owner, store
     assert store.tax_rate_ppm == 88_750
 
 
-def test_service_refuses_whom_the_page_would_refuse(clerk, store, bowl, shopper):
+def test_service_checks_the_same_permissions_as_the_page(clerk, store, bowl, shopper):
     for row, new in (
         (store, {"account_iban": IBAN}),
         (store, {"tax_rate_ppm": 1}),
@@ -234,7 +234,7 @@ def test_service_refuses_whom_the_page_would_refuse(clerk, store, bowl, shopper)
     assert not AuditEntry.objects.exists()
 
 
-def test_change_survives_json_and_waits_when_a_holder_keeps_it(monkeypatch, browser, owner, store):
+def test_change_can_be_stored_as_json_when_a_handler_defers_it(monkeypatch, browser, owner, store):
     held: list[SettingChange] = []
 
     def hold(part, actor) -> bool:
@@ -298,7 +298,7 @@ PEOPLE = ("accounts.view_user", "accounts.change_user", "accounts.add_user")
 GROUPS = ("auth.view_group", "auth.change_group", "auth.add_group", "auth.delete_group")
 
 
-def test_person_who_edits_groups_and_people_raises_nobody(browser, shopper, seller, admin_user):
+def test_editing_groups_and_users_does_not_allow_raising_permissions(browser, shopper, seller, admin_user):
     person = colleague("people@example.test", *PEOPLE, *GROUPS, groups=("Catalog team",))
     client, own = browser(person), person.groups.get()
     refund = Permission.objects.get(codename="refund")
@@ -320,7 +320,7 @@ def test_person_who_edits_groups_and_people_raises_nobody(browser, shopper, sell
     assert shopper.email == "shopper@example.test"
 
 
-def test_masks_show_little():
+def test_masks_show_only_a_few_characters():
     assert mask("DE89370400440532013000") == "••••3000"
     assert mask("123456") == "••••"
     assert mask_email("anna@example.test") == "a•••@example.test"
@@ -329,7 +329,7 @@ def test_masks_show_little():
 # ---- rows that libraries save whole ------------------------------------------------------------------------
 
 
-def test_password_form_of_a_library_brings_no_role_back(shopper):
+def test_librarys_password_form_does_not_restore_an_old_role(shopper):
     stale = User.objects.get(pk=shopper.pk)
     User.objects.filter(pk=shopper.pk).update(role=Role.ARTISAN, is_active=False)
 
@@ -341,7 +341,7 @@ def test_password_form_of_a_library_brings_no_role_back(shopper):
     assert shopper.check_password("another-secret-1")
 
 
-def test_whole_save_writes_what_was_set_also_before_a_save_of_other_columns(shopper):
+def test_full_save_writes_values_assigned_before_a_partial_save(shopper):
     shopper.name = "Samantha"
     shopper.is_active = False
     shopper.save(update_fields=["is_active"])

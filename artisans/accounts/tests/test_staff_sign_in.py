@@ -1,4 +1,4 @@
-"""Staff in production: a second factor, a strong password, short sessions, and a fresh sign-in before money moves."""
+"""Staff in production: a second factor, a strong password, short sessions, and a recent sign-in before money moves."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -36,8 +36,8 @@ def production(settings):
     return settings
 
 
-def admin_addresses() -> list[str]:
-    """Every page of the admin, with the id of nothing where one is needed."""
+def admin_paths() -> list[str]:
+    """The path of every admin page, with the id of no existing row where one is needed."""
     found = []
     for pattern in admin.site.urls[0]:
         for inner in getattr(pattern, "url_patterns", [pattern]):
@@ -49,8 +49,8 @@ def admin_addresses() -> list[str]:
     return sorted(set(found) - {reverse("admin:login"), reverse("admin:logout")})
 
 
-def test_every_page_of_the_admin_leads_staff_to_their_second_factor(browser, admin_user, production):
-    client, addresses = browser(admin_user), admin_addresses()
+def test_every_admin_page_redirects_staff_without_a_second_factor(browser, admin_user, production):
+    client, addresses = browser(admin_user), admin_paths()
     before = dump()
 
     answers = {
@@ -65,20 +65,20 @@ def test_every_page_of_the_admin_leads_staff_to_their_second_factor(browser, adm
     assert dump() == before
 
 
-def test_admin_opens_once_there_is_a_second_factor(browser, admin_user, production):
+def test_admin_is_available_with_a_second_factor(browser, admin_user, production):
     passkey(admin_user)
 
     assert browser(admin_user).get("/admin/").status_code == 200
 
 
-def test_demo_opens_the_admin_by_password_alone(client, staff, settings):
+def test_demo_allows_the_admin_with_a_password_alone(client, staff, settings):
     settings.DEMO = True
     client.post(reverse("account_login"), {"login": staff.email, "password": PASSWORD})
 
     assert client.get("/admin/").status_code == 200
 
 
-def test_sign_in_with_a_second_factor_takes_the_code_once(staff, production):
+def test_second_factor_code_is_accepted_once(staff, production):
     TOTP.activate(staff, generate_totp_secret())
     right = {"login": staff.email, "password": PASSWORD}
     code = code_of(staff)
@@ -93,7 +93,7 @@ def test_sign_in_with_a_second_factor_takes_the_code_once(staff, production):
     assert other.get("/admin/").status_code == 302
 
 
-def test_tries_of_the_second_factor_are_limited_for_the_account(staff):
+def test_second_factor_attempts_are_limited_per_account(staff):
     TOTP.activate(staff, generate_totp_secret())
     for n in range(6):
         client = Client(REMOTE_ADDR=f"192.0.2.{n}")
@@ -105,7 +105,7 @@ def test_tries_of_the_second_factor_are_limited_for_the_account(staff):
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(29, 200), (31, 302)])
-def test_session_of_staff_ends_after_half_an_hour_without_use(staff, browser, time_machine, minutes, status):
+def test_staff_session_ends_after_half_an_hour_of_inactivity(staff, browser, time_machine, minutes, status):
     client = browser(staff)
     client.get("/admin/")
     time_machine.move_to(timezone.now() + timedelta(minutes=minutes))
@@ -113,14 +113,14 @@ def test_session_of_staff_ends_after_half_an_hour_without_use(staff, browser, ti
     assert client.get("/admin/").status_code == status
 
 
-def test_session_of_staff_lives_on_while_it_is_used(staff, browser, time_machine):
+def test_staff_session_continues_while_it_is_used(staff, browser, time_machine):
     client = browser(staff)
     for _ in range(4):
         assert client.get("/admin/").status_code == 200
         time_machine.move_to(timezone.now() + timedelta(minutes=20))
 
 
-def test_session_of_a_shopper_lives_for_days(shopper, browser, time_machine):
+def test_shopper_session_lasts_for_days(shopper, browser, time_machine):
     client = browser(shopper)
     client.get(SET_UP)
     time_machine.move_to(timezone.now() + timedelta(days=13))
@@ -128,7 +128,7 @@ def test_session_of_a_shopper_lives_for_days(shopper, browser, time_machine):
     assert client.get(SET_UP).status_code == 200
 
 
-# ---- a fresh sign-in ---------------------------------------------------------------------------------------
+# ---- a recent sign-in --------------------------------------------------------------------------------------
 
 EVERYDAY = {
     "payments.payment": {"sync"},
@@ -142,7 +142,7 @@ SENSITIVE_FORMS = {"orders.StoreRules", "catalog.Artisan", "accounts.User", "aut
 
 
 def own_pages() -> list[tuple[str, str]]:
-    """Address and name of every own page of the admin."""
+    """Path and name of every custom admin page."""
     return [
         (reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_{name}", args=[uuid4()]), name)
         for model, pages in admin.site._registry.items()
@@ -153,7 +153,7 @@ def own_pages() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_pages_of_the_admin_that_move_money_need_a_fresh_sign_in(admin_user, method):
+def test_admin_pages_that_move_money_need_a_recent_sign_in(admin_user, method):
     client, before = Client(), dump()
     sign_in(client, admin_user, minutes_ago=16)
 
@@ -164,7 +164,7 @@ def test_pages_of_the_admin_that_move_money_need_a_fresh_sign_in(admin_user, met
     assert dump() == before
 
 
-def test_fresh_sign_in_is_asked_for_wherever_it_is_not_left_out_by_name():
+def test_recent_sign_in_is_required_except_on_listed_pages():
     left_out = {
         model._meta.label_lower: set(pages.everyday_pages)
         for model, pages in admin.site._registry.items()
@@ -181,7 +181,7 @@ def test_fresh_sign_in_is_asked_for_wherever_it_is_not_left_out_by_name():
 
 
 @pytest.mark.parametrize("path", ["add/", "{pk}/change/", "{pk}/password/", ""])
-def test_people_are_changed_with_a_fresh_sign_in_only(admin_user, shopper, path):
+def test_users_are_changed_only_after_a_recent_sign_in(admin_user, shopper, path):
     client = Client()
     sign_in(client, admin_user, minutes_ago=16)
     before = dump()
@@ -213,7 +213,7 @@ PASSWORDS = [
 
 
 @pytest.mark.parametrize(("password", "role", "cause"), PASSWORDS)
-def test_password_fits_the_role_and_is_not_easy_to_guess(password, role, cause):
+def test_password_policy_depends_on_the_role_and_refuses_common_passwords(password, role, cause):
     user = User(email="ada.byron@home.test", name="Ada Byron", role=role)
     try:
         validate_password(password, user)
@@ -225,7 +225,7 @@ def test_password_fits_the_role_and_is_not_easy_to_guess(password, role, cause):
     assert bool(cause) is bool(refusal)
 
 
-def test_new_staff_account_needs_a_password_for_staff(browser, admin_user):
+def test_new_staff_account_needs_a_password_of_the_staff_policy(browser, admin_user):
     person = {"email": "new@example.test", "name": "", "role": Role.STAFF, "usable_password": "true"}
     add = "/admin/accounts/user/add/"
 
@@ -235,7 +235,7 @@ def test_new_staff_account_needs_a_password_for_staff(browser, admin_user):
     assert not User.objects.filter(email="new@example.test").exists()
 
 
-def test_who_became_staff_with_a_weak_password_changes_it_before_anything_else(client):
+def test_new_staff_member_with_a_weak_password_must_change_it_first(client):
     user = UserFactory.create(role=Role.STAFF, password="x7Kp2mQa")
     client.post(reverse("account_login"), {"login": user.email, "password": "x7Kp2mQa"})
     change = reverse("account_change_password")
@@ -256,7 +256,7 @@ def issue(api):
 
 
 @pytest.mark.parametrize("scope", ["staff", "refunds"])
-def test_token_for_staff_work_needs_a_code_and_each_code_works_once(issue, staff, scope):
+def test_staff_token_needs_a_code_and_each_code_works_once(issue, staff, scope):
     TOTP.activate(staff, generate_totp_secret())
     code = code_of(staff)
 
@@ -267,7 +267,7 @@ def test_token_for_staff_work_needs_a_code_and_each_code_works_once(issue, staff
     assert AuthToken.objects.filter(user=staff).count() == 1
 
 
-def test_recovery_code_is_a_code_that_works_once(issue, staff):
+def test_recovery_code_is_accepted_once(issue, staff):
     passkey(staff)
     code = RecoveryCodes.activate(staff).get_unused_codes()[0]
 
@@ -275,7 +275,7 @@ def test_recovery_code_is_a_code_that_works_once(issue, staff):
     problem(issue(staff, scopes=["staff"], otp=code), 400, "wrong_otp")
 
 
-def test_code_that_was_used_on_a_page_gets_no_token(issue, staff, client):
+def test_code_already_used_at_sign_in_is_refused_for_a_token(issue, staff, client):
     TOTP.activate(staff, generate_totp_secret())
     code = code_of(staff)
     client.post(reverse("account_login"), {"login": staff.email, "password": PASSWORD})
@@ -284,7 +284,7 @@ def test_code_that_was_used_on_a_page_gets_no_token(issue, staff, client):
     problem(issue(staff, scopes=["staff"], otp=code), 400, "wrong_otp")
 
 
-def test_code_before_a_used_one_is_used_up_too(issue, staff):
+def test_code_older_than_a_used_one_is_refused(issue, staff):
     TOTP.activate(staff, generate_totp_secret())
     Authenticator.objects.filter(user=staff).update(
         data=Authenticator.objects.get(user=staff).data | {"used_up_to": 0}
@@ -295,7 +295,7 @@ def test_code_before_a_used_one_is_used_up_too(issue, staff):
     problem(issue(staff, scopes=["staff"], otp=older), 400, "wrong_otp")
 
 
-def test_wrong_codes_are_limited_for_the_account(issue, staff):
+def test_wrong_codes_are_limited_per_account(issue, staff):
     TOTP.activate(staff, generate_totp_secret())
     for _ in range(5):
         problem(issue(staff, scopes=["staff"], otp="000000"), 400, "wrong_otp")
@@ -306,12 +306,12 @@ def test_wrong_codes_are_limited_for_the_account(issue, staff):
     assert int(answer["Retry-After"]) <= 300
 
 
-def test_code_without_a_second_factor_is_wrong(issue, staff):
+def test_code_is_refused_for_an_account_without_a_second_factor(issue, staff):
     problem(issue(staff, scopes=["staff"], otp="123456"), 400, "wrong_otp")
 
 
 @pytest.mark.parametrize("has_factor", [False, True])
-def test_only_the_demo_gives_staff_scopes_for_a_password_and_only_without_a_factor(
+def test_staff_scopes_by_password_alone_only_in_the_demo_and_without_a_second_factor(
     issue, staff, settings, has_factor
 ):
     settings.DEMO = True
@@ -322,7 +322,7 @@ def test_only_the_demo_gives_staff_scopes_for_a_password_and_only_without_a_fact
 
 
 @pytest.mark.parametrize("has_factor", [False, True])
-def test_token_page_offers_staff_scopes_to_who_has_a_second_factor(staff, browser, has_factor):
+def test_token_page_offers_staff_scopes_only_with_a_second_factor(staff, browser, has_factor):
     if has_factor:
         passkey(staff)
         staff.refresh_from_db()
@@ -356,7 +356,7 @@ BAD: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("check_id", ["", *BAD])
-def test_production_checks_the_settings_of_sign_in(settings, check_id):
+def test_production_checks_the_sign_in_settings(settings, check_id):
     good = {
         "STAFF_NEED_SECOND_FACTOR": True,
         "SITE_HOST": "shop.test",
@@ -369,7 +369,7 @@ def test_production_checks_the_settings_of_sign_in(settings, check_id):
     assert [message.id for message in checks.find_setting_errors()] == [check_id][: bool(check_id)]
 
 
-def test_secrets_of_the_second_factor_belong_to_the_shops_own_name(settings, staff, browser):
+def test_passkeys_are_bound_to_the_shops_host(settings, staff, browser):
     settings.SITE_HOST = "shop.test"
 
     options = browser(staff).get(reverse("mfa_add_webauthn")).context["js_data"]
@@ -377,7 +377,7 @@ def test_secrets_of_the_second_factor_belong_to_the_shops_own_name(settings, sta
     assert options["creation_options"]["publicKey"]["rp"]["id"] == "shop.test"
 
 
-def test_command_removes_the_second_factor_of_a_locked_out_administrator(admin_user, mails):
+def test_command_removes_a_locked_out_administrators_second_factor(admin_user, mails):
     passkey(admin_user)
 
     call_command("remove_second_factor", admin_user.email.upper())
@@ -388,12 +388,12 @@ def test_command_removes_the_second_factor_of_a_locked_out_administrator(admin_u
     )
 
 
-def test_command_names_an_address_that_nobody_has(db):
+def test_command_reports_an_unknown_email_address(db):
     with pytest.raises(CommandError, match=r"nobody@example\.test"):
         call_command("remove_second_factor", "nobody@example.test")
 
 
-def test_password_saved_by_a_command_ends_the_tokens(staff):
+def test_password_saved_by_a_command_revokes_the_tokens(staff):
     AuthToken.objects.create(user=staff)
     staff.set_password("five-kilns-under-snow")
     staff.save()

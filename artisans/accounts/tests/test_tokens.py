@@ -1,4 +1,4 @@
-"""What a token may be used for, and how its owner keeps track of them."""
+"""Scopes of a token, and how its owner lists and revokes tokens."""
 
 from datetime import timedelta
 
@@ -49,7 +49,7 @@ def holder(api):
         ("admin_user", ["read", "write"]),
     ],
 )
-def test_token_reads_and_writes_when_no_scope_is_asked_for(api, request, person, scopes):
+def test_token_gets_read_and_write_when_no_scope_is_requested(api, request, person, scopes):
     user = request.getfixturevalue(person)
     user.set_password(PASSWORD)
     user.save()
@@ -59,7 +59,7 @@ def test_token_reads_and_writes_when_no_scope_is_asked_for(api, request, person,
     assert answer.json()["scopes"] == scopes
 
 
-def test_token_has_the_scopes_and_the_name_that_were_asked_for(issue, shopper):
+def test_token_has_the_requested_scopes_and_name(issue, shopper):
     body = issue(shopper, scopes=["read"], name="stock watcher").json()
 
     assert (body["scopes"], body["name"]) == (["read"], "stock watcher")
@@ -74,7 +74,7 @@ def test_scope_beyond_the_role_is_refused(issue, shopper, scopes):
 
 
 @pytest.mark.parametrize("scopes", [[], ["all"], "read", [None], ["read"] * 5, {"read": True}])
-def test_scopes_that_are_none_are_refused_with_a_pointer(issue, shopper, scopes):
+def test_invalid_scopes_are_refused_with_a_pointer(issue, shopper, scopes):
     body = problem(issue(shopper, scopes=scopes), 400, "validation_error")
 
     assert body["errors"][0]["pointer"].startswith("/scopes")
@@ -93,7 +93,7 @@ def test_scopes_that_are_none_are_refused_with_a_pointer(issue, shopper, scopes)
         ("delete", "/auth/tokens/00000000-0000-4000-8000-000000000000", Scope.WRITE),
     ],
 )
-def test_missing_scope_is_named_and_nothing_happens(holder, staff, method, address, scope):
+def test_missing_scope_is_named_and_nothing_changes(holder, staff, method, address, scope):
     client = holder(staff, *(set(Scope) - {scope}))
     before = dump()
 
@@ -106,13 +106,13 @@ def test_missing_scope_is_named_and_nothing_happens(holder, staff, method, addre
     assert dump() == before
 
 
-def test_token_that_may_only_look_can_still_be_ended(holder, shopper):
+def test_read_only_token_can_be_revoked(holder, shopper):
     assert holder(shopper, "read").post("/auth/logout").status_code == 204
 
     assert not AuthToken.objects.exists()
 
 
-def test_staff_scope_ends_with_the_role_even_if_the_token_stays(holder, staff):
+def test_staff_scope_is_lost_with_the_role_while_the_token_remains(holder, staff):
     client = holder(staff, "staff", "read")
     staff.role = Role.SHOPPER
     staff.save()
@@ -125,7 +125,7 @@ def test_staff_scope_ends_with_the_role_even_if_the_token_stays(holder, staff):
 # ---- the list ----------------------------------------------------------------------------------------------
 
 
-def test_list_shows_own_tokens_by_their_first_characters_only(holder, issue, shopper, stranger):
+def test_list_shows_only_own_tokens_and_their_first_characters(holder, issue, shopper, stranger):
     issue(stranger)
     secret = issue(shopper, name="phone").json()["token"]
     client = holder(shopper, "read")
@@ -140,7 +140,7 @@ def test_list_shows_own_tokens_by_their_first_characters_only(holder, issue, sho
     assert not any(row.digest.encode() in answer.content for row in AuthToken.objects.all())
 
 
-def test_list_leaves_out_what_is_over(api, issue, shopper, time_machine):
+def test_list_leaves_out_expired_and_revoked_tokens(api, issue, shopper, time_machine):
     issue(shopper)
     time_machine.move_to(timezone.now() + timedelta(days=31))
 
@@ -149,7 +149,7 @@ def test_list_leaves_out_what_is_over(api, issue, shopper, time_machine):
     assert [row["is_current"] for row in rows] == [True]
 
 
-def test_revoked_token_opens_nothing(api, holder, shopper):
+def test_revoked_token_is_refused(api, holder, shopper):
     lost, kept = holder(shopper, "read", "write"), api(shopper)
     key = next(r["id"] for r in kept.get("/auth/tokens").json()["results"] if not r["is_current"])
 
@@ -161,7 +161,7 @@ def test_revoked_token_opens_nothing(api, holder, shopper):
     problem(kept.delete(f"/auth/tokens/{key}"), 404, "not_found")
 
 
-def test_token_of_somebody_else_is_not_there(api, shopper, stranger):
+def test_token_of_another_user_is_not_found(api, shopper, stranger):
     token, _ = AuthToken.objects.create(user=shopper)
     client = api(stranger)
     before = dump()
@@ -171,7 +171,7 @@ def test_token_of_somebody_else_is_not_there(api, shopper, stranger):
     assert dump() == before
 
 
-def test_all_tokens_end_together(api, shopper):
+def test_all_tokens_are_revoked_together(api, shopper):
     clients = [api(shopper), api(shopper)]
 
     access_end(shopper)
@@ -191,7 +191,7 @@ def queries(client) -> list[str]:
     return [query["sql"] for query in found]
 
 
-def test_use_is_noted_once_a_minute_and_costs_nothing_between(api, shopper, time_machine):
+def test_last_use_is_recorded_at_most_once_a_minute(api, shopper, time_machine):
     start = timezone.now()
     time_machine.move_to(start, tick=False)
     client = api(shopper)
@@ -206,7 +206,7 @@ def test_use_is_noted_once_a_minute_and_costs_nothing_between(api, shopper, time
     assert AuthToken.objects.get().last_used_at == start + timedelta(seconds=60)
 
 
-# ---- worthless tokens (case C57) ---------------------------------------------------------------------------
+# ---- invalid tokens (case C57) - ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_use_is_noted_once_a_minute_and_costs_nothing_between(api, shopper, time
     ],
     ids=["none", "cut", "prefix", "longer", "upper case", "alg none", "other key", "two"],
 )
-def test_worthless_token_opens_nothing(api, issue, shopper, spoil):
+def test_invalid_token_is_refused(api, issue, shopper, spoil):
     token = issue(shopper).json()["token"]
     client = api()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {spoil(token)}")
@@ -234,7 +234,7 @@ def test_worthless_token_opens_nothing(api, issue, shopper, spoil):
     assert answer["WWW-Authenticate"] == "Bearer"
 
 
-def test_digest_from_the_database_opens_nothing(api, issue, shopper):
+def test_stored_digest_is_refused_as_a_token(api, issue, shopper):
     issue(shopper)
     row = AuthToken.objects.get()
     for stolen in (row.digest, row.token_key, str(row.public_id)):

@@ -25,7 +25,7 @@ def test_second_person_sees_exactly_what_is_requested_and_approves(staff, admin_
     assert ApprovalRequest.objects.get().status == ApprovalStatus.APPROVED
 
 
-def test_who_requested_sees_who_could_approve_and_cannot(staff, admin_user, browser):
+def test_requester_sees_possible_approvers_and_cannot_approve(staff, admin_user, browser):
     approval = requested(admin_user)
     client = browser(admin_user)
 
@@ -38,7 +38,7 @@ def test_who_requested_sees_who_could_approve_and_cannot(staff, admin_user, brow
     assert ApprovalRequest.objects.get().status == ApprovalStatus.PENDING
 
 
-def test_staff_see_only_what_they_could_decide_about(staff, admin_user, powerless_staff, browser):
+def test_staff_see_only_requests_that_they_may_decide(staff, admin_user, powerless_staff, browser):
     approval = requested(admin_user)
     listing = reverse("admin:approvals_approvalrequest_changelist")
 
@@ -59,7 +59,7 @@ def test_rejecting_needs_a_reason(staff, admin_user, browser):
     assert (approval.status, approval.note) == (ApprovalStatus.REJECTED, "Wrong order.")
 
 
-def test_request_is_withdrawn_by_who_made_it(staff, admin_user, browser):
+def test_requester_can_withdraw_the_request(staff, admin_user, browser):
     approval = requested(staff)
 
     assert browser(admin_user).post(page(approval, "withdraw")).status_code == 403

@@ -1,4 +1,4 @@
-"""A second person decides: never the same one, never twice, never late; what is approved is what was requested."""
+"""A second person decides: never the requester, never twice, never late; exactly what was requested is approved."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +35,7 @@ PERMISSION = "payments.refund"
 
 @pytest.fixture
 def done(monkeypatch):
-    """What the toy act did: its payload, who requested and who approved it."""
+    """What the test operation did: its payload, requester and approver."""
     acts = []
     kind = ApprovalKind(
         "toy", "Toy act", PERMISSION, lambda payload, by, approver: acts.append((payload, by, approver))
@@ -64,7 +64,7 @@ def requested(actor, target=None, **changes):
     return approval_request("toy", **values | changes)
 
 
-def test_request_does_nothing_and_mails_who_could_approve(done, staff, mails):
+def test_request_changes_nothing_and_mails_possible_approvers(done, staff, mails):
     second = colleague()
     UserFactory.create(email="intern2@example.test", role=Role.STAFF)
     colleague("gone@example.test", is_active=False)
@@ -76,7 +76,7 @@ def test_request_does_nothing_and_mails_who_could_approve(done, staff, mails):
     assert AuditEntry.objects.get(action="approval.request").actor == staff
 
 
-def test_second_person_carries_out_exactly_what_was_requested(done, staff, mails):
+def test_approval_executes_exactly_what_was_requested(done, staff, mails):
     second = colleague()
     approval = requested(staff)
 
@@ -99,7 +99,7 @@ def test_nobody_approves_their_own_request(done, admin_user, staff):
     assert done == []
 
 
-def test_database_refuses_one_person_in_both_roles(done, staff, admin_user):
+def test_database_refuses_the_same_requester_and_approver(done, staff, admin_user):
     approval = requested(staff)
 
     with pytest.raises(IntegrityError, match="approval_by_a_second_person"), transaction.atomic():
@@ -121,7 +121,7 @@ def test_only_active_staff_with_the_permission_decides(done, staff, admin_user, 
     assert done == []
 
 
-def test_own_check_of_the_kind_is_asked_about_who_decides(done, staff, admin_user, monkeypatch):
+def test_check_of_the_kind_can_refuse_an_approver(done, staff, admin_user, monkeypatch):
     def refuse(payload, actor):
         raise Forbidden(f"not {actor.email}")
 
@@ -134,7 +134,7 @@ def test_own_check_of_the_kind_is_asked_about_who_decides(done, staff, admin_use
     assert done == []
 
 
-def test_decided_request_is_not_decided_again(done, staff, admin_user):
+def test_decided_request_cannot_be_decided_again(done, staff, admin_user):
     approval = requested(staff)
     approval_approve(approval_id=approval.pk, actor=admin_user)
 
@@ -149,7 +149,9 @@ def test_decided_request_is_not_decided_again(done, staff, admin_user):
     assert len(done) == 1
 
 
-def test_what_the_present_state_refuses_fails_with_its_cause(done, staff, admin_user, monkeypatch, mails):
+def test_approval_refused_by_the_current_state_fails_with_the_reason(
+    done, staff, admin_user, monkeypatch, mails
+):
     def refuse(payload, by, approver):
         staff.groups.clear()
         raise Conflict("A colleague was faster.")
@@ -165,7 +167,7 @@ def test_what_the_present_state_refuses_fails_with_its_cause(done, staff, admin_
     assert "A colleague was faster." in mails(staff.email)[0].body
 
 
-def test_rejection_tells_the_reason(done, staff, admin_user, mails):
+def test_rejection_mail_gives_the_reason(done, staff, admin_user, mails):
     approval = requested(staff)
 
     with pytest.raises(InvalidInput):
@@ -176,7 +178,7 @@ def test_rejection_tells_the_reason(done, staff, admin_user, mails):
     assert "Wrong order." in mails(staff.email)[0].body
 
 
-def test_only_who_requested_withdraws(done, staff, admin_user):
+def test_only_the_requester_can_withdraw(done, staff, admin_user):
     approval = requested(staff)
 
     with pytest.raises(NotFound):
@@ -186,7 +188,7 @@ def test_only_who_requested_withdraws(done, staff, admin_user):
     assert (approval.status, done) == (ApprovalStatus.WITHDRAWN, [])
 
 
-def test_expired_request_is_not_approved_and_makes_room(done, staff, admin_user):
+def test_expired_request_cannot_be_approved_and_allows_a_new_one(done, staff, admin_user):
     approval = requested(staff)
 
     with time_machine.travel(timezone.now() + EXPIRES_AFTER + timedelta(seconds=1)):
@@ -200,7 +202,7 @@ def test_expired_request_is_not_approved_and_makes_room(done, staff, admin_user)
     assert done == []
 
 
-def test_requests_that_nobody_decides_are_ended_by_the_clock(settings, done, staff, admin_user):
+def test_undecided_requests_expire(settings, done, staff, admin_user):
     assert "approvals.expire" in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     approval = requested(staff)
 
@@ -211,7 +213,7 @@ def test_requests_that_nobody_decides_are_ended_by_the_clock(settings, done, sta
     assert (approval.status, done) == (ApprovalStatus.EXPIRED, [])
 
 
-def test_same_thing_awaits_one_approval_at_a_time(done, staff, admin_user):
+def test_only_one_open_request_per_target(done, staff, admin_user):
     requested(staff)
 
     with pytest.raises(ApprovalPending, match=staff.email):
@@ -220,7 +222,7 @@ def test_same_thing_awaits_one_approval_at_a_time(done, staff, admin_user):
     assert ApprovalRequest.objects.count() == 1
 
 
-def test_nothing_is_requested_where_nobody_could_approve(done, staff):
+def test_request_is_refused_when_nobody_could_approve(done, staff):
     with pytest.raises(NobodyElse):
         requested(staff)
 

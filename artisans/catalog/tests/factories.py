@@ -24,7 +24,7 @@ class CategoryFactory(DjangoModelFactory[Category]):
 
 
 class ProductFactory(DjangoModelFactory[Product]):
-    """On sale, ten pieces, at the founding price."""
+    """On sale, ten units, at the price of the founding contract."""
 
     class Meta:
         model = Product

@@ -34,7 +34,7 @@ def form(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def test_a_product_is_added_with_its_price_as_people_write_it(catalog_client):
+def test_product_is_added_with_a_decimal_price(catalog_client):
     answer = catalog_client.post("/admin/catalog/product/add/", form())
 
     assert answer.status_code == 302
@@ -43,7 +43,7 @@ def test_a_product_is_added_with_its_price_as_people_write_it(catalog_client):
     assert StockMove.objects.get(product=product).quantity == 4
 
 
-def test_a_price_in_yen_has_no_decimals(catalog_client):
+def test_price_in_yen_has_no_decimals(catalog_client):
     shown = page(catalog_client.post("/admin/catalog/product/add/", form(currency="JPY")))
     assert "JPY has 0 decimals" in shown.text
 
@@ -71,7 +71,7 @@ def test_stock_is_not_changed_by_the_form(catalog_client, bowl):
     assert (bowl.price_minor, bowl.stock) == (9000, 10)
 
 
-def test_stock_is_counted_on_a_page_of_its_own(catalog_client, bowl):
+def test_stock_is_counted_on_a_separate_page(catalog_client, bowl):
     address = admin_page_url(bowl, "count")
     assert page(catalog_client.get(address)).one("input", name="counted").attrs["value"] == "10"
 
@@ -87,7 +87,7 @@ def test_stock_is_counted_on_a_page_of_its_own(catalog_client, bowl):
     assert AuditEntry.objects.get(action="stock.adjust").actor_name == "keeper@example.test"
 
 
-def test_counting_needs_the_job(browser, staff, bowl):
+def test_counting_needs_the_permission(browser, staff, bowl):
     assert (
         browser(staff).post(admin_page_url(bowl, "count"), {"counted": "0", "reason": "x"}).status_code == 403
     )
@@ -106,7 +106,7 @@ def test_commission_is_a_percentage(browser, admin_user, bowl):
     assert edit(catalog_client, artisan, commission="101").status_code == 200
 
 
-def test_goods_and_sellers_are_switched_off_not_deleted(browser, admin_user, bowl):
+def test_products_and_artisans_are_deactivated_not_deleted(browser, admin_user, bowl):
     for row in (bowl, bowl.artisan):
         assert browser(admin_user).post(admin_page_url(row, "delete"), {"post": "yes"}).status_code == 403
 
@@ -120,7 +120,7 @@ def count_form(catalog_client, bowl: Product) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("counted", "sold", "left"), [(10, 1, 9), (7, 1, 6), (12, 3, 9), (1, 1, 0), (10, 0, 10)]
 )
-def test_count_moves_its_difference_to_what_was_seen_when_goods_were_sold_meanwhile(
+def test_count_applies_its_difference_when_units_were_sold_meanwhile(
     catalog_client, bowl, counted, sold, left
 ):
     form = count_form(catalog_client, bowl)
@@ -139,7 +139,7 @@ def test_count_moves_its_difference_to_what_was_seen_when_goods_were_sold_meanwh
     assert (sentence in answer.text) is bool(sold)
 
 
-def test_count_says_what_was_sold_and_changes_nothing_when_less_is_left_than_it_takes(catalog_client, bowl):
+def test_count_is_refused_with_an_explanation_when_stock_would_become_negative(catalog_client, bowl):
     form = count_form(catalog_client, bowl) | {"counted": "4"}
     place({bowl: 7})
 
@@ -155,7 +155,7 @@ def test_count_says_what_was_sold_and_changes_nothing_when_less_is_left_than_it_
     assert bowl.stock == 4
 
 
-def test_count_moves_once_when_its_form_is_sent_twice_or_a_colleague_counted_first(catalog_client, bowl):
+def test_count_is_applied_once_when_sent_twice_or_a_colleague_counted_first(catalog_client, bowl):
     form = count_form(catalog_client, bowl) | {"counted": "7"}
     catalog_client.post(admin_page_url(bowl, "count"), form)
 
@@ -168,7 +168,7 @@ def test_count_moves_once_when_its_form_is_sent_twice_or_a_colleague_counted_fir
 
 
 @pytest.mark.parametrize("seen", [{}, {"seen_stock": "x"}, {"seen_stock": "-1", "last_count_shown": "0"}])
-def test_count_is_refused_when_it_does_not_say_what_was_seen(catalog_client, bowl, seen):
+def test_count_is_refused_without_the_displayed_stock(catalog_client, bowl, seen):
     answer = page(
         catalog_client.post(admin_page_url(bowl, "count"), {"counted": "3", "reason": "counted"} | seen)
     )

@@ -32,7 +32,7 @@ def test_price_has_the_decimals_of_its_currency(api, currency, minor, shown):
     assert api().get("/products").json()["results"][0]["price"] == shown
 
 
-def test_list_pages_miss_nothing_and_repeat_nothing_while_goods_are_added(api):
+def test_pages_skip_and_repeat_nothing_while_products_are_added(api):
     old = {str(ProductFactory.create().pk) for _ in range(7)}
     client, seen, url = api(), [], "/products/?limit=3"
     while url:
@@ -54,19 +54,19 @@ def test_page_size_is_capped(api):
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=-1", "limit=x", "limit=1e3", "limit=", "limit=１"])
-def test_senseless_page_size_is_refused(api, query):
+def test_invalid_page_size_is_refused(api, query):
     body = problem(api().get(f"/products/?{query}"), 400, "validation_error")
 
     assert [error["pointer"] for error in body["errors"]] == ["/limit"]
 
 
-def test_broken_cursor_is_a_problem(api):
+def test_invalid_cursor_is_refused(api):
     body = problem(api().get("/products/?cursor=nonsense"), 400, "validation_error")
 
     assert [error["pointer"] for error in body["errors"]] == ["/cursor"]
 
 
-def test_artisans_are_listed_without_their_mail_address(api):
+def test_artisans_are_listed_without_their_email_address(api):
     ArtisanFactory.create(email="secret@example.test")
     ArtisanFactory.create(is_active=False)
 

@@ -1,4 +1,4 @@
-"""The shop window: what is found, what is shown, what is hidden."""
+"""Catalogue pages: search, filters, and what is shown or hidden."""
 
 import pytest
 from django.urls import reverse
@@ -27,7 +27,7 @@ def test_search_needs_all_words_in_any_field_and_any_case():
 @pytest.mark.parametrize(
     "q", ["%", "_", "' OR 1=1 --", "\\", "{{7*7}}", "<b>x</b>", "${7*7}", "a" * 5000, "ş🫖"]
 )
-def test_hostile_search_is_only_text(client, q):
+def test_hostile_search_is_treated_as_text(client, q):
     ProductFactory.create(name="Moss bowl")
 
     shown = page(client.get("/", {"q": q}))
@@ -37,12 +37,12 @@ def test_hostile_search_is_only_text(client, q):
 
 
 @pytest.mark.parametrize("field", ["q", "category", "artisan", "sort", "page"])
-def test_hostile_filter_is_only_text(client, field):
+def test_hostile_filter_is_treated_as_text(client, field):
     for value in ("\x00", "'; DROP TABLE x", "10" * 50, "-1", "user__password"):
         assert client.get("/", {field: value}).status_code == 200
 
 
-def test_filters_and_sorts():
+def test_products_are_filtered_and_sorted():
     pots, cloth = CategoryFactory.create(slug="pots"), CategoryFactory.create(slug="cloth")
     maker = ArtisanFactory.create(slug="ada")
     ProductFactory.create(name="B", category=pots, price_minor=300, artisan=maker)
@@ -57,7 +57,7 @@ def test_filters_and_sorts():
 
 
 @pytest.mark.parametrize("hidden", [{"is_active": False}, {"artisan__is_active": False}])
-def test_hidden_product_is_nowhere(client, hidden):
+def test_hidden_product_is_on_no_page(client, hidden):
     product = ProductFactory.create(name="Secret bowl", **hidden)
 
     assert b"Secret bowl" not in client.get("/").content
@@ -75,7 +75,7 @@ def test_sold_out_product_is_shown_without_a_buy_button(client):
     assert "Add to cart" not in shown
 
 
-def test_page_of_an_artisan_shows_own_products_only(client):
+def test_artisan_page_shows_only_their_products(client):
     mine = ProductFactory.create(name="Mine")
     ProductFactory.create(name="Of somebody else")
 
@@ -84,7 +84,7 @@ def test_page_of_an_artisan_shows_own_products_only(client):
     assert ("Mine" in shown, "Of somebody else" in shown) == (True, False)
 
 
-def test_number_of_queries_does_not_grow_with_the_goods(client, django_assert_max_num_queries):
+def test_number_of_queries_does_not_grow_with_the_products(client, django_assert_max_num_queries):
     for _ in range(30):
         ProductFactory.create()
 

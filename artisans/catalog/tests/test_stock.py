@@ -1,4 +1,4 @@
-"""The one door to stock: all or nothing, never below zero, every change with its move."""
+"""Stock services: all or nothing, never below zero, and a stock move for every change."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -20,7 +20,7 @@ from artisans.catalog.services import (
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.errors import InvalidInput
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broken_books")]  # lines of no order
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broken_books")]  # the lines belong to no order
 
 
 def line(product, quantity: int) -> StockLine:
@@ -33,7 +33,7 @@ def stock(*products) -> list[int]:
     return [product.stock for product in products]
 
 
-def test_take_lowers_all_products_and_writes_a_move_per_line():
+def test_take_reduces_all_products_and_writes_a_move_per_line():
     bowl, cup = ProductFactory.create(stock=5), ProductFactory.create(stock=2)
 
     stock_take(lines=[line(bowl, 3), line(cup, 2)], reason="order A")
@@ -45,7 +45,7 @@ def test_take_lowers_all_products_and_writes_a_move_per_line():
     ]
 
 
-def test_take_changes_nothing_when_one_product_is_short():
+def test_take_changes_nothing_when_one_product_has_too_little_stock():
     bowl, cup = ProductFactory.create(stock=5), ProductFactory.create(stock=1)
 
     with pytest.raises(OutOfStock), transaction.atomic():
@@ -55,7 +55,7 @@ def test_take_changes_nothing_when_one_product_is_short():
     assert not StockMove.objects.exists()
 
 
-def test_two_lines_of_one_product_are_taken_together():
+def test_two_lines_of_one_product_are_checked_against_stock_together():
     bowl = ProductFactory.create(stock=5)
 
     with pytest.raises(OutOfStock), transaction.atomic():
@@ -73,7 +73,7 @@ def test_take_refuses_what_is_not_for_sale(broken):
         stock_take(lines=[line(bowl, 1)], reason="order A")
 
 
-def test_return_gives_back_once_per_round():
+def test_return_restores_stock_once_per_hold_round():
     bowl = ProductFactory.create(stock=5)
     lines = [line(bowl, 3)]
     stock_take(lines=lines, reason="order A")
@@ -88,7 +88,7 @@ def test_return_gives_back_once_per_round():
     assert stock(bowl) == [5]
 
 
-def test_count_on_the_shelf_sets_the_stock_and_is_told(staff):
+def test_count_sets_the_stock_and_is_audited(staff):
     bowl = ProductFactory.create(stock=5)
 
     stock_adjust(product_id=bowl.pk, counted=3, reason="two broke", actor=staff)
@@ -101,7 +101,7 @@ def test_count_on_the_shelf_sets_the_stock_and_is_told(staff):
 
 
 @pytest.mark.parametrize(("counted", "reason"), [(-1, "x"), (3, "  ")])
-def test_count_without_sense_is_refused(staff, counted, reason):
+def test_invalid_count_is_refused(staff, counted, reason):
     bowl = ProductFactory.create(stock=5)
 
     with pytest.raises(InvalidInput), transaction.atomic():
@@ -110,7 +110,7 @@ def test_count_without_sense_is_refused(staff, counted, reason):
     assert stock(bowl) == [5]
 
 
-def test_lock_leaves_out_what_does_not_exist_and_orders_by_key():
+def test_lock_skips_missing_products_and_orders_by_key():
     products = [ProductFactory.create() for _ in range(5)]
 
     found = products_lock([uuid4(), *(p.pk for p in products), products[0].pk])
@@ -122,7 +122,7 @@ def of_refund(taken: StockLine, quantity: int) -> StockLine:
     return replace(taken, quantity=quantity, refund_line=uuid4())
 
 
-def test_restock_brings_back_what_is_held_and_the_return_the_rest():
+def test_restock_returns_refunded_units_and_cancelling_returns_the_rest():
     bowl = ProductFactory.create(stock=5)
     taken = line(bowl, 4)
     stock_take(lines=[taken], reason="order A")
@@ -144,7 +144,7 @@ def test_restock_is_limited_to_what_the_line_took():
     assert (back.quantity, stock(bowl)) == (2, [5])
 
 
-def test_same_line_of_a_refund_restocks_once():
+def test_refund_line_is_restocked_once():
     bowl = ProductFactory.create(stock=5)
     taken = line(bowl, 4)
     stock_take(lines=[taken], reason="order A")
@@ -157,7 +157,7 @@ def test_same_line_of_a_refund_restocks_once():
     assert stock(bowl) == [2]
 
 
-def test_restock_counts_the_present_round_only():
+def test_restock_counts_only_the_current_hold_round():
     bowl = ProductFactory.create(stock=5)
     taken = line(bowl, 2)
     stock_take(lines=[taken], reason="order A")

@@ -1,4 +1,4 @@
-"""The admin's theme needs eval and inline styles; no other page may have them."""
+"""The admin's theme needs eval and inline styles; no other page allows them."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_only_the_admin_relaxes_the_content_policy(browser, staff, client):
     assert "unsafe" not in str(shop)
 
 
-def test_staff_sign_in_on_the_shops_own_page(client):
+def test_staff_use_the_shops_sign_in_page(client):
     answer = client.get("/admin/", follow=True)
 
     assert answer.redirect_chain[-1][0].startswith("/shop/account/login/")

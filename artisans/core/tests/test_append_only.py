@@ -1,4 +1,4 @@
-"""Rows of append-only tables are refused to every writer, also after SQLite rebuilt the table."""
+"""Rows of append-only tables cannot be changed by any writer, not even after SQLite rebuilds the table."""
 
 import pytest
 from django.apps import apps
@@ -51,18 +51,18 @@ def history(shopper, staff, bowl, store, settings) -> None:
     parcel_ship(parcel_id=by_hand.order.parcels.get().pk, carrier="DHL", tracking="T-1", actor=staff)
 
 
-def test_history_and_facts_are_append_only():
+def test_history_tables_are_append_only():
     assert {model.__name__ for model in MODELS} >= NAMES
     assert all(issubclass(model, AppendOnlyModel) for model in Transition.__subclasses__())
     assert all("never changed" not in (model.__doc__ or "") or model in MODELS for model in apps.get_models())
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model.__name__ in NAMES])
-def test_rows_are_neither_changed_nor_deleted_by_orm_or_sql(history, model):
+def test_rows_cannot_be_changed_or_deleted_by_orm_or_sql(history, model):
     row, table = model._base_manager.first(), model._meta.db_table
     before = list(model._base_manager.values())
     assert before, "nothing to break"
-    connection.check_constraints()  # PostgreSQL truncates no table with foreign keys still to be checked
+    connection.check_constraints()  # PostgreSQL does not truncate a table with pending foreign key checks
     column = model._meta.get_field("amount_minor" if hasattr(row, "amount_minor") else "id").column
     columns = ", ".join(f'"{field.column}"' for field in model._meta.local_fields)
     statements = [
@@ -88,7 +88,7 @@ def test_rows_are_neither_changed_nor_deleted_by_orm_or_sql(history, model):
     assert list(model._base_manager.values()) == before
 
 
-def test_row_is_still_added(history, shopper):
+def test_rows_can_be_added(history, shopper):
     count = AuditEntry.objects.count()
 
     AuditEntry.objects.create(actor_name="system", action="order.expire", target_id=shopper.pk)
@@ -103,8 +103,8 @@ def test_migrated_database_has_every_trigger():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_triggers_are_back_after_a_table_was_rebuilt():
-    """As a migration that changes a column does; SQLite's new table has no triggers until `migrate` ends."""
+def test_triggers_are_restored_after_a_table_is_rebuilt():
+    """Like a migration that changes a column; SQLite's new table has no triggers until `migrate` ends."""
     old = AuditEntry._meta.get_field("actor_name")
     new = old.clone()
     new.set_attributes_from_name("actor_name")
@@ -123,7 +123,7 @@ def test_triggers_are_back_after_a_table_was_rebuilt():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_test_flush_empties_the_tables_and_leaves_the_triggers(shopper):
+def test_flush_of_the_test_database_keeps_the_triggers(shopper):
     AuditEntry.objects.create(actor_name="system", action="order.expire", target_id=shopper.pk)
 
     call_command("flush", interactive=False, verbosity=0)
@@ -132,7 +132,7 @@ def test_test_flush_empties_the_tables_and_leaves_the_triggers(shopper):
     assert not missing_triggers(connection)
 
 
-def test_trigger_that_was_dropped_or_switched_off_is_found_and_made_again():
+def test_dropped_or_disabled_trigger_is_reported_and_recreated():
     table = AuditEntry._meta.db_table
     name = next(iter(triggers_of(table, connection.vendor)))
     on_postgres = connection.vendor == "postgresql"
@@ -147,7 +147,7 @@ def test_trigger_that_was_dropped_or_switched_off_is_found_and_made_again():
     assert not missing_triggers(connection)
 
 
-def test_what_a_test_rewrites_does_not_stay_open(history):
+def test_protection_returns_after_rewriting(history):
     with rewriting():
         AuditEntry.objects.update(actor_name="nobody")
 

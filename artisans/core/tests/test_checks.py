@@ -1,4 +1,4 @@
-"""Settings that a shop must not run with: one test per id, and none of them on good settings."""
+"""System checks for unsafe settings: one test per id, and no check fails on good settings."""
 
 import re
 
@@ -52,7 +52,7 @@ def test_good_settings_pass(found):
 
 
 @pytest.mark.parametrize("check_id", BAD)
-def test_bad_setting_is_told_by_its_id(found, check_id):
+def test_bad_setting_is_reported_with_its_id(found, check_id):
     assert check_id in found(**BAD[check_id])
 
 

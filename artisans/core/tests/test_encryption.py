@@ -1,4 +1,4 @@
-"""What is encrypted opens under every key of ENCRYPTION_KEYS, and under no other."""
+"""Encrypted values are decrypted by every key of ENCRYPTION_KEYS and by no other."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ OLD, NEW = "old-key-" + "Zb3vQm9tLw2xRk7cHn5sYd8fGj4pUa6e", "new-key-" + "Gj4pUa
 
 @pytest.fixture
 def card() -> Iterator[type[Model]]:
-    """A model that is never in a database: shows what the fields do to a row."""
+    """A model without a table: shows what the fields do to a row."""
     with isolate_apps("artisans.core"):
 
         class Card(Model):
@@ -41,7 +41,7 @@ def card() -> Iterator[type[Model]]:
 
 
 @pytest.mark.parametrize("text", ["pm_1", "", "Ölwerk – ünïcode", "x" * 5000])
-def test_text_comes_back_and_is_encrypted_differently_each_time(text):
+def test_text_is_decrypted_and_is_encrypted_differently_each_time(text):
     assert decrypt(encrypt(text)) == text
     assert encrypt(text) != encrypt(text)
 
@@ -70,12 +70,12 @@ def test_missing_key_is_an_error_with_its_remedy_and_without_the_value(settings)
 
 
 @pytest.mark.parametrize("damaged", ["", "pm_1", "gAAAAA", "é", "x" * 200])
-def test_what_is_no_ciphertext_is_refused(damaged):
+def test_invalid_ciphertext_is_refused(damaged):
     with pytest.raises(CannotDecrypt):
         decrypt(damaged)
 
 
-def test_without_keys_those_that_sign_sessions_serve_in_turn(settings):
+def test_secret_keys_are_used_when_no_encryption_keys_are_set(settings):
     settings.ENCRYPTION_KEYS, settings.SECRET_KEY_FALLBACKS = [], []
     old = encrypt("pm_1")
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another" * 9
@@ -83,7 +83,7 @@ def test_without_keys_those_that_sign_sessions_serve_in_turn(settings):
     assert decrypt(old) == "pm_1"
 
 
-def test_hash_differs_from_that_of_another_key_and_of_no_key(settings):
+def test_hash_depends_on_the_value_and_the_key(settings):
     settings.ENCRYPTION_KEYS = [OLD]
     one = keyed_hash("pm_1")
     settings.ENCRYPTION_KEYS = [NEW]
@@ -92,7 +92,7 @@ def test_hash_differs_from_that_of_another_key_and_of_no_key(settings):
     assert len(one) == 64
 
 
-def test_value_is_decrypted_when_it_is_read_and_not_before(settings, card):
+def test_value_is_decrypted_only_when_read(settings, card):
     settings.ENCRYPTION_KEYS = [OLD]
     stored = card._meta.get_field("token").get_prep_value("pm_1")
     row = card.from_db("default", ["id", "token", "token_hash"], [1, Ciphertext(stored), ""])
@@ -104,7 +104,7 @@ def test_value_is_decrypted_when_it_is_read_and_not_before(settings, card):
     assert row.token == "pm_1"
 
 
-def test_value_that_was_not_read_is_saved_as_it_was(card):
+def test_unread_value_is_saved_unchanged(card):
     field = card._meta.get_field("token")
     stored = Ciphertext(encrypt("pm_1"))
 
@@ -113,7 +113,7 @@ def test_value_that_was_not_read_is_saved_as_it_was(card):
     assert field.get_prep_value(None) is None
 
 
-def test_serializers_show_what_is_stored(card):
+def test_serializers_write_the_stored_ciphertext(card):
     field = card._meta.get_field("token")
     shown = field.value_to_string(card(token="pm_1"))
 
@@ -122,10 +122,10 @@ def test_serializers_show_what_is_stored(card):
 
 
 @pytest.mark.parametrize("lookup", ["token", "token__contains", "token__in", "token__startswith"])
-def test_encrypted_field_cannot_be_looked_up(card, lookup):
+def test_lookup_on_an_encrypted_field_is_refused(card, lookup):
     with pytest.raises(FieldError):
         str(card._default_manager.filter(**{lookup: "pm_1"}).query)
 
 
-def test_encrypted_field_can_be_asked_for_null(card):
+def test_encrypted_field_supports_isnull(card):
     assert "IS NULL" in str(card._default_manager.filter(token__isnull=True).query)

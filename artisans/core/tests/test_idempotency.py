@@ -1,4 +1,4 @@
-"""The keys themselves, and how a new view of the API uses them."""
+"""Idempotency keys, and how a new API view uses them."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -37,7 +37,7 @@ CARD, CVC = "4242424242424242", "cvc-987"
 
 
 class Saved(ApiView):
-    """A new view as the next engineer writes it."""
+    """A new view as an engineer would write it."""
 
     permission_classes = (AllowAny,)
     runs: ClassVar[list[Any]] = []
@@ -72,7 +72,7 @@ class Shown(Saved):
 
 
 class Declined(Saved):
-    """Answers a refusal after it wrote something, and knows what to say the next time."""
+    """Refuses after writing something, and can build the answer again for a retry."""
 
     @idempotent(replay=lambda request, reference: Response({"of": reference}))
     def post(self, request: Request) -> Response:
@@ -116,7 +116,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 # ---- a new view ------------------------------------------------------------------------------------------------
 
 
-def test_new_view_runs_once_without_a_line_for_it(post):
+def test_new_view_is_idempotent_without_extra_code(post):
     first, again = post("/saved", {"a": 1})
 
     assert (first.status_code, again.content) == (201, first.content)
@@ -124,14 +124,14 @@ def test_new_view_runs_once_without_a_line_for_it(post):
     assert Saved.runs == [{"a": 1}]
 
 
-def test_answer_without_a_body_is_kept_too(post):
+def test_answer_without_a_body_is_stored_too(post):
     first, again = post("/emptied")
 
     assert (first.status_code, again.status_code, again.content) == (204, 204, b"")
     assert len(Saved.runs) == 1
 
 
-def test_secret_is_read_again_and_not_stored(post):
+def test_readable_secret_is_read_again_and_not_stored(post):
     first, again = post("/started")
 
     assert first.json()["next"] == [{"setup_secret": "seti_secret_1", "hint": None}]
@@ -146,7 +146,7 @@ def test_answer_with_a_secret_that_is_shown_once_is_not_stored(post):
     assert not IdempotencyKey.objects.exists()
 
 
-def test_refusal_after_an_effect_is_answered_from_the_effect(post):
+def test_refusal_after_an_effect_is_rebuilt_from_the_effect(post):
     first, again = post("/declined")
 
     problem(first, 409)
@@ -154,21 +154,21 @@ def test_refusal_after_an_effect_is_answered_from_the_effect(post):
     assert len(Saved.runs) == 1
 
 
-def test_view_that_takes_no_keys_runs_each_time(post):
+def test_view_without_idempotency_keys_runs_each_time(post):
     post("/inbox")
 
     assert len(Saved.runs) == 2
     assert not IdempotencyKey.objects.exists()
 
 
-def test_query_belongs_to_the_request(post, api):
+def test_query_string_is_part_of_the_request(post, api):
     post("/saved", {"a": 1})
 
     problem(api().post("/saved?a=1", {"a": 1}, HTTP_IDEMPOTENCY_KEY="key-1"), 422)
 
 
 @pytest.mark.parametrize("name", ["card_number", "number", "Number", "pan"])
-def test_card_is_nowhere_in_the_table(post, name):
+def test_card_number_is_not_stored_in_the_table(post, name):
     body = {"label": "mine", "card": {"cvc": CVC}, "details": [{name: CARD, "card_cvc": CVC}]}
 
     first, again = post("/saved", body)
@@ -182,7 +182,7 @@ def test_card_is_nowhere_in_the_table(post, name):
 # ---- the fingerprint -------------------------------------------------------------------------------------------
 
 
-def test_fingerprint_knows_nothing_of_cards():
+def test_fingerprint_ignores_card_fields():
     plain = fingerprints_of({"label": "mine"})
 
     for hidden in ({"card_number": CARD}, {"cvc": "987"}, {"card": {"number": CARD}}, {"Card_CVC": "1"}):
@@ -193,23 +193,23 @@ def test_fingerprint_knows_nothing_of_cards():
 @pytest.mark.parametrize(
     "other", [{"a": 2}, {"a": [1]}, {"a": None}, {"A": 1}, {}, [], None, {"a": {"b": 1}}]
 )
-def test_fingerprint_tells_bodies_apart(other):
+def test_fingerprint_differs_between_bodies(other):
     assert fingerprints_of(other) != fingerprints_of({"a": 1})
 
 
-def test_fingerprint_cannot_be_made_without_the_secret(settings):
+def test_fingerprint_depends_on_the_secret(settings):
     before = fingerprints_of({"password": "x"})
     settings.SECRET_KEY = "another-secret"
 
     assert fingerprints_of({"password": "x"}) != before
 
 
-def test_key_outlives_a_change_of_the_secret(settings):
+def test_key_remains_valid_when_the_secret_changes(settings):
     key_claim(key_claim_for())
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another-secret"
 
-    with pytest.raises(KeyInUse):  # and not: it belongs to another request
+    with pytest.raises(KeyInUse):  # and not "used for another request"
         key_claim(key_claim_for())
 
 
@@ -222,14 +222,14 @@ def key_claim_for(key="key-1", **changes):
 
 
 def later(row, **changes):
-    """The row after its lease."""
+    """The row after its lease has expired."""
     IdempotencyKey.objects.filter(pk=row.pk).update(
         lease_until=timezone.now() - timedelta(seconds=1), **changes
     )
     return IdempotencyKey.objects.get(pk=row.pk)
 
 
-def test_lease_is_taken_over_once_by_one():
+def test_expired_lease_is_taken_over_by_one_process():
     first = key_claim(key_claim_for()).row
     stale = later(first)
 
@@ -242,7 +242,7 @@ def test_lease_is_taken_over_once_by_one():
             too_late()
 
 
-def test_lease_is_not_taken_over_when_the_effect_came_in_between():
+def test_lease_is_not_taken_over_once_the_effect_is_recorded():
     row = key_claim(key_claim_for()).row
     seen = later(row)
     later(row, effect="order:1")
@@ -253,7 +253,7 @@ def test_lease_is_not_taken_over_when_the_effect_came_in_between():
     assert not key_claim(key_claim_for()).is_mine
 
 
-def test_who_lost_the_lease_neither_stores_nor_releases_nor_records():
+def test_process_without_the_lease_cannot_store_release_or_record():
     mine = key_claim(key_claim_for()).row
     later(mine)
     key_claim(key_claim_for())
@@ -268,7 +268,7 @@ def test_who_lost_the_lease_neither_stores_nor_releases_nor_records():
     assert row.lease_until > timezone.now() + LEASE / 2
 
 
-def test_effect_outside_of_work_is_recorded_nowhere():
+def test_effect_outside_the_claimed_request_is_not_recorded():
     key_claim(key_claim_for())
 
     effect_record("order:1")
@@ -277,14 +277,14 @@ def test_effect_outside_of_work_is_recorded_nowhere():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_effect_outside_of_a_transaction_is_a_mistake():
+def test_effect_outside_a_transaction_raises():
     row = key_claim(key_claim_for()).row
 
     with key_current(row), pytest.raises(transaction.TransactionManagementError):
         effect_record("order:1")
 
 
-def test_effect_goes_when_its_transaction_does():
+def test_effect_is_rolled_back_with_its_transaction():
     row = key_claim(key_claim_for()).row
 
     with key_current(row), pytest.raises(ZeroDivisionError), transaction.atomic():
@@ -295,7 +295,7 @@ def test_effect_goes_when_its_transaction_does():
     assert not IdempotencyKey.objects.exists()
 
 
-def test_key_given_back_with_an_effect_waits_for_nobody():
+def test_released_key_with_an_effect_is_answered_at_once():
     row = key_claim(key_claim_for()).row
     with key_current(row), transaction.atomic():
         effect_record(f"order:{uuid4()}")
@@ -310,7 +310,7 @@ def test_key_given_back_with_an_effect_waits_for_nobody():
 # ---- the end ---------------------------------------------------------------------------------------------------
 
 
-def test_day_is_over_and_the_answers_go(time_machine):
+def test_answers_are_deleted_after_a_day(time_machine):
     start = timezone.now()
     time_machine.move_to(start)
     key_store(key_claim(key_claim_for("old")).row, status_code=201, body="{}", headers={})

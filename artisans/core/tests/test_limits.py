@@ -1,4 +1,4 @@
-"""Limits on tries: told in every answer, refused beyond, and not to be talked around."""
+"""Rate limits: reported in every answer, enforced, and not avoidable by forged headers."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ from tests.problems import problem
 
 
 class Confirm(ApiView):
-    """As the next engineer writes it: every card is declined."""
+    """A view as an engineer would write it; every card is declined."""
 
     permission_classes = (AllowAny,)
 
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.use
 
 @pytest.fixture(autouse=True)
 def one_window(time_machine):
-    """Windows begin with round times; a test must not run across such a moment."""
+    """Windows begin at round times; a test must not run across such a boundary."""
     time_machine.move_to("2031-03-01 12:00:30+00:00", tick=False)
 
 
@@ -50,7 +50,7 @@ def limit(monkeypatch, **counts: int):
 
 
 def parse_rate_limits(answer) -> dict[str, tuple[int, int, int, int]]:
-    """By policy: quota and window, what is left and for how long."""
+    """By policy: quota, window, remaining requests, and seconds until reset."""
     policy = dict(re.findall(r'"([a-z_]+)";(q=\d+;w=\d+)(?:, |$)', answer["RateLimit-Policy"]))
     state = dict(re.findall(r'"([a-z_]+)";(r=\d+;t=\d+)(?:, |$)', answer["RateLimit"]))
     assert policy.keys() == state.keys()
@@ -65,10 +65,10 @@ def at(client, address: str = "192.0.2.1", forwarded: str = ""):
     return client
 
 
-# ---- what is told ----------------------------------------------------------------------------------------------
+# ---- rate limit headers ----------------------------------------------------------------------------------------------
 
 
-def test_answer_tells_what_is_left(api, shopper):
+def test_answer_reports_the_remaining_requests(api, shopper):
     client = api(shopper)
 
     answers = [client.post("/carts/", {}) for _ in range(2)]
@@ -86,16 +86,14 @@ def test_answer_tells_what_is_left(api, shopper):
 @pytest.mark.parametrize(
     "address", ["/carts/", "/orders/", "/payments/intents", "/auth/register", "/auth/token"]
 )
-def test_refusal_tells_what_is_left_too(api, shopper, address):
+def test_refusal_reports_the_remaining_requests(api, shopper, address):
     answer = api(shopper).post(address, {"x": 1})
 
     problem(answer, 400, "validation_error")
     assert parse_rate_limits(answer)
 
 
-def test_one_try_more_than_the_limit_is_refused_until_the_window_ends(
-    api, shopper, monkeypatch, time_machine
-):
+def test_request_over_the_limit_is_refused_until_the_window_ends(api, shopper, monkeypatch, time_machine):
     limit(monkeypatch, carts_principal=3)
     client = api(shopper)
     assert {client.post("/carts/", {}).status_code for _ in range(3)} <= {200, 201}
@@ -111,7 +109,7 @@ def test_one_try_more_than_the_limit_is_refused_until_the_window_ends(
     assert client.post("/carts/", {}).status_code == 200
 
 
-def test_refused_try_changes_nothing(api, shopper, bowl, monkeypatch):
+def test_refused_request_changes_nothing(api, shopper, bowl, monkeypatch):
     limit(monkeypatch, checkout_principal=0)
     cart = api(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
 
@@ -122,12 +120,12 @@ def test_refused_try_changes_nothing(api, shopper, bowl, monkeypatch):
     assert bowl.stock == 10
 
 
-def test_route_without_a_limit_tells_nothing(api, shopper):
+def test_route_without_a_limit_has_no_headers(api, shopper):
     for answer in (api(shopper).get("/carts/"), api(shopper).get("/orders/"), api().get("/products/")):
         assert "RateLimit" not in answer
 
 
-def test_limit_inside_an_action_is_told_when_it_refuses(api, shopper):
+def test_limit_inside_an_action_is_reported_when_it_refuses(api, shopper):
     for _ in range(settings.RATE_LIMITS["login_account"][0]):
         api().post("/auth/token", {"email": shopper.email, "password": "wrong"})
 
@@ -138,13 +136,13 @@ def test_limit_inside_an_action_is_told_when_it_refuses(api, shopper):
     assert parse_rate_limits(refused)["login_account"][2] == 0
 
 
-def test_factor_for_load_tests_is_told(api, shopper, settings):
+def test_factor_for_load_tests_is_reported(api, shopper, settings):
     settings.RATE_LIMIT_FACTOR = 10
 
     assert parse_rate_limits(api(shopper).post("/carts/", {}))["carts_principal"][:3] == (600, 600, 599)
 
 
-def test_limit_that_does_not_exist_is_a_mistake_at_once():
+def test_unknown_limit_raises_when_the_view_is_defined():
     with pytest.raises(LookupError, match="'cofirms'"):
         limited("cofirms")
 
@@ -152,7 +150,7 @@ def test_limit_that_does_not_exist_is_a_mistake_at_once():
 # ---- who is counted --------------------------------------------------------------------------------------------
 
 
-def test_people_do_not_share_a_limit(api, shopper, stranger, monkeypatch):
+def test_users_do_not_share_a_limit(api, shopper, stranger, monkeypatch):
     limit(monkeypatch, carts_principal=1)
 
     assert api(shopper).post("/carts/", {}).status_code == 201
@@ -160,14 +158,14 @@ def test_people_do_not_share_a_limit(api, shopper, stranger, monkeypatch):
     assert api(stranger).post("/carts/", {}).status_code == 201
 
 
-def test_person_takes_the_limit_along_to_other_networks(api, shopper, monkeypatch):
+def test_user_has_the_same_limit_on_every_network(api, shopper, monkeypatch):
     limit(monkeypatch, carts_principal=1)
 
     assert at(api(shopper), "192.0.2.1").post("/carts/", {}).status_code == 201
     problem(at(api(shopper), "198.51.100.1").post("/carts/", {}), 429)
 
 
-def test_guests_without_a_token_are_counted_by_their_own_address_only(api, monkeypatch):
+def test_guests_without_a_token_are_counted_by_ip_address(api, monkeypatch):
     limit(monkeypatch, carts_principal=1, carts_network=2)
 
     for address in ("192.0.2.1", "192.0.2.2"):
@@ -177,7 +175,7 @@ def test_guests_without_a_token_are_counted_by_their_own_address_only(api, monke
 
 
 @pytest.mark.parametrize("header", ["HTTP_X_CART_TOKEN", "HTTP_X_ORDER_TOKEN"])
-def test_token_that_is_made_up_each_time_does_not_help(api, monkeypatch, header):
+def test_made_up_tokens_do_not_avoid_the_limit(api, monkeypatch, header):
     limit(monkeypatch, confirms_network=3)
     next_numbers = numbers()
 
@@ -187,8 +185,8 @@ def test_token_that_is_made_up_each_time_does_not_help(api, monkeypatch, header)
 
 
 @pytest.mark.parametrize("proxies", [0, 1, 2])
-def test_forged_header_does_not_help(api, monkeypatch, settings, proxies):
-    """The proxies that we trust append what they saw; what stood there before is the client's own tale."""
+def test_forged_forwarded_header_does_not_avoid_the_limit(api, monkeypatch, settings, proxies):
+    """Trusted proxies append the address that they saw; anything before it was sent by the client."""
     settings.TRUSTED_PROXIES = proxies
     limit(monkeypatch, confirms_network=3)
     seen = ["203.0.113.5", "10.0.0.1"][:proxies]
@@ -203,7 +201,7 @@ def test_forged_header_does_not_help(api, monkeypatch, settings, proxies):
     assert [answer.status_code for answer in answers] == [409, 409, 409, 429]
 
 
-def test_two_clients_behind_our_proxy_are_two(api, monkeypatch, settings):
+def test_clients_behind_our_proxy_are_counted_separately(api, monkeypatch, settings):
     settings.TRUSTED_PROXIES = 1
     limit(monkeypatch, confirms_network=1)
 
@@ -221,7 +219,7 @@ def test_two_clients_behind_our_proxy_are_two(api, monkeypatch, settings):
         ("unix:", "unix:", True),
     ],
 )
-def test_line_is_an_address_or_a_64(one, other, same):
+def test_client_is_an_ipv4_address_or_an_ipv6_64_network(one, other, same):
     lines = [client_line(RequestFactory().get("/", REMOTE_ADDR=address)) for address in (one, other)]
 
     assert (lines[0] == lines[1]) == same
@@ -230,7 +228,7 @@ def test_line_is_an_address_or_a_64(one, other, same):
 # ---- what it is for --------------------------------------------------------------------------------------------
 
 
-def test_card_tester_is_stopped_after_ten_declined_cards(api, shopper, caplog):
+def test_card_testing_is_stopped_after_ten_declined_cards(api, shopper, caplog):
     answers = [api(shopper).post("/confirm", {}) for _ in range(30)]
 
     assert [answer.status_code for answer in answers] == [409] * 10 + [429] * 20
@@ -238,7 +236,7 @@ def test_card_tester_is_stopped_after_ten_declined_cards(api, shopper, caplog):
     assert [(record.levelno, record.limit) for record in alerts] == [(logging.WARNING, "confirms_principal")]
 
 
-def test_card_tester_with_many_accounts_is_stopped_by_the_network(api):
+def test_card_testing_with_many_accounts_is_stopped_by_network(api):
     testers = [api(user) for user in UserFactory.create_batch(5)]
 
     answers = [at(tester).post("/confirm", {}) for _ in range(8) for tester in testers]
@@ -258,8 +256,8 @@ def test_two_hundred_intents_in_a_minute_are_too_many(api, shopper):
     assert Payment.objects.count() == 1
 
 
-def test_guessing_passwords_is_stopped_and_nobody_else_is(api, shopper, stranger):
-    """Of one account, then spread over many; the header that names other addresses is a lie."""
+def test_password_guessing_is_stopped_without_affecting_others(api, shopper, stranger):
+    """First for one account, then across many; the forwarded addresses are forged."""
     for number in range(100):
         guesser = at(api(), "192.0.2.1", f"198.51.100.{number}")
         last = guesser.post("/auth/token", {"email": shopper.email, "password": f"guess-{number}"})
@@ -278,7 +276,7 @@ def test_guessing_passwords_is_stopped_and_nobody_else_is(api, shopper, stranger
 # ---- together with keys ----------------------------------------------------------------------------------------
 
 
-def test_replays_count_and_the_limit_is_not_kept(api, shopper, monkeypatch, time_machine):
+def test_replays_count_and_the_refusal_is_not_stored(api, shopper, monkeypatch, time_machine):
     limit(monkeypatch, carts_principal=2)
     client = api(shopper)
 
@@ -289,7 +287,7 @@ def test_replays_count_and_the_limit_is_not_kept(api, shopper, monkeypatch, time
     refused = [send("one"), send("two")]
 
     assert parse_rate_limits(first)["carts_principal"][2] == 1
-    assert parse_rate_limits(again)["carts_principal"][2] == 0, "a replay tells the present state"
+    assert parse_rate_limits(again)["carts_principal"][2] == 0, "a replay reports the current limit"
     for answer in refused:
         problem(answer, 429)
     assert [row.key for row in IdempotencyKey.objects.all()] == ["one"]
@@ -298,7 +296,7 @@ def test_replays_count_and_the_limit_is_not_kept(api, shopper, monkeypatch, time
     assert send("two").status_code == 200
 
 
-def test_counter_that_is_lost_stops_nobody(api, shopper, monkeypatch):
+def test_lost_counter_stops_nobody(api, shopper, monkeypatch):
     def gone(key, *rest):
         raise ValueError(key)
 
@@ -307,7 +305,7 @@ def test_counter_that_is_lost_stops_nobody(api, shopper, monkeypatch):
     assert {api(shopper).post("/confirm", {}).status_code for _ in range(12)} == {409}
 
 
-def test_no_name_of_a_person_is_in_the_cache(api, shopper, monkeypatch):
+def test_cache_keys_contain_no_personal_data(api, shopper, monkeypatch):
     kept: Mapping[str, object] = {}
     monkeypatch.setattr(cache, "add", lambda key, *rest: kept.update({key: rest}) or True)
 

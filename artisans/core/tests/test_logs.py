@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, with the request id, without anything that opens a door or an account."""
+"""Log lines: one JSON object each, with the request id and without secrets."""
 
 import json
 import logging
@@ -33,11 +33,11 @@ from artisans.core.security.tokens import order_token
 @pytest.mark.parametrize(
     "around", ["{}", "card={}", '{{"number": "{}"}}', "paid with {}, thanks", "url?x={}&y=1"]
 )
-def test_secrets_are_masked_wherever_they_stand(secret, around):
+def test_secrets_are_masked_anywhere_in_a_message(secret, around):
     assert secret not in scrub(around.format(secret))
 
 
-def test_link_of_an_order_is_masked():
+def test_order_link_is_masked():
     token = order_token(uuid4(), 1)
 
     for path in (f"/shop/orders/{token}/", f"http://shop.test/shop/orders/{token}/pay/?mailbox=x"):
@@ -55,7 +55,7 @@ def test_link_of_an_order_is_masked():
         "12345",
     ],
 )
-def test_other_text_is_left_alone(text):
+def test_other_text_is_unchanged(text):
     assert scrub(text) == text
 
 
@@ -68,11 +68,11 @@ def line(message: str, *args: object, exc_info: object = None, **extra: object) 
     return json.loads(text)
 
 
-def test_line_breaks_and_colours_stay_inside_one_line():
+def test_line_breaks_and_colour_codes_are_escaped():
     assert line("a\r\nb\x1b[31m %s", "c\nd")["event"] == "a\r\nb\x1b[31m c\nd"
 
 
-def test_long_values_are_cut_and_extra_values_are_scrubbed():
+def test_long_values_are_truncated_and_extra_values_are_masked():
     result = line("x" * 100_000, card="4242424242424242", note="n" * 9999)
 
     assert len(result["event"]) == 2000
@@ -83,7 +83,7 @@ def test_long_values_are_cut_and_extra_values_are_scrubbed():
 @pytest.mark.parametrize(
     "text", ["x" * 100_000, "x_secret" * 20_000, "4 " * 50_000, "4" * 100_000, "sk_" * 30_000]
 )
-def test_no_text_takes_long(text):
+def test_hostile_text_is_masked_quickly(text):
     started = time.process_time()
 
     scrub(text)
@@ -91,7 +91,7 @@ def test_no_text_takes_long(text):
     assert time.process_time() - started < 1
 
 
-def test_errors_are_scrubbed_and_carry_the_request_id():
+def test_errors_are_masked_and_have_the_request_id():
     mark = request_id.set("abc-123-def")
     try:
         raise ValueError("no such key sk_live_abcDEF123")

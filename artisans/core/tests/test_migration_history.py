@@ -1,4 +1,4 @@
-"""A database from before release 0.1.0 is refused with a sentence, and nothing in it changes."""
+"""A database from before release 0.1.0 is refused with an explanation and is not changed."""
 
 import sqlite3
 import subprocess
@@ -21,19 +21,19 @@ def migrate(**options: object) -> None:
 
 
 @pytest.mark.django_db
-def test_own_database_is_accepted():
+def test_current_database_is_accepted():
     assert not migration_history.cannot_be_migrated(connection)
 
 
 @pytest.mark.django_db
-def test_database_from_before_the_release_is_refused_though_nothing_seems_to_be_missing(settings):
+def test_database_with_replaced_migrations_is_refused_even_when_none_is_missing(settings):
     settings.REPLACED_MIGRATIONS = {("orders", "0999_second")}
     Row.objects.create(app="orders", name="0999_second")
     assert migration_history.cannot_be_migrated(connection)
 
 
 @pytest.mark.django_db
-def test_database_of_another_line_is_refused_before_anything_changes():
+def test_database_with_another_migration_history_is_refused_before_anything_changes():
     last = Row.objects.filter(app="orders").latest("pk")
     Row.objects.filter(pk=last.pk).update(name="0999_from_elsewhere")
     before = set(Row.objects.values_list("app", "name", "applied"))
@@ -51,13 +51,13 @@ def test_newer_database_is_accepted_as_after_a_rollback():
 
 
 @pytest.mark.django_db
-def test_unknown_migrations_of_packages_are_none_of_our_business():
+def test_unknown_migrations_of_third_party_packages_are_ignored():
     Row.objects.create(app="auth", name="0999_newer_django")
     Row.objects.filter(app="orders").latest("pk").delete()
     assert not migration_history.cannot_be_migrated(connection)
 
 
-def test_make_run_ends_with_a_sentence(tmp_path, settings):
+def test_make_run_exits_with_an_explanation(tmp_path, settings):
     file = tmp_path / "old.sqlite3"
     with sqlite3.connect(file) as old:
         old.execute(

@@ -28,7 +28,7 @@ currencies = st.sampled_from(["USD", "EUR", "JPY", "KWD"])
         ("007.50", "USD", 750),
     ],
 )
-def test_plain_digits_are_read_exactly(text, currency, minor):
+def test_plain_decimals_are_read_exactly(text, currency, minor):
     assert Money.parse(text, currency) == Money(minor, currency)
 
 
@@ -39,7 +39,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_anything_else_is_refused(text):
+def test_other_texts_are_refused(text):
     with pytest.raises(ValueError, match="amount|decimals|large"):
         Money.parse(text, "USD")
 
@@ -47,7 +47,7 @@ def test_anything_else_is_refused(text):
 @pytest.mark.parametrize(
     "value", [0.1 + 0.2, True, None, Decimal("NaN"), Decimal("1E+999999999"), Decimal("-1")]
 )
-def test_values_that_are_no_exact_numbers_are_refused(value):
+def test_inexact_numbers_are_refused(value):
     with pytest.raises(ValueError, match="amount|decimals"):
         Money.parse(value, "USD")
 
@@ -65,7 +65,7 @@ def test_currency_is_three_capital_letters(code):
 
 
 @given(minor=minors, currency=currencies)
-def test_what_clients_see_reads_back_as_the_same(minor, currency):
+def test_formatted_amount_parses_to_the_same_amount(minor, currency):
     money = Money(minor, currency)
 
     assert Money.parse(money.amount, currency) == money
@@ -73,7 +73,7 @@ def test_what_clients_see_reads_back_as_the_same(minor, currency):
 
 
 @given(minor=minors, weights=st.lists(st.integers(0, 10**9), min_size=1, max_size=40))
-def test_parts_sum_to_the_whole_and_none_is_a_cent_off(minor, weights):
+def test_parts_sum_to_the_whole_and_each_is_within_a_cent(minor, weights):
     parts = allocate(minor, weights)
 
     assert sum(parts) == minor
@@ -84,14 +84,14 @@ def test_parts_sum_to_the_whole_and_none_is_a_cent_off(minor, weights):
         assert abs(part * whole - minor * weight) < whole
 
 
-def test_largest_remainder_gets_the_cent_and_earlier_wins_a_tie():
+def test_largest_remainder_gets_the_cent_and_the_first_wins_a_tie():
     assert allocate(100, [1, 1, 1]) == [34, 33, 33]
     assert allocate(10, [1, 2]) == [3, 7]
     assert allocate(5, [0, 0]) == [3, 2]
     assert allocate(7, [0, 5]) == [0, 7]
 
 
-def test_nothing_to_split_over_is_an_error():
+def test_splitting_over_no_weights_raises():
     with pytest.raises(ValueError, match="split"):
         allocate(1, [])
 
@@ -112,7 +112,7 @@ def test_share_is_rounded_half_up(minor, ppm, share):
 
 
 @given(minor=minors, ppm=st.integers(0, 1_000_000))
-def test_share_is_at_most_half_a_cent_off(minor, ppm):
+def test_share_is_within_half_a_cent(minor, ppm):
     share = Money(minor, "USD").share(ppm).minor
 
     assert -500_000 < share * 1_000_000 - minor * ppm <= 500_000
@@ -136,5 +136,5 @@ def test_two_currencies_never_mix():
         (1234, "KWD", "KWD1.234"),
     ],
 )
-def test_people_see_the_decimals_of_the_currency(minor, currency, shown):
+def test_displayed_amount_has_the_decimals_of_the_currency(minor, currency, shown):
     assert show(Money(minor, currency)) == shown

@@ -1,4 +1,4 @@
-"""Numbers that people type: a slip of the finger never makes another valid number."""
+"""Order numbers: a typing error never makes another valid number."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from artisans.core.numbers import ALPHABET, LENGTH, check_sign, is_number, new_n
 numbers = st.text(ALPHABET, min_size=LENGTH, max_size=LENGTH).map(lambda body: body + check_sign(body))
 
 
-def test_new_number_is_valid_and_without_signs_that_look_alike():
+def test_new_number_is_valid_and_has_no_ambiguous_characters():
     made = [new_number() for _ in range(200)]
 
     assert all(map(is_number, made))
@@ -18,7 +18,7 @@ def test_new_number_is_valid_and_without_signs_that_look_alike():
 
 
 @given(numbers)
-def test_every_single_wrong_sign_shows(number):
+def test_every_wrong_character_is_detected(number):
     for place, right in enumerate(number):
         for wrong in ALPHABET:
             if wrong != right:
@@ -26,7 +26,7 @@ def test_every_single_wrong_sign_shows(number):
 
 
 @given(numbers)
-def test_every_swap_of_neighbours_shows(number):
+def test_every_swap_of_adjacent_characters_is_detected(number):
     for place in range(LENGTH):
         one, other = number[place], number[place + 1]
         if one != other:
@@ -36,5 +36,5 @@ def test_every_swap_of_neighbours_shows(number):
 @pytest.mark.parametrize(
     "text", ["", "2", "2" * 8, "2" * 10, "7kq2m9xbt", "OOOOOOOOO", "22222222\n", "２２２２２２２２２"]
 )
-def test_what_is_no_number_is_refused(text):
+def test_invalid_number_is_refused(text):
     assert not is_number(text)

@@ -1,4 +1,4 @@
-"""What every answer carries: a request id, safe headers, and errors that say what was or was not charged."""
+"""Every response: a request id, security headers, and error pages that say whether anything was charged."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from tests.html import page
 pytestmark = pytest.mark.django_db
 
 
-def test_refusal_in_the_log_has_the_id_of_the_answer(client):
+def test_logged_refusal_has_the_request_id_of_the_response(client):
     heard = io.StringIO()
     handler = logging.StreamHandler(heard)
     handler.setFormatter(JsonFormatter())
@@ -32,7 +32,7 @@ def test_refusal_in_the_log_has_the_id_of_the_answer(client):
 @pytest.mark.parametrize(
     "address", ["/", "/nothing/here/", "/shop/cart/", "/shop/orders/find/", "/shop/account/login/"]
 )
-def test_safe_headers_are_on_all_pages_errors_included(client, address):
+def test_security_headers_are_on_all_pages_including_errors(client, address):
     answer = client.get(address)
 
     policy = answer["Content-Security-Policy"]
@@ -48,7 +48,7 @@ def test_safe_headers_are_on_all_pages_errors_included(client, address):
 @pytest.mark.parametrize(
     "address", ["/", "/shop/cart/", "/shop/orders/find/", "/nothing/", "/shop/account/login/"]
 )
-def test_no_page_has_inline_scripts_or_styles_or_foreign_hosts(client, address):
+def test_pages_have_no_inline_code_and_no_external_hosts(client, address):
     shown = page(client.get(address))
 
     for node in shown.walk():
@@ -63,11 +63,11 @@ def test_no_page_has_inline_scripts_or_styles_or_foreign_hosts(client, address):
 @pytest.mark.parametrize(
     "address", ["/shop/cart/", "/shop/checkout/", "/shop/orders/find/", "/shop/account/login/", "/orders/"]
 )
-def test_personal_pages_are_kept_by_no_cache(client, address):
+def test_personal_pages_are_not_cached(client, address):
     assert "no-store" in client.get(address)["Cache-Control"]
 
 
-def test_missing_page_says_that_nothing_was_charged_and_leads_on(client):
+def test_404_page_says_that_nothing_was_charged_and_links_on(client):
     answer = client.get("/nothing/here/")
 
     shown = page(answer)
@@ -77,7 +77,7 @@ def test_missing_page_says_that_nothing_was_charged_and_leads_on(client):
 
 
 @pytest.mark.parametrize("host", ["evil.test", "evil.test:80", "127.0.0.1.evil.test", "a b"])
-def test_foreign_host_is_refused(client, host):
+def test_unknown_host_is_refused(client, host):
     assert client.get("/", headers={"Host": host}).status_code == 400
     assert client.get("/orders/", headers={"Host": host}).status_code == 400
 
@@ -94,7 +94,7 @@ def test_foreign_host_is_refused(client, host):
         "/shop/account/logout/",
     ],
 )
-def test_form_of_another_site_is_refused(address):
+def test_cross_site_form_is_refused(address):
     answer = Client(enforce_csrf_checks=True).post(address, {"email": "a@b.c"})
 
     assert answer.status_code == 403
@@ -107,7 +107,7 @@ def test_form_with_too_many_fields_is_refused(client):
     assert answer.status_code == 400
 
 
-def test_crash_of_a_page_shows_no_inside(client, monkeypatch):
+def test_500_page_shows_no_internals(client, monkeypatch):
     def crash(*args: object, **kwargs: object):
         raise RuntimeError("secret inside")
 
@@ -121,7 +121,7 @@ def test_crash_of_a_page_shows_no_inside(client, monkeypatch):
     assert answer["X-Request-Id"] in answer.content.decode()
 
 
-def test_database_that_is_away_is_a_503_page(client, monkeypatch):
+def test_unavailable_database_is_a_503_page(client, monkeypatch):
     def away(*args: object, **kwargs: object):
         raise OperationalError("no route to secret-host")
 
@@ -150,5 +150,5 @@ def test_health(client, monkeypatch):
         "/..%2f..%2fetc/passwd",
     ],
 )
-def test_paths_out_of_the_house_are_not_found(client, path):
+def test_path_traversal_is_not_found(client, path):
     assert client.get(path).status_code == 404

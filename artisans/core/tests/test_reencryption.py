@@ -1,4 +1,4 @@
-"""Keys are replaced while the shop runs: every stored value moves to the first key, and is found all the way."""
+"""Key rotation while the shop runs: every stored value is re-encrypted with the first key and can always be found."""
 
 from io import StringIO
 
@@ -37,7 +37,7 @@ def stored(settings, shopper, store) -> ProviderCall:
 
 
 def raw(table: str) -> str:
-    """All that a dump of the table shows."""
+    """The whole table as a dump would show it."""
     with connection.cursor() as cursor:
         cursor.execute(f'SELECT * FROM "{table}"')
         return str(cursor.fetchall())
@@ -53,14 +53,14 @@ def run() -> str:
     return out.getvalue()
 
 
-def test_dump_shows_no_id_of_a_method_and_no_bank_account(stored, store):
+def test_dump_contains_no_payment_method_id_and_no_bank_account(stored, store):
     shown = "".join(map(raw, ("payments_paymentmethodinfo", "payments_providercall", "orders_storerules")))
 
     assert not [text for text in (*IDS, store.account_iban, store.account_bic) if text in shown]
     assert StoreRules.objects.get().account_iban == store.account_iban
 
 
-def test_bank_account_is_in_mails_and_not_in_the_outbox(settings, store, shopper, mails):
+def test_bank_account_is_in_mails_but_not_in_the_outbox(settings, store, shopper, mails):
     settings.ENCRYPTION_KEYS = [OLD]
     store.save()
     start(user=shopper)
@@ -72,7 +72,7 @@ def test_bank_account_is_in_mails_and_not_in_the_outbox(settings, store, shopper
     assert store.account_iban in mails(shopper.email)[-1].body
 
 
-def test_everything_works_at_each_step_of_a_rotation_and_after_it(settings, stored, store):
+def test_payment_methods_work_during_and_after_a_rotation(settings, stored, store):
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     before = raw("payments_paymentmethodinfo")
     assert [found(token) for token in IDS] == [1, 1]
@@ -96,7 +96,7 @@ def test_second_run_changes_nothing(settings, stored):
     assert sum(tally.changed for tally in reencrypt()) == 0
 
 
-def test_rows_that_no_key_opens_are_named_and_left(settings, stored):
+def test_rows_that_cannot_be_decrypted_are_reported_and_left_unchanged(settings, stored):
     settings.ENCRYPTION_KEYS = [NEW]
     before = raw("payments_paymentmethodinfo")
 
@@ -110,7 +110,7 @@ def test_rows_that_no_key_opens_are_named_and_left(settings, stored):
     assert set(tally.unopened) == {str(pk) for pk in PaymentMethodInfo.objects.values_list("pk", flat=True)}
 
 
-def test_row_from_before_encryption_works_and_is_encrypted(settings, stored):
+def test_unencrypted_row_works_and_gets_encrypted(settings, stored):
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE payments_paymentmethodinfo SET provider_method_id = 'pm_' || provider_method_hash"
@@ -125,7 +125,7 @@ def test_row_from_before_encryption_works_and_is_encrypted(settings, stored):
     assert found(token) == 1
 
 
-def test_value_that_changes_meanwhile_is_not_put_back(settings, stored, monkeypatch):
+def test_value_changed_meanwhile_is_not_overwritten(settings, stored, monkeypatch):
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     method = PaymentMethodInfo.objects.order_by("pk")[0]
 

@@ -1,4 +1,4 @@
-"""Configuration comes from the environment only, and a word that means nothing stops the start."""
+"""Configuration comes only from the environment, and an invalid value stops the start."""
 
 import ast
 import os
@@ -17,28 +17,28 @@ ROOT = settings.BASE_DIR
 
 
 @pytest.mark.parametrize("word", ["false", "False", "FALSE", "0", "no", "off", "", " "])
-def test_words_for_no_switch_off(monkeypatch, word):
+def test_values_for_no_switch_off(monkeypatch, word):
     monkeypatch.setenv("MANUAL_PAYMENT_AUTO_APPROVE", word)
 
     assert configured.flag("MANUAL_PAYMENT_AUTO_APPROVE") is False
 
 
 @pytest.mark.parametrize("word", ["true", "True", "1", "yes", "on"])
-def test_words_for_yes_switch_on(monkeypatch, word):
+def test_values_for_yes_switch_on(monkeypatch, word):
     monkeypatch.setenv("MANUAL_PAYMENT_AUTO_APPROVE", word)
 
     assert configured.flag("MANUAL_PAYMENT_AUTO_APPROVE") is True
 
 
 @pytest.mark.parametrize("word", ["flase", "ture", "2", "y", "enabled", "-1", "none"])
-def test_other_words_stop_the_start(monkeypatch, word):
+def test_other_values_stop_the_start(monkeypatch, word):
     monkeypatch.setenv("MANUAL_PAYMENT_AUTO_APPROVE", word)
 
     with pytest.raises(ImproperlyConfigured, match=f"MANUAL_PAYMENT_AUTO_APPROVE='{word}'"):
         configured.flag("MANUAL_PAYMENT_AUTO_APPROVE")
 
 
-def test_unset_switch_takes_its_default(monkeypatch):
+def test_unset_switch_has_its_default(monkeypatch):
     monkeypatch.delenv("MANUAL_PAYMENT_AUTO_APPROVE", raising=False)
 
     assert configured.flag("MANUAL_PAYMENT_AUTO_APPROVE") is False
@@ -58,14 +58,14 @@ def names_read() -> set[str]:
     return found | {name for facts in PROVIDERS for name in facts.config.variables().values()}
 
 
-def test_example_lists_exactly_the_variables_that_are_read():
+def test_env_example_lists_exactly_the_variables_that_are_read():
     result = set(re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
     assert result == names_read()
 
 
-def test_nothing_else_reads_the_environment():
-    """One file knows how the shop is configured."""
+def test_no_other_module_reads_the_environment():
+    """Configuration is read in one file."""
     for package in ("artisans", "orders", "payments", "carts"):
         for path in (ROOT / package).rglob("*.py"):
             if "tests" not in path.parts and path.name not in {"settings.py", "settings_test.py"}:
@@ -84,14 +84,14 @@ def start(**env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_typing_error_in_the_environment_stops_the_process():
+def test_typing_error_in_the_environment_stops_the_process():
     done = start(SECRET_KEY="x" * 50, MANUAL_PAYMENT_AUTO_APPROVE="flase")
 
     assert done.returncode != 0
     assert "'flase' is neither true nor false" in done.stderr
 
 
-def test_https_address_makes_cookies_safe():
+def test_https_base_url_makes_cookies_secure():
     script = "from django.conf import settings as s; print(s.SESSION_COOKIE_NAME, s.CART_COOKIE, s.SECURE_HSTS_SECONDS)"
     env = {
         "PATH": os.environ["PATH"],

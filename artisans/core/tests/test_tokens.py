@@ -1,4 +1,4 @@
-"""Links that show an order: made here, for this order and version, or worth nothing."""
+"""Order links are valid only for the order and version they were signed for."""
 
 from uuid import uuid4
 
@@ -27,11 +27,11 @@ def test_link_names_its_order_and_version():
 @pytest.mark.parametrize(
     "token", ["", ".", "x", "a.b", "-.", "0" * 32 + "-1.forged", "\x00", "é.ü", "x" * 100_000]
 )
-def test_link_that_was_not_made_here_is_worth_nothing(token):
+def test_link_with_an_invalid_signature_is_refused(token):
     assert read_order_token(token) is None
 
 
-def test_every_changed_sign_spoils_the_link():
+def test_link_with_any_changed_character_is_refused():
     token = order_token(uuid4(), 1)
 
     for place, sign in enumerate(token):
@@ -39,7 +39,7 @@ def test_every_changed_sign_spoils_the_link():
         assert read_order_token(forged) is None, forged
 
 
-def test_signature_of_one_order_does_not_open_another():
+def test_signature_of_one_order_is_refused_for_another():
     mine, other = uuid4(), uuid4()
     signature = order_token(mine, 1).partition(".")[2]
 
@@ -47,7 +47,7 @@ def test_signature_of_one_order_does_not_open_another():
     assert read_order_token(f"{mine.hex}-2.{signature}") is None
 
 
-def test_old_links_work_while_a_key_is_being_replaced(settings, monkeypatch):
+def test_old_links_work_during_key_rotation(settings, monkeypatch):
     order_id = uuid4()
     token = order_token(order_id, 1)
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "n" * 50
@@ -64,7 +64,7 @@ def restart(monkeypatch):
     monkeypatch.setattr(tokens, "ORDER_LINK", Signer(salt=tokens.ORDER_LINK.salt, sep=tokens.ORDER_LINK.sep))
 
 
-def test_mailbox_key_opens_one_order_only_and_is_no_order_link():
+def test_mailbox_key_works_for_one_order_and_is_not_an_order_link():
     mine, other = uuid4(), uuid4()
     key = mailbox_token(mine)
 
@@ -74,7 +74,7 @@ def test_mailbox_key_opens_one_order_only_and_is_no_order_link():
     assert read_order_token(f"{mine.hex}-1.{key}") is None
 
 
-def test_secrets_of_carts_are_long_and_stored_as_a_hash():
+def test_cart_secrets_are_long_and_stored_as_a_hash():
     secret = new_secret()
 
     assert len(secret) >= 22  # 128 bits in base64

@@ -1,4 +1,4 @@
-"""Settings that are lists or have check digits; what is refused says what to enter instead."""
+"""Validators of settings; every refusal says what to enter instead."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -33,7 +33,7 @@ def test_account_number_is_an_iban_with_right_check_digits_or_digits(number):
         ("١٢٣٤٥٦٧٨", "account number of digits only"),
     ],
 )
-def test_account_number_is_refused_with_a_remedy(number, remedy):
+def test_invalid_account_number_is_refused_with_a_remedy(number, remedy):
     with pytest.raises(ValidationError, match=remedy):
         validate_account_number(number)
 
@@ -46,12 +46,12 @@ def test_bank_code_is_a_bic_a_routing_number_or_a_sort_code(code):
 @pytest.mark.parametrize(
     ("code", "remedy"), [("021000022", "check digit"), ("COBA", "Enter a BIC"), ("1234", "Enter a BIC")]
 )
-def test_bank_code_is_refused_with_a_remedy(code, remedy):
+def test_invalid_bank_code_is_refused_with_a_remedy(code, remedy):
     with pytest.raises(ValidationError, match=remedy):
         validate_bank_code(code)
 
 
 @pytest.mark.parametrize("code", ["XXX", "XTS", "XAU", "DEM", "usd", "US", ""])
-def test_currency_is_refused_when_nobody_pays_in_it(code):
+def test_currency_that_is_not_in_use_is_refused(code):
     with pytest.raises(ValidationError, match="such as USD or EUR"):
         validate_currency(code)

@@ -22,7 +22,7 @@ def mail(order):
     return Notification.objects.get(recipient="guest@example.test")
 
 
-def test_a_mail_is_shown_without_the_secrets_of_its_links(browser, staff, order, mail):
+def test_mail_is_shown_without_the_secrets_of_its_links(browser, staff, order, mail):
     shown = browser(staff).get(admin_page_url(mail)).content.decode()
 
     assert order.order_number in shown
@@ -35,7 +35,7 @@ def test_a_mail_is_shown_without_the_secrets_of_its_links(browser, staff, order,
     assert order.order_number in frame.attrs["srcdoc"]
 
 
-def test_given_up_mails_are_found_and_sent_again(browser, staff, mail, drain):
+def test_failed_mails_are_filtered_and_sent_again(browser, staff, mail, drain):
     Notification.objects.update(state=MailState.DEAD, tries=12, last_error="SMTP is down")
     client = browser(staff)
 
@@ -51,7 +51,7 @@ def test_given_up_mails_are_found_and_sent_again(browser, staff, mail, drain):
     assert "Resend" not in page(client.get(admin_page_url(mail))).text
 
 
-def test_sending_again_from_the_list_leaves_sent_mails_alone(browser, staff, mail):
+def test_sending_again_from_the_list_skips_sent_mails(browser, staff, mail):
     Notification.objects.update(state=MailState.SENT, sent_at=timezone.now())
 
     chosen = {"action": "send_again", "_selected_action": [str(mail.pk)]}
@@ -76,7 +76,7 @@ def test_mails_are_found_by_recipient_and_order(browser, staff, order, mail, ter
     )
 
 
-def test_a_mail_that_cannot_be_written_says_why(browser, staff, mail):
+def test_mail_that_cannot_be_rendered_shows_the_error(browser, staff, mail):
     Notification.objects.update(kind="no_such_mail")
 
     assert "The email could not be rendered" in page(browser(staff).get(admin_page_url(mail))).text

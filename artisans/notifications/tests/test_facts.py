@@ -1,4 +1,4 @@
-"""A mail's row holds facts; its words are made when it is sent, and a fault in them stops nothing but the mail."""
+"""A mail's row holds facts; its text is rendered when it is sent, and a rendering error affects only the mail."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -45,17 +45,17 @@ def shown(value):
     ],
     ids=str,
 )
-def test_fact_becomes_words(fact, text):
+def test_fact_is_rendered_as_text(fact, text):
     assert shown(fact) == text
 
 
-def test_wording_that_is_gone_is_an_error_when_the_mail_is_sent():
+def test_missing_wording_raises_when_the_mail_is_sent():
     with pytest.raises(LookupError):
         unpack({"$": "gone", "arguments": {}})
 
 
 @pytest.mark.django_db
-def test_keys_of_any_length_tell_two_facts_apart():
+def test_keys_of_any_length_are_distinct():
     long = "x" * KEY_LENGTH
     for key in (f"{long}1", f"{long}2", f"{long}1"):
         notifications_enqueue(MailMessage("order_find", "ada@example.test", key))
@@ -64,8 +64,8 @@ def test_keys_of_any_length_tell_two_facts_apart():
 
 
 @pytest.fixture
-def broken_words(monkeypatch):
-    """Whatever makes words fails: amounts, dates, addresses and sentences."""
+def broken_rendering(monkeypatch):
+    """All rendering fails: amounts, dates, addresses and sentences."""
 
     def fail(*args, **kwargs):
         raise RuntimeError("no words")
@@ -79,8 +79,8 @@ def broken_words(monkeypatch):
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("store")
-def test_money_and_goods_move_while_no_mail_can_be_written_and_each_is_mailed_once_later(
-    broken_words, bowl, shopper, staff, seller, mails, time_machine
+def test_orders_and_payments_proceed_while_mails_cannot_be_rendered_and_each_is_mailed_once_later(
+    broken_rendering, bowl, shopper, staff, seller, mails, time_machine
 ):
     paid = start(items={bowl: 1}, user=shopper, shipping_address=ADDRESS | {"country": "UK"})
     record(paid, paid.amount, actor=staff)
@@ -100,7 +100,7 @@ def test_money_and_goods_move_while_no_mail_can_be_written_and_each_is_mailed_on
         notifications_send_due()
     assert set(Notification.objects.values_list("state", flat=True)) == {MailState.DEAD}
 
-    broken_words.undo()
+    broken_rendering.undo()
     for row in Notification.objects.all():
         notification_retry(row.pk)
     kinds = sorted(Notification.objects.values_list("kind", flat=True))

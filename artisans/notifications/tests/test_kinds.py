@@ -1,4 +1,4 @@
-"""Every kind of email has a subject, a text and an HTML part that its facts can fill."""
+"""Every kind of email has a subject, a text part and an HTML part that render from its facts."""
 
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -103,14 +103,14 @@ def test_each_kind_has_a_subject_a_text_and_an_html_part(kind):
 
 
 @pytest.mark.django_db
-def test_a_kind_that_no_app_registered_is_refused():
+def test_unregistered_kind_is_refused():
     with pytest.raises(LookupError, match="no_such_kind"):
         notifications_enqueue(MailMessage("no_such_kind", "ada@example.test", "fact", {}))
 
     assert not Notification.objects.exists()
 
 
-def test_links_are_made_of_the_facts_at_hand_only():
+def test_links_are_built_only_from_the_stored_facts():
     made = {name for build in LINK_BUILDERS for name in build({})}
 
     assert made == {"reset_url", "methods_url"}

@@ -1,4 +1,4 @@
-"""The outbox: one mail per fact, sent after it, tried again while the mail server is away, never twice at once."""
+"""The outbox: one mail per fact, sent after commit, retried while the mail server is down, never sent concurrently."""
 
 import smtplib
 from datetime import timedelta
@@ -38,7 +38,7 @@ def queued(key: str = "fact", **changes) -> Notification:
 
 @pytest.fixture
 def dead_server(monkeypatch):
-    """Refuses until it is told to live again."""
+    """The mail server fails until `undo()` is called."""
 
     def refuse(self, messages):
         raise smtplib.SMTPServerDisconnected("connection lost to mail.secret.test")
@@ -63,7 +63,7 @@ def test_waiting_mail_is_sent_once():
     assert [kind for _, kind in sent.alternatives] == ["text/html"]
 
 
-def test_same_fact_is_told_once():
+def test_same_fact_is_mailed_once():
     first = queued("one fact")
     notifications_enqueue(MailMessage("order_find", "eve@example.test", "one fact", {}))
 
@@ -71,7 +71,7 @@ def test_same_fact_is_told_once():
     assert (row.pk, row.recipient) == (first.pk, "ada@example.test")
 
 
-def test_message_id_is_the_same_at_every_try():
+def test_message_id_is_the_same_at_every_attempt():
     row = queued()
     notification_send(row.pk)
     Notification.objects.update(state=MailState.WAITING, sent_at=None, lease_until=None)
@@ -82,7 +82,7 @@ def test_message_id_is_the_same_at_every_try():
     assert str(row.pk) in mail.outbox[0].extra_headers["Message-ID"]
 
 
-def test_dead_server_leaves_the_mail_waiting_with_a_growing_pause(dead_server):
+def test_unavailable_server_delays_the_mail_with_increasing_intervals(dead_server):
     row = queued()
 
     assert notification_send(row.pk) is False
@@ -94,7 +94,7 @@ def test_dead_server_leaves_the_mail_waiting_with_a_growing_pause(dead_server):
     assert notifications_send_due() == 0, "not before its time"
 
 
-def test_mail_is_sent_when_the_server_is_back(dead_server, time_machine):
+def test_mail_is_sent_when_the_server_is_available_again(dead_server, time_machine):
     row = queued()
     notification_send(row.pk)
     dead_server.undo()
@@ -106,7 +106,7 @@ def test_mail_is_sent_when_the_server_is_back(dead_server, time_machine):
     assert (row.state, row.tries) == (MailState.SENT, 2)
 
 
-def test_mail_is_given_up_after_the_last_try_and_can_be_tried_again_by_hand(dead_server):
+def test_mail_fails_after_the_last_attempt_and_can_be_retried_by_staff(dead_server):
     row = queued(tries=MAX_TRIES - 1)
     notification_send(row.pk)
     row.refresh_from_db()
@@ -121,7 +121,7 @@ def test_mail_is_given_up_after_the_last_try_and_can_be_tried_again_by_hand(dead
     assert row.state == MailState.SENT
 
 
-def test_sent_mail_is_never_tried_again():
+def test_sent_mail_is_never_retried():
     row = queued()
     notification_send(row.pk)
 
@@ -131,7 +131,7 @@ def test_sent_mail_is_never_tried_again():
     assert len(mail.outbox) == 1
 
 
-def test_pause_grows_to_an_hour_at_most():
+def test_retry_interval_is_an_hour_at_most():
     assert MAX_TRIES == 12
     for tries in range(1, MAX_TRIES + 1):
         pauses = [back_off(tries).total_seconds() for _ in range(50)]
@@ -139,7 +139,7 @@ def test_pause_grows_to_an_hour_at_most():
         assert max(pauses) <= min(3600, 5 * 2**tries)
 
 
-def test_mail_under_lease_is_left_to_the_one_who_has_it():
+def test_leased_mail_is_left_to_its_sender():
     row = queued(lease_until=timezone.now() + timedelta(seconds=30))
 
     assert notification_send(row.pk) is False
@@ -147,7 +147,7 @@ def test_mail_under_lease_is_left_to_the_one_who_has_it():
     assert mail.outbox == []
 
 
-def test_lease_of_a_dead_sender_runs_out(time_machine):
+def test_lease_of_a_crashed_sender_expires(time_machine):
     row = queued(lease_until=timezone.now() + LEASE)
     time_machine.move_to(timezone.now() + LEASE + timedelta(seconds=1))
 
@@ -156,7 +156,7 @@ def test_lease_of_a_dead_sender_runs_out(time_machine):
     assert row.state == MailState.SENT
 
 
-def test_second_sender_during_the_first_sends_nothing(monkeypatch):
+def test_second_concurrent_sender_sends_nothing(monkeypatch):
     row, real, inner = queued(), EmailBackend.send_messages, []
 
     def send_slowly(self, messages):
@@ -184,7 +184,7 @@ def test_sender_that_lost_its_lease_does_not_mark_the_mail(monkeypatch):
     assert row.state == MailState.WAITING
 
 
-def test_broken_template_does_not_hold_up_the_others():
+def test_broken_template_does_not_delay_other_mails():
     queued("broken", kind="no_such_template")
     queued("fine")
 
@@ -194,7 +194,7 @@ def test_broken_template_does_not_hold_up_the_others():
     assert broken.last_error.startswith("TemplateDoesNotExist")
 
 
-def test_oldest_mail_goes_first():
+def test_oldest_mail_is_sent_first():
     now = timezone.now()
     for age in (1, 3, 2):
         queued(f"age {age}", recipient=f"age{age}@example.test", next_try_at=now - timedelta(minutes=age))
@@ -204,7 +204,7 @@ def test_oldest_mail_goes_first():
     assert [message.to for message in mail.outbox] == [["age3@example.test"], ["age2@example.test"]]
 
 
-def test_mail_of_a_fact_that_never_happened_is_not_written():
+def test_mail_is_not_stored_when_the_transaction_rolls_back():
     with pytest.raises(RuntimeError), transaction.atomic():
         notifications_enqueue(MailMessage("order_find", "ada@example.test", "fact", {}))
         raise RuntimeError
@@ -214,7 +214,7 @@ def test_mail_of_a_fact_that_never_happened_is_not_written():
 
 @pytest.fixture
 def enqueued(monkeypatch):
-    """Gives the task another way to be started; the bell itself is in order before and after."""
+    """Replace how the task is started; the original is restored afterwards."""
     monkeypatch.setattr(queue.broker_state, "until", 0.0)
 
     def replace(apply_async):
@@ -223,7 +223,7 @@ def enqueued(monkeypatch):
     return replace
 
 
-def test_doorbell_rings_after_commit_only(django_capture_on_commit_callbacks, enqueued):
+def test_task_is_enqueued_only_after_commit(django_capture_on_commit_callbacks, enqueued):
     rung: list[str] = []
     enqueued(lambda args, **options: rung.extend(args))
 
@@ -234,7 +234,9 @@ def test_doorbell_rings_after_commit_only(django_capture_on_commit_callbacks, en
     assert rung == [str(row.pk)]
 
 
-def test_dead_broker_is_no_error_and_holds_up_one_mail_only(django_capture_on_commit_callbacks, enqueued):
+def test_unavailable_broker_is_no_error_and_delays_one_mail_only(
+    django_capture_on_commit_callbacks, enqueued
+):
     tried = []
 
     def broken(*args, **options):
@@ -251,13 +253,13 @@ def test_dead_broker_is_no_error_and_holds_up_one_mail_only(django_capture_on_co
     assert notifications_send_due() == 2
 
 
-def test_unknown_task_is_an_error_at_once():
+def test_unknown_task_raises_at_once():
     with pytest.raises(KeyError):
         queue.enqueue_after_commit("no.such.task", uuid4())
 
 
 @pytest.mark.usefixtures("store")
-def test_mail_without_a_store_of_its_own_names_the_store():
+def test_mail_without_stored_shop_data_uses_the_current_store():
     row = queued(context={"order_number": "7KQ2M9XBG", "order_link": [str(uuid4()), 1]})
 
     notification_send(row.pk)

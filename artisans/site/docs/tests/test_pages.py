@@ -1,4 +1,4 @@
-"""The pages that explain the API: whole, ours alone, and clean of inline code."""
+"""The API documentation pages: complete, self-hosted, and without inline code."""
 
 import re
 
@@ -20,7 +20,7 @@ PAGES += [f"/docs/guides/{name}" for name in GUIDES]
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_page_has_no_inline_code_and_loads_from_us_only(client, address):
+def test_page_has_no_inline_code_and_loads_only_from_our_host(client, address):
     answer = client.get(address)
     text = answer.content.decode()
 
@@ -33,7 +33,7 @@ def test_page_has_no_inline_code_and_loads_from_us_only(client, address):
 
 
 @pytest.mark.parametrize("address", [*PAGES, "/schema", "/schema.yaml"])
-def test_nothing_can_be_changed_there(client, settings, address):
+def test_pages_are_read_only(client, settings, address):
     settings.DEBUG = False
     for method in ("post", "put", "patch", "delete"):
         assert getattr(client, method)(address).status_code == 405
@@ -46,7 +46,7 @@ def test_schema_is_the_same_in_json_and_yaml(client):
     assert yaml.safe_load(client.get("/schema.yaml").content)["paths"].keys() == as_json["paths"].keys()
 
 
-def test_every_code_is_explained_where_its_type_leads(client):
+def test_every_error_code_is_explained_at_its_type_url(client):
     text = client.get("/docs/errors").content.decode()
     drf = {kind.default_code for kind in exceptions.APIException.__subclasses__()} - {"invalid", "error"}
     wanted = {kind.code for kind in refusals()} | {*codes_by_name()} | drf
@@ -56,12 +56,12 @@ def test_every_code_is_explained_where_its_type_leads(client):
 
 
 @pytest.mark.parametrize("kind", list(refusals()), ids=lambda kind: kind.__name__)
-def test_refusal_says_in_its_docstring_what_it_means(kind: type[DomainError]):
-    assert kind.__doc__, f"{kind.__name__} needs a docstring: its first line stands on /docs/errors"
+def test_every_domain_error_has_a_docstring(kind: type[DomainError]):
+    assert kind.__doc__, f"{kind.__name__} needs a docstring: its first line is shown on /docs/errors"
     assert kind.remedy
 
 
-def test_statuses_are_all_told_with_what_may_follow(client):
+def test_all_statuses_are_listed_with_their_transitions(client):
     text = client.get("/docs/statuses").content.decode()
     rows = re.findall(r"<tr>.*?<code>(\w+)</code>.*?</td><td>(.*?)</td></tr>", text)
     result = {name: re.findall(r"<code>(\w+)</code>", following) for name, following in rows}
@@ -69,11 +69,11 @@ def test_statuses_are_all_told_with_what_may_follow(client):
     for words in (OrderStatus, OrderPaymentStatus, ParcelStatus, PaymentStatus, RefundStatus):
         assert set(words) <= set(result)
     assert result["EXPIRED"] == ["CONFIRMED"]
-    assert result["PARTIALLY_REFUNDED"] == []  # the order's own, told after the payment's
+    assert result["PARTIALLY_REFUNDED"] == []  # the order's status, listed after the payment's
     assert result["SHIPPED"] == ["DELIVERED", "RETURNED"]
 
 
-def test_reference_tells_every_operation(client):
+def test_reference_lists_every_operation(client):
     schema = client.get("/schema").json()
     text = client.get("/docs/reference").content.decode()
 
@@ -83,13 +83,13 @@ def test_reference_tells_every_operation(client):
             assert f'<span class="method">{method.upper()}</span> {path}' in text
 
 
-def test_guide_that_does_not_exist_is_not_found(client):
+def test_unknown_guide_is_not_found(client):
     assert client.get("/docs/guides/none").status_code == 404
     assert client.get("/docs/guides/adr").status_code == 404
 
 
 @pytest.mark.parametrize("name", GUIDES)
-def test_links_of_a_guide_lead_somewhere(client, name):
+def test_links_of_a_guide_resolve(client, name):
     text = client.get(f"/docs/guides/{name}").content.decode()
     links = set(
         re.findall(r'<a href="([^"#]+)"', text.partition('<div class="docs">')[2].partition("<footer")[0])
@@ -100,7 +100,7 @@ def test_links_of_a_guide_lead_somewhere(client, name):
         assert link.startswith("https://") or client.get(link).status_code == 200, link
 
 
-def test_guides_are_all_listed_and_each_is_a_file_with_its_title(client):
+def test_all_guides_are_listed_and_each_is_a_file_with_its_title(client):
     text = client.get("/docs/guides").content.decode()
 
     for name, title in GUIDES.items():

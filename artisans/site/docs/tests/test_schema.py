@@ -1,4 +1,4 @@
-"""The description is whole: every operation, every answer, with examples that are true."""
+"""The OpenAPI description is complete: every operation and response, with valid examples."""
 
 import re
 from typing import Any
@@ -39,7 +39,7 @@ def views() -> list[tuple[str, Any]]:
     return [(where, view) for where, view in found if issubclass(getattr(view, "cls", object), APIView)]
 
 
-def test_names_of_operations_are_unique():
+def test_operation_ids_are_unique():
     names = [operation["operationId"] for _, _, operation in OPERATIONS]
 
     assert len(set(names)) == len(names)
@@ -47,7 +47,7 @@ def test_names_of_operations_are_unique():
 
 
 @every_operation
-def test_operation_says_what_it_is(method, path, operation):
+def test_operation_has_a_summary_and_description(method, path, operation):
     assert operation["summary"]
     assert operation["description"].strip()
     assert operation["tags"][0] in {tag["name"] for tag in document()["tags"]}
@@ -56,13 +56,13 @@ def test_operation_says_what_it_is(method, path, operation):
 
 
 @every_operation
-def test_every_parameter_is_explained(method, path, operation):
+def test_every_parameter_has_a_description(method, path, operation):
     for parameter in operation.get("parameters", []):
         assert parameter["in"] == "path" or parameter["description"], parameter["name"]
 
 
 @every_operation
-def test_every_body_and_answer_has_an_example_that_fits_its_schema(method, path, operation):
+def test_every_body_and_response_has_an_example_that_fits_its_schema(method, path, operation):
     shapes = {"$defs": {}, "components": document()["components"]}
     for entry in media(operation):
         assert entry.get("examples"), entry["schema"]
@@ -73,7 +73,7 @@ def test_every_body_and_answer_has_an_example_that_fits_its_schema(method, path,
 
 
 @every_operation
-def test_whoever_needs_a_token_is_told_which(method, path, operation):
+def test_every_operation_documents_its_authentication(method, path, operation):
     is_open = not operation.get("security") or {} in operation["security"]
 
     assert is_open or {"401", "403"} <= set(operation["responses"])
@@ -91,7 +91,7 @@ def test_money_is_never_a_float(method, path, operation):
             assert shape.get("type") != "number", (name, field)
 
 
-def test_refunds_and_staff_decisions_have_scopes_of_their_own():
+def test_refunds_and_staff_decisions_need_separate_scopes():
     for method, path, operation in OPERATIONS:
         if "refund" in path and method != "GET":
             assert operation["x-scope"] == Scope.REFUNDS, path
@@ -99,7 +99,7 @@ def test_refunds_and_staff_decisions_have_scopes_of_their_own():
             assert operation["x-scope"] == Scope.STAFF, path
 
 
-def test_nothing_of_the_office_is_in_it():
+def test_internal_pages_and_secrets_are_not_described():
     text = str(document())
 
     assert not re.search(r"/admin|/demo|/health|/metrics", text)
@@ -107,7 +107,7 @@ def test_nothing_of_the_office_is_in_it():
     assert all(path.startswith(settings.API_PREFIXES) for path in document()["paths"])
 
 
-def test_every_view_of_the_api_is_described_and_has_the_one_base():
+def test_every_api_view_is_described_and_uses_the_common_base_class():
     described = {re.sub(r"\{\w+\}", "*", path).strip("/") for path in document()["paths"]}
     found = views()
     assert len(found) > 20
@@ -117,5 +117,5 @@ def test_every_view_of_the_api_is_described_and_has_the_one_base():
     plain = {
         re.sub(r"\(\?P<\w+>(?:" + re.escape(UUID_PATTERN) + r"|\[\^/\]\+)\)", "*", where) for where in ours
     }
-    unknown = {where for where in plain if where.startswith("^(?:")}  # what answers all other paths
+    unknown = {where for where in plain if where.startswith("^(?:")}  # the fallback for all other paths
     assert {re.sub(r"[\^$?]", "", where).rstrip("/") for where in plain - unknown} == described
