@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -77,11 +77,14 @@ def calls_with_secret(name: str, text: str) -> Q:
 
 
 def provider_call_claim(call_id: UUID) -> ProviderCall | None:
-    """Claim an open call for this worker. None when another worker holds it or it has ended."""
+    """Claim an open call for this worker. None when another worker holds it or it has ended.
+
+    `tries` counts claims, so that an attempt whose worker died is counted too.
+    """
     now = timezone.now()
     free = Q(lease_until=None) | Q(lease_until__lt=now)
     claimed = ProviderCall.objects.filter(free, pk=call_id, state=CallState.OPEN).update(
-        lease_until=now + LEASE
+        lease_until=now + LEASE, tries=F("tries") + 1
     )
     if not claimed:
         return None
@@ -93,11 +96,10 @@ def provider_call_postpone(call: ProviderCall, unknown: Unknown) -> None:
 
     A Retry-After of the provider applies to all workers: until then the call counts as claimed.
     """
-    tries, now = call.tries + 1, timezone.now()
-    pause = random.uniform(1, min(MAX_PAUSE, 2 * 2 ** min(tries, 10)))  # noqa: S311  # spread
+    now = timezone.now()
+    pause = random.uniform(1, min(MAX_PAUSE, 2 * 2 ** min(call.tries, 10)))  # noqa: S311  # spread
     wanted = timedelta(seconds=0 if unknown.is_outage else unknown.retry_after)
     ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
-        tries=tries,
         next_try_at=now + timedelta(seconds=unknown.retry_after + pause),
         lease_until=now + wanted if wanted else None,
         error=str(unknown)[:300],
@@ -116,7 +118,6 @@ def provider_call_finish(
             state=state,
             object_id=object_id,
             error=error[:300],
-            tries=call.tries + 1,
             lease_until=None,
             finished_at=timezone.now(),
         )

@@ -140,6 +140,7 @@ def test_new_call_is_left_to_its_own_request_first_and_then_due(begun, time_mach
 def test_pause_grows_with_the_tries_and_is_spread(begun):
     call, pauses = call_of(begun), []
     for _ in range(12):
+        call = provider_call_claim(call.pk)
         provider_call_postpone(call, Unknown("no_answer", is_outage=True))
         call = call_of(begun)
         pauses.append((call.next_try_at - timezone.now()).total_seconds())
