@@ -1,9 +1,9 @@
-"""Executes a call to a provider and books its response."""
+"""Sends a stored call to its provider; its handler (operations.py, saved_methods.py) books the result."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 from django.utils.translation import gettext as _
 
@@ -13,6 +13,7 @@ from payments.bookkeeping.review_flags import flag_raise
 from payments.gateway.connection import NOT_CONFIGURED, execute
 from payments.models import FlagKind, Payment, ProviderCall
 from payments.providers.contract import (
+    PaymentProvider,
     ProviderError,
     Refused,
     RemoteMethod,
@@ -33,31 +34,23 @@ class DetachedMethod:
 
 
 Answer = RemotePayment | RemoteRefund | RemoteSetup | RemoteMethod | DetachedMethod
-A = TypeVar("A", bound=Answer)
+A_co = TypeVar("A_co", bound=Answer, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(Generic[A_co]):
     """The result of a call: its answer, a definite refusal, or neither while the outcome is unknown."""
 
-    answer: Answer | None = None
+    answer: A_co | None = None
     refused: Refused | None = None
 
 
-def execute_call(
-    call: ProviderCall,
-    operation: Callable[[Any], A],
-    *,
-    book: Callable[[A], None],
-    refuse: Callable[[Refused], None],
-) -> CallResult:
-    """Make the call, then book its answer or refusal (each in its own transaction); an unknown outcome is
-    retried later."""
+def execute_call(call: ProviderCall, operation: Callable[[PaymentProvider], A_co]) -> CallResult[A_co]:
+    """Make the call; the caller books its answer or refusal. An unknown outcome is retried later."""
     try:
         answer = execute(call.provider, operation)
     except Refused as refused:
         alert_forbidden(call, refused)
-        refuse(refused)
         return CallResult(refused=refused)
     except Unknown as unknown:
         alert_forbidden(call, unknown)
@@ -67,8 +60,7 @@ def execute_call(
         return CallResult()
     lists = dict(answer.lists) if isinstance(answer, RemotePayment) else {}
     alerts_sync(call.provider, {call.operation: ""} | lists)
-    book(answer)
-    return CallResult(answer=answer)
+    return CallResult(answer)
 
 
 def flag_not_configured(payment: Payment, error: ProviderError) -> None:

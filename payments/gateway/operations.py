@@ -4,7 +4,7 @@ Each outcome is booked in one transaction, together with the end of its call.
 """
 
 import re
-from functools import partial
+from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
@@ -30,7 +30,7 @@ from payments.bookkeeping.refunds import refund_finish
 from payments.bookkeeping.review_flags import flag_raise
 from payments.declines import decline_message, not_started
 from payments.errors import PaymentBusy
-from payments.gateway.calls import CallResult, execute_call
+from payments.gateway.calls import Answer, CallResult, execute_call
 from payments.gateway.connection import execute
 from payments.gateway.saved_methods import execute_detach, execute_save
 from payments.gateway.sync import apply_remote_state
@@ -57,7 +57,7 @@ SHIP_TO = ("name", "line1", "line2", "city", "region", "postal_code", "country")
 COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
-def provider_call_execute(call_id: UUID) -> CallResult:
+def provider_call_execute(call_id: UUID) -> CallResult[Answer]:
     """Make or repeat an open call with the same idempotency key and book its outcome. Does nothing when
     another worker holds the call."""
     call = provider_call_claim(call_id)
@@ -68,19 +68,20 @@ def provider_call_execute(call_id: UUID) -> CallResult:
     return OPERATION_HANDLERS[Operation(call.operation)](call)
 
 
-def execute_create(call: ProviderCall) -> CallResult:
-    payment = get_call_payment(call)
-    request = create_request(call, payment)
-    make = "create_hosted" if call.operation == Operation.HOSTED else "create"
-    return execute_call(
-        call,
-        lambda provider: getattr(provider, make)(request),
-        book=partial(book_object, call),
-        refuse=partial(refuse_create, call),
-    )
+def execute_create(call: ProviderCall) -> CallResult[RemotePayment]:
+    request = create_request(call, get_call_payment(call))
+    if call.operation == Operation.HOSTED:
+        result = execute_call(call, lambda provider: provider.create_hosted(request))
+    else:
+        result = execute_call(call, lambda provider: provider.create(request))
+    if result.answer:
+        book_object(call, result.answer)
+    elif result.refused:
+        refuse_create(call, result.refused)
+    return result
 
 
-def execute_confirm(call: ProviderCall) -> CallResult:
+def execute_confirm(call: ProviderCall) -> CallResult[RemotePayment]:
     payment = get_call_payment(call)
     request = ConfirmRequest(
         key=call.key,
@@ -90,12 +91,12 @@ def execute_confirm(call: ProviderCall) -> CallResult:
         return_url=page_url("order_return", payment.order, call),
         method_id=call.secret("method_id"),
     )
-    return execute_call(
-        call,
-        lambda provider: confirm_or_read(provider, request),
-        book=partial(book_answer, call),
-        refuse=partial(refuse_confirm, call),
-    )
+    result = execute_call(call, lambda provider: confirm_or_read(provider, request))
+    if result.answer:
+        book_answer(call, result.answer)
+    elif result.refused:
+        refuse_confirm(call, result.refused)
+    return result
 
 
 def confirm_or_read(provider: PaymentProvider, request: ConfirmRequest) -> RemotePayment:
@@ -109,13 +110,13 @@ def confirm_or_read(provider: PaymentProvider, request: ConfirmRequest) -> Remot
         raise Refused(unknown.code, unknown.detail, remote=provider.read(request.object_id)) from unknown
 
 
-def execute_cancel(call: ProviderCall) -> CallResult:
-    return execute_call(
-        call,
-        lambda provider: cancel_or_refuse(provider, call),
-        book=partial(book_answer, call),
-        refuse=partial(refuse_cancel, call),
-    )
+def execute_cancel(call: ProviderCall) -> CallResult[RemotePayment]:
+    result = execute_call(call, lambda provider: cancel_or_refuse(provider, call))
+    if result.answer:
+        book_answer(call, result.answer)
+    elif result.refused:
+        refuse_cancel(call, result.refused)
+    return result
 
 
 def cancel_or_refuse(provider: PaymentProvider, call: ProviderCall) -> RemotePayment:
@@ -129,7 +130,7 @@ def cancel_or_refuse(provider: PaymentProvider, call: ProviderCall) -> RemotePay
         raise Refused(unknown.code, unknown.detail) from unknown
 
 
-def execute_refund(call: ProviderCall) -> CallResult:
+def execute_refund(call: ProviderCall) -> CallResult[RemoteRefund]:
     payment, refund = get_call_payment(call), call.refund
     if refund is None:
         raise TypeError("A refund call without its refund.")
@@ -142,15 +143,15 @@ def execute_refund(call: ProviderCall) -> CallResult:
         refund_number=refund.refund_number,
         amount=refund.amount,
     )
-    return execute_call(
-        call,
-        lambda provider: provider.refund(request),
-        book=partial(book_refund, call),
-        refuse=partial(refuse_refund, call),
-    )
+    result = execute_call(call, lambda provider: provider.refund(request))
+    if result.answer:
+        book_refund(call, result.answer)
+    elif result.refused:
+        refuse_refund(call, result.refused)
+    return result
 
 
-OPERATION_HANDLERS = {
+OPERATION_HANDLERS: dict[Operation, Callable[[ProviderCall], CallResult[Answer]]] = {
     Operation.CREATE: execute_create,
     Operation.HOSTED: execute_create,
     Operation.CONFIRM: execute_confirm,
@@ -162,7 +163,7 @@ OPERATION_HANDLERS = {
 }
 
 
-def resolve_expired_call(call: ProviderCall) -> CallResult:
+def resolve_expired_call(call: ProviderCall) -> CallResult[RemotePayment]:
     """Find out by reading what an expired call did: the provider may have dropped its key, so a repeat could
     act twice.
 

@@ -33,7 +33,7 @@ from payments.errors import (
     ProviderUnavailable,
     StillPayable,
 )
-from payments.gateway.calls import CallResult, flag_not_configured
+from payments.gateway.calls import Answer, CallResult, flag_not_configured
 from payments.gateway.connection import can, execute, is_down
 from payments.gateway.operations import provider_call_execute
 from payments.gateway.sync import payment_apply_remote_state, plan_check
@@ -94,10 +94,7 @@ def payment_ensure_at_provider(payment: Payment, *, method: PaymentMethodInfo | 
             return payment_sync(payment.pk, cause="read again")
         except (Refused, Unknown):
             return PaymentResult(reload_payment(payment.pk))
-    call_result = provider_call_execute(call.pk)
-    if call_result.answer is None and call_result.refused is None:
-        payment_mark_processing(payment.pk)
-    return build_payment_result(payment.pk, call_result)
+    return execute_payment_call(payment.pk, call)
 
 
 @transaction.atomic
@@ -111,13 +108,18 @@ def enqueue_missing_create(payment_id: UUID) -> ProviderCall | None:
     return under_way or enqueue_create(payment, order)
 
 
-def build_payment_result(payment_id: UUID, call_result: CallResult) -> PaymentResult:
-    remote = call_result.answer if isinstance(call_result.answer, RemotePayment) else None
-    if call_result.refused is not None:
-        remote = call_result.refused.remote
+def execute_payment_call(payment_id: UUID, call: ProviderCall) -> PaymentResult:
+    call_result = provider_call_execute(call.pk)
+    if call_result == CallResult():
+        payment_mark_processing(payment_id)
+    return build_payment_result(payment_id, call_result)
+
+
+def build_payment_result(payment_id: UUID, call_result: CallResult[Answer]) -> PaymentResult:
+    remote = call_result.refused.remote if call_result.refused else call_result.answer
     payment = reload_payment(payment_id)
-    action = remote.action if remote and payment.status in OPEN else None
-    return PaymentResult(payment, action=action, refused=call_result.refused)
+    action = remote.action if isinstance(remote, RemotePayment) and payment.status in OPEN else None
+    return PaymentResult(payment, action, call_result.refused)
 
 
 @transaction.atomic
@@ -134,33 +136,38 @@ def payment_mark_processing(payment_id: UUID, *, is_forced: bool = False) -> Non
 def payment_sync(
     payment_id: UUID, *, cause: str, object_id: str = "", has_agreed: bool = False
 ) -> PaymentResult:
-    """Read the payment from the provider and apply its state; then capture, cancel or create what is still to
-    be done.
+    """Read the payment from the provider and apply its state; then capture or cancel what is still to be done.
 
     `object_id`: an earlier object of the payment to read instead. `has_agreed`: the buyer approved just now;
     a declined payment is captured again only then. Errors: Refused, Unknown from the provider when it cannot
     be read; nothing has changed then.
     """
     payment = Payment.objects.get(pk=payment_id)
+    return payment_sync_loaded(payment, cause=cause, object_id=object_id, has_agreed=has_agreed)
+
+
+def payment_sync_loaded(
+    payment: Payment, *, cause: str, object_id: str = "", has_agreed: bool = False
+) -> PaymentResult:
+    """The same for a caller that has just read the row. It only says what to read at the provider: the result
+    is applied to the row as locked then."""
     if not payment.is_remote:
         return PaymentResult(payment)
     call = get_or_none(payment.calls.filter(state=CallState.OPEN, refund=None))
     if call is not None:
         call_result = provider_call_execute(call.pk)
-        if (
-            call.operation == Operation.CONFIRM and call_result == CallResult()
-        ):  # another process is capturing it
-            payment_mark_processing(payment_id)
+        if call.operation == Operation.CONFIRM and call_result == CallResult():
+            payment_mark_processing(payment.pk)  # another process is capturing it
         if not object_id:
-            return cancel_if_unwanted(build_payment_result(payment_id, call_result))
+            return cancel_if_unwanted(build_payment_result(payment.pk, call_result))
     asked = object_id or payment.provider_payment_id
     if not asked:
         return cancel_if_unwanted(PaymentResult(payment))
     try:
         remote = read_remote_payment(payment, asked)
     except ObjectNotFound:
-        return cancel_if_unwanted(PaymentResult(clear_missing_object(payment_id, asked)))
-    payment = payment_apply_remote_state(payment_id=payment_id, remote=remote, cause=cause)
+        return cancel_if_unwanted(PaymentResult(clear_missing_object(payment.pk, asked)))
+    payment = payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause=cause)
     is_agreed = has_agreed or payment.status != PaymentStatus.FAILED
     if remote.status == RemoteStatus.APPROVED and is_agreed and payment.status in OPEN:
         return cancel_if_unwanted(payment_capture(payment))
@@ -225,13 +232,6 @@ def payment_capture(payment: Payment) -> PaymentResult:
     return execute_payment_call(payment.pk, call)
 
 
-def execute_payment_call(payment_id: UUID, call: ProviderCall) -> PaymentResult:
-    call_result = provider_call_execute(call.pk)
-    if call_result.answer is None and call_result.refused is None:
-        payment_mark_processing(payment_id)
-    return build_payment_result(payment_id, call_result)
-
-
 def build_call_request(order: Order, **more: object) -> dict[str, object]:
     return {"token_version": order.token_version, **more}
 
@@ -243,24 +243,23 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
     A refusal that is not a decline (an unknown method) is returned as `refused`. Errors: NotConfirmable,
     PaymentBusy, ProviderUnavailable, PaymentDeclined with a message for the buyer.
     """
-    payment = reload_payment(payment_id)
-    if payment.status not in OPEN:
-        return PaymentResult(payment)
-    if not payment.is_remote or not can(payment.payment_provider, Capability.CONFIRM):
-        raise NotConfirmable(_("This payment cannot be confirmed through the API. Follow its next_action."))
-    if is_down(payment.payment_provider):
-        raise ProviderUnavailable(payment.get_payment_provider_display())
     with transaction.atomic():
-        locked, order = payment_lock(payment_id)
-        if locked.status not in OPEN:
-            return PaymentResult(locked)
+        payment, order = payment_lock(payment_id)
+        if payment.status not in OPEN:
+            return PaymentResult(payment)
+        if not payment.is_remote or not can(payment.payment_provider, Capability.CONFIRM):
+            raise NotConfirmable(
+                _("This payment cannot be confirmed through the API. Follow its next_action.")
+            )
+        if is_down(payment.payment_provider):
+            raise ProviderUnavailable(payment.get_payment_provider_display())
         if not order.balance_due:
             raise NothingDue
-        if not locked.provider_payment_id:
+        if not payment.provider_payment_id:
             raise PaymentBusy
         call = provider_call_enqueue(
             Operation.CONFIRM,
-            payment=locked,
+            payment=payment,
             request=build_call_request(order, method_id=method_id, actor="buyer"),
         )
     result = execute_payment_call(payment_id, call)

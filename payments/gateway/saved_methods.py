@@ -2,7 +2,6 @@
 
 import logging
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -24,26 +23,27 @@ FIRST_SETUP_CHECK = timedelta(minutes=2)  # until then the buyer is filling in t
 CUSTOMER_GONE = "resource_missing"
 
 
-def execute_save(call: ProviderCall) -> CallResult:
+def execute_save(call: ProviderCall) -> CallResult[RemoteMethod] | CallResult[RemoteSetup]:
     """Save the method of a token, or start a setup that the buyer completes in the browser."""
     if is_too_old(call):
         refuse_save(call, Refused("given_up", _("No response within a day.")))
         return CallResult()
     request, token = save_request(call), call.secret("token")
-    refuse = partial(refuse_save, call)
+    result: CallResult[RemoteMethod] | CallResult[RemoteSetup]
     if token:
-        return execute_call(
-            call,
-            lambda provider: provider.save_token(request, token),
-            book=partial(book_method, call),
-            refuse=refuse,
-        )
-    return execute_call(
-        call, lambda provider: provider.save_start(request), book=partial(book_setup, call), refuse=refuse
-    )
+        result = saved = execute_call(call, lambda provider: provider.save_token(request, token))
+        if saved.answer:
+            book_method(call, saved.answer)
+    else:
+        result = started = execute_call(call, lambda provider: provider.save_start(request))
+        if started.answer:
+            book_setup(call, started.answer)
+    if result.refused:
+        refuse_save(call, result.refused)
+    return result
 
 
-def execute_detach(call: ProviderCall) -> CallResult:
+def execute_detach(call: ProviderCall) -> CallResult[DetachedMethod]:
     """Detach the method. Repeating this is harmless, however late."""
     method_id = call.secret("method_id")
 
@@ -51,7 +51,12 @@ def execute_detach(call: ProviderCall) -> CallResult:
         provider.detach(method_id, key=call.key)
         return DetachedMethod(method_id)
 
-    return execute_call(call, forget, book=partial(book_detach, call), refuse=partial(refuse_detach, call))
+    result = execute_call(call, forget)
+    if result.answer:
+        provider_call_finish(call, CallState.DONE)
+    elif result.refused:
+        refuse_detach(call, result.refused)
+    return result
 
 
 def save_request(call: ProviderCall) -> SaveRequest:
@@ -118,11 +123,6 @@ def refuse_save(call: ProviderCall, refused: Refused) -> None:
     provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if refused.code == CUSTOMER_GONE and call.request["customer_id"] and not call.request.get("token"):
         ProviderCustomer.objects.filter(user=call.user, provider=call.provider).delete()
-
-
-@transaction.atomic
-def book_detach(call: ProviderCall, _: DetachedMethod) -> None:
-    provider_call_finish(call, CallState.DONE)
 
 
 @transaction.atomic

@@ -71,10 +71,11 @@ def apply_remote_state(
 ) -> None:
     """The same for a caller that holds the locks."""
     sync_unreadable_flag(payment, remote)
-    problem = find_mismatch(payment, remote)
+    foreign = find_foreign_object(payment, remote)
+    problem = foreign or find_amount_mismatch(payment, remote)
     if problem:
         flag_raise(payment, FlagKind.MISMATCH, problem)
-    if problem and (find_foreign_object(payment, remote) or not payment.received_minor):
+    if problem and (foreign or not payment.received_minor):
         plan_check(payment)
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
         return
@@ -133,11 +134,6 @@ def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
         flag_refresh(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
     elif payment.flags.filter(kind=FlagKind.UNREADABLE, resolved_at=None).exists():
         flag_clear(payment, FlagKind.UNREADABLE, _("The provider's response can be read again."))
-
-
-def find_mismatch(payment: Payment, remote: RemotePayment) -> str:
-    """How the provider's object differs from our payment; "" when it matches."""
-    return find_foreign_object(payment, remote) or find_amount_mismatch(payment, remote)
 
 
 def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:

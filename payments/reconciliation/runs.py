@@ -24,7 +24,7 @@ from payments.bookkeeping.provider_alerts import alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
 from payments.gateway.connection import can, configured, execute
 from payments.gateway.payments import payment_sync
-from payments.gateway.sync import find_mismatch
+from payments.gateway.sync import find_amount_mismatch, find_foreign_object
 from payments.models import CallState, Capture, Dispute, FlagKind, Payment, ProviderCall, ReconciliationRun
 from payments.providers import contract
 from payments.providers.contract import Capability, ObjectNotFound, ProviderError, RemotePayment
@@ -277,7 +277,7 @@ def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> lis
             continue
         remote_facts = remote_facts | facts_from_remote(remote)
         is_whole = is_whole and remote.is_whole
-        if problem := find_mismatch(payment, remote):
+        if problem := find_foreign_object(payment, remote) or find_amount_mismatch(payment, remote):
             found.append(Difference(Kind.MISMATCH, object_id, ours, problem))
     gone = before - remote_facts if is_whole else set()  # a list that could not be fetched proves nothing
     for kind, facts in ((Kind.NOT_BOOKED, remote_facts - facts_from_books(payment)), (Kind.NOT_THERE, gone)):
