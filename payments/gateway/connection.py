@@ -116,19 +116,18 @@ def call_slot(name: str) -> Iterator[None]:
         places.release()
 
 
-def webhook_read(name: str, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+def webhook_read(facts: ProviderFacts, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
     """A verified event. Errors: BadSignature, CannotVerify (also without this provider's keys or secrets).
 
     Not subject to the circuit breaker: a provider whose API is down still sends events, and an event does not show
     that its API is back.
     """
     forbid_transaction()
-    facts = registry.find_facts(name)
-    if facts is not None and facts.parse_webhook is not None:
+    if facts.parse_webhook is not None:
         return facts.parse_webhook(registry.config_of(facts), body, headers)
-    found = provider(name)
+    found = provider(facts.name)
     if found is None or Capability.WEBHOOK not in found.capabilities:
-        raise CannotVerify(NOT_CONFIGURED, _("%(name)s is not configured.") % {"name": name})
+        raise CannotVerify(NOT_CONFIGURED, _("%(name)s is not configured.") % {"name": facts.name})
     return found.parse_webhook(body, headers)
 
 

@@ -27,7 +27,7 @@ from payments.tasks import process_due_task, process_webhook_task
 from payments.tests.factories import reread, start
 from payments.tests.webhook_helpers import only_event, post_stripe, stripe_body
 from payments.webhooks import inbox
-from payments.webhooks.events import Outcome
+from payments.webhooks.events import Outcome, Subject
 from payments.webhooks.inbox import (
     event_claim,
     event_due,
@@ -208,6 +208,29 @@ def test_event_that_changes_nothing_costs_one_write(
         "ignored",
         1,
     )
+
+
+def test_event_is_decoded_once_and_its_payment_looked_up_once(open_card, stripe, deliver, monkeypatch):
+    stripe.pay(open_card)
+    deliver(*stripe.events(SUCCEEDED))
+    decode, look_up = mock.Mock(wraps=inbox.load_event), mock.Mock(wraps=inbox.payment_of_object)
+    monkeypatch.setattr(inbox, "load_event", decode)
+    monkeypatch.setattr(inbox, "payment_of_object", look_up)
+
+    webhook_process(only_event(kind=SUCCEEDED).pk)
+
+    assert statuses_of(open_card)[0] == "COMPLETED"
+    assert (decode.call_count, look_up.call_count) == (1, 1)
+
+
+def test_event_that_cannot_be_decoded_is_retried(drain_hooks, caplog):
+    post_stripe(stripe_body())
+    WebhookEvent.objects.update(content={"is_live": False})
+
+    assert drain_hooks() == ["received"]
+    assert (only_event().tries, only_event().note) == (1, "KeyError: 'object_ids'")
+    [record] = [record for record in caplog.records if record.message == "webhook_failed"]
+    assert record.exc_info
 
 
 def test_second_confirmation_of_what_is_known_asks_nobody(open_card, stripe, deliver, drain_hooks):
@@ -588,10 +611,10 @@ def test_poisonous_event_does_not_hold_up_the_others_and_is_given_up(
     deliver(*stripe.events(SUCCEEDED))
     real = inbox.decide_outcome
 
-    def broken(event: WebhookEvent) -> Outcome:
+    def broken(event: WebhookEvent, subject: Subject) -> Outcome:
         if event.event_id == "evt_poison":
             raise ZeroDivisionError("pi_1_secret_abcdef")
-        return real(event)
+        return real(event, subject)
 
     monkeypatch.setattr(inbox, "decide_outcome", broken)
     process_due_task()

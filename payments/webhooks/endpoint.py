@@ -15,6 +15,7 @@ from artisans.core.security.client_ip import network_hash
 from artisans.core.security.rate_limits import count_network
 from payments.gateway.connection import webhook_read
 from payments.providers.contract import BadSignature, CannotVerify, ProviderEvent
+from payments.providers.facts import ProviderFacts
 from payments.providers.registry import find_facts
 from payments.webhooks.inbox import count_refusal, raise_unverified_alert, webhook_receive
 
@@ -26,14 +27,15 @@ LARGEST = 256 * 1024
 @csrf_exempt
 def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     """200: stored. 400: not from the provider. 503: could not be stored, send it again later."""
-    if find_facts(provider) is None:
+    facts = find_facts(provider)
+    if facts is None:
         return api_not_found(request)
     if request.method != "POST":
         response = problem_response(405, "method_not_allowed", _("Webhooks accept POST only."))
         response["Allow"] = "POST"
         return response
     try:
-        webhook_receive(name=provider, provider_event=parse_request(provider, request))
+        webhook_receive(name=provider, provider_event=parse_request(facts, request))
     except RequestDataTooBig:
         return problem_response(
             413, "body_too_large", _("The body may have at most %(size)s bytes.") % {"size": LARGEST}
@@ -55,12 +57,12 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     return JsonResponse({"received": True})
 
 
-def parse_request(provider: str, request: HttpRequest) -> ProviderEvent:
+def parse_request(facts: ProviderFacts, request: HttpRequest) -> ProviderEvent:
     """Errors: BadSignature, CannotVerify, and those of `raw_body`."""
     try:
-        return webhook_read(provider, raw_body(request), request.headers)
+        return webhook_read(facts, raw_body(request), request.headers)
     except CannotVerify as problem:
-        raise_unverified_alert(provider, problem)
+        raise_unverified_alert(facts.name, problem)
         raise
 
 

@@ -24,6 +24,21 @@ class Outcome:
     payment_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A stored event as decoded, and what it is about, looked up once.
+
+    `payment`: None for an unknown object, and for an event about a saved method. `object_id`: the object to
+    read for the payment, "" for its current one. `foreign`: why the event is not about our account; "" if it
+    is.
+    """
+
+    provider_event: ProviderEvent
+    payment: Payment | None = None
+    object_id: str = ""
+    foreign: str = ""
+
+
 # ---- storage -----------------------------------------------------------------------------------------------------
 
 TEXT_FIELDS = (

@@ -26,7 +26,7 @@ from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
 from payments.errors import AlreadyRecorded, NoPermission, PaymentBusy
 from payments.gateway.connection import provider
-from payments.gateway.payments import payment_sync
+from payments.gateway.payments import payment_sync_loaded
 from payments.methods import MANUAL
 from payments.models import EventState, FlagKind, Payment, WebhookEvent
 from payments.providers.contract import (
@@ -39,7 +39,15 @@ from payments.providers.contract import (
 )
 from payments.selectors import payment_of_object
 from payments.webhooks.bank_feed import process_feed_event
-from payments.webhooks.events import Outcome, dump_event, has_news, is_claim, is_missing_capture, load_event
+from payments.webhooks.events import (
+    Outcome,
+    Subject,
+    dump_event,
+    has_news,
+    is_claim,
+    is_missing_capture,
+    load_event,
+)
 from payments.webhooks.method_events import process_method_event
 
 logger = logging.getLogger(__name__)
@@ -114,13 +122,19 @@ def webhook_process(event_id: UUID) -> None:
     event = event_due(event_id)
     if event is None:
         return
-    if known := precheck(event):
+    try:
+        subject = read_subject(event)
+    except Exception as error:  # such as content that this release cannot decode
+        if event_claim(event):
+            postpone_failed(event, error)
+        return
+    if known := precheck(event, subject):
         save_outcome(event, known, tries=event.tries + 1, ended_at=timezone.now())
     elif event_claim(event):
-        process_claimed(event)
+        process_claimed(event, subject)
 
 
-def process_claimed(event: WebhookEvent) -> None:
+def process_claimed(event: WebhookEvent, subject: Subject) -> None:
     """For the worker that claimed it. A stored event was verified, so verification works again and its alert
     is resolved."""
     alerts_sync(event.provider, {MESSAGES: ""})
@@ -128,14 +142,13 @@ def process_claimed(event: WebhookEvent) -> None:
         postpone(event, Outcome(EventState.RECEIVED, _("Processing crashed repeatedly.")))
         return
     try:
-        outcome = decide_outcome(event)
+        outcome = decide_outcome(event, subject)
     except Unknown as unknown:
         postpone(event, Outcome(EventState.RECEIVED, str(unknown)), minimum_seconds=unknown.retry_after)
     except (ProviderError, AlreadyRecorded, PaymentBusy) as error:
         postpone(event, Outcome(EventState.RECEIVED, f"{type(error).__name__}: {error}"))
     except Exception as error:  # whatever the error, the event is kept and the others are processed
-        logger.exception("webhook_failed", extra={"event": str(event.pk), "kind": event.kind})
-        postpone(event, Outcome(EventState.RECEIVED, f"{type(error).__name__}: {error}"))
+        postpone_failed(event, error)
     else:
         if outcome.state in WAITS:
             postpone(event, outcome)
@@ -182,6 +195,11 @@ def postpone(event: WebhookEvent, outcome: Outcome, *, minimum_seconds: int = 0)
     save_outcome(event, outcome, next_try_at=now + pause, ended_at=event.processed_at)
 
 
+def postpone_failed(event: WebhookEvent, error: Exception) -> None:
+    logger.error("webhook_failed", exc_info=error, extra={"event": str(event.pk), "kind": event.kind})
+    postpone(event, Outcome(EventState.RECEIVED, f"{type(error).__name__}: {error}"))
+
+
 def save_outcome(
     event: WebhookEvent,
     outcome: Outcome,
@@ -210,53 +228,49 @@ def back_off(tries: int) -> timedelta:
 # ---- outcomes --------------------------------------------------------------------------------------------------------
 
 
-def precheck(event: WebhookEvent) -> Outcome | None:
-    """The outcome of an event that needs no processing because nothing in it is new. Reads only, so no lease
-    is needed.
+def read_subject(event: WebhookEvent) -> Subject:
+    """Decode the event and find its payment. This holds until the event is processed: its content never
+    changes, and an object keeps its payment; the payment is read again under its lock before anything is
+    booked."""
+    provider_event, configured = load_event(event), provider(event.provider)
+    if configured is None:
+        return Subject(provider_event)
+    foreign = find_account_mismatch(configured, provider_event)
+    if not foreign and (provider_event.setup_id or provider_event.method_id):
+        return Subject(provider_event)
+    found = payment_of_object(event.provider, provider_event.object_ids, provider_event.reference)
+    payment, object_id = found or (None, "")
+    return Subject(provider_event, payment, object_id, foreign)
+
+
+def precheck(event: WebhookEvent, subject: Subject) -> Outcome | None:
+    """The outcome of an event that needs no processing because our books show all that it claims. Reads only,
+    so no lease is needed.
 
     None: it has to be processed, as does an event that staff replay.
     """
-    configured = provider(event.provider)
-    if configured is None or event.processed_at is not None:
+    payment, claimed = subject.payment, subject.provider_event
+    if event.processed_at is not None or payment is None or subject.foreign:
         return None
-    try:
-        provider_event = load_event(event)
-    except (KeyError, ValueError):
+    if claimed.amount not in {None, payment.amount} or has_news(claimed, payment, subject.object_id):
         return None
-    if (
-        provider_event.setup_id
-        or provider_event.method_id
-        or find_account_mismatch(configured, provider_event)
-    ):
-        return None
-    found = payment_of_object(event.provider, provider_event.object_ids, provider_event.reference)
-    if found is None or (provider_event.amount is not None and provider_event.amount != found[0].amount):
-        return None
-    payment, object_id = found
-    return (
-        None
-        if has_news(provider_event, payment, object_id)
-        else Outcome(EventState.IGNORED, "Nothing new.", payment.pk)
-    )
+    return Outcome(EventState.IGNORED, "Nothing new.", payment.pk)
 
 
-def decide_outcome(event: WebhookEvent) -> Outcome:
+def decide_outcome(event: WebhookEvent, subject: Subject) -> Outcome:
     """Process the event. Errors: those of the provider when it cannot be read; nothing has changed then."""
-    provider_event = load_event(event)
+    provider_event, payment = subject.provider_event, subject.payment
     if event.provider == MANUAL:
         return process_feed_event(provider_event)
-    configured = provider(event.provider)
-    if configured is None:
+    if provider(event.provider) is None:
         raise Unknown("not_configured", _("%(provider)s is not configured.") % {"provider": event.provider})
-    if foreign := find_account_mismatch(configured, provider_event):
-        return ignore_foreign(event, provider_event, foreign)
+    if subject.foreign:
+        return ignore_foreign(event, subject)
     if provider_event.setup_id or provider_event.method_id:
         return process_method_event(event, provider_event)
-    found = payment_of_object(event.provider, provider_event.object_ids, provider_event.reference)
-    if found is None:
+    if payment is None:
         return handle_unknown_object(provider_event)
-    payment, object_id = found
-    if provider_event.amount is not None and provider_event.amount != payment.amount:
+    if provider_event.amount not in {None, payment.amount}:
         detail = _("%(kind)s is for %(amount)s, the payment for %(our_amount)s.") % {
             "kind": event.kind,
             "amount": provider_event.amount,
@@ -264,8 +278,10 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
         }
         return flag_mismatch(event, payment, detail)
     has_agreed = provider_event.status == RemoteStatus.APPROVED
-    result = payment_sync(payment.pk, cause=event.kind, object_id=object_id, has_agreed=has_agreed)
-    if note := find_unconfirmed_claim(provider_event, payment, object_id, is_whole=result.is_whole):
+    result = payment_sync_loaded(
+        payment, cause=event.kind, object_id=subject.object_id, has_agreed=has_agreed
+    )
+    if note := find_unconfirmed_claim(subject, result.payment, is_whole=result.is_whole):
         return Outcome(EventState.RECEIVED, note, payment.pk)
     status = result.payment.get_status_display().lower()
     return Outcome(
@@ -275,15 +291,14 @@ def decide_outcome(event: WebhookEvent) -> Outcome:
     )
 
 
-def find_unconfirmed_claim(
-    provider_event: ProviderEvent, payment: Payment, object_id: str, *, is_whole: bool
-) -> str:
+def find_unconfirmed_claim(subject: Subject, payment: Payment, *, is_whole: bool) -> str:
     """What the event reported but the provider does not show, so that the event is retried; "" when all is
     confirmed."""
+    provider_event = subject.provider_event
     if is_missing_capture(provider_event, payment):
         return _("The provider does not show the reported payment.")
     is_beside = bool(provider_event.dispute_id or provider_event.refund_id)
-    if is_beside and not is_whole and has_news(provider_event, payment, object_id):
+    if is_beside and not is_whole and has_news(provider_event, payment, subject.object_id):
         return _("The reported change cannot be read from the provider at the moment.")
     return ""
 
@@ -301,12 +316,12 @@ def find_account_mismatch(configured: PaymentProvider, provider_event: ProviderE
     return ""
 
 
-def ignore_foreign(event: WebhookEvent, provider_event: ProviderEvent, detail: str) -> Outcome:
+def ignore_foreign(event: WebhookEvent, subject: Subject) -> Outcome:
+    detail = subject.foreign
     logger.warning("webhook_foreign", extra={"event": str(event.pk), "kind": event.kind, "why": detail})
-    found = payment_of_object(event.provider, provider_event.object_ids, provider_event.reference)
-    if found is None:
+    if subject.payment is None:
         return Outcome(EventState.IGNORED, detail)
-    return flag_mismatch(event, found[0], detail)
+    return flag_mismatch(event, subject.payment, detail)
 
 
 def flag_mismatch(event: WebhookEvent, payment: Payment, detail: str) -> Outcome:
