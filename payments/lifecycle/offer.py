@@ -68,17 +68,19 @@ def unavailable_reason(
     store: StoreRules,
     due: Money | None = None,
     country: str = "",
-    provider: str = "",
 ) -> str:
-    """Why this method cannot be used now, "" when it can. `provider`: the one that the request names."""
+    """Why this method cannot be used now, "" when it can."""
     amount = total if due is None else due
-    facts = choose_provider(method, amount=amount, country=country, provider=provider)
-    if facts is None:
-        return misfit_reason(method, amount=amount, country=country, provider=provider)
-    if is_down(facts.name):
+    facts, reason = choose_provider(method, amount=amount, country=country)
+    if facts is not None and is_down(facts.name):
         return _("%(provider)s is not responding. Please choose another payment method.") % {
             "provider": facts.label
         }
+    return reason or shop_reason(method, total=total, is_known_buyer=is_known_buyer, store=store)
+
+
+def shop_reason(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules) -> str:
+    """Why the shop does not accept this method for the order, whichever provider takes it; "" when it does."""
     if method == PaymentMethod.BANK_TRANSFER and not read_decrypted(store, "account_iban"):
         return _("The shop has not set up a bank account yet.")
     if method == PaymentMethod.CHECK and not store.check_payee:
@@ -102,26 +104,21 @@ def cash_unavailable_reason(total: Money, *, is_known_buyer: bool, store: StoreR
 
 def choose_provider(
     method: PaymentMethod, *, amount: Money, country: str = "", provider: str = ""
-) -> ProviderFacts | None:
-    """Who takes a new payment: the first of the method's route that is configured and fits.
+) -> tuple[ProviderFacts | None, str]:
+    """Who takes a new payment: the first of the method's route that is configured and fits; or None and the
+    reason.
 
     `provider`: the only one that may, when the request names it.
     """
-    takers = configured_takers(method, provider)
-    return next((facts for facts in takers if not find_misfit(facts, method, amount, country)), None)
-
-
-def misfit_reason(method: PaymentMethod, *, amount: Money, country: str, provider: str) -> str:
-    takers = configured_takers(method, provider)
-    if not takers:
-        return _("%(method)s is not available.") % {"method": method.label}
-    return find_misfit(takers[0], method, amount, country)
-
-
-def configured_takers(method: PaymentMethod, provider: str = "") -> list[ProviderFacts]:
-    named = find_facts(provider)
-    takers = [named] if named is not None and takes(provider, method) else route_of(method)
-    return [facts for facts in takers if is_configured(facts)]
+    named = find_facts(provider) if provider else None
+    takers = [named] if named is not None and named.method(method) else route_of(method)
+    misfits = []
+    for facts in filter(is_configured, takers):
+        misfit = find_misfit(facts, method, amount, country)
+        if not misfit:
+            return facts, ""
+        misfits.append(misfit)
+    return None, misfits[0] if misfits else _("%(method)s is not available.") % {"method": method.label}
 
 
 def find_misfit(facts: ProviderFacts, method: PaymentMethod, amount: Money, country: str) -> str:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.money import Money
 from orders.addresses import address_read
 from orders.models import Order, StoreRules
 from orders.selectors import order_lock
@@ -19,7 +20,7 @@ from payments.bookkeeping.payments import enqueue_create
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.gateway.connection import is_down
 from payments.lifecycle.instructions import mail_instructions
-from payments.lifecycle.offer import choose_provider, unavailable_reason
+from payments.lifecycle.offer import choose_provider, shop_reason
 from payments.methods import OFFLINE_METHODS, PaymentMethod
 from payments.models import (
     Payment,
@@ -48,7 +49,7 @@ def payment_start(
     due = order.balance_due
     if not due:
         raise NothingDue
-    facts = find_provider(order, method, store=store, provider=provider)
+    facts = find_provider(order, method, due=due, store=store, provider=provider)
     payment = Payment.objects.create(
         order=order,
         user_id=order.user_id,
@@ -71,21 +72,16 @@ def payment_start(
     return payment
 
 
-def find_provider(order: Order, method: PaymentMethod, *, store: StoreRules, provider: str) -> ProviderFacts:
+def find_provider(
+    order: Order, method: PaymentMethod, *, due: Money, store: StoreRules, provider: str
+) -> ProviderFacts:
     """Errors: ProviderUnavailable, MethodNotOffered."""
     country = address_read(order.shipping_address).get("country", "")
-    facts = choose_provider(method, amount=order.balance_due, country=country, provider=provider)
+    facts, reason = choose_provider(method, amount=due, country=country, provider=provider)
     if facts is not None and is_down(facts.name):
         raise ProviderUnavailable(facts.label)
-    reason = unavailable_reason(
-        method,
-        total=order.total,
-        due=order.balance_due,
-        country=country,
-        is_known_buyer=order.user_id is not None or order.mailbox_confirmed_at is not None,
-        store=store,
-        provider=provider,
-    )
+    is_known_buyer = order.user_id is not None or order.mailbox_confirmed_at is not None
+    reason = reason or shop_reason(method, total=order.total, is_known_buyer=is_known_buyer, store=store)
     if facts is None or reason:
         raise MethodNotOffered(reason)
     return facts

@@ -185,7 +185,7 @@ def both(bank, card_shop, settings):
 
 
 def taker(amount: str = "99.99", currency: str = "USD", **choice: str) -> str:
-    facts = choose_provider(CARD, amount=Money.parse(amount, currency), **choice)
+    facts, _reason = choose_provider(CARD, amount=Money.parse(amount, currency), **choice)
     return facts.name if facts else ""
 
 
