@@ -85,8 +85,8 @@ def refund_open(
         )
     parts = price_selection(order, items) if items else None
     reason, parcels = reason.strip(), parcels or {}
-    # first, because it determines the amount due
-    parcels_decide(order, goods_decisions(parcels), cause=reason, actor=actor)
+    if ended := goods_decisions(parcels):  # first, because it determines the amount due
+        parcels_decide(order, ended, cause=reason, actor=actor)
     refund = refund_open_locked(payment, order, amount=amount, parts=parts, reason=reason, actor=actor)
     clear_ship_instructions(order)
     parcels_decide(order, instruction_decisions(parcels), cause=reason, actor=actor)
