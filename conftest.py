@@ -26,7 +26,7 @@ from tests import rows
 from tests.append_only import rewriting
 from tests.invariants import check_invariants_after_writes, note_writes, writes
 
-hypothesis.settings.register_profile("shop", deadline=None)  # a busy machine is no failure
+hypothesis.settings.register_profile("shop", deadline=None)  # a slow machine is not a failure
 hypothesis.settings.load_profile("shop")
 
 
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What uses no database passes or fails on every one alike, so `make test` runs it once."""
+    """Tests without a database have the same result on each one, so `make test` runs them once."""
     if config.getoption("only_with_database"):
         without = [item for item in items if not uses_database(item)]
         config.hook.pytest_deselected(items=without)
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """The modules and tests stay to the end: the garbage collector need not walk through them again and again."""
+    """Freeze modules and tests, which live until the end, so that the garbage collector does not traverse them."""
     gc.collect()
     gc.freeze()
 
@@ -57,7 +57,7 @@ def uses_database(item: pytest.Item) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def network_off() -> Iterator[None]:
-    """Only this machine answers: a test that reaches out fails, wherever it runs."""
+    """Only this machine can be reached: a test that connects elsewhere fails."""
     connect = socket.socket.connect
 
     def local_only(self: socket.socket, address: Any) -> None:
@@ -72,7 +72,7 @@ def network_off() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def flush_past_triggers() -> Iterator[None]:
-    """Tests with real commits are flushed after each; append-only tables refuse it to everybody else."""
+    """Tests with real commits flush the tables, which append-only triggers would otherwise refuse."""
     flush = BaseDatabaseOperations.execute_sql_flush
 
     def flush_all(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
@@ -86,7 +86,7 @@ def flush_past_triggers() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def invariants(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each test that has the database. Raw writes that break the books ask for `broken_books`."""
+    """Check the books after each test that uses the database; tests that break them use `broken_books`."""
     if not uses_database(request.node):
         yield
         return
@@ -99,18 +99,18 @@ def invariants(request: pytest.FixtureRequest) -> Iterator[None]:
     if "broken_books" not in request.fixturenames and not connection.needs_rollback:
         check_invariants_after_writes()
         was_seen = False
-    writes.is_seen = was_seen  # the test's own are rolled back
+    writes.is_seen = was_seen  # the test's own writes are rolled back
 
 
 @pytest.fixture(scope="session")
 def live_server(django_db_setup, live_server):
-    """Only once the test database is there: before, SQLite's connection still is to the one in memory, and shared."""
+    """Starts once the test database exists; before, SQLite would use and share an in-memory database."""
     return live_server
 
 
 @pytest.fixture
 def broken_books() -> None:
-    """This test writes by hand what no service would write."""
+    """The test writes rows that no service would write."""
 
 
 # ---- rows --------------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def broken_books() -> None:
 
 @pytest.fixture(scope="module")
 def module_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A transaction around the tests of a module: what its fixtures write is there for each of them, then gone.
+    """A transaction around the tests of a module: all see what its fixtures write; it is rolled back at the end.
 
     Each test runs in a savepoint of it. Not together with real commits (`transactional_db`).
     """
@@ -198,14 +198,12 @@ def browser(db) -> Callable[..., Client]:
 
 @pytest.fixture
 def drain(db) -> Callable[[], int]:
-    """What the worker would do in the next minutes: the sweeper's own function, until nothing is left."""
+    """Do what the worker would do in the next minutes: run the periodic task's function until nothing is due."""
 
     def run() -> int:
         sent = 0
         engine = engines["django"].engine
-        engine.string_if_invalid = (
-            "MISSING"  # a name that a mail does not know is a mistake, not an empty text
-        )
+        engine.string_if_invalid = "MISSING"  # an unknown variable in a mail is an error, not an empty text
         try:
             while now := notifications_send_due():
                 sent += now

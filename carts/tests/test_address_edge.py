@@ -1,4 +1,4 @@
-"""The API and the pages refuse and take the same addresses, for shipping and billing; a refusal writes nothing."""
+"""The API and the pages accept and refuse the same addresses, for shipping and billing; a refusal writes nothing."""
 
 import pytest
 from django.urls import reverse
@@ -68,7 +68,7 @@ def test_api_and_pages_refuse_the_same_addresses(api, browser, bowl, side):
         assert from_api(api, bowl, side, address) == wrong, changes
 
 
-def test_refused_country_names_the_code_that_was_meant(api, bowl):
+def test_refused_country_suggests_the_right_code(api, bowl):
     body = {
         "order_items": [{"product_id": str(bowl.pk)}],
         "shipping_address": ADDRESS | {"country": "UK"},
@@ -81,7 +81,7 @@ def test_refused_country_names_the_code_that_was_meant(api, bowl):
     assert "GB (United Kingdom)" in error["detail"]
 
 
-def test_api_refuses_a_text_of_which_nothing_is_seen(api, bowl):
+def test_api_refuses_invisible_text(api, bowl):
     body = {"order_items": [{"product_id": str(bowl.pk)}], "shipping_address": "\u200b"}
 
     [error] = problem(api().post("/orders/", body), 400, "validation_error")["errors"]
@@ -92,7 +92,7 @@ def test_api_refuses_a_text_of_which_nothing_is_seen(api, bowl):
 @pytest.mark.parametrize(
     "odd", [ADDRESS | {"country": "UK"}, ADDRESS | {"postal_code": ""}, {}, None, ["US"], "12 Pier Road"]
 )
-def test_draft_with_an_address_of_before_leads_back_to_the_form_with_its_errors(browser, bowl, odd):
+def test_draft_with_an_invalid_stored_address_redirects_to_the_form_with_errors(browser, bowl, odd):
     walk = CheckoutClient(browser())
     form = walk.fill_checkout("bank_transfer", bowl)
     cart = Cart.objects.get()

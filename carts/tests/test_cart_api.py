@@ -1,4 +1,4 @@
-"""The cart over the API: own by token, filled by products, priced at every look."""
+"""The cart API: access by token, items, and prices computed at every read."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_guest_gets_a_token_once_and_needs_it_from_then_on(api, bowl):
     body = made.json()
     assert made.status_code == 201
     assert len(body["token"]) >= 22
-    assert not Cart.objects.filter(token_hash=body["token"]).exists(), "only its hash is kept"
+    assert not Cart.objects.filter(token_hash=body["token"]).exists(), "only its hash is stored"
     own = api(cart=body["token"])
     seen = own.get(f"/carts/{body['id']}")
     assert seen.status_code == 200
@@ -44,7 +44,7 @@ def test_guest_gets_a_token_once_and_needs_it_from_then_on(api, bowl):
     problem(api(cart="guessed").get(f"/carts/{body['id']}"), 404, "not_found")
 
 
-def test_founding_body_adds_pieces(client, bowl):
+def test_founding_body_adds_units(client, bowl):
     cart = client.post("/carts/").json()
 
     answer = client.post(f"/carts/{cart['id']}/items", {"product_id": str(bowl.pk), "quantity": 2})
@@ -64,7 +64,7 @@ def test_founding_body_adds_pieces(client, bowl):
     assert (body["subtotal"], body["problems"]) == ("170.90", [])
 
 
-def test_list_adds_many_and_repeats_add_up(client, bowl, scarf):
+def test_list_adds_many_items_and_repeated_products_add_up(client, bowl, scarf):
     cart = client.post("/carts/").json()
     rows = items({bowl: 1, scarf: 2}) + items({bowl: 3})
 
@@ -74,7 +74,7 @@ def test_list_adds_many_and_repeats_add_up(client, bowl, scarf):
     assert {item["name"]: item["quantity"] for item in body["items"]} == {"Moss bowl": 4, "Tide scarf": 3}
 
 
-def test_list_is_added_as_a_whole_or_not_at_all(client, bowl, scarf):
+def test_list_is_added_completely_or_not_at_all(client, bowl, scarf):
     cart = client.post("/carts/").json()
     before = dump()
 
@@ -137,12 +137,12 @@ def test_changed_price_is_a_problem_until_accepted(client, bowl):
         "fix": "accept_price",
         "message": "Moss bowl now costs $90.00 (previously $85.45).",
     }
-    assert body["items"][0]["unit_price"] == "90.00", "prices are always the present ones"
+    assert body["items"][0]["unit_price"] == "90.00", "prices are always current"
     assert client.get(f"/carts/{cart['id']}/checkout/validate").json()["valid"] is False
 
 
 @pytest.mark.parametrize("gone", [{"is_active": False}, {"stock": 0}])
-def test_thing_that_is_gone_is_a_problem_to_remove(client, bowl, gone):
+def test_unavailable_product_is_a_problem_until_removed(client, bowl, gone):
     cart = client.post("/carts/", {"items": items({bowl: 1})}).json()
     type(bowl).objects.filter(pk=bowl.pk).update(**gone)
 
@@ -151,7 +151,7 @@ def test_thing_that_is_gone_is_a_problem_to_remove(client, bowl, gone):
     assert (body["valid"], [p["fix"] for p in body["problems"]]) == (False, ["remove"])
 
 
-def test_second_currency_is_refused_and_named_when_it_appears_later(client, bowl):
+def test_second_currency_is_refused_and_reported_when_it_appears_later(client, bowl):
     yen = ProductFactory.create(currency="JPY", price_minor=500)
     cart = client.post("/carts/", {"items": items({bowl: 1})}).json()
     refused = problem(client.post(f"/carts/{cart['id']}/items", items({yen: 1})), 409)
@@ -174,7 +174,7 @@ def test_hidden_product_does_not_exist_for_buyers(client, store, active):
     problem(client.post(f"/carts/{cart['id']}/items", items({hidden: 1})), 400, "unknown_product")
 
 
-def test_cart_holds_a_hundred_products_of_99_pieces(client, store):
+def test_cart_holds_a_hundred_products_of_99_units(client, store):
     cart = client.post("/carts/").json()
     goods = [ProductFactory.create(stock=1000) for _ in range(101)]
 
@@ -184,7 +184,7 @@ def test_cart_holds_a_hundred_products_of_99_pieces(client, store):
     assert CartItem.objects.count() == 100
 
 
-def test_founding_summary_shows_what_an_order_would_cost(client, bowl, scarf):
+def test_founding_summary_shows_the_cost_of_an_order(client, bowl, scarf):
     cart = client.post("/carts/", {"items": items({bowl: 1, scarf: 1})}).json()
 
     body = client.get(f"/carts/{cart['id']}/checkout/summary?tax_rate=0.10&shipping_cost=5.99").json()
@@ -211,7 +211,7 @@ def test_founding_summary_shows_what_an_order_would_cost(client, bowl, scarf):
         ("amount=1", "amount", "99.99"),
     ],
 )
-def test_summary_refuses_figures_that_are_not_ours(client, bowl, query, field, now):
+def test_summary_refuses_amounts_that_differ_from_ours(client, bowl, query, field, now):
     cart = client.post("/carts/", {"items": items({bowl: 1})}).json()
 
     body = problem(client.get(f"/carts/{cart['id']}/checkout/summary?{query}"), 409, "quote_changed")

@@ -1,4 +1,4 @@
-"""Stored addresses that could not be ordered to now are listed by a command."""
+"""A command lists stored addresses that would no longer be accepted."""
 
 import pytest
 from django.core.management import call_command
@@ -13,7 +13,7 @@ def store_country(order: Order, country: object) -> None:
     Order.objects.filter(pk=order.pk).update(shipping_address=ADDRESS | {"country": country})
 
 
-def test_command_lists_each_odd_address_and_says_when_there_is_none(capsys):
+def test_command_lists_each_invalid_address_and_reports_when_there_are_none(capsys):
     fine, odd = place().order, place().order
     call_command("check_addresses")
     assert "All addresses are valid." in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Cart to order over the API: once, for the price that the client knows, or not at all."""
+"""Checkout API: an order is placed once, at the price that the client confirmed, or not at all."""
 
 import json
 
@@ -40,7 +40,7 @@ def checkout(client, cart, **changes):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_founding_body_makes_order_and_payment(client, cart, bowl, slash):
+def test_founding_body_creates_order_and_payment(client, cart, bowl, slash):
     answer = client.post(f"/carts/{cart['id']}/checkout{slash}", FOUNDING)
 
     assert answer.status_code == 201, answer.json()
@@ -66,7 +66,7 @@ def test_founding_body_makes_order_and_payment(client, cart, bowl, slash):
     }
 
 
-def test_asked_again_it_answers_with_the_same_order(client, cart, bowl):
+def test_repeated_request_returns_the_same_order(client, cart, bowl):
     first = checkout(client, cart).json()
 
     again = checkout(client, cart, payment_method="check")
@@ -79,7 +79,7 @@ def test_asked_again_it_answers_with_the_same_order(client, cart, bowl):
     assert bowl.stock == 9
 
 
-def test_ordered_cart_takes_no_more_items_and_a_new_one_begins(client, cart, bowl):
+def test_ordered_cart_is_closed_and_the_next_item_opens_a_new_one(client, cart, bowl):
     checkout(client, cart)
 
     problem(client.post(f"/carts/{cart['id']}/items", {"product_id": str(bowl.pk)}), 409, "cart_closed")
@@ -106,7 +106,7 @@ def test_ordered_cart_takes_no_more_items_and_a_new_one_begins(client, cart, bow
         ("customer_email", ...),
     ],
 )
-def test_right_or_missing_figures_are_fine(client, cart, name, value):
+def test_correct_or_missing_amounts_are_accepted(client, cart, name, value):
     assert checkout(client, cart, **{name: value}).status_code == 201
 
 
@@ -122,7 +122,7 @@ def test_right_or_missing_figures_are_fine(client, cart, name, value):
         ("currency", "EUR", "USD"),
     ],
 )
-def test_other_figures_stop_the_order_and_show_both(client, cart, name, value, now):
+def test_different_amounts_are_refused_with_both_values(client, cart, name, value, now):
     before = dump()
 
     body = problem(checkout(client, cart, **{name: value}), 409, "quote_changed")
@@ -134,7 +134,7 @@ def test_other_figures_stop_the_order_and_show_both(client, cart, name, value, n
 @pytest.mark.parametrize(
     "change", [{"price_minor": 9000}, {"stock": 0}, {"is_active": False}, {"currency": "EUR"}]
 )
-def test_changed_goods_stop_the_order_with_problems(client, cart, bowl, change):
+def test_changed_products_stop_the_order_with_problems(client, cart, bowl, change):
     type(bowl).objects.filter(pk=bowl.pk).update(**change)
     before = dump()
 
@@ -144,7 +144,7 @@ def test_changed_goods_stop_the_order_with_problems(client, cart, bowl, change):
     assert dump() == before
 
 
-def test_changed_rules_of_the_store_stop_the_order(client, cart):
+def test_changed_store_rules_stop_the_order(client, cart):
     store_of(tax_rate_ppm=200_000)
 
     body = problem(checkout(client, cart), 409, "quote_changed")
@@ -204,7 +204,7 @@ def test_address_may_have_fields(client, cart):
     assert Order.objects.get().billing_address == fields
 
 
-def test_address_in_one_string_means_the_country_of_the_store(client, cart):
+def test_address_as_one_string_is_in_the_stores_country(client, cart):
     checkout(client, cart)
 
     assert Order.objects.get().shipping_address["country"] == "US"
@@ -215,7 +215,7 @@ def test_address_in_one_string_means_the_country_of_the_store(client, cart):
     ["", "  ", None, 5, [], {}, {"name": "Ada"}, {"text": "x"}, "a\x00b", "x" * 601]
     + [{"name": "A", "line1": "1", "city": "C", "country": code} for code in ("us", "USA", "", "U1", 5)],
 )
-def test_address_that_is_none_is_refused_with_a_pointer(client, cart, address):
+def test_invalid_address_is_refused_with_a_pointer(client, cart, address):
     before = dump()
 
     body = problem(checkout(client, cart, shipping_address=address), 400, "validation_error")
@@ -224,7 +224,7 @@ def test_address_that_is_none_is_refused_with_a_pointer(client, cart, address):
     assert dump() == before
 
 
-def test_mails_of_an_order_follow_the_address_given_at_checkout(client, cart, mails):
+def test_order_mails_go_to_the_email_address_given_at_checkout(client, cart, mails):
     checkout(client, cart)
 
     assert len(mails("user@example.com")) == 1

@@ -1,4 +1,4 @@
-"""The checkout as pages, walked through without scripts: steps, ways back, double presses, lost sessions."""
+"""The checkout pages without JavaScript: steps, going back, double submission, lost sessions."""
 
 import pytest
 from django.conf import settings
@@ -28,7 +28,7 @@ def url(name: str) -> str:
     return reverse(f"carts:{name}")
 
 
-def test_guest_meets_no_sign_in_page_on_the_way(walk, bowl):
+def test_guest_checks_out_without_a_sign_in_page(walk, bowl):
     walk.add(bowl)
     seen = [walk.details(), walk.delivery(), walk.payment("bank_transfer")]
     placed = walk.press(walk.pay_form(), follow=True)
@@ -41,7 +41,7 @@ def test_guest_meets_no_sign_in_page_on_the_way(walk, bowl):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("who", ["guest", "user"])
-def test_every_method_is_bought_through_all_steps(browser, shopper, bowl, scarf, method, who):
+def test_every_method_works_through_all_steps(browser, shopper, bowl, scarf, method, who):
     walk = CheckoutClient(browser(shopper if who == "user" else None))
     if (who, method) == ("guest", "cash_on_delivery"):
         walk.add(bowl)
@@ -59,13 +59,13 @@ def test_every_method_is_bought_through_all_steps(browser, shopper, bowl, scarf,
 
 
 @pytest.mark.parametrize("step", ["checkout_delivery", "checkout_payment", "checkout_check"])
-def test_later_step_leads_back_to_the_first_that_is_open(walk, bowl, step):
+def test_later_step_redirects_to_the_first_incomplete_step(walk, bowl, step):
     walk.add(bowl)
 
     assert walk.client.get(url(step))["Location"] == url("checkout_details")
 
 
-def test_checkout_leads_to_the_step_where_one_stopped(walk, bowl):
+def test_checkout_resumes_at_the_first_incomplete_step(walk, bowl):
     walk.add(bowl)
     for step, act in (
         ("checkout_details", walk.details),
@@ -77,7 +77,7 @@ def test_checkout_leads_to_the_step_where_one_stopped(walk, bowl):
         act()
 
 
-def test_change_of_the_address_returns_to_the_check_page_with_all_else_kept(walk, bowl):
+def test_changing_the_address_returns_to_the_review_page_with_all_other_input(walk, bowl):
     walk.fill_checkout("check", bowl)
 
     changed = walk.client.post(url("checkout_details"), DETAILS_FORM | {"city": "Seaside"})
@@ -88,7 +88,7 @@ def test_change_of_the_address_returns_to_the_check_page_with_all_else_kept(walk
     assert shown.one("form", class_="pay-box").one("button").text == "Order and pay $99.99 by check"
 
 
-def test_check_page_has_a_way_to_change_each_answer(walk, bowl):
+def test_review_page_links_to_each_step_for_changes(walk, bowl):
     walk.fill_checkout("bank_transfer", bowl)
 
     links = {a.attrs["href"] for a in walk.check_page().all("a") if a.text.startswith("Change")}
@@ -96,7 +96,7 @@ def test_check_page_has_a_way_to_change_each_answer(walk, bowl):
     assert {url("checkout_details"), url("checkout_delivery"), url("checkout_payment")} <= links
 
 
-def test_amounts_are_the_same_wherever_they_stand(walk, bowl, scarf, mails):
+def test_amounts_are_the_same_on_every_page_and_mail(walk, bowl, scarf, mails):
     form = walk.fill_checkout("bank_transfer", bowl, scarf)
     total = "$136.65"
     cart = page(walk.get("carts:cart"))
@@ -115,7 +115,7 @@ def test_amounts_are_the_same_wherever_they_stand(walk, bowl, scarf, mails):
     assert total in mail.alternatives[0].content
 
 
-def test_cart_and_check_page_are_grouped_by_artisan_with_one_total(walk, bowl, scarf):
+def test_cart_and_review_page_are_grouped_by_artisan_with_one_total(walk, bowl, scarf):
     walk.fill_checkout("bank_transfer", bowl, scarf)
 
     for shown in (page(walk.get("carts:cart")), walk.check_page()):
@@ -127,14 +127,14 @@ def test_cart_and_check_page_are_grouped_by_artisan_with_one_total(walk, bowl, s
 
 
 @pytest.mark.parametrize("method", OFFLINE_METHODS)
-def test_last_button_says_that_pressing_it_means_paying(method):
+def test_order_button_says_that_it_means_paying(method):
     label = SPECS[PaymentMethod(method)].pay_label
 
     assert "pay {amount}" in label
     assert not {"continue", "confirm", "complete"} & set(label.lower().split())
 
 
-def test_last_button_on_the_page_is_the_reviewed_one(browser, shopper, bowl):
+def test_order_button_has_the_label_of_the_chosen_method(browser, shopper, bowl):
     walk = CheckoutClient(browser(shopper))
     for method in METHODS:
         walk.fill_checkout(method, bowl) if method == METHODS[0] else walk.payment(method)
@@ -142,7 +142,7 @@ def test_last_button_on_the_page_is_the_reviewed_one(browser, shopper, bowl):
         assert button.text == SPECS[PaymentMethod(method)].pay_label.format(amount="$99.99")
 
 
-def test_double_press_makes_one_order_and_both_lead_to_it(walk, bowl):
+def test_double_submission_places_one_order_and_both_redirect_to_it(walk, bowl):
     form = walk.fill_checkout("check", bowl)
 
     answers = [walk.press(form) for _ in range(3)]
@@ -156,14 +156,14 @@ def test_double_press_makes_one_order_and_both_lead_to_it(walk, bowl):
 @pytest.mark.parametrize(
     "step", ["checkout", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"]
 )
-def test_back_after_placing_shows_the_order_never_a_payable_form(walk, bowl, step):
+def test_going_back_after_placing_shows_the_order_and_no_form(walk, bowl, step):
     placed = walk.press(walk.fill_checkout("check", bowl))
 
     assert walk.client.get(url(step))["Location"] == placed["Location"]
 
 
 @pytest.mark.parametrize("who", ["guest", "user"])
-def test_old_tab_orders_nothing_though_a_new_cart_is_open(browser, shopper, bowl, scarf, who):
+def test_stale_tab_orders_nothing_even_with_a_new_cart(browser, shopper, bowl, scarf, who):
     walk = CheckoutClient(browser(shopper if who == "user" else None))
     form = walk.fill_checkout("check", bowl)
     placed = walk.press(form)
@@ -175,14 +175,14 @@ def test_old_tab_orders_nothing_though_a_new_cart_is_open(browser, shopper, bowl
     assert answer["Location"] == (placed["Location"] if who == "user" else url("cart"))
 
 
-def test_steps_are_kept_by_no_cache(walk, bowl):
+def test_checkout_pages_are_not_cached(walk, bowl):
     walk.fill_checkout("check", bowl)
 
     for step in ("checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"):
         assert "no-store" in walk.client.get(url(step))["Cache-Control"]
 
 
-def test_repriced_thing_stops_with_old_and_new_value(walk, bowl):
+def test_changed_price_stops_the_order_with_old_and_new_price(walk, bowl):
     form = walk.fill_checkout("check", bowl)
     type(bowl).objects.filter(pk=bowl.pk).update(price_minor=9000)
     before = dump()
@@ -194,7 +194,7 @@ def test_repriced_thing_stops_with_old_and_new_value(walk, bowl):
     notice = shown.one(id="problems").text
     assert ["Moss bowl" in notice, "85.45" in notice, "90.00" in notice] == [True] * 3
     assert "Nothing has been ordered or charged" in notice
-    assert not shown.all("form", class_="pay-box"), "nothing to press before it is accepted"
+    assert not shown.all("form", class_="pay-box"), "no order button before the new price is accepted"
     assert dump() == before
 
     walk.client.post(reverse("carts:accept"), {"back": "check"})
@@ -203,7 +203,7 @@ def test_repriced_thing_stops_with_old_and_new_value(walk, bowl):
     assert order_at(walk.press(form)["Location"]).total.amount == "104.99"
 
 
-def test_sold_out_thing_stops_and_can_be_taken_out(walk, bowl, scarf):
+def test_sold_out_product_stops_the_order_and_can_be_removed(walk, bowl, scarf):
     form = walk.fill_checkout("check", bowl, scarf)
     type(bowl).objects.filter(pk=bowl.pk).update(stock=0)
 
@@ -217,7 +217,7 @@ def test_sold_out_thing_stops_and_can_be_taken_out(walk, bowl, scarf):
     assert [line.product_name for line in order.lines.all()] == ["Tide scarf"]
 
 
-def test_fewer_pieces_than_wanted_are_offered(walk, bowl):
+def test_available_quantity_is_offered_when_stock_is_short(walk, bowl):
     walk.add(bowl, 3)
     walk.details()
     walk.delivery()
@@ -231,7 +231,7 @@ def test_fewer_pieces_than_wanted_are_offered(walk, bowl):
     assert Cart.objects.get().items.get().quantity == 2
 
 
-def test_changed_delivery_charge_stops_with_old_and_new_total(walk, bowl):
+def test_changed_shipping_stops_the_order_with_old_and_new_total(walk, bowl):
     form = walk.fill_checkout("check", bowl)
     store_of(shipping_minor=699)
 
@@ -257,7 +257,7 @@ def test_changed_delivery_charge_stops_with_old_and_new_total(walk, bowl):
     ],
 )
 def test_forged_quote_orders_nothing(walk, bowl, quote, status):
-    """Another amount is a changed price; what is no amount leads back to the page."""
+    """Another amount is a changed price; an invalid amount redirects to the page."""
     form = walk.fill_checkout("check", bowl)
 
     answer = walk.press(form | {"quote": quote})
@@ -267,14 +267,14 @@ def test_forged_quote_orders_nothing(walk, bowl, quote, status):
 
 
 @pytest.mark.parametrize("cart", ["", "x", "00000000-0000-0000-0000-000000000000"])
-def test_button_of_another_cart_orders_nothing(walk, bowl, cart):
+def test_order_button_of_another_cart_orders_nothing(walk, bowl, cart):
     form = walk.fill_checkout("check", bowl)
 
     assert walk.press(form | {"cart": cart}).status_code == 302
     assert not Order.objects.exists()
 
 
-def test_cart_of_somebody_else_is_never_ordered(walk, browser, bowl, scarf, shopper):
+def test_cart_of_another_person_is_never_ordered(walk, browser, bowl, scarf, shopper):
     theirs = walk.fill_checkout("check", bowl)
     mine = CheckoutClient(browser(shopper))
     mine.fill_checkout("check", scarf)
@@ -284,7 +284,7 @@ def test_cart_of_somebody_else_is_never_ordered(walk, browser, bowl, scarf, shop
     assert not Order.objects.exists()
 
 
-def test_guest_whose_session_is_lost_goes_on_where_he_was(walk, bowl):
+def test_guest_with_a_lost_session_continues_where_they_were(walk, bowl):
     form = walk.fill_checkout("check", bowl)
     walk.client.cookies.pop(settings.SESSION_COOKIE_NAME, None)
 
@@ -292,7 +292,7 @@ def test_guest_whose_session_is_lost_goes_on_where_he_was(walk, bowl):
     assert Order.objects.count() == 1
 
 
-def test_user_whose_session_is_lost_finds_all_again_after_signing_in(browser, shopper, bowl):
+def test_user_with_a_lost_session_continues_after_signing_in(browser, shopper, bowl):
     walk = CheckoutClient(browser(shopper))
     form = walk.fill_checkout("check", bowl, line1="77 Kept Street")
     del walk.client.cookies[settings.SESSION_COOKIE_NAME]
@@ -307,7 +307,7 @@ def test_user_whose_session_is_lost_finds_all_again_after_signing_in(browser, sh
     assert (order.user, Order.objects.count()) == (shopper, 1)
 
 
-def test_too_many_open_orders_are_told_and_the_cart_is_kept(browser, shopper, bowl):
+def test_too_many_open_orders_are_reported_and_the_cart_is_kept(browser, shopper, bowl):
     walk = CheckoutClient(browser(shopper))
     walk.buy("check", bowl)
     walk.buy("check", bowl)
@@ -320,7 +320,7 @@ def test_too_many_open_orders_are_told_and_the_cart_is_kept(browser, shopper, bo
     assert Cart.objects.get(status="OPEN").items.count() == 1
 
 
-def test_method_must_be_chosen_and_be_possible(walk, bowl):
+def test_method_must_be_chosen_and_available(walk, bowl):
     walk.add(bowl)
     walk.details()
     walk.delivery()
@@ -334,7 +334,7 @@ def test_method_must_be_chosen_and_be_possible(walk, bowl):
         assert words in shown.one(class_="error-summary").text
 
 
-def test_cash_above_the_limit_says_why(browser, shopper, bowl):
+def test_cash_above_the_limit_is_explained(browser, shopper, bowl):
     walk = CheckoutClient(browser(shopper))
     walk.add(bowl, 2)
     walk.details()
@@ -347,13 +347,13 @@ def test_cash_above_the_limit_says_why(browser, shopper, bowl):
     assert not shown.all("input", value="cash_on_delivery")
 
 
-def test_empty_cart_leads_back_to_the_cart(walk):
+def test_empty_cart_redirects_to_the_cart(walk):
     answer = walk.client.get(url("checkout"), follow=True)
 
     assert "Your cart is empty" in page(answer).text
 
 
-def test_note_reaches_the_order_and_is_shown_as_text(walk, bowl):
+def test_note_is_stored_on_the_order_and_escaped(walk, bowl):
     walk.add(bowl)
     walk.details()
     walk.delivery("<script>alert(1)</script> {{7*7}}")
@@ -365,7 +365,7 @@ def test_note_reaches_the_order_and_is_shown_as_text(walk, bowl):
     assert order.delivery_note == "<script>alert(1)</script> {{7*7}}"
 
 
-def test_address_of_a_user_is_not_typed_twice(browser, shopper, bowl):
+def test_users_email_and_name_are_prefilled(browser, shopper, bowl):
     walk = CheckoutClient(browser(shopper))
     walk.add(bowl)
 

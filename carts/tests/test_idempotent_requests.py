@@ -1,4 +1,4 @@
-"""Requests that are sent again under their Idempotency-Key: one effect, the same answer."""
+"""Requests that are repeated with their Idempotency-Key: one effect, the same answer."""
 
 from contextlib import contextmanager
 from datetime import timedelta
@@ -51,7 +51,7 @@ def order_body(product, quantity=1, **changes):
 
 
 def effects():
-    """Every row but the keys themselves."""
+    """Every row except the keys themselves."""
     return {name: rows for name, rows in dump().items() if name != "core.IdempotencyKey"}
 
 
@@ -60,7 +60,7 @@ ROUTES = ("orders", "orders with payment", "checkout", "intents", "carts", "cart
 
 @pytest.fixture(params=ROUTES)
 def build_call_request(request, client, shopper, bowl):
-    """Path and body of a POST that has an effect, its things made before."""
+    """Path and body of a POST with an effect; the objects it needs are created first."""
     row = {"product_id": str(bowl.pk), "quantity": 2}
 
     def cart(*items):
@@ -84,7 +84,7 @@ def build_call_request(request, client, shopper, bowl):
 # ---- the same request ------------------------------------------------------------------------------------------
 
 
-def test_second_try_gets_the_same_answer_and_changes_nothing(client, build_call_request):
+def test_retry_gets_the_same_answer_and_changes_nothing(client, build_call_request):
     first = send(client, *build_call_request)
     before = effects()
 
@@ -120,14 +120,14 @@ def test_request_without_a_key_is_always_a_new_one(client, bowl):
     ],
     ids=["order of fields", "figure as text"],
 )
-def test_other_spelling_of_the_body_is_the_same_body(client, bowl, spelling):
+def test_differently_formatted_body_is_the_same_body(client, bowl, spelling):
     body = order_body(bowl, amount=99.99)
     first = send(client, "/orders/", body)
 
     assert send(client, "/orders", spelling(body)).content == first.content
 
 
-def test_answer_lives_a_day_and_not_longer(client, bowl, time_machine):
+def test_answer_is_stored_for_a_day(client, bowl, time_machine):
     first = send(client, "/orders/", order_body(bowl))
     made = Order.objects.get().created_at
 
@@ -143,14 +143,14 @@ def test_answer_lives_a_day_and_not_longer(client, bowl, time_machine):
     assert IdempotencyKey.objects.count() == 1
 
 
-def test_stored_answer_stays_as_it_was_whatever_happened_since(client, shopper, bowl):
+def test_stored_answer_does_not_follow_later_changes(client, shopper, bowl):
     first = send(client, "/orders/", order_body(bowl))
     order_cancel(order_id=Order.objects.get().pk, reason="", actor=shopper)
 
     assert send(client, "/orders/", order_body(bowl)).content == first.content
 
 
-def test_cancelling_again_is_answered_again(client, shopper, bowl):
+def test_repeated_cancellation_gets_the_same_answer(client, shopper, bowl):
     order = start(user=shopper).order
     first = send(client, f"/orders/{order.pk}/cancel", {"reason": "x"})
     before = effects()
@@ -164,7 +164,7 @@ def test_cancelling_again_is_answered_again(client, shopper, bowl):
 # ---- another request -------------------------------------------------------------------------------------------
 
 
-def test_other_body_is_refused(client, bowl):
+def test_key_with_another_body_is_refused(client, bowl):
     send(client, "/orders/", order_body(bowl))
     before = dump()
 
@@ -174,7 +174,7 @@ def test_other_body_is_refused(client, bowl):
     assert dump() == before
 
 
-def test_other_cart_is_another_request_too(client, api, stranger, bowl):
+def test_same_key_for_another_cart_is_another_request(client, api, stranger, bowl):
     carts = [client.post("/carts/", {}).json()["id"], api(stranger).post("/carts/", {}).json()["id"]]
     row = {"product_id": str(bowl.pk)}
     assert send(client, f"/carts/{carts[0]}/items", row).status_code == 201
@@ -188,7 +188,7 @@ def test_same_key_on_another_route_is_another_request(client, bowl):
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "a b", "a\tb", " ", "\x7f", "ключ"])
-def test_key_that_is_none_is_refused(client, bowl, key):
+def test_invalid_key_is_refused(client, bowl, key):
     before = dump()
 
     problem(send(client, "/orders/", order_body(bowl), key), 400, "idempotency_key_invalid")
@@ -197,13 +197,13 @@ def test_key_that_is_none_is_refused(client, bowl, key):
 
 
 @pytest.mark.parametrize("key", ["x", "~" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"'])
-def test_key_of_visible_signs_is_taken(client, bowl, key):
+def test_key_of_printable_characters_is_accepted(client, bowl, key):
     assert send(client, "/orders/", order_body(bowl), key).status_code == 201
     assert send(client, "/orders/", order_body(bowl), key)[REPLAYED] == "true"
 
 
 @pytest.mark.parametrize("method", ["get", "put", "delete"])
-def test_other_methods_take_no_notice_of_a_key(client, method):
+def test_other_methods_ignore_the_key(client, method):
     answer = getattr(client, method)("/carts/", HTTP_IDEMPOTENCY_KEY="")
 
     problem(answer, 405)
@@ -214,7 +214,7 @@ def test_other_methods_take_no_notice_of_a_key(client, method):
 # ---- whose key -------------------------------------------------------------------------------------------------
 
 
-def test_key_of_one_person_is_unknown_to_another(client, api, stranger, bowl):
+def test_keys_of_two_users_are_independent(client, api, stranger, bowl):
     mine = send(client, "/orders/", order_body(bowl)).json()
 
     theirs = send(api(stranger), "/orders/", order_body(bowl))
@@ -224,7 +224,7 @@ def test_key_of_one_person_is_unknown_to_another(client, api, stranger, bowl):
     assert REPLAYED not in theirs
 
 
-def test_key_of_one_guest_is_unknown_to_another(api, bowl):
+def test_keys_of_two_guests_are_independent(api, bowl):
     carts = [api().post("/carts/", {}).json() for _ in range(2)]
     row = {"product_id": str(bowl.pk)}
     guests = [api(cart=cart["token"]) for cart in carts]
@@ -236,7 +236,7 @@ def test_key_of_one_guest_is_unknown_to_another(api, bowl):
     problem(send(guests[0], f"/carts/{carts[1]['id']}/items", row), 422)
 
 
-def test_key_of_a_guest_without_a_token_belongs_to_the_network(api, bowl):
+def test_key_of_a_guest_without_a_token_is_scoped_to_the_network(api, bowl):
     body = order_body(bowl, customer_email="guest@example.test")
     near, same, far = api(), api(), api()
     near.defaults["REMOTE_ADDR"], same.defaults["REMOTE_ADDR"] = "192.0.2.7", "192.0.2.8"
@@ -250,13 +250,13 @@ def test_key_of_a_guest_without_a_token_belongs_to_the_network(api, bowl):
     assert send(far, "/orders/", body).json()["id"] != first.json()["id"]
 
 
-def test_key_needs_the_token_that_the_request_needs(client, api, bowl):
+def test_replay_without_the_token_of_the_request_is_refused(client, api, bowl):
     send(client, "/payments/intents", {"order_id": str(start().order_id), "payment_method": "check"})
 
     problem(send(api(), "/payments/intents", {"order_id": "x"}), 401)
 
 
-def test_link_that_was_made_up_is_no_scope_of_its_own(api, bowl):
+def test_forged_link_token_gets_no_separate_scope(api, bowl):
     body = order_body(bowl, customer_email="guest@example.test")
 
     answers = [send(api(order=made_up), "/orders/", body) for made_up in ("x.1", "x.2")]
@@ -264,10 +264,10 @@ def test_link_that_was_made_up_is_no_scope_of_its_own(api, bowl):
     assert answers[0].content == answers[1].content
 
 
-# ---- what is not kept ------------------------------------------------------------------------------------------
+# ---- what is not stored ----------------------------------------------------------------------------------------
 
 
-def test_refusal_is_not_kept(client, bowl):
+def test_refusal_is_not_stored(client, bowl):
     Product.objects.update(stock=0)
     before = dump()
     problem(send(client, "/orders/", order_body(bowl)), 409, "checkout_problems")
@@ -279,7 +279,7 @@ def test_refusal_is_not_kept(client, bowl):
     assert send(client, "/orders/", order_body(bowl)).status_code == 201
 
 
-def test_too_many_is_not_kept(client, bowl, settings):
+def test_rate_limit_refusal_is_not_stored(client, bowl, settings):
     settings.MAX_OPEN_ORDERS = 0
     problem(send(client, "/orders/", order_body(bowl)), 429)
     settings.MAX_OPEN_ORDERS = 2
@@ -288,7 +288,7 @@ def test_too_many_is_not_kept(client, bowl, settings):
 
 
 @pytest.mark.parametrize(("error", "status"), [(OperationalError("gone"), 503), (RuntimeError("bug"), 500)])
-def test_failure_is_not_kept(client, bowl, monkeypatch, error, status):
+def test_server_error_is_not_stored(client, bowl, monkeypatch, error, status):
     def fail(**asked):
         raise error
 
@@ -304,8 +304,8 @@ def test_failure_is_not_kept(client, bowl, monkeypatch, error, status):
 # ---- at the same time ------------------------------------------------------------------------------------------
 
 
-def test_try_beside_the_first_is_told_to_wait(client, bowl, monkeypatch):
-    """The second request arrives while the first one is in the view, before it wrote anything."""
+def test_concurrent_retry_is_refused_while_the_first_request_runs(client, bowl, monkeypatch):
+    """The second request arrives while the first one is in the view, before anything is written."""
     beside = []
 
     def slow(**asked):
@@ -325,7 +325,7 @@ def test_try_beside_the_first_is_told_to_wait(client, bowl, monkeypatch):
     assert Order.objects.count() == 1
 
 
-def test_try_beside_the_first_is_answered_once_the_effect_is_there(client, bowl, monkeypatch):
+def test_concurrent_retry_is_answered_once_the_effect_is_committed(client, bowl, monkeypatch):
     beside = []
 
     def slow(done, store):
@@ -344,12 +344,12 @@ def test_try_beside_the_first_is_answered_once_the_effect_is_there(client, bowl,
     assert Order.objects.count() == 1
 
 
-# ---- a process that dies ---------------------------------------------------------------------------------------
+# ---- a process that crashes-----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def dying(monkeypatch):
-    """`with dying():` processes end when the effect is on disk and the answer is not."""
+    """`with dying():` the process ends when the effect is committed and the answer is not stored."""
 
     @contextmanager
     def die():
@@ -361,7 +361,7 @@ def dying(monkeypatch):
 
 
 @pytest.mark.parametrize("build_call_request", [name for name in ROUTES if name != "carts"], indirect=True)
-def test_try_after_a_crash_is_answered_from_the_effect(client, build_call_request, dying, time_machine):
+def test_retry_after_a_crash_is_answered_from_the_effect(client, build_call_request, dying, time_machine):
     with dying():
         first = send(client, *build_call_request)
     before = effects()
@@ -378,7 +378,9 @@ def test_try_after_a_crash_is_answered_from_the_effect(client, build_call_reques
     assert effects() == before
 
 
-def test_try_after_a_crash_without_effect_waits_for_the_lease(client, bowl, dying, time_machine, monkeypatch):
+def test_retry_after_a_crash_without_effect_waits_for_the_lease(
+    client, bowl, dying, time_machine, monkeypatch
+):
     with dying(), monkeypatch.context() as patch:
         patch.setattr("carts.api.order_create", lambda **asked: raise_(SystemExit))
         with pytest.raises(SystemExit):
@@ -398,7 +400,7 @@ def raise_(error):
 
 
 def test_process_that_lost_its_lease_does_not_commit(client, bowl, monkeypatch):
-    """It slept so long that another try has taken over: nothing of its work may stay."""
+    """It slept so long that another attempt has taken over: none of its work may be committed."""
 
     def sleepy(*args, **asked):
         placed = place(*args, **asked)
@@ -425,7 +427,7 @@ def test_failure_after_the_effect_is_answered_from_the_effect(client, bowl, monk
     assert Product.objects.get().stock == 9
 
 
-def test_answer_goes_out_when_it_cannot_be_stored(client, bowl, monkeypatch):
+def test_answer_is_sent_even_if_it_cannot_be_stored(client, bowl, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(idempotency_api, "key_store", lambda row, **answer: raise_(DatabaseError))
         first = send(client, "/orders/", order_body(bowl))
@@ -443,7 +445,7 @@ def stored() -> str:
 
 
 @pytest.mark.parametrize("method", [None, "check"])
-def test_token_of_an_order_is_not_stored_and_made_again(client, bowl, method):
+def test_order_token_is_not_stored_and_is_created_again(client, bowl, method):
     body = order_body(bowl, **({"payment_method": method} if method else {}))
     first = send(client, "/orders/", body).json()
 
@@ -454,7 +456,7 @@ def test_token_of_an_order_is_not_stored_and_made_again(client, bowl, method):
     assert first["order_number"] in stored()
 
 
-def test_token_of_an_order_is_not_made_again_once_links_were_revoked(api, staff, bowl):
+def test_order_token_is_not_created_again_after_links_were_revoked(api, staff, bowl):
     body = order_body(bowl, customer_email="guest@example.test")
     send(api(), "/orders/", body)
     order_links_revoke(order_id=Order.objects.get().pk, actor=staff)
@@ -465,7 +467,7 @@ def test_token_of_an_order_is_not_made_again_once_links_were_revoked(api, staff,
 
 
 @pytest.mark.parametrize("filled", [False, True])
-def test_new_guest_gets_another_cart_for_its_token_is_nowhere_kept(api, bowl, filled):
+def test_new_guest_gets_another_cart_since_the_token_is_not_stored(api, bowl, filled):
     body = {"items": [{"product_id": str(bowl.pk)}]} if filled else {}
 
     one, other = (send(api(), "/carts/", body).json() for _ in range(2))
@@ -476,7 +478,7 @@ def test_new_guest_gets_another_cart_for_its_token_is_nowhere_kept(api, bowl, fi
     assert api(cart=one["token"]).get(f"/carts/{one['id']}").status_code == 200
 
 
-def test_token_for_a_password_is_made_anew_and_not_stored(api, shopper):
+def test_access_token_is_issued_anew_and_not_stored(api, shopper):
     right = {"email": shopper.email, "password": PASSWORD}
 
     one, other = (send(api(), "/auth/token", right) for _ in range(2))
@@ -487,7 +489,7 @@ def test_token_for_a_password_is_made_anew_and_not_stored(api, shopper):
     assert not IdempotencyKey.objects.exists()
 
 
-def test_registering_again_is_answered_again_to_who_knows_the_password(api, dying):
+def test_repeated_registration_is_answered_only_with_the_right_password(api, dying):
     body = {"email": "new@example.test", "password": "tall-giraffe-9", "name": "Noor"}
     with dying():
         first = send(api(), "/auth/register", body)
@@ -503,7 +505,7 @@ def test_registering_again_is_answered_again_to_who_knows_the_password(api, dyin
 # ---- cost ------------------------------------------------------------------------------------------------------
 
 
-def test_key_costs_three_statements_and_none_without(client, build_call_request):
+def test_key_costs_three_statements(client, build_call_request):
     path, body = build_call_request
     assert not IdempotencyKey.objects.exists()
 

@@ -25,7 +25,7 @@ def content(cart: Cart) -> dict[str, int]:
     return dict(cart.items.values_list("product__name", "quantity"))
 
 
-def test_pieces_add_up_and_the_guest_cart_ends(shopper, bowl, scarf):
+def test_quantities_add_up_and_the_guest_cart_is_closed(shopper, bowl, scarf):
     mine, _ = filled(Principal(user=shopper), {bowl: 1})
     guest_cart, guest = filled(Principal(), {bowl: 2, scarf: 3})
 
@@ -46,7 +46,7 @@ def test_merging_twice_adds_nothing(shopper, bowl):
     assert content(mine) == {"Moss bowl": 3}
 
 
-def test_pieces_stop_at_what_a_cart_may_hold(shopper, bowl):
+def test_quantities_are_capped_at_the_cart_limit(shopper, bowl):
     type(bowl).objects.filter(pk=bowl.pk).update(stock=500)
     mine, _ = filled(Principal(user=shopper), {bowl: 60})
     _, guest = filled(Principal(), {bowl: 60})
@@ -56,7 +56,7 @@ def test_pieces_stop_at_what_a_cart_may_hold(shopper, bowl):
     assert content(mine) == {"Moss bowl": 99}
 
 
-def test_user_without_a_cart_takes_over_what_the_guest_chose(shopper, bowl):
+def test_user_without_a_cart_gets_the_guests_items(shopper, bowl):
     _, guest = filled(Principal(), {bowl: 2})
 
     cart_merge(guest=guest, user=shopper)
@@ -65,7 +65,7 @@ def test_user_without_a_cart_takes_over_what_the_guest_chose(shopper, bowl):
 
 
 @pytest.mark.parametrize("guest", [Principal(), Principal(cart_hash="0" * 64)])
-def test_nobody_brings_nothing(shopper, guest):
+def test_missing_guest_cart_changes_nothing(shopper, guest):
     cart_merge(guest=guest, user=shopper)
 
     assert not Cart.objects.filter(token_hash__isnull=False).exists()
@@ -83,7 +83,7 @@ def test_signing_in_on_a_page_merges_and_keeps_what_was_typed(browser, shopper, 
     assert cart.draft["shipping"]["line1"] == "77 Typed Street"
 
 
-def test_guest_token_opens_nothing_after_the_merge(browser, api, shopper, bowl):
+def test_guest_token_is_refused_after_the_merge(browser, api, shopper, bowl):
     walk = CheckoutClient(browser())
     walk.add(bowl)
     token = walk.client.cookies[settings.CART_COOKIE].value

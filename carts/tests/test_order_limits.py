@@ -1,4 +1,4 @@
-"""Stock on hold is rationed: per buyer, and per network and product."""
+"""Limits on unpaid orders: per buyer, and per network and product."""
 
 from datetime import timedelta
 
@@ -40,7 +40,7 @@ def test_third_unpaid_order_of_an_account_is_refused_until_one_is_paid(api, shop
 
 
 @pytest.mark.parametrize("same", ["mail address", "phone"])
-def test_account_is_not_the_only_mark_of_a_buyer(api, bowl, same):
+def test_buyer_is_also_recognised_by_email_and_phone(api, bowl, same):
     address = ADDRESS | {"phone": "+1 (503) 555-0123"}
     other = address | {"phone": "001503 555 0123"[2:]}
     for number in range(3):
@@ -51,7 +51,7 @@ def test_account_is_not_the_only_mark_of_a_buyer(api, bowl, same):
         assert answer.status_code == (201 if number < 2 else 429), answer.json()
 
 
-def test_no_phone_is_no_mark(api, bowl):
+def test_missing_phone_does_not_identify_a_buyer(api, bowl):
     for number in range(3):
         assert order(api(), bowl, customer_email=f"n{number}@example.test").status_code == 201
 
@@ -73,7 +73,7 @@ def test_unpaid_cash_orders_count_too(api, shopper):
     problem(order(client, ProductFactory.create()), 429, "too_many_open_orders")
 
 
-def test_sixth_piece_of_a_product_from_one_network_is_refused_for_an_hour(api, bowl, scarf, time_machine):
+def test_sixth_unit_of_a_product_from_one_network_is_refused_for_an_hour(api, bowl, scarf, time_machine):
     def buyer():
         return api(UserFactory.create())
 
@@ -88,7 +88,7 @@ def test_sixth_piece_of_a_product_from_one_network_is_refused_for_an_hour(api, b
     assert order(buyer(), bowl, 1).status_code == 201
 
 
-def test_forged_header_is_no_other_network(api, bowl):
+def test_forged_forwarded_header_does_not_change_the_network(api, bowl):
     assert order(api(UserFactory.create()), bowl, 5).status_code == 201
 
     forged = order(api(UserFactory.create()), bowl, 1, HTTP_X_FORWARDED_FOR="198.51.100.7")
@@ -96,7 +96,7 @@ def test_forged_header_is_no_other_network(api, bowl):
     problem(forged, 429, "too_many_pieces_held")
 
 
-def test_address_of_the_network_is_not_kept(api, shopper, bowl):
+def test_ip_address_is_not_stored(api, shopper, bowl):
     order(api(shopper), bowl, REMOTE_ADDR="203.0.113.9")
 
     kept = Order.objects.get()

@@ -1,4 +1,4 @@
-"""Orders in one call, and what their owner may read and end."""
+"""Orders placed in one call, and what their owner may read and cancel."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def body_for(items, **changes):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_founding_body_makes_an_order_without_a_payment(client, bowl, slash):
+def test_founding_body_creates_an_order_without_a_payment(client, bowl, slash):
     answer = client.post(f"/orders{slash}", body_for({bowl: 1}))
 
     body = answer.json()
@@ -48,7 +48,7 @@ def test_founding_body_makes_an_order_without_a_payment(client, bowl, slash):
     assert (order.expires_at - timezone.now()).total_seconds() == pytest.approx(1800, abs=20)
 
 
-def test_with_a_method_it_starts_the_payment_too(client, bowl):
+def test_order_with_a_method_also_starts_the_payment(client, bowl):
     answer = client.post(
         "/orders/", body_for({bowl: 1}, payment_method="check", payment_provider="manual", amount=99.99)
     )
@@ -59,7 +59,7 @@ def test_with_a_method_it_starts_the_payment_too(client, bowl):
     assert body["payment"]["next_action"]["type"] == "transfer_money"
 
 
-def test_repeated_rows_are_one_line(client, bowl):
+def test_repeated_products_become_one_line(client, bowl):
     wanted = body_for({bowl: 1})
     wanted["order_items"] *= 3
 
@@ -68,7 +68,7 @@ def test_repeated_rows_are_one_line(client, bowl):
     assert [line["quantity"] for line in body["order_items"]] == [3]
 
 
-def test_same_product_in_many_rows_cannot_exceed_the_stock(client, bowl):
+def test_repeated_product_cannot_exceed_the_stock(client, bowl):
     before = dump()
     wanted = body_for({bowl: 1})
     wanted["order_items"] *= 60
@@ -80,7 +80,7 @@ def test_same_product_in_many_rows_cannot_exceed_the_stock(client, bowl):
 
 
 @pytest.mark.parametrize("rows", [[], None, "x", {}, [None], [[]], [{}], [{"quantity": 1}]])
-def test_order_of_nothing_is_refused(client, rows):
+def test_order_without_items_is_refused(client, rows):
     body = problem(
         client.post("/orders/", {"shipping_address": ADDRESS, "order_items": rows}), 400, "validation_error"
     )
@@ -94,7 +94,7 @@ def test_order_needs_an_address(client, bowl):
     assert [error["pointer"] for error in body["errors"]] == ["/shipping_address"]
 
 
-def test_sum_that_no_column_holds_is_refused(client, bowl):
+def test_total_too_large_for_the_database_is_refused(client, bowl):
     type(bowl).objects.filter(pk=bowl.pk).update(price_minor=9 * 10**17, stock=99)
     before = dump()
 
@@ -104,7 +104,7 @@ def test_sum_that_no_column_holds_is_refused(client, bowl):
     assert dump() == before
 
 
-def test_guest_orders_with_an_address_for_mails(api, bowl):
+def test_guest_orders_with_an_email_address(api, bowl):
     problem(api().post("/orders/", body_for({bowl: 1})), 400, "invalid_input")
 
     body = api().post("/orders/", body_for({bowl: 1}, customer_email="Guest@Example.Test")).json()
@@ -124,7 +124,7 @@ def test_list_shows_own_orders_newest_first(api, client, shopper, stranger):
     assert [row["id"] for row in client.get(rows["next"]).json()["results"]] == [str(mine[0].pk)]
 
 
-def test_guest_order_is_seen_by_the_account_once_its_address_is_verified(client, shopper):
+def test_account_sees_guest_orders_once_its_email_address_is_verified(client, shopper):
     order = place(email=shopper.email).order
     address = shopper.emailaddress_set.create(email=shopper.email, verified=False, primary=True)
     problem(client.get(f"/orders/{order.pk}"), 404)
@@ -135,14 +135,14 @@ def test_guest_order_is_seen_by_the_account_once_its_address_is_verified(client,
     assert client.get(f"/orders/{order.pk}").status_code == 200
 
 
-def test_order_of_another_account_with_my_address_stays_theirs(client, shopper, stranger):
+def test_order_of_another_account_with_my_email_address_is_not_mine(client, shopper, stranger):
     shopper.emailaddress_set.create(email=shopper.email, verified=True, primary=True)
     order = place(user=stranger, email=shopper.email).order
 
     problem(client.get(f"/orders/{order.pk}"), 404)
 
 
-def test_link_opens_one_order_and_a_revoked_link_none(api, staff):
+def test_link_shows_one_order_until_it_is_revoked(api, staff):
     order, other = place().order, place().order
     reader = api(order=order.access_token)
     assert reader.get(f"/orders/{order.pk}").status_code == 200
@@ -167,14 +167,14 @@ def test_link_masks_the_address_after_thirty_days(api, time_machine):
         assert secret not in shown, secret
 
 
-def test_owner_sees_the_address_for_ever(api, shopper, time_machine):
+def test_owner_always_sees_the_address(api, shopper, time_machine):
     order = place(user=shopper).order
     time_machine.move_to(timezone.now() + timedelta(days=400))
 
     assert "Pier Road" in api(shopper).get(f"/orders/{order.pk}").content.decode()
 
 
-def test_owner_cancels_while_unpaid(client, shopper):
+def test_owner_can_cancel_an_unpaid_order(client, shopper):
     order = place(user=shopper).order
 
     body = client.post(f"/orders/{order.pk}/cancel", {"reason": "too dear"}).json()
@@ -182,7 +182,7 @@ def test_owner_cancels_while_unpaid(client, shopper):
     assert (body["status"], body["balance_due"]) == ("CANCELLED", "0.00")
 
 
-def test_owner_cancels_what_is_paid_until_an_artisan_starts(client, shopper, staff):
+def test_owner_can_cancel_a_paid_order_until_an_artisan_starts(client, shopper, staff):
     payment, started = start(user=shopper), start(user=shopper)
     record(payment, "99.99", actor=staff)
     record(started, "99.99", actor=staff)
@@ -193,7 +193,7 @@ def test_owner_cancels_what_is_paid_until_an_artisan_starts(client, shopper, sta
     problem(client.post(f"/orders/{payment.order_id}/cancel"), 409, "not_cancellable")
 
 
-def test_link_never_cancels(api):
+def test_link_cannot_cancel(api):
     order = place().order
 
     problem(api(order=order.access_token).post(f"/orders/{order.pk}/cancel"), (401, 403, 404))
@@ -202,7 +202,7 @@ def test_link_never_cancels(api):
     assert order.status == "PENDING"
 
 
-def test_parcels_tell_the_tracking(client, shopper, staff, seller, bowl):
+def test_parcels_show_the_tracking_number(client, shopper, staff, seller, bowl):
     payment = start(items={bowl: 1}, user=shopper)
     record(payment, "99.99", actor=staff)
     parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="USPS", tracking="T-1", actor=seller)

@@ -1,4 +1,4 @@
-"""SQL per step: within the budget, and the same for 1, 5 and 20 lines."""
+"""Number of queries per step: within the budget, and the same for 1, 5 and 20 lines."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def journey(client, number: int) -> dict[str, list[str]]:
     return spent
 
 
-def test_steps_keep_their_budget_whatever_is_in_the_cart(api, shopper, settings):
+def test_steps_stay_within_the_query_budget_for_any_cart(api, shopper, settings):
     settings.MAX_OPEN_ORDERS = 100
     client = api(shopper)
 
@@ -64,7 +64,7 @@ def test_steps_keep_their_budget_whatever_is_in_the_cart(api, shopper, settings)
 PAGES = ("cart", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check")
 
 
-def test_pages_of_the_checkout_keep_their_budget(browser, api, shopper, settings):
+def test_checkout_pages_stay_within_the_query_budget(browser, api, shopper, settings):
     settings.MAX_OPEN_ORDERS = 100
     counts = {}
     for number in (3, 30):
@@ -91,11 +91,11 @@ def test_pages_of_the_checkout_keep_their_budget(browser, api, shopper, settings
 
 
 @pytest.mark.parametrize("address", ["/orders/", "/payments/", "/products/", "/shop/account/orders/"])
-def test_lists_cost_the_same_however_long_they_are(api, browser, shopper, settings, address):
+def test_number_of_queries_does_not_depend_on_the_list_length(api, browser, shopper, settings, address):
     settings.MAX_OPEN_ORDERS = 100
     client = browser(shopper) if address.startswith("/shop") else api(shopper)
     counts = []
-    client.get(address)  # notes the first use of the token, as once a minute
+    client.get(address)  # records the use of the token, at most once a minute
     for number in (1, 12):
         for thing in goods(number):
             body = {

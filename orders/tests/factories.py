@@ -1,4 +1,4 @@
-"""Orders as the checkout makes them: quoted, stock taken, everything written by the service."""
+"""Orders as the checkout creates them: quoted, stock reserved, written by the service."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -65,7 +65,7 @@ def quoted(items: Mapping[Product, int], *, tax_rate_ppm: int = 100_000, shippin
 def place(
     items: Mapping[Product, int] | None = None, *, user: User | None = None, **changes: Any
 ) -> PlacedOrder:
-    """An order without a payment, held for half an hour; one piece at 99.99 in all unless told otherwise."""
+    """An order without a payment, held for half an hour; by default one unit for a total of 99.99."""
     items = items or {ProductFactory.create(): 1}
     return order_place(
         quote=quoted(items),

@@ -1,4 +1,4 @@
-"""What an address must be: the country's needs, and texts that a label can carry."""
+"""Address validation: each country's required fields, and text that can be printed on a label."""
 
 import pytest
 
@@ -31,14 +31,14 @@ def errors(**changes: str) -> dict[str, str]:
         ("", "Choose a country"),
     ],
 )
-def test_country_that_is_not_on_the_list_is_refused_with_the_code_that_was_meant(country, remedy):
+def test_unknown_country_is_refused_with_a_suggested_code(country, remedy):
     found = errors(country=country)
 
     assert list(found) == ["country"]
     assert remedy in found["country"]
 
 
-def test_list_of_countries_has_no_unknown_one_and_rules_for_each():
+def test_every_listed_country_is_known_and_has_rules():
     codes = [code for code, _ in COUNTRIES]
 
     assert "ZZ" not in codes
@@ -63,7 +63,7 @@ def test_list_of_countries_has_no_unknown_one_and_rules_for_each():
         ({"line1": "\u200b\u2060"}, {"line1"}),
     ],
 )
-def test_each_country_asks_for_its_own_fields(changes, wrong):
+def test_each_country_requires_its_own_fields(changes, wrong):
     assert set(errors(**changes)) == wrong
 
 
@@ -71,28 +71,28 @@ def test_each_country_asks_for_its_own_fields(changes, wrong):
 @pytest.mark.parametrize(
     "value", ["Ada\nEve", "Ada\rEve", "Ada\tEve", "Ada\x85Eve", "Ada\u2028Eve", "A\x07", "A\x9f"]
 )
-def test_field_that_breaks_its_line_is_refused(name, value):
+def test_field_with_a_line_break_is_refused(name, value):
     assert set(errors(**{name: value})) == {name}
 
 
 @pytest.mark.parametrize(
     "value", ["\u200b", "\u200b \u200d\ufeff", "\u3164", "\u115f\u2800", "\u0301", "\u00ad"]
 )
-def test_name_of_which_nothing_is_seen_is_refused(value):
+def test_invisible_name_is_refused(value):
     assert set(errors(name=value)) == {"name"}
     assert set(address_errors({"text": value})) == {"text"}
 
 
 @pytest.mark.parametrize("value", ["علی\u200cرضا", "क्\u200dष", "O’Brien", "王小明", "Zoë", "👩\u200d🌾 Farm"])
-def test_name_with_joiners_passes(value):
+def test_name_with_joiners_is_accepted(value):
     assert errors(name=value) == {}
 
 
 @pytest.mark.parametrize("phone", ["call me", "555-CALL", "12345", "1" * 16, "+", "-" * 10])
-def test_phone_that_cannot_be_dialled_is_refused(phone):
+def test_invalid_phone_number_is_refused(phone):
     assert set(errors(phone=phone)) == {"phone"}
 
 
-def test_text_may_have_lines():
+def test_multiline_text_is_accepted():
     assert address_errors({"text": "Ada Lovelace\r\n\t12 Pier Road"}) == {}
     assert set(address_errors({"text": "Ada\x1b[2J"})) == {"text"}

@@ -1,4 +1,4 @@
-"""A stored address is shown whatever the row holds, and each field stays on its line."""
+"""A stored address is displayed whatever the row contains, with each field on its own line."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_address_of_an_unknown_country_shows_every_field(country):
 
 
 @pytest.mark.parametrize("stored", ODD_SHAPES, ids=repr)
-def test_address_of_any_shape_is_shown(stored):
+def test_malformed_stored_address_is_shown(stored):
     for shown in (address_lines(stored), masked(stored)):
         assert all(isinstance(line, str) for line in shown)
     assert isinstance(address_out(stored), str | dict)
@@ -51,7 +51,7 @@ def test_address_shows_its_fields_when_the_formatter_fails(monkeypatch, caplog):
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\x85", "\u2028"])
-def test_line_break_in_a_stored_name_makes_no_line_of_its_own(line_break):
+def test_line_break_in_a_stored_name_adds_no_line(line_break):
     lines = address_lines(ADDRESS | {"name": f"Ada{line_break}13 Other Road"})
 
     assert lines[0] == "Ada 13 Other Road"
@@ -69,7 +69,7 @@ def test_stored_amount_of_any_currency_is_shown(currency):
     assert show(amount + amount)
 
 
-def test_amount_is_shown_as_in_english_in_a_language_without_a_locale(monkeypatch):
+def test_amount_uses_english_format_in_a_language_without_a_locale(monkeypatch):
     monkeypatch.setattr("artisans.core.templatetags.money.get_language", lambda: "xx-nowhere")
 
     assert show(Money(8545, "USD")) == "$85.45"

@@ -11,7 +11,7 @@ def rules(shown) -> dict[str, str]:
     return shown.one("form", id="storerules_form").fields()
 
 
-def test_store_rules_are_written_as_people_write_them(browser, admin_user, store):
+def test_store_rules_are_entered_as_decimals_and_percentages(browser, admin_user, store):
     client = browser(admin_user)
     fields = rules(page(client.get(admin_page_url(store))))
     assert (fields["tax_rate"], fields["shipping"], fields["cash_limit"]) == ("10", "5.99", "150.00")
@@ -50,7 +50,7 @@ def test_wrong_rules_change_nothing(browser, admin_user, store, field, value):
     assert (store.tax_rate_ppm, store.shipping_minor) == (100_000, 599)
 
 
-def test_there_is_one_row_of_rules_for_ever(browser, admin_user, store):
+def test_store_rules_cannot_be_added_or_deleted(browser, admin_user, store):
     client = browser(admin_user)
 
     assert client.get("/admin/orders/storerules/add/").status_code == 403

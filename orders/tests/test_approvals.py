@@ -1,4 +1,4 @@
-"""Settings that steer money change when a second person approves them, where the store rules say so."""
+"""Settings that affect money change only after a second person approves, where the store rules require it."""
 
 import json
 from contextlib import nullcontext
@@ -62,7 +62,7 @@ def test_setting_waits_and_is_applied_as_it_was_requested(store, admin_user, sec
     assert (StoreRules.objects.get().account_iban, StoreRules.objects.get().tax_rate_ppm) == (IBAN, 80_000)
 
 
-def test_what_steers_no_money_changes_at_once(store, admin_user, second):
+def test_settings_that_do_not_affect_money_change_at_once(store, admin_user, second):
     store = rules(second_person_for_settings=True)
 
     assert change(store, admin_user, name="Alley") is True
@@ -78,7 +78,7 @@ def test_what_steers_no_money_changes_at_once(store, admin_user, second):
         ({"second_person_above_minor": 5000}, {"second_person_for_settings": True}),
     ],
 )
-def test_rule_itself_is_not_switched_off_by_one_person(store, admin_user, second, now, new):
+def test_rule_cannot_be_switched_off_by_one_person(store, admin_user, second, now, new):
     store = rules(**now)
 
     assert change(store, admin_user, **new) is False
@@ -87,7 +87,7 @@ def test_rule_itself_is_not_switched_off_by_one_person(store, admin_user, second
         approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=admin_user)
 
 
-def test_page_names_who_could_be_the_second_person_when_it_is_switched_on(store, admin_user, second, browser):
+def test_page_names_possible_approvers_when_the_rule_is_switched_on(store, admin_user, second, browser):
     client = browser(admin_user)
     edit(client, store, second_person_above="500")
 
@@ -125,7 +125,7 @@ def test_second_person_must_be_allowed_to_make_the_change(store, admin_user, sec
     assert (StoreRules.objects.get().account_iban == IBAN) is may
 
 
-def test_nobody_approves_access_for_themself(store, admin_user, second, bowl):
+def test_nobody_approves_access_for_themselves(store, admin_user, second, bowl):
     rules(second_person_for_settings=True)
     artisan = bowl.artisan
 
@@ -137,7 +137,7 @@ def test_nobody_approves_access_for_themself(store, admin_user, second, bowl):
     assert artisan.user_id != second.pk
 
 
-def test_role_waits_too_and_shows_names(store, admin_user, second, shopper):
+def test_role_change_waits_and_shows_names(store, admin_user, second, shopper):
     rules(second_person_for_settings=True)
     group = Group.objects.get(name="Refunds team")
 
@@ -162,7 +162,7 @@ def test_page_says_that_the_change_waits(store, admin_user, second, browser):
     assert StoreRules.objects.get().account_iban == store.account_iban
 
 
-def test_switching_it_on_needs_two_people_for_each_kind(store, admin_user, browser):
+def test_switching_the_rule_on_needs_two_approvers_for_each_kind(store, admin_user, browser):
     shown = edit(browser(admin_user), store, second_person_for_settings="on")
 
     assert "Nobody could be the second person" in page(shown).one("body").text
@@ -184,7 +184,7 @@ def test_every_group_that_could_approve_sees_the_requests(db):
 
 
 def test_money_limit_needs_no_second_person_for_other_settings(store, admin_user, staff, browser):
-    """Two who refund and record, and two who may change the rule back; nobody else edits people or artisans."""
+    """Two who refund and record, and two who may change the rule back; nobody else edits users or artisans."""
     staff.groups.add(Group.objects.get(name="Store rules"))
 
     edit(browser(admin_user), store, second_person_above="20")
@@ -195,7 +195,7 @@ def test_money_limit_needs_no_second_person_for_other_settings(store, admin_user
     assert StoreRules.objects.get().second_person_above_minor is None
 
 
-def test_one_person_cannot_make_a_second_one(store, admin_user, second, browser):
+def test_one_person_cannot_create_their_own_approver(store, admin_user, second, browser):
     rules(second_person_for_settings=True)
     words = {"password1": "gentle-harbour-lamp-77", "password2": "gentle-harbour-lamp-77"}
 
@@ -208,7 +208,9 @@ def test_one_person_cannot_make_a_second_one(store, admin_user, second, browser)
     assert User.objects.get(email="puppet@example.test").role == "staff"
 
 
-def test_new_artisan_has_no_person_and_usual_commission_until_approved(store, admin_user, second, shopper):
+def test_new_artisan_has_no_user_and_the_default_commission_until_approved(
+    store, admin_user, second, shopper
+):
     rules(second_person_for_settings=True)
     artisan = ArtisanFactory.create(user=shopper, commission_ppm=1)
 
@@ -218,7 +220,7 @@ def test_new_artisan_has_no_person_and_usual_commission_until_approved(store, ad
     assert (artisan.user, artisan.commission_ppm) == (None, Artisan().commission_ppm)
 
 
-def test_amounts_in_a_new_currency_wait_with_it(store, admin_user, second, browser):
+def test_amounts_in_a_new_currency_wait_with_the_currency(store, admin_user, second, browser):
     before = rules(second_person_for_settings=True)
 
     edit(
@@ -237,7 +239,7 @@ def test_amounts_in_a_new_currency_wait_with_it(store, admin_user, second, brows
     assert (applied.currency, applied.shipping_minor, applied.cash_limit_minor) == ("JPY", 6, 15000)
 
 
-def test_request_of_somebody_who_was_switched_off_is_not_carried_out(store, admin_user, second, shopper):
+def test_request_of_a_deactivated_user_is_not_executed(store, admin_user, second, shopper):
     rules(second_person_for_settings=True)
     change(shopper, admin_user, role="staff")
     User.objects.filter(pk=admin_user.pk).update(is_active=False)
@@ -248,7 +250,7 @@ def test_request_of_somebody_who_was_switched_off_is_not_carried_out(store, admi
     assert User.objects.get(pk=shopper.pk).role == Role.SHOPPER
 
 
-def test_pages_of_a_request_work_when_its_row_is_gone(store, admin_user, second, browser):
+def test_pages_of_a_request_work_when_its_target_was_deleted(store, admin_user, second, browser):
     rules(second_person_for_settings=True)
     group = Group.objects.create(name="Night shift")
     change(group, admin_user, permissions=[Permission.objects.get(codename="refund").pk])
@@ -265,7 +267,9 @@ def test_pages_of_a_request_work_when_its_row_is_gone(store, admin_user, second,
 
 
 @pytest.mark.parametrize("two", [True, False])
-def test_nobody_enters_the_account_of_a_colleague_where_it_takes_two(store, admin_user, second, browser, two):
+def test_nobody_can_take_over_a_colleagues_account_with_the_two_person_rule(
+    store, admin_user, second, browser, two
+):
     rules(second_person_for_settings=two)
     new = {"password1": "gentle-harbour-lamp-77", "password2": "gentle-harbour-lamp-77"}
     TOTP.activate(second, generate_totp_secret())
@@ -280,7 +284,7 @@ def test_nobody_enters_the_account_of_a_colleague_where_it_takes_two(store, admi
 
 
 @pytest.mark.parametrize("two", [True, False])
-def test_job_with_rights_is_not_deleted_by_one_person_where_it_takes_two(
+def test_group_with_permissions_is_not_deleted_by_one_person_with_the_two_person_rule(
     store, admin_user, second, browser, two
 ):
     rules(second_person_for_settings=two)
@@ -295,7 +299,7 @@ def test_job_with_rights_is_not_deleted_by_one_person_where_it_takes_two(
     assert Group.objects.filter(pk=group.pk).exists() is two
 
 
-def test_who_edits_people_does_not_enter_the_account_of_an_artisan_of_any_role(browser, shopper):
+def test_user_editors_cannot_take_over_an_artisans_account_whatever_its_role(browser, shopper):
     ArtisanFactory.create(user=shopper)
     clerk = UserFactory.create(role=Role.STAFF)
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))

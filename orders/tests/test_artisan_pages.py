@@ -1,4 +1,4 @@
-"""The artisan's desk: own parcels, once they may be sent, and the three buttons."""
+"""The artisan pages: their parcels once they may be shipped, and the buttons that move them on."""
 
 import pytest
 from django.test import Client
@@ -25,7 +25,7 @@ def url(parcel) -> str:
     return reverse("orders:parcel", args=[parcel.pk])
 
 
-def test_list_shows_own_parcels_only(browser, released, seller):
+def test_list_shows_only_own_parcels(browser, released, seller):
     shown = page(browser(seller).get(LIST)).text
 
     assert "2 × Moss bowl" in shown
@@ -57,12 +57,12 @@ def test_parcels_of_others_and_of_unpaid_orders_do_not_exist(browser, released, 
     assert dump() == before
 
 
-def test_desk_is_for_artisans_who_are_signed_in(browser, shopper):
+def test_pages_are_for_signed_in_artisans(browser, shopper):
     assert Client().get(LIST)["Location"].startswith(reverse("account_login"))
     assert browser(shopper).get(LIST).status_code == 404
 
 
-def test_parcel_goes_its_way_by_buttons(browser, released, seller):
+def test_buttons_move_a_parcel_through_its_statuses(browser, released, seller):
     client, parcel = browser(seller), released.parcels[0]
 
     client.post(url(parcel), {"ship": "1", "carrier": "USPS", "tracking": "T-1"})
@@ -73,7 +73,7 @@ def test_parcel_goes_its_way_by_buttons(browser, released, seller):
     assert parcel.status == "DELIVERED"
 
 
-def test_sending_needs_a_carrier_and_keeps_what_was_typed(browser, released, seller):
+def test_shipping_needs_a_carrier_and_keeps_the_input(browser, released, seller):
     client, parcel = browser(seller), released.parcels[0]
 
     shown = page(client.post(url(parcel), {"ship": "1", "carrier": "", "tracking": "T-1"}))
@@ -85,7 +85,7 @@ def test_sending_needs_a_carrier_and_keeps_what_was_typed(browser, released, sel
 
 
 @pytest.mark.parametrize("button", [{"deliver": "1"}, {"report_cash": "1"}, {"nonsense": "1"}, {}])
-def test_button_out_of_turn_changes_nothing(browser, released, seller, button):
+def test_button_that_does_not_fit_the_status_changes_nothing(browser, released, seller, button):
     before = dump()
 
     answer = browser(seller).post(url(released.parcels[0]), button)
@@ -94,7 +94,7 @@ def test_button_out_of_turn_changes_nothing(browser, released, seller, button):
     assert dump() == before
 
 
-def test_cash_is_reported_after_sending_and_once(browser, released, seller):
+def test_cash_is_reported_once_and_only_after_shipping(browser, released, seller):
     client, parcel = browser(seller), released.parcels[0]
     assert not page(client.get(url(parcel))).all("button", name="report_cash")
     client.post(url(parcel), {"ship": "1", "carrier": "by hand"})
@@ -119,7 +119,7 @@ def test_cash_of_a_paid_order_is_never_reported(browser, bowl, seller, broken_bo
     assert parcel.cash_reported_at is None
 
 
-def test_second_artisan_reports_cash_though_the_first_part_is_booked(
+def test_second_artisan_can_report_cash_after_the_first_part_is_booked(
     browser, released, other_seller, broken_books
 ):
     client, parcel = browser(other_seller), released.parcels[1]
@@ -129,7 +129,7 @@ def test_second_artisan_reports_cash_though_the_first_part_is_booked(
     assert page(client.get(url(parcel))).one("button", name="report_cash")
 
 
-def test_filters_split_what_is_to_send_from_what_is_sent(browser, released, seller):
+def test_filters_separate_parcels_to_ship_from_shipped_ones(browser, released, seller):
     client, number = browser(seller), released.order.order_number
     client.post(url(released.parcels[0]), {"ship": "1", "carrier": "USPS"})
 

@@ -1,4 +1,4 @@
-"""Artisans send their parcels; the order follows; nothing unpaid leaves the house."""
+"""Artisans ship their parcels; the order status follows; unpaid parcels cannot be shipped."""
 
 import pytest
 from django.db import transaction
@@ -31,7 +31,7 @@ def status(placed) -> str:
     return placed.order.status
 
 
-def test_order_follows_its_parcels_step_by_step(released, seller, other_seller):
+def test_order_status_follows_its_parcels(released, seller, other_seller):
     mine, theirs = released.parcels
     ship(mine, seller)
     assert status(released) == "PROCESSING"
@@ -72,7 +72,7 @@ def test_parcel_is_shipped_and_delivered_once(released, seller):
     assert (mine.status, mine.tracking) == ("SHIPPED", "T-1")
 
 
-def test_buyer_is_told_of_each_parcel_with_its_own_lines(released, seller, other_seller, mails, shopper):
+def test_buyer_gets_a_mail_for_each_parcel_with_its_lines(released, seller, other_seller, mails, shopper):
     mine, theirs = released.parcels
     ship(mine, seller)
     ship(theirs, other_seller, tracking="T-2")
@@ -86,7 +86,7 @@ def test_buyer_is_told_of_each_parcel_with_its_own_lines(released, seller, other
     )
 
 
-def test_artisan_is_told_own_lines_address_and_share_only(released, seller, mails, shopper):
+def test_artisans_mail_has_only_their_lines_address_and_share(released, seller, mails, shopper):
     [result] = mails(seller.email)
 
     assert "2 x Moss bowl" in result.body
@@ -96,7 +96,7 @@ def test_artisan_is_told_own_lines_address_and_share_only(released, seller, mail
         assert secret not in result.body + result.alternatives[0].content, secret
 
 
-def test_artisan_sees_own_parcels_once_they_may_be_shipped(released, bowl, scarf, seller, shopper):
+def test_artisan_sees_only_their_parcels_that_may_be_shipped(released, bowl, scarf, seller, shopper):
     place({bowl: 1}, user=shopper)
 
     assert [p.pk for p in parcels_of_artisan(seller)] == [released.parcels[0].pk]
@@ -114,6 +114,6 @@ def test_cash_is_reported_once_and_after_shipping(released, seller):
         parcel_report_cash(parcel_id=mine.pk, actor=seller)
 
     released.order.refresh_from_db()
-    assert released.order.payment_status == "UNPAID", "a report is no money"
+    assert released.order.payment_status == "UNPAID", "a report is not a receipt"
     [entry] = AuditEntry.objects.filter(action="cash.report")
     assert entry.data == {"amount": str(mine.total)}

@@ -1,4 +1,4 @@
-"""An order is written: everything or nothing, frozen copies, stock taken, no price left to chance."""
+"""Placing an order: all or nothing, with copies of names and prices, and stock reserved."""
 
 import pytest
 from django.db import transaction
@@ -13,7 +13,7 @@ from orders.tests.factories import buyer_of, place
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
-def test_order_holds_what_was_agreed(shopper, bowl, scarf):
+def test_order_stores_what_was_agreed(shopper, bowl, scarf):
     placed = place({bowl: 2, scarf: 1}, user=shopper, note="leave it at the door")
 
     order = Order.objects.get()
@@ -35,7 +35,7 @@ def test_order_holds_what_was_agreed(shopper, bowl, scarf):
     assert (row.old, row.new, row.actor_name) == ("", "PENDING", shopper.email)
 
 
-def test_later_changes_of_the_product_leave_the_order_alone(bowl):
+def test_later_changes_of_the_product_do_not_change_the_order(bowl):
     order = place({bowl: 1}).order
     bowl.name, bowl.price_minor = "Renamed", 1
     bowl.save()
@@ -50,7 +50,7 @@ def test_later_changes_of_the_product_leave_the_order_alone(bowl):
     )
 
 
-def test_commission_is_frozen_on_the_parcel():
+def test_commission_is_stored_on_the_parcel():
     artisan = ArtisanFactory.create(commission_ppm=125_000)
     order = place({ProductFactory.create(artisan=artisan): 1}).order
     artisan.commission_ppm = 0
@@ -61,7 +61,7 @@ def test_commission_is_frozen_on_the_parcel():
     assert parcel.share.minor == 9999 - 1068
 
 
-def test_nothing_is_written_when_one_thing_is_gone(bowl, scarf):
+def test_nothing_is_written_when_one_product_is_unavailable(bowl, scarf):
     scarf.stock = 1
     scarf.save()
 
@@ -74,7 +74,7 @@ def test_nothing_is_written_when_one_thing_is_gone(bowl, scarf):
         assert not model.objects.exists(), model
 
 
-def test_stock_is_taken_with_the_order(bowl):
+def test_stock_is_reduced_with_the_order(bowl):
     order = place({bowl: 3}).order
 
     bowl.refresh_from_db()
@@ -87,11 +87,11 @@ def test_stock_is_taken_with_the_order(bowl):
     ("phone", "kept"),
     [("+1 (503) 555-0123", "15035550123"), ("", ""), ("9" * 40, "9" * 20), ("no phone", "")],
 )
-def test_two_spellings_of_a_phone_number_are_one(phone, kept):
+def test_phone_numbers_are_normalized(phone, kept):
     assert buyer_of(shipping_address={"phone": phone}).phone == kept
 
 
-def test_numbers_of_orders_do_not_follow_each_other():
+def test_order_numbers_are_not_sequential():
     numbers = {place().order.order_number for _ in range(5)}
 
     assert len(numbers) == 5

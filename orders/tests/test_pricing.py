@@ -1,4 +1,4 @@
-"""What things cost: tax per line, one shipping split over parcels, and sums that add up to the cent."""
+"""Pricing: tax per line, shipping split over parcels, and sums that add up to the cent."""
 
 from uuid import UUID, uuid4
 
@@ -25,7 +25,7 @@ def test_founding_example_costs_99_99():
     assert str(found.total) == "99.99 USD"
 
 
-def test_tax_is_rounded_per_line_not_on_the_sum():
+def test_tax_is_rounded_per_line_not_on_the_total():
     found = quote(
         [price_input(5), price_input(5), price_input(5)],
         currency="USD",
@@ -37,13 +37,13 @@ def test_tax_is_rounded_per_line_not_on_the_sum():
     assert found.tax == usd(3)
 
 
-def test_tax_of_a_line_is_rounded_once_over_all_its_pieces():
+def test_tax_of_a_line_is_rounded_once_for_all_units():
     [line] = quote([price_input(5, 3)], currency="USD", tax_rate_ppm=100_000, shipping=usd(0)).lines
 
     assert (line.line_total, line.tax) == (usd(15), usd(2))
 
 
-def test_shipping_is_shared_by_subtotal_without_losing_a_cent():
+def test_shipping_is_split_by_subtotal_without_losing_a_cent():
     found = quote(
         [price_input(100, 1, 1), price_input(100, 1, 2), price_input(100, 1, 3)],
         currency="USD",
@@ -54,7 +54,7 @@ def test_shipping_is_shared_by_subtotal_without_losing_a_cent():
     assert [part.shipping.minor for part in found.parcels] == [34, 33, 33]
 
 
-def test_lines_of_one_artisan_share_a_parcel_in_the_order_of_the_basket():
+def test_lines_of_one_artisan_share_a_parcel_in_cart_order():
     found = quote(
         [price_input(100, 1, 1), price_input(200, 1, 2), price_input(300, 2, 1)],
         currency="USD",
@@ -66,7 +66,7 @@ def test_lines_of_one_artisan_share_a_parcel_in_the_order_of_the_basket():
     assert [part.subtotal.minor for part in found.parcels] == [700, 200]
 
 
-def test_empty_basket_costs_nothing():
+def test_empty_cart_costs_nothing():
     found = quote([], currency="USD", tax_rate_ppm=100_000, shipping=usd(599))
 
     assert not found.total
@@ -88,7 +88,7 @@ baskets = st.lists(
 
 
 @given(basket=baskets, rate=st.integers(0, 1_000_000), shipping=st.integers(0, 10**5))
-def test_lines_and_parcels_add_up_whatever_is_bought(basket, rate, shipping):
+def test_lines_and_parcels_add_up_for_any_cart(basket, rate, shipping):
     found = quote(
         [price_input(*row) for row in basket], currency="USD", tax_rate_ppm=rate, shipping=usd(shipping)
     )

@@ -1,4 +1,4 @@
-"""What the sums of all payments mean for an order (payments report them; the order decides)."""
+"""What the payment totals mean for an order: payments report them, the order decides."""
 
 import pytest
 from django.utils import timezone
@@ -9,7 +9,7 @@ from orders.services.settlement import order_apply_settlement
 from orders.statuses import OrderStatus
 from orders.tests.factories import place
 
-# These tests report sums that no payment stands behind.
+# These tests report totals without payment rows.
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "broken_books")]
 
 
@@ -41,7 +41,7 @@ def test_paid_in_full_confirms_and_releases_once(bowl, seller, mails):
         (0, 0, ("PENDING", "UNPAID")),
     ],
 )
-def test_only_what_is_kept_counts(received, refunded, result):
+def test_refunded_money_does_not_count_as_received(received, refunded, result):
     assert settle(place().order, received, refunded) == result
 
 
@@ -53,7 +53,7 @@ def test_refund_of_a_confirmed_order_never_changes_its_status():
     assert order.balance_due.minor == 0
 
 
-def test_expired_order_with_stock_is_revived_and_without_is_not(bowl):
+def test_expired_order_is_revived_only_with_stock(bowl):
     order, other = place({bowl: 6}).order, None
     order_close(order, OrderStatus.EXPIRED, cause="not paid in time")
     other = place({bowl: 5}).order
@@ -68,7 +68,7 @@ def test_expired_order_with_stock_is_revived_and_without_is_not(bowl):
     assert bowl.stock == 4
 
 
-def test_cancelled_order_keeps_its_end_and_lists_the_money():
+def test_cancelled_order_stays_cancelled_and_lists_the_refund_due():
     order = place().order
     order_close(order, OrderStatus.CANCELLED, cause="changed my mind")
 
@@ -77,7 +77,7 @@ def test_cancelled_order_keeps_its_end_and_lists_the_money():
     assert order.balance_due.minor == 0
 
 
-def test_released_order_has_no_clock_any_more():
+def test_released_order_has_no_expiry():
     order = place().order
     assert order.expires_at > timezone.now()
 

@@ -1,4 +1,4 @@
-"""A new shop takes no orders until tax, shipping and contact are answered; `setup_shop` asks for them."""
+"""A new shop accepts no orders until tax, shipping and contact are set; `setup_shop` asks for them."""
 
 from io import StringIO
 from itertools import chain
@@ -27,7 +27,7 @@ ADDRESS = "123 Main St, Portland, OR, 97201"
 
 @pytest.fixture
 def goods(db) -> Product:
-    """On sale in a shop that nobody has set up."""
+    """A product on sale in a shop that is not set up."""
     return ProductFactory.create(slug="moss-bowl", stock=5)
 
 
@@ -45,7 +45,7 @@ def setup(settings):
 
 @pytest.fixture
 def typed(monkeypatch):
-    """A person at the terminal who gives these answers, one per question, then presses Ctrl-C."""
+    """A user at the terminal who gives these answers, one per question, then presses Ctrl-C."""
 
     def run(*answers: str, **options: str) -> str:
         lines, out = iter(answers), StringIO()
@@ -59,7 +59,7 @@ def typed(monkeypatch):
         monkeypatch.setattr("builtins.input", answer)
         monkeypatch.setattr("orders.management.commands.setup_shop.getpass", lambda prompt: PASSWORD)
         call_command("setup_shop", stdout=out, stderr=out, **options)
-        assert next(lines, None) is None, "an answer that nobody asked for"
+        assert next(lines, None) is None, "an answer to no question"
         return out.getvalue()
 
     return run
@@ -85,7 +85,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("way", ORDERS)
 @pytest.mark.parametrize("rows", ["none", "made"])
-def test_no_order_is_placed_or_quoted_by_api_before_the_shop_is_open(api, shopper, goods, way, rows):
+def test_api_refuses_orders_and_quotes_before_the_shop_is_set_up(api, shopper, goods, way, rows):
     if rows == "made":
         StoreRules.objects.create(pk=1, tax_is_set=True)
     client = api(shopper)
@@ -105,7 +105,7 @@ def test_no_order_is_placed_or_quoted_by_api_before_the_shop_is_open(api, shoppe
     assert Product.objects.get(pk=goods.pk).stock == 5
 
 
-def test_refused_order_goes_through_with_the_same_key_once_the_shop_is_open(api, shopper, goods, setup):
+def test_refused_order_succeeds_with_the_same_key_once_the_shop_is_set_up(api, shopper, goods, setup):
     client = api(shopper)
     body = {
         "order_items": [{"product_id": str(goods.pk), "quantity": 1}],
@@ -119,7 +119,7 @@ def test_refused_order_goes_through_with_the_same_key_once_the_shop_is_open(api,
 
 
 @pytest.mark.parametrize("step", ["", "_details", "_delivery", "_payment", "_check"])
-def test_no_checkout_page_leads_to_an_order_before_the_shop_is_open(browser, goods, step):
+def test_checkout_pages_place_no_order_before_the_shop_is_set_up(browser, goods, step):
     client = browser()
     client.post(reverse("carts:item_add"), {"product_id": str(goods.pk), "quantity": "1"})
 
@@ -132,7 +132,7 @@ def test_no_checkout_page_leads_to_an_order_before_the_shop_is_open(browser, goo
     assert not Order.objects.exists()
 
 
-def test_shoppers_browse_and_only_staff_read_what_is_missing(
+def test_shoppers_can_browse_and_only_staff_see_the_missing_settings(
     browser, shopper, powerless_staff, admin_user, goods
 ):
     missing = "the tax rate, the shipping charge, the contact address"
@@ -161,7 +161,7 @@ PAGES = (
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_page_answers_in_a_database_that_was_only_migrated(client, browser, api, admin_user, path):
+def test_page_works_in_a_freshly_migrated_database(client, browser, api, admin_user, path):
     assert not StoreRules.objects.exists()
     for somebody in (client, browser(admin_user), api(), api(admin_user)):
         assert somebody.get(path).status_code < 500
@@ -170,7 +170,7 @@ def test_page_answers_in_a_database_that_was_only_migrated(client, browser, api,
 # ---- the command -------------------------------------------------------------------------------------------------
 
 
-def test_command_opens_the_shop_and_repeating_it_changes_nothing(setup, settings):
+def test_command_sets_up_the_shop_and_repeating_it_changes_nothing(setup, settings):
     assert check_open(None, ["default"])[0].id == "alley.W021"
 
     said = setup(
@@ -194,7 +194,7 @@ def test_command_opens_the_shop_and_repeating_it_changes_nothing(setup, settings
     assert [list(rows.values()) for rows in (StoreRules.objects, User.objects, AuditEntry.objects)] == before
 
 
-def test_command_changes_only_what_is_given(setup):
+def test_command_changes_only_the_given_options(setup):
     setup(**ANSWERS, admin_email=ADMIN)
     before = StoreRules.objects.values().get()
 
@@ -206,7 +206,7 @@ def test_command_changes_only_what_is_given(setup):
     assert (change["field"], change["old"], change["new"]) == ("tax_rate_ppm", "0 %", "8.875 %")
 
 
-def test_answers_in_parts_open_the_shop_with_the_last_one(setup):
+def test_shop_opens_with_the_last_of_several_partial_runs(setup):
     for name, text in ANSWERS.items():
         assert not store_rules().is_open
         setup(**{name: text})
@@ -227,14 +227,14 @@ def test_answers_in_parts_open_the_shop_with_the_last_one(setup):
         ("cash_limit", "-5"),
     ],
 )
-def test_wrong_answer_is_refused_by_name_and_nothing_is_set(setup, option, text):
+def test_invalid_option_is_named_and_nothing_is_changed(setup, option, text):
     with pytest.raises(CommandError, match=f"--{option.replace('_', '-')}: "):
         setup(**ANSWERS | {option: text})
 
     assert not StoreRules.objects.exists()
 
 
-def test_other_currency_needs_the_amounts_again(setup):
+def test_changing_the_currency_requires_the_amounts_again(setup):
     setup(**ANSWERS, admin_email=ADMIN)
 
     with pytest.raises(CommandError, match="--shipping and --cash-limit in the new currency"):
@@ -248,7 +248,7 @@ def test_other_currency_needs_the_amounts_again(setup):
 
 
 @pytest.mark.parametrize("password", ["short", "password1234", "kiln-Ox9-wv", ""])
-def test_weak_or_missing_password_makes_no_administrator(setup, settings, password):
+def test_weak_or_missing_password_creates_no_administrator(setup, settings, password):
     settings.SUPERUSER_PASSWORD = password
 
     with pytest.raises(CommandError):
@@ -257,7 +257,7 @@ def test_weak_or_missing_password_makes_no_administrator(setup, settings, passwo
     assert not User.objects.exists()
 
 
-def test_shopper_is_not_made_an_administrator_by_the_way(setup, shopper):
+def test_existing_shopper_is_not_made_an_administrator(setup, shopper):
     with pytest.raises(CommandError, match="already exists"):
         setup(**ANSWERS, admin_email=shopper.email.upper())
 
@@ -265,7 +265,7 @@ def test_shopper_is_not_made_an_administrator_by_the_way(setup, shopper):
     assert not shopper.is_superuser
 
 
-def test_person_is_asked_until_each_answer_is_valid(typed):
+def test_prompt_repeats_until_each_answer_is_valid(typed):
     basics = ("", "eur", "DE")
     required = ("nobody", "help@shop.test", "", "19", "4.90")
     rest = [""] * 7
@@ -277,10 +277,10 @@ def test_person_is_asked_until_each_answer_is_valid(typed):
     assert (rules.tax_rate_ppm, rules.shipping_minor, rules.support_email) == (190_000, 490, "help@shop.test")
     assert "--support-email: " in said
     assert User.objects.get(email=ADMIN).is_superuser
-    assert "The shop accepts orders." in typed(), "asked again for what is answered"
+    assert "The shop accepts orders." in typed(), "asked again for a question already answered"
 
 
-def test_person_who_stops_goes_on_where_they_were(typed):
+def test_interrupted_setup_continues_where_it_stopped(typed):
     with pytest.raises(CommandError, match="Stopped"):
         typed("", "EUR", "DE", "help@shop.test")
     assert not store_rules().is_open
@@ -297,7 +297,7 @@ def rules_form(client, path: str) -> dict[str, str]:
     return page(client.get(path)).one("form", id="storerules_form").fields()
 
 
-def test_superuser_makes_the_missing_row_once(browser, admin_user, staff):
+def test_superuser_creates_the_missing_row_once(browser, admin_user, staff):
     add = "/admin/orders/storerules/add/"
     assert browser(staff).get(add).status_code == 403
     client = browser(admin_user)
@@ -318,7 +318,7 @@ def test_superuser_makes_the_missing_row_once(browser, admin_user, staff):
     assert client.post(add, sent).status_code == 403
 
 
-def test_unanswered_figures_are_empty_and_wanted_in_the_admin(browser, admin_user):
+def test_missing_amounts_are_empty_and_required_in_the_admin(browser, admin_user):
     rules = StoreRules.objects.create(pk=1, support_email="help@shop.test")
     path = f"/admin/orders/storerules/{rules.pk}/change/"
     client = browser(admin_user)
@@ -331,7 +331,7 @@ def test_unanswered_figures_are_empty_and_wanted_in_the_admin(browser, admin_use
     assert store_rules().is_open
 
 
-def test_every_answer_is_named_when_it_is_missing():
+def test_every_missing_setting_is_named():
     flags = {"tax_is_set": True, "shipping_is_set": True, "support_email": "help@shop.test"}
     wrong = {"tax_is_set": False, "shipping_is_set": False, "support_email": NO_CONTACT}
     assert StoreRules(**flags).is_open

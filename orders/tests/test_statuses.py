@@ -1,4 +1,4 @@
-"""The tables of orders and parcels against the product specification, and the statuses that are derived."""
+"""Transition tables of orders and parcels against the product specification, and derived statuses."""
 
 from itertools import combinations_with_replacement, product
 
@@ -49,7 +49,7 @@ def pairs(result: str) -> set[tuple[str, str]]:
     [(OrderStatus, ORDER_TRANSITIONS, ORDER), (ParcelStatus, PARCEL_TRANSITIONS, PARCEL)],
     ids=["order", "parcel"],
 )
-def test_table_permits_exactly_what_the_specification_says(statuses, table, result):
+def test_table_allows_exactly_the_specified_transitions(statuses, table, result):
     assert set(table) == set(statuses)
     for old, new in product(statuses, statuses):
         if (old, new) in pairs(result):
@@ -85,12 +85,12 @@ def test_table_permits_exactly_what_the_specification_says(statuses, table, resu
         ("RETURNED DELIVERED", "DELIVERED"),
     ],
 )
-def test_order_says_what_its_parcels_say(parcels, order):
+def test_order_status_is_derived_from_its_parcels(parcels, order):
     assert order_status_of([ParcelStatus(status) for status in parcels.split()]) == order
 
 
-def test_every_step_of_a_parcel_is_a_step_that_the_order_may_take():
-    """However many parcels, whichever moves next: the order's table has the change that follows."""
+def test_every_parcel_transition_leads_to_an_allowed_order_transition():
+    """For any number of parcels, whichever moves next: the order's table allows the resulting change."""
     for group in combinations_with_replacement(ParcelStatus, 3):
         before = order_status_of(list(group))
         for place, old in enumerate(group):
@@ -115,12 +115,12 @@ def test_every_step_of_a_parcel_is_a_step_that_the_order_may_take():
         (500, 500, "REFUNDED"),
     ],
 )
-def test_payment_status_is_what_the_sums_mean(received, refunded, status):
+def test_payment_status_is_derived_from_the_totals(received, refunded, status):
     assert payment_status_of(total=1000, received=received, refunded=refunded, agreed=1000) == status
 
 
 @given(total=st.integers(1, 10**9), received=st.integers(0, 10**9), refunded=st.integers(0, 10**9))
-def test_payment_status_is_total_over_all_sums(total, received, refunded):
+def test_every_combination_of_totals_has_a_payment_status(total, received, refunded):
     assert (
         payment_status_of(total=total, received=received, refunded=min(received, refunded), agreed=total)
         in OrderPaymentStatus
