@@ -19,7 +19,7 @@ env.read_env(BASE_DIR / ".env")
 
 
 def flag(name: str, *, default: bool = False) -> bool:
-    """A boolean that refuses to guess: an unknown word stops the start."""
+    """A boolean; any value other than the accepted words prevents startup."""
     value = env.str(name, default="").strip().lower()
     if value in {"true", "1", "yes", "on"}:
         return True
@@ -31,12 +31,12 @@ def flag(name: str, *, default: bool = False) -> bool:
 
 
 def secret_key() -> str:
-    kept = VAR_DIR / "secret_key"
+    generated = VAR_DIR / "secret_key"
     key: str = env.str("SECRET_KEY", default="")
     if key:
         return key
-    if kept.exists():
-        return kept.read_text().strip()
+    if generated.exists():
+        return generated.read_text().strip()
     raise ImproperlyConfigured("Set SECRET_KEY to 50 or more random characters, or start with `make run`.")
 
 
@@ -52,8 +52,8 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 MANUAL_PAYMENT_AUTO_APPROVE = flag("MANUAL_PAYMENT_AUTO_APPROVE")
 RATE_LIMIT_FACTOR = env.int("RATE_LIMIT_FACTOR", default=1)
-# At most so many times in each window of so many seconds. The end of a name says who is counted; `@limited(scope)`
-# counts both "<scope>_principal" and "<scope>_network".
+# Maximum count and window in seconds. The suffix says what is counted: a network, an account, an address or a
+# principal. `@limited(scope)` counts both "<scope>_principal" and "<scope>_network".
 RATE_LIMITS = {
     "login_network": (30, 300),
     "login_account": (10, 300),
@@ -68,7 +68,7 @@ RATE_LIMITS = {
     "checkout_network": (120, 600),
     "intents_principal": (30, 600),
     "intents_network": (120, 600),
-    "confirms_principal": (10, 600),  # stolen cards are tried in rows; a buyer tries a few
+    "confirms_principal": (10, 600),  # buyers try a few cards; card testers try many
     "confirms_network": (30, 600),
     "methods_principal": (10, 3600),
     "methods_network": (30, 3600),
@@ -82,11 +82,11 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Artisans Alley <shop
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # ---- payment providers -------------------------------------------------------------------------------------
-# Each provider's folder names its own variables (payments/providers/<name>/config.py).
+# Each provider declares its own variables in payments/providers/<name>/config.py.
 READ_VARIABLE = partial(env.str, default="")
-# Who takes a method, in order: "credit_card=stripe,square;paypal=paypal". Unset: every provider, as registered.
+# Providers of a method, in order of preference: "credit_card=stripe,square;paypal=paypal". Unset: all, as registered.
 PAYMENT_ROUTES = env.str("PAYMENT_ROUTES", default="")
-# Per web process and provider; fewer than its threads, or a slow provider closes the shop.
+# Per web process and provider. Keep it below the number of threads, or a slow provider blocks the shop.
 PROVIDER_CALLS_AT_ONCE = env.int("PROVIDER_CALLS_AT_ONCE", default=4)
 ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
 
@@ -157,14 +157,14 @@ TEMPLATES = [
     }
 ]
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
-APPEND_SLASH = False  # below the API a redirect would lose the body; pages are linked with their slash
+APPEND_SLASH = False  # a redirect would lose the body of API requests; links to pages include the slash
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
-# Paths that speak JSON only; everything else is a page for people.
+# Paths that return JSON only; everything else is a page.
 API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/products", "/artisans")
 
-# Pages about one person are never cached; links that carry a token never travel as a referrer.
+# Pages about one person are never cached; URLs that contain a token are never sent as a referrer.
 PRIVATE_PATHS = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
 SIGNED_LINK_PATHS = r"/shop/orders/(?!find/$)"
 
@@ -175,12 +175,11 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # recursive_triggers: else INSERT OR REPLACE deletes a row past the triggers of append-only tables
+        # recursive_triggers: otherwise INSERT OR REPLACE bypasses the triggers of append-only tables
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
     }
-    DATABASE["TEST"] = {
-        "NAME": str(VAR_DIR / "test.sqlite3")
-    }  # a file: threads cannot share the one in memory
+    # a file, because threads cannot share an in-memory database
+    DATABASE["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:
     DATABASE["CONN_HEALTH_CHECKS"] = True
     DATABASE.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
@@ -190,7 +189,7 @@ else:
         DATABASE["CONN_MAX_AGE"] = 60
     if flag("DATABASE_PREPARE", default=True):
         DATABASE["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
-# Release 0.1.0 wrote the migrations anew; each database from before it has one of these and cannot be upgraded.
+# Release 0.1.0 replaced all migrations. A database that has one of these is older and cannot be upgraded.
 REPLACED_MIGRATIONS = {
     ("accounts", "0002_token_scopes"),
     ("catalog", "0002_restock_by_refund"),
@@ -222,8 +221,8 @@ if CELERY_BROKER_URL == "filesystem://":
         "store_processed": False,
     }
 else:
-    # A dead broker must not hold up a buyer: the doorbell gives up after two seconds. Without `max_retries` a thread
-    # that has no connection yet would try to get one for six.
+    # An unavailable broker must not delay buyers: publishing gives up after two seconds. Without `max_retries`, a
+    # thread without a connection would retry for six.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 3600,
         "socket_timeout": 2,
@@ -237,40 +236,44 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_DB_REUSE_MAX = 10**9  # else Celery opens a connection for each task, which costs more than most tasks
+CELERY_DB_REUSE_MAX = (
+    10**9
+)  # otherwise Celery opens a connection per task, which takes longer than most tasks
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
-    "send the mails nobody rang for": {
+    "send due emails": {
         "task": "notifications.send_due",
-        "schedule": timedelta(seconds=env.int("MAIL_SWEEP_SECONDS", default=20)),
+        "schedule": timedelta(seconds=env.int("MAIL_POLL_SECONDS", default=20)),
     },
-    "close the orders whose time is over": {
+    "expire overdue orders": {
         "task": "payments.expire_orders",
         "schedule": timedelta(minutes=1),
     },
-    "ask the providers what nobody told": {
+    "poll the providers for missed webhooks": {
         "task": "payments.process_due",
-        "schedule": timedelta(seconds=env.int("PAYMENT_SWEEP_SECONDS", default=15)),
+        "schedule": timedelta(seconds=env.int("PAYMENT_POLL_SECONDS", default=15)),
     },
-    "try again what a provider refused": {
+    "check provider alerts": {
         "task": "payments.check_alerts",
         "schedule": timedelta(minutes=15),
     },
-    "compare the providers' books with ours": {
+    "reconcile with the providers": {
         "task": "payments.reconcile",
         "schedule": crontab(hour=3, minute=30),
     },
-    "end approval requests that nobody decided": {
+    "expire approval requests": {
         "task": "approvals.expire",
         "schedule": timedelta(hours=1),
     },
-    "purge expired tokens, sessions and answers": {"task": "accounts.purge", "schedule": timedelta(hours=6)},
+    "purge expired tokens, sessions and stored responses": {
+        "task": "accounts.purge",
+        "schedule": timedelta(hours=6),
+    },
 }
 
-SUPERUSER_PASSWORD: str = env.str(
-    "DJANGO_SUPERUSER_PASSWORD", default=""
-)  # of setup_shop, as of createsuperuser
+# Read by setup_shop, like Django's createsuperuser does.
+SUPERUSER_PASSWORD: str = env.str("DJANGO_SUPERUSER_PASSWORD", default="")
 
 # ---- people --------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -300,17 +303,16 @@ STAFF_IDLE_SECONDS = 30 * 60
 STAFF_NEED_SECOND_FACTOR = not DEMO
 MFA_ADAPTER = "artisans.accounts.second_factor.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_TOTP_TOLERANCE = 1  # a code that is typed at its end still works; none works twice
-MFA_ALLOW_UNVERIFIED_EMAIL = (
-    True  # else who has a second factor could never change the address; see accounts/urls.py
-)
+MFA_TOTP_TOLERANCE = 1  # accept the previous and next code; each code works once
+# Otherwise users with a second factor could not change their address; see accounts/urls.py.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_FORMS = {
     "activate_totp": "artisans.accounts.forms.ActivateTotpForm",
     "authenticate": "artisans.accounts.forms.SecondFactorForm",
     "reauthenticate": "artisans.accounts.forms.ConfirmBySecondFactorForm",
 }
 
-MIGRATION_MODULES = {"knox": None}  # its own token table would stand unused beside ours
+MIGRATION_MODULES = {"knox": None}  # its own token table would be unused
 KNOX_TOKEN_MODEL = "accounts.AuthToken"  # noqa: S105  # a model's name
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
@@ -337,11 +339,12 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Artisans Alley",
     "VERSION": "0.1.0",
     "DESCRIPTION": (
-        "One cart from many artisans, one payment, every cent accounted for.\n\n"
-        "JSON in, JSON out. Paths work with and without a trailing slash. Amounts are decimal strings with the "
-        "decimals of their currency; times are RFC 3339 in UTC. Enumerations may grow: treat a word that you do not "
-        "know as its neighbours suggest. Every refusal is a problem as in RFC 9457; its `type` leads to a page about "
-        "its code. Somebody else's thing is a 404, as if it did not exist."
+        "The API of a marketplace for handmade goods: one cart and one payment for products of several artisans.\n\n"
+        "Requests and responses are JSON. Paths work with and without a trailing slash. Amounts are decimal strings "
+        "with as many decimals as their currency has; times are RFC 3339 in UTC. New values may be added to "
+        "enumerations, so clients must accept values that they do not know. Errors are problem details as defined by "
+        "RFC 9457; their `type` links to the documentation of their code. Objects of other users return 404, like "
+        "objects that do not exist."
     ),
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -376,12 +379,12 @@ SPECTACULAR_SETTINGS = {
     },
     "TAGS": [
         {"name": "auth", "description": "Accounts and bearer tokens."},
-        {"name": "products", "description": "What is on sale."},
-        {"name": "artisans", "description": "Who makes it."},
-        {"name": "carts", "description": "Fill a cart, see what it costs, order it."},
-        {"name": "orders", "description": "What is owed, to whom, and how far it has come."},
-        {"name": "payments", "description": "How an order is settled."},
-        {"name": "parcels", "description": "What one artisan sends: for artisans."},
+        {"name": "products", "description": "Products for sale."},
+        {"name": "artisans", "description": "The artisans who make the products."},
+        {"name": "carts", "description": "Fill a cart, see its total, and check out."},
+        {"name": "orders", "description": "Orders with their parcels, totals and statuses."},
+        {"name": "payments", "description": "Payments of orders, saved payment methods and refunds."},
+        {"name": "parcels", "description": "Parcels to ship, for artisans."},
     ],
 }
 
@@ -405,7 +408,7 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = ["artisans.formats"]
 
-# ---- safety ----------------------------------------------------------------------------------------------------
+# ---- security ----------------------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -444,7 +447,7 @@ LOGGING = {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "celery.beat": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
-        "kombu.connection": {"level": "ERROR"},  # warns that the file broker has no host name
+        "kombu.connection": {"level": "ERROR"},  # it warns that the file broker has no host name
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },
@@ -452,7 +455,7 @@ LOGGING = {
 
 # ---- back office (django-unfold) ------------------------------------------------------------------------------------
 UNFOLD = {
-    "SITE_TITLE": _("Artisans Alley, staff"),
+    "SITE_TITLE": _("Artisans Alley staff"),
     "SITE_HEADER": "Artisans Alley",
     "SITE_SUBHEADER": _("Back office"),
     "SITE_SYMBOL": "storefront",

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean
 
 @pytest.fixture(scope="module")
 def shop(postgres_only, production, sandbox: Sandbox):
-    with production(**sandbox.env, PAYMENT_SWEEP_SECONDS="1") as shop:
+    with production(**sandbox.env, PAYMENT_POLL_SECONDS="1") as shop:
         shop.start()
         yield shop
 

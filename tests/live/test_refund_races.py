@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_da
 
 @pytest.fixture(scope="module")
 def shop(postgres_only, production, sandbox: Sandbox):
-    with production(**sandbox.env, MAX_OPEN_ORDERS="1000", PAYMENT_SWEEP_SECONDS="1") as shop:
+    with production(**sandbox.env, MAX_OPEN_ORDERS="1000", PAYMENT_POLL_SECONDS="1") as shop:
         shop.start()
         yield shop
 
