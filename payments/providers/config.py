@@ -1,4 +1,4 @@
-"""The configuration of a provider: a dataclass whose fields name their environment variables."""
+"""A provider's configuration: a dataclass whose fields name their environment variables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -14,13 +14,13 @@ def base_url(value: Any) -> str:
 
 
 def words(value: Any) -> tuple[str, ...]:
-    """A comma-separated list."""
+    """Parse a comma-separated list."""
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(part.strip() for part in parts if part.strip())
 
 
 def switch(value: Any) -> bool:
-    """Errors: ValueError for what is neither true nor false."""
+    """Parse a boolean. Errors: ValueError for any other value."""
     word = text(value).lower()
     if word in {"true", "1", "yes", "on"}:
         return True
@@ -30,7 +30,7 @@ def switch(value: Any) -> bool:
 
 
 def variable(name: str, read: Callable[[Any], Any] = text, *, default: Any = "", secret: bool = False) -> Any:
-    """A field that is read from an environment variable; secrets stay out of `repr`."""
+    """A field that is read from an environment variable; secrets are excluded from `repr`."""
     return field(default=default, repr=not secret, metadata={"variable": name, "read": read})
 
 
@@ -43,7 +43,8 @@ class ProviderConfig:
 
     @classmethod
     def from_env(cls, get: Callable[[str], Any]) -> Self:
-        """`get(variable)` gives its value, "" when it is not set. Errors: ValueError for an unreadable value."""
+        """Read the configuration; `get(variable)` returns a value, "" if it is not set. Errors: ValueError
+        for an invalid value."""
         values = {}
         for row in fields(cls):
             name = row.metadata.get("variable", "")

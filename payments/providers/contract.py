@@ -1,7 +1,9 @@
-"""The contract between the shop and a payment provider: plain data in, plain data out, no framework, no rows.
+"""The contract between the shop and a payment provider: plain data in, plain data out, without framework or
+database.
 
-A call ends in one of three ways. Done: it returns. Refused: it raises `Refused`, and nothing happened. Unknown: it
-raises `Unknown`, and nobody can say whether it happened until the provider is asked again with the same key, or read.
+A call has one of three outcomes. Success: it returns. Refused: it raises `Refused`, and nothing happened.
+Unknown: it raises `Unknown`; only repeating the call with the same key, or reading the object, shows whether
+it took effect.
 """
 
 from abc import ABC, abstractmethod
@@ -13,20 +15,20 @@ from typing import Any, ClassVar
 
 from artisans.core.money import Money
 
-# ---- words -----------------------------------------------------------------------------------------------------
+# ---- values ----------------------------------------------------------------------------------------------------
 
 
 class RemoteStatus(StrEnum):
-    """How far a payment has come at the provider."""
+    """The status of a payment at the provider."""
 
-    OPEN = "open"  # waits for the buyer
-    APPROVED = "approved"  # the buyer agreed; money moves when we confirm
-    PROCESSING = "processing"  # the provider works on it; the buyer has nothing to do
+    OPEN = "open"  # awaiting the buyer
+    APPROVED = "approved"  # approved by the buyer; not captured until we confirm
+    PROCESSING = "processing"  # no action needed from the buyer
     SUCCEEDED = "succeeded"  # captured
-    FAILED = "failed"  # the last try was refused; the same object can be tried again
-    CANCELLED = "cancelled"  # can never be paid any more
-    EXPIRED = "expired"  # this object can never be paid any more, but its payment may go on with another one
-    UNKNOWN = "unknown"  # the provider says a word that we do not know; what was captured counts all the same
+    FAILED = "failed"  # the last attempt failed; the same object can be retried
+    CANCELLED = "cancelled"  # can no longer be paid
+    EXPIRED = "expired"  # can no longer be paid; the payment may continue with another object
+    UNKNOWN = "unknown"  # not a status that we know; captures still count
 
 
 class RefundStatus(StrEnum):
@@ -44,18 +46,19 @@ class DisputeStatus(StrEnum):
 
 
 class DeclineGroup(StrEnum):
-    """Why a payment was refused, in groups that a buyer can act on; a lost card looks like any other refusal."""
+    """Reasons for a decline, grouped by what the buyer can do. A lost card is not told apart from any other
+    refusal."""
 
-    DECLINED = "declined"  # the bank said no and does not say why
+    DECLINED = "declined"  # the bank gave no reason
     OTHER_CARD = "other_card"  # this card cannot be used: expired, unsupported
     FUNDS = "funds"
     FIX_DATA = "fix_data"  # a mistyped number, date or code
-    AUTHENTICATION = "authentication"  # 3-D Secure was not passed
-    TRY_AGAIN = "try_again"  # a passing fault of bank or provider
+    AUTHENTICATION = "authentication"  # 3-D Secure failed
+    TRY_AGAIN = "try_again"  # a temporary failure of the bank or provider
 
 
 class Capability(StrEnum):
-    """What a provider can do beyond creating, reading and cancelling."""
+    """What a provider supports besides creating, reading and cancelling payments."""
 
     CONFIRM = "confirm"
     HOSTED = "hosted"
@@ -66,16 +69,16 @@ class Capability(StrEnum):
 
 
 class ActionKind(StrEnum):
-    CONFIRM = "confirm_with_client_secret"  # the provider's script confirms with the secret
-    REDIRECT = "redirect"  # the buyer goes to `url` and comes back
+    CONFIRM = "confirm_with_client_secret"  # the provider's script confirms with the client secret
+    REDIRECT = "redirect"  # the buyer is redirected to `url` and returns
 
 
-# ---- asked -----------------------------------------------------------------------------------------------------
+# ---- requests --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line as the provider shows it to the buyer."""
+    """A line item as the provider shows it to the buyer."""
 
     name: str
     quantity: int
@@ -84,7 +87,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What an amount is made of; the parts add up to it exactly."""
+    """The parts of an amount; they add up to it exactly."""
 
     items: tuple[Item, ...]
     subtotal: Money
@@ -94,7 +97,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class ShipTo:
-    """Where the goods go, field by field; `country` by ISO 3166-1 alpha-2."""
+    """The delivery address as separate fields; `country` is ISO 3166-1 alpha-2."""
 
     name: str
     line1: str
@@ -107,11 +110,11 @@ class ShipTo:
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """A payment to be made. `key`: the same key never makes a second one.
+    """A payment to create. `key`: the idempotency key.
 
-    `customer_id` and `method_id` are the provider's ids of a known buyer and of a saved method that is to be used.
-    `save`: keep the method for later (the buyer agreed). `breakdown` is left out when a part of the order is paid,
-    `ship_to` when the address is not known field by field.
+    `customer_id` and `method_id`: the provider's ids of a known customer and of the saved method to use.
+    `save`: save the method for later (with the buyer's consent). `breakdown` is omitted when only part of the
+    order is paid, `ship_to` when the address is a single text.
     """
 
     key: str
@@ -130,7 +133,8 @@ class CreateRequest:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmRequest:
-    """Let the money move: with a method of the provider (cards), or of what the buyer approved (captures)."""
+    """Confirm or capture a payment: with a payment method of the provider (cards), or as approved by the
+    buyer (wallets)."""
 
     key: str
     object_id: str
@@ -152,7 +156,8 @@ class RefundRequest:
 
 @dataclass(frozen=True, slots=True)
 class SaveRequest:
-    """A method to be saved for a buyer. `user_id` is ours; `customer_id` the provider's, "" when there is none yet."""
+    """A payment method to save for a buyer. `user_id` is ours; `customer_id` is the provider's, "" if there
+    is none yet."""
 
     key: str
     user_id: str
@@ -161,12 +166,12 @@ class SaveRequest:
     cancel_url: str
 
 
-# ---- read ------------------------------------------------------------------------------------------------------
+# ---- responses -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What the buyer has to do now. The secret is shown once and kept nowhere."""
+    """What the buyer has to do now. The secret is passed on once and not stored."""
 
     kind: ActionKind
     url: str = ""
@@ -175,7 +180,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Money taken, a fact: the provider's id never changes its amount."""
+    """Captured money. The amount of a capture id never changes."""
 
     capture_id: str
     amount: Money
@@ -183,7 +188,7 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A part of an answer that cannot be read: which, and why. The other parts hold."""
+    """A part of a response that cannot be parsed, and why. The other parts are valid."""
 
     part: str
     detail: str
@@ -194,7 +199,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRefund:
-    """`reference` is our refund's id when the refund is ours, "" when a person made it at the provider."""
+    """A refund. `reference`: the id of our refund, or "" if it was made at the provider."""
 
     refund_id: str
     amount: Money
@@ -205,7 +210,8 @@ class RemoteRefund:
 
 @dataclass(frozen=True, slots=True)
 class RemoteDispute:
-    """`amount` is what the bank took or may take back, in its own currency; None when it cannot be read."""
+    """A dispute. `amount`: what the bank has taken or may take, in its own currency; None if it cannot be
+    parsed."""
 
     dispute_id: str
     amount: Money | None
@@ -215,14 +221,14 @@ class RemoteDispute:
 
 @dataclass(frozen=True, slots=True)
 class RemotePayment:
-    """The provider's object as it is now.
+    """The current state of a provider's object.
 
-    `amount`: what it is over. `captures`: what was taken of it, with `refunds` and `disputes` of these.
-    `reference`: the payment of ours that it names. `payee`: the account that gets the money, "" if unknown.
-    `method`: what it was paid with, when that was saved. `amount` and `is_live` are None when they cannot be read.
-    `problems`: what of it cannot be read. `unprotected`: why the provider's seller protection does not apply to an
-    object made just now. `lists`: by the name of a list beside it ("disputes"), why that could not be had now, "" when
-    it was; what is missing then may be there all the same.
+    `captures`: money captured, with its `refunds` and `disputes`. `reference`: our payment, as stored on the
+    object. `payee`: the account that receives the money, "" if unknown. `method`: the payment method, if it
+    was saved. `amount` and `is_live` are None if they cannot be parsed. `problems`: parts that cannot be
+    parsed. `unprotected`: why the provider's seller protection does not cover a new object. `lists`: for each
+    related list ("disputes"), why it could not be fetched, or "" if it was; entries of a list that failed may
+    exist.
     """
 
     object_id: str
@@ -246,15 +252,14 @@ class RemotePayment:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it could be had and read, so that what is not in it is not there."""
+        """Whether everything was fetched and parsed, so that what is missing does not exist."""
         return not self.problems and not any(self.lists.values())
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedPayments:
-    """Payments that something happened to in a stretch of time, whenever they were made: refunds, disputes, movements
-    of the balance. Each by the ids that name it, the one to read first. `lists`: as in RemotePayment.
-    """
+    """Payments with activity in a period, whenever they were created: refunds, disputes, balance
+    transactions. Each is a tuple of its ids, the one to read first. `lists`: as in RemotePayment."""
 
     ids: tuple[tuple[str, ...], ...] = ()
     lists: Mapping[str, str] = field(default_factory=dict)
@@ -262,10 +267,8 @@ class ChangedPayments:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Whether one part of the provider's API may be used. `permission`: what it is called in the provider's dashboard.
-
-    `error`: "" when the part answered.
-    """
+    """Whether a part of the provider's API may be used. `permission`: its name in the provider's dashboard.
+    `error`: "" if the request succeeded."""
 
     part: str
     permission: str
@@ -274,7 +277,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class RemoteMethod:
-    """A saved method: what a person recognises it by, and the provider's id. Never a number."""
+    """A saved method: the provider's id, and what identifies it to its owner. Never a card number."""
 
     method_id: str
     customer_id: str
@@ -289,7 +292,7 @@ class RemoteMethod:
 
 @dataclass(frozen=True, slots=True)
 class RemoteSetup:
-    """A saving under way. `method` is there once it is done."""
+    """A setup that saves a method. `method` is set once it is done."""
 
     setup_id: str
     customer_id: str
@@ -300,14 +303,14 @@ class RemoteSetup:
 
 @dataclass(frozen=True, slots=True)
 class ProviderEvent:
-    """A verified message. It says where to look, not what to believe: the object is read again when it has news.
+    """A verified event. It says what to read, and is not trusted otherwise: the object is read again if the
+    event contains news.
 
-    `object_ids`: every id by which one of our payments may know it, the most exact first; `reference`: our payment that
-    it names itself, for an object that we do not know, such as one behind the provider's own page.
-    `amount`: what it claims the payment is over. `status` and the ids below: what it claims happened, to see whether
-    that is known already; `refunded`: how much of a capture went back in all; `disputed`: what a
-    dispute is over. `setup_id`, `method_id`: it is about a
-    saved method. `payload`: an allow-listed extract.
+    `object_ids`: all ids under which one of our payments may be known, the most specific first; `reference`:
+    our payment as named by the event, for unknown objects such as those of a hosted page. `amount`: the
+    amount of the payment. `status` and the ids below: what the event reports, to tell whether we know it
+    already; `refunded`: the total refunded of a capture; `disputed`: the amount of a dispute. `setup_id`,
+    `method_id`: set for events about saved methods. `payload`: an allow-listed extract.
     """
 
     event_id: str
@@ -331,14 +334,12 @@ class ProviderEvent:
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
-# ---- refused ---------------------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------------------------
 
 
 class ProviderError(Exception):
-    """Base of all that a provider can say no with. `code` is the provider's, for staff and logs; never for buyers.
-
-    `is_forbidden`: our credentials were refused, or may not do this (401, 403).
-    """
+    """Base class of a provider's errors. `code` is the provider's, for staff and logs, never for buyers.
+    `is_forbidden`: our credentials are invalid or lack a permission (401, 403)."""
 
     is_forbidden = False
 
@@ -349,7 +350,8 @@ class ProviderError(Exception):
 
 
 class Refused(ProviderError):
-    """A definite no: nothing happened. `remote`: the object as it is after it, when the provider shows it."""
+    """A definite refusal: nothing happened. `remote`: the object after the refusal, if the provider returned
+    it."""
 
     def __init__(
         self,
@@ -365,15 +367,15 @@ class Refused(ProviderError):
 
 
 class ObjectNotFound(Refused):
-    """The provider does not know the object."""
+    """The object does not exist at the provider."""
 
 
 class Unknown(ProviderError):
-    """It may have happened or not: no answer, a broken one, 5xx, or asked too often. `retry_after`: seconds to wait.
+    """The outcome is unknown: no response, an incomplete one, a 5xx or a rate limit. `retry_after`: seconds
+    to wait.
 
-    `is_outage`: the provider does not answer at all, as opposed to answering that it cannot now.
-    `is_stuck`: the same key will have no other answer, however often it is asked, and no money is seen to move.
-    `is_unreadable`: there was an answer, but nothing certain is in it.
+    `is_outage`: the provider does not respond at all. `is_stuck`: repeating the key will never return
+    anything else, and no movement of money was found. `is_unreadable`: the response cannot be parsed.
     """
 
     is_stuck = False
@@ -389,21 +391,19 @@ class Unknown(ProviderError):
 
 
 class BadSignature(ProviderError):
-    """A message that the provider did not send (400)."""
+    """The request was not sent by the provider (400)."""
 
 
 class CannotVerify(ProviderError):
-    """Whether the provider sent it cannot be verified now (503): it will send it again."""
+    """The signature cannot be verified at the moment (503); the provider will send the event again."""
 
 
 # ---- the contract ------------------------------------------------------------------------------------------------
 
 
 class PaymentProvider(ABC):
-    """One provider, configured. Every method raises Refused or Unknown, and nothing else, when it does not return.
-
-    Methods of capabilities that are not declared are never called.
-    """
+    """A configured provider. Each method returns, or raises Refused or Unknown and nothing else. Methods of
+    capabilities that it does not declare are never called."""
 
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
@@ -411,31 +411,31 @@ class PaymentProvider(ABC):
     payee: str = ""
 
     def is_own(self, account: str) -> bool:
-        """Whether an account that a message names is the one that our money goes to."""
+        """Whether an account named in an event is ours."""
         return account == self.payee
 
     @abstractmethod
     def create(self, request: CreateRequest) -> RemotePayment:
-        """Make the object that the buyer can pay; asked again with the same key, the same one."""
+        """Create the object that the buyer can pay. The same key returns the same object."""
 
     @abstractmethod
     def read(self, object_id: str) -> RemotePayment:
-        """The object with all its captures, refunds and disputes. Errors: ObjectNotFound, Unknown."""
+        """Read the object with all its captures, refunds and disputes. Errors: ObjectNotFound, Unknown."""
 
     @abstractmethod
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
-        """See to it that it can never be paid any more. Returns the truth, which may be that it is paid already."""
+        """Make sure that the object can no longer be paid. Returns its state, which may be paid already."""
 
     def create_hosted(self, request: CreateRequest) -> RemotePayment:
-        """Capability HOSTED: an object that is paid on a page of the provider's own."""
+        """Capability HOSTED: create an object that is paid on the provider's own page."""
         raise NotImplementedError
 
     def confirm(self, request: ConfirmRequest) -> RemotePayment:
-        """Capability CONFIRM: let the money move. A decline is Refused with `remote`."""
+        """Capability CONFIRM: confirm or capture the payment. A decline is Refused with `remote`."""
         raise NotImplementedError
 
     def refund(self, request: RefundRequest) -> RemoteRefund:
-        """Capability REFUND. The provider's own check of the rest is the second, ours the first."""
+        """Capability REFUND. We check the refundable amount first; the provider checks it again."""
         raise NotImplementedError
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
@@ -443,38 +443,39 @@ class PaymentProvider(ABC):
         raise NotImplementedError
 
     def save_start(self, request: SaveRequest) -> RemoteSetup:
-        """Capability SAVE: begin to save a method with the buyer present."""
+        """Capability SAVE: start saving a method while the buyer is present."""
         raise NotImplementedError
 
     def save_read(self, setup_id: str) -> RemoteSetup:
-        """Capability SAVE: how far a saving has come; finishes it where the provider wants that."""
+        """Capability SAVE: read a setup, and complete it if the provider requires that."""
         raise NotImplementedError
 
     def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
-        """Capability SAVE: keep a method that the provider's script or the provider's test list names."""
+        """Capability SAVE: save the method of a token, from the provider's script or its list of test tokens."""
         raise NotImplementedError
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
-        """Capability SAVE: what the provider holds of this buyer."""
+        """Capability SAVE: the buyer's methods that the provider stores."""
         raise NotImplementedError
 
     def detach(self, method_id: str, *, key: str) -> None:
-        """Capability SAVE: forget the method. One that is gone already is no error."""
+        """Capability SAVE: delete the method. A method that does not exist is not an error."""
         raise NotImplementedError
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
-        """Capability WEBHOOK: verify the raw message and read it. Errors: BadSignature, CannotVerify."""
+        """Capability WEBHOOK: verify and parse the raw request. Errors: BadSignature, CannotVerify."""
         raise NotImplementedError
 
     def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
-        """Capability LIST: all objects made in this time, for the daily comparison."""
+        """Capability LIST: all objects created in this period, for daily reconciliation."""
         raise NotImplementedError
 
     def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
-        """Capability LIST: what was refunded, disputed or moved otherwise in this time. A list that fails is
-        named in `lists`; the others count."""
+        """Capability LIST: payments refunded, disputed or otherwise changed in this period. A list that fails
+        is named in `lists`; the others are still returned."""
         return ChangedPayments()
 
     def check_access(self) -> list[Access]:
-        """Try each part of the API that the shop needs, by reading alone. Errors: none; they are in the answer."""
+        """Check every part of the API that the shop needs with read-only requests. Never raises; errors are
+        in the result."""
         return []

@@ -1,6 +1,6 @@
-"""What the shop knows of a provider before it sends a request: each provider's folder exports one `FACTS`.
+"""What the shop knows of a provider before it sends a request: each provider's package exports one `FACTS`.
 
-Plain data and functions over the provider's configuration; no framework, no network.
+Plain data and functions of the provider's configuration; no framework, no network.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,8 @@ SHORTENED_KEY = 32
 
 @dataclass(frozen=True, slots=True)
 class MethodFacts:
-    """A payment method as one provider takes it. `countries`: of the buyer, ISO 3166-1 alpha-2; empty: all."""
+    """A payment method as one provider supports it. `countries`: of the buyer, ISO 3166-1 alpha-2; empty:
+    all."""
 
     method: str
     countries: frozenset[str] = frozenset()
@@ -37,9 +38,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class KeyRules:
-    """The idempotency keys that a provider accepts, and how long it remembers them.
+    """The idempotency keys that a provider accepts, and how long it stores them.
 
-    After `lifetime` (`lifetimes` by operation where it differs) a repeated request could take effect twice.
+    After `lifetime` (or `lifetimes` of the operation) a repeated request could take effect twice.
     """
 
     longest: int
@@ -48,7 +49,8 @@ class KeyRules:
     lifetimes: Mapping[str, timedelta] = field(default_factory=dict)
 
     def shape(self, key: str) -> str:
-        """The key itself where it fits, else 32 hexadecimal digits of its SHA-256: the same for the same key."""
+        """The key itself if it is accepted, otherwise the first 32 hexadecimal digits of its SHA-256. The
+        same key always has the same shape."""
         fits = len(key) <= self.longest and self.alphabet.issuperset(key)
         return key if fits else sha256(key.encode()).hexdigest()[:SHORTENED_KEY]
 
@@ -57,13 +59,14 @@ class KeyRules:
 
 
 class PageKind(StrEnum):
-    ELEMENT = "element"  # the provider's script shows its fields on a page of ours
-    REDIRECT = "redirect"  # the buyer goes to the provider and comes back
+    ELEMENT = "element"  # the provider's script shows its fields on our page
+    REDIRECT = "redirect"  # the buyer is redirected to the provider and returns
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """How the buyer pays. `template` is the page of ours, `save_template` the one that saves a method; "": none."""
+    """How the buyer pays. `template`: our page for paying, `save_template`: our page for saving a method; "":
+    none."""
 
     kind: PageKind
     template: str = ""
@@ -72,7 +75,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What a provider's checks have to know of the shop. `is_production`: these are the deployment checks."""
+    """What a provider's system checks need to know about the shop. `is_production`: these are deployment
+    checks."""
 
     is_production: bool
     debug: bool
@@ -102,14 +106,14 @@ def no_test_token(config: Any, number: str) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProviderFacts:
-    """One provider. The functions get its `config`, read from the environment.
+    """A provider. The functions receive its `config`, read from the environment.
 
-    `build`: the provider, or None while its keys are not set. `limits(method, currency)`: None when the provider does
-    not take the currency. `page`: None for a provider without a remote side; its `parse_webhook` reads notifications.
-    `csp`: origins by directive of Content-Security-Policy. `public`: what a browser may know.
-    `test_token(config, number)`: the token of a published test card, "" for other numbers and outside of test mode.
-    `charges_saved_on_create`: a saved method is charged when the payment is created, not when it is confirmed.
-    `reports_late`: how long a payment may be missing from the provider's lists.
+    `build`: the provider, or None if its keys are not set. `limits(method, currency)`: None if the provider
+    does not support the currency. `page`: None for offline payments, whose `parse_webhook` reads
+    notifications. `csp`: origins by Content-Security-Policy directive. `public`: values that browsers may
+    see. `test_token(config, number)`: the token of a published test card, "" for other numbers and outside
+    test mode. `charges_saved_on_create`: a saved method is charged when the payment is created, not when it
+    is confirmed. `reports_late`: how long a payment may be missing from the provider's lists.
     """
 
     name: str
@@ -130,7 +134,7 @@ class ProviderFacts:
 
     @property
     def template(self) -> str:
-        """Of the page of ours on which the buyer pays; "" when there is none."""
+        """Our page on which the buyer pays; "" if there is none."""
         return self.page.template if self.page else ""
 
     def method(self, name: str) -> MethodFacts | None:
@@ -148,6 +152,6 @@ def origins(url: str, real: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def is_foreign_url(url: str, hosts: Iterable[str]) -> bool:
-    """Whether a base URL is set and leads elsewhere than to these hosts over HTTPS."""
+    """Whether a base URL is set and is not an HTTPS URL of one of these hosts."""
     parts = urlsplit(url)
     return bool(url) and (parts.scheme != "https" or (parts.hostname or "") not in hosts)

@@ -1,4 +1,5 @@
-"""Reading a provider's answer part by part: a part that makes no sense is noted and hides none of the others."""
+"""Parses a provider's response part by part: a part that cannot be parsed is recorded and does not affect the
+others."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -16,10 +17,8 @@ LONGEST_TEXT = 300
 
 
 class Parts:
-    """What of one answer could be read, and `problems`: what could not. `what`: the object, for staff.
-
-    `unread`: why a part of it could not be had now.
-    """
+    """The parts of one response that could be parsed, and `problems`: those that could not. `what`: the
+    object's name for staff. `unread`: why a part could not be fetched."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -30,7 +29,7 @@ class Parts:
         self.problems.append(Problem(plain(f"{self.what}: {part}"), plain(detail)))
 
     def read(self, part: str, read: Callable[[], T], default: D) -> T | D:
-        """What `read` returns; the default when it fails for the sake of the data."""
+        """The result of `read`, or the default if the data is invalid."""
         try:
             return read()
         except UNREADABLE as error:
@@ -38,14 +37,14 @@ class Parts:
             return default
 
     def lookup(self, part: str, table: Mapping[str, T], value: object, unknown: T) -> T:
-        """The meaning of the provider's word; `unknown` for one that the table does not have."""
+        """The meaning of the provider's value; `unknown` if the table does not contain it."""
         if isinstance(value, str) and value in table:
             return table[value]
         self.note(part, f"unknown value {value!r}")
         return unknown
 
     def each(self, part: str, rows: object, read: Callable[[Any], T | None]) -> tuple[T, ...]:
-        """What could be read of the rows of a list; None is left out."""
+        """The rows of a list that could be parsed; None is left out."""
         if rows is None:
             return ()
         if not isinstance(rows, Iterable) or isinstance(rows, str | Mapping):
@@ -63,14 +62,14 @@ def an_id(value: object) -> str:
 
 
 def positive(money: Money) -> Money:
-    """An amount that can have moved. Errors: ValueError."""
+    """An amount greater than zero. Errors: ValueError."""
     if money.minor <= 0:
         raise ValueError(f"{money} cannot move.")
     return money
 
 
 def plain(value: object) -> str:
-    """Text for staff, in one line that every database can store; "" for anything else."""
+    """Text for staff on one line that every database can store; "" for anything else."""
     text = value if isinstance(value, str) else ""
     return "".join(letter if letter.isprintable() else " " for letter in text)[:LONGEST_TEXT]
 

@@ -1,6 +1,7 @@
-"""The payment providers of this shop. To add one: its folder, and its name in PROVIDERS (docs/providers.md).
+"""The payment providers of this shop. To add one, create its package and add its name to PROVIDERS
+(docs/providers.md).
 
-What is known of them without a request; `payments.gateway.connection` sends requests.
+This module knows them without sending requests; `payments.gateway.connection` sends requests.
 """
 
 import logging
@@ -27,13 +28,13 @@ def find_facts(name: str) -> ProviderFacts | None:
 
 
 def label_of(name: str) -> str:
-    """For people; the name itself for a provider that is not registered any more."""
+    """The provider's name for people; the stored name if it is no longer registered."""
     facts = find_facts(name)
     return facts.label if facts else name
 
 
 def is_remote(name: str) -> bool:
-    """Whether the provider takes the money itself; one that is not registered any more did."""
+    """Whether the provider processes the money itself; true for a provider that is no longer registered."""
     facts = find_facts(name)
     return facts is None or facts.page is not None
 
@@ -53,7 +54,7 @@ def shape_key(name: str, key: str) -> str:
 
 
 def key_lifetime(name: str, operation: str) -> timedelta:
-    """How long the provider is certain to remember a key; none that is not registered does."""
+    """How long the provider is certain to store a key; zero for a provider that is not registered."""
     facts = find_facts(name)
     return facts.keys.lifetime_of(operation) if facts else timedelta()
 
@@ -74,7 +75,8 @@ def charges_saved_on_create(name: str) -> bool:
 
 @cache
 def config_of(facts: ProviderFacts) -> Any:
-    """From the environment, or from a Django setting of the same name (tests). Errors: ImproperlyConfigured."""
+    """Read from the environment, or in tests from a Django setting of the same name. Errors:
+    ImproperlyConfigured."""
     try:
         return facts.config.from_env(read_variable)
     except ValueError as error:
@@ -83,7 +85,8 @@ def config_of(facts: ProviderFacts) -> Any:
 
 @cache
 def readable_config(facts: ProviderFacts) -> Any:
-    """None if a variable cannot be read: this provider is then off (alley.E042), and the others stay available."""
+    """None if a variable is invalid: this provider is then disabled (alley.E042), and the others stay
+    available."""
     try:
         return config_of(facts)
     except ImproperlyConfigured as error:
@@ -105,7 +108,7 @@ setting_changed.connect(forget_configs, weak=False)
 
 
 def public_values(name: str) -> Mapping[str, str]:
-    """What a browser may know of the provider."""
+    """The provider's values that browsers may see."""
     facts = find_facts(name)
     return facts.public(config_of(facts)) if facts else {}
 
@@ -119,14 +122,14 @@ def takes(name: str, method: str) -> bool:
 
 
 def route_of(method: str) -> list[ProviderFacts]:
-    """The providers that may take a new payment of this method, in order: those of PAYMENT_ROUTES, else all."""
+    """The providers that may take a new payment of this method, in order: from PAYMENT_ROUTES, otherwise all."""
     takers = {facts.name: facts for facts in PROVIDERS if facts.method(method)}
     route = dict(read_routes()).get(method)
     return list(takers.values()) if route is None else [takers[name] for name in route if name in takers]
 
 
 def read_routes() -> Iterator[tuple[str, list[str]]]:
-    """PAYMENT_ROUTES, such as "credit_card=stripe,square;amazon_pay=stripe"."""
+    """Parse PAYMENT_ROUTES, such as "credit_card=stripe,square;amazon_pay=stripe"."""
     for part in settings.PAYMENT_ROUTES.split(";"):
         if part.strip():
             method, _, names = part.partition("=")
@@ -134,7 +137,7 @@ def read_routes() -> Iterator[tuple[str, list[str]]]:
 
 
 def find_route_errors() -> Iterator[str]:
-    """A sentence for each thing in PAYMENT_ROUTES that cannot be followed."""
+    """A sentence for each part of PAYMENT_ROUTES that is invalid."""
     seen: set[str] = set()
     for method, names in read_routes():
         if method not in PaymentMethod.values:

@@ -1,4 +1,5 @@
-"""Headers of the form `t=<unix>,v1=<hex>`: one time, one signature or several while a secret is rotated."""
+"""Signature headers of the form `t=<unix>,v1=<hex>`: one time, and several signatures while a secret is
+rotated."""
 
 import re
 import time
@@ -11,9 +12,9 @@ PART = re.compile(r"(?:t=[0-9]{1,12}|v1=[0-9a-f]{64}|v(?!1=)[0-9]+=[0-9a-f]{1,12
 
 
 def check_header(header: str, tolerance: int) -> int:
-    """The time in it, which is at most `tolerance` seconds away from now, before or after.
+    """Return the header's time, which must be within `tolerance` seconds of now.
 
-    Only the form that is written by the sender: signatures in lower case, nothing around them. Errors: BadSignature.
+    Accepts only the exact form that senders write: lower-case signatures, nothing else. Errors: BadSignature.
     """
     if len(header) > LONGEST_HEADER:
         raise BadSignature("header_too_long")

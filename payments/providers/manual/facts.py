@@ -1,4 +1,4 @@
-"""Offline payments: nobody is asked; the bank feed may report money that arrived."""
+"""Offline payments: no provider is called; the bank feed may report incoming transfers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
-"""The bank's feed: money that arrived on the shop's account, reported by a program of the shop and signed with HMAC."""
+"""The bank feed: transfers received on the shop's account, reported by the shop's own program and signed with
+HMAC."""
 
 import hashlib
 import hmac
@@ -18,7 +19,7 @@ HEADER = "x-alley-signature"
 TOLERANCE = 300  # seconds
 RECEIVED = "payment.received"
 ENVELOPE = {"provider", "event_type", "provider_event_id", "data"}
-IN_THE_BODY = "signature"  # the founding envelope has it; it cannot cover itself, so it is not read
+IN_THE_BODY = "signature"  # part of the specified envelope; a signature cannot cover itself, so it is ignored
 DATA = {"reference", "amount", "currency", "value_date", "bank_reference"}
 IDENTIFIER = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -26,7 +27,8 @@ LONGEST_TEXT = 80
 
 
 def feed_event(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> ProviderEvent:
-    """Errors: CannotVerify without a secret, BadSignature for all that the feed did not send in this form."""
+    """Errors: CannotVerify without a secret, BadSignature for anything that the feed did not send in this
+    form."""
     secrets = [secret for secret in secrets if secret.strip()]
     if not secrets:
         raise CannotVerify("no_secret", "No secret of the bank feed is configured.")
@@ -47,7 +49,7 @@ def signature(body: bytes, at: int, secret: str) -> str:
 
 
 def parse_event(envelope: Any) -> ProviderEvent:
-    """Errors: ValueError. Other kinds than `payment.received` are taken without their data."""
+    """Errors: ValueError. Events other than `payment.received` are accepted without their data."""
     if not isinstance(envelope, dict) or set(envelope) - {IN_THE_BODY} != ENVELOPE:
         raise ValueError(f"The envelope has the fields {', '.join(sorted(ENVELOPE))}.")
     if envelope["provider"] != "manual":

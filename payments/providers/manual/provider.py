@@ -1,4 +1,4 @@
-"""Money by hand: no remote side, only words. What the buyer has to do, per method."""
+"""Offline payments: the instructions for the buyer, by payment method."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,7 @@ from artisans.core.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where money goes; empty fields are not shown."""
+    """The shop's accounts; empty fields are not shown."""
 
     holder: str
     iban: str
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """What to do, for a page or a mail. `due` is the date that the buyer sees, without the grace period."""
+    """Payment instructions for a page or email. `due`: the date shown to the buyer, without the grace period."""
 
     kind: str
     headline: str
@@ -103,5 +103,5 @@ BUILDERS = {"bank_transfer": bank_transfer, "check": check, "cash_on_delivery": 
 def instructions(
     method: str, *, amount: Money, reference: str, due: date | None, account: Account
 ) -> Instructions:
-    """The instructions of a manual method. Errors: KeyError for a method that is not manual."""
+    """The instructions of an offline method. Errors: KeyError for any other method."""
     return BUILDERS[method](amount=amount, reference=reference, due=due, account=account)

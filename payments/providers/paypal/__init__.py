@@ -1,4 +1,4 @@
-"""The facts of this provider, for `payments/providers/registry.py`."""
+"""Exports this provider's facts for `payments/providers/registry.py`."""
 
 from payments.providers.paypal.facts import FACTS
 

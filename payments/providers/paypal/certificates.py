@@ -1,4 +1,4 @@
-"""The certificates that PayPal signs its messages with: from known hosts only, and trusted by their chain only."""
+"""The certificates with which PayPal signs its webhooks: loaded from known hosts only, and trusted by their chain."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ from payments.providers.contract import BadSignature, CannotVerify
 from payments.providers.paypal.config import PayPalConfig
 from payments.providers.paypal.http import TooLarge, read_body, session
 
-# The names that PayPal's own SDKs demanded of the leaf; a live shop takes none of the sandbox's.
+# The names that PayPal's SDKs require of the leaf certificate; live mode accepts none of the sandbox's.
 NAMES = {
     "live": ("messageverificationcerts.paypal.com",),
     "sandbox": ("messageverificationcerts.sandbox.paypal.com", "messageverificationcerts.paypal.com"),
@@ -34,7 +34,7 @@ MOST_KEPT = 32
 
 
 class Certificates:
-    """Public keys by the address of their certificate, kept for a day. Safe to share between threads."""
+    """Public keys by certificate URL, cached for a day. Thread-safe."""
 
     def __init__(self, config: PayPalConfig) -> None:
         self._hosts = config.hosts
@@ -46,9 +46,9 @@ class Certificates:
         self._roots: Store | None = None
 
     def key_at(self, url: str) -> rsa.RSAPublicKey:
-        """The key of the certificate at `url`, which is fetched when it is not known yet.
+        """The public key of the certificate at `url`, fetched unless it is cached.
 
-        Errors: BadSignature for an address or a certificate that is not PayPal's, CannotVerify when it cannot be had.
+        Errors: BadSignature for a URL or certificate that is not PayPal's, CannotVerify if it cannot be fetched.
         """
         self._check_address(url)
         leaf = self._known(url)
@@ -67,12 +67,12 @@ class Certificates:
             where = parts.netloc.lower()
             is_open = parts.scheme == "http" and is_loopback(parts.hostname or "")
         except ValueError:
-            raise BadSignature("certificate_address", "The certificate's address is malformed.") from None
+            raise BadSignature("certificate_address", "The certificate's URL is malformed.") from None
         is_plain = url.isascii() and not (parts.query or parts.fragment or "\\" in url or "%" in url)
         is_known = where in self._hosts and (parts.scheme == "https" or is_open)
         is_there = parts.path.startswith(CERT_PATH) and ".." not in parts.path
         if not (is_plain and is_known and is_there and len(url) <= LONGEST_URL):
-            raise BadSignature("certificate_address", "The certificate is not at an address of PayPal's.")
+            raise BadSignature("certificate_address", "The certificate's URL is not one of PayPal's.")
 
     def _known(self, url: str) -> x509.Certificate | None:
         with self._lock:
@@ -90,7 +90,7 @@ class Certificates:
             with self._session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
                 status, content = answer.status_code, read_body(answer, limit=SIZE_LIMIT, seconds=TIMEOUT[1])
         except TooLarge:
-            raise BadSignature("certificate_size", "This is too long for a certificate.") from None
+            raise BadSignature("certificate_size", "The certificate is too large.") from None
         except requests.RequestException as silence:
             raise CannotVerify("certificate_unreachable", type(silence).__name__) from None
         if status == HTTPStatus.NOT_FOUND:
@@ -100,10 +100,10 @@ class Certificates:
         try:
             return loaded(content)
         except ValueError:
-            raise BadSignature("certificate_unreadable", "There is no certificate at this address.") from None
+            raise BadSignature("certificate_unreadable", "There is no certificate at this URL.") from None
 
     def _trusted(self, chain: list[x509.Certificate]) -> x509.Certificate:
-        """The leaf, when its chain ends in a root that we trust and it bears PayPal's name."""
+        """The leaf certificate, if its chain ends in a trusted root and it has PayPal's name."""
         leaf, above = chain[0], chain[1:]
         for name in self._names:
             policy = PolicyBuilder().store(self._store()).time(datetime.now(UTC))
@@ -130,16 +130,18 @@ def roots_in(ca_file: str) -> bytes:
 
 
 def loaded(pem: bytes) -> list[x509.Certificate]:
-    """The certificates of a PEM bundle. Errors: ValueError."""
+    """Parse a PEM bundle. Errors: ValueError."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # old roots with odd serial numbers
+        warnings.simplefilter(
+            "ignore", CryptographyDeprecationWarning
+        )  # old roots with invalid serial numbers
         return x509.load_pem_x509_certificates(pem)
 
 
 def check_dates(leaf: x509.Certificate) -> None:
-    """Again at every use: a certificate that is kept may end meanwhile."""
+    """Checked at every use, because a cached certificate may have expired."""
     if not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
-        raise BadSignature("certificate_expired", "The certificate is not valid now.")
+        raise BadSignature("certificate_expired", "The certificate has expired or is not valid yet.")
 
 
 def is_loopback(host: str) -> bool:

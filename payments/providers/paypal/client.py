@@ -1,8 +1,9 @@
-"""The transport to PayPal: the one file that knows paypalrestsdk, so that another SDK can take its place.
+"""Requests to PayPal. Only this module imports paypalrestsdk, so that another SDK can replace it.
 
-Of the SDK we use the token call and the reading of statuses. Repaired here: it waits for ever, follows redirects,
-re-authenticates without end, returns a 400 as if it were an answer, sends a body with GET, hands the caller's headers
-to the token call, uses a token to its last second, shares it between threads without a lock, and logs bodies.
+The SDK provides the access token request and the mapping of status codes. Its faults are corrected here: it has no
+timeout, follows redirects, re-authenticates endlessly, returns a 400 like a success, sends a body with GET, passes
+the caller's headers to the token request, uses a token until its last second, shares it between threads without a
+lock, and logs bodies.
 """
 
 import json
@@ -27,9 +28,9 @@ REPRESENTATION = "return=representation"
 
 
 class PayPalClient:
-    """`request` is all of it. Safe to share between threads; connections and the access token are kept.
+    """Sends requests with `request`. Thread-safe; connections and the access token are reused.
 
-    `api_base` is an address without a path. `mode` is "live" or "sandbox".
+    `api_base` is a URL without a path. `mode` is "live" or "sandbox".
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class PayPalClient:
         key: str = "",
         prefer: str = "",
     ) -> dict[str, Any]:
-        """The JSON object that PayPal answers, {} for an empty answer.
+        """The JSON object in PayPal's response, {} for an empty one.
 
-        `path` with its query; `body` as an object, or as JSON text that is sent as it is; `key` as PayPal-Request-Id.
-        Errors: Refused, ObjectNotFound, Unknown; nothing else.
+        `path` includes the query; `body` is an object, or JSON text that is sent unchanged; `key` is sent as
+        PayPal-Request-Id. Errors: Refused, ObjectNotFound, Unknown; nothing else.
         """
         headers = {"PayPal-Request-Id": key, "Prefer": prefer}
         text = json.dumps(body) if isinstance(body, Mapping) else body
@@ -84,7 +85,7 @@ class PayPalClient:
 
 
 class RepairedApi(paypalrestsdk.Api):
-    """The SDK's Api with timeouts, one re-authentication, and a token that threads may share."""
+    """The SDK's Api with timeouts, a single re-authentication, and a token that threads can share."""
 
     def __init__(self, timeout: tuple[float, float], **options: str) -> None:
         super().__init__(**options)
@@ -119,9 +120,10 @@ class RepairedApi(paypalrestsdk.Api):
     def get_token_hash(
         self, authorization_code: None = None, refresh_token: None = None, headers: None = None
     ) -> dict[str, Any]:
-        """The token, fetched by one thread for all; the others wait no longer than that call may take."""
+        """The access token, fetched by one thread at a time; the others wait at most as long as that request may
+        take."""
         if not self._token_lock.acquire(timeout=sum(self._timeout)):
-            raise requests.Timeout("Another thread still waits for the token.")
+            raise requests.Timeout("Another thread is still waiting for the token.")
         try:
             if time.monotonic() >= self._renew_at:
                 self._fetch_token()
@@ -134,13 +136,13 @@ class RepairedApi(paypalrestsdk.Api):
         self.token_hash = None
         token = super().get_token_hash()
         if not isinstance(token["access_token"], str):
-            raise TypeError("The token is no text.")
+            raise TypeError("The token is not a string.")
         seconds = int(token["expires_in"])
         self._token = token
         self._renew_at = asked_at + seconds - min(RENEW_AHEAD, seconds / 2)
 
     def _forget(self, token: dict[str, Any]) -> None:
-        """Unless another thread has a newer one already."""
+        """Discard the token, unless another thread already has a newer one."""
         with self._token_lock:
             if self._token is token:
                 self._renew_at = 0.0

@@ -1,4 +1,4 @@
-"""How PayPal is reached and recognised; plain data that the settings fill."""
+"""PayPal's configuration."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ CERT_HOSTS = {
 
 @dataclass(frozen=True)
 class PayPalConfig(ProviderConfig):
-    """`mode` is "live" or "sandbox".
+    """`mode` is "live" or "sandbox". `payee`: our merchant id or email address at PayPal, to compare payments with.
 
-    `payee`: our merchant id or mail address at PayPal, when payments are to be compared with it. `webhook_id`: without
-    it no webhook can be verified. `verify_by_call`: let PayPal check signatures instead of checking them here.
-    `cert_hosts`: hosts (`host`, or `host:port`) that certificates may come from; plain http is taken from a loopback
-    host only. `ca_file`: PEM bundle of the roots to trust for them instead of the public ones (the sandbox program's).
+    `webhook_id`: without it no webhook can be verified. `verify_by_call`: let PayPal verify signatures instead of
+    verifying them here. `cert_hosts`: hosts (`host` or `host:port`) from which certificates are loaded; plain HTTP is
+    allowed for loopback hosts only. `ca_file`: PEM bundle of root certificates to trust for them instead of the
+    public ones (used with the sandbox).
     """
 
     client_id: str = variable("PAYPAL_CLIENT_ID")

@@ -1,4 +1,4 @@
-"""Disputes v1: the disputes of a capture, and what they mean to us."""
+"""Disputes v1: a capture's disputes, and their effect on us."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,7 +20,7 @@ STATUSES = {
     "UNDER_REVIEW": DisputeStatus.OPEN,
     "OTHER": DisputeStatus.OPEN,
 }
-# The seller loses what the buyer wins or the seller gives; a payout by PayPal itself costs us nothing.
+# We lose what the buyer wins or the seller concedes; a payout by PayPal itself costs us nothing.
 OUTCOMES = {
     "RESOLVED_BUYER_FAVOUR": DisputeStatus.LOST,
     "ACCEPTED": DisputeStatus.LOST,
@@ -34,15 +34,17 @@ PAGE_SIZE = 50
 
 
 def disputes_of(client: PayPalClient, capture_id: str, parts: Parts) -> tuple[RemoteDispute, ...]:
-    """The disputes of a capture, as far as they can be read. The list does not tell how one ended, so ended ones are
-    read. Errors: Refused, Unknown when the list cannot be had."""
+    """The disputes of a capture that can be parsed. The list does not show outcomes, so closed ones are read.
+
+    Errors: Refused, Unknown if the list cannot be fetched.
+    """
     query = urlencode({"disputed_transaction_id": capture_id, "page_size": PAGE_SIZE})
     found = client.request("GET", f"/v1/customer/disputes?{query}")
     return parts.each("disputes", found.get("items"), lambda summary: whole(client, summary, parts))
 
 
 def captures_disputed(client: PayPalClient, since: datetime, until: datetime) -> Iterator[str]:
-    """The captures whose disputes changed in this time, by the disputes' own time. Errors: Refused, Unknown."""
+    """The captures whose disputes changed in this period, by the disputes' own timestamps. Errors: Refused, Unknown."""
     times = {"update_time_after": written(since), "update_time_before": written(until)}
     path: str = f"/v1/customer/disputes?{urlencode(times | {'page_size': PAGE_SIZE})}"
     for _ in range(MOST_PAGES):
@@ -80,10 +82,8 @@ def dispute_status(dispute: dict[str, Any], parts: Parts | None = None) -> Dispu
 
 
 def dispute_of(dispute: dict[str, Any], parts: Parts | None = None) -> RemoteDispute:
-    """Of a lost dispute the amount that went back: less than was disputed, or nothing, and then it is won.
-
-    Errors: KeyError, TypeError or ValueError without an id.
-    """
+    """Parse a dispute. A lost one has the amount refunded, which may be less than disputed; if nothing was refunded,
+    it is won. Errors: KeyError, TypeError or ValueError without an id."""
     dispute_id = an_id(dispute["dispute_id"])
     parts = parts or Parts(dispute_id)
     status = dispute_status(dispute, parts)

@@ -1,7 +1,7 @@
-"""What PayPal's refusals mean: HTTP status × issue → Refused, ObjectNotFound or Unknown. The one table.
+"""The meaning of PayPal's errors: HTTP status × issue → Refused, ObjectNotFound or Unknown.
 
-A refusal counts as one only when it carries PayPal's own error body: a proxy or a firewall in between also says 403,
-and knows nothing about what PayPal did. 401 is none either: an earlier call with the same key may have gone through.
+A refusal counts only if it has PayPal's own error body: a proxy or firewall in between also returns 403 and knows
+nothing of what PayPal did. Nor does a 401 count: an earlier call with the same key may have succeeded.
 """
 
 import json
@@ -15,7 +15,7 @@ from payments.providers.contract import DeclineGroup, ObjectNotFound, ProviderEr
 REFUSING = frozenset({400, 403, 404, 405, 406, 410, 413, 415, 422})
 LONGEST_WAIT = 3600
 
-# The call itself does nothing, but it says that an earlier one did or is doing something.
+# The call had no effect, but an earlier one had or may have.
 UNSETTLED = frozenset(
     {
         "DUPLICATE_INVOICE_ID",
@@ -31,7 +31,7 @@ UNSETTLED = frozenset(
 )
 ABSENT = frozenset({"INVALID_RESOURCE_ID", "RESOURCE_NOT_FOUND"})
 
-# The order is fine, its address is not: the same order is made without one.
+# Only the address is invalid: the order is created again without it.
 ADDRESS_REFUSED = frozenset(
     {
         "ADDRESS_INCOMPLETE",
@@ -47,7 +47,7 @@ ADDRESS_REFUSED = frozenset(
 
 
 def is_about_address(refused: Refused) -> bool:
-    """By its code, or by the field that it names: `detail` ends with the field and the id of the call."""
+    """By the issue code or the field that it names; `detail` ends with the field and the debug id."""
     return refused.code in ADDRESS_REFUSED or "/shipping/" in refused.detail
 
 
@@ -77,13 +77,13 @@ DECLINES = {
 
 
 class PayPalRefused(Refused):
-    """`redirect`: where the buyer chooses another way to pay, when PayPal says so."""
+    """`redirect`: where the buyer can choose another way to pay, if PayPal returned it."""
 
     redirect: str = ""
 
 
 def failure(status: int, text: str, *, retry_after: str = "") -> ProviderError:
-    """The exception for an answer that is no success."""
+    """The exception for an unsuccessful response."""
     wait = seconds_to_wait(retry_after)
     error = error_body(text)
     code = issue_of(error) or f"http_{status}"
@@ -110,7 +110,7 @@ def error_body(text: str) -> dict[str, Any]:
 
 
 def issue_of(error: dict[str, Any]) -> str:
-    """The finest code that the error has: the issue of its first detail, else its name."""
+    """The most specific code of the error: the issue of its first detail, otherwise its name."""
     first = first_detail(error)
     return str(first.get("issue") or error.get("name") or "")[:100]
 
@@ -128,7 +128,7 @@ def first_detail(error: dict[str, Any]) -> dict[str, Any]:
 
 
 def link_of(answer: dict[str, Any], *wanted: str) -> str:
-    """The address of the first of these relations that the answer links to, "" when it has none."""
+    """The URL of the first of these link relations in the response, "" if it has none."""
     links = answer.get("links")
     rows = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
     known = {link["rel"]: link.get("href") for link in rows if isinstance(link.get("rel"), str)}
@@ -136,7 +136,7 @@ def link_of(answer: dict[str, Any], *wanted: str) -> str:
 
 
 def seconds_to_wait(retry_after: str) -> int:
-    """Of a Retry-After header in either form (seconds, date); 0 when there is none that can be read."""
+    """Parse a Retry-After header in either form (seconds or date); 0 if it is missing or invalid."""
     if retry_after.isascii() and retry_after.isdigit():
         return min(int(retry_after[:9]), LONGEST_WAIT)
     try:

@@ -1,4 +1,4 @@
-"""What a verified message says: where to look, and what it claims. Read gently: an odd one is still news."""
+"""Parses verified events leniently: what to read, and what they report. An unexpected event still counts as news."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ CAPTURE_CLAIMS = {
     "PAYMENT.CAPTURE.DENIED": RemoteStatus.FAILED,
     "PAYMENT.CAPTURE.DECLINED": RemoteStatus.FAILED,
 }
-# Of the resource, what staff may see and we may keep: no names, no addresses, no mail.
+# Fields of the resource that are stored and shown to staff: no names, postal or email addresses.
 KEPT_TEXTS = (
     "id",
     "order_id",
@@ -37,7 +37,7 @@ KEPT_AMOUNTS = ("amount", "dispute_amount")
 
 
 def event_of(event: Mapping[str, Any], *, is_live: bool) -> ProviderEvent:
-    """Errors: BadSignature for a signed message without id or type, which PayPal never sends."""
+    """Errors: BadSignature for a signed event without id or type, which PayPal never sends."""
     event_id, kind = text_at(event, "id"), text_at(event, "event_type")
     if not event_id or not kind or len(event_id) > LONGEST_ID or len(kind) > LONGEST:
         raise BadSignature("not_an_event", "A message without id or type.")
@@ -53,7 +53,7 @@ def event_of(event: Mapping[str, Any], *, is_live: bool) -> ProviderEvent:
 
 
 def claims(kind: str, resource_type: str, resource: dict[str, Any]) -> dict[str, Any]:
-    """The fields of ProviderEvent that hang on what the message is about."""
+    """The fields of ProviderEvent that depend on the type of the event."""
     if kind.startswith("CHECKOUT."):
         return of_order(resource)
     if kind.startswith(("PAYMENT.CAPTURE.", "PAYMENT.REFUND.")):
@@ -77,7 +77,7 @@ def of_order(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def order_status(value: str) -> RemoteStatus | None:
-    """None for COMPLETED: its captures tell what that means."""
+    """None for COMPLETED, whose meaning depends on the captures."""
     return None if value == "COMPLETED" else UNCAPTURED.get(value, RemoteStatus.UNKNOWN)
 
 
@@ -94,7 +94,7 @@ def of_capture(kind: str, capture: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_refund(refund: dict[str, Any]) -> dict[str, Any]:
-    """A refund names the capture above it, and no amount of the payment."""
+    """A refund names its capture, but not the amount of the payment."""
     capture_id = last_part(link_of(refund, "up"), "/v2/payments/captures/")
     order_id = text_at(refund, "supplementary_data", "related_ids", "order_id")
     status: RefundStatus | None = REFUNDS.get(text_at(refund, "status"))
@@ -123,7 +123,7 @@ def of_dispute(dispute: dict[str, Any]) -> dict[str, Any]:
 
 
 def ids(*found: str) -> tuple[str, ...]:
-    """Without gaps and repetitions, in order."""
+    """Without empty values and duplicates, in order."""
     return tuple(dict.fromkeys(each for each in found if each and len(each) <= LONGEST_ID))
 
 
@@ -132,7 +132,7 @@ def order_above(capture: dict[str, Any]) -> str:
 
 
 def last_part(url: str, after: str) -> str:
-    """The id at the end of a link to this kind of thing, "" for a link to another kind."""
+    """The id at the end of a link to this resource type, "" for any other link."""
     _, found, object_id = url.partition(after)
     return object_id if found and "/" not in object_id else ""
 
@@ -145,7 +145,7 @@ def amount_at(value: Any, *path: str) -> Money | None:
 
 
 def extract(event: Mapping[str, Any], resource: Any) -> dict[str, Any]:
-    """What is kept of a message."""
+    """The part of an event that is stored."""
     kept: dict[str, Any] = {name: text for name in KEPT_TEXTS if (text := text_at(resource, name)[:LONGEST])}
     for name in KEPT_AMOUNTS:
         amount = {part: text_at(resource, name, part)[:32] for part in ("currency_code", "value")}

@@ -1,4 +1,4 @@
-"""PayPal as the shop knows it: the buyer approves the payment at PayPal and comes back."""
+"""PayPal's facts: the buyer approves the payment at PayPal and returns."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -46,7 +46,7 @@ def deployment_checks(config: PayPalConfig) -> Iterator[Finding]:
         )
     if config.client_id and not config.webhook_id:
         yield Finding(
-            "PayPal has a client, but no webhook id: its webhooks would be refused.",
+            "PayPal has a client id, but no webhook id: its webhooks would be rejected.",
             "Set PAYPAL_WEBHOOK_ID to the id of the webhook in PayPal's dashboard.",
             "alley.E036",
         )
@@ -65,9 +65,9 @@ FACTS = ProviderFacts(
     build=build,
     methods=(MethodFacts("paypal"),),
     limits=limits,
-    # PayPal keeps the keys of orders for 6 hours, those of the vault for 3
+    # PayPal stores keys of orders for 6 hours, of the vault for 3
     keys=KeyRules(
-        longest=100,  # of 108: the adapter appends to a key when it repeats an order without its address
+        longest=100,  # of 108: the adapter appends to the key when it repeats an order without its address
         lifetime=timedelta(hours=5),
         lifetimes={"save": timedelta(hours=2, minutes=30)},
     ),

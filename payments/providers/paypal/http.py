@@ -1,4 +1,4 @@
-"""Sockets to PayPal: one session per client with kept connections, and answers that are never read without end."""
+"""HTTP to PayPal: one session per client with persistent connections, and bounded responses."""
 
 import time
 from http.cookiejar import DefaultCookiePolicy
@@ -14,11 +14,11 @@ CHUNK = 65_536
 
 
 class TooLarge(ValueError):
-    """An answer beyond its limit."""
+    """The response exceeds the limit."""
 
 
 def session() -> requests.Session:
-    """No cookies, no retries of its own, no password from a .netrc; proxies of the environment are used."""
+    """No cookies, no retries, no credentials from .netrc; proxies of the environment are used."""
     made = requests.Session()
     for scheme in ("https://", "http://"):
         made.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=0))
@@ -28,18 +28,18 @@ def session() -> requests.Session:
 
 
 def read_body(response: requests.Response, *, limit: int, seconds: float) -> bytes:
-    """The whole body of a streamed response, as it arrives: many small pieces together may not take longer either.
+    """The whole body of a streamed response. The time limit covers all chunks together.
 
-    Errors: TooLarge, requests.Timeout, and ChunkedEncodingError for a body that ends early or is packed wrongly.
+    Errors: TooLarge, requests.Timeout, and ChunkedEncodingError for a truncated or wrongly encoded body.
     """
     content, end = bytearray(), time.monotonic() + seconds
     try:
         while part := response.raw.read1(CHUNK, decode_content=True):
             content += part
             if len(content) > limit:
-                raise TooLarge(f"The answer is longer than {limit} bytes.")
+                raise TooLarge(f"The response is longer than {limit} bytes.")
             if time.monotonic() > end:
-                raise requests.Timeout("The answer takes too long.")
+                raise requests.Timeout("The response took too long.")
     except SocketTimeout as silence:
         raise requests.Timeout(type(silence).__name__) from None
     except HTTPError as broken:

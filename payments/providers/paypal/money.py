@@ -1,4 +1,4 @@
-"""Money as PayPal writes it. Its decimals are its own: HUF and TWD have two by ISO 4217 and none at PayPal."""
+"""Amounts in PayPal's format. Its decimals differ from ISO 4217: HUF and TWD have two there and none at PayPal."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ VALUE = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{1,8})?|\.[0-9]{1,8})", re.ASCII)
 
 
 def limits(method: str, currency: str) -> Limits | None:
-    """None for a currency that PayPal does not take. PayPal's own maximum depends on the account."""
+    """None for a currency that PayPal does not support. PayPal's maximum depends on the account."""
     if currency not in DECIMALS:
         return None
     step: int = 10 ** (exponent_of(currency) - DECIMALS[currency])
@@ -25,20 +25,20 @@ def limits(method: str, currency: str) -> Limits | None:
 
 
 def to_paypal(amount: Money) -> dict[str, str]:
-    """PayPal's money object. Errors: Refused for a currency or a fraction that PayPal does not know."""
+    """PayPal's money object. Errors: Refused for a currency or decimals that PayPal does not support."""
     decimals = DECIMALS.get(amount.currency)
     if decimals is None:
-        raise Refused("currency_not_supported", f"PayPal does not take {amount.currency}.")
+        raise Refused("currency_not_supported", f"PayPal does not support {amount.currency}.")
     if amount.minor % 10 ** (exponent_of(amount.currency) - decimals):
-        raise Refused("amount_not_expressible", f"PayPal takes no fractions of {amount.currency}.")
+        raise Refused("amount_not_expressible", f"PayPal supports only whole amounts in {amount.currency}.")
     return {"currency_code": amount.currency, "value": format(amount.as_decimal(), f".{decimals}f")}
 
 
 def from_paypal(part: Mapping[str, Any]) -> Money:
-    """Read a money object exactly, also a negative one. Errors: KeyError, TypeError, ValueError."""
+    """Parse a money object exactly, including negative ones. Errors: KeyError, TypeError, ValueError."""
     value, currency = part["value"], part["currency_code"]
     if not VALUE.fullmatch(value):
-        raise ValueError("This is no amount.")
+        raise ValueError("Not a valid amount.")
     minor = Decimal(value).scaleb(exponent_of(currency))
     if minor != int(minor) or abs(minor) > MAX_MINOR:
         raise ValueError(f"{currency} has no such amount.")

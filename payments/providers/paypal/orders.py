@@ -1,7 +1,7 @@
-"""Orders v2, without the calls: what is asked for, and what an order means to us.
+"""Orders v2 without the calls: building requests and interpreting orders.
 
-One order has one purchase unit, for one payment of ours: `custom_id` is our payment's id, and `invoice_id` is unique
-per payment, so that PayPal itself refuses to take the same payment's money by two orders.
+An order has one purchase unit, for one payment of ours: `custom_id` is our payment's id, and `invoice_id` is unique
+per payment, so that PayPal itself refuses to charge the same payment by two orders.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,11 +56,11 @@ REFUNDS = {
 }
 
 
-# ---- asked -----------------------------------------------------------------------------------------------------
+# ---- requests --------------------------------------------------------------------------------------------------
 
 
 def order_request(request: CreateRequest) -> dict[str, Any]:
-    """The body of POST /v2/checkout/orders. Errors: Refused for an amount that PayPal cannot take."""
+    """The body of POST /v2/checkout/orders. Errors: Refused for an amount that PayPal does not accept."""
     amount: dict[str, Any] = dict(to_paypal(request.amount))
     unit: dict[str, Any] = {
         "reference_id": request.order_number,
@@ -78,7 +78,7 @@ def order_request(request: CreateRequest) -> dict[str, Any]:
 
 
 def shipping_of(to: ShipTo) -> dict[str, Any]:
-    """PayPal's address_portable, as long as PayPal takes it; its seller protection asks for it."""
+    """PayPal's address_portable, if PayPal accepts the address; seller protection requires it."""
     fields = {
         "address_line_1": to.line1[:300],
         "address_line_2": to.line2[:300],
@@ -92,7 +92,7 @@ def shipping_of(to: ShipTo) -> dict[str, Any]:
 
 
 def wallet(request: CreateRequest) -> dict[str, Any]:
-    """How the buyer pays. PayPal shows our address, and the buyer cannot change it there."""
+    """How the buyer pays. PayPal shows our delivery address, and the buyer cannot change it there."""
     source: dict[str, Any] = {
         "experience_context": {
             "return_url": request.return_url,
@@ -111,7 +111,7 @@ def wallet(request: CreateRequest) -> dict[str, Any]:
 
 
 def adds_up(parts: Breakdown, amount: Money) -> bool:
-    """Whether PayPal would take this breakdown: to the cent, and in whole units of a currency without decimals."""
+    """Whether PayPal accepts this breakdown: exact sums, and whole units in currencies without decimals."""
     shown = [parts.subtotal, parts.tax, parts.shipping, *(item.unit_price for item in parts.items)]
     try:
         [to_paypal(money) for money in shown]
@@ -138,7 +138,7 @@ def item_of(item: Item) -> dict[str, Any]:
 
 
 def refund_request(request: RefundRequest) -> dict[str, Any]:
-    """The body of POST /v2/payments/captures/{id}/refund. Errors: Refused, as above."""
+    """The body of POST /v2/payments/captures/{id}/refund. Errors: Refused, as for orders."""
     return {
         "amount": to_paypal(request.amount),
         "custom_id": request.refund_id,
@@ -147,17 +147,17 @@ def refund_request(request: RefundRequest) -> dict[str, Any]:
     }
 
 
-# ---- read ------------------------------------------------------------------------------------------------------
+# ---- responses -------------------------------------------------------------------------------------------------
 
 
 @readable
 def payment_of(
     order: dict[str, Any], *, is_live: bool, payee: str = "", disputes: tuple[RemoteDispute, ...] = ()
 ) -> RemotePayment:
-    """An order as we see it. `payee`: how our account is named, so that theirs is named the same way.
+    """Parse an order. `payee`: how our account is identified, so that the order's payee is read in the same form.
 
-    A part that is missing or has a value that was never published is a problem and hides none of the others.
-    Errors: Unknown when the order cannot be identified.
+    A part that is missing or has an unknown value becomes a problem and does not affect the others. Errors: Unknown
+    if the order cannot be identified.
     """
     parts = Parts(an_id(order["id"]))
     unit = parts.read("purchase_units", lambda: mapping(only(order["purchase_units"])), {})
@@ -192,7 +192,7 @@ def only(units: Any) -> Any:
 
 
 class RemoteCapture(NamedTuple):
-    """A row of an order's captures; `taken` when it took money."""
+    """An entry of an order's captures; `taken` if money was captured."""
 
     id: str
     status: RemoteStatus
@@ -201,7 +201,7 @@ class RemoteCapture(NamedTuple):
 
 
 def capture_of(row: dict[str, Any], parts: Parts) -> RemoteCapture:
-    """Errors: KeyError, TypeError or ValueError without an id, or without the amount of money taken."""
+    """Errors: KeyError, TypeError or ValueError without an id, or without the amount of captured money."""
     capture_id = an_id(row["id"])
     status = parts.lookup(f"status of {capture_id}", CAPTURES, row.get("status"), RemoteStatus.UNKNOWN)
     taken = None
@@ -211,7 +211,7 @@ def capture_of(row: dict[str, Any], parts: Parts) -> RemoteCapture:
 
 
 def status_of(order_status: object, captures: Sequence[RemoteCapture], parts: Parts) -> RemoteStatus:
-    """Captures say more than the order does: COMPLETED is also said of an order whose only capture was declined.
+    """Captures take precedence: an order whose only capture was declined is COMPLETED too.
 
     A declined capture of an order that is not completed is history: the buyer may have approved again since.
     """
@@ -241,7 +241,7 @@ def parse_refund(refund: dict[str, Any]) -> RemoteRefund:
 
 
 def refund_in(refund: dict[str, Any], unit: Mapping[str, Any], parts: Parts) -> RemoteRefund:
-    """`unit`: the purchase unit; PayPal hands its custom_id on to refunds that a person makes in the dashboard."""
+    """`unit`: the purchase unit; PayPal copies its custom_id to refunds made in the dashboard."""
     refund_id, reference = an_id(refund["id"]), text_at(refund, "custom_id")
     return RemoteRefund(
         refund_id=refund_id,
@@ -253,7 +253,7 @@ def refund_in(refund: dict[str, Any], unit: Mapping[str, Any], parts: Parts) -> 
 
 
 def method_of(order: dict[str, Any]) -> RemoteMethod | None:
-    """The wallet that was saved with this order; PayPal may tell of it later only, by a webhook."""
+    """The wallet saved with this order; PayPal may report it only later, by webhook."""
     source = dig(order, "payment_source", "paypal")
     method_id = text_at(source, "attributes", "vault", "id")
     if not method_id:

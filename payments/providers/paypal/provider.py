@@ -1,4 +1,4 @@
-"""PayPal: Orders v2, Payments v2, Vault v3, disputes, reports and webhooks behind our contract."""
+"""PayPal behind our contract: Orders v2, Payments v2, Vault v3, disputes, reports and webhooks."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -41,7 +41,7 @@ from payments.providers.paypal.vault import Vault
 from payments.providers.paypal.webhooks import WebhookVerifier
 from payments.providers.reading import LONGEST_TEXT, Parts
 
-# A part that the shop needs, the app's feature in PayPal's dashboard, and a call that tries it and changes nothing.
+# Part of the API, the app's feature in PayPal's dashboard, and a read-only call that checks it.
 NOBODY = "5O190127TN364715T"
 ACCESS = (
     ("orders", "Accept payments", f"/v2/checkout/orders/{NOBODY}"),
@@ -57,7 +57,7 @@ MOVED = frozenset({RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING})
 
 
 def unless_forbidden(refused: Refused) -> ProviderError:
-    """A key that lacks its permission now (403) says nothing of an earlier try, and will work again."""
+    """A missing permission (403) says nothing about an earlier attempt, and may be restored."""
     if not refused.is_forbidden:
         return refused
     unknown = Unknown(refused.code, refused.detail)
@@ -68,8 +68,8 @@ def unless_forbidden(refused: Refused) -> ProviderError:
 class PayPalProvider(PaymentProvider):
     """A PayPal business account.
 
-    PayPal keeps the keys of orders for 6 hours, of the vault for 3 hours and of refunds for 45 days. After that, a
-    repeated capture is refused as ORDER_ALREADY_CAPTURED, a repeated refund or order by its invoice number.
+    PayPal stores the keys of orders for 6 hours, of the vault for 3 hours and of refunds for 45 days. After that, a
+    repeated capture is refused as ORDER_ALREADY_CAPTURED, and a repeated refund or order by its invoice number.
     """
 
     name: ClassVar[str] = "paypal"
@@ -90,16 +90,16 @@ class PayPalProvider(PaymentProvider):
         self._verifier = WebhookVerifier(config, self._client)
 
     def is_own(self, account: str) -> bool:
-        """Messages name merchant ids; a payee that is configured as a mail address, or not at all, tells nothing."""
+        """Events name merchant ids; a payee configured as an email address, or not at all, cannot be compared."""
         return not self.payee or "@" in self.payee or account == self.payee
 
     # ---- payments ------------------------------------------------------------------------------------------
 
     def create(self, request: CreateRequest) -> RemotePayment:
-        """The buyer approves it at PayPal, then `confirm` moves the money.
+        """The buyer approves it at PayPal, then `confirm` captures the money.
 
-        An address that PayPal refuses is left out: the sale matters more than PayPal's seller protection.
-        With a saved method no approval is needed: PayPal takes the money at once, and what is returned has SUCCEEDED.
+        An address that PayPal rejects is left out, because the sale matters more than seller protection. With a saved
+        method no approval is needed: PayPal captures at once, and the result has SUCCEEDED.
         """
         try:
             return self._create(request)
@@ -114,7 +114,7 @@ class PayPalProvider(PaymentProvider):
         return self._clear(self._payment(self._post("/v2/checkout/orders", body, key=request.key)))
 
     def read(self, object_id: str) -> RemotePayment:
-        """With the disputes of its captures, which PayPal lists separately; without them if that list fails."""
+        """Includes the disputes of its captures, which PayPal lists separately; without them if that list fails."""
         payment = self._read_order(object_id)
         if not payment.captures:
             return payment
@@ -133,12 +133,12 @@ class PayPalProvider(PaymentProvider):
         )
 
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
-        """The truth, with CANCELLED for an order that was not captured.
+        """The order's state, as CANCELLED if it was not captured.
 
-        PayPal cannot cancel such an order, and need not: a buyer's approval moves no money, only our capture does, and
-        nobody but us holds the credentials for it. Whoever cancels holds the payment's one call at a time, so that no
-        capture is under way, and a cancelled payment is never captured. A later approval expires at PayPal. An order
-        that PayPal has forgotten already is ObjectNotFound.
+        PayPal has no cancellation for such orders, and none is needed: the buyer's approval moves no money, only our
+        capture does. The caller holds the payment's only open call, so no capture is in progress, and a cancelled
+        payment is never captured. A later approval expires at PayPal. An order that PayPal no longer stores is
+        ObjectNotFound.
         """
         try:
             payment = self.read(object_id)
@@ -149,7 +149,7 @@ class PayPalProvider(PaymentProvider):
         return replace(payment, status=RemoteStatus.CANCELLED, action=None)
 
     def confirm(self, request: ConfirmRequest) -> RemotePayment:
-        """Capture what the buyer approved. After a decline the buyer chooses something else at PayPal (`remote`)."""
+        """Capture what the buyer approved. After a decline the buyer chooses another way to pay there (`remote`)."""
         path = f"/v2/checkout/orders/{path_id(request.object_id)}/capture"
         try:
             return self._clear(self._payment(self._post(path, {}, key=request.key)))
@@ -159,7 +159,7 @@ class PayPalProvider(PaymentProvider):
             return self._after_refusal(request.object_id, refused)
 
     def _after_refusal(self, object_id: str, refused: Refused) -> RemotePayment:
-        """The payment when money moved nevertheless; else the refusal again, with the order as it is now."""
+        """The payment if money moved nevertheless; otherwise raise the refusal again, with the current order."""
         try:
             payment = self._read_order(object_id)
         except (Refused, Unknown):
@@ -169,7 +169,7 @@ class PayPalProvider(PaymentProvider):
         if payment.status in MOVED:
             return payment
         if refused.code == ALREADY_CAPTURED:
-            raise Unknown(ALREADY_CAPTURED, "The order does not show its capture.")
+            raise Unknown(ALREADY_CAPTURED, "The order does not contain its capture.")
         if refused.decline:
             url = refused.redirect if isinstance(refused, PayPalRefused) else ""
             action = Action(ActionKind.REDIRECT, url=url) if url else payment.action
@@ -186,7 +186,7 @@ class PayPalProvider(PaymentProvider):
     # ---- refunds -------------------------------------------------------------------------------------------
 
     def refund(self, request: RefundRequest) -> RemoteRefund:
-        """Refuses a second refund with the same number, so one that was forgotten with its key is found again."""
+        """PayPal refuses a second refund with the same number, so a refund whose key has expired is found by it."""
         body = refund_request(request)
         try:
             answer = self._post(
@@ -207,7 +207,7 @@ class PayPalProvider(PaymentProvider):
         raise unknown
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
-        """Its `reference` may be the payment's id when a person made it in the dashboard; `read` tells these apart."""
+        """`reference` may be the payment's id for a refund made in the dashboard; `read` distinguishes these."""
         return parse_refund(self._client.request("GET", f"/v2/payments/refunds/{path_id(refund_id)}"))
 
     # ---- saved methods -------------------------------------------------------------------------------------
@@ -219,9 +219,9 @@ class PayPalProvider(PaymentProvider):
         return self._vault.read(setup_id)
 
     def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
-        """`token`: a setup token that the buyer approved; what could be a card's number goes nowhere."""
+        """`token`: a setup token that the buyer approved; anything that may be a card number is never sent."""
         if token.isdigit():
-            raise Refused("not_a_token", "PayPal's tokens are not made of digits alone.")
+            raise Refused("not_a_token", "A PayPal token never consists of digits only.")
         return self._vault.keep(token, key=request.key)
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
@@ -239,10 +239,10 @@ class PayPalProvider(PaymentProvider):
         return event_of(self._verifier.verified(body, headers), is_live=self.is_live)
 
     def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
-        """Payments in which money moved, some hours late, as PayPal's reports are.
+        """Payments in which money moved, as PayPal's reports list them, a few hours late.
 
-        Those with refunds or reversals are read in full, whenever they were paid. The others come from the
-        report alone, with their capture's id as `object_id` where it names no order.
+        Those with refunds or reversals are read in full, whenever they were paid. The others come from the report
+        alone, with their capture's id as `object_id` if it names no order.
         """
         payments: list[RemotePayment] = []
         undone: dict[str, str] = {}
@@ -257,7 +257,7 @@ class PayPalProvider(PaymentProvider):
             yield self.read(order_id)
 
     def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
-        """What disputes changed; refunds and reversals are in the reports that `list_payments` reads."""
+        """Payments with changed disputes; refunds and reversals are in the reports that `list_payments` reads."""
         try:
             captures = set(captures_disputed(self._client, since, until))
         except (Refused, Unknown) as error:
@@ -266,7 +266,7 @@ class PayPalProvider(PaymentProvider):
         return ChangedPayments(tuple(ids for ids in orders if ids[0]), lists={"disputes": ""})
 
     def check_access(self) -> list[Access]:
-        """An object that is not there is an answer too."""
+        """A 404 for an object shows that the permission exists."""
         return [Access(part, permission, self._error_of(path)) for part, permission, path in ACCESS]
 
     def _error_of(self, path: str) -> str:
@@ -281,7 +281,7 @@ class PayPalProvider(PaymentProvider):
         return ""
 
     def _order_of(self, capture_id: str) -> str:
-        """The order of a capture; "" for a transaction that has none."""
+        """The order of a capture; "" for a transaction without one."""
         try:
             capture = self._client.request("GET", f"/v2/payments/captures/{path_id(capture_id)}")
         except Refused:
@@ -297,7 +297,7 @@ class PayPalProvider(PaymentProvider):
         return payment_of(order, is_live=self.is_live, payee=self.payee)
 
     def _clear(self, answer: RemotePayment) -> RemotePayment:
-        """Whether a call did something must be clear: what of its answer cannot be read is read once more."""
+        """Whether a call took effect must be certain, so an unreadable response is read once more."""
         if not answer.problems:
             return answer
         try:

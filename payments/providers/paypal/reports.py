@@ -1,7 +1,7 @@
-"""Transaction Search v1: which of our orders had money moving in a stretch of time.
+"""Transaction Search v1: our orders in which money moved in a period.
 
-A row tells of one movement. Money in names the order when PayPal knows it (reference type ODR), and our payment's id in
-any case. Money back (refunds, reversals, chargebacks) names only the capture that it undoes.
+A row describes one movement. Incoming money names the order if PayPal knows it (reference type ODR), and our
+payment's id in any case. Outgoing money (refunds, reversals, chargebacks) names only its capture.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ PAID_IN = "T00"
 UNDONE = ("T11", "T12")
 STATUSES = {
     "S": RemoteStatus.SUCCEEDED,
-    "V": RemoteStatus.SUCCEEDED,  # taken, and given back later
+    "V": RemoteStatus.SUCCEEDED,  # captured, and returned later
     "P": RemoteStatus.PROCESSING,
     "D": RemoteStatus.FAILED,
 }
@@ -29,7 +29,7 @@ STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A row: a payment as far as the report tells it, or the id of a capture that something was taken back from."""
+    """A row: a payment as far as the report shows it, or the id of a capture from which money was returned."""
 
     payment: RemotePayment | None = None
     undone: str = ""
@@ -46,7 +46,7 @@ def movements(client: PayPalClient, since: datetime, until: datetime, *, is_live
 
 
 def ranges(since: datetime, until: datetime) -> Iterator[tuple[str, str]]:
-    """The stretch in the pieces that PayPal takes, as it writes times."""
+    """The period in the intervals that PayPal accepts, in PayPal's time format."""
     while since < until:
         end = min(since + LONGEST_RANGE, until)
         yield written(since), written(end)

@@ -1,4 +1,4 @@
-"""Reading PayPal's answers: strictly where money hangs on it, gently where it is a hint."""
+"""Parsing PayPal's responses: strict for money, lenient for hints."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MOST_PAGES = 200
 
 
 def readable(read: Callable[P, R]) -> Callable[P, R]:
-    """A reader of answers: what it misses or cannot read is an unknown outcome, never a crash."""
+    """Decorator: a response that is incomplete or cannot be parsed is an unknown outcome, never a crash."""
 
     @wraps(read)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -31,7 +31,7 @@ def readable(read: Callable[P, R]) -> Callable[P, R]:
 
 
 def dig(value: Any, *path: str | int) -> Any:
-    """What lies at this path, None when a step of it is not there."""
+    """The value at this path, or None if a step is missing."""
     for step in path:
         try:
             value = value[step]
@@ -41,13 +41,13 @@ def dig(value: Any, *path: str | int) -> Any:
 
 
 def text_at(value: Any, *path: str | int) -> str:
-    """The text at this path, "" for anything else, such as what no database could store."""
+    """The text at this path, "" for anything else, such as text that no database can store."""
     found = dig(value, *path)
     return found if isinstance(found, str) and found.isprintable() else ""
 
 
 def time_at(value: Any, *path: str | int) -> datetime | None:
-    """The time at this path; None when it has no zone or is no time."""
+    """The time at this path; None if it is invalid or has no time zone."""
     try:
         found = datetime.fromisoformat(text_at(value, *path))
     except ValueError:
@@ -56,18 +56,18 @@ def time_at(value: Any, *path: str | int) -> datetime | None:
 
 
 def written(time: datetime) -> str:
-    """As PayPal writes times."""
+    """A time in PayPal's format."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def path_id(object_id: str) -> str:
-    """An id that may stand in a path. Errors: ObjectNotFound for what cannot be one of PayPal's."""
+    """An id that is safe in a URL path. Errors: ObjectNotFound for anything that cannot be a PayPal id."""
     if not ID.fullmatch(object_id):
-        raise ObjectNotFound("malformed_id", "This is no id of PayPal's.")
+        raise ObjectNotFound("malformed_id", "Not a PayPal id.")
     return object_id
 
 
 @readable
 def pages_of(answer: dict[str, Any]) -> int:
-    """How many pages a list has."""
+    """The number of pages of a list."""
     return min(int(answer.get("total_pages") or 1), MOST_PAGES)

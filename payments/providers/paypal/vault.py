@@ -1,6 +1,6 @@
-"""Payment Method Tokens v3: saving a PayPal account for later.
+"""Payment Method Tokens v3: saving a PayPal account.
 
-A setup token is approved by the buyer at PayPal; a payment token is made of it once, and is what orders are paid with.
+The buyer approves a setup token at PayPal; one payment token is created from it and used to pay orders.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ PAGE_SIZE = 5
 
 
 class Vault:
-    """The calls."""
+    """The API calls."""
 
     def __init__(self, client: PayPalClient) -> None:
         self._client = client
@@ -37,7 +37,8 @@ class Vault:
         return setup_of(answer)
 
     def read(self, setup_id: str) -> RemoteSetup:
-        """Makes the payment token once the buyer approved; the setup's own id is the key, so it is made once."""
+        """Creates the payment token once the buyer has approved; the setup's own id is the key, so only one is
+        created."""
         answer = self._client.request("GET", f"/v3/vault/setup-tokens/{path_id(setup_id)}")
         setup = setup_of(answer)
         if text_at(answer, "status") not in APPROVED:
@@ -50,7 +51,7 @@ class Vault:
         return method_of(self._client.request("POST", "/v3/vault/payment-tokens", body, key=key))
 
     def methods(self, customer_id: str) -> Iterator[RemoteMethod]:
-        """PayPal accounts only: the vault may hold cards of another shop on the same account."""
+        """PayPal accounts only: the vault may contain cards of another shop that uses the same account."""
         params = {"customer_id": customer_id, "page_size": PAGE_SIZE, "total_required": "true"}
         page, pages = 1, 1
         while page <= pages:

@@ -1,6 +1,7 @@
-"""Whether PayPal sent a message: by its signature over the raw bytes, checked here, or by asking PayPal.
+"""Verifies PayPal's webhooks: by their signature over the raw body, checked here, or by asking PayPal.
 
-Three ends: verified, not PayPal's (BadSignature), or not verifiable now (CannotVerify). Doubt is never a yes.
+Three outcomes: verified, not from PayPal (BadSignature), or not verifiable now (CannotVerify). Doubt never counts as
+verified.
 """
 
 import base64
@@ -23,7 +24,7 @@ from payments.providers.paypal.config import PayPalConfig
 from payments.providers.paypal.shapes import text_at, time_at
 
 ALGORITHM = "SHA256withRSA"
-OLDEST = timedelta(days=4)  # PayPal tries for three days
+OLDEST = timedelta(days=4)  # PayPal retries for three days
 NEWEST = timedelta(minutes=5)
 HEADERS = {
     "transmission_id": ("paypal-transmission-id", 50),
@@ -36,7 +37,7 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The five headers of a message."""
+    """The five signature headers."""
 
     transmission_id: str
     transmission_time: str
@@ -57,9 +58,9 @@ class WebhookVerifier:
         self._certificates = Certificates(config)
 
     def verified(self, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        """The message, once it is known that PayPal sent it to this webhook. Errors: BadSignature, CannotVerify."""
+        """The event, after verifying that PayPal sent it to this webhook. Errors: BadSignature, CannotVerify."""
         if not self._webhook_id:
-            raise CannotVerify("webhook_id_missing", "The shop does not know the id of its webhook.")
+            raise CannotVerify("webhook_id_missing", "PAYPAL_WEBHOOK_ID is not set.")
         claim = claim_of(headers)
         if self._verify_by_call:
             event = parsed(body)
@@ -77,10 +78,10 @@ class WebhookVerifier:
         try:
             key.verify(signature, claim.signed_text(self._webhook_id, body), PKCS1v15(), SHA256())
         except InvalidSignature:
-            raise BadSignature("signature_wrong", "The signature is not of this message.") from None
+            raise BadSignature("signature_wrong", "The signature does not match this message.") from None
 
     def _ask(self, claim: Claim, body: bytes) -> None:
-        """The message goes back byte for byte; `parsed` made sure that it is one object and cannot end the text."""
+        """The body is sent back byte for byte; `parsed` ensured that it is a single JSON object."""
         fields = {name: getattr(claim, name) for name in HEADERS} | {"webhook_id": self._webhook_id}
         text = f'{json.dumps(fields)[:-1]}, "webhook_event": {body.decode()}}}'
         try:
@@ -89,13 +90,13 @@ class WebhookVerifier:
             raise CannotVerify(unanswered.code, unanswered.detail) from None
         verdict = text_at(answer, "verification_status")
         if verdict == "FAILURE":
-            raise BadSignature("signature_wrong", "PayPal says that it did not send this message.")
+            raise BadSignature("signature_wrong", "PayPal did not send this message.")
         if verdict != "SUCCESS":
-            raise CannotVerify("verdict_unreadable", "PayPal says neither yes nor no.")
+            raise CannotVerify("verdict_unreadable", "PayPal's verification response is unclear.")
 
 
 def claim_of(headers: Mapping[str, str]) -> Claim:
-    """The headers, checked as far as they can be alone. Errors: BadSignature."""
+    """The headers, checked without the body. Errors: BadSignature."""
     given = {name.lower(): value for name, value in headers.items()}
     found = {field: given.get(header, "") for field, (header, _) in HEADERS.items()}
     for field, (header, longest) in HEADERS.items():
@@ -103,21 +104,21 @@ def claim_of(headers: Mapping[str, str]) -> Claim:
             raise BadSignature("header_missing", f"{header} is missing or too long.")
     claim = Claim(**found)
     if claim.auth_algo != ALGORITHM:
-        raise BadSignature("algorithm", f"Signatures are {ALGORITHM}.")
+        raise BadSignature("algorithm", f"Signatures must use {ALGORITHM}.")
     sent_at = time_at(found, "transmission_time")
     if sent_at is None or not -NEWEST <= datetime.now(UTC) - sent_at <= OLDEST:
-        raise BadSignature("transmission_time", "The message is too old, or from the future.")
+        raise BadSignature("transmission_time", "The message is too old, or its time is in the future.")
     return claim
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """The message as one JSON object in which no name comes twice. Errors: BadSignature."""
+    """The body as a JSON object without duplicate names. Errors: BadSignature."""
     try:
         event = json.loads(body.decode(), object_pairs_hook=without_doubles)
     except (ValueError, RecursionError):
-        raise BadSignature("not_json", "The message is no JSON object.") from None
+        raise BadSignature("not_json", "The message is not a JSON object.") from None
     if not isinstance(event, dict):
-        raise BadSignature("not_json", "The message is no JSON object.")
+        raise BadSignature("not_json", "The message is not a JSON object.")
     return event
 
 

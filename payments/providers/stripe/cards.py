@@ -25,7 +25,7 @@ class StripeCards:
         self._link = link
 
     def new_customer(self, *, key: str, user_id: str = "", payment_id: str = "") -> str:
-        """With the same key the same customer."""
+        """The same key returns the same customer."""
         params = customer_params(user_id=user_id, payment_id=payment_id)
         return self._link.execute(
             lambda api: str(
@@ -50,7 +50,7 @@ class StripeCards:
         )
 
     def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
-        """The bank is asked whether the card may be saved; one that wants the buyer for that is Refused."""
+        """Stripe checks the card with its bank; a card that requires authentication is Refused."""
         self._check_owner(token, request.customer_id)
         params = setup_params(request, self._customer_of(request), token)
         setup = self._link.execute_write(
@@ -63,7 +63,7 @@ class StripeCards:
         return setup.method
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
-        """Cards. A customer who is gone has none."""
+        """The customer's cards; none for a customer that was deleted."""
         if not customer_id:
             return []
         try:
@@ -81,7 +81,7 @@ class StripeCards:
             raise
 
     def detach(self, method_id: str, key: str) -> None:
-        """What did not work is looked at: a method that belongs to nobody is forgotten already."""
+        """After an error the method is read: one without a customer is detached already."""
         if not METHOD_ID.fullmatch(method_id):
             return
         try:
@@ -93,15 +93,15 @@ class StripeCards:
                 raise
 
     def _customer_of(self, request: SaveRequest) -> str:
-        """One per user, also when a first saving was refused or two begin at once: the key is the user's."""
+        """One customer per user, even after a refusal or with two setups at once: the key is the user's."""
         return request.customer_id or self.new_customer(
             key=f"alley-{request.user_id}", user_id=request.user_id
         )
 
     def _check_owner(self, token: str, customer_id: str) -> None:
-        """Errors: Refused for what is no payment method, and for one of another customer. The token is not echoed."""
+        """Errors: Refused for anything but a payment method of this customer. The error does not repeat the token."""
         if not METHOD_ID.fullmatch(token):
-            raise Refused("token_invalid", "Only ids of payment methods are taken.")
+            raise Refused("token_invalid", "Only ids of payment methods are accepted.")
         if not token.startswith(TEST_TOKEN) and self._owner_of(token) not in {"", customer_id}:
             raise Refused("method_of_another_customer")
 

@@ -1,4 +1,4 @@
-"""How Stripe is reached and recognised."""
+"""Stripe's configuration."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ SCRIPT = "https://js.stripe.com/v3/"
 
 @dataclass(frozen=True)
 class StripeConfig(ProviderConfig):
-    """`webhook_secrets`: several during a rotation. `api_base`: "" is Stripe itself. Times are seconds."""
+    """`webhook_secrets`: several during a rotation. `api_base`: "" for Stripe itself. Times are in seconds."""
 
     secret_key: str = variable("STRIPE_SECRET_KEY", secret=True)
     publishable_key: str = variable("STRIPE_PUBLISHABLE_KEY")

@@ -1,6 +1,7 @@
-"""Stripe's decline codes in groups that a buyer can act on. https://docs.stripe.com/declines/codes
+"""Stripe's decline codes, grouped by what the buyer can do. https://docs.stripe.com/declines/codes
 
-What is lost, stolen, blocked or suspected is in the same group as a plain refusal: nobody can tell them apart.
+Cards that are lost, stolen, blocked or suspected are in the same group as a generic decline, so that nobody can tell
+them apart.
 """
 
 from payments.providers.contract import DeclineGroup
@@ -41,5 +42,5 @@ GROUPS = {code: group for group, codes in CODES.items() for code in codes.split(
 
 
 def group_of(decline_code: str, code: str) -> DeclineGroup:
-    """The decline code says more than the error's code; a code that is new at Stripe is a plain refusal."""
+    """The decline code takes precedence over the error code; an unknown code is a generic decline."""
     return GROUPS.get(decline_code) or GROUPS.get(code) or DeclineGroup.DECLINED

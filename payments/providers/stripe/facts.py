@@ -1,4 +1,4 @@
-"""Stripe as the shop knows it: cards, on a page with the Payment Element or on Stripe's own page."""
+"""Stripe's facts: cards, on our page with the Payment Element or on Stripe's hosted page."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -22,7 +22,7 @@ from payments.providers.stripe.provider import StripeProvider
 from payments.providers.stripe.test_cards import token_of_test_card
 
 API_HOSTS = ("api.stripe.com",)
-# https://docs.stripe.com/security/guide#content-security-policy, and the pages that a buyer is sent to
+# https://docs.stripe.com/security/guide#content-security-policy, and the pages that buyers are redirected to
 FRAMES = ("https://js.stripe.com", "https://*.js.stripe.com", "https://hooks.stripe.com")
 CALLS = ("https://api.stripe.com",)
 PAGES = ("https://checkout.stripe.com", "https://hooks.stripe.com")
@@ -85,7 +85,7 @@ def deployment_checks(config: StripeConfig) -> Iterator[Finding]:
             )
     if config.secret_key and not config.webhook_secrets:
         yield Finding(
-            "Stripe has a key, but no webhook secret: its webhooks would be refused.",
+            "Stripe has a key, but no webhook secret: its webhooks would be rejected.",
             "Set STRIPE_WEBHOOK_SECRET to the secret of the endpoint in Stripe's dashboard.",
             "alley.E035",
         )
@@ -104,7 +104,7 @@ FACTS = ProviderFacts(
     build=build,
     methods=(MethodFacts("credit_card"), MethodFacts("debit_card")),
     limits=limits,
-    keys=KeyRules(longest=255, lifetime=timedelta(hours=23)),  # Stripe may forget a key after 24 hours
+    keys=KeyRules(longest=255, lifetime=timedelta(hours=23)),  # Stripe may remove a key after 24 hours
     page=Page(
         PageKind.ELEMENT,
         template="payments/providers/stripe/pay.html",

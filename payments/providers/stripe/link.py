@@ -1,4 +1,4 @@
-"""The way to Stripe: the official SDK, set up once, and the only place where its errors become ours."""
+"""Requests to Stripe through the official SDK, configured once; the only place that maps its errors to ours."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -16,24 +16,24 @@ from payments.providers.stripe.objects import Row, payment_of
 API_VERSION: Final = "2026-10-28.endive"
 BASES = ("api", "connect", "files", "meter_events")
 LONGEST_WAIT = 3600
-# Said about a request that met itself or another one: nothing follows from it.
+# Errors of concurrent requests: the outcome is unknown.
 UNSETTLED = frozenset({"idempotency_key_in_use", "lock_timeout", "rate_limit"})
-# What a request names beside the object that it is about.
+# Objects that a request names besides the one that it changes.
 NAMED = frozenset({"customer", "payment_method"})
 
 T = TypeVar("T")
 
-stripe.enable_telemetry = False  # the SDK knows this switch only as a global one
+stripe.enable_telemetry = False  # the SDK has this option only as a global
 
 
 class Stuck(Unknown):
-    """The same key will get the same answer as long as Stripe keeps it: only looking helps."""
+    """The same key returns the same response for as long as Stripe stores it; only reading the object helps."""
 
     is_stuck = True
 
 
 class StripeLink:
-    """Calls are tried once: the layer above repeats them, with the same key."""
+    """Each request is sent once; the layer above retries it with the same key."""
 
     def __init__(self, config: StripeConfig) -> None:
         self._api = stripe.StripeClient(
@@ -45,9 +45,10 @@ class StripeLink:
         )
 
     def execute(self, send: Callable[[stripe.StripeClient], T]) -> T:
-        """Send and read; what cannot be read may have happened. Errors: Refused, Unknown.
+        """Send a request and parse the response; an unreadable response is an unknown outcome. Errors: Refused,
+        Unknown.
 
-        The SDK's exception carries the body of the answer, so ours is raised apart from it, not from it.
+        The SDK's exception contains the response body, so ours is raised separately, not chained to it.
         """
         problem: ProviderError
         try:
@@ -61,7 +62,7 @@ class StripeLink:
         raise problem
 
     def error_of(self, send: Callable[[stripe.StripeClient], object]) -> str:
-        """Why this cannot be sent now; "" when it was answered."""
+        """Why the response cannot be used; "" if it can."""
         try:
             self.execute(send)
         except (Refused, Unknown) as error:
@@ -69,7 +70,7 @@ class StripeLink:
         return ""
 
     def understand(self, read: Callable[[], T]) -> T:
-        """Read an answer that is here already. Errors: Unknown."""
+        """Parse a response that has been received. Errors: Unknown."""
         try:
             return read()
         except UNREADABLE as error:
@@ -81,8 +82,10 @@ class StripeLink:
         message: Callable[[Row], T],
         reread: Callable[[str], T],
     ) -> T:
-        """Send what has an effect. An answer that was kept from an earlier try, so that it may be out of date, or that
-        cannot be read in full is read `anew`: whether a call did something must be clear.
+        """Send a request that has an effect.
+
+        A response replayed from an earlier attempt, which may be out of date, or one that cannot be parsed in full is
+        followed by reading the object `anew`: whether a call took effect must be certain.
         """
 
         def both(api: stripe.StripeClient) -> tuple[str, T | None]:
@@ -107,7 +110,7 @@ def row_of(answer: StripeObject) -> dict[str, Any]:
 
 
 def is_replay(answer: StripeObject) -> bool:
-    """Whether this is the kept answer of an earlier call with the same key, which may be out of date."""
+    """Whether this is the stored response of an earlier call with the same key, which may be out of date."""
     response = answer.last_response
     return response is not None and replayed(response.headers)
 
@@ -120,9 +123,9 @@ def replayed(headers: Mapping[str, str]) -> bool:
 
 
 def map_error(error: stripe.StripeError) -> ProviderError:
-    """What an error of the SDK says about the call. https://docs.stripe.com/error-low-level
+    """What an SDK error means for the call. https://docs.stripe.com/error-low-level
 
-    A refused key (401, 403) is Unknown: it says nothing of an earlier try with a key that was good then.
+    A rejected API key (401, 403) is Unknown: it says nothing about an earlier attempt with a valid key.
     """
     details = error_in(error)
     code, detail = details.get("code") or "", detail_of(error)
@@ -163,7 +166,7 @@ def error_in(error: stripe.StripeError) -> Row:
 
 
 def remote_in(details: Row) -> RemotePayment | None:
-    """The intent as it is after the refusal, when the error shows it."""
+    """The intent after the refusal, if the error includes it."""
     try:
         remote = payment_of(details["payment_intent"])
     except UNREADABLE:
@@ -172,7 +175,7 @@ def remote_in(details: Row) -> RemotePayment | None:
 
 
 def detail_of(error: stripe.StripeError) -> str:
-    """For staff: the decline code, the parameter, the message and the request's id, without secrets."""
+    """For staff: the decline code, parameter, message and request id, without secrets."""
     details = error_in(error)
     is_body_shown = isinstance(error, stripe.APIError) and not details
     parts = (
@@ -185,6 +188,6 @@ def detail_of(error: stripe.StripeError) -> str:
 
 
 def wait_of(error: stripe.StripeError) -> int:
-    """Seconds of Retry-After; a date is not understood."""
+    """The seconds of Retry-After; dates are ignored."""
     text = (error.headers or {}).get("Retry-After", "")
     return min(int(text), LONGEST_WAIT) if text.isascii() and text.isdecimal() else 0

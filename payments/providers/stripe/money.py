@@ -1,7 +1,8 @@
-"""Amounts in the unit that Stripe counts in, which is not everywhere the one of ISO 4217.
+"""Amounts in Stripe's units, which differ from ISO 4217 for some currencies.
 
-https://docs.stripe.com/currencies#minor-units: ISK and UGX have no decimals but are sent with two that are always 00;
-the ariary has two in ISO and none at Stripe; the last digit of three is always 0. HUF and TWD are odd in payouts only.
+https://docs.stripe.com/currencies#minor-units: ISK and UGX have no decimals but are sent with two zeros; MGA has two
+decimals in ISO 4217 and none at Stripe; the last digit of three-decimal currencies is always 0. HUF and TWD are
+special in payouts only.
 """
 
 from artisans.core.money import MAX_MINOR, Money, exponent_of
@@ -11,7 +12,7 @@ from payments.providers.facts import Limits
 NO_DECIMALS = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
 THREE_DECIMALS = "BHD JOD KWD OMR TND"
 EXPONENTS = dict.fromkeys(NO_DECIMALS.split(" "), 0) | dict.fromkeys(THREE_DECIMALS.split(" "), 3)
-LAST_IS_ZERO = 3  # decimals of the currencies whose last one Stripe does not take
+LAST_IS_ZERO = 3  # decimals of currencies whose last decimal must be 0 at Stripe
 
 
 # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts, in Stripe's units
@@ -35,7 +36,7 @@ MOST_DIGITS = {"IDR": 12, "LBP": 12, "COP": 10, "HUF": 10, "JPY": 10, "INR": 9} 
 
 
 def limits(method: str, currency: str) -> Limits:
-    """In currencies without a published minimum it depends on the currency that the account settles in."""
+    """Currencies without a published minimum depend on the settlement currency of the account."""
     exponent = exponent_at_stripe(currency)
     unit = 10 if exponent == LAST_IS_ZERO else 1
     step = max(1, rescaled(unit, exponent, exponent_of(currency))[0])
@@ -45,7 +46,7 @@ def limits(method: str, currency: str) -> Limits:
 
 
 def to_stripe(money: Money) -> int:
-    """Errors: Refused for an amount that cannot be said to Stripe exactly."""
+    """Errors: Refused for an amount that cannot be expressed exactly."""
     amount, rest = rescaled(money.minor, exponent_of(money.currency), exponent_at_stripe(money.currency))
     if rest or (exponent_at_stripe(money.currency) == LAST_IS_ZERO and amount % 10):
         raise Refused("amount_not_exact", f"Stripe cannot charge exactly {money}.")
@@ -53,11 +54,11 @@ def to_stripe(money: Money) -> int:
 
 
 def from_stripe(amount: object, currency: object) -> Money:
-    """Errors: ValueError for what is no whole number of units, or no whole number of our own, or beyond all reason."""
+    """Errors: ValueError for an amount that is not a whole number of Stripe's or our units, or is out of range."""
     if not isinstance(amount, int) or isinstance(amount, bool):
         raise ValueError("An amount is not an integer.")  # noqa: TRY004 (unreadable as any other bad value)
     if not isinstance(currency, str) or abs(amount) > MAX_MINOR:
-        raise ValueError(f"No amount of money: {str(amount)[:40]} {currency!r}.")
+        raise ValueError(f"Not a valid amount: {str(amount)[:40]} {currency!r}.")
     code = currency.upper()
     minor, rest = rescaled(amount, exponent_at_stripe(code), exponent_of(code))
     if rest:
@@ -70,5 +71,5 @@ def exponent_at_stripe(currency: str) -> int:
 
 
 def rescaled(units: int, old: int, new: int) -> tuple[int, int]:
-    """Units of 10^-old in units of 10^-new, and what is left over."""
+    """Convert units of 10^-old to units of 10^-new; returns the result and the remainder."""
     return divmod(units * int(10 ** max(new - old, 0)), int(10 ** max(old - new, 0)))

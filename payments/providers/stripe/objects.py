@@ -1,7 +1,7 @@
-"""Stripe's objects, as plain dicts, read into the words of the contract.
+"""Parses Stripe's objects (plain dicts) into those of the contract.
 
-A part that is missing or that makes no sense is noted among the `problems` and hides none of the others; without its
-kind and id an object is no object (KeyError, TypeError, ValueError): the answer is unreadable.
+A part that is missing or invalid becomes one of the `problems` and does not affect the others. An object without type
+or id is unreadable (KeyError, TypeError, ValueError).
 """
 
 import re
@@ -52,7 +52,7 @@ DISPUTE_STATUS = {
     "under_review": DisputeStatus.OPEN,
     "appeal_needs_response": DisputeStatus.OPEN,
     "appeal_under_review": DisputeStatus.OPEN,
-    "warning_closed": DisputeStatus.WON,  # an inquiry that ended: no money had moved
+    "warning_closed": DisputeStatus.WON,  # a closed inquiry: no money was moved
     "prevented": DisputeStatus.WON,
     "won": DisputeStatus.WON,
     "lost": DisputeStatus.LOST,
@@ -68,7 +68,7 @@ WAITING = {RemoteStatus.OPEN, RemoteStatus.FAILED}
 
 
 def id_of(value: object) -> str:
-    """The id in a field that holds an id, the expanded object, or nothing."""
+    """The id in a field that contains an id, the expanded object, or null."""
     if isinstance(value, Mapping):
         return str(value["id"])
     return value if isinstance(value, str) else ""
@@ -90,9 +90,9 @@ def payment_of(
     disputes: Iterable[Row] = (),
     lists: Mapping[str, str] | None = None,
 ) -> RemotePayment:
-    """A PaymentIntent. `charges`: all of it; by default its latest one, as far as it is expanded.
+    """Parse a PaymentIntent. `charges`: all of its charges; by default its latest one, if expanded.
 
-    Errors: KeyError, TypeError or ValueError when the object cannot be identified; anything else is a problem.
+    Errors: KeyError, TypeError or ValueError if the object cannot be identified; anything else becomes a problem.
     """
     expect(intent, "payment_intent")
     parts = Parts(an_id(intent["id"]))
@@ -129,7 +129,7 @@ def live_mode(row: Row, parts: Parts) -> bool | None:
 
 
 def check_received(parts: Parts, intent: Row, captures: Sequence[Capture]) -> None:
-    """Whether the charges account for the money that the intent received; what they show is certain all the same."""
+    """Compare the charges with the amount that the intent received; what the charges show is certain in any case."""
     received = intent.get("amount_received", 0)
     if received == 0 and not captures:
         return
@@ -150,7 +150,7 @@ def intent_status(intent: Row, parts: Parts | None = None) -> RemoteStatus:
 
 
 def action_of(intent: Row) -> Action | None:
-    """For the server's own confirming Stripe tells an address; the script goes on with the secret alone."""
+    """After confirmation by the server Stripe returns a URL; its script continues with the client secret alone."""
     secret = intent.get("client_secret") or ""
     step = mapping(intent.get("next_action"))
     if intent.get("status") == "requires_action" and step.get("type") == "redirect_to_url":
@@ -172,7 +172,7 @@ def captured_in(charges: Iterable[Row]) -> int:
 
 
 def capture_of(charge: Row) -> Capture | None:
-    """The money that a charge took; None when it took none. Errors: ValueError for a word that says neither."""
+    """The money that a charge captured; None if it captured none. Errors: ValueError for an unknown status."""
     if charge["status"] not in CHARGE_STATUS:
         raise ValueError(f"unknown status {charge['status']!r}")
     if not is_captured(charge):
@@ -194,7 +194,7 @@ def saved_in(intent: Row, charges: Sequence[Row]) -> RemoteMethod | None:
 
 
 def session_of(session: Row, intent: RemotePayment | None = None) -> RemotePayment:
-    """A Checkout Session with the intent that it has since the buyer first tried to pay. Errors: as above."""
+    """Parse a Checkout Session, with its intent once the buyer has tried to pay. Errors: as payment_of."""
     expect(session, "checkout.session")
     parts = Parts(an_id(session["id"]))
     status = session_status(session, intent, parts)
@@ -226,7 +226,7 @@ def session_amount(session: Row) -> Money:
 
 
 def session_status(session: Row, intent: RemotePayment | None, parts: Parts) -> RemoteStatus:
-    """Money speaks first; a session that is complete without it (its payment failed later) is at its end."""
+    """The payment takes precedence; a completed session without one (it failed later) has expired."""
     if intent and intent.status in {RemoteStatus.SUCCEEDED, RemoteStatus.PROCESSING, RemoteStatus.UNKNOWN}:
         return intent.status
     status = parts.lookup("status", SESSION_STATUS, session.get("status"), RemoteStatus.UNKNOWN)
@@ -235,7 +235,7 @@ def session_status(session: Row, intent: RemotePayment | None, parts: Parts) -> 
     return status
 
 
-# ---- what follows a payment ---------------------------------------------------------------------------------------
+# ---- refunds and disputes -----------------------------------------------------------------------------------------
 
 
 def parse_refund(row: Row, parts: Parts | None = None) -> RemoteRefund:
@@ -273,7 +273,7 @@ def dispute_of(row: Row, parts: Parts | None = None) -> RemoteDispute:
 
 
 def card_of(method_id: str, customer_id: str, card: Row) -> RemoteMethod:
-    """What a person recognises it by may be missing; its id may not."""
+    """What identifies the card to its owner may be missing; its id may not."""
     funding, last_four = plain(card.get("funding")), plain(card.get("last4"))
     return RemoteMethod(
         method_id=an_id(method_id),
@@ -292,7 +292,7 @@ def number_in(possible: range, value: object) -> int | None:
 
 
 def method_of(row: Row) -> RemoteMethod:
-    """Errors: ValueError when it is no card."""
+    """Errors: ValueError if it is not a card."""
     expect(row, "payment_method")
     if row["type"] != "card":
         raise ValueError("Not a card.")
@@ -300,7 +300,7 @@ def method_of(row: Row) -> RemoteMethod:
 
 
 def setup_of(row: Row) -> RemoteSetup:
-    """A SetupIntent with its payment method expanded."""
+    """Parse a SetupIntent with its payment method expanded."""
     expect(row, "setup_intent")
     is_done = row["status"] == "succeeded"
     is_over = is_done or row["status"] == "canceled"

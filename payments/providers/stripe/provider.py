@@ -41,7 +41,7 @@ MOVING = {RemoteStatus.PROCESSING, RemoteStatus.SUCCEEDED}
 
 
 class StripeProvider(PaymentProvider):
-    """`payee` is empty: a secret key belongs to one account, and all its payments go there."""
+    """`payee` is empty, because a secret key belongs to one account, which receives all of its payments."""
 
     name: ClassVar[str] = "stripe"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
@@ -53,7 +53,7 @@ class StripeProvider(PaymentProvider):
         self._reading = StripeReading(self._link)
         self._cards = StripeCards(self._link)
 
-    # ---- making ------------------------------------------------------------------------------------------------
+    # ---- creating ----------------------------------------------------------------------------------------------
 
     def create(self, request: CreateRequest) -> RemotePayment:
         params = intent_params(request, self._customer_for(request))
@@ -69,7 +69,7 @@ class StripeProvider(PaymentProvider):
             raise
 
     def create_hosted(self, request: CreateRequest) -> RemotePayment:
-        """An end outside of 30 minutes to 24 hours from now is not Stripe's to keep: then it is 24 hours."""
+        """Stripe accepts an expiry from 30 minutes to 24 hours from now; otherwise it is 24 hours."""
         params = session_params(request, self._customer_for(request))
         try:
             return self._link.execute_write(
@@ -83,23 +83,23 @@ class StripeProvider(PaymentProvider):
             raise
 
     def _customer_for(self, request: CreateRequest) -> str:
-        """A method can only be saved for a customer; the first time there is none yet."""
+        """A method can only be saved for a customer; the first time one has to be created."""
         if request.customer_id or not request.save:
             return request.customer_id
         return self._cards.new_customer(key=request.key, payment_id=request.payment_id)
 
-    # ---- looking -----------------------------------------------------------------------------------------------
+    # ---- reading -----------------------------------------------------------------------------------------------
 
     def read(self, object_id: str) -> RemotePayment:
-        """Of a PaymentIntent or a Checkout Session."""
+        """Read a PaymentIntent or a Checkout Session."""
         if INTENT_ID.fullmatch(object_id):
             return self._reading.intent(object_id)
         if SESSION_ID.fullmatch(object_id):
             return self._reading.session(object_id)
-        raise ObjectNotFound("no_such_object", "Stripe's payments are pi_… and cs_….")
+        raise ObjectNotFound("no_such_object", "Ids of Stripe payments start with pi_ or cs_.")
 
     def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
-        """`until` is not included. A session stands for its intent. Secrets and addresses are left out."""
+        """`until` is exclusive. A session stands for its intent. Secrets and addresses are left out."""
         return self._reading.between(since, until)
 
     def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
@@ -108,10 +108,10 @@ class StripeProvider(PaymentProvider):
     def check_access(self) -> list[Access]:
         return self._reading.access()
 
-    # ---- going on ------------------------------------------------------------------------------------------------
+    # ---- confirming ----------------------------------------------------------------------------------------------
 
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
-        """An intent is cancelled, a session expired. An error only when it can still be paid."""
+        """Cancel an intent, or expire a session. Raises only if it can still be paid."""
         try:
             self._end(object_id, key)
         except ObjectNotFound:
@@ -136,9 +136,9 @@ class StripeProvider(PaymentProvider):
             raise ObjectNotFound("no_such_object")
 
     def confirm(self, request: ConfirmRequest) -> RemotePayment:
-        """Pay with a saved card; the buyer is there. The amount is the intent's and cannot be changed here.
+        """Pay with a saved card while the buyer is present. The amount is the intent's and cannot be changed here.
 
-        What is paid already, or under way, is returned as it is.
+        A payment that is paid or processing already is returned as it is.
         """
         if not INTENT_ID.fullmatch(request.object_id):
             raise Refused("not_confirmable", "Only a PaymentIntent can be confirmed.")
@@ -159,13 +159,13 @@ class StripeProvider(PaymentProvider):
             return self._moving(request.object_id, stuck)
 
     def _moving(self, object_id: str, problem: ProviderError) -> RemotePayment:
-        """The payment when its money moves or has moved, in spite of the trouble; else the trouble is raised."""
+        """The payment if its money moves or has moved despite the error; otherwise raise the error again."""
         now = self.read(object_id)
         if now.status not in MOVING:
             raise problem
         return now
 
-    # ---- money back ----------------------------------------------------------------------------------------------
+    # ---- refunds -------------------------------------------------------------------------------------------------
 
     def refund(self, request: RefundRequest) -> RemoteRefund:
         params = refund_params(request)
@@ -202,7 +202,7 @@ class StripeProvider(PaymentProvider):
     def detach(self, method_id: str, *, key: str) -> None:
         self._cards.detach(method_id, key)
 
-    # ---- messages ------------------------------------------------------------------------------------------------
+    # ---- webhooks ------------------------------------------------------------------------------------------------
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         return event_of(body, headers, self.config)

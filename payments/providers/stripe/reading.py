@@ -1,4 +1,5 @@
-"""Reading at Stripe: one payment with all that became of it, many for the comparison, and what a lost call made."""
+"""Reading from Stripe: one payment with everything related to it, many for reconciliation, and what a lost call
+created."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +33,7 @@ from payments.providers.stripe.objects import (
 )
 from payments.providers.stripe.requests import IN_INTENT, IN_SESSION
 
-# A part that the shop needs, the permission of a restricted key, and a call that tries it and changes nothing.
+# Part of the API, the permission of a restricted key, and a read-only call that checks it.
 ACCESS: Final[tuple[tuple[str, str, Callable[[stripe.StripeClient], object]], ...]] = (
     ("payments", "PaymentIntents: Write", lambda api: api.v1.payment_intents.list({"limit": 1})),
     ("charges", "Charges and Refunds: Write", lambda api: api.v1.charges.list({"limit": 1})),
@@ -48,7 +49,7 @@ ACCESS: Final[tuple[tuple[str, str, Callable[[stripe.StripeClient], object]], ..
     ),
 )
 PAGE = 100
-LIFE_OF_SESSION = timedelta(hours=25)  # 24, and what clocks may differ
+LIFE_OF_SESSION = timedelta(hours=25)  # 24 hours, plus clock skew
 
 
 class StripeReading:
@@ -72,10 +73,10 @@ class StripeReading:
         return self._link.understand(lambda: session_of(row, made))
 
     def whole(self, intent: Row, disputes: Sequence[Row] | None = None) -> RemotePayment:
-        """The intent with every charge that took money, and their refunds and disputes.
+        """The intent with every charge that captured money, and their refunds and disputes.
 
-        An inquiry of a bank does not mark the charge as disputed, so disputes are asked for wherever money was taken.
-        A list that fails is noted and does not hide the money.
+        A bank's inquiry does not mark the charge as disputed, so disputes are fetched wherever money was captured. A
+        list that fails is recorded and does not hide the captures.
         """
         beside = Beside(self._link)
         charges = self._charges(intent, beside)
@@ -90,7 +91,7 @@ class StripeReading:
         )
 
     def _charges(self, intent: Row, beside: "Beside") -> Sequence[Row]:
-        """The latest charge says all, unless it does not account for the money that the intent received."""
+        """The latest charge is enough, unless it does not account for the money that the intent received."""
         charges = charges_in(intent)
         if accounts_for(intent, charges):
             return charges
@@ -103,7 +104,7 @@ class StripeReading:
         return found or charges or charge_named_by(intent)
 
     def _refunds(self, charge: Row, beside: "Beside") -> Sequence[Row]:
-        """The list inside a charge is its first page."""
+        """The list inside a charge is only its first page."""
         inside = mapping(charge.get("refunds"))
         if inside.get("has_more") is False and isinstance(inside.get("data"), list):
             return list(inside["data"])
@@ -111,10 +112,10 @@ class StripeReading:
             "refunds", lambda api: api.v1.refunds.list({"charge": charge["id"], "limit": PAGE})
         )
 
-    # ---- what a call made whose own answer is an error for good ----------------------------------------------------
+    # ---- objects of calls whose response is a stored error ---------------------------------------------------------
 
     def intent_of_call(self, key: str) -> RemotePayment | None:
-        """Stripe's search shows a new object within a minute or so; until then nothing is found."""
+        """Stripe's search finds a new object within about a minute; until then it finds nothing."""
         if not is_searchable(key):
             return None
         query = f"metadata['call']:'{key}'"
@@ -144,7 +145,7 @@ class StripeReading:
     # ---- many ----------------------------------------------------------------------------------------------------
 
     def between(self, since: datetime, until: datetime) -> list[RemotePayment]:
-        """Each payment once: as its session when that was made in this time, else as its intent."""
+        """Each payment once: as its session if that was created in this period, otherwise as its intent."""
         start, end = int(since.timestamp()), int(until.timestamp())
         earlier = int((since - LIFE_OF_SESSION).timestamp())
         sessions = self._link.execute(lambda api: all_sessions(api, earlier, end))
@@ -174,10 +175,10 @@ class StripeReading:
     def access(self) -> list[Access]:
         return [Access(part, permission, self._link.error_of(read)) for part, permission, read in ACCESS]
 
-    # ---- what happened to payments of any age ----------------------------------------------------------------------
+    # ---- activity on payments of any age ---------------------------------------------------------------------------
 
     def moved(self, since: datetime, until: datetime) -> ChangedPayments:
-        """By the time of the refund, dispute or movement itself."""
+        """By the time of the refund, dispute or balance transaction itself."""
         created: dict[str, Any] = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
         params: Any = {"created": created, "limit": PAGE}
         beside = Beside(self._link)
@@ -196,7 +197,7 @@ class StripeReading:
 
 
 def source_of(source: str, api: stripe.StripeClient) -> "OneRow":
-    """The refund, dispute or charge behind a movement; none for a payout or a fee."""
+    """The refund, dispute or charge of a balance transaction; none for a payout or fee."""
     kind, _, _ = source.partition("_")
     if kind in {"re", "pyr"}:
         return OneRow(api.v1.refunds.retrieve(source))
@@ -206,7 +207,7 @@ def source_of(source: str, api: stripe.StripeClient) -> "OneRow":
 
 
 class OneRow:
-    """One object in the shape of a list."""
+    """A single object in the form of a list."""
 
     def __init__(self, row: stripe.StripeObject | None) -> None:
         self._row = row
@@ -216,13 +217,13 @@ class OneRow:
 
 
 def payment_ids(row: Row) -> tuple[str, ...]:
-    """The intent and the charge that a refund or dispute names, or that a charge is."""
+    """The intent and charge named by a refund, dispute or charge."""
     charge = row.get("id") if row.get("object") == "charge" else row.get("charge")
     return tuple(found for value in (row.get("payment_intent"), charge) if (found := id_of(value)))
 
 
 class Beside:
-    """Lists beside a payment. One that is refused or does not come is noted; after a silence no more are asked for."""
+    """Lists related to a payment. A refused or failed one is recorded; after a timeout no further ones are fetched."""
 
     def __init__(self, link: StripeLink) -> None:
         self._link = link
@@ -251,7 +252,7 @@ def took_money(charge: Row) -> bool:
 
 
 def charge_named_by(intent: Row) -> list[Row]:
-    """The charge of a paid intent of which Stripe shows the id only: at most one charge takes an intent's money."""
+    """The charge of a paid intent that contains only its id; at most one charge captures an intent's money."""
     charge_id, received = intent.get("latest_charge"), intent.get("amount_received")
     if not isinstance(charge_id, str) or not received:
         return []

@@ -1,4 +1,4 @@
-"""What we send to Stripe, from the requests of the contract. The same request always makes the same parameters."""
+"""Builds Stripe's parameters from the contract's requests. The same request always produces the same parameters."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,10 +16,10 @@ from artisans.core.money import Money
 from payments.providers.contract import Breakdown, ConfirmRequest, CreateRequest, RefundRequest, SaveRequest
 from payments.providers.stripe.money import to_stripe
 
-# An intent with all that became of it; a session shows it one level deeper. Stripe expands four levels.
+# An intent with everything related to it; one level deeper in a session. Stripe expands four levels.
 IN_INTENT = ["latest_charge.refunds"]
 IN_SESSION = ["payment_intent.latest_charge.refunds"]
-# Also wallets that hold a card. Endive has no payment_method_types any more, and this excludes automatic ones.
+# Includes wallets that contain a card. API version "endive" removed payment_method_types; this excludes automatic ones.
 CARDS: Final = ["card"]
 SHORTEST, LONGEST = timedelta(minutes=30), timedelta(hours=24)
 MOST_LINES = 100
@@ -27,7 +27,7 @@ LONGEST_NAME = 250
 
 
 def metadata_of(request: CreateRequest) -> dict[str, str]:
-    """`call` finds the object again when an answer was lost for good."""
+    """`call` identifies the object if its response was lost for good."""
     return {"payment_id": request.payment_id, "order_number": request.order_number, "call": request.key}
 
 
@@ -81,7 +81,7 @@ def session_params(request: CreateRequest, customer_id: str) -> SessionCreatePar
 
 
 def lines_of(request: CreateRequest) -> list[SessionCreateParamsLineItem]:
-    """The lines of the order when they add up and Stripe takes so many; else one line over the amount."""
+    """The lines of the order if they add up and Stripe accepts so many; otherwise one line with the amount."""
     whole = [line(f"Order {request.order_number}", request.amount, 1)]
     if (
         request.breakdown is None
@@ -126,7 +126,7 @@ def customer_params(*, user_id: str = "", payment_id: str = "") -> CustomerCreat
 
 
 def setup_params(request: SaveRequest, customer_id: str, token: str = "") -> SetupIntentCreateParams:
-    """With a token, the bank is asked at once whether the card may be saved."""
+    """With a token, the card is checked with its bank at once."""
     params: SetupIntentCreateParams = {
         "customer": customer_id,
         "allowed_payment_method_types": CARDS,

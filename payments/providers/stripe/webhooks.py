@@ -1,6 +1,6 @@
-"""Stripe's messages: the signature over the raw bytes, then what the message is about.
+"""Stripe's webhooks: verifies the signature over the raw body, then parses the event.
 
-The SDK's verifier accepts timestamps of the future and headers of any form; this module does not.
+The SDK's verifier accepts future timestamps and malformed headers; this module does not.
 """
 
 import json
@@ -39,7 +39,7 @@ KEPT = (
 def event_of(body: bytes, headers: Mapping[str, str], config: StripeConfig) -> ProviderEvent:
     """Errors: BadSignature, CannotVerify.
 
-    A thin event is refused: it says nothing that we use, so somebody set up the wrong kind of destination.
+    A thin event is rejected: it contains nothing that we use, so the wrong type of destination was set up.
     """
     secrets = [secret for secret in config.webhook_secrets if secret.strip()]
     if not secrets:
@@ -58,7 +58,7 @@ def event_of(body: bytes, headers: Mapping[str, str], config: StripeConfig) -> P
 
 
 def is_signed(body: bytes, header: str, secret: str, tolerance: int) -> bool:
-    """The verifier has errors of its own, and those of what it is made of: all of them mean no."""
+    """Whether the signature is valid. The verifier raises its own errors and others; all of them mean no."""
     try:
         return bool(stripe.WebhookSignature.verify_header(body, header, secret, tolerance))
     except Exception:
@@ -75,11 +75,11 @@ def parsed(body: bytes) -> dict[str, Any]:
     return event
 
 
-# ---- the message -------------------------------------------------------------------------------------------------
+# ---- the event ---------------------------------------------------------------------------------------------------
 
 
 def parse_event(event: Row) -> ProviderEvent:
-    """What is signed is believed to be Stripe's; a detail that cannot be read is left out, since we look anyway."""
+    """Parse a verified event; a detail that cannot be parsed is left out, because the object is read anyway."""
     event_id, kind = token(event.get("id")), token(event.get("type"))
     row = careful(lambda: event["data"]["object"])
     if not event_id or not kind or not isinstance(row, Mapping):
@@ -97,7 +97,7 @@ def parse_event(event: Row) -> ProviderEvent:
 
 
 def named(row: Row) -> str:
-    """The payment of ours that we wrote on the object."""
+    """Our payment, as stored in the object's metadata."""
     return token(careful(lambda: row["metadata"]["payment_id"]))
 
 
@@ -149,7 +149,7 @@ SESSION_STATUS = {
 
 
 def of_session(kind: str, row: Row) -> dict[str, Any]:
-    """A session that failed after it was complete looks as if it were processing: its kind tells."""
+    """A session that failed after it was completed looks as if it were processing, so the event type decides."""
     status = SESSION_STATUS.get((str(row.get("status")), str(row.get("payment_status"))))
     return {
         "object_ids": ids(row.get("id"), row.get("payment_intent")),
@@ -172,7 +172,7 @@ def of_method(kind: str, row: Row) -> dict[str, Any]:
 
 
 def nothing(kind: str, row: Row) -> dict[str, Any]:
-    """An object that is none of a payment's: a customer, a payout."""
+    """An object unrelated to a payment: a customer, a payout."""
     return {"object_ids": ()}
 
 
@@ -187,14 +187,14 @@ ABOUT: dict[str, Callable[[str, Row], dict[str, Any]]] = {
 }
 
 
-# ---- small readings ------------------------------------------------------------------------------------------------
+# ---- single values --------------------------------------------------------------------------------------------------
 
 
 def careful(read: Callable[[], Any]) -> Any:
-    """A value that may be missing or senseless: then None."""
+    """A value that may be missing or invalid: then None."""
     try:
         return read()
-    except (*UNREADABLE, OSError):  # the last one: a year without end
+    except (*UNREADABLE, OSError):  # OSError: a year out of range
         return None
 
 
@@ -207,7 +207,7 @@ def ids(*values: object) -> tuple[str, ...]:
 
 
 def token(value: object) -> str:
-    """A word such as an id or a status; "" for a sentence, and for anything that could be a card number."""
+    """An identifier or status; "" for a sentence, and for anything that could be a card number."""
     is_word = isinstance(value, str) and TOKEN.fullmatch(value) is not None
     return str(value) if is_word and scrub(str(value)) == value else ""
 
@@ -218,7 +218,8 @@ def moment(value: object) -> datetime | None:
 
 
 def extract(event: Row, row: Row) -> dict[str, Any]:
-    """What is kept of a message: words, numbers and our own names; no sentences, no people, no secrets."""
+    """The part of an event that is stored: enumerated values, numbers and our own names; no sentences, personal data
+    or secrets."""
     metadata = row.get("metadata")
     error = row.get("last_payment_error")
     ours = metadata if isinstance(metadata, Mapping) else {}
