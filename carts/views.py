@@ -239,7 +239,7 @@ def redirect_to_order(request: HttpRequest, principal: Principal) -> HttpRespons
         last = None
     if last is None or last.order is None:
         text = (
-            _("That page was for an earlier cart. Nothing was ordered.")
+            _("That page belonged to an earlier cart. Nothing was ordered.")
             if named
             else _("Your cart is empty.")
         )

@@ -92,7 +92,7 @@ class StoreRulesForm(FiguresForm):
             self.add_error(
                 name,
                 gettext(
-                    "Nobody could be the second person for: %(permissions)s. Give the permission to at least two "
+                    "Nobody could give the second approval for: %(permissions)s. Give the permission to at least two "
                     "active users first."
                 )
                 % {"permissions": ", ".join(map(str, too_few))},

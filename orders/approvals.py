@@ -124,7 +124,7 @@ def kinds_register() -> None:
     APPROVAL_HOOKS.append(setting_hold)
     SECOND_PERSON_RULES.append(lambda: store_rules().second_person_for_settings)
     for label, settings in SETTINGS.items():
-        if any(setting.steers_money for setting in settings.values()):
+        if any(setting.affects_money for setting in settings.values()):
             app, model = label.lower().split(".")
             register(
                 ApprovalKind(

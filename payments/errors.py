@@ -35,7 +35,7 @@ class NothingDue(Conflict):
     code = "nothing_due"
 
     def __init__(self) -> None:
-        super().__init__(_("This order does not need a payment: it is paid or closed."))
+        super().__init__(_("No payment is due for this order: it is paid or closed."))
 
 
 class OwnOrder(Forbidden):
@@ -94,7 +94,7 @@ class OrderChanged(Conflict):
     def __init__(self, changes: str) -> None:
         super().__init__(
             _(
-                "The order changed while this page was open: %(changes)s. Nothing was saved. "
+                "The order changed while this page was open. %(changes)s Nothing was saved. "
                 "Check the amounts and try again."
             )
             % {"changes": changes}
@@ -124,7 +124,8 @@ class RefundExceedsReceived(Conflict):
 
     def __init__(self, *, asked: Money, left: Money) -> None:
         super().__init__(
-            _("You cannot refund %(asked)s; only %(left)s is left.") % {"asked": asked, "left": left},
+            _("You cannot refund %(asked)s; only %(left)s can still be refunded.")
+            % {"asked": asked, "left": left},
             extra={"left": left.amount},
         )
 
@@ -152,7 +153,7 @@ class RefundMismatch(Conflict):
 
     def __init__(self, *, sent: Money, worth: Money) -> None:
         super().__init__(
-            _("These items are worth %(worth)s, not %(sent)s. Nothing was refunded.")
+            _("These items total %(worth)s, not %(sent)s. Nothing was refunded.")
             % {"worth": worth, "sent": sent},
             extra={"sent": sent.amount, "amount": worth.amount, "currency": worth.currency},
         )

@@ -154,7 +154,7 @@ def test_groups_of_a_person_are_a_conflict_when_two_give_different_ones(browser,
 
     shown = page(save(client, shopper, form | {"groups": [str(mine.pk)]}))
 
-    assert f"It was empty, it is now “{theirs.name}”, you entered “{mine.name}”" in shown.text
+    assert f"It was empty and is now “{theirs.name}”; you entered “{mine.name}”" in shown.text
     assert list(shopper.groups.all()) == [theirs]
 
 

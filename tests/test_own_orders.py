@@ -223,7 +223,7 @@ def test_two_colleagues_return_the_surplus_once(browser, staff, admin_user, shop
         "main"
     )
 
-    assert "refunded: $10.01 (was $0.00)" in late.text
-    assert "owed to the buyer: $0.00 (was $10.01)" in late.text
+    assert "Refunded: $10.01 (was $0.00)." in late.text
+    assert "Refund due: $0.00 (was $10.01)." in late.text
     assert late.one("input", name="bank_reference").attrs["value"] == "OUT-B"
     assert [refund.amount for refund in first.refunds.all()] == [usd("10.01")]

@@ -18,7 +18,7 @@ from artisans.notifications.services import MailMessage, notifications_enqueue
 # The subject of the email, and whether all tokens and sessions end.
 CHANGES = {
     Action.ADDRESS_ADD: (_("An email address was added to your account"), False),
-    Action.ADDRESS_CHANGE: (_("The main email address of your account was changed"), True),
+    Action.ADDRESS_CHANGE: (_("The primary email address of your account was changed"), True),
     Action.ADDRESS_REMOVE: (_("An email address was removed from your account"), False),
     Action.PASSWORD_CHANGE: (_("The password of your account was changed"), True),
     Action.SECOND_FACTOR_ADD: (_("A two-factor authentication method was added to your account"), True),

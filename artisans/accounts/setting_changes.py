@@ -122,16 +122,14 @@ def setting_change(
 def request_second_person(change: SettingChange, names: list[str], actor: User) -> set[str]:
     """Fields that a hook keeps for approval. Amounts entered in a new currency wait with it."""
     settings = audited_settings(change.target)
-    steering = [name for name in names if settings[name].steers_money]
-    if not steering:
+    held = [name for name in names if settings[name].affects_money]
+    if not held:
         return set()
-    if "currency" in steering:
-        steering += [
-            name for name in names if settings[name].shown == DisplayFormat.AMOUNT and name not in steering
-        ]
-    new, seen = ({name: values[name] for name in steering} for values in (change.new, change.seen))
+    if "currency" in held:
+        held += [name for name in names if settings[name].shown == DisplayFormat.AMOUNT and name not in held]
+    new, seen = ({name: values[name] for name in held} for values in (change.new, change.seen))
     part = SettingChange(change.target, change.pk, new, seen)
-    return set(steering) if any(hold(part, actor) for hold in APPROVAL_HOOKS) else set()
+    return set(held) if any(hold(part, actor) for hold in APPROVAL_HOOKS) else set()
 
 
 def setting_created(row: models.Model, *, actor: User | None, actor_name: str = "system") -> bool:
@@ -292,14 +290,14 @@ def record_changes(
     entry = audit_record(
         actor=actor, action=Action.SETTING_CHANGE, target=row, data=data, actor_name=actor_name
     )
-    steering = [one.as_data() for one in found if one.setting.steers_money]
+    held = [one.as_data() for one in found if one.setting.affects_money]
     access = [one.as_data() for one in found if one.setting.grants_access]
     context = {
         "about": describe_row(row),
         "actor": actor.email if actor else actor_name,
         "at": timezone.now(),
     }
-    mails = [(AccountMail.SETTING_CHANGED, to, steering) for to in administrators() if steering]
+    mails = [(AccountMail.SETTING_CHANGED, to, held) for to in administrators() if held]
     mails += [(AccountMail.ARTISAN_ACCESS_CHANGED, to, access) for to in sorted(addresses) if access]
     notifications_enqueue(
         *[

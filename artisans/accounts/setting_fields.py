@@ -26,39 +26,39 @@ class DisplayFormat(StrEnum):
 class Setting:
     """An audited field.
 
-    `steers_money`: administrators get a mail. `permission`: required in addition to changing the row. `grants_access`:
+    `affects_money`: administrators get a mail. `permission`: required in addition to changing the row. `grants_access`:
     its value lets a user act for an artisan, so users cannot set it to themselves.
     """
 
     label: str
     shown: DisplayFormat = DisplayFormat.TEXT
-    steers_money: bool = False
+    affects_money: bool = False
     permission: str = ""
     grants_access: bool = False
 
 
 bank = partial(
-    Setting, shown=DisplayFormat.MASKED, steers_money=True, permission="orders.change_bank_account"
+    Setting, shown=DisplayFormat.MASKED, affects_money=True, permission="orders.change_bank_account"
 )
 rule = partial(Setting, permission="orders.change_storerules")
-access = partial(Setting, steers_money=True, permission="catalog.change_artisan_access", grants_access=True)
-role = partial(Setting, steers_money=True, permission=SUPERUSER)
+access = partial(Setting, affects_money=True, permission="catalog.change_artisan_access", grants_access=True)
+role = partial(Setting, affects_money=True, permission=SUPERUSER)
 
 SETTINGS: dict[str, dict[str, Setting]] = {
     "orders.StoreRules": {
         "name": rule("Store name"),
         "support_email": rule("Support address"),
-        "currency": rule("Currency", steers_money=True),
+        "currency": rule("Currency", affects_money=True),
         "country": rule("Country"),
-        "tax_rate_ppm": rule("Tax rate", DisplayFormat.RATE, steers_money=True),
-        "tax_is_set": rule(_("Tax rate answered"), steers_money=True),
-        "shipping_is_set": rule("Shipping answered"),
+        "tax_rate_ppm": rule("Tax rate", DisplayFormat.RATE, affects_money=True),
+        "tax_is_set": rule(_("Tax rate set"), affects_money=True),
+        "shipping_is_set": rule("Shipping set"),
         "shipping_minor": rule(_("Shipping per order"), DisplayFormat.AMOUNT),
         "cash_limit_minor": rule(_("Cash on delivery up to"), DisplayFormat.AMOUNT),
         "second_person_above_minor": rule(
-            _("Second person for money above"), DisplayFormat.AMOUNT, steers_money=True
+            _("Approval required above"), DisplayFormat.AMOUNT, affects_money=True
         ),
-        "second_person_for_settings": rule(_("Second person for settings"), steers_money=True),
+        "second_person_for_settings": rule(_("Approval required for settings"), affects_money=True),
         "account_holder": bank("Account holder"),
         "account_iban": bank(_("Account number or IBAN")),
         "account_bic": bank("BIC or routing number"),
@@ -68,9 +68,9 @@ SETTINGS: dict[str, dict[str, Setting]] = {
     },
     "catalog.Artisan": {
         "user": access(_("Who acts for the artisan"), DisplayFormat.MASKED_EMAIL),
-        "email": access(_("Mail address for new orders"), DisplayFormat.MASKED_EMAIL),
+        "email": access(_("Email address for new orders"), DisplayFormat.MASKED_EMAIL),
         "commission_ppm": Setting(
-            "Commission", DisplayFormat.RATE, steers_money=True, permission="catalog.change_commission"
+            "Commission", DisplayFormat.RATE, affects_money=True, permission="catalog.change_commission"
         ),
         "is_active": Setting("Active"),
     },
@@ -81,12 +81,12 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "is_active": Setting("On sale"),
     },
     "accounts.User": {
-        "email": Setting("E-mail address", DisplayFormat.MASKED_EMAIL, permission=SUPERUSER),
+        "email": Setting("Email address", DisplayFormat.MASKED_EMAIL, permission=SUPERUSER),
         "role": role("Role"),
         "groups": role("Groups"),
         "user_permissions": role("Permissions"),
         "is_superuser": role("Superuser"),
-        "is_active": Setting(_("Can sign in"), steers_money=True),
+        "is_active": Setting(_("Can sign in"), affects_money=True),
     },
     "auth.Group": {
         "name": Setting("Name", permission=SUPERUSER),

@@ -23,7 +23,7 @@ class ApprovalPending(Conflict):
 
     def __init__(self, title: str, by: str) -> None:
         super().__init__(
-            _("This is awaiting approval already: %(title)s, requested by %(by)s. Nothing was done.")
+            _("This is already awaiting approval: %(title)s, requested by %(by)s. Nothing was changed.")
             % {"title": title, "by": by}
         )
 
@@ -36,8 +36,7 @@ class NotPending(Conflict):
 
     def __init__(self, status: str) -> None:
         super().__init__(
-            _("This request is not awaiting approval any more: it is %(status)s.")
-            % {"status": status.lower()}
+            _("This request is no longer awaiting approval. Its status is: %(status)s.") % {"status": status}
         )
 
 

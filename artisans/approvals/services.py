@@ -91,7 +91,15 @@ def approval_approve(*, approval_id: UUID, actor: User) -> ApprovalRequest:
     payload: Payload = json.loads(approval.payload)
     try:
         with transaction.atomic():
-            check_may_decide(approval.requested_by, kind, payload, who=_("The account of who requested this"))
+            check_may_decide(
+                approval.requested_by,
+                kind,
+                payload,
+                refusal=_(
+                    "The person who made this request no longer has an active account with these permissions: "
+                    "%(needed)s."
+                ),
+            )
             kind.execute(payload, approval.requested_by, actor)
     except DomainError as error:
         approval_move(approval, A.FAILED, actor=actor, note=error.detail)
@@ -135,19 +143,18 @@ def approval_lock(approval_id: UUID, actor: User) -> tuple[ApprovalRequest, Appr
     if approval.requested_by_id == actor.pk:
         raise OwnRequest
     payload: Payload = json.loads(approval.payload)
-    check_may_decide(actor, kind, payload, who="Your account")
+    check_may_decide(
+        actor, kind, payload, refusal=_("To decide this, you need these permissions: %(needed)s.")
+    )
     kind.check(payload, actor)
     return approval, kind
 
 
-def check_may_decide(user: User, kind: ApprovalKind, payload: Payload, *, who: str) -> None:
+def check_may_decide(user: User, kind: ApprovalKind, payload: Payload, *, refusal: str) -> None:
     """Errors: Forbidden without the permissions, or for an account that is inactive or no longer staff."""
     needed = kind.permissions(payload)
     if not (user.is_active and user.is_staff and user.has_perms(needed)):
-        raise Forbidden(
-            _("%(who)s may not do this: it needs to be active, with %(needed)s.")
-            % {"who": who, "needed": ", ".join(needed)}
-        )
+        raise Forbidden(refusal % {"needed": ", ".join(needed)})
 
 
 def pending_lock(rows: Any, approval_id: UUID) -> ApprovalRequest:

@@ -35,7 +35,7 @@ ACTION_LABELS = {
     "order.expire": _("Order expired"),
     "order.release": _("Order released for shipping"),
     "order.revoke_links": _("Links to the order revoked"),
-    "parcel.decide": _("Parcels decided"),
+    "parcel.decide": _("Parcel decisions saved"),
     "parcel.instruct": _("Parcel put on hold or released"),
     "parcel.move": _("Parcel status changed"),
     "password.change": _("Password changed"),

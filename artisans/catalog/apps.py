@@ -5,4 +5,4 @@ from django.utils.translation import gettext_lazy as _
 class CatalogConfig(AppConfig):
     name = "artisans.catalog"
     label = "catalog"
-    verbose_name = _("Catalogue")
+    verbose_name = _("Catalog")

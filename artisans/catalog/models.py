@@ -25,7 +25,7 @@ class Artisan(BaseModel):
     commission_ppm = models.PositiveIntegerField(
         "commission",
         default=0,
-        help_text=_("The shop’s share of the subtotal, in millionths: 100000 is 10 %."),
+        help_text=_("The shop’s share of the subtotal, in millionths: 100000 is 10%."),
     )
     is_active = models.BooleanField(default=True)
 

@@ -159,18 +159,18 @@ def stock_adjust(
     meantime (so a form sent twice counts once) or less stock is left than would be subtracted.
     """
     if counted < 0 or not reason.strip():
-        raise InvalidInput(_("Give the counted number (zero or more) and a reason."))
+        raise InvalidInput(_("Enter the quantity counted (zero or more) and a reason."))
     product = products_lock([product_id])[product_id]
     now = stock_snapshot(product_id)
     seen = seen or now
     difference = counted - seen.stock
     if seen.last_count != now.last_count:
-        raise Conflict(_("The stock was counted since you opened this page; nothing was changed now."))
+        raise Conflict(_("The stock has been counted since you opened this page. Nothing was changed."))
     if product.stock + difference < 0:
         raise Conflict(
             _(
-                "You saw %(stock)s, and %(sold)s of them were sold since: %(left)s cannot fall by "
-                "%(difference)s. Nothing was changed."
+                "The page showed %(stock)s, but %(sold)s have been sold since: the remaining %(left)s cannot be "
+                "reduced by %(difference)s. Nothing was changed."
             )
             % {
                 "stock": seen.stock,

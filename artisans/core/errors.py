@@ -80,7 +80,7 @@ class TooManyRequests(DomainError):
     """Too many requests, or too much is reserved already (429)."""
 
     code = "too_many"
-    title = N_("Too many")
+    title = N_("Limit reached")
     remedy = "Wait, or release some of what is reserved, then try again."
 
 

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 class NotificationsConfig(AppConfig):
     name = "artisans.notifications"
     label = "notifications"
-    verbose_name = _("Mails")
+    verbose_name = _("Emails")
 
     def ready(self) -> None:
         from artisans.core.web.health import REPORTS

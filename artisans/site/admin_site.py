@@ -63,7 +63,7 @@ def waiting(request: HttpRequest) -> dict[str, int]:
         user = request.user
         lists: dict[str, tuple[str, QuerySet[Any]]] = {
             "decision": ("payments.view_payment", payments_awaiting_decision()),
-            "look": ("payments.view_paymentflag", flags_open()),
+            "review": ("payments.view_paymentflag", flags_open()),
             "decide": ("payments.view_paymentrefund", refunds_to_decide()),
             "message": ("payments.view_webhookevent", webhooks_for_staff()),
             "differ": ("payments.view_reconciliationrun", reconciliation_runs_to_review()),
@@ -130,8 +130,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 gettext("Needs review"),
                 "flag",
                 "payments.paymentflag",
-                "needs=look",
-                badge=counts["look"],
+                "needs=review",
+                badge=counts["review"],
             ),
             link(
                 request,
@@ -228,7 +228,7 @@ QUEUES = (
         "decision",
         "payments.view_payment",
         _("Awaiting approval"),
-        _("manual payments to approve or reject"),
+        _("offline payments to approve or reject"),
         _("no payments to approve"),
         Payment,
         "needs=decision",
@@ -243,13 +243,13 @@ QUEUES = (
         "needs=return",
     ),
     Queue(
-        "look",
+        "review",
         "payments.view_paymentflag",
         _("Needs review"),
         _("flagged payments"),
         _("no flagged payments"),
         PaymentFlag,
-        "needs=look",
+        "needs=review",
     ),
     Queue(
         "decide",

@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('is_extended', models.BooleanField(default=False, help_text='Due date extended after a partial payment.')),
                 ('stock_round', models.PositiveSmallIntegerField(default=0)),
                 ('released_at', models.DateTimeField(blank=True, null=True)),
-                ('payment_withdrawn_at', models.DateTimeField(blank=True, help_text='Since when a released order is unpaid again; unshipped parcels wait.', null=True)),
+                ('payment_withdrawn_at', models.DateTimeField(blank=True, help_text='When a released order became unpaid again; its unshipped parcels wait.', null=True)),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -159,7 +159,7 @@ class Migration(migrations.Migration):
                 ('support_email', models.EmailField(default='help@localhost', max_length=254)),
                 ('currency', models.CharField(default='USD', max_length=3, validators=[artisans.core.validators.validate_currency])),
                 ('country', models.CharField(default='US', help_text='ISO 3166-1 alpha-2 code.', max_length=2, validators=[orders.models.validate_country])),
-                ('tax_rate_ppm', models.PositiveIntegerField(default=0, help_text='In millionths: 100000 is 10 %.', validators=[django.core.validators.MaxValueValidator(1000000)], verbose_name='tax rate')),
+                ('tax_rate_ppm', models.PositiveIntegerField(default=0, help_text='In millionths: 100000 is 10%.', validators=[django.core.validators.MaxValueValidator(1000000)], verbose_name='tax rate')),
                 ('shipping_minor', models.BigIntegerField(default=0, verbose_name='shipping per order, in minor units')),
                 ('tax_is_set', models.BooleanField(db_default=False, default=False, editable=False)),
                 ('shipping_is_set', models.BooleanField(db_default=False, default=False, editable=False)),
@@ -170,8 +170,8 @@ class Migration(migrations.Migration):
                 ('account_bank', models.CharField(blank=True, max_length=80)),
                 ('check_payee', models.CharField(blank=True, max_length=100, verbose_name='checks payable to')),
                 ('check_address', models.TextField(blank=True, verbose_name='checks sent to')),
-                ('second_person_above_minor', models.BigIntegerField(blank=True, help_text='Refunds and receipts above this amount per order need a second person’s approval. Empty: never.', null=True, verbose_name='second person for money above, in minor units')),
-                ('second_person_for_settings', models.BooleanField(db_default=False, default=False, help_text='Changes to tax, currency, bank account, commission and roles need a colleague’s approval.', verbose_name='second person for settings that steer money')),
+                ('second_person_above_minor', models.BigIntegerField(blank=True, help_text='Refunds and receipts above this amount per order need a second person’s approval. Leave empty to never require one.', null=True, verbose_name='approval required above, in minor units')),
+                ('second_person_for_settings', models.BooleanField(db_default=False, default=False, help_text='Changes to tax, currency, bank account, commission and roles need a colleague’s approval.', verbose_name='approval required for settings that affect money')),
             ],
             options={
                 'verbose_name': 'store rules',

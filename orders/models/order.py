@@ -69,7 +69,7 @@ class Order(BaseModel):
     payment_withdrawn_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=_("Since when a released order is unpaid again; unshipped parcels wait."),
+        help_text=_("When a released order became unpaid again; its unshipped parcels wait."),
     )
 
     class Meta:

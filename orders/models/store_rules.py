@@ -38,7 +38,7 @@ class StoreRules(models.Model):
         "tax rate",
         default=0,
         validators=[MaxValueValidator(1_000_000)],
-        help_text=_("In millionths: 100000 is 10 %."),
+        help_text=_("In millionths: 100000 is 10%."),
     )
     shipping_minor = models.BigIntegerField("shipping per order, in minor units", default=0)
     tax_is_set = models.BooleanField(default=False, db_default=False, editable=False)
@@ -55,15 +55,16 @@ class StoreRules(models.Model):
     check_payee = models.CharField("checks payable to", max_length=100, blank=True)
     check_address = models.TextField("checks sent to", blank=True)
     second_person_above_minor = models.BigIntegerField(
-        "second person for money above, in minor units",
+        "approval required above, in minor units",
         null=True,
         blank=True,
         help_text=_(
-            "Refunds and receipts above this amount per order need a second person’s approval. Empty: never."
+            "Refunds and receipts above this amount per order need a second person’s approval. "
+            "Leave empty to never require one."
         ),
     )
     second_person_for_settings = models.BooleanField(
-        "second person for settings that steer money",
+        "approval required for settings that affect money",
         default=False,
         db_default=False,
         help_text=_(

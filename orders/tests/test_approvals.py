@@ -165,7 +165,7 @@ def test_page_says_that_the_change_waits(store, admin_user, second, browser):
 def test_switching_the_rule_on_needs_two_approvers_for_each_kind(store, admin_user, browser):
     shown = edit(browser(admin_user), store, second_person_for_settings="on")
 
-    assert "Nobody could be the second person" in page(shown).one("body").text
+    assert "Nobody could give the second approval" in page(shown).one("body").text
     assert not StoreRules.objects.get().second_person_for_settings
     assert all(
         len(people) == 1 for people in approvers_of(kinds_of_rule("second_person_for_settings")).values()
@@ -173,7 +173,7 @@ def test_switching_the_rule_on_needs_two_approvers_for_each_kind(store, admin_us
 
 
 def test_every_group_that_could_approve_sees_the_requests(db):
-    steering = {s.permission for fields in SETTINGS.values() for s in fields.values() if s.steers_money}
+    steering = {s.permission for fields in SETTINGS.values() for s in fields.values() if s.affects_money}
     money = {kind.permission for kind in KINDS.values() if not kind.name.startswith("setting_change")}
     could = {name for name, permissions in ROLES.items() if {*permissions} & (steering | money)}
 

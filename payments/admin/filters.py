@@ -51,10 +51,10 @@ class FlagNeedsFilter(admin.SimpleListFilter):
     parameter_name = "needs"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("look", gettext("Needs review"))]
+        return [("review", gettext("Needs review"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentFlag]) -> QuerySet[PaymentFlag]:
-        return queryset.filter(resolved_at=None) if self.value() == "look" else queryset
+        return queryset.filter(resolved_at=None) if self.value() == "review" else queryset
 
 
 class OrderNeedsFilter(admin.SimpleListFilter):

@@ -20,7 +20,7 @@ from payments.models import Payment, ReversalReason
 REASONS_TO_REJECT = (
     _("The payment did not arrive in time."),
     _("The amount or the reference does not match this order."),
-    _("The bank did not honour the check."),
+    _("The bank returned the check unpaid."),
     _("The parcel was refused on delivery."),
     _("The buyer requested it."),
 )
@@ -54,7 +54,7 @@ class ReceiptForm(forms.Form):
     bank_reference = reference_field(
         _("Bank reference"),
         _(
-            "Transaction number from the statement, check number and bank, or cash slip number. Must be unique."
+            "Transaction number from the statement, check number and bank, or cash receipt number. Must be unique."
         ),
     )
     value_date = DayField(label=_("Value date"), help_text=_("The date the bank credited the payment."))

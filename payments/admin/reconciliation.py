@@ -18,7 +18,7 @@ class ProviderAlertAdmin(ReadOnlyAdmin):
     list_filter = ("provider",)
     fields = ("provider", "part", "detail", "count", "created_at", "last_seen_at", "resolved_at")
 
-    @column(_("API part"), ordering="created_at")
+    @column(_("Part of the API"), ordering="created_at")
     def alert(self, row: ProviderAlert) -> SafeString:
         return link_to(row, str(row))
 
@@ -64,4 +64,4 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
         payments = Payment.objects.in_bulk([row["payment"] for row in obj.differences if row["payment"]])
         by_id = {str(pk): payment for pk, payment in payments.items()}
         rows = [row | {"payment": by_id.get(row["payment"])} for row in obj.differences]
-        return {"period": obj, "state": self.state(obj)[1], "rows": rows}
+        return {"run": obj, "state": self.state(obj)[1], "rows": rows}

@@ -265,11 +265,11 @@ class PaymentRefundAdmin(MoneyRowAdmin):
 
 @admin.register(PaymentFlag)
 class PaymentFlagAdmin(MoneyRowAdmin):
-    """Payments flagged for review; `?needs=look` are the unresolved flags."""
+    """Payments flagged for review; `?needs=review` are the unresolved flags."""
 
     pages = {"resolve": "payments.resolve_flag"}
     everyday_pages = frozenset({"resolve"})
-    views = {"": _("All"), "needs=look": _("Needs review")}
+    views = {"": _("All"), "needs=review": _("Needs review")}
     list_display = ("what", "detail", "payment_link", "order_link", "state", "since", "settle")
     list_filter = (FlagNeedsFilter, "kind", ("created_at", DayRangeFilter))
     fields = (

@@ -47,7 +47,8 @@ def parcel_money_note(
     notes = [_("We will refund %(amount)s.") % {"amount": show(more)}] if more else []
     if left:
         notes.append(
-            _("You pay %(less)s less. Amount due: %(left)s.") % {"less": show(less), "left": show(left)}
+            _("Your total is now %(less)s lower. Amount due: %(left)s.")
+            % {"less": show(less), "left": show(left)}
         )
     elif less and received:
         notes.append(_("There is nothing left to pay."))

@@ -97,8 +97,8 @@ def request_approval(
     facts = [
         (_("Order"), f"{order.order_number}, {order.email}"),
         (_("Payment"), f"{payment.payment_number} ({show(payment.amount)})"),
-        (_("Received before"), show(payment.received)),
-        (_("Refunded before"), show(payment.refunded)),
+        (_("Previously received"), show(payment.received)),
+        (_("Previously refunded"), show(payment.refunded)),
     ]
     about = {"payment": str(payment.pk), "order": str(order.pk), "seen": order_seen(order)}
     return approval_request(

@@ -2,12 +2,22 @@
 is applied."""
 
 from django.db.models import Sum
+from django.utils.translation import gettext, gettext_lazy
 
+from artisans.core.models import label_of
 from artisans.core.templatetags.money import show
 from orders.models import Order
+from orders.statuses import OrderStatus
 from payments.errors import OrderChanged
 
-FIGURES = ("received", "refunded", "being refunded", "owed to the buyer", "left to pay")
+STATUS = gettext_lazy("Order status: %(now)s (was %(was)s).")
+FIGURES = (
+    gettext_lazy("Received: %(now)s (was %(was)s)."),
+    gettext_lazy("Refunded: %(now)s (was %(was)s)."),
+    gettext_lazy("Being refunded: %(now)s (was %(was)s)."),
+    gettext_lazy("Refund due: %(now)s (was %(was)s)."),
+    gettext_lazy("Outstanding: %(now)s (was %(was)s)."),
+)
 
 
 def order_seen(order: Order) -> str:
@@ -29,9 +39,12 @@ def check_seen(seen: str, order: Order) -> None:
     if seen == now:
         return
     (old_status, *old), (status, *new) = seen.split(), now.split()
-    changes = [] if old_status == status else [f"the order is {order.get_status_display().lower()} now"]
-    for name, before, after in zip(FIGURES, old, new, strict=False):
+    changes = []
+    if old_status != status:
+        changes.append(STATUS % {"now": order.get_status_display(), "was": label_of(OrderStatus, old_status)})
+    for text, before, after in zip(FIGURES, old, new, strict=False):
         if before != after:
-            was = show(order.money(int(before))) if before.removeprefix("-").isdecimal() else "unknown"
-            changes.append(f"{name}: {show(order.money(int(after)))} (was {was})")
-    raise OrderChanged("; ".join(changes))
+            is_amount = before.removeprefix("-").isdecimal()
+            was = show(order.money(int(before))) if is_amount else gettext("unknown")
+            changes.append(text % {"now": show(order.money(int(after))), "was": was})
+    raise OrderChanged(" ".join(changes))

@@ -196,12 +196,20 @@ def capture_record(payment: Payment, capture: contract.Capture, actor_name: str)
     except IntegrityError:
         booked = get_or_none(payment.captures.filter(provider_capture_id=capture.capture_id))
         if booked is None or booked.amount != capture.amount:
-            ours = f"booked here for {booked.amount}" if booked else "booked here for another payment"
+            text = (
+                _("%(capture_id)s is for %(amount)s, but was booked here for %(booked)s.")
+                if booked
+                else _("%(capture_id)s is for %(amount)s, but was booked here for another payment.")
+            )
             flag_raise(
                 payment,
                 FlagKind.MISMATCH,
-                _("%(capture_id)s is for %(amount)s, %(ours)s.")
-                % {"capture_id": capture.capture_id, "amount": capture.amount, "ours": ours},
+                text
+                % {
+                    "capture_id": capture.capture_id,
+                    "amount": capture.amount,
+                    "booked": booked and booked.amount,
+                },
             )
         return None
     payment.received_minor += capture.amount.minor

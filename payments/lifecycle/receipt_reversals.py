@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
@@ -48,8 +49,11 @@ def receipt_reverse(
     receipt = Receipt.objects.get(pk=receipt_id)
     if (before := get_or_none(ReceiptReversal.objects.filter(receipt=receipt))) is not None:
         raise AlreadyRecorded(
-            _("This receipt was already reversed by %(actor)s at %(time)s UTC.")
-            % {"actor": before.actor_name, "time": f"{before.created_at:%Y-%m-%d %H:%M}"}
+            _("This receipt was already reversed by %(actor)s on %(time)s.")
+            % {
+                "actor": before.actor_name,
+                "time": date_format(timezone.localtime(before.created_at), "DATETIME_FORMAT"),
+            }
         )
     if reason not in ReversalReason.values:
         raise InvalidInput(

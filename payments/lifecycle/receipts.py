@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -34,10 +34,6 @@ from payments.selectors import find_active_receipt, open_payment, payment_lock
 from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
-OTHER_LINE = gettext_lazy(
-    "If this is a different payment (a second line with the same reference, another buyer’s check, or one transfer for "
-    "several orders), add a suffix, such as “{reference} line 2”."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,19 +170,19 @@ def already_recorded(receipt: Receipt) -> AlreadyRecorded:
     payment, reference = receipt.payment, receipt.bank_reference
     return AlreadyRecorded(
         _(
-            "%(amount)s with the reference %(reference)s was already recorded by %(actor)s at %(time)s UTC, on payment "
-            "%(payment)s of order %(order)s. Nothing was recorded."
+            "%(amount)s with the reference %(reference)s was already recorded by %(actor)s (%(time)s) for payment "
+            "%(payment)s of order %(order)s. Nothing was recorded. If this is a different payment (a second line "
+            "with the same reference, another buyer’s check, or one transfer for several orders), add a suffix, "
+            "such as “%(reference)s line 2”."
         )
         % {
             "amount": receipt.amount,
             "reference": reference,
             "actor": receipt.actor_name,
-            "time": f"{receipt.created_at:%Y-%m-%d %H:%M}",
+            "time": date_format(timezone.localtime(receipt.created_at), "DATETIME_FORMAT"),
             "payment": payment.payment_number,
             "order": payment.order.order_number,
         }
-        + " "
-        + OTHER_LINE.format(reference=reference)
     )
 
 

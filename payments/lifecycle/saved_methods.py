@@ -175,7 +175,7 @@ def method_setup_start(*, user: User, provider: str, is_default: bool = False) -
         call = enqueue_save(user, provider, is_default=is_default)
         call_result = provider_call_execute(call.pk)
     if not isinstance(call_result.answer, RemoteSetup):
-        provider_call_finish(call, CallState.REFUSED, error=_("No response; the buyer starts again."))
+        provider_call_finish(call, CallState.REFUSED, error=_("No response; the buyer can start again."))
         raise ProviderUnavailable(label_of(provider))
     return MethodSetup(call.pk, call.provider, call_result.answer.setup_id, action=call_result.answer.action)
 

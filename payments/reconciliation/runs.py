@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from artisans.core.errors import InvalidInput
 from artisans.core.models import save_columns
@@ -202,10 +203,10 @@ def collect_remote_facts(
                 disputed.add(known[0].pk)
         elif facts := facts_from_remote(remote):
             currency = remote.captures[0].amount.currency if remote.captures else "XXX"
-            detail = _("%(facts)s; its reference is %(reference)s.") % {
-                "facts": describe_facts(facts, currency),
-                "reference": remote.reference[:60] or "empty",
-            }
+            text = (
+                _("%(facts)s; reference: %(reference)s") if remote.reference else _("%(facts)s; no reference")
+            )
+            detail = text % {"facts": describe_facts(facts, currency), "reference": remote.reference[:60]}
             found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", detail))
     return remote_facts, disputed, found
 
@@ -343,7 +344,8 @@ def stuck_calls(name: str) -> list[Difference]:
             Kind.STUCK,
             call.key,
             str(call.payment_id or ""),
-            _("%(call)s, tried %(tries)s times.") % {"call": call, "tries": call.tries},
+            ngettext("%(call)s, tried %(tries)s time", "%(call)s, tried %(tries)s times", call.tries)
+            % {"call": call, "tries": call.tries},
         )
         for call in old.order_by("created_at")
     ]

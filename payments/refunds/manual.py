@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
@@ -22,7 +23,6 @@ from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import refund_approval_check
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
-from payments.lifecycle.receipts import OTHER_LINE
 from payments.mails import PaymentMail
 from payments.methods import MANUAL
 from payments.models import Payment, PaymentRefund, RefundTransition
@@ -129,17 +129,16 @@ def already_returned(refund: PaymentRefund) -> AlreadyRecorded:
     payment, reference = refund.payment, refund.bank_reference
     return AlreadyRecorded(
         _(
-            "A refund of %(amount)s with the reference %(reference)s was already recorded by %(actor)s at %(time)s "
-            "UTC, on payment %(payment)s of order %(order)s. Nothing was recorded."
+            "A refund of %(amount)s with the reference %(reference)s was already recorded by %(actor)s (%(time)s) "
+            "for payment %(payment)s of order %(order)s. Nothing was recorded. If this is a different refund (a second "
+            "line with the same reference), add a suffix, such as “%(reference)s line 2”."
         )
         % {
             "amount": refund.amount,
             "reference": reference,
             "actor": refund.actor.email if refund.actor else "-",
-            "time": f"{refund.created_at:%Y-%m-%d %H:%M}",
+            "time": date_format(timezone.localtime(refund.created_at), "DATETIME_FORMAT"),
             "payment": payment.payment_number,
             "order": payment.order.order_number,
         }
-        + " "
-        + OTHER_LINE.format(reference=reference)
     )

@@ -32,7 +32,7 @@ from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
-LOOK = "/admin/payments/paymentflag/?needs=look"
+LOOK = "/admin/payments/paymentflag/?needs=review"
 DECIDE = "/admin/payments/paymentrefund/?needs=decision"
 BROKEN = "An item arrived damaged."
 
@@ -139,7 +139,7 @@ def test_second_press_of_the_button_sends_nothing(staff_client, paid, stripe):
 
     again = page(staff_client.post(address, form, follow=True))
 
-    assert "The order changed while this page was open: refunded: $5.00 (was $0.00)" in again.text
+    assert "The order changed while this page was open. Refunded: $5.00 (was $0.00)." in again.text
     assert stripe.refunded() == [500]
 
 

@@ -184,7 +184,7 @@ def test_money_to_return_as_a_query_is_the_orders_own_property(staff, admin_user
         "/admin/payments/receipt/",
         "/admin/payments/paymentrefund/",
         "/admin/payments/paymentrefund/?needs=decision",
-        "/admin/payments/paymentflag/?needs=look",
+        "/admin/payments/paymentflag/?needs=review",
         "/admin/notifications/notification/",
         "/admin/audit/auditentry/",
         "/admin/catalog/product/",

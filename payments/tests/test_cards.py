@@ -142,7 +142,7 @@ def test_another_method_takes_the_intent_back_first(open_card, stripe, shopper):
 def test_another_method_is_refused_when_the_card_turns_out_paid(open_card, stripe, shopper):
     stripe.pay(open_card)
 
-    with pytest.raises(Exception, match="does not need a payment"):
+    with pytest.raises(Exception, match="No payment is due for this order"):
         payment_choose_method(order_id=open_card.order_id, method=TRANSFER, actor=shopper)
 
     assert (reread(open_card).status, open_card.order.status) == ("COMPLETED", "CONFIRMED")

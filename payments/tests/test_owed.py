@@ -147,7 +147,7 @@ def test_nothing_is_owed_for_an_unpaid_parcel(cash, other_seller, mails, shopper
     not_coming(cash, other_seller)
 
     assert (cash.order.refund_due, cash.order.balance_due) == (usd("0"), usd("98.31"))
-    assert "You pay $38.34 less. Amount due: $98.31." in mails(shopper.email)[-1].body
+    assert "Your total is now $38.34 lower. Amount due: $98.31." in mails(shopper.email)[-1].body
 
 
 def test_part_payment_that_was_returned_is_due_again(cash, staff):

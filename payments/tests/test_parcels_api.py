@@ -165,7 +165,7 @@ def test_cash_is_less_by_the_parcel_that_cannot_come(api, cash, seller, other_se
     payment = cash.payments.get()
     assert cash.balance_due == kept.total == payment.amount
     result = next(mail for mail in mails(shopper.email) if "a parcel was cancelled" in mail.subject)
-    assert f"You pay ${gone.total.amount} less. Amount due: ${kept.total.amount}." in result.body
+    assert f"Your total is now ${gone.total.amount} lower. Amount due: ${kept.total.amount}." in result.body
     record(payment, kept.total.amount, actor=staff)
     reread(payment)
     assert (payment.status, payment.order.payment_status) == (

@@ -438,6 +438,7 @@ def test_staff_see_what_differs_and_the_payment_it_is_about(stranger_there, shop
 
     assert "3 differences" in listed
     assert "Reconciliation 1" in listed
+    assert "Reconciliation with Stripe" in page(shown).text
     assert all(kind in page(shown).text for kind in (Kind.MISSING_HERE, stranger_there, Kind.NOT_THERE))
     assert reverse("admin:payments_payment_change", args=[payment.pk]) in shown.content.decode()
 

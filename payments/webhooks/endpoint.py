@@ -38,7 +38,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         webhook_receive(name=provider, provider_event=parse_request(facts, request))
     except RequestDataTooBig:
         return problem_response(
-            413, "body_too_large", _("The body may have at most %(size)s bytes.") % {"size": LARGEST}
+            413, "body_too_large", _("The body must not exceed %(size)s bytes.") % {"size": LARGEST}
         )
     except BadSignature as bad:
         return reject_request(request, provider, bad)
@@ -46,14 +46,12 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         return problem_response(400, "bad_request", _("The body is incomplete."))
     except CannotVerify as problem:
         logger.warning("webhook_unverified", extra={"provider": provider, "why": problem.code})
-        return build_unavailable_response(
-            "webhook_unavailable", _("The signature cannot be verified at the moment.")
-        )
+        detail = _("The signature cannot be verified at the moment. Nothing was changed; send it again.")
+        return build_unavailable_response("webhook_unavailable", detail)
     except DatabaseTrouble:
         logger.exception("webhook_not_stored", extra={"provider": provider})
-        return build_unavailable_response(
-            "database_unavailable", _("The event cannot be stored at the moment.")
-        )
+        detail = _("The event cannot be stored at the moment. Nothing was changed; send it again.")
+        return build_unavailable_response("database_unavailable", detail)
     return JsonResponse({"received": True})
 
 
@@ -94,8 +92,6 @@ def reject_request(request: HttpRequest, provider: str, bad: BadSignature) -> Ht
 
 
 def build_unavailable_response(code: str, detail: str) -> HttpResponse:
-    response = problem_response(
-        503, code, _("%(detail)s Nothing was changed; send it again.") % {"detail": detail}
-    )
+    response = problem_response(503, code, detail)
     response["Retry-After"] = "30"
     return response

@@ -150,7 +150,7 @@ def test_change_of_access_is_audited_masked_and_mailed_to_both_addresses_and_adm
     [email] = [one for one in entry.data["changes"] if one["field"] == "email"]
     assert email == {
         "field": "email",
-        "label": "Mail address for new orders",
+        "label": "Email address for new orders",
         "old": "s•••@example.test",
         "new": "n•••@pottery.test",
         "old_hash": keyed_hash("seller@example.test"),
@@ -161,7 +161,7 @@ def test_change_of_access_is_audited_masked_and_mailed_to_both_addresses_and_adm
         [mail] = mails(address)
         assert "s•••@example.test → n•••@pottery.test" in mail.body
     [mail] = mails(owner.email)
-    assert "Mail address for new orders: s•••@example.test → n•••@pottery.test" in mail.body
+    assert "Email address for new orders: s•••@example.test → n•••@pottery.test" in mail.body
 
 
 # ---- store rules -------------------------------------------------------------------------------------------

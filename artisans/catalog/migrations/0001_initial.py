@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('town', models.CharField(max_length=80)),
                 ('story', models.TextField(blank=True)),
                 ('portrait', models.ImageField(blank=True, upload_to='artisans/')),
-                ('commission_ppm', models.PositiveIntegerField(default=0, help_text='The shop’s share of the subtotal, in millionths: 100000 is 10 %.', verbose_name='commission')),
+                ('commission_ppm', models.PositiveIntegerField(default=0, help_text='The shop’s share of the subtotal, in millionths: 100000 is 10%.', verbose_name='commission')),
                 ('is_active', models.BooleanField(default=True)),
                 ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='artisan', to=settings.AUTH_USER_MODEL)),
             ],

@@ -109,7 +109,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
             for value in ((self.seen or {})[name], self.current[name], self[name].data)
         )
         return gettext(
-            "Someone else changed this after you opened the page. It was %(was)s, it is now %(now)s, you entered "
+            "Someone else changed this after you opened the page. It was %(was)s and is now %(now)s; you entered "
             "%(yours)s. Save again to use your value, or enter the current value to keep it."
         ) % {"was": was, "now": now, "yours": yours}
 

@@ -37,7 +37,8 @@ class CreatedCursorPagination(pagination.CursorPagination):
         asked = request.query_params.get(self.ordering_param, "-created")
         if asked not in ORDERINGS:
             raise serializers.ValidationError(
-                {"ordering": _("Send %(value)s.") % {"value": " or ".join(ORDERINGS)}}, "invalid_choice"
+                {"ordering": _("Send one of: %(values)s.") % {"values": ", ".join(ORDERINGS)}},
+                "invalid_choice",
             )
         if asked == "-created":
             return self.ordering

@@ -89,7 +89,8 @@ def effect_record(reference: str) -> None:
     if row is None:
         return
     if not transaction.get_connection().in_atomic_block:
-        raise transaction.TransactionManagementError(_("An effect is recorded in its own transaction."))
+        message = "Call effect_record in the transaction of the effect."  # not for translation
+        raise transaction.TransactionManagementError(message)
     if not held_row(row).update(effect=reference):
         raise KeyInUse
 
