@@ -1,4 +1,4 @@
-"""All unit tests on SQLite on the other Pythons of this machine, one after the other; arguments go to pytest."""
+"""All unit tests on SQLite on each other Python of this machine in turn; arguments go to pytest."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from scripts.test import LIVE, OURS, ROOT, SIDE_BY_SIDE, WORKERS, execute, on_ot
 def main() -> int:
     os.chdir(ROOT)
     started = time.monotonic()
-    ignored = [f"--ignore={folder}" for folder in LIVE]  # browsers and servers are tried on one Python
+    ignored = [f"--ignore={folder}" for folder in LIVE]  # browsers and servers are tested on one Python only
     runs = tuple(on_other_pythons(*SIDE_BY_SIDE, *ignored, *OURS, limit=30, cores=WORKERS))
     if not runs:
         print("This machine has no other suitable Python.")

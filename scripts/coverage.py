@@ -1,4 +1,4 @@
-"""Run the tests on SQLite and report their line and branch coverage; takes half as long again as the tests."""
+"""Run the tests on SQLite and report their line and branch coverage; takes half as long again as the tests alone."""
 
 import os
 import sys

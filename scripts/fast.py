@@ -1,9 +1,10 @@
-"""A minute of tests for the inner loop: what failed last, what is near the changed files, then whatever fits.
+"""Up to a minute of tests for the inner loop: failed tests first, then those near changed files, then as many as fit.
 
-    make test-fast            SQLite, two processes, 35 seconds; arguments of pytest: make test-fast ARGS="-k refund -x"
+    make test-fast                          SQLite, two processes, 35 seconds
+    make test-fast ARGS="-k refund -x"      with arguments of pytest
 
-It is a plugin of pytest, too: it puts the tests in order and stops when the time is over. The migrated
-database is kept in var/test until a migration changes. Tests with real commits are left to `make test`.
+It is also a pytest plugin that orders the tests and stops when the time is over. The migrated database is kept in
+var/test until a migration changes. Tests with real commits are left to `make test`.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
-SECONDS = 35  # beside some 15 to start on two cores
+SECONDS = 35  # plus about 15 to start on two cores
 
 
 def main() -> int:
@@ -38,7 +39,7 @@ def main() -> int:
 
 
 def database() -> Path:
-    """A file for these migrations; those for others are removed."""
+    """The file for the current migrations; files for others are removed."""
     migrations = sorted(path for path in ROOT.glob("*/**/migrations/*.py") if ".venv" not in path.parts)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()[:12]
     for old in REPORTS.glob("fast-*"):
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    session.config.stash[END] = time.monotonic() + SECONDS  # of the process that starts the others
+    session.config.stash[END] = time.monotonic() + SECONDS  # in the process that starts the others
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -92,7 +93,7 @@ def commits(item: pytest.Item) -> bool:
 
 
 def changed_folders() -> set[str]:
-    """The apps with files that differ from the main branch, or are new."""
+    """The apps with files that are new or differ from the main branch."""
     asked = "git diff --name-only --merge-base main", "git ls-files --others --exclude-standard"
     output = [
         subprocess.run(shlex.split(each), capture_output=True, text=True, check=False).stdout
@@ -102,7 +103,7 @@ def changed_folders() -> set[str]:
 
 
 def folder_of(path: Path) -> str:
-    """`orders`, `artisans/catalog`: where an app keeps its code and its tests."""
+    """The folder of an app's code and tests: `orders`, `artisans/catalog`."""
     return "/".join(path.parts[: 2 if path.parts[0] == "artisans" else 1])
 
 

@@ -1,7 +1,7 @@
-"""The texts that people read: collect them for translators, and find those that are not marked for translation.
+"""Texts for people: collect them for translators, and find those that are not marked for translation.
 
 `make messages` writes locale/django.pot; `python -m scripts.messages check` (part of `make check`) compares that file
-with the sources and lists unmarked texts. Babel does the work of GNU gettext, so nothing has to be installed.
+with the sources and lists unmarked texts. Babel replaces GNU gettext, so nothing has to be installed.
 """
 
 import io
@@ -34,7 +34,7 @@ ENGLISH_ONLY = {
     "formats",
     "providers",
 }
-INSTRUCTIONS = "payments/providers/manual/provider.py"  # the one module of providers whose texts buyers read
+INSTRUCTIONS = "payments/providers/manual/provider.py"  # the only provider module with texts for buyers
 LAZY = ("gettext_lazy", "ngettext_lazy", "pgettext_lazy", "npgettext_lazy")
 KEYWORDS = (
     DEFAULT_KEYWORDS
@@ -87,7 +87,7 @@ def as_text(texts: Catalog) -> str:
 
 
 def check() -> list[str]:
-    """One line for each fault; empty when all is well."""
+    """One line for each problem; empty if there are none."""
     faults = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in [*sources(), *(ROOT / "static/js").glob("*.js")]

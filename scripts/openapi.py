@@ -1,14 +1,14 @@
 """Maintain docs/openapi.yaml, the committed API contract.
 
-    python -m scripts.openapi write     write the description that the code gives now
-    python -m scripts.openapi check     fail, with the difference, when the file is not that
-    python -m scripts.openapi compare   fail on a change that breaks clients and is not told in CHANGELOG.md
+    python -m scripts.openapi write     write the description generated from the code
+    python -m scripts.openapi check     fail, with the difference, if the file is out of date
+    python -m scripts.openapi compare   fail on breaking changes that CHANGELOG.md does not list
 
-`compare` looks at the last release (the newest tag that has the file), or before the first release at the version
-before this one. What breaks a client: an operation, a parameter, a field of a body or of an answer, or a word of an
-enumeration is gone; a field of an answer may be missing now, or has another type; a parameter or a field of a body is
-required now. To do it all the same, say so under "### Breaking" in the "## Unreleased" part of the CHANGELOG: a line
-that names the operation.
+`compare` uses the last release (the newest tag that has the file), or before the first release the version
+before this one. Breaking changes: an operation, a parameter, a field of a body or response, or a value of an
+enumeration is removed; a response field becomes optional or changes its type; a parameter or a field of a body becomes
+required. To allow one, name the operation in a line under "### Breaking" in the "## Unreleased" section of the
+CHANGELOG.
 """
 
 import difflib
@@ -39,7 +39,7 @@ class Field:
 def main() -> int:
     os.chdir(ROOT)
     commands = {"write": write, "check": check, "compare": compare}
-    if len(sys.argv) != 2 or sys.argv[1] not in commands:  # noqa: PLR2004  # the program and one word
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:  # noqa: PLR2004  # the program and one command
         print(__doc__)
         return 2
     return commands[sys.argv[1]]()
@@ -67,14 +67,14 @@ def write() -> int:
 
 def check() -> int:
     kept, now = Path(NAME).read_text().splitlines(), current().splitlines()
-    difference = list(difflib.unified_diff(kept, now, NAME, "what the code says", lineterm="", n=2))
+    difference = list(difflib.unified_diff(kept, now, NAME, "generated from the code", lineterm="", n=2))
     if difference:
         print("\n".join(difference[:200]))
         print(f"{NAME} is out of date: run `python -m scripts.openapi write` and commit it.")
     return int(bool(difference))
 
 
-# ---- the promise -------------------------------------------------------------------------------------------
+# ---- compatibility----------------------------------------------------------------------------------------
 
 
 def compare() -> int:
@@ -92,7 +92,7 @@ def compare() -> int:
         print(line)
     if undocumented:
         print(
-            'This breaks clients. Keep it as it was, or name the operation under "### Breaking" in the CHANGELOG.'
+            'These changes break clients. Revert them, or name the operations under "### Breaking" in the CHANGELOG.'
         )
     return int(bool(undocumented))
 
@@ -108,7 +108,7 @@ def base_text() -> str | None:
 
 
 def git(*argv: str) -> str:
-    """What git says, or "" when it knows nothing."""
+    """The output of git, or "" if the command fails."""
     return subprocess.run(["git", *argv], capture_output=True, text=True, check=False).stdout
 
 
@@ -118,15 +118,15 @@ def documented_in(changelog: str) -> str:
 
 
 def breaks(old: Document, new: Document) -> Iterator[tuple[str, str]]:
-    """Pairs of an operation's name and what would break its callers."""
+    """Pairs of an operation's name and a breaking change of it."""
     after = operations(new)
     for place, operation in operations(old).items():
         name = operation["operationId"]
         if place not in after:
-            yield name, f"{place} ({name}) is gone."
+            yield name, f"{place} ({name}) was removed."
             continue
         if after[place]["operationId"] != name:
-            yield name, f"{place}: {name} is called {after[place]['operationId']} now."
+            yield name, f"{place}: {name} was renamed to {after[place]['operationId']}."
         for line in (
             *breaks_going_in(inputs(operation, old), inputs(after[place], new)),
             *breaks_coming_out(outputs(operation, old), outputs(after[place], new)),
@@ -137,16 +137,16 @@ def breaks(old: Document, new: Document) -> Iterator[tuple[str, str]]:
 def breaks_going_in(old: Mapping[str, Field], new: Mapping[str, Field]) -> Iterator[str]:
     for name, field in old.items():
         if name not in new:
-            yield f"{name} is not taken any more."
+            yield f"{name} is no longer accepted."
         elif gone := field.allowed - new[name].allowed:
-            yield f"{name} does not take {', '.join(sorted(gone))} any more."
+            yield f"{name} no longer accepts {', '.join(sorted(gone))}."
     for name, field in new.items():
         if field.is_required and not (name in old and old[name].is_required) and parent_known(name, old):
-            yield f"{name} is required now."
+            yield f"{name} is now required."
 
 
 def parent_known(name: str, old: Mapping[str, Field]) -> bool:
-    """A field that is required inside something new and optional asks nothing of old clients."""
+    """A required field inside something new and optional does not affect existing clients."""
     parent = name.rpartition(".")[0]
     return not parent.count(".") or parent in old
 
@@ -154,13 +154,13 @@ def parent_known(name: str, old: Mapping[str, Field]) -> bool:
 def breaks_coming_out(old: Mapping[str, Field], new: Mapping[str, Field]) -> Iterator[str]:
     for name, field in old.items():
         if name not in new:
-            yield f"{name} is gone."
+            yield f"{name} was removed."
         elif new[name].kind != field.kind:
-            yield f"{name} was {field.kind} and is {new[name].kind} now."
+            yield f"{name} changed from {field.kind} to {new[name].kind}."
         elif field.is_required and not new[name].is_required:
-            yield f"{name} may be missing now."
+            yield f"{name} may now be missing."
         elif gone := field.allowed - new[name].allowed:
-            yield f"{name} is never {', '.join(sorted(gone))} any more."
+            yield f"{name} no longer has the value {', '.join(sorted(gone))}."
 
 
 def operations(document: Document) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def inputs(operation: Mapping[str, Any], document: Document) -> dict[str, Field]
 
 
 def outputs(operation: Mapping[str, Any], document: Document) -> dict[str, Field]:
-    """The answers that are no problems, with their fields."""
+    """The successful responses with their fields."""
     found: dict[str, Field] = {}
     for status, answer in operation["responses"].items():
         if status.startswith("2"):

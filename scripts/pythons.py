@@ -1,4 +1,4 @@
-"""The other Pythons of this machine, each with a virtual environment of its own below var/python/.
+"""The other Pythons of this machine, each with its own virtual environment in var/python/.
 
 python -m scripts.pythons 3.13 -m pytest …      runs a command on that version; installs the packages first
 """
@@ -11,15 +11,15 @@ from zlib import crc32
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ("requirements.txt", "requirements-test.txt", "constraints.txt")
-NOTHING_RUN = 5  # pytest's exit code for it
+NOTHING_RUN = 5  # pytest's exit code for this
 
 
 class NotInstalled(Exception):
-    """The packages could not be installed; the message is what pip said."""
+    """The packages could not be installed; the message is pip's output."""
 
 
 def others() -> dict[str, str]:
-    """Version and path of every suitable Python besides the one that runs this."""
+    """Version and path of every suitable Python except the current one."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHON"}
     answer = subprocess.run(
         [ROOT / "scripts/pythons.sh"], env=env, capture_output=True, text=True, check=True
@@ -30,12 +30,12 @@ def others() -> dict[str, str]:
 
 
 def on(version: str) -> tuple[str, ...]:
-    """The beginning of a command that runs on this version."""
+    """Command prefix to run something on this version."""
     return sys.executable, "-m", "scripts.pythons", version
 
 
 def install(version: str) -> str:
-    """Make the version's environment if it is missing or its packages have changed; returns its interpreter."""
+    """Create or update the version's environment if its packages have changed; returns its interpreter."""
     folder = ROOT / "var/python" / version
     own, stamp = folder / "bin/python", folder / "installed"
     wanted = str(crc32(b"".join((ROOT / name).read_bytes() for name in REQUIREMENTS)))

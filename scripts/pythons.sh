@@ -1,6 +1,6 @@
 #!/bin/sh
-# The Pythons of this machine that the shop runs on, the newest first: a line "3.13 /path/to/python" for each version.
-# PYTHON=… leaves only the one that is asked for, which may also be a 3.14.
+# Prints the suitable Pythons of this machine, newest first, as lines "3.13 /path/to/python", one per version.
+# With PYTHON=… only that one, which may also be a 3.14.
 set -u
 
 candidates() {

@@ -129,7 +129,7 @@ def prepare(env: dict[str, str]) -> None:
 class Shop(Manager):
     """Honcho's manager, silent until the shop is ready; it ends on a signal or when a process ends."""
 
-    width = 0  # honcho takes us as its printer and sets this
+    width = 0  # honcho uses this object as its printer and sets the width
 
     def __init__(self, env: dict[str, str]) -> None:
         super().__init__(printer=self)
@@ -167,7 +167,7 @@ class Shop(Manager):
             )
 
     def terminate(self) -> None:
-        if self._all_started():  # before that honcho knows no process ids; watch() comes back to it
+        if self._all_started():  # before that honcho has no process ids; watch() calls this again
             super().terminate()
 
     def watch(self, parent: int, deadline: float) -> None:

@@ -1,6 +1,6 @@
 """Make purchases in a fresh demo shop, by bank transfer and by card, up to a refund, with screenshots of every page.
 
-Pictures go to docs/screenshots/ (wide) and docs/screenshots/narrow/ (320 pixels), for the README and for looking at.
+Screenshots go to docs/screenshots/ (wide) and docs/screenshots/narrow/ (320 pixels), for the README and for review.
 """
 
 import os

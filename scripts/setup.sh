@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make .venv and install the pinned packages; does nothing while they are unchanged.
-# usage: scripts/setup.sh [dev]      PYTHON=/path/to/python chooses another Python than the newest suitable one
+# Create .venv and install the pinned packages; does nothing if they are unchanged.
+# usage: scripts/setup.sh [dev]      PYTHON=/path/to/python uses that Python instead of the newest suitable one
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ minor() {
 }
 
 if ! { mkdir -p var && touch var/.writable; } 2>/dev/null; then
-    fail "This folder cannot be written ($PWD): copy the shop to a folder of yours, or repair the rights of var/."
+    fail "This folder is not writable ($PWD): move the shop to a folder that you own, or fix the permissions of var/."
 fi
 
 requirements=requirements.txt
@@ -23,7 +23,7 @@ stamp=".venv/installed${1:+-$1}"
 wanted=$(cat $requirements constraints.txt | cksum)
 present=$(minor .venv/bin/python)
 case "${PYTHON:+$(minor "$PYTHON")}" in
-    "" | "$present") is_kept=true ;; # a newer Python alone is no reason to install everything again
+    "" | "$present") is_kept=true ;; # a newer Python alone does not trigger a new installation
     *) is_kept=false ;;
 esac
 case "$present" in
@@ -36,8 +36,8 @@ fi
 
 if ! $is_kept || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     python=$(scripts/pythons.sh | head -n 1 | cut -d ' ' -f 2-)
-    [ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 with its venv module is needed, and ${PYTHON:-python3} is \
-$("${PYTHON:-python3}" --version 2>&1 || true). Get it with 'apt install python3-venv', 'brew install python@3.13', or from \
+    [ -n "$python" ] || fail "Python 3.11, 3.12 or 3.13 with its venv module is required, but ${PYTHON:-python3} is \
+$("${PYTHON:-python3}" --version 2>&1 || true). Install it with 'apt install python3-venv', 'brew install python@3.13', or from \
 python.org; if it has an unusual name: make PYTHON=/path/to/python3.13 …"
     "$python" -m venv --clear .venv >var/setup.log 2>&1 ||
         fail "Python's venv module does not work; on Debian and Ubuntu: apt install python3-venv (details: var/setup.log)."
@@ -48,7 +48,7 @@ echo "Installing the pinned packages into .venv; this happens once and takes abo
 if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --retries 1 \
     $(printf -- '-r %s ' $requirements) -c constraints.txt >var/setup.log 2>&1; then
     grep -q -E 'NewConnectionError|ConnectTimeout|name resolution|Network is unreachable|ProxyError' var/setup.log &&
-        fail "The packages cannot be fetched: no network, or a proxy is needed (HTTPS_PROXY). Details: var/setup.log."
+        fail "The packages could not be downloaded: there is no network, or a proxy is required (HTTPS_PROXY). Details: var/setup.log."
     tail -n 5 var/setup.log >&2
     fail "The packages could not be installed; details: var/setup.log."
 fi

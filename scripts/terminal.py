@@ -15,8 +15,10 @@ def own_ctrl_c() -> Iterator[None]:
     if group == os.getpid() or not sys.stdin.isatty() or os.tcgetpgrp(0) != group:
         yield
         return
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # sent to who takes the terminal from the background
-    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell would not see that we are stopped
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # sent to background processes that access the terminal
+    signal.signal(
+        signal.SIGTSTP, signal.SIG_IGN
+    )  # otherwise the shell would not notice that this process stopped
     os.setpgid(0, 0)
     os.tcsetpgrp(0, os.getpid())
     try:
@@ -26,7 +28,7 @@ def own_ctrl_c() -> Iterator[None]:
 
 
 def abandoned_by(parent: int) -> bool:
-    """Whether `parent` is gone, or is a make that got a SIGINT alone: it waits for us without forwarding the signal."""
+    """Whether `parent` is gone, or is a make that received SIGINT alone: it waits without forwarding the signal."""
     if os.getppid() != parent:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Run all tests on both databases, several runs side by side, and count them; arguments go to pytest."""
+"""Run all tests on both databases, several runs in parallel, and count them; arguments go to pytest."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from scripts.services import ProgramMissing, chromium, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
-TEMPLATE = "migrated"  # the database that those of the tests are copies of
+TEMPLATE = "migrated"  # the database from which test databases are copied
 SPECIAL = "pg or crash or conformance or browser or browser_sqlite"
 OURS = (
     "artisans",
@@ -28,18 +28,18 @@ OURS = (
     "payments",
     "carts",
     "tests",
-)  # the sandbox's tests know no database and run once
+)  # the sandbox's tests use no database and run once
 LIVE = ("tests/live", "tests/storm")
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
 WORKERS = min(4, CORES)
 SIDE_BY_SIDE = ("-n", str(WORKERS), "--dist=worksteal")
-BY_MODULE = ("-n", "2", "--dist=loadfile")  # a module shares its shop, and mostly waits for processes
-PROGRESS_SECONDS = 20  # between two lines about it where there is no terminal
+BY_MODULE = ("-n", "2", "--dist=loadfile")  # tests of a module share a shop and mostly wait for processes
+PROGRESS_SECONDS = 20  # between progress lines when there is no terminal
 
 
 @dataclass
 class Run:
-    """One call of pytest. `limit`: minutes, after which it has failed; `cores`: how many it keeps busy."""
+    """One call of pytest. `limit`: minutes after which it has failed; `cores`: how many it keeps busy."""
 
     name: str
     marks: str
@@ -59,7 +59,7 @@ class Run:
 
 
 POSTGRES, BROWSER = frozenset({"postgres"}), frozenset({"postgres", "chromium"})
-# In the order in which they begin: the one that keeps all cores busy first, beside it those that mostly wait.
+# In starting order: the run that keeps all cores busy first, in parallel with those that mostly wait.
 RUNS = (
     Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS), limit=20, cores=WORKERS),
     Run(
@@ -84,7 +84,7 @@ RUNS = (
     Run("sandbox in browser", "browser", frozenset({"chromium"}), ("sandbox",)),
     Run("sandbox", f"not ({SPECIAL})", options=("sandbox",)),
 )
-# On the other Pythons of this machine: a purchase, every mail, money, refunds and both providers; 90 seconds in all.
+# On the other Pythons of this machine: a purchase, every email, money, refunds and both providers; 90 seconds in total.
 SMOKE = (
     *("tests/test_purchase_flow.py", "tests/test_mails.py", "artisans/core/tests/test_money.py"),
     *("payments/tests/test_refunds.py", "payments/tests/test_stripe_payments.py"),
@@ -93,7 +93,7 @@ SMOKE = (
 
 
 def on_other_pythons(*options: str, limit: float = 5, cores: float = 1) -> list[Run]:
-    """One run for each; it installs the pinned packages first when they are not there."""
+    """One run for each version; it first installs the pinned packages if they are missing."""
     return [
         Run(f"Python {version}", f"not ({SPECIAL})", frozenset(), options, limit, cores, pythons.on(version))
         for version in pythons.others()
@@ -102,7 +102,11 @@ def on_other_pythons(*options: str, limit: float = 5, cores: float = 1) -> list[
 
 def main() -> int:
     os.chdir(ROOT)
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also when a shell has us ignore SIGINT
+    for ending in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # even if a shell made this process ignore SIGINT
         signal.signal(ending, signal.default_int_handler)
     started = time.monotonic()
     with ExitStack() as stack:
@@ -115,7 +119,7 @@ def main() -> int:
 
 
 def start_services(stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
-    """Addresses of what the tests need, and sentences about what this machine does not have."""
+    """URLs of the services that the tests need, and messages about those missing on this machine."""
     services, missing = {}, {}
     for name, start in {"postgres": lambda: stack.enter_context(postgres()), "chromium": chromium}.items():
         try:
@@ -128,7 +132,7 @@ def start_services(stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def make_template(url: str) -> None:
-    """Migrate one database, so that those of the tests can be copies of it."""
+    """Migrate one database from which the tests' databases are copied."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
     env = own_environment() | {"DATABASE_URL": f"{url.rpartition('/')[0]}/{TEMPLATE}"}
@@ -141,7 +145,7 @@ def make_template(url: str) -> None:
 
 
 def execute(runs: Sequence[Run], services: dict[str, str]) -> None:
-    """All of them, beside each other as far as there are cores; what each one wrote is printed when it ends."""
+    """Execute all runs, in parallel as far as there are cores; the output of each is printed when it ends."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     waiting, progress = list(runs), Progress()
     busy: list[Running] = []
@@ -166,12 +170,12 @@ def execute(runs: Sequence[Run], services: dict[str, str]) -> None:
 
 
 def fits(run: Run, busy: list["Running"]) -> bool:
-    """One core more than there are: most runs wait now and then."""
+    """One core more than there are, because most runs wait now and then."""
     return not busy or run.cores + sum(one.run.cores for one in busy) <= CORES + 1
 
 
 class Running:
-    """A run under way: a process whose output goes into a file of `REPORTS`."""
+    """A run in progress: a process whose output goes into a file of `REPORTS`."""
 
     def __init__(self, run: Run, services: dict[str, str]) -> None:
         self.run, self.started = run, time.monotonic()
@@ -185,12 +189,12 @@ class Running:
                 env=environment(run, services) | {"TEST_RUN": self.mark},
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is for us: we end all runs in order
+                start_new_session=True,  # Ctrl-C reaches only this process, which ends all runs in order
             )
 
     @property
     def mark(self) -> str:
-        """In the environment of every process that this run starts."""
+        """An environment variable of every process that this run starts."""
         return f"{os.getpid()}-{self.run.slug}"
 
     @property
@@ -198,7 +202,7 @@ class Running:
         return time.monotonic() - self.started
 
     def has_ended(self) -> bool:
-        """Ends what takes too long."""
+        """Whether the run has ended; one beyond its limit is ended."""
         if self.process.poll() is None and self.seconds > self.run.limit * 60:
             self.interrupt()
             self.end()
@@ -206,14 +210,14 @@ class Running:
         return self.process.poll() is not None
 
     def interrupt(self) -> None:
-        """Pytest then stops what its fixtures started."""
+        """Interrupt pytest, which then stops what its fixtures started."""
         self.process.send_signal(signal.SIGINT)
 
     def end(self) -> None:
-        """With all processes that it started, also those of its servers, which have sessions of their own."""
+        """End the run with all processes that it started, including servers in their own sessions."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(20)
-        while marked := self.marked():  # those that are found late were started meanwhile
+        while marked := self.marked():  # processes found later were started in the meantime
             for pid in marked:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -222,7 +226,7 @@ class Running:
         self.process.wait()
 
     def marked(self) -> list[int]:
-        """Its processes that run; Redis hides its environment, and ends with the process that started it."""
+        """The run's processes that are alive; Redis hides its environment, but ends with its parent process."""
         found, mark = [], f"TEST_RUN={self.mark}".encode()
         for environ in Path("/proc").glob("[0-9]*/environ"):
             with suppress(OSError):
@@ -231,9 +235,9 @@ class Running:
         return found
 
     def conclude(self) -> None:
-        self.end()  # what a pytest that broke has left
+        self.end()  # processes left by a crashed pytest
         self.run.counts, self.run.seconds = count(self.xml), self.seconds
-        is_broken = self.process.returncode not in {0, 5}  # 5: nothing selected; others: pytest itself broke
+        is_broken = self.process.returncode not in {0, 5}  # 5: nothing selected; others: pytest itself failed
         if self.run.note or (is_broken and not self.run.counts["failed"]):
             self.run.counts["failed"] += 1
         print(f"\n=== {self.run.name}, {clock(self.seconds)} ===\n{self.output.rstrip()}", flush=True)
@@ -250,7 +254,7 @@ class Running:
 
 
 class Progress:
-    """How far the runs are: one line that changes, or without a terminal a line now and then."""
+    """The progress of the runs: one line that is updated, or occasional lines without a terminal."""
 
     def __init__(self) -> None:
         self.started = self.shown = time.monotonic()
@@ -273,7 +277,7 @@ def clock(seconds: float) -> str:
 
 
 def environment(run: Run, services: dict[str, str]) -> dict[str, str]:
-    """With databases of this run's own, beside which others can run."""
+    """With the run's own databases, so that others can run in parallel."""
     env = own_environment()
     if "postgres" in run.needs:
         env |= {"DATABASE_URL": services["postgres"], "TEST_TEMPLATE": TEMPLATE}
@@ -281,15 +285,15 @@ def environment(run: Run, services: dict[str, str]) -> dict[str, str]:
     else:
         env |= {"DATABASE_URL": "sqlite://:memory:", "TEST_DATABASE": f"{REPORTS}/{run.slug}.sqlite3"}
     if "chromium" in run.needs:
-        # Playwright runs an event loop, beside which Django refuses its ORM unless told otherwise.
+        # Playwright runs an event loop, in which Django refuses to use its ORM without this.
         env |= {"CHROMIUM": services["chromium"], "DJANGO_ALLOW_ASYNC_UNSAFE": "1"}
     return env
 
 
 def own_environment() -> dict[str, str]:
-    """Without the shop's own variables, which must not change what the tests see.
+    """Without the shop's own variables, which must not affect the tests.
 
-    Byte code is kept below var/: without it each of the many processes compiles all modules again.
+    Byte code is kept in var/: otherwise each of the many processes would compile all modules again.
     """
     others = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     others.append("PYTHONDONTWRITEBYTECODE")
@@ -311,7 +315,7 @@ def count(xml: Path) -> Counter[str]:
 
 
 def report(runs: tuple[Run, ...], *, is_ci: bool, seconds: float) -> int:
-    """Print the table and the totals; in CI whatever could not run counts as failed."""
+    """Print the table and the totals; in CI, runs that could not be executed count as failed."""
     total: Counter[str] = Counter()
     print(f"\n{'run':20}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for run in runs:

@@ -1,6 +1,6 @@
-"""Find texts for people that are not marked for translation, in templates, Python and JavaScript.
+"""Find texts for people in templates, Python and JavaScript that are not marked for translation.
 
-A line that holds `not for translation` in a comment is left alone: a brand, a code, a sentence for developers.
+Lines with `not for translation` in a comment are skipped: brands, codes, messages for developers.
 """
 
 import ast
@@ -14,7 +14,7 @@ from django.template.base import Lexer, TokenType
 Found = Iterator[tuple[int, str]]  # line, text
 
 OPT_OUT = "not for translation"
-VALUE = "\ufffc"  # stands for whatever a template puts in
+VALUE = "\ufffc"  # replaces what a template inserts
 NAMES = re.compile(
     r"Artisans Alley|Stripe|PayPal|Visa|Mastercard|American Express|IBAN|BIC|API|JSON|CSV|UTC|https?://\S+"
 )
@@ -22,7 +22,7 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def texts(path: Path) -> Found:
-    """Line and text of everything in the file that a person reads and that is not marked."""
+    """Line and text of everything in the file that people read and that is not marked."""
     source = path.read_text()
     lines = source.splitlines()
     find: Callable[[str], Found] = {".js": in_javascript, ".txt": in_text}.get(path.suffix, in_html)
@@ -87,7 +87,7 @@ def in_text(source: str) -> Found:
 
 
 def without_tags(source: str) -> tuple[str, list[tuple[int, str]]]:
-    """The template without its tags and marked texts, line for line, and unmarked strings within the tags."""
+    """The template without its tags and marked texts, line by line, and unmarked strings inside tags."""
     plain, found = [], []
     skip_until = ""
     for token in Lexer(source).tokenize():
@@ -220,7 +220,7 @@ def called(node: ast.Call) -> str:
 
 
 class Finder(ast.NodeVisitor):
-    """Walks a module; `is_shown` says whether a string at this place is read by people for certain."""
+    """Walks a module; `is_shown` says whether a string in this position is certainly shown to people."""
 
     def __init__(self, *, with_descriptions: bool) -> None:
         self.found: set[tuple[int, str]] = set()
@@ -239,7 +239,7 @@ class Finder(ast.NodeVisitor):
         self.bases.pop()
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        if not isinstance(node.value, ast.Constant):  # else a docstring
+        if not isinstance(node.value, ast.Constant):  # otherwise a docstring
             self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -329,7 +329,7 @@ LITERAL = re.compile(r""""((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\]
 
 
 def in_javascript(source: str) -> Found:
-    """Sentences in string literals; scripts take theirs from the page."""
+    """Sentences in string literals; scripts read their texts from the page."""
     for literal in LITERAL.finditer(source):
         text = next(filter(None, literal.groups()), "")
         if re.match(r"[A-Z][a-z]+ ", text) or re.search(r"[a-z]{2} [a-z]+ [a-z]+", text):

@@ -78,45 +78,45 @@ def test_what_is_added_breaks_nothing(new):
 def test_operation_that_is_gone_breaks(new):
     del new["paths"]["/things"]["post"]
 
-    assert lines(new) == ["POST /things (thing_make) is gone."]
+    assert lines(new) == ["POST /things (thing_make) was removed."]
 
 
 def test_operation_with_another_name_breaks_generated_clients(new):
     new["paths"]["/things"]["post"]["operationId"] = "thing_create"
 
-    assert lines(new) == ["POST /things: thing_make is called thing_create now."]
+    assert lines(new) == ["POST /things: thing_make was renamed to thing_create."]
 
 
 def test_parameter_that_is_gone_breaks(new):
     new["paths"]["/things"]["post"]["parameters"] = []
 
-    assert lines(new) == ["query.limit is not taken any more."]
+    assert lines(new) == ["query.limit is no longer accepted."]
 
 
 def test_field_of_an_answer_that_is_gone_or_optional_breaks(new):
     del schemas(new)["Thing"]["properties"]["id"]
     schemas(new)["Part"]["required"] = []
 
-    assert lines(new) == ["201.id is gone.", "201.parts[].status may be missing now."]
+    assert lines(new) == ["201.id was removed.", "201.parts[].status may now be missing."]
 
 
 def test_field_of_another_type_breaks(new):
     schemas(new)["Thing"]["properties"]["id"] = {"type": "integer"}
 
-    assert lines(new) == ["201.id was string and is integer now."]
+    assert lines(new) == ["201.id changed from string to integer."]
 
 
 def test_word_that_is_gone_breaks_both_ways(new):
     schemas(new)["Kind"]["enum"] = ["a"]
 
-    assert lines(new) == ["body.kind does not take b any more.", "201.parts[].status is never b any more."]
+    assert lines(new) == ["body.kind no longer accepts b.", "201.parts[].status no longer has the value b."]
 
 
 def test_field_that_is_required_now_breaks(new):
     schemas(new)["ThingIn"]["properties"]["size"] = {"type": "integer"}
     schemas(new)["ThingIn"]["required"] = ["name", "kind", "size"]
 
-    assert lines(new) == ["body.kind is required now.", "body.size is required now."]
+    assert lines(new) == ["body.kind is now required.", "body.size is now required."]
 
 
 def test_required_field_inside_a_new_optional_one_breaks_nothing(new):
