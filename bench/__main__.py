@@ -1,4 +1,4 @@
-"""What ordering, looking and webhooks cost, beside the least that they could: `python -m bench`, or with `--quick`."""
+"""Measure ordering, reads and webhooks against a minimal baseline: `python -m bench`, or with `--quick`."""
 
 import argparse
 import signal
@@ -12,23 +12,23 @@ from bench import reads
 from bench.client import JOURNEYS
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
 from bench.report import report
-from bench.servers import Site, shop_and_floor
+from bench.servers import Site, shop_and_baseline
 from bench.webhooks import run as run_webhooks
 
 LINES = (1, 5, 20)
-USUAL = 5  # lines of the orders that the limits are about
+USUAL = 5  # lines of the orders to which the CPU limits apply
 CLIENTS = (1, 8)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure, in seconds of each stretch of load, and how often all of it is repeated."""
+    """How long to measure (seconds per load), and how often everything is repeated."""
 
     seconds: float
     rounds: int
     other_lines: bool  # also orders of 1 and 20 lines, once
-    deliveries: int  # of webhooks
-    longest: int  # seconds after which each of the three parts is given up
+    deliveries: int  # webhook deliveries
+    longest: int  # seconds after which each of the three parts is aborted
 
 
 FULL = Plan(seconds=3.5, rounds=3, other_lines=True, deliveries=10_000, longest=480)
@@ -39,15 +39,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about two minutes, less exact")
     parts = parser.add_mutually_exclusive_group()
-    parts.add_argument("--orders", action="store_true", help="only ways to order")
-    parts.add_argument("--reads", action="store_true", help="only payments and quotes that are looked at")
+    parts.add_argument("--orders", action="store_true", help="only ordering")
+    parts.add_argument("--reads", action="store_true", help="only reading payments and quotes")
     parts.add_argument(
         "--webhooks",
         type=int,
         nargs="?",
         const=0,
         metavar="DELIVERIES",
-        help=f"only these, {FULL.deliveries} unless told otherwise",
+        help=f"only webhooks, by default {FULL.deliveries} deliveries",
     )
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else FULL
@@ -64,26 +64,26 @@ def main() -> int:
     if not (chosen.orders or chosen.reads):
         signal.alarm(plan.longest)
         misses += run_webhooks(chosen.webhooks or plan.deliveries, print_line)
-    verdict = f"{misses} limits are missed." if misses else "Every limit is kept."
+    verdict = f"Limits not met: {misses}." if misses else "All limits are met."
     print_line(f"\n{verdict} {time.monotonic() - started:.0f} seconds.")
     return int(misses > 0)
 
 
 def run_orders(plan: Plan) -> int:
-    """Measure and print; how many limits are missed."""
-    print_line("Starting PostgreSQL, Redis, the shop and the floor …")
-    with shop_and_floor() as (shop, floor):
+    """Measure and print; returns how many limits are not met."""
+    print_line("Starting PostgreSQL, Redis, the shop and the baseline …")
+    with shop_and_baseline() as (shop, baseline):
         print_line("Warming up …")
         for case in every_case(plan):
-            run_both(shop, floor, case, seconds=plan.seconds / 4)
+            run_both(shop, baseline, case, seconds=plan.seconds / 4)
         counter = Counter(shop)
         counts = {lines: statements(counter, lines) for lines in LINES}
-        loads = measure(shop, floor, plan)
+        loads = measure(shop, baseline, plan)
     return report(counts, loads, usual=USUAL)
 
 
 def give_up(*_: object) -> None:
-    raise TimeoutError("Given up: the machine is too slow or too busy.")
+    raise TimeoutError("Aborted: the machine is too slow or too busy.")
 
 
 def print_line(text: str) -> None:
@@ -91,31 +91,31 @@ def print_line(text: str) -> None:
 
 
 def every_case(plan: Plan) -> list[Case]:
-    """With the usual lines for each number of clients, with other lines for many clients."""
+    """The usual number of lines for each number of clients, other numbers for many clients."""
     usual = [Case(journey, USUAL, clients) for journey in JOURNEYS for clients in CLIENTS]
     others = [Case(journey, lines, max(CLIENTS)) for journey in JOURNEYS for lines in LINES if lines != USUAL]
     return usual + others if plan.other_lines else usual
 
 
-def measure(shop: Site, floor: Site, plan: Plan) -> dict[Case, Pair]:
-    """The cases with the usual lines in every round, the others in the last one."""
+def measure(shop: Site, baseline: Site, plan: Plan) -> dict[Case, Pair]:
+    """Cases with the usual number of lines in every round, the others in the last one."""
     loads: dict[Case, Pair] = {}
     for number in range(1, plan.rounds + 1):
-        refresh_statistics(shop, floor)
+        refresh_statistics(shop, baseline)
         for case in every_case(plan):
             if case.lines != USUAL and number != plan.rounds:
                 continue
             print_line(
                 f"Round {number} of {plan.rounds}: {case.journey.name}, {case.lines} lines, {case.clients} clients …"
             )
-            now = run_both(shop, floor, case, seconds=plan.seconds)
+            now = run_both(shop, baseline, case, seconds=plan.seconds)
             before = loads.get(case, Pair(Load(), Load()))
-            loads[case] = Pair(before.shop + now.shop, before.floor + now.floor)
+            loads[case] = Pair(before.shop + now.shop, before.baseline + now.baseline)
     return loads
 
 
 def refresh_statistics(*sites: Site) -> None:
-    """The tables grow faster here than autovacuum looks at them."""
+    """The tables grow faster here than autovacuum analyzes them."""
     for site in sites:
         with psycopg.connect(site.database, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")

@@ -1,4 +1,4 @@
-"""Buyers as programs: one kept connection each, and the ways from the first product to the placed order."""
+"""HTTP clients that buy: one persistent connection each, and the sequences of requests from product to order."""
 
 import json
 import random
@@ -21,11 +21,11 @@ CHECKOUT = {
 
 
 class Refused(Exception):
-    """An answer that is no success."""
+    """The response was not successful."""
 
 
 class Client:
-    """`prefix` stands before every path; `placed_in` is how long the last request that counts took, in s."""
+    """`prefix` is prepended to every path; `placed_in`: seconds that the last timed request took."""
 
     def __init__(self, port: int, prefix: str = "") -> None:
         self.connection = HTTPConnection("127.0.0.1", port, timeout=30)
@@ -34,7 +34,7 @@ class Client:
         self.placed_in = 0.0
 
     def become(self, token: str) -> None:
-        """Another buyer in another network, as the proxy before a real shop reports it."""
+        """Act as another buyer from another network, as reported by the proxy in front of a real shop."""
         network = f"10.{random.randrange(256)}.{random.randrange(256)}.1"  # noqa: S311  # spread, not secrecy
         self.headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": network}
 
@@ -83,17 +83,17 @@ def one_call(client: Client, products: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Journey:
-    """A way to order, the floor it is held against, and how many times its CPU it may cost."""
+    """A way to order, the baseline it is compared with, and the limit of its CPU time relative to it."""
 
     name: str
     order: Callable[[Client, Sequence[str]], None]
-    floor: str
+    baseline: str
     limit: float
-    floor_prefix: str = ""
+    baseline_prefix: str = ""
 
 
 JOURNEYS = (
-    Journey("one by one", one_by_one, floor="journey", limit=1.5),
-    Journey("three requests", three_requests, floor="lean-bulk", limit=2.0, floor_prefix="/lean"),
-    Journey("one call", one_call, floor="drf", limit=2.0),
+    Journey("one by one", one_by_one, baseline="journey", limit=1.5),
+    Journey("three requests", three_requests, baseline="lean-bulk", limit=2.0, baseline_prefix="/lean"),
+    Journey("one call", one_call, baseline="drf", limit=2.0),
 )

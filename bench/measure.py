@@ -1,4 +1,4 @@
-"""Load with its CPU time, and the statements of single requests."""
+"""Load with its CPU time, and the number of SQL statements of single requests."""
 
 import os
 import random
@@ -23,7 +23,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Load:
-    """What a stretch of load did; all times in seconds. `cpu`: of web server and database. `placing`: per order."""
+    """The results of one load; all times in seconds. `cpu`: of web server and database. `placing`: per order."""
 
     orders: int = 0
     seconds: float = 0.0
@@ -52,12 +52,12 @@ class Load:
 
 class Pair(NamedTuple):
     shop: Load
-    floor: Load
+    baseline: Load
 
     @property
     def ratio(self) -> float:
-        """How many times the floor's CPU the shop takes."""
-        return self.shop.cpu_per_order / self.floor.cpu_per_order
+        """The shop's CPU time relative to the baseline's."""
+        return self.shop.cpu_per_order / self.baseline.cpu_per_order
 
 
 class Case(NamedTuple):
@@ -66,17 +66,19 @@ class Case(NamedTuple):
     clients: int
 
 
-def run_both(shop: Site, floor: Site, case: Case, *, seconds: float) -> Pair:
-    """Shop and floor in turns of seconds, so that other work on the machine disturbs both alike."""
+def run_both(shop: Site, baseline: Site, case: Case, *, seconds: float) -> Pair:
+    """The shop and the baseline alternately, so that other work on the machine affects both."""
     journey, lines, clients = case
     return Pair(
         run_load(shop, journey, prefix="", lines=lines, clients=clients, seconds=seconds),
-        run_load(floor, journey, prefix=journey.floor_prefix, lines=lines, clients=clients, seconds=seconds),
+        run_load(
+            baseline, journey, prefix=journey.baseline_prefix, lines=lines, clients=clients, seconds=seconds
+        ),
     )
 
 
 def run_load(site: Site, journey: Journey, *, prefix: str, lines: int, clients: int, seconds: float) -> Load:
-    """Every client orders again and again until the time is over. Errors: the first that a client met."""
+    """Every client places orders until the time is over. Errors: the first one of any client."""
     placing, problems = list[float](), list[Exception]()
     start = threading.Barrier(clients + 1)
     end = [0.0]
@@ -89,7 +91,7 @@ def run_load(site: Site, journey: Journey, *, prefix: str, lines: int, clients: 
                 client.become(next(tokens))
                 journey.order(client, random.sample(site.products, lines))
                 placing.append(client.placed_in)
-        except Exception as problem:  # shown by the thread that waits for us
+        except Exception as problem:  # raised by the waiting thread
             problems.append(problem)
         finally:
             client.connection.close()
@@ -110,7 +112,7 @@ def run_load(site: Site, journey: Journey, *, prefix: str, lines: int, clients: 
 
 
 def cpu_seconds(roots: Sequence[int]) -> float:
-    """User and system time of these processes, their descendants, and the descendants that ended."""
+    """User and system time of these processes and their descendants, including those that ended."""
     return sum(map(cpu_of, family(roots)))
 
 
@@ -131,7 +133,7 @@ def cpu_of(pid: int) -> float:
 
 
 def stat_of(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat from the state on; none when the process has ended."""
+    """The fields of /proc/<pid>/stat from the state on; empty if the process has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -141,7 +143,7 @@ def stat_of(pid: int) -> list[str]:
 
 # ---- statements ----------------------------------------------------------------------------------------------
 
-# Not counted: transaction control, what the driver asks by itself (is the connection well?), and the checks
+# Not counted: transaction control, the driver's own queries (such as connection checks), and the checks
 # of deferred foreign keys, which PostgreSQL makes at commit.
 COUNT = r"""
 SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
@@ -167,7 +169,7 @@ class Counter:
         return self.calls() - before
 
     def cart(self, products: Sequence[str]) -> str:
-        """The path of a buyer's cart that holds these products and no others."""
+        """The path of a buyer's cart that contains exactly these products."""
         self.client.become(random.choice(self.site.tokens))  # noqa: S311
         path = f"/carts/{self.client.call('POST', '/carts/', {})['id']}"
         if products:
@@ -176,7 +178,7 @@ class Counter:
 
 
 def statements(counter: Counter, lines: int) -> dict[str, int]:
-    """How many statements each step sends when the order has so many lines."""
+    """The number of statements of each step for an order with this many lines."""
     products = random.sample(counter.site.products, lines)
     items = items_of(products)
     cash = CHECKOUT | {"payment_method": "cash_on_delivery"}

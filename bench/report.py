@@ -1,4 +1,4 @@
-"""The figures as tables, with the limits and whether they are kept."""
+"""The results as tables, with the limits and whether they are met."""
 
 from collections.abc import Mapping
 
@@ -10,15 +10,15 @@ SQL_LIMITS = {
     "add a list": 10,
     "read the cart": 4,
     "place, by bank transfer": 18,
-    "place, cash on delivery": 20,  # confirms the order and writes to the artisans, too
+    "place, cash on delivery": 20,  # also confirms the order and emails the artisans
     "order in one call": 18,
 }
-MANY = 8  # clients of the runs that CPU is compared in
+MANY = 8  # clients of the runs whose CPU is compared
 BAR = 32
 
 
 def report(counts: Mapping[int, Mapping[str, int]], loads: Mapping[Case, Pair], *, usual: int) -> int:
-    """Print all of it and say how many limits are missed. The CPU limits are about orders of `usual` lines."""
+    """Print everything and return how many limits are not met. The CPU limits apply to orders of `usual` lines."""
     misses = show_statements(counts) + show_cost(loads, usual)
     show_speed(loads, usual)
     return misses
@@ -47,8 +47,8 @@ def show_cost(loads: Mapping[Case, Pair], usual: int) -> int:
             misses += pair.ratio > limit
             judged = f"limit {limit}  {verdict(is_kept=pair.ratio <= limit)}"
         title = f"{case.journey.name}, {case.lines} line{'s' * (case.lines > 1)}"
-        print(f"  {title:25}{bar(pair.shop, most)}  {pair.ratio:.2f} × the floor  {judged}".rstrip())
-        print(f"  {'  floor ' + case.journey.floor:25}{bar(pair.floor, most)}")
+        print(f"  {title:25}{bar(pair.shop, most)}  {pair.ratio:.2f} × baseline  {judged}".rstrip())
+        print(f"  {'  baseline ' + case.journey.baseline:25}{bar(pair.baseline, most)}")
     return misses
 
 
@@ -61,12 +61,12 @@ def show_speed(loads: Mapping[Case, Pair], usual: int) -> None:
     print(
         f"\n{f'Speed with {usual} lines':27}            orders per second    the placing request, p50 / p95 in ms"
     )
-    print(f"{'':27}clients       shop     floor            shop              floor")
-    for (journey, lines, clients), (shop, floor) in loads.items():
+    print(f"{'':27}clients       shop     baseline            shop              baseline")
+    for (journey, lines, clients), (shop, baseline) in loads.items():
         if lines == usual:
-            rates = f"{shop.rate:11.1f}{floor.rate:10.1f}"
+            rates = f"{shop.rate:11.1f}{baseline.rate:10.1f}"
             print(
-                f"  {journey.name:25}{clients:7}{rates}   {percentiles(shop):>15}    {percentiles(floor):>15}"
+                f"  {journey.name:25}{clients:7}{rates}   {percentiles(shop):>15}    {percentiles(baseline):>15}"
             )
 
 

@@ -1,4 +1,4 @@
-"""Tables, products and signed-in buyers of the shop; prints their ids and tokens as JSON."""
+"""Create the shop's tables, products and signed-in buyers; prints their ids and tokens as JSON."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def main(products: int, users: int) -> None:
         for n in range(products)
     )
     StockMove.objects.bulk_create(
-        StockMove(product=product, kind=StockMoveKind.ADJUST, quantity=STOCK, reason="first count")
+        StockMove(product=product, kind=StockMoveKind.ADJUST, quantity=STOCK, reason="opening stock")
         for product in goods
     )
     people = User.objects.bulk_create(

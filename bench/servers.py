@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis, the shop and the floor, started as in production on free ports of this machine."""
+"""PostgreSQL, Redis, the shop and the baseline, started as in production on free ports of this machine."""
 
 import json
 import os
@@ -18,12 +18,12 @@ from scripts.services import Server, free_port, postgres_server, redis, running,
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCTS, BUYERS = 1000, 400
-NO_LIMIT = str(10**9)  # the checks run, they only never say no
+NO_LIMIT = str(10**9)  # the limits are checked but never reached
 
 
 @dataclass(frozen=True)
 class Site:
-    """A running web application with goods and signed-in buyers. `pids`: its web server and its database."""
+    """A running web application with products and signed-in buyers. `pids`: its web server and its database."""
 
     port: int
     database: str
@@ -34,7 +34,7 @@ class Site:
 
 @contextmanager
 def database_and_queue(*names: str) -> Iterator[tuple[Server, str, Path]]:
-    """A PostgreSQL with databases of these names that count their statements, the URL of a Redis, a folder."""
+    """A PostgreSQL server with these databases, which count their statements; the URL of a Redis; and a folder."""
     preload = ("shared_preload_libraries=pg_stat_statements",)
     with postgres_server(*preload) as database, redis() as queue, temporary_folder("bench") as folder:
         for name in names:
@@ -47,14 +47,16 @@ def database_and_queue(*names: str) -> Iterator[tuple[Server, str, Path]]:
 
 
 @contextmanager
-def shop_and_floor() -> Iterator[tuple[Site, Site]]:
-    with database_and_queue("shop", "floor") as (database, queue, folder):
-        urls = {name: database.url.removesuffix("postgres") + name for name in ("shop", "floor")}
+def shop_and_baseline() -> Iterator[tuple[Site, Site]]:
+    with database_and_queue("shop", "baseline") as (database, queue, folder):
+        urls = {name: database.url.removesuffix("postgres") + name for name in ("shop", "baseline")}
         with (
             site("artisans.wsgi", "bench.seed", shop_env(urls["shop"], queue), database, folder) as shop,
-            site("bench.floor.wsgi", "bench.floor.seed", plain_env(urls["floor"]), database, folder) as floor,
+            site(
+                "bench.baseline.wsgi", "bench.baseline.seed", plain_env(urls["baseline"]), database, folder
+            ) as baseline,
         ):
-            yield shop, floor
+            yield shop, baseline
 
 
 @contextmanager
@@ -75,7 +77,7 @@ def site(wsgi: str, seed: str, env: dict[str, str], database: Server, folder: Pa
 
 
 def plain_env(database_url: str) -> dict[str, str]:
-    """This machine's environment without whatever could set up Django otherwise."""
+    """This machine's environment without variables that could configure Django."""
     kept = {
         name: os.environ[name]
         for name in ("PATH", "HOME", "LANG", "PYTHONPYCACHEPREFIX")

@@ -1,4 +1,4 @@
-"""Webhooks: how many are taken per second, and how fast one worker works off what lies in the inbox."""
+"""Measure webhooks: how many are accepted per second, and how fast one worker processes the inbox."""
 
 import hashlib
 import hmac
@@ -25,16 +25,17 @@ from bench.servers import ROOT, Site, database_and_queue, listens, pid_of, shop_
 from scripts.services import Server, free_port, running
 
 CLIENTS = 8
-COPIED = 0.3  # of all deliveries are of an event that came before
+REPEATED = 0.3  # share of deliveries that repeat an earlier event
 SECRET, KEY = "whsec_bench", "sk_test_bench"
-SQL_LIMIT, SETTLING_GOAL, IDLE_GOAL = 3, 50, 150
-SETTLES = "payment_intent.succeeded"
+SQL_LIMIT, COMPLETING_GOAL, IDLE_GOAL = 3, 50, 150
+COMPLETES = "payment_intent.succeeded"
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Drained:
-    """What became of one filling of the inbox; times in seconds. `cpu`: of worker, database and provider, working."""
+class InboxResult:
+    """The results of filling and processing the inbox once; times in seconds. `cpu`: of worker, database and provider
+    while processing."""
 
     deliveries: int
     accepting: float
@@ -58,7 +59,7 @@ class Drained:
 
 
 def run(deliveries: int, print_line: Callable[[str], None]) -> int:
-    """Measure and print; how many limits are missed. A quarter of the deliveries settles payments."""
+    """Measure and print; returns how many limits are not met. A quarter of the events complete payments."""
     print_line("Starting PostgreSQL, Redis, the sandbox and the shop …")
     with database_and_queue("shop") as (database, queue, folder), sandbox(folder) as (provider, pid):
         env = shop_env(database.url.removesuffix("postgres") + "shop", queue) | {
@@ -70,14 +71,14 @@ def run(deliveries: int, print_line: Callable[[str], None]) -> int:
             "LOG_LEVEL": "WARNING",
         }
         with site("artisans.wsgi", "bench.seed", env, database, folder) as shop:
-            payments = max(1, round(deliveries * (1 - COPIED) / 4))
+            payments = max(1, round(deliveries * (1 - REPEATED) / 4))
             print_line(f"Ordering {payments} times by card, and paying …")
             intents = order(shop, payments)
             in_parallel(intents, lambda: Sandbox(provider), Sandbox.pay)
-            settling, idle = events_of(provider, intents)
-            print_line(f"Delivering and working off {len(settling)} events that settle …")
-            first = drain(shop, env, folder, settling, pid)
-            print_line(f"Delivering and working off {len(idle)} events that change nothing …")
+            completing, idle = events_of(provider, intents)
+            print_line(f"Delivering and processing {len(completing)} events that complete payments …")
+            first = drain(shop, env, folder, completing, pid)
+            print_line(f"Delivering and processing {len(idle)} events that change nothing …")
             second = drain(shop, env, folder, idle, pid)
             check(shop, payments)
     return report(first, second)
@@ -88,7 +89,7 @@ def run(deliveries: int, print_line: Callable[[str], None]) -> int:
 
 @contextmanager
 def sandbox(folder: Path) -> Iterator[tuple[str, int]]:
-    """Its address and process."""
+    """Start the sandbox; yields its URL and process id."""
     port = free_port()
     argv = [sys.executable, "-m", "sandbox", "--port", str(port)]
     url = f"http://127.0.0.1:{port}"
@@ -98,7 +99,7 @@ def sandbox(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 class Sandbox:
-    """The buyer's and the dashboard's side, over one kept connection."""
+    """The buyer's and the dashboard's actions, over one persistent connection."""
 
     def __init__(self, url: str) -> None:
         self.connection = HTTPConnection(url.removeprefix("http://"), timeout=60)
@@ -127,21 +128,23 @@ class Sandbox:
 
 
 def events_of(provider: str, intents: Sequence[str]) -> tuple[list[bytes], list[bytes]]:
-    """The bodies of what the provider has to tell: the event that settles each payment, and three that add nothing."""
+    """The provider's event bodies: the one that completes each payment, and three that change nothing."""
     api = Sandbox(provider)
-    settling = list(api.events(SETTLES))
+    completing = list(api.events(COMPLETES))
     idle = [event for kind in ("payment_intent.created", "charge.succeeded") for event in api.events(kind)]
-    idle += [event | {"id": f"{event['id']}again"} for event in settling]
-    if len(settling) != len(intents):
-        raise RuntimeError(f"{len(settling)} payments of {len(intents)} succeeded.")
-    return [json.dumps(event).encode() for event in settling], [json.dumps(event).encode() for event in idle]
+    idle += [event | {"id": f"{event['id']}again"} for event in completing]
+    if len(completing) != len(intents):
+        raise RuntimeError(f"{len(completing)} payments of {len(intents)} succeeded.")
+    return [json.dumps(event).encode() for event in completing], [
+        json.dumps(event).encode() for event in idle
+    ]
 
 
 # ---- the shop ------------------------------------------------------------------------------------------------------
 
 
 def order(shop: Site, count: int) -> list[str]:
-    """Place orders by card; the ids of their intents."""
+    """Place orders by card; returns the ids of their intents."""
     found: list[str] = []
 
     def place(client: Client, token: str) -> None:
@@ -158,7 +161,8 @@ def order(shop: Site, count: int) -> list[str]:
 
 
 def in_parallel(things: Sequence[T], make: Callable[[], Any], act: Callable[[Any, T], None]) -> float:
-    """Do it with each thing, by several clients at once; the seconds that it took. Errors: the first that one met."""
+    """Call `act` for each thing with several clients at once; returns the seconds it took. Errors: the first of any
+    client."""
     problems: list[Exception] = []
 
     def work(mine: Sequence[T]) -> None:
@@ -166,7 +170,7 @@ def in_parallel(things: Sequence[T], make: Callable[[], Any], act: Callable[[Any
             client = make()
             for thing in mine:
                 act(client, thing)
-        except Exception as problem:  # shown by the thread that waits for us
+        except Exception as problem:  # raised by the waiting thread
             problems.append(problem)
 
     threads = [threading.Thread(target=work, args=(things[n::CLIENTS],), daemon=True) for n in range(CLIENTS)]
@@ -191,9 +195,11 @@ def deliver(connection: HTTPConnection, body: bytes) -> None:
         raise Refused(f"webhook: {answer.status} {text[:300]!r}")
 
 
-def drain(shop: Site, env: dict[str, str], folder: Path, bodies: Sequence[bytes], provider: int) -> Drained:
-    """Deliver with copies while no worker runs, then let one worker do all of it."""
-    copies = random.choices(bodies, k=round(len(bodies) * COPIED / (1 - COPIED)))  # noqa: S311  # spread
+def drain(
+    shop: Site, env: dict[str, str], folder: Path, bodies: Sequence[bytes], provider: int
+) -> InboxResult:
+    """Deliver the events, with repeats, while no worker runs, then let one worker process all of them."""
+    copies = random.choices(bodies, k=round(len(bodies) * REPEATED / (1 - REPEATED)))  # noqa: S311  # spread
     mixed = [*bodies, *copies]
     random.shuffle(mixed)
     counter = Counter(shop)
@@ -204,7 +210,7 @@ def drain(shop: Site, env: dict[str, str], folder: Path, bodies: Sequence[bytes]
         database.execute("VACUUM ANALYZE")
         since = database.execute("SELECT now()").fetchone()
         with worker(env, folder) as pid:
-            wait_until(database, len(bodies) - 1)  # what its start costs is not the events'
+            wait_until(database, len(bodies) - 1)  # excludes the worker's start-up
             involved = (pid, shop.pids[1], provider)
             cpu = cpu_seconds(involved)
             wait_until(database, 0)
@@ -219,12 +225,12 @@ def drain(shop: Site, env: dict[str, str], folder: Path, bodies: Sequence[bytes]
         ).fetchall()
     if seconds is None or seconds[1] != len(bodies):
         raise RuntimeError(f"{seconds} of {len(bodies)} events were processed.")
-    return Drained(len(mixed), accepting, statements, len(bodies), seconds[0], cpu, dict(states))
+    return InboxResult(len(mixed), accepting, statements, len(bodies), seconds[0], cpu, dict(states))
 
 
 @contextmanager
 def worker(env: dict[str, str], folder: Path) -> Iterator[int]:
-    """One worker with a process per core, as the Procfile starts it."""
+    """One worker with a process per core, started as in the Procfile."""
     argv = [
         sys.executable,
         "-m",
@@ -247,14 +253,14 @@ def worker(env: dict[str, str], folder: Path) -> Iterator[int]:
 
 
 def wait_until(database: psycopg.Connection[Any], left: int) -> None:
-    """Until at most so many events are left to work at."""
+    """Wait until at most this many events are unprocessed."""
     waiting = "SELECT count(*) FROM payments_webhookevent WHERE state IN ('received', 'waiting')"
     while (row := database.execute(waiting).fetchone()) and row[0] > left:
         time.sleep(0.05)
 
 
 def check(shop: Site, payments: int) -> None:
-    """Speed without truth is worth nothing: every payment is completed, with one capture."""
+    """Every payment must be completed with exactly one capture."""
     with psycopg.connect(shop.database) as database:
         row = database.execute(
             "SELECT count(*) FILTER (WHERE status = 'COMPLETED'), (SELECT count(*) FROM payments_capture)"
@@ -267,24 +273,26 @@ def check(shop: Site, payments: int) -> None:
 # ---- the figures ---------------------------------------------------------------------------------------------------
 
 
-def report(settling: Drained, idle: Drained) -> int:
-    deliveries = settling.deliveries + idle.deliveries
-    statements = max(settling.statements, idle.statements)
-    rate = deliveries / (settling.accepting + idle.accepting)
-    print(f"\nWebhooks: {deliveries} deliveries, {COPIED:.0%} of them copies, {CLIENTS} clients, one worker")
+def report(completing: InboxResult, idle: InboxResult) -> int:
+    deliveries = completing.deliveries + idle.deliveries
+    statements = max(completing.statements, idle.statements)
+    rate = deliveries / (completing.accepting + idle.accepting)
+    print(
+        f"\nWebhooks: {deliveries} deliveries, {REPEATED:.0%} of them repeats, {CLIENTS} clients, one worker"
+    )
     rows = [
-        ("taken per second", rate, ""),
+        ("accepted per second", rate, ""),
         ("SQL statements of a delivery, on average", statements, statements <= SQL_LIMIT),
-        ("settling events per second", settling.worked_rate, settling.worked_rate >= SETTLING_GOAL),
+        ("completing events per second", completing.worked_rate, completing.worked_rate >= COMPLETING_GOAL),
         ("events that change nothing per second", idle.worked_rate, idle.worked_rate >= IDLE_GOAL),
     ]
-    goals = ("", f"at most {SQL_LIMIT}", f"at least {SETTLING_GOAL}", f"at least {IDLE_GOAL}")
+    goals = ("", f"at most {SQL_LIMIT}", f"at least {COMPLETING_GOAL}", f"at least {IDLE_GOAL}")
     misses = 0
     for (name, figure, is_kept), goal in zip(rows, goals, strict=True):
         judged = "" if is_kept == "" else "PASS" if is_kept else "FAIL"
         misses += judged == "FAIL"
         print(f"  {name:42}{figure:9.1f}   {goal:14}{judged}".rstrip())
-    costs = " and ".join(f"{one.cpu_per_event * 1000:.1f} ms" for one in (settling, idle))
+    costs = " and ".join(f"{one.cpu_per_event * 1000:.1f} ms" for one in (completing, idle))
     print(f"  CPU of worker, PostgreSQL and provider per event: {costs}")
-    print(f"  states: {settling.states} and {idle.states}")
+    print(f"  states: {completing.states} and {idle.states}")
     return misses

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from bench.floor import api, lean
+from bench.baseline import api, lean
 
 urlpatterns = [
     path("carts/", api.Carts.as_view()),

@@ -5,7 +5,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from bench.floor.models import Token, User
+from bench.baseline.models import Token, User
 
 
 def digest(token: str) -> str:
@@ -13,7 +13,7 @@ def digest(token: str) -> str:
 
 
 class Bearer(BaseAuthentication):
-    """The shop's way: one read of the token's digest, joined with its user."""
+    """As in the shop: one query by the token's digest, joined with its user."""
 
     def authenticate(self, request: Request) -> tuple[User, Token]:
         word, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -1,4 +1,4 @@
-"""One transaction from wish to order, with the ORM as one ordinarily writes it."""
+"""Places an order in one transaction, with ordinary use of the ORM."""
 
 import uuid
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Case, F, IntegerField, Value, When
 from rest_framework.exceptions import APIException
 
-from bench.floor.models import (
+from bench.baseline.models import (
     Mail,
     Order,
     OrderHistory,

@@ -1,4 +1,4 @@
-"""Tables, products and signed-in users of the floor; prints their ids and tokens as JSON."""
+"""Create the baseline's tables, products and signed-in users; prints their ids and tokens as JSON."""
 
 import json
 import os
@@ -10,11 +10,11 @@ import django
 from django.core.management import call_command
 from django.utils import timezone
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "bench.floor.settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = "bench.baseline.settings"
 django.setup()
 
-from bench.floor.authentication import digest  # noqa: E402
-from bench.floor.models import Artisan, Product, Token, User  # noqa: E402
+from bench.baseline.authentication import digest  # noqa: E402
+from bench.baseline.models import Artisan, Product, Token, User  # noqa: E402
 
 
 def main(products: int, users: int) -> None:

@@ -1,4 +1,4 @@
-"""The shop's tables without what the floor does not write. Amounts in minor units."""
+"""The shop's tables without what the baseline does not write. Amounts in minor units."""
 
 import uuid
 
@@ -37,7 +37,7 @@ class Product(Row):
     stock = models.IntegerField()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(stock__gte=0), name="floor_stock_not_negative")]
+        constraints = [models.CheckConstraint(condition=Q(stock__gte=0), name="baseline_stock_not_negative")]
 
 
 class Cart(Row):
@@ -51,7 +51,7 @@ class CartItem(Row):
     quantity = models.IntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["cart", "product"], name="floor_item_once")]
+        constraints = [models.UniqueConstraint(fields=["cart", "product"], name="baseline_item_once")]
 
 
 class Order(Row):

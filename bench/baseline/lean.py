@@ -1,4 +1,4 @@
-"""The cart of three requests, as lean as the ORM allows: tuples instead of instances, answers made by hand."""
+"""The three-request cart, as lean as the ORM allows: tuples instead of instances, responses without serializers."""
 
 import uuid
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bench.floor.api import CheckoutIn, ItemIn
-from bench.floor.models import (
+from bench.baseline.api import CheckoutIn, ItemIn
+from bench.baseline.models import (
     Cart,
     CartItem,
     Mail,
@@ -28,7 +28,7 @@ from bench.floor.models import (
     StockMove,
     User,
 )
-from bench.floor.placing import OutOfStock, amounts
+from bench.baseline.placing import OutOfStock, amounts
 
 
 def cart_out(cart_id: UUID) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The ordinary way to write it with Django REST framework: the floor of the one-by-one and one-call journeys."""
+"""Plain Django REST framework views: the baseline of the one-by-one and one-call journeys."""
 
 from typing import Any
 from uuid import UUID
@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bench.floor.models import Cart, CartItem, Order, OrderLine, Parcel, Payment, Product
-from bench.floor.placing import OutOfStock, PlacedOrder, place
+from bench.baseline.models import Cart, CartItem, Order, OrderLine, Parcel, Payment, Product
+from bench.baseline.placing import OutOfStock, PlacedOrder, place
 
 
 class ItemIn(serializers.Serializer[Any]):
@@ -147,7 +147,7 @@ class Orders(APIView):
 
 
 class Summary(APIView):
-    """The cart's sums, artisan by artisan, at the shop's 10 % and 5.99."""
+    """The cart's totals by artisan, with the shop's 10% tax and 5.99 shipping."""
 
     def get(self, request: Request, cart_id: UUID) -> Response:
         if not Cart.objects.filter(pk=cart_id, user=request.user, status="OPEN").exists():
