@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 from sandbox.http_messages import Json, Request, Response, page_response, redirect
 from sandbox.simulator import Simulator
-from sandbox.templates import render_each, render_page
+from sandbox.templates import render, render_each, render_page
 from sandbox.webhook_delivery import DELIVERIES
 
 MAX_EVENTS = 60
+MAX_REFUSALS = 40
 
 
 class Console:
@@ -80,7 +81,24 @@ class Console:
                 ),
                 payments=render_each("console_payment.html", payments),
                 events=render_each("console_event.html", [self._event_row(row) for row in deliveries]),
+                refusals=render_each("console_refusal.html", self._refusals())
+                or render("console_no_refusal.html"),
             )
+
+    def _refusals(self) -> list[dict[str, object]]:
+        """The latest requests that a provider refused, newest first."""
+        refused = [row for row in self._simulator.requests if row["reason"]][-MAX_REFUSALS:][::-1]
+        return [
+            {
+                "time": datetime.fromtimestamp(row["at"], UTC).strftime("%H:%M:%S"),
+                "provider": row["provider"],
+                "call": f"{row['method']} {row['path']}",
+                "status": row["status"],
+                "reason": row["reason"],
+                "cause": f"Fault {row['fault']}" if row["fault"] else "",
+            }
+            for row in refused
+        ]
 
     def _event_row(self, row: Json) -> dict[str, object]:
         event = self._simulator.store.table(f"{row['provider']}.event").get(row["event"], {})

@@ -21,6 +21,7 @@ class Action(StrEnum):
     RATE_LIMIT = "rate_limit"  # arrival: 429 with Retry-After; no effect, key not used
     UNAUTHORIZED = "unauthorized"  # arrival: 401 in the provider's format; no effect, key not used
     FORBIDDEN = "forbidden"  # arrival: 403 in the provider's format; no effect, key not used
+    LOCKED = "locked"  # arrival: the object is in use (Stripe: 429 lock_timeout, PayPal: 409); no effect, key not used
     UNAVAILABLE = "unavailable"  # arrival: 503; no effect, key not used
     DROP_BEFORE = "drop_before"  # arrival: connection closed, after `seconds`; no effect, key not used
     DELAY = "delay"  # execution: waits `seconds`, then continues
@@ -35,7 +36,12 @@ class Action(StrEnum):
     EMPTY = "empty"  # response: 200 without a body
 
 
-AT_ARRIVAL = {Action.UNAVAILABLE: 503, Action.UNAUTHORIZED: 401, Action.FORBIDDEN: 403}
+AT_ARRIVAL = {
+    Action.UNAVAILABLE: 503,
+    Action.UNAUTHORIZED: 401,
+    Action.FORBIDDEN: 403,
+    Action.LOCKED: 423,  # each provider has its own status code for it
+}
 
 
 @dataclass
@@ -60,9 +66,7 @@ class Fault:
                 raise ConnectionDropped
             case Action.RATE_LIMIT:
                 return Response(429, b"", {"Retry-After": str(self.retry_after)})
-            case Action.UNAVAILABLE | Action.UNAUTHORIZED | Action.FORBIDDEN:
-                return Response(AT_ARRIVAL[self.action])
-        return None
+        return Response(AT_ARRIVAL[self.action]) if self.action in AT_ARRIVAL else None
 
     def on_execution(self) -> None:
         if self.action is Action.DELAY:
@@ -93,6 +97,7 @@ class Fault:
 
 
 NO_FAULT = Fault("none", Action.DELAY)
+RATE_LIMITED = Fault("requests_per_second", Action.RATE_LIMIT)
 
 
 class Faults:

@@ -1,12 +1,13 @@
 """The HTTP/1.1 server on 127.0.0.1: one thread per connection, faults applied to requests and responses."""
 
+import json
 import logging
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from sandbox.control import Control
-from sandbox.faults import NO_FAULT
-from sandbox.http_messages import ConnectionDropped, Request, Response, json_response
-from sandbox.simulator import Simulator
+from sandbox.faults import NO_FAULT, RATE_LIMITED, Fault
+from sandbox.http_messages import ConnectionDropped, Json, Request, Response, json_response
+from sandbox.simulator import Provider, Simulator
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,19 @@ class Server(ThreadingHTTPServer):
             return self.control.respond(request)
         for provider in self.simulator.providers:
             if provider.owns(request.path):
-                fault = self.simulator.faults.match(request)
-                self.simulator.requests.append(log_entry(request, fault.id))
-                return fault.on_response(provider.respond(request, fault))
+                fault = self._fault(request, provider)
+                entry = log_entry(request, provider.name, self.simulator.now(), fault.id)
+                self.simulator.requests.append(entry)
+                response = provider.respond(request, fault)
+                entry |= {"status": response.status, "reason": reason_of(provider, response)}
+                return fault.on_response(response)
         return json_response({"error": {"message": "The sandbox does not simulate this path."}}, 404)
+
+    def _fault(self, request: Request, provider: Provider) -> Fault:
+        """The fault that applies to this request; requests of browsers and to pages are not rate limited."""
+        fault = self.simulator.faults.match(request)
+        is_counted = fault is NO_FAULT and "authorization" in request.headers
+        return RATE_LIMITED if is_counted and self.simulator.is_rate_limited(provider.name) else fault
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -90,12 +100,24 @@ class Handler(BaseHTTPRequestHandler):
         logger.debug(format, *args)
 
 
-def log_entry(request: Request, fault_id: str) -> dict[str, str | None]:
+def reason_of(provider: Provider, response: Response) -> str:
+    """Why the provider refused the request; "" if it did not, or not in JSON."""
+    if response.status < 400 or "json" not in response.headers.get("Content-Type", ""):  # noqa: PLR2004 (errors)
+        return ""
+    return provider.refusal(json.loads(response.body))
+
+
+def log_entry(request: Request, provider: str, at: float, fault_id: str) -> Json:
+    """`status` and `reason` are None until the provider has responded."""
     headers = request.headers
     return {
         "id": request.id,
+        "at": int(at),
+        "provider": provider,
         "method": request.method,
         "path": request.path,
         "idempotency_key": headers.get("idempotency-key") or headers.get("paypal-request-id"),
         "fault": None if fault_id == NO_FAULT.id else fault_id,
+        "status": None,
+        "reason": None,
     }

@@ -20,8 +20,17 @@ logger = logging.getLogger(__name__)
 JOBS = "job"
 SETTINGS: Json = {
     "async_seconds": 3.0,  # delay before processing, settlement, disputes and the like
-    "refunds": "succeed",  # new refunds: succeed, pending (succeed later), fail (later), refuse (fail immediately)
+    "refunds": "succeed",  # the result of new refunds, one of REFUNDS
+    "requests_per_second": None,  # of each provider's API, such as 25 in Stripe's test mode; None: unlimited
 }
+REFUNDS = (
+    "succeed",
+    "pending",  # succeed later
+    "fail",  # fail later
+    "refuse",  # fail immediately
+    "insufficient_balance",  # the request is refused
+    "pending_balance",  # wait for the shop's balance, then fail
+)
 
 
 class Provider(Protocol):
@@ -32,6 +41,9 @@ class Provider(Protocol):
     def owns(self, path: str) -> bool: ...
     def respond(self, request: Request, fault: Fault) -> Response:
         """Apply the fault's stages arrival, execution and result; the server applies the last one."""
+
+    def refusal(self, answer: Json) -> str:
+        """Return the reason that an error response gives, for people."""
 
     def control(self, action: str, changes: Json) -> Json: ...
     def overview(self) -> list[Json]: ...
@@ -49,6 +61,7 @@ class Simulator:
         self.requests: deque[Json] = deque(maxlen=2000)
         self.providers: list[Provider] = []
         self._jobs: dict[str, Callable[[Json], object]] = {}
+        self._recent: dict[str, deque[float]] = {}  # times of each provider's requests in the last second
         self._scheduler = Scheduler("jobs", self.now, self._run_job)
 
     def start(self) -> None:
@@ -79,12 +92,29 @@ class Simulator:
         return SETTINGS | self.store.table("settings").get("program", {})
 
     def change_settings(self, changes: Json) -> Json:
-        """Raises KeyError for an unknown setting."""
+        """Raises KeyError for an unknown setting, ValueError for an invalid value."""
         for name in changes:
             SETTINGS[name]
+        if changes.get("refunds", "succeed") not in REFUNDS:
+            raise ValueError(f"refunds must be one of {', '.join(REFUNDS)}.")
         with self.lock:
             self.store.save("settings", "program", self.settings | changes)
         return self.settings
+
+    def is_rate_limited(self, provider: str) -> bool:
+        """Count a request to a provider's API. Returns whether it exceeds `requests_per_second`, in real time."""
+        limit = self.settings["requests_per_second"]
+        if limit is None:
+            return False
+        now = time.monotonic()
+        with self.lock:
+            recent = self._recent.setdefault(provider, deque())
+            while recent and recent[0] <= now - 1:
+                recent.popleft()
+            if len(recent) >= limit:
+                return True
+            recent.append(now)
+        return False
 
     # ---- scheduled jobs ------------------------------------------------------------------------------------
 
@@ -129,6 +159,7 @@ class Simulator:
             self.webhooks.clear()
             self._scheduler.clear()
             self.requests.clear()
+            self._recent.clear()
             for key, row in endpoints.items():
                 self.store.save("endpoint", key, row)
             self.store.commit()

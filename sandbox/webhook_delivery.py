@@ -23,7 +23,15 @@ DEFAULTS: Json = {
     "delay": 0.0,  # seconds before the first attempt
     "copies": 1,  # how many times each event is sent
     "shuffle": 0.0,  # random delay of up to so many seconds per delivery
-    "retry_seconds": [1, 5, 30, 120, 600, 1800, 7200],  # then the delivery has failed
+    "retry_seconds": [
+        1,
+        5,
+        30,
+        120,
+        600,
+        1800,
+        7200,
+    ],  # then the delivery has failed; "published": the provider's own
     "timeout": 10.0,  # seconds to wait for the shop's response
 }
 BuildDelivery = Callable[[Json, str], tuple[Mapping[str, str], bytes]]
@@ -39,6 +47,7 @@ class WebhookDelivery:
         self._store = store
         self._lock = lock
         self._builders: dict[str, BuildDelivery] = {}
+        self._published: dict[str, list[float]] = {}
         self._by_event: dict[str, list[str]] = {}
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="webhook-delivery")
@@ -63,9 +72,13 @@ class WebhookDelivery:
         self._scheduler.clear()
         self._by_event.clear()
 
-    def register_provider(self, provider: str, build: BuildDelivery) -> None:
-        """`build(endpoint, event_id)` returns the headers and the raw body of one delivery."""
+    def register_provider(self, provider: str, build: BuildDelivery, retry_seconds: list[float]) -> None:
+        """`build(endpoint, event_id)` returns the headers and the raw body of one delivery.
+
+        `retry_seconds`: the pauses between attempts that the provider publishes.
+        """
         self._builders[provider] = build
+        self._published[provider] = retry_seconds
 
     @property
     def settings(self) -> Json:
@@ -113,7 +126,9 @@ class WebhookDelivery:
         response = self._post(endpoint["url"], headers, body, settings["timeout"])
         with self._lock:
             if self._store.table(DELIVERIES).get(key) is row:
-                self._record_response(key, row, response, settings["retry_seconds"])
+                pauses = settings["retry_seconds"]
+                pauses = self._published[row["provider"]] if pauses == "published" else pauses
+                self._record_response(key, row, response, pauses)
                 self._store.commit()
         return response
 

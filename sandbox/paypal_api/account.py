@@ -19,12 +19,15 @@ DEFAULTS: Json = {
     "token_seconds": 32400,  # lifetime of new access tokens
     "client": None,  # "id:secret", the only credentials accepted; None: any
     "vaulted_orders": "COMPLETED",  # orders with a vault_id: captured immediately, or APPROVED until captured
+    "seller_protection": None,  # of new captures; None: by the order's address and shipping_preference
+    "report_seconds": 0,  # until Transaction Search shows a transaction: up to three hours at PayPal
 }
 
 
 CHOICES = {
     "signing": ("valid", "expired", "wrong_name", "untrusted_ca", "wrong_webhook", "altered"),
     "vaulted_orders": ("COMPLETED", "APPROVED"),
+    "seller_protection": (None, "ELIGIBLE", "PARTIALLY_ELIGIBLE", "NOT_ELIGIBLE"),
 }
 
 
@@ -88,7 +91,7 @@ class Account:
         """Raises KeyError for an unknown setting, ValueError for an invalid value."""
         for name, value in changes.items():
             if name in CHOICES and value not in CHOICES[name]:
-                raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}.")
+                raise ValueError(f"{name} must be one of {', '.join(map(str, CHOICES[name]))}.")
             DEFAULTS[name]
         self.store.save("settings", NAME, self.settings | changes)
         return self.settings

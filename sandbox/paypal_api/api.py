@@ -23,7 +23,7 @@ from sandbox.paypal_api import (
 from sandbox.paypal_api.account import NAME, Account
 from sandbox.paypal_api.certificates import Certificates
 from sandbox.paypal_api.control_actions import ControlActions, register_jobs
-from sandbox.paypal_api.errors import ApiError, detail, missing_resource, problem, unauthorized
+from sandbox.paypal_api.errors import ApiError, detail, issue_of, missing_resource, problem, unauthorized
 from sandbox.paypal_api.pages import Pages
 from sandbox.paypal_api.routes import Call, Result, Route, parse_call
 from sandbox.simulator import Simulator
@@ -39,7 +39,13 @@ PREFIXES = (
     "/v2/",
     "/v3/vault/",
 )
-ARRIVAL = {403: (403, "NOT_AUTHORIZED"), 429: (429, "RATE_LIMIT_REACHED"), 503: (503, "SERVICE_UNAVAILABLE")}
+ARRIVAL = {
+    403: (403, "NOT_AUTHORIZED"),
+    423: (409, "RESOURCE_CONFLICT"),
+    429: (429, "RATE_LIMIT_REACHED"),
+    503: (503, "SERVICE_UNAVAILABLE"),
+}
+ISSUES_AT_ARRIVAL = {403: "PERMISSION_DENIED", 423: "PREVIOUS_REQUEST_IN_PROGRESS"}
 
 
 class PayPalApi:
@@ -51,7 +57,8 @@ class PayPalApi:
         self._pages = Pages(self._account)
         self._control_actions = ControlActions(self._account)
         register_jobs(self._account)
-        simulator.webhooks.register_provider(NAME, functools.partial(webhooks.build_delivery, self._account))
+        build = functools.partial(webhooks.build_delivery, self._account)
+        simulator.webhooks.register_provider(NAME, build, webhooks.RETRY_SECONDS)
         with simulator.lock:
             request_ids.release_unfinished(self._account)
 
@@ -65,6 +72,9 @@ class PayPalApi:
 
     def control(self, action: str, body: Json) -> Json:
         return self._control_actions.run(action, body)
+
+    def refusal(self, answer: Json) -> str:
+        return issue_of(answer) or answer.get("error_description") or answer.get("message", "")
 
     def overview(self) -> list[Json]:
         return self._control_actions.overview()
@@ -144,8 +154,8 @@ class PayPalApi:
 def at_arrival(status: int) -> ApiError:
     if status == 401:  # noqa: PLR2004
         return unauthorized("invalid_token", "Token signature verification failed")
-    details = [detail("PERMISSION_DENIED")] if status == 403 else []  # noqa: PLR2004
-    return problem(*ARRIVAL[status], *details)
+    issue = ISSUES_AT_ARRIVAL.get(status)
+    return problem(*ARRIVAL[status], *([detail(issue)] if issue else []))
 
 
 def is_grant(request: Request) -> bool:

@@ -12,7 +12,7 @@ class Buyer:
     payer_id: str
     given_name: str
     surname: str
-    declines: bool = False  # the first instrument is declined when the shop captures
+    obstacle: str = ""  # the issue with the first instrument when the shop captures
     pending: str | None = None  # the capture is pending for this reason
     outcome: str = "COMPLETED"  # of the capture, after `async_seconds` when it was pending
     disputes: bool = False  # opens a dispute later
@@ -43,7 +43,10 @@ class Buyer:
 
 BUYERS = (
     Buyer("pays", "Pays", "PAYS2SANDBX22", "Pat", "Payer"),
-    Buyer("declined", "Card is declined, another one works", "DECL2NED22222", "Dana", "Declined", declines=True),
+    Buyer(
+        "declined", "Card is declined, another one works", "DECL2NED22222", "Dana", "Declined",
+        obstacle="INSTRUMENT_DECLINED",
+    ),
     Buyer("review", "Pending review, then completed", "REV2EW2222222", "Robin", "Review", pending="PENDING_REVIEW"),
     Buyer(
         "denied", "Pending review, then denied", "DEN2ED2222222", "Noel", "Denied",
@@ -51,7 +54,15 @@ BUYERS = (
     ),
     Buyer("echeck", "Pays by e-check, completed later", "ECHECK2222222", "Erin", "Echeck", pending="ECHECK"),
     Buyer("refused", "Approves, but the capture is declined", "REFUSED222222", "Remy", "Refused", outcome="DECLINED"),
+    Buyer(
+        "confirms", "Must confirm once more when the shop captures", "C2NFRMS222222", "Connie", "Confirms",
+        obstacle="PAYER_ACTION_REQUIRED",
+    ),
     Buyer("disputed", "Pays, disputed later", "D2SPUTED22222", "Dee", "Disputed", disputes=True),
 )  # fmt: skip
 BY_NAME = {buyer.name: buyer for buyer in BUYERS}
-INSTRUMENTS = (("bank", "Bank account"), ("card", "Card that is declined"))
+INSTRUMENTS = (
+    ("bank", "Bank account"),
+    ("card", "Card that is declined"),
+    ("unconfirmed", "PayPal balance, asks once more"),
+)

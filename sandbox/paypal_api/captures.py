@@ -24,14 +24,22 @@ def check_invoice(account: Account, order: Json) -> None:
         raise refused("DUPLICATE_INVOICE_ID")
 
 
-def protection(unit: Json) -> Json:
-    """Only orders with a shipping address are eligible."""
-    if "address" not in unit.get("shipping", {}):
-        return {"status": "NOT_ELIGIBLE"}
-    return {
-        "status": "ELIGIBLE",
-        "dispute_categories": ["ITEM_NOT_RECEIVED", "UNAUTHORIZED_TRANSACTION"],
-    }
+CATEGORIES = {
+    "ELIGIBLE": ["ITEM_NOT_RECEIVED", "UNAUTHORIZED_TRANSACTION"],
+    "PARTIALLY_ELIGIBLE": ["UNAUTHORIZED_TRANSACTION"],
+}
+
+
+def protection(account: Account, order: Json) -> Json:
+    """Only goods that are sent to the address that PayPal shows are protected."""
+    unit = order["purchase_units"][0]
+    preference = account.internal(order["id"])["context"].get("shipping_preference", "GET_FROM_FILE")
+    is_digital = any(item.get("category") == "DIGITAL_GOODS" for item in unit.get("items", []))
+    has_address = "address" in unit.get("shipping", {}) and preference != "NO_SHIPPING"
+    by_order = "ELIGIBLE" if has_address and not is_digital else "NOT_ELIGIBLE"
+    status = account.settings["seller_protection"] or by_order
+    categories = CATEGORIES.get(status)
+    return {"status": status} | ({"dispute_categories": categories} if categories else {})
 
 
 def create_capture(account: Account, order: Json, buyer: Buyer) -> Json:
@@ -41,7 +49,7 @@ def create_capture(account: Account, order: Json, buyer: Buyer) -> Json:
         "id": account.new_id(),
         "amount": {name: unit["amount"][name] for name in ("currency_code", "value")},
         "final_capture": True,
-        "seller_protection": protection(unit),
+        "seller_protection": protection(account, order),
         "supplementary_data": {"related_ids": {"order_id": order["id"]}},
         "payee": PAYEE,
         "create_time": account.stamp(),

@@ -172,11 +172,15 @@ class ControlActions:
     def _dispute(self, body: Json) -> Json:
         capture = self._capture_of(body)["id"]
         return disputes.open_dispute(
-            self._account, capture, body.get("reason", disputes.REASON), body.get("amount")
+            self._account,
+            capture,
+            body.get("reason", disputes.REASON),
+            body.get("amount"),
+            body.get("stage", "CHARGEBACK"),
         )
 
     def _update_dispute(self, body: Json) -> Json:
-        return disputes.update(self._account, body["dispute"], body.get("status", "UNDER_REVIEW"))
+        return disputes.update(self._account, body["dispute"], body.get("status"), body.get("stage"))
 
     def _close_dispute(self, body: Json) -> Json:
         return disputes.close(self._account, body["dispute"], body.get("outcome", "lost"))

@@ -13,10 +13,19 @@ SHOWN = (
     "dispute_channel",
 )  # fmt: skip
 OUTCOMES = {"won": "RESOLVED_SELLER_FAVOUR", "lost": "RESOLVED_BUYER_FAVOUR"}
+STAGES = ("INQUIRY", "CHARGEBACK", "PRE_ARBITRATION", "ARBITRATION")
+STATUSES = ("OPEN", "WAITING_FOR_BUYER_RESPONSE", "WAITING_FOR_SELLER_RESPONSE", "UNDER_REVIEW", "OTHER")
 
 
-def open_dispute(account: Account, capture_id: str, reason: str = REASON, amount: str | None = None) -> Json:
-    """Open a dispute, which holds the money. Raises ValueError if nothing can be disputed."""
+def open_dispute(
+    account: Account,
+    capture_id: str,
+    reason: str = REASON,
+    amount: str | None = None,
+    stage: str = "CHARGEBACK",
+) -> Json:
+    """Open a dispute, which holds the money unless it is an inquiry. Raises ValueError if nothing can be disputed."""
+    check_word(STAGES, stage)
     capture = account.find("capture", capture_id)
     left = units_of(capture["amount"]) - serializers.refunded_units(account, capture_id)
     currency = capture["amount"]["currency_code"]
@@ -31,7 +40,7 @@ def open_dispute(account: Account, capture_id: str, reason: str = REASON, amount
         "reason": reason,
         "status": "WAITING_FOR_SELLER_RESPONSE",
         "dispute_amount": money(units, currency),
-        "dispute_life_cycle_stage": "CHARGEBACK",
+        "dispute_life_cycle_stage": stage,
         "dispute_channel": "INTERNAL",
         "seller_response_due_date": timestamp(account.now() + 10 * 24 * HOUR),
     }
@@ -39,8 +48,21 @@ def open_dispute(account: Account, capture_id: str, reason: str = REASON, amount
     account.set_internal(row["dispute_id"], capture=capture_id, transaction=account.new_id())
     account.set_internal(capture_id, disputed=True)
     notify(account, row, "created", f"A new dispute opened with Case # {row['dispute_id']}")
-    account.record("dispute.withdrawn", row["dispute_id"], **journal_fields(account, row))
+    hold(account, row)
     return row
+
+
+def hold(account: Account, row: Json) -> None:
+    """Hold the money from the chargeback on, once."""
+    dispute_id = row["dispute_id"]
+    if row["dispute_life_cycle_stage"] != "INQUIRY" and not account.internal(dispute_id).get("held"):
+        account.set_internal(dispute_id, held=account.stamp())
+        account.record("dispute.withdrawn", dispute_id, **journal_fields(account, row))
+
+
+def check_word(known: tuple[str, ...], word: str) -> None:
+    if word not in known:
+        raise ValueError(f"{word} is none of {', '.join(known)}.")
 
 
 def transaction(account: Account, capture: Json) -> Json:
@@ -62,12 +84,17 @@ def transaction(account: Account, capture: Json) -> Json:
     return row | {theirs: capture[ours] for ours, theirs in named.items() if ours in capture}
 
 
-def update(account: Account, dispute_id: str, status: str = "UNDER_REVIEW") -> Json:
-    """Change the status of an unresolved dispute."""
+def update(account: Account, dispute_id: str, status: str | None = None, stage: str | None = None) -> Json:
+    """Change the status or the stage of an unresolved dispute."""
     row = account.find("dispute", dispute_id)
+    status = status or ("UNDER_REVIEW" if stage is None else row["status"])
+    stage = stage or row["dispute_life_cycle_stage"]
+    check_word((*STATUSES, "RESOLVED"), status)
+    check_word(STAGES, stage)
     if row["status"] != "RESOLVED":
-        row |= {"status": status, "update_time": account.stamp()}
+        row |= {"status": status, "dispute_life_cycle_stage": stage, "update_time": account.stamp()}
         account.save("dispute", row)
+        hold(account, row)
         notify(account, row, "updated", f"Dispute updated with Case # {dispute_id}")
     return row
 
@@ -89,7 +116,11 @@ def close(account: Account, dispute_id: str, outcome: str) -> Json:
     account.set_internal(
         account.internal(dispute_id)["capture"], disputed=False, charged_back=outcome == "lost"
     )
-    if outcome == "won":
+    is_held = bool(account.internal(dispute_id).get("held"))
+    if outcome == "lost" and not is_held:
+        account.set_internal(dispute_id, held=account.stamp())
+        account.record("dispute.withdrawn", dispute_id, **journal_fields(account, row))
+    if outcome == "won" and is_held:
         account.record("dispute.reinstated", dispute_id, **journal_fields(account, row))
     notify(account, row, "resolved", f"Dispute resolved with Case # {dispute_id}", outcome=outcome)
     return row

@@ -152,9 +152,8 @@ ISSUES = {
     ),
     # 422, vault
     "PAYPAL_REQUEST_ID_PREVIOUSLY_USED": "The PayPal-Request-ID has already been used for another request.",
-    "PAYER_ACTION_REQUIRED": (
-        "Please make sure setup up token is approved. Please complete the approval flow [Payer Approval]"
-        "(/beta/vault/during-purchase/js-sdk/paypal/#link-payerapproval)."
+    "PAYER_ACTION_REQUIRED": (  # also of orders
+        "Transaction cannot complete successfully, instruct the buyer to return to PayPal."
     ),
     "SETUP_TOKEN_ALREADY_TOKENIZED": (
         "The setup token has been used previously to generate a payment token."

@@ -7,13 +7,19 @@ from sandbox.paypal_api import captures, forced_errors, serializers, vault
 from sandbox.paypal_api.account import MERCHANT_ID, PAYEE, Account
 from sandbox.paypal_api.amounts import check_unit
 from sandbox.paypal_api.buyers import BY_NAME, Buyer
-from sandbox.paypal_api.errors import detail, problem, refused
+from sandbox.paypal_api.countries import COUNTRIES, WITH_STATE, WITHOUT_POSTAL_CODE
+from sandbox.paypal_api.errors import detail, invalid, problem, refused
 from sandbox.paypal_api.routes import HOUR, Call, Result, Route
 
 PATH = serializers.ORDERS
+OBSTACLES = {  # by instrument: the issue when the shop captures, and the relation of the link in the error
+    "card": ("INSTRUMENT_DECLINED", "redirect"),
+    "unconfirmed": ("PAYER_ACTION_REQUIRED", "payer-action"),
+}
 OPEN = {"CREATED", "PAYER_ACTION_REQUIRED"}
 LIFETIME = 3 * HOUR  # PayPal's default
 MAX_ATTEMPTS = 10
+ADDRESS = "/purchase_units/0/shipping/address"
 
 
 def create(account: Account, call: Call) -> Result:
@@ -24,7 +30,11 @@ def create(account: Account, call: Call) -> Result:
     forced_errors.raise_if_forced(account, "create")
     unit = checked_unit(call.body["purchase_units"][0])
     context = (source or {}).get("experience_context", {})
-    check_address(unit, is_wanted=context.get("shipping_preference") == "SET_PROVIDED_ADDRESS")
+    address = unit.get("shipping", {}).get("address")
+    if address:
+        check_address(address)
+    elif context.get("shipping_preference") == "SET_PROVIDED_ADDRESS":
+        raise refused("SHIPPING_ADDRESS_INVALID", ADDRESS)
     token = vault.token_for_order(account, source or {})
     row: Json = {
         "id": account.new_id(),
@@ -37,8 +47,8 @@ def create(account: Account, call: Call) -> Result:
         row["payment_source"] = {"paypal": {}}
     if token:
         captures.check_invoice(account, row)
-        if vault.buyer_of(account, token["id"]).declines:
-            raise refused("INSTRUMENT_DECLINED")
+        if issue := vault.buyer_of(account, token["id"]).obstacle:
+            raise refused(issue)
     account.save("order", row)
     context = call.body.get("application_context", {}) | (source or {}).get("experience_context", {})
     account.set_internal(row["id"], context=context, attributes=(source or {}).get("attributes", {}))
@@ -49,29 +59,20 @@ def create(account: Account, call: Call) -> Result:
     return Result(201, serializers.order(account, row["id"], call.full), object_id=row["id"])
 
 
-# Countries whose addresses need no postal code, or need a state, as far as tests use them.
-WITHOUT_POSTAL_CODE = {"AE", "HK", "IE", "PA", "QA"}
-WITH_STATE = {"AU", "BR", "CA", "CN", "IN", "IT", "JP", "MX", "US"}
-NO_COUNTRIES = {"UK", "XX", "ZZ"}
-
-
-def check_address(unit: Json, *, is_wanted: bool) -> None:
-    """An address that the buyer cannot change must be complete."""
-    address = unit.get("shipping", {}).get("address")
-    if not is_wanted or not address:
-        if is_wanted:
-            raise refused("SHIPPING_ADDRESS_INVALID", "/purchase_units/0/shipping/address")
-        return
+def check_address(address: Json) -> None:
+    """Raises PayPal's errors for an incomplete address."""
     country = address["country_code"]
+    if country not in COUNTRIES:
+        raise invalid("INVALID_COUNTRY_CODE", f"{ADDRESS}/country_code", country)
     wrong = {
-        "INVALID_COUNTRY_CODE": country in NO_COUNTRIES,
         "CITY_REQUIRED": not address.get("admin_area_2"),
         "POSTAL_CODE_REQUIRED": not address.get("postal_code") and country not in WITHOUT_POSTAL_CODE,
-        "SHIPPING_ADDRESS_INVALID": not address.get("admin_area_1") and country in WITH_STATE,
+        "SHIPPING_ADDRESS_INVALID": not address.get("address_line_1")
+        or (not address.get("admin_area_1") and country in WITH_STATE),
     }
     for issue, is_wrong in wrong.items():
         if is_wrong:
-            raise refused(issue, "/purchase_units/0/shipping/address")
+            raise refused(issue, ADDRESS)
 
 
 def checked_unit(unit: Json) -> Json:
@@ -94,10 +95,10 @@ def pay_from_vault(account: Account, row: Json, token: Json) -> None:
 
 
 def awaits_buyer(account: Account, row: Json) -> bool:
-    """Whether the buyer must approve, or choose another instrument after a decline."""
+    """Whether the buyer must approve, confirm once more, or choose another instrument after a decline."""
     internal = account.internal(row["id"])
-    declined = internal.get("instrument") == "card" and internal.get("failed", 0) > 0
-    return row["status"] in OPEN or (row["status"] == "APPROVED" and declined)
+    is_stopped = internal.get("instrument") in OBSTACLES and internal.get("failed", 0) > 0
+    return row["status"] in OPEN or (row["status"] == "APPROVED" and is_stopped)
 
 
 def set_payer(account: Account, row: Json, buyer: Buyer, instrument: str) -> None:
@@ -111,13 +112,16 @@ def set_payer(account: Account, row: Json, buyer: Buyer, instrument: str) -> Non
 
 
 def approve(account: Account, row: Json, buyer: Buyer, instrument: str | None = None) -> Json:
-    """`instrument`: bank, or card (declined); by default the buyer's own, and the bank after a decline."""
+    """`instrument`: bank, or one of OBSTACLES; by default the buyer's own, and the bank after a refusal."""
     if not awaits_buyer(account, row):
         raise refused(
             "ORDER_ALREADY_COMPLETED" if row["status"] == "COMPLETED" else "ORDER_COMPLETED_OR_VOIDED"
         )
-    first = "card" if buyer.declines and not account.internal(row["id"]).get("failed") else "bank"
-    set_payer(account, row, buyer, instrument or first)
+    is_first = not account.internal(row["id"]).get("failed")
+    own = next(
+        (name for name, (issue, _) in OBSTACLES.items() if is_first and issue == buyer.obstacle), "bank"
+    )
+    set_payer(account, row, buyer, instrument or own)
     account.emit(
         "CHECKOUT.ORDER.APPROVED",
         "checkout-order",
@@ -154,18 +158,17 @@ def capture(account: Account, call: Call, order_id: str) -> Result:
 
 
 def check_instrument(account: Account, row: Json) -> None:
-    """Raises INSTRUMENT_DECLINED, with a link to the approval page."""
+    """Raises INSTRUMENT_DECLINED or PAYER_ACTION_REQUIRED, with a link to the approval page."""
     internal = account.internal(row["id"])
-    if internal["instrument"] != "card":
+    if internal["instrument"] not in OBSTACLES:
         return
+    issue, rel = OBSTACLES[internal["instrument"]]
     failed = internal.get("failed", 0) + 1
     if failed > MAX_ATTEMPTS:
         raise refused("MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED")
     account.set_internal(row["id"], failed=failed)
-    account.record(
-        "capture.refused", row["id"], **serializers.order_journal_fields(row), issue="INSTRUMENT_DECLINED"
-    )
-    raise refused("INSTRUMENT_DECLINED", links=[serializers.page_link(account, row["id"], "redirect")])
+    account.record("capture.refused", row["id"], **serializers.order_journal_fields(row), issue=issue)
+    raise refused(issue, links=[serializers.page_link(account, row["id"], rel)])
 
 
 def show(account: Account, _: Call, order_id: str) -> Result:

@@ -77,6 +77,8 @@ class Pages:
 
     def _declined(self, row: Json) -> Markup:
         name = row["payer"]["name"]["given_name"]
+        if self._account.internal(row["id"])["instrument"] == "unconfirmed":
+            return render("problem.html", text=f"{name}, your bank asks you to confirm this payment.")
         return render("problem.html", text=f"{name}, your card was declined. Choose another way to pay.")
 
     # ---- saving a wallet ------------------------------------------------------------------------------------------

@@ -15,8 +15,14 @@ ISSUES = {
     "FAILED": "REFUND_NOT_ALLOWED",
     "REFUNDED": "CAPTURE_FULLY_REFUNDED",
 }
-FIRST = {"succeed": "COMPLETED", "pending": "PENDING", "fail": "PENDING", "refuse": "FAILED"}
-LAST = {"pending": "COMPLETED", "fail": "FAILED"}
+FIRST = {
+    "succeed": "COMPLETED",
+    "pending": "PENDING",
+    "fail": "PENDING",
+    "refuse": "FAILED",
+    "pending_balance": "PENDING",
+}
+LAST = {"pending": "COMPLETED", "fail": "FAILED", "pending_balance": "FAILED"}
 
 
 def create(account: Account, call: Call, capture_id: str) -> Result:
@@ -31,6 +37,8 @@ def create_refund(account: Account, capture: Json, body: Json, *, kind: str = "R
     units = check(account, capture, body)
     currency = capture["amount"]["currency_code"]
     outcome = account.simulator.settings["refunds"] if kind == "REFUNDED" else "succeed"
+    if outcome == "insufficient_balance":
+        raise refused("REFUND_FAILED_INSUFFICIENT_FUNDS")
     row: Json = {
         "id": account.new_id(),
         "status": FIRST[outcome],

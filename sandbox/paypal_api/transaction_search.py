@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from sandbox.http_messages import Json
 from sandbox.paypal_api import serializers
-from sandbox.paypal_api.account import MERCHANT_ID, Account, moment_of
+from sandbox.paypal_api.account import MERCHANT_ID, Account, moment_of, timestamp
 from sandbox.paypal_api.buyers import BY_NAME
 from sandbox.paypal_api.errors import invalid
 from sandbox.paypal_api.money import money, units_of
@@ -23,7 +23,8 @@ def search(account: Account, call: Call) -> Result:
     first, last = moment_of(query["start_date"]), moment_of(query["end_date"])
     if last < first or last - first > MAX_SPAN:
         raise invalid("INVALID_PARAMETER_VALUE", "/end_date", query["end_date"], "query")
-    rows = [row for row in transactions(account) if matches(row, query, first, last)]
+    refreshed = account.now() - account.settings["report_seconds"]
+    rows = [row for row in transactions(account) if matches(row, query, first, min(last, refreshed))]
     size, number = int(query.get("page_size", "100")), int(query.get("page", "1"))
     part = rows[(number - 1) * size : number * size]
     body = {
@@ -31,7 +32,7 @@ def search(account: Account, call: Call) -> Result:
         "account_number": MERCHANT_ID,
         "start_date": query["start_date"],
         "end_date": query["end_date"],
-        "last_refreshed_datetime": account.stamp(),
+        "last_refreshed_datetime": timestamp(refreshed),
         "page": number,
         "total_items": len(rows),
         "total_pages": math.ceil(len(rows) / size),
@@ -91,12 +92,15 @@ def dispute_rows(account: Account, dispute: Json) -> list[Json]:
         account, account.find("capture", account.internal(dispute["dispute_id"])["capture"])
     )
     units = units_of(dispute["dispute_amount"])
+    held = account.internal(dispute["dispute_id"]).get("held")
+    if not held:
+        return []
     row = {
         "id": account.internal(dispute["dispute_id"])["transaction"],
         "amount": dispute["dispute_amount"],
         "status": "COMPLETED",
-        "create_time": dispute["create_time"],
-        "update_time": dispute["create_time"],
+        "create_time": held,
+        "update_time": held,
     }
     about = {
         "paypal_account_id": capture["paypal_account_id"],

@@ -19,6 +19,8 @@ from sandbox.webhook_delivery import ENDPOINTS
 
 PATH = "/v1/notifications"
 CERTIFICATES = f"{PATH}/certs/"
+# "Up to 25 times over the course of 3 days": https://developer.paypal.com/api/rest/webhooks/
+RETRY_SECONDS: list[float] = [3 * 86400 / 25] * 25
 ALGORITHM = "SHA256withRSA"
 
 

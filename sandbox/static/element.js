@@ -62,6 +62,12 @@ function cardData() {
 const FIELDS = { number: "number", exp_month: "expiry", exp_year: "expiry", cvc: "cvc" };
 
 const methods = {
+  // Reads the intent of the form, if there is one; "loaded" is Stripe's `ready` event.
+  async load({ key, secret }) {
+    const answer = secret ? await methods.retrieve({ key, secret }) : {};
+    if (!answer.error) say({ type: "loaded" });
+    return answer;
+  },
   submit() {
     const wrong = check();
     show(wrong && wrong[0], wrong && wrong[1].error);

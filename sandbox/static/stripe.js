@@ -3,6 +3,8 @@
 (() => {
   "use strict";
 
+  const LOAD_SECONDS = 15;
+  const UNREACHABLE = { error: { type: "api_connection_error", message: "We are experiencing issues connecting to our payments provider. Please try again." } };
   const ORIGIN = new URL(document.currentScript.src).origin;
 
   class IntegrationError extends Error {
@@ -70,17 +72,36 @@
       this.frame.node.style.width = "100%";
       this.frame.node.style.height = "18rem";
       this.frame.on("height", ({ height }) => { this.frame.node.style.height = `${height + 4}px`; });
-      this.frame.ready.then(() => this.frame.call("style", elements.appearance));
+      this.loadErrors = [];
+    }
+
+    // The form is ready once it has read its intent; a frame that does not come fails after LOAD_SECONDS.
+    async load() {
+      const late = new Promise((resolve) => { setTimeout(resolve, LOAD_SECONDS * 1000, UNREACHABLE); });
+      const { key, clientSecret, appearance } = this.elements;
+      const loaded = this.frame.ready
+        .then(() => this.frame.call("style", appearance))
+        .then(() => this.frame.call("load", { key, secret: clientSecret }));
+      const { error } = await Promise.race([loaded, late]);
+      if (!error) return;
+      this.failure = { elementType: this.type, error };
+      for (const listener of this.loadErrors) listener(this.failure);
     }
 
     mount(place) {
       const node = typeof place === "string" ? document.querySelector(place) : place;
       demand(node, `The selector you specified (${place}) applies to no DOM elements that are currently on the page.`);
       node.replaceChildren(this.frame.node);
+      this.load();
     }
 
     on(type, listener) {
-      this.frame.on(type, (said) => listener({ elementType: this.type, ...(said.value || {}) }));
+      if (type === "loaderror") {
+        this.loadErrors.push(listener);
+        if (this.failure) listener(this.failure);
+        return this;
+      }
+      this.frame.on(type === "ready" ? "loaded" : type, (said) => listener({ elementType: this.type, ...(said.value || {}) }));
       return this;
     }
 
@@ -97,7 +118,8 @@
   }
 
   class Elements {
-    constructor(options) {
+    constructor(key, options) {
+      this.key = key;
       this.clientSecret = options.clientSecret;
       this.appearance = { variables: {}, theme: "stripe", ...options.appearance };
       this.element = null;
@@ -160,7 +182,7 @@
     }
 
     elements(options = {}) {
-      return new Elements(options);
+      return new Elements(this.key, options);
     }
 
     controller() {

@@ -12,6 +12,10 @@ from sandbox.stripe_api.errors import missing_resource
 NAME = "stripe"
 API_VERSION = "2026-10-28.endive"
 LETTERS = string.ascii_letters + string.digits
+DEFAULTS: Json = {
+    "search_seconds": 0,  # until a new object can be found by search: up to a minute at Stripe
+    "presentment": None,  # {"currency", "rate"}: Adaptive Pricing for the buyers of new Checkout Sessions
+}
 
 
 class Account:
@@ -41,9 +45,9 @@ class Account:
         return self.store.table(f"{NAME}.{kind}").get(object_id or "")
 
     def find(self, kind: str, object_id: str, param: str = "id") -> Json:
-        """Raises resource_missing; `param` names the parameter with the ID."""
+        """Raises resource_missing, also for a deleted object; `param` names the parameter with the ID."""
         row = self.get(kind, object_id)
-        if row is None:
+        if row is None or row.get("deleted"):
             raise missing_resource(kind, object_id, param)
         return row
 
@@ -54,6 +58,19 @@ class Account:
 
     def set_internal(self, object_id: str, **facts: object) -> None:
         self.store.save(f"{NAME}.internal", object_id, self.internal(object_id) | facts)
+
+    # ---- settings --------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Json:
+        return DEFAULTS | self.store.table("settings").get(NAME, {})
+
+    def configure(self, changes: Json) -> Json:
+        """Raises KeyError for an unknown setting."""
+        for name in changes:
+            DEFAULTS[name]
+        self.store.save("settings", NAME, self.settings | changes)
+        return self.settings
 
     # ---- events and journal ----------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from sandbox.stripe_api.expand import check_paths, expand
 from sandbox.stripe_api.forms import parse_form
 from sandbox.stripe_api.pages import Pages
 from sandbox.stripe_api.routes import Call, Route
+from sandbox.stripe_api.versions import check_version, object_in
 
 RESOURCES = (
     charges, checkout_sessions, customers, disputes, events, payment_intents, payment_methods, refunds, setup_intents,
@@ -37,6 +38,14 @@ ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in r
 OUTAGE = ApiError(500, "api_error", "An unknown error occurred")
 ARRIVAL = {
     429: ApiError(429, INVALID, "Request rate limit exceeded.", code="rate_limit"),
+    423: ApiError(
+        429,
+        INVALID,
+        "This object cannot be accessed right now because another API request or Stripe process is currently accessing "
+        "it. If you see this error intermittently, retry the request. If you see this error frequently and are making "
+        "multiple concurrent requests to a single object, make your requests serially or at a lower rate.",
+        code="lock_timeout",
+    ),
     503: ApiError(503, "api_error", "The service is temporarily unavailable."),
     401: ApiError(
         401, INVALID, "Invalid API Key provided: sk_test_********************box", code="api_key_expired"
@@ -72,7 +81,8 @@ class StripeApi:
         self._pages = Pages(self._account)
         self._control_actions = ControlActions(self._account)
         register_jobs(self._account)
-        simulator.webhooks.register_provider(NAME, functools.partial(events.build_delivery, self._account))
+        build = functools.partial(events.build_delivery, self._account)
+        simulator.webhooks.register_provider(NAME, build, events.RETRY_SECONDS)
         with simulator.lock:
             idempotency.release_unfinished(self._account)
 
@@ -86,6 +96,10 @@ class StripeApi:
 
     def control(self, action: str, body: Json) -> Json:
         return self._control_actions.run(action, body)
+
+    def refusal(self, answer: Json) -> str:
+        error = answer.get("error", {})
+        return ": ".join(filter(None, [error.get("code"), error.get("message")]))
 
     def overview(self) -> list[Json]:
         return self._control_actions.overview()
@@ -103,7 +117,7 @@ class StripeApi:
         response.headers |= {
             "Content-Type": "application/json",
             "Request-Id": request.id,
-            "Stripe-Version": API_VERSION,
+            "Stripe-Version": request.headers.get("stripe-version", API_VERSION),
         }
         if key := request.headers.get("idempotency-key"):
             response.headers["Idempotency-Key"] = key
@@ -111,6 +125,7 @@ class StripeApi:
 
     def _answer_api(self, request: Request, fault: Fault) -> Response:
         raw = parse_form("&".join(filter(None, [request.query, request.body.decode(errors="replace")])))
+        check_version(request.headers.get("stripe-version", API_VERSION))
         public = is_public(request, raw)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if not key:
@@ -149,10 +164,11 @@ class StripeApi:
         if fault.action is Action.ERROR_BEFORE:
             raise OUTAGE
         actor = "browser" if public else "api"
+        version = request.headers.get("stripe-version", API_VERSION)
         token = origin.set(Origin(actor, request.id, request.headers.get("idempotency-key")))
         with self._simulator.lock:
             try:
-                response = self._run(route, ids, Call(params, public=public), secret)
+                response = self._run(route, ids, Call(params, public, version), secret)
             finally:
                 origin.reset(token)
                 self._simulator.store.commit()
@@ -169,6 +185,7 @@ class StripeApi:
             if call.public:
                 error.body = public_fields(error.body)
             raise
+        answer = object_in(self._account, call.version, answer)
         answer = expand(self._account, answer, call.params.get("expand", []))
         return Response(200, json.dumps(public_fields(answer) if call.public else answer, indent=2).encode())
 
@@ -230,6 +247,5 @@ def public_fields(answer: Json) -> Json:
 
 def error_response(error: ApiError, request: Request, headers: Mapping[str, str] | None = None) -> Response:
     logs = {"request_log_url": f"https://dashboard.stripe.com/test/logs/{request.id}?t=0"}
-    return Response(
-        error.status, json.dumps({"error": error.body | logs}, indent=2).encode(), dict(headers or {})
-    )
+    body = json.dumps({"error": error.body | logs}, indent=2).encode()
+    return Response(error.status, body, {"Content-Type": "application/json"} | dict(headers or {}))

@@ -14,6 +14,7 @@ def create_charge(
     """`status`: succeeded, pending or failed."""
     charge_id = account.new_id("ch")
     good = status == "succeeded"
+    presented = {name: intent[name] for name in ("presentment_details",) if name in intent}
     return account.save(
         {
             "id": charge_id,
@@ -58,6 +59,7 @@ def create_charge(
             "status": status,
             "transfer_data": None,
             "transfer_group": intent["transfer_group"],
+            **presented,
         }
     )
 

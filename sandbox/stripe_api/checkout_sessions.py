@@ -5,7 +5,19 @@ from sandbox.stripe_api import confirmation, payment_intents, setup_intents
 from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.errors import bad_parameter, refused
 from sandbox.stripe_api.line_items import LINE, list_lines, priced_lines
-from sandbox.stripe_api.parameters import SHIPPING, Choice, Int, Kind, Many, Map, Metadata, Text, Url, merged
+from sandbox.stripe_api.parameters import (
+    SHIPPING,
+    Choice,
+    Descriptor,
+    Int,
+    Kind,
+    Many,
+    Map,
+    Metadata,
+    Text,
+    Url,
+    merged,
+)
 from sandbox.stripe_api.routes import LISTING, Call, Route, list_params, page
 
 HOUR = 3600
@@ -16,8 +28,8 @@ INTENT_DATA: dict[str, Kind] = {
     "receipt_email": Text(),
     "setup_future_usage": Choice("off_session", "on_session"),
     "shipping": SHIPPING,
-    "statement_descriptor": Text(22),
-    "statement_descriptor_suffix": Text(22),
+    "statement_descriptor": Descriptor(),
+    "statement_descriptor_suffix": Descriptor(),
     "transfer_group": Text(),
 }
 CREATE = Map(
@@ -50,9 +62,7 @@ def create(account: Account, call: Call) -> Json:
         account.find("customer", params["customer"], "customer")
     lines = priced_lines(account, params)
     expires = params.get("expires_at", account.now() + 24 * HOUR)
-    if not account.now() + HOUR // 2 - 60 <= expires <= account.now() + 24 * HOUR + 60:
-        message = "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation."
-        raise bad_parameter("expires_at", message)
+    check_expiry(expires - account.now())
     row = new_session(account, params, lines, expires)
     if params["mode"] == "setup":
         start_setup(account, row, params)
@@ -61,6 +71,16 @@ def create(account: Account, call: Call) -> Json:
     account.simulator.schedule("stripe.session.deadline", when=expires, session=row["id"])
     account.record("session.created", row, amount=row["amount_total"])
     return row
+
+
+def check_expiry(seconds: int) -> None:
+    for is_wrong, limit in (
+        (seconds < HOUR // 2, "at least 30 minutes"),
+        (seconds > 24 * HOUR, "less than 24 hours"),
+    ):
+        if is_wrong:
+            message = f"The `expires_at` timestamp must be {limit} from Checkout Session creation."
+            raise bad_parameter("expires_at", message)
 
 
 def new_session(account: Account, params: Json, lines: list[Json], expires: int) -> Json:
@@ -78,7 +98,7 @@ def new_session(account: Account, params: Json, lines: list[Json], expires: int)
         **dict.fromkeys(empty),
         "id": session_id,
         "object": "checkout.session",
-        "adaptive_pricing": {"enabled": False} if paying else None,
+        "adaptive_pricing": {"enabled": bool(account.settings["presentment"])} if paying else None,
         "amount_subtotal": total if paying else None,
         "amount_total": total if paying else None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
@@ -156,13 +176,28 @@ def start_payment(account: Account, row: Json) -> Json:
     }
     if row["customer"]:
         params["customer"] = row["customer"]
-    intent = account.save(payment_intents.new_intent(account, params))
+    presented = presentment(account, row)
+    intent = account.save(payment_intents.new_intent(account, params) | presented)
     account.set_internal(intent["id"], session=row["id"])
-    row["payment_intent"] = intent["id"]
+    row |= {"payment_intent": intent["id"]} | presented
     account.save(row)
     account.record("intent.created", intent, session=row["id"])
     account.emit("payment_intent.created", intent)
     return intent
+
+
+def presentment(account: Account, row: Json) -> Json:
+    """With Adaptive Pricing, the currency and amount that the buyer sees; the shop's own do not change."""
+    setting = account.settings["presentment"]
+    if not setting or setting["currency"] == row["currency"]:
+        return {}
+    amount = round(row["amount_total"] * float(setting["rate"]))
+    return {
+        "presentment_details": {
+            "presentment_amount": amount,
+            "presentment_currency": setting["currency"],
+        }
+    }
 
 
 def complete(account: Account, row: Json) -> None:

@@ -24,8 +24,10 @@ FAILED_AUTHENTICATION = (
 )
 
 
-def check_confirmable(intent: Json, params: Json, *, public: bool) -> None:
+def check_confirmable(account: Account, intent: Json, params: Json, *, public: bool) -> None:
     """Raises Stripe's errors for intents that cannot be confirmed."""
+    if intent["customer"]:
+        account.find("customer", intent["customer"], "customer")  # it may have been deleted since
     if intent["status"] == "succeeded":
         message = (
             "You cannot confirm this PaymentIntent because it has already succeeded after being previously "
@@ -84,7 +86,7 @@ def check_owner(account: Account, method: Json, customer: str | None) -> None:
 
 def confirm(account: Account, intent: Json, params: Json, *, public: bool = False) -> Json:
     """Raises a card error if the card is declined; the intent then requires another payment method."""
-    check_confirmable(intent, params, public=public)
+    check_confirmable(account, intent, params, public=public)
     method = choose_method(account, intent, params, public=public)
     for name in ("setup_future_usage", "receipt_email", "shipping"):
         intent[name] = params.get(name, intent[name])

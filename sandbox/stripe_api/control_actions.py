@@ -9,18 +9,22 @@ from sandbox.stripe_api import (
     charges,
     checkout_sessions,
     confirmation,
+    customers,
     disputes,
     events,
     refunds,
     setup_intents,
 )
-from sandbox.stripe_api.account import Account
+from sandbox.stripe_api.account import API_VERSION, Account
 from sandbox.stripe_api.errors import ApiError
 from sandbox.stripe_api.payment_intents import cancel_row
 from sandbox.stripe_api.payment_methods import card_of
+from sandbox.stripe_api.versions import check_version
 from sandbox.webhook_delivery import ENDPOINTS
 
 Action = Callable[[Json], Json]
+ENDPOINT_FIELDS = ("secrets", "url", "enabled_events", "status", "api_version")
+REPLACEABLE = ("exp_month", "exp_year", "last4")
 
 
 def register_jobs(account: Account) -> None:
@@ -50,7 +54,7 @@ def register_jobs(account: Account) -> None:
         "settle": settle,
         "dispute": dispute,
         "session.deadline": expire,
-        "refund": lambda job: refunds.settle(account, job["refund"], job["status"], "declined"),
+        "refund": lambda job: refunds.settle(account, job["refund"], job["status"], job["reason"]),
         "verdict": lambda job: disputes.close_dispute(account, job["dispute"], job["verdict"]),
     }
     for kind, action in jobs.items():
@@ -68,10 +72,14 @@ class ControlActions:
             "refund": ("dashboard", self._refund),
             "cancel": ("dashboard", self._cancel),
             "dispute": ("dashboard", self._dispute),
+            "delete_customer": ("dashboard", self._delete_customer),
+            "update_card": ("provider", self._update_card),
+            "update_dispute": ("provider", self._update_dispute),
             "close_dispute": ("provider", self._close_dispute),
             "settle_refund": ("provider", self._settle_refund),
             "event": ("provider", self._event),
             "endpoint": ("provider", self._endpoint),
+            "settings": ("provider", account.configure),
         }
 
     def run(self, name: str, body: Json) -> Json:
@@ -143,6 +151,20 @@ class ControlActions:
         )
         return disputes.open_dispute(self._account, charge, body.get("reason", "fraudulent"))
 
+    def _delete_customer(self, body: Json) -> Json:
+        return customers.delete_row(self._account, self._account.find("customer", body["customer"]))
+
+    def _update_card(self, body: Json) -> Json:
+        """The card network replaced a saved card: `{"payment_method", "exp_month"?, "exp_year"?, "last4"?}`."""
+        row = self._account.find("payment_method", body["payment_method"])
+        before = dict(row)
+        row["card"] = row["card"] | {name: body[name] for name in REPLACEABLE if name in body}
+        self._account.emit("payment_method.automatically_updated", self._account.save(row), before)
+        return row
+
+    def _update_dispute(self, body: Json) -> Json:
+        return disputes.set_status(self._account, body["dispute"], body["status"])
+
     def _close_dispute(self, body: Json) -> Json:
         return disputes.close_dispute(self._account, body["dispute"], body.get("outcome", "lost"))
 
@@ -172,13 +194,14 @@ class ControlActions:
         raise LookupError(object_id)
 
     def _endpoint(self, body: Json) -> Json:
-        """Add `{"url", "secret", "enabled_events"}`, or change an existing one (`id`), such as its `secrets`."""
+        """Add `{"url", "secret", "enabled_events", "api_version"}`, or change one (`id`), such as its `secrets`."""
+        version = check_version(body.get("api_version", API_VERSION))
         if "id" not in body:
             return events.add_endpoint(
-                self._account, body["url"], body["secret"], body.get("enabled_events", ["*"])
+                self._account, body["url"], body["secret"], body.get("enabled_events", ["*"]), version
             )
         row = events.endpoint_of(self._account, body["id"])
-        row |= {name: body[name] for name in ("secrets", "url", "enabled_events", "status") if name in body}
+        row |= {name: body[name] for name in ENDPOINT_FIELDS if name in body}
         self._account.store.save(ENDPOINTS, row["id"], row)
         return row
 

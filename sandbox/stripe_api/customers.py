@@ -65,7 +65,8 @@ def change(row: Json, params: Json) -> None:
 
 
 def retrieve(account: Account, _: Call, customer_id: str) -> Json:
-    return account.find("customer", customer_id)
+    """A deleted customer can be retrieved, with its ID and `deleted` only."""
+    return account.get("customer", customer_id) or account.find("customer", customer_id)
 
 
 def update(account: Account, call: Call, customer_id: str) -> Json:
@@ -78,18 +79,24 @@ def update(account: Account, call: Call, customer_id: str) -> Json:
 
 
 def delete(account: Account, _: Call, customer_id: str) -> Json:
-    row = account.find("customer", customer_id)
+    return delete_row(account, account.find("customer", customer_id))
+
+
+def delete_row(account: Account, row: Json) -> Json:
+    """Detach the customer's cards and keep the ID only."""
+    customer_id = row["id"]
     for method in account.rows("payment_method"):
         if method["customer"] == customer_id:
             account.save(method | {"customer": None})
+            account.set_internal(method["id"], used=True)
     account.emit("customer.deleted", row)
     account.record("customer.deleted", row)
     return account.save({"id": customer_id, "object": "customer", "deleted": True})
 
 
 def list_all(account: Account, call: Call) -> Json:
-    answer = page(account, call, "customer", "/v1/customers", email=call.params.get("email"))
-    return answer | {"data": [row for row in answer["data"] if not row.get("deleted")]}
+    """Deleted customers are not listed."""
+    return page(account, call, "customer", "/v1/customers", deleted=False, email=call.params.get("email"))
 
 
 ROUTES = (

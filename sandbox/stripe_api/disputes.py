@@ -17,6 +17,10 @@ EVIDENCE = (
     "shipping_date", "shipping_documentation", "shipping_tracking_number", "uncategorized_file", "uncategorized_text",
 )  # fmt: skip
 NETWORK_REASONS = {"fraudulent": "10.4", "product_not_received": "13.1"}
+INQUIRY = ("warning_needs_response", "warning_under_review", "warning_closed")
+CLOSED = ("warning_closed", "prevented", "won", "lost")
+WITHDRAWN = ("needs_response", "under_review", "lost")  # statuses in which the money is gone
+STATUSES = tuple(dict.fromkeys((*INQUIRY, *WITHDRAWN, *CLOSED)))
 VERDICTS = {"winning_evidence": "won", "losing_evidence": "lost"}  # https://docs.stripe.com/testing#evidence
 
 
@@ -86,19 +90,42 @@ def move(account: Account, row: Json, amount: int, fee: int = 0) -> None:
 def close_dispute(account: Account, dispute_id: str, verdict: str) -> Json:
     """`verdict`: won or lost. Closing a closed dispute has no effect."""
     row = account.find("dispute", dispute_id)
-    if row["status"] in {"won", "lost", "warning_closed"}:
+    if row["status"] in CLOSED:
         return row
-    inquiry = row["status"].startswith("warning")
-    row |= {"status": "warning_closed" if inquiry else verdict, "is_charge_refundable": inquiry}
+    return set_status(account, dispute_id, "warning_closed" if row["status"] in INQUIRY else verdict)
+
+
+def set_status(account: Account, dispute_id: str, status: str) -> Json:
+    """Give a dispute any published status, also after it was closed; the money follows."""
+    row = account.find("dispute", dispute_id)
+    if status not in STATUSES:
+        raise refused(f"Invalid status: must be one of {', '.join(STATUSES)}")
+    before = dict(row)
+    row |= {"status": status, "is_charge_refundable": status in INQUIRY}
     account.save(row)
-    won = verdict == "won" and not inquiry
-    if won:
+    move_for_status(account, row)
+    if status in CLOSED:
+        account.record("dispute.closed", row, status=status)
+        account.emit("charge.dispute.closed", row)
+    else:
+        account.emit("charge.dispute.updated", row, before)
+    return row
+
+
+def move_for_status(account: Account, row: Json) -> None:
+    """Withdraw the money when an inquiry becomes a chargeback, and reinstate it when the shop wins."""
+    is_withdrawn = sum(line["amount"] for line in row["balance_transactions"]) < 0
+    if row["status"] in WITHDRAWN and not is_withdrawn:
+        account.save(account.find("charge", row["charge"]) | {"disputed": True})
+        card = row["payment_method_details"]["card"] | {"case_type": "chargeback"}
+        row["payment_method_details"] = row["payment_method_details"] | {"card": card}
+        move(account, row, -row["amount"], fee=FEE)
+        account.record("dispute.withdrawn", row)
+        account.emit("charge.dispute.funds_withdrawn", row)
+    elif row["status"] not in WITHDRAWN and is_withdrawn:
         move(account, row, row["amount"])
         account.record("dispute.reinstated", row)
         account.emit("charge.dispute.funds_reinstated", row)
-    account.record("dispute.closed", row, status=row["status"])
-    account.emit("charge.dispute.closed", row)
-    return row
 
 
 def retrieve(account: Account, _: Call, dispute_id: str) -> Json:

@@ -43,8 +43,10 @@ def empty_parameter(name: str) -> ApiError:
 
 
 def missing_resource(kind: str, object_id: str, param: str = "id") -> ApiError:
+    """404 if the path names the object, 400 if a parameter does."""
     name = kind.replace(".", "_")
-    return ApiError(404, INVALID, f"No such {name}: '{object_id}'", code="resource_missing", param=param)
+    status = 400 if param in {"charge", "customer", "payment_intent"} else 404
+    return ApiError(status, INVALID, f"No such {name}: '{object_id}'", code="resource_missing", param=param)
 
 
 def refused(

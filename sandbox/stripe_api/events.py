@@ -13,8 +13,11 @@ from sandbox.stripe_api.account import API_VERSION, NAME, Account
 from sandbox.stripe_api.errors import missing_resource
 from sandbox.stripe_api.parameters import Flag, Kind, Many, Map, Metadata, Text, Url, merged
 from sandbox.stripe_api.routes import Call, Route, list_params, slice_page, within
+from sandbox.stripe_api.versions import check_version, event_type_in, object_in
 from sandbox.webhook_delivery import ENDPOINTS
 
+# In a sandbox "three times over the course of a few hours": https://docs.stripe.com/webhooks#retries
+RETRY_SECONDS: list[float] = [600, 3600, 7200]
 HEADERS = {
     "Accept": "*/*; q=0.5, application/xml",
     "Cache-Control": "no-cache",
@@ -29,9 +32,16 @@ def serialize(account: Account, row: Json) -> Json:
 
 def build_delivery(account: Account, endpoint: Json, event_id: str) -> tuple[dict[str, str], bytes]:
     """Return headers and body of one delivery, signed with every secret of the endpoint."""
-    event = serialize(account, account.find("event", event_id))
+    event = event_in(account, endpoint["api_version"], account.find("event", event_id))
     body = json.dumps(event, indent=2).encode()
     return HEADERS | {"Stripe-Signature": signature(body, endpoint["secrets"])}, body
+
+
+def event_in(account: Account, version: str, row: Json) -> Json:
+    """Return the event as an endpoint with this API version gets it."""
+    data = row["data"] | {"object": object_in(account, version, row["data"]["object"])}
+    shown = {"api_version": version, "data": data, "type": event_type_in(version, row["type"])}
+    return serialize(account, row) | (shown if version != API_VERSION else {})
 
 
 def signature(body: bytes, keys: list[str]) -> str:
@@ -71,13 +81,16 @@ def fire(account: Account, kind: str, row: Json, changes: Json) -> Json:
 # ---- endpoints -------------------------------------------------------------------------------------------------
 
 
-def add_endpoint(account: Account, url: str, secret: str, enabled: list[str]) -> Json:
+def add_endpoint(
+    account: Account, url: str, secret: str, enabled: list[str], version: str = API_VERSION
+) -> Json:
     row: Json = {
         "id": account.new_id("we"),
         "provider": NAME,
         "url": url,
         "secrets": [secret],
         "enabled_events": enabled,
+        "api_version": version,
         "status": "enabled",
         "created": account.now(),
         "description": None,
@@ -105,14 +118,15 @@ def endpoint_of(account: Account, endpoint_id: str) -> Json:
 
 
 def serialize_endpoint(row: Json) -> Json:
-    names = ("id", "url", "enabled_events", "status", "created", "description", "metadata")
-    fixed = {"object": "webhook_endpoint", "api_version": API_VERSION, "application": None, "livemode": False}
+    names = ("id", "url", "enabled_events", "api_version", "status", "created", "description", "metadata")
+    fixed = {"object": "webhook_endpoint", "application": None, "livemode": False}
     return {name: row[name] for name in names} | fixed
 
 
 def create_endpoint(account: Account, call: Call) -> Json:
     secret = f"whsec_{secrets.token_urlsafe(24)}"
-    row = add_endpoint(account, call.params["url"], secret, call.params["enabled_events"])
+    version = check_version(call.params.get("api_version", API_VERSION))
+    row = add_endpoint(account, call.params["url"], secret, call.params["enabled_events"], version)
     row["description"] = call.params.get("description")
     row["metadata"] = merged({}, call.params.get("metadata", {}))
     return serialize_endpoint(row) | {"secret": secret}
@@ -160,7 +174,12 @@ ROUTES = (
         "GET", "/v1/events", list_all, list_params(delivery_success=Flag(), type=Text(), types=Many(Text()))
     ),
     Route("GET", "/v1/events/{id}", retrieve),
-    Route("POST", PATH, create_endpoint, Map(ENDPOINT, required=("url", "enabled_events"))),
+    Route(
+        "POST",
+        PATH,
+        create_endpoint,
+        Map({**ENDPOINT, "api_version": Text()}, required=("url", "enabled_events")),
+    ),
     Route("GET", PATH, list_endpoints, list_params()),
     Route("GET", PATH + "/{id}", retrieve_endpoint),
     Route("POST", PATH + "/{id}", update_endpoint, Map({**ENDPOINT, "disabled": Flag()})),

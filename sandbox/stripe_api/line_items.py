@@ -8,7 +8,7 @@ from sandbox.stripe_api.parameters import Choice, Int, Many, Map, Metadata, Text
 from sandbox.stripe_api.routes import Call
 
 PRODUCT = Map(
-    {"description": Text(unset=True), "images": Many(Url()), "metadata": Metadata(), "name": Text()},
+    {"description": Text(unset=True), "images": Many(Url()), "metadata": Metadata(), "name": Text(250)},
     required=("name",),
 )
 PRICE = Map(

@@ -13,6 +13,7 @@ from sandbox.http_messages import Json
 from sandbox.stripe_api.errors import bad_parameter, empty_parameter, missing_parameter, unknown_parameter
 
 INTEGER = re.compile(r"-?[0-9]{1,15}")
+DESCRIPTOR_FORBIDS = "<>\\'\"*"
 METADATA_PAIRS, METADATA_KEY, METADATA_VALUE = 50, 40, 500
 
 
@@ -36,6 +37,23 @@ class Text:
             message = f"Invalid string: {raw[:12]}...; must be at most {self.limit} characters"
             raise bad_parameter(name, message)
         return raw
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """https://docs.stripe.com/get-started/account/statement-descriptors"""
+
+    def read(self, raw: Any, name: str) -> str | None:
+        text = Text(22, unset=True).read(raw, name)
+        if text and any(sign in text for sign in DESCRIPTOR_FORBIDS):
+            message = (
+                f"Invalid statement descriptor. Cannot contain the characters {', '.join(DESCRIPTOR_FORBIDS)}"
+            )
+            raise bad_parameter(name, message, "invalid_statement_descriptor")
+        if text and not re.search("[A-Za-z]", text):
+            message = "The statement descriptor must contain at least one letter."
+            raise bad_parameter(name, message, "invalid_statement_descriptor")
+        return text
 
 
 @dataclass(frozen=True)

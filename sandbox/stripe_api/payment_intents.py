@@ -8,6 +8,7 @@ from sandbox.stripe_api.money import check_amount, check_currency
 from sandbox.stripe_api.parameters import (
     SHIPPING,
     Choice,
+    Descriptor,
     Flag,
     Int,
     Kind,
@@ -44,8 +45,8 @@ CHANGES: dict[str, Kind] = {
     "customer": Text(),
     "description": Text(1000, unset=True),
     "metadata": Metadata(),
-    "statement_descriptor": Text(22, unset=True),
-    "statement_descriptor_suffix": Text(22, unset=True),
+    "statement_descriptor": Descriptor(),
+    "statement_descriptor_suffix": Descriptor(),
     "transfer_group": Text(),
 }
 NEW: dict[str, Kind] = {
@@ -74,7 +75,7 @@ def create(account: Account, call: Call) -> Json:
     check_create(account, params)
     row = new_intent(account, params)
     if params.get("confirm"):
-        confirmation.check_confirmable(row, params, public=False)
+        confirmation.check_confirmable(account, row, params, public=False)
     if params.get("confirm") or {"payment_method", "payment_method_data"} & set(params):
         row["payment_method"] = confirmation.choose_method(account, row, params, public=False)["id"]
         row["status"] = "requires_confirmation"

@@ -19,6 +19,14 @@ CREATE = Map(
     }
 )
 
+# https://docs.stripe.com/changelog/basil/2025-04-30/refund-pending-reason
+PENDING = {"pending": "processing", "pending_balance": "insufficient_funds"}
+LATER = {
+    "pending": ("succeeded", ""),
+    "fail": ("failed", "declined"),
+    "pending_balance": ("failed", "insufficient_funds"),
+}
+
 
 def create(account: Account, call: Call) -> Json:
     charge = charge_of(account, call.params)
@@ -45,6 +53,9 @@ def refund(account: Account, charge: Json, params: Json) -> Json:
     amount = params.get("amount", left)
     check_refundable(charge, amount, left)
     outcome = outcome_of(account, charge)
+    if outcome == "insufficient_balance":
+        message = "Insufficient funds in your Stripe balance to refund this amount."
+        raise refused(message, "balance_insufficient")
     row = account.save(
         {
             "id": account.new_id("re"),
@@ -70,12 +81,12 @@ def refund(account: Account, charge: Json, params: Json) -> Json:
             "reason": params.get("reason"),
             "receipt_number": None,
             "source_transfer_reversal": None,
-            "status": "pending" if outcome == "pending" else "succeeded",
+            "status": "pending" if outcome in PENDING else "succeeded",
             "transfer_reversal": None,
         }
     )
-    if outcome == "pending":
-        row["pending_reason"] = "processing"
+    if outcome in PENDING:
+        row["pending_reason"] = PENDING[outcome]
     account.record("refund.created", row, status=row["status"])
     count_refund(account, charge, amount)
     if row["status"] == "succeeded":
@@ -85,9 +96,8 @@ def refund(account: Account, charge: Json, params: Json) -> Json:
     if outcome == "refuse":
         settle(account, row["id"], "failed", "declined")
     elif outcome != "succeed":
-        account.simulator.schedule(
-            "stripe.refund", refund=row["id"], status={"pending": "succeeded", "fail": "failed"}[outcome]
-        )
+        status, reason = LATER[outcome]
+        account.simulator.schedule("stripe.refund", refund=row["id"], status=status, reason=reason)
     return row
 
 
@@ -111,7 +121,7 @@ def check_refundable(charge: Json, amount: int, left: int) -> None:
 
 
 def outcome_of(account: Account, charge: Json) -> str:
-    """Return succeed, pending (succeeds later), fail (succeeds, then fails later) or refuse (fails immediately)."""
+    """Return one of the simulator's REFUNDS; `fail` succeeds first, and `refuse` fails immediately."""
     card = BY_NAME.get(account.internal(charge["payment_method"])["card"], LIVE)
     ordered = account.simulator.settings["refunds"]
     return str(ordered if ordered != "succeed" else card.refund)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.http_messages import Json
-from sandbox.stripe_api.account import Account
+from sandbox.stripe_api.account import API_VERSION, Account
 from sandbox.stripe_api.parameters import Int, Kind, Many, Map, Span, Text
 
 EXPAND = Many(Text())
@@ -21,6 +21,7 @@ LISTING: dict[str, Kind] = {
 class Call:
     params: Json
     public: bool = False  # sent with a publishable key, from a browser
+    version: str = API_VERSION
 
 
 Handler = Callable[..., Json]  # (account, call, *ids of the path)
@@ -55,7 +56,7 @@ def page(account: Account, call: Call, kind: str, url: str, **filters: object) -
     rows = [
         row
         for row in reversed(account.rows(kind))
-        if all(value is None or row.get(name) == value for name, value in filters.items())
+        if all(value is None or row.get(name, False) == value for name, value in filters.items())
         and within(row.get("created", 0), params.get("created", {}))
     ]
     return slice_page(account, params, kind, url, rows)

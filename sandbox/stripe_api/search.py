@@ -15,14 +15,17 @@ CLAUSE = re.compile(
 
 
 def find_intents(account: Account, call: Call) -> Json:
-    """`metadata["order"]:"7" AND status:"succeeded"`; at Stripe, new objects can take a minute to appear."""
+    """`metadata["order"]:"7" AND status:"succeeded"`; new objects appear after `search_seconds`."""
     clauses = [CLAUSE.fullmatch(part.strip()) for part in re.split(r"\sAND\s", call.params["query"])]
     if not all(clauses):
         raise ApiError(
             400, INVALID, "We were unable to parse your search query.", stored=False, param="query"
         )
+    until = account.now() - account.settings["search_seconds"]
     found = [
-        row for row in reversed(account.rows("payment_intent")) if all(fits(row, c) for c in clauses if c)
+        row
+        for row in reversed(account.rows("payment_intent"))
+        if row["created"] <= until and all(fits(row, c) for c in clauses if c)
     ]
     answer = slice_page(account, {"limit": call.params.get("limit", 10)}, "payment_intent", "", found)
     return answer | {"object": "search_result", "next_page": None, "url": "/v1/payment_intents/search"}

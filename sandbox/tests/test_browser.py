@@ -24,6 +24,7 @@ const elements = stripe.elements({ clientSecret: config.secret, appearance: { th
 const element = elements.create("payment");
 element.mount("#card");
 element.on("ready", () => { document.title = "ready"; });
+element.on("loaderror", ({ elementType, error }) => { document.title = `${elementType} ${error.type}`; });
 const said = document.getElementById("said");
 document.getElementById("pay").addEventListener("click", async () => {
   said.textContent = "…";
@@ -213,3 +214,31 @@ def test_the_pages_are_accessible_and_the_console_works(stripe_api, sandbox, tab
     tab.wait_for_load_state()
 
     assert [row["amount"] for row in sandbox.journal("refund.created")] == [9999]
+
+
+@pytest.mark.parametrize(
+    ("secret", "fault", "title"),
+    [
+        ("pi_gone_secret_x", None, "payment invalid_request_error"),
+        (None, "drop_before", "payment api_connection_error"),
+        (None, "unavailable", "payment api_connection_error"),
+    ],
+)
+def test_a_form_that_cannot_load_says_so(sandbox, stripe_api, chromium, shop, secret, fault, title):
+    intent = stripe_api.v1.payment_intents.create({"amount": 9999, "currency": "usd"})
+    shop.secret = secret or intent.client_secret
+    if fault:
+        sandbox.fault(fault, path="/v3/element", count=None)
+    page = chromium.new_page()
+    page.goto(shop.url)
+    page.wait_for_function("title => document.title === title", arg=title, timeout=60_000)
+    page.close()
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "garbage", "truncate", "unavailable"])
+def test_a_script_that_is_blocked_or_half_loaded_is_no_stripe(sandbox, chromium, shop, fault):
+    sandbox.fault(fault, path="/v3/", count=None)
+    page = chromium.new_page()
+    page.goto(shop.url)
+    assert page.evaluate("typeof window.Stripe") == "undefined"
+    page.close()

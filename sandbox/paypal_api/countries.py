@@ -1,0 +1,20 @@
+"""Country codes. https://developer.paypal.com/api/rest/reference/country-codes/
+
+Which parts of an address PayPal requires is not published; the lists are those of the countries' own postal systems.
+"""
+
+COUNTRIES_TEXT = """
+    AD AE AG AI AL AM AN AO AR AT AU AW AZ BA BB BE BF BG BH BI BJ BM BN BO BR BS BT BW BY BZ C2 CA CD CG CH CI CK CL
+    CM CN CO CR CV CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GI GL GM GN GP GR GT GW
+    GY HK HN HR HU ID IE IL IN IS IT JM JO JP KE KG KH KI KM KN KR KW KY KZ LA LC LI LK LS LT LU LV MA MC MD ME MG MH
+    MK ML MN MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PL PM PN PT PW PY QA
+    RE RO RS RU RW SA SB SC SE SG SH SI SJ SK SL SM SN SO SR ST SV SZ TC TD TG TH TJ TM TN TO TT TV TW TZ UA UG US UY
+    VA VC VE VG VN VU WF WS YE YT ZA ZM ZW
+"""
+COUNTRIES = frozenset(COUNTRIES_TEXT.split())
+WITHOUT_POSTAL_CODE_TEXT = """
+    AE AG AO AW BF BI BJ BO BS BW BZ CD CG CI CK CM DJ DM ER FJ GD GM GN GY HK IE JM KI KM KN LC ML MR MS MU MW NR NU
+    PA QA RW SB SC SL SO SR ST TG TO TT TV TZ UG VU YE ZW
+"""
+WITHOUT_POSTAL_CODE = frozenset(WITHOUT_POSTAL_CODE_TEXT.split())
+WITH_STATE = frozenset({"AU", "BR", "CA", "CN", "IN", "IT", "JP", "MX", "US"})
