@@ -50,6 +50,14 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class ProviderError(Exception):
+    """An error response of a provider, in its own format."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class ConnectionDropped(Exception):
     """Close the connection without a response, or after the headers and half of the body of `response`."""
 

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -118,8 +118,8 @@ class Simulator:
 
     # ---- scheduled jobs ------------------------------------------------------------------------------------
 
-    def register_job(self, kind: str, run: Callable[[Json], object]) -> None:
-        self._jobs[kind] = run
+    def register_jobs(self, provider: str, jobs: Mapping[str, Callable[[Json], object]]) -> None:
+        self._jobs |= {f"{provider}.{kind}": run for kind, run in jobs.items()}
 
     def schedule(self, kind: str, when: float | None = None, **arguments: object) -> None:
         """Schedule a job at a time of the simulated clock; by default after `async_seconds`."""

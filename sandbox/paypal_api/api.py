@@ -22,7 +22,7 @@ from sandbox.paypal_api import (
 )
 from sandbox.paypal_api.account import NAME, Account
 from sandbox.paypal_api.certificates import Certificates
-from sandbox.paypal_api.control_actions import ControlActions, register_jobs
+from sandbox.paypal_api.control_actions import PayPalActions, register_jobs
 from sandbox.paypal_api.errors import ApiError, detail, issue_of, missing_resource, problem, unauthorized
 from sandbox.paypal_api.pages import Pages
 from sandbox.paypal_api.routes import Call, Result, Route, parse_call
@@ -55,7 +55,7 @@ class PayPalApi:
         self._simulator = simulator
         self._account = Account(simulator, Certificates(simulator.folder))
         self._pages = Pages(self._account)
-        self._control_actions = ControlActions(self._account)
+        self._control_actions = PayPalActions(self._account)
         register_jobs(self._account)
         build = functools.partial(webhooks.build_delivery, self._account)
         simulator.webhooks.register_provider(NAME, build, webhooks.RETRY_SECONDS)

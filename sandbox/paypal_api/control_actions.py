@@ -3,8 +3,8 @@
 import copy
 from collections.abc import Callable
 
+from sandbox.control_actions import Action, ControlActions
 from sandbox.http_messages import Json
-from sandbox.journal import Origin, origin
 from sandbox.paypal_api import (
     access_tokens,
     captures,
@@ -16,12 +16,10 @@ from sandbox.paypal_api import (
     vault,
     webhooks,
 )
-from sandbox.paypal_api.account import Account
+from sandbox.paypal_api.account import NAME, Account
 from sandbox.paypal_api.buyers import BY_NAME
-from sandbox.paypal_api.errors import ApiError
 from sandbox.paypal_api.money import units_of
 
-Action = Callable[[Json], Json]
 SERIALIZERS: dict[str, Callable[[Account, str], Json]] = {
     "order": serializers.order,
     "capture": serializers.capture,
@@ -50,23 +48,24 @@ def register_jobs(account: Account) -> None:
         if row and row["status"] != "VAULTED":
             account.remove("setup_token", job["token"])
 
-    jobs: dict[str, Callable[[Json], object]] = {
-        "capture": lambda job: captures.settle(account, job["capture"], job["status"]),
-        "refund": lambda job: refunds.settle(account, job["refund"], job["status"]),
-        "dispute": dispute,
-        "order.deadline": expire,
-        "setup_token.deadline": forget_setup,
-    }
-    for kind, action in jobs.items():
-        account.simulator.register_job(f"paypal.{kind}", action)
+    account.simulator.register_jobs(
+        NAME,
+        {
+            "capture": lambda job: captures.settle(account, job["capture"], job["status"]),
+            "refund": lambda job: refunds.settle(account, job["refund"], job["status"]),
+            "dispute": dispute,
+            "order.deadline": expire,
+            "setup_token.deadline": forget_setup,
+        },
+    )
 
 
-class ControlActions:
-    """The control API of PayPal: `POST /_sandbox/paypal/<action>` with JSON."""
+class PayPalActions(ControlActions):
+    """What buyers, the merchant and PayPal do outside the API."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._actions: dict[str, tuple[str, Action]] = {
+        actions: dict[str, tuple[str, Action]] = {
             "approve": ("browser", self._approve),
             "decline": ("browser", lambda body: self._approve({"buyer": "declined"} | body)),
             "cancel": ("browser", self._cancel),
@@ -86,21 +85,7 @@ class ControlActions:
             "expire_tokens": ("provider", lambda _: {"expired": access_tokens.expire(account)}),
             "ca": ("provider", lambda _: {"pem": account.certificates.ca_pem}),
         }
-
-    def run(self, name: str, body: Json) -> Json:
-        """Raises LookupError for an unknown action or object, ValueError if the action is not possible."""
-        if name not in self._actions:
-            raise LookupError(f"paypal/{name}")
-        actor, action = self._actions[name]
-        token = origin.set(Origin(actor))
-        with self._account.simulator.lock:
-            try:
-                return dict(action(body))
-            except ApiError as error:
-                raise (LookupError if error.status == 404 else ValueError)(str(error)) from error  # noqa: PLR2004
-            finally:
-                origin.reset(token)
-                self._account.store.commit()
+        super().__init__(NAME, account.simulator, actions)
 
     def overview(self) -> list[Json]:
         """Return the latest orders for the console."""

@@ -5,7 +5,7 @@ The messages are those of PayPal's API descriptions (checkout_orders_v2, payment
 
 import secrets
 
-from sandbox.http_messages import Json
+from sandbox.http_messages import Json, ProviderError
 
 MESSAGES = {
     "INVALID_REQUEST": "Request is not well-formed, syntactically incorrect, or violates schema.",
@@ -161,12 +161,11 @@ ISSUES = {
 }
 
 
-class ApiError(Exception):
+class ApiError(ProviderError):
     """An error response."""
 
     def __init__(self, status: int, body: Json) -> None:
-        super().__init__(body.get("error_description") or issue_of(body) or body.get("message"))
-        self.status = status
+        super().__init__(status, body.get("error_description") or issue_of(body) or str(body.get("message")))
         self.body = body
 
 

@@ -23,7 +23,7 @@ from sandbox.stripe_api import (
     setup_intents,
 )
 from sandbox.stripe_api.account import API_VERSION, NAME, Account
-from sandbox.stripe_api.control_actions import ControlActions, register_jobs
+from sandbox.stripe_api.control_actions import StripeActions, register_jobs
 from sandbox.stripe_api.errors import INVALID, ApiError, refused, unauthorized
 from sandbox.stripe_api.expand import check_paths, expand
 from sandbox.stripe_api.forms import parse_form
@@ -79,7 +79,7 @@ class StripeApi:
         self._simulator = simulator
         self._account = Account(simulator)
         self._pages = Pages(self._account)
-        self._control_actions = ControlActions(self._account)
+        self._control_actions = StripeActions(self._account)
         register_jobs(self._account)
         build = functools.partial(events.build_delivery, self._account)
         simulator.webhooks.register_provider(NAME, build, events.RETRY_SECONDS)

@@ -1,9 +1,7 @@
 """Changes that do not come through Stripe's API: delayed jobs, Dashboard actions, buyers' payments."""
 
-from collections.abc import Callable
-
+from sandbox.control_actions import Action, ControlActions
 from sandbox.http_messages import Json
-from sandbox.journal import Origin, origin
 from sandbox.stripe_api import (
     challenges,
     charges,
@@ -15,14 +13,13 @@ from sandbox.stripe_api import (
     refunds,
     setup_intents,
 )
-from sandbox.stripe_api.account import API_VERSION, Account
+from sandbox.stripe_api.account import API_VERSION, NAME, Account
 from sandbox.stripe_api.errors import ApiError
 from sandbox.stripe_api.payment_intents import cancel_row
 from sandbox.stripe_api.payment_methods import card_of
 from sandbox.stripe_api.versions import check_version
 from sandbox.webhook_delivery import ENDPOINTS
 
-Action = Callable[[Json], Json]
 ENDPOINT_FIELDS = ("secrets", "url", "enabled_events", "status", "api_version")
 REPLACEABLE = ("exp_month", "exp_year", "last4")
 
@@ -49,24 +46,25 @@ def register_jobs(account: Account) -> None:
         if row["status"] == "open":
             checkout_sessions.close(account, row)
 
-    jobs: dict[str, Callable[[Json], object]] = {
-        "process": process,
-        "settle": settle,
-        "dispute": dispute,
-        "session.deadline": expire,
-        "refund": lambda job: refunds.settle(account, job["refund"], job["status"], job["reason"]),
-        "verdict": lambda job: disputes.close_dispute(account, job["dispute"], job["verdict"]),
-    }
-    for kind, action in jobs.items():
-        account.simulator.register_job(f"stripe.{kind}", action)
+    account.simulator.register_jobs(
+        NAME,
+        {
+            "process": process,
+            "settle": settle,
+            "dispute": dispute,
+            "session.deadline": expire,
+            "refund": lambda job: refunds.settle(account, job["refund"], job["status"], job["reason"]),
+            "verdict": lambda job: disputes.close_dispute(account, job["dispute"], job["verdict"]),
+        },
+    )
 
 
-class ControlActions:
-    """The control API of Stripe: `POST /_sandbox/stripe/<action>` with JSON."""
+class StripeActions(ControlActions):
+    """What buyers, the merchant and Stripe do outside the API."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._actions: dict[str, tuple[str, Action]] = {
+        actions: dict[str, tuple[str, Action]] = {
             "pay": ("browser", self._pay),
             "authenticate": ("browser", self._authenticate),
             "refund": ("dashboard", self._refund),
@@ -81,21 +79,7 @@ class ControlActions:
             "endpoint": ("provider", self._endpoint),
             "settings": ("provider", account.configure),
         }
-
-    def run(self, name: str, body: Json) -> Json:
-        """Raises LookupError for an unknown action or object, ValueError if the action is not possible."""
-        if name not in self._actions:
-            raise LookupError(f"stripe/{name}")
-        actor, action = self._actions[name]
-        token = origin.set(Origin(actor))
-        with self._account.simulator.lock:
-            try:
-                return dict(action(body))
-            except ApiError as error:
-                raise (LookupError if error.status == 404 else ValueError)(str(error)) from error  # noqa: PLR2004
-            finally:
-                origin.reset(token)
-                self._account.store.commit()
+        super().__init__(NAME, account.simulator, actions)
 
     def overview(self) -> list[Json]:
         """Return the latest intents for the console."""

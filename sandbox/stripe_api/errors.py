@@ -1,18 +1,17 @@
 """Errors in Stripe's format. https://docs.stripe.com/api/errors, https://docs.stripe.com/error-codes"""
 
-from sandbox.http_messages import Json
+from sandbox.http_messages import Json, ProviderError
 
 INVALID = "invalid_request_error"
 
 
-class ApiError(Exception):
+class ApiError(ProviderError):
     """An error response. `stored`: whether it is saved under the request's idempotency key."""
 
     def __init__(
         self, status: int, kind: str, message: str, *, stored: bool = True, **details: object
     ) -> None:
-        super().__init__(message)
-        self.status = status
+        super().__init__(status, message)
         self.stored = stored
         self.body: Json = {"message": message, "type": kind} | {
             k: v for k, v in details.items() if v is not None
