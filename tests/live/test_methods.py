@@ -223,7 +223,7 @@ def test_card_form_that_does_not_load_is_told(window, user, sandbox):
     one.page.route(f"{sandbox.url}/v3/", lambda route: route.abort())
     one.press("Agree and add a card")
 
-    expect(one.page.locator("#card-missing")).to_be_visible()
+    expect(one.page.locator("#card-fallback")).to_be_visible()
 
     assert "nothing was saved" in one.text()
     assert one.violations() == []

@@ -1,10 +1,11 @@
 "use strict";
 
-// The card goes into the element that the provider serves; if its script does not load, their page stays available.
+// The card is entered in the provider's element, to pay or to save it (`data-confirm`). The fallback of the page is
+// shown if the provider's script or the element does not load.
 const form = document.getElementById("card-form");
-const hosted = document.getElementById("card-hosted");
+const fallback = document.getElementById("card-fallback");
 const problem = document.getElementById("card-problem");
-const button = document.getElementById("card-pay");
+const button = form.querySelector("button");
 
 const tell = (text) => {
   problem.textContent = text;
@@ -18,14 +19,18 @@ const busy = (text) => {
   else button.removeAttribute("aria-disabled");
 };
 
-if (form && typeof Stripe === "function") {
+const showForm = (loaded) => {
+  form.hidden = !loaded;
+  fallback.hidden = loaded;
+};
+
+showForm(typeof Stripe === "function");
+if (!form.hidden) {
   const stripe = Stripe(form.dataset.key);
   const elements = stripe.elements({ clientSecret: form.dataset.secret });
   const element = elements.create("payment");
-  form.hidden = false;
-  hosted.hidden = true;
   element.on("ready", () => document.getElementById("card-element").removeAttribute("aria-busy"));
-  element.on("loaderror", () => { form.hidden = true; hosted.hidden = false; });
+  element.on("loaderror", () => showForm(false));
   element.mount("#card-element");
 
   form.addEventListener("submit", async (event) => {
@@ -34,10 +39,11 @@ if (form && typeof Stripe === "function") {
     if (!navigator.onLine) return tell(form.dataset.offline);
     tell("");
     busy(form.dataset.progress);
-    const { error } = await stripe.confirmPayment({ elements, confirmParams: { return_url: form.dataset.return } });
+    const { error } = await stripe[form.dataset.confirm]({ elements, confirmParams: { return_url: form.dataset.return } });
     busy("");
-    // The element reports incomplete fields itself. A decline is explained by our own page.
-    if (error && error.type === "validation_error") return tell(error.message);
-    location.assign(form.dataset.return);
+    // The element reports incomplete fields itself. A decline is explained here, or else by the page we return to.
+    if (error && error.type === "validation_error") tell(error.message);
+    else if (form.dataset.refused) tell(error ? form.dataset.refused : "");
+    else location.assign(form.dataset.return);
   });
 }
