@@ -93,6 +93,7 @@ ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
 # ---- Django ------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

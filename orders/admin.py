@@ -5,6 +5,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from artisans.accounts.setting_admin import AuditedAdmin
@@ -165,7 +166,7 @@ class StoreRulesAdmin(AuditedAdmin):
 @admin.register(Parcel)
 class ParcelAdmin(ReadOnlyAdmin):
     list_display = ("label", "artisan", "state", "total_shown", "tracking", "cash", "created")
-    list_filter = ("status", "artisan", ("created_at", DayRangeFilter))
+    list_filter = ("status", ("artisan", RelatedDropdownFilter), ("created_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("order", "artisan")
     search_fields = ("order__order_number__istartswith", "=tracking")

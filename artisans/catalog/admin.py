@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from artisans.accounts.principals import require_user
@@ -170,7 +171,7 @@ class ProductAdmin(AuditedAdmin):
     form = ProductForm
     list_display = ("thumb", "name", "artisan", "category", "price_shown", "stock", "is_active")
     list_display_links = ("name",)
-    list_filter = ("is_active", "category", "artisan")
+    list_filter = ("is_active", "category", ("artisan", RelatedDropdownFilter))
     list_select_related = ("artisan", "category")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}

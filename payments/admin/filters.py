@@ -1,114 +1,67 @@
-from typing import Any
+"""Filters of the admin's lists: what needs action by staff."""
+
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from artisans.catalog.models import Artisan
-from orders.models import Order, Parcel
+from artisans.core.admin.pages import StrOrPromise
+from orders.models import Parcel
 from orders.owed import IS_OWED
 from orders.statuses import OrderStatus, ParcelInstruction
-from payments.methods import PaymentMethod
-from payments.models import Payment, PaymentFlag, PaymentRefund, RefundDecision
+from payments.models import RefundDecision
 from payments.selectors import payments_awaiting_decision
 from payments.statuses import RefundStatus
 
 REFUND_DUE = IS_OWED  # `Order.refund_due` above zero
 
 
-class PaymentNeedsFilter(admin.SimpleListFilter):
+class NeedsFilter(admin.SimpleListFilter):
+    """`needs` maps the values of the parameter to their labels and conditions."""
+
     title = _("action needed")
     parameter_name = "needs"
+    needs: ClassVar[dict[str, tuple[StrOrPromise, Q]]] = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("decision", gettext("Awaiting approval"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
-        if self.value() == "decision":
-            return queryset.filter(pk__in=payments_awaiting_decision().order_by().values("pk"))
-        return queryset
-
-
-class RefundNeedsFilter(admin.SimpleListFilter):
-    title = _("action needed")
-    parameter_name = "needs"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("decision", gettext("Awaiting decision")), ("time", gettext("None: in progress"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentRefund]) -> QuerySet[PaymentRefund]:
-        if self.value() == "decision":
-            return queryset.filter(decision=RefundDecision.PENDING)
-        if self.value() == "time":
-            return queryset.filter(status__in=[RefundStatus.REQUESTED, RefundStatus.PROCESSING])
-        return queryset
-
-
-class FlagNeedsFilter(admin.SimpleListFilter):
-    title = _("action needed")
-    parameter_name = "needs"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("review", gettext("Needs review"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentFlag]) -> QuerySet[PaymentFlag]:
-        return queryset.filter(resolved_at=None) if self.value() == "review" else queryset
-
-
-class OrderNeedsFilter(admin.SimpleListFilter):
-    title = _("action needed")
-    parameter_name = "needs"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("return", gettext("Refunds due")),
-            ("shipping", gettext("To ship")),
-            ("parcels", gettext("Parcels on hold")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        if self.value() == "return":
-            return queryset.filter(REFUND_DUE)
-        if self.value() == "parcels":
-            held = Parcel.objects.filter(instruction=ParcelInstruction.HOLD).order_by().values("order")
-            return queryset.filter(pk__in=held)
-        if self.value() == "shipping":
-            return queryset.filter(status__in=[OrderStatus.CONFIRMED, OrderStatus.PROCESSING])
-        return queryset
-
-
-class SellerFilter(admin.SimpleListFilter):
-    """Rows of orders that contain a parcel of one artisan. `path` leads from the row to its order."""
-
-    title = _("artisan")
-    parameter_name = "seller"
-    path = "pk"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(slug, name) for slug, name in Artisan.objects.values_list("slug", "name")]
+        return [(value, str(label)) for value, (label, _condition) in self.needs.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not self.value():
-            return queryset
-        orders = Parcel.objects.filter(artisan__slug=self.value()).order_by().values("order")
-        return queryset.filter(**{f"{self.path}__in": orders})
+        _label, condition = self.needs.get(self.value() or "", ("", Q()))
+        return queryset.filter(condition)
 
 
-class SellerOfPaymentFilter(SellerFilter):
-    path = "order_id"
+class PaymentNeedsFilter(NeedsFilter):
+    needs = {
+        "decision": (
+            _("Awaiting approval"),
+            Q(pk__in=payments_awaiting_decision().order_by().values("pk")),
+        )
+    }
 
 
-class MethodOfOrderFilter(admin.SimpleListFilter):
-    title = _("payment method")
-    parameter_name = "method"
+class RefundNeedsFilter(NeedsFilter):
+    needs = {
+        "decision": (_("Awaiting decision"), Q(decision=RefundDecision.PENDING)),
+        "time": (
+            _("None: in progress"),
+            Q(status__in=[RefundStatus.REQUESTED, RefundStatus.PROCESSING]),
+        ),
+    }
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, str(label)) for value, label in PaymentMethod.choices]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        if not self.value():
-            return queryset
-        payments = Payment.objects.filter(payment_method=self.value()).order_by().values("order")
-        return queryset.filter(pk__in=payments)
+class FlagNeedsFilter(NeedsFilter):
+    needs = {"review": (_("Needs review"), Q(resolved_at=None))}
+
+
+class OrderNeedsFilter(NeedsFilter):
+    needs = {
+        "return": (_("Refunds due"), REFUND_DUE),
+        "shipping": (_("To ship"), Q(status__in=[OrderStatus.CONFIRMED, OrderStatus.PROCESSING])),
+        "parcels": (
+            _("Parcels on hold"),
+            Q(pk__in=Parcel.objects.filter(instruction=ParcelInstruction.HOLD).order_by().values("order")),
+        ),
+    }

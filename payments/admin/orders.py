@@ -14,6 +14,7 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
@@ -40,7 +41,7 @@ from orders.selectors import is_own_order, lines_by_parcel
 from orders.services.closing import order_links_revoke
 from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, OrderPaymentStatus, OrderStatus
 from payments.admin.buttons import Button
-from payments.admin.filters import MethodOfOrderFilter, OrderNeedsFilter, SellerFilter
+from payments.admin.filters import OrderNeedsFilter
 from payments.admin.forms_refund import CancelOrderForm, DecideParcelsForm
 from payments.admin.payments import TONES as PAYMENT_TONES
 from payments.admin.payments import payment_buttons
@@ -123,8 +124,8 @@ class OrderAdmin(MoneyPages):
         OrderNeedsFilter,
         "status",
         "payment_status",
-        MethodOfOrderFilter,
-        SellerFilter,
+        "payments__payment_method",
+        ("parcels__artisan", RelatedDropdownFilter),
         ("created_at", DayRangeFilter),
     )
     list_filter_submit = True

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
@@ -40,7 +41,7 @@ from orders.models import Order
 from orders.statuses import PARCELS_ENDED, OrderStatus
 from payments.admin.approvals import awaiting_approval
 from payments.admin.buttons import Button
-from payments.admin.filters import PaymentNeedsFilter, SellerOfPaymentFilter
+from payments.admin.filters import PaymentNeedsFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
 from payments.admin.refund_pages import RefundPages
 from payments.admin.search import HELP, payments_found
@@ -94,7 +95,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         "status",
         "payment_method",
         "payment_provider",
-        SellerOfPaymentFilter,
+        ("order__parcels__artisan", RelatedDropdownFilter),
         ("created_at", DayRangeFilter),
     )
     list_filter_submit = True
