@@ -65,7 +65,7 @@ def test_partial_refunds_go_to_the_last_cent_and_no_further(paid, stripe, staff)
     for amount in ("33.33", "33.33", "33.32"):
         refund(paid, amount, actor=staff)
     assert sums(paid) == ("PARTIALLY_REFUNDED", 9998, 0, 1)
-    with pytest.raises(RefundExceedsReceived, match=r"0\.01 USD is left") as refused:
+    with pytest.raises(RefundExceedsReceived, match=r"0\.01 USD can still be refunded") as refused:
         refund(paid, "0.02", actor=staff)
     assert refused.value.extra == {"left": "0.01"}
 

@@ -1,6 +1,6 @@
-"""A provider of fewer than 180 lines: a bank in memory, the adapter that talks to it, and its FACTS.
+"""A provider in fewer than 180 lines: a bank in memory, its adapter, and its FACTS.
 
-A real adapter has the same methods; where this one calls the bank, it sends a request.
+A real adapter has the same methods and sends requests where this one calls the bank.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ from payments.providers.facts import KeyRules, Limits, MethodFacts, Page, PageKi
 
 
 class ToyBank:
-    """The other side. It keeps the first result of every key; `luck` is what goes wrong with the next call."""
+    """The provider's side. It stores the first result of every key; `luck`: what goes wrong with the next call."""
 
     def __init__(self) -> None:
         self.payments: dict[str, RemotePayment] = {}
@@ -96,7 +96,7 @@ class ToyProvider(PaymentProvider):
         return self.read(object_id)
 
     def confirm(self, request: ConfirmRequest) -> RemotePayment:
-        """The buyer approved on the bank's page; now the money moves."""
+        """Capture what the buyer approved on the bank's page."""
         now = self.read(request.object_id)
         if now.status not in {RemoteStatus.APPROVED, RemoteStatus.SUCCEEDED}:
             raise Refused("not_approved", remote=now)
