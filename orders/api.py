@@ -5,7 +5,7 @@ from rest_framework import mixins, viewsets
 from artisans.accounts.permissions import IsUserOrGuest
 from artisans.accounts.principals import Principal
 from artisans.core.api.fields import UUID_PATTERN
-from artisans.core.api.filters import CreatedFilters, IdFilter, QueryFilterBackend, TextFilter
+from artisans.core.api.filters import CreatedFilters, IdFilter, QueryFilterBackend
 from artisans.core.api.openapi import ORDER_TOKEN, described, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
@@ -19,7 +19,7 @@ from orders.statuses import OrderPaymentStatus, OrderStatus
 class OrderFilters(CreatedFilters):
     status = filters.ChoiceFilter(choices=OrderStatus.choices, help_text="Order status.")
     payment_status = filters.ChoiceFilter(choices=OrderPaymentStatus.choices, help_text="Payment status.")
-    order_number = TextFilter(help_text="The order number shown to people.")
+    order_number = filters.CharFilter(help_text="The order number shown to people.")
     artisan = IdFilter("parcels__artisan_id", help_text="Orders with a parcel of this artisan.")
 
 

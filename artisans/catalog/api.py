@@ -2,6 +2,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from rest_framework import serializers, viewsets
 from rest_framework.permissions import AllowAny
 
@@ -14,7 +15,6 @@ from artisans.core.api.filters import (
     IdFilter,
     QueryFilterBackend,
     StrictBooleanFilter,
-    TextFilter,
 )
 from artisans.core.api.openapi import described, operation
 from artisans.core.api.pagination import CreatedCursorPagination
@@ -56,7 +56,7 @@ class ArtisanOut(serializers.BaseSerializer[Artisan]):
 
 class ProductFilters(CreatedFilters):
     artisan = IdFilter("artisan_id", help_text="Id of the artisan.")
-    category = TextFilter("category__slug", help_text="Slug of the category.")
+    category = filters.CharFilter("category__slug", help_text="Slug of the category.")
     in_stock = StrictBooleanFilter(method="having_stock", help_text="Whether it can be bought now.")
 
     def having_stock(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
@@ -64,8 +64,8 @@ class ProductFilters(CreatedFilters):
 
 
 class ArtisanFilters(CreatedFilters):
-    craft = TextFilter("craft", "iexact", help_text="The craft, case-insensitive.")
-    town = TextFilter("town", "iexact", help_text="The town, case-insensitive.")
+    craft = filters.CharFilter("craft", "iexact", help_text="The craft, case-insensitive.")
+    town = filters.CharFilter("town", "iexact", help_text="The town, case-insensitive.")
 
 
 @described(

@@ -21,7 +21,7 @@ from artisans.core.api.fields import (
     StrictSerializer,
     validated,
 )
-from artisans.core.api.filters import QueryFilterBackend, TextFilter, TimestampFilter
+from artisans.core.api.filters import QueryFilterBackend, TimestampFilter
 from artisans.core.api.openapi import described, example, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
@@ -72,7 +72,7 @@ class ParcelFilters(filters.FilterSet):
         "released_at", "gte", help_text="Released for shipping at or after this time."
     )
     status = filters.ChoiceFilter(choices=ParcelStatus.choices, help_text="The parcel's status.")
-    order_number = TextFilter("order__order_number", help_text="The order number.")
+    order_number = filters.CharFilter("order__order_number", help_text="The order number.")
 
 
 class ReleasedCursorPagination(CreatedCursorPagination):

@@ -17,6 +17,7 @@ from artisans.core.money import AMOUNT
 
 logger = logging.getLogger(__name__)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROL_IN_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # where no text of several lines is expected
 DAY = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 MAX_DIGITS = 9
 UUID_LENGTH = 36

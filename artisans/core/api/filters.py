@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from rest_framework.request import Request
 
-from artisans.core.api.fields import CONTROL, UUID_PATTERN
+from artisans.core.api.fields import UUID_PATTERN
 
 MOMENT = re.compile(
     r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
@@ -30,14 +30,6 @@ class TimestampField(forms.Field):
             found = None
         if found is None:
             raise forms.ValidationError(_("Send a time such as 2026-11-26T09:00:00Z."), "invalid")
-        return found
-
-
-class TextFilterField(forms.CharField):
-    def to_python(self, value: Any) -> str:
-        found = super().to_python(value) or ""
-        if CONTROL.search(found):
-            raise forms.ValidationError(_("Control characters are not allowed."), "control_character")
         return found
 
 
@@ -69,10 +61,6 @@ class StrictBooleanFilter(filters.Filter):
 
 class TimestampFilter(filters.IsoDateTimeFilter):
     field_class = TimestampField
-
-
-class TextFilter(filters.CharFilter):
-    field_class = TextFilterField
 
 
 class QueryFilterBackend(filters.DjangoFilterBackend):

@@ -1,16 +1,23 @@
 """Cursor pagination of the API's lists."""
 
 import logging
+import re
+from base64 import b64decode
+from datetime import UTC
 from typing import Any
+from urllib.parse import unquote_plus
 
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from rest_framework import exceptions, pagination, serializers
+from rest_framework import pagination, serializers
 from rest_framework.request import Request
 
 from artisans.core.api.fields import MAX_DIGITS
 
 logger = logging.getLogger(__name__)
 ORDERINGS = ("-created", "created")
+# What DRF writes into a cursor: offset among rows of the same time, direction, time of the last row.
+CURSOR = re.compile(r"(?:o=([0-9]{1,4}))?&?(?:r=(1))?&?(?:p=([^&=]+))?", re.ASCII)
 
 
 class CreatedCursorPagination(pagination.CursorPagination):
@@ -44,11 +51,15 @@ class CreatedCursorPagination(pagination.CursorPagination):
             return self.ordering
         return tuple(name.removeprefix("-") for name in self.ordering)
 
-    def decode_cursor(self, request: Request) -> Any:
+    def decode_cursor(self, request: Request) -> pagination.Cursor | None:
+        """Stricter than DRF, which takes characters that are no base64 and fails on a position that is no time."""
+        encoded = request.query_params.get(self.cursor_query_param)
+        if encoded is None:
+            return None
         try:
-            return super().decode_cursor(request)
-        except exceptions.NotFound as error:
-            text = "Use the URLs of next and previous unchanged."
+            return parse_cursor(encoded)
+        except (ValueError, OverflowError) as error:
+            text = _("Use the URLs of next and previous unchanged.")
             raise serializers.ValidationError({"cursor": text}, "invalid") from error
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -77,3 +88,19 @@ class CreatedCursorPagination(pagination.CursorPagination):
 
 def query_parameter(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
+
+
+def parse_cursor(encoded: str) -> pagination.Cursor:
+    """Errors: ValueError or OverflowError for what `encode_cursor` never writes."""
+    found = CURSOR.fullmatch(b64decode(encoded.encode("ascii"), validate=True).decode("ascii"))
+    if found is None:
+        raise ValueError("This is no cursor.")
+    offset, reverse, position = found.groups()
+    if position is not None:
+        position = unquote_plus(position)
+        moment = parse_datetime(position)
+        if moment is None or moment.tzinfo is None:
+            raise ValueError("The position is no time.")
+        moment.astimezone(UTC)
+    cutoff = CreatedCursorPagination.offset_cutoff
+    return pagination.Cursor(min(int(offset or 0), cutoff), reverse is not None, position)  # type: ignore[arg-type]  # the stub's position is a number

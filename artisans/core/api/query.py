@@ -1,10 +1,17 @@
 """Rejects query parameters that an operation does not know, rather than ignoring them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
+
+from artisans.core.api.fields import CONTROL_IN_LINE
+
+Applies = Callable[[str, list[str]], bool]  # to a parameter's name and values
+REPLACEMENT = "\ufffd"  # what Django writes for bytes that it cannot decode
 
 
 class StrictQuery:
@@ -21,16 +28,22 @@ class StrictQuery:
 
 
 def check_query(query: QueryDict, known: frozenset[str]) -> None:
-    """Errors: ValidationError, naming each parameter that is unknown, empty or duplicated."""
-    unknown = dict.fromkeys(sorted(query.keys() - known), "Unknown parameter.")
-    if unknown:
-        raise serializers.ValidationError(unknown, "unknown")
-    empty = {name: "The parameter has no value." for name in sorted(query) if "" in query.getlist(name)}
-    if empty:
-        raise serializers.ValidationError(empty, "blank")
-    twice = {name: "Duplicate parameter." for name in sorted(query) if len(query.getlist(name)) > 1}
-    if twice:
-        raise serializers.ValidationError(twice, "repeated")
+    """Errors: ValidationError, naming each parameter that is unknown, empty, duplicated or not plain text."""
+    values = {name: query.getlist(name) for name in sorted(query)}
+    problems: list[tuple[str, str, Applies]] = [
+        ("unknown", _("Unknown parameter."), lambda name, sent: name not in known),
+        ("blank", _("The parameter has no value."), lambda name, sent: not all(map(str.strip, sent))),
+        ("repeated", _("Duplicate parameter."), lambda name, sent: len(sent) > 1),
+        (
+            "control_character",
+            _("Control characters are not allowed."),
+            lambda name, sent: CONTROL_IN_LINE.search(sent[0]) is not None,
+        ),
+        ("invalid", _("The value is not valid UTF-8."), lambda name, sent: REPLACEMENT in sent[0]),
+    ]
+    for code, text, applies in problems:
+        if wrong := {name: text for name, sent in values.items() if applies(name, sent)}:
+            raise serializers.ValidationError(wrong, code)
 
 
 def known_parameters(view: Any, method: str) -> frozenset[str]:
