@@ -10,11 +10,11 @@ class OrdersConfig(AppConfig):
         from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
         from orders import checks  # noqa: F401  # registers the system check
         from orders.approvals import kinds_register
-        from orders.mails import OrderMail, mail_links, store_context
+        from orders.mails import OrderMail, parcel_url, store_context
         from orders.selectors import store_rules
 
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
         kinds.register(OrderMail)
-        LINK_BUILDERS.append(mail_links)
+        LINK_BUILDERS["parcel_url"] = parcel_url
         kinds_register()
         REPORTS["shop"] = lambda: "ok" if store_rules().is_open else "not taking orders yet"

@@ -27,10 +27,8 @@ class OrderMail(TextChoices):
     RETURN_REQUESTED = "return_requested", _("Return requested")
 
 
-def mail_links(facts: dict[str, Any]) -> dict[str, str]:
-    if "parcel_id" not in facts:
-        return {}
-    return {"parcel_url": settings.SITE_URL + reverse("orders:parcel", args=[facts["parcel_id"]])}
+def parcel_url(facts: dict[str, Any]) -> str:
+    return f"{settings.SITE_URL}{reverse('orders:parcel', args=[facts['parcel_id']])}"
 
 
 def order_mail(

@@ -11,11 +11,11 @@ class PaymentsConfig(AppConfig):
         from artisans.notifications.rendering import LINK_BUILDERS
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.approvals import kinds_register
-        from payments.mails import PaymentMail, mail_links
+        from payments.mails import LINKS, PaymentMail
         from payments.roles import roles_sync
 
         kinds.register(PaymentMail)
-        LINK_BUILDERS.append(mail_links)
+        LINK_BUILDERS.update(LINKS)
         kinds_register()
         ENCRYPTED_JSON.update(
             {

@@ -45,16 +45,30 @@ def method_name(method: str) -> str:
     return str(SPECS[known].shown_as or known.label)
 
 
-def mail_links(facts: dict[str, Any]) -> dict[str, str]:
-    """Links are signed when the email is rendered, and stored nowhere."""
-    links = {"methods_url": settings.SITE_URL + reverse("payments:method_list")}
-    if "order_link" not in facts:
-        return links
-    order_id, version = UUID(facts["order_link"][0]), int(facts["order_link"][1])
-    page = order_url(order_id, version)
-    pay_page = reverse("payments:order_pay", args=[order_token(order_id, version)])
-    return links | {
-        "order_url": page,
-        "pay_url": settings.SITE_URL + pay_page,
-        "confirm_url": f"{page}?mailbox={mailbox_token(order_id)}",
-    }
+# ---- links: signed when the mail is rendered, and stored nowhere -----------------------------------------------------
+
+
+def order_page(facts: dict[str, Any]) -> str:
+    order_id, version = facts["order_link"]
+    return order_url(UUID(order_id), version)
+
+
+def pay_page(facts: dict[str, Any]) -> str:
+    order_id, version = facts["order_link"]
+    return f"{settings.SITE_URL}{reverse('payments:order_pay', args=[order_token(UUID(order_id), version)])}"
+
+
+def confirm_page(facts: dict[str, Any]) -> str:
+    return f"{order_page(facts)}?mailbox={mailbox_token(UUID(facts['order_link'][0]))}"
+
+
+def methods_page(facts: dict[str, Any]) -> str:
+    return f"{settings.SITE_URL}{reverse('payments:method_list')}"
+
+
+LINKS = {
+    "order_url": order_page,
+    "pay_url": pay_page,
+    "confirm_url": confirm_page,
+    "methods_url": methods_page,
+}

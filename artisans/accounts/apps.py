@@ -9,9 +9,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.accounts import checks, receivers, tasks  # noqa: F401  # each registers itself
-        from artisans.accounts.mails import AccountMail, mail_links
+        from artisans.accounts.mails import AccountMail, reset_url
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
 
         kinds.register(AccountMail)
-        LINK_BUILDERS.append(mail_links)
+        LINK_BUILDERS["reset_url"] = reset_url

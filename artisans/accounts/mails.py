@@ -12,5 +12,5 @@ class AccountMail(TextChoices):
     ARTISAN_ACCESS_CHANGED = "artisan_access_changed", _("Artisan access changed")
 
 
-def mail_links(facts: dict[str, Any]) -> dict[str, str]:
-    return {"reset_url": settings.SITE_URL + reverse("account_reset_password")}
+def reset_url(facts: dict[str, Any]) -> str:
+    return f"{settings.SITE_URL}{reverse('account_reset_password')}"

@@ -9,9 +9,9 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.approvals import tasks  # noqa: F401  # registers the task by name
-        from artisans.approvals.mails import ApprovalMail, mail_links
+        from artisans.approvals.mails import ApprovalMail, approval_url
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
 
         kinds.register(ApprovalMail)
-        LINK_BUILDERS.append(mail_links)
+        LINK_BUILDERS["approval_url"] = approval_url

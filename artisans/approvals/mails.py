@@ -11,8 +11,6 @@ class ApprovalMail(TextChoices):
     APPROVAL_DECIDED = "approval_decided", _("Approval decided")
 
 
-def mail_links(facts: dict[str, Any]) -> dict[str, str]:
-    if "approval_id" not in facts:
-        return {}
+def approval_url(facts: dict[str, Any]) -> str:
     page = reverse("admin:approvals_approvalrequest_change", args=[facts["approval_id"]])
-    return {"approval_url": settings.SITE_URL + page}
+    return f"{settings.SITE_URL}{page}"

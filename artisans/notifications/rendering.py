@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -18,17 +19,17 @@ class Mail:
 
 # Context of every mail besides its own, such as the store's name; apps above register theirs in `apps.py`.
 SHARED_CONTEXT: list[Callable[[], dict[str, Any]]] = []
-# Functions that build a mail's links from its facts, by name; apps above register theirs in `apps.py`.
-LINK_BUILDERS: list[Callable[[dict[str, Any]], dict[str, str]]] = []
+# Functions that build a link from a mail's facts, by name; apps above register theirs in `apps.py`.
+LINK_BUILDERS: dict[str, Callable[[dict[str, Any]], str]] = {}
 
 
 def render(notification: Notification) -> Mail:
-    """Render the subject, text and HTML; links are signed here and never stored.
+    """Render the subject, text and HTML; a link is built and signed where a template uses it, and never stored.
 
     Errors: any error of a template or rendering function; the mail then waits, and staff see it.
     """
     shared = {name: value for part in SHARED_CONTEXT for name, value in part().items()}
-    links = {name: url for build in LINK_BUILDERS for name, url in build(notification.context).items()}
+    links = {name: partial(build, notification.context) for name, build in LINK_BUILDERS.items()}
     context = shared | format_facts(unpack(notification.context)) | links | {"site_url": settings.SITE_URL}
     stem = f"emails/{notification.kind}"
     return Mail(

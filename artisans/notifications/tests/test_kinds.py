@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.template import engines
 from django.utils.html import strip_tags
 
@@ -111,10 +112,12 @@ def test_unregistered_kind_is_refused():
 
 
 def test_links_are_built_only_from_the_stored_facts():
-    made = {name for build in LINK_BUILDERS for name in build({})}
+    fixed = {"reset_url", "methods_url"}
+    signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url"}
 
-    assert made == {"reset_url", "methods_url"}
-    assert {name for build in LINK_BUILDERS for name in build(FACTS)} == made | {
-        *("order_url", "pay_url", "confirm_url"),
-        *("parcel_url", "approval_url"),
-    }
+    assert set(LINK_BUILDERS) == fixed | signed
+    assert all(build(FACTS).startswith(f"{settings.SITE_URL}/") for build in LINK_BUILDERS.values())
+    assert all(LINK_BUILDERS[name]({}) for name in fixed)
+    for name in signed:
+        with pytest.raises(KeyError):
+            LINK_BUILDERS[name]({})
