@@ -115,9 +115,9 @@ def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
     )
 
 
-def parcels_to_send(order: Order) -> int:
-    """How many released parcels of the order have not shipped yet."""
-    return order.parcels.filter(status__in=PARCELS_UNSHIPPED).count() if order.can_be_shipped else 0
+def parcels_to_send(order: Order, parcels: Iterable[Parcel]) -> int:
+    """How many of the order's released parcels have not shipped yet."""
+    return sum(parcel.status in PARCELS_UNSHIPPED for parcel in parcels) if order.can_be_shipped else 0
 
 
 def lines_by_parcel(order: Order) -> dict[UUID, list[OrderLine]]:

@@ -325,13 +325,13 @@ def recompute_disputed(payment: Payment) -> bool:
 @transaction.atomic
 def refund_finish(*, refund_id: UUID, remote: contract.RemoteRefund | None, refusal: str = "") -> None:
     """Book the response to our refund call: the provider's refund, or its refusal."""
-    payment_id = PaymentRefund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
-    payment, order = payment_lock(payment_id)
     refund = PaymentRefund.objects.get(pk=refund_id)
+    payment, order = payment_lock(refund.payment_id)
     cause = _("%(refund_number)s at the provider") % {"refund_number": refund.refund_number}
     if remote is not None:
         moved = apply_remote_refund(payment, order, remote)
     else:
+        refund.refresh_from_db()  # it may have changed before the lock
         moved = refund.status in HOLDS
         if moved:
             refund_move(refund, payment, order, R.FAILED, cause=refusal or "refused by the provider")

@@ -17,7 +17,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.core.models import get_or_none
-from orders.models import Order
 from payments.bookkeeping.holds import set_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
@@ -225,15 +224,13 @@ def payment_capture(payment: Payment) -> PaymentResult:
             locked, order = payment_lock(payment.pk)
             if locked.status not in OPEN or not order.balance_due:
                 return PaymentResult(locked)
-            call = provider_call_enqueue(Operation.CONFIRM, payment=locked, request=build_call_request(order))
+            call = provider_call_enqueue(
+                Operation.CONFIRM, payment=locked, request={"token_version": order.token_version}
+            )
     except PaymentBusy:
         payment_mark_processing(payment.pk)
         return PaymentResult(reload_payment(payment.pk))
     return execute_payment_call(payment.pk, call)
-
-
-def build_call_request(order: Order, **more: object) -> dict[str, object]:
-    return {"token_version": order.token_version, **more}
 
 
 def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
@@ -260,7 +257,7 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
         call = provider_call_enqueue(
             Operation.CONFIRM,
             payment=payment,
-            request=build_call_request(order, method_id=method_id, actor="buyer"),
+            request={"token_version": order.token_version, "method_id": method_id, "actor": "buyer"},
         )
     result = execute_payment_call(payment_id, call)
     decline = result.refused.decline if result.refused else None
@@ -298,7 +295,7 @@ def payment_replace_at_provider(
         if payment.provider_payment_id:
             raise PaymentInProgress
         call = provider_call_enqueue(
-            operation, payment=payment, request=build_call_request(order, **(request or {}))
+            operation, payment=payment, request={"token_version": order.token_version} | (request or {})
         )
         set_order_hold(order, PaymentMethod(payment.payment_method))
     return execute_payment_call(payment_id, call)
@@ -329,7 +326,7 @@ def enqueue_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall 
     A create whose result was never shown to the buyer is not waited for: a late response finds its call
     closed.
     """
-    payment, order = payment_lock(payment_id)
+    payment, _order = payment_lock(payment_id)
     if payment.status not in OPEN:
         return None
     under_way = payment.calls.filter(state=CallState.OPEN, refund=None).first()
@@ -340,7 +337,7 @@ def enqueue_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall 
     if not payment.provider_payment_id:
         payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor_name=actor)
         return None
-    request = build_call_request(order, object_id=payment.provider_payment_id, cause=cause[:300], actor=actor)
+    request = {"object_id": payment.provider_payment_id, "cause": cause[:300], "actor": actor}
     return provider_call_enqueue(Operation.CANCEL, payment=payment, request=request)
 
 

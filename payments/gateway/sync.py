@@ -366,6 +366,6 @@ def mail_captures(captures: list[Capture], placed: PlacedOrder, store: StoreRule
                 amount=amount,
                 method=render_later(method_name, method=capture.payment.payment_method),
                 revived=revived,
-                to_send=parcels_to_send(order),
+                to_send=parcels_to_send(order, placed.parcels),
             )
         notifications_enqueue(message)

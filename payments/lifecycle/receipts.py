@@ -257,6 +257,6 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
             amount=amount,
             method=render_later(method_name, method=payment.payment_method),
             revived=revived,
-            to_send=parcels_to_send(order),
+            to_send=parcels_to_send(order, order.parcels.all()),
         )
     notifications_enqueue(message)
