@@ -57,14 +57,14 @@ def parcels_decide(order: Order, decisions: Decisions, *, cause: str, actor: Use
     The caller holds the order's lock, and has reserved or booked the amount. Errors: InvalidInput,
     ParcelChanged when a parcel's status no longer allows the decision. Locks: products.
     """
-    parcels = {parcel.pk: parcel for parcel in order.parcels.select_related("artisan")}
-    if set(decisions) - set(parcels):
+    parcels = list(order.parcels.select_related("artisan").filter(pk__in=decisions))
+    if len(parcels) < len(decisions):
         raise InvalidInput(_("This parcel does not belong to the order."))
-    if decisions and order.released_at is None:
+    if parcels and order.released_at is None:
         raise NotReleased
-    lines = lines_by_parcel(order)
-    decided = [(parcel, decisions[pk]) for pk, parcel in parcels.items() if pk in decisions]
-    for parcel, decision in decided:
+    lines = lines_by_parcel(order) if parcels else {}
+    for parcel in parcels:
+        decision = decisions[parcel.pk]
         if decision not in DECISIONS[ParcelStatus(parcel.status)]:
             label = parcel.get_status_display()
             raise ParcelChanged(number=parcel.number, label=label, decision=str(decision.label))

@@ -8,7 +8,7 @@ from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from orders.models import Order, Transition
 from payments.methods import PaymentMethod
-from payments.providers.registry import is_remote, provider_choices
+from payments.providers.registry import find_facts, provider_choices
 from payments.statuses import OPEN, PaymentStatus
 
 
@@ -143,8 +143,9 @@ class Payment(BaseModel):
 
     @property
     def is_remote(self) -> bool:
-        """Whether the payment is processed by a provider."""
-        return is_remote(self.payment_provider)
+        """Whether a provider processes the payment; true for a provider that is no longer registered."""
+        facts = find_facts(self.payment_provider)
+        return facts is None or facts.page is not None
 
     @property
     def is_open(self) -> bool:

@@ -33,12 +33,6 @@ def label_of(name: str) -> str:
     return facts.label if facts else name
 
 
-def is_remote(name: str) -> bool:
-    """Whether the provider processes the money itself; true for a provider that is no longer registered."""
-    facts = find_facts(name)
-    return facts is None or facts.page is not None
-
-
 def remote_providers() -> list[ProviderFacts]:
     return [facts for facts in PROVIDERS if facts.page is not None]
 
