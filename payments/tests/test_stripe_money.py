@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from artisans.core.money import EXPONENTS, Money
 from payments.providers.contract import Refused
-from payments.providers.stripe.money import from_stripe, to_stripe
+from payments.providers.stripe.money import from_stripe, limits, to_stripe
 
 # https://docs.stripe.com/currencies: zero-decimal currencies, special cases, three-decimal currencies.
 PUBLISHED_ZERO = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
@@ -59,3 +59,25 @@ def test_what_can_be_said_comes_back_the_same(minor, currency):
     except Refused:
         return
     assert from_stripe(amount, currency.lower()) == money
+
+
+@pytest.mark.parametrize(
+    ("currency", "least", "most", "step"),
+    [
+        ("USD", 50, 999_999_999_999, 1),
+        ("JPY", 50, 999_999_999_999, 1),
+        ("HUF", 17_500, 999_999_999_999, 1),
+        ("TWD", 1, 999_999_999_999, 1),
+        ("COP", 50, 999_999_999_999, 1),
+        ("IDR", 50, 999_999_999_999, 1),
+        ("ISK", 1, 9_999_999_999, 1),
+        ("UGX", 1, 9_999_999_999, 1),
+        ("KWD", 10, 999_999_999_990, 10),
+        ("MGA", 100, 99_999_999_999_900, 100),
+    ],
+)
+def test_limits_are_those_of_the_documentation_in_our_units(currency, least, most, step):
+    found = limits("credit_card", currency)
+
+    assert (found.least, found.most, found.step) == (least, most, step)
+    assert to_stripe(Money(most, currency)) <= 999_999_999_999

@@ -2,30 +2,14 @@
 
 from sandbox.stripe_api.errors import INVALID, ApiError, bad_parameter
 
-MAXIMUM = 99_999_999
+MAXIMUM = 999_999_999_999  # of cards; American Express takes 9 digits
 MINIMUMS = {  # charge minimums, in minor units
-    "usd": 50, "aed": 200, "aud": 50, "bgn": 100, "brl": 50, "cad": 50, "chf": 50, "czk": 1500, "dkk": 250,
-    "eur": 50, "gbp": 30, "hkd": 400, "huf": 17500, "inr": 50, "jpy": 50, "mxn": 1000, "myr": 200, "nok": 300,
-    "nzd": 50, "pln": 200, "ron": 200, "sek": 300, "sgd": 50, "thb": 1000,
+    "usd": 50, "aed": 200, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "cop": 50, "czk": 1500, "dkk": 250,
+    "eur": 50, "gbp": 30, "hkd": 400, "huf": 17500, "idr": 50, "ils": 50, "inr": 50, "jpy": 50, "krw": 50,
+    "mxn": 1000, "myr": 200, "nok": 300, "nzd": 50, "php": 50, "pln": 200, "ron": 200, "sek": 300, "sgd": 50,
+    "thb": 1000, "zar": 50,
 }  # fmt: skip
-WITHOUT_MINIMUM = {
-    "bhd",
-    "clp",
-    "cop",
-    "idr",
-    "ils",
-    "isk",
-    "jod",
-    "krw",
-    "kwd",
-    "omr",
-    "php",
-    "tnd",
-    "try",
-    "twd",
-    "vnd",
-    "zar",
-}
+WITHOUT_MINIMUM = {"bhd", "clp", "isk", "jod", "kwd", "omr", "tnd", "try", "twd", "vnd"}
 NO_DECIMALS = {"clp", "jpy", "krw", "vnd"}
 THREE_DECIMALS = {"bhd", "jod", "kwd", "omr", "tnd"}
 

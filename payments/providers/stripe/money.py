@@ -15,9 +15,10 @@ EXPONENTS = dict.fromkeys(NO_DECIMALS.split(" "), 0) | dict.fromkeys(THREE_DECIM
 LAST_IS_ZERO = 3  # decimals of currencies whose last decimal must be 0 at Stripe
 
 
-# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts, in Stripe's units
+# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts (as of 2026), in Stripe's units
 MINIMUMS = {
-    **dict.fromkeys(("AUD", "BRL", "CAD", "CHF", "EUR", "INR", "JPY", "NZD", "SGD", "USD"), 50),
+    **dict.fromkeys(("ARS", "AUD", "BRL", "CAD", "CHF", "COP", "EUR", "IDR", "ILS", "INR", "JPY"), 50),
+    **dict.fromkeys(("KRW", "NZD", "PHP", "RUB", "SGD", "USD", "ZAR"), 50),
     "AED": 200,
     "CZK": 1500,
     "DKK": 250,
@@ -32,17 +33,19 @@ MINIMUMS = {
     "SEK": 300,
     "THB": 1000,
 }
-MOST_DIGITS = {"IDR": 12, "LBP": 12, "COP": 10, "HUF": 10, "JPY": 10, "INR": 9}  # 8 for all others
+# The same page: 12 digits for most cards and 9 for American Express, whatever the currency. The card's network is
+# not known before the buyer enters the card, so the larger limit is offered; Stripe declines a card that takes less.
+MAXIMUM = 10**12 - 1
 
 
 def limits(method: str, currency: str) -> Limits:
-    """Currencies without a published minimum depend on the settlement currency of the account."""
+    """In currencies without a published minimum it depends on the currency that the account settles in."""
     exponent = exponent_at_stripe(currency)
     unit = 10 if exponent == LAST_IS_ZERO else 1
     step = max(1, rescaled(unit, exponent, exponent_of(currency))[0])
     least, _ = rescaled(MINIMUMS.get(currency, 0), exponent, exponent_of(currency))
-    most, _ = rescaled(10 ** MOST_DIGITS.get(currency, 8) - 1, exponent, exponent_of(currency))
-    return Limits(max(least, step), most, step)
+    most, _ = rescaled(MAXIMUM, exponent, exponent_of(currency))
+    return Limits(max(least, step), most - most % step, step)
 
 
 def to_stripe(money: Money) -> int:
