@@ -30,7 +30,7 @@ class ControlActions:
             try:
                 return dict(action(body))
             except ProviderError as error:
-                raise (LookupError if error.status == 404 else ValueError)(str(error)) from error  # noqa: PLR2004
+                raise (LookupError if error.is_missing else ValueError)(str(error)) from error
             finally:
                 origin.reset(token)
                 self._simulator.store.commit()

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -56,6 +57,11 @@ class ProviderError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether an object does not exist."""
+        return self.status == HTTPStatus.NOT_FOUND
 
 
 class ConnectionDropped(Exception):

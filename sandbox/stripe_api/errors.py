@@ -19,6 +19,10 @@ class ApiError(ProviderError):
         if code := self.body.get("code"):
             self.body["doc_url"] = f"https://stripe.com/docs/error-codes/{str(code).replace('_', '-')}"
 
+    @property
+    def is_missing(self) -> bool:
+        return self.body.get("code") == "resource_missing"  # 400 if a parameter names the object
+
 
 def bad_parameter(name: str, message: str, code: str | None = None) -> ApiError:
     """A validation error, which is not saved under the idempotency key."""
