@@ -328,6 +328,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["artisans.core.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["artisans.core.api.filters.QueryFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "artisans.core.api.pagination.CreatedCursorPagination",
     "DEFAULT_SCHEMA_CLASS": "artisans.core.api.openapi.ShopSchema",
     "DEFAULT_METADATA_CLASS": "artisans.core.api.metadata.AllowedMethodsMetadata",
     "EXCEPTION_HANDLER": "artisans.core.api.problems.exception_handler",

@@ -125,7 +125,6 @@ def order_secrets(request: Request, body: dict[str, Any]) -> dict[str, Any]:
 
 class CartViewSet(ApiView, viewsets.ViewSet):
     permission_classes = (IsUserOrGuest,)
-    lookup_value_regex = UUID_PATTERN
     guest_schemes = (CART_TOKEN,)
 
     def get_permissions(self) -> Sequence[Any]:

@@ -4,10 +4,8 @@ from rest_framework import mixins, viewsets
 
 from artisans.accounts.permissions import IsUserOrGuest
 from artisans.accounts.principals import Principal
-from artisans.core.api.fields import UUID_PATTERN
-from artisans.core.api.filters import CreatedFilters, IdFilter, QueryFilterBackend
+from artisans.core.api.filters import CreatedFilters, IdFilter
 from artisans.core.api.openapi import ORDER_TOKEN, described, operation
-from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
 from orders.models import Order
 from orders.schemas import OrderShape
@@ -42,11 +40,8 @@ class OrderViewSet(ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, vi
 
     permission_classes = (IsUserOrGuest,)
     serializer_class = OrderOut
-    pagination_class = CreatedCursorPagination
-    filter_backends = (QueryFilterBackend,)
     filterset_class = OrderFilters
     guest_schemes = (ORDER_TOKEN,)
-    lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Order]:
         return orders_visible_to(Principal.from_api(self.request)).prefetch_related("lines", "parcels")

@@ -159,6 +159,7 @@ class TokenCursorPagination(CreatedCursorPagination):
 class TokenListView(ApiView, ListAPIView[AuthToken]):
     serializer_class = TokenOut
     pagination_class = TokenCursorPagination
+    filter_backends = ()
 
     def get_queryset(self) -> QuerySet[AuthToken]:
         return tokens_of(require_user(self.request))

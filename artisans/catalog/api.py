@@ -9,15 +9,12 @@ from rest_framework.permissions import AllowAny
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.schemas import ArtisanShape, ProductShape
 from artisans.catalog.selectors import artisans_open, products_on_sale
-from artisans.core.api.fields import UUID_PATTERN
 from artisans.core.api.filters import (
     CreatedFilters,
     IdFilter,
-    QueryFilterBackend,
     StrictBooleanFilter,
 )
 from artisans.core.api.openapi import described, operation
-from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
 
 
@@ -85,10 +82,7 @@ class ArtisanFilters(CreatedFilters):
 class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
     permission_classes = (AllowAny,)
     serializer_class = ProductOut
-    pagination_class = CreatedCursorPagination
-    filter_backends = (QueryFilterBackend,)
     filterset_class = ProductFilters
-    lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Product]:
         return products_on_sale()
@@ -111,10 +105,7 @@ class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
 class ArtisanViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Artisan]):
     permission_classes = (AllowAny,)
     serializer_class = ArtisanOut
-    pagination_class = CreatedCursorPagination
-    filter_backends = (QueryFilterBackend,)
     filterset_class = ArtisanFilters
-    lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Artisan]:
         return artisans_open()

@@ -13,7 +13,6 @@ from rest_framework.response import Response
 
 from artisans.accounts.principals import require_user
 from artisans.core.api.fields import (
-    UUID_PATTERN,
     IdField,
     StrictBooleanField,
     StrictCharField,
@@ -21,7 +20,7 @@ from artisans.core.api.fields import (
     StrictSerializer,
     validated,
 )
-from artisans.core.api.filters import QueryFilterBackend, TimestampFilter
+from artisans.core.api.filters import TimestampFilter
 from artisans.core.api.openapi import described, example, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
@@ -101,9 +100,7 @@ class ParcelViewSet(
     queryset = Parcel.objects.none()  # for the schema; rows come from get_queryset
     serializer_class = ArtisanParcelOut
     pagination_class = ReleasedCursorPagination
-    filter_backends = (QueryFilterBackend,)
     filterset_class = ParcelFilters
-    lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Parcel]:
         own = parcels_of_artisan(require_user(self.request))

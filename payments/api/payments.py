@@ -12,9 +12,8 @@ from rest_framework.response import Response
 from artisans.accounts.permissions import IsUserOrGuest
 from artisans.accounts.principals import Principal
 from artisans.core.api.fields import UUID_PATTERN, validated
-from artisans.core.api.filters import CreatedFilters, IdFilter, QueryFilterBackend
+from artisans.core.api.filters import CreatedFilters, IdFilter
 from artisans.core.api.openapi import ORDER_TOKEN, described, operation
-from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import NotFound
 from artisans.core.idempotency.api import idempotent
@@ -85,11 +84,8 @@ class PaymentViewSet(
 ):
     permission_classes = (IsUserOrGuest,)
     serializer_class = PaymentOut
-    pagination_class = CreatedCursorPagination
-    filter_backends = (QueryFilterBackend,)
     filterset_class = PaymentFilters
     guest_schemes = (ORDER_TOKEN,)
-    lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Payment]:
         principal, reads = Principal.from_api(self.request), self.action in READ

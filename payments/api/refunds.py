@@ -15,10 +15,9 @@ from artisans.accounts.permissions import IsUserOrGuest
 from artisans.accounts.principals import Principal
 from artisans.approvals.errors import ApprovalPending, NobodyElse
 from artisans.approvals.models import ApprovalRequest
-from artisans.core.api.fields import UUID_PATTERN, validated
-from artisans.core.api.filters import CreatedFilters, IdFilter, QueryFilterBackend
+from artisans.core.api.fields import validated
+from artisans.core.api.filters import CreatedFilters, IdFilter
 from artisans.core.api.openapi import ORDER_TOKEN, described, operation
-from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.api import idempotent
@@ -85,11 +84,8 @@ class RefundViewSet(
 ):
     permission_classes = (IsUserOrGuest,)
     serializer_class = RefundOut
-    pagination_class = CreatedCursorPagination
-    filter_backends = (QueryFilterBackend,)
     filterset_class = RefundFilters
     guest_schemes = (ORDER_TOKEN,)
-    lookup_value_regex = UUID_PATTERN
     scopes = {"create": Scope.REFUNDS.value}
 
     def get_queryset(self) -> QuerySet[PaymentRefund]:
@@ -148,7 +144,6 @@ class RefundViewSet(
 class TimelineViewSet(ApiView, viewsets.GenericViewSet[Payment]):
     permission_classes = (IsUserOrGuest,)
     guest_schemes = (ORDER_TOKEN,)
-    lookup_value_regex = UUID_PATTERN
 
     def get_queryset(self) -> QuerySet[Payment]:
         return payments_readable_by(Principal.from_api(self.request))

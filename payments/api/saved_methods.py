@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.principals import require_user
-from artisans.core.api.fields import UUID_PATTERN, validated
+from artisans.core.api.fields import validated
 from artisans.core.api.openapi import operation
 from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import NotFound
@@ -51,8 +51,6 @@ def method_replay(request: Request, reference: str) -> Response:
 
 class MethodViewSet(ApiView, viewsets.ViewSet):
     """Saved payment methods of the signed-in user."""
-
-    lookup_value_regex = UUID_PATTERN
 
     @operation("method_list", "List saved methods", responses=MethodPageShape)
     def list(self, request: Request) -> Response:

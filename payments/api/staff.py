@@ -14,7 +14,6 @@ from artisans.accounts.principals import require_user
 from artisans.approvals.errors import ApprovalPending, NobodyElse
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.api.fields import (
-    UUID_PATTERN,
     StrictCharField,
     StrictDateField,
     StrictDecimalField,
@@ -56,7 +55,6 @@ class RejectIn(StrictSerializer):
 
 
 class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
-    lookup_value_regex = UUID_PATTERN
     scopes = {"approve": Scope.STAFF.value, "reject": Scope.STAFF.value}
 
     @operation(

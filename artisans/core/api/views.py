@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from artisans.core.api.fields import UUID_PATTERN
 from artisans.core.api.query import StrictQuery
 from artisans.core.idempotency.api import (
     Handler,
@@ -51,6 +52,7 @@ class ApiView(StrictQuery, APIView):
     """
 
     takes_idempotency_keys: ClassVar[bool] = True
+    lookup_value_regex = UUID_PATTERN
     post: Handler
 
     def __init__(self, **options: Any) -> None:
