@@ -344,7 +344,7 @@ def test_concurrent_retry_is_answered_once_the_effect_is_committed(client, bowl,
     assert Order.objects.count() == 1
 
 
-# ---- a process that crashes-----------------------------------------------------------------------------------
+# ---- a process that crashes ------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The provider's other side for tests of payments: the sandbox, in this process, on a real socket."""
+"""Fixtures for payment tests: the simulated providers, in this process, on a real socket."""
 
 import json
 import threading
@@ -37,7 +37,7 @@ def sandbox_server() -> Iterator[Server]:
 
 
 class Stripe(Control):
-    """The sandbox as Stripe; what the buyer and the dashboard do there, and the webhooks that it sends."""
+    """The sandbox as Stripe: actions of the buyer and the dashboard, and the webhooks that it sends."""
 
     def __init__(self, url: str, post: "Receiver") -> None:
         super().__init__(url)
@@ -55,7 +55,7 @@ class Stripe(Control):
         return {"session" if object_id.startswith("cs_") else "payment_intent": object_id}
 
     def captured(self) -> list[int]:
-        """Minor units of every capture that really happened: the independent witness."""
+        """Minor units of every capture in the sandbox's journal, independent of what the shop recorded."""
         return [row["amount"] for row in self.journal("charge.captured")]
 
     def refunded(self) -> list[int]:
@@ -65,7 +65,7 @@ class Stripe(Control):
         return len(self.journal("intent.created"))
 
     def events(self, *kinds: str) -> list[tuple[dict[str, str], bytes]]:
-        """The webhooks sent so far (headers, raw body), of these kinds or all, in the order of their sending."""
+        """The webhooks sent so far (headers, raw body), of these kinds or all, in sending order."""
         self.post("webhooks/send")
         return [
             (headers, body)
@@ -98,7 +98,7 @@ def fresh_stripe(server: Server) -> Iterator[Stripe]:
 
 @pytest.fixture
 def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
-    """Stripe without objects and faults, and a shop that has its keys; webhooks are held until `events()`."""
+    """Stripe without objects and faults, and a shop with its keys; webhooks are held until `events()`."""
     for name, value in stripe_settings(sandbox_server).items():
         setattr(settings, name, value)
     with fresh_stripe(sandbox_server) as made:
@@ -107,14 +107,14 @@ def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
 
 @pytest.fixture(scope="module")
 def module_stripe(sandbox_server: Server) -> Iterator[Stripe]:
-    """The same for all tests of a module, which share their rows and so the objects that these name."""
+    """Like `stripe`, for all tests of a module that share rows and the objects that the rows refer to."""
     with override_settings(**stripe_settings(sandbox_server)), fresh_stripe(sandbox_server) as made:
         yield made
 
 
 @pytest.fixture
 def card_shop(settings: Any) -> Iterator[None]:
-    """A shop that takes cards, for tests that say themselves what Stripe told (`apply_card_captures`)."""
+    """A shop that accepts cards, for tests that write Stripe's state themselves (`apply_card_captures`)."""
     settings.STRIPE_SECRET_KEY = "sk_test_sandbox"
     settings.STRIPE_PUBLISHABLE_KEY = "pk_test_sandbox"
     configured.cache_clear()
@@ -130,12 +130,12 @@ class PayPal(Control):
         self.post_box = post
 
     def approve(self, payment: Payment, buyer: str = "pays") -> Any:
-        """The buyer agrees on PayPal's page."""
+        """The buyer approves on PayPal's page."""
         order = Payment.objects.values_list("provider_payment_id", flat=True).get(pk=payment.pk)
         return self.post("paypal/approve", order=order, buyer=buyer)
 
     def cents(self, effect: str) -> list[int]:
-        """Minor units of every effect of this kind that really happened: the independent witness."""
+        """Minor units of every effect of this kind in the sandbox's journal, independent of what the shop recorded."""
         return [row["amount"] for row in self.journal(effect, provider="paypal")]
 
     def events(self, *kinds: str) -> list[tuple[dict[str, str], bytes]]:
@@ -148,7 +148,7 @@ class PayPal(Control):
 
 
 class PlainReceiver(Receiver):
-    """Takes what it gets; the shop checks the signatures."""
+    """Accepts every delivery; the shop checks the signatures."""
 
     def handle_delivery(self, handler: Any) -> None:
         self.raw.append(
@@ -164,7 +164,7 @@ PAYPAL_WEBHOOK_ID = "5GP028458E2496506"
 
 @pytest.fixture
 def paypal(sandbox_server: Server, settings: Any, tmp_path: Path) -> Iterator[PayPal]:
-    """PayPal without objects and faults, and a shop that is its client; webhooks are held until `events()`."""
+    """PayPal without objects and faults, and a shop with its credentials; webhooks are held until `events()`."""
     url = sandbox_server.base_url
     ca_file = tmp_path / "ca.pem"
     settings.PAYPAL_CLIENT_ID = settings.PAYPAL_CLIENT_SECRET = "sandbox"
@@ -186,7 +186,7 @@ def paypal(sandbox_server: Server, settings: Any, tmp_path: Path) -> Iterator[Pa
 
 @pytest.fixture
 def deliver() -> Callable[..., list[int]]:
-    """Hand webhooks to the shop as the provider posts them; answers with the shop's statuses."""
+    """Post webhooks to the shop as the provider does; returns the status codes."""
 
     def post(*events: tuple[dict[str, str], bytes], path: str = "/payments/webhooks/stripe") -> list[int]:
         answers = []
@@ -209,7 +209,7 @@ def deliver() -> Callable[..., list[int]]:
 
 @pytest.fixture
 def sandbox(sandbox_server: Server) -> Control:
-    """The sandbox without objects, faults and endpoints; later things wait for `later()`."""
+    """The sandbox without objects, faults and endpoints; delayed jobs run on `run_jobs()`."""
     sandbox_server.simulator.store.table("endpoint").clear()
     control = Control(sandbox_server.base_url)
     control.post("reset")

@@ -1,4 +1,4 @@
-"""Payments as the checkout starts them, and money as staff record it."""
+"""Payments as the checkout starts them, and receipts as staff record them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,14 +34,14 @@ def start(
     user: User | None = None,
     **buyer: Any,
 ) -> Payment:
-    """A placed order with its open payment; one piece at 99.99 in all unless told otherwise."""
+    """A placed order with its open payment; by default one unit for a total of 99.99."""
     return payment_start(place(items, user=user, **buyer), method=method, store=store_rules())
 
 
 def record(
     payment: Payment, amount: str | Money, *, actor: User, reference: str = "", **changes: Any
 ) -> Receipt:
-    """Staff book money for a payment, the first under STMT-1; payment and order are read again."""
+    """Staff record a receipt, the first with reference STMT-1; payment and order are reloaded."""
     receipt = receipt_record(
         **{
             "payment_id": payment.pk,
@@ -84,7 +84,7 @@ def reread(payment: Payment) -> Payment:
 def paid_by_card(
     stripe: Any, items: Mapping[Product, int] | None = None, *, user: User | None = None, card: str = "visa"
 ) -> Payment:
-    """An order paid at the sandbox by this test card, and booked."""
+    """An order paid in the sandbox with this test card, and booked."""
     payment = start(PaymentMethod.CREDIT_CARD, items, user=user)
     payment_ensure_at_provider(payment)
     stripe.pay(payment, card)
@@ -93,7 +93,7 @@ def paid_by_card(
 
 
 def refund(payment: Payment, amount: str = "", *, actor: User, **changes: Any) -> PaymentRefund:
-    """Staff refund an amount, or `pieces`, and the provider is asked; payment and order are read again."""
+    """Staff refund an amount, or `pieces`, and the provider is called; payment and order are reloaded."""
     arguments = {"payment_id": payment.pk, "reason": "The bowl was chipped.", "actor": actor} | changes
     if amount:
         arguments["amount"] = Money.parse(amount, payment.currency)
@@ -108,7 +108,7 @@ def pieces(*lines: tuple[OrderLine, int], shipping: bool = False, restock: bool 
 
 
 def apply_card_captures(payment: Payment, **news: Any) -> Payment:
-    """Stripe says so about a card payment, without a Stripe: paid in two captures, and what `news` add."""
+    """Apply Stripe's state to a card payment without a Stripe: paid in two captures, changed by `news`."""
     half = Money(payment.amount_minor // 2, payment.currency)
     Payment.objects.filter(pk=payment.pk).update(provider_payment_id=f"pi_{payment.pk.hex}")
     remote = RemotePayment(

@@ -1,4 +1,4 @@
-"""A certificate authority, PayPal's signing certificate by it, and messages signed like PayPal's."""
+"""A certificate authority, PayPal's signing certificate issued by it, and messages signed like PayPal's."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ def key(index: int = 0) -> rsa.RSAPrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A root of its own; two with different names trust nothing of each other's."""
+    """A root certificate authority; two with different names do not trust each other."""
 
     name: str
     private: Any

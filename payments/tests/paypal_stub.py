@@ -1,4 +1,4 @@
-"""A PayPal that says what a test tells it to, on a real socket, and remembers what it was asked."""
+"""A PayPal server with scripted answers, on a real socket, which records the requests."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ PAYMENT_ID = "0198a5c2-5b7e-7c3e-9d5f-4b6a7c8d9e0f"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RecordedRequest:
     method: str
     path: str
     headers: dict[str, str]
@@ -32,7 +32,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`raw` goes out instead of `body`; `cut` closes the connection after so many bytes of it.
+    """`raw` is sent instead of `body`; `cut` closes the connection after so many bytes.
 
     `drip`: seconds between any two bytes.
     """
@@ -59,10 +59,10 @@ def refusal(issue: str, status: int = 422, **more: Any) -> Answer:
 
 
 class Stub:
-    """Answers per path in the given order; the last one stays. The token call always works, unless it is scripted."""
+    """Answers per path in the given order; the last one repeats. The token call always works unless scripted."""
 
     def __init__(self) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[RecordedRequest] = []
         self.connections = 0
         self.revoked: set[str] = set()
         self._script: dict[str, list[Answer]] = {}
@@ -73,14 +73,14 @@ class Stub:
         self.host = f"127.0.0.1:{self._server.server_port}"
         self.url = f"http://{self.host}"
 
-    def says(self, path: str, *answers: Answer) -> None:
-        """To a path without its query."""
+    def respond_with(self, path: str, *answers: Answer) -> None:
+        """Script the answers of a path (without its query)."""
         self._script[path] = list(answers)
 
-    def asked(self, path: str) -> list[Seen]:
+    def requests_to(self, path: str) -> list[RecordedRequest]:
         return [each for each in self.seen if each.path.partition("?")[0] == path]
 
-    def answer(self, request: Seen) -> Answer:
+    def answer(self, request: RecordedRequest) -> Answer:
         path = request.path.partition("?")[0]
         with self._lock:
             self.seen.append(request)
@@ -114,7 +114,7 @@ class Listener(ThreadingHTTPServer):
         return super().get_request()
 
     def handle_error(self, *_: object) -> None:
-        """The other side may hang up whenever it likes."""
+        """The client may close the connection at any time."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -128,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.stub.answer(Seen(self.command, self.path, headers, body))
+        answer = self.server.stub.answer(RecordedRequest(self.command, self.path, headers, body))
         answer.wait()
         if answer.cut == 0:
             self.close_connection = True
@@ -176,7 +176,7 @@ def build_create_request(amount: Money = PRICE, **changes: Any) -> CreateRequest
 
 
 def order(status: str = "CREATED", **changes: Any) -> dict[str, Any]:
-    """An order as PayPal shows it. `captures` and `refunds` go where they belong; the rest is laid over it."""
+    """An order as PayPal shows it. `captures` and `refunds` are put in place; other changes replace fields."""
     payments = {name: changes.pop(name) for name in ("captures", "refunds") if name in changes}
     unit = {
         "reference_id": "K7Q2M9XC4",

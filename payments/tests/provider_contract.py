@@ -1,15 +1,15 @@
-"""What every payment provider must keep, whoever it is.
+"""The contract that every payment provider must fulfil.
 
-A provider joins with two classes beside its tests: a `World`, which is its other side, and a test class:
+A provider is tested with two classes: a `ProviderSimulator`, which acts as the provider's side, and a test class:
 
     class TestToy(ProviderContract):
         provider_class = ToyProvider
 
         @pytest.fixture
-        def world(self) -> World:
-            return ToyWorld()
+        def simulator(self) -> ProviderSimulator:
+            return ToySimulator()
 
-It has no tests of capabilities that the provider does not declare.
+Tests of capabilities that the provider does not declare are left out.
 """
 
 from abc import ABC, abstractmethod
@@ -57,41 +57,41 @@ METHODS = {
 class ProviderFault(StrEnum):
     """What can happen to one call that has an effect."""
 
-    OVERLOADED = "overloaded"  # refused for now, with 7 seconds to wait; nothing happened
+    OVERLOADED = "overloaded"  # refused with a Retry-After of 7 seconds; nothing happened
     SILENT = "silent"  # no connection; nothing happened
-    ANSWER_LOST = "answer_lost"  # it happened, and nobody heard of it
+    ANSWER_LOST = "answer_lost"  # it happened, but the answer was lost
 
 
-class World(ABC):
-    """The other side of one provider in a test. `missing_id` looks like one of its ids and is none."""
+class ProviderSimulator(ABC):
+    """The provider's side in a test. `missing_id` looks like one of its ids but does not exist."""
 
     provider: PaymentProvider
     missing_id: str
     secrets: tuple[str, ...]
-    token = ""  # of a method that can be saved; "" when the provider has none for tests
+    token = ""  # a payment method that can be saved; "" when the provider has none for tests
 
     @abstractmethod
-    def buyer_agrees(self, payment: RemotePayment) -> None:
-        """All that the buyer does at the provider: a card pays at once, a wallet's owner approves."""
+    def buyer_approves(self, payment: RemotePayment) -> None:
+        """Do all that the buyer does at the provider: a card pays at once, the owner of a wallet approves."""
 
     @abstractmethod
-    def meet(self, fault_kind: ProviderFault) -> None:
-        """The next call with an effect meets it."""
+    def inject_fault(self, fault_kind: ProviderFault) -> None:
+        """Let the next call with an effect fail in this way."""
 
     @abstractmethod
-    def taken(self) -> int:
-        """Minor units that the provider took, by its own books."""
+    def captured_minor(self) -> int:
+        """Minor units captured, according to the provider."""
 
     @abstractmethod
-    def returned(self) -> int:
-        """Minor units that the provider gave back, by its own books."""
+    def refunded_minor(self) -> int:
+        """Minor units refunded, according to the provider."""
 
     @abstractmethod
-    def made(self) -> int:
-        """How many payments the provider knows."""
+    def payment_count(self) -> int:
+        """Number of payments at the provider."""
 
     def build_confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
-        """Capability CONFIRM: a confirmation that will work, with all that must come before it."""
+        """Capability CONFIRM: a confirmation that will succeed, with everything it requires done before."""
         raise NotImplementedError
 
     def message(self, payment: RemotePayment) -> tuple[bytes, dict[str, str]]:
@@ -116,18 +116,18 @@ def build_refund_request(payment: RemotePayment, minor: int, number: int = 1) ->
     )
 
 
-def paid(world: World, key: str = "create-1") -> RemotePayment:
-    """A payment whose money was taken, whatever it takes."""
-    made = world.provider.create(build_create_request(key))
-    world.buyer_agrees(made)
-    now = world.provider.read(made.object_id)
+def paid(simulator: ProviderSimulator, key: str = "create-1") -> RemotePayment:
+    """A captured payment."""
+    made = simulator.provider.create(build_create_request(key))
+    simulator.buyer_approves(made)
+    now = simulator.provider.read(made.object_id)
     if now.status is RemoteStatus.APPROVED:
-        world.provider.confirm(world.build_confirm_request(now, f"confirm-{key}"))
-    return world.provider.read(made.object_id)
+        simulator.provider.confirm(simulator.build_confirm_request(now, f"confirm-{key}"))
+    return simulator.provider.read(made.object_id)
 
 
 def needs(capability: Capability) -> Callable[[Test], Test]:
-    """Mark a test of a capability: it is there for the providers that declare it, and for no others."""
+    """Mark a test of a capability: it runs only for the providers that declare it."""
 
     def mark(test: Test) -> Test:
         test.needs = capability  # type: ignore[attr-defined]  # functions take attributes
@@ -137,7 +137,7 @@ def needs(capability: Capability) -> Callable[[Test], Test]:
 
 
 class ProviderContract:
-    """Subclasses name their `provider_class` and have a fixture `world`."""
+    """Subclasses name their `provider_class` and have a fixture `simulator`."""
 
     provider_class: ClassVar[type[PaymentProvider]]
 
@@ -145,28 +145,28 @@ class ProviderContract:
         for name, test in vars(ProviderContract).items():
             needed = getattr(test, "needs", None)
             if needed is not None and needed not in cls.provider_class.capabilities:
-                setattr(cls, name, None)  # pytest collects nothing there
+                setattr(cls, name, None)  # so that pytest does not collect it
 
-    # ---- what it declares ----------------------------------------------------------------------------------------
+    # ---- capabilities ----------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("capability", Capability)
-    def test_declared_capabilities_are_there_and_no_others(
-        self, world: World, capability: Capability
+    def test_exactly_the_declared_capabilities_are_implemented(
+        self, simulator: ProviderSimulator, capability: Capability
     ) -> None:
         for name in METHODS[capability]:
-            is_own = getattr(type(world.provider), name) is not getattr(PaymentProvider, name)
-            assert is_own == (capability in world.provider.capabilities), name
+            is_own = getattr(type(simulator.provider), name) is not getattr(PaymentProvider, name)
+            assert is_own == (capability in simulator.provider.capabilities), name
 
-    def test_it_shows_no_secret(self, world: World) -> None:
-        shown = repr(world.provider) + str(world.provider)
+    def test_repr_shows_no_secret(self, simulator: ProviderSimulator) -> None:
+        shown = repr(simulator.provider) + str(simulator.provider)
 
-        assert world.secrets
-        assert [secret for secret in world.secrets if secret in shown] == []
+        assert simulator.secrets
+        assert [secret for secret in simulator.secrets if secret in shown] == []
 
     # ---- creating and reading --------------------------------------------------------------------------------------
 
-    def test_new_payment_waits_for_the_buyer(self, world: World) -> None:
-        made = world.provider.create(build_create_request())
+    def test_new_payment_waits_for_the_buyer(self, simulator: ProviderSimulator) -> None:
+        made = simulator.provider.create(build_create_request())
 
         assert (made.status, made.amount, made.is_live) == (RemoteStatus.OPEN, PRICE, False)
         assert made.reference == build_create_request().payment_id
@@ -174,73 +174,73 @@ class ProviderContract:
         assert made.action.url or made.action.client_secret
         assert made.action.client_secret == "" or made.action.client_secret not in repr(made)
         assert (made.captures, made.refunds, made.disputes) == ((), (), ())
-        assert world.taken() == 0
+        assert simulator.captured_minor() == 0
 
-    def test_same_key_makes_one_payment_and_another_key_another(self, world: World) -> None:
-        first = world.provider.create(build_create_request())
+    def test_same_key_makes_one_payment_and_another_key_another(self, simulator: ProviderSimulator) -> None:
+        first = simulator.provider.create(build_create_request())
 
-        assert world.provider.create(build_create_request()).object_id == first.object_id
-        assert world.made() == 1
-        assert world.provider.create(build_create_request("create-2")).object_id != first.object_id
-        assert world.made() == 2
+        assert simulator.provider.create(build_create_request()).object_id == first.object_id
+        assert simulator.payment_count() == 1
+        assert simulator.provider.create(build_create_request("create-2")).object_id != first.object_id
+        assert simulator.payment_count() == 2
 
-    def test_paid_payment_shows_what_was_taken(self, world: World) -> None:
-        now = paid(world)
+    def test_paid_payment_shows_the_captured_amount(self, simulator: ProviderSimulator) -> None:
+        now = paid(simulator)
 
         assert (now.status, now.reference) == (RemoteStatus.SUCCEEDED, build_create_request().payment_id)
         assert [one.amount for one in now.captures] == [PRICE]
         assert now.captures[0].capture_id
-        assert world.taken() == PRICE.minor
+        assert simulator.captured_minor() == PRICE.minor
 
     @pytest.mark.parametrize("name", ["", "nonsense", "../payments", "a?b=c#d", "missing"])
-    def test_unknown_payment_is_not_there(self, world: World, name: str) -> None:
-        object_id = world.missing_id if name == "missing" else name
+    def test_unknown_payment_is_not_found(self, simulator: ProviderSimulator, name: str) -> None:
+        object_id = simulator.missing_id if name == "missing" else name
 
         with pytest.raises(ObjectNotFound):
-            world.provider.read(object_id)
+            simulator.provider.read(object_id)
 
-    # ---- ending ----------------------------------------------------------------------------------------------------
+    # ---- cancelling ------------------------------------------------------------------------------------------------
 
-    def test_cancelled_payment_is_at_its_end_however_often_it_is_cancelled(self, world: World) -> None:
-        made = world.provider.create(build_create_request())
+    def test_cancelling_is_final_and_idempotent(self, simulator: ProviderSimulator) -> None:
+        made = simulator.provider.create(build_create_request())
 
         for key in ("cancel-1", "cancel-1", "cancel-2"):
-            assert world.provider.cancel(made.object_id, key=key).status in ENDED
-        assert world.taken() == 0
+            assert simulator.provider.cancel(made.object_id, key=key).status in ENDED
+        assert simulator.captured_minor() == 0
 
-    def test_cancelling_a_paid_payment_tells_the_truth(self, world: World) -> None:
-        before = paid(world)
+    def test_cancelling_a_paid_payment_reports_it_as_paid(self, simulator: ProviderSimulator) -> None:
+        before = paid(simulator)
 
-        now = world.provider.cancel(before.object_id, key="cancel-1")
+        now = simulator.provider.cancel(before.object_id, key="cancel-1")
 
         assert (now.status, now.captures) == (RemoteStatus.SUCCEEDED, before.captures)
-        assert (world.taken(), world.returned()) == (PRICE.minor, 0)
+        assert (simulator.captured_minor(), simulator.refunded_minor()) == (PRICE.minor, 0)
 
-    def test_cancelling_an_unknown_payment_is_not_there(self, world: World) -> None:
+    def test_cancelling_an_unknown_payment_is_not_found(self, simulator: ProviderSimulator) -> None:
         with pytest.raises(ObjectNotFound):
-            world.provider.cancel(world.missing_id, key="cancel-1")
+            simulator.provider.cancel(simulator.missing_id, key="cancel-1")
 
-    # ---- bad luck --------------------------------------------------------------------------------------------------
+    # ---- faults ----------------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("fault_kind", ProviderFault)
-    def test_creating_through_bad_luck_is_unknown_and_the_same_key_makes_one(
-        self, world: World, fault_kind: ProviderFault
+    def test_failed_create_has_an_unknown_outcome_and_the_same_key_creates_one(
+        self, simulator: ProviderSimulator, fault_kind: ProviderFault
     ) -> None:
-        world.meet(fault_kind)
+        simulator.inject_fault(fault_kind)
 
         with pytest.raises(Unknown) as seen:
-            world.provider.create(build_create_request())
+            simulator.provider.create(build_create_request())
 
         assert (seen.value.retry_after == 7) is (fault_kind is ProviderFault.OVERLOADED)
         assert seen.value.is_outage is (fault_kind is not ProviderFault.OVERLOADED)
-        assert world.provider.create(build_create_request()).status is RemoteStatus.OPEN
-        assert world.made() == 1
+        assert simulator.provider.create(build_create_request()).status is RemoteStatus.OPEN
+        assert simulator.payment_count() == 1
 
-    # ---- on the provider's page --------------------------------------------------------------------------------------
+    # ---- on the provider's page ------------------------------------------------------------------------------------
 
     @needs(Capability.HOSTED)
-    def test_hosted_payment_sends_the_buyer_away_once_per_key(self, world: World) -> None:
-        made = world.provider.create_hosted(build_create_request())
+    def test_hosted_payment_redirects_the_buyer_once_per_key(self, simulator: ProviderSimulator) -> None:
+        made = simulator.provider.create_hosted(build_create_request())
 
         assert (made.status, made.amount, made.reference) == (
             RemoteStatus.OPEN,
@@ -249,139 +249,141 @@ class ProviderContract:
         )
         assert made.action is not None
         assert (made.action.kind, bool(made.action.url)) == (ActionKind.REDIRECT, True)
-        assert world.provider.create_hosted(build_create_request()).object_id == made.object_id
-        assert world.provider.cancel(made.object_id, key="cancel-1").status in ENDED
+        assert simulator.provider.create_hosted(build_create_request()).object_id == made.object_id
+        assert simulator.provider.cancel(made.object_id, key="cancel-1").status in ENDED
 
     # ---- confirming ------------------------------------------------------------------------------------------------
 
     @needs(Capability.CONFIRM)
-    def test_confirming_takes_the_money_once(self, world: World) -> None:
-        made = world.provider.create(build_create_request())
-        request = world.build_confirm_request(made)
+    def test_confirming_takes_the_money_once(self, simulator: ProviderSimulator) -> None:
+        made = simulator.provider.create(build_create_request())
+        request = simulator.build_confirm_request(made)
 
-        done = world.provider.confirm(request)
+        done = simulator.provider.confirm(request)
 
         assert (done.status, [one.amount for one in done.captures]) == (RemoteStatus.SUCCEEDED, [PRICE])
-        assert world.provider.confirm(request).captures == done.captures
-        assert world.taken() == PRICE.minor
+        assert simulator.provider.confirm(request).captures == done.captures
+        assert simulator.captured_minor() == PRICE.minor
 
     @needs(Capability.CONFIRM)
     @pytest.mark.parametrize("fault_kind", ProviderFault)
-    def test_confirming_through_bad_luck_is_unknown_and_takes_the_money_once(
-        self, world: World, fault_kind: ProviderFault
+    def test_failed_confirm_has_an_unknown_outcome_and_takes_the_money_once(
+        self, simulator: ProviderSimulator, fault_kind: ProviderFault
     ) -> None:
-        request = world.build_confirm_request(world.provider.create(build_create_request()))
-        world.meet(fault_kind)
+        request = simulator.build_confirm_request(simulator.provider.create(build_create_request()))
+        simulator.inject_fault(fault_kind)
 
         with pytest.raises(Unknown):
-            world.provider.confirm(request)
+            simulator.provider.confirm(request)
 
-        assert world.taken() == (PRICE.minor if fault_kind is ProviderFault.ANSWER_LOST else 0)
-        assert world.provider.confirm(request).status is RemoteStatus.SUCCEEDED
-        assert world.taken() == PRICE.minor
+        assert simulator.captured_minor() == (PRICE.minor if fault_kind is ProviderFault.ANSWER_LOST else 0)
+        assert simulator.provider.confirm(request).status is RemoteStatus.SUCCEEDED
+        assert simulator.captured_minor() == PRICE.minor
 
     @needs(Capability.CONFIRM)
-    def test_confirming_what_nobody_agreed_to_is_refused(self, world: World) -> None:
-        made = world.provider.create(build_create_request())
+    def test_confirming_without_the_buyers_approval_is_refused(self, simulator: ProviderSimulator) -> None:
+        made = simulator.provider.create(build_create_request())
 
         with pytest.raises(Refused):
-            world.provider.confirm(ConfirmRequest("confirm-1", made.object_id, PRICE, made.reference, BACK))
+            simulator.provider.confirm(
+                ConfirmRequest("confirm-1", made.object_id, PRICE, made.reference, BACK)
+            )
 
-        assert world.taken() == 0
+        assert simulator.captured_minor() == 0
 
-    # ---- money back --------------------------------------------------------------------------------------------------
+    # ---- refunds ---------------------------------------------------------------------------------------------------
 
     @needs(Capability.REFUND)
-    def test_money_goes_back_in_parts_to_the_last_cent_and_no_further(self, world: World) -> None:
-        payment = paid(world)
-        first = world.provider.refund(build_refund_request(payment, 9998, 1))
+    def test_partial_refunds_reach_the_last_cent_and_no_further(self, simulator: ProviderSimulator) -> None:
+        payment = paid(simulator)
+        first = simulator.provider.refund(build_refund_request(payment, 9998, 1))
         with pytest.raises(Refused):
-            world.provider.refund(build_refund_request(payment, 2, 2))
+            simulator.provider.refund(build_refund_request(payment, 2, 2))
 
-        world.provider.refund(build_refund_request(payment, 1, 3))
+        simulator.provider.refund(build_refund_request(payment, 1, 3))
 
         with pytest.raises(Refused):
-            world.provider.refund(build_refund_request(payment, 1, 4))
-        assert world.returned() == PRICE.minor
-        refunds = world.provider.read(payment.object_id).refunds
+            simulator.provider.refund(build_refund_request(payment, 1, 4))
+        assert simulator.refunded_minor() == PRICE.minor
+        refunds = simulator.provider.read(payment.object_id).refunds
         assert sorted(one.amount.minor for one in refunds) == [1, 9998]
         assert first in refunds
         assert first.reference == build_refund_request(payment, 9998, 1).refund_id
 
     @needs(Capability.REFUND)
-    def test_refund_is_made_once_per_key_and_can_be_read(self, world: World) -> None:
-        payment = paid(world)
-        made = world.provider.refund(build_refund_request(payment, 100))
+    def test_refund_is_made_once_per_key_and_can_be_read(self, simulator: ProviderSimulator) -> None:
+        payment = paid(simulator)
+        made = simulator.provider.refund(build_refund_request(payment, 100))
 
         assert made.status in {RefundStatus.PENDING, RefundStatus.SUCCEEDED}
-        assert world.provider.refund(build_refund_request(payment, 100)).refund_id == made.refund_id
-        assert world.provider.read_refund(made.refund_id, currency="USD") == made
-        assert world.returned() == 100
+        assert simulator.provider.refund(build_refund_request(payment, 100)).refund_id == made.refund_id
+        assert simulator.provider.read_refund(made.refund_id, currency="USD") == made
+        assert simulator.refunded_minor() == 100
 
     @needs(Capability.REFUND)
     @pytest.mark.parametrize("fault_kind", ProviderFault)
-    def test_refunding_through_bad_luck_is_unknown_and_returns_the_money_once(
-        self, world: World, fault_kind: ProviderFault
+    def test_failed_refund_has_an_unknown_outcome_and_returns_the_money_once(
+        self, simulator: ProviderSimulator, fault_kind: ProviderFault
     ) -> None:
-        payment = paid(world)
-        world.meet(fault_kind)
+        payment = paid(simulator)
+        simulator.inject_fault(fault_kind)
 
         with pytest.raises(Unknown):
-            world.provider.refund(build_refund_request(payment, 100))
+            simulator.provider.refund(build_refund_request(payment, 100))
 
-        assert world.provider.refund(build_refund_request(payment, 100)).amount == Money(100, "USD")
-        assert world.returned() == 100
+        assert simulator.provider.refund(build_refund_request(payment, 100)).amount == Money(100, "USD")
+        assert simulator.refunded_minor() == 100
 
     @needs(Capability.REFUND)
-    def test_unknown_refund_is_not_there(self, world: World) -> None:
+    def test_unknown_refund_is_not_found(self, simulator: ProviderSimulator) -> None:
         with pytest.raises(ObjectNotFound):
-            world.provider.read_refund("nonsense", currency="USD")
+            simulator.provider.read_refund("nonsense", currency="USD")
 
-    # ---- saved methods -----------------------------------------------------------------------------------------------
+    # ---- saved methods ---------------------------------------------------------------------------------------------
 
     @needs(Capability.SAVE)
-    def test_saving_waits_for_the_buyer(self, world: World) -> None:
-        setup = world.provider.save_start(build_save_request())
+    def test_saving_waits_for_the_buyer(self, simulator: ProviderSimulator) -> None:
+        setup = simulator.provider.save_start(build_save_request())
 
         assert (setup.is_done, setup.method) == (False, None)
         assert setup.action is not None
-        assert world.provider.save_read(setup.setup_id).setup_id == setup.setup_id
-        assert world.provider.save_start(build_save_request()).setup_id == setup.setup_id
+        assert simulator.provider.save_read(setup.setup_id).setup_id == setup.setup_id
+        assert simulator.provider.save_start(build_save_request()).setup_id == setup.setup_id
 
     @needs(Capability.SAVE)
-    def test_saved_method_is_listed_until_it_is_forgotten(self, world: World) -> None:
-        method = world.provider.save_token(build_save_request(), world.token)
-        assert method in world.provider.saved_methods(method.customer_id)
+    def test_saved_method_is_listed_until_it_is_detached(self, simulator: ProviderSimulator) -> None:
+        method = simulator.provider.save_token(build_save_request(), simulator.token)
+        assert method in simulator.provider.saved_methods(method.customer_id)
 
         for key in ("detach-1", "detach-1", "detach-2"):
-            world.provider.detach(method.method_id, key=key)
+            simulator.provider.detach(method.method_id, key=key)
 
-        assert world.provider.saved_methods(method.customer_id) == []
+        assert simulator.provider.saved_methods(method.customer_id) == []
 
     @needs(Capability.SAVE)
-    def test_card_number_is_no_token_and_is_not_repeated(self, world: World) -> None:
+    def test_card_number_is_refused_as_a_token_without_an_echo(self, simulator: ProviderSimulator) -> None:
         with pytest.raises(ProviderError) as seen:
-            world.provider.save_token(build_save_request(), "4242424242424242")
+            simulator.provider.save_token(build_save_request(), "4242424242424242")
 
         assert isinstance(seen.value, Refused)
         assert "4242424242424242" not in str(seen.value)
 
-    # ---- messages ----------------------------------------------------------------------------------------------------
+    # ---- messages --------------------------------------------------------------------------------------------------
 
     @needs(Capability.WEBHOOK)
-    def test_genuine_message_leads_to_its_payment(self, world: World) -> None:
-        payment = paid(world)
+    def test_genuine_message_names_its_payment(self, simulator: ProviderSimulator) -> None:
+        payment = paid(simulator)
 
-        event = world.provider.parse_webhook(*world.message(payment))
+        event = simulator.provider.parse_webhook(*simulator.message(payment))
 
         assert payment.object_id in event.object_ids
         assert (bool(event.event_id), bool(event.kind), event.is_live) == (True, True, False)
-        again = world.provider.parse_webhook(*world.message(payment))
+        again = simulator.provider.parse_webhook(*simulator.message(payment))
         assert again.kind == event.kind
 
     @needs(Capability.WEBHOOK)
-    def test_message_that_was_touched_is_refused(self, world: World) -> None:
-        body, headers = world.message(paid(world))
+    def test_tampered_message_is_refused(self, simulator: ProviderSimulator) -> None:
+        body, headers = simulator.message(paid(simulator))
         touched: list[tuple[bytes, dict[str, Any]]] = [
             (body + b" ", headers),
             (body.replace(b"a", b"b", 1), headers),
@@ -393,17 +395,17 @@ class ProviderContract:
 
         for their_body, their_headers in touched:
             with pytest.raises(BadSignature):
-                world.provider.parse_webhook(their_body, their_headers)
+                simulator.provider.parse_webhook(their_body, their_headers)
 
-    # ---- all of them -------------------------------------------------------------------------------------------------
+    # ---- listing ---------------------------------------------------------------------------------------------------
 
     @needs(Capability.LIST)
-    def test_listing_names_each_paid_payment_once_within_its_time(self, world: World) -> None:
-        payments = [paid(world, key) for key in ("create-1", "create-2")]
+    def test_listing_has_each_paid_payment_of_the_period_once(self, simulator: ProviderSimulator) -> None:
+        payments = [paid(simulator, key) for key in ("create-1", "create-2")]
         now, hour = datetime.now(UTC), timedelta(hours=1)
 
-        listed = list(world.provider.list_payments(now - hour, now + hour))
+        listed = list(simulator.provider.list_payments(now - hour, now + hour))
 
         taken = sorted((one.object_id, one.captures) for one in payments)
         assert sorted((one.object_id, one.captures) for one in listed if one.captures) == taken
-        assert list(world.provider.list_payments(now - 2 * hour, now - hour)) == []
+        assert list(simulator.provider.list_payments(now - 2 * hour, now - hour)) == []

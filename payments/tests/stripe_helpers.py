@@ -1,4 +1,4 @@
-"""Small words of the tests of the Stripe adapter: requests to it, messages to it."""
+"""Helpers for the tests of the Stripe adapter: requests and webhook messages."""
 
 import hashlib
 import hmac
@@ -75,11 +75,11 @@ def message(kind: str, row: dict[str, Any], **envelope: Any) -> bytes:
     return json.dumps(event | envelope, indent=2).encode()
 
 
-# ---- a Stripe that answers anything ---------------------------------------------------------------------------------
+# ---- a Stripe with scripted answers ------------------------------------------------------------------------------
 
 
 class Stub:
-    """Answers one request after the other with (status, headers, body); remembers what it was asked."""
+    """Answers requests in turn with (status, headers, body); records the requests."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
@@ -102,7 +102,7 @@ class Stub:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def says(self, status: int, body: Any = b"", **headers: str) -> None:
+    def respond_with(self, status: int, body: Any = b"", **headers: str) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.answers.append((status, named, raw))

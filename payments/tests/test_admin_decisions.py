@@ -1,4 +1,4 @@
-"""The staff's pages that act on money: they show what will happen, call the services, and keep what was typed."""
+"""Staff pages that change payments and orders: they show what will happen, call the services and keep the input."""
 
 from datetime import timedelta
 
@@ -59,14 +59,14 @@ def rows(client, address: str) -> list[str]:
 
 
 def post_and_read(client, address: str, data: dict[str, str]) -> str:
-    """The text of the page that a press of the button leads to."""
+    """The text of the page that follows the submitted form."""
     return page(client.post(address, data, follow=True)).text
 
 
 # ---- the queue ---------------------------------------------------------------------------------------------
 
 
-def test_queue_shows_what_waits_oldest_first_with_a_badge(staff_client, staff):
+def test_queue_lists_waiting_payments_oldest_first_with_a_badge(staff_client, staff):
     payments = [start(email=f"buyer{n}@example.test") for n in range(3)]
     for days, payment in enumerate(payments):
         Payment.objects.filter(pk=payment.pk).update(created_at=timezone.now() - timedelta(days=days))
@@ -80,7 +80,7 @@ def test_queue_shows_what_waits_oldest_first_with_a_badge(staff_client, staff):
     assert "Awaiting approval 2" in page(staff_client.get(QUEUE)).one("nav", id="nav-sidebar-inner").text
 
 
-def test_queue_leaves_out_what_is_decided_and_filters_show_it(staff_client, staff, admin_user):
+def test_queue_omits_decided_payments_unless_filtered(staff_client, staff, admin_user):
     failed, cancelled, waiting = start(email="a@example.test"), start(email="b@example.test"), start()
     staff_client.post(admin_page_url(failed, "reject"), {"preset": "The buyer requested it.", "text": ""})
     order_cancel(order_id=cancelled.order_id, reason="no", actor=admin_user)
@@ -92,7 +92,7 @@ def test_queue_leaves_out_what_is_decided_and_filters_show_it(staff_client, staf
     )
 
 
-def test_queue_tells_received_money_lateness_and_reported_cash(staff_client, staff, shopper, admin_user):
+def test_queue_shows_received_money_delay_and_reported_cash(staff_client, staff, shopper, admin_user):
     part = start(email="part@example.test")
     record(part, "90.00", actor=staff)
     Order.objects.filter(pk=part.order_id).update(pay_by=timezone.now() - timedelta(days=1))
@@ -107,7 +107,7 @@ def test_queue_tells_received_money_lateness_and_reported_cash(staff_client, sta
     assert "Cash reported: 1 of 1" in text
 
 
-def test_bulk_selection_opens_the_page_of_the_one_chosen_payment(staff_client):
+def test_action_on_one_selected_payment_opens_its_page(staff_client):
     one, two = start(email="a@example.test"), start(email="b@example.test")
     action_data = {"action": "record_selected"}
 
@@ -123,7 +123,7 @@ def test_bulk_selection_opens_the_page_of_the_one_chosen_payment(staff_client):
 # ---- recording ---------------------------------------------------------------------------------------------
 
 
-def test_record_page_is_prefilled_and_tells_the_consequences(staff_client, bowl, scarf):
+def test_record_page_is_prefilled_and_explains_the_consequences(staff_client, bowl, scarf):
     payment = start(items={bowl: 1, scarf: 1}, email="buyer@example.test")
 
     shown = page(staff_client.get(admin_page_url(payment, "record")))
@@ -137,7 +137,7 @@ def test_record_page_is_prefilled_and_tells_the_consequences(staff_client, bowl,
     assert Receipt.objects.count() == 0
 
 
-def test_exact_money_settles_the_order(staff_client, staff, mails):
+def test_exact_amount_settles_the_order(staff_client, staff, mails):
     payment = start(email="buyer@example.test")
 
     text = post_and_read(staff_client, admin_page_url(payment, "record"), money())
@@ -156,7 +156,7 @@ def test_exact_money_settles_the_order(staff_client, staff, mails):
     assert any("payment received" in m.subject for m in mails("buyer@example.test"))
 
 
-def test_short_money_leaves_the_rest_missing(staff_client):
+def test_short_amount_leaves_the_rest_outstanding(staff_client):
     payment = start()
 
     text = post_and_read(staff_client, admin_page_url(payment, "record"), money("90"))
@@ -169,7 +169,7 @@ def test_short_money_leaves_the_rest_missing(staff_client):
     )
 
 
-def test_too_much_money_is_listed_to_return(staff_client):
+def test_surplus_is_listed_as_a_refund_due(staff_client):
     payment = start()
 
     text = post_and_read(staff_client, admin_page_url(payment, "record"), money("110"))
@@ -191,7 +191,7 @@ def test_too_much_money_is_listed_to_return(staff_client):
         ({"value_date": ""}, "This field is required"),
     ],
 )
-def test_wrong_entries_are_refused_and_kept(staff_client, wrong, result):
+def test_invalid_input_is_refused_and_kept(staff_client, wrong, result):
     payment = start()
 
     shown = page(staff_client.post(admin_page_url(payment, "record"), money(reference="KEEP-ME") | wrong))
@@ -202,7 +202,7 @@ def test_wrong_entries_are_refused_and_kept(staff_client, wrong, result):
     assert Receipt.objects.count() == 0
 
 
-def test_second_person_sees_who_recorded_the_same_money(staff_client, browser, admin_user):
+def test_second_person_sees_who_recorded_the_same_receipt(staff_client, browser, admin_user):
     payment = start()
     post_and_read(browser(admin_user), admin_page_url(payment, "record"), money())
     sent = Notification.objects.count()
@@ -213,7 +213,7 @@ def test_second_person_sees_who_recorded_the_same_money(staff_client, browser, a
     assert (Receipt.objects.count(), Notification.objects.count()) == (1, sent)
 
 
-def test_money_that_came_while_the_page_was_open_stops_the_booking_once(staff_client, browser, admin_user):
+def test_receipt_recorded_while_the_page_was_open_must_be_confirmed_once(staff_client, browser, admin_user):
     payment = start()
     post_and_read(browser(admin_user), admin_page_url(payment, "record"), money("50", "FIRST"))
 
@@ -225,7 +225,7 @@ def test_money_that_came_while_the_page_was_open_stops_the_booking_once(staff_cl
     assert ": Paid." in post_and_read(staff_client, admin_page_url(payment, "record"), again)
 
 
-def test_money_for_an_expired_order_is_announced_and_booked(staff_client):
+def test_receipt_for_an_expired_order_is_explained_and_booked(staff_client):
     payment = start()
     Order.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     order_expire(order_id=payment.order_id)
@@ -240,7 +240,7 @@ def test_money_for_an_expired_order_is_announced_and_booked(staff_client):
 # ---- rejecting ---------------------------------------------------------------------------------------------
 
 
-def test_rejecting_needs_a_reason_and_tells_it_to_the_buyer(staff_client, staff, mails):
+def test_rejecting_needs_a_reason_that_is_mailed_to_the_buyer(staff_client, staff, mails):
     payment = start(email="buyer@example.test")
     address = admin_page_url(payment, "reject")
 
@@ -257,7 +257,7 @@ def test_rejecting_needs_a_reason_and_tells_it_to_the_buyer(staff_client, staff,
     assert "Number 12." in mails("buyer@example.test")[-1].body
 
 
-def test_a_payment_with_receipts_is_not_rejected(staff_client, staff):
+def test_payment_with_receipts_cannot_be_rejected(staff_client, staff):
     payment = start()
     record(payment, "10.00", actor=staff)
 
@@ -273,7 +273,7 @@ def test_a_payment_with_receipts_is_not_rejected(staff_client, staff):
 # ---- returning ---------------------------------------------------------------------------------------------
 
 
-def test_a_return_is_recorded_and_says_that_a_person_made_it(staff_client, staff):
+def test_offline_refund_is_recorded_with_its_staff_member(staff_client, staff):
     payment = start(email="buyer@example.test")
     record(payment, "109.99", actor=staff)
 
@@ -292,7 +292,7 @@ def test_a_return_is_recorded_and_says_that_a_person_made_it(staff_client, staff
     assert "no results found" in page(staff_client.get("/admin/orders/order/?needs=return")).text.lower()
 
 
-def test_more_than_what_is_left_cannot_be_returned(staff_client, staff):
+def test_refund_over_the_remaining_amount_is_refused(staff_client, staff):
     payment = start()
     record(payment, "99.99", actor=staff)
 
@@ -303,7 +303,7 @@ def test_more_than_what_is_left_cannot_be_returned(staff_client, staff):
     assert PaymentRefund.objects.count() == 0
 
 
-def test_without_money_there_is_nothing_to_return(staff_client):
+def test_unpaid_payment_cannot_be_refunded(staff_client):
     payment = start()
 
     assert (
@@ -316,7 +316,7 @@ def test_without_money_there_is_nothing_to_return(staff_client):
 # ---- orders ------------------------------------------------------------------------------------------------
 
 
-def test_cancelling_tells_the_consequences_and_lists_the_money(staff_client, staff, bowl):
+def test_cancelling_explains_the_consequences_and_lists_the_refund_due(staff_client, staff, bowl):
     payment = start(items={bowl: 1}, email="buyer@example.test")
     record(payment, "99.99", actor=staff)
     address = admin_page_url(payment.order, "cancel")
@@ -335,7 +335,7 @@ def test_cancelling_tells_the_consequences_and_lists_the_money(staff_client, sta
     assert bowl.stock == 10
 
 
-def test_a_shipped_order_is_not_cancelled(staff_client, staff, admin_user):
+def test_shipped_order_cannot_be_cancelled(staff_client, staff, admin_user):
     payment = start()
     record(payment, "99.99", actor=staff)
     parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="", tracking="", actor=admin_user)
@@ -347,7 +347,7 @@ def test_a_shipped_order_is_not_cancelled(staff_client, staff, admin_user):
     assert reread(payment).order.status == OrderStatus.SHIPPED
 
 
-def test_revoked_links_work_no_more(staff_client, client):
+def test_revoked_links_no_longer_work(staff_client, client):
     payment = start()
     old = reverse("payments:order", args=[payment.order.access_token])
     assert client.get(old).status_code == 200
@@ -360,7 +360,7 @@ def test_revoked_links_work_no_more(staff_client, client):
     assert AuditEntry.objects.filter(action="order.revoke_links").count() == 1
 
 
-def test_staff_see_the_buyers_page_without_a_link_in_the_admin(staff_client, staff):
+def test_staff_can_open_the_buyers_page_from_the_admin(staff_client, staff):
     payment = start()
     record(payment, "99.99", actor=staff)
 
@@ -371,7 +371,7 @@ def test_staff_see_the_buyers_page_without_a_link_in_the_admin(staff_client, sta
     assert payment.order.access_token in buyers.url
 
 
-# ---- who may ------------------------------------------------------------------------------------------------
+# ---- permissions -------------------------------------------------------------------------------------------
 
 ACTIONS = {
     "record": "payments.approve_manual",
@@ -392,7 +392,7 @@ LINKS = {
 @pytest.mark.parametrize(
     "job", ["Payments team", "Refunds team", "Orders team", "Auditors", "Catalog team", None]
 )
-def test_actions_without_the_permission_are_absent_and_refused(browser, staff, job):
+def test_actions_without_the_permission_are_hidden_and_refused(browser, staff, job):
     payment = start()
     record(payment, "20.00", actor=staff)
     person = UserFactory.create(email="one@example.test", role=Role.STAFF)
@@ -416,7 +416,7 @@ def test_actions_without_the_permission_are_absent_and_refused(browser, staff, j
     assert Receipt.objects.count() == 1
 
 
-def test_the_admin_is_closed_to_shoppers_and_guests(browser, shopper, client):
+def test_shoppers_and_guests_cannot_open_the_admin(browser, shopper, client):
     payment = start()
 
     for visitor in (browser(shopper), client):
@@ -426,7 +426,7 @@ def test_the_admin_is_closed_to_shoppers_and_guests(browser, shopper, client):
     assert Receipt.objects.count() == 0
 
 
-def test_nobody_acts_on_an_order_of_his_own(staff_client, staff):
+def test_staff_cannot_act_on_their_own_order(staff_client, staff):
     payment = start(user=staff)
 
     assert "for your own order" in page(staff_client.get(admin_page_url(payment, "record"))).text

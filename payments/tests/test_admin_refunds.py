@@ -1,4 +1,4 @@
-"""The staff's pages about refunds, disputes and flags: who moves the money, what is left, what happened."""
+"""Staff pages about refunds, disputes and flags."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def paid(stripe, shopper, bowl):
 
 
 def press(client, address: str, **changes: str):
-    """Fill the page's form as it is shown, change what is told, press the button; the page that follows."""
+    """Submit the page's form as displayed, with `changes`; returns the page that follows."""
     shown = page(client.get(address)).one("main")
     form = next(form for form in shown.all("form") if form.attrs.get("method") == "post")
     return page(client.post(address, form.fields() | changes, follow=True))
@@ -66,7 +66,7 @@ def sync(payment):
 # ---- refunding ---------------------------------------------------------------------------------------------
 
 
-def test_refund_page_offers_the_rest_and_says_who_moves_the_money(staff_client, paid):
+def test_refund_page_suggests_the_rest_and_names_who_sends_the_money(staff_client, paid):
     shown = page(staff_client.get(admin_page_url(paid, "refund"))).one("main")
 
     assert "Stripe sends this refund" in shown.text
@@ -76,7 +76,7 @@ def test_refund_page_offers_the_rest_and_says_who_moves_the_money(staff_client, 
     assert not PaymentRefund.objects.exists()
 
 
-def test_full_refund_from_the_page_tells_how_it_went(staff_client, paid, stripe, staff):
+def test_full_refund_from_the_page_shows_the_outcome(staff_client, paid, stripe, staff):
     sent_anyway = {field_of(paid.order.parcels.get()): "send"}
 
     after = press(staff_client, admin_page_url(paid, "refund"), preset=BROKEN, text="The rim.", **sent_anyway)
@@ -91,7 +91,7 @@ def test_full_refund_from_the_page_tells_how_it_went(staff_client, paid, stripe,
     )
 
 
-def test_refund_by_pieces_with_restock(staff_client, paid, bowl, stripe):
+def test_refund_by_units_with_restock(staff_client, paid, bowl, stripe):
     line = paid.order.lines.get()
     before = Product.objects.get(pk=bowl.pk).stock
     items = {f"line_{line.pk.hex}": "1", "mode": "pieces", "restock": "on", "shipping": "on"}
@@ -119,7 +119,7 @@ def test_refund_by_pieces_with_restock(staff_client, paid, bowl, stripe):
         ({"mode": "pieces", "restock": "on"}, "Enter quantities, or select shipping"),
     ],
 )
-def test_wrong_entries_are_refused_and_kept(staff_client, paid, wrong, result):
+def test_invalid_input_is_refused_and_kept(staff_client, paid, wrong, result):
     after = press(
         staff_client, admin_page_url(paid, "refund"), **{"preset": BROKEN, "text": "KEEP ME"} | wrong
     )
@@ -129,7 +129,7 @@ def test_wrong_entries_are_refused_and_kept(staff_client, paid, wrong, result):
     assert not PaymentRefund.objects.exists()
 
 
-def test_second_press_of_the_button_sends_nothing(staff_client, paid, stripe):
+def test_second_submission_sends_nothing(staff_client, paid, stripe):
     address = admin_page_url(paid, "refund")
     form = page(staff_client.get(address)).one("main").all("form")[0].fields() | {
         "amount": "5",
@@ -143,7 +143,7 @@ def test_second_press_of_the_button_sends_nothing(staff_client, paid, stripe):
     assert stripe.refunded() == [500]
 
 
-def test_pending_and_unanswered_refunds_are_shown_as_such(staff_client, stripe, shopper, staff, bowl):
+def test_pending_and_unknown_refunds_are_shown_as_such(staff_client, stripe, shopper, staff, bowl):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
     result = press(staff_client, admin_page_url(payment, "refund"), preset=BROKEN, amount="40").text
     assert "is pending at Stripe" in result
@@ -158,7 +158,7 @@ def test_pending_and_unanswered_refunds_are_shown_as_such(staff_client, stripe, 
     assert "Refundable $49.99" in shown
 
 
-def test_failed_refund_is_listed_and_tried_again_from_the_page(staff_client, paid, stripe):
+def test_failed_refund_is_listed_and_retried_from_the_page(staff_client, paid, stripe):
     stripe.post("settings", refunds="refuse")
     press(staff_client, admin_page_url(paid, "refund"), preset=BROKEN, amount="40")
     sync(paid)
@@ -175,7 +175,7 @@ def test_failed_refund_is_listed_and_tried_again_from_the_page(staff_client, pai
     assert not [a for a in page(staff_client.get(admin_page_url(paid))).all("a") if a.text == "Retry"]
 
 
-def test_payment_by_hand_has_no_refund_but_a_record_of_one(staff_client, shopper, staff):
+def test_offline_payment_offers_only_recording_a_refund(staff_client, shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
@@ -186,7 +186,7 @@ def test_payment_by_hand_has_no_refund_but_a_record_of_one(staff_client, shopper
     assert "Record refund" in page(staff_client.get(admin_page_url(payment))).text
 
 
-def test_money_sent_and_money_recorded_are_separate_sums(staff_client, stripe, shopper, staff, admin_user):
+def test_sent_and_recorded_refunds_are_separate_totals(staff_client, stripe, shopper, staff, admin_user):
     transfer = start(user=shopper)
     record(transfer, "40.00", actor=staff)
     give_back(transfer, "15.00", actor=staff)
@@ -198,7 +198,7 @@ def test_money_sent_and_money_recorded_are_separate_sums(staff_client, stripe, s
     assert "Refunded by a provider $25.00" in page(staff_client.get(admin_page_url(card.order))).text
 
 
-def test_cancelled_order_has_one_next_step_the_prefilled_refund(staff_client, paid, staff):
+def test_cancelled_order_suggests_the_prefilled_refund_as_next_step(staff_client, paid, staff):
     refund(paid, "20", actor=staff)
     order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
 
@@ -221,16 +221,16 @@ def test_cancelled_order_has_one_next_step_the_prefilled_refund(staff_client, pa
     assert "Refund $" not in page(staff_client.get(admin_page_url(paid.order))).text
 
 
-def test_own_order_is_refused_on_the_page_too(browser, staff, stripe):
+def test_page_refuses_a_refund_of_ones_own_order(browser, staff, stripe):
     own = paid_by_card(stripe, user=staff)
 
     assert "for your own order" in page(browser(staff).get(admin_page_url(own, "refund"))).text
 
 
-# ---- asking, deciding, settling ------------------------------------------------------------------------------
+# ---- reading, deciding, resolving --------------------------------------------------------------------------
 
 
-def test_ask_the_provider_applies_what_it_says(staff_client, stripe, shopper, bowl, staff):
+def test_refresh_from_the_provider_applies_its_state(staff_client, stripe, shopper, bowl, staff):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
     stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=100)
 
@@ -240,7 +240,7 @@ def test_ask_the_provider_applies_what_it_says(staff_client, stripe, shopper, bo
     assert AuditEntry.objects.get(action="payment.sync").actor == staff
 
 
-def test_ask_sends_a_refund_that_got_stuck(staff_client, stripe, paid, staff):
+def test_refresh_from_the_provider_sends_a_stuck_refund(staff_client, stripe, paid, staff):
     stripe.fault("drop_before", path="/v1/refunds", method="POST")
     stuck = refund(paid, "5", actor=staff)
 
@@ -250,13 +250,13 @@ def test_ask_sends_a_refund_that_got_stuck(staff_client, stripe, paid, staff):
     assert (stuck.status, stripe.refunded()) == ("COMPLETED", [500])
 
 
-def test_silent_provider_is_a_sentence_and_changes_nothing(staff_client, stripe, paid):
+def test_unavailable_provider_is_reported_and_changes_nothing(staff_client, stripe, paid):
     stripe.fault("unavailable", path="/v1/payment_intents/*", count=None)
 
     assert "is not responding" in press(staff_client, admin_page_url(paid, "sync")).text
 
 
-def test_refund_from_outside_is_listed_until_somebody_decides(staff_client, stripe, paid):
+def test_external_refund_is_listed_until_decided(staff_client, stripe, paid):
     stripe.post("stripe/refund", payment_intent=paid.provider_payment_id, amount=5000)
     sync(paid)
     outside = PaymentRefund.objects.get()
@@ -272,7 +272,7 @@ def test_refund_from_outside_is_listed_until_somebody_decides(staff_client, stri
     assert "a colleague may have handled it" in page(staff_client.get(admin_page_url(outside, "decide"))).text
 
 
-def test_dispute_is_shown_flagged_and_settled_with_a_reason(staff_client, stripe, paid, staff):
+def test_dispute_is_shown_flagged_and_resolved_with_a_reason(staff_client, stripe, paid, staff):
     stripe.post("stripe/dispute", payment_intent=paid.provider_payment_id, reason="fraudulent")
     sync(paid)
     shown = page(staff_client.get(admin_page_url(paid))).text
@@ -297,7 +297,7 @@ def test_dispute_is_shown_flagged_and_settled_with_a_reason(staff_client, stripe
     assert "Evidence was sent." in page(staff_client.get(admin_page_url(paid))).text
 
 
-def test_payment_page_tells_captures_calls_refunds_and_disputes_without_secrets(
+def test_payment_page_shows_captures_calls_refunds_and_disputes_without_secrets(
     staff_client, stripe, paid, staff
 ):
     stripe.fault("error_before", path="/v1/refunds", method="POST")
@@ -319,7 +319,7 @@ def test_payment_page_tells_captures_calls_refunds_and_disputes_without_secrets(
 @pytest.mark.parametrize(
     ("name", "needs"), [("refund", "refund"), ("sync", "sync_payment"), ("return", "refund")]
 )
-def test_actions_are_absent_and_refused_without_their_job(browser, paid, name, needs):
+def test_actions_without_the_permission_are_hidden_and_refused(browser, paid, name, needs):
     clerk = UserFactory.create(role=Role.STAFF)
     clerk.groups.clear()
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_payment", "view_order"]))
@@ -334,7 +334,7 @@ def test_actions_are_absent_and_refused_without_their_job(browser, paid, name, n
     assert not PaymentRefund.objects.exists(), needs
 
 
-def test_buyer_reads_how_far_a_refund_came(browser, stripe, shopper, staff, bowl, time_machine):
+def test_buyer_sees_the_progress_of_a_refund(browser, stripe, shopper, staff, bowl, time_machine):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
     address = f"/shop/orders/{payment.order.access_token}/"
     refund(payment, "40", actor=staff)
@@ -347,7 +347,7 @@ def test_buyer_reads_how_far_a_refund_came(browser, stripe, shopper, staff, bowl
     assert "We refunded $40.00." in page(browser().get(address)).text
 
 
-# ---- goods and money in one decision ----------------------------------------------------------------------------
+# ---- products and money in one decision --------------------------------------------------------------------
 
 
 def stock(product) -> int:
@@ -359,9 +359,7 @@ def field_of(parcel) -> str:
     return f"parcel_{parcel.pk.hex}"
 
 
-def test_all_of_the_money_goes_back_only_with_a_decision_about_the_parcel(
-    browser, staff, stripe, shopper, bowl
-):
+def test_full_refund_requires_a_decision_about_the_parcel(browser, staff, stripe, shopper, bowl):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
     parcel, client = payment.order.parcels.get(), browser(staff)
     typed = {"mode": "amount", "amount": "99.99", "seen": "0", "preset": "The order was cancelled."}

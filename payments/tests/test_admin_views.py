@@ -1,4 +1,4 @@
-"""Lists and pages that show: nothing about money can be edited, searching and filtering find what they should."""
+"""Read-only lists and pages: search, filters, and the cost of the pages."""
 
 from datetime import timedelta
 from urllib.parse import quote
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 @pytest.fixture
 def full(browser, admin_user, staff, shopper):
-    """A superuser's browser, and at least one row of most things."""
+    """A superuser's browser, with at least one row in most tables."""
     payment = start(user=shopper)
     record(payment, "109.99", actor=staff)
     give_back(payment, "5.00", actor=staff)
@@ -40,7 +40,7 @@ def found(client, address: str) -> set[str]:
 
 
 @pytest.mark.parametrize("model", [Order, Payment])
-def test_an_unknown_row_leads_home_with_a_word(full, model):
+def test_unknown_row_redirects_home_with_a_message(full, model):
     answer = full.get(f"{admin_list_url(model)}0b0b0b0b-0000-4000-8000-000000000000/change/", follow=True)
 
     assert "doesn’t exist" in page(answer).text
@@ -49,7 +49,7 @@ def test_an_unknown_row_leads_home_with_a_word(full, model):
 # ---- one order, one payment --------------------------------------------------------------------------------
 
 
-def test_order_page_tells_everything_that_happened(full):
+def test_order_page_shows_the_full_history(full):
     payment = Payment.objects.get()
 
     shown = page(full.get(admin_page_url(payment.order)))
@@ -70,7 +70,7 @@ def test_order_page_tells_everything_that_happened(full):
     assert payment.order.access_token not in full.get(admin_page_url(payment.order)).content.decode()
 
 
-def test_payment_page_tells_receipts_returns_and_history(full):
+def test_payment_page_shows_receipts_refunds_and_history(full):
     payment = Payment.objects.get()
 
     shown = page(full.get(admin_page_url(payment)))
@@ -83,7 +83,7 @@ def test_payment_page_tells_receipts_returns_and_history(full):
         "Pending → Completed",
     ):
         assert text in shown.text, text
-    assert "Completed → " not in shown.text, "only the surplus went back"
+    assert "Completed → " not in shown.text, "only the surplus was refunded"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_payment_page_tells_receipts_returns_and_history(full):
         (lambda p, staff: order_cancel(order_id=p.order_id, reason="no", actor=staff), "Cancelled"),
     ],
 )
-def test_order_page_has_one_next_step(browser, staff, prepare, headline):
+def test_order_page_suggests_one_next_step(browser, staff, prepare, headline):
     payment = start(email="buyer@example.test")
     prepare(payment, staff)
 
@@ -113,7 +113,7 @@ def test_order_page_has_one_next_step(browser, staff, prepare, headline):
 # ---- finding -----------------------------------------------------------------------------------------------
 
 
-def test_one_box_finds_orders_and_payments_by_all_their_marks(full, staff):
+def test_search_finds_orders_and_payments_by_any_identifier(full, staff):
     cheap = ProductFactory.create(price_minor=1000)
     other = start(items={cheap: 1}, email="other@example.test")  # 16.99
     record(other, "7.00", actor=staff, reference="BANK-7")
@@ -128,7 +128,7 @@ def test_one_box_finds_orders_and_payments_by_all_their_marks(full, staff):
         assert found(full, admin_list_url(Order, f"q={quote(term)}")) == set(), term
 
 
-def test_filters_return_the_rows_counted_by_hand(full, staff):
+def test_filters_return_the_expected_rows(full, staff):
     weaver = ProductFactory.create()
     check = start(PaymentMethod.CHECK, items={weaver: 1}, email="check@example.test")
     Order.objects.filter(pk=check.order_id).update(created_at=timezone.now() - timedelta(days=10))
@@ -154,7 +154,7 @@ def test_filters_return_the_rows_counted_by_hand(full, staff):
     assert found(full, admin_list_url(Payment, "payment_method__exact=check")) == {check.payment_number}
 
 
-def test_money_to_return_as_a_query_is_the_orders_own_property(staff, admin_user):
+def test_refund_due_query_agrees_with_the_orders_property(staff, admin_user):
     paid, over, expired, cancelled, open_one = (start(email=f"{n}@example.test") for n in range(5))
     record(paid, "99.99", actor=staff)
     record(over, "100.00", actor=staff)
@@ -192,7 +192,9 @@ def test_money_to_return_as_a_query_is_the_orders_own_property(staff, admin_user
         "/admin/catalog/product/",
     ],
 )
-def test_lists_cost_the_same_however_long_they_are(full, staff, address, django_assert_max_num_queries):
+def test_number_of_queries_does_not_depend_on_the_list_length(
+    full, staff, address, django_assert_max_num_queries
+):
     full.get(address)
     with django_assert_max_num_queries(100) as short:
         full.get(address)
@@ -204,7 +206,7 @@ def test_lists_cost_the_same_however_long_they_are(full, staff, address, django_
     assert len(short) <= 16
 
 
-def test_start_page_counts_what_waits_in_at_most_eight_queries(browser, staff, django_assert_max_num_queries):
+def test_start_page_shows_open_tasks_in_at_most_eight_queries(browser, staff, django_assert_max_num_queries):
     start(email="waits@example.test")
     record(start(email="over@example.test"), Money(11000, "USD"), actor=staff)
     client = browser(staff)
@@ -228,7 +230,7 @@ def test_start_page_counts_what_waits_in_at_most_eight_queries(browser, staff, d
         assert client.get(node.attrs["href"]).status_code == 200
 
 
-def test_start_page_shows_only_what_a_job_may_see(browser, powerless_staff):
+def test_start_page_shows_only_what_a_role_may_see(browser, powerless_staff):
     shown = page(browser(powerless_staff).get("/admin/"))
 
     assert shown.all("a", class_="aa-tile") == []

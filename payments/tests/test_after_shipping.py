@@ -1,4 +1,4 @@
-"""Money that comes, or is missing after all, when parcels were sent: the buyer reads nothing of packing or waiting."""
+"""Money that arrives or is missing after shipping: the buyer is not told about packing or waiting."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def ship(payment) -> list[Parcel]:
     return parcels
 
 
-def test_buyer_is_told_of_packing_only_while_there_is_something_to_pack(cash, staff, shopper, seller, mails):
+def test_mail_mentions_packing_only_while_something_is_to_be_packed(cash, staff, shopper, seller, mails):
     returned, kept = ship(cash)
     parcel_return(parcel_id=returned.pk, actor=seller, restock=True)
     parcel_deliver(parcel_id=kept.pk, actor=kept.artisan.user)
@@ -42,7 +42,7 @@ def test_buyer_is_told_of_packing_only_while_there_is_something_to_pack(cash, st
     assert "pack" not in body
 
 
-def test_buyer_is_told_to_wait_for_nothing_when_everything_was_sent(bowl, shopper, staff, browser, mails):
+def test_buyer_is_not_asked_to_wait_when_everything_was_shipped(bowl, shopper, staff, browser, mails):
     payment = start(PaymentMethod.CHECK, {bowl: 1}, user=shopper)
     receipt = record(payment, "99.99", actor=staff)
     ship(payment)
@@ -58,7 +58,7 @@ def test_buyer_is_told_to_wait_for_nothing_when_everything_was_sent(bowl, shoppe
 
 
 @pytest.mark.usefixtures("card_shop")
-def test_buyer_reads_that_money_was_returned_only_once_it_was(bowl, shopper, staff, browser):
+def test_page_says_refunded_only_after_the_refund(bowl, shopper, staff, browser):
     payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
     [parcel] = ship(payment)
     refund = refund_open(

@@ -1,4 +1,4 @@
-"""Payments over the API: intents of the founding text, own payments, nobody else's."""
+"""The payments API: intents as in the founding contract, and access to own payments only."""
 
 import json
 
@@ -80,7 +80,7 @@ def test_methods_of_later_releases_are_named_as_not_offered(client, shopper, met
     ("method", "provider"),
     [("check", "stripe"), ("credit_card", "manual"), ("gold", ...), ("", ...), ("CHECK", ...)],
 )
-def test_pair_that_does_not_fit_is_refused(client, shopper, method, provider):
+def test_mismatched_method_and_provider_are_refused(client, shopper, method, provider):
     answer = intent(client, place(user=shopper).order, payment_method=method, payment_provider=provider)
 
     problem(answer, 400)
@@ -88,12 +88,12 @@ def test_pair_that_does_not_fit_is_refused(client, shopper, method, provider):
 
 
 @pytest.mark.parametrize("amount", ["99.99", 99.99, "99.990", ...])
-def test_right_amount_in_any_spelling_is_fine(client, shopper, amount):
+def test_right_amount_in_any_format_is_accepted(client, shopper, amount):
     assert intent(client, place(user=shopper).order, amount=amount).status_code == 201
 
 
 @pytest.mark.parametrize("amount", [100, "0", "0.01", "99.98", "99.991", 9999, "9999999999999999"])
-def test_other_amount_is_a_mismatch_with_both_values(client, shopper, amount):
+def test_different_amount_is_refused_with_both_values(client, shopper, amount):
     body = problem(intent(client, place(user=shopper).order, amount=amount), 409, "amount_mismatch")
 
     assert (body["amount"], body["currency"]) == ("99.99", "USD")
@@ -121,7 +121,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("amount", HOSTILE)
-def test_amount_that_is_no_plain_decimal_is_refused(client, shopper, amount):
+def test_amount_that_is_not_a_plain_decimal_is_refused(client, shopper, amount):
     body = problem(intent(client, place(user=shopper).order, amount=amount), 400, "validation_error")
 
     assert [error["pointer"] for error in body["errors"]] == ["/amount"]
@@ -130,7 +130,7 @@ def test_amount_that_is_no_plain_decimal_is_refused(client, shopper, amount):
 @pytest.mark.parametrize(
     "literal", ["1e2", "9.999e1", "1e999999999", "-0", "-99.99", "NaN", "Infinity", "9" * 5000]
 )
-def test_number_that_is_not_plain_is_refused_quickly(client, shopper, literal):
+def test_unusual_number_is_refused_quickly(client, shopper, literal):
     body = json.dumps({"order_id": str(place(user=shopper).order.pk), "payment_method": "check", "amount": 0})
     raw = body.replace('"amount": 0', f'"amount": {literal}')
 
@@ -139,7 +139,7 @@ def test_number_that_is_not_plain_is_refused_quickly(client, shopper, literal):
     assert not Payment.objects.exists()
 
 
-def test_later_mail_address_never_redirects_the_mails_of_an_order(client, shopper, mails):
+def test_later_email_address_does_not_redirect_order_mails(client, shopper, mails):
     order = place(user=shopper).order
 
     intent(client, order, customer_email="thief@example.test")
@@ -148,14 +148,14 @@ def test_later_mail_address_never_redirects_the_mails_of_an_order(client, shoppe
     assert len(mails(shopper.email)) == 1
 
 
-def test_paid_order_has_nothing_due(client, shopper, staff):
+def test_paid_order_cannot_be_paid_again(client, shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
     problem(intent(client, payment.order, amount=...), 409, "nothing_due")
 
 
-def test_link_pays_its_own_order_only(api):
+def test_link_pays_only_its_own_order(api):
     order, other = place().order, place().order
     holder = api(order=order.access_token)
 
@@ -172,7 +172,7 @@ def test_link_pays_its_own_order_only(api):
         (lambda key: key.replace("-", ""), 400),
     ],
 )
-def test_spellings_of_an_id_are_canonical_or_refused(client, shopper, spelling, status):
+def test_id_is_accepted_only_in_canonical_form(client, shopper, spelling, status):
     order = place(user=shopper).order
 
     answer = intent(client, order, order_id=spelling(str(order.pk)))
@@ -184,13 +184,13 @@ def test_spellings_of_an_id_are_canonical_or_refused(client, shopper, spelling, 
 @pytest.mark.parametrize(
     "order_id", [1, 0, -1, None, True, "1", "", [], {}, "x" * 10_000, "00000000-0000-0000-0000-00000000000g"]
 )
-def test_id_that_is_none_is_refused_with_a_pointer(client, shopper, order_id):
+def test_invalid_id_is_refused_with_a_pointer(client, shopper, order_id):
     body = problem(client.post("/payments/intents", {"order_id": order_id, "payment_method": "check"}), 400)
 
     assert [error["pointer"] for error in body["errors"]] == ["/order_id"]
 
 
-def test_unknown_field_is_refused_not_ignored(client, shopper):
+def test_unknown_field_is_refused(client, shopper):
     body = problem(intent(client, place(user=shopper).order, amout=1), 400, "validation_error")
 
     assert body["errors"] == [
@@ -198,7 +198,7 @@ def test_unknown_field_is_refused_not_ignored(client, shopper):
     ]
 
 
-def test_payment_of_a_stranger_is_missing(api, stranger, shopper):
+def test_payment_of_another_user_is_not_found(api, stranger, shopper):
     payment = start(user=shopper)
     client = api(stranger)
 

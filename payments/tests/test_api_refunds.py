@@ -1,4 +1,4 @@
-"""Refunds and timelines over the API: the founding body, who may what, exact amounts, honest states."""
+"""The refunds and timelines API: the founding contract, permissions, exact amounts and true statuses."""
 
 from uuid import uuid4
 
@@ -34,7 +34,7 @@ def post_refund(client, payment, slash="", **changes):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_founding_body_refunds_and_tells_the_outcome(staff_client, paid, stripe, slash):
+def test_founding_body_refunds_and_returns_the_outcome(staff_client, paid, stripe, slash):
     answer = post_refund(staff_client, paid, slash)
 
     body = answer.json()
@@ -47,7 +47,7 @@ def test_founding_body_refunds_and_tells_the_outcome(staff_client, paid, stripe,
     assert reread(paid).status == "PARTIALLY_REFUNDED"
 
 
-def test_buyer_reads_the_refunds_of_own_payments(api, staff_client, paid, shopper, stripe):
+def test_buyer_can_read_refunds_of_their_payments(api, staff_client, paid, shopper, stripe):
     other = paid_by_card(stripe, user=shopper)
     ids = [post_refund(staff_client, payment).json()["id"] for payment in (paid, other)]
     client = api(shopper)
@@ -60,7 +60,7 @@ def test_buyer_reads_the_refunds_of_own_payments(api, staff_client, paid, shoppe
     problem(client.get("/payments/refunds?colour=red"), 400)
 
 
-def test_refund_that_is_pending_says_so_and_is_not_counted_yet(staff_client, api, stripe, shopper, bowl):
+def test_pending_refund_is_reported_and_not_counted_yet(staff_client, api, stripe, shopper, bowl):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="pendingRefund")
 
     assert post_refund(staff_client, payment).json()["status"] == "PROCESSING"
@@ -80,7 +80,7 @@ def test_unknown_outcome_is_201_and_not_an_error(staff_client, paid, stripe):
     assert staff_client.get(f"/payments/refunds/{answer.json()['id']}").json()["status"] == "COMPLETED"
 
 
-def test_pieces_are_refunded_at_what_they_cost(staff_client, paid, stripe):
+def test_units_are_refunded_at_their_price(staff_client, paid, stripe):
     line = str(paid.order.lines.get().pk)
 
     problem(post_refund(staff_client, paid, lines=[{"line": line, "quantity": 1}]), 409, "amount_mismatch")
@@ -103,14 +103,14 @@ def test_pieces_are_refunded_at_what_they_cost(staff_client, paid, stripe):
     )
 
 
-def test_refund_by_hand_is_named_as_recorded_only(staff_client, shopper, staff):
+def test_offline_refund_is_reported_as_recorded_only(staff_client, shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
     problem(post_refund(staff_client, payment), 409, "recorded_only")
 
 
-# ---- who may -----------------------------------------------------------------------------------------------
+# ---- permissions ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_refund_by_hand_is_named_as_recorded_only(staff_client, shopper, staff):
         ("powerless_staff", 404, "not_found"),
     ],
 )
-def test_only_the_refunds_desk_refunds(request, api, paid, stripe, person, status, code):
+def test_only_staff_with_the_permission_can_refund(request, api, paid, stripe, person, status, code):
     client = api(None if person == "nobody" else request.getfixturevalue(person))
     before = dump()
 
@@ -132,7 +132,7 @@ def test_only_the_refunds_desk_refunds(request, api, paid, stripe, person, statu
     assert (dump() == before, stripe.refunded()) == (True, [])
 
 
-def test_staff_who_may_only_look_cannot_refund(api, paid, staff):
+def test_read_only_staff_cannot_refund(api, paid, staff):
     staff.groups.set(staff.groups.model.objects.filter(name="Auditors"))
     client = api(staff)
 
@@ -141,11 +141,11 @@ def test_staff_who_may_only_look_cannot_refund(api, paid, staff):
     assert client.get(f"/payments/{paid.pk}/timeline").status_code == 200
 
 
-def test_nobody_refunds_an_order_of_his_own(staff_client, stripe, staff):
+def test_staff_cannot_refund_their_own_order(staff_client, stripe, staff):
     problem(post_refund(staff_client, paid_by_card(stripe, user=staff)), 403, "own_order")
 
 
-def test_link_of_a_guest_reads_and_never_refunds(api, stripe, staff, bowl):
+def test_guest_link_can_read_but_not_refund(api, stripe, staff, bowl):
     payment = paid_by_card(stripe, {bowl: 1})
     done = refund(payment, "5", actor=staff)
     holder = api(order=payment.order.access_token)
@@ -154,7 +154,7 @@ def test_link_of_a_guest_reads_and_never_refunds(api, stripe, staff, bowl):
     problem(post_refund(holder, payment), 403, "no_permission")
 
 
-def test_foreign_and_missing_refunds_and_timelines_look_the_same(api, stranger, paid, staff):
+def test_refunds_and_timelines_of_others_answer_like_missing_ones(api, stranger, paid, staff):
     done = refund(paid, "5", actor=staff)
     client = api(stranger)
 
@@ -164,7 +164,7 @@ def test_foreign_and_missing_refunds_and_timelines_look_the_same(api, stranger, 
     assert client.get("/payments/refunds").json()["results"] == []
 
 
-# ---- what is asked -------------------------------------------------------------------------------------------
+# ---- validation -------------------------------------------------------------------------------------------
 
 
 NOBODYS_LINE = "f1d27964-2132-4208-a6b5-7b6312b48911"
@@ -195,7 +195,7 @@ NOBODYS_LINE = "f1d27964-2132-4208-a6b5-7b6312b48911"
     ],
     ids=str,
 )
-def test_refund_that_makes_no_sense_is_refused(staff_client, paid, stripe, changes):
+def test_invalid_refund_is_refused(staff_client, paid, stripe, changes):
     if changes == {"lines": []}:
         changes = changes | {"amount": ...}
 
@@ -213,16 +213,16 @@ def test_currency_without_decimals_is_refunded_in_whole_units(staff_client, stri
     assert stripe.refunded() == [500]
 
 
-def test_reason_of_any_letters_comes_back_as_it_was(staff_client, paid):
+def test_reason_in_any_script_is_returned_unchanged(staff_client, paid):
     reason = '<b>kaputt</b> & "zerbrochen" – 壊れた'
 
     assert post_refund(staff_client, paid, reason=reason).json()["reason"] == reason
 
 
-# ---- the timeline ----------------------------------------------------------------------------------------------
+# ---- the timeline -----------------------------------------------------------------------------------------
 
 
-def test_timeline_tells_the_story_in_order_and_names_nobody_to_the_buyer(
+def test_timeline_is_chronological_and_names_no_staff_to_the_buyer(
     api, staff_client, paid, shopper, stripe, staff
 ):
     post_refund(staff_client, paid)
@@ -243,7 +243,7 @@ def test_timeline_tells_the_story_in_order_and_names_nobody_to_the_buyer(
     assert staff.email in str(theirs)
 
 
-def test_timeline_of_money_by_hand_has_its_receipts(api, shopper, staff):
+def test_timeline_of_an_offline_payment_has_its_receipts(api, shopper, staff):
     payment = start(user=shopper)
     record(payment, "40", actor=staff)
 
@@ -255,10 +255,10 @@ def test_timeline_of_money_by_hand_has_its_receipts(api, shopper, staff):
     assert Payment.objects.count() == 1
 
 
-# ---- sent again ------------------------------------------------------------------------------------------------
+# ---- retries ----------------------------------------------------------------------------------------------
 
 
-def test_same_key_refunds_once_and_answers_the_same(staff_client, paid, stripe):
+def test_same_key_refunds_once_and_gets_the_same_answer(staff_client, paid, stripe):
     body = {"payment_id": str(paid.pk), "amount": "40.00", "reason": "Customer requested refund"}
 
     first, again = (
@@ -273,7 +273,7 @@ def test_same_key_refunds_once_and_answers_the_same(staff_client, paid, stripe):
     assert stripe.refunded() == [4000]
 
 
-def test_key_whose_answer_was_lost_is_answered_from_the_refund(staff_client, paid, stripe, monkeypatch):
+def test_retry_after_a_lost_answer_is_answered_from_the_refund(staff_client, paid, stripe, monkeypatch):
     body = {"payment_id": str(paid.pk), "amount": "40.00", "reason": "Customer requested refund"}
 
     def die(refund):

@@ -1,4 +1,4 @@
-"""MANUAL_PAYMENT_AUTO_APPROVE: the artisans may start at once; no money is booked before a person saw it."""
+"""MANUAL_PAYMENT_AUTO_APPROVE: artisans may start at once; no money is booked before staff record it."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def auto_approve(settings):
 
 
 @pytest.mark.parametrize("method", [PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK])
-def test_order_is_released_while_nothing_is_booked(shopper, seller, bowl, method, mails):
+def test_order_is_released_before_any_receipt_is_booked(shopper, seller, bowl, method, mails):
     payment = start(method, {bowl: 1}, user=shopper)
 
     order = payment.order
@@ -38,7 +38,7 @@ def test_history_names_the_setting_as_the_actor(shopper):
     assert (last.new, last.actor_name) == ("CONFIRMED", "setting")
 
 
-def test_money_is_booked_later_and_the_artisans_are_told_once(shopper, staff, seller, bowl, mails):
+def test_later_receipt_does_not_notify_the_artisans_again(shopper, staff, seller, bowl, mails):
     payment = start(items={bowl: 1}, user=shopper)
 
     record(payment, "99.99", actor=staff)
@@ -51,7 +51,7 @@ def test_money_is_booked_later_and_the_artisans_are_told_once(shopper, staff, se
     assert len(mails(seller.email)) == 1
 
 
-def test_part_of_the_money_is_told_as_such(shopper, staff, mails):
+def test_partial_receipt_is_mailed_as_partial(shopper, staff, mails):
     payment = start(user=shopper)
 
     record(payment, "90.00", actor=staff)
@@ -60,7 +60,7 @@ def test_part_of_the_money_is_told_as_such(shopper, staff, mails):
     assert "$9.99 still due" in mails(shopper.email)[-1].subject
 
 
-def test_cash_is_collected_at_the_door_not_booked(shopper, seller, bowl, mails):
+def test_cash_on_delivery_is_collected_and_not_booked(shopper, seller, bowl, mails):
     payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
 
     assert (payment.status, payment.received_minor) == ("PENDING", 0)

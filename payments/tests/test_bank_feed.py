@@ -1,4 +1,4 @@
-"""The bank's feed: exact money is booked once, everything else waits for a person and is never lost."""
+"""The bank feed: exact amounts are booked once; everything else waits for staff and is never lost."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def feed(settings):
 
 
 def arrive(*bodies: bytes) -> WebhookEvent:
-    """Delivered and processed; the newest message."""
+    """Deliver and process the messages; returns the newest."""
     for body in bodies:
         assert post_feed(body).status_code == 200
         for pk in webhooks_due():
@@ -41,7 +41,7 @@ SETTLED = ("COMPLETED", "CONFIRMED", "PAID")
 
 
 @pytest.mark.parametrize("method", [PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK])
-def test_exact_money_completes_the_payment_without_a_person(shopper, mails, method):
+def test_exact_amount_completes_the_payment_without_staff(shopper, mails, method):
     payment = start(method, user=shopper)
 
     event = arrive(feed_body(payment))
@@ -58,7 +58,7 @@ def test_exact_money_completes_the_payment_without_a_person(shopper, mails, meth
 
 
 @pytest.mark.parametrize("write", [str.lower, lambda number: f" {number[:4]}-{number[4:]} "])
-def test_reference_may_be_written_as_people_write_it(shopper, write):
+def test_reference_is_recognised_in_common_formats(shopper, write):
     payment = start(user=shopper)
 
     arrive(feed_body(payment, reference=write(payment.order.order_number)))
@@ -66,7 +66,7 @@ def test_reference_may_be_written_as_people_write_it(shopper, write):
     assert statuses_of(payment) == SETTLED
 
 
-def test_number_in_json_is_read_exactly(shopper):
+def test_json_number_is_read_exactly(shopper):
     payment = start(user=shopper)
 
     arrive(feed_body(payment, amount=99.99))
@@ -74,7 +74,7 @@ def test_number_in_json_is_read_exactly(shopper):
     assert statuses_of(payment) == SETTLED
 
 
-def test_rest_of_a_part_payment_is_what_is_missing(shopper, staff):
+def test_rest_of_a_partial_payment_completes_it(shopper, staff):
     payment = start(user=shopper)
     record(payment, "90.00", actor=staff)
 
@@ -95,7 +95,7 @@ def test_rest_of_a_part_payment_is_what_is_missing(shopper, staff):
         ({"bank_reference": "4242 4242 4242 4242"}, "not stored"),
     ],
 )
-def test_all_that_is_not_exact_waits_for_a_person(shopper, changes, word):
+def test_inexact_transfers_wait_for_staff(shopper, changes, word):
     payment = start(user=shopper)
 
     event = arrive(feed_body(payment, **changes))
@@ -107,7 +107,7 @@ def test_all_that_is_not_exact_waits_for_a_person(shopper, changes, word):
     assert webhooks_due() == []
 
 
-def test_money_for_an_expired_order_waits_for_a_person(shopper, time_machine):
+def test_money_for_an_expired_order_waits_for_staff(shopper, time_machine):
     payment = start(user=shopper)
     body = feed_body(payment)
     time_machine.move_to(timezone.now() + timedelta(days=11))
@@ -119,7 +119,7 @@ def test_money_for_an_expired_order_waits_for_a_person(shopper, time_machine):
     assert statuses_of(payment)[1] == "EXPIRED"
 
 
-def test_money_after_a_rejection_is_taken(shopper, staff):
+def test_money_after_a_rejection_is_booked(shopper, staff):
     payment = start(user=shopper)
     payment_reject(payment_id=payment.pk, reason="too late", actor=staff)
 
@@ -128,7 +128,7 @@ def test_money_after_a_rejection_is_taken(shopper, staff):
     assert statuses_of(payment) == SETTLED
 
 
-def test_money_is_booked_once_however_often_it_is_told(shopper):
+def test_repeated_message_is_booked_once(shopper):
     payment = start(user=shopper)
     again = [feed_body(payment, provider_event_id=f"bank-{n}") for n in range(5)]
 
@@ -139,7 +139,7 @@ def test_money_is_booked_once_however_often_it_is_told(shopper):
     assert (last.state, last.note) == ("ignored", "Already recorded by bank feed.")
 
 
-def test_money_that_a_person_recorded_first_is_known(shopper, staff):
+def test_transfer_already_recorded_by_staff_is_recognised(shopper, staff):
     payment = start(user=shopper)
     body = feed_body(payment)
     record(payment, "99.99", actor=staff, reference="BANK-1")
@@ -148,7 +148,7 @@ def test_money_that_a_person_recorded_first_is_known(shopper, staff):
     assert statuses_of(payment) == SETTLED
 
 
-def test_bank_reference_of_other_money_is_never_booked_again(shopper):
+def test_bank_reference_used_before_is_not_booked_again(shopper):
     first, second = start(user=shopper), start(user=shopper)
     arrive(feed_body(first))
 
@@ -158,7 +158,7 @@ def test_bank_reference_of_other_money_is_never_booked_again(shopper):
     assert statuses_of(second) == ("PENDING", "PENDING", "UNPAID")
 
 
-def test_person_who_recorded_it_replays_and_it_is_known(shopper, staff, admin_user):
+def test_replay_after_recording_recognises_the_transfer(shopper, staff, admin_user):
     payment = start(user=shopper)
     event = arrive(feed_body(payment, amount="90.00"))
     record(payment, "90.00", actor=staff, reference="BANK-1")
@@ -171,11 +171,11 @@ def test_person_who_recorded_it_replays_and_it_is_known(shopper, staff, admin_us
     assert Receipt.objects.count() == 1
 
 
-def test_other_kinds_are_stored_and_shown():
+def test_other_message_kinds_are_stored_and_shown():
     assert arrive(feed_body(event_type="account.statement")).state == "ignored"
 
 
-def test_payment_by_a_provider_is_not_settled_by_the_bank(shopper, stripe):
+def test_bank_transfer_does_not_settle_a_provider_payment(shopper, stripe):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
 
     event = arrive(feed_body(payment))
@@ -184,7 +184,7 @@ def test_payment_by_a_provider_is_not_settled_by_the_bank(shopper, stripe):
     assert statuses_of(payment)[2] == "UNPAID"
 
 
-def test_money_that_was_taken_back_is_not_booked_again_by_itself(shopper, staff):
+def test_reversed_receipt_is_not_booked_again_automatically(shopper, staff):
     payment = start(user=shopper)
     arrive(feed_body(payment))
     receipt_reverse(receipt_id=payment.receipts.get().pk, reason=ReversalReason.BOUNCED, actor=staff)

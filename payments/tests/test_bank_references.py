@@ -1,4 +1,4 @@
-"""A bank line, a check, a cash slip counts once in the whole shop, whichever payment it is recorded on."""
+"""A bank line, check or cash receipt counts once in the whole shop, whichever payment it is recorded on."""
 
 import pytest
 from django.db import transaction
@@ -39,7 +39,7 @@ def test_bank_line_is_not_booked_on_two_orders(shopper, stranger, staff):
     assert Receipt.objects.count() == 1
 
 
-def test_second_line_with_the_same_reference_is_told_apart_by_an_addition(shopper, stranger, staff):
+def test_second_line_with_the_same_reference_is_recorded_with_a_suffix(shopper, stranger, staff):
     record(start(user=shopper), "99.99", actor=staff, reference="INV 12")
     other = start(user=stranger)
 
@@ -48,7 +48,7 @@ def test_second_line_with_the_same_reference_is_told_apart_by_an_addition(shoppe
     assert other.order.payment_status == "PAID"
 
 
-def test_transfer_to_buyers_is_not_recorded_on_two_payments(shopper, stranger, staff):
+def test_outgoing_transfer_is_not_recorded_on_two_payments(shopper, stranger, staff):
     first, second = start(user=shopper), start(user=stranger)
     for payment in (first, second):
         record(payment, "120.00", actor=staff)
@@ -60,7 +60,7 @@ def test_transfer_to_buyers_is_not_recorded_on_two_payments(shopper, stranger, s
     assert PaymentRefund.objects.count() == 1
 
 
-def test_database_refuses_what_a_colleague_recorded_at_the_same_moment(shopper, stranger, staff, monkeypatch):
+def test_database_refuses_a_reference_recorded_concurrently(shopper, stranger, staff, monkeypatch):
     payment = start(user=shopper)
     record(payment, "50.00", actor=staff, reference="LINE 7")
     seen = iter([None, Receipt.objects.get()])  # not there yet when we check, there when we write
@@ -73,7 +73,7 @@ def test_database_refuses_what_a_colleague_recorded_at_the_same_moment(shopper, 
             record(other, "50.00", actor=staff, reference="LINE 7")
 
 
-def test_key_keeps_letters_and_digits_of_every_script():
+def test_normalized_key_keeps_letters_and_digits_of_every_script():
     assert [reference_key(text) for text in ("---", "", "№ 12", "ＡＢ１", "Überweisung ß")] == [
         "",
         "",

@@ -1,4 +1,4 @@
-"""Calls that survive: who may make one, when it is made again, when it is given up, and what becomes of its answer."""
+"""Durable provider calls: claiming, retries, giving up, and late answers."""
 
 from datetime import timedelta
 
@@ -51,7 +51,7 @@ INTENTS = "/v1/payment_intents"
 
 @pytest.fixture
 def begun(shopper, stripe):
-    """A card payment whose object was not made yet."""
+    """A card payment whose provider object does not exist yet."""
     return start(CARD, user=shopper)
 
 
@@ -86,10 +86,10 @@ def posts(stripe, path) -> int:
     return sum(row["method"] == "POST" and row["path"].endswith(path) for row in rows)
 
 
-# ---- who may ask -------------------------------------------------------------------------------------------------
+# ---- claiming --------------------------------------------------------------------------------------------------
 
 
-def test_nobody_asks_inside_a_transaction(open_card, stripe):
+def test_provider_is_not_called_inside_a_transaction(open_card, stripe):
     before = len(stripe.get("requests")["rows"])
 
     with pytest.raises(NetworkInTransaction), transaction.atomic():
@@ -100,7 +100,7 @@ def test_nobody_asks_inside_a_transaction(open_card, stripe):
     assert len(stripe.get("requests")["rows"]) == before
 
 
-def test_call_is_claimed_once_until_its_lease_is_over(begun, time_machine):
+def test_call_is_claimed_once_until_its_lease_expires(begun, time_machine):
     call = call_of(begun)
 
     assert provider_call_claim(call.pk) == call
@@ -111,7 +111,7 @@ def test_call_is_claimed_once_until_its_lease_is_over(begun, time_machine):
     assert provider_call_claim(call.pk) == call
 
 
-def test_call_that_has_ended_is_neither_claimed_nor_ended_again(open_card):
+def test_finished_call_is_neither_claimed_nor_finished_again(open_card):
     call = call_of(open_card)
 
     assert provider_call_claim(call.pk) is None
@@ -126,7 +126,7 @@ def test_second_open_call_of_a_payment_is_refused(begun):
     assert call_of(begun).operation == Operation.CREATE
 
 
-def test_new_call_is_left_to_its_own_request_first_and_then_due(begun, time_machine):
+def test_new_call_becomes_due_after_its_own_request_had_time(begun, time_machine):
     assert provider_calls_due() == []
 
     time_machine.move_to(timezone.now() + timedelta(seconds=16))
@@ -134,10 +134,10 @@ def test_new_call_is_left_to_its_own_request_first_and_then_due(begun, time_mach
     assert provider_calls_due() == [call_of(begun).pk]
 
 
-# ---- again -------------------------------------------------------------------------------------------------------
+# ---- retries ---------------------------------------------------------------------------------------------------
 
 
-def test_pause_grows_with_the_tries_and_is_spread(begun):
+def test_retry_delay_grows_with_the_attempts_and_has_jitter(begun):
     call, pauses = call_of(begun), []
     for _ in range(12):
         call = provider_call_claim(call.pk)
@@ -147,12 +147,12 @@ def test_pause_grows_with_the_tries_and_is_spread(begun):
 
     assert call.tries == 12
     assert all(0 < pause <= 601 for pause in pauses)
-    assert max(pauses) > 60, "twelve tries all within a minute"
+    assert max(pauses) > 60, "twelve attempts all within a minute"
     assert len({round(pause, 3) for pause in pauses}) > 6
     assert call.lease_until is None
 
 
-def test_wanted_pause_binds_everybody(begun, stripe, time_machine):
+def test_requested_pause_applies_to_all_callers(begun, stripe, time_machine):
     stripe.fault("rate_limit", path=INTENTS, method="POST", retry_after=7)
     assert payment_ensure_at_provider(begun).payment.status == "PROCESSING"
 
@@ -168,7 +168,7 @@ def test_wanted_pause_binds_everybody(begun, stripe, time_machine):
     assert (posts(stripe, INTENTS), stripe.made()) == (2, 1)
 
 
-def test_payment_of_which_nothing_is_known_is_asked_about_more_and_more_seldom(open_card, stripe):
+def test_payment_of_unknown_outcome_is_polled_at_growing_intervals(open_card, stripe):
     stripe.fault("unavailable", path="/v1/*", count=None)
     pauses = []
     for _ in range(12):
@@ -181,7 +181,7 @@ def test_payment_of_which_nothing_is_known_is_asked_about_more_and_more_seldom(o
     assert (pauses[0], pauses[-1]) == (240, 1800)
 
 
-def test_payment_whose_call_has_no_answer_leaves_the_head_of_the_sweep(begun, stripe):
+def test_unanswered_payment_is_moved_back_in_the_polling_order(begun, stripe):
     stripe.fault("unavailable", path="/v1/*", count=None)
     payment_ensure_at_provider(begun)
     Payment.objects.filter(pk=begun.pk).update(next_check_at=timezone.now() - timedelta(minutes=5))
@@ -191,7 +191,7 @@ def test_payment_whose_call_has_no_answer_leaves_the_head_of_the_sweep(begun, st
     assert reread(begun).next_check_at > timezone.now()
 
 
-def test_payment_that_breaks_the_sweep_leaves_its_head_too(open_card, stripe, monkeypatch):
+def test_failing_payment_is_moved_back_in_the_polling_order(open_card, stripe, monkeypatch):
     Payment.objects.filter(pk=open_card.pk).update(next_check_at=timezone.now() - timedelta(minutes=5))
     monkeypatch.setattr("payments.gateway.payments.payment_apply_remote_state", lambda **_: 1 / 0)
 
@@ -202,7 +202,7 @@ def test_payment_that_breaks_the_sweep_leaves_its_head_too(open_card, stripe, mo
 
 
 @pytest.mark.parametrize("action", ["error_before", "error_after"])
-def test_confirmation_whose_key_only_repeats_an_error_is_settled_by_looking(open_card, stripe, action):
+def test_confirmation_whose_key_repeats_an_error_is_resolved_by_reading(open_card, stripe, action):
     stripe.fault(action, path=f"{INTENTS}/*/confirm")
     assert payment_confirm(open_card.pk, method_id="pm_card_visa").payment.status == "PROCESSING"
 
@@ -215,7 +215,7 @@ def test_confirmation_whose_key_only_repeats_an_error_is_settled_by_looking(open
     assert stripe.captured() == [9999]
 
 
-def test_cancelling_whose_key_only_repeats_an_error_is_tried_with_another(open_card, stripe, shopper):
+def test_cancellation_whose_key_repeats_an_error_is_retried_with_a_new_key(open_card, stripe, shopper):
     stripe.fault("error_before", path=f"{INTENTS}/*/cancel")
 
     for _ in range(3):
@@ -229,7 +229,7 @@ def test_cancelling_whose_key_only_repeats_an_error_is_tried_with_another(open_c
     assert sorted(cancels) == [CallState.DONE, CallState.REFUSED]
 
 
-# ---- given up ----------------------------------------------------------------------------------------------------
+# ---- giving up -------------------------------------------------------------------------------------------------
 
 
 def too_late(payment, time_machine, after=timedelta(hours=23)):
@@ -237,7 +237,7 @@ def too_late(payment, time_machine, after=timedelta(hours=23)):
     ProviderCall.objects.filter(payment=payment).update(lease_until=None)
 
 
-def test_making_without_an_answer_is_given_up_soon_and_can_begin_anew(begun, stripe, time_machine):
+def test_unanswered_create_is_given_up_soon_and_can_be_restarted(begun, stripe, time_machine):
     stripe.fault("error_before", path=INTENTS)
     payment_ensure_at_provider(begun)
     too_late(begun, time_machine, UNSEEN)
@@ -250,8 +250,8 @@ def test_making_without_an_answer_is_given_up_soon_and_can_begin_anew(begun, str
 
 
 @pytest.mark.parametrize("action", ["drop_before", "drop_after"])
-def test_buyer_need_not_wait_for_what_nobody_has_seen(begun, stripe, shopper, action):
-    """Whether the provider made it or not: without its secret nobody can pay it."""
+def test_buyer_need_not_wait_for_an_unseen_payment(begun, stripe, shopper, action):
+    """Whether the provider created it or not: without its secret nobody can pay it."""
     stripe.fault(action, path="/v1/*", count=None)
     payment_ensure_at_provider(begun)
 
@@ -261,7 +261,7 @@ def test_buyer_need_not_wait_for_what_nobody_has_seen(begun, stripe, shopper, ac
     assert call_of(begun).state == CallState.REFUSED
 
 
-def test_order_without_a_seen_payment_expires_while_the_provider_is_silent(begun, stripe, time_machine):
+def test_order_without_a_seen_payment_expires_during_an_outage(begun, stripe, time_machine):
     stripe.fault("drop_before", path="/v1/*", count=None)
     payment_ensure_at_provider(begun)
     time_machine.move_to(timezone.now() + timedelta(minutes=31))
@@ -270,7 +270,7 @@ def test_order_without_a_seen_payment_expires_while_the_provider_is_silent(begun
 
 
 def answered_too_late(begun, shopper):
-    """The request hangs, and the buyer turns to the bank before its answer comes."""
+    """The request hangs, and the buyer switches to a bank transfer before the answer arrives."""
     call = provider_call_claim(call_of(begun).pk)
     payment_choose_method(order_id=begun.order_id, method=TRANSFER, actor=shopper)
     request = create_request(call, begun)
@@ -280,7 +280,7 @@ def answered_too_late(begun, shopper):
     return remote.object_id
 
 
-def test_answer_that_nobody_waits_for_is_closed(begun, stripe, shopper):
+def test_late_created_object_is_cancelled(begun, stripe, shopper):
     object_id = answered_too_late(begun, shopper)
 
     provider_call_execute(begun.calls.get(state=CallState.OPEN).pk)
@@ -290,8 +290,8 @@ def test_answer_that_nobody_waits_for_is_closed(begun, stripe, shopper):
     assert begun.flags.count() == 0
 
 
-def test_late_answer_stands_back_while_another_call_of_the_payment_is_open(begun, stripe):
-    """The payment was given up and began anew: its present call comes first, and nothing of it is disturbed."""
+def test_late_answer_waits_while_another_call_of_the_payment_is_open(begun, stripe):
+    """The payment was given up and restarted: its current call comes first and is not affected."""
     late = provider_call_claim(call_of(begun).pk)
     remote = execute("stripe", lambda provider: provider.create(create_request(late, begun)))
     provider_call_finish(late, CallState.REFUSED)
@@ -304,7 +304,7 @@ def test_late_answer_stands_back_while_another_call_of_the_payment_is_open(begun
     assert reread(begun).provider_payment_id is None
 
 
-def test_money_for_an_answer_that_nobody_waited_for_finds_its_payment(begun, stripe, shopper):
+def test_money_on_a_late_created_object_is_booked_on_its_payment(begun, stripe, shopper):
     object_id = answered_too_late(begun, shopper)
 
     stripe.post("stripe/pay", payment_intent=object_id)
@@ -314,7 +314,7 @@ def test_money_for_an_answer_that_nobody_waited_for_finds_its_payment(begun, str
 
 
 @pytest.mark.parametrize("is_made", [True, False])
-def test_refund_older_than_its_key_is_read_not_repeated(paid, stripe, time_machine, is_made):
+def test_refund_older_than_its_key_is_read_instead_of_repeated(paid, stripe, time_machine, is_made):
     refund = refund_begin(paid)
     stripe.fault("drop_after" if is_made else "drop_before", path="/v1/refunds")
     provider_call_execute(refund.calls.get().pk)
@@ -328,7 +328,7 @@ def test_refund_older_than_its_key_is_read_not_repeated(paid, stripe, time_machi
     assert list(paid.flags.values_list("kind", flat=True)) == ([] if is_made else ["refund_failed"])
 
 
-def test_confirmation_older_than_its_key_is_read_not_repeated(open_card, stripe, time_machine):
+def test_confirmation_older_than_its_key_is_read_instead_of_repeated(open_card, stripe, time_machine):
     stripe.fault("drop_after", path=f"{INTENTS}/*/confirm")
     payment_confirm(open_card.pk, method_id="pm_card_visa")
     too_late(open_card, time_machine)
@@ -338,7 +338,7 @@ def test_confirmation_older_than_its_key_is_read_not_repeated(open_card, stripe,
     assert (reread(open_card).status, posts(stripe, "/confirm")) == ("COMPLETED", 1)
 
 
-def test_old_call_waits_on_while_reading_fails(paid, stripe, time_machine):
+def test_old_call_stays_open_while_reading_fails(paid, stripe, time_machine):
     refund = refund_begin(paid)
     stripe.fault("unavailable", path="/v1/*", count=None)
     provider_call_execute(refund.calls.get().pk)
@@ -349,7 +349,7 @@ def test_old_call_waits_on_while_reading_fails(paid, stripe, time_machine):
     assert (refund.calls.get().state, refund.calls.get().tries) == (CallState.OPEN, 2)
 
 
-def test_saved_card_whose_old_call_left_nothing_to_read_needs_a_person(begun, stripe, time_machine):
+def test_old_call_without_a_readable_object_needs_staff(begun, stripe, time_machine):
     call = call_of(begun)
     ProviderCall.objects.filter(pk=call.pk).update(request={"method_id": "pm_card_visa", "token_version": 1})
     too_late(begun, time_machine)
@@ -360,7 +360,7 @@ def test_saved_card_whose_old_call_left_nothing_to_read_needs_a_person(begun, st
     assert list(begun.flags.values_list("kind", flat=True)) == ["stuck"]
 
 
-# ---- taking back -------------------------------------------------------------------------------------------------
+# ---- cancelling ------------------------------------------------------------------------------------------------
 
 
 def cancelling(payment, operation=Operation.CANCEL) -> ProviderCall:
@@ -369,21 +369,21 @@ def cancelling(payment, operation=Operation.CANCEL) -> ProviderCall:
     )
 
 
-def test_what_the_provider_does_not_know_is_cancelled(open_card):
+def test_object_unknown_to_the_provider_counts_as_cancelled(open_card):
     refuse_cancel(cancelling(open_card), ObjectNotFound("resource_missing"))
 
     assert reread(open_card).status == "CANCELLED"
     assert not open_card.flags.exists()
 
 
-def test_what_the_provider_does_not_know_makes_room_for_another_object(open_card):
+def test_object_unknown_to_the_provider_can_be_replaced(open_card):
     refuse_cancel(cancelling(open_card, Operation.RELEASE), ObjectNotFound("resource_missing"))
 
     assert (reread(open_card).status, open_card.provider_payment_id) == ("PENDING", None)
 
 
 @pytest.mark.parametrize("operation", [Operation.CANCEL, Operation.RELEASE])
-def test_what_cannot_be_cancelled_is_kept_and_shown_to_staff(open_card, operation):
+def test_object_that_cannot_be_cancelled_is_kept_and_shown_to_staff(open_card, operation):
     before = open_card.provider_payment_id
 
     refuse_cancel(cancelling(open_card, operation), Refused("not_allowed"))
@@ -392,8 +392,8 @@ def test_what_cannot_be_cancelled_is_kept_and_shown_to_staff(open_card, operatio
     assert list(open_card.flags.values_list("kind", flat=True)) == ["stuck"]
 
 
-def test_late_answer_to_a_release_leaves_the_new_object_alone(open_card, stripe):
-    """The first try hung, its repetition closed the object, the hosted page was made; then the first answer came."""
+def test_late_answer_to_a_release_does_not_affect_the_new_object(open_card, stripe):
+    """The first attempt hung, its retry closed the object, the hosted page was created; then the first answer came."""
     first = open_card.provider_payment_id
     payment_replace_at_provider(open_card.pk, Operation.HOSTED)
     call = call_of(open_card, operation=Operation.RELEASE)
@@ -406,7 +406,7 @@ def test_late_answer_to_a_release_leaves_the_new_object_alone(open_card, stripe)
     assert reread(open_card).provider_payment_id == new
 
 
-# ---- silence -----------------------------------------------------------------------------------------------------
+# ---- outages ---------------------------------------------------------------------------------------------------
 
 
 def silent(_):
@@ -422,7 +422,7 @@ def fails(question) -> None:
         execute("stripe", question)
 
 
-def test_two_silences_in_a_row_mark_the_provider_down_for_all(begun, stripe):
+def test_two_timeouts_in_a_row_mark_the_provider_down(begun, stripe):
     fails(silent)
     assert not is_down("stripe")
     fails(silent)
@@ -435,7 +435,7 @@ def test_two_silences_in_a_row_mark_the_provider_down_for_all(begun, stripe):
 
 
 @pytest.mark.parametrize("between", [refused, lambda _: "an answer"])
-def test_any_answer_between_two_silences_says_that_it_is_there(stripe, between):
+def test_any_answer_between_two_timeouts_resets_the_count(stripe, between):
     fails(silent)
     try:
         execute("stripe", between)
@@ -446,7 +446,7 @@ def test_any_answer_between_two_silences_says_that_it_is_there(stripe, between):
     assert not is_down("stripe")
 
 
-def test_marked_down_ends_by_itself_and_the_next_silence_marks_at_once(stripe, time_machine):
+def test_down_mark_expires_and_the_next_timeout_renews_it(stripe, time_machine):
     fails(silent)
     fails(silent)
     time_machine.move_to(timezone.now() + timedelta(seconds=connection.DOWN_SECONDS + 1))
@@ -457,7 +457,7 @@ def test_marked_down_ends_by_itself_and_the_next_silence_marks_at_once(stripe, t
     assert is_down("stripe")
 
 
-def test_nothing_begins_at_a_provider_that_is_down(open_card, stripe, shopper, bowl):
+def test_nothing_is_started_at_a_provider_that_is_down(open_card, stripe, shopper, bowl):
     fails(silent)
     fails(silent)
 
@@ -470,7 +470,7 @@ def test_nothing_begins_at_a_provider_that_is_down(open_card, stripe, shopper, b
     assert payment_ensure_at_provider(open_card).action is None, "the order is there, its secret is not"
 
 
-def test_full_places_at_a_provider_refuse_at_once_and_are_no_outage(open_card, stripe, settings):
+def test_full_concurrency_limit_refuses_at_once_and_is_not_an_outage(open_card, stripe, settings):
     settings.PROVIDER_CALLS_AT_ONCE = 1
     with call_slots_at("stripe"):
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""The end of an order that nobody paid, and of one that staff call off: who may, what returns, what is told."""
+"""Cancelling and expiring orders: permissions, returned stock, refunds and mails."""
 
 from datetime import timedelta
 
@@ -40,7 +40,7 @@ def returns() -> int:
     return StockMove.objects.filter(kind="return").count()
 
 
-def test_buyer_cancels_an_unpaid_order_and_the_stock_returns_once(shopper, bowl, mails):
+def test_buyer_cancels_an_unpaid_order_and_its_stock_is_returned_once(shopper, bowl, mails):
     payment = start(items={bowl: 3}, user=shopper)
     assert stock(bowl) == 7
 
@@ -54,7 +54,7 @@ def test_buyer_cancels_an_unpaid_order_and_the_stock_returns_once(shopper, bowl,
     assert "too dear" in result.body
 
 
-def test_buyer_cancels_cash_until_an_artisan_has_started(shopper, bowl, seller, mails):
+def test_buyer_can_cancel_cash_on_delivery_until_an_artisan_starts(shopper, bowl, seller, mails):
     payment = start(CASH, {bowl: 1}, user=shopper)
 
     cancel(payment, shopper)
@@ -68,7 +68,7 @@ def test_buyer_cancels_cash_until_an_artisan_has_started(shopper, bowl, seller, 
     ]
 
 
-def test_buyer_does_not_cancel_cash_once_it_is_on_its_way(shopper, bowl, seller):
+def test_buyer_cannot_cancel_cash_on_delivery_after_shipping(shopper, bowl, seller):
     payment = start(CASH, {bowl: 1}, user=shopper)
     parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
 
@@ -80,7 +80,7 @@ def test_buyer_does_not_cancel_cash_once_it_is_on_its_way(shopper, bowl, seller)
 
 
 @pytest.mark.parametrize("amount", ["99.99", "1.00"])
-def test_buyer_cancels_a_paid_order_and_money_that_came_by_hand_is_listed(shopper, staff, bowl, amount):
+def test_buyer_cancels_a_paid_order_and_offline_money_becomes_a_refund_due(shopper, staff, bowl, amount):
     payment = start(items={bowl: 1}, user=shopper)
     record(payment, amount, actor=staff)
 
@@ -90,7 +90,7 @@ def test_buyer_cancels_a_paid_order_and_money_that_came_by_hand_is_listed(shoppe
     assert stock(bowl) == 10
 
 
-def test_buyer_does_not_cancel_a_paid_order_once_an_artisan_has_started(shopper, staff, seller, bowl):
+def test_buyer_cannot_cancel_a_paid_order_once_an_artisan_has_started(shopper, staff, seller, bowl):
     payment = start(items={bowl: 1}, user=shopper)
     record(payment, "99.99", actor=staff)
     parcel_start(parcel_id=payment.order.parcels.get().pk, actor=seller)
@@ -101,14 +101,14 @@ def test_buyer_does_not_cancel_a_paid_order_once_an_artisan_has_started(shopper,
     assert reread(payment).order.status == "PROCESSING"
 
 
-def test_buyer_who_cancels_gets_card_money_back_in_the_same_act(stripe, shopper, bowl, mails):
+def test_buyer_who_cancels_gets_the_card_refund_at_the_same_time(stripe, shopper, bowl, mails):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
 
     cancel(payment, shopper, "too dear")
 
     refund = payment.refunds.get()
     assert (payment.order.status, refund.amount, refund.status) == ("CANCELLED", usd("99.99"), "REQUESTED")
-    assert stripe.refunded() == [], "nothing is sent before the decision is committed"
+    assert stripe.refunded() == [], "no refund is sent before the decision is committed"
     for _ in range(2):
         refund_send(refund)
     assert stripe.refunded() == [9999]
@@ -117,7 +117,7 @@ def test_buyer_who_cancels_gets_card_money_back_in_the_same_act(stripe, shopper,
     assert payment.refunds.count() == 1
 
 
-def test_staff_cancel_refund_and_restock_in_one_act(stripe, shopper, staff, bowl, scarf, seller, mails):
+def test_staff_cancel_refund_and_restock_in_one_operation(stripe, shopper, staff, bowl, scarf, seller, mails):
     payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
 
     order_cancel(order_id=payment.order_id, reason="kiln broke", actor=staff, refund=True, seen_minor=13665)
@@ -149,7 +149,7 @@ def test_staff_cancel_chosen_parcels_and_refund_exactly_them(
     ]
 
 
-def test_chosen_parcel_that_left_meanwhile_stops_the_whole_act(stripe, shopper, staff, bowl, scarf, seller):
+def test_parcel_shipped_meanwhile_stops_the_whole_operation(stripe, shopper, staff, bowl, scarf, seller):
     payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
     parcels = list(payment.order.parcels.values_list("pk", flat=True))
     parcel_ship(
@@ -163,7 +163,7 @@ def test_chosen_parcel_that_left_meanwhile_stops_the_whole_act(stripe, shopper, 
     assert stock(scarf) == 9
 
 
-def test_money_that_moved_since_the_page_was_shown_stops_the_act(stripe, shopper, staff, bowl):
+def test_payment_changed_since_the_page_was_shown_stops_the_operation(stripe, shopper, staff, bowl):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
 
     with pytest.raises(AlreadyRecorded), transaction.atomic():
@@ -172,7 +172,7 @@ def test_money_that_moved_since_the_page_was_shown_stops_the_act(stripe, shopper
     assert (reread(payment).order.status, payment.refunds.count()) == ("CONFIRMED", 0)
 
 
-def test_refund_that_fails_after_cancelling_leaves_the_money_owed(stripe, shopper, staff, bowl):
+def test_failed_refund_after_cancelling_leaves_the_refund_due(stripe, shopper, staff, bowl):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
     order_cancel(order_id=payment.order_id, reason="x", actor=staff, refund=True)
 
@@ -182,7 +182,7 @@ def test_refund_that_fails_after_cancelling_leaves_the_money_owed(stripe, shoppe
     assert stock(bowl) == 10
 
 
-def test_cancelling_with_a_refund_needs_the_right_to_refund(shopper, admin_user, bowl, settings):
+def test_cancelling_with_a_refund_needs_the_refund_permission(shopper, admin_user, bowl, settings):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
     admin_user.is_superuser = False
@@ -196,7 +196,7 @@ def test_cancelling_with_a_refund_needs_the_right_to_refund(shopper, admin_user,
     assert reread(payment).order.status == "CONFIRMED"
 
 
-def test_staff_cancel_a_paid_order_and_the_money_is_listed_to_return(shopper, staff, bowl, mails):
+def test_staff_cancel_a_paid_order_and_the_refund_due_is_listed(shopper, staff, bowl, mails):
     payment = start(items={bowl: 1}, user=shopper)
     record(payment, "99.99", actor=staff)
 
@@ -214,7 +214,7 @@ def test_staff_cancel_a_paid_order_and_the_money_is_listed_to_return(shopper, st
     assert AuditEntry.objects.filter(action="order.cancel", actor=staff).count() == 1
 
 
-def test_staff_do_not_cancel_what_is_on_its_way(shopper, staff, seller, bowl):
+def test_staff_cannot_cancel_a_shipped_order(shopper, staff, seller, bowl):
     payment = start(items={bowl: 1}, user=shopper)
     record(payment, "99.99", actor=staff)
     parcel_ship(parcel_id=payment.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
@@ -223,7 +223,7 @@ def test_staff_do_not_cancel_what_is_on_its_way(shopper, staff, seller, bowl):
         cancel(payment, staff)
 
 
-def test_one_parcel_on_its_way_keeps_the_whole_order(shopper, staff, seller, bowl, scarf):
+def test_order_with_one_shipped_parcel_cannot_be_cancelled(shopper, staff, seller, bowl, scarf):
     payment = start(items={bowl: 1, scarf: 1}, user=shopper)
     record(payment, "136.65", actor=staff)
     mine = payment.order.parcels.get(artisan__user=seller)
@@ -237,7 +237,7 @@ def test_one_parcel_on_its_way_keeps_the_whole_order(shopper, staff, seller, bow
 
 
 @pytest.mark.parametrize("who", ["stranger", "seller", "powerless_staff"])
-def test_nobody_else_cancels(shopper, request, who, bowl):
+def test_others_cannot_cancel(shopper, request, who, bowl):
     payment = start(items={bowl: 1}, user=shopper)
 
     with pytest.raises(NoPermission), transaction.atomic():
@@ -246,7 +246,7 @@ def test_nobody_else_cancels(shopper, request, who, bowl):
     assert reread(payment).order.status == "PENDING"
 
 
-def test_guest_order_belongs_to_no_account(stranger):
+def test_guest_order_cannot_be_cancelled_by_an_account(stranger):
     payment = start(email="guest@example.test")
     stranger.email = "guest@example.test"
     stranger.save()
@@ -255,12 +255,12 @@ def test_guest_order_belongs_to_no_account(stranger):
         cancel(payment, stranger)
 
 
-def test_missing_order_cannot_be_cancelled(shopper):
+def test_cancelling_an_unknown_order_is_not_found(shopper):
     with pytest.raises(NotFound):
         order_cancel(order_id=shopper.pk, reason="", actor=shopper)
 
 
-def test_order_expires_when_its_hold_is_over_and_not_before(shopper, bowl, time_machine, mails):
+def test_order_expires_when_its_hold_ends_and_not_before(shopper, bowl, time_machine, mails):
     payment = start(items={bowl: 2}, user=shopper)
     time_machine.move_to(payment.order.expires_at - timedelta(seconds=5))
     assert not order_expire(order_id=payment.order_id)
@@ -309,7 +309,7 @@ def test_confirmed_orders_never_expire(shopper, staff, method, time_machine):
     assert reread(payment).order.status == "CONFIRMED"
 
 
-def test_one_stuck_order_does_not_hold_up_the_others(shopper, bowl, scarf, time_machine, broken_books):
+def test_one_failing_order_does_not_stop_the_others(shopper, bowl, scarf, time_machine, broken_books):
     stuck, other = start(items={bowl: 1}, user=shopper), start(items={scarf: 1}, user=shopper)
     line = stuck.order.lines.get()
     StockMove.objects.create(product=bowl, kind="return", quantity=1, order_line=line.pk, reason="by hand")

@@ -1,4 +1,4 @@
-"""A card payment from start to end, against the sandbox over a real socket; its journal is the witness."""
+"""A card payment from start to end, against the sandbox over a real socket; checked against the sandbox's journal."""
 
 from datetime import timedelta
 
@@ -62,7 +62,7 @@ def test_card_payment_settles_the_order_once(open_card, stripe, mails, shopper, 
     assert [m.subject.partition(": ")[2] for m in mails(shopper.email)] == ["payment received"]
 
 
-def test_intent_is_made_once_for_one_payment(open_card, stripe):
+def test_intent_is_created_once_per_payment(open_card, stripe):
     payment_ensure_at_provider(open_card)
     payment_choose_method(order_id=open_card.order_id, method=CARD, actor=None)
 
@@ -70,7 +70,7 @@ def test_intent_is_made_once_for_one_payment(open_card, stripe):
     assert open_card.calls.get().state == CallState.DONE
 
 
-def test_declined_card_can_be_followed_by_another_on_the_same_payment(open_card, stripe):
+def test_another_card_can_pay_after_a_decline(open_card, stripe):
     stripe.pay(open_card, "visa_chargeDeclined")
     sync(open_card)
     assert (open_card.status, open_card.order.status) == ("FAILED", "PENDING")
@@ -83,7 +83,7 @@ def test_declined_card_can_be_followed_by_another_on_the_same_payment(open_card,
     assert (stripe.made(), stripe.captured()) == (1, [9999])
 
 
-def test_confirm_declines_with_words_and_succeeds_later(open_card, stripe):
+def test_declined_confirmation_is_explained_and_can_succeed_later(open_card, stripe):
     with pytest.raises(PaymentDeclined) as refused:
         payment_confirm(open_card.pk, method_id="pm_card_visa_chargeDeclinedInsufficientFunds")
     assert "insufficient funds" in refused.value.detail
@@ -103,7 +103,7 @@ def test_three_d_secure_waits_for_the_buyer(open_card, stripe):
     assert (open_card.status, stripe.captured()) == ("COMPLETED", [9999])
 
 
-def test_processing_payment_is_settled_by_the_sweep(open_card, stripe, time_machine):
+def test_processing_payment_is_settled_by_the_periodic_task(open_card, stripe, time_machine):
     stripe.pay(open_card, "sandboxProcessing")
     sync(open_card)
     assert (open_card.status, open_card.order.status) == ("PROCESSING", "PENDING")
@@ -117,7 +117,7 @@ def test_processing_payment_is_settled_by_the_sweep(open_card, stripe, time_mach
 @pytest.mark.parametrize(
     "action", ["drop_before", "drop_after", "error_after", "truncate", "html", "unavailable"]
 )
-def test_unknown_create_is_resolved_by_asking_with_the_same_key(shopper, stripe, time_machine, action):
+def test_unknown_create_is_resolved_by_retrying_with_the_same_key(shopper, stripe, time_machine, action):
     stripe.fault(action, path="/v1/payment_intents", method="POST")
     payment = start(CARD, user=shopper)
 
@@ -132,14 +132,14 @@ def test_unknown_create_is_resolved_by_asking_with_the_same_key(shopper, stripe,
     assert ProviderCall.objects.get().state == CallState.DONE
 
 
-def test_another_method_takes_the_intent_back_first(open_card, stripe, shopper):
+def test_choosing_another_method_first_cancels_the_intent(open_card, stripe, shopper):
     chosen = payment_choose_method(order_id=open_card.order_id, method=TRANSFER, actor=shopper)
 
     assert (reread(open_card).status, chosen.payment.status) == ("CANCELLED", "PENDING")
     assert len(stripe.journal("intent.canceled")) == 1
 
 
-def test_another_method_is_refused_when_the_card_turns_out_paid(open_card, stripe, shopper):
+def test_choosing_another_method_is_refused_when_the_card_is_already_paid(open_card, stripe, shopper):
     stripe.pay(open_card)
 
     with pytest.raises(Exception, match="No payment is due for this order"):
@@ -148,7 +148,7 @@ def test_another_method_is_refused_when_the_card_turns_out_paid(open_card, strip
     assert (reread(open_card).status, open_card.order.status) == ("COMPLETED", "CONFIRMED")
 
 
-def test_unknown_cancel_keeps_order_and_stock(open_card, stripe, shopper, bowl):
+def test_unknown_cancellation_keeps_order_and_stock(open_card, stripe, shopper, bowl):
     stripe.fault("drop_before", path="/v1/payment_intents/*", count=None)
 
     with pytest.raises(PaymentInProgress):
@@ -157,7 +157,7 @@ def test_unknown_cancel_keeps_order_and_stock(open_card, stripe, shopper, bowl):
     assert (reread(open_card).order.status, open_card.status) == ("PENDING", "PENDING")
 
 
-def test_paid_order_is_not_expired_although_its_webhook_was_lost(open_card, stripe, time_machine):
+def test_paid_order_does_not_expire_even_if_its_webhook_was_lost(open_card, stripe, time_machine):
     stripe.pay(open_card)
     time_machine.move_to(timezone.now() + timedelta(hours=1))
 
@@ -175,7 +175,7 @@ def test_unpaid_order_expires_after_the_intent_was_cancelled(open_card, stripe, 
     assert len(stripe.journal("intent.canceled")) == 1
 
 
-def test_hosted_page_replaces_the_intent_and_back(open_card, stripe):
+def test_hosted_page_and_intent_replace_each_other(open_card, stripe):
     hosted = payment_replace_at_provider(open_card.pk, Operation.HOSTED)
     assert hosted.action.kind == ActionKind.REDIRECT
     assert len(stripe.journal("intent.canceled")) == 1
@@ -190,8 +190,8 @@ def test_hosted_page_replaces_the_intent_and_back(open_card, stripe):
     assert (open_card.status, stripe.captured()) == ("COMPLETED", [9999])
 
 
-def test_order_paid_twice_sends_the_surplus_back_by_itself(stripe, shopper, staff, mails):
-    """The transfer arrives after the buyer had turned to the card, and the card is paid before anybody looked."""
+def test_order_paid_twice_refunds_the_surplus_automatically(stripe, shopper, staff, mails):
+    """The transfer arrives after the buyer switched to the card, and the card is paid before staff see it."""
     transfer = start(TRANSFER, user=shopper)
     card = payment_choose_method(order_id=transfer.order_id, method=CARD, actor=shopper).payment
     record(transfer, "99.99", actor=staff)
@@ -207,7 +207,7 @@ def test_order_paid_twice_sends_the_surplus_back_by_itself(stripe, shopper, staf
     assert "refund of" in mails(shopper.email)[-1].subject
 
 
-def test_card_that_an_order_needs_no_more_is_taken_back_by_the_sweep(stripe, shopper, staff):
+def test_unneeded_card_payment_is_cancelled_by_the_periodic_task(stripe, shopper, staff):
     transfer = start(TRANSFER, user=shopper)
     card = payment_choose_method(order_id=transfer.order_id, method=CARD, actor=shopper).payment
     record(transfer, "99.99", actor=staff)
@@ -218,8 +218,8 @@ def test_card_that_an_order_needs_no_more_is_taken_back_by_the_sweep(stripe, sho
     assert len(stripe.journal("intent.canceled")) == 1
 
 
-def test_payment_whose_object_is_gone_gets_a_new_one(open_card, stripe):
-    """The process that switched to the provider's page died after closing the intent."""
+def test_payment_with_a_closed_object_gets_a_new_one(open_card, stripe):
+    """The process that switched to the hosted page crashed after closing the intent."""
     call = provider_call_enqueue(
         Operation.RELEASE, payment=open_card, request={"object_id": open_card.provider_payment_id}
     )
@@ -233,7 +233,7 @@ def test_payment_whose_object_is_gone_gets_a_new_one(open_card, stripe):
     assert (open_card.status, stripe.captured()) == ("COMPLETED", [9999])
 
 
-def test_declined_payment_of_a_closed_order_asks_for_nothing_more(open_card, stripe, time_machine):
+def test_declined_payment_of_a_closed_order_requests_no_payment(open_card, stripe, time_machine):
     stripe.pay(open_card, "visa_chargeDeclined")
     time_machine.move_to(timezone.now() + timedelta(hours=1))
     order_expire(order_id=open_card.order_id)

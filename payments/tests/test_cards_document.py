@@ -1,4 +1,4 @@
-"""The calls of docs/cards.md against a real server, with the sandbox as the provider; its journal is the witness."""
+"""The calls of docs/cards.md against a real server and the sandbox; checked against the sandbox's journal."""
 
 import json
 import re
@@ -24,13 +24,13 @@ BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
 
 @pytest.fixture(scope="session")
 def live_server(django_db_setup, live_server):
-    """Started once the database is there; else it would take SQLite for one in memory and share the connection."""
+    """Starts once the test database exists; before, SQLite would use and share an in-memory database."""
     return live_server
 
 
 @pytest.fixture
 def call(live_server, shopper, staff, settings):
-    """Run one block with the names that are known by now in it; the answer as JSON."""
+    """Run one block with the names defined so far; returns the answer as JSON."""
     settings.ALLOW_TEST_CARDS = True
     token, office = (token_of(user) for user in (shopper, staff))
     named = {"http://localhost:8000": live_server.url, "<token>": token, "<staff-token>": office}
@@ -55,7 +55,7 @@ def order_of(user, product):
 
 @pytest.fixture
 def deliver_events(stripe, sandbox_server, live_server):
-    """Let Stripe send what it has to tell to the shop, and the worker work at it; the shop's answers."""
+    """Let Stripe deliver its events and the worker process them; returns the shop's status codes."""
     sandbox_server.simulator.store.table("endpoint").clear()
     secret = settings.STRIPE_WEBHOOK_SECRET[0]
     stripe.post("stripe/endpoint", url=f"{live_server.url}/payments/webhooks/stripe", secret=secret)
@@ -69,7 +69,7 @@ def deliver_events(stripe, sandbox_server, live_server):
     return send
 
 
-def test_the_calls_of_the_document_do_what_it_says(call, stripe, deliver_events, shopper, bowl):
+def test_document_calls_do_what_it_says(call, stripe, deliver_events, shopper, bowl):
     pay, confirm, look, number, token, methods, default, checkout, again, delete, refund = BLOCKS
     order = order_of(shopper, bowl)
 
@@ -104,9 +104,7 @@ def test_the_calls_of_the_document_do_what_it_says(call, stripe, deliver_events,
     assert set(Payment.objects.values_list("status", flat=True)) == {"COMPLETED", "PARTIALLY_REFUNDED"}
 
 
-def test_a_message_completes_what_was_paid_in_a_browser_that_is_gone(
-    call, stripe, deliver_events, shopper, bowl
-):
+def test_webhook_completes_the_payment_of_a_closed_browser(call, stripe, deliver_events, shopper, bowl):
     pay, look = BLOCKS[0], BLOCKS[2]
     order = order_of(shopper, bowl)
     payment = call(pay, **{"order-uuid": str(order.pk)})

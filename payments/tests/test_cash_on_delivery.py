@@ -1,4 +1,4 @@
-"""Which artisan collects cash, and how much: cash on delivery alone, and no more than is still due."""
+"""Which artisan collects cash, and how much: only cash on delivery, and no more than is still due."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ def ship(payment) -> list[Parcel]:
 
 @pytest.fixture
 def shown(browser, api, seller) -> Callable[[Parcel], tuple[str, str | None]]:
-    """What the artisan reads on the page, and what the API says."""
+    """What the artisan sees on the page, and what the API returns."""
 
     def read(parcel: Parcel) -> tuple[str, str | None]:
         text = page(browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/")).text
@@ -41,7 +41,7 @@ def shown(browser, api, seller) -> Callable[[Parcel], tuple[str, str | None]]:
     return read
 
 
-def test_artisan_collects_what_is_due_when_a_part_came_before(bowl, shopper, staff, shown):
+def test_artisan_collects_the_rest_after_a_partial_payment(bowl, shopper, staff, shown):
     payment = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     record(payment, "40.00", actor=staff)
     [parcel] = ship(payment)
@@ -51,7 +51,7 @@ def test_artisan_collects_what_is_due_when_a_part_came_before(bowl, shopper, sta
     assert ("collect $59.99 in cash" in text, "99.99 in cash" in text, amount) == (True, False, "59.99")
 
 
-def test_no_cash_is_collected_for_a_parcel_that_came_back(cash, seller, shown):
+def test_no_cash_is_collected_for_a_returned_parcel(cash, seller, shown):
     parcel = ship(cash)[0]
     parcel_return(parcel_id=parcel.pk, actor=seller, restock=True, reason="refused at the door")
 
@@ -65,7 +65,7 @@ def test_no_cash_is_collected_for_a_parcel_that_came_back(cash, seller, shown):
 
 @pytest.mark.parametrize("method", [PaymentMethod.CHECK, PaymentMethod.BANK_TRANSFER])
 @pytest.mark.parametrize("was_taken_back", [True, False])
-def test_no_cash_is_collected_for_money_that_is_to_come_otherwise(
+def test_no_cash_is_collected_for_checks_and_bank_transfers(
     bowl, shopper, staff, shown, settings, method, was_taken_back
 ):
     settings.MANUAL_PAYMENT_AUTO_APPROVE = not was_taken_back

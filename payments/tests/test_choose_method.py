@@ -1,4 +1,4 @@
-"""The buyer pays in another way: the open payment goes, a new one takes its place, nothing is paid twice."""
+"""Changing the payment method: a new payment replaces the open one, and nothing is paid twice."""
 
 import pytest
 from django.db import transaction
@@ -22,7 +22,7 @@ def choose(payment, method, actor=None, **asserted):
     return chosen.payment, chosen.is_new
 
 
-def test_same_method_answers_with_the_open_payment(shopper):
+def test_same_method_returns_the_open_payment(shopper):
     payment = start(user=shopper)
 
     assert choose(payment, TRANSFER, shopper) == (payment, False)
@@ -40,7 +40,7 @@ def test_other_method_replaces_the_open_payment(shopper):
     assert (payment.order.pay_by - payment.order.created_at).days == 14
 
 
-def test_cash_instead_releases_the_order(shopper):
+def test_switching_to_cash_releases_the_order(shopper):
     payment = start(user=shopper)
 
     choose(payment, CASH, shopper)
@@ -49,7 +49,7 @@ def test_cash_instead_releases_the_order(shopper):
     assert payment.order.expires_at is None
 
 
-def test_method_that_is_not_offered_leaves_the_open_payment_alone(shopper):
+def test_unavailable_method_does_not_change_the_open_payment(shopper):
     payment = start(user=shopper)
 
     with pytest.raises(MethodNotOffered), transaction.atomic():
@@ -59,7 +59,7 @@ def test_method_that_is_not_offered_leaves_the_open_payment_alone(shopper):
     assert Payment.objects.count() == 1
 
 
-def test_rest_of_a_part_payment_is_asked_for_by_the_other_method(shopper, staff):
+def test_other_method_requests_the_rest_of_a_partial_payment(shopper, staff):
     payment = start(user=shopper)
     record(payment, "40.00", actor=staff)
 
@@ -75,7 +75,7 @@ def test_rest_of_a_part_payment_is_asked_for_by_the_other_method(shopper, staff)
 
 
 def test_late_money_for_the_replaced_payment_closes_the_open_one(shopper, staff):
-    """Else the buyer of a paid order would still be shown where to send a check."""
+    """Otherwise the buyer of a paid order would still see where to send a check."""
     payment = start(user=shopper)
     check, _ = choose(payment, CHECK, shopper)
 
@@ -92,7 +92,7 @@ def test_late_money_for_the_replaced_payment_closes_the_open_one(shopper, staff)
 @pytest.mark.parametrize(
     ("amount", "currency"), [("99.98", None), ("100", None), ("0", None), ("99.99", "EUR")]
 )
-def test_amount_is_an_assertion(shopper, amount, currency):
+def test_different_amount_is_refused(shopper, amount, currency):
     payment = start(user=shopper)
 
     with pytest.raises(AmountMismatch) as refused, transaction.atomic():
@@ -102,7 +102,7 @@ def test_amount_is_an_assertion(shopper, amount, currency):
     assert reread(payment).status == "PENDING"
 
 
-def test_amount_asserts_the_open_balance_not_the_total(shopper, staff):
+def test_amount_is_compared_with_the_open_balance_not_the_total(shopper, staff):
     payment = start(user=shopper)
     record(payment, "40.00", actor=staff)
 
@@ -125,7 +125,7 @@ def test_nothing_is_due_once_paid_or_closed(shopper, staff, how):
     assert Payment.objects.count() == 1
 
 
-def test_unknown_order_is_missing(shopper):
+def test_unknown_order_is_not_found(shopper):
     payment = start(user=shopper)
 
     with pytest.raises(NotFound):

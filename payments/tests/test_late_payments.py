@@ -1,4 +1,4 @@
-"""Money that comes after its order has ended: booked always, and then either the order revives or it goes back."""
+"""Money that arrives after its order ended: it is always booked; then the order is revived or a refund is due."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ def statuses_of(payment) -> tuple[str, str, str]:
     return payment.status, payment.order.status, payment.order.payment_status
 
 
-def test_expired_order_revives_when_its_things_are_still_there(expired, bowl, staff, seller, mails):
+def test_expired_order_is_revived_when_its_products_are_available(expired, bowl, staff, seller, mails):
     record(expired, TOTAL, actor=staff)
 
     assert statuses_of(expired) == ("COMPLETED", "CONFIRMED", "PAID")
@@ -42,7 +42,7 @@ def test_expired_order_revives_when_its_things_are_still_there(expired, bowl, st
     assert "payment received" in mails("shopper@example.test")[-1].subject
 
 
-def test_money_is_listed_to_return_when_the_things_are_gone(expired, bowl, staff, seller, mails):
+def test_refund_is_due_when_the_products_are_sold_out(expired, bowl, staff, seller, mails):
     stock_adjust(product_id=bowl.pk, counted=3, reason="sold at the market", actor=staff)
 
     record(expired, TOTAL, actor=staff)
@@ -60,7 +60,7 @@ def test_money_is_listed_to_return_when_the_things_are_gone(expired, bowl, staff
     assert not expired.order.refund_due
 
 
-def test_part_of_the_money_never_revives_an_order(expired, staff):
+def test_partial_payment_does_not_revive_an_order(expired, staff):
     record(expired, "381.96", actor=staff)
 
     assert statuses_of(expired) == ("CANCELLED", "EXPIRED", "PARTIALLY_PAID")
@@ -70,7 +70,7 @@ def test_part_of_the_money_never_revives_an_order(expired, staff):
     assert statuses_of(expired) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
-def test_thing_that_is_no_longer_sold_is_not_taken_again(expired, bowl, staff):
+def test_inactive_product_is_not_reserved_again(expired, bowl, staff):
     bowl.is_active = False
     bowl.save()
 
@@ -79,7 +79,7 @@ def test_thing_that_is_no_longer_sold_is_not_taken_again(expired, bowl, staff):
     assert statuses_of(expired) == ("COMPLETED", "EXPIRED", "PAID")
 
 
-def test_cancelled_order_is_never_revived(shopper, staff, bowl):
+def test_cancelled_order_is_not_revived(shopper, staff, bowl):
     payment = start(items={bowl: 1}, user=shopper)
     order_cancel(order_id=payment.order_id, reason="", actor=shopper)
 
@@ -91,7 +91,7 @@ def test_cancelled_order_is_never_revived(shopper, staff, bowl):
     assert bowl.stock == 10
 
 
-def test_revived_order_that_staff_cancel_returns_its_stock_of_the_second_round(expired, bowl, staff):
+def test_cancelling_a_revived_order_returns_its_stock(expired, bowl, staff):
     record(expired, TOTAL, actor=staff)
 
     order_cancel(order_id=expired.order_id, reason="kiln broke", actor=staff)
@@ -101,7 +101,7 @@ def test_revived_order_that_staff_cancel_returns_its_stock_of_the_second_round(e
     assert statuses_of(reread(expired)) == ("COMPLETED", "CANCELLED", "PAID")
 
 
-def test_hold_that_was_not_swept_yet_still_takes_the_money(shopper, staff, bowl, time_machine):
+def test_payment_is_accepted_until_the_expiry_task_runs(shopper, staff, bowl, time_machine):
     payment = start(items={bowl: 1}, user=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=30))
 
@@ -111,7 +111,7 @@ def test_hold_that_was_not_swept_yet_still_takes_the_money(shopper, staff, bowl,
     assert not order_expire(order_id=payment.order_id)
 
 
-def test_late_money_for_a_replaced_payment_revives_too(shopper, staff, bowl, time_machine):
+def test_late_money_for_a_replaced_payment_also_revives_the_order(shopper, staff, bowl, time_machine):
     payment = start(items={bowl: 1}, user=shopper)
     payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     time_machine.move_to(timezone.now() + timedelta(days=15))

@@ -1,4 +1,4 @@
-"""Saving, choosing and forgetting methods, against the sandbox over a real socket; its journal is the witness."""
+"""Saving, choosing and removing payment methods, against the sandbox; checked against the sandbox's journal."""
 
 from datetime import timedelta
 
@@ -53,7 +53,7 @@ EFFECTS = ("customer.created", "payment_method.attached", "payment_method.detach
 
 @pytest.fixture
 def save(shopper, django_capture_on_commit_callbacks):
-    """Save a card; what follows the commit is done as well, since tests run in a transaction."""
+    """Save a card; also runs what follows the commit, since tests run in a transaction."""
 
     def save_one(token: str = VISA, *, user: User = shopper, **more) -> PaymentMethodInfo:
         with django_capture_on_commit_callbacks(execute=True):
@@ -77,10 +77,10 @@ def process_due_later(time_machine, **later):
     process_due_task()
 
 
-# ---- saving ----------------------------------------------------------------------------------------------------------
+# ---- saving ---------------------------------------------------------------------------------------------------------
 
 
-def test_first_saved_card_is_the_default_and_the_customer_is_made_once(save, shopper, done):
+def test_first_saved_card_is_the_default_and_the_customer_is_created_once(save, shopper, done):
     before = timezone.now()
 
     first, second = save(), save("pm_card_mastercard")
@@ -93,11 +93,11 @@ def test_first_saved_card_is_the_default_and_the_customer_is_made_once(save, sho
     assert [entry.action for entry in AuditEntry.objects.all()] == ["method.save"] * 2
 
 
-def test_debit_card_is_told_by_its_funding(save):
+def test_debit_card_is_recognised(save):
     assert save("pm_card_visa_debit").payment_method == PaymentMethod.DEBIT_CARD
 
 
-def test_card_saved_as_the_default_takes_over(save, shopper):
+def test_card_saved_as_the_default_replaces_the_old_default(save, shopper):
     save()
     save("pm_card_mastercard", is_default=True)
 
@@ -115,7 +115,7 @@ def test_card_saved_as_the_default_takes_over(save, shopper):
         ("pm_4242424242424242", RawCardData, "does not accept card numbers"),
     ],
 )
-def test_what_cannot_be_saved_is_refused_with_words(save, shopper, token, error, words):
+def test_unsupported_method_is_refused_with_an_explanation(save, shopper, token, error, words):
     with pytest.raises(error) as refused:
         save(token)
 
@@ -124,7 +124,7 @@ def test_what_cannot_be_saved_is_refused_with_words(save, shopper, token, error,
     assert rows(shopper) == []
 
 
-def test_customer_is_made_once_although_the_first_card_was_declined(save, shopper, done):
+def test_customer_is_created_once_even_if_the_first_card_was_declined(save, shopper, done):
     with pytest.raises(MethodDeclined):
         save("pm_card_visa_chargeDeclined")
     save()
@@ -132,7 +132,7 @@ def test_customer_is_made_once_although_the_first_card_was_declined(save, shoppe
     assert done() == [1, 1, 0]
 
 
-def test_nothing_is_saved_where_the_provider_has_no_keys(save, settings):
+def test_nothing_is_saved_without_the_providers_keys(save, settings):
     settings.STRIPE_SECRET_KEY = ""
 
     with pytest.raises(MethodNotOffered):
@@ -140,7 +140,7 @@ def test_nothing_is_saved_where_the_provider_has_no_keys(save, settings):
 
 
 @pytest.mark.parametrize("action", ["drop_before", "drop_after", "truncate", "html", "unavailable"])
-def test_saving_of_unknown_outcome_is_finished_by_the_sweep_once(
+def test_saving_with_unknown_outcome_is_finished_once_by_the_periodic_task(
     save, shopper, stripe, done, time_machine, action
 ):
     stripe.fault(action, path="/v1/setup_intents", method="POST")
@@ -154,7 +154,7 @@ def test_saving_of_unknown_outcome_is_finished_by_the_sweep_once(
     assert done() == [1, 1, 0]
 
 
-def test_same_wish_goes_on_with_the_call_whose_outcome_is_unknown(save, shopper, stripe, done):
+def test_repeated_request_continues_the_call_of_unknown_outcome(save, shopper, stripe, done):
     stripe.fault("drop_after", path="/v1/setup_intents", method="POST")
     with pytest.raises(SaveInProgress):
         save()
@@ -165,7 +165,7 @@ def test_same_wish_goes_on_with_the_call_whose_outcome_is_unknown(save, shopper,
     assert done() == [1, 1, 0]
 
 
-def test_saving_without_an_answer_for_a_day_is_given_up(save, shopper, stripe, done, time_machine):
+def test_unanswered_saving_is_given_up_after_a_day(save, shopper, stripe, done, time_machine):
     stripe.fault("drop_before", path="/v1/setup_intents", method="POST", count=None)
     with pytest.raises(SaveInProgress):
         save()
@@ -176,7 +176,7 @@ def test_saving_without_an_answer_for_a_day_is_given_up(save, shopper, stripe, d
     assert rows(shopper) == []
 
 
-def test_method_told_twice_is_kept_once(save, shopper):
+def test_method_reported_twice_is_stored_once(save, shopper):
     method = save()
     customer = ProviderCustomer.objects.get().customer_id
     remote = RemoteMethod(method.provider_method_id, customer, "card", "visa", "4242", 12, 2034)
@@ -187,7 +187,7 @@ def test_method_told_twice_is_kept_once(save, shopper):
     assert PaymentMethodInfo.objects.count() == 1
 
 
-def test_card_of_a_customer_that_we_do_not_pay_with_is_forgotten_there(save, shopper, stripe, time_machine):
+def test_card_of_another_customer_is_detached_at_the_provider(save, shopper, stripe, time_machine):
     save()
     dashboard = client(stripe.url).v1
     other = dashboard.customers.create({}).id
@@ -201,7 +201,7 @@ def test_card_of_a_customer_that_we_do_not_pay_with_is_forgotten_there(save, sho
     assert [row["id"] for row in stripe.journal("payment_method.detached")] == [stray]
 
 
-# ---- with the buyer present ------------------------------------------------------------------------------------------
+# ---- with the buyer present -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def setup(shopper):
 
 @pytest.fixture
 def finish(setup, shopper, stripe, deliver):
-    """The ways in which the shop learns how a saving ended."""
+    """The ways in which the shop learns the outcome of saving a method."""
 
     def by_return() -> None:
         method_setup_of(user=shopper, call_id=setup.id)
@@ -231,7 +231,7 @@ def finish(setup, shopper, stripe, deliver):
 WAYS = ["return", "webhook", "sweep"]
 
 
-def test_setup_tells_the_browser_what_to_do_and_nothing_is_saved_yet(setup, shopper):
+def test_setup_returns_the_next_action_and_saves_nothing_yet(setup, shopper):
     assert setup.action.kind == ActionKind.CONFIRM
     assert setup.action.client_secret.startswith(setup.setup_id)
 
@@ -244,7 +244,9 @@ def test_setup_tells_the_browser_what_to_do_and_nothing_is_saved_yet(setup, shop
 
 @pytest.mark.parametrize("first", WAYS)
 @pytest.mark.parametrize("second", WAYS)
-def test_setup_is_finished_once_whoever_comes_first(setup, shopper, stripe, done, finish, first, second):
+def test_setup_is_finished_once_by_whichever_process_is_first(
+    setup, shopper, stripe, done, finish, first, second
+):
     stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_visa")
 
     finish[first]()
@@ -258,7 +260,7 @@ def test_setup_is_finished_once_whoever_comes_first(setup, shopper, stripe, done
 
 
 @pytest.mark.parametrize("tell", WAYS)
-def test_removed_card_does_not_come_back_with_a_late_message(setup, shopper, stripe, finish, tell):
+def test_late_message_does_not_restore_a_removed_card(setup, shopper, stripe, finish, tell):
     stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_visa")
     method = method_setup_finish(setup.setup_id).method
     method_remove(user=shopper, method_id=method.pk)
@@ -268,7 +270,7 @@ def test_removed_card_does_not_come_back_with_a_late_message(setup, shopper, str
     assert rows(shopper) == []
 
 
-def test_setup_after_three_d_secure_is_finished_too(setup, shopper, stripe):
+def test_setup_is_finished_after_three_d_secure(setup, shopper, stripe):
     stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_authenticationRequired")
     assert method_setup_finish(setup.setup_id).method is None
 
@@ -277,7 +279,7 @@ def test_setup_after_three_d_secure_is_finished_too(setup, shopper, stripe):
     assert method_setup_finish(setup.setup_id).method.card_last_four == "3184"
 
 
-def test_setup_of_somebody_else_is_missing(setup, stranger):
+def test_setup_of_another_user_is_not_found(setup, stranger):
     for look in (
         lambda: method_setup_finish(setup.setup_id, user=stranger),
         lambda: method_setup_of(user=stranger, call_id=setup.id),
@@ -288,7 +290,7 @@ def test_setup_of_somebody_else_is_missing(setup, stranger):
             look()
 
 
-def test_setup_whose_answer_is_lost_is_begun_anew(shopper, stripe, time_machine):
+def test_setup_with_a_lost_answer_is_started_again(shopper, stripe, time_machine):
     stripe.fault("drop_after", path="/v1/setup_intents", method="POST")
 
     with pytest.raises(ProviderUnavailable):
@@ -300,7 +302,7 @@ def test_setup_whose_answer_is_lost_is_begun_anew(shopper, stripe, time_machine)
     assert method_setup_start(user=shopper, provider="stripe").action is not None
 
 
-def test_customer_whom_the_provider_has_deleted_is_replaced(shopper, stripe):
+def test_customer_deleted_at_the_provider_is_replaced(shopper, stripe):
     ProviderCustomer.objects.create(user=shopper, provider="stripe", customer_id="cus_deleted")
 
     setup = method_setup_start(user=shopper, provider="stripe")
@@ -310,7 +312,7 @@ def test_customer_whom_the_provider_has_deleted_is_replaced(shopper, stripe):
     assert setup.action is not None
 
 
-def test_setup_that_nobody_finishes_is_asked_for_more_and_more_seldom(setup, stripe, time_machine):
+def test_unfinished_setup_is_polled_at_growing_intervals(setup, stripe, time_machine):
     def asked() -> int:
         return sum(
             row["method"] == "GET" and "setup_intents" in row["path"]
@@ -326,10 +328,10 @@ def test_setup_that_nobody_finishes_is_asked_for_more_and_more_seldom(setup, str
     assert asked() == result
 
 
-# ---- the default -----------------------------------------------------------------------------------------------------
+# ---- the default ----------------------------------------------------------------------------------------------------
 
 
-def test_another_default_takes_the_place_of_the_first(save, shopper):
+def test_new_default_replaces_the_old_one(save, shopper):
     save()
     second = save("pm_card_mastercard")
 
@@ -338,7 +340,7 @@ def test_another_default_takes_the_place_of_the_first(save, shopper):
     assert PaymentMethodInfo.objects.filter(is_default=True).get() == second
 
 
-def test_default_is_not_given_up_without_another(save, shopper):
+def test_default_cannot_be_unset_without_another(save, shopper):
     first, second = save(), save("pm_card_mastercard")
 
     with pytest.raises(DefaultRequired):
@@ -356,7 +358,7 @@ def test_newest_card_becomes_the_default_when_the_default_is_removed(save, shopp
     assert PaymentMethodInfo.objects.get(is_default=True) == third
 
 
-# ---- forgetting ------------------------------------------------------------------------------------------------------
+# ---- removing -------------------------------------------------------------------------------------------------------
 
 
 def test_removed_card_is_detached_at_the_provider(save, shopper, stripe, done):
@@ -373,7 +375,7 @@ def test_removed_card_is_detached_at_the_provider(save, shopper, stripe, done):
 
 
 @pytest.mark.parametrize("action", ["drop_before", "drop_after", "error_before", "unavailable", "rate_limit"])
-def test_detaching_of_unknown_outcome_is_repeated_by_the_sweep(
+def test_detaching_with_unknown_outcome_is_repeated_by_the_periodic_task(
     save, shopper, stripe, done, time_machine, action
 ):
     method = save()
@@ -388,7 +390,7 @@ def test_detaching_of_unknown_outcome_is_repeated_by_the_sweep(
     assert done() == [1, 1, 1]
 
 
-def test_card_detached_in_the_dashboard_is_removed_without_complaint(save, shopper, stripe):
+def test_card_already_detached_at_the_provider_can_be_removed(save, shopper, stripe):
     method = save()
     client(stripe.url).v1.payment_methods.detach(method.provider_method_id)
 
@@ -397,7 +399,7 @@ def test_card_detached_in_the_dashboard_is_removed_without_complaint(save, shopp
     assert ProviderCall.objects.get(operation=Operation.DETACH).state == CallState.DONE
 
 
-def test_card_detached_in_the_dashboard_is_removed_by_the_message(save, shopper, stripe, deliver, mails):
+def test_card_detached_in_the_dashboard_is_removed_by_its_webhook(save, shopper, stripe, deliver, mails):
     method, other = save(), save("pm_card_amex")
     client(stripe.url).v1.payment_methods.detach(method.provider_method_id)
     stripe.fault("drop_before", path="/v1/customers/*/payment_methods")
@@ -417,7 +419,7 @@ def test_card_detached_in_the_dashboard_is_removed_by_the_message(save, shopper,
     ]
 
 
-def test_untrue_message_removes_no_card(save, stripe, deliver):
+def test_false_message_removes_no_card(save, stripe, deliver):
     method = save()
     stripe.post("stripe/event", type="payment_method.detached", id=method.provider_method_id)
 
@@ -427,7 +429,7 @@ def test_untrue_message_removes_no_card(save, stripe, deliver):
     assert PaymentMethodInfo.objects.get(is_active=True) == method
 
 
-def test_card_of_a_payment_under_way_is_not_removed(save, shopper):
+def test_card_of_a_payment_in_progress_cannot_be_removed(save, shopper):
     method = save()
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment.calls.update(state=CallState.DONE)
@@ -441,7 +443,7 @@ def test_card_of_a_payment_under_way_is_not_removed(save, shopper):
     assert rows(shopper) == [("4242", True)]
 
 
-def test_card_of_somebody_else_is_missing(save, stranger):
+def test_card_of_another_user_is_not_found(save, stranger):
     method = save()
 
     with pytest.raises(NotFound):
@@ -452,10 +454,10 @@ def test_card_of_somebody_else_is_missing(save, stranger):
     assert PaymentMethodInfo.objects.get(is_active=True) == method
 
 
-# ---- the list --------------------------------------------------------------------------------------------------------
+# ---- the list -------------------------------------------------------------------------------------------------------
 
 
-def test_list_is_read_once(save, shopper, stranger, django_assert_num_queries):
+def test_list_is_cached(save, shopper, stranger, django_assert_num_queries):
     save()
     first = methods_of(shopper)
 
@@ -464,7 +466,7 @@ def test_list_is_read_once(save, shopper, stranger, django_assert_num_queries):
     assert methods_of(stranger) == []
 
 
-def test_every_change_shows_at_once(save, shopper, django_capture_on_commit_callbacks):
+def test_every_change_invalidates_the_cached_list(save, shopper, django_capture_on_commit_callbacks):
     assert rows(shopper) == []
     _, second = save(), save("pm_card_mastercard")
     assert rows(shopper) == [("4242", True), ("4444", False)]
@@ -478,10 +480,10 @@ def test_every_change_shows_at_once(save, shopper, django_capture_on_commit_call
     assert rows(shopper) == [("4242", True)]
 
 
-def test_reader_that_is_late_does_not_bring_back_the_old_list(
+def test_slow_reader_does_not_restore_the_old_list(
     save, shopper, monkeypatch, django_capture_on_commit_callbacks
 ):
-    """It read the rows before a change and writes them into the cache after it."""
+    """It reads the rows before a change and writes them to the cache afterwards."""
     method = save()
     real = saved_methods.method_row
 
@@ -498,7 +500,7 @@ def test_reader_that_is_late_does_not_bring_back_the_old_list(
     assert rows(shopper) == []
 
 
-def test_change_that_is_rolled_back_does_not_touch_the_list(save, shopper):
+def test_rolled_back_change_does_not_invalidate_the_list(save, shopper):
     method = save()
     before = methods_of(shopper)
 
@@ -509,7 +511,7 @@ def test_change_that_is_rolled_back_does_not_touch_the_list(save, shopper):
     assert methods_of(shopper) == before
 
 
-def test_list_is_read_from_the_database_when_the_cache_is_away(save, shopper, settings):
+def test_list_is_read_from_the_database_when_the_cache_fails(save, shopper, settings):
     settings.CACHES = {
         "default": {
             "BACKEND": "artisans.core.cache.FailSafeRedisCache",
@@ -523,7 +525,7 @@ def test_list_is_read_from_the_database_when_the_cache_is_away(save, shopper, se
     assert rows(shopper) == [("4242", True)]
 
 
-def test_card_is_expired_from_the_month_after_its_last(save, shopper, time_machine):
+def test_card_is_expired_from_the_month_after_its_expiry(save, shopper, time_machine):
     method = save()
     last = f"{method.card_exp_year}-{method.card_exp_month:02d}-28T12:00:00Z"
     time_machine.move_to(last)

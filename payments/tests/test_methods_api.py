@@ -16,7 +16,7 @@ TOKEN = {"provider": "stripe", "provider_method_id": "pm_card_visa"}
 
 @pytest.fixture
 def client(api, shopper, django_capture_on_commit_callbacks):
-    """A client of the shopper; what follows a commit is done as well, since tests run in a transaction."""
+    """The shopper's client; also runs what follows a commit, since tests run in a transaction."""
     made = api(shopper)
     request = made.generic
 
@@ -40,7 +40,7 @@ def listed(client):
     return [(row["card_last_four"], row["is_default"]) for row in answer.json()["results"]]
 
 
-def test_saved_method_shows_what_a_person_recognises_and_no_token(client):
+def test_saved_method_shows_brand_and_last_digits_but_no_token(client):
     made = save(client, payment_method="credit_card")
 
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made.pop("created_at"))
@@ -74,7 +74,7 @@ def test_list_default_and_delete(client):
     assert client.delete(f"{PATH}/{first['id']}").status_code == 404
 
 
-def test_list_is_one_page_in_the_shape_of_all_lists(client):
+def test_list_is_one_page_in_the_common_format(client):
     save(client)
 
     answer = client.get(PATH).json()
@@ -83,7 +83,7 @@ def test_list_is_one_page_in_the_shape_of_all_lists(client):
     assert (answer["next"], answer["previous"]) == (None, None)
 
 
-def test_second_read_asks_no_table_of_payments(client, django_assert_max_num_queries):
+def test_second_read_queries_no_payment_tables(client, django_assert_max_num_queries):
     save(client)
     listed(client)
 
@@ -118,7 +118,7 @@ def test_default_is_changed_by_choosing_another(client):
     problem(client.put(f"{PATH}/{made['id']}", {"is_default": False}), 400, "default_wanted")
 
 
-def test_setup_tells_what_to_do_and_is_finished_by_its_id(client, stripe):
+def test_setup_returns_the_next_action_and_is_finished_by_its_id(client, stripe):
     begun = client.post(PATH, {"provider": "stripe", "setup": True})
     assert begun.status_code == 202
     action = begun.json()["next_action"]
@@ -136,7 +136,7 @@ def test_setup_tells_what_to_do_and_is_finished_by_its_id(client, stripe):
     assert action["client_secret"] not in str(list(ProviderCall.objects.values()))
 
 
-def test_setup_of_somebody_else_is_missing(client, api, stranger):
+def test_setup_of_another_user_is_not_found(client, api, stranger):
     begun = client.post(PATH, {"provider": "stripe", "setup": True}).json()
 
     answer = api(stranger).post(PATH, {"provider": "stripe", "setup_id": begun["setup_id"]})
@@ -161,7 +161,7 @@ def test_setup_of_somebody_else_is_missing(client, api, stranger):
         ("4242424242424242", "validation_error"),
     ],
 )
-def test_body_that_cannot_be_right_is_refused(client, body, code):
+def test_invalid_body_is_refused(client, body, code):
     answer = client.post(PATH, body)
 
     problem(answer, 400, code)
@@ -176,11 +176,11 @@ def test_body_that_cannot_be_right_is_refused(client, body, code):
         ("pm_card_authenticationRequired", 402, "method_declined"),
     ],
 )
-def test_card_that_its_bank_refuses_is_told(client, token, status, code):
+def test_card_refused_by_its_bank_is_reported(client, token, status, code):
     problem(client.post(PATH, TOKEN | {"provider_method_id": token}), status, code)
 
 
-def test_unknown_outcome_is_told_and_the_same_request_goes_on(client, stripe):
+def test_unknown_outcome_is_reported_and_a_retry_continues(client, stripe):
     stripe.fault("drop_after", path="/v1/setup_intents", method="POST")
 
     answer = client.post(PATH, TOKEN)
@@ -191,7 +191,7 @@ def test_unknown_outcome_is_told_and_the_same_request_goes_on(client, stripe):
     assert len(stripe.journal("payment_method.attached")) == 1
 
 
-def test_cards_cannot_be_tried_out_by_saving_them(client, browser, shopper):
+def test_card_testing_by_saving_cards_is_limited(client, browser, shopper):
     declined = TOKEN | {"provider_method_id": "pm_card_visa_chargeDeclined"}
     for _ in range(10):
         problem(client.post(PATH, declined), 402, "method_declined")
@@ -200,7 +200,7 @@ def test_cards_cannot_be_tried_out_by_saving_them(client, browser, shopper):
     assert browser(shopper).post("/shop/account/cards/add/").status_code == 429
 
 
-def test_key_sent_again_saves_nothing_twice(client, stripe):
+def test_repeated_key_saves_once(client, stripe):
     key = {"HTTP_IDEMPOTENCY_KEY": "save-1"}
 
     answers = [client.post(PATH, TOKEN, **key) for _ in range(2)]
@@ -210,7 +210,7 @@ def test_key_sent_again_saves_nothing_twice(client, stripe):
     assert len(stripe.journal("payment_method.attached")) == 1
 
 
-def test_crash_after_saving_is_answered_from_what_was_saved(client, stripe, monkeypatch, time_machine):
+def test_retry_after_a_crash_is_answered_from_the_saved_method(client, stripe, monkeypatch, time_machine):
     key = {"HTTP_IDEMPOTENCY_KEY": "save-2"}
     with monkeypatch.context() as crash:
         crash.setattr(saved_methods, "method_out", lambda row: 1 / 0)
@@ -229,7 +229,7 @@ def test_guests_have_no_saved_methods(api):
         assert guest.post(PATH, TOKEN).status_code == 401
 
 
-def test_second_user_does_not_find_the_first_ones_method(client, api, stranger):
+def test_method_of_another_user_is_not_found(client, api, stranger):
     made = save(client)
     other = api(stranger)
 

@@ -1,4 +1,4 @@
-"""Card numbers: in test mode the published ones stand for test tokens; no number or code goes anywhere, in any mode."""
+"""Card numbers: in test mode the published ones are replaced by test tokens; no number or code is passed on."""
 
 import logging
 
@@ -34,7 +34,7 @@ def client(api, shopper, settings):
 
 @pytest.fixture
 def seen(caplog, stripe):
-    """Everything that was logged, written down and sent to the provider."""
+    """Everything that was logged, stored and sent to the provider."""
     caplog.set_level(logging.DEBUG)
 
     def everything() -> str:
@@ -57,8 +57,8 @@ def test_founding_body_saves_the_test_card(client, seen):
     assert "card_cvc" not in seen()
 
 
-def test_each_published_number_stands_for_the_providers_own_token(client):
-    """The sandbox lists the same cards by the provider's documentation, apart from ours."""
+def test_each_published_number_maps_to_the_providers_test_token(client):
+    """The sandbox lists the same cards from the provider's documentation, independently of our list."""
     for number, token in TEST_CARDS.items():
         assert BY_NAME[token.removeprefix("pm_card_")].number == number
 
@@ -89,13 +89,13 @@ def test_declined_test_card_is_declined(client):
         {"card_number": REAL_LOOKING, "provider": REAL_LOOKING},
     ],
 )
-def test_everything_else_is_refused_without_an_echo(client, seen, changes):
+def test_other_card_data_is_refused_without_an_echo(client, seen, changes):
     body = FOUNDING | changes
 
     answer = client.post(PATH, body)
 
     result = problem(answer, 400, "raw_card_data_not_accepted")
-    del result["request_id"]  # random, so it holds any three digits now and then
+    del result["request_id"]  # random, so it sometimes contains any three digits
     for secret in (REAL_LOOKING, "4242424242424242", "793", "2025"):
         assert secret not in str(result)
     for secret in (REAL_LOOKING, "4242424242424242"):
@@ -131,7 +131,7 @@ def test_card_data_under_other_names_is_refused(client, seen, body):
         {"STRIPE_SECRET_KEY": ""},
     ],
 )
-def test_outside_of_test_mode_the_published_numbers_are_refused_too(client, settings, seen, mode):
+def test_published_numbers_are_refused_outside_test_mode(client, settings, seen, mode):
     for name, value in mode.items():
         setattr(settings, name, value)
 
@@ -152,14 +152,14 @@ def test_outside_of_test_mode_the_published_numbers_are_refused_too(client, sett
         "4111111111111111",
     ],
 )
-def test_body_that_is_no_object_is_not_quoted(client, seen, text):
+def test_body_that_is_not_an_object_is_not_quoted(client, seen, text):
     answer = client.generic("POST", PATH, text, content_type="application/json")
 
     assert answer.status_code == 400
     assert REAL_LOOKING not in answer.content.decode() + seen()
 
 
-def test_changing_a_method_quotes_no_number_either(client, seen):
+def test_changing_a_method_quotes_no_card_number(client, seen):
     made = client.post(PATH, FOUNDING).json()
 
     answer = client.put(f"{PATH}/{made['id']}", {"is_default": True, REAL_LOOKING: "x"})
@@ -168,7 +168,7 @@ def test_changing_a_method_quotes_no_number_either(client, seen):
     assert REAL_LOOKING not in answer.content.decode() + seen()
 
 
-def test_confirming_with_a_number_is_refused_and_nothing_is_passed_on(client, seen, bowl):
+def test_confirming_with_a_card_number_is_refused_and_nothing_is_sent(client, seen, bowl):
     order = client.post(
         "/orders/",
         {
@@ -200,5 +200,5 @@ def test_confirming_with_a_number_is_refused_and_nothing_is_passed_on(client, se
         ({"is_default": True, "provider": "stripe"}, False),
     ],
 )
-def test_what_counts_as_card_data(value, holds):
+def test_card_data_is_detected(value, holds):
     assert holds_card_data(value) is holds

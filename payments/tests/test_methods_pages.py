@@ -1,4 +1,4 @@
-"""The page of saved cards in a browser without scripts, and what its form page carries."""
+"""The saved cards page in a browser without JavaScript, and the page with the card form."""
 
 import re
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ def begin(client):
     return answer["Location"]
 
 
-def test_list_tells_brand_digits_expiry_and_default(shop, card):
+def test_list_shows_brand_digits_expiry_and_default(shop, card):
     card("pm_card_amex")
     old = card("pm_card_visa_debit")
     PaymentMethodInfo.objects.filter(pk=old.pk).update(card_exp_year=2025)
@@ -45,7 +45,7 @@ def test_list_tells_brand_digits_expiry_and_default(shop, card):
     assert "Visa •••• ending in 5556 Expired 12/2025 Expired Make default" in text
 
 
-def test_paypal_account_is_told_by_its_address(shop, shopper):
+def test_paypal_account_is_shown_with_its_email_address(shop, shopper):
     remote = RemoteMethod("8kk8451t", "customer_1", "paypal", email="sam@example.test")
     kept = method_store(user_id=shopper.pk, provider="paypal", remote=remote, consented_at=timezone.now())
 
@@ -54,11 +54,11 @@ def test_paypal_account_is_told_by_its_address(shop, shopper):
     assert "Remove PayPal sam@example.test?" in asked.text
 
 
-def test_list_without_cards_says_that_none_is_needed(shop):
+def test_empty_list_says_that_no_card_is_needed(shop):
     assert "You can always pay without saving one" in page(shop.get(LIST)).text
 
 
-def test_consent_stands_beside_the_button(shop):
+def test_consent_is_shown_beside_the_button(shop):
     text = page(shop.get(LIST)).text
 
     assert "Stripe stores it" in text
@@ -66,7 +66,7 @@ def test_consent_stands_beside_the_button(shop):
     assert "Agree and add a card" in text
 
 
-def test_no_card_can_be_added_without_the_provider(shop, settings):
+def test_no_card_can_be_added_without_the_providers_keys(shop, settings):
     settings.STRIPE_SECRET_KEY = ""
 
     assert "Add a card" not in page(shop.get(LIST)).text
@@ -82,7 +82,7 @@ def test_another_card_becomes_the_default(shop, card):
     assert PaymentMethodInfo.objects.get(is_default=True) == other
 
 
-def test_card_is_removed_after_a_page_that_asks(shop, card, stripe):
+def test_card_is_removed_after_confirmation(shop, card, stripe):
     one = card()
     address = reverse("payments:method_delete", args=[one.pk])
 
@@ -112,14 +112,14 @@ def test_adding_leads_to_the_providers_form_and_back(shop, stripe):
     assert PaymentMethodInfo.objects.count() == 1
 
 
-def test_coming_back_without_a_card_says_so(shop):
+def test_returning_without_a_card_is_reported(shop):
     result = page(shop.get(f"{begin(shop)}return/", follow=True)).text
 
     assert "No card was saved, and nothing was charged." in result
 
 
 @pytest.mark.parametrize("place", ["", "return/"])
-def test_provider_without_an_answer_is_told(shop, stripe, place):
+def test_unavailable_provider_is_reported(shop, stripe, place):
     address = begin(shop)
     stripe.fault("drop_before", path="/v1/setup_intents/*", method="GET")
 
@@ -129,13 +129,13 @@ def test_provider_without_an_answer_is_told(shop, stripe, place):
     assert re.search("is not responding|still checking", page(answer).text)
 
 
-def test_adding_while_the_provider_is_away_changes_nothing(shop, stripe):
+def test_adding_while_the_provider_is_down_changes_nothing(shop, stripe):
     stripe.fault("drop_before", path="/v1/*", method="POST", count=None)
 
     assert "is not responding" in page(shop.post(f"{LIST}add/", follow=True)).text
 
 
-def test_only_the_form_page_may_load_the_providers_script(shop, settings, card):
+def test_only_the_form_page_loads_the_providers_script(shop, settings, card):
     settings.STRIPE_JS_URL = "https://js.stripe.com/v3/"
     card()
     policies = {
@@ -151,12 +151,12 @@ def test_only_the_form_page_may_load_the_providers_script(shop, settings, card):
     assert "stripe" not in policies["list"] + policies["remove"]
 
 
-def test_pages_of_cards_are_kept_by_no_cache(shop):
+def test_card_pages_are_not_cached(shop):
     for address in (LIST, begin(shop)):
         assert shop.get(address)["Cache-Control"] == "no-store"
 
 
-def test_pages_of_somebody_else_are_missing(shop, browser, stranger, card):
+def test_pages_of_another_user_are_not_found(shop, browser, stranger, card):
     address, other = begin(shop), browser(stranger)
     one = card()
 
@@ -167,11 +167,11 @@ def test_pages_of_somebody_else_are_missing(shop, browser, stranger, card):
     assert PaymentMethodInfo.objects.filter(is_active=True).count() == 1
 
 
-def test_card_is_added_by_post_only(shop):
+def test_card_is_added_only_by_post(shop):
     assert shop.get(f"{LIST}add/").status_code == 405
 
 
-def test_account_menu_leads_to_the_cards(shop):
+def test_account_menu_links_to_the_cards(shop):
     links = [node.attrs["href"] for node in page(shop.get("/")).all("a")]
 
     assert LIST in links

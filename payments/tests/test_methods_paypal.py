@@ -1,4 +1,4 @@
-"""A saved PayPal account: kept after its owner agreed at PayPal, and paid with without asking again."""
+"""A saved PayPal account: saved after approval at PayPal, and charged without another approval."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def waiting(shopper, saved):
     return reread(payment)
 
 
-def test_account_is_kept_once_with_its_address(saved, paypal):
+def test_account_is_saved_once_with_its_email_address(saved, paypal):
     assert (saved.payment_method, saved.provider, saved.is_default) == ("paypal", "paypal", True)
     assert "@" in saved.account_email
     assert ProviderCustomer.objects.get().user == saved.user
@@ -43,7 +43,7 @@ def test_account_is_kept_once_with_its_address(saved, paypal):
 
 
 @pytest.mark.parametrize("captures", ["COMPLETED", "APPROVED"])
-def test_saved_account_pays_without_its_owner(saved, waiting, paypal, captures):
+def test_saved_account_pays_without_the_buyer_at_paypal(saved, waiting, paypal, captures):
     paypal.post("paypal/settings", vaulted_orders=captures)
 
     payment_pay(waiting.pk, user=saved.user, method_reference=str(saved.pk))
@@ -53,7 +53,7 @@ def test_saved_account_pays_without_its_owner(saved, waiting, paypal, captures):
     assert paypal.cents("capture.completed") == [9999]
 
 
-def test_account_that_paypal_has_forgotten_is_removed_with_words(saved, waiting, paypal, monkeypatch):
+def test_account_unknown_to_paypal_is_removed_with_an_explanation(saved, waiting, paypal, monkeypatch):
     twin = PaymentMethodInfo.objects.get(pk=saved.pk)
     method_remove(user=saved.user, method_id=saved.pk)
     PaymentMethodInfo.objects.filter(pk=twin.pk).update(is_active=True, is_default=True)
@@ -65,7 +65,7 @@ def test_account_that_paypal_has_forgotten_is_removed_with_words(saved, waiting,
     assert paypal.cents("capture.completed") == []
 
 
-def test_refusal_is_told_and_nothing_is_taken(saved, waiting, paypal):
+def test_decline_is_reported_and_nothing_is_captured(saved, waiting, paypal):
     paypal.post("paypal/force_error", call="create", issue="INSTRUMENT_DECLINED")
 
     with pytest.raises(PaymentDeclined):

@@ -1,4 +1,4 @@
-"""One displayed state, complete with words, for every combination that the columns can hold."""
+"""One displayed state with complete texts for every combination of stored values."""
 
 from datetime import timedelta
 from itertools import product
@@ -51,7 +51,7 @@ PAYMENTS = [None] + [
 
 @pytest.mark.parametrize("status", OrderStatus)
 @pytest.mark.parametrize("paid", OrderPaymentStatus)
-def test_every_combination_has_one_state_with_all_its_words(status, paid):
+def test_every_combination_has_one_state_with_all_texts(status, paid):
     for payment in PAYMENTS:
         state = get_display_state(order_in(status, paid), payment)
 
@@ -118,7 +118,7 @@ def pending_state(method: str, status: str = "PENDING", **fields) -> Payment:
         ("EXPIRED", "PARTIALLY_PAID", None, "Expired", "We will refund the $5.00"),
     ],
 )
-def test_difficult_moments_are_told_in_the_right_words(status, paid, payment, word, says):
+def test_unusual_states_have_the_right_texts(status, paid, payment, word, says):
     state = get_display_state(order_in(status, paid), payment)
 
     assert state.label == word
@@ -142,7 +142,7 @@ BACK = PendingMoney(returning=Money(300, "USD"))
         ("CONFIRMED", "PAID", PendingMoney(returning=Money(0, "USD")), "Paid", "preparing your parcels"),
     ],
 )
-def test_what_is_under_way_about_the_money_is_told(status, paid, under_way, word, says):
+def test_money_in_progress_is_shown(status, paid, under_way, word, says):
     state = get_display_state(order_in(status, paid), pending_state("credit_card", "COMPLETED"), under_way)
 
     assert state.label == word
@@ -150,7 +150,7 @@ def test_what_is_under_way_about_the_money_is_told(status, paid, under_way, word
 
 
 @pytest.mark.django_db
-def test_page_tells_of_a_refund_and_of_a_question_of_the_bank(store, settings, staff, browser):
+def test_page_shows_a_refund_and_a_dispute(store, settings, staff, browser):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     returning, asked, quiet = (apply_card_captures(start(PaymentMethod.CREDIT_CARD)) for _ in range(3))
     refund_open(payment_id=returning.pk, amount=usd("3.00"), reason="chipped", actor=staff)
@@ -172,7 +172,7 @@ def test_page_tells_of_a_refund_and_of_a_question_of_the_bank(store, settings, s
 
 
 @pytest.mark.django_db
-def test_history_tells_of_a_refund_on_its_way(store, settings, staff, shopper, browser):
+def test_order_history_shows_a_refund_in_progress(store, settings, staff, shopper, browser):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper))
     refund_open(payment_id=payment.pk, amount=usd("3.00"), reason="chipped", actor=staff)
@@ -180,7 +180,7 @@ def test_history_tells_of_a_refund_on_its_way(store, settings, staff, shopper, b
     assert "Refund on its way" in page(browser(shopper).get("/shop/account/orders/")).text
 
 
-def test_buyer_reads_until_when_things_are_kept():
+def test_page_shows_how_long_the_order_is_held():
     order, soon = order_in("PENDING", "UNPAID"), timezone.localtime().replace(hour=23, minute=58)
     order.expires_at = soon
     failed = pending_state("credit_card", "FAILED", failure_reason="Your bank said no.")
@@ -193,7 +193,7 @@ def test_buyer_reads_until_when_things_are_kept():
     )
 
 
-def test_no_reminder_to_pay_is_shown_for_cash_at_the_door():
+def test_no_payment_reminder_is_shown_for_cash_on_delivery():
     state = get_display_state(order_in("CONFIRMED", "UNPAID"), pending_state("cash_on_delivery"))
 
     assert "Amount due" not in state.next_step

@@ -1,4 +1,4 @@
-"""An order as its buyer sees it: by link, by account, after thirty days, after a typing error."""
+"""The buyer's order page: by link, by account, after thirty days, after a typing error."""
 
 import re
 from datetime import timedelta
@@ -33,7 +33,7 @@ def pay_url(order) -> str:
     return reverse("payments:order_pay", args=[order.access_token])
 
 
-def test_link_shows_everything_to_a_browser_that_was_never_here(bowl):
+def test_link_shows_the_order_in_a_new_browser(bowl):
     order = start(items={bowl: 2}).order
 
     shown = status(order).text
@@ -51,7 +51,7 @@ def test_link_shows_everything_to_a_browser_that_was_never_here(bowl):
     assert "password" not in shown.lower()
 
 
-def test_link_sends_no_referrer_and_is_kept_by_no_cache():
+def test_link_sends_no_referrer_and_is_not_cached():
     order = start().order
 
     for address in (reverse("payments:order", args=[order.access_token]), pay_url(order)):
@@ -63,19 +63,19 @@ def test_link_sends_no_referrer_and_is_kept_by_no_cache():
 
 @pytest.mark.parametrize("token", ["x", "0" * 32 + "-1.forged", "%00", "a" * 3000, "..%2f..", "' OR 1=1 --"])
 @pytest.mark.parametrize("part", ["", "pay/", "mailbox/"])
-def test_link_that_was_not_made_here_is_not_found(token, part):
-    """Or, with a method that no link of this kind has, not allowed."""
+def test_forged_link_is_not_found(token, part):
+    """Not found, or not allowed for a method that the route does not have."""
     answers = [
         getattr(Client(), method)(f"/shop/orders/{token}/{part}").status_code for method in ("get", "post")
     ]
 
-    if token == "..%2f..":  # no address of ours
+    if token == "..%2f..":  # not a path of the shop
         assert answers == [404, 404]
     else:
         assert answers == {"": [404, 405], "pay/": [404, 404], "mailbox/": [405, 404]}[part]
 
 
-def test_link_of_another_order_or_version_opens_nothing(staff):
+def test_link_of_another_order_or_version_is_refused(staff):
     order = start().order
     missing = reverse("payments:order", args=[order_token(order.user_id or staff.pk, 1)])
     assert Client().get(missing).status_code in {404, 410}
@@ -90,7 +90,7 @@ def test_link_of_another_order_or_version_opens_nothing(staff):
     assert "Pier Road" in status(order).text
 
 
-def test_looking_changes_nothing():
+def test_viewing_changes_nothing():
     order = start().order
     key = mailbox_token(order.pk)
     before = dump()
@@ -102,7 +102,7 @@ def test_looking_changes_nothing():
     assert dump() == before
 
 
-def test_mailbox_is_confirmed_by_the_button_only():
+def test_mailbox_is_confirmed_only_by_the_button():
     order = start().order
     address = reverse("payments:mailbox", args=[order.access_token])
     assert Client().get(address, {"mailbox": mailbox_token(order.pk)}).status_code == 405
@@ -119,7 +119,7 @@ def test_mailbox_is_confirmed_by_the_button_only():
     assert "your items are reserved" in page(done).text
 
 
-def test_button_shows_only_behind_the_mailed_link():
+def test_confirmation_button_needs_the_mailed_link():
     order = start().order
     link = reverse("payments:order", args=[order.access_token])
 
@@ -128,7 +128,7 @@ def test_button_shows_only_behind_the_mailed_link():
     assert "Confirm order" in page(Client().get(link, {"mailbox": mailbox_token(order.pk)})).text
 
 
-def test_confirmation_after_the_end_does_not_claim_that_things_are_kept(time_machine):
+def test_confirmation_of_a_closed_order_promises_no_hold(time_machine):
     order = start().order
     time_machine.move_to(timezone.now() + timedelta(hours=3))
     assert order_expire(order_id=order.pk)
@@ -170,7 +170,7 @@ def test_personal_data_is_masked_after_thirty_days_but_not_for_the_owner(
     assert "12 Pier Road" in status(order, browser(shopper)).text
 
 
-def test_guest_whose_address_is_verified_sees_his_own_data(shopper, browser, time_machine):
+def test_guest_with_a_verified_email_address_sees_their_data(shopper, browser, time_machine):
     order = start(email=shopper.email).order
     shopper.emailaddress_set.create(email=shopper.email, verified=True, primary=True)
     time_machine.move_to(timezone.now() + timedelta(days=31))
@@ -178,7 +178,7 @@ def test_guest_whose_address_is_verified_sees_his_own_data(shopper, browser, tim
     assert "12 Pier Road" in status(order, browser(shopper)).text
 
 
-def test_paid_order_shows_no_instructions_and_no_way_to_pay(shopper, staff):
+def test_paid_order_shows_no_instructions_and_no_payment_option(shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
@@ -189,7 +189,7 @@ def test_paid_order_shows_no_instructions_and_no_way_to_pay(shopper, staff):
     assert Client().get(pay_url(payment.order)).status_code == 302
 
 
-def test_part_payment_shows_what_is_missing(shopper, staff):
+def test_partial_payment_shows_the_outstanding_amount(shopper, staff):
     payment = start(user=shopper)
     record(payment, "90.00", actor=staff)
 
@@ -199,7 +199,7 @@ def test_part_payment_shows_what_is_missing(shopper, staff):
     assert "$9.99" in shown.one("section", class_="slip").text
 
 
-def test_order_paid_by_an_older_payment_asks_for_nothing(shopper, staff):
+def test_order_paid_by_an_older_payment_requests_no_payment(shopper, staff):
     payment = start(user=shopper)
     Client().post(pay_url(payment.order), {"payment_method": "check"})
     record(payment, "99.99", actor=staff)
@@ -210,7 +210,7 @@ def test_order_paid_by_an_older_payment_asks_for_nothing(shopper, staff):
     assert "Thank you, your order is paid" in shown.text
 
 
-def test_rejected_payment_says_why_and_offers_another_way(shopper, staff):
+def test_rejected_payment_shows_the_reason_and_offers_another_method(shopper, staff):
     payment = start(user=shopper)
     payment_reject(payment_id=payment.pk, reason="The check bounced.", actor=staff)
 
@@ -223,7 +223,7 @@ def test_rejected_payment_says_why_and_offers_another_way(shopper, staff):
     ]
 
 
-def test_other_way_is_chosen_on_a_page_of_its_own():
+def test_another_method_is_chosen_on_a_separate_page():
     payment = start(PaymentMethod.CHECK)
     form = page(Client().get(pay_url(payment.order)))
     assert form.one("input", checked="").attrs["value"] == "check"
@@ -239,7 +239,7 @@ def test_other_way_is_chosen_on_a_page_of_its_own():
 
 
 @pytest.mark.parametrize("method", ["", "gold", "credit_card", "cash_on_delivery"])
-def test_way_that_is_not_possible_is_refused_with_words(method):
+def test_unavailable_method_is_refused_with_an_explanation(method):
     payment = start()
 
     shown = page(Client().post(pay_url(payment.order), {"payment_method": method}))
@@ -248,7 +248,7 @@ def test_way_that_is_not_possible_is_refused_with_words(method):
     assert Payment.objects.count() == 1
 
 
-def test_owner_cancels_on_a_page_that_asks_first(shopper, stranger, browser):
+def test_owner_cancels_after_confirmation(shopper, stranger, browser):
     payment = start(user=shopper)
     address = reverse("payments:order_cancel", args=[payment.order_id])
     assert Client().post(address).status_code == 302, "to the sign-in page"
@@ -263,13 +263,13 @@ def test_owner_cancels_on_a_page_that_asks_first(shopper, stranger, browser):
     assert reread(payment).order.status == "CANCELLED"
 
 
-def test_link_alone_offers_no_cancelling(shopper):
+def test_link_does_not_offer_cancelling(shopper):
     order = start(user=shopper).order
 
     assert "Cancel order" not in status(order).text
 
 
-def test_paid_order_is_not_cancelled_by_its_page(shopper, staff, browser):
+def test_paid_order_cannot_be_cancelled_on_its_page(shopper, staff, browser):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
@@ -279,7 +279,7 @@ def test_paid_order_is_not_cancelled_by_its_page(shopper, staff, browser):
     assert reread(payment).order.status == "CONFIRMED"
 
 
-def test_history_has_own_and_verified_guest_orders_only(shopper, stranger, browser):
+def test_history_has_only_own_and_verified_guest_orders(shopper, stranger, browser):
     mine, guest = start(user=shopper).order, start(email=shopper.email).order
     theirs = start(user=stranger).order
     shown = page(browser(shopper).get(reverse("payments:order_history"))).text
@@ -296,7 +296,7 @@ def find(number: str, email: str):
     return Client().post(reverse("payments:order_find"), {"order_number": number, "email": email})
 
 
-def test_find_my_order_answers_the_same_whoever_asks(mails):
+def test_find_my_order_gives_everyone_the_same_answer(mails):
     order = place().order
     answers = [
         find(order.order_number, order.email),
@@ -312,7 +312,7 @@ def test_find_my_order_answers_the_same_whoever_asks(mails):
 
 
 @pytest.mark.parametrize("spelling", [str.lower, lambda n: f" {n[:3]} {n[3:6]}-{n[6:]} "])
-def test_number_is_read_in_any_spelling(spelling, mails):
+def test_order_number_is_accepted_in_any_format(spelling, mails):
     order = place().order
 
     find(spelling(order.order_number), order.email.upper())
@@ -320,7 +320,7 @@ def test_number_is_read_in_any_spelling(spelling, mails):
     assert len(mails(order.email)) == 1
 
 
-def test_mistyped_number_is_told_at_once():
+def test_mistyped_order_number_is_reported():
     order = place().order
     wrong = order.order_number[:-1] + ("2" if order.order_number[-1] != "2" else "3")
 
@@ -330,7 +330,7 @@ def test_mistyped_number_is_told_at_once():
     assert shown.one(id="id_order_number").attrs["value"] == wrong
 
 
-def test_asking_again_within_the_hour_mails_once(mails):
+def test_repeated_request_within_an_hour_mails_once(mails):
     order = place().order
 
     for _ in range(4):
@@ -350,7 +350,7 @@ def test_found_link_works_after_the_old_ones_were_revoked(staff, mails):
     assert Client().get(link.group()).status_code == 200
 
 
-def test_closed_orders_say_what_was_or_was_not_charged(shopper):
+def test_closed_orders_say_whether_anything_was_charged(shopper):
     order = start(user=shopper).order
     order_cancel(order_id=order.pk, reason="", actor=shopper)
     order.refresh_from_db()

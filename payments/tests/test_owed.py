@@ -1,4 +1,4 @@
-"""What is owed to a buyer: goods, surplus and late money by their reason; goodwill pays for nothing of it."""
+"""What is owed to a buyer: undelivered products, surplus and late money; goodwill refunds do not reduce it."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "card_shop
 
 @pytest.fixture
 def paid(bowl, scarf, shopper):
-    """136.65 by card, from two sellers: the bowl's parcel 98.31, the scarf's 38.34."""
+    """136.65 by card, from two artisans: the bowl's parcel 98.31, the scarf's 38.34."""
     return apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1, scarf: 1}, user=shopper))
 
 
@@ -48,7 +48,7 @@ def not_coming(payment, user):
 
 
 def refunded(payment, staff, **create_request) -> PaymentRefund:
-    """Staff refund, and the provider has done it."""
+    """Staff refund, and the provider has executed it."""
     refund = refund_open(payment_id=payment.pk, reason="Chipped.", actor=staff, **create_request)
     refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund))
     reread(payment)
@@ -59,7 +59,7 @@ def is_listed(order: Order) -> bool:
     return Order.objects.filter(IS_OWED, pk=order.pk).exists()
 
 
-def test_refund_of_goods_does_not_hide_what_a_later_cancelled_parcel_owes(
+def test_refund_of_units_does_not_reduce_the_refund_due_of_a_parcel_cancelled_later(
     paid, seller, other_seller, staff, mails, shopper
 ):
     refunded(paid, staff, items=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
@@ -73,7 +73,9 @@ def test_refund_of_goods_does_not_hide_what_a_later_cancelled_parcel_owes(
     assert "We will refund $38.34." in mails(shopper.email)[-1].body
 
 
-def test_refund_of_goods_does_not_take_what_a_cancelled_parcel_owes(paid, seller, other_seller, staff):
+def test_refund_of_units_does_not_reduce_the_refund_due_of_a_cancelled_parcel(
+    paid, seller, other_seller, staff
+):
     not_coming(paid, other_seller)
 
     refunded(paid, staff, items=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
@@ -82,7 +84,7 @@ def test_refund_of_goods_does_not_take_what_a_cancelled_parcel_owes(paid, seller
     assert is_listed(paid.order)
 
 
-def test_goodwill_pays_for_no_parcel_that_is_cancelled_later(paid, other_seller, staff):
+def test_goodwill_does_not_reduce_the_refund_due_of_a_parcel_cancelled_later(paid, other_seller, staff):
     refund = refunded(paid, staff, amount=usd("20.00"))
     assert (refund.goodwill, paid.order.refund_due) == (usd("20.00"), usd("0"))
 
@@ -92,7 +94,7 @@ def test_goodwill_pays_for_no_parcel_that_is_cancelled_later(paid, other_seller,
     assert paid.order.goodwill == usd("20.00")
 
 
-def test_refund_of_an_amount_pays_first_what_is_owed(paid, other_seller, staff):
+def test_refund_of_an_amount_first_covers_the_refund_due(paid, other_seller, staff):
     not_coming(paid, other_seller)
 
     refund = refunded(paid, staff, amount=usd("40.00"))
@@ -102,7 +104,7 @@ def test_refund_of_an_amount_pays_first_what_is_owed(paid, other_seller, staff):
     assert not is_listed(paid.order)
 
 
-def test_owed_is_never_more_than_what_is_still_here(paid, seller, other_seller, staff, mails, shopper):
+def test_refund_due_is_never_more_than_the_money_held(paid, seller, other_seller, staff, mails, shopper):
     refunded(paid, staff, amount=usd("120.00"))
 
     not_coming(paid, other_seller)
@@ -116,7 +118,7 @@ def test_owed_is_never_more_than_what_is_still_here(paid, seller, other_seller, 
     assert "We refunded $136.65" in mails(shopper.email)[-1].body
 
 
-def test_refund_that_fails_after_all_leaves_its_goods_owed_again(paid, other_seller, staff):
+def test_late_failure_of_a_refund_makes_its_units_owed_again(paid, other_seller, staff):
     not_coming(paid, other_seller)
     refund = refunded(paid, staff, amount=usd("38.34"))
 
@@ -125,7 +127,7 @@ def test_refund_that_fails_after_all_leaves_its_goods_owed_again(paid, other_sel
     assert reread(paid).order.refund_due == usd("38.34")
 
 
-def test_goods_of_a_refund_under_way_are_not_owed_twice(paid, other_seller, staff):
+def test_units_of_a_refund_in_progress_are_not_owed_twice(paid, other_seller, staff):
     refund_open(
         payment_id=paid.pk,
         reason="Torn.",
@@ -150,7 +152,7 @@ def test_nothing_is_owed_for_an_unpaid_parcel(cash, other_seller, mails, shopper
     assert "Your total is now $38.34 lower. Amount due: $98.31." in mails(shopper.email)[-1].body
 
 
-def test_part_payment_that_was_returned_is_due_again(cash, staff):
+def test_refunded_partial_payment_is_due_again(cash, staff):
     record(cash, "50.00", actor=staff)
 
     refund = give_back(cash, "50.00", actor=staff)
@@ -158,7 +160,7 @@ def test_part_payment_that_was_returned_is_due_again(cash, staff):
     assert (refund.goodwill, cash.order.balance_due) == (usd("0"), usd("136.65"))
 
 
-def test_part_payment_beyond_what_still_comes_is_owed(cash, other_seller, staff, mails, shopper):
+def test_partial_payment_above_the_remaining_parcels_is_owed(cash, other_seller, staff, mails, shopper):
     record(cash, "100.00", actor=staff)
 
     not_coming(cash, other_seller)
@@ -168,7 +170,7 @@ def test_part_payment_beyond_what_still_comes_is_owed(cash, other_seller, staff,
     assert "We will refund $1.69. There is nothing left to pay." in body
 
 
-def test_surplus_and_late_money_are_told_apart_from_goods(cash, other_seller, staff, admin_user):
+def test_surplus_and_late_money_are_separate_reasons(cash, other_seller, staff, admin_user):
     record(cash, "140.00", actor=staff)
     not_coming(cash, other_seller)
 
@@ -185,7 +187,7 @@ def test_surplus_and_late_money_are_told_apart_from_goods(cash, other_seller, st
 
 @pytest.fixture
 def late(bowl, shopper, staff):
-    """Card money for an expired order whose goods are gone: its refund is under way."""
+    """Card money for an expired order whose products are sold out: its refund is in progress."""
     payment = start(PaymentMethod.CREDIT_CARD, {bowl: 4}, user=shopper)
     payment_move(payment, PaymentStatus.CANCELLED, cause="withdrawn at the provider")
     Order.objects.filter(pk=payment.order_id).update(expires_at=timezone.now() - timedelta(minutes=1))
@@ -198,7 +200,7 @@ def late(bowl, shopper, staff):
 
 
 @pytest.mark.parametrize("end", [RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.FAILED])
-def test_order_is_not_revived_while_or_after_its_money_goes_back(late, end):
+def test_order_is_not_revived_during_or_after_its_refund(late, end):
     refund = late.refunds.get()
 
     refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund, end))

@@ -1,4 +1,4 @@
-"""Parcels that are begun and parcels that come back: statuses, stock, money, and who is told."""
+"""Started and returned parcels: statuses, stock, money and mails."""
 
 import pytest
 from django.db import transaction
@@ -66,7 +66,7 @@ def of(order, user):
     return order.parcels.get(artisan__user=user)
 
 
-def test_parcel_is_started_once_and_the_order_follows(paid, seller):
+def test_parcel_is_started_once_and_the_order_status_follows(paid, seller):
     mine = of(paid.order, seller)
 
     parcel_start(parcel_id=mine.pk, actor=seller)
@@ -81,7 +81,7 @@ def test_parcel_is_started_once_and_the_order_follows(paid, seller):
     assert [row.new for row in mine.transitions.all()] == ["STARTED", "PACKED", "SHIPPED"]
 
 
-def test_parcel_is_not_started_while_its_order_is_unpaid(bowl, seller):
+def test_parcel_of_an_unpaid_order_cannot_be_started(bowl, seller):
     placed = place({bowl: 1})
 
     with pytest.raises(NotReleased), transaction.atomic():
@@ -89,7 +89,7 @@ def test_parcel_is_not_started_while_its_order_is_unpaid(bowl, seller):
 
 
 @pytest.mark.parametrize("arrives", [False, True], ids=["on its way", "delivered"])
-def test_parcel_comes_back_to_the_shelf_and_its_money_is_owed_once(
+def test_returned_parcel_is_restocked_and_its_refund_due_once(
     paid, bowl, scarf, seller, shopper, mails, arrives
 ):
     mine = of(paid.order, seller)
@@ -103,17 +103,17 @@ def test_parcel_comes_back_to_the_shelf_and_its_money_is_owed_once(
     mine.refresh_from_db()
     assert (mine.status, stock(bowl), stock(scarf)) == ("RETURNED", left + 3, others)
     assert reread(paid).order.refund_due == mine.total
-    assert paid.order.status == "CONFIRMED", "the other parcel was not begun"
+    assert paid.order.status == "CONFIRMED", "the other parcel was not started"
     [captured_twice] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
     assert f"We will refund ${mine.total.amount}." in captured_twice.body
     assert "Tide scarf" not in captured_twice.body
-    assert not [m for m in mails(seller.email) if "returned" in m.subject], "the artisan said so"
+    assert not [m for m in mails(seller.email) if "returned" in m.subject], "recorded by the artisan"
 
 
 @pytest.mark.parametrize(
     ("restock", "units", "back"), [(True, None, 3), (False, None, 0), (True, 2, 2), (True, 0, 0)]
 )
-def test_only_what_is_fit_for_sale_goes_back_on_sale(paid, bowl, seller, restock, units, back):
+def test_only_sellable_units_are_restocked(paid, bowl, seller, restock, units, back):
     mine = of(paid.order, seller)
     ship(mine)
     left = stock(bowl)
@@ -121,13 +121,13 @@ def test_only_what_is_fit_for_sale_goes_back_on_sale(paid, bowl, seller, restock
     come_back(mine, restock=restock, units=None if units is None else {mine.lines.get().pk: units})
 
     assert stock(bowl) == left + back
-    assert reread(paid).order.refund_due == mine.total, "however little of it can be sold"
+    assert reread(paid).order.refund_due == mine.total, "even if only some can be sold again"
 
 
 @pytest.mark.parametrize(
     ("restock", "units"), [(True, {"own": 4}), (True, {"own": -1}), (True, {"other": 1}), (False, {"own": 1})]
 )
-def test_units_that_were_never_sent_cannot_come_back(paid, bowl, seller, other_seller, restock, units):
+def test_units_that_were_never_shipped_cannot_be_returned(paid, bowl, seller, other_seller, restock, units):
     mine = of(paid.order, seller)
     ship(mine)
     lines = {"own": mine.lines.get(), "other": of(paid.order, other_seller).lines.get()}
@@ -140,7 +140,7 @@ def test_units_that_were_never_sent_cannot_come_back(paid, bowl, seller, other_s
     assert (mine.status, stock(bowl)) == ("SHIPPED", left)
 
 
-def test_cash_parcel_refused_at_the_door_ends_the_order_and_its_payment(bowl, shopper, seller, mails):
+def test_refused_cash_parcel_ends_the_order_and_its_payment(bowl, shopper, seller, mails):
     payment = start(CASH, {bowl: 1}, user=shopper)
     mine = payment.order.parcels.get()
     ship(mine)
@@ -170,7 +170,7 @@ def test_cash_for_the_other_parcel_is_still_collected(bowl, scarf, shopper, staf
     assert (payment.order.payment_status, payment.order.refund_due) == ("PAID", usd("0.00"))
 
 
-def test_order_whose_parcels_all_came_back_is_cancelled(paid, seller, other_seller):
+def test_order_with_all_parcels_returned_is_cancelled(paid, seller, other_seller):
     for user in (seller, other_seller):
         ship(of(paid.order, user), arrives=True)
         come_back(of(paid.order, user))
@@ -181,7 +181,7 @@ def test_order_whose_parcels_all_came_back_is_cancelled(paid, seller, other_sell
 
 
 @pytest.mark.parametrize("state", ["NEW", "STARTED"])
-def test_what_was_not_sent_does_not_come_back(paid, seller, bowl, state):
+def test_unshipped_parcel_cannot_be_returned(paid, seller, bowl, state):
     mine = of(paid.order, seller)
     if state == "STARTED":
         parcel_start(parcel_id=mine.pk, actor=seller)
@@ -194,7 +194,7 @@ def test_what_was_not_sent_does_not_come_back(paid, seller, bowl, state):
     assert (mine.status, stock(bowl)) == (state, left)
 
 
-def test_staff_record_what_came_back_and_its_artisan_hears_of_it(paid, seller, admin_user, mails):
+def test_staff_record_a_return_and_the_artisan_is_notified(paid, seller, admin_user, mails):
     mine = of(paid.order, seller)
     ship(mine)
 
@@ -209,7 +209,7 @@ def test_staff_record_what_came_back_and_its_artisan_hears_of_it(paid, seller, a
 @pytest.mark.parametrize(
     ("who", "error"), [("stranger", NoPermission), ("shopper", NoPermission), ("other_seller", NoPermission)]
 )
-def test_nobody_else_says_that_a_parcel_came_back(paid, seller, request, who, error):
+def test_others_cannot_record_a_returned_parcel(paid, seller, request, who, error):
     mine = of(paid.order, seller)
     ship(mine)
 
@@ -220,7 +220,7 @@ def test_nobody_else_says_that_a_parcel_came_back(paid, seller, request, who, er
     assert mine.status == "SHIPPED"
 
 
-def test_staff_do_not_take_back_a_parcel_of_their_own_order(paid, seller, admin_user):
+def test_staff_cannot_record_a_return_of_their_own_order(paid, seller, admin_user):
     mine = of(paid.order, seller)
     ship(mine)
     type(paid.order).objects.filter(pk=paid.order_id).update(user=admin_user)
@@ -229,9 +229,7 @@ def test_staff_do_not_take_back_a_parcel_of_their_own_order(paid, seller, admin_
         come_back(mine, actor=admin_user)
 
 
-def test_units_of_a_returned_parcel_are_not_put_on_sale_by_its_refund_too(
-    stripe, bowl, shopper, staff, seller
-):
+def test_return_does_not_restock_units_already_restocked_by_a_refund(stripe, bowl, shopper, staff, seller):
     payment = paid_by_card(stripe, {bowl: 2}, user=shopper)
     mine, left = payment.order.parcels.get(), stock(bowl)
     ship(mine)
@@ -245,7 +243,7 @@ def test_units_of_a_returned_parcel_are_not_put_on_sale_by_its_refund_too(
     assert StockMove.objects.filter(order_line=line.pk, kind="return").get().quantity == 1
 
 
-# ---- money went back before the parcel was sent --------------------------------------------------------------------
+# ---- money refunded before the parcel was shipped -------------------------------------------------------------------
 
 
 def shipping_refused(parcel) -> bool:
@@ -266,7 +264,7 @@ def subjects(mails, user) -> list[str]:
     return [m.subject.partition(": ")[2] for m in mails(user.email)]
 
 
-def test_parcels_wait_when_all_money_went_back_and_nobody_decided(card, staff, seller, other_seller, mails):
+def test_full_refund_without_a_decision_puts_parcels_on_hold(card, staff, seller, other_seller, mails):
     refund(card, card.amount.amount, actor=staff)
 
     for user in (seller, other_seller):
@@ -278,20 +276,20 @@ def test_parcels_wait_when_all_money_went_back_and_nobody_decided(card, staff, s
 
 
 @pytest.mark.parametrize("halves", [("50.00", "rest"), ("rest",)])
-def test_parcels_wait_however_the_money_went_back(card, staff, seller, halves):
+def test_parcels_are_on_hold_however_the_money_was_refunded(card, staff, seller, halves):
     for part in halves:
         refund(card, card.refundable.amount if part == "rest" else part, actor=staff)
 
     assert shipping_refused(of(card.order, seller))
 
 
-def test_part_of_the_money_holds_nothing(card, staff, seller):
+def test_partial_refund_holds_no_parcel(card, staff, seller):
     refund(card, "5.00", actor=staff)
 
     assert not shipping_refused(of(card.order, seller))
 
 
-def test_all_units_of_one_parcel_hold_that_parcel_alone(card, staff, seller, other_seller):
+def test_refund_of_all_units_of_a_parcel_holds_only_that_parcel(card, staff, seller, other_seller):
     line = of(card.order, seller).lines.get()
     refund(card, actor=staff, items=pieces((line, 1)))
 
@@ -299,7 +297,7 @@ def test_all_units_of_one_parcel_hold_that_parcel_alone(card, staff, seller, oth
     assert not shipping_refused(of(card.order, other_seller))
 
 
-def test_money_kept_counts_for_what_was_sent_first(card, staff, seller, other_seller):
+def test_money_held_counts_for_shipped_parcels_first(card, staff, seller, other_seller):
     sent, waits = of(card.order, seller), of(card.order, other_seller)
     ship(sent)
 
@@ -308,9 +306,7 @@ def test_money_kept_counts_for_what_was_sent_first(card, staff, seller, other_se
     assert shipping_refused(waits)
 
 
-def test_each_parcel_goes_where_it_was_decided(
-    card, staff, seller, other_seller, bowl, scarf, mails, shopper
-):
+def test_each_parcel_follows_its_decision(card, staff, seller, other_seller, bowl, scarf, mails, shopper):
     cancelled, sent = of(card.order, seller), of(card.order, other_seller)
     left = stock(bowl), stock(scarf)
 
@@ -330,7 +326,7 @@ def test_each_parcel_goes_where_it_was_decided(
     assert not reread(card).order.refund_due
 
 
-def test_refund_and_every_parcel_cancelled_end_the_order(card, staff):
+def test_refund_with_every_parcel_cancelled_ends_the_order(card, staff):
     parcels = dict.fromkeys(card.order.parcels.values_list("pk", flat=True), ParcelDecision.CANCEL)
 
     refund(card, card.amount.amount, actor=staff, parcels=parcels)
@@ -339,7 +335,7 @@ def test_refund_and_every_parcel_cancelled_end_the_order(card, staff):
     assert (order.status, order.payment_status, order.refund_due) == ("CANCELLED", "REFUNDED", usd("0.00"))
 
 
-def test_sending_anyway_is_asked_again_when_more_money_goes_back(card, staff, seller):
+def test_decision_to_ship_anyway_is_required_again_after_another_refund(card, staff, seller):
     mine = of(card.order, seller)
     refund(card, actor=staff, items=pieces((mine.lines.get(), 1)), parcels={mine.pk: ParcelDecision.SEND})
 
@@ -348,7 +344,7 @@ def test_sending_anyway_is_asked_again_when_more_money_goes_back(card, staff, se
     assert shipping_refused(mine)
 
 
-def test_sent_parcel_is_awaited_or_kept_or_came_back(card, staff, seller, other_seller, bowl, mails):
+def test_shipped_parcel_is_expected_back_or_kept_or_returned(card, staff, seller, other_seller, bowl, mails):
     waits, kept = of(card.order, seller), of(card.order, other_seller)
     ship(waits)
     ship(kept)
@@ -366,11 +362,11 @@ def test_sent_parcel_is_awaited_or_kept_or_came_back(card, staff, seller, other_
     come_back(waits)
     waits.refresh_from_db()
     assert (waits.status, waits.instruction, stock(bowl)) == ("RETURNED", "", left + 1)
-    assert not reread(card).order.refund_due, "its money went back before"
+    assert not reread(card).order.refund_due, "its money was refunded before"
 
 
 @pytest.mark.parametrize(("decision", "back"), [("returned", 1), ("written_off", 0)])
-def test_what_came_back_is_recorded_with_its_refund(card, staff, seller, bowl, decision, back):
+def test_return_is_recorded_with_its_refund(card, staff, seller, bowl, decision, back):
     mine = of(card.order, seller)
     ship(mine)
     left = stock(bowl)
@@ -382,7 +378,7 @@ def test_what_came_back_is_recorded_with_its_refund(card, staff, seller, bowl, d
     assert not reread(card).order.refund_due
 
 
-def test_decision_about_a_parcel_that_left_meanwhile_refunds_nothing(card, staff, seller, stripe):
+def test_decision_about_a_parcel_shipped_meanwhile_refunds_nothing(card, staff, seller, stripe):
     mine = of(card.order, seller)
     ship(mine)
 
@@ -414,7 +410,7 @@ def test_decision_about_a_parcel_of_another_order_is_refused(card, staff, bowl):
     assert not card.refunds.exists()
 
 
-def test_failed_refund_frees_the_parcels_and_leaves_cancelled_ones_cancelled(
+def test_failed_refund_releases_held_parcels_but_not_cancelled_ones(
     bowl, scarf, shopper, staff, seller, other_seller, mails, settings
 ):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
@@ -460,7 +456,7 @@ def test_refund_at_the_provider_holds_parcels_until_staff_decide(
     assert not shipping_refused(of(captured_twice.order, seller))
 
 
-def test_refund_at_the_provider_of_one_parcels_money_holds_what_it_may_be_for(
+def test_external_refund_of_one_parcels_amount_holds_the_parcels_it_could_be_for(
     captured_twice, seller, other_seller, staff
 ):
     small, large = sorted(captured_twice.order.parcels.all(), key=lambda parcel: parcel.total_minor)
@@ -480,7 +476,7 @@ def test_refund_at_the_provider_of_one_parcels_money_holds_what_it_may_be_for(
     assert small.status == "CANCELLED"
 
 
-def test_lost_dispute_holds_parcels_and_a_won_one_does_not(captured_twice, seller):
+def test_lost_dispute_holds_parcels_and_a_won_one_releases_them(captured_twice, seller):
     def dispute(status):
         apply_card_captures(
             captured_twice, disputes=(RemoteDispute("dp_1", captured_twice.amount, status, "fraudulent"),)
@@ -500,13 +496,13 @@ def test_lost_dispute_holds_parcels_and_a_won_one_does_not(captured_twice, selle
     assert not mine.is_on_hold
 
 
-def test_money_returned_by_hand_holds_parcels_too(paid, staff, seller):
+def test_offline_refund_also_holds_parcels(paid, staff, seller):
     give_back(paid, paid.amount.amount, actor=staff)
 
     assert shipping_refused(of(paid.order, seller))
 
 
-def test_cash_parcels_are_sent_though_another_parcels_cash_was_returned(
+def test_refunded_cash_of_one_parcel_does_not_hold_the_others(
     bowl, scarf, shopper, staff, seller, other_seller
 ):
     payment = start(CASH, {bowl: 1, scarf: 1}, user=shopper)
@@ -519,21 +515,21 @@ def test_cash_parcels_are_sent_though_another_parcels_cash_was_returned(
     assert not shipping_refused(second), "its cash is collected at the door"
 
 
-def test_amount_for_a_parcel_that_is_cancelled_with_it_is_no_goodwill(card, staff, seller, other_seller):
+def test_amount_refunded_with_a_cancelled_parcel_is_not_goodwill(card, staff, seller, other_seller):
     gone, kept = of(card.order, seller), of(card.order, other_seller)
 
     done = refund(card, gone.total.amount, actor=staff, parcels={gone.pk: ParcelDecision.CANCEL})
 
     assert done.goodwill_minor == 0
-    assert not reread(card).order.refund_due, "it went back with the parcel"
+    assert not reread(card).order.refund_due, "it was refunded with the parcel"
     kept.refresh_from_db()
     assert (kept.status, kept.instruction) == ("NEW", "")
 
 
-# ---- as people and clients see it ----------------------------------------------------------------------------------
+# ---- pages and API --------------------------------------------------------------------------------------------------
 
 
-def test_artisans_page_starts_a_parcel_and_records_that_it_came_back(browser, paid, seller, bowl):
+def test_artisans_page_starts_a_parcel_and_records_its_return(browser, paid, seller, bowl):
     mine, client = of(paid.order, seller), browser(seller)
     address = f"/shop/artisan/parcels/{mine.pk}/"
 
@@ -550,7 +546,7 @@ def test_artisans_page_starts_a_parcel_and_records_that_it_came_back(browser, pa
     assert (mine.status, stock(bowl)) == ("RETURNED", 10)
 
 
-def test_pages_and_api_say_the_same_of_a_parcel_on_hold(browser, api, card, staff, seller, shopper, client):
+def test_pages_and_api_agree_on_a_parcel_on_hold(browser, api, card, staff, seller, shopper, client):
     refund(card, card.amount.amount, actor=staff)
     mine = of(card.order, seller)
 
@@ -567,7 +563,7 @@ def test_pages_and_api_say_the_same_of_a_parcel_on_hold(browser, api, card, staf
     assert "Preparing" not in bought
 
 
-def test_order_that_came_back_says_so_to_its_buyer(client, bowl, shopper, seller):
+def test_buyer_sees_that_the_order_was_returned(client, bowl, shopper, seller):
     payment = start(CASH, {bowl: 1}, user=shopper)
     ship(payment.order.parcels.get())
     come_back(payment.order.parcels.get())
@@ -578,7 +574,7 @@ def test_order_that_came_back_says_so_to_its_buyer(client, bowl, shopper, seller
     assert "cancelled" not in shown.lower()
 
 
-def test_buyer_of_a_started_order_is_told_to_ask(browser, paid, seller, shopper):
+def test_buyer_of_a_started_order_is_referred_to_support(browser, paid, seller, shopper):
     client, address = browser(shopper), f"/shop/orders/{paid.order.access_token}/"
     assert "Cancel order" in page(client.get(address)).text
 
@@ -589,7 +585,7 @@ def test_buyer_of_a_started_order_is_told_to_ask(browser, paid, seller, shopper)
     assert "contact us" in shown
 
 
-def test_parcel_comes_back_by_api_with_units(api, paid, seller, bowl):
+def test_api_records_a_return_with_units(api, paid, seller, bowl):
     mine, client = of(paid.order, seller), api(seller)
     assert client.post(f"/parcels/{mine.pk}/start").json()["status"] == "STARTED"
     client.post(f"/parcels/{mine.pk}/ship", {"carrier": "USPS"})
@@ -617,9 +613,7 @@ def test_parcel_comes_back_by_api_with_units(api, paid, seller, bowl):
     ],
     ids=["without its parcel", "unknown", "not possible now", "twice", "of nobody"],
 )
-def test_decision_that_cannot_be_read_or_done_refunds_nothing(
-    api, card, staff, seller, stripe, parcels, status
-):
+def test_invalid_decision_refunds_nothing(api, card, staff, seller, stripe, parcels, status):
     mine = str(of(card.order, seller).pk)
     if len(parcels) > 1 or parcels[0]["decision"] in {"burn", "keep"}:
         parcels = [{"parcel": mine, **one} for one in parcels]

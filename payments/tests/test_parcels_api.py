@@ -1,4 +1,4 @@
-"""Artisans and their parcels through the API."""
+"""The parcels API for artisans."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def stock(product: Product) -> int:
     return Product.objects.get(pk=product.pk).stock
 
 
-def test_list_shows_own_released_parcels_only(api, paid, seller, other_seller, bowl, shopper):
+def test_list_shows_only_own_released_parcels(api, paid, seller, other_seller, bowl, shopper):
     start(items={bowl: 1}, user=shopper)
 
     rows = api(seller).get("/parcels/").json()["results"]
@@ -47,7 +47,7 @@ def test_list_shows_own_released_parcels_only(api, paid, seller, other_seller, b
     assert api(shopper).get("/parcels/").json()["results"] == []
 
 
-def test_parcel_tells_nothing_of_others_and_of_the_payment(api, paid, seller, shopper):
+def test_parcel_shows_nothing_about_other_artisans_or_the_payment(api, paid, seller, shopper):
     answer = api(seller).get(f"/parcels/{of(paid, seller).pk}")
 
     assert answer.status_code == 200
@@ -56,7 +56,7 @@ def test_parcel_tells_nothing_of_others_and_of_the_payment(api, paid, seller, sh
     assert paid.total.amount.encode() not in answer.content
 
 
-def test_parcel_that_is_paid_at_the_door_says_how_much(api, cash, seller):
+def test_cash_on_delivery_parcel_shows_the_amount_to_collect(api, cash, seller):
     row = api(seller).get(f"/parcels/{of(cash, seller).pk}").json()
 
     assert row["collect_cash"] == of(cash, seller).total.amount
@@ -95,7 +95,7 @@ def test_artisan_ships_and_delivers(api, paid, seller, mails, shopper):
 
 
 @pytest.mark.parametrize("action", ["ship", "deliver", "cannot_deliver"])
-def test_parcel_of_an_unpaid_order_or_of_another_artisan_is_not_there(
+def test_parcel_of_an_unpaid_order_or_another_artisan_is_not_found(
     api, paid, seller, other_seller, bowl, shopper, action
 ):
     unpaid = start(items={bowl: 1}, user=shopper).order
@@ -110,14 +110,14 @@ def test_parcel_of_an_unpaid_order_or_of_another_artisan_is_not_there(
     assert dump() == before
 
 
-def test_only_what_was_sent_can_arrive(api, paid, seller):
+def test_only_a_shipped_parcel_can_be_delivered(api, paid, seller):
     problem(api(seller).post(f"/parcels/{of(paid, seller).pk}/deliver"), 409, "illegal_transition")
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"reason": ""}, {"reason": " \n"}, {"reason": 5}, {"reason": "x" * 251}]
 )
-def test_parcel_does_not_fail_without_a_reason(api, paid, seller, body):
+def test_failing_a_parcel_needs_a_reason(api, paid, seller, body):
     client, before = api(seller), dump()
 
     body = problem(client.post(f"/parcels/{of(paid, seller).pk}/cannot_deliver", body), 400)
@@ -126,7 +126,7 @@ def test_parcel_does_not_fail_without_a_reason(api, paid, seller, body):
     assert dump() == before
 
 
-def test_parcel_that_cannot_come_gives_stock_back_and_leaves_its_money_to_return(
+def test_failed_parcel_returns_its_stock_and_its_refund_is_due(
     api, paid, seller, bowl, scarf, mails, shopper, staff
 ):
     parcel, left = of(paid, seller), stock(bowl)
@@ -148,7 +148,7 @@ def test_parcel_that_cannot_come_gives_stock_back_and_leaves_its_money_to_return
     assert paid.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED
 
 
-def test_staff_find_the_money_of_a_parcel_that_cannot_come(api, browser, paid, seller, admin_user):
+def test_staff_see_the_refund_due_of_a_failed_parcel(api, browser, paid, seller, admin_user):
     api(seller).post(f"/parcels/{of(paid, seller).pk}/cannot_deliver", {"reason": "x"})
 
     page = browser(admin_user).get("/admin/orders/order/?needs=return").content.decode()
@@ -156,7 +156,7 @@ def test_staff_find_the_money_of_a_parcel_that_cannot_come(api, browser, paid, s
     assert paid.order_number in page
 
 
-def test_cash_is_less_by_the_parcel_that_cannot_come(api, cash, seller, other_seller, mails, shopper, staff):
+def test_failed_parcel_reduces_the_cash_to_collect(api, cash, seller, other_seller, mails, shopper, staff):
     gone, kept = of(cash, seller), of(cash, other_seller)
 
     api(seller).post(f"/parcels/{gone.pk}/cannot_deliver", {"reason": "x"})
@@ -175,7 +175,7 @@ def test_cash_is_less_by_the_parcel_that_cannot_come(api, cash, seller, other_se
     assert not payment.order.refund_due
 
 
-def test_last_parcel_that_cannot_come_ends_the_order(api, cash, seller, other_seller):
+def test_last_failed_parcel_ends_the_order(api, cash, seller, other_seller):
     for user in (seller, other_seller):
         answer = api(user).post(f"/parcels/{of(cash, user).pk}/cannot_deliver", {"reason": "x"})
         assert answer.status_code == 200
@@ -186,7 +186,7 @@ def test_last_parcel_that_cannot_come_ends_the_order(api, cash, seller, other_se
     assert cash.payments.get().status == PaymentStatus.CANCELLED
 
 
-def test_all_money_is_to_be_returned_when_no_parcel_comes(api, paid, seller, other_seller):
+def test_full_refund_is_due_when_all_parcels_failed(api, paid, seller, other_seller):
     for user in (seller, other_seller):
         api(user).post(f"/parcels/{of(paid, user).pk}/cannot_deliver", {"reason": "x"})
 
@@ -194,7 +194,7 @@ def test_all_money_is_to_be_returned_when_no_parcel_comes(api, paid, seller, oth
     assert (paid.status, paid.refund_due) == (OrderStatus.CANCELLED, paid.total)
 
 
-def test_parcel_that_left_cannot_fail_any_more(api, paid, seller):
+def test_shipped_parcel_cannot_fail(api, paid, seller):
     client, parcel = api(seller), of(paid, seller)
     client.post(f"/parcels/{parcel.pk}/ship", {"carrier": "USPS"})
     before = dump()
@@ -205,9 +205,7 @@ def test_parcel_that_left_cannot_fail_any_more(api, paid, seller):
     assert Parcel.objects.get(pk=parcel.pk).status == ParcelStatus.SHIPPED
 
 
-def test_money_of_a_card_goes_back_for_the_parcel_that_cannot_come(
-    api, bowl, scarf, shopper, staff, seller, stripe
-):
+def test_card_refund_can_be_made_for_a_failed_parcel(api, bowl, scarf, shopper, staff, seller, stripe):
     payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
     parcel = of(payment.order, seller)
     api(seller).post(f"/parcels/{parcel.pk}/cannot_deliver", {"reason": "The kiln broke."})
@@ -229,7 +227,7 @@ def test_money_of_a_card_goes_back_for_the_parcel_that_cannot_come(
     assert order.payment_status == OrderPaymentStatus.PARTIALLY_REFUNDED
 
 
-def test_order_without_a_parcel_left_takes_no_card(api, bowl, shopper, seller, stripe):
+def test_order_without_remaining_parcels_accepts_no_card(api, bowl, shopper, seller, stripe):
     cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
 
     api(seller).post(f"/parcels/{of(cash.order, seller).pk}/cannot_deliver", {"reason": "x"})

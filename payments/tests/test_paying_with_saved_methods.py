@@ -1,4 +1,4 @@
-"""Paying with a saved card, with a token of the script, or looking whether the buyer paid in the browser."""
+"""Paying with a saved card, with a token from the browser, or checking whether the buyer paid in the browser."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def saved(shopper, stripe):
 
 @pytest.fixture
 def payment(shopper, stripe):
-    """Made before the buyer was known to the provider, when this comes before `saved`."""
+    """Created before the buyer is a customer at the provider when used before `saved`."""
     made = start(CARD, user=shopper)
     payment_ensure_at_provider(made)
     return reread(made)
@@ -59,7 +59,7 @@ def paid_for(stripe):
 # ---- with a saved card ---------------------------------------------------------------------------------------------
 
 
-def test_saved_card_pays_what_was_made_for_its_owner(saved, payment, api, shopper, stripe):
+def test_saved_card_pays_an_intent_of_its_customer(saved, payment, api, shopper, stripe):
     answer = confirm(api, shopper, payment, payment_method_id=str(saved.pk))
 
     assert (answer.status_code, answer.json()["status"]) == (200, "COMPLETED")
@@ -81,20 +81,20 @@ def test_intent_without_a_customer_is_replaced_before_the_saved_card_pays(
     assert paid_for(stripe) == [ProviderCustomer.objects.get().customer_id]
 
 
-def test_confirming_again_by_the_replaced_id_answers_the_same(payment, saved, api, shopper, stripe):
+def test_confirming_again_with_the_replaced_id_gets_the_same_answer(payment, saved, api, shopper, stripe):
     answers = [confirm(api, shopper, payment, payment_method_id=str(saved.pk)) for _ in range(2)]
 
     assert answers[0].json() == answers[1].json()
     assert stripe.captured() == [9999]
 
 
-def test_saved_card_can_be_named_by_its_token_too(saved, payment, api, shopper, stripe):
+def test_saved_card_can_be_given_by_its_token(saved, payment, api, shopper, stripe):
     answer = confirm(api, shopper, payment, payment_method_id=saved.provider_method_id)
 
     assert (answer.json()["status"], stripe.captured()) == ("COMPLETED", [9999])
 
 
-def test_dump_of_the_database_holds_no_id_of_a_card_that_was_saved_paid_with_and_removed(
+def test_database_dump_contains_no_id_of_a_saved_used_and_removed_card(
     saved, payment, api, shopper, stripe, deliver
 ):
     body = {"payment_intent_id": payment.provider_payment_id, "payment_method_id": saved.provider_method_id}
@@ -141,7 +141,7 @@ def stripe_saved(user, stripe, token):
     return method_setup_finish(setup.setup_id).method
 
 
-def test_declined_saved_card_is_told_and_another_one_pays(payment, shopper, stripe):
+def test_declined_saved_card_is_reported_and_another_one_pays(payment, shopper, stripe):
     bad, good = card(shopper, "pm_card_chargeCustomerFail"), card(shopper)
 
     with pytest.raises(PaymentDeclined, match="bank declined"):
@@ -151,9 +151,7 @@ def test_declined_saved_card_is_told_and_another_one_pays(payment, shopper, stri
     assert (result.payment.status, stripe.captured(), stripe.made()) == ("COMPLETED", [9999], 2)
 
 
-def test_card_that_the_provider_does_not_hold_any_more_is_removed_with_words(
-    saved, payment, api, shopper, stripe
-):
+def test_card_missing_at_the_provider_is_removed_with_an_explanation(saved, payment, api, shopper, stripe):
     other = card(shopper, "pm_card_mastercard")
     client(stripe.url).v1.payment_methods.detach(saved.provider_method_id)
 
@@ -165,7 +163,7 @@ def test_card_that_the_provider_does_not_hold_any_more_is_removed_with_words(
     assert (reread(payment).status, stripe.captured()) == ("PENDING", [])
 
 
-def test_removed_card_pays_nothing(saved, payment, shopper, stripe):
+def test_removed_card_cannot_pay(saved, payment, shopper, stripe):
     method_remove(user=shopper, method_id=saved.pk)
 
     for name in (str(saved.pk), saved.provider_method_id):
@@ -175,7 +173,7 @@ def test_removed_card_pays_nothing(saved, payment, shopper, stripe):
     assert (reread(payment).status, stripe.captured()) == ("PENDING", [])
 
 
-def test_card_of_somebody_else_is_missing_by_id_and_by_token(payment, api, shopper, stranger, stripe):
+def test_card_of_another_user_is_not_found_by_id_or_token(payment, api, shopper, stranger, stripe):
     theirs = card(stranger)
 
     for name in (str(theirs.pk), theirs.provider_method_id):
@@ -195,10 +193,10 @@ def test_unknown_outcome_with_a_saved_card_is_processing_and_charged_once(
     assert stripe.captured() == [9999]
 
 
-# ---- with a token, or without ---------------------------------------------------------------------------------------
+# ---- with a token, or without --------------------------------------------------------------------------------------
 
 
-def test_founding_body_confirms_with_a_token_and_again_with_the_same_answer(payment, api, shopper, stripe):
+def test_founding_body_confirms_with_a_token_and_is_idempotent(payment, api, shopper, stripe):
     answers = [confirm(api, shopper, payment, payment_method_id="pm_card_visa") for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -207,7 +205,7 @@ def test_founding_body_confirms_with_a_token_and_again_with_the_same_answer(paym
     assert stripe.captured() == [9999]
 
 
-def test_guest_confirms_with_a_token_of_the_script(api, stripe):
+def test_guest_confirms_with_a_token_from_the_browser(api, stripe):
     payment = start(CARD)
     payment_ensure_at_provider(payment)
     guest = api(order=reread(payment).order.access_token)
@@ -226,7 +224,7 @@ TYPED = {
 }
 
 
-def test_without_a_method_the_browsers_payment_is_looked_up(payment, api, shopper, stripe):
+def test_confirming_without_a_method_reads_the_browsers_payment(payment, api, shopper, stripe):
     waiting = confirm(api, shopper, payment).json()
     assert (waiting["status"], waiting["next_action"]["type"]) == ("PENDING", "confirm_with_client_secret")
 
@@ -236,7 +234,7 @@ def test_without_a_method_the_browsers_payment_is_looked_up(payment, api, shoppe
     assert [row["actor"] for row in stripe.journal("charge.captured")] == ["browser"]
 
 
-def test_without_an_answer_of_the_provider_nothing_is_claimed(payment, api, shopper, stripe):
+def test_confirming_during_an_outage_reports_no_outcome(payment, api, shopper, stripe):
     stripe.fault("drop_before", path="/v1/payment_intents/*", method="GET")
 
     problem(confirm(api, shopper, payment), 503, "provider_unavailable")
@@ -245,20 +243,20 @@ def test_without_an_answer_of_the_provider_nothing_is_claimed(payment, api, shop
 
 
 @pytest.mark.parametrize("token", ["pm_unknown123", "no token"])
-def test_token_that_nobody_knows_is_refused_with_words(payment, api, shopper, stripe, token):
+def test_unknown_token_is_refused_with_an_explanation(payment, api, shopper, stripe, token):
     problem(confirm(api, shopper, payment, payment_method_id=token), 400, "method_not_usable")
 
     assert (reread(payment).status, stripe.captured()) == ("PENDING", [])
 
 
-def test_payment_by_hand_is_not_confirmed_by_a_call(shopper):
+def test_offline_payment_cannot_be_confirmed(shopper):
     transfer = start(PaymentMethod.BANK_TRANSFER, user=shopper)
 
     with pytest.raises(NotConfirmable):
         payment_pay(transfer.pk, user=shopper)
 
 
-def test_payment_of_somebody_else_is_missing(payment, api, stranger):
+def test_payment_of_another_user_is_not_found(payment, api, stranger):
     problem(confirm(api, stranger, payment, payment_method_id="pm_card_visa"), 404, "not_found")
 
 
@@ -266,10 +264,10 @@ def test_payment_of_somebody_else_is_missing(payment, api, stranger):
 
 
 @pytest.mark.parametrize("detached_first", [True, False])
-def test_removing_a_card_while_it_pays_ends_paid_or_refused(
+def test_removing_a_card_during_its_payment_ends_paid_or_refused(
     saved, payment, shopper, stripe, monkeypatch, detached_first
 ):
-    """The card is removed between the look at it and the provider's confirming, or just after it."""
+    """The card is removed between reading it and the provider's confirmation, or just after."""
     real = saved_methods.payment_confirm
 
     def confirmed_late(payment_id, *, method_id):

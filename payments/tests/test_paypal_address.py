@@ -1,4 +1,4 @@
-"""PayPal gets the address of the goods; one that it refuses never stops a sale."""
+"""PayPal gets the shipping address; an address that it refuses does not stop the sale."""
 
 import pytest
 
@@ -21,7 +21,7 @@ ADDRESS = {
 
 
 def pay(paypal, shopper, address) -> tuple[object, str]:
-    """The payment, paid, and what PayPal says of its protection."""
+    """The paid payment, and PayPal's seller protection status."""
     payment = start(PaymentMethod.PAYPAL, user=shopper)
     Order.objects.filter(pk=payment.order_id).update(shipping_address=address)
     payment.order.refresh_from_db()
@@ -65,7 +65,7 @@ def test_address_that_paypal_refuses_is_left_out_and_flagged(paypal, shopper, ch
     ],
     ids=str,
 )
-def test_address_that_is_not_known_by_fields_is_not_sent(paypal, shopper, address):
+def test_unstructured_address_is_not_sent(paypal, shopper, address):
     payment, protection = pay(paypal, shopper, address if address is not None else {"name": None})
 
     assert (payment.status, protection) == ("COMPLETED", "NOT_ELIGIBLE")

@@ -1,4 +1,4 @@
-"""The transport, over real sockets: what goes out, and what every kind of bad luck becomes."""
+"""The HTTP client over real sockets: requests, access tokens, and every kind of failure."""
 
 import gzip
 import logging
@@ -29,17 +29,17 @@ def client_of(stub: Stub, timeout: tuple[float, float] = (2, 2)) -> PayPalClient
     )
 
 
-# ---- what goes out ---------------------------------------------------------------------------------------------
+# ---- requests -----------------------------------------------------------------------------------------------
 
 
-def test_a_call_carries_token_key_and_preference(stub):
-    stub.says(PATH, Answer({"id": "1"}, 201))
+def test_call_sends_token_key_and_preference(stub):
+    stub.respond_with(PATH, Answer({"id": "1"}, 201))
 
     answer = client_of(stub).request(
         "POST", PATH, {"intent": "CAPTURE"}, key="k-1", prefer="return=representation"
     )
 
-    (sent,) = stub.asked(PATH)
+    (sent,) = stub.requests_to(PATH)
     assert answer == {"id": "1"}
     assert sent.json == {"intent": "CAPTURE"}
     assert sent.headers["authorization"] == "Bearer A21.1"
@@ -47,70 +47,70 @@ def test_a_call_carries_token_key_and_preference(stub):
     assert sent.headers["prefer"] == "return=representation"
 
 
-def test_the_token_call_carries_nothing_of_the_callers(stub):
-    stub.says(PATH, Answer({}))
+def test_token_call_sends_no_headers_of_the_caller(stub):
+    stub.respond_with(PATH, Answer({}))
 
     client_of(stub).request("POST", PATH, {}, key="k-1", prefer="return=representation")
 
-    (sent,) = stub.asked(TOKEN_PATH)
+    (sent,) = stub.requests_to(TOKEN_PATH)
     assert sent.body == b"grant_type=client_credentials"
     assert sent.headers["authorization"].startswith("Basic ")
     assert not {"paypal-request-id", "prefer"} & set(sent.headers)
 
 
 def test_get_and_delete_have_no_body(stub):
-    stub.says(PATH, Answer({}))
+    stub.respond_with(PATH, Answer({}))
 
     client_of(stub).request("GET", PATH)
     client_of(stub).request("DELETE", PATH)
 
-    for sent in stub.asked(PATH):
+    for sent in stub.requests_to(PATH):
         assert sent.body == b""
         assert "content-type" not in sent.headers
 
 
-def test_text_goes_out_byte_for_byte(stub):
-    stub.says(PATH, Answer({}))
+def test_text_is_sent_byte_for_byte(stub):
+    stub.respond_with(PATH, Answer({}))
 
     client_of(stub).request("POST", PATH, '{"a" :  1.50, "b": "ü"}')
 
-    assert stub.asked(PATH)[0].body == '{"a" :  1.50, "b": "ü"}'.encode()
+    assert stub.requests_to(PATH)[0].body == '{"a" :  1.50, "b": "ü"}'.encode()
 
 
-def test_connections_and_the_token_are_kept(stub):
-    stub.says(PATH, Answer({}))
+def test_connections_and_the_token_are_reused(stub):
+    stub.respond_with(PATH, Answer({}))
     client = client_of(stub)
 
     for _ in range(5):
         client.request("GET", PATH)
 
-    assert len(stub.asked(TOKEN_PATH)) == 1
+    assert len(stub.requests_to(TOKEN_PATH)) == 1
     assert stub.connections == 1
 
 
-def test_a_netrc_never_replaces_the_token(stub, tmp_path, monkeypatch):
+def test_netrc_does_not_replace_the_token(stub, tmp_path, monkeypatch):
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login stranger password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    stub.says(PATH, Answer({}))
+    stub.respond_with(PATH, Answer({}))
 
     client_of(stub).request("GET", PATH)
 
-    assert stub.asked(PATH)[0].headers["authorization"] == "Bearer A21.1"
+    assert stub.requests_to(PATH)[0].headers["authorization"] == "Bearer A21.1"
 
 
 def test_cookies_are_not_kept(stub):
-    stub.says(PATH, Answer({}, headers={"Set-Cookie": "session=1; Path=/"}))
+    stub.respond_with(PATH, Answer({}, headers={"Set-Cookie": "session=1; Path=/"}))
     client = client_of(stub)
 
     client.request("GET", PATH)
     client.request("GET", PATH)
 
-    assert "cookie" not in stub.asked(PATH)[1].headers
+    assert "cookie" not in stub.requests_to(PATH)[1].headers
 
 
 def test_bodies_secrets_and_tokens_are_not_logged(stub, caplog):
     caplog.set_level(logging.DEBUG)
-    stub.says(PATH, Answer({"buyer": "Mia Muster"}))
+    stub.respond_with(PATH, Answer({"buyer": "Mia Muster"}))
 
     client_of(stub).request("POST", PATH, {"card": "4242-secret"})
 
@@ -118,35 +118,35 @@ def test_bodies_secrets_and_tokens_are_not_logged(stub, caplog):
     assert not [word for word in ("Mia", "4242", "A21.1", "c2VjcmV0", "Y2xpZW50") if word in logged]
 
 
-# ---- the token ---------------------------------------------------------------------------------------------------
+# ---- the token ----------------------------------------------------------------------------------------------
 
 
-def test_the_token_is_renewed_ahead_of_its_end(stub, monkeypatch):
+def test_token_is_renewed_before_it_expires(stub, monkeypatch):
     now = 1000.0
     monkeypatch.setattr("payments.providers.paypal.client.time.monotonic", lambda: now)
-    stub.says(PATH, Answer({}))
+    stub.respond_with(PATH, Answer({}))
     client = client_of(stub)
 
     client.request("GET", PATH)
     now += 32400 - 61
     client.request("GET", PATH)
-    before = len(stub.asked(TOKEN_PATH))
+    before = len(stub.requests_to(TOKEN_PATH))
     now += 2
     client.request("GET", PATH)
 
-    assert (before, len(stub.asked(TOKEN_PATH))) == (1, 2)
-    assert stub.asked(PATH)[-1].headers["authorization"] == "Bearer A21.2"
+    assert (before, len(stub.requests_to(TOKEN_PATH))) == (1, 2)
+    assert stub.requests_to(PATH)[-1].headers["authorization"] == "Bearer A21.2"
 
 
-def test_a_token_that_ended_in_mid_call_is_renewed_once_with_the_same_key(stub):
-    stub.says(PATH, Answer({"id": "1"}, 201))
+def test_token_that_expired_during_a_call_is_renewed_once_with_the_same_key(stub):
+    stub.respond_with(PATH, Answer({"id": "1"}, 201))
     stub.revoked.add("A21.1")
 
     answer = client_of(stub).request("POST", PATH, {"a": 1}, key="k-1")
 
-    first, second = stub.asked(PATH)
+    first, second = stub.requests_to(PATH)
     assert answer == {"id": "1"}
-    assert len(stub.asked(TOKEN_PATH)) == 2
+    assert len(stub.requests_to(TOKEN_PATH)) == 2
     assert (first.headers["paypal-request-id"], first.body) == (
         second.headers["paypal-request-id"],
         second.body,
@@ -154,23 +154,23 @@ def test_a_token_that_ended_in_mid_call_is_renewed_once_with_the_same_key(stub):
     assert second.headers["authorization"] == "Bearer A21.2"
 
 
-def test_a_lasting_401_is_unknown_after_one_more_try(stub):
-    stub.says(PATH, refusal("invalid_token", 401))
+def test_repeated_401_is_an_unknown_outcome_after_one_retry(stub):
+    stub.respond_with(PATH, refusal("invalid_token", 401))
 
     with pytest.raises(Unknown) as unknown:
         client_of(stub).request("POST", PATH, {})
 
     assert not unknown.value.is_outage
-    assert len(stub.asked(PATH)) == 2
+    assert len(stub.requests_to(PATH)) == 2
 
 
-def test_wrong_credentials_are_unknown_and_nothing_is_sent(stub):
-    stub.says(TOKEN_PATH, Answer({"error": "invalid_client"}, 401))
+def test_wrong_credentials_are_an_unknown_outcome_and_nothing_is_sent(stub):
+    stub.respond_with(TOKEN_PATH, Answer({"error": "invalid_client"}, 401))
 
     with pytest.raises(Unknown):
         client_of(stub).request("POST", PATH, {})
 
-    assert stub.asked(PATH) == []
+    assert stub.requests_to(PATH) == []
 
 
 @pytest.mark.parametrize(
@@ -183,10 +183,10 @@ def test_wrong_credentials_are_unknown_and_nothing_is_sent(stub):
         {"access_token": "x", "expires_in": "soon"},
     ],
 )
-def test_an_unreadable_token_is_unknown_and_not_kept(stub, token):
+def test_unreadable_token_is_an_unknown_outcome_and_not_cached(stub, token):
     good = Answer({"access_token": "A21.9", "token_type": "Bearer", "expires_in": 32400})
-    stub.says(TOKEN_PATH, Answer(token), good)
-    stub.says(PATH, Answer({"id": "1"}))
+    stub.respond_with(TOKEN_PATH, Answer(token), good)
+    stub.respond_with(PATH, Answer({"id": "1"}))
     client = client_of(stub)
 
     with pytest.raises(Unknown):
@@ -196,17 +196,17 @@ def test_an_unreadable_token_is_unknown_and_not_kept(stub, token):
 
 
 def test_many_threads_fetch_one_token(stub):
-    stub.says(PATH, Answer({}))
+    stub.respond_with(PATH, Answer({}))
     client = client_of(stub)
 
     with ThreadPoolExecutor(12) as threads:
         list(threads.map(lambda _: client.request("GET", PATH), range(48)))
 
-    assert len(stub.asked(TOKEN_PATH)) == 1
+    assert len(stub.requests_to(TOKEN_PATH)) == 1
 
 
-def test_threads_whose_token_ended_at_once_renew_it_once(stub):
-    stub.says(PATH, Answer({}))
+def test_threads_with_an_expired_token_renew_it_once(stub):
+    stub.respond_with(PATH, Answer({}))
     client = client_of(stub)
     client.request("GET", PATH)
     stub.revoked.add("A21.1")
@@ -219,12 +219,12 @@ def test_threads_whose_token_ended_at_once_renew_it_once(stub):
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(call, range(6)))
 
-    assert len(stub.asked(TOKEN_PATH)) == 2
+    assert len(stub.requests_to(TOKEN_PATH)) == 2
 
 
-def test_nobody_waits_for_the_token_longer_than_its_call_may_take(stub):
+def test_waiting_for_the_token_is_limited_by_the_timeout(stub):
     release = threading.Event()
-    stub.says(TOKEN_PATH, Answer({}, wait=release.wait))
+    stub.respond_with(TOKEN_PATH, Answer({}, wait=release.wait))
     client = client_of(stub, timeout=(0.2, 0.3))
     began = time.monotonic()
 
@@ -241,12 +241,12 @@ def test_nobody_waits_for_the_token_longer_than_its_call_may_take(stub):
     assert time.monotonic() - began < 6, "16 calls of half a second, one after another, take 8"
 
 
-# ---- bad luck ------------------------------------------------------------------------------------------------------
+# ---- failures -----------------------------------------------------------------------------------------------
 
 
-def test_silence_is_an_outage(stub):
+def test_timeout_is_an_outage(stub):
     release = threading.Event()
-    stub.says(PATH, Answer({}, wait=release.wait))
+    stub.respond_with(PATH, Answer({}, wait=release.wait))
 
     with pytest.raises(Unknown) as unknown:
         client_of(stub, timeout=(0.3, 0.3)).request("POST", PATH, {})
@@ -255,8 +255,8 @@ def test_silence_is_an_outage(stub):
     assert unknown.value.is_outage
 
 
-def test_an_answer_that_drips_is_an_outage_too(stub):
-    stub.says(PATH, Answer({"id": "1" * 40}, drip=0.1))
+def test_answer_slower_than_the_timeout_is_an_outage(stub):
+    stub.respond_with(PATH, Answer({"id": "1" * 40}, drip=0.1))
     began = time.monotonic()
 
     with pytest.raises(Unknown) as unknown:
@@ -266,9 +266,9 @@ def test_an_answer_that_drips_is_an_outage_too(stub):
     assert time.monotonic() - began < 3.5, "the whole answer takes 4"
 
 
-def test_a_packed_answer_is_unpacked(stub):
+def test_compressed_answer_is_decompressed(stub):
     packed = {"Content-Encoding": "gzip"}
-    stub.says(
+    stub.respond_with(
         PATH, Answer(raw=gzip.compress(b'{"id": "1"}'), headers=packed), Answer({"id": "1"}, headers=packed)
     )
     client = client_of(stub)
@@ -278,7 +278,7 @@ def test_a_packed_answer_is_unpacked(stub):
         client.request("GET", PATH)
 
 
-def test_a_closed_port_is_an_outage():
+def test_closed_port_is_an_outage():
     with Stub() as gone:
         client = client_of(gone)
 
@@ -288,14 +288,14 @@ def test_a_closed_port_is_an_outage():
     assert unknown.value.is_outage
 
 
-def test_a_hangup_is_an_outage(stub):
-    stub.says(PATH, Answer({"id": "1"}, cut=0))
+def test_closed_connection_is_an_outage(stub):
+    stub.respond_with(PATH, Answer({"id": "1"}, cut=0))
 
     with pytest.raises(Unknown) as unknown:
         client_of(stub).request("POST", PATH, {})
 
     assert unknown.value.is_outage
-    assert len(stub.asked(PATH)) == 1  # nobody repeats but who knows the key
+    assert len(stub.requests_to(PATH)) == 1  # only the caller, who knows the key, may retry
 
 
 @pytest.mark.parametrize(
@@ -328,14 +328,14 @@ def test_a_hangup_is_an_outage(stub):
     ],
     ids=lambda answer: f"{answer.status}-{answer.content[:24]!r}",
 )
-def test_it_is_unknown_when_an_answer_says_nothing_for_sure(stub, answer):
-    stub.says(PATH, answer)
+def test_ambiguous_answer_is_an_unknown_outcome(stub, answer):
+    stub.respond_with(PATH, answer)
 
     with pytest.raises(Unknown) as unknown:
         client_of(stub).request("POST", PATH, {})
 
     assert not unknown.value.is_outage
-    assert stub.asked("/v1/elsewhere") == []
+    assert stub.requests_to("/v1/elsewhere") == []
 
 
 @pytest.mark.parametrize(
@@ -350,9 +350,9 @@ def test_it_is_unknown_when_an_answer_says_nothing_for_sure(stub, answer):
         ("Sun, 01 Mar 2026 12:00:30 GMT", 30),
     ],
 )
-def test_asked_too_often_says_how_long_to_wait(stub, header, seconds):
-    stub.says(PATH, refusal("RATE_LIMIT_REACHED", 429, name="RATE_LIMIT_REACHED"))
-    stub.says(PATH, Answer({"name": "RATE_LIMIT_REACHED"}, 429, headers={"Retry-After": header}))
+def test_rate_limit_answer_gives_the_time_to_wait(stub, header, seconds):
+    stub.respond_with(PATH, refusal("RATE_LIMIT_REACHED", 429, name="RATE_LIMIT_REACHED"))
+    stub.respond_with(PATH, Answer({"name": "RATE_LIMIT_REACHED"}, 429, headers={"Retry-After": header}))
 
     with time_machine.travel("2026-03-01T12:00:00Z", tick=False), pytest.raises(Unknown) as unknown:
         client_of(stub).request("GET", PATH)
@@ -361,8 +361,8 @@ def test_asked_too_often_says_how_long_to_wait(stub, header, seconds):
     assert not unknown.value.is_outage
 
 
-def test_an_empty_answer_is_an_empty_object(stub):
-    stub.says(PATH, Answer(raw=b"", status=204))
+def test_empty_answer_is_an_empty_object(stub):
+    stub.respond_with(PATH, Answer(raw=b"", status=204))
 
     assert client_of(stub).request("DELETE", PATH) == {}
 
@@ -379,8 +379,8 @@ def test_an_empty_answer_is_an_empty_object(stub):
         (Answer({"name": "ODD", "details": "text"}, 422), Refused, "ODD"),
     ],
 )
-def test_a_definite_no_is_refused_with_the_finest_code(stub, answer, kind, code):
-    stub.says(PATH, answer)
+def test_definite_refusal_has_the_most_specific_code(stub, answer, kind, code):
+    stub.respond_with(PATH, answer)
 
     with pytest.raises(Refused) as refused:
         client_of(stub).request("POST", PATH, {})
@@ -389,9 +389,11 @@ def test_a_definite_no_is_refused_with_the_finest_code(stub, answer, kind, code)
     assert refused.value.code == code
 
 
-def test_errors_quote_no_value_of_ours(stub):
+def test_errors_quote_no_values_from_the_request(stub):
     details = [{"issue": "INVALID", "field": "/payer/email", "value": "mia@private.test"}]
-    stub.says(PATH, Answer({"name": "INVALID_REQUEST", "details": details, "debug_id": "b1d1f06c7246c"}, 400))
+    stub.respond_with(
+        PATH, Answer({"name": "INVALID_REQUEST", "details": details, "debug_id": "b1d1f06c7246c"}, 400)
+    )
 
     with pytest.raises(Refused) as refused:
         client_of(stub).request("POST", PATH, {})

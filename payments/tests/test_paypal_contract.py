@@ -1,4 +1,4 @@
-"""PayPal keeps the contract of all providers; the sandbox is its other side."""
+"""PayPal fulfils the provider contract; the sandbox simulates PayPal."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ from payments.tests.provider_contract import (
     PRICE,
     ProviderContract,
     ProviderFault,
-    World,
+    ProviderSimulator,
     build_create_request,
     build_save_request,
 )
@@ -23,7 +23,7 @@ from sandbox.tests.client import Control, wait_until
 from sandbox.tests.paypal_client import PayPalReceiver
 
 
-class PayPalWorld(World):
+class PayPalSimulator(ProviderSimulator):
     missing_id = "5O190127TN364715T"
     secrets = ("secret-of-the-shop",)
     faults = {
@@ -43,27 +43,27 @@ class PayPalWorld(World):
         self.sandbox.post("paypal/approve", setup_token=setup.setup_id)
         return setup.setup_id
 
-    def buyer_agrees(self, payment: RemotePayment) -> None:
+    def buyer_approves(self, payment: RemotePayment) -> None:
         self.sandbox.post("paypal/approve", order=payment.object_id)
 
-    def meet(self, fault_kind: ProviderFault) -> None:
+    def inject_fault(self, fault_kind: ProviderFault) -> None:
         self.sandbox.fault(self.faults[fault_kind], method="POST", path="/v2/*", retry_after=7)
 
-    def taken(self) -> int:
+    def captured_minor(self) -> int:
         return self.total("captured")
 
-    def returned(self) -> int:
+    def refunded_minor(self) -> int:
         return self.total("refunded")
 
     def total(self, name: str) -> int:
         return int(self.sandbox.get("journal/totals", provider="paypal")[name].get("usd", 0))
 
-    def made(self) -> int:
+    def payment_count(self) -> int:
         return len(self.sandbox.journal("order.created", provider="paypal"))
 
     def build_confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
         if not self.sandbox.journal("order.approved", order=payment.object_id):
-            self.buyer_agrees(payment)
+            self.buyer_approves(payment)
         return ConfirmRequest(key, payment.object_id, PRICE, payment.reference, BACK)
 
     def message(self, payment: RemotePayment) -> tuple[bytes, dict[str, str]]:
@@ -77,23 +77,23 @@ class TestPayPal(ProviderContract):
     provider_class = PayPalProvider
 
     @pytest.fixture
-    def world(self, sandbox_server: Server, tmp_path) -> Iterator[World]:
+    def simulator(self, sandbox_server: Server, tmp_path) -> Iterator[ProviderSimulator]:
         sandbox = control_of(sandbox_server)
         with PayPalReceiver(sandbox.get("paypal/ca")["pem"]) as hook:
             sandbox.post("paypal/endpoint", url=hook.url, webhook_id=hook.webhook_id)
-            yield PayPalWorld(PayPalProvider(sandbox_config(sandbox, tmp_path)), sandbox, hook)
+            yield PayPalSimulator(PayPalProvider(sandbox_config(sandbox, tmp_path)), sandbox, hook)
 
-    def test_listing_names_each_paid_payment_once_within_its_time(self, world: World) -> None:
-        """With two payments of ours: by its invoice number, PayPal takes the money of one payment once."""
-        payments = [self.paid_payment(world, number) for number in ("pay-1", "pay-2")]
+    def test_listing_has_each_paid_payment_of_the_period_once(self, simulator: ProviderSimulator) -> None:
+        """With two payments: PayPal accepts an invoice number only once."""
+        payments = [self.paid_payment(simulator, number) for number in ("pay-1", "pay-2")]
         now, hour = datetime.now(UTC), timedelta(hours=1)
 
-        listed = list(world.provider.list_payments(now - hour, now + hour))
+        listed = list(simulator.provider.list_payments(now - hour, now + hour))
 
         taken = sorted((one.object_id, one.captures) for one in payments)
         assert sorted((one.object_id, one.captures) for one in listed if one.captures) == taken
-        assert list(world.provider.list_payments(now - 2 * hour, now - hour)) == []
+        assert list(simulator.provider.list_payments(now - 2 * hour, now - hour)) == []
 
-    def paid_payment(self, world: World, number: str) -> RemotePayment:
-        made = world.provider.create(replace(build_create_request(number), payment_id=number))
-        return world.provider.confirm(world.build_confirm_request(made, f"{number}:confirm"))
+    def paid_payment(self, simulator: ProviderSimulator, number: str) -> RemotePayment:
+        made = simulator.provider.create(replace(build_create_request(number), payment_id=number))
+        return simulator.provider.confirm(simulator.build_confirm_request(made, f"{number}:confirm"))

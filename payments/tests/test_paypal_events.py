@@ -1,4 +1,4 @@
-"""What the messages claim, as PayPal publishes them."""
+"""Parsing PayPal's webhook events as published."""
 
 import json
 
@@ -21,7 +21,7 @@ def linked(path: str) -> list[dict[str, str]]:
     return [{"rel": "self", "href": f"{UP}/x"}, {"rel": "up", "href": UP + path}]
 
 
-def test_an_approved_order_is_news_of_that_order():
+def test_approved_order_event_names_the_order():
     result = read("CHECKOUT.ORDER.APPROVED", order("APPROVED"), "checkout-order")
 
     assert result.object_ids == (ORDER_ID,)
@@ -30,7 +30,7 @@ def test_an_approved_order_is_news_of_that_order():
     assert result.account == "2BP3WP8PK6566"
 
 
-def test_a_withdrawn_approval_names_its_order():
+def test_withdrawn_approval_names_its_order():
     result = read("CHECKOUT.PAYMENT-APPROVAL.REVERSED", {"order_id": ORDER_ID}, "checkout-order")
 
     assert result.object_ids == (ORDER_ID,)
@@ -47,7 +47,7 @@ def test_a_withdrawn_approval_names_its_order():
         ("REFUNDED", None),
     ],
 )
-def test_a_capture_names_its_order_first(kind, status):
+def test_capture_names_its_order_first(kind, status):
     resource = capture(supplementary_data={"related_ids": {"order_id": ORDER_ID}})
 
     result = read(f"PAYMENT.CAPTURE.{kind}", resource)
@@ -56,20 +56,20 @@ def test_a_capture_names_its_order_first(kind, status):
     assert (result.capture_id, result.status, result.amount) == (CAPTURE_ID, status, Money(9999, "USD"))
 
 
-def test_a_capture_names_its_order_by_a_link_too():
+def test_capture_names_its_order_by_a_link():
     result = read("PAYMENT.CAPTURE.COMPLETED", capture(links=linked(f"/v2/checkout/orders/{ORDER_ID}")))
 
     assert result.object_ids == (ORDER_ID, CAPTURE_ID)
 
 
-def test_a_capture_alone_is_known_by_its_own_id():
+def test_capture_without_an_order_is_named_by_its_id():
     assert read("PAYMENT.CAPTURE.COMPLETED", capture()).object_ids == (CAPTURE_ID,)
 
 
 @pytest.mark.parametrize(
     "kind", ["PAYMENT.CAPTURE.REFUNDED", "PAYMENT.CAPTURE.REVERSED", "PAYMENT.REFUND.FAILED"]
 )
-def test_a_refund_leads_to_its_capture_and_claims_no_amount_of_the_payment(kind):
+def test_refund_names_its_capture_and_no_payment_amount(kind):
     result = read(kind, refund("PENDING", links=linked(f"/v2/payments/captures/{CAPTURE_ID}")), "refund")
 
     assert result.object_ids == (CAPTURE_ID,)
@@ -77,7 +77,7 @@ def test_a_refund_leads_to_its_capture_and_claims_no_amount_of_the_payment(kind)
     assert (result.amount, result.status) == (None, None)
 
 
-def test_a_dispute_leads_to_its_captures():
+def test_dispute_names_its_captures():
     resource = {
         "dispute_id": "PP-D-27803",
         "status": "RESOLVED",
@@ -95,7 +95,7 @@ def test_a_dispute_leads_to_its_captures():
     assert (result.account, result.amount) == ("RD465XN5VS364", None)
 
 
-def test_a_saved_wallet_names_the_order_that_it_was_saved_with():
+def test_saved_wallet_names_the_order_it_was_saved_with():
     resource = {"id": "8kk8451t", "customer": {"id": "cus_1"}, "metadata": {"order_id": ORDER_ID}}
 
     result = read("VAULT.PAYMENT-TOKEN.CREATED", resource, "payment_token")
@@ -103,7 +103,7 @@ def test_a_saved_wallet_names_the_order_that_it_was_saved_with():
     assert (result.method_id, result.object_ids) == ("8kk8451t", (ORDER_ID,))
 
 
-def test_a_message_of_another_kind_is_stored_and_leads_nowhere():
+def test_event_of_another_kind_is_stored_without_a_payment():
     result = read("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")
 
     assert (result.kind, result.object_ids) == ("BILLING.PLAN.CREATED", ())
@@ -135,14 +135,14 @@ def test_a_message_of_another_kind_is_stored_and_leads_nowhere():
         },
     ],
 )
-def test_an_odd_resource_is_still_news(kind, resource):
+def test_event_with_an_unusual_resource_is_accepted(kind, resource):
     result = read(kind, resource)
 
     assert result.event_id
     assert result.object_ids == ()
 
 
-def test_only_what_staff_may_see_is_kept():
+def test_only_fields_that_staff_may_see_are_stored():
     resource = capture(
         payer={"email_address": "mia@private.test", "name": {"given_name": "Mia"}},
         shipping={"address": {"address_line_1": "Secret Street 1"}},

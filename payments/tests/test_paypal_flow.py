@@ -1,4 +1,4 @@
-"""A PayPal payment from its start to its end, against the sandbox over a real socket; its journal is the witness."""
+"""A PayPal payment from start to end, against the sandbox over a real socket; checked against its journal."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ PAYPAL, TRANSFER = PaymentMethod.PAYPAL, PaymentMethod.BANK_TRANSFER
 
 @pytest.fixture
 def waiting(shopper, paypal, bowl, scarf):
-    """A payment over things of two artisans, whose buyer has to go to PayPal."""
+    """A payment for products of two artisans whose buyer has to approve at PayPal."""
     payment = start(PAYPAL, {bowl: 1, scarf: 2}, user=shopper)
     result = payment_ensure_at_provider(payment)
     assert (result.action.kind, result.action.url[:7]) == (ActionKind.REDIRECT, "http://")
@@ -50,7 +50,7 @@ def test_approved_payment_is_captured_once(waiting, paypal, mails, shopper):
 
 
 def another_captures(payment):
-    """Another process has written its call and is at it."""
+    """Another process has stored its call and is executing it."""
     call = provider_call_enqueue(
         Operation.CONFIRM, payment=payment, request={"token_version": payment.order.token_version}
     )
@@ -59,7 +59,7 @@ def another_captures(payment):
 
 @pytest.mark.parametrize("is_before", [True, False])
 @pytest.mark.parametrize(("buyer", "status", "taken"), [("pays", "COMPLETED", 1), ("declined", "FAILED", 0)])
-def test_buyer_who_returns_while_another_process_captures_is_not_asked_to_pay(
+def test_returning_buyer_is_not_asked_to_pay_while_another_process_captures(
     waiting, paypal, monkeypatch, is_before, buyer, status, taken
 ):
     paypal.approve(waiting, buyer)
@@ -91,7 +91,7 @@ def test_amount_is_broken_down_to_the_cent(waiting, paypal):
     assert order["amount"] == waiting.amount_minor == waiting.order.total_minor
 
 
-def test_buyer_who_turns_back_keeps_every_choice(waiting, paypal, browser):
+def test_buyer_who_cancels_at_paypal_keeps_every_option(waiting, paypal, browser):
     page = browser().get(f"/shop/orders/{waiting.order.access_token}/back/", follow=True)
 
     assert "nothing was charged" in page.content.decode()
@@ -99,7 +99,7 @@ def test_buyer_who_turns_back_keeps_every_choice(waiting, paypal, browser):
     assert len(paypal.journal("order.created")) == 1
 
 
-def test_declined_wallet_leads_back_to_paypal_with_the_reason(waiting, paypal):
+def test_declined_wallet_returns_to_paypal_with_the_reason(waiting, paypal):
     paypal.approve(waiting, "declined")
 
     result = sync(waiting)
@@ -108,7 +108,7 @@ def test_declined_wallet_leads_back_to_paypal_with_the_reason(waiting, paypal):
     assert waiting.failure_reason
     assert paypal.cents("capture.completed") == []
 
-    for _ in range(5):  # pages and sweeps that look again do not try the declined wallet again
+    for _ in range(5):  # pages and periodic tasks that poll do not retry the declined wallet
         sync(waiting)
     assert len(waiting.calls.filter(operation="confirm")) == 1
 
@@ -120,7 +120,7 @@ def test_declined_wallet_leads_back_to_paypal_with_the_reason(waiting, paypal):
     assert paypal.cents("capture.completed") == [waiting.amount_minor]
 
 
-def test_capture_that_is_denied_for_good_lets_the_buyer_begin_anew(waiting, paypal, shopper, time_machine):
+def test_denied_capture_lets_the_buyer_start_again(waiting, paypal, shopper, time_machine):
     paypal.approve(waiting, "denied")
     sync(waiting)
     paypal.run_jobs()
@@ -162,7 +162,7 @@ def test_expired_order_is_never_captured(waiting, paypal, time_machine, browser)
 
 
 def test_captured_order_is_not_expired(waiting, paypal, time_machine):
-    """The process died after PayPal had taken the money, before it was booked."""
+    """The process crashed after PayPal captured the money, before it was booked."""
     paypal.approve(waiting)
     paypal.fault("drop_after", path="/v2/checkout/orders/*/capture")
     sync(waiting)
@@ -176,7 +176,7 @@ def test_captured_order_is_not_expired(waiting, paypal, time_machine):
 
 
 @pytest.mark.parametrize("action", ["drop_before", "drop_after", "error_after", "truncate", "html"])
-def test_unknown_capture_is_resolved_with_the_same_id(waiting, paypal, time_machine, action):
+def test_unknown_capture_is_resolved_with_the_same_request_id(waiting, paypal, time_machine, action):
     paypal.approve(waiting)
     paypal.fault(action, path="/v2/checkout/orders/*/capture")
     sync(waiting)
@@ -190,7 +190,7 @@ def test_unknown_capture_is_resolved_with_the_same_id(waiting, paypal, time_mach
     assert set(waiting.calls.values_list("state", flat=True)) == {CallState.DONE}
 
 
-def test_another_method_ends_paypal_by_never_capturing(waiting, paypal, shopper):
+def test_order_is_not_captured_after_choosing_another_method(waiting, paypal, shopper):
     paypal.approve(waiting)
 
     chosen = payment_choose_method(order_id=waiting.order_id, method=TRANSFER, actor=shopper)
@@ -209,7 +209,7 @@ def test_cancelled_order_is_never_captured(waiting, paypal, shopper):
     assert (reread(waiting).order.status, paypal.cents("capture.completed")) == ("CANCELLED", [])
 
 
-def test_refund_in_parts_to_the_last_cent(waiting, paypal, staff):
+def test_partial_refunds_reach_the_last_cent(waiting, paypal, staff):
     paypal.approve(waiting)
     sync(waiting)
     total = waiting.amount_minor
@@ -223,7 +223,7 @@ def test_refund_in_parts_to_the_last_cent(waiting, paypal, staff):
     assert sum(paypal.cents("refund.completed")) == total == sum(paypal.cents("capture.completed"))
 
 
-def test_payment_of_another_account_is_flagged_and_not_booked(waiting, paypal, settings):
+def test_payment_to_another_account_is_flagged_and_not_booked(waiting, paypal, settings):
     settings.PAYPAL_PAYEE = "somebody-else@example.test"
     paypal.approve(waiting)
 
@@ -233,7 +233,7 @@ def test_payment_of_another_account_is_flagged_and_not_booked(waiting, paypal, s
     assert "another account" in PaymentFlag.objects.get().detail
 
 
-def test_paypal_that_is_down_leaves_the_other_ways(shopper, paypal, browser, bowl):
+def test_other_methods_are_available_when_paypal_is_down(shopper, paypal, browser, bowl):
     paypal.fault("drop_before", path="/v2/*", count=None)
     for _ in range(2):
         payment_ensure_at_provider(start(PAYPAL, {bowl: 1}, user=None, email=f"guest{_}@example.test"))

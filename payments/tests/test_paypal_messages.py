@@ -1,4 +1,4 @@
-"""PayPal's messages end like PayPal's answers: settled once, whoever comes first."""
+"""PayPal's webhooks and answers lead to the same result: settled once, whichever comes first."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def waiting(shopper, paypal):
     return reread(payment)
 
 
-def test_buyer_who_never_came_back_is_captured_by_the_message(waiting, paypal, deliver):
+def test_webhook_captures_the_order_of_a_buyer_who_did_not_return(waiting, paypal, deliver):
     paypal.approve(waiting)
 
     assert deliver(*paypal.events("CHECKOUT.ORDER.APPROVED"), path=PATH) == [200]
@@ -29,7 +29,7 @@ def test_buyer_who_never_came_back_is_captured_by_the_message(waiting, paypal, d
     assert paypal.cents("capture.completed") == [9999]
 
 
-def test_messages_after_the_return_change_nothing_and_flag_nothing(waiting, paypal, deliver):
+def test_webhooks_after_the_return_change_and_flag_nothing(waiting, paypal, deliver):
     paypal.approve(waiting)
     payment_sync(waiting.pk, cause="came back", has_agreed=True)
 
@@ -43,7 +43,7 @@ def test_messages_after_the_return_change_nothing_and_flag_nothing(waiting, payp
 
 
 @pytest.mark.parametrize("signing", ["expired", "wrong_name", "untrusted_ca", "wrong_webhook", "altered"])
-def test_message_that_paypal_did_not_sign_is_refused(waiting, paypal, deliver, signing):
+def test_webhook_not_signed_by_paypal_is_refused(waiting, paypal, deliver, signing):
     paypal.post("paypal/settings", signing=signing)
     paypal.approve(waiting)
 
@@ -51,7 +51,7 @@ def test_message_that_paypal_did_not_sign_is_refused(waiting, paypal, deliver, s
     assert WebhookEvent.objects.count() == 0
 
 
-def test_verifier_that_cannot_be_reached_takes_nothing(waiting, paypal, deliver):
+def test_webhook_is_not_accepted_when_verification_is_unavailable(waiting, paypal, deliver):
     paypal.approve(waiting)
     events = paypal.events()
     paypal.fault("drop_before", path="/v1/notifications/certs/*", count=None)
@@ -60,7 +60,7 @@ def test_verifier_that_cannot_be_reached_takes_nothing(waiting, paypal, deliver)
     assert WebhookEvent.objects.count() == 0
 
 
-def test_message_about_another_account_is_flagged(waiting, paypal, deliver, settings):
+def test_webhook_about_another_account_is_flagged(waiting, paypal, deliver, settings):
     paypal.approve(waiting)
     payment_sync(waiting.pk, cause="came back", has_agreed=True)
     settings.PAYPAL_PAYEE = "OTHERMERCHANT"

@@ -1,4 +1,4 @@
-"""Money in PayPal's writing, both ways."""
+"""Amounts in PayPal's format, in both directions."""
 
 import pytest
 from hypothesis import given
@@ -27,21 +27,21 @@ def test_amounts_are_written_with_paypals_decimals(money, value):
 
 
 @pytest.mark.parametrize("money", [Money(123450, "HUF"), Money(1, "TWD"), Money(199, "HUF")])
-def test_a_fraction_that_paypal_does_not_know_is_refused(money):
+def test_fraction_unsupported_by_paypal_is_refused(money):
     with pytest.raises(Refused) as refused:
         to_paypal(money)
     assert refused.value.code == "amount_not_expressible"
 
 
 @pytest.mark.parametrize("currency", ["KWD", "ISK", "KRW", "INR", "XXX"])
-def test_a_currency_that_paypal_does_not_take_is_refused(currency):
+def test_currency_unsupported_by_paypal_is_refused(currency):
     with pytest.raises(Refused) as refused:
         to_paypal(Money(1000, currency))
     assert refused.value.code == "currency_not_supported"
 
 
 @given(st.integers(0, MAX_MINOR // 100), st.sampled_from(sorted(DECIMALS)))
-def test_what_is_written_reads_back_exactly(minor, currency):
+def test_written_amount_is_read_back_exactly(minor, currency):
     step = 10 ** (exponent_of(currency) - DECIMALS[currency])
     money = Money(minor * step, currency)
 
@@ -59,7 +59,7 @@ def test_what_is_written_reads_back_exactly(minor, currency):
         ("1.500", "USD", 150),
     ],
 )
-def test_other_writings_of_theirs_are_read(value, currency, minor):
+def test_other_paypal_formats_are_read(value, currency, minor):
     assert from_paypal({"value": value, "currency_code": currency}) == Money(minor, currency)
 
 
@@ -81,6 +81,6 @@ def test_other_writings_of_theirs_are_read(value, currency, minor):
         "1.00",
     ],
 )
-def test_what_is_no_amount_is_not_guessed(part):
+def test_invalid_amount_is_refused(part):
     with pytest.raises((KeyError, TypeError, ValueError)):
         from_paypal(part)

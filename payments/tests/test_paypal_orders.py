@@ -1,4 +1,4 @@
-"""Orders without the network: what we ask for, and how every state of theirs reads."""
+"""PayPal orders without the network: requests, and the meaning of every state."""
 
 import pytest
 from hypothesis import given
@@ -35,10 +35,10 @@ def usd(minor: int) -> Money:
 BOWL = Breakdown((Item("Moss bowl", 1, usd(8545)),), subtotal=usd(8545), tax=usd(855), shipping=usd(599))
 
 
-# ---- asked -----------------------------------------------------------------------------------------------------
+# ---- requests ------------------------------------------------------------------------------------------------
 
 
-def test_an_order_asks_for_one_capture_of_our_payment():
+def test_order_requests_one_capture_for_our_payment():
     body = order_request(build_create_request(breakdown=BOWL))
     (unit,) = body["purchase_units"]
 
@@ -60,7 +60,7 @@ def test_an_order_asks_for_one_capture_of_our_payment():
     ]
 
 
-def test_the_buyer_comes_back_to_us_and_pays_now():
+def test_order_has_return_urls_and_immediate_payment():
     context = order_request(build_create_request())["payment_source"]["paypal"]["experience_context"]
 
     assert context == {
@@ -82,14 +82,14 @@ def test_the_buyer_comes_back_to_us_and_pays_now():
     ],
     ids=["none", "a-cent-short", "items-differ", "item-in-euro", "tax-in-euro"],
 )
-def test_a_breakdown_that_does_not_add_up_is_left_out(parts):
+def test_breakdown_that_does_not_add_up_is_omitted(parts):
     (unit,) = order_request(build_create_request(breakdown=parts))["purchase_units"]
 
     assert unit["amount"] == {"currency_code": "USD", "value": "99.99"}
     assert "items" not in unit
 
 
-def test_a_breakdown_with_fractions_is_left_out_where_paypal_knows_none():
+def test_breakdown_with_unsupported_fractions_is_omitted():
     def huf(minor: int) -> Money:
         return Money(minor, "HUF")
 
@@ -100,7 +100,7 @@ def test_a_breakdown_with_fractions_is_left_out_where_paypal_knows_none():
 
 
 @pytest.mark.parametrize("amount", [Money(170_050, "HUF"), Money(1_000, "KWD"), Money(1, "TWD")])
-def test_an_amount_that_paypal_cannot_take_is_refused(amount):
+def test_amount_unsupported_by_paypal_is_refused(amount):
     with pytest.raises(Refused):
         order_request(build_create_request(amount))
 
@@ -110,7 +110,7 @@ def test_an_amount_that_paypal_cannot_take_is_refused(amount):
     rate=st.integers(0, 270_000),
     shipping=st.integers(0, 10**5),
 )
-def test_the_parts_of_any_cart_sum_to_its_amount_exactly(lines, rate, shipping):
+def test_parts_of_any_cart_sum_to_its_amount(lines, rate, shipping):
     items = tuple(Item(f"Piece {n}", count, usd(price)) for n, (count, price) in enumerate(lines))
     subtotal = Money.total((item.unit_price * item.quantity for item in items), "USD")
     tax = Money.total(((item.unit_price * item.quantity).share(rate) for item in items), "USD")
@@ -130,7 +130,7 @@ def test_the_parts_of_any_cart_sum_to_its_amount_exactly(lines, rate, shipping):
     )
 
 
-def test_long_and_empty_names_are_made_to_fit():
+def test_long_and_empty_names_are_adjusted():
     items = (Item("Ü" * 300, 1, usd(1)), Item("", 1, usd(1)))
     parts = Breakdown(items, usd(2), usd(0), usd(0))
     (unit,) = order_request(build_create_request(usd(2), breakdown=parts))["purchase_units"]
@@ -138,7 +138,7 @@ def test_long_and_empty_names_are_made_to_fit():
     assert [len(item["name"]) for item in unit["items"]] == [127, 1]
 
 
-def test_a_wallet_is_saved_when_the_buyer_agreed():
+def test_wallet_is_saved_when_the_buyer_agreed():
     wallet = order_request(build_create_request(save=True, customer_id="cus_1"))["payment_source"]["paypal"]
 
     assert wallet["attributes"] == {
@@ -151,14 +151,14 @@ def test_a_wallet_is_saved_when_the_buyer_agreed():
     )
 
 
-def test_a_saved_wallet_is_named_and_not_saved_again():
+def test_saved_wallet_is_used_and_not_saved_again():
     wallet = order_request(build_create_request(save=True, method_id="8kk8451t"))["payment_source"]["paypal"]
 
     assert wallet["vault_id"] == "8kk8451t"
     assert "attributes" not in wallet
 
 
-# ---- read ------------------------------------------------------------------------------------------------------
+# ---- answers -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_saved_wallet_is_named_and_not_saved_again():
         ("APPROVED", ["PENDING"], RemoteStatus.PROCESSING),
     ],
 )
-def test_every_state_has_its_meaning(status, captures, expected):
+def test_every_order_state_is_mapped(status, captures, expected):
     shown = [capture(each, id=f"CAP{n}") for n, each in enumerate(captures)]
 
     payment = payment_of(order(status, captures=shown), is_live=False)
@@ -193,7 +193,7 @@ def test_every_state_has_its_meaning(status, captures, expected):
     assert (payment.decline is not None) == (expected == RemoteStatus.FAILED)
 
 
-def test_a_payment_shows_what_the_layer_above_compares():
+def test_payment_has_amount_reference_and_account():
     payment = payment_of(order("COMPLETED", captures=[capture(value="60.00")]), is_live=True)
 
     assert payment.object_id == ORDER_ID
@@ -209,11 +209,11 @@ def test_a_payment_shows_what_the_layer_above_compares():
     ("like", "payee"),
     [("", "2BP3WP8PK6566"), ("2BP3WP8PK6566", "2BP3WP8PK6566"), ("a@b.test", "shop@artisans.test")],
 )
-def test_the_payee_is_named_as_ours_is(like, payee):
+def test_payee_is_an_id_or_an_email_address_like_the_configured_one(like, payee):
     assert payment_of(order(), is_live=False, payee=like).payee == payee
 
 
-def test_the_buyer_is_sent_to_either_kind_of_link():
+def test_both_kinds_of_approval_link_are_accepted():
     links = [{"rel": "approve", "href": "https://paypal.test/approve"}]
 
     action = payment_of(order(links=links), is_live=False).action
@@ -223,7 +223,7 @@ def test_the_buyer_is_sent_to_either_kind_of_link():
     assert payment_of(order(links=None), is_live=False).action is None
 
 
-def test_a_declined_capture_says_why():
+def test_declined_capture_has_a_reason():
     declined = capture("DECLINED", status_details={"reason": "BUYER_COMPLAINT"})
 
     payment = payment_of(order("COMPLETED", captures=[declined]), is_live=False)
@@ -242,13 +242,13 @@ def test_a_declined_capture_says_why():
         ("CANCELLED", RefundStatus.FAILED),
     ],
 )
-def test_every_state_of_a_refund_has_its_meaning(status, expected):
+def test_every_refund_state_is_mapped(status, expected):
     result = parse_refund(refund(status))
 
     assert (result.status, result.amount, result.reference) == (expected, usd(1000), "refund-7")
 
 
-def test_a_refund_from_the_dashboard_is_not_taken_for_ours():
+def test_dashboard_refund_has_no_reference_of_ours():
     ours, theirs = refund(id="R1"), refund(id="R2", custom_id=PAYMENT_ID)
     nameless = {name: value for name, value in refund(id="R3").items() if name != "custom_id"}
 
@@ -259,7 +259,7 @@ def test_a_refund_from_the_dashboard_is_not_taken_for_ours():
     assert [each.reference for each in payment.refunds] == ["refund-7", "", ""]
 
 
-def test_a_saved_wallet_is_told():
+def test_saved_wallet_is_reported():
     vault = {"id": "8kk8451t", "status": "VAULTED", "customer": {"id": "cus_1"}}
     source = {"paypal": {"email_address": "buyer@example.test", "attributes": {"vault": vault}}}
 
@@ -270,7 +270,7 @@ def test_a_saved_wallet_is_told():
     assert payment.customer_id == payment.method.customer_id == "cus_1"
 
 
-def test_a_wallet_that_is_saved_later_is_not_told_yet():
+def test_wallet_that_is_not_yet_vaulted_is_not_reported():
     source = {"paypal": {"attributes": {"vault": {"status": "APPROVED"}}}}
 
     assert payment_of(order(payment_source=source), is_live=False).method is None
@@ -291,20 +291,20 @@ IN_PARTS = [
 
 
 @pytest.mark.parametrize("answer", [{}, {"status": "CREATED"}, order() | {"id": None}])
-def test_an_answer_that_does_not_say_which_order_it_is_is_unknown(answer):
+def test_answer_without_an_order_id_is_an_unknown_outcome(answer):
     with pytest.raises(Unknown):
         payment_of(answer, is_live=False)
 
 
 @pytest.mark.parametrize("answer", IN_PARTS, ids=range(len(IN_PARTS)))
-def test_a_part_that_cannot_be_read_is_a_problem_and_books_nothing(answer):
+def test_unreadable_part_is_reported_and_books_nothing(answer):
     payment = payment_of(answer, is_live=False)
 
     assert payment.captures == ()
     assert payment.problems
 
 
-def test_a_refund_with_a_word_that_is_not_known_hides_no_capture():
+def test_unknown_refund_status_hides_no_capture():
     result = order("COMPLETED", captures=[capture()], refunds=[refund("NEWLY_INVENTED"), {"id": "R2"}])
 
     payment = payment_of(result, is_live=False)

@@ -1,4 +1,4 @@
-"""The adapter over real sockets against scripted answers: every branch that PayPal can push us into."""
+"""The PayPal adapter over real sockets against scripted answers, covering every branch."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -81,12 +81,12 @@ def paypal(stub) -> PayPalProvider:
 # ---- create, read, cancel ------------------------------------------------------------------------------------------
 
 
-def test_a_new_order_waits_for_the_buyer_at_paypal(paypal, stub):
-    stub.says(ORDERS, Answer(order("PAYER_ACTION_REQUIRED"), 201))
+def test_new_order_waits_for_the_buyer_at_paypal(paypal, stub):
+    stub.respond_with(ORDERS, Answer(order("PAYER_ACTION_REQUIRED"), 201))
 
     payment = paypal.create(build_create_request())
 
-    (sent,) = stub.asked(ORDERS)
+    (sent,) = stub.requests_to(ORDERS)
     assert payment.status == RemoteStatus.OPEN
     assert payment.action.url == f"https://paypal.test/checkoutnow?token={ORDER_ID}"
     assert sent.headers["paypal-request-id"] == "pay-1:create"
@@ -94,15 +94,15 @@ def test_a_new_order_waits_for_the_buyer_at_paypal(paypal, stub):
 
 
 @pytest.mark.parametrize("amount", [Money(199, "HUF"), Money(1000, "KWD")])
-def test_nothing_is_asked_for_an_amount_that_paypal_cannot_take(paypal, stub, amount):
+def test_no_request_is_sent_for_an_unsupported_amount(paypal, stub, amount):
     with pytest.raises(Refused):
         paypal.create(build_create_request(amount))
 
     assert stub.seen == []
 
 
-def test_a_saved_wallet_that_is_declined_is_a_decline(paypal, stub):
-    stub.says(ORDERS, refusal("INSTRUMENT_DECLINED"))
+def test_declined_saved_wallet_is_a_decline(paypal, stub):
+    stub.respond_with(ORDERS, refusal("INSTRUMENT_DECLINED"))
 
     with pytest.raises(Refused) as refused:
         paypal.create(build_create_request(method_id="8kk8451t"))
@@ -110,14 +110,14 @@ def test_a_saved_wallet_that_is_declined_is_a_decline(paypal, stub):
     assert refused.value.decline == DeclineGroup.OTHER_CARD
 
 
-def test_an_order_whose_invoice_was_paid_before_is_unknown(paypal, stub):
-    stub.says(ORDERS, refusal("DUPLICATE_INVOICE_ID"))
+def test_order_with_an_already_paid_invoice_is_an_unknown_outcome(paypal, stub):
+    stub.respond_with(ORDERS, refusal("DUPLICATE_INVOICE_ID"))
 
     with pytest.raises(Unknown):
         paypal.create(build_create_request(method_id="8kk8451t"))
 
 
-def test_an_order_that_paypal_forgot_is_not_there(paypal):
+def test_expired_order_is_not_found(paypal):
     for act in (paypal.read, lambda object_id: paypal.cancel(object_id, key="k")):
         with pytest.raises(ObjectNotFound):
             act(ORDER_ID)
@@ -126,7 +126,7 @@ def test_an_order_that_paypal_forgot_is_not_there(paypal):
 @pytest.mark.parametrize(
     "object_id", ["", ".", "..", "../../v1/oauth2/token", "a/b", "a?b", "a b", "ü", "A" * 256]
 )
-def test_an_id_that_is_none_reaches_no_address(paypal, stub, object_id):
+def test_invalid_id_is_never_put_into_a_url(paypal, stub, object_id):
     for act in (paypal.read, lambda each: paypal.read_refund(each, currency="USD"), paypal.save_read):
         with pytest.raises(ObjectNotFound):
             act(object_id)
@@ -146,18 +146,18 @@ def test_an_id_that_is_none_reaches_no_address(paypal, stub, object_id):
         (order("COMPLETED", captures=[capture()]), RemoteStatus.SUCCEEDED),
     ],
 )
-def test_cancelling_tells_the_truth_about_money(paypal, stub, shown, expected):
-    stub.says(ORDER, Answer(shown))
+def test_cancelling_reports_captured_money(paypal, stub, shown, expected):
+    stub.respond_with(ORDER, Answer(shown))
 
     payment = paypal.cancel(ORDER_ID, key="k")
 
     assert payment.status == expected
     assert payment.action is None
-    assert {seen.method for seen in stub.asked(ORDER)} == {"GET"}
+    assert {seen.method for seen in stub.requests_to(ORDER)} == {"GET"}
 
 
-def test_cancelling_is_unknown_when_paypal_is_silent(paypal, stub):
-    stub.says(ORDER, Answer(cut=0))
+def test_cancelling_during_an_outage_is_an_unknown_outcome(paypal, stub):
+    stub.respond_with(ORDER, Answer(cut=0))
 
     with pytest.raises(Unknown):
         paypal.cancel(ORDER_ID, key="k")
@@ -167,20 +167,20 @@ def test_cancelling_is_unknown_when_paypal_is_silent(paypal, stub):
 
 
 def test_confirming_captures_with_the_callers_key(paypal, stub):
-    stub.says(CAPTURE, Answer(order("COMPLETED", captures=[capture()]), 201))
+    stub.respond_with(CAPTURE, Answer(order("COMPLETED", captures=[capture()]), 201))
 
     payment = paypal.confirm(CONFIRM)
 
-    (sent,) = stub.asked(CAPTURE)
+    (sent,) = stub.requests_to(CAPTURE)
     assert payment.status == RemoteStatus.SUCCEEDED
     assert [each.amount for each in payment.captures] == [Money(9999, "USD")]
     assert (sent.json, sent.headers["paypal-request-id"]) == ({}, "pay-1:confirm:1")
 
 
-def test_a_declined_instrument_sends_the_buyer_back_to_choose(paypal, stub):
+def test_declined_instrument_sends_the_buyer_back_to_paypal(paypal, stub):
     links = [{"rel": "redirect", "href": "https://paypal.test/choose"}]
-    stub.says(CAPTURE, refusal("INSTRUMENT_DECLINED", links=links))
-    stub.says(ORDER, Answer(order("APPROVED")))
+    stub.respond_with(CAPTURE, refusal("INSTRUMENT_DECLINED", links=links))
+    stub.respond_with(ORDER, Answer(order("APPROVED")))
 
     with pytest.raises(Refused) as refused:
         paypal.confirm(CONFIRM)
@@ -192,8 +192,8 @@ def test_a_declined_instrument_sends_the_buyer_back_to_choose(paypal, stub):
 
 
 def test_the_orders_own_link_is_used_when_the_decline_has_none(paypal, stub):
-    stub.says(CAPTURE, refusal("PAYER_ACTION_REQUIRED"))
-    stub.says(ORDER, Answer(order("PAYER_ACTION_REQUIRED")))
+    stub.respond_with(CAPTURE, refusal("PAYER_ACTION_REQUIRED"))
+    stub.respond_with(ORDER, Answer(order("PAYER_ACTION_REQUIRED")))
 
     with pytest.raises(Refused) as refused:
         paypal.confirm(CONFIRM)
@@ -202,9 +202,9 @@ def test_the_orders_own_link_is_used_when_the_decline_has_none(paypal, stub):
     assert refused.value.remote.action.url == f"https://paypal.test/checkoutnow?token={ORDER_ID}"
 
 
-def test_a_decline_stays_one_when_the_order_cannot_be_read(paypal, stub):
-    stub.says(CAPTURE, refusal("TRANSACTION_REFUSED"))
-    stub.says(ORDER, Answer(cut=0))
+def test_decline_is_reported_even_if_the_order_cannot_be_read(paypal, stub):
+    stub.respond_with(CAPTURE, refusal("TRANSACTION_REFUSED"))
+    stub.respond_with(ORDER, Answer(cut=0))
 
     with pytest.raises(Refused) as refused:
         paypal.confirm(CONFIRM)
@@ -213,32 +213,32 @@ def test_a_decline_stays_one_when_the_order_cannot_be_read(paypal, stub):
     assert refused.value.remote is None
 
 
-def test_an_order_that_is_captured_already_is_the_truth(paypal, stub):
-    stub.says(CAPTURE, refusal("ORDER_ALREADY_CAPTURED"))
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+def test_already_captured_order_is_reported_as_paid(paypal, stub):
+    stub.respond_with(CAPTURE, refusal("ORDER_ALREADY_CAPTURED"))
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()])))
 
     assert paypal.confirm(CONFIRM).status == RemoteStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("shown", [Answer(order("APPROVED")), Answer(cut=0), Answer({}, 500)])
-def test_captured_already_is_unknown_while_the_order_does_not_show_it(paypal, stub, shown):
-    stub.says(CAPTURE, refusal("ORDER_ALREADY_CAPTURED"))
-    stub.says(ORDER, shown)
+def test_already_captured_is_unknown_until_the_order_shows_it(paypal, stub, shown):
+    stub.respond_with(CAPTURE, refusal("ORDER_ALREADY_CAPTURED"))
+    stub.respond_with(ORDER, shown)
 
     with pytest.raises(Unknown):
         paypal.confirm(CONFIRM)
 
 
-def test_a_decline_of_an_order_that_was_paid_meanwhile_is_no_decline(paypal, stub):
-    stub.says(CAPTURE, refusal("INSTRUMENT_DECLINED"))
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+def test_decline_of_an_order_paid_meanwhile_is_reported_as_paid(paypal, stub):
+    stub.respond_with(CAPTURE, refusal("INSTRUMENT_DECLINED"))
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()])))
 
     assert paypal.confirm(CONFIRM).status == RemoteStatus.SUCCEEDED
 
 
-def test_an_order_that_is_not_approved_is_refused_with_the_way_to_approve_it(paypal, stub):
-    stub.says(CAPTURE, refusal("ORDER_NOT_APPROVED"))
-    stub.says(ORDER, Answer(order("PAYER_ACTION_REQUIRED")))
+def test_unapproved_order_is_refused_with_the_approval_link(paypal, stub):
+    stub.respond_with(CAPTURE, refusal("ORDER_NOT_APPROVED"))
+    stub.respond_with(ORDER, Answer(order("PAYER_ACTION_REQUIRED")))
 
     with pytest.raises(Refused) as refused:
         paypal.confirm(CONFIRM)
@@ -248,7 +248,7 @@ def test_an_order_that_is_not_approved_is_refused_with_the_way_to_approve_it(pay
     assert refused.value.remote.action
 
 
-def test_capturing_a_forgotten_order_is_not_there(paypal):
+def test_capturing_an_expired_order_is_not_found(paypal):
     with pytest.raises(ObjectNotFound):
         paypal.confirm(CONFIRM)
 
@@ -264,8 +264,8 @@ def test_capturing_a_forgotten_order_is_not_there(paypal):
         refusal("DUPLICATE_INVOICE_ID"),
     ],
 )
-def test_a_capture_without_a_clear_answer_is_unknown(paypal, stub, answer):
-    stub.says(CAPTURE, answer)
+def test_capture_without_a_clear_answer_is_an_unknown_outcome(paypal, stub, answer):
+    stub.respond_with(CAPTURE, answer)
 
     with pytest.raises(Unknown):
         paypal.confirm(CONFIRM)
@@ -274,12 +274,12 @@ def test_a_capture_without_a_clear_answer_is_unknown(paypal, stub, answer):
 # ---- refunds -------------------------------------------------------------------------------------------------------
 
 
-def test_a_refund_carries_our_number_and_id(paypal, stub):
-    stub.says(REFUND, Answer(refund(), 201))
+def test_refund_sends_our_number_and_id(paypal, stub):
+    stub.respond_with(REFUND, Answer(refund(), 201))
 
     result = paypal.refund(REFUND_REQUEST)
 
-    (sent,) = stub.asked(REFUND)
+    (sent,) = stub.requests_to(REFUND)
     assert (result.status, result.reference) == (RefundStatus.SUCCEEDED, "refund-7")
     assert sent.headers["paypal-request-id"] == "rf:7"
     assert sent.json == {
@@ -302,7 +302,7 @@ def test_a_refund_carries_our_number_and_id(paypal, stub):
     ],
 )
 def test_a_refused_refund_is_refused(paypal, stub, issue):
-    stub.says(REFUND, refusal(issue))
+    stub.respond_with(REFUND, refusal(issue))
 
     with pytest.raises(Refused) as refused:
         paypal.refund(REFUND_REQUEST)
@@ -310,24 +310,24 @@ def test_a_refused_refund_is_refused(paypal, stub, issue):
     assert refused.value.code == issue
 
 
-def test_a_refund_that_was_made_before_is_found_by_its_id(paypal, stub):
-    stub.says(REFUND, refusal("DUPLICATE_INVOICE_ID"))
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[refund("PENDING")])))
+def test_refund_made_before_is_found_by_its_id(paypal, stub):
+    stub.respond_with(REFUND, refusal("DUPLICATE_INVOICE_ID"))
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[refund("PENDING")])))
 
     assert paypal.refund(REFUND_REQUEST).status == RefundStatus.PENDING
 
 
-def test_a_refund_whose_number_was_used_for_another_is_unknown(paypal, stub):
+def test_refund_with_a_number_used_for_another_is_an_unknown_outcome(paypal, stub):
     other = refund(custom_id="refund-8")
-    stub.says(REFUND, refusal("DUPLICATE_INVOICE_ID"))
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[other])))
+    stub.respond_with(REFUND, refusal("DUPLICATE_INVOICE_ID"))
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[other])))
 
     with pytest.raises(Unknown):
         paypal.refund(REFUND_REQUEST)
 
 
 def test_a_refund_is_read_by_its_id(paypal, stub):
-    stub.says("/v2/payments/refunds/1JU08902781691411", Answer(refund("FAILED")))
+    stub.respond_with("/v2/payments/refunds/1JU08902781691411", Answer(refund("FAILED")))
 
     assert paypal.read_refund("1JU08902781691411", currency="USD").status == RefundStatus.FAILED
 
@@ -363,38 +363,38 @@ def dispute(status: str, outcome: str = "", **changes):
     ],
 )
 def test_a_payment_is_read_with_its_disputes(paypal, stub, status, outcome, expected):
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
-    stub.says(DISPUTES, Answer({"items": [dispute(status)]}))
-    stub.says(f"{DISPUTES}/PP-D-27803", Answer(dispute(status, outcome)))
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+    stub.respond_with(DISPUTES, Answer({"items": [dispute(status)]}))
+    stub.respond_with(f"{DISPUTES}/PP-D-27803", Answer(dispute(status, outcome)))
 
     (result,) = paypal.read(ORDER_ID).disputes
 
     assert (result.dispute_id, result.status, result.amount) == ("PP-D-27803", expected, Money(5000, "USD"))
-    assert f"disputed_transaction_id={CAPTURE_ID}" in stub.asked(DISPUTES)[0].path
+    assert f"disputed_transaction_id={CAPTURE_ID}" in stub.requests_to(DISPUTES)[0].path
 
 
-def test_a_lost_dispute_costs_what_was_given_back(paypal, stub):
+def test_lost_dispute_counts_the_returned_amount(paypal, stub):
     outcome = {
         "outcome_code": "RESOLVED_BUYER_FAVOUR",
         "amount_refunded": {"currency_code": "USD", "value": "20.00"},
     }
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
-    stub.says(DISPUTES, Answer({"items": [dispute("RESOLVED")]}))
-    stub.says(f"{DISPUTES}/PP-D-27803", Answer(dispute("RESOLVED", dispute_outcome=outcome)))
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+    stub.respond_with(DISPUTES, Answer({"items": [dispute("RESOLVED")]}))
+    stub.respond_with(f"{DISPUTES}/PP-D-27803", Answer(dispute("RESOLVED", dispute_outcome=outcome)))
 
     assert paypal.read(ORDER_ID).disputes[0].amount == Money(2000, "USD")
 
 
-def test_disputes_are_asked_for_only_when_money_was_taken(paypal, stub):
-    stub.says(ORDER, Answer(order("APPROVED")))
+def test_disputes_are_read_only_for_captured_payments(paypal, stub):
+    stub.respond_with(ORDER, Answer(order("APPROVED")))
 
     assert paypal.read(ORDER_ID).disputes == ()
-    assert stub.asked(DISPUTES) == []
+    assert stub.requests_to(DISPUTES) == []
 
 
 def test_a_payment_is_read_without_disputes_when_the_app_may_not_see_them(paypal, stub):
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
-    stub.says(DISPUTES, refusal("PERMISSION_DENIED", 403))
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+    stub.respond_with(DISPUTES, refusal("PERMISSION_DENIED", 403))
 
     assert paypal.read(ORDER_ID).disputes == ()
 
@@ -402,9 +402,9 @@ def test_a_payment_is_read_without_disputes_when_the_app_may_not_see_them(paypal
 @pytest.mark.parametrize(
     "answer", [Answer({}, 503), Answer({}, 401), refusal("NOT_AUTHORIZED", 403), Answer(cut=0)]
 )
-def test_money_is_told_while_its_disputes_cannot_be_had(paypal, stub, answer):
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture()])))
-    stub.says(DISPUTES, answer)
+def test_payment_is_reported_while_disputes_are_unavailable(paypal, stub, answer):
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()])))
+    stub.respond_with(DISPUTES, answer)
 
     payment = paypal.read(ORDER_ID)
 
@@ -426,43 +426,45 @@ def setup(status: str):
 
 
 def test_saving_sends_the_buyer_to_paypal(paypal, stub):
-    stub.says(SETUPS, Answer(setup("PAYER_ACTION_REQUIRED"), 201))
+    stub.respond_with(SETUPS, Answer(setup("PAYER_ACTION_REQUIRED"), 201))
 
     result = paypal.save_start(SAVE_REQUEST)
 
-    (sent,) = stub.asked(SETUPS)
+    (sent,) = stub.requests_to(SETUPS)
     assert not result.is_done
     assert result.action.url == "https://paypal.test/agreements/approve?approval_token=5C9"
     assert sent.headers["paypal-request-id"] == "save-1"
     assert "customer" not in sent.json
 
 
-def test_saving_makes_the_token_once_the_buyer_approved(paypal, stub):
+def test_saving_creates_the_token_once_the_buyer_approved(paypal, stub):
     path = f"{SETUPS}/5C991763VB2781612"
-    stub.says(
+    stub.respond_with(
         path, Answer(setup("PAYER_ACTION_REQUIRED")), Answer(setup("APPROVED")), Answer(setup("VAULTED"))
     )
-    stub.says(TOKENS, Answer(token(), 201))
+    stub.respond_with(TOKENS, Answer(token(), 201))
 
     waiting, done, again = (paypal.save_read("5C991763VB2781612") for _ in range(3))
 
     assert (waiting.is_done, waiting.method) == (False, None)
     assert done == again
     assert (done.is_done, done.method.method_id, done.customer_id) == (True, "8kk8451t", "cus_4029352050")
-    assert {sent.headers["paypal-request-id"] for sent in stub.asked(TOKENS)} == {"token-5C991763VB2781612"}
-    assert stub.asked(TOKENS)[0].json == {
+    assert {sent.headers["paypal-request-id"] for sent in stub.requests_to(TOKENS)} == {
+        "token-5C991763VB2781612"
+    }
+    assert stub.requests_to(TOKENS)[0].json == {
         "payment_source": {"token": {"id": "5C991763VB2781612", "type": "SETUP_TOKEN"}}
     }
 
 
-def test_a_setup_token_that_a_script_brings_is_kept(paypal, stub):
-    stub.says(TOKENS, Answer(token(), 201))
+def test_setup_token_from_the_browser_is_saved(paypal, stub):
+    stub.respond_with(TOKENS, Answer(token(), 201))
 
     assert paypal.save_token(SAVE_REQUEST, "5C991763VB2781612").email == "buyer@example.test"
-    assert stub.asked(TOKENS)[0].headers["paypal-request-id"] == "save-1"
+    assert stub.requests_to(TOKENS)[0].headers["paypal-request-id"] == "save-1"
 
 
-def test_what_could_be_a_cards_number_goes_nowhere(paypal, stub):
+def test_possible_card_number_is_not_sent(paypal, stub):
     with pytest.raises(Refused) as refused:
         paypal.save_token(SAVE_REQUEST, "4242424242424242")
 
@@ -471,32 +473,35 @@ def test_what_could_be_a_cards_number_goes_nowhere(paypal, stub):
 
 
 def test_saved_wallets_are_listed_over_all_pages(paypal, stub):
-    stub.says(
+    stub.respond_with(
         TOKENS,
         Answer({"total_pages": 2, "payment_tokens": [token("a"), token("card", "card")]}),
         Answer({"total_pages": 2, "payment_tokens": [token("b")]}),
     )
 
     assert [each.method_id for each in paypal.saved_methods("cus_4029352050")] == ["a", "b"]
-    assert [f"page={page}" in sent.path for page, sent in enumerate(stub.asked(TOKENS), 1)] == [True, True]
+    assert [f"page={page}" in sent.path for page, sent in enumerate(stub.requests_to(TOKENS), 1)] == [
+        True,
+        True,
+    ]
 
 
 def test_an_unknown_customer_has_no_methods(paypal):
     assert paypal.saved_methods("cus_4029352050") == []
 
 
-def test_detaching_twice_is_no_error(paypal, stub):
-    stub.says(f"{TOKENS}/8kk8451t", Answer(raw=b"", status=204), refusal("RESOURCE_NOT_FOUND", 404))
+def test_detaching_twice_is_not_an_error(paypal, stub):
+    stub.respond_with(f"{TOKENS}/8kk8451t", Answer(raw=b"", status=204), refusal("RESOURCE_NOT_FOUND", 404))
 
     paypal.detach("8kk8451t", key="d-1")
     paypal.detach("8kk8451t", key="d-1")
 
-    assert [sent.method for sent in stub.asked(f"{TOKENS}/8kk8451t")] == ["DELETE", "DELETE"]
+    assert [sent.method for sent in stub.requests_to(f"{TOKENS}/8kk8451t")] == ["DELETE", "DELETE"]
 
 
 @pytest.mark.parametrize("answer", [{}, {"status": "APPROVED"}, {"id": "1"}])
-def test_a_setup_that_cannot_be_read_is_unknown(paypal, stub, answer):
-    stub.says(SETUPS, Answer(answer, 201))
+def test_unreadable_setup_is_an_unknown_outcome(paypal, stub, answer):
+    stub.respond_with(SETUPS, Answer(answer, 201))
 
     with pytest.raises(Unknown):
         paypal.save_start(SAVE_REQUEST)
@@ -520,7 +525,7 @@ def row(code: str = "T0006", **changes):
 
 def test_a_report_names_order_and_payment(paypal, stub):
     rows = [row(paypal_reference_id=ORDER_ID, paypal_reference_id_type="ODR")]
-    stub.says(REPORT, Answer({"transaction_details": rows, "total_pages": 1}))
+    stub.respond_with(REPORT, Answer({"transaction_details": rows, "total_pages": 1}))
 
     (payment,) = paypal.list_payments(SINCE, UNTIL)
 
@@ -529,8 +534,8 @@ def test_a_report_names_order_and_payment(paypal, stub):
     assert [each.capture_id for each in payment.captures] == [CAPTURE_ID]
 
 
-def test_a_report_that_names_no_order_names_the_capture(paypal, stub):
-    stub.says(REPORT, Answer({"transaction_details": [row()]}))
+def test_report_without_an_order_names_the_capture(paypal, stub):
+    stub.respond_with(REPORT, Answer({"transaction_details": [row()]}))
 
     (payment,) = paypal.list_payments(SINCE, UNTIL)
 
@@ -546,28 +551,28 @@ def test_a_report_that_names_no_order_names_the_capture(paypal, stub):
         ("D", RemoteStatus.FAILED, 0),
     ],
 )
-def test_every_state_in_a_report_has_its_meaning(paypal, stub, status, expected, taken):
-    stub.says(REPORT, Answer({"transaction_details": [row(transaction_status=status)]}))
+def test_every_report_state_is_mapped(paypal, stub, status, expected, taken):
+    stub.respond_with(REPORT, Answer({"transaction_details": [row(transaction_status=status)]}))
 
     (payment,) = paypal.list_payments(SINCE, UNTIL)
 
     assert (payment.status, len(payment.captures)) == (expected, taken)
 
 
-def test_other_movements_of_the_account_are_left_out(paypal, stub):
+def test_other_account_transactions_are_ignored(paypal, stub):
     fee, foreign = row("T0106"), row()
     del foreign["transaction_info"]["custom_field"]
-    stub.says(REPORT, Answer({"transaction_details": [fee, foreign]}))
+    stub.respond_with(REPORT, Answer({"transaction_details": [fee, foreign]}))
 
     assert list(paypal.list_payments(SINCE, UNTIL)) == []
 
 
-def test_a_payment_that_money_went_back_from_is_read_in_full(paypal, stub):
+def test_refunded_payment_is_read_in_full(paypal, stub):
     back = row("T1107", transaction_id="REF", paypal_reference_id=CAPTURE_ID, paypal_reference_id_type="TXN")
     related = {"related_ids": {"order_id": ORDER_ID}}
-    stub.says(REPORT, Answer({"transaction_details": [row(), back]}))
-    stub.says(f"/v2/payments/captures/{CAPTURE_ID}", Answer(capture(supplementary_data=related)))
-    stub.says(ORDER, Answer(order("COMPLETED", captures=[capture("REFUNDED")], refunds=[refund()])))
+    stub.respond_with(REPORT, Answer({"transaction_details": [row(), back]}))
+    stub.respond_with(f"/v2/payments/captures/{CAPTURE_ID}", Answer(capture(supplementary_data=related)))
+    stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture("REFUNDED")], refunds=[refund()])))
 
     (payment,) = paypal.list_payments(SINCE, UNTIL)
 
@@ -575,27 +580,29 @@ def test_a_payment_that_money_went_back_from_is_read_in_full(paypal, stub):
     assert len(payment.refunds) == 1
 
 
-def test_a_payment_is_told_by_the_report_when_its_order_cannot_be_named(paypal, stub):
+def test_payment_without_an_order_is_built_from_the_report(paypal, stub):
     back = row("T1107", transaction_id="REF", paypal_reference_id=CAPTURE_ID, paypal_reference_id_type="TXN")
-    stub.says(REPORT, Answer({"transaction_details": [row(), back]}))
+    stub.respond_with(REPORT, Answer({"transaction_details": [row(), back]}))
 
     assert [each.object_id for each in paypal.list_payments(SINCE, UNTIL)] == [CAPTURE_ID]
 
 
-def test_a_long_time_is_asked_for_in_pieces_and_pages(paypal, stub):
-    stub.says(REPORT, Answer({"total_pages": 2}), Answer({"total_pages": 2}), Answer({"total_pages": 1}))
+def test_long_period_is_requested_in_parts_and_pages(paypal, stub):
+    stub.respond_with(
+        REPORT, Answer({"total_pages": 2}), Answer({"total_pages": 2}), Answer({"total_pages": 1})
+    )
 
     assert list(paypal.list_payments(SINCE, datetime(2026, 12, 5, tzinfo=UTC))) == []
 
-    items = [sent.path.partition("?")[2] for sent in stub.asked(REPORT)]
+    items = [sent.path.partition("?")[2] for sent in stub.requests_to(REPORT)]
     assert len(items) == 3
     assert "start_date=2026-11-01T00%3A00%3A00Z&end_date=2026-12-02T00%3A00%3A00Z" in items[0]
     assert "page=2" in items[1]
     assert "start_date=2026-12-02T00%3A00%3A00Z&end_date=2026-12-05T00%3A00%3A00Z" in items[2]
 
 
-def test_an_unreadable_report_is_unknown(paypal, stub):
-    stub.says(REPORT, Answer({"transaction_details": [{}]}))
+def test_unreadable_report_is_an_unknown_outcome(paypal, stub):
+    stub.respond_with(REPORT, Answer({"transaction_details": [{}]}))
 
     with pytest.raises(Unknown):
         list(paypal.list_payments(SINCE, UNTIL))

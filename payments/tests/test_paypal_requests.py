@@ -1,7 +1,7 @@
 """Every request that we send, against the API descriptions that PayPal publishes.
 
-They are looked for beside the repository; `PAYPAL_OPENAPI` points elsewhere. Without them these tests are skipped, and
-the sandbox, which checks requests against its own list of the same fields, is the witness.
+They are expected beside the repository, or where `PAYPAL_OPENAPI` points. Without them these tests are skipped; the
+sandbox still checks requests against its own list of the same fields.
 """
 
 import json
@@ -26,7 +26,7 @@ from payments.tests.paypal_stub import (
     ORDER_ID,
     TOKEN_PATH,
     Answer,
-    Seen,
+    RecordedRequest,
     Stub,
     build_create_request,
     capture,
@@ -63,7 +63,7 @@ def operations() -> dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]]
     }
 
 
-def operation_of(sent: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
+def operation_of(sent: RecordedRequest) -> tuple[dict[str, Any], dict[str, Any]]:
     parts = urlsplit(sent.path).path.split("/")
     found = [
         known
@@ -80,13 +80,15 @@ def matches(pattern: list[str], parts: list[str]) -> bool:
     )
 
 
-def problems(sent: Seen) -> list[str]:
-    """What the description says against this request."""
+def problems(sent: RecordedRequest) -> list[str]:
+    """The violations of the description in this request."""
     document, operation = operation_of(sent)
     return [*body_problems(sent, document, operation), *parameter_problems(sent, document, operation)]
 
 
-def body_problems(sent: Seen, document: dict[str, Any], operation: dict[str, Any]) -> Iterator[str]:
+def body_problems(
+    sent: RecordedRequest, document: dict[str, Any], operation: dict[str, Any]
+) -> Iterator[str]:
     content = operation.get("requestBody", {}).get("content", {})
     if not content:
         if sent.body:
@@ -97,7 +99,9 @@ def body_problems(sent: Seen, document: dict[str, Any], operation: dict[str, Any
         yield f"{error.json_path}: {error.message}"
 
 
-def parameter_problems(sent: Seen, document: dict[str, Any], operation: dict[str, Any]) -> Iterator[str]:
+def parameter_problems(
+    sent: RecordedRequest, document: dict[str, Any], operation: dict[str, Any]
+) -> Iterator[str]:
     given = {
         "query": dict(parse_qsl(urlsplit(sent.path).query)),
         "header": sent.headers,
@@ -121,21 +125,27 @@ def parameter_problems(sent: Seen, document: dict[str, Any], operation: dict[str
 
 @pytest.fixture
 def stub() -> Iterator[Stub]:
-    """Answers that let every method run to its end, or as far as it sends."""
+    """Answers that let every method complete, or at least send its request."""
     with Stub() as running:
         related = {"related_ids": {"order_id": ORDER_ID}}
         back = row(
             "T1107", transaction_id="R", paypal_reference_id=CAPTURE_ID, paypal_reference_id_type="TXN"
         )
-        running.says("/v2/checkout/orders", Answer(order()))
-        running.says(f"/v2/checkout/orders/{ORDER_ID}", Answer(order("COMPLETED", captures=[capture()])))
-        running.says(f"/v2/payments/captures/{CAPTURE_ID}", Answer(capture(supplementary_data=related)))
-        running.says("/v1/customer/disputes", Answer({"items": [dispute("RESOLVED")]}))
-        running.says("/v1/customer/disputes/PP-D-27803", Answer(dispute("RESOLVED", "DENIED")))
-        running.says("/v3/vault/setup-tokens/5C991763VB2781612", Answer(setup("APPROVED")))
-        running.says("/v3/vault/payment-tokens", Answer(token()))
-        running.says("/v1/reporting/transactions", Answer({"transaction_details": [back]}))
-        running.says("/v1/notifications/verify-webhook-signature", Answer({"verification_status": "SUCCESS"}))
+        running.respond_with("/v2/checkout/orders", Answer(order()))
+        running.respond_with(
+            f"/v2/checkout/orders/{ORDER_ID}", Answer(order("COMPLETED", captures=[capture()]))
+        )
+        running.respond_with(
+            f"/v2/payments/captures/{CAPTURE_ID}", Answer(capture(supplementary_data=related))
+        )
+        running.respond_with("/v1/customer/disputes", Answer({"items": [dispute("RESOLVED")]}))
+        running.respond_with("/v1/customer/disputes/PP-D-27803", Answer(dispute("RESOLVED", "DENIED")))
+        running.respond_with("/v3/vault/setup-tokens/5C991763VB2781612", Answer(setup("APPROVED")))
+        running.respond_with("/v3/vault/payment-tokens", Answer(token()))
+        running.respond_with("/v1/reporting/transactions", Answer({"transaction_details": [back]}))
+        running.respond_with(
+            "/v1/notifications/verify-webhook-signature", Answer({"verification_status": "SUCCESS"})
+        )
         yield running
 
 
@@ -175,7 +185,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_request_is_as_paypal_describes_it(stub, call):
+def test_request_matches_paypals_description(stub, call):
     with suppress(ProviderError):
         call(PayPalProvider(config(stub)))
 
@@ -184,27 +194,27 @@ def test_a_request_is_as_paypal_describes_it(stub, call):
     assert [problem for sent in requests for problem in problems(sent)] == []
 
 
-def test_the_question_about_a_signature_is_as_paypal_describes_it(stub):
+def test_signature_verification_request_matches_paypals_description(stub):
     headers = signed(message(), "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-1")
 
     PayPalProvider(config(stub, verify_by_call=True)).parse_webhook(message(), headers)
 
-    (sent,) = stub.asked("/v1/notifications/verify-webhook-signature")
+    (sent,) = stub.requests_to("/v1/notifications/verify-webhook-signature")
     assert problems(sent) == []
 
 
-def test_a_payment_token_request_differs_in_one_word_only(stub):
-    """The description knows BILLING_AGREEMENT alone; PayPal's guide for the vault makes tokens of a SETUP_TOKEN."""
+def test_payment_token_request_differs_only_in_the_token_type(stub):
+    """The description allows only BILLING_AGREEMENT; PayPal's vault guide creates tokens from a SETUP_TOKEN."""
     PayPalProvider(config(stub)).save_read("5C991763VB2781612")
 
-    (sent,) = stub.asked("/v3/vault/payment-tokens")
+    (sent,) = stub.requests_to("/v3/vault/payment-tokens")
     assert problems(sent) == [
         "$.payment_source.token.type: 'SETUP_TOKEN' is not one of ['BILLING_AGREEMENT']"
     ]
 
 
-def test_these_tests_notice_a_wrong_request():
+def test_wrong_request_is_detected():
     wrong = order() | {"intent": "TAKE", "purchase_units": [{"amount": {"currency_code": "USD", "value": 5}}]}
-    sent = Seen("POST", "/v2/checkout/orders?page=1", {}, json.dumps(wrong).encode())
+    sent = RecordedRequest("POST", "/v2/checkout/orders?page=1", {}, json.dumps(wrong).encode())
 
     assert len(problems(sent)) >= 3

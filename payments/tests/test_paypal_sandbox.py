@@ -1,4 +1,4 @@
-"""The adapter against the sandbox, over real sockets; its journal of effects is the witness of what really happened."""
+"""The PayPal adapter against the sandbox over real sockets; checked against the sandbox's journal of effects."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -112,10 +112,10 @@ def effects(sandbox: Control, name: str) -> int:
     return len(sandbox.journal(name, provider="paypal"))
 
 
-# ---- a purchase ------------------------------------------------------------------------------------------------
+# ---- a purchase -----------------------------------------------------------------------------------------------------
 
 
-def test_a_buyer_approves_and_the_money_is_taken_once(paypal, sandbox):
+def test_buyer_approves_and_the_money_is_captured_once(paypal, sandbox):
     created = paypal.create(build_create_request())
     sandbox.post("paypal/approve", order=created.object_id)
     seen = paypal.read(created.object_id)
@@ -133,7 +133,7 @@ def test_a_buyer_approves_and_the_money_is_taken_once(paypal, sandbox):
     assert (row["amount"], row["currency"], row["custom_id"]) == (9999, "usd", paid.reference)
 
 
-def test_a_cart_of_many_sellers_is_taken_to_the_cent(approved, paypal, sandbox):
+def test_cart_of_many_artisans_is_captured_to_the_cent(approved, paypal, sandbox):
     items = tuple(Item(f"Piece {n}", n, Money(1001 + 7 * n, "USD")) for n in range(1, 25))
     subtotal = Money.total((item.unit_price * item.quantity for item in items), "USD")
     tax = Money.total(((item.unit_price * item.quantity).share(77_777) for item in items), "USD")
@@ -148,21 +148,21 @@ def test_a_cart_of_many_sellers_is_taken_to_the_cent(approved, paypal, sandbox):
 @pytest.mark.parametrize(
     "amount", [Money(500, "JPY"), Money(123_400, "HUF"), Money(700, "TWD"), Money(1, "EUR")]
 )
-def test_other_currencies_are_taken_and_given_back_exactly(paid, paypal, amount):
+def test_other_currencies_are_captured_and_refunded_exactly(paid, paypal, amount):
     payment = paid(amount=amount)
 
     assert [each.amount for each in payment.captures] == [amount]
     assert paypal.refund(refund(payment, amount.minor)).amount == amount
 
 
-def test_a_fraction_that_paypal_does_not_know_never_leaves_us(paypal, sandbox):
+def test_unsupported_fraction_is_not_sent(paypal, sandbox):
     with pytest.raises(Refused):
         paypal.create(build_create_request(Money(123_450, "HUF")))
 
     assert sandbox.get("requests")["rows"] == []
 
 
-def test_the_same_key_never_makes_a_second_order(paypal, sandbox):
+def test_same_key_creates_no_second_order(paypal, sandbox):
     first, again = paypal.create(build_create_request()), paypal.create(build_create_request())
 
     assert first == again
@@ -188,7 +188,7 @@ def test_the_same_key_in_parallel_captures_once(approved, paypal, sandbox):
     assert effects(sandbox, "capture.completed") == 1
 
 
-def test_other_keys_in_parallel_capture_once_and_all_learn_the_truth(approved, paypal, sandbox):
+def test_different_keys_in_parallel_capture_once_and_all_report_it(approved, paypal, sandbox):
     payment = approved()
 
     with ThreadPoolExecutor(6) as threads:
@@ -198,7 +198,7 @@ def test_other_keys_in_parallel_capture_once_and_all_learn_the_truth(approved, p
     assert effects(sandbox, "capture.completed") == 1
 
 
-def test_capturing_again_tells_the_same_capture(paid, paypal, sandbox):
+def test_capturing_again_returns_the_same_capture(paid, paypal, sandbox):
     payment = paid()
 
     assert paypal.confirm(confirm(payment)) == paypal.confirm(confirm(payment, 2)) == payment
@@ -216,7 +216,7 @@ def test_an_unapproved_order_is_not_captured(paypal, sandbox):
     assert effects(sandbox, "capture.completed") == 0
 
 
-def test_a_declined_instrument_is_exchanged_at_paypal(approved, paypal, sandbox):
+def test_declined_instrument_is_replaced_at_paypal(approved, paypal, sandbox):
     payment = approved("declined")
 
     with pytest.raises(Refused) as refused:
@@ -239,7 +239,7 @@ def test_a_declined_instrument_is_exchanged_at_paypal(approved, paypal, sandbox)
         ("refused", RemoteStatus.FAILED, RemoteStatus.FAILED),
     ],
 )
-def test_a_capture_under_review_ends_either_way(paid, paypal, sandbox, buyer, at_first, at_last):
+def test_capture_under_review_is_completed_or_denied(paid, paypal, sandbox, buyer, at_first, at_last):
     payment = paid(buyer)
     sandbox.run_jobs()
 
@@ -247,7 +247,7 @@ def test_a_capture_under_review_ends_either_way(paid, paypal, sandbox, buyer, at
     assert paypal.read(payment.object_id).status == at_last
 
 
-def test_an_order_ends_at_paypal_after_three_hours(approved, paypal, sandbox):
+def test_order_expires_at_paypal_after_three_hours(approved, paypal, sandbox):
     waiting, agreed = paypal.create(build_create_request(key="waiting")), approved()
     sandbox.post("clock", advance=4 * 3600)
     sandbox.run_jobs()
@@ -260,13 +260,13 @@ def test_an_order_ends_at_paypal_after_three_hours(approved, paypal, sandbox):
     assert effects(sandbox, "capture.completed") == 0
 
 
-def test_cancelling_tells_of_money_that_was_taken(approved, paid, paypal):
+def test_cancelling_reports_captured_money(approved, paid, paypal):
     assert paypal.cancel(approved().object_id, key="k").status == RemoteStatus.CANCELLED
     assert paypal.cancel(paid().object_id, key="k").status == RemoteStatus.SUCCEEDED
     assert paypal.cancel(paid("review").object_id, key="k").status == RemoteStatus.PROCESSING
 
 
-def test_the_same_payment_is_not_paid_by_two_orders(approved, paid, paypal, sandbox):
+def test_two_orders_cannot_pay_the_same_payment(approved, paid, paypal, sandbox):
     first = paid()
     second = paypal.create(build_create_request(payment_id=first.reference, key="another"))
     sandbox.post("paypal/approve", order=second.object_id)
@@ -278,7 +278,7 @@ def test_the_same_payment_is_not_paid_by_two_orders(approved, paid, paypal, sand
     assert effects(sandbox, "capture.completed") == 1
 
 
-# ---- bad luck ------------------------------------------------------------------------------------------------------
+# ---- faults ---------------------------------------------------------------------------------------------------------
 
 FAULTS = [
     "rate_limit",
@@ -295,7 +295,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_capture_that_went_wrong_is_unknown_and_happens_once(approved, paypal, sandbox, fault):
+def test_failed_capture_is_an_unknown_outcome_and_happens_once(approved, paypal, sandbox, fault):
     payment = approved()
     sandbox.fault(fault, method="POST", path=CAPTURE)
 
@@ -307,7 +307,7 @@ def test_a_capture_that_went_wrong_is_unknown_and_happens_once(approved, paypal,
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_order_that_went_wrong_is_unknown_and_made_once(paypal, sandbox, fault):
+def test_failed_order_is_an_unknown_outcome_and_created_once(paypal, sandbox, fault):
     sandbox.fault(fault, method="POST", path="/v2/checkout/orders")
 
     with pytest.raises(Unknown):
@@ -318,7 +318,7 @@ def test_an_order_that_went_wrong_is_unknown_and_made_once(paypal, sandbox, faul
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_refund_that_went_wrong_is_unknown_and_made_once(paid, paypal, sandbox, fault):
+def test_failed_refund_is_an_unknown_outcome_and_made_once(paid, paypal, sandbox, fault):
     payment = paid()
     sandbox.fault(fault, method="POST", path=REFUND)
 
@@ -330,7 +330,7 @@ def test_a_refund_that_went_wrong_is_unknown_and_made_once(paid, paypal, sandbox
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_reading_that_went_wrong_is_unknown(paid, paypal, sandbox, fault):
+def test_failed_read_is_an_unknown_outcome(paid, paypal, sandbox, fault):
     payment = paid()
     sandbox.fault(fault, method="GET", path="/v2/checkout/orders/*")
 
@@ -338,7 +338,7 @@ def test_reading_that_went_wrong_is_unknown(paid, paypal, sandbox, fault):
         paypal.read(payment.object_id)
 
 
-def test_a_token_that_ends_in_mid_call_is_renewed(approved, paypal, sandbox):
+def test_token_that_expires_during_a_call_is_renewed(approved, paypal, sandbox):
     payment = approved()
     fault = sandbox.fault("hold_before", method="POST", path=CAPTURE, seconds=5)
 
@@ -353,7 +353,7 @@ def test_a_token_that_ends_in_mid_call_is_renewed(approved, paypal, sandbox):
     assert effects(sandbox, "capture.completed") == 1
 
 
-def test_wrong_credentials_are_unknown(shop, sandbox):
+def test_wrong_credentials_are_an_unknown_outcome(shop, sandbox):
     sandbox.post("paypal/settings", client="shop:another-secret")
 
     with pytest.raises(Unknown):
@@ -362,10 +362,10 @@ def test_wrong_credentials_are_unknown(shop, sandbox):
     assert effects(sandbox, "order.created") == 0
 
 
-# ---- refunds -------------------------------------------------------------------------------------------------------
+# ---- refunds --------------------------------------------------------------------------------------------------------
 
 
-def test_money_goes_back_to_the_last_cent_and_not_beyond(paid, paypal, sandbox):
+def test_refunds_reach_the_last_cent_and_no_further(paid, paypal, sandbox):
     payment = paid()
 
     result = [
@@ -395,7 +395,7 @@ def test_the_same_key_never_refunds_twice(paid, paypal, sandbox):
     assert effects(sandbox, "refund.created") == 1
 
 
-def test_a_refund_is_found_again_when_paypal_forgot_its_key(paid, paypal, sandbox):
+def test_refund_is_found_when_its_key_has_expired_at_paypal(paid, paypal, sandbox):
     payment = paid()
     first = paypal.refund(refund(payment, 1000))
     sandbox.post("clock", advance=46 * 24 * 3600)
@@ -413,7 +413,7 @@ def test_a_refund_is_found_again_when_paypal_forgot_its_key(paid, paypal, sandbo
         ("refuse", RefundStatus.FAILED, RefundStatus.FAILED),
     ],
 )
-def test_every_way_of_a_refund_is_told(paid, paypal, sandbox, way, at_first, at_last):
+def test_every_course_of_a_refund_is_reported(paid, paypal, sandbox, way, at_first, at_last):
     payment = paid()
     sandbox.post("settings", refunds=way)
 
@@ -435,7 +435,7 @@ def test_a_refund_from_the_dashboard_has_no_reference(paid, paypal, sandbox):
 
 
 @pytest.mark.parametrize(("verdict", "status"), [("won", DisputeStatus.WON), ("lost", DisputeStatus.LOST)])
-def test_a_dispute_is_told_from_its_beginning_to_its_end(paid, paypal, sandbox, verdict, status):
+def test_dispute_is_reported_from_opening_to_resolution(paid, paypal, sandbox, verdict, status):
     payment = paid()
     opened = sandbox.post("paypal/dispute", order=payment.object_id, amount="50.00")
     (at_first,) = paypal.read(payment.object_id).disputes
@@ -447,10 +447,10 @@ def test_a_dispute_is_told_from_its_beginning_to_its_end(paid, paypal, sandbox, 
     assert at_first.amount == at_last.amount == Money(5000, "USD")
 
 
-# ---- saved wallets ---------------------------------------------------------------------------------------------------
+# ---- saved wallets --------------------------------------------------------------------------------------------------
 
 
-def test_a_wallet_is_saved_used_and_forgotten(paypal, sandbox):
+def test_wallet_is_saved_used_and_detached(paypal, sandbox):
     setup = paypal.save_start(build_save_request())
     waiting = paypal.save_read(setup.setup_id)
     sandbox.post("paypal/approve", setup_token=setup.setup_id)
@@ -477,7 +477,7 @@ def test_a_wallet_is_saved_used_and_forgotten(paypal, sandbox):
     assert effects(sandbox, "vault.token_created") == 1
 
 
-def test_an_order_with_a_saved_wallet_may_still_want_our_capture(paypal, sandbox):
+def test_order_with_a_saved_wallet_may_still_need_a_capture(paypal, sandbox):
     sandbox.post("paypal/settings", vaulted_orders="APPROVED")
     setup = paypal.save_start(build_save_request())
     sandbox.post("paypal/approve", setup_token=setup.setup_id)
@@ -489,7 +489,7 @@ def test_an_order_with_a_saved_wallet_may_still_want_our_capture(paypal, sandbox
     assert paypal.confirm(confirm(agreed)).status == RemoteStatus.SUCCEEDED
 
 
-def test_a_declined_saved_wallet_takes_nothing(paypal, sandbox):
+def test_declined_saved_wallet_captures_nothing(paypal, sandbox):
     setup = paypal.save_start(build_save_request())
     sandbox.post("paypal/approve", setup_token=setup.setup_id, buyer="declined")
     method = paypal.save_read(setup.setup_id).method
@@ -518,7 +518,7 @@ def test_many_wallets_of_one_buyer_are_all_listed(paypal, sandbox):
     assert len({each.method_id for each in paypal.saved_methods(customer)}) == 7
 
 
-# ---- messages --------------------------------------------------------------------------------------------------------
+# ---- messages -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -534,7 +534,7 @@ def messages(hook: PayPalReceiver, amount: int) -> list[tuple[dict[str, str], by
 
 
 @pytest.mark.parametrize("by_call", [False, True])
-def test_all_messages_about_a_payment_lead_to_it(shop, paid, sandbox, hook, by_call):
+def test_all_webhooks_about_a_payment_name_it(shop, paid, sandbox, hook, by_call):
     payment = paid(save=True)
     capture_id = payment.captures[0].capture_id
     dispute = sandbox.post("paypal/dispute", order=payment.object_id, amount="1.00")
@@ -567,7 +567,7 @@ def test_all_messages_about_a_payment_lead_to_it(shop, paid, sandbox, hook, by_c
 
 @pytest.mark.parametrize("by_call", [False, True])
 @pytest.mark.parametrize("mode", ["expired", "wrong_name", "untrusted_ca", "wrong_webhook", "altered"])
-def test_a_message_that_is_wrongly_signed_is_refused(shop, approved, sandbox, hook, mode, by_call):
+def test_wrongly_signed_webhook_is_refused(shop, approved, sandbox, hook, mode, by_call):
     sandbox.post("paypal/settings", signing=mode)
     approved()
     headers, body = messages(hook, 1)[0]
@@ -576,10 +576,10 @@ def test_a_message_that_is_wrongly_signed_is_refused(shop, approved, sandbox, ho
         shop(verify_by_call=by_call).parse_webhook(body, headers)
 
 
-# ---- reports ---------------------------------------------------------------------------------------------------------
+# ---- reports --------------------------------------------------------------------------------------------------------
 
 
-def test_a_report_tells_of_every_payment_with_money_in_it(paid, approved, paypal):
+def test_report_lists_every_captured_payment(paid, approved, paypal):
     whole, partly = paid(), paid()
     paypal.refund(refund(partly, 1000))
     approved()

@@ -1,4 +1,4 @@
-"""Who sent a message? Signed for real, with certificates from a real socket, and every way in which it can be wrong."""
+"""Verification of PayPal's webhooks: real signatures, certificates from a real socket, and every kind of failure."""
 
 import json
 import logging
@@ -22,20 +22,20 @@ Make = Callable[..., PayPalProvider]
 @pytest.fixture
 def stub() -> Iterator[Stub]:
     with Stub() as running:
-        running.says(CERT_PATH, Answer(raw=leaf(authority())))
+        running.respond_with(CERT_PATH, Answer(raw=leaf(authority())))
         yield running
 
 
 @pytest.fixture
 def shop(stub, tmp_path) -> Make:
-    """A provider that trusts the authority; keyword arguments change its configuration."""
+    """A provider that trusts the test authority; keyword arguments change its configuration."""
     ca_file = tmp_path / "ca.pem"
     ca_file.write_bytes(authority().pem)
     return lambda **changes: PayPalProvider(config(stub, **({"ca_file": str(ca_file)} | changes)))
 
 
 def sent(provider: PayPalProvider, stub: Stub, body: bytes = b"", **changes: str) -> ProviderEvent:
-    """A good message, with these headers changed ("" leaves one out)."""
+    """Parse a valid message with these headers changed ("" leaves one out)."""
     body = body or message()
     headers = signed(body, stub.url + CERT_PATH) | {
         "PAYPAL-" + name.replace("_", "-").upper(): value for name, value in changes.items()
@@ -49,10 +49,10 @@ def code_of(error: type[Exception], act: Callable[[], object]) -> str:
     return raised.value.code
 
 
-# ---- good ------------------------------------------------------------------------------------------------------
+# ---- valid -----------------------------------------------------------------------------------------------------
 
 
-def test_a_message_of_paypals_is_read(shop, stub):
+def test_message_of_paypal_is_read(shop, stub):
     event = sent(shop(), stub)
 
     assert event.event_id == "WH-58D329510W468432D-8HN650336L201105X"
@@ -60,7 +60,7 @@ def test_a_message_of_paypals_is_read(shop, stub):
     assert event.is_live is False
 
 
-def test_the_signature_is_over_the_raw_bytes(shop, stub):
+def test_signature_covers_the_raw_bytes(shop, stub):
     body = b'{"event_type" : "X.Y",\r\n  "id":"WH-\\u0031", "amount": 1.50, "name": "\xc3\xbc" }'
 
     assert sent(shop(), stub, body).event_id == "WH-1"
@@ -78,26 +78,26 @@ def test_a_certificate_is_fetched_once(shop, stub):
     for _ in range(3):
         sent(provider, stub)
 
-    assert len(stub.asked(CERT_PATH)) == 1
+    assert len(stub.requests_to(CERT_PATH)) == 1
 
 
-def test_an_intermediate_in_the_bundle_is_used(shop, stub):
-    stub.says(CERT_PATH, Answer(raw=leaf(authority()) + authority().pem))
+def test_intermediate_certificate_in_the_bundle_is_used(shop, stub):
+    stub.respond_with(CERT_PATH, Answer(raw=leaf(authority()) + authority().pem))
 
     assert sent(shop(), stub).event_id
 
 
-def test_a_retry_of_three_days_ago_still_counts(shop, stub):
+def test_retry_after_three_days_is_accepted(shop, stub):
     body = message()
     headers = signed(body, stub.url + CERT_PATH, sent_at=datetime.now(UTC) - timedelta(days=3))
 
     assert shop().parse_webhook(body, headers).event_id
 
 
-# ---- not PayPal's ------------------------------------------------------------------------------------------------
+# ---- not PayPal's ----------------------------------------------------------------------------------------------
 
 
-def test_every_changed_byte_is_noticed(shop, stub):
+def test_every_changed_byte_is_detected(shop, stub):
     provider, body = shop(), message()
     headers = signed(body, stub.url + CERT_PATH)
 
@@ -133,14 +133,14 @@ def test_a_changed_or_missing_header_is_a_bad_signature(shop, stub, changes):
         sent(shop(), stub, **changes)
 
 
-def test_a_message_to_another_webhook_is_not_ours(shop, stub):
+def test_message_to_another_webhook_is_refused(shop, stub):
     body = message()
     headers = signed(body, stub.url + CERT_PATH, webhook_id="2AB4291016473214D")
 
     assert code_of(BadSignature, lambda: shop().parse_webhook(body, headers)) == "signature_wrong"
 
 
-def test_another_key_is_not_paypals(shop, stub):
+def test_signature_by_another_key_is_refused(shop, stub):
     body = message()
     headers = signed(body, stub.url + CERT_PATH, private=key(1))
 
@@ -178,14 +178,14 @@ def test_an_old_or_future_message_is_refused_before_anything_is_fetched(shop, st
         "http://{host}/v1/notifications/certs/" + "A" * 500,
     ],
 )
-def test_certificates_come_from_known_addresses_only(shop, stub, url):
+def test_certificates_are_fetched_only_from_known_hosts(shop, stub, url):
     with pytest.raises(BadSignature):
         sent(shop(), stub, cert_url=url.format(host=stub.host))
 
     assert stub.seen == []
 
 
-def test_plain_http_is_for_loopback_only(shop, stub):
+def test_plain_http_is_allowed_only_for_loopback(shop, stub):
     provider = shop(cert_hosts=("api.sandbox.paypal.com", stub.host))
 
     assert (
@@ -236,18 +236,18 @@ def test_paypals_own_hosts_are_the_default(stub):
         "long",
     ],
 )
-def test_a_certificate_that_is_not_paypals_is_a_bad_signature(shop, stub, certificate):
-    stub.says(CERT_PATH, Answer(raw=certificate()))
+def test_certificate_of_another_owner_is_a_bad_signature(shop, stub, certificate):
+    stub.respond_with(CERT_PATH, Answer(raw=certificate()))
 
     with pytest.raises(BadSignature):
         sent(shop(), stub)
 
 
-def test_a_live_shop_takes_no_certificate_of_the_sandbox(shop, stub):
+def test_live_shop_refuses_the_sandboxs_certificate(shop, stub):
     assert code_of(BadSignature, lambda: sent(shop(mode="live"), stub)) == "certificate_untrusted"
 
 
-def test_the_public_roots_do_not_trust_a_home_made_authority(shop, stub):
+def test_self_made_authority_is_not_trusted_by_the_public_roots(shop, stub):
     assert code_of(BadSignature, lambda: sent(shop(ca_file=""), stub)) == "certificate_untrusted"
 
 
@@ -255,15 +255,15 @@ SHORT = rsa.generate_private_key(65537, 1024)  # noqa: S505 (that is the point)
 
 
 @pytest.mark.parametrize("private", [ec.generate_private_key(ec.SECP256R1()), SHORT], ids=["ec", "short"])
-def test_a_key_of_another_kind_is_refused(shop, stub, private):
-    stub.says(CERT_PATH, Answer(raw=leaf(authority(), public=private.public_key())))
+def test_key_of_another_type_is_refused(shop, stub, private):
+    stub.respond_with(CERT_PATH, Answer(raw=leaf(authority(), public=private.public_key())))
 
     with pytest.raises(BadSignature):
         sent(shop(), stub)
 
 
-def test_a_kept_certificate_ends_when_it_expires(shop, stub):
-    stub.says(CERT_PATH, Answer(raw=leaf(authority(), until=timedelta(hours=1))))
+def test_cached_certificate_is_dropped_when_it_expires(shop, stub):
+    stub.respond_with(CERT_PATH, Answer(raw=leaf(authority(), until=timedelta(hours=1))))
     provider = shop()
     sent(provider, stub)
 
@@ -285,12 +285,12 @@ def test_a_kept_certificate_ends_when_it_expires(shop, stub):
         b'{"id": "' + b"W" * 256 + b'", "event_type": "X"}',
     ],
 )
-def test_a_signed_text_that_is_no_event_is_refused(shop, stub, body):
+def test_signed_text_that_is_not_an_event_is_refused(shop, stub, body):
     with pytest.raises(BadSignature):
         sent(shop(), stub, body)
 
 
-# ---- not to be told now --------------------------------------------------------------------------------------------
+# ---- cannot be verified now ------------------------------------------------------------------------------------
 
 
 def test_nothing_can_be_verified_without_a_webhook_id(shop, stub):
@@ -309,43 +309,43 @@ def test_nothing_can_be_verified_without_a_webhook_id(shop, stub):
     ],
     ids=lambda answer: f"{answer.status}-{answer.cut}",
 )
-def test_it_cannot_be_verified_when_the_certificate_cannot_be_had(shop, stub, answer):
-    stub.says(CERT_PATH, answer, Answer(raw=leaf(authority())))
+def test_message_cannot_be_verified_without_the_certificate(shop, stub, answer):
+    stub.respond_with(CERT_PATH, answer, Answer(raw=leaf(authority())))
     provider = shop()
 
     assert code_of(CannotVerify, lambda: sent(provider, stub)) == "certificate_unreachable"
-    assert stub.asked("/v1/elsewhere") == []
-    assert sent(provider, stub).event_id  # the failure is not kept
+    assert stub.requests_to("/v1/elsewhere") == []
+    assert sent(provider, stub).event_id  # the failure is not cached
 
 
-def test_it_cannot_be_verified_when_the_certificates_host_is_silent(shop, stub, monkeypatch):
+def test_message_cannot_be_verified_when_the_certificate_host_is_unavailable(shop, stub, monkeypatch):
     monkeypatch.setattr("payments.providers.paypal.certificates.TIMEOUT", (0.2, 0.2))
     release = threading.Event()
-    stub.says(CERT_PATH, Answer({}, wait=release.wait))
+    stub.respond_with(CERT_PATH, Answer({}, wait=release.wait))
 
     with pytest.raises(CannotVerify):
         sent(shop(), stub)
     release.set()
 
 
-def test_it_cannot_be_verified_when_the_roots_are_missing(shop, stub):
+def test_message_cannot_be_verified_without_root_certificates(shop, stub):
     assert code_of(CannotVerify, lambda: sent(shop(ca_file="/nowhere/ca.pem"), stub)) == "roots_unreadable"
 
 
-# ---- asking PayPal ---------------------------------------------------------------------------------------------------
+# ---- verification by PayPal ------------------------------------------------------------------------------------
 
 
-def test_paypal_is_asked_with_the_message_byte_for_byte(shop, stub):
-    stub.says(VERIFY_PATH, Answer({"verification_status": "SUCCESS"}))
+def test_message_is_sent_to_paypal_byte_for_byte(shop, stub):
+    stub.respond_with(VERIFY_PATH, Answer({"verification_status": "SUCCESS"}))
     body = b'{"id":"WH-1",  "event_type" : "X.Y", "amount": 1.50}'
 
     event = sent(shop(verify_by_call=True), stub, body)
 
-    (asked,) = stub.asked(VERIFY_PATH)
+    (asked,) = stub.requests_to(VERIFY_PATH)
     assert event.event_id == "WH-1"
     assert asked.body.endswith(b'"webhook_event": ' + body + b"}")
     assert asked.json["webhook_id"] == WEBHOOK_ID
-    assert stub.asked(CERT_PATH) == []
+    assert stub.requests_to(CERT_PATH) == []
 
 
 @pytest.mark.parametrize(
@@ -363,21 +363,21 @@ def test_paypal_is_asked_with_the_message_byte_for_byte(shop, stub):
         (refusal("invalid_token", 401), CannotVerify),
     ],
 )
-def test_only_a_clear_yes_of_paypals_is_one(shop, stub, answer, error):
-    stub.says(VERIFY_PATH, answer)
+def test_only_an_explicit_success_of_paypal_is_accepted(shop, stub, answer, error):
+    stub.respond_with(VERIFY_PATH, answer)
 
     with pytest.raises(error):
         sent(shop(verify_by_call=True), stub)
 
 
-def test_a_message_cannot_break_out_of_the_question(shop, stub):
-    stub.says(VERIFY_PATH, Answer({"verification_status": "SUCCESS"}))
+def test_message_cannot_inject_into_the_verification_request(shop, stub):
+    stub.respond_with(VERIFY_PATH, Answer({"verification_status": "SUCCESS"}))
     body = b'{"id": "WH-1", "event_type": "X"}, "webhook_id": "THEIRS", "more": {}'
 
     with pytest.raises(BadSignature):
         sent(shop(verify_by_call=True), stub, body)
 
-    assert stub.asked(VERIFY_PATH) == []
+    assert stub.requests_to(VERIFY_PATH) == []
 
 
 def test_messages_and_signatures_are_not_logged(shop, stub, caplog):

@@ -26,7 +26,7 @@ from payments.providers.contract import (
 )
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests import toy_provider
-from payments.tests.provider_contract import BACK, PRICE, ProviderContract, ProviderFault, World
+from payments.tests.provider_contract import BACK, PRICE, ProviderContract, ProviderFault, ProviderSimulator
 from payments.tests.stripe_helpers import message, signed
 from payments.tests.toy_provider import ToyBank, ToyProvider
 from sandbox.tests.client import Control
@@ -34,7 +34,7 @@ from sandbox.tests.client import Control
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class ToyWorld(World):
+class ToySimulator(ProviderSimulator):
     missing_id = "toy_404"
     secrets = ("hush",)
 
@@ -42,23 +42,23 @@ class ToyWorld(World):
         self.bank = ToyBank()
         self.provider = ToyProvider(self.bank, secret="hush")
 
-    def buyer_agrees(self, payment: RemotePayment) -> None:
+    def buyer_approves(self, payment: RemotePayment) -> None:
         self.bank.change(payment.object_id, status=RemoteStatus.APPROVED, action=None)
 
-    def meet(self, fault_kind: ProviderFault) -> None:
-        self.bank.luck = fault_kind
+    def inject_fault(self, fault_kind: ProviderFault) -> None:
+        self.bank.fault = fault_kind
 
-    def taken(self) -> int:
+    def captured_minor(self) -> int:
         return sum(one.amount.minor for payment in self.bank.payments.values() for one in payment.captures)
 
-    def returned(self) -> int:
+    def refunded_minor(self) -> int:
         return sum(one.amount.minor for payment in self.bank.payments.values() for one in payment.refunds)
 
-    def made(self) -> int:
+    def payment_count(self) -> int:
         return len(self.bank.payments)
 
     def build_confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
-        self.buyer_agrees(payment)
+        self.buyer_approves(payment)
         return ConfirmRequest(key, payment.object_id, PRICE, payment.reference, BACK)
 
     def message(self, payment: RemotePayment) -> tuple[bytes, dict[str, str]]:
@@ -67,7 +67,7 @@ class ToyWorld(World):
         return body, {"Toy-Signature": hmac.new(b"hush", body, hashlib.sha256).hexdigest()}
 
 
-class StripeWorld(World):
+class StripeSimulator(ProviderSimulator):
     missing_id = "pi_404"
     secrets = ("sk_test_sandbox", "whsec_of_the_tests")
     token = "pm_card_visa"
@@ -81,22 +81,22 @@ class StripeWorld(World):
         self.provider = provider
         self.sandbox = sandbox
 
-    def buyer_agrees(self, payment: RemotePayment) -> None:
+    def buyer_approves(self, payment: RemotePayment) -> None:
         self.sandbox.post("stripe/pay", payment_intent=payment.object_id)
 
-    def meet(self, fault_kind: ProviderFault) -> None:
+    def inject_fault(self, fault_kind: ProviderFault) -> None:
         self.sandbox.fault(self.faults[fault_kind], method="POST", retry_after=7)
 
-    def taken(self) -> int:
+    def captured_minor(self) -> int:
         return self.total("captured")
 
-    def returned(self) -> int:
+    def refunded_minor(self) -> int:
         return self.total("refunded")
 
     def total(self, name: str) -> int:
         return int(self.sandbox.get("journal/totals")[name].get("usd", 0))
 
-    def made(self) -> int:
+    def payment_count(self) -> int:
         return len(self.sandbox.journal("intent.created"))
 
     def build_confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
@@ -112,19 +112,19 @@ class TestToy(ProviderContract):
     provider_class = ToyProvider
 
     @pytest.fixture
-    def world(self) -> World:
-        return ToyWorld()
+    def simulator(self) -> ProviderSimulator:
+        return ToySimulator()
 
 
 class TestStripe(ProviderContract):
     provider_class = StripeProvider
 
     @pytest.fixture
-    def world(self, adapter: StripeProvider, sandbox: Control) -> World:
-        return StripeWorld(adapter, sandbox)
+    def simulator(self, adapter: StripeProvider, sandbox: Control) -> ProviderSimulator:
+        return StripeSimulator(adapter, sandbox)
 
 
-class Forgetful(ToyProvider):
+class IgnoresKeys(ToyProvider):
     """Makes a payment, takes and returns money anew for every call."""
 
     def create(self, request: CreateRequest) -> RemotePayment:
@@ -134,7 +134,7 @@ class Forgetful(ToyProvider):
         return super().refund(replace(request, key=uuid4().hex))
 
 
-class Generous(ToyProvider):
+class RefundsTooMuch(ToyProvider):
     """Returns whatever is asked."""
 
     def refund(self, request: RefundRequest) -> RemoteRefund:
@@ -144,14 +144,14 @@ class Generous(ToyProvider):
         return made
 
 
-class Credulous(ToyProvider):
+class SkipsVerification(ToyProvider):
     """Believes every message."""
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         return ProviderEvent("1", "payment.changed", ("toy_1",), is_live=False)
 
 
-class Hasty(ToyProvider):
+class TreatsTimeoutAsRefusal(ToyProvider):
     """Takes silence for a no."""
 
     def create(self, request: CreateRequest) -> RemotePayment:
@@ -161,14 +161,14 @@ class Hasty(ToyProvider):
             raise Refused(unknown.code) from unknown
 
 
-class Obedient(ToyProvider):
+class CancelsPaidPayments(ToyProvider):
     """Cancels what is paid."""
 
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
         return replace(self.read(object_id), status=RemoteStatus.CANCELLED)
 
 
-class Boastful(ToyProvider):
+class DeclaresMissingCapability(ToyProvider):
     """Declares what it cannot do."""
 
     capabilities = frozenset(Capability)
@@ -177,28 +177,40 @@ class Boastful(ToyProvider):
 @pytest.mark.parametrize(
     ("broken", "test", "arguments"),
     [
-        (Forgetful, "test_same_key_makes_one_payment_and_another_key_another", ()),
-        (Forgetful, "test_creating_through_bad_luck_is_unknown_and_the_same_key_makes_one", ("answer_lost",)),
-        (Forgetful, "test_refund_is_made_once_per_key_and_can_be_read", ()),
+        (IgnoresKeys, "test_same_key_makes_one_payment_and_another_key_another", ()),
         (
-            Forgetful,
-            "test_refunding_through_bad_luck_is_unknown_and_returns_the_money_once",
+            IgnoresKeys,
+            "test_failed_create_has_an_unknown_outcome_and_the_same_key_creates_one",
             ("answer_lost",),
         ),
-        (Generous, "test_money_goes_back_in_parts_to_the_last_cent_and_no_further", ()),
-        (Credulous, "test_message_that_was_touched_is_refused", ()),
-        (Hasty, "test_creating_through_bad_luck_is_unknown_and_the_same_key_makes_one", ("silent",)),
-        (Obedient, "test_cancelling_a_paid_payment_tells_the_truth", ()),
-        (Boastful, "test_declared_capabilities_are_there_and_no_others", (Capability.SAVE,)),
+        (IgnoresKeys, "test_refund_is_made_once_per_key_and_can_be_read", ()),
+        (
+            IgnoresKeys,
+            "test_failed_refund_has_an_unknown_outcome_and_returns_the_money_once",
+            ("answer_lost",),
+        ),
+        (RefundsTooMuch, "test_partial_refunds_reach_the_last_cent_and_no_further", ()),
+        (SkipsVerification, "test_tampered_message_is_refused", ()),
+        (
+            TreatsTimeoutAsRefusal,
+            "test_failed_create_has_an_unknown_outcome_and_the_same_key_creates_one",
+            ("silent",),
+        ),
+        (CancelsPaidPayments, "test_cancelling_a_paid_payment_reports_it_as_paid", ()),
+        (
+            DeclaresMissingCapability,
+            "test_exactly_the_declared_capabilities_are_implemented",
+            (Capability.SAVE,),
+        ),
     ],
 )
 def test_the_contract_finds_out_a_provider_that_breaks_it(broken, test, arguments):
-    world = ToyWorld()
-    world.provider = broken(world.bank, secret="hush")
+    simulator = ToySimulator()
+    simulator.provider = broken(simulator.bank, secret="hush")
     known = [ProviderFault(one) if one in list(ProviderFault) else one for one in arguments]
 
     with pytest.raises((AssertionError, ProviderError, pytest.fail.Exception)):
-        getattr(ProviderContract(), test)(world, *known)
+        getattr(ProviderContract(), test)(simulator, *known)
 
 
 def test_the_how_to_shows_the_toy_provider_that_is_tested():

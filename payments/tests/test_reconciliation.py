@@ -81,7 +81,7 @@ def books() -> list[tuple[str, ...]]:
     )
 
 
-# ---- the same on both sides -----------------------------------------------------------------------------------
+# ---- the same on both sides -----------------------------------------------------------------------------------------
 
 
 def test_books_that_agree_have_no_difference(paid, staff):
@@ -151,7 +151,7 @@ def test_refund_that_was_made_at_paypal_is_booked(paypal, shopper):
     assert reread(payment).refunded_minor == 5000
 
 
-# ---- left to a person ------------------------------------------------------------------------------------------------
+# ---- left to a person -----------------------------------------------------------------------------------------------
 
 
 def test_money_without_a_payment_of_ours_is_told_and_changes_nothing(paid, stranger_there, caplog):
@@ -283,7 +283,7 @@ def test_call_that_has_no_answer_for_an_hour_is_told(paid, shopper, stripe):
     assert run.differences[0]["payment"] == str(paid.pk)
 
 
-# ---- when ---------------------------------------------------------------------------------------------------------
+# ---- when -----------------------------------------------------------------------------------------------------------
 
 
 def test_provider_without_an_answer_is_written_down_and_the_next_look_takes_its_time_in(paid, stripe):
@@ -352,7 +352,7 @@ def test_beat_rings_for_it_each_night(settings):
     assert tasks.count(reconcile_task.name) == 1
 
 
-# ---- by hand ---------------------------------------------------------------------------------------------------------
+# ---- by hand --------------------------------------------------------------------------------------------------------
 
 
 TOMORROW = (timezone.localdate() + timedelta(days=2)).isoformat()
@@ -423,7 +423,7 @@ def test_command_without_any_keys_says_so():
         call_command("reconcile")
 
 
-# ---- in the office ---------------------------------------------------------------------------------------------------
+# ---- in the office --------------------------------------------------------------------------------------------------
 
 
 def test_staff_see_what_differs_and_the_payment_it_is_about(stranger_there, shopper, browser, staff):

@@ -47,7 +47,7 @@ def subjects(mails, person) -> list[str]:
     return [m.subject.partition(": ")[2] for m in mails(person.email)]
 
 
-# ---- the plain way -----------------------------------------------------------------------------------------
+# ---- the plain way -------------------------------------------------------------------------------------------
 
 
 def test_full_refund_is_sent_once_and_told_to_the_buyer(paid, stripe, staff, mails, shopper):

@@ -72,7 +72,7 @@ def pay(bank: ToyBank, payment: Payment) -> Payment:
     return reread(payment)
 
 
-# ---- bought with -----------------------------------------------------------------------------------------------------
+# ---- bought with ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -174,7 +174,7 @@ def test_seen_in_admin(bank, toy, browser, staff):
     assert toy.payment_number not in page(others).text
 
 
-# ---- which provider --------------------------------------------------------------------------------------------------
+# ---- which provider -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_amounts_within_the_limits_can_be_sent(name, method, convert, currency):
         assert limits.least <= limits.most
 
 
-# ---- keys ------------------------------------------------------------------------------------------------------------
+# ---- keys -----------------------------------------------------------------------------------------------------------
 
 
 def test_keys_fit_every_provider_are_stable_and_no_two_alike(bank):
@@ -326,7 +326,7 @@ def test_keys_are_trusted_as_long_as_the_provider_keeps_them(provider, operation
     assert is_too_old(ProviderCall(provider=provider, operation=operation, created_at=created)) == expected
 
 
-# ---- a provider that is gone -----------------------------------------------------------------------------------------
+# ---- a provider that is gone ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -359,7 +359,7 @@ def test_nightly_reconciliation_lists_payments_that_no_provider_takes(bank, toy,
     assert run.differences[0]["kind"] == "unregistered"
 
 
-# ---- names -----------------------------------------------------------------------------------------------------------
+# ---- names ----------------------------------------------------------------------------------------------------------
 
 MAY_NAME = re.compile(
     r"payments/providers/(registry\.py|{names}/)|payments/methods\.py|artisans/settings\.py|artisans/site/(demo|docs)"

@@ -47,7 +47,7 @@ def listing(*rows):
     return {"object": "list", "data": list(rows), "has_more": False, "url": "/v1/any"}
 
 
-# ---- errors ------------------------------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------------------------
 
 
 def error(kind, **more):
@@ -93,8 +93,8 @@ INVALID, CARD, IDEMPOTENCY, API = "invalid_request_error", "card_error", "idempo
 )  # fmt: skip
 @pytest.mark.parametrize("call", ["create", "read"])
 def test_what_an_error_means(stub, adapter, status, body, kind, code, call):
-    stub.says(status, body)
-    stub.says(
+    stub.respond_with(status, body)
+    stub.respond_with(
         200, {"object": "search_result", "data": [], "has_more": False, "url": "/"}
     )  # when it is looked for
 
@@ -121,7 +121,7 @@ def test_what_an_error_means(stub, adapter, status, body, kind, code, call):
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_seconds_to_wait_are_read_strictly(stub, adapter, text, seconds, status):
-    stub.says(status, error(API), Retry_After=text.encode().decode("latin-1"))
+    stub.respond_with(status, error(API), Retry_After=text.encode().decode("latin-1"))
 
     with pytest.raises(Unknown) as seen:
         adapter.read("pi_1")
@@ -130,7 +130,7 @@ def test_seconds_to_wait_are_read_strictly(stub, adapter, text, seconds, status)
 
 
 def test_decline_without_its_payment_is_a_refusal_all_the_same(stub, adapter):
-    stub.says(402, error(CARD, code="expired_card"))
+    stub.respond_with(402, error(CARD, code="expired_card"))
 
     with pytest.raises(Refused) as seen:
         adapter.create(build_create_request(method_id="pm_1"))
@@ -139,7 +139,7 @@ def test_decline_without_its_payment_is_a_refusal_all_the_same(stub, adapter):
 
 
 def test_decline_with_an_unreadable_payment_is_a_refusal_all_the_same(stub, adapter):
-    stub.says(402, error(CARD, code="card_declined", payment_intent={"id": "pi_1"}))
+    stub.respond_with(402, error(CARD, code="card_declined", payment_intent={"id": "pi_1"}))
 
     with pytest.raises(Refused) as seen:
         adapter.create(build_create_request(method_id="pm_1"))
@@ -170,8 +170,8 @@ READABLE_IN_PARTS = [
 @pytest.mark.parametrize("body", UNREADABLE)
 @pytest.mark.parametrize("call", ["create", "read"])
 def test_answer_that_cannot_be_read_is_unknown(stub, adapter, body, call):
-    stub.says(200, body)
-    stub.says(500, error(API))  # should a part be asked for
+    stub.respond_with(200, body)
+    stub.respond_with(500, error(API))  # should a part be asked for
 
     with pytest.raises(Unknown):
         adapter.create(build_create_request(method_id="pm_1")) if call == "create" else adapter.read("pi_1")
@@ -179,8 +179,8 @@ def test_answer_that_cannot_be_read_is_unknown(stub, adapter, body, call):
 
 @pytest.mark.parametrize("body", READABLE_IN_PARTS)
 def test_part_that_cannot_be_read_is_a_problem_and_hides_no_other(stub, adapter, body):
-    stub.says(200, body)
-    stub.says(500, error(API))  # should a part be asked for
+    stub.respond_with(200, body)
+    stub.respond_with(500, error(API))  # should a part be asked for
 
     remote = adapter.read("pi_1")
 
@@ -190,8 +190,8 @@ def test_part_that_cannot_be_read_is_a_problem_and_hides_no_other(stub, adapter,
 
 @pytest.mark.parametrize("body", READABLE_IN_PARTS)
 def test_call_whose_answer_is_not_clear_is_unknown(stub, adapter, body):
-    stub.says(200, body)
-    stub.says(500, error(API))
+    stub.respond_with(200, body)
+    stub.respond_with(500, error(API))
 
     with pytest.raises(Unknown):
         adapter.create(build_create_request(method_id="pm_1"))
@@ -199,9 +199,9 @@ def test_call_whose_answer_is_not_clear_is_unknown(stub, adapter, body):
 
 def test_money_that_the_latest_charge_does_not_show_is_looked_for(stub, adapter):
     failed = CHARGE | {"id": "ch_3", "status": "failed", "captured": False, "amount_captured": 0}
-    stub.says(200, INTENT | {"status": "succeeded", "amount_received": 9999, "latest_charge": failed})
-    stub.says(200, listing(failed, CHARGE))
-    stub.says(200, listing())
+    stub.respond_with(200, INTENT | {"status": "succeeded", "amount_received": 9999, "latest_charge": failed})
+    stub.respond_with(200, listing(failed, CHARGE))
+    stub.respond_with(200, listing())
 
     remote = adapter.read("pi_1")
 
@@ -219,13 +219,13 @@ def test_money_that_the_latest_charge_does_not_show_is_looked_for(stub, adapter)
     ],
 )
 def test_status_of_an_intent_in_our_words(stub, adapter, fields, status):
-    stub.says(200, INTENT | fields)
+    stub.respond_with(200, INTENT | fields)
 
     assert adapter.read("pi_1").status is status
 
 
 def test_payment_that_is_not_ours_is_read_too(stub, adapter):
-    stub.says(
+    stub.respond_with(
         200, INTENT | {"metadata": None, "customer": {"id": "cus_1", "object": "customer"}, "livemode": True}
     )
 
@@ -239,7 +239,7 @@ def test_payment_that_is_not_ours_is_read_too(stub, adapter):
 
 def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, adapter):
     for _ in range(2):
-        stub.says(200, INTENT)
+        stub.respond_with(200, INTENT)
         adapter.create(build_create_request("my-key"))
 
     for _, _, headers, _ in stub.seen:
@@ -251,7 +251,7 @@ def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, adapt
 
 
 def test_fields_of_a_payment_by_saved_card(stub, adapter):
-    stub.says(200, INTENT)
+    stub.respond_with(200, INTENT)
 
     adapter.create(
         build_create_request(method_id="pm_1", customer_id="cus_1", save=True, amount=Money(5, "ISK"))
@@ -277,8 +277,8 @@ def test_fields_of_a_payment_by_saved_card(stub, adapter):
 
 
 def test_customer_is_made_under_a_key_of_the_user_so_that_two_calls_make_one(stub, adapter):
-    stub.says(200, {"id": "cus_1", "object": "customer"})
-    stub.says(500, error(API))
+    stub.respond_with(200, {"id": "cus_1", "object": "customer"})
+    stub.respond_with(500, error(API))
 
     with pytest.raises(Unknown):
         adapter.save_start(build_save_request("my-key"))
@@ -330,7 +330,7 @@ CARD_NUMBER = "4242424242424242"
 )
 def test_error_shows_no_secret_wherever_one_looks(stub, adapter, caplog, status, body):
     caplog.set_level(logging.INFO)
-    stub.says(status, body)
+    stub.respond_with(status, body)
 
     with pytest.raises(ProviderError) as seen:
         adapter.create(build_create_request())

@@ -319,7 +319,7 @@ def test_nothing_private_is_kept_of_a_message(offline_provider):
     assert (event.payload["id"], event.payload["amount"], event.payload["currency"]) == ("pi_1", 9999, "usd")
 
 
-# ---- with the sandbox's own messages -------------------------------------------------------------------------------
+# ---- with the sandbox's own messages -----------------------------------------------------------------------------
 
 
 @contextmanager

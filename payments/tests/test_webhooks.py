@@ -690,7 +690,7 @@ def test_bell_names_the_message(open_card, stripe, deliver):
     assert (statuses_of(open_card)[0], only_event().tries) == ("COMPLETED", 1)
 
 
-# ---- again, by a person --------------------------------------------------------------------------------------------
+# ---- again, by a person ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -37,23 +37,23 @@ from payments.providers.facts import KeyRules, Limits, MethodFacts, Page, PageKi
 
 
 class ToyBank:
-    """The provider's side. It stores the first result of every key; `luck`: what goes wrong with the next call."""
+    """The provider's side. It stores the first result of every key; `fault`: what goes wrong with the next call."""
 
     def __init__(self) -> None:
         self.payments: dict[str, RemotePayment] = {}
         self.made_at: dict[str, datetime] = {}
         self.results: dict[str, str] = {}
-        self.luck = ""
+        self.fault = ""
 
-    def call(self, key: str, act: Callable[[], str]) -> str:
-        luck, self.luck = self.luck, ""
-        if luck == "overloaded":
+    def call(self, key: str, effect: Callable[[], str]) -> str:
+        fault, self.fault = self.fault, ""
+        if fault == "overloaded":
             raise Unknown("asked_too_often", retry_after=7)
-        if luck == "silent":
+        if fault == "silent":
             raise Unknown("no_answer", is_outage=True)
         if key not in self.results:
-            self.results[key] = act()
-        if luck == "answer_lost":
+            self.results[key] = effect()
+        if fault == "answer_lost":
             raise Unknown("answer_lost", is_outage=True)
         return self.results[key]
 
@@ -73,7 +73,7 @@ class ToyProvider(PaymentProvider):
         self._secret = secret
 
     def create(self, request: CreateRequest) -> RemotePayment:
-        def act() -> str:
+        def effect() -> str:
             object_id = f"toy_{len(self._bank.payments) + 1}"
             action = Action(ActionKind.REDIRECT, url=f"https://toy.test/{object_id}")
             self._bank.made_at[object_id] = datetime.now(UTC)
@@ -82,7 +82,7 @@ class ToyProvider(PaymentProvider):
             )
             return object_id
 
-        return self.read(self._bank.call(request.key, act))
+        return self.read(self._bank.call(request.key, effect))
 
     def read(self, object_id: str) -> RemotePayment:
         if object_id not in self._bank.payments:
@@ -105,7 +105,7 @@ class ToyProvider(PaymentProvider):
         return self.read(self._bank.call(request.key, lambda: self._bank.change(request.object_id, **done)))
 
     def refund(self, request: RefundRequest) -> RemoteRefund:
-        def act() -> str:
+        def effect() -> str:
             now = self.read(request.object_id)
             back = Money.total((one.amount for one in now.refunds), request.amount.currency)
             if back + request.amount > now.amount:
@@ -116,7 +116,7 @@ class ToyProvider(PaymentProvider):
             self._bank.change(request.object_id, refunds=(*now.refunds, made))
             return made.refund_id
 
-        return self.read_refund(self._bank.call(request.key, act), currency=request.amount.currency)
+        return self.read_refund(self._bank.call(request.key, effect), currency=request.amount.currency)
 
     def read_refund(self, refund_id: str, *, currency: str) -> RemoteRefund:
         for payment in self._bank.payments.values():

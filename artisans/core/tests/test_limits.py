@@ -65,7 +65,7 @@ def at(client, address: str = "192.0.2.1", forwarded: str = ""):
     return client
 
 
-# ---- rate limit headers ----------------------------------------------------------------------------------------------
+# ---- rate limit headers ----------------------------------------------------------------------------------------
 
 
 def test_answer_reports_the_remaining_requests(api, shopper):
