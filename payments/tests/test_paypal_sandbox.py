@@ -250,7 +250,7 @@ def test_capture_under_review_is_completed_or_denied(paid, paypal, sandbox, buye
 def test_order_expires_at_paypal_after_three_hours(approved, paypal, sandbox):
     waiting, agreed = paypal.create(build_create_request(key="waiting")), approved()
     sandbox.post("clock", advance=4 * 3600)
-    sandbox.run_jobs()
+    sandbox.post("jobs/run", kind="paypal.order.deadline")
 
     with pytest.raises(ObjectNotFound):
         paypal.read(waiting.object_id)
