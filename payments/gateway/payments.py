@@ -37,7 +37,7 @@ from payments.gateway.connection import can, execute, is_down
 from payments.gateway.operations import provider_call_execute
 from payments.gateway.sync import payment_apply_remote_state, plan_check
 from payments.methods import PaymentMethod
-from payments.models import CallState, FlagKind, Operation, Payment, PaymentMethodInfo, ProviderCall
+from payments.models import CallState, FlagKind, Operation, Payment, ProviderCall
 from payments.providers.contract import (
     Action,
     Capability,
@@ -77,7 +77,7 @@ def reload_payment(payment_id: UUID) -> Payment:
 # ---- operations ------------------------------------------------------------------------------------------------------
 
 
-def payment_ensure_at_provider(payment: Payment, *, method: PaymentMethodInfo | None = None) -> PaymentResult:
+def payment_ensure_at_provider(payment: Payment) -> PaymentResult:
     """Create the payment at the provider, after it was committed here.
 
     Never raises for a provider's error: an unknown outcome is PROCESSING, a refusal is FAILED. If it exists
