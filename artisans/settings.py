@@ -169,7 +169,7 @@ API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/product
 PRIVATE_PATHS = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
 SIGNED_LINK_PATHS = r"/shop/orders/(?!find/$)"
 
-# ---- database, cache, queue, mail ----------------------------------------------------------------------------
+# ---- database, cache, queue, email ----------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 DATABASE = DATABASES["default"]
 if DATABASE["ENGINE"].endswith("sqlite3"):

@@ -319,7 +319,7 @@ class PlacingOrderViewSet(OrderViewSet):
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Cancel an order before an artisan has started it; stock and payments are returned. Safe to repeat."""
+        """Cancel an order before an artisan has started it: items are restocked, payments refunded. Safe to repeat."""
         data = validated(CancelIn, request.data)
         user = Principal.from_api(request).user
         order = self.get_object()

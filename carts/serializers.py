@@ -41,7 +41,7 @@ class CartIn(StrictSerializer):
 class AssertionsIn(StrictSerializer):
     """Expected figures that a client may send along; they are only compared."""
 
-    tax_rate = StrictDecimalField(required=False, help_text="As a fraction: 0.10 is 10 %.")
+    tax_rate = StrictDecimalField(required=False, help_text="As a fraction: 0.10 is 10%.")
     shipping_cost = StrictDecimalField(required=False, help_text="Shipping cost.")
     amount = StrictDecimalField(required=False, help_text="Order total.")
     currency = StrictCharField(max_length=3, required=False, help_text="ISO 4217.")

@@ -52,7 +52,7 @@ def address_lines(stored: object) -> list[str]:
     }  # each field stays on one line
     try:
         return format_address(fields) if fields.get("country") in KNOWN else strip_address(fields)
-    except Exception:  # from the library; a formatting failure must not break a page, mail or payment
+    except Exception:  # from the library; a formatting failure must not break a page, email or payment
         logger.exception("address_not_formatted", extra={"country": fields.get("country")})
         return strip_address(fields)
 

@@ -1,4 +1,4 @@
-"""Mails about an order. They carry facts, which are rendered when sent (artisans.notifications.facts)."""
+"""Emails about an order. They carry facts, which are rendered when sent (artisans.notifications.facts)."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def parcel_url(facts: dict[str, Any]) -> str:
 def order_mail(
     kind: str, order: Order, *, lines: list[OrderLine], store: StoreRules, key: str = "", **extra: Any
 ) -> MailMessage:
-    """A mail to the buyer; `key` distinguishes mails of the same kind about one order."""
+    """An email to the buyer; `key` distinguishes emails of the same kind about one order."""
     context = {
         "store": store_context(store),
         "order_number": order.order_number,
@@ -77,7 +77,7 @@ def parcel_mail(
     reason: str = "",
     key: str = "",
 ) -> MailMessage:
-    """A mail to the artisan, with their own lines only. `key` distinguishes mails of the same kind about a parcel."""
+    """An email to the artisan, with their own lines only. `key` distinguishes emails of one kind about a parcel."""
     context = {
         "store": store_context(store),
         "order_number": order.order_number,
@@ -100,7 +100,7 @@ def parcel_mail(
 def parcel_reduced_mail(
     parcel: Parcel, *, order: Order, items: list[tuple[OrderLine, int]], store: StoreRules, key: str
 ) -> MailMessage:
-    """A mail to the artisan: which items of an unshipped parcel were refunded and restocked."""
+    """An email to the artisan: which items of an unshipped parcel were refunded and restocked."""
     context = {
         "store": store_context(store),
         "order_number": order.order_number,

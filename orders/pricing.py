@@ -56,7 +56,7 @@ class Quote:
 def quote(price_inputs: Iterable[PriceInput], *, currency: str, tax_rate_ppm: int, shipping: Money) -> Quote:
     """Price the lines: tax per line, rounded half up; one flat shipping fee, split over parcels by subtotal.
 
-    Units: `tax_rate_ppm` in millionths (100000 is 10 %). No lines cost nothing, shipping included.
+    Units: `tax_rate_ppm` in millionths (100000 is 10%). No lines cost nothing, shipping included.
     """
     lines = tuple(
         PricedLine(

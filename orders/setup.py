@@ -14,7 +14,7 @@ from artisans.core.errors import InvalidInput
 from artisans.core.money import PPM, Money, exponent_of
 from orders.models import NO_CONTACT, StoreRules
 
-AUTHOR = "setup_shop"  # the actor's name in the audit trail
+AUTHOR = "setup_shop"  # the actor's name in the audit log
 PERCENT = re.compile(r"(?:100(?:\.0{1,4})?|[0-9]{1,2}(?:\.[0-9]{1,4})?)", re.ASCII)
 
 

@@ -29,7 +29,7 @@ def always() -> Iterator[CheckMessage]:
     for name, secrets in webhook_secrets().items():
         if any(len(secret) < SHORTEST_SECRET for secret in secrets):
             yield Error(
-                f"{name} is too short to keep anybody out.",
+                f"{name} is too short to be secure.",
                 hint=f"Use at least {SHORTEST_SECRET} random characters.",
                 id="alley.E033",
             )
@@ -47,14 +47,14 @@ def production() -> Iterator[CheckMessage]:
     used = [secret for secrets in webhook_secrets().values() for secret in secrets]
     if len(used) != len(set(used)) or settings.SECRET_KEY in used:
         yield Error(
-            "The same secret is used for two purposes.",
-            hint="Give every provider's webhook its own secret.",
+            "Two webhooks have the same secret.",
+            hint="Use a separate secret for each provider's webhook.",
             id="alley.E038",
         )
 
 
 def find_errors(facts: ProviderFacts, *, is_production: bool) -> Iterator[CheckMessage]:
-    """Errors: none; a variable that cannot be read is a finding too."""
+    """Never raises; an invalid variable is a finding too."""
     context = CheckContext(is_production, debug=settings.DEBUG, allow_test_cards=settings.ALLOW_TEST_CARDS)
     try:
         config = registry.config_of(facts)

@@ -115,7 +115,7 @@ def without_tags(source: str) -> tuple[str, list[tuple[int, str]]]:
 
 
 def strings_in_tag(name: str, contents: str) -> Iterator[str]:
-    """Strings in a tag or variable that look like words for people."""
+    """Strings in a tag or variable that look like texts for people."""
     if "|pluralize" in contents:
         yield f"{contents} (use a plural form)"
     if name in TECHNICAL:
@@ -191,7 +191,7 @@ TECHNICAL_CALLS = {
     *("Error", "Warning", "compile", "execute", "RunSQL"),
     *("extend_schema", "extend_schema_view", "extend_schema_field", "inline_serializer", "cast"),
 }
-# English by choice: shown on /docs only, made by migrate, or kept with a change of status for whoever looks into it.
+# English by choice: shown on /docs only, made by migrate, or stored with a status change for troubleshooting.
 ENGLISH = {"remedy", "permissions", "cause"}
 SENTENCE = re.compile(r"(?:[A-Z][a-z’'*]*|\ufffc),? [^\s|]+ .*[a-z]")
 API = re.compile(

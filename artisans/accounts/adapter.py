@@ -35,7 +35,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return saved
 
     def set_password(self, user: User, password: str) -> None:
-        """Called by the password page and the link of a reset mail."""
+        """Called by the password page and the link of a reset email."""
         password_set(user=user, password=password, actor=user)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
@@ -43,7 +43,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return not is_fresh(context.request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Sent at once: the mail holds a credential that must not be stored in the outbox; the user can ask again."""
+        """Sent at once: the email contains a credential, which must not be stored; the user can request another."""
         try:
             super().send_mail(template_prefix, email, context)
         except (SMTPException, OSError):

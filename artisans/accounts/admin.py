@@ -113,7 +113,7 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
         return reachable and bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return False  # orders and the audit trail refer to them; deactivate them instead
+        return False  # orders and the audit log refer to them; deactivate them instead
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         super().save_model(request, obj, form, change)

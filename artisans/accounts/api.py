@@ -32,7 +32,7 @@ from artisans.core.requests import api_request
 from artisans.core.security.client_ip import client_line
 from artisans.core.security.rate_limits import count
 
-TOKENS = "All tokens of the account that still work, newest first, by their first characters only."
+TOKENS = "All valid tokens of the account, newest first, with their first characters only."
 
 
 @example({"email": "sam@example.com", "password": "clay-and-kiln-7", "name": "Sam Shopper"})
@@ -63,7 +63,7 @@ class TokenIn(StrictSerializer):
         required=False,
         allow_empty=False,
         max_length=len(Scope),
-        help_text="What it may be used for; left out, read and write.",
+        help_text="What it may be used for; by default `read` and `write`.",
     )
     otp = serializers.CharField(
         max_length=20,

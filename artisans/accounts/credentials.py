@@ -38,7 +38,7 @@ def account_change(action: str) -> str:
 def account_changed(
     *, user: User, action: Action, actor: User | None, recipients: tuple[str, ...] = ()
 ) -> None:
-    """Call in the transaction of the change. `recipients` get the mail; by default the main address.
+    """Call in the transaction of the change. `recipients` get the email; by default the main address.
 
     To keep the user's current session, call `session_keep`.
     """
@@ -106,7 +106,7 @@ def sessions_end_others(request: HttpRequest, user: User) -> None:
 
 @transaction.atomic
 def second_factor_remove(user: User) -> str:
-    """For a user who lost it. Returns a message for staff; receivers notify the owner and write the audit trail."""
+    """For a user who lost it. Returns a message for staff; receivers notify the owner and write the audit log."""
     removed = Authenticator.objects.filter(user=user).delete()[0]
     if not removed:
         return str(_("There was no two-factor authentication to remove."))

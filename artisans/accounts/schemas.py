@@ -50,7 +50,7 @@ class TokenShape(serializers.Serializer[Any]):
     {name: value for name, value in TOKEN.items() if name != "is_current"} | {"token": "aa_…", "user": USER}
 )
 class NewTokenShape(serializers.Serializer[Any]):
-    token = serializers.CharField(help_text="Shown this once.")
+    token = serializers.CharField(help_text="Shown only once.")
     id = serializers.UUIDField()
     prefix = serializers.CharField()
     name = serializers.CharField(allow_blank=True)
@@ -69,5 +69,5 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "The token that `POST /auth/token` answered: `Authorization: Bearer aa_…`.",
+            "description": "The token returned by `POST /auth/token`: `Authorization: Bearer aa_…`.",
         }

@@ -46,8 +46,8 @@ class SecondFactorRequired(Forbidden):
 
     code = "second_factor_required"
     remedy = (
-        "Send `otp` beside the password: the code of your authenticator app, or a recovery code. Or make the token "
-        "on the page *API tokens* of your account."
+        "Send `otp` with the password: a code from your authenticator app, or a recovery code. Or create the token on "
+        "the account page *API tokens*."
     )
 
     def __init__(self) -> None:

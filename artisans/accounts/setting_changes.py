@@ -238,7 +238,7 @@ def build_field_change(row: models.Model, name: str, setting: Setting, old: str,
 
 
 def display_value(row: models.Model, name: str, setting: Setting) -> str:
-    """A field's current value as in the audit trail; "" for none."""
+    """A field's current value as in the audit log; "" for none."""
     value = getattr(row, name)
     if value in (None, ""):
         return ""
@@ -283,7 +283,7 @@ def record_changes(
     actor_name: str,
     addresses: Iterable[str],
 ) -> None:
-    """Write the audit entry, and mail administrators and artisans whose access changed."""
+    """Write the audit entry, and email administrators and artisans whose access changed."""
     if not found:
         return
     data = {"changes": [one.as_data() for one in found]}
@@ -308,7 +308,7 @@ def record_changes(
 
 
 def describe_row(row: models.Model) -> str:
-    """A row's name in mails; users are not named in other people's mails."""
+    """A row's name in emails; users are not named in other people's emails."""
     name = mask_email(str(row)) if isinstance(row, User) else str(row)
     return f"{str(row._meta.verbose_name).capitalize()} {name}"
 

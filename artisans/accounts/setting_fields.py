@@ -13,7 +13,7 @@ SUPERUSER = "superuser"  # not a permission that a group can have
 
 
 class DisplayFormat(StrEnum):
-    """How a value is written into the audit trail and mails. Masked values include a keyed hash."""
+    """How a value is written into the audit log and emails. Masked values include a keyed hash."""
 
     TEXT = "text"
     RATE = "rate"
@@ -26,8 +26,8 @@ class DisplayFormat(StrEnum):
 class Setting:
     """An audited field.
 
-    `affects_money`: administrators get a mail. `permission`: required in addition to changing the row. `grants_access`:
-    its value lets a user act for an artisan, so users cannot set it to themselves.
+    `affects_money`: administrators get an email. `permission`: required in addition to changing the row.
+    `grants_access`: its value lets a user act for an artisan, so users cannot set it to themselves.
     """
 
     label: str

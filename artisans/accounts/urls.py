@@ -40,7 +40,7 @@ def by_confirmed_address(view: View) -> View:
     return guarded
 
 
-# allauth's change, our mail about it and the audit entry are one transaction.
+# allauth's change, our email about it and the audit entry are one transaction.
 for pattern in flat(mfa.urlpatterns):
     pattern.callback = transaction.atomic(pattern.callback)
     if pattern.name in ADDS_A_SECOND_FACTOR:

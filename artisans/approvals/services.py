@@ -44,7 +44,7 @@ def approval_request(
     payload: Payload,
     actor: User,
 ) -> ApprovalRequest:
-    """Create a request for approval and mail everybody who could approve it.
+    """Create a request for approval and email everybody who could approve it.
 
     The caller has made the checks of the operation itself. Errors: NobodyElse, ApprovalPending.
     """
@@ -199,7 +199,7 @@ ACTIONS = {
 
 
 def facts_of(approval: ApprovalRequest) -> dict[str, str]:
-    """Data for the audit trail: who requested what; personal figures stay in the encrypted columns."""
+    """Data for the audit log: who requested what; personal figures stay in the encrypted columns."""
     return {"kind": approval.kind, "target": approval.target, "requested_by": approval.requested_by.email}
 
 

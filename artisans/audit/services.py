@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """Names of operations in the audit trail, as subject.verb."""
+    """Names of operations in the audit log, as subject.verb."""
 
     ACCOUNT_REGISTER = "account.register"
     ADDRESS_ADD = "address.add"
@@ -77,7 +77,7 @@ def audit_record(
 
 
 def target_key(pk: UUID | int) -> UUID:
-    """A row's key in the audit trail; numbers are written as UUIDs."""
+    """A row's key in the audit log; numbers are written as UUIDs."""
     return pk if isinstance(pk, UUID) else UUID(int=pk)
 
 

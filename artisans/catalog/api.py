@@ -76,7 +76,7 @@ class ArtisanFilters(CreatedFilters):
         "product_get",
         "Show a product",
         responses=ProductShape,
-        description="Price and stock as they are now; a product that is not on sale any more is 404.",
+        description="Current price and stock; a product that is no longer on sale returns 404.",
     ),
 )
 class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):

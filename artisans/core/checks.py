@@ -25,18 +25,18 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def always() -> Iterator[CheckMessage]:
     if settings.DEMO and settings.SITE_HOST not in {"127.0.0.1", "localhost"}:
         yield Error(
-            "The demo has logins that everybody knows.",
+            "The demo has public logins.",
             hint="Unset DEMO, or keep SITE_URL on localhost.",
             id="alley.E001",
         )
     if settings.DEMO and settings.HTTPS:
-        yield Error("The demo is not a shop.", hint="Unset DEMO in production.", id="alley.E002")
+        yield Error("The demo must not run in production.", hint="Unset DEMO.", id="alley.E002")
 
 
 def production() -> Iterator[CheckMessage]:
     wrong = {
         ("alley.E010", "DEMO is on.", "Unset DEMO."): settings.DEMO,
-        ("alley.E011", "SITE_URL is not https.", "Set SITE_URL=https://your.shop."): not settings.HTTPS,
+        ("alley.E011", "SITE_URL does not use https.", "Set SITE_URL=https://your.shop."): not settings.HTTPS,
         (
             "alley.E012",
             "The shop runs on SQLite.",
@@ -44,28 +44,28 @@ def production() -> Iterator[CheckMessage]:
         ): settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"),
         (
             "alley.E013",
-            "ALLOWED_HOSTS must name the host of SITE_URL, and no wildcard.",
+            "ALLOWED_HOSTS must contain the host of SITE_URL and no wildcards.",
             "Set ALLOWED_HOSTS to the host names of the shop, separated by commas.",
         ): "*" in settings.ALLOWED_HOSTS or settings.SITE_HOST not in settings.ALLOWED_HOSTS,
         (
             "alley.E014",
-            "Mails go nowhere.",
+            "Emails are not sent.",
             "Set EMAIL_URL=smtp+tls://user:password@host:587.",
         ): not settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"),
         (
             "alley.E015",
-            "The task queue works on one machine only.",
+            "The task queue is limited to one machine.",
             "Set CELERY_BROKER_URL=redis://… or amqp://….",
         ): settings.CELERY_BROKER_URL.startswith(("filesystem", "memory")),
         (
             "alley.E016",
-            "Each process has a cache of its own, so limits do not hold.",
+            "Each process has its own cache, so rate limits are not shared.",
             "Set CACHE_URL=rediscache://host:6379/1.",
         ): "locmem" in settings.CACHES["default"]["BACKEND"],
         (
             "alley.E017",
             "SITE_URL has a path.",
-            "Give scheme and host only.",
+            "Set it to scheme and host only.",
         ): bool(urlsplit(settings.SITE_URL).path),
     }
     for (check_id, text, hint), is_wrong in wrong.items():
@@ -74,8 +74,8 @@ def production() -> Iterator[CheckMessage]:
     yield from encryption_keys(settings.ENCRYPTION_KEYS)
     if settings.MANUAL_PAYMENT_AUTO_APPROVE:
         yield checks.Warning(
-            "Transfer and check orders are shipped before their money is here.",
-            hint="Unset MANUAL_PAYMENT_AUTO_APPROVE unless you mean it.",
+            "Bank transfer and check orders are shipped before they are paid.",
+            hint="Unset MANUAL_PAYMENT_AUTO_APPROVE unless this is intended.",
             id="alley.W001",
         )
 
@@ -90,7 +90,7 @@ def encryption_keys(keys: list[str]) -> Iterator[CheckMessage]:
         is_weak = len(key) < KEY_LENGTH or len(set(key)) < KEY_CHARACTERS or key in keys[: place - 1]
         if is_weak:  # the message never contains the key
             yield Error(
-                f"Key {place} of ENCRYPTION_KEYS is too short, not random or there twice.",
-                hint=f"Make a new one ({make_one}), put it first and run `manage.py reencrypt`.",
+                f"Key {place} of ENCRYPTION_KEYS is too short, not random, or a duplicate.",
+                hint=f"Generate a new one ({make_one}), put it first and run `manage.py reencrypt`.",
                 id="alley.E019",
             )

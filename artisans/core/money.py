@@ -109,7 +109,7 @@ class Money:
         return Decimal(self.minor).scaleb(-exponent_of(self.currency))
 
     def share(self, rate_ppm: int) -> Self:
-        """This part of the amount (millionths), rounded half up: 10 % of 85.45 is 8.55."""
+        """This part of the amount (millionths), rounded half up: 10% of 85.45 is 8.55."""
         return type(self)(half_up(self.minor * rate_ppm, PPM), self.currency)
 
     def allocate(self, weights: Sequence[int]) -> list[Self]:

@@ -1,5 +1,5 @@
-"""Mails are stored as facts (JSON) and rendered when sent, outside the transaction that recorded them, so that an error
-in a text cannot undo what the mail is about.
+"""Emails are stored as facts (JSON) and rendered when sent, outside the transaction that recorded them, so that an
+error in a text cannot roll back what the email is about.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ RENDERERS: dict[str, Callable[..., Any]] = {}
 
 
 def fact_renderer(function: F) -> F:
-    """Decorator: registers a function for `render_later`. It is called with the stored facts when the mail is sent.
+    """Decorator: registers a function for `render_later`. It is called with the stored facts when the email is sent.
 
-    Its name is stored in waiting mails: keep an alias when you rename it.
+    Its name is stored in waiting emails: keep an alias when you rename it.
     """
     RENDERERS[function.__name__] = function
     return function
 
 
 def render_later(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
-    """A part of a mail that `function` renders from these facts when the mail is sent."""
+    """A part of an email that `function` renders from these facts when the email is sent."""
     return {MARK: function.__name__, "arguments": pack(arguments)}
 
 

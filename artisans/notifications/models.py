@@ -13,9 +13,9 @@ class MailState(models.TextChoices):
 
 
 class Notification(BaseModel):
-    """The outbox: one mail about one fact to one recipient, written in the transaction of the fact.
+    """The outbox: one email about one fact to one recipient, written in the transaction of the fact.
 
-    `context` is JSON of facts (facts.py), formatted when the mail is rendered; links with tokens are built then too.
+    `context` is JSON of facts (facts.py), formatted when the email is rendered; links with tokens are built then too.
     """
 
     kind = models.CharField(max_length=40, db_index=True)

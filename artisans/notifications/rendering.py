@@ -17,16 +17,16 @@ class Mail:
     html: str
 
 
-# Context of every mail besides its own, such as the store's name; apps above register theirs in `apps.py`.
+# Context of every email besides its own, such as the store's name; apps above register theirs in `apps.py`.
 SHARED_CONTEXT: list[Callable[[], dict[str, Any]]] = []
-# Functions that build a link from a mail's facts, by name; apps above register theirs in `apps.py`.
+# Functions that build a link from an email's facts, by name; apps above register theirs in `apps.py`.
 LINK_BUILDERS: dict[str, Callable[[dict[str, Any]], str]] = {}
 
 
 def render(notification: Notification) -> Mail:
     """Render the subject, text and HTML; a link is built and signed where a template uses it, and never stored.
 
-    Errors: any error of a template or rendering function; the mail then waits, and staff see it.
+    Errors: any error of a template or rendering function; the email then waits, and staff see it.
     """
     shared = {name: value for part in SHARED_CONTEXT for name, value in part().items()}
     links = {name: partial(build, notification.context) for name, build in LINK_BUILDERS.items()}

@@ -26,7 +26,7 @@ LATE_AFTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class MailMessage:
-    """A mail to be written in the transaction of its fact. `key` identifies the fact: one mail per key, ever.
+    """An email to be written in the transaction of its fact. `key` identifies the fact: one email per key, ever.
 
     `context` holds facts (amounts, times, `render_later`), not formatted text.
     """
@@ -38,7 +38,7 @@ class MailMessage:
 
 
 def notifications_enqueue(*messages: MailMessage) -> None:
-    """Write the mails in the current transaction and enqueue them after commit. Known keys are skipped.
+    """Write the emails in the current transaction and enqueue them after commit. Known keys are skipped.
 
     Errors: LookupError for a kind that no app registered.
     """
@@ -67,7 +67,7 @@ def short_key(key: str) -> str:
 
 
 def notification_send(notification_id: UUID) -> bool:
-    """Send one waiting mail, unless another process is sending it. Returns whether it was sent now.
+    """Send one waiting email, unless another process is sending it. Returns whether it was sent now.
 
     A crash after the mail server accepted it leads to a second sending under the same Message-ID.
     """
@@ -93,7 +93,7 @@ def notification_send(notification_id: UUID) -> bool:
         )
         message.attach_alternative(mail.html, "text/html")
         message.send()
-    except Exception as error:  # of the mail server or a template: the recorded fact stays, the mail waits
+    except Exception as error:  # of the mail server or a template: the recorded fact stays, the email waits
         tries = notification.tries + 1
         is_over = tries >= MAX_TRIES
         level = logging.ERROR if is_over else logging.WARNING
@@ -119,7 +119,7 @@ def notification_send(notification_id: UUID) -> bool:
 
 
 def notifications_send_due(*, limit: int = 100) -> int:
-    """Send due mails that are still waiting, oldest first. Returns how many were sent."""
+    """Send due emails that are still waiting, oldest first. Returns how many were sent."""
     now = timezone.now()
     due = Notification.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), state=MailState.WAITING, next_try_at__lte=now
@@ -129,7 +129,7 @@ def notifications_send_due(*, limit: int = 100) -> int:
 
 
 def notification_retry(notification_id: UUID) -> None:
-    """Retry a waiting or failed mail at once."""
+    """Retry a waiting or failed email at once."""
     Notification.objects.filter(pk=notification_id).exclude(state=MailState.SENT).update(
         state=MailState.WAITING, tries=0, next_try_at=timezone.now(), lease_until=None
     )
@@ -142,7 +142,7 @@ def back_off(tries: int) -> timedelta:
 
 
 def late_mails_report() -> str:
-    """For /health/ready: "ok", or how many mails have waited for more than 15 minutes."""
+    """For /health/ready: "ok", or how many emails have waited for more than 15 minutes."""
     late = Notification.objects.filter(
         state=MailState.WAITING, created_at__lt=timezone.now() - LATE_AFTER
     ).count()

@@ -65,7 +65,7 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
 
 @transaction.atomic
 def order_links_revoke(*, order_id: UUID, actor: User) -> None:
-    """Revoke all links to the order sent so far; the next mail contains a new one."""
+    """Revoke all links to the order sent so far; the next email contains a new one."""
     order = order_lock(order_id)
     order.token_version += 1
     order.save(update_fields=["token_version", "updated_at"])

@@ -146,7 +146,7 @@ def order_resume(order: Order) -> None:
 
 
 def mail_unshipped_parcels(order: Order, kind: str, *, since: datetime | None) -> None:
-    """Notify the artisan of each unshipped parcel; `since` distinguishes repeated mails about a parcel."""
+    """Notify the artisan of each unshipped parcel; `since` distinguishes repeated emails about a parcel."""
     lines, store = lines_by_parcel(order), store_rules()
     unsent = order.parcels.select_related("artisan").filter(status__in=PARCELS_UNSHIPPED)
     notifications_enqueue(

@@ -33,7 +33,7 @@ REASONS_TO_DECIDE = (
     _("The buyer returned the items."),
     _("The parcel could not be delivered."),
 )
-BY_AMOUNT, BY_LINES = "amount", "pieces"
+BY_AMOUNT, BY_LINES = "amount", "items"
 
 
 class RefundLinesForm(forms.Form):
@@ -165,7 +165,7 @@ class CancelOrderForm(ReasonForm):
 class RefundForm(ReasonForm, RefundLinesForm, ParcelsForm):
     """`seen` is what was refunded or being refunded when the page was shown; later refunds stop the first submission.
 
-    `cleaned_data` holds `amount`, or `pieces` and no amount.
+    `cleaned_data` holds `amount`, or `items` and no amount.
     """
 
     mode = forms.ChoiceField(
@@ -230,13 +230,13 @@ class RefundForm(ReasonForm, RefundLinesForm, ParcelsForm):
             if not (asked or has_shipping):
                 raise forms.ValidationError(gettext("Enter quantities, or select shipping."))
             data["amount"] = None
-            data["pieces"] = RefundSelection(asked, with_shipping=has_shipping, restock=restock)
+            data["items"] = RefundSelection(asked, with_shipping=has_shipping, restock=restock)
         else:
             if asked or has_shipping or restock:
                 raise forms.ValidationError(gettext("You entered items: choose “By item”, or clear them."))
             if data.get("amount") is None and "amount" not in self.errors:
                 self.add_error("amount", gettext("Enter the amount to refund."))
-            data["pieces"] = None
+            data["items"] = None
         is_all = data.get("amount") == self.payment.refundable
         if is_all or (asked and all(self.is_all_of(line, asked) for line in self.lines)):
             self.check_all_decided()

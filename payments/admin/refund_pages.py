@@ -62,7 +62,7 @@ class RefundPages(Base):
                 reason=data["reason"],
                 actor=user,
                 amount=data["amount"],
-                items=data["pieces"],
+                items=data["items"],
                 parcels=data["parcels"],
                 seen_minor=data["seen"],
             )

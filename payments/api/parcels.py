@@ -155,7 +155,7 @@ class ParcelViewSet(
     def returned(self, request: Request, pk: str) -> Response:
         """Mark a shipped parcel as returned: refused, undeliverable, or sent back by the buyer.
 
-        What was paid of it is due to the buyer; what was not paid is no longer due.
+        The amount paid for it is due to the buyer; an unpaid amount is no longer due.
         """
         data = validated(ReturnedIn, request.data)
         units = {unit["line"]: unit["quantity"] for unit in data.pop("units", ())} or None
@@ -173,7 +173,7 @@ class ParcelViewSet(
         """Cancel a parcel that was not shipped. Its items go back on sale, so lower the stock if they are
         lost.
 
-        The buyer is emailed the reason; what was paid of it is listed for staff as a refund due.
+        The buyer is emailed the reason; the amount paid for it is listed for staff as a refund due.
         """
         return self.done(request, parcel_cannot_deliver, **validated(CannotDeliverIn, request.data))
 

@@ -42,14 +42,14 @@ class ParcelDecisionIn(StrictSerializer):
 
 @example(
     {"payment_id": PAYMENT_ID, "amount": "50.00", "reason": "Customer requested refund"},
-    Of_pieces={
+    By_item={
         "payment_id": PAYMENT_ID,
         "lines": [{"line": LINE["id"], "quantity": 1}],
         "shipping": True,
         "restock": True,
         "reason": "The bowl broke in transit.",
     },
-    With_its_parcel={
+    With_a_parcel_decision={
         "payment_id": PAYMENT_ID,
         "amount": "99.99",
         "parcels": [{"parcel": PARCEL_ID, "decision": "cancel"}],

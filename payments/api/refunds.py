@@ -69,8 +69,8 @@ class RefundFilters(CreatedFilters):
         "refund_list",
         "List refunds",
         responses=RefundShape(many=True),
-        description="Of own payments; staff who look after payments see everybody's, by a token with the scope `staff` "
-        "or `refunds`.",
+        description="Refunds of your own payments; staff with the permission see all, with a token of scope `staff` or "
+        "`refunds`.",
     ),
     retrieve=operation(
         "refund_get",

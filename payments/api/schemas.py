@@ -205,7 +205,7 @@ class RefundShape(serializers.Serializer[Any]):
     }
 )
 class ApprovalShape(serializers.Serializer[Any]):
-    """Nothing is done yet: a second person decides about it in the admin."""
+    """Nothing has changed yet: a second person decides in the admin."""
 
     approval_id = serializers.UUIDField()
     status = serializers.ChoiceField(ApprovalStatus.choices)

@@ -42,7 +42,7 @@ class ApproveIn(StrictSerializer):
     value_date = StrictDateField(help_text="The date on which the bank booked it.")
     bank_reference = StrictCharField(
         max_length=80,
-        help_text="Number of the transaction, check or cash slip; recorded once, ignoring case and punctuation.",
+        help_text="Number of the transaction, check or cash receipt; recorded once, ignoring case and punctuation.",
     )
     received_amount = StrictDecimalField(
         required=False, help_text="The amount received so far, as last read; 409 if it has changed since."

@@ -1,4 +1,4 @@
-"""The reference that identifies a bank transaction, a check or a cash slip, normalized."""
+"""The reference that identifies a bank transaction, a check or a cash receipt, normalized."""
 
 import unicodedata
 

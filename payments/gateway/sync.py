@@ -344,7 +344,7 @@ def mail_captures(captures: list[Capture], placed: PlacedOrder, store: StoreRule
         amount = capture.amount
         if not order.is_alive:
             message = order_mail(
-                PaymentMail.LATE_MONEY, order, lines=lines, store=store, key=str(capture.pk), amount=amount
+                PaymentMail.LATE_PAYMENT, order, lines=lines, store=store, key=str(capture.pk), amount=amount
             )
         elif order.owed.surplus:
             message = order_mail(

@@ -175,7 +175,7 @@ def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, ori
 
 @transaction.atomic
 def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parcel:
-    """Cancel a parcel that the artisan cannot ship: its stock is restored and the buyer is told why.
+    """Cancel a parcel that the artisan cannot ship: its stock is restored and the buyer is emailed the reason.
 
     Its amount is no longer due; what was paid of it becomes `order.refund_due` for staff. Cancelling the last
     parcel cancels the order. Errors: NotReleased, InvalidInput without a reason, IllegalTransition once it
@@ -198,7 +198,7 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
         parcel,
         order,
         lines[parcel.pk],
-        kinds=(PaymentMail.PARCEL_NOT_COMING, ""),
+        kinds=(PaymentMail.BUYER_PARCEL_CANCELLED, ""),
         before=before,
         reason=reason.strip(),
     )

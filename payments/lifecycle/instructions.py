@@ -1,4 +1,4 @@
-"""Instructions for offline payments, on pages and in mails."""
+"""Instructions for offline payments, on pages and in emails."""
 
 from dataclasses import asdict
 from typing import Any

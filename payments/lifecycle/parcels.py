@@ -98,9 +98,9 @@ def parcel_decide(
 
 
 MAILS = {  # to the buyer, to the artisan
-    ParcelDecision.CANCEL: (PaymentMail.PARCEL_NOT_COMING, OrderMail.PARCEL_CANCELLED),
-    ParcelDecision.RETURNED: (PaymentMail.PARCEL_RETURNED, PaymentMail.PARCEL_CAME_BACK),
-    ParcelDecision.WRITTEN_OFF: (PaymentMail.PARCEL_RETURNED, PaymentMail.PARCEL_CAME_BACK),
+    ParcelDecision.CANCEL: (PaymentMail.BUYER_PARCEL_CANCELLED, OrderMail.PARCEL_CANCELLED),
+    ParcelDecision.RETURNED: (PaymentMail.PARCEL_RETURNED, PaymentMail.ARTISAN_PARCEL_RETURNED),
+    ParcelDecision.WRITTEN_OFF: (PaymentMail.PARCEL_RETURNED, PaymentMail.ARTISAN_PARCEL_RETURNED),
 }
 INSTRUCTIONS = {
     ParcelDecision.SEND: ParcelInstruction.SEND,
@@ -141,7 +141,7 @@ def parcel_return(
     order_settle(order, cause=cause, actor=actor)
     data = {"to": parcel.status, "restocked": sum(wanted.values())}
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=data)
-    kinds = (PaymentMail.PARCEL_RETURNED, "" if is_artisan else PaymentMail.PARCEL_CAME_BACK)
+    kinds = (PaymentMail.PARCEL_RETURNED, "" if is_artisan else PaymentMail.ARTISAN_PARCEL_RETURNED)
     parcel_mails(parcel, order, lines[parcel.pk], kinds=kinds, before=before, reason=reason.strip())
     return parcel
 

@@ -39,8 +39,8 @@ def receipt_reverse(
     """Deduct this receipt from the amount received. It is not a refund: the order is unpaid again, and
     parcels that have not shipped are held.
 
-    The reference can be used again, to record the money where it belongs. The buyer is told what happened;
-    artisans of unshipped parcels are told to wait until the payment arrives.
+    The reference can be used again, to record the money where it belongs. The buyer is emailed the reason;
+    artisans of unshipped parcels are emailed to wait until the payment arrives.
 
     Errors: NoPermission, OwnOrder, AlreadyRecorded, InvalidInput, ReceiptSpent. Locks: order, payment.
     """
@@ -128,7 +128,7 @@ def mail_reversal(reversal: ReceiptReversal, receipt: Receipt, payment: Payment,
     waiting = open_payment(order)
     notifications_enqueue(
         order_mail(
-            PaymentMail.RECEIPT_TAKEN_BACK,
+            PaymentMail.RECEIPT_REVERSED,
             order,
             lines=list(order.lines.all()),
             store=store,
@@ -148,7 +148,7 @@ def mail_reversal(reversal: ReceiptReversal, receipt: Receipt, payment: Payment,
 
 
 @fact_renderer
-def reversal_note(reason: str, amount: Money, is_check: bool) -> str:  # noqa: FBT001  # a fact of a mail
+def reversal_note(reason: str, amount: Money, is_check: bool) -> str:  # noqa: FBT001  # a fact of an email
     """Tells the buyer what happened to a payment that we had confirmed."""
     if reason == ReversalReason.WRONG_ORDER:
         text = _("We recorded {amount} for this order by mistake; the payment was for another order.")

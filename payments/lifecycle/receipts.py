@@ -239,7 +239,7 @@ def mail_receipt(receipt: Receipt, payment: Payment, order: Order, *, revived: b
     mail = partial(order_mail, order=order, lines=list(order.lines.all()), store=store, key=str(receipt.pk))
     amount = receipt.amount
     if not order.is_alive:
-        message = mail(PaymentMail.LATE_MONEY, amount=amount)
+        message = mail(PaymentMail.LATE_PAYMENT, amount=amount)
     elif order.balance_due:
         message = mail(
             PaymentMail.PAYMENT_PARTLY_RECEIVED,

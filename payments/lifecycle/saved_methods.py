@@ -161,7 +161,7 @@ def token_for_card(provider: str, number: object) -> str:
 
 
 def method_setup_start(*, user: User, provider: str, is_default: bool = False) -> MethodSetup:
-    """Start a setup; the action tells what the buyer's browser has to do.
+    """Start a setup; the action says what the buyer's browser has to do.
 
     A setup whose response was lost was never shown to the buyer, so it is given up and the buyer starts
     again. Errors: MethodNotOffered, ProviderUnavailable.

@@ -13,7 +13,7 @@ from payments.models.payment import Payment
 class Receipt(BaseModel, AppendOnlyModel):
     """Money received offline, as recorded by staff or the bank feed. Rows are added, never changed.
 
-    `reference_key` is the normalized reference: a bank transaction, check or slip counts once in the whole
+    `reference_key` is the normalized reference: a bank transaction, check or cash receipt counts once in the whole
     shop. `round` increases when a receipt was reversed and the money is recorded again.
     """
 

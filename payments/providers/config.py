@@ -13,13 +13,13 @@ def base_url(value: Any) -> str:
     return text(value).rstrip("/")
 
 
-def words(value: Any) -> tuple[str, ...]:
+def comma_separated(value: Any) -> tuple[str, ...]:
     """Parse a comma-separated list."""
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def switch(value: Any) -> bool:
+def boolean(value: Any) -> bool:
     """Parse a boolean. Errors: ValueError for any other value."""
     word = text(value).lower()
     if word in {"true", "1", "yes", "on"}:

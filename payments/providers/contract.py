@@ -46,7 +46,7 @@ class DisputeStatus(StrEnum):
 
 
 class DeclineGroup(StrEnum):
-    """Reasons for a decline, grouped by what the buyer can do. A lost card is not told apart from any other
+    """Reasons for a decline, grouped by what the buyer can do. A lost card is not distinguished from any other
     refusal."""
 
     DECLINED = "declined"  # the bank gave no reason
@@ -308,7 +308,7 @@ class ProviderEvent:
 
     `object_ids`: all ids under which one of our payments may be known, the most specific first; `reference`:
     our payment as named by the event, for unknown objects such as those of a hosted page. `amount`: the
-    amount of the payment. `status` and the ids below: what the event reports, to tell whether we know it
+    amount of the payment. `status` and the ids below: what the event reports, to check whether we know it
     already; `refunded`: the total refunded of a capture; `disputed`: the amount of a dispute. `setup_id`,
     `method_id`: set for events about saved methods. `payload`: an allow-listed extract.
     """

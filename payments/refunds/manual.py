@@ -98,7 +98,7 @@ def money_return_record(
     audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
     notifications_enqueue(
         order_mail(
-            PaymentMail.MONEY_RETURNED,
+            PaymentMail.OFFLINE_REFUND_SENT,
             order,
             lines=list(order.lines.all()),
             store=store_rules(),

@@ -94,7 +94,7 @@ def test_full_refund_from_the_page_shows_the_outcome(staff_client, paid, stripe,
 def test_refund_by_units_with_restock(staff_client, paid, bowl, stripe):
     line = paid.order.lines.get()
     before = Product.objects.get(pk=bowl.pk).stock
-    items = {f"line_{line.pk.hex}": "1", "mode": "pieces", "restock": "on", "shipping": "on"}
+    items = {f"line_{line.pk.hex}": "1", "mode": "items", "restock": "on", "shipping": "on"}
 
     after = press(staff_client, admin_page_url(paid, "refund"), preset=BROKEN, **items)
 
@@ -114,9 +114,9 @@ def test_refund_by_units_with_restock(staff_client, paid, bowl, stripe):
         ({"amount": "0"}, "greater than zero"),
         ({"amount": "1.999"}, "USD has 2 decimals"),
         ({"amount": "1000"}, "193.98 USD can still be refunded"),
-        ({"mode": "pieces"}, "Enter quantities, or select shipping"),
+        ({"mode": "items"}, "Enter quantities, or select shipping"),
         ({"shipping": "on"}, "You entered items"),
-        ({"mode": "pieces", "restock": "on"}, "Enter quantities, or select shipping"),
+        ({"mode": "items", "restock": "on"}, "Enter quantities, or select shipping"),
     ],
 )
 def test_invalid_input_is_refused_and_kept(staff_client, paid, wrong, result):

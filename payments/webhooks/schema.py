@@ -16,12 +16,12 @@ PROBLEMS = (
     "database_unavailable",
 )
 REMOTE = " and ".join(facts.label for facts in remote_providers())
-TEXT = f"""For payment providers and the shop's own bank feed, not for clients. No token: the signature over the raw \
-body counts, in the provider's own header, or for `manual` in `X-Alley-Signature: t=<unix seconds>,v1=<hex \
-HMAC-SHA256 of t + "." + body>`, at most 5 minutes old.
+TEXT = f"""For payment providers and the shop's own bank feed, not for clients. Requests have no token and are \
+authenticated by the signature over the raw body, in the provider's own header, or for `manual` in \
+`X-Alley-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of t + "." + body>`, at most 5 minutes old.
 
 {REMOTE} post their own events. The feed posts the body shown here; a transfer that matches an order exactly \
-is booked, everything else is left to staff. 200 means that the event is stored; send it again after any other \
+is recorded, everything else is listed for staff. 200 means that the event is stored; send it again after any other \
 response. Duplicates are ignored."""
 FEED = {
     "provider": "manual",

@@ -195,9 +195,9 @@ class PayPalActions(ControlActions):
         return self._account.save("event", event)
 
     def _any(self, object_id: str) -> tuple[str, Json]:
-        for kind, tell in SERIALIZERS.items():
+        for kind, serialize in SERIALIZERS.items():
             if self._account.get(kind, object_id):
-                return kind, tell(self._account, object_id)
+                return kind, serialize(self._account, object_id)
         raise LookupError(object_id)
 
     def _endpoint(self, body: Json) -> Json:

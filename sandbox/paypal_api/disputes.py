@@ -25,7 +25,7 @@ def open_dispute(
     stage: str = "CHARGEBACK",
 ) -> Json:
     """Open a dispute, which holds the money unless it is an inquiry. Raises ValueError if nothing can be disputed."""
-    check_word(STAGES, stage)
+    check_choice(STAGES, stage)
     capture = account.find("capture", capture_id)
     left = units_of(capture["amount"]) - serializers.refunded_units(account, capture_id)
     currency = capture["amount"]["currency_code"]
@@ -60,9 +60,9 @@ def hold(account: Account, row: Json) -> None:
         account.record("dispute.withdrawn", dispute_id, **journal_fields(account, row))
 
 
-def check_word(known: tuple[str, ...], word: str) -> None:
-    if word not in known:
-        raise ValueError(f"{word} is none of {', '.join(known)}.")
+def check_choice(choices: tuple[str, ...], value: str) -> None:
+    if value not in choices:
+        raise ValueError(f"{value} is not one of {', '.join(choices)}.")
 
 
 def transaction(account: Account, capture: Json) -> Json:
@@ -89,8 +89,8 @@ def update(account: Account, dispute_id: str, status: str | None = None, stage: 
     row = account.find("dispute", dispute_id)
     status = status or ("UNDER_REVIEW" if stage is None else row["status"])
     stage = stage or row["dispute_life_cycle_stage"]
-    check_word((*STATUSES, "RESOLVED"), status)
-    check_word(STAGES, stage)
+    check_choice((*STATUSES, "RESOLVED"), status)
+    check_choice(STAGES, stage)
     if row["status"] != "RESOLVED":
         row |= {"status": status, "dispute_life_cycle_stage": stage, "update_time": account.stamp()}
         account.save("dispute", row)

@@ -52,6 +52,6 @@ def format_amount(units: int, currency: str) -> str:
 
 
 def fee(units: int, currency: str) -> int:
-    """3.49 % rounded half up, plus 49 minor units, but at most the amount."""
+    """3.49% rounded half up, plus 49 minor units, but at most the amount."""
     fixed = 0 if currency in WHOLE else FEE_FIXED
     return min(units, (units * FEE_HUNDREDTHS_OF_PERCENT + 5000) // 10_000 + fixed)

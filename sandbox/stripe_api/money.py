@@ -53,5 +53,5 @@ def format_amount(amount: int, currency: str) -> str:
 
 
 def fee_of(amount: int) -> int:
-    """2.9 % and 30 minor units, rounded half up."""
+    """2.9% and 30 minor units, rounded half up."""
     return (amount * 29 + 500) // 1000 + 30

@@ -8,7 +8,7 @@ if (same && billing) {
   show();
 }
 
-// Another country may want other fields. The server knows which; focus and what was typed meanwhile stay.
+// Countries have different fields, which the server knows. Focus and text typed in the meantime are kept.
 const replace = (page, id) => {
   const [before, after] = [document.getElementById(id), page.getElementById(id)];
   if (!before || !after) return;

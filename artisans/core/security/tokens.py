@@ -34,7 +34,7 @@ def read_order_token(token: str) -> tuple[UUID, int] | None:
 
 
 def mailbox_token(order_id: UUID) -> str:
-    """Only sent in mails to the buyer: whoever has it can read that mailbox."""
+    """Only sent in emails to the buyer: whoever has it can read that mailbox."""
     return MAILBOX.signature(order_id.hex)
 
 

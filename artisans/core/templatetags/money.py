@@ -23,7 +23,7 @@ def show(value: Money) -> str:
     """Never raises: falls back to digits and the currency code."""
     try:
         return written(value, get_language() or "en")
-    except Exception:  # from Babel; a formatting failure must not break a page or mail about money
+    except Exception:  # from Babel; a formatting failure must not break a page or email about money
         logger.exception("amount_not_formatted", extra={"amount": str(value)})
         return str(value)
 

@@ -1,4 +1,4 @@
-"""Date and time formats of pages and mails; times include the time zone's abbreviation."""
+"""Date and time formats of pages and emails; times include the time zone's abbreviation."""
 
 DATE_FORMAT = "M j, Y"
 SHORT_DATE_FORMAT = "M j, Y"

@@ -52,7 +52,7 @@ def machines() -> tuple[Machine, ...]:
         Machine(
             "refund",
             "Refund",
-            "COMPLETED becomes FAILED only when the provider says so.",
+            "COMPLETED becomes FAILED only if the provider reports it.",
             table(REFUND_TRANSITIONS),
         ),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from artisans.core.money import MAX_MINOR
-from payments.providers.config import ProviderConfig, variable, words
+from payments.providers.config import ProviderConfig, comma_separated, variable
 from payments.providers.contract import ProviderEvent
 from payments.providers.facts import KeyRules, Limits, MethodFacts, ProviderFacts
 from payments.providers.manual.feed import feed_event
@@ -13,7 +13,9 @@ from payments.providers.manual.feed import feed_event
 
 @dataclass(frozen=True)
 class ManualConfig(ProviderConfig):
-    webhook_secrets: tuple[str, ...] = variable("MANUAL_WEBHOOK_SECRET", words, default=(), secret=True)
+    webhook_secrets: tuple[str, ...] = variable(
+        "MANUAL_WEBHOOK_SECRET", comma_separated, default=(), secret=True
+    )
 
 
 def limits(method: str, currency: str) -> Limits:

@@ -31,7 +31,7 @@ def feed_event(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) 
     form."""
     secrets = [secret for secret in secrets if secret.strip()]
     if not secrets:
-        raise CannotVerify("no_secret", "No secret of the bank feed is configured.")
+        raise CannotVerify("no_secret", "MANUAL_WEBHOOK_SECRET is not set.")
     header = next((value for name, value in headers.items() if name.lower() == HEADER), "")
     at = check_header(header, TOLERANCE)
     given = signatures_in(header)
@@ -41,7 +41,7 @@ def feed_event(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) 
     try:
         return parse_event(strict_json(body))
     except (ValueError, RecursionError) as error:
-        raise BadSignature("unreadable", f"Signed, but not in the form of the feed: {error}") from None
+        raise BadSignature("unreadable", f"The signature is valid, but the body is not: {error}") from None
 
 
 def signature(body: bytes, at: int, secret: str) -> str:
@@ -51,15 +51,15 @@ def signature(body: bytes, at: int, secret: str) -> str:
 def parse_event(envelope: Any) -> ProviderEvent:
     """Errors: ValueError. Events other than `payment.received` are accepted without their data."""
     if not isinstance(envelope, dict) or set(envelope) - {IN_THE_BODY} != ENVELOPE:
-        raise ValueError(f"The envelope has the fields {', '.join(sorted(ENVELOPE))}.")
+        raise ValueError(f"The envelope must have the fields {', '.join(sorted(ENVELOPE))}.")
     if envelope["provider"] != "manual":
-        raise ValueError("provider is not manual.")
+        raise ValueError('provider must be "manual".')
     event_id, kind = read_identifier(envelope["provider_event_id"]), read_identifier(envelope["event_type"])
     if kind != RECEIVED:
         return ProviderEvent(event_id=event_id, kind=kind, object_ids=(), is_live=True)
     data = envelope["data"]
     if not isinstance(data, dict) or set(data) != DATA:
-        raise ValueError(f"data has the fields {', '.join(sorted(DATA))}.")
+        raise ValueError(f"data must have the fields {', '.join(sorted(DATA))}.")
     amount = amount_of(data["amount"], data["currency"])
     texts = {name: text(data[name]) for name in ("reference", "bank_reference")}
     payload: dict[str, Any] = {name: scrub(value) for name, value in texts.items()}
@@ -72,9 +72,7 @@ def parse_event(envelope: Any) -> ProviderEvent:
 
 def read_identifier(value: object) -> str:
     if not isinstance(value, str) or not IDENTIFIER.fullmatch(value) or scrub(value) != value:
-        raise ValueError(
-            "provider_event_id and event_type are words of at most 80 letters, digits and . : _ -"
-        )
+        raise ValueError("provider_event_id and event_type may have at most 80 letters, digits and . : _ -")
     return value
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from payments.providers.config import ProviderConfig, base_url, switch, variable, words
+from payments.providers.config import ProviderConfig, base_url, boolean, comma_separated, variable
 
 API_BASES = {"live": "https://api-m.paypal.com", "sandbox": "https://api-m.sandbox.paypal.com"}
 CERT_HOSTS = {
@@ -26,9 +26,9 @@ class PayPalConfig(ProviderConfig):
     mode: str = variable("PAYPAL_MODE", default="sandbox")
     webhook_id: str = variable("PAYPAL_WEBHOOK_ID")
     api_base: str = variable("PAYPAL_API_BASE", base_url)
-    cert_hosts: tuple[str, ...] = variable("PAYPAL_CERT_HOSTS", words, default=())
+    cert_hosts: tuple[str, ...] = variable("PAYPAL_CERT_HOSTS", comma_separated, default=())
     payee: str = variable("PAYPAL_PAYEE")
-    verify_by_call: bool = variable("PAYPAL_VERIFY_BY_CALL", switch, default=False)
+    verify_by_call: bool = variable("PAYPAL_VERIFY_BY_CALL", boolean, default=False)
     ca_file: str = variable("PAYPAL_CA_FILE")
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from payments.providers.config import ProviderConfig, base_url, variable, words
+from payments.providers.config import ProviderConfig, base_url, comma_separated, variable
 
 SCRIPT_ORIGINS = ("https://js.stripe.com",)
 SCRIPT = "https://js.stripe.com/v3/"
@@ -14,7 +14,9 @@ class StripeConfig(ProviderConfig):
 
     secret_key: str = variable("STRIPE_SECRET_KEY", secret=True)
     publishable_key: str = variable("STRIPE_PUBLISHABLE_KEY")
-    webhook_secrets: tuple[str, ...] = variable("STRIPE_WEBHOOK_SECRET", words, default=(), secret=True)
+    webhook_secrets: tuple[str, ...] = variable(
+        "STRIPE_WEBHOOK_SECRET", comma_separated, default=(), secret=True
+    )
     api_base: str = variable("STRIPE_API_BASE", base_url)
     js_url: str = variable("STRIPE_JS_URL", default=SCRIPT)
     connect_timeout: float = 3

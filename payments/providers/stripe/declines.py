@@ -1,7 +1,7 @@
 """Stripe's decline codes, grouped by what the buyer can do. https://docs.stripe.com/declines/codes
 
-Cards that are lost, stolen, blocked or suspected are in the same group as a generic decline, so that nobody can tell
-them apart.
+Cards that are lost, stolen, blocked or suspected are in the same group as a generic decline, so that they
+cannot be distinguished.
 """
 
 from payments.providers.contract import DeclineGroup

@@ -85,7 +85,7 @@ class StripeLink:
         """Send a request that has an effect.
 
         A response replayed from an earlier attempt, which may be out of date, or one that cannot be parsed in full is
-        followed by reading the object `anew`: whether a call took effect must be certain.
+        followed by reading the object with `reread`: whether a call took effect must be certain.
         """
 
         def both(api: stripe.StripeClient) -> tuple[str, T | None]:

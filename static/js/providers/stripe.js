@@ -7,7 +7,7 @@ const fallback = document.getElementById("card-fallback");
 const problem = document.getElementById("card-problem");
 const button = form.querySelector("button");
 
-const tell = (text) => {
+const showMessage = (text) => {
   problem.textContent = text;
   problem.hidden = !text;
 };
@@ -36,14 +36,14 @@ if (!form.hidden) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-disabled")) return;
-    if (!navigator.onLine) return tell(form.dataset.offline);
-    tell("");
+    if (!navigator.onLine) return showMessage(form.dataset.offline);
+    showMessage("");
     busy(form.dataset.progress);
     const { error } = await stripe[form.dataset.confirm]({ elements, confirmParams: { return_url: form.dataset.return } });
     busy("");
     // The element reports incomplete fields itself. A decline is explained here, or else by the page we return to.
-    if (error && error.type === "validation_error") tell(error.message);
-    else if (form.dataset.refused) tell(error ? form.dataset.refused : "");
+    if (error && error.type === "validation_error") showMessage(error.message);
+    else if (form.dataset.refused) showMessage(error ? form.dataset.refused : "");
     else location.assign(form.dataset.return);
   });
 }
