@@ -380,7 +380,7 @@ def test_message_cannot_inject_into_the_verification_request(shop, stub):
     assert stub.requests_to(VERIFY_PATH) == []
 
 
-def test_messages_and_signatures_are_not_logged(shop, stub, caplog):
+def test_bodies_and_signatures_are_not_logged(shop, stub, caplog):
     caplog.set_level(logging.DEBUG)
     body = message(resource={"id": "1", "payer": {"email_address": "mia@private.test"}})
 

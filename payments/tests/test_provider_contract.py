@@ -1,4 +1,4 @@
-"""The contract, kept by every provider; and the how-to for the next one, which shows a tested provider."""
+"""The provider contract for every provider, and the how-to page, which shows a tested provider."""
 
 import hashlib
 import hmac
@@ -125,7 +125,7 @@ class TestStripe(ProviderContract):
 
 
 class IgnoresKeys(ToyProvider):
-    """Makes a payment, takes and returns money anew for every call."""
+    """Creates, captures and refunds again on every call."""
 
     def create(self, request: CreateRequest) -> RemotePayment:
         return super().create(replace(request, key=uuid4().hex))
@@ -135,7 +135,7 @@ class IgnoresKeys(ToyProvider):
 
 
 class RefundsTooMuch(ToyProvider):
-    """Returns whatever is asked."""
+    """Refunds any amount."""
 
     def refund(self, request: RefundRequest) -> RemoteRefund:
         made = RemoteRefund(f"back_{request.key}", request.amount, RefundStatus.SUCCEEDED, request.refund_id)
@@ -145,14 +145,14 @@ class RefundsTooMuch(ToyProvider):
 
 
 class SkipsVerification(ToyProvider):
-    """Believes every message."""
+    """Accepts every webhook."""
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         return ProviderEvent("1", "payment.changed", ("toy_1",), is_live=False)
 
 
 class TreatsTimeoutAsRefusal(ToyProvider):
-    """Takes silence for a no."""
+    """Reports a timeout as a refusal."""
 
     def create(self, request: CreateRequest) -> RemotePayment:
         try:
@@ -162,14 +162,14 @@ class TreatsTimeoutAsRefusal(ToyProvider):
 
 
 class CancelsPaidPayments(ToyProvider):
-    """Cancels what is paid."""
+    """Cancels paid payments."""
 
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:
         return replace(self.read(object_id), status=RemoteStatus.CANCELLED)
 
 
 class DeclaresMissingCapability(ToyProvider):
-    """Declares what it cannot do."""
+    """Declares a capability that it does not have."""
 
     capabilities = frozenset(Capability)
 
@@ -204,7 +204,7 @@ class DeclaresMissingCapability(ToyProvider):
         ),
     ],
 )
-def test_the_contract_finds_out_a_provider_that_breaks_it(broken, test, arguments):
+def test_contract_detects_a_provider_that_breaks_it(broken, test, arguments):
     simulator = ToySimulator()
     simulator.provider = broken(simulator.bank, secret="hush")
     known = [ProviderFault(one) if one in list(ProviderFault) else one for one in arguments]
@@ -213,7 +213,7 @@ def test_the_contract_finds_out_a_provider_that_breaks_it(broken, test, argument
         getattr(ProviderContract(), test)(simulator, *known)
 
 
-def test_the_how_to_shows_the_toy_provider_that_is_tested():
+def test_how_to_shows_the_tested_toy_provider():
     code = Path(toy_provider.__file__).read_text(encoding="utf-8")
     text = (ROOT / "docs/providers.md").read_text(encoding="utf-8")
 
@@ -221,7 +221,7 @@ def test_the_how_to_shows_the_toy_provider_that_is_tested():
     assert len(code.splitlines()) < 180
 
 
-def test_the_how_to_explains_every_capability():
+def test_how_to_explains_every_capability():
     text = (ROOT / "docs/providers.md").read_text(encoding="utf-8")
 
     assert [name for name in Capability.__members__ if f"| `{name}` |" not in text] == []

@@ -1,4 +1,4 @@
-"""401, 403 and silence on each part of a provider's API: the money ends right, and staff are alarmed."""
+"""401, 403 and timeouts on each part of a provider's API: the money is booked correctly and staff are alerted."""
 
 from datetime import timedelta
 from io import StringIO
@@ -32,7 +32,7 @@ def later(time_machine, **time: int) -> None:
 
 
 @pytest.mark.parametrize("action", REFUSALS)
-def test_card_money_is_booked_with_a_key_that_may_not_list_disputes(stripe, shopper, action):
+def test_card_payment_is_booked_with_a_key_that_cannot_list_disputes(stripe, shopper, action):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
     stripe.pay(reread(payment))
@@ -48,7 +48,7 @@ def test_card_money_is_booked_with_a_key_that_may_not_list_disputes(stripe, shop
 
 
 @pytest.mark.parametrize("action", REFUSALS)
-def test_paypal_money_is_booked_with_an_app_that_may_not_see_disputes(paypal, wallet, action):
+def test_paypal_payment_is_booked_with_an_app_that_cannot_read_disputes(paypal, wallet, action):
     payment_sync(wallet.pk, cause="test")
     paypal.fault(action, path="/v1/customer/disputes", count=None)
 
@@ -62,7 +62,7 @@ def test_paypal_money_is_booked_with_an_app_that_may_not_see_disputes(paypal, wa
 @pytest.mark.parametrize(
     "path", ["/v1/payment_intents", "/v1/payment_intents/*", "/v1/charges", "/v1/disputes"]
 )
-def test_card_purchase_ends_right_after_each_endpoint_failed(stripe, shopper, time_machine, action, path):
+def test_card_purchase_recovers_after_each_endpoint_failed(stripe, shopper, time_machine, action, path):
     stripe.fault(action, path=path, count=None)
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
@@ -83,7 +83,7 @@ def test_card_purchase_ends_right_after_each_endpoint_failed(stripe, shopper, ti
 
 
 @pytest.mark.parametrize("action", REFUSALS)
-def test_refund_ends_once_after_its_endpoint_was_refused(stripe, shopper, staff, time_machine, action):
+def test_refund_is_made_once_after_its_endpoint_was_refused(stripe, shopper, staff, time_machine, action):
     payment = paid_by_card(stripe, user=shopper)
     stripe.fault(action, path="/v1/refunds", method="POST", count=None)
     made = refund(payment, "20.00", actor=staff)
@@ -98,9 +98,7 @@ def test_refund_ends_once_after_its_endpoint_was_refused(stripe, shopper, staff,
 
 
 @pytest.mark.parametrize("action", REFUSALS)
-def test_message_of_a_dispute_waits_while_disputes_cannot_be_read(
-    stripe, shopper, time_machine, deliver, action
-):
+def test_dispute_webhook_waits_while_disputes_cannot_be_read(stripe, shopper, time_machine, deliver, action):
     payment = paid_by_card(stripe, user=shopper)
     stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
     stripe.fault(action, path="/v1/disputes", count=None)
@@ -116,7 +114,7 @@ def test_message_of_a_dispute_waits_while_disputes_cannot_be_read(
     assert not alerts_open().exists()
 
 
-def test_refund_that_paypal_made_unheard_is_not_refused_by_a_403(paypal, wallet, staff, time_machine):
+def test_refund_made_with_a_lost_answer_is_not_refused_by_a_later_403(paypal, wallet, staff, time_machine):
     payment_sync(wallet.pk, cause="test")
     path = "/v2/payments/captures/*/refund"
     paypal.fault("drop_after", path=path)
@@ -133,7 +131,7 @@ def test_refund_that_paypal_made_unheard_is_not_refused_by_a_403(paypal, wallet,
     assert (PaymentRefund.objects.get().status, paypal.cents("refund.completed")) == ("COMPLETED", [2000])
 
 
-def test_alert_is_resolved_without_a_buyer(stripe, shopper, time_machine):
+def test_alert_is_resolved_without_a_purchase(stripe, shopper, time_machine):
     stripe.fault("forbidden", path="/v1/disputes", count=None)
     paid_by_card(stripe, user=shopper)
     check_alerts_task()
@@ -146,10 +144,10 @@ def test_alert_is_resolved_without_a_buyer(stripe, shopper, time_machine):
     assert not alerts_open().exists()
 
 
-# ---- found by their own time ----------------------------------------------------------------------------------------
+# ---- found by date --------------------------------------------------------------------------------------
 
 
-def test_refund_and_dispute_of_an_old_payment_are_found_without_their_messages(stripe, shopper, time_machine):
+def test_refund_and_dispute_of_an_old_payment_are_found_without_webhooks(stripe, shopper, time_machine):
     payment = paid_by_card(stripe, user=shopper)
     later(time_machine, days=3)
     since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
@@ -166,7 +164,7 @@ def test_refund_and_dispute_of_an_old_payment_are_found_without_their_messages(s
 
 
 @pytest.mark.parametrize("path", ["/v1/refunds", "/v1/disputes", "/v1/balance_transactions"])
-def test_list_that_is_refused_leaves_the_others_and_is_compared_again(stripe, shopper, time_machine, path):
+def test_refused_list_does_not_stop_the_others_and_is_compared_again(stripe, shopper, time_machine, path):
     payment = paid_by_card(stripe, user=shopper)
     later(time_machine, days=3)
     since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
@@ -180,7 +178,7 @@ def test_list_that_is_refused_leaves_the_others_and_is_compared_again(stripe, sh
     assert alerts_open().exists()
 
 
-def test_dispute_at_paypal_is_found_by_the_time_of_its_change(paypal, wallet, time_machine):
+def test_paypal_dispute_is_found_by_its_update_time(paypal, wallet, time_machine):
     payment_sync(wallet.pk, cause="test")
     later(time_machine, days=3)
     capture = reread(wallet).captures.get().provider_capture_id
@@ -194,10 +192,10 @@ def test_dispute_at_paypal_is_found_by_the_time_of_its_change(paypal, wallet, ti
     assert wallet.disputes.get().amount_minor == 4000
 
 
-# ---- what the keys may do -------------------------------------------------------------------------------------------
+# ---- permissions of the keys ----------------------------------------------------------------------------
 
 
-def test_command_names_the_permission_that_is_missing(stripe, paypal):
+def test_command_names_the_missing_permission(stripe, paypal):
     out = StringIO()
     call_command("check_providers", stdout=out)
     assert "denied" not in out.getvalue()

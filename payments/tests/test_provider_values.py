@@ -1,6 +1,6 @@
-"""Whatever a provider says in any field that we read: what is certain is booked, the rest is flagged, nothing fails.
+"""Any value in any field that we read from a provider: certain facts are booked, the rest is flagged, nothing fails.
 
-The values are those of the published schemas, a word that nobody published, nothing, and values of another type.
+The values are those of the published schemas, an unpublished word, a missing value, and values of another type.
 """
 
 import copy
@@ -69,7 +69,7 @@ def paypal_values(name: str, field: str) -> list[Any]:
 
 
 def may_be(field: str, value: Any) -> bool:
-    """Whether a field could hold it after all: any word may be an id, any number an amount in dispute."""
+    """Whether the value is valid for the field: any word may be an id, any number a disputed amount."""
     return (field in {"id", "dispute_id"} and value == "LEVITATING") or (field, value) == ("amount", 7)
 
 
@@ -87,8 +87,8 @@ def money(payment) -> tuple[object, ...]:
 # ---- Stripe -------------------------------------------------------------------------------------------------------
 
 
-class Told:
-    """A fake of the SDK's object and list."""
+class FakeStripeObject:
+    """A fake of the SDK's object and of its list."""
 
     last_response = None
 
@@ -99,12 +99,12 @@ class Told:
         return self.said
 
     def auto_paging_iter(self):
-        return map(Told, self.said)
+        return map(FakeStripeObject, self.said)
 
 
 @pytest.fixture
 def card(stripe, shopper):
-    """Paid, 10.00 of it refunded in the dashboard, and disputed; and what Stripe says of it."""
+    """A payment of which 10.00 was refunded in the dashboard, and which is disputed; and Stripe's objects for it."""
     payment = paid_by_card(stripe, user=shopper)
     stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
     stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
@@ -118,10 +118,12 @@ def card(stripe, shopper):
     said = SimpleNamespace(intent=intent, disputes=disputes)
     link._api = SimpleNamespace(
         v1=SimpleNamespace(
-            payment_intents=SimpleNamespace(retrieve=lambda *_: Told(said.intent)),
-            charges=SimpleNamespace(list=lambda *_: Told([said.intent["latest_charge"]])),
-            refunds=SimpleNamespace(list=lambda *_: Told(said.intent["latest_charge"]["refunds"]["data"])),
-            disputes=SimpleNamespace(list=lambda *_: Told(said.disputes)),
+            payment_intents=SimpleNamespace(retrieve=lambda *_: FakeStripeObject(said.intent)),
+            charges=SimpleNamespace(list=lambda *_: FakeStripeObject([said.intent["latest_charge"]])),
+            refunds=SimpleNamespace(
+                list=lambda *_: FakeStripeObject(said.intent["latest_charge"]["refunds"]["data"])
+            ),
+            disputes=SimpleNamespace(list=lambda *_: FakeStripeObject(said.disputes)),
         )
     )
     payment_sync(payment.pk, cause="test")
@@ -137,7 +139,7 @@ def stripe_part(said, name: str) -> dict[str, Any]:
     }[name]()
 
 
-def hear_stripe(name: str, row: dict[str, Any]) -> WebhookEvent | None:
+def process_stripe_event(name: str, row: dict[str, Any]) -> WebhookEvent | None:
     number = f"evt_{next(numbers)}"
     event = {"id": number, "object": "event", "type": f"{name}.updated", "data": {"object": row}}
     webhook_receive(
@@ -161,7 +163,7 @@ NO_MONEY_BACK = {"failed", "canceled"}
 
 
 @pytest.mark.parametrize("name", STRIPE_FIELDS)
-def test_word_of_stripe_in_any_field_never_stops_what_is_certain(card, name):
+def test_any_stripe_value_in_any_field_does_not_stop_certain_facts(card, name):
     payment, said = card
     clear, before = copy.deepcopy((said.intent, said.disputes)), money(payment)
     assert before == (9999, [9999], 1000, 0)
@@ -176,8 +178,8 @@ def test_word_of_stripe_in_any_field_never_stops_what_is_certain(card, name):
             is_published = value in published_words(name, field) or value == part.get(field)
             part[field] = value
 
-            event = hear_stripe(name, copy.deepcopy(part))
-            if event.state != EventState.DONE:  # then the provider was not asked
+            event = process_stripe_event(name, copy.deepcopy(part))
+            if event.state != EventState.DONE:  # then the provider was not called
                 payment_sync(payment.pk, cause=what)
 
             assert event.state in SETTLED_STATES, f"{what}: {event.note}"
@@ -204,13 +206,13 @@ def published_words(name: str, field: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("field", ["id", "object"])
-def test_object_of_stripe_that_is_not_recognised_changes_nothing_and_is_flagged(card, field):
+def test_unrecognised_stripe_object_changes_nothing_and_is_flagged(card, field):
     payment, said = card
     before = money(payment)
     for value in ODD:
         said.intent = said.intent | {field: value}
         refund = {"object": "refund", "id": "re_9", "payment_intent": payment.provider_payment_id}
-        event = hear_stripe("refund", refund)
+        event = process_stripe_event("refund", refund)
 
         assert event.state != EventState.DEAD
         assert money(payment) == before
@@ -223,7 +225,7 @@ def test_object_of_stripe_that_is_not_recognised_changes_nothing_and_is_flagged(
 
 @pytest.fixture
 def wallet(paypal, shopper, monkeypatch):
-    """Paid, 10.00 refunded there, and disputed; and what PayPal says of it."""
+    """A payment of which 10.00 was refunded at PayPal, and which is disputed; and PayPal's objects for it."""
     payment = start(PaymentMethod.PAYPAL, user=shopper)
     payment_ensure_at_provider(payment)
     paypal.approve(payment)
@@ -273,7 +275,7 @@ PAYPAL_FIELDS = {
 }
 
 
-def hear_paypal(name: str, row: Any) -> WebhookEvent:
+def process_paypal_event(name: str, row: Any) -> WebhookEvent:
     number = f"WH-{next(numbers)}"
     event = {"id": number, "event_type": KINDS[name], "resource_type": name, "resource": row}
     webhook_receive(name="paypal", provider_event=events.event_of(event, is_live=False))
@@ -282,7 +284,7 @@ def hear_paypal(name: str, row: Any) -> WebhookEvent:
 
 
 @pytest.mark.parametrize("name", PAYPAL_FIELDS)
-def test_word_of_paypal_in_any_field_never_stops_what_is_certain(wallet, name):
+def test_any_paypal_value_in_any_field_does_not_stop_certain_facts(wallet, name):
     payment, said = wallet
     shape, fields = PAYPAL_FIELDS[name]
     clear, before = copy.deepcopy((said.order, said.dispute)), money(payment)
@@ -299,8 +301,8 @@ def test_word_of_paypal_in_any_field_never_stops_what_is_certain(wallet, name):
             is_published = value == part.get(field) or (isinstance(value, str) and value not in ODD)
             part[field] = value
 
-            event = hear_paypal(name, copy.deepcopy(said.order if name == "unit" else part))
-            if event.state != EventState.DONE:  # then the provider was not asked
+            event = process_paypal_event(name, copy.deepcopy(said.order if name == "unit" else part))
+            if event.state != EventState.DONE:  # then the provider was not called
                 payment_sync(payment.pk, cause=what)
 
             assert event.state in SETTLED_STATES, f"{what}: {event.note}"
@@ -351,7 +353,7 @@ def test_dispute_follows_the_provider_from_any_state_to_any_other(paid, path):
         assert paid.disputed_minor == (9999 if row.status == "LOST" else 0)
 
 
-def test_dispute_lost_over_a_part_counts_that_part_and_keeps_what_it_was_over(paid):
+def test_dispute_lost_in_part_counts_that_part_and_keeps_the_disputed_amount(paid):
     dispute(paid, DisputeStatus.OPEN, usd("99.99"))
     dispute(paid, DisputeStatus.LOST, usd("40.00"))
 
@@ -373,7 +375,7 @@ def test_dispute_in_another_currency_is_flagged_with_its_amount_and_not_counted(
     assert "40.00 EUR" in paid.flags.get(kind=FlagKind.MISMATCH).detail
 
 
-def test_dispute_without_a_readable_amount_keeps_the_one_that_it_had(paid):
+def test_dispute_without_a_readable_amount_keeps_its_amount(paid):
     dispute(paid, DisputeStatus.LOST, None)
     assert not paid.disputes.exists()
 
@@ -382,7 +384,7 @@ def test_dispute_without_a_readable_amount_keeps_the_one_that_it_had(paid):
     assert paid.disputed_minor == 2000
 
 
-def test_refund_that_failed_counts_again_when_the_provider_made_it_after_all(paid, staff, stripe):
+def test_failed_refund_counts_again_when_the_provider_made_it_later(paid, staff, stripe):
     made = refund(paid, "20.00", actor=staff)
     remote = RemoteRefund(made.provider_refund_id, usd("20.00"), RefundStatus.FAILED, str(made.pk))
     for status, counted in (
@@ -395,11 +397,11 @@ def test_refund_that_failed_counts_again_when_the_provider_made_it_after_all(pai
     assert made.transitions.count() == 4
 
 
-# ---- lists beside the money ---------------------------------------------------------------------------------------
+# ---- unavailable lists --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", ["unavailable", "drop_before", "garbage", "rate_limit", "html"])
-def test_money_is_booked_while_disputes_cannot_be_listed_and_staff_are_alarmed(stripe, shopper, action):
+def test_payment_is_booked_while_disputes_are_unavailable_and_staff_are_alerted(stripe, shopper, action):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
     stripe.pay(reread(payment))

@@ -1,4 +1,4 @@
-"""A receipt is taken back: the check did not clear, it was for another order, or it was mistyped."""
+"""Reversing a receipt: the check did not clear, it was for another order, or it was mistyped."""
 
 import pytest
 from django.db import transaction
@@ -28,7 +28,7 @@ def statuses_of(payment) -> tuple[str, str, str]:
     return payment.status, payment.order.status, payment.order.payment_status
 
 
-def take_back(receipt: Receipt, staff, reason=BOUNCED, **changes) -> ReceiptReversal:
+def reverse_receipt(receipt: Receipt, staff, reason=BOUNCED, **changes) -> ReceiptReversal:
     return receipt_reverse(receipt_id=receipt.pk, reason=reason, actor=staff, **changes)
 
 
@@ -39,8 +39,8 @@ def check(bowl, shopper, staff):
     return payment
 
 
-def test_bounced_check_opens_the_payment_and_stops_unsent_parcels(check, staff, seller, shopper, mails):
-    take_back(check.receipts.get(), staff, note="Bank letter of today")
+def test_bounced_check_reopens_the_payment_and_holds_unshipped_parcels(check, staff, seller, shopper, mails):
+    reverse_receipt(check.receipts.get(), staff, note="Bank letter of today")
 
     assert statuses_of(reread(check)) == ("PENDING", "CONFIRMED", "UNPAID")
     assert (check.order.balance_due, check.refunded, check.completed_at) == (usd("99.99"), usd("0.00"), None)
@@ -59,10 +59,8 @@ def test_bounced_check_opens_the_payment_and_stops_unsent_parcels(check, staff, 
     assert get_display_state(check.order, check).label == "Payment missing"
 
 
-def test_parcel_waits_for_the_payment_and_collects_no_cash_when_a_receipt_was_taken_back(
-    check, staff, seller, browser
-):
-    take_back(check.receipts.get(), staff)
+def test_parcel_waits_and_collects_no_cash_after_a_receipt_reversal(check, staff, seller, browser):
+    reverse_receipt(check.receipts.get(), staff)
 
     parcel = check.order.parcels.get()
     opened = page(browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/")).text
@@ -75,8 +73,8 @@ def test_parcel_waits_for_the_payment_and_collects_no_cash_when_a_receipt_was_ta
     assert "Preparing" not in bought
 
 
-def test_money_that_comes_after_all_lets_the_parcels_go_on(check, staff, seller, mails):
-    take_back(check.receipts.get(), staff)
+def test_later_payment_releases_the_held_parcels(check, staff, seller, mails):
+    reverse_receipt(check.receipts.get(), staff)
 
     record(check, "99.99", actor=staff, reference="check 102")
 
@@ -86,18 +84,18 @@ def test_money_that_comes_after_all_lets_the_parcels_go_on(check, staff, seller,
     parcel_ship(parcel_id=check.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
 
 
-def test_check_that_bounces_twice_tells_the_artisan_each_time(check, staff, seller, mails):
-    take_back(check.receipts.get(), staff)
+def test_artisan_is_notified_each_time_a_check_bounces(check, staff, seller, mails):
+    reverse_receipt(check.receipts.get(), staff)
     record(check, "99.99", actor=staff, reference="check 102")
-    take_back(check.receipts.get(bank_reference="check 102"), staff)
+    reverse_receipt(check.receipts.get(bank_reference="check 102"), staff)
 
     subjects = [mail.subject for mail in mails(seller.email)]
     assert sum("please do not ship yet" in subject for subject in subjects) == 2
 
 
 @pytest.mark.parametrize("reason", [WRONG, MISTAKE])
-def test_same_reference_is_recorded_anew_where_it_belongs(check, stranger, staff, reason):
-    take_back(check.receipts.get(), staff, reason)
+def test_reversed_reference_can_be_recorded_on_another_payment(check, stranger, staff, reason):
+    reverse_receipt(check.receipts.get(), staff, reason)
     right = start(user=stranger) if reason == WRONG else check
 
     record(right, "99.99", actor=staff, reference="check 101")
@@ -107,102 +105,102 @@ def test_same_reference_is_recorded_anew_where_it_belongs(check, stranger, staff
         record(check, "99.99", actor=staff, reference="CHECK 101")
 
 
-def test_receipt_is_taken_back_once(check, staff, admin_user):
-    take_back(check.receipts.get(), staff)
+def test_receipt_is_reversed_once(check, staff, admin_user):
+    reverse_receipt(check.receipts.get(), staff)
 
     with pytest.raises(AlreadyRecorded, match=staff.email), transaction.atomic():
-        take_back(check.receipts.get(), admin_user)
+        reverse_receipt(check.receipts.get(), admin_user)
 
     assert reread(check).received_minor == 0
 
 
-def test_part_of_the_money_is_taken_back_from_an_unpaid_order(shopper, staff):
+def test_partial_receipt_of_an_unpaid_order_is_reversed(shopper, staff):
     payment = start(user=shopper)
     first = record(payment, "50.00", actor=staff)
     record(payment, "20.00", actor=staff)
     hold = payment.order.expires_at
 
-    take_back(first, staff)
+    reverse_receipt(first, staff)
 
     assert statuses_of(reread(payment)) == ("PENDING", "PENDING", "PARTIALLY_PAID")
     assert (payment.outstanding, payment.order.expires_at) == (usd("79.99"), hold)
     assert payment.order.payment_withdrawn_at is None
 
 
-def test_surplus_is_taken_back_and_the_order_stays_paid(check, staff):
+def test_reversed_surplus_leaves_the_order_paid(check, staff):
     twice = record(check, "99.99", actor=staff, reference="check 102")
 
-    take_back(twice, staff)
+    reverse_receipt(twice, staff)
 
     assert statuses_of(reread(check)) == ("COMPLETED", "CONFIRMED", "PAID")
     assert not check.order.refund_due
 
 
-def test_receipt_whose_money_was_returned_stays_until_it_is_back(check, staff):
+def test_refunded_receipt_cannot_be_reversed_until_the_money_is_back(check, staff):
     record(check, "10.01", actor=staff, reference="check 102")
     give_back(check, "10.01", actor=staff)
 
     with pytest.raises(ReceiptSpent, match=r"10\.01 USD"), transaction.atomic():
-        take_back(check.receipts.get(bank_reference="check 101"), staff)
-        take_back(check.receipts.get(bank_reference="check 102"), staff)
+        reverse_receipt(check.receipts.get(bank_reference="check 101"), staff)
+        reverse_receipt(check.receipts.get(bank_reference="check 102"), staff)
 
     assert reread(check).received == usd("110.00")
-    record(check, "10.01", actor=staff, reference="cash 1")  # the buyer sends it back
-    take_back(check.receipts.get(bank_reference="check 102"), staff)
-    take_back(check.receipts.get(bank_reference="check 101"), staff)
+    record(check, "10.01", actor=staff, reference="cash 1")  # the buyer pays it back
+    reverse_receipt(check.receipts.get(bank_reference="check 102"), staff)
+    reverse_receipt(check.receipts.get(bank_reference="check 101"), staff)
     assert statuses_of(reread(check)) == ("PENDING", "CONFIRMED", "REFUNDED")
     assert check.order.balance_due == usd("99.99")
 
 
-def test_cancelled_order_owes_nothing_back(check, shopper, staff, mails):
+def test_cancelled_order_has_no_refund_due_after_the_reversal(check, shopper, staff, mails):
     order_cancel(order_id=check.order_id, reason="kiln broke", actor=staff)
     assert reread(check).order.refund_due == usd("99.99")
 
-    take_back(check.receipts.get(), staff)
+    reverse_receipt(check.receipts.get(), staff)
 
     assert statuses_of(reread(check)) == ("CANCELLED", "CANCELLED", "UNPAID")
     assert not check.order.refund_due
     assert "There is nothing left to pay" in mails(shopper.email)[-1].body
 
 
-def test_sent_parcel_leaves_the_order_owing(check, staff, seller, mails):
+def test_order_with_a_shipped_parcel_has_a_balance_due(check, staff, seller, mails):
     parcel_ship(parcel_id=check.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
     before = len(mails(seller.email))
 
-    take_back(check.receipts.get(), staff)
+    reverse_receipt(check.receipts.get(), staff)
 
     assert statuses_of(reread(check)) == ("PENDING", "SHIPPED", "UNPAID")
     assert check.order.balance_due == usd("99.99")
     assert len(mails(seller.email)) == before, "nothing is left to stop"
 
 
-def test_cash_at_the_door_does_not_stop_parcels(bowl, shopper, staff, seller):
+def test_reversal_does_not_hold_cash_on_delivery_parcels(bowl, shopper, staff, seller):
     cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
     slip = record(cash, "99.99", actor=staff, reference="slip 1")
 
-    take_back(slip, staff, MISTAKE)
+    reverse_receipt(slip, staff, MISTAKE)
 
     assert statuses_of(reread(cash)) == ("PENDING", "CONFIRMED", "UNPAID")
     parcel_ship(parcel_id=cash.order.parcels.get().pk, carrier="USPS", tracking="", actor=seller)
 
 
-def test_payment_that_another_one_replaced_is_closed(shopper, staff):
+def test_replaced_payment_is_closed(shopper, staff):
     payment = start(user=shopper)
     part = record(payment, "50.00", actor=staff)
     payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     other = payment.order.payments.get(status="PENDING")
     assert other.amount == usd("49.99")
 
-    take_back(part, staff, WRONG)
+    reverse_receipt(part, staff, WRONG)
 
     assert reread(payment).status == "CANCELLED"
     assert (reread(other).status, other.outstanding) == ("PENDING", usd("99.99"))
     assert other.order.balance_due == usd("99.99")
 
 
-def test_order_that_owes_again_is_paid_in_another_way(check, shopper, staff, settings):
+def test_order_due_again_can_be_paid_by_another_method(check, shopper, staff, settings):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    take_back(check.receipts.get(), staff)
+    reverse_receipt(check.receipts.get(), staff)
     with pytest.raises(MethodNotOffered), transaction.atomic():
         payment_choose_method(order_id=check.order_id, method=PaymentMethod.CASH_ON_DELIVERY, actor=shopper)
 
@@ -217,14 +215,14 @@ def test_order_that_owes_again_is_paid_in_another_way(check, shopper, staff, set
 
 
 @pytest.mark.parametrize("who", ["powerless_staff", "shopper"])
-def test_taking_back_needs_the_permission(check, request, who):
+def test_reversing_needs_the_permission(check, request, who):
     with pytest.raises(NoPermission), transaction.atomic():
-        take_back(check.receipts.get(), request.getfixturevalue(who))
+        reverse_receipt(check.receipts.get(), request.getfixturevalue(who))
 
     assert not ReceiptReversal.objects.exists()
 
 
-def test_staff_take_a_receipt_back_on_its_page(check, browser, staff):
+def test_staff_reverse_a_receipt_on_its_page(check, browser, staff):
     receipt, staff_client = check.receipts.get(), browser(staff)
     address = admin_page_url(receipt, "reverse")
     assert address in staff_client.get(admin_page_url(check)).content.decode()
@@ -238,8 +236,8 @@ def test_staff_take_a_receipt_back_on_its_page(check, browser, staff):
     assert "already been reversed" in page(staff_client.get(address)).text
 
 
-def test_buyer_reads_what_happened(check, browser, shopper, staff):
-    take_back(check.receipts.get(), staff)
+def test_buyer_sees_what_happened(check, browser, shopper, staff):
+    reverse_receipt(check.receipts.get(), staff)
 
     shown = page(browser(shopper).get(f"/shop/orders/{check.order.access_token}/")).text
 

@@ -1,4 +1,4 @@
-"""Staff record money that arrived: exact, short, too much, in parts; and what is refused."""
+"""Staff record receipts: exact, short, too much, in parts; and invalid ones."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ def test_exact_amount_completes_the_payment_and_confirms_the_order(shopper, staf
     assert (entry.actor, entry.target_id) == (staff, payment.pk)
 
 
-def test_short_amount_waits_for_the_rest_and_moves_the_clock_once(shopper, staff):
+def test_short_amount_waits_for_the_rest_and_extends_the_deadline_once(shopper, staff):
     payment = start(user=shopper)
     pay_by, expires_at = payment.order.pay_by, payment.order.expires_at
 
@@ -49,7 +49,7 @@ def test_short_amount_waits_for_the_rest_and_moves_the_clock_once(shopper, staff
 
     record(payment, "5.00", actor=staff, reference="STMT-2")
 
-    assert payment.order.expires_at - expires_at == timedelta(days=7), "the clock moves once only"
+    assert payment.order.expires_at - expires_at == timedelta(days=7), "the deadline is extended only once"
 
     record(payment, "4.99", actor=staff, reference="STMT-3")
 
@@ -57,7 +57,7 @@ def test_short_amount_waits_for_the_rest_and_moves_the_clock_once(shopper, staff
     assert Receipt.objects.count() == 3
 
 
-def test_surplus_is_listed_as_money_to_return(shopper, staff):
+def test_surplus_is_listed_as_a_refund_due(shopper, staff):
     payment = start(user=shopper)
 
     record(payment, "110.00", actor=staff)
@@ -67,7 +67,7 @@ def test_surplus_is_listed_as_money_to_return(shopper, staff):
     assert payment.refundable == usd("110.00")
 
 
-def test_money_for_a_paid_payment_is_booked_as_surplus(shopper, staff):
+def test_receipt_for_a_paid_payment_is_booked_as_surplus(shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
@@ -102,7 +102,7 @@ def test_same_bank_reference_is_booked_once(shopper, staff):
     ],
     ids=["zero", "negative", "other currency", "future date", "no reference"],
 )
-def test_receipt_that_cannot_be_right_is_refused(shopper, staff, changes):
+def test_invalid_receipt_is_refused(shopper, staff, changes):
     payment = start(user=shopper)
 
     with pytest.raises(InvalidInput), transaction.atomic():
@@ -122,7 +122,7 @@ def test_receipt_needs_the_permission(shopper, request, who):
     assert not Receipt.objects.exists()
 
 
-def test_permission_counts_only_while_the_person_is_staff(shopper, staff):
+def test_permission_is_valid_only_for_staff(shopper, staff):
     payment = start(user=shopper)
     staff.role = "shopper"
     staff.save()
@@ -132,7 +132,7 @@ def test_permission_counts_only_while_the_person_is_staff(shopper, staff):
 
 
 @pytest.mark.parametrize("by", ["user", "mail address"])
-def test_nobody_records_money_for_his_own_order(staff, by):
+def test_staff_cannot_record_money_for_their_own_order(staff, by):
     payment = start(user=staff) if by == "user" else start(email="STAFF@example.test")
 
     with pytest.raises(OwnOrder), transaction.atomic():
@@ -141,7 +141,7 @@ def test_nobody_records_money_for_his_own_order(staff, by):
     assert not Receipt.objects.exists()
 
 
-def test_money_after_a_rejection_is_booked_and_completes_the_payment(shopper, staff):
+def test_receipt_after_a_rejection_completes_the_payment(shopper, staff):
     payment = start(user=shopper)
     payment_reject(payment_id=payment.pk, reason="not found", actor=staff)
 
@@ -151,7 +151,7 @@ def test_money_after_a_rejection_is_booked_and_completes_the_payment(shopper, st
     assert payment.failure_reason == ""
 
 
-def test_part_of_the_money_after_a_rejection_reopens_the_payment(shopper, staff):
+def test_partial_receipt_after_a_rejection_reopens_the_payment(shopper, staff):
     payment = start(user=shopper)
     payment_reject(payment_id=payment.pk, reason="not found", actor=staff)
 
@@ -160,7 +160,7 @@ def test_part_of_the_money_after_a_rejection_reopens_the_payment(shopper, staff)
     assert statuses_of(payment) == ("PENDING", "PENDING", "PARTIALLY_PAID")
 
 
-def test_cash_from_the_door_is_booked_on_a_released_order(shopper, staff):
+def test_cash_on_delivery_is_booked_on_a_released_order(shopper, staff):
     payment = start(PaymentMethod.CASH_ON_DELIVERY, user=shopper)
 
     record(payment, "99.99", actor=staff, reference="cash box 7")
@@ -168,7 +168,7 @@ def test_cash_from_the_door_is_booked_on_a_released_order(shopper, staff):
     assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
-def test_two_people_book_two_receipts_under_two_names(shopper, staff, admin_user):
+def test_each_receipt_has_its_own_staff_member(shopper, staff, admin_user):
     payment = start(user=shopper)
 
     record(payment, "50.00", actor=staff)
@@ -179,7 +179,7 @@ def test_two_people_book_two_receipts_under_two_names(shopper, staff, admin_user
     assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
-def test_part_payment_is_kept_when_the_order_expires(shopper, staff, time_machine):
+def test_partial_payment_is_kept_when_the_order_expires(shopper, staff, time_machine):
     payment = start(user=shopper)
     record(payment, "90.00", actor=staff)
     time_machine.move_to(payment.order.expires_at + timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""The providers' books beside ours, against the sandbox over a real socket; its journal is the witness."""
+"""Reconciliation of the providers' records with ours, against the sandbox over a real socket."""
 
 import json
 from dataclasses import replace
@@ -43,7 +43,7 @@ def paid(stripe, shopper) -> Payment:
 
 @pytest.fixture
 def unnotified_payment(stripe, shopper) -> Payment:
-    """Paid at the provider; nobody told us, and nobody asked."""
+    """A payment that is paid at the provider, without a webhook or a read."""
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
     stripe.pay(payment)
@@ -51,8 +51,8 @@ def unnotified_payment(stripe, shopper) -> Payment:
 
 
 @pytest.fixture
-def stranger_there(stripe) -> str:
-    """Money that the provider took for a payment that we never had."""
+def foreign_payment(stripe) -> str:
+    """A captured payment at the provider that is not ours."""
     create_request = CreateRequest(
         key="foreign",
         payment_id="0f9a4c58-8e0c-4a52-9d86-1f2f6a9f7c11",
@@ -67,7 +67,7 @@ def stranger_there(stripe) -> str:
 
 
 def run_reconciliation(name: str = "stripe") -> ReconciliationRun:
-    """Up to what was made in this very second, which a look up to now leaves to the next one."""
+    """Reconcile up to a second from now: objects of the current second would be left to the next run."""
     return reconcile(name, until=timezone.now() + timedelta(hours=1))
 
 
@@ -81,10 +81,10 @@ def books() -> list[tuple[str, ...]]:
     )
 
 
-# ---- the same on both sides -----------------------------------------------------------------------------------------
+# ---- no difference ------------------------------------------------------------------------------------------------
 
 
-def test_books_that_agree_have_no_difference(paid, staff):
+def test_matching_records_have_no_difference(paid, staff):
     refund(paid, "20.00", actor=staff)
 
     run = run_reconciliation()
@@ -93,7 +93,7 @@ def test_books_that_agree_have_no_difference(paid, staff):
     assert run.finished_at is not None
 
 
-def test_what_is_still_open_or_was_given_up_is_no_difference(stripe, shopper):
+def test_open_and_abandoned_payments_are_no_difference(stripe, shopper):
     payment_ensure_at_provider(start(PaymentMethod.CREDIT_CARD, user=shopper))
 
     run = run_reconciliation()
@@ -101,7 +101,7 @@ def test_what_is_still_open_or_was_given_up_is_no_difference(stripe, shopper):
     assert (run.seen, run.synced_count, run.differences) == (1, 0, [])
 
 
-def test_paypal_is_compared_by_its_reports(paypal, shopper):
+def test_paypal_is_compared_with_its_reports(paypal, shopper):
     payment = start(PaymentMethod.PAYPAL, user=shopper)
     payment_ensure_at_provider(payment)
     paypal.approve(payment)
@@ -112,10 +112,10 @@ def test_paypal_is_compared_by_its_reports(paypal, shopper):
     assert (run.seen, run.synced_count, run.differences) == (1, 0, [])
 
 
-# ---- caught up ------------------------------------------------------------------------------------------------------
+# ---- corrected ----------------------------------------------------------------------------------------------------
 
 
-def test_payment_that_nobody_told_of_is_booked(unnotified_payment, stripe, mails, shopper):
+def test_payment_without_a_webhook_is_booked(unnotified_payment, stripe, mails, shopper):
     run = run_reconciliation()
 
     reread(unnotified_payment)
@@ -127,7 +127,7 @@ def test_payment_that_nobody_told_of_is_booked(unnotified_payment, stripe, mails
     assert run_reconciliation().synced_count == 0
 
 
-def test_refund_that_was_made_there_is_booked_and_waits_for_its_meaning(paid, stripe):
+def test_refund_made_at_stripe_is_booked_and_awaits_a_decision(paid, stripe):
     stripe.post("stripe/refund", payment_intent=paid.provider_payment_id, amount=5000)
 
     run = run_reconciliation()
@@ -137,7 +137,7 @@ def test_refund_that_was_made_there_is_booked_and_waits_for_its_meaning(paid, st
     assert PaymentRefund.objects.get().decision == "pending"
 
 
-def test_refund_that_was_made_at_paypal_is_booked(paypal, shopper):
+def test_refund_made_at_paypal_is_booked(paypal, shopper):
     payment = start(PaymentMethod.PAYPAL, user=shopper)
     payment_ensure_at_provider(payment)
     paypal.approve(payment)
@@ -151,23 +151,23 @@ def test_refund_that_was_made_at_paypal_is_booked(paypal, shopper):
     assert reread(payment).refunded_minor == 5000
 
 
-# ---- left to a person -----------------------------------------------------------------------------------------------
+# ---- left to staff ------------------------------------------------------------------------------------------------
 
 
-def test_money_without_a_payment_of_ours_is_told_and_changes_nothing(paid, stranger_there, caplog):
+def test_foreign_payment_is_reported_and_changes_nothing(paid, foreign_payment, caplog):
     before = books()
 
     run = run_reconciliation()
 
     [row] = run.differences
-    assert (row["kind"], row["object_id"], row["payment"]) == (Kind.MISSING_HERE, stranger_there, "")
+    assert (row["kind"], row["object_id"], row["payment"]) == (Kind.MISSING_HERE, foreign_payment, "")
     assert "12.00" in row["detail"]
     assert "0f9a4c58-8e0c-4a52-9d86-1f2f6a9f7c11" in row["detail"]
     assert books() == before
     assert [record.message for record in caplog.records].count("reconciliation_difference") == 1
 
 
-def test_money_that_only_our_books_know_is_flagged_once_and_stays(stripe, shopper):
+def test_payment_missing_at_the_provider_is_flagged_once(stripe, shopper):
     payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper))
     with rewriting():
         payment.captures.update(created_at=timezone.now() - timedelta(hours=6))
@@ -184,7 +184,7 @@ def test_money_that_only_our_books_know_is_flagged_once_and_stays(stripe, shoppe
     assert books() == before
 
 
-def test_object_that_is_not_ours_but_names_our_payment_is_flagged_and_not_booked(paid, stripe):
+def test_foreign_object_that_names_our_payment_is_flagged_and_not_booked(paid, stripe):
     create_request = CreateRequest(
         key="twin",
         payment_id=str(paid.pk),
@@ -204,7 +204,7 @@ def test_object_that_is_not_ours_but_names_our_payment_is_flagged_and_not_booked
     assert books() == before
 
 
-def test_object_over_another_amount_is_flagged_and_not_booked(unnotified_payment, monkeypatch):
+def test_object_with_another_amount_is_flagged_and_not_booked(unnotified_payment, monkeypatch):
     listing = runs.read_current
 
     def other(name, object_id):
@@ -216,7 +216,7 @@ def test_object_over_another_amount_is_flagged_and_not_booked(unnotified_payment
     assert "is for 1.00 USD" in PaymentFlag.objects.get().detail
 
 
-def test_what_others_book_while_it_looks_is_no_difference(paid, unnotified_payment, stripe, monkeypatch):
+def test_changes_during_the_run_are_no_difference(paid, unnotified_payment, stripe, monkeypatch):
     reading = runs.read_current
 
     def refunded_after_it(name, object_id):
@@ -234,7 +234,7 @@ def test_what_others_book_while_it_looks_is_no_difference(paid, unnotified_payme
     assert not PaymentFlag.objects.exists()
 
 
-def test_payment_that_cannot_be_read_now_is_told_and_not_flagged(unnotified_payment, stripe):
+def test_unreadable_payment_is_reported_and_not_flagged(unnotified_payment, stripe):
     stripe.fault(
         "error_before",
         method="GET",
@@ -244,15 +244,13 @@ def test_payment_that_cannot_be_read_now_is_told_and_not_flagged(unnotified_paym
 
     run = run_reconciliation()
 
-    assert not run.error, "the list itself was shown"
+    assert not run.error, "the list itself was read"
     assert kinds(run) == [Kind.UNREADABLE]
     assert not PaymentFlag.objects.exists()
     assert reread(unnotified_payment).received_minor == 0
 
 
-def test_payment_that_breaks_the_comparison_does_not_hold_up_the_others(
-    unnotified_payment, stripe, shopper, monkeypatch
-):
+def test_failing_payment_does_not_stop_the_others(unnotified_payment, stripe, shopper, monkeypatch):
     poison, syncing = paid_by_card(stripe, user=shopper), runs.payment_sync
     stripe.post("stripe/refund", payment_intent=poison.provider_payment_id, amount=5000)
 
@@ -271,7 +269,7 @@ def test_payment_that_breaks_the_comparison_does_not_hold_up_the_others(
     assert reread(unnotified_payment).status == "COMPLETED"
 
 
-def test_call_that_has_no_answer_for_an_hour_is_told(paid, shopper, stripe):
+def test_call_without_an_answer_for_an_hour_is_reported(paid, shopper, stripe):
     call = paid.calls.get()
     ProviderCall.objects.filter(pk=call.pk).update(
         state=CallState.OPEN, created_at=timezone.now() - timedelta(minutes=61)
@@ -283,10 +281,10 @@ def test_call_that_has_no_answer_for_an_hour_is_told(paid, shopper, stripe):
     assert run.differences[0]["payment"] == str(paid.pk)
 
 
-# ---- when -----------------------------------------------------------------------------------------------------------
+# ---- periods ------------------------------------------------------------------------------------------------------
 
 
-def test_provider_without_an_answer_is_written_down_and_the_next_look_takes_its_time_in(paid, stripe):
+def test_failed_run_is_recorded_and_the_next_run_covers_its_period(paid, stripe):
     first = reconcile("stripe")
     stripe.fault("unavailable", count=None)
     silent = reconcile("stripe")
@@ -297,7 +295,7 @@ def test_provider_without_an_answer_is_written_down_and_the_next_look_takes_its_
     assert list(reconciliation_runs_to_review()) == [silent]
 
 
-def test_looks_overlap_by_a_day_and_never_leave_a_gap(paid, time_machine):
+def test_runs_overlap_by_a_day_and_leave_no_gap(paid, time_machine):
     first = reconcile("stripe")
     assert first.until - first.since == timedelta(days=3)
     time_machine.move_to(timezone.now() + timedelta(days=9), tick=False)
@@ -308,7 +306,7 @@ def test_looks_overlap_by_a_day_and_never_leave_a_gap(paid, time_machine):
 
 
 @pytest.mark.parametrize("days", [-1, 0, 32])
-def test_stretch_that_is_empty_or_too_long_is_refused(stripe, days):
+def test_empty_or_too_long_period_is_refused(stripe, days):
     now = timezone.now()
 
     with pytest.raises(InvalidInput):
@@ -318,12 +316,12 @@ def test_stretch_that_is_empty_or_too_long_is_refused(stripe, days):
 
 
 @pytest.mark.parametrize("name", ["paypal", "manual", "x"])
-def test_provider_that_cannot_list_is_refused_with_those_that_can(stripe, name):
+def test_provider_without_a_list_is_refused_naming_those_with_one(stripe, name):
     with pytest.raises(InvalidInput, match="stripe"):
         reconcile(name)
 
 
-def test_every_night_all_that_have_keys_are_compared(paypal, unnotified_payment, time_machine):
+def test_nightly_task_compares_all_providers_with_keys(paypal, unnotified_payment, time_machine):
     time_machine.move_to(timezone.now() + timedelta(hours=4))
 
     reconcile_task()
@@ -332,7 +330,7 @@ def test_every_night_all_that_have_keys_are_compared(paypal, unnotified_payment,
     assert reread(unnotified_payment).status == "COMPLETED"
 
 
-def test_night_goes_on_with_the_next_provider(stripe, paypal, monkeypatch):
+def test_nightly_task_continues_with_the_next_provider(stripe, paypal, monkeypatch):
     asked = []
 
     def broken(name):
@@ -346,13 +344,13 @@ def test_night_goes_on_with_the_next_provider(stripe, paypal, monkeypatch):
     assert sorted(asked) == ["paypal", "stripe"]
 
 
-def test_beat_rings_for_it_each_night(settings):
+def test_task_is_scheduled_every_night(settings):
     tasks = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
 
     assert tasks.count(reconcile_task.name) == 1
 
 
-# ---- by hand --------------------------------------------------------------------------------------------------------
+# ---- command ------------------------------------------------------------------------------------------------------
 
 
 TOMORROW = (timezone.localdate() + timedelta(days=2)).isoformat()
@@ -367,7 +365,7 @@ def run(*detail: str) -> tuple[int, str, str]:
     return 0, result.getvalue(), noise.getvalue()
 
 
-def test_command_shows_its_progress_and_what_it_found(paid):
+def test_command_shows_progress_and_differences(paid):
     code, result, noise = run()
 
     assert code == 0
@@ -375,15 +373,15 @@ def test_command_shows_its_progress_and_what_it_found(paid):
     assert "1 of 1 payments" in noise
 
 
-def test_command_ends_with_one_when_something_is_left(paid, stranger_there):
+def test_command_exits_with_one_when_differences_remain(paid, foreign_payment):
     code, result, _ = run("--provider", "stripe")
 
     assert code == 1
     assert "missing here: capture ch_" in result
-    assert stranger_there in result
+    assert foreign_payment in result
 
 
-def test_command_speaks_json(paid, stranger_there):
+def test_command_can_output_json(paid, foreign_payment):
     code, result, noise = run("--json", "--since", timezone.localdate().isoformat())
 
     [row] = json.loads(result)
@@ -391,7 +389,7 @@ def test_command_speaks_json(paid, stranger_there):
     assert (row["provider"], row["seen"], [one["object_id"] for one in row["differences"]]) == (
         "stripe",
         2,
-        [stranger_there],
+        [foreign_payment],
     )
 
 
@@ -404,12 +402,12 @@ def test_command_speaks_json(paid, stranger_there):
         (("--since", "2020-01-01"), "31 days"),
     ],
 )
-def test_command_names_what_is_wrong_with_its_words(stripe, detail, result):
+def test_command_explains_invalid_arguments(stripe, detail, result):
     with pytest.raises(CommandError, match=result):
         call_command("reconcile", *detail)
 
 
-def test_command_line_that_is_wrong_is_told_without_a_traceback(stripe, capsys):
+def test_invalid_command_line_shows_no_traceback(stripe, capsys):
     with pytest.raises(SystemExit) as end:
         ReconcileCommand().run_from_argv(["manage.py", "reconcile", "--since", "soon"])
 
@@ -418,15 +416,15 @@ def test_command_line_that_is_wrong_is_told_without_a_traceback(stripe, capsys):
     assert not ReconciliationRun.objects.exists()
 
 
-def test_command_without_any_keys_says_so():
+def test_command_without_any_keys_is_explained():
     with pytest.raises(CommandError, match="No provider is configured"):
         call_command("reconcile")
 
 
-# ---- in the office --------------------------------------------------------------------------------------------------
+# ---- staff pages --------------------------------------------------------------------------------------------------
 
 
-def test_staff_see_what_differs_and_the_payment_it_is_about(stranger_there, shopper, browser, staff):
+def test_staff_see_the_difference_and_its_payment(foreign_payment, shopper, browser, staff):
     payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper))
     with rewriting():
         payment.captures.update(created_at=timezone.now() - timedelta(hours=6))
@@ -439,19 +437,19 @@ def test_staff_see_what_differs_and_the_payment_it_is_about(stranger_there, shop
     assert "3 differences" in listed
     assert "Reconciliation 1" in listed
     assert "Reconciliation with Stripe" in page(shown).text
-    assert all(kind in page(shown).text for kind in (Kind.MISSING_HERE, stranger_there, Kind.NOT_THERE))
+    assert all(kind in page(shown).text for kind in (Kind.MISSING_HERE, foreign_payment, Kind.NOT_THERE))
     assert reverse("admin:payments_payment_change", args=[payment.pk]) in shown.content.decode()
 
 
-def test_only_the_last_look_of_a_provider_asks_for_attention(stranger_there, time_machine):
-    for shown in (1, 1, 0):  # the second look overlaps the first
+def test_only_the_last_run_of_a_provider_needs_attention(foreign_payment, time_machine):
+    for shown in (1, 1, 0):  # the second run overlaps the first
         run = run_reconciliation()
         assert len(run.differences) == shown
         assert list(reconciliation_runs_to_review()) == [run] * shown
         time_machine.move_to(timezone.now() + timedelta(days=4))
 
 
-def test_look_that_died_is_shown_as_not_finished(browser, staff):
+def test_crashed_run_is_shown_as_not_finished(browser, staff):
     now = timezone.now()
     ReconciliationRun.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
 

@@ -1,4 +1,4 @@
-"""Refunds by pieces: frozen parts to the last cent, and pieces that come back on sale exactly once."""
+"""Refunds by units: exact to the last cent, and restocked exactly once."""
 
 import random
 
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 @pytest.fixture
 def mug(seller, store):
-    """9.99 a piece: the tax of seven, 6.99, does not split evenly."""
+    """9.99 each: the tax of seven units, 6.99, does not divide evenly."""
     return ProductFactory.create(artisan=seller.artisan, name="Tide mug", price_minor=999, stock=10)
 
 
@@ -60,7 +60,7 @@ def sync(payment):
 # ---- money -------------------------------------------------------------------------------------------------
 
 
-def test_pieces_return_their_price_and_tax_and_the_last_takes_the_remainder(paid, mugs, staff, stripe):
+def test_units_are_refunded_at_price_and_tax_and_the_last_gets_the_remainder(paid, mugs, staff, stripe):
     parts = [refund(paid, items=pieces((mugs, 1)), actor=staff).amount_minor for _ in range(7)]
 
     assert sum(parts) == mugs.line_total_minor + mugs.tax_minor == 7692
@@ -68,7 +68,7 @@ def test_pieces_return_their_price_and_tax_and_the_last_takes_the_remainder(paid
     assert stripe.refunded() == parts
 
 
-def test_all_lines_and_the_shipping_are_the_whole_order(paid, mugs, bowls, staff):
+def test_all_lines_and_shipping_sum_to_the_whole_order(paid, mugs, bowls, staff):
     refund(paid, items=pieces((mugs, 3), shipping=True), actor=staff)
     refund(paid, items=pieces((mugs, 4), (bowls, 2)), actor=staff)
 
@@ -77,7 +77,7 @@ def test_all_lines_and_the_shipping_are_the_whole_order(paid, mugs, bowls, staff
 
 @pytest.mark.parametrize("seed", range(12))
 def test_any_split_of_any_line_adds_up(seed):
-    """Whatever price, tax and order of refunds, with some that failed in between: the whole line, nothing else."""
+    """For any price, tax and sequence of refunds, some of them failed: the parts sum to the whole line."""
     dice = random.Random(seed)  # noqa: S311  # the same splits in every run
     quantity = dice.randint(1, 40)
     line = OrderLine(
@@ -98,21 +98,21 @@ def test_any_split_of_any_line_adds_up(seed):
     assert all(minor >= 0 for _, minor in live)
 
 
-def test_shipping_goes_back_once(paid, staff):
+def test_shipping_is_refunded_once(paid, staff):
     assert refund(paid, items=pieces(shipping=True), actor=staff).amount == usd("5.99")
 
     with pytest.raises(InvalidInput), transaction.atomic():
         refund(paid, items=pieces(shipping=True), actor=staff)
 
 
-def test_amount_beside_pieces_is_an_assertion(paid, mugs, staff):
+def test_amount_that_differs_from_the_units_is_refused(paid, mugs, staff):
     with pytest.raises(RefundMismatch, match=r"worth 10\.99 USD, not 11\.00"), transaction.atomic():
         refund(paid, "11", items=pieces((mugs, 1)), actor=staff)
 
     assert refund(paid, "10.99", items=pieces((mugs, 1)), actor=staff).status == "COMPLETED"
 
 
-def test_more_pieces_than_are_left_are_refused(paid, mugs, staff):
+def test_more_units_than_are_left_are_refused(paid, mugs, staff):
     refund(paid, items=pieces((mugs, 5)), actor=staff)
 
     with pytest.raises(UnitsAlreadyRefunded, match="Only 2") as refused, transaction.atomic():
@@ -122,14 +122,14 @@ def test_more_pieces_than_are_left_are_refused(paid, mugs, staff):
     assert PaymentRefund.objects.count() == 1
 
 
-def test_pieces_cost_no_more_than_is_left_of_the_payment(paid, bowls, staff):
+def test_units_worth_more_than_the_remaining_payment_are_refused(paid, bowls, staff):
     refund(paid, "200", actor=staff)
 
     with pytest.raises(RefundExceedsReceived), transaction.atomic():
         refund(paid, items=pieces((bowls, 1)), actor=staff)
 
 
-def test_pieces_that_make_no_sense_are_refused(paid, mugs, staff, shopper, scarf):
+def test_invalid_units_are_refused(paid, mugs, staff, shopper, scarf):
     foreign = start(items={scarf: 1}, user=shopper).order.lines.get()
     for wrong in (
         pieces((foreign, 1)),
@@ -143,7 +143,7 @@ def test_pieces_that_make_no_sense_are_refused(paid, mugs, staff, shopper, scarf
     assert not PaymentRefund.objects.exists()
 
 
-def test_failed_refund_frees_its_pieces(paid, mugs, staff, stripe):
+def test_failed_refund_releases_its_units(paid, mugs, staff, stripe):
     stripe.post("settings", refunds="refuse")
     failed = refund(paid, items=pieces((mugs, 7), shipping=True, restock=True), actor=staff)
     sync(paid)
@@ -157,10 +157,10 @@ def test_failed_refund_frees_its_pieces(paid, mugs, staff, stripe):
     assert stock(mugs.product) == 10
 
 
-# ---- pieces ------------------------------------------------------------------------------------------------
+# ---- units -------------------------------------------------------------------------------------------------
 
 
-def test_pieces_come_back_when_the_refund_is_done_and_once(paid, mugs, staff, mug):
+def test_units_are_restocked_once_when_the_refund_succeeds(paid, mugs, staff, mug):
     opened = refund_open(
         payment_id=paid.pk, reason="sent back", actor=staff, items=pieces((mugs, 2), restock=True)
     )
@@ -175,13 +175,13 @@ def test_pieces_come_back_when_the_refund_is_done_and_once(paid, mugs, staff, mu
     assert (move.quantity, move.refund_line) == (2, RefundLine.objects.get().pk)
 
 
-def test_pieces_stay_away_unless_asked_for(paid, mugs, staff, mug):
+def test_units_are_not_restocked_unless_requested(paid, mugs, staff, mug):
     refund(paid, items=pieces((mugs, 2)), actor=staff)
 
     assert stock(mug) == 3
 
 
-def test_cancelling_afterwards_brings_back_what_is_left(paid, mugs, bowls, staff, mug, bowl):
+def test_cancelling_later_restocks_the_rest(paid, mugs, bowls, staff, mug, bowl):
     before = stock(bowl)
     refund(paid, items=pieces((mugs, 2), restock=True), actor=staff)
     refund(paid, items=pieces((mugs, 1)), actor=staff)
@@ -191,7 +191,7 @@ def test_cancelling_afterwards_brings_back_what_is_left(paid, mugs, bowls, staff
     assert (stock(mug), stock(bowl)) == (10, before + 2)
 
 
-def test_line_that_came_back_whole_is_not_returned_again(paid, mugs, staff, mug):
+def test_completely_restocked_line_is_not_returned_again(paid, mugs, staff, mug):
     refund(paid, items=pieces((mugs, 7), restock=True), actor=staff)
 
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
@@ -209,7 +209,7 @@ def test_cancelled_order_has_nothing_to_restock(paid, mugs, staff, mug):
     assert stock(mug) == 10
 
 
-def test_order_cancelled_while_the_refund_waits_returns_every_piece_once(paid, mugs, staff, mug):
+def test_order_cancelled_during_a_refund_restocks_every_unit_once(paid, mugs, staff, mug):
     opened = refund_open(
         payment_id=paid.pk, reason="sent back", actor=staff, items=pieces((mugs, 2), restock=True)
     )
@@ -220,8 +220,8 @@ def test_order_cancelled_while_the_refund_waits_returns_every_piece_once(paid, m
     assert stock(mug) == 10
 
 
-def test_pieces_do_not_come_back_twice_when_the_money_has_to_go_twice(stripe, shopper, staff, mug):
-    """The refund fails after it was done; the pieces had come back, the second refund is for the same ones."""
+def test_repeated_refund_does_not_restock_twice(stripe, shopper, staff, mug):
+    """The refund fails after it succeeded; its units were restocked, and the second refund is for the same units."""
     payment = paid_by_card(stripe, {mug: 3}, user=shopper, card="refundFail")
     line = payment.order.lines.get()
     failed = refund(payment, items=pieces((line, 1), restock=True), actor=staff)
@@ -236,7 +236,7 @@ def test_pieces_do_not_come_back_twice_when_the_money_has_to_go_twice(stripe, sh
     assert line.refundable_quantity == 2
 
 
-def test_artisan_is_told_what_to_leave_out_of_a_parcel(paid, mugs, staff, seller, mails, browser, shopper):
+def test_artisan_is_mailed_what_to_leave_out_of_a_parcel(paid, mugs, staff, seller, mails, browser, shopper):
     refund(paid, items=pieces((mugs, 2), restock=True), actor=staff)
 
     mail = mails(seller.email)[-1]
@@ -249,7 +249,7 @@ def test_artisan_is_told_what_to_leave_out_of_a_parcel(paid, mugs, staff, seller
     assert "5 x Tide mug" in mails(shopper.email)[-1].body
 
 
-def test_pieces_sent_back_by_the_buyer_are_no_news_for_the_artisan(paid, mugs, staff, seller, mails):
+def test_refund_of_returned_units_does_not_notify_the_artisan(paid, mugs, staff, seller, mails):
     parcel_ship(parcel_id=paid.order.parcels.get().pk, carrier="", tracking="", actor=seller)
     count = len(mails(seller.email))
 

@@ -1,4 +1,4 @@
-"""Refunds through the provider: reserved first, sent once, freed by a definite no only. The sandbox is the witness."""
+"""Refunds through the provider: reserved first, sent once, released only by a definite refusal."""
 
 from datetime import timedelta
 
@@ -47,10 +47,10 @@ def subjects(mails, person) -> list[str]:
     return [m.subject.partition(": ")[2] for m in mails(person.email)]
 
 
-# ---- the plain way -------------------------------------------------------------------------------------------
+# ---- basic refunds ------------------------------------------------------------------------------------------
 
 
-def test_full_refund_is_sent_once_and_told_to_the_buyer(paid, stripe, staff, mails, shopper):
+def test_full_refund_is_sent_once_and_mailed_to_the_buyer(paid, stripe, staff, mails, shopper):
     done = refund(paid, "99.99", actor=staff)
 
     assert (done.status, sums(paid)) == ("COMPLETED", ("REFUNDED", 9999, 0, 0))
@@ -61,7 +61,7 @@ def test_full_refund_is_sent_once_and_told_to_the_buyer(paid, stripe, staff, mai
     assert AuditEntry.objects.get(action="refund.open").actor == staff
 
 
-def test_partial_refunds_go_to_the_last_cent_and_no_further(paid, stripe, staff):
+def test_partial_refunds_reach_the_last_cent_and_no_further(paid, stripe, staff):
     for amount in ("33.33", "33.33", "33.32"):
         refund(paid, amount, actor=staff)
     assert sums(paid) == ("PARTIALLY_REFUNDED", 9998, 0, 1)
@@ -75,7 +75,7 @@ def test_partial_refunds_go_to_the_last_cent_and_no_further(paid, stripe, staff)
     assert stripe.refunded() == [3333, 3333, 3332, 1]
 
 
-def test_amount_is_reserved_before_the_provider_is_asked(paid, stripe, staff):
+def test_amount_is_reserved_before_the_provider_is_called(paid, stripe, staff):
     refund_open(payment_id=paid.pk, amount=usd("60"), reason="first", actor=staff)
 
     assert sums(reread(paid)) == ("COMPLETED", 0, 6000, 3999)
@@ -88,7 +88,7 @@ def test_amount_is_reserved_before_the_provider_is_asked(paid, stripe, staff):
     assert sums(reread(paid)) == ("PARTIALLY_REFUNDED", 6000, 0, 3999)
 
 
-def test_button_pressed_twice_refunds_once(paid, stripe, staff):
+def test_double_submission_refunds_once(paid, stripe, staff):
     refund(paid, "10", actor=staff, seen_minor=0)
 
     with pytest.raises(AlreadyRecorded, match="has changed"):
@@ -98,30 +98,30 @@ def test_button_pressed_twice_refunds_once(paid, stripe, staff):
 
 
 @pytest.mark.parametrize("amount", [usd("0"), Money(-1, "USD"), Money(100, "EUR"), None])
-def test_amount_that_cannot_be_right_is_refused(paid, staff, amount):
+def test_invalid_amount_is_refused(paid, staff, amount):
     with pytest.raises(InvalidInput), transaction.atomic():
         refund_open(payment_id=paid.pk, amount=amount, reason="x", actor=staff)
 
 
-def test_reason_is_needed(paid, staff):
+def test_reason_is_required(paid, staff):
     with pytest.raises(InvalidInput, match="reason"), transaction.atomic():
         refund_open(payment_id=paid.pk, amount=usd("1"), reason=" ", actor=staff)
 
 
-def test_only_the_job_refunds(paid, shopper, powerless_staff):
+def test_refunding_needs_the_permission(paid, shopper, powerless_staff):
     for person in (shopper, powerless_staff):
         with pytest.raises(NoPermission), transaction.atomic():
             refund(paid, "1", actor=person)
 
 
-def test_nobody_refunds_an_order_of_his_own(stripe, staff):
+def test_staff_cannot_refund_their_own_order(stripe, staff):
     own = paid_by_card(stripe, user=staff)
 
     with pytest.raises(OwnOrder), transaction.atomic():
         refund(own, "1", actor=staff)
 
 
-def test_money_by_hand_is_recorded_and_not_refunded(shopper, staff):
+def test_offline_payment_cannot_be_refunded_through_a_provider(shopper, staff):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff)
 
@@ -129,14 +129,14 @@ def test_money_by_hand_is_recorded_and_not_refunded(shopper, staff):
         refund(payment, "1", actor=staff)
 
 
-def test_nothing_is_refunded_before_money_came(stripe, shopper, staff):
+def test_unpaid_payment_cannot_be_refunded(stripe, shopper, staff):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
 
     with pytest.raises(RefundExceedsReceived), transaction.atomic():
         refund(payment, "0.01", actor=staff)
 
 
-def test_cancelled_order_owes_its_money_until_the_refund_is_through(paid, staff, bowl):
+def test_cancelled_order_has_a_refund_due_until_the_refund_succeeds(paid, staff, bowl):
     order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
     assert reread(paid).order.refund_due == usd("99.99")
 
@@ -146,10 +146,10 @@ def test_cancelled_order_owes_its_money_until_the_refund_is_through(paid, staff,
     assert paid.order.status == "CANCELLED"
 
 
-# ---- later, and not at all -----------------------------------------------------------------------------------
+# ---- pending, failed and unknown ----------------------------------------------------------------------------
 
 
-def test_pending_refund_is_processing_until_the_provider_is_through(
+def test_pending_refund_is_processing_until_the_provider_finishes(
     stripe, shopper, staff, mails, time_machine
 ):
     payment = paid_by_card(stripe, user=shopper, card="pendingRefund")
@@ -160,14 +160,14 @@ def test_pending_refund_is_processing_until_the_provider_is_through(
     assert "refund of $40.00 sent" not in subjects(mails, shopper)
     stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
-    process_due_task()  # although no webhook came
+    process_due_task()  # even without a webhook
 
     assert sums(reread(payment)) == ("PARTIALLY_REFUNDED", 4000, 0, 5999)
     assert payment.next_check_at is None
     assert subjects(mails, shopper)[-1] == "refund of $40.00 sent"
 
 
-def test_refund_that_fails_after_it_was_done_frees_the_amount(stripe, shopper, staff, mails):
+def test_refund_that_fails_after_succeeding_releases_the_amount(stripe, shopper, staff, mails):
     payment = paid_by_card(stripe, user=shopper, card="refundFail")
     done = refund(payment, "99.99", actor=staff)
     assert (done.status, payment.status, payment.order.payment_status) == (
@@ -186,7 +186,7 @@ def test_refund_that_fails_after_it_was_done_frees_the_amount(stripe, shopper, s
     assert subjects(mails, shopper)[-2:] == ["refund of $99.99 sent", "refund delayed"]
 
 
-def test_refund_that_fails_at_once_is_no_news_for_the_buyer(paid, stripe, staff, mails, shopper):
+def test_immediately_failed_refund_is_not_mailed_to_the_buyer(paid, stripe, staff, mails, shopper):
     stripe.post("settings", refunds="refuse")
 
     done = refund(paid, "99.99", actor=staff)
@@ -198,7 +198,7 @@ def test_refund_that_fails_at_once_is_no_news_for_the_buyer(paid, stripe, staff,
     assert not [subject for subject in subjects(mails, shopper) if "refund" in subject]
 
 
-def test_failed_refund_is_tried_again_as_a_refund_of_its_own(paid, stripe, staff):
+def test_failed_refund_is_retried_as_a_new_refund(paid, stripe, staff):
     stripe.post("settings", refunds="refuse")
     failed = refund(paid, "50", actor=staff)
     sync(paid)
@@ -218,7 +218,7 @@ def test_failed_refund_is_tried_again_as_a_refund_of_its_own(paid, stripe, staff
             refund_retry(refund_id=old.pk, actor=staff)
 
 
-def test_second_try_holds_the_parcel_while_the_money_is_on_its_way(paid, stripe, staff):
+def test_retried_refund_holds_the_parcel_while_pending(paid, stripe, staff):
     parcel = paid.order.parcels.get()
     stripe.post("settings", refunds="refuse")
     failed = refund(paid, "99.99", actor=staff)
@@ -233,7 +233,7 @@ def test_second_try_holds_the_parcel_while_the_money_is_on_its_way(paid, stripe,
 
 
 @pytest.mark.parametrize("action", ["drop_before", "drop_after", "error_after", "truncate", "html", "empty"])
-def test_unknown_outcome_is_asked_again_with_the_same_key(paid, stripe, staff, time_machine, action):
+def test_unknown_outcome_is_retried_with_the_same_key(paid, stripe, staff, time_machine, action):
     stripe.fault(action, path="/v1/refunds", method="POST")
 
     done = refund(paid, "30", actor=staff)
@@ -249,7 +249,7 @@ def test_unknown_outcome_is_asked_again_with_the_same_key(paid, stripe, staff, t
     assert keys == {done.calls.get().key}
 
 
-def test_provider_that_is_silent_for_a_day_is_read_and_not_asked_twice(paid, stripe, staff, time_machine):
+def test_refund_unanswered_for_a_day_is_read_and_not_repeated(paid, stripe, staff, time_machine):
     stripe.fault("drop_after", path="/v1/refunds", method="POST")
     done = refund(paid, "30", actor=staff)
 
@@ -260,7 +260,7 @@ def test_provider_that_is_silent_for_a_day_is_read_and_not_asked_twice(paid, str
     assert (done.status, stripe.refunded()) == ("COMPLETED", [3000])
 
 
-def test_refund_that_never_reached_the_provider_ends_after_a_day(paid, stripe, staff, time_machine):
+def test_refund_that_never_reached_the_provider_fails_after_a_day(paid, stripe, staff, time_machine):
     stripe.fault("drop_before", path="/v1/refunds", method="POST", count=None)
     done = refund(paid, "30", actor=staff)
 
@@ -272,8 +272,8 @@ def test_refund_that_never_reached_the_provider_ends_after_a_day(paid, stripe, s
     assert done.calls.get().state == CallState.REFUSED
 
 
-def test_news_of_the_refund_before_its_own_answer_make_one_refund(paid, stripe, staff, time_machine):
-    """The provider's message is processed while the answer to our call is lost."""
+def test_webhook_before_the_answer_makes_one_refund(paid, stripe, staff, time_machine):
+    """The provider's webhook is processed while the answer to our call is lost."""
     stripe.fault("drop_after", path="/v1/refunds", method="POST")
     done = refund(paid, "30", actor=staff)
 
@@ -287,7 +287,7 @@ def test_news_of_the_refund_before_its_own_answer_make_one_refund(paid, stripe, 
     assert (PaymentRefund.objects.count(), stripe.refunded()) == (1, [3000])
 
 
-# ---- disputes ------------------------------------------------------------------------------------------------
+# ---- disputes -----------------------------------------------------------------------------------------------
 
 
 def dispute(stripe, payment):
@@ -309,7 +309,7 @@ def test_open_dispute_blocks_refunds_and_is_flagged(paid, stripe, staff):
     assert sums(paid) == ("COMPLETED", 0, 0, 9999)
 
 
-def test_lost_dispute_counts_like_a_refund_and_a_won_one_comes_back(paid, stripe, staff):
+def test_lost_dispute_counts_like_a_refund_until_won(paid, stripe, staff):
     row = dispute(stripe, paid)
     close(stripe, row, "lost")
     sync(paid)
@@ -320,8 +320,8 @@ def test_lost_dispute_counts_like_a_refund_and_a_won_one_comes_back(paid, stripe
         refund(paid, "0.01", actor=staff)
 
 
-def test_refund_and_lost_dispute_together_never_take_more_than_came(paid, stripe, staff):
-    """The bank takes the rest while a refund of ours waits for its answer."""
+def test_refund_and_lost_dispute_never_exceed_the_captured_amount(paid, stripe, staff):
+    """The bank takes the rest while our refund is waiting for its answer."""
     stripe.fault("drop_before", path="/v1/refunds", method="POST", count=1)
     refund(paid, "60", actor=staff)
     close(stripe, dispute(stripe, paid), "lost")
@@ -332,9 +332,7 @@ def test_refund_and_lost_dispute_together_never_take_more_than_came(paid, stripe
     assert set(PaymentFlag.objects.values_list("kind", flat=True)) == {FlagKind.DISPUTE, FlagKind.CONFLICT}
 
 
-def test_refund_refused_because_of_a_lost_dispute_leaves_the_whole_loss_counted(
-    paid, stripe, staff, time_machine
-):
+def test_refund_refused_after_a_lost_dispute_leaves_the_full_loss_counted(paid, stripe, staff, time_machine):
     stripe.fault("drop_before", path="/v1/refunds", method="POST", count=1)
     refund(paid, "60", actor=staff)
     close(stripe, dispute(stripe, paid), "lost")

@@ -1,4 +1,4 @@
-"""Refunds that a person made in the provider's dashboard: booked at once, their meaning waits for staff."""
+"""Refunds made in the provider's dashboard: booked at once; staff decide what they were for."""
 
 from datetime import timedelta
 
@@ -51,7 +51,7 @@ def outside(paid, stripe):
     return dashboard(stripe, paid, 5000)
 
 
-def test_refund_from_outside_is_booked_once_and_waits(paid, outside, mails, shopper, bowl):
+def test_external_refund_is_booked_once_and_awaits_a_decision(paid, outside, mails, shopper, bowl):
     before = stock(bowl)
     sync(paid)
     process_due_task()
@@ -63,7 +63,7 @@ def test_refund_from_outside_is_booked_once_and_waits(paid, outside, mails, shop
     assert ["refund of" in m.subject for m in mails(shopper.email)].count(True) == 1
 
 
-def test_decision_that_it_means_nothing_ends_the_waiting(paid, outside, staff, bowl):
+def test_decision_without_consequences_resolves_the_refund(paid, outside, staff, bowl):
     before = stock(bowl)
 
     refund_decide(refund_id=outside.pk, decision=NOTHING, actor=staff)
@@ -75,7 +75,7 @@ def test_decision_that_it_means_nothing_ends_the_waiting(paid, outside, staff, b
         refund_decide(refund_id=outside.pk, decision=NOTHING, actor=staff)
 
 
-def test_decision_that_pieces_came_back_restocks_them_once(paid, outside, staff, bowl):
+def test_decision_that_units_were_returned_restocks_them_once(paid, outside, staff, bowl):
     before, line = stock(bowl), paid.order.lines.get()
 
     refund_decide(refund_id=outside.pk, decision=RESTOCK, actor=staff, lines=(RefundLineInput(line.pk, 1),))
@@ -86,7 +86,7 @@ def test_decision_that_pieces_came_back_restocks_them_once(paid, outside, staff,
     assert (line.refundable_quantity, RefundLine.objects.get().quantity) == (1, 1)
 
 
-def test_restock_needs_pieces_and_the_others_none(paid, outside, staff):
+def test_restock_needs_units_and_other_decisions_none(paid, outside, staff):
     line = RefundLineInput(paid.order.lines.get().pk, 1)
 
     for decision, lines in ((RESTOCK, ()), (NOTHING, (line,)), (RefundDecision.PENDING, ())):
@@ -96,7 +96,7 @@ def test_restock_needs_pieces_and_the_others_none(paid, outside, staff):
     assert refunds_to_decide().count() == 1
 
 
-def test_decision_to_cancel_cancels_the_order_and_leaves_the_rest_to_return(
+def test_decision_to_cancel_cancels_the_order_and_leaves_the_rest_as_refund_due(
     paid, outside, staff, bowl, mails, shopper
 ):
     before = stock(bowl)
@@ -110,9 +110,7 @@ def test_decision_to_cancel_cancels_the_order_and_leaves_the_rest_to_return(
     assert "We will refund" in mails(shopper.email)[-1].body
 
 
-def test_fully_refunded_order_that_is_cancelled_tells_the_truth_about_the_money(
-    paid, stripe, staff, mails, shopper
-):
+def test_cancelled_fully_refunded_order_shows_the_refund(paid, stripe, staff, mails, shopper):
     whole = dashboard(stripe, paid, paid.received_minor)
 
     refund_decide(refund_id=whole.pk, decision=CANCEL, actor=staff)
@@ -122,7 +120,7 @@ def test_fully_refunded_order_that_is_cancelled_tells_the_truth_about_the_money(
     assert "not been charged" not in body
 
 
-def test_order_on_its_way_cannot_be_cancelled_by_a_decision(paid, outside, staff, seller):
+def test_shipped_order_cannot_be_cancelled_by_a_decision(paid, outside, staff, seller):
     parcel_ship(parcel_id=paid.order.parcels.get().pk, carrier="", tracking="", actor=seller)
 
     with pytest.raises(NotCancellable):
@@ -131,7 +129,7 @@ def test_order_on_its_way_cannot_be_cancelled_by_a_decision(paid, outside, staff
     assert refunds_to_decide().count() == 1
 
 
-def test_closed_order_leaves_nothing_to_decide(paid, stripe, staff):
+def test_refund_of_a_closed_order_needs_no_decision(paid, stripe, staff):
     order_cancel(order_id=paid.order_id, reason="kiln broke", actor=staff)
 
     whole = dashboard(stripe, paid, paid.received_minor)
@@ -139,12 +137,12 @@ def test_closed_order_leaves_nothing_to_decide(paid, stripe, staff):
     assert (whole.decision, paid.order.refund_due.minor) == ("", 0)
 
 
-def test_deciding_needs_the_job(outside, powerless_staff):
+def test_deciding_needs_the_permission(outside, powerless_staff):
     with pytest.raises(NoPermission), transaction.atomic():
         refund_decide(refund_id=outside.pk, decision=NOTHING, actor=powerless_staff)
 
 
-def test_refund_from_outside_lowers_what_staff_can_refund(paid, outside, staff, stripe):
+def test_external_refund_reduces_the_refundable_amount(paid, outside, staff, stripe):
     left = paid.received_minor - 5000
     with pytest.raises(RefundExceedsReceived), transaction.atomic():
         refund(paid, f"{(left + 1) // 100}.{(left + 1) % 100:02}", actor=staff)
@@ -154,7 +152,7 @@ def test_refund_from_outside_lowers_what_staff_can_refund(paid, outside, staff, 
     assert (paid.status, sum(stripe.refunded())) == ("REFUNDED", paid.received_minor)
 
 
-def test_refund_from_outside_that_fails_asks_for_nothing_any_more(shopper, bowl, staff, stripe):
+def test_failed_external_refund_needs_no_decision(shopper, bowl, staff, stripe):
     payment = paid_by_card(stripe, {bowl: 1}, user=shopper, card="refundFail")
     failed = dashboard(stripe, payment, 9999)
     assert payment.status == "REFUNDED"
@@ -169,8 +167,10 @@ def test_refund_from_outside_that_fails_asks_for_nothing_any_more(shopper, bowl,
         refund_retry(refund_id=failed.pk, actor=staff)
 
 
-def test_dashboard_and_desk_at_the_same_time_never_return_more_than_came(paid, staff, stripe, time_machine):
-    """Our refund is decided on, a person at the provider is faster: ours is refused, theirs is booked."""
+def test_dashboard_and_staff_refund_at_once_never_exceed_the_captured_amount(
+    paid, staff, stripe, time_machine
+):
+    """Our refund is decided, but someone in the dashboard is faster: ours is refused, theirs is booked."""
     stripe.fault("drop_before", path="/v1/refunds", method="POST", count=1)
     ours = refund(paid, "150", actor=staff)
     stripe.post("stripe/refund", payment_intent=paid.provider_payment_id, amount=15000)

@@ -1,4 +1,4 @@
-"""Staff reject a payment that will not come; the order gets at least a day to be paid otherwise."""
+"""Staff reject a payment that will not arrive; the order gets at least a day to be paid by another method."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def test_rejected_payment_leaves_the_order_open(shopper, staff):
     assert payment.order.expires_at == before, "a longer hold is not cut short"
 
 
-def test_order_that_would_end_soon_is_kept_a_day_longer(shopper, staff, time_machine):
+def test_order_about_to_expire_is_held_a_day_longer(shopper, staff, time_machine):
     payment = start(user=shopper)
     time_machine.move_to(payment.order.expires_at - timedelta(hours=1))
 
@@ -41,7 +41,7 @@ def test_order_that_would_end_soon_is_kept_a_day_longer(shopper, staff, time_mac
     assert abs(payment.order.expires_at - timezone.now() - timedelta(hours=24)) < timedelta(seconds=5)
 
 
-def test_rejection_is_refused_while_money_is_here(shopper, staff):
+def test_payment_with_money_cannot_be_rejected(shopper, staff):
     payment = start(user=shopper)
     record(payment, "10.00", actor=staff)
 
@@ -67,7 +67,7 @@ def test_rejection_needs_the_permission(shopper, powerless_staff):
         reject(payment, powerless_staff)
 
 
-def test_nobody_rejects_a_payment_of_his_own_order(staff):
+def test_staff_cannot_reject_a_payment_of_their_own_order(staff):
     payment = start(user=staff)
 
     with pytest.raises(OwnOrder), transaction.atomic():
@@ -84,7 +84,7 @@ def test_rejecting_twice_is_refused_and_mails_once(shopper, staff, mails):
     assert sum("not accepted" in m.subject for m in mails(shopper.email)) == 1
 
 
-def test_rejected_payment_can_be_tried_again_by_the_same_method(shopper, staff):
+def test_rejected_payment_can_be_retried_with_the_same_method(shopper, staff):
     payment = reject(start(user=shopper), staff)
 
     again = payment_choose_method(
@@ -95,7 +95,7 @@ def test_rejected_payment_can_be_tried_again_by_the_same_method(shopper, staff):
     assert reread(payment).failure_reason == ""
 
 
-def test_each_rejection_is_told_by_a_mail_of_its_own(shopper, staff, mails):
+def test_each_rejection_sends_a_mail(shopper, staff, mails):
     payment = reject(start(user=shopper), staff, "first reason")
     payment_choose_method(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=shopper)
     reject(payment, staff, "second reason")

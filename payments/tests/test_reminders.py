@@ -1,4 +1,4 @@
-"""Who has not paid yet gets one mail while there is still time: soon at a provider, before the date by hand."""
+"""Payment reminders: one mail soon after an unfinished provider payment, or before the due date of an offline one."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ SUBJECT = "please complete your payment"
 
 @pytest.fixture
 def left(stripe):
-    """A guest's card payment, whose page was closed."""
+    """A guest's card payment on a page that was closed."""
     payment = start(CARD, email="guest@example.test")
     payment_ensure_at_provider(payment)
     return reread(payment)
@@ -41,7 +41,7 @@ def reminders() -> int:
     return Notification.objects.filter(kind="payment_open").count()
 
 
-def test_guest_who_left_is_told_once_with_the_way_back(left, later, mails):
+def test_guest_who_left_is_reminded_once_with_a_link(left, later, mails):
     later(minutes=9)
     assert reminders() == 0
 
@@ -54,7 +54,7 @@ def test_guest_who_left_is_told_once_with_the_way_back(left, later, mails):
     assert reminders() == 1
 
 
-def test_declined_buyer_reads_why(left, stripe, later, mails):
+def test_reminder_gives_the_reason_of_the_decline(left, stripe, later, mails):
     stripe.pay(left, "visa_chargeDeclinedInsufficientFunds")
     payment_sync(left.pk, cause="test")
 
@@ -64,7 +64,7 @@ def test_declined_buyer_reads_why(left, stripe, later, mails):
     assert f"Your last payment attempt failed: {reread(left).failure_reason}" in mail.body
 
 
-def test_another_try_by_another_way_is_not_told_again(left, later):
+def test_second_attempt_with_another_method_is_not_reminded_again(left, later):
     later(minutes=11)
     payment_choose_method(order_id=left.order_id, method=PaymentMethod.DEBIT_CARD, actor=None)
 
@@ -74,7 +74,7 @@ def test_another_try_by_another_way_is_not_told_again(left, later):
 
 
 @pytest.mark.parametrize("end", ["paid", "cancelled", "transfer", "nearly over", "not known"])
-def test_who_needs_no_reminder_gets_none(end, stripe, shopper, later):
+def test_no_reminder_when_none_is_needed(end, stripe, shopper, later):
     if end == "paid":
         paid_by_card(stripe, user=shopper)
     elif end == "transfer":
@@ -93,7 +93,7 @@ def test_who_needs_no_reminder_gets_none(end, stripe, shopper, later):
     assert reminders() == 0
 
 
-def test_what_was_paid_while_the_sweep_chose_is_not_told(left, stripe, later):
+def test_payment_completed_during_the_task_is_not_reminded(left, stripe, later):
     stripe.pay(left)
     payment_sync(left.pk, cause="test")
 
@@ -103,7 +103,7 @@ def test_what_was_paid_while_the_sweep_chose_is_not_told(left, stripe, later):
     assert reread(left).reminded_at is None
 
 
-def test_part_paid_order_is_not_told_that_nothing_was_charged(shopper, staff, stripe, later):
+def test_partially_paid_order_is_not_told_that_nothing_was_charged(shopper, staff, stripe, later):
     transfer = start(TRANSFER, user=shopper)
     record(transfer, "60.00", actor=staff)
     payment_choose_method(order_id=transfer.order_id, method=CARD, actor=shopper)
@@ -113,14 +113,14 @@ def test_part_paid_order_is_not_told_that_nothing_was_charged(shopper, staff, st
     assert reminders() == 0
 
 
-# ---- by hand ---------------------------------------------------------------------------------------------------
+# ---- offline -------------------------------------------------------------------------------------------------
 
 
 def due_reminders(mails, shopper):
     return [mail for mail in mails(shopper.email) if " by " in mail.subject]
 
 
-def test_transfer_is_reminded_of_once_two_days_before_the_date_that_was_told(shopper, later, mails):
+def test_transfer_is_reminded_once_two_days_before_the_stated_due_date(shopper, later, mails):
     payment = start(TRANSFER, user=shopper)
     later(days=4)
     assert due_reminders(mails, shopper) == []
@@ -134,7 +134,7 @@ def test_transfer_is_reminded_of_once_two_days_before_the_date_that_was_told(sho
     assert "If you have already sent it, you do not need to do anything" in mail.body
 
 
-def test_what_is_missing_of_a_transfer_is_named(shopper, staff, later, mails):
+def test_reminder_names_the_outstanding_amount(shopper, staff, later, mails):
     payment = start(TRANSFER, user=shopper)
     record(payment, "60.00", actor=staff)
     pay_by = payment.order.pay_by
@@ -146,7 +146,7 @@ def test_what_is_missing_of_a_transfer_is_named(shopper, staff, later, mails):
 
 
 @pytest.mark.parametrize("end", ["cash", "paid", "first day", "after the date"])
-def test_who_owes_nothing_now_is_not_reminded(end, shopper, staff, later, mails):
+def test_no_reminder_when_nothing_is_due(end, shopper, staff, later, mails):
     payment = start(PaymentMethod.CASH_ON_DELIVERY if end == "cash" else TRANSFER, user=shopper)
     if end == "paid":
         record(payment, "99.99", actor=staff)

@@ -1,4 +1,4 @@
-"""What the provider tells, applied in any order and any number: one end."""
+"""The provider's states, applied in any order and any number of times, lead to the same result."""
 
 import random
 from collections import Counter
@@ -61,7 +61,7 @@ def apply(payment, *snapshots) -> None:
 
 
 def end_of(payment) -> tuple[Any, ...]:
-    """Everything that people and money depend on."""
+    """All values that pages and money depend on."""
     reread(payment)
     refunds = PaymentRefund.objects.values_list("provider_refund_id", "status", "amount_minor", "decision")
     mails = Counter(Notification.objects.values_list("kind", "recipient"))
@@ -77,7 +77,7 @@ def end_of(payment) -> tuple[Any, ...]:
 
 
 class Undone(Exception):
-    """Ends a try; nothing of it stays."""
+    """Ends an attempt and rolls it back."""
 
 
 def ends(payment, orders) -> list[tuple[Any, ...]]:
@@ -94,8 +94,8 @@ def ends(payment, orders) -> list[tuple[Any, ...]]:
     return found
 
 
-def test_every_order_of_what_was_seen_ends_the_same(card):
-    """Declined, under way, paid, a part on its way back, that part back; a slow reader brings any of them last."""
+def test_states_in_any_order_lead_to_the_same_result(card):
+    """Declined, processing, paid, partly refunding, partly refunded; a slow reader may apply any of them last."""
     snapshots = [
         failed(card),
         seen(card, RemoteStatus.PROCESSING),
@@ -112,7 +112,7 @@ def test_every_order_of_what_was_seen_ends_the_same(card):
     assert found[0][2][:2] == ("CONFIRMED", "PARTIALLY_REFUNDED")
 
 
-def test_every_order_of_two_refunds_ends_the_same(card):
+def test_two_refunds_in_any_order_lead_to_the_same_result(card):
     one, two = back("10.00"), back("20.00", number=2)
     snapshots = [
         seen(card),
@@ -127,8 +127,8 @@ def test_every_order_of_two_refunds_ends_the_same(card):
     assert found[0][0] == ("PARTIALLY_REFUNDED", 9999, 3000, 0)
 
 
-def test_money_that_all_went_back_is_told_in_any_order_with_the_same_sums(card):
-    """Whether artisans were told to ship depends on when we heard of it; the money does not."""
+def test_full_refund_in_any_order_leads_to_the_same_totals(card):
+    """Whether artisans were asked to ship depends on the order of events; the money does not."""
     snapshots = [failed(card), seen(card), seen(card, RemoteStatus.SUCCEEDED, back("99.99"))]
 
     found = ends(card, permutations(snapshots))
@@ -149,7 +149,7 @@ def test_repetitions_change_nothing(card, seed):
     assert first == second
 
 
-def test_ten_equal_records_are_one_capture(card):
+def test_ten_equal_states_are_one_capture(card):
     apply(card, *[seen(card)] * 10)
 
     assert end_of(card)[0] == ("COMPLETED", 9999, 0, 0)
@@ -158,7 +158,7 @@ def test_ten_equal_records_are_one_capture(card):
     assert PaymentTransition.objects.filter(payment=card, new="COMPLETED").count() == 1
 
 
-def test_part_that_went_back_before_we_heard_of_the_money_keeps_the_order(card):
+def test_partial_refund_seen_before_the_capture_keeps_the_order(card):
     apply(card, seen(card, RemoteStatus.SUCCEEDED, back("10.00")))
 
     assert end_of(card)[2][:2] == ("CONFIRMED", "PARTIALLY_REFUNDED")
@@ -179,17 +179,17 @@ def test_part_that_went_back_before_we_heard_of_the_money_keeps_the_order(card):
     ],
     ids=" ".join,
 )
-def test_what_is_not_ours_books_nothing_and_is_flagged_once(card, lie):
+def test_mismatched_object_books_nothing_and_is_flagged_once(card, lie):
     apply(card, *[seen(card, **lie)] * 3)
 
     assert end_of(card)[0] == ("PENDING", 0, 0, 0)
     assert Capture.objects.count() == 0
     assert list(card.flags.values_list("kind", flat=True)) == ["mismatch"]
-    assert Payment.objects.get().next_check_at is not None, "it is asked about again"
+    assert Payment.objects.get().next_check_at is not None, "it is read again"
 
 
-def test_session_that_ended_while_the_buyer_was_away_opens_the_payment_again(card):
-    """The buyer came back while the provider was silent, so the page said to wait."""
+def test_expired_session_reopens_the_payment(card):
+    """The buyer returned during an outage, so the page asked them to wait."""
     apply(card, seen(card, RemoteStatus.PROCESSING), seen(card, RemoteStatus.EXPIRED))
 
     assert (reread(card).status, card.provider_payment_id) == ("PENDING", None)

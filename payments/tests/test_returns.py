@@ -1,4 +1,4 @@
-"""Money that a person sent back by hand and says so: booked once, never more than came."""
+"""Recording offline refunds: booked once, never more than was received."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ def statuses_of(payment) -> tuple[str, str, str]:
     return payment.status, payment.order.status, payment.order.payment_status
 
 
-def test_returning_the_surplus_leaves_the_order_paid(paid, staff, mails, shopper):
+def test_refunding_the_surplus_leaves_the_order_paid(paid, staff, mails, shopper):
     refund = give_back(paid, "10.01", actor=staff, reference="OUT-9")
 
     assert statuses_of(paid) == ("COMPLETED", "CONFIRMED", "PAID")
@@ -41,7 +41,7 @@ def test_returning_the_surplus_leaves_the_order_paid(paid, staff, mails, shopper
     assert AuditEntry.objects.filter(action="money.return", actor=staff, target_id=paid.pk).exists()
 
 
-def test_returning_part_and_then_all_follows_the_sums(paid, staff):
+def test_partial_and_full_refund_update_the_statuses(paid, staff):
     give_back(paid, "60.00", actor=staff)
     assert statuses_of(paid) == ("PARTIALLY_REFUNDED", "CONFIRMED", "PARTIALLY_REFUNDED")
 
@@ -51,7 +51,7 @@ def test_returning_part_and_then_all_follows_the_sums(paid, staff):
     assert not paid.refundable
 
 
-def test_more_than_came_is_refused(paid, staff):
+def test_more_than_was_received_is_refused(paid, staff):
     give_back(paid, "100.00", actor=staff)
 
     with (
@@ -64,7 +64,7 @@ def test_more_than_came_is_refused(paid, staff):
     assert PaymentRefund.objects.count() == 1
 
 
-def test_more_than_the_order_owes_is_returned_on_purpose_only(paid, staff):
+def test_more_than_the_refund_due_needs_confirmation(paid, staff):
     with pytest.raises(ReturnExceedsOwed, match=r"the 10\.01 USD due to the buyer"), transaction.atomic():
         give_back(paid, "10.02", actor=staff, beyond_owed=False)
     give_back(paid, "10.01", actor=staff, beyond_owed=False)
@@ -75,7 +75,7 @@ def test_more_than_the_order_owes_is_returned_on_purpose_only(paid, staff):
     assert reread(paid).refunded == usd("10.01")
 
 
-def test_surplus_is_returned_once_over_two_payments(shopper, staff):
+def test_surplus_of_two_payments_is_refunded_once(shopper, staff):
     first = start(user=shopper)
     record(first, "50.00", actor=staff)
     payment_choose_method(order_id=first.order_id, method=PaymentMethod.CHECK, actor=shopper)
@@ -110,7 +110,7 @@ def test_same_reference_is_booked_once(paid, staff):
     ],
     ids=["zero", "negative", "other currency", "no reference", "no reason", "future date"],
 )
-def test_return_that_cannot_be_right_is_refused(paid, staff, changes):
+def test_invalid_refund_is_refused(paid, staff, changes):
     right = {
         "payment_id": paid.pk,
         "amount": usd("1"),
@@ -126,12 +126,12 @@ def test_return_that_cannot_be_right_is_refused(paid, staff, changes):
     assert not PaymentRefund.objects.exists()
 
 
-def test_return_needs_the_permission(paid, powerless_staff):
+def test_recording_a_refund_needs_the_permission(paid, powerless_staff):
     with pytest.raises(NoPermission), transaction.atomic():
         give_back(paid, "10.00", actor=powerless_staff)
 
 
-def test_nobody_returns_money_to_himself(staff, admin_user):
+def test_staff_cannot_record_a_refund_to_themselves(staff, admin_user):
     payment = start(user=staff)
     record(payment, "99.99", actor=admin_user)
 
@@ -139,14 +139,14 @@ def test_nobody_returns_money_to_himself(staff, admin_user):
         give_back(payment, "10.00", actor=staff)
 
 
-def test_nothing_is_returned_before_money_came(shopper, staff):
+def test_unpaid_payment_cannot_be_refunded(shopper, staff):
     payment = start(user=shopper)
 
     with pytest.raises(RefundExceedsReceived), transaction.atomic():
         give_back(payment, "0.01", actor=staff)
 
 
-def test_part_payment_that_goes_back_leaves_the_order_unpaid_and_open(shopper, staff):
+def test_refunded_partial_payment_leaves_the_order_open_and_unpaid(shopper, staff):
     payment = start(user=shopper)
     record(payment, "40.00", actor=staff)
 
@@ -157,5 +157,5 @@ def test_part_payment_that_goes_back_leaves_the_order_unpaid_and_open(shopper, s
 
     record(payment, "99.98", actor=staff, reference="STMT-2")
 
-    assert payment.status == "PENDING", "what went back does not count"
+    assert payment.status == "PENDING", "refunded money does not count"
     assert payment.order.balance_due == usd("0.01")

@@ -1,4 +1,4 @@
-"""Money above the store's limit moves when a second person approves it, and exactly as it was requested."""
+"""Amounts above the store's limit need a second person's approval and are booked exactly as requested."""
 
 import pytest
 from django.urls import reverse
@@ -49,7 +49,7 @@ def test_receipt_above_the_limit_books_nothing_until_it_is_approved(shopper, sta
     assert reread(payment).order.status == "CONFIRMED"
 
 
-def test_receipt_up_to_the_limit_needs_nobody(shopper, staff, admin_user):
+def test_receipt_up_to_the_limit_needs_no_approval(shopper, staff, admin_user):
     assert isinstance(submitted(start(user=shopper), "50.00", staff), Receipt)
 
 
@@ -64,7 +64,7 @@ def test_parts_are_added_up(shopper, staff, admin_user):
 
 
 @pytest.mark.parametrize("approver", ["none", "same"])
-def test_service_itself_refuses_what_no_second_person_approved(shopper, staff, admin_user, approver):
+def test_service_refuses_an_unapproved_amount(shopper, staff, admin_user, approver):
     payment = start(user=shopper)
 
     with pytest.raises(SecondPersonRequired):
@@ -73,7 +73,7 @@ def test_service_itself_refuses_what_no_second_person_approved(shopper, staff, a
     assert Receipt.objects.count() == 0
 
 
-def test_other_refusals_come_before_the_approval_is_requested(shopper, staff, admin_user):
+def test_other_errors_are_reported_before_an_approval_is_requested(shopper, staff, admin_user):
     submitted(start(user=shopper), "10.00", staff)
 
     with pytest.raises(AlreadyRecorded):
@@ -94,7 +94,7 @@ def test_approval_fails_when_the_payment_changed_since_the_request(shopper, staf
     assert Receipt.objects.count() == 1
 
 
-def test_nobody_approves_for_an_order_of_their_own(staff, admin_user, shopper):
+def test_staff_cannot_approve_for_their_own_order(staff, admin_user, shopper):
     payment = start(user=admin_user)
     approval = submitted(payment, "99.99", staff)
 
@@ -126,7 +126,7 @@ def test_offline_refund_above_the_limit_waits_for_a_second_person(shopper, staff
     assert sorted(PaymentRefund.objects.values_list("amount_minor", flat=True)) == [1000, 4500]
 
 
-def test_page_and_api_say_that_nothing_is_done_yet(shopper, staff, admin_user, browser, api):
+def test_page_and_api_say_that_nothing_is_booked_yet(shopper, staff, admin_user, browser, api):
     payment = start(user=shopper)
     page = browser(staff).get(reverse("admin:payments_payment_record", args=[payment.pk]))
     form = page.context["form"]
@@ -164,7 +164,7 @@ def refund_requested(payment, actor, **changes):
 
 
 def worker(payment):
-    """What the task of the approval makes: the provider's call."""
+    """Execute the provider call that the approval's task would execute."""
     for call in payment.calls.filter(state="open"):
         provider_call_execute(call.pk)
     return reread(payment)
@@ -217,7 +217,7 @@ def refund_that_failed(payment, stripe, amount, actor):
     return failed
 
 
-def test_failed_refund_is_not_tried_again_beside_a_later_one_above_the_limit(
+def test_failed_refund_is_not_retried_when_a_later_one_exceeds_the_limit_with_it(
     by_card, stripe, staff, admin_user
 ):
     failed = refund_that_failed(by_card, stripe, "49.00", staff)
@@ -230,9 +230,7 @@ def test_failed_refund_is_not_tried_again_beside_a_later_one_above_the_limit(
     assert reread(by_card).refunded == usd("49.00")
 
 
-def test_approved_refund_that_failed_is_tried_again_without_another_approval(
-    by_card, stripe, staff, admin_user
-):
+def test_failed_approved_refund_is_retried_without_another_approval(by_card, stripe, staff, admin_user):
     approval = refund_requested(by_card, staff, amount=by_card.amount)
     stripe.post("settings", refunds="refuse")
     approval_approve(approval_id=approval.pk, actor=admin_user)
@@ -244,7 +242,7 @@ def test_approved_refund_that_failed_is_tried_again_without_another_approval(
     assert worker(by_card).refunded == by_card.amount
 
 
-def test_refund_is_not_approved_after_the_money_went_another_way(by_card, stripe, staff, admin_user):
+def test_refund_is_not_approved_after_the_money_was_refunded_otherwise(by_card, stripe, staff, admin_user):
     approval = refund_requested(by_card, staff, amount=by_card.amount)
     refund(by_card, "10.00", actor=staff)
 
@@ -254,7 +252,7 @@ def test_refund_is_not_approved_after_the_money_went_another_way(by_card, stripe
     assert stripe.refunded() == [1000]
 
 
-def test_cancelling_a_paid_order_leaves_its_refund_to_a_second_person(by_card, stripe, staff, admin_user):
+def test_cancelling_a_paid_order_requests_approval_for_its_refund(by_card, stripe, staff, admin_user):
     order_cancel(order_id=by_card.order_id, reason="Kiln broke.", actor=staff, refund=True)
 
     assert (reread(by_card).order.status, stripe.refunded()) == ("CANCELLED", [])
@@ -264,7 +262,7 @@ def test_cancelling_a_paid_order_leaves_its_refund_to_a_second_person(by_card, s
     assert stripe.refunded() == [9999]
 
 
-def test_buyer_who_cancels_needs_no_second_person(by_card, stripe, shopper, admin_user):
+def test_buyer_can_cancel_without_a_second_person(by_card, stripe, shopper, admin_user):
     order_cancel(order_id=by_card.order_id, reason="", actor=shopper)
 
     assert (PaymentRefund.objects.get().amount_minor, ApprovalRequest.objects.count()) == (9999, 0)

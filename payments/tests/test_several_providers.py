@@ -1,6 +1,6 @@
-"""A provider is a folder and a line of the registry: the toy provider is registered and bought with, everywhere.
+"""A provider is a folder and a line in the registry: the toy provider is registered and used everywhere.
 
-Also which of several providers takes a payment, what keys look like, and what becomes of a provider that is gone.
+Also routing between providers, the form of idempotency keys, and removed providers.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def bank(monkeypatch, settings):
     """The shop with the toy bank as its only provider of card payments."""
     bank = ToyBank()
     monkeypatch.setattr(toy_provider, "BANK", bank)
-    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, toy_provider.FACTS))  # the line
+    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, toy_provider.FACTS))  # the registry line
     settings.TOY_SECRET = SECRET
     settings.PAYMENT_ROUTES = "credit_card=toy"
     connection.configured.cache_clear()
@@ -56,7 +56,7 @@ def bank(monkeypatch, settings):
 
 @pytest.fixture
 def toy(bank, store, shopper, bowl):
-    """A card payment that waits at the toy bank."""
+    """A card payment that is waiting at the toy bank."""
     payment = start(CARD, {bowl: 1}, user=shopper)
     payment_ensure_at_provider(payment)
     return reread(payment)
@@ -72,11 +72,11 @@ def pay(bank: ToyBank, payment: Payment) -> Payment:
     return reread(payment)
 
 
-# ---- bought with ----------------------------------------------------------------------------------------------------
+# ---- purchases ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_bought_on_pages(bank, store, browser, bowl):
+def test_purchase_on_pages(bank, store, browser, bowl):
     walk = CheckoutClient(browser())
     form = walk.fill_checkout("credit_card", bowl)
 
@@ -98,7 +98,7 @@ def test_bought_on_pages(bank, store, browser, bowl):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("named", [{}, {"payment_provider": "toy"}])
-def test_bought_by_api(bank, store, shopper, api, bowl, named):
+def test_purchase_by_api(bank, store, shopper, api, bowl, named):
     order = start(PaymentMethod.BANK_TRANSFER, {bowl: 1}, user=shopper).order
     client = api(shopper)
 
@@ -117,7 +117,7 @@ def test_bought_by_api(bank, store, shopper, api, bowl, named):
 
 
 @pytest.mark.django_db
-def test_paid_by_webhook(bank, toy, client):
+def test_payment_by_webhook(bank, toy, client):
     approve(bank, toy)
     event = {"event_id": "e1", "kind": "approved", "object_id": toy.provider_payment_id, "status": "approved"}
     body = json.dumps(event).encode()
@@ -136,7 +136,7 @@ def test_paid_by_webhook(bank, toy, client):
 
 
 @pytest.mark.django_db
-def test_refunded(bank, toy, api, staff):
+def test_refund(bank, toy, api, staff):
     pay(bank, toy)
 
     answer = api(staff).post(
@@ -149,7 +149,7 @@ def test_refunded(bank, toy, api, staff):
 
 
 @pytest.mark.django_db
-def test_reconciled(bank, toy):
+def test_reconciliation(bank, toy):
     taken = (Capture("take_1", toy.amount),)
     bank.change(toy.provider_payment_id, status=RemoteStatus.SUCCEEDED, captures=taken, action=None)
 
@@ -160,7 +160,7 @@ def test_reconciled(bank, toy):
 
 
 @pytest.mark.django_db
-def test_seen_in_admin(bank, toy, browser, staff):
+def test_admin_pages(bank, toy, browser, staff):
     client = browser(staff)
     pay(bank, toy)
 
@@ -174,12 +174,12 @@ def test_seen_in_admin(bank, toy, browser, staff):
     assert toy.payment_number not in page(others).text
 
 
-# ---- which provider -------------------------------------------------------------------------------------------------
+# ---- routing --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def both(bank, card_shop, settings):
-    """Cards by the first provider, or by the toy bank for what does not fit there."""
+    """Cards by the first provider, or by the toy bank where the first does not fit."""
     settings.PAYMENT_ROUTES = "credit_card=toy,stripe"
     return bank
 
@@ -189,17 +189,17 @@ def taker(amount: str = "99.99", currency: str = "USD", **choice: str) -> str:
     return facts.name if facts else ""
 
 
-def test_first_of_the_route_that_fits_takes_it(both):
+def test_first_suitable_provider_of_the_route_is_used(both):
     assert taker() == "toy"
     assert taker("500.01") == "stripe", "above the limit of the toy bank"
     assert taker("0.99") == "stripe", "below it"
     assert taker(currency="EUR") == "stripe"
     assert taker(country="DE") == "stripe"
     assert taker(country="US") == "toy"
-    assert taker("0.10") == "", "below the least of both"
+    assert taker("0.10") == "", "below both minimums"
 
 
-def test_without_a_route_it_is_the_first_registered_one_with_keys(both, settings):
+def test_without_a_route_the_first_registered_provider_with_keys_is_used(both, settings):
     settings.PAYMENT_ROUTES = ""
     assert taker() == "stripe"
 
@@ -213,7 +213,7 @@ def test_named_provider_is_not_routed(both):
 
 
 @pytest.mark.django_db
-def test_total_that_no_provider_takes_is_explained(both, store):
+def test_total_that_no_provider_accepts_is_explained(both, store):
     def reason(amount: str, currency: str = "USD") -> str:
         total = Money.parse(amount, currency)
         return unavailable_reason(CARD, total=total, is_known_buyer=True, store=store)
@@ -232,7 +232,7 @@ def test_total_that_no_provider_takes_is_explained(both, store):
 
 
 @pytest.mark.django_db
-def test_retry_keeps_the_provider_and_another_name_changes_it(both, stripe, toy, settings):
+def test_retry_keeps_the_provider_unless_another_is_named(both, stripe, toy, settings):
     settings.PAYMENT_ROUTES = "credit_card=stripe,toy"
 
     again = payment_choose_method(order_id=toy.order_id, method=CARD, actor=None)
@@ -244,7 +244,7 @@ def test_retry_keeps_the_provider_and_another_name_changes_it(both, stripe, toy,
 
 
 @pytest.mark.django_db
-def test_saved_method_goes_to_the_provider_that_holds_it(both, stripe, toy, shopper):
+def test_saved_method_is_charged_by_its_provider(both, stripe, toy, shopper):
     saved = PaymentMethodInfo.objects.create(
         user=shopper,
         payment_method=CARD,
@@ -270,7 +270,7 @@ def test_saved_method_goes_to_the_provider_that_holds_it(both, stripe, toy, shop
         ("credit_card=toy;credit_card=stripe", "PAYMENT_ROUTES names credit_card twice."),
     ],
 )
-def test_wrong_routes_are_found_by_the_system_check(bank, settings, routes, sentence):
+def test_invalid_routes_are_found_by_the_system_check(bank, settings, routes, sentence):
     settings.PAYMENT_ROUTES = routes
 
     assert list(registry.find_route_errors()) == [sentence] * bool(sentence)
@@ -293,7 +293,7 @@ def test_amounts_within_the_limits_can_be_sent(name, method, convert, currency):
 # ---- keys -----------------------------------------------------------------------------------------------------------
 
 
-def test_keys_fit_every_provider_are_stable_and_no_two_alike(bank):
+def test_keys_fit_every_provider_and_are_stable_and_unique(bank):
     for facts in registry.PROVIDERS:
         calls = [
             ProviderCall(pk=UUID(int=number), provider=facts.name, operation=operation)
@@ -320,19 +320,17 @@ def test_keys_fit_every_provider_are_stable_and_no_two_alike(bank):
         ("gone", Operation.CONFIRM, 0, True),
     ],
 )
-def test_keys_are_trusted_as_long_as_the_provider_keeps_them(provider, operation, hours, expected):
+def test_keys_are_reused_only_as_long_as_the_provider_stores_them(provider, operation, hours, expected):
     created = timezone.now() - timedelta(hours=hours, seconds=1)
 
     assert is_too_old(ProviderCall(provider=provider, operation=operation, created_at=created)) == expected
 
 
-# ---- a provider that is gone ----------------------------------------------------------------------------------------
+# ---- a removed provider ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_payment_of_a_provider_that_is_gone_stays_readable(
-    bank, toy, monkeypatch, api, shopper, browser, staff
-):
+def test_payment_of_a_removed_provider_stays_readable(bank, toy, monkeypatch, api, shopper, browser, staff):
     without = tuple(facts for facts in registry.PROVIDERS if facts.name != "toy")
     monkeypatch.setattr(registry, "PROVIDERS", without)
     connection.configured.cache_clear()
@@ -347,7 +345,7 @@ def test_payment_of_a_provider_that_is_gone_stays_readable(
 
 
 @pytest.mark.django_db
-def test_nightly_reconciliation_lists_payments_that_no_provider_takes(bank, toy, monkeypatch):
+def test_nightly_reconciliation_lists_payments_of_removed_providers(bank, toy, monkeypatch):
     without = tuple(facts for facts in registry.PROVIDERS if facts.name != "toy")
     monkeypatch.setattr(registry, "PROVIDERS", without)
     connection.configured.cache_clear()
@@ -368,7 +366,7 @@ MAY_NAME = re.compile(
 )
 
 
-def test_no_provider_is_named_outside_its_folders():
+def test_providers_are_not_named_outside_their_folders():
     name = re.compile("|".join(facts.name for facts in registry.remote_providers()), re.IGNORECASE)
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
@@ -383,7 +381,7 @@ def test_no_provider_is_named_outside_its_folders():
     assert found == []
 
 
-def test_provider_with_an_unreadable_variable_is_off_and_the_others_stay(
+def test_provider_with_an_invalid_variable_is_disabled_and_others_are_not(
     stripe, store, shopper, settings, browser
 ):
     settings.PAYPAL_CLIENT_ID = settings.PAYPAL_CLIENT_SECRET = "sandbox"

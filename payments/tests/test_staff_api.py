@@ -1,4 +1,4 @@
-"""Staff who record and reject money through the API."""
+"""The staff API to record receipts and reject payments."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def arrived():
     return {"amount": "99.99", "value_date": timezone.localdate().isoformat(), "bank_reference": "STMT-1"}
 
 
-def test_money_completes_the_payment_and_the_order(api, staff, payment, arrived):
+def test_receipt_completes_the_payment_and_confirms_the_order(api, staff, payment, arrived):
     answer = api(staff).post(f"/payments/{payment.pk}/approve", arrived)
 
     assert answer.status_code == 200
@@ -36,7 +36,7 @@ def test_money_completes_the_payment_and_the_order(api, staff, payment, arrived)
     assert (receipt.actor, receipt.bank_reference, receipt.amount.amount) == (staff, "STMT-1", "99.99")
 
 
-def test_part_of_the_money_waits_for_the_rest(api, staff, payment, arrived):
+def test_partial_receipt_waits_for_the_rest(api, staff, payment, arrived):
     body = api(staff).post(f"/payments/{payment.pk}/approve", arrived | {"amount": 50}).json()
 
     assert (body["status"], body["received_amount"]) == ("PENDING", "50.00")
@@ -52,7 +52,7 @@ def test_same_reference_is_booked_once(api, staff, payment, arrived):
     assert dump() == before
 
 
-def test_news_since_the_client_looked_stop_the_booking(api, staff, payment, arrived):
+def test_changes_since_the_client_read_stop_the_booking(api, staff, payment, arrived):
     record(payment, "50.00", actor=staff, reference="OTHER")
     client, before = api(staff), dump()
     seen = arrived | {"received_amount": "0.00"}
@@ -83,7 +83,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("change", BAD, ids=repr)
-def test_senseless_receipt_is_refused(api, staff, payment, arrived, change):
+def test_invalid_receipt_is_refused(api, staff, payment, arrived, change):
     client, before = api(staff), dump()
 
     problem(client.post(f"/payments/{payment.pk}/approve", arrived | change), 400)
@@ -91,7 +91,7 @@ def test_senseless_receipt_is_refused(api, staff, payment, arrived, change):
     assert dump() == before
 
 
-def test_rejected_payment_has_failed_with_its_reason(api, staff, payment, mails, shopper):
+def test_rejected_payment_fails_with_its_reason(api, staff, payment, mails, shopper):
     answer = api(staff).post(f"/payments/{payment.pk}/reject", {"reason": "Nothing came."})
 
     assert (answer.status_code, answer.json()["status"]) == (200, "FAILED")
@@ -99,13 +99,13 @@ def test_rejected_payment_has_failed_with_its_reason(api, staff, payment, mails,
     assert any("Nothing came." in mail.body for mail in mails(shopper.email))
 
 
-def test_payment_with_money_is_not_rejected(api, staff, payment):
+def test_payment_with_money_cannot_be_rejected(api, staff, payment):
     record(payment, "1.00", actor=staff)
 
     problem(api(staff).post(f"/payments/{payment.pk}/reject", {"reason": "x"}), 409, "has_receipts")
 
 
-def test_nobody_decides_about_an_order_of_his_own(api, staff, bowl, arrived):
+def test_staff_cannot_decide_about_their_own_order(api, staff, bowl, arrived):
     own = start(PaymentMethod.CHECK, {bowl: 1}, user=staff)
     client, before = api(staff), dump()
 
@@ -116,7 +116,7 @@ def test_nobody_decides_about_an_order_of_his_own(api, staff, bowl, arrived):
 
 
 @pytest.mark.parametrize("action", ["approve", "reject"])
-def test_staff_without_the_job_learn_nothing(api, powerless_staff, payment, arrived, action):
+def test_staff_without_the_permission_get_no_information(api, powerless_staff, payment, arrived, action):
     body = arrived if action == "approve" else {"reason": "x"}
     client, before = api(powerless_staff), dump()
 
@@ -128,7 +128,7 @@ def test_staff_without_the_job_learn_nothing(api, powerless_staff, payment, arri
 
 
 @pytest.mark.parametrize("action", ["approve", "reject"])
-def test_right_person_with_a_token_of_less_scope_is_refused(api, staff, payment, arrived, action):
+def test_token_without_the_scope_is_refused(api, staff, payment, arrived, action):
     client = api(staff)
     AuthToken.objects.update(granted="read write refunds")
     before = dump()
@@ -140,11 +140,11 @@ def test_right_person_with_a_token_of_less_scope_is_refused(api, staff, payment,
     assert dump() == before
 
 
-def test_missing_payment_is_not_found(api, staff, payment, arrived):
+def test_unknown_payment_is_not_found(api, staff, payment, arrived):
     problem(api(staff).post(f"/payments/{payment.order_id}/approve", arrived), 404, "not_found")
 
 
-def test_date_of_yesterday_is_fine(api, staff, payment, arrived):
+def test_date_of_yesterday_is_accepted(api, staff, payment, arrived):
     yesterday = (timezone.localdate() - timedelta(days=1)).isoformat()
 
     answer = api(staff).post(f"/payments/{payment.pk}/approve/", arrived | {"value_date": yesterday})
@@ -153,12 +153,12 @@ def test_date_of_yesterday_is_fine(api, staff, payment, arrived):
     assert Receipt.objects.get().value_date.isoformat() == yesterday
 
 
-# ---- who sees everybody's payments -------------------------------------------------------------------------
+# ---- access to all payments --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("scopes", "sees"), [("read staff", True), ("read refunds", True), ("read", False)])
 @pytest.mark.parametrize("path", ["/payments/{}", "/payments/{}/timeline"])
-def test_staff_see_all_payments_by_a_token_for_their_work_only(api, staff, payment, scopes, sees, path):
+def test_staff_see_all_payments_only_with_a_staff_scope(api, staff, payment, scopes, sees, path):
     client = api(staff)
     AuthToken.objects.filter(user=staff).update(granted=scopes)
 
@@ -168,5 +168,5 @@ def test_staff_see_all_payments_by_a_token_for_their_work_only(api, staff, payme
     assert client.get(path.format(payment.pk)).status_code == (200 if sees else 404)
 
 
-def test_staff_do_not_pay_what_they_see(api, staff, payment):
+def test_staff_cannot_pay_the_payments_they_see(api, staff, payment):
     problem(api(staff).post("/payments/confirm", {"payment_intent_id": str(payment.pk)}), 404, "not_found")

@@ -1,4 +1,4 @@
-"""A payment begins: which methods may be taken, and how long the stock waits for the money."""
+"""Starting a payment: available methods, and how long the stock is held."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ def test_hold_lasts_as_long_as_the_method_needs(shopper, method, result, held):
     assert lasts(payment.order.expires_at, held)
 
 
-def test_cash_confirms_the_order_and_its_hold_has_no_end(shopper):
+def test_cash_confirms_the_order_and_its_hold_does_not_expire(shopper):
     payment = start(CASH, user=shopper)
 
     assert (payment.status, payment.order.status) == ("PENDING", "CONFIRMED")
@@ -44,7 +44,7 @@ def test_cash_confirms_the_order_and_its_hold_has_no_end(shopper):
 
 
 @pytest.mark.parametrize(("method", "held"), [(TRANSFER, 10), (CHECK, 14)])
-def test_guest_is_held_two_hours_until_the_mailbox_is_confirmed(method, held):
+def test_guest_order_is_held_two_hours_until_the_mailbox_is_confirmed(method, held):
     order = start(method).order
     assert lasts(order.expires_at, 2 / 24)
 
@@ -64,7 +64,7 @@ def test_second_confirmation_of_the_mailbox_changes_nothing():
     assert again.expires_at == first.expires_at
 
 
-def test_guest_pays_cash_only_after_the_mailbox_was_confirmed():
+def test_guest_can_choose_cash_only_after_confirming_the_mailbox():
     placed = place()
     with pytest.raises(MethodNotOffered, match="Sign in first"), transaction.atomic():
         payment_start(placed, method=CASH, store=store_rules())
@@ -77,7 +77,7 @@ def test_guest_pays_cash_only_after_the_mailbox_was_confirmed():
 
 
 def test_cash_is_refused_above_the_limit_of_the_store(shopper):
-    dear = ProductFactory.create(price_minor=13_092)  # 144.01 with tax, 150.00 with shipping: just possible
+    dear = ProductFactory.create(price_minor=13_092)  # 144.01 with tax, 150.00 with shipping: the exact limit
     start(CASH, {dear: 1}, user=shopper)
     dearer = ProductFactory.create(price_minor=13_093)
 
@@ -106,7 +106,7 @@ def test_methods_of_later_providers_are_not_offered_yet(shopper, method):
     assert not Payment.objects.exists()
 
 
-def test_second_open_payment_of_an_order_is_refused_by_the_database(shopper):
+def test_database_refuses_a_second_open_payment_of_an_order(shopper):
     payment = start(user=shopper)
 
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -1,4 +1,4 @@
-"""The tables of payments and refunds against the product specification, cell by cell."""
+"""Transition tables of payments and refunds against the product specification."""
 
 from itertools import product
 
@@ -38,7 +38,7 @@ def pairs(result: str) -> set[tuple[str, str]]:
     [(PaymentStatus, PAYMENT_TRANSITIONS, PAYMENT), (RefundStatus, REFUND_TRANSITIONS, REFUND)],
     ids=["payment", "refund"],
 )
-def test_table_permits_exactly_what_the_specification_says(statuses, table, result):
+def test_table_allows_exactly_the_specified_transitions(statuses, table, result):
     assert set(table) == set(statuses)
     for old, new in product(statuses, statuses):
         if (old, new) in pairs(result):
@@ -48,13 +48,13 @@ def test_table_permits_exactly_what_the_specification_says(statuses, table, resu
                 check_transition(table, old, new)
 
 
-def test_open_statuses_are_those_that_can_still_be_paid():
+def test_open_statuses_are_the_payable_ones():
     assert set(OPEN) == {"PENDING", "PROCESSING", "FAILED"}
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("store")
-def test_move_writes_one_row_and_refused_move_none(shopper):
+def test_transition_writes_one_row_and_a_refused_one_none(shopper):
     payment = start(user=shopper)
 
     payment_move(payment, PaymentStatus.FAILED, cause="a cause " + "x" * 400, actor=shopper)
@@ -69,7 +69,7 @@ def test_move_writes_one_row_and_refused_move_none(shopper):
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("store")
-def test_first_times_are_kept_through_later_moves(shopper, staff, time_machine):
+def test_first_timestamps_are_kept_through_later_transitions(shopper, staff, time_machine):
     payment = start(user=shopper)
     payment_move(payment, PaymentStatus.FAILED, cause="one")
     first = payment.processed_at

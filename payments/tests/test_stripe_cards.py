@@ -1,4 +1,4 @@
-"""Saved cards at Stripe: with the buyer, by a token, looked at, forgotten."""
+"""Saved cards at Stripe: setup with the buyer, by token, listing and detaching."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from payments.providers.contract import ActionKind, DeclineGroup, ObjectNotFound
 from payments.tests.stripe_helpers import build_confirm_request, build_create_request, build_save_request
 
 
-def test_saving_begins_with_a_customer_and_a_secret(adapter, sandbox):
+def test_saving_starts_with_a_customer_and_a_client_secret(adapter, sandbox):
     setup = adapter.save_start(build_save_request())
 
     assert (setup.is_done, setup.method) == (False, None)
@@ -29,14 +29,14 @@ def test_saving_is_done_when_the_buyer_entered_a_card(adapter, sandbox):
     assert adapter.save_start(build_save_request()) == done
 
 
-def test_saving_uses_the_customer_that_there_is(adapter, sandbox):
+def test_saving_uses_the_existing_customer(adapter, sandbox):
     customer = adapter.save_start(build_save_request("first")).customer_id
 
     assert adapter.save_start(build_save_request("second", customer)).customer_id == customer
     assert len(sandbox.journal("customer.created")) == 1
 
 
-def test_saving_that_failed_can_go_on(adapter, sandbox):
+def test_failed_saving_can_be_continued(adapter, sandbox):
     setup = adapter.save_start(build_save_request())
     sandbox.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_visa_chargeDeclined")
 
@@ -49,7 +49,7 @@ def test_saving_that_failed_can_go_on(adapter, sandbox):
     ("card", "funding", "last_four"),
     [("visa", "credit", "4242"), ("visa_debit", "debit", "5556"), ("mastercard_prepaid", "prepaid", "5100")],
 )
-def test_token_is_kept_as_a_card_of_the_customer(adapter, card, funding, last_four):
+def test_token_is_saved_as_a_card_of_the_customer(adapter, card, funding, last_four):
     method = adapter.save_token(build_save_request(), f"pm_card_{card}")
 
     assert (method.funding, method.last_four) == (funding, last_four)
@@ -58,20 +58,20 @@ def test_token_is_kept_as_a_card_of_the_customer(adapter, card, funding, last_fo
     assert adapter.save_token(build_save_request(), f"pm_card_{card}") == method
 
 
-def test_kept_token_pays(adapter):
+def test_saved_token_can_pay(adapter):
     method = adapter.save_token(build_save_request(), "pm_card_visa")
     made = adapter.create(build_create_request(customer_id=method.customer_id))
 
     assert adapter.confirm(build_confirm_request(made, method.method_id)).captures
 
 
-def test_card_that_is_kept_already_may_be_kept_again(adapter):
+def test_saved_card_may_be_saved_again(adapter):
     method = adapter.save_token(build_save_request(), "pm_card_visa")
 
     assert adapter.save_token(build_save_request("save-2", method.customer_id), method.method_id) == method
 
 
-def test_customer_is_made_once_per_user_also_after_a_refusal(adapter, sandbox):
+def test_customer_is_created_once_per_user_even_after_a_refusal(adapter, sandbox):
     with pytest.raises(Refused):
         adapter.save_token(build_save_request("declined"), "pm_card_visa_chargeDeclined")
     first = adapter.save_start(build_save_request("first")).customer_id
@@ -98,7 +98,7 @@ def test_card_of_another_customer_is_refused_before_anything_happens(adapter, sa
 @pytest.mark.parametrize(
     "token", ["4242424242424242", "tok_visa", "pm_", "", "pm_1/../x", "pm_1 ", "card_1", "pm_é"]
 )
-def test_what_is_no_payment_method_is_refused_without_a_call_or_an_echo(adapter, sandbox, token):
+def test_invalid_payment_method_is_refused_without_a_call_or_an_echo(adapter, sandbox, token):
     with pytest.raises(Refused, match="token_invalid") as seen:
         adapter.save_token(build_save_request(), token)
 
@@ -119,7 +119,7 @@ def test_unknown_payment_method_is_refused(adapter):
         ("authenticationRequired", DeclineGroup.AUTHENTICATION),
     ],
 )
-def test_token_that_the_bank_does_not_let_us_keep_is_refused(adapter, sandbox, card, group):
+def test_token_that_the_bank_refuses_to_save_is_refused(adapter, sandbox, card, group):
     with pytest.raises(Refused) as seen:
         adapter.save_token(build_save_request(), f"pm_card_{card}")
 
@@ -127,7 +127,7 @@ def test_token_that_the_bank_does_not_let_us_keep_is_refused(adapter, sandbox, c
     assert sandbox.journal("payment_method.attached") == []
 
 
-def test_forgetting_a_card_twice_is_no_error(adapter, sandbox):
+def test_detaching_a_card_twice_is_not_an_error(adapter, sandbox):
     method = adapter.save_token(build_save_request(), "pm_card_visa")
 
     adapter.detach(method.method_id, key="detach-1")
@@ -140,10 +140,10 @@ def test_forgetting_a_card_twice_is_no_error(adapter, sandbox):
 
 
 @pytest.mark.parametrize("customer_id", ["", "cus_no"])
-def test_customer_who_is_not_there_has_no_cards(adapter, customer_id):
+def test_unknown_customer_has_no_cards(adapter, customer_id):
     assert adapter.saved_methods(customer_id) == []
 
 
-def test_unknown_saving_is_not_there(adapter):
+def test_unknown_setup_is_not_found(adapter):
     with pytest.raises(ObjectNotFound):
         adapter.save_read("seti_no")

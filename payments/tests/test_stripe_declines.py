@@ -1,4 +1,4 @@
-"""Decline codes: every one that Stripe publishes is in a group, and the group of the hidden ones says nothing."""
+"""Decline codes: every published code is in a group, and sensitive codes look like a generic decline."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_no_code_is_in_two_groups():
 
 
 @pytest.mark.parametrize("code", HIDDEN.split())
-def test_lost_stolen_and_suspected_look_like_any_refusal(code):
+def test_lost_stolen_and_suspected_cards_look_like_a_generic_decline(code):
     assert group_of(code, "card_declined") is DeclineGroup.DECLINED
 
 
@@ -57,5 +57,5 @@ def test_lost_stolen_and_suspected_look_like_any_refusal(code):
         ("", "", DeclineGroup.DECLINED),
     ],
 )
-def test_the_decline_code_speaks_before_the_errors_code(decline_code, code, group):
+def test_decline_code_takes_precedence_over_the_error_code(decline_code, code, group):
     assert group_of(decline_code, code) is group

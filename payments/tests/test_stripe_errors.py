@@ -1,4 +1,4 @@
-"""What Stripe can say no with, and what it can say that nobody can read: one table, and nothing slips past it."""
+"""Stripe's errors and unreadable answers: how each one is classified."""
 
 import logging
 import traceback
@@ -92,11 +92,11 @@ INVALID, CARD, IDEMPOTENCY, API = "invalid_request_error", "card_error", "idempo
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("call", ["create", "read"])
-def test_what_an_error_means(stub, adapter, status, body, kind, code, call):
+def test_error_is_classified(stub, adapter, status, body, kind, code, call):
     stub.respond_with(status, body)
     stub.respond_with(
         200, {"object": "search_result", "data": [], "has_more": False, "url": "/"}
-    )  # when it is looked for
+    )  # when it is read
 
     with pytest.raises(ProviderError) as seen:
         adapter.create(build_create_request()) if call == "create" else adapter.read("pi_1")
@@ -120,7 +120,7 @@ def test_what_an_error_means(stub, adapter, status, body, kind, code, call):
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_seconds_to_wait_are_read_strictly(stub, adapter, text, seconds, status):
+def test_retry_after_is_parsed_strictly(stub, adapter, text, seconds, status):
     stub.respond_with(status, error(API), Retry_After=text.encode().decode("latin-1"))
 
     with pytest.raises(Unknown) as seen:
@@ -129,7 +129,7 @@ def test_seconds_to_wait_are_read_strictly(stub, adapter, text, seconds, status)
     assert seen.value.retry_after == seconds
 
 
-def test_decline_without_its_payment_is_a_refusal_all_the_same(stub, adapter):
+def test_decline_without_its_payment_is_a_refusal(stub, adapter):
     stub.respond_with(402, error(CARD, code="expired_card"))
 
     with pytest.raises(Refused) as seen:
@@ -138,7 +138,7 @@ def test_decline_without_its_payment_is_a_refusal_all_the_same(stub, adapter):
     assert (seen.value.decline, seen.value.remote) == (DeclineGroup.OTHER_CARD, None)
 
 
-def test_decline_with_an_unreadable_payment_is_a_refusal_all_the_same(stub, adapter):
+def test_decline_with_an_unreadable_payment_is_a_refusal(stub, adapter):
     stub.respond_with(402, error(CARD, code="card_declined", payment_intent={"id": "pi_1"}))
 
     with pytest.raises(Refused) as seen:
@@ -147,7 +147,7 @@ def test_decline_with_an_unreadable_payment_is_a_refusal_all_the_same(stub, adap
     assert (seen.value.decline, seen.value.remote) == (DeclineGroup.DECLINED, None)
 
 
-# ---- answers that cannot be read -----------------------------------------------------------------------------------
+# ---- unreadable answers --------------------------------------------------------------------------------------------
 
 
 def without(name):
@@ -169,18 +169,18 @@ READABLE_IN_PARTS = [
 
 @pytest.mark.parametrize("body", UNREADABLE)
 @pytest.mark.parametrize("call", ["create", "read"])
-def test_answer_that_cannot_be_read_is_unknown(stub, adapter, body, call):
+def test_unreadable_answer_is_an_unknown_outcome(stub, adapter, body, call):
     stub.respond_with(200, body)
-    stub.respond_with(500, error(API))  # should a part be asked for
+    stub.respond_with(500, error(API))  # in case a part is requested
 
     with pytest.raises(Unknown):
         adapter.create(build_create_request(method_id="pm_1")) if call == "create" else adapter.read("pi_1")
 
 
 @pytest.mark.parametrize("body", READABLE_IN_PARTS)
-def test_part_that_cannot_be_read_is_a_problem_and_hides_no_other(stub, adapter, body):
+def test_unreadable_part_is_reported_and_hides_no_other(stub, adapter, body):
     stub.respond_with(200, body)
-    stub.respond_with(500, error(API))  # should a part be asked for
+    stub.respond_with(500, error(API))  # in case a part is requested
 
     remote = adapter.read("pi_1")
 
@@ -189,7 +189,7 @@ def test_part_that_cannot_be_read_is_a_problem_and_hides_no_other(stub, adapter,
 
 
 @pytest.mark.parametrize("body", READABLE_IN_PARTS)
-def test_call_whose_answer_is_not_clear_is_unknown(stub, adapter, body):
+def test_ambiguous_answer_is_an_unknown_outcome(stub, adapter, body):
     stub.respond_with(200, body)
     stub.respond_with(500, error(API))
 
@@ -197,7 +197,7 @@ def test_call_whose_answer_is_not_clear_is_unknown(stub, adapter, body):
         adapter.create(build_create_request(method_id="pm_1"))
 
 
-def test_money_that_the_latest_charge_does_not_show_is_looked_for(stub, adapter):
+def test_money_missing_from_the_latest_charge_is_searched_for(stub, adapter):
     failed = CHARGE | {"id": "ch_3", "status": "failed", "captured": False, "amount_captured": 0}
     stub.respond_with(200, INTENT | {"status": "succeeded", "amount_received": 9999, "latest_charge": failed})
     stub.respond_with(200, listing(failed, CHARGE))
@@ -218,13 +218,13 @@ def test_money_that_the_latest_charge_does_not_show_is_looked_for(stub, adapter)
         ({"status": "canceled", "last_payment_error": {"code": "card_declined"}}, RemoteStatus.CANCELLED),
     ],
 )
-def test_status_of_an_intent_in_our_words(stub, adapter, fields, status):
+def test_intent_status_is_mapped(stub, adapter, fields, status):
     stub.respond_with(200, INTENT | fields)
 
     assert adapter.read("pi_1").status is status
 
 
-def test_payment_that_is_not_ours_is_read_too(stub, adapter):
+def test_foreign_payment_can_be_read(stub, adapter):
     stub.respond_with(
         200, INTENT | {"metadata": None, "customer": {"id": "cus_1", "object": "customer"}, "livemode": True}
     )
@@ -234,10 +234,10 @@ def test_payment_that_is_not_ours_is_read_too(stub, adapter):
     assert (remote.reference, remote.customer_id, remote.is_live) == ("", "cus_1", True)
 
 
-# ---- what is sent --------------------------------------------------------------------------------------------------
+# ---- requests ------------------------------------------------------------------------------------------------------
 
 
-def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, adapter):
+def test_every_call_sends_version_and_key_and_no_telemetry(stub, adapter):
     for _ in range(2):
         stub.respond_with(200, INTENT)
         adapter.create(build_create_request("my-key"))
@@ -250,7 +250,7 @@ def test_every_call_names_its_version_and_key_and_tells_nothing_else(stub, adapt
         assert "platform" not in headers["X-Stripe-Client-User-Agent"]
 
 
-def test_fields_of_a_payment_by_saved_card(stub, adapter):
+def test_fields_of_a_payment_with_a_saved_card(stub, adapter):
     stub.respond_with(200, INTENT)
 
     adapter.create(
@@ -276,7 +276,7 @@ def test_fields_of_a_payment_by_saved_card(stub, adapter):
     }
 
 
-def test_customer_is_made_under_a_key_of_the_user_so_that_two_calls_make_one(stub, adapter):
+def test_customer_is_created_with_a_key_of_the_user(stub, adapter):
     stub.respond_with(200, {"id": "cus_1", "object": "customer"})
     stub.respond_with(500, error(API))
 
@@ -310,7 +310,7 @@ def test_configuration_shows_no_secret():
         ("nonsense", False),
     ],
 )
-def test_key_says_whether_money_is_real(key, is_live):
+def test_key_determines_live_mode(key, is_live):
     assert StripeProvider(StripeConfig(key, "pk")).is_live is is_live
 
 
@@ -328,7 +328,7 @@ CARD_NUMBER = "4242424242424242"
         (500, b"pi_1_secret_hush"),
     ],
 )
-def test_error_shows_no_secret_wherever_one_looks(stub, adapter, caplog, status, body):
+def test_error_shows_no_secret_anywhere(stub, adapter, caplog, status, body):
     caplog.set_level(logging.INFO)
     stub.respond_with(status, body)
 

@@ -1,4 +1,4 @@
-"""Bad luck on the way to Stripe: nobody knows what happened, and the same key finds out without doing it twice."""
+"""Faults on the way to Stripe: the outcome is unknown, and the same key finds it without repeating the effect."""
 
 from contextlib import suppress
 
@@ -25,7 +25,7 @@ WITH_EFFECT = ["drop_after", "truncate", "garbage", "html", "empty"]
 
 
 class Create:
-    """The calls that have an effect: where they go, which line of the journal they may write once."""
+    """A call with an effect: its path, and the journal entry that it may write once."""
 
     path, effect = INTENTS, "intent.created"
 
@@ -147,7 +147,7 @@ def call(request, adapter, sandbox):
 
 @pytest.mark.parametrize("call", CALLS, indirect=True)
 @pytest.mark.parametrize("action", [*WITHOUT_EFFECT, *WITH_EFFECT])
-def test_it_is_unknown_and_the_same_key_finds_the_first_effect(call, sandbox, action):
+def test_outcome_is_unknown_and_the_same_key_finds_the_first_effect(call, sandbox, action):
     sandbox.fault(action, method="POST", path=call.path)
 
     with pytest.raises(Unknown):
@@ -159,7 +159,7 @@ def test_it_is_unknown_and_the_same_key_finds_the_first_effect(call, sandbox, ac
 
 
 @pytest.mark.parametrize("call", MONEY, indirect=True)
-def test_an_error_that_stripe_keeps_under_the_key_is_looked_behind(call, sandbox):
+def test_error_stored_under_the_key_is_resolved_by_reading(call, sandbox):
     sandbox.fault("error_after", method="POST", path=call.path)
 
     with pytest.raises(Unknown):
@@ -170,7 +170,7 @@ def test_an_error_that_stripe_keeps_under_the_key_is_looked_behind(call, sandbox
 
 
 @pytest.mark.parametrize("call", MONEY, indirect=True)
-def test_an_error_that_stripe_keeps_stays_unknown_when_nothing_is_there(call, sandbox):
+def test_error_stored_under_the_key_stays_unknown_without_an_effect(call, sandbox):
     sandbox.fault("error_before", method="POST", path=call.path)
 
     for _ in range(2):
@@ -180,7 +180,7 @@ def test_an_error_that_stripe_keeps_stays_unknown_when_nothing_is_there(call, sa
     assert sandbox.journal(call.effect) == []
 
 
-def test_detaching_that_worked_in_spite_of_an_error_is_done(adapter, sandbox):
+def test_detaching_that_worked_despite_an_error_is_done(adapter, sandbox):
     call = Detach(adapter, sandbox)
     sandbox.fault("error_after", method="POST", path=call.path)
 
@@ -192,7 +192,7 @@ def test_detaching_that_worked_in_spite_of_an_error_is_done(adapter, sandbox):
 
 @pytest.mark.parametrize("action", [*WITHOUT_EFFECT, *WITH_EFFECT, "error_before"])
 @pytest.mark.parametrize("kind", ["intent", "session", "refund", "setup", "methods", "list"])
-def test_reading_through_bad_luck_is_unknown(adapter, sandbox, action, kind):
+def test_failed_read_is_an_unknown_outcome(adapter, sandbox, action, kind):
     paid = adapter.create(build_create_request(method_id="pm_card_visa"))
     session = adapter.create_hosted(build_create_request("hosted-1"))
     refund = adapter.refund(build_refund_request(paid, Money(1, "USD")))
@@ -214,8 +214,8 @@ def test_reading_through_bad_luck_is_unknown(adapter, sandbox, action, kind):
 
 
 @pytest.mark.parametrize("nth", [0, 1, 2])
-def test_part_that_bad_luck_hides_is_told_as_missing(adapter, sandbox, nth):
-    """Never a payment without its disputes or refunds, as if there were none, because their page did not come."""
+def test_part_hidden_by_a_fault_is_reported_as_missing(adapter, sandbox, nth):
+    """A payment never appears without disputes or refunds because their page could not be read."""
     paid = adapter.create(build_create_request(method_id="pm_card_visa"))
     for number in range(11):
         adapter.refund(build_refund_request(paid, Money(1, "USD"), f"refund-{number}", f"ref-{number}"))
@@ -232,7 +232,7 @@ def test_part_that_bad_luck_hides_is_told_as_missing(adapter, sandbox, nth):
     assert [bool(error) for error in remote.lists.values()].count(True) == 1
 
 
-def test_how_long_to_wait_is_told(adapter, sandbox):
+def test_time_to_wait_is_reported(adapter, sandbox):
     sandbox.fault("rate_limit", retry_after=7)
 
     with pytest.raises(Unknown) as seen:
@@ -245,7 +245,7 @@ def test_how_long_to_wait_is_told(adapter, sandbox):
     ("action", "is_outage"),
     [("drop_before", True), ("unavailable", False), ("html", False), ("rate_limit", False)],
 )
-def test_silence_is_an_outage_and_an_answer_is_none(adapter, sandbox, action, is_outage):
+def test_timeout_is_an_outage_and_an_answer_is_not(adapter, sandbox, action, is_outage):
     sandbox.fault(action)
 
     with pytest.raises(Unknown) as seen:
@@ -255,7 +255,7 @@ def test_silence_is_an_outage_and_an_answer_is_none(adapter, sandbox, action, is
 
 
 @pytest.mark.parametrize("action", ["hold_before", "hold_after"])
-def test_a_slow_answer_is_not_waited_for(stripe_config, sandbox, action):
+def test_slow_answer_times_out(stripe_config, sandbox, action):
     impatient = StripeProvider(StripeConfig("sk_test_sandbox", "pk", api_base=sandbox.url, read_timeout=0.3))
     fault = sandbox.fault(action, method="POST", path=INTENTS)
 
@@ -263,7 +263,7 @@ def test_a_slow_answer_is_not_waited_for(stripe_config, sandbox, action):
         impatient.create(build_create_request())
     assert seen.value.is_outage
 
-    if action == "hold_before":  # the first one still runs
+    if action == "hold_before":  # the first one is still running
         with pytest.raises(Unknown, match="idempotency_key_in_use"):
             StripeProvider(stripe_config).create(build_create_request())
     sandbox.post(f"faults/{fault}/release")
@@ -271,7 +271,7 @@ def test_a_slow_answer_is_not_waited_for(stripe_config, sandbox, action):
     wait_until(lambda: len(sandbox.journal("intent.created")) == 1)
 
 
-def test_nobody_there_is_an_outage():
+def test_unreachable_server_is_an_outage():
     alone = StripeProvider(StripeConfig("sk_test_x", "pk_test_x", api_base="http://127.0.0.1:9"))
 
     with pytest.raises(Unknown) as seen:
@@ -280,7 +280,7 @@ def test_nobody_there_is_an_outage():
     assert (seen.value.code, seen.value.is_outage) == ("no_answer", True)
 
 
-def test_calls_are_made_once(adapter, sandbox):
+def test_calls_are_not_retried(adapter, sandbox):
     sandbox.fault("unavailable", count=None)
 
     with pytest.raises(Unknown):
@@ -289,7 +289,7 @@ def test_calls_are_made_once(adapter, sandbox):
     assert len(sandbox.get("requests")["rows"]) == 1
 
 
-def test_other_parameters_under_the_same_key_are_no_refusal(adapter, sandbox):
+def test_other_parameters_under_the_same_key_are_not_a_refusal(adapter, sandbox):
     first = adapter.create(build_create_request())
 
     again = adapter.create(build_create_request(order_number="OTHER"))
@@ -298,7 +298,7 @@ def test_other_parameters_under_the_same_key_are_no_refusal(adapter, sandbox):
     assert len(sandbox.journal("intent.created")) == 1
 
 
-def test_a_key_that_was_used_for_something_else_is_unknown(adapter):
+def test_key_used_for_another_request_is_an_unknown_outcome(adapter):
     paid = adapter.create(build_create_request(method_id="pm_card_visa"))
     adapter.refund(build_refund_request(paid, Money(1, "USD"), "refund-1", "ref-1"))
 
@@ -306,7 +306,7 @@ def test_a_key_that_was_used_for_something_else_is_unknown(adapter):
         adapter.refund(build_refund_request(paid, Money(2, "USD"), "refund-1", "ref-2"))
 
 
-def test_a_refused_key_is_unknown_since_an_earlier_try_may_have_worked(sandbox):
+def test_refused_api_key_is_unknown_since_an_earlier_attempt_may_have_worked(sandbox):
     stranger = StripeProvider(StripeConfig("nonsense", "pk_test_x", api_base=sandbox.url))
 
     with pytest.raises(Unknown, match="key_refused") as seen:

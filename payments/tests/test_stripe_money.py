@@ -1,4 +1,4 @@
-"""Amounts at Stripe: its own units, both ways, without losing a unit."""
+"""Amounts in Stripe's units, in both directions, without rounding."""
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,7 @@ PUBLISHED_ZERO = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
         (Money(0, "USD"), 0),
     ],
 )
-def test_amount_is_said_in_stripes_unit_and_read_back(money, amount):
+def test_amount_is_converted_to_stripes_unit_and_back(money, amount):
     assert to_stripe(money) == amount
     assert from_stripe(amount, money.currency.lower()) == money
 
@@ -41,18 +41,18 @@ def test_amount_that_stripe_cannot_charge_exactly_is_refused(money):
     ("amount", "currency"),
     [(550, "isk"), (1, "ugx"), (10.5, "usd"), (True, "usd"), ("10", "usd"), (None, "usd")],
 )
-def test_amount_that_makes_no_sense_is_unreadable(amount, currency):
+def test_invalid_amount_is_unreadable(amount, currency):
     with pytest.raises(ValueError, match="fractions|integer"):
         from_stripe(amount, currency)
 
 
 @pytest.mark.parametrize("currency", PUBLISHED_ZERO.split())
-def test_currencies_without_decimals_are_sent_as_they_are_counted(currency):
+def test_zero_decimal_currencies_are_sent_in_whole_units(currency):
     assert from_stripe(7, currency.lower()).as_decimal() == 7
 
 
 @given(st.integers(0, 10**12), st.sampled_from(["USD", "HUF", "TWD", "MGA", *EXPONENTS]))
-def test_what_can_be_said_comes_back_the_same(minor, currency):
+def test_converted_amount_reads_back_the_same(minor, currency):
     money = Money(minor, currency)
     try:
         amount = to_stripe(money)

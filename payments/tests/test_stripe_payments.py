@@ -1,4 +1,4 @@
-"""Payments at Stripe, from the wish to the last cent, as the sandbox plays them."""
+"""Payments at Stripe from creation to refund, against the sandbox."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -33,10 +33,10 @@ def pay(sandbox, remote, card="pm_card_visa"):
     return sandbox.post("stripe/pay", **{kind: remote.object_id}, payment_method=card)
 
 
-# ---- on our page -------------------------------------------------------------------------------------------------
+# ---- payment intents ---------------------------------------------------------------------------------------------
 
 
-def test_new_payment_waits_for_the_buyer_with_a_secret_for_the_script(adapter, sandbox):
+def test_new_payment_waits_for_the_buyer_with_a_client_secret(adapter, sandbox):
     made = adapter.create(build_create_request())
 
     assert made.object_id.startswith("pi_")
@@ -67,7 +67,7 @@ def test_payment_is_captured_when_the_buyer_paid(adapter, sandbox):
     assert [(one.capture_id, one.amount) for one in now.captures] == [(charged, USD)]
 
 
-def test_same_key_tells_what_became_of_the_first_one_not_what_it_was(adapter, sandbox):
+def test_same_key_returns_the_current_state_of_the_first_payment(adapter, sandbox):
     made = adapter.create(build_create_request())
     pay(sandbox, made)
 
@@ -95,7 +95,7 @@ def test_payment_is_processing_until_stripe_knows(adapter, sandbox, card, status
     assert adapter.read(made.object_id).status is status
 
 
-def test_failed_payment_can_be_tried_again_and_only_the_good_try_counts(adapter, sandbox):
+def test_failed_payment_can_be_retried_and_only_the_successful_attempt_counts(adapter, sandbox):
     made = adapter.create(build_create_request())
     pay(sandbox, made, "pm_card_visa_chargeDeclinedInsufficientFunds")
     failed = adapter.read(made.object_id)
@@ -110,7 +110,7 @@ def test_failed_payment_can_be_tried_again_and_only_the_good_try_counts(adapter,
     assert [one.amount for one in now.captures] == [USD]
 
 
-def test_failed_authentication_is_told_as_such(adapter, sandbox):
+def test_failed_authentication_is_reported_as_such(adapter, sandbox):
     made = adapter.create(build_create_request())
     pay(sandbox, made, "pm_card_authenticationRequired")
     sandbox.post("stripe/authenticate", payment_intent=made.object_id, passed=False)
@@ -123,7 +123,7 @@ def test_failed_authentication_is_told_as_such(adapter, sandbox):
 @pytest.mark.parametrize(
     "amount", [Money(500, "JPY"), Money(175, "ISK"), Money(17505, "HUF"), Money(5120, "KWD")]
 )
-def test_odd_currencies_are_charged_and_read_exactly(adapter, sandbox, amount):
+def test_unusual_currencies_are_charged_and_read_exactly(adapter, sandbox, amount):
     made = adapter.create(build_create_request(amount=amount, method_id="pm_card_visa"))
 
     assert made.amount == amount
@@ -133,7 +133,7 @@ def test_odd_currencies_are_charged_and_read_exactly(adapter, sandbox, amount):
 @pytest.mark.parametrize(
     "amount", [Money(5121, "KWD"), Money(1, "USD"), Money(10**10, "USD"), Money(5, "XTS")]
 )
-def test_amount_that_stripe_does_not_take_is_refused(adapter, sandbox, amount):
+def test_amount_unsupported_by_stripe_is_refused(adapter, sandbox, amount):
     with pytest.raises(Refused):
         adapter.create(build_create_request(amount=amount))
 
@@ -150,7 +150,7 @@ def test_saved_card_pays_at_once(adapter, sandbox):
     assert [one.amount for one in done.captures] == [USD]
 
 
-def test_saved_card_that_wants_the_buyer_leads_him_to_his_bank(adapter, sandbox):
+def test_saved_card_that_needs_authentication_redirects_to_the_bank(adapter, sandbox):
     made = adapter.create(build_create_request(method_id="pm_card_authenticationRequired"))
 
     assert (made.status, made.action.kind) == (RemoteStatus.OPEN, ActionKind.REDIRECT)
@@ -199,7 +199,7 @@ def test_confirming_takes_the_money_once(adapter, sandbox):
     assert len(sandbox.journal("charge.captured")) == 1
 
 
-def test_confirming_what_is_cancelled_is_refused(adapter, sandbox):
+def test_confirming_a_cancelled_payment_is_refused(adapter, sandbox):
     made = adapter.create(build_create_request())
     adapter.cancel(made.object_id, key="cancel-1")
 
@@ -221,7 +221,7 @@ def test_session_cannot_be_confirmed(adapter):
 
 
 @pytest.mark.parametrize("named", [{"customer_id": "cus_no"}, {"method_id": "pm_no"}])
-def test_unknown_customer_or_card_is_no_missing_payment(adapter, named):
+def test_unknown_customer_or_card_is_not_a_missing_payment(adapter, named):
     with pytest.raises(Refused, match="resource_missing") as seen:
         adapter.create(build_create_request(**named))
 
@@ -241,7 +241,7 @@ def test_paying_saves_the_card_when_the_buyer_agreed(adapter, sandbox):
     assert adapter.saved_methods(made.customer_id) == [method]
 
 
-def test_paying_saves_nothing_when_nobody_agreed(adapter, sandbox):
+def test_paying_saves_nothing_without_consent(adapter, sandbox):
     customer = adapter.create(build_create_request("first", save=True)).customer_id
     made = adapter.create(build_create_request(customer_id=customer))
     pay(sandbox, made)
@@ -253,7 +253,7 @@ def test_paying_saves_nothing_when_nobody_agreed(adapter, sandbox):
 # ---- on Stripe's page --------------------------------------------------------------------------------------------
 
 
-def test_hosted_payment_leads_to_stripes_page_and_has_no_intent_yet(adapter, sandbox):
+def test_hosted_payment_redirects_to_stripe_and_has_no_intent_yet(adapter, sandbox):
     made = adapter.create_hosted(build_create_request())
 
     assert made.object_id.startswith("cs_")
@@ -275,7 +275,7 @@ def test_hosted_payment_is_captured_under_both_ids(adapter, sandbox):
     assert (intent.captures, intent.reference) == (now.captures, "pay-1")
 
 
-def test_hosted_payment_that_failed_can_be_tried_again(adapter, sandbox):
+def test_failed_hosted_payment_can_be_retried(adapter, sandbox):
     made = adapter.create_hosted(build_create_request())
     pay(sandbox, made, "pm_card_visa_chargeDeclined")
 
@@ -292,7 +292,7 @@ def test_hosted_payment_that_failed_can_be_tried_again(adapter, sandbox):
         ("pm_card_sandboxProcessingFails", RemoteStatus.EXPIRED),
     ],
 )
-def test_hosted_payment_that_is_processing_ends_with_or_without_money(adapter, sandbox, card, status):
+def test_processing_hosted_payment_succeeds_or_fails(adapter, sandbox, card, status):
     made = adapter.create_hosted(build_create_request())
     pay(sandbox, made, card)
     assert adapter.read(made.object_id).status is RemoteStatus.PROCESSING
@@ -302,7 +302,7 @@ def test_hosted_payment_that_is_processing_ends_with_or_without_money(adapter, s
     assert adapter.read(made.object_id).status is status
 
 
-def test_hosted_payment_that_ran_out_is_expired_not_cancelled(adapter, sandbox):
+def test_expired_hosted_payment_is_expired_not_cancelled(adapter, sandbox):
     made = adapter.create_hosted(build_create_request())
     sandbox.post("jobs/run", kind="stripe.session.deadline")
 
@@ -327,7 +327,7 @@ def lines_of(sandbox, made):
     ]
 
 
-def test_hosted_page_shows_what_is_bought(adapter, sandbox):
+def test_hosted_page_shows_the_items(adapter, sandbox):
     made = adapter.create_hosted(build_create_request(breakdown=BOWLS))
 
     assert made.amount == USD
@@ -343,7 +343,7 @@ def test_hosted_page_shows_what_is_bought(adapter, sandbox):
     ("amount", "breakdown"),
     [(USD, None), (Money(5000, "USD"), BOWLS), (USD, Breakdown((), USD, Money(0, "USD"), Money(0, "USD")))],
 )
-def test_hosted_page_shows_one_line_when_the_parts_are_not_the_whole(adapter, sandbox, amount, breakdown):
+def test_hosted_page_shows_one_line_when_the_parts_do_not_add_up(adapter, sandbox, amount, breakdown):
     made = adapter.create_hosted(build_create_request(amount=amount, breakdown=breakdown))
 
     assert lines_of(sandbox, made) == [("Order ALLEY-7", 1, amount.minor)]
@@ -363,7 +363,9 @@ def test_hosted_page_of_a_long_order_shows_one_line(adapter, sandbox):
 @pytest.mark.parametrize(
     ("minutes", "kept"), [(45, True), (10, False), (60 * 24 + 5, False), (-5, False), (None, False)]
 )
-def test_hosted_page_closes_when_asked_within_stripes_limits(adapter, sandbox, sandbox_server, minutes, kept):
+def test_hosted_page_expires_as_requested_within_stripes_limits(
+    adapter, sandbox, sandbox_server, minutes, kept
+):
     ends = None if minutes is None else datetime.now(UTC) + timedelta(minutes=minutes)
 
     made = adapter.create_hosted(build_create_request(expires_at=ends))
@@ -373,7 +375,7 @@ def test_hosted_page_closes_when_asked_within_stripes_limits(adapter, sandbox, s
     assert abs(expires - (ends.timestamp() if kept else in_a_day)) < 10
 
 
-def test_hosted_page_comes_back_to_us_and_saves_the_card(adapter, sandbox, sandbox_server):
+def test_hosted_page_returns_to_the_shop_and_saves_the_card(adapter, sandbox, sandbox_server):
     made = adapter.create_hosted(build_create_request(save=True))
     row = sandbox_server.simulator.store.table("stripe.checkout.session")[made.object_id]
     assert (row["success_url"], row["client_reference_id"]) == (BACK, "pay-1")
@@ -384,13 +386,13 @@ def test_hosted_page_comes_back_to_us_and_saves_the_card(adapter, sandbox, sandb
     assert adapter.saved_methods(made.customer_id) == [method]
 
 
-# ---- ending ------------------------------------------------------------------------------------------------------
+# ---- cancelling --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("way", "status"), [("create", RemoteStatus.CANCELLED), ("create_hosted", RemoteStatus.EXPIRED)]
 )
-def test_cancelled_payment_can_never_be_paid(adapter, sandbox, way, status):
+def test_cancelled_payment_cannot_be_paid(adapter, sandbox, way, status):
     made = getattr(adapter, way)(build_create_request())
 
     assert adapter.cancel(made.object_id, key="cancel-1").status is status
@@ -404,7 +406,7 @@ def test_cancelled_payment_can_never_be_paid(adapter, sandbox, way, status):
     ("card", "status"),
     [("pm_card_visa", RemoteStatus.SUCCEEDED), ("pm_card_sandboxProcessing", RemoteStatus.PROCESSING)],
 )
-def test_cancelling_what_is_paid_tells_the_truth(adapter, sandbox, way, card, status):
+def test_cancelling_a_paid_payment_reports_it_as_paid(adapter, sandbox, way, card, status):
     made = getattr(adapter, way)(build_create_request())
     pay(sandbox, made, card)
 
@@ -414,7 +416,7 @@ def test_cancelling_what_is_paid_tells_the_truth(adapter, sandbox, way, card, st
     assert now.status is status
 
 
-def test_cancelling_a_page_that_the_buyer_failed_on_ends_its_intent_too(adapter, sandbox):
+def test_cancelling_a_hosted_payment_after_a_decline_also_cancels_its_intent(adapter, sandbox):
     made = adapter.create_hosted(build_create_request())
     pay(sandbox, made, "pm_card_visa_chargeDeclined")
 
@@ -424,7 +426,7 @@ def test_cancelling_a_page_that_the_buyer_failed_on_ends_its_intent_too(adapter,
     assert adapter.read(now.related_ids[0]).status is RemoteStatus.CANCELLED
 
 
-def test_cancelling_the_intent_of_an_open_page_is_refused_since_it_can_be_paid(adapter, sandbox):
+def test_cancelling_the_intent_of_an_open_hosted_page_is_refused(adapter, sandbox):
     made = adapter.create_hosted(build_create_request())
     pay(sandbox, made, "pm_card_visa_chargeDeclined")
     (intent_id,) = adapter.read(made.object_id).related_ids
@@ -436,7 +438,7 @@ def test_cancelling_the_intent_of_an_open_page_is_refused_since_it_can_be_paid(a
 @pytest.mark.parametrize(
     "object_id", ["pi_no", "cs_test_no", "ch_1", "", "pi_../refunds", "pi_1?a=b", "4242424242424242"]
 )
-def test_what_stripe_does_not_know_is_not_there(adapter, object_id):
+def test_object_unknown_to_stripe_is_not_found(adapter, object_id):
     with pytest.raises(ObjectNotFound):
         adapter.read(object_id)
     with pytest.raises(ObjectNotFound):
@@ -447,7 +449,7 @@ def test_what_stripe_does_not_know_is_not_there(adapter, object_id):
         adapter.save_read(object_id)
 
 
-# ---- money back --------------------------------------------------------------------------------------------------
+# ---- refunds -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -455,7 +457,7 @@ def paid(adapter):
     return adapter.create(build_create_request(method_id="pm_card_visa"))
 
 
-def test_money_goes_back_in_parts_to_the_last_cent_and_no_further(adapter, paid):
+def test_partial_refunds_reach_the_last_cent_and_no_further(adapter, paid):
     first = adapter.refund(build_refund_request(paid, Money(9998, "USD")))
     assert (first.amount, first.status, first.reference) == (
         Money(9998, "USD"),
@@ -491,7 +493,7 @@ def test_refund_is_made_once_per_key(adapter, sandbox, paid):
         ("refuse", RefundStatus.FAILED, RefundStatus.FAILED),
     ],
 )
-def test_refund_is_what_stripe_says_it_is_now(adapter, sandbox, paid, mode, at_once, later):
+def test_refund_follows_its_current_state_at_stripe(adapter, sandbox, paid, mode, at_once, later):
     sandbox.post("settings", refunds=mode)
     made = adapter.refund(build_refund_request(paid, Money(100, "USD")))
     assert adapter.read(paid.object_id).refunds[0].status is at_once
@@ -503,7 +505,7 @@ def test_refund_is_what_stripe_says_it_is_now(adapter, sandbox, paid, mode, at_o
     assert adapter.read(paid.object_id).refunds[0].status is later
 
 
-def test_refund_of_a_person_at_stripe_has_no_reference(adapter, sandbox, paid):
+def test_dashboard_refund_has_no_reference(adapter, sandbox, paid):
     sandbox.post("stripe/refund", payment_intent=paid.object_id, amount=700, reason="duplicate")
 
     (refund,) = adapter.read(paid.object_id).refunds
@@ -511,7 +513,7 @@ def test_refund_of_a_person_at_stripe_has_no_reference(adapter, sandbox, paid):
     assert (refund.amount, refund.reference, refund.reason) == (Money(700, "USD"), "", "duplicate")
 
 
-def test_all_refunds_are_read_when_they_are_many(adapter, paid):
+def test_many_refunds_are_all_read(adapter, paid):
     for number in range(23):
         adapter.refund(build_refund_request(paid, Money(10, "USD"), f"refund-{number}", f"ref-{number}"))
 
@@ -529,7 +531,7 @@ def test_refund_of_a_disputed_charge_is_refused(adapter, sandbox, paid):
 
 
 @pytest.mark.parametrize("verdict", ["won", "lost"])
-def test_dispute_is_told_with_its_end(adapter, sandbox, paid, verdict):
+def test_dispute_is_reported_with_its_outcome(adapter, sandbox, paid, verdict):
     opened = sandbox.post("stripe/dispute", payment_intent=paid.object_id, reason="product_not_received")
     (dispute,) = adapter.read(paid.object_id).disputes
     assert (dispute.dispute_id, dispute.amount) == (opened["id"], USD)
@@ -540,7 +542,7 @@ def test_dispute_is_told_with_its_end(adapter, sandbox, paid, verdict):
     assert adapter.read(paid.object_id).disputes[0].status is DisputeStatus(verdict)
 
 
-def test_inquiry_is_an_open_dispute_until_it_is_closed(adapter, sandbox, paid):
+def test_inquiry_is_an_open_dispute_until_closed(adapter, sandbox, paid):
     opened = sandbox.post("stripe/dispute", payment_intent=paid.object_id, reason="inquiry")
     assert adapter.read(paid.object_id).disputes[0].status is DisputeStatus.OPEN
 
@@ -549,7 +551,7 @@ def test_inquiry_is_an_open_dispute_until_it_is_closed(adapter, sandbox, paid):
     assert adapter.read(paid.object_id).disputes[0].status is DisputeStatus.WON
 
 
-def test_dispute_shows_at_the_hosted_payment_too(adapter, sandbox):
+def test_hosted_payment_shows_its_dispute(adapter, sandbox):
     made = adapter.create_hosted(build_create_request())
     pay(sandbox, made)
     sandbox.post("stripe/dispute", payment_intent=adapter.read(made.object_id).related_ids[0])
@@ -557,10 +559,10 @@ def test_dispute_shows_at_the_hosted_payment_too(adapter, sandbox):
     assert [one.amount for one in adapter.read(made.object_id).disputes] == [USD]
 
 
-# ---- all of them -------------------------------------------------------------------------------------------------
+# ---- listing -----------------------------------------------------------------------------------------------------
 
 
-def test_listing_is_what_reading_one_by_one_says(adapter, sandbox):
+def test_listing_equals_reading_one_by_one(adapter, sandbox):
     paid = adapter.create(build_create_request("a", method_id="pm_card_visa"))
     adapter.refund(build_refund_request(paid, Money(5, "USD")))
     sandbox.post(
@@ -585,7 +587,7 @@ def test_listing_is_what_reading_one_by_one_says(adapter, sandbox):
         assert remote.action is None
 
 
-def test_listing_turns_all_pages_and_names_each_payment_once(adapter, sandbox):
+def test_listing_reads_all_pages_and_has_each_payment_once(adapter, sandbox):
     for _ in range(105):
         sandbox.raw(
             "POST", "/v1/payment_intents", "amount=100&currency=usd", Authorization="Bearer sk_test_x"
@@ -596,7 +598,7 @@ def test_listing_turns_all_pages_and_names_each_payment_once(adapter, sandbox):
     assert len(listed) == len(set(listed)) == 105
 
 
-def test_listing_keeps_to_its_time_and_counts_a_payment_of_an_older_page_once(adapter, sandbox):
+def test_listing_is_limited_to_its_period_and_has_a_hosted_payment_once(adapter, sandbox):
     hosted = adapter.create_hosted(build_create_request("old"))
     sandbox.post("clock", advance=7200)
     pay(sandbox, hosted)

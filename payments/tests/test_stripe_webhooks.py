@@ -1,4 +1,4 @@
-"""Stripe's messages: who may send them, and what is read out of them."""
+"""Stripe's webhooks: signature verification and parsing."""
 
 import copy
 import json
@@ -29,7 +29,7 @@ BODY = message("payment_intent.succeeded", INTENT)
 
 @pytest.fixture
 def offline_provider():
-    """A provider that has nobody to talk to: messages are read without a call."""
+    """A provider without a server: webhooks are parsed without a call."""
     return provider(SECRET)
 
 
@@ -37,7 +37,7 @@ def provider(*secrets: str) -> StripeProvider:
     return StripeProvider(StripeConfig("sk_test_x", "pk_test_x", secrets, "http://127.0.0.1:9"))
 
 
-# ---- who may send ------------------------------------------------------------------------------------------------
+# ---- verification -------------------------------------------------------------------------------------------
 
 
 def test_signed_message_is_read(offline_provider):
@@ -79,7 +79,7 @@ def refused_headers(now: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", refused_headers(0))
-def test_header_that_stripe_does_not_write_is_refused(offline_provider, name):
+def test_malformed_signature_header_is_refused(offline_provider, name):
     with pytest.raises(BadSignature) as seen:
         offline_provider.parse_webhook(BODY, {"Stripe-Signature": refused_headers(int(time.time()))[name]})
 
@@ -91,7 +91,7 @@ def test_message_without_header_is_refused(offline_provider):
         offline_provider.parse_webhook(BODY, {})
 
 
-def test_signature_in_the_body_is_none(offline_provider):
+def test_signature_in_the_body_is_ignored(offline_provider):
     body = message("payment_intent.succeeded", INTENT, signature=digest(BODY, int(time.time())))
 
     with pytest.raises(BadSignature):
@@ -99,17 +99,17 @@ def test_signature_in_the_body_is_none(offline_provider):
 
 
 @pytest.mark.parametrize("seconds", [-86400, -302, 302, 600, 365 * 86400])
-def test_message_out_of_its_time_is_refused(offline_provider, seconds):
+def test_message_outside_the_tolerance_is_refused(offline_provider, seconds):
     with pytest.raises(BadSignature, match="outside_tolerance"):
         offline_provider.parse_webhook(BODY, signed(BODY, at=seconds))
 
 
 @pytest.mark.parametrize("seconds", [-298, 298])
-def test_message_a_little_out_of_its_time_is_taken(offline_provider, seconds):
+def test_message_within_the_tolerance_is_accepted(offline_provider, seconds):
     assert offline_provider.parse_webhook(BODY, signed(BODY, at=seconds)).event_id == "evt_1"
 
 
-def test_raw_bytes_are_what_was_signed(offline_provider):
+def test_signature_covers_the_raw_bytes(offline_provider):
     again = json.dumps(json.loads(BODY)).encode()
 
     with pytest.raises(BadSignature):
@@ -117,7 +117,7 @@ def test_raw_bytes_are_what_was_signed(offline_provider):
 
 
 @pytest.mark.parametrize("name", ["Stripe-Signature", "stripe-signature", "STRIPE-SIGNATURE"])
-def test_name_of_the_header_is_found_in_any_case(offline_provider, name):
+def test_header_name_is_case_insensitive(offline_provider, name):
     headers = signed(BODY)
 
     assert offline_provider.parse_webhook(BODY, {name: headers["Stripe-Signature"]}).event_id == "evt_1"
@@ -126,18 +126,18 @@ def test_name_of_the_header_is_found_in_any_case(offline_provider, name):
 @pytest.mark.parametrize(
     "order", [("whsec_new", "whsec_old"), ("whsec_old", "whsec_new"), ("whsec_new",), ("whsec_old",)]
 )
-def test_while_a_secret_is_rotated_both_are_good(order):
+def test_both_secrets_are_accepted_during_a_rotation(order):
     rotating = provider("whsec_new", "whsec_old")
 
     assert rotating.parse_webhook(BODY, signed(BODY, secrets=order)).event_id == "evt_1"
 
 
-def test_old_secret_is_no_good_after_the_rotation():
+def test_old_secret_is_refused_after_the_rotation():
     with pytest.raises(BadSignature):
         provider("whsec_new").parse_webhook(BODY, signed(BODY, secrets=("whsec_old",)))
 
 
-def test_signature_of_test_mode_beside_the_real_one_is_ignored(offline_provider):
+def test_test_mode_signature_beside_the_real_one_is_ignored(offline_provider):
     headers = signed(BODY)
     headers["Stripe-Signature"] += f",v0={'0' * 64}"
 
@@ -145,7 +145,7 @@ def test_signature_of_test_mode_beside_the_real_one_is_ignored(offline_provider)
 
 
 @pytest.mark.parametrize("secrets", [(), ("",), ("  ",)])
-def test_nothing_is_believed_without_a_secret(secrets):
+def test_messages_are_refused_without_a_secret(secrets):
     with pytest.raises(CannotVerify):
         provider(*secrets).parse_webhook(BODY, signed(BODY, secrets=("",)))
 
@@ -178,15 +178,15 @@ THIN = {
         message("payment_intent.succeeded", INTENT, object="account"),
     ],
 )
-def test_signed_nonsense_and_thin_events_are_refused(offline_provider, body):
+def test_signed_malformed_and_thin_events_are_refused(offline_provider, body):
     with pytest.raises(BadSignature) as seen:
         offline_provider.parse_webhook(body, signed(body))
 
-    is_text = not body.startswith(b"\xff")  # of which the SDK makes no signature
+    is_text = not body.startswith(b"\xff")  # which the SDK cannot sign
     assert seen.value.code in ({"unreadable", "not_a_snapshot_event"} if is_text else {"wrong_signature"})
 
 
-# ---- what is read ------------------------------------------------------------------------------------------------
+# ---- parsing ------------------------------------------------------------------------------------------------
 
 REFUND = {"object": "refund", "id": "re_1", "payment_intent": "pi_1", "charge": "ch_1", "status": "pending"}
 DISPUTE = {
@@ -249,7 +249,7 @@ USD = Money(9999, "USD")
         ("strange.event", {}, {}),
     ],
 )  # fmt: skip
-def test_message_says_where_to_look_and_what_it_claims(offline_provider, kind, row, result):
+def test_message_names_its_object_and_claims(offline_provider, kind, row, result):
     body = message(kind, row)
 
     event = offline_provider.parse_webhook(body, signed(body))
@@ -263,7 +263,7 @@ def test_message_says_where_to_look_and_what_it_claims(offline_provider, kind, r
 
 
 @pytest.mark.parametrize("written", ["6f1c2c1e-8a52-4c4e-9d8a-0c1f3f0b7a11", "", "a b", None, 7, ["x"]])
-def test_payment_that_we_wrote_on_the_object_is_read_back(offline_provider, written):
+def test_payment_id_in_the_metadata_is_read(offline_provider, written):
     for kind, row in (("payment_intent.succeeded", INTENT), ("charge.succeeded", CHARGE)):
         body = message(kind, row | {"metadata": {"payment_id": written}})
 
@@ -272,7 +272,7 @@ def test_payment_that_we_wrote_on_the_object_is_read_back(offline_provider, writ
         assert reference == (written if isinstance(written, str) and " " not in written else "")
 
 
-def test_live_message_of_another_account_says_so(offline_provider):
+def test_live_mode_and_account_of_a_message_are_read(offline_provider):
     body = message("payment_intent.succeeded", INTENT, livemode=True, account="acct_1")
 
     event = offline_provider.parse_webhook(body, signed(body))
@@ -281,7 +281,7 @@ def test_live_message_of_another_account_says_so(offline_provider):
 
 
 @pytest.mark.parametrize("created", [None, "yesterday", -1e99, 10**30, []])
-def test_time_that_makes_no_sense_is_left_out(offline_provider, created):
+def test_invalid_time_is_omitted(offline_provider, created):
     body = message("payment_intent.succeeded", INTENT, created=created)
 
     assert offline_provider.parse_webhook(body, signed(body)).created_at is None
@@ -293,7 +293,7 @@ PRIVATE = [
 ]  # fmt: skip
 
 
-def test_nothing_private_is_kept_of_a_message(offline_provider):
+def test_no_private_data_of_a_message_is_stored(offline_provider):
     row = copy.deepcopy(INTENT) | {
         "client_secret": "pi_1_secret_abc",
         "description": "please write 4000056655665556 here",
@@ -319,19 +319,19 @@ def test_nothing_private_is_kept_of_a_message(offline_provider):
     assert (event.payload["id"], event.payload["amount"], event.payload["currency"]) == ("pi_1", 9999, "usd")
 
 
-# ---- with the sandbox's own messages -----------------------------------------------------------------------------
+# ---- with the sandbox's webhooks ----------------------------------------------------------------------------
 
 
 @contextmanager
 def receiving(sandbox: Control) -> Iterator[Receiver]:
-    """A shop that takes the sandbox's messages, signed with our secret."""
+    """A shop that receives the sandbox's webhooks, signed with our secret."""
     with Receiver() as shop:
         shop.secret = SECRET
         shop.endpoint = sandbox.post("stripe/endpoint", url=shop.url, secret=SECRET)["id"]
         yield shop
 
 
-def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(adapter, sandbox, sandbox_server):
+def test_every_sandbox_webhook_names_its_payment(adapter, sandbox, sandbox_server):
     with receiving(sandbox) as shop:
         paid = adapter.create(build_create_request(method_id="pm_card_visa", save=True))
         adapter.refund(build_refund_request(paid, Money(100, "USD")))
@@ -356,7 +356,7 @@ def test_every_message_of_the_sandbox_is_read_and_leads_to_its_payment(adapter, 
     assert captured == {row["id"] for row in sandbox.journal("charge.captured")}
 
 
-def test_message_of_the_sandbox_during_a_rotation_is_read(stripe_config, sandbox):
+def test_sandbox_webhook_is_accepted_during_a_rotation(stripe_config, sandbox):
     with receiving(sandbox) as shop:
         endpoint = shop.endpoint
         sandbox.post("stripe/endpoint", id=endpoint, secrets=[SECRET, "whsec_next"])

@@ -1,4 +1,4 @@
-"""Nobody decides about an order of their own, and nobody books what a colleague booked a moment ago."""
+"""Staff cannot decide about their own order or book what a colleague has just booked."""
 
 import pytest
 
@@ -12,8 +12,8 @@ from payments.tests.factories import record, reread, start
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
-def test_staff_cannot_cancel_an_own_order_that_an_artisan_started(staff, admin_user):
-    """Until then they cancel as any buyer does, afterwards nobody cancels an order of their own."""
+def test_staff_cannot_cancel_their_own_started_order(staff, admin_user):
+    """Until then they cancel like any buyer; afterwards staff cannot cancel their own order."""
     payment = start(user=staff)
     record(payment, "99.99", actor=admin_user)
     parcel_start(parcel_id=payment.order.parcels.get().pk, actor=admin_user)
@@ -24,7 +24,7 @@ def test_staff_cannot_cancel_an_own_order_that_an_artisan_started(staff, admin_u
     assert reread(payment).order.status == "PROCESSING"
 
 
-def test_staff_cancels_an_own_unpaid_order_as_any_buyer(staff):
+def test_staff_can_cancel_their_own_unpaid_order_like_any_buyer(staff):
     payment = start(user=staff)
 
     order_cancel(order_id=payment.order_id, reason="", actor=staff)
@@ -32,7 +32,7 @@ def test_staff_cancels_an_own_unpaid_order_as_any_buyer(staff):
     assert reread(payment).order.status == "CANCELLED"
 
 
-def test_second_booking_is_stopped_when_a_colleague_was_faster(shopper, staff, admin_user):
+def test_booking_is_stopped_when_a_colleague_was_faster(shopper, staff, admin_user):
     payment = start(user=shopper)
     record(payment, "99.99", actor=staff, reference="STMT-1", seen_minor=0)
 

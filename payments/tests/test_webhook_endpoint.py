@@ -1,4 +1,4 @@
-"""The door: what is taken, what is refused and how; nothing is processed here."""
+"""The webhook endpoint: what is accepted and refused; nothing is processed here."""
 
 import gzip
 import io
@@ -45,7 +45,7 @@ def feed(settings):
     settings.MANUAL_WEBHOOK_SECRET = [FEED_SECRET]
 
 
-# ---- taken -------------------------------------------------------------------------------------------------------
+# ---- accepted ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -65,7 +65,7 @@ def test_signed_message_is_stored_and_acknowledged(slash):
     assert event.content["object_ids"] == ["pi_foreign"]
 
 
-def test_ten_deliveries_are_one_row_that_counts_them():
+def test_ten_deliveries_are_one_row_with_a_count():
     body = stripe_body(id="evt_1")
 
     assert [post_stripe(body).status_code for _ in range(10)] == [200] * 10
@@ -75,7 +75,7 @@ def test_ten_deliveries_are_one_row_that_counts_them():
 
 def test_delivery_costs_at_most_three_statements():
     body = stripe_body(id="evt_1")
-    post_stripe(stripe_body())  # what is loaded once per process
+    post_stripe(stripe_body())  # loads what is cached per process
 
     for _ in ("first", "again"):
         with CaptureQueriesContext(
@@ -86,7 +86,7 @@ def test_delivery_costs_at_most_three_statements():
         assert len(sent) <= 3, sent
 
 
-def test_known_id_with_another_content_keeps_the_first_and_is_reported(caplog):
+def test_known_id_with_different_content_is_reported_and_ignored(caplog):
     post_stripe(stripe_body(id="evt_1"))
 
     answer = post_stripe(stripe_body(id="evt_1", object={"id": "pi_other"}))
@@ -103,7 +103,7 @@ def test_same_id_of_two_providers_is_two_events():
     assert WebhookEvent.objects.count() == 2
 
 
-def test_largest_message_is_taken_and_a_larger_one_is_not():
+def test_message_up_to_the_size_limit_is_accepted():
     body = stripe_body()
     full = body + b" " * (256 * 1024 - len(body))
 
@@ -115,13 +115,13 @@ def test_largest_message_is_taken_and_a_larger_one_is_not():
 
 
 def chunked(body: bytes, **headers: str):
-    """As a server hands on a body that came in chunks: a stream that ends, and no length."""
+    """A chunked request as a server passes it on: a stream that ends, without a length."""
     environ = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
     named = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
     return Client().post(STRIPE, b"", content_type="application/json", **(environ | named))
 
 
-def test_body_in_chunks_is_verified_over_its_bytes():
+def test_chunked_body_is_verified_over_its_bytes():
     body = stripe_body()
 
     assert chunked(body, stripe_signature=signed(body, WEBHOOK_SECRET)).status_code == 200
@@ -130,7 +130,7 @@ def test_body_in_chunks_is_verified_over_its_bytes():
     assert WebhookEvent.objects.count() == 1
 
 
-def test_packed_body_is_verified_as_it_came():
+def test_compressed_body_is_verified_as_received():
     body = stripe_body()
     header = signed(body, WEBHOOK_SECRET)
 
@@ -139,7 +139,7 @@ def test_packed_body_is_verified_as_it_came():
     )
 
 
-def test_session_of_staff_has_no_effect(browser, admin_user):
+def test_staff_session_has_no_effect(browser, admin_user):
     client, body = browser(admin_user), stripe_body()
 
     unsigned = client.post(STRIPE, body, content_type="application/json")
@@ -151,7 +151,7 @@ def test_session_of_staff_has_no_effect(browser, admin_user):
     assert not any("session" in query["sql"] or "accounts_user" in query["sql"] for query in queries)
 
 
-def test_provider_that_is_marked_down_is_listened_to_and_stays_marked():
+def test_webhook_of_a_provider_marked_down_is_accepted_and_the_mark_stays():
     note_outage("stripe")
     note_outage("stripe")
 
@@ -207,7 +207,7 @@ def test_signature_covers_the_raw_bytes():
     assert post_stripe(indented, signed(body, WEBHOOK_SECRET)).status_code == 400
 
 
-def test_signature_in_the_body_as_the_founding_text_has_it_is_not_read():
+def test_signature_in_the_body_is_ignored():
     body = feed_body(signature="0" * 64)
 
     assert post(FEED, body).status_code == 400
@@ -215,7 +215,7 @@ def test_signature_in_the_body_as_the_founding_text_has_it_is_not_read():
 
 
 @pytest.mark.parametrize("used", [(OLD,), (NEW,), (OLD, NEW), ("whsec_gone", NEW)])
-def test_rotation_takes_both_secrets(settings, used):
+def test_both_secrets_are_accepted_during_a_rotation(settings, used):
     settings.STRIPE_WEBHOOK_SECRET = [OLD, NEW]
     settings.MANUAL_WEBHOOK_SECRET = [OLD, NEW]
     body, feed_message = stripe_body(), feed_body()
@@ -225,18 +225,18 @@ def test_rotation_takes_both_secrets(settings, used):
 
 
 @pytest.mark.parametrize("seconds", [-290, 0, 290])
-def test_clock_may_be_five_minutes_off_both_ways(seconds):
+def test_clock_difference_of_five_minutes_is_tolerated(seconds):
     body, feed_message = stripe_body(), feed_body()
 
     assert post_stripe(body, signed(body, WEBHOOK_SECRET, at=now() + seconds)).status_code == 200
     assert post_feed(feed_message, signed(feed_message, FEED_SECRET, at=now() + seconds)).status_code == 200
 
 
-# ---- not now -----------------------------------------------------------------------------------------------------
+# ---- unavailable -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("secrets", [[], [""], ["  "]])
-def test_endpoint_is_off_without_a_secret(settings, secrets):
+def test_endpoint_is_disabled_without_a_secret(settings, secrets):
     settings.STRIPE_WEBHOOK_SECRET = settings.MANUAL_WEBHOOK_SECRET = secrets
     body, feed_message = stripe_body(), feed_body()
     key = secrets[0] if secrets else ""
@@ -247,24 +247,24 @@ def test_endpoint_is_off_without_a_secret(settings, secrets):
     assert not WebhookEvent.objects.exists()
 
 
-def test_provider_without_keys_is_off(settings):
+def test_endpoint_is_disabled_without_keys(settings):
     settings.STRIPE_SECRET_KEY = settings.PAYPAL_CLIENT_ID = ""
 
     assert post_stripe(stripe_body()).status_code == 503
     assert post("/payments/webhooks/paypal", b"{}").status_code == 503
 
 
-def test_database_that_is_away_is_told_to_come_again():
+def test_unavailable_database_is_a_503_that_can_be_retried():
     with mock.patch("payments.webhooks.endpoint.webhook_receive", side_effect=OperationalError("gone")):
         answer = post_stripe(stripe_body())
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
-# ---- other addresses and ways ------------------------------------------------------------------------------------
+# ---- other paths and methods -------------------------------------------------------------------------------------
 
 
-def test_unknown_provider_is_not_there():
+def test_unknown_provider_is_not_found():
     body = stripe_body()
 
     answer = post("/payments/webhooks/square", body, stripe_signature=signed(body, WEBHOOK_SECRET))
@@ -279,10 +279,10 @@ def test_other_methods_are_refused(method):
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
 
 
-# ---- the rate ----------------------------------------------------------------------------------------------------
+# ---- rate limits -------------------------------------------------------------------------------------------------
 
 
-def test_many_wrong_ones_of_a_network_are_slowed_down_and_right_ones_never_are():
+def test_invalid_messages_of_a_network_are_rate_limited_and_valid_ones_are_not():
     body = stripe_body()
     answers = [post_stripe(body, "t=1,v1=0") for _ in range(31)]
 
@@ -292,7 +292,7 @@ def test_many_wrong_ones_of_a_network_are_slowed_down_and_right_ones_never_are()
     assert refusal_count("stripe") == 31
 
 
-def test_count_of_refusals_survives_a_cache_that_forgot():
+def test_refusals_are_counted_after_the_cache_was_cleared():
     post_stripe(stripe_body(), "t=1,v1=0")
     cache.clear()
 
@@ -301,10 +301,10 @@ def test_count_of_refusals_survives_a_cache_that_forgot():
     assert refusal_count("stripe") == 1
 
 
-# ---- what may never be kept --------------------------------------------------------------------------------------
+# ---- what must not be stored -------------------------------------------------------------------------------------
 
 
-def test_card_number_and_secret_in_free_fields_are_not_kept(caplog):
+def test_card_numbers_and_secrets_in_free_fields_are_not_stored(caplog):
     secret = "pi_1_secret_abcdef"
     intent = {
         "description": CARD,
@@ -325,7 +325,7 @@ def test_card_number_and_secret_in_free_fields_are_not_kept(caplog):
         assert unwanted not in caplog.text
 
 
-# ---- the form of the feed ----------------------------------------------------------------------------------------
+# ---- the format of the bank feed ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -355,12 +355,12 @@ def test_card_number_and_secret_in_free_fields_are_not_kept(caplog):
         {"bank_reference": None},
     ],
 )
-def test_feed_that_breaks_its_form_is_refused(changes):
+def test_malformed_bank_feed_is_refused(changes):
     assert post_feed(feed_body(**changes)).status_code == 400
     assert not WebhookEvent.objects.exists()
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"a": 1, "a": 2}', b"\xff", b"[" * 5000, b'{"a": NaN}'])
-def test_signed_nonsense_is_refused(body):
+def test_signed_malformed_message_is_refused(body):
     assert post_feed(body).status_code == 400
     assert post_stripe(body).status_code == 400

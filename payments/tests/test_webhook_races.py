@@ -1,4 +1,4 @@
-"""Two workers and one message, two deliveries at once: on both databases, with real transactions."""
+"""Concurrent workers and deliveries, on both databases, with real transactions."""
 
 import threading
 from collections.abc import Callable
@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture
 def staff_clients(transactional_db) -> None:
-    """Before the rules of the store: a test with real transactions empties the tables first."""
+    """Before the store rules: a test with real transactions empties the tables first."""
 
 
 def at_once(*jobs: Callable[[], object]) -> list[object]:
@@ -54,7 +54,7 @@ def at_once(*jobs: Callable[[], object]) -> list[object]:
     return results
 
 
-def test_of_many_workers_one_takes_the_message(stripe, shopper, deliver, mails):
+def test_one_of_many_workers_processes_the_message(stripe, shopper, deliver, mails):
     with transaction.atomic():
         payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
@@ -69,7 +69,7 @@ def test_of_many_workers_one_takes_the_message(stripe, shopper, deliver, mails):
     assert (Capture.objects.count(), len(mails(shopper.email))) == (1, 1)
 
 
-def test_two_messages_of_one_capture_at_once_have_one_effect(stripe, shopper, deliver, mails):
+def test_two_concurrent_messages_of_one_capture_have_one_effect(stripe, shopper, deliver, mails):
     with transaction.atomic():
         payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
@@ -86,7 +86,7 @@ def test_two_messages_of_one_capture_at_once_have_one_effect(stripe, shopper, de
     assert (Capture.objects.count(), len(mails(shopper.email))) == (1, 1)
 
 
-def test_ten_deliveries_at_once_are_one_row():
+def test_ten_concurrent_deliveries_are_one_row():
     body = stripe_body(id="evt_1")
 
     answers = at_once(*[lambda: post_stripe(body).status_code] * 10)
@@ -95,7 +95,7 @@ def test_ten_deliveries_at_once_are_one_row():
     assert only_event().copies == 10
 
 
-def test_money_that_the_bank_tells_twice_at_once_is_booked_once(shopper, settings):
+def test_two_concurrent_bank_messages_of_one_transfer_are_booked_once(shopper, settings):
     settings.MANUAL_WEBHOOK_SECRET = [FEED_SECRET]
     with transaction.atomic():
         payment = start(user=shopper)

@@ -1,4 +1,4 @@
-"""What staff see and do with messages of providers."""
+"""Staff pages for webhook messages."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -45,14 +45,14 @@ def dead(db):
 
 @pytest.fixture
 def ambiguous_event(shopper):
-    """Money of the bank that is not what the order waits for."""
+    """A bank transfer that does not match the amount due."""
     payment = start(user=shopper)
     post_feed(feed_body(payment, amount="90.00", provider_event_id="bank-1"))
     webhook_process(only_event(event_id="bank-1").pk)
     return only_event(event_id="bank-1")
 
 
-def test_list_and_page_show_what_came_and_what_became_of_it(browser, operator, dead, ambiguous_event):
+def test_list_and_page_show_messages_and_their_outcome(browser, operator, dead, ambiguous_event):
     client = browser(operator)
 
     shown = page(client.get(admin_list_url(WebhookEvent)))
@@ -97,7 +97,7 @@ def test_filters_and_search_find_messages(browser, operator, dead, ambiguous_eve
     assert {name for name in ("evt_dead", "bank-1") if name in shown.text} == wanted
 
 
-def test_replay_asks_for_a_reason_and_rings_the_worker(
+def test_replay_needs_a_reason_and_enqueues_the_task(
     browser, operator, dead, django_capture_on_commit_callbacks
 ):
     client, address = browser(operator), admin_page_url(dead, "replay")
@@ -113,7 +113,7 @@ def test_replay_asks_for_a_reason_and_rings_the_worker(
     assert AuditEntry.objects.get(action="webhook.replay").data["reason"] == "the endpoint was down"
 
 
-def test_looking_changes_nothing(browser, admin_user, dead, ambiguous_event):
+def test_viewing_changes_nothing(browser, admin_user, dead, ambiguous_event):
     before = list(WebhookEvent.objects.order_by("pk").values())
 
     for name in ("change", "replay", "close"):
@@ -123,7 +123,7 @@ def test_looking_changes_nothing(browser, admin_user, dead, ambiguous_event):
     assert list(WebhookEvent.objects.order_by("pk").values()) == before
 
 
-def test_settled_money_leaves_the_list_with_a_word_about_it(browser, staff, ambiguous_event):
+def test_settled_transfer_leaves_the_list_with_a_message(browser, staff, ambiguous_event):
     client = browser(staff)
     assert "Record payment" in page(client.get(admin_page_url(ambiguous_event))).text
 
@@ -136,8 +136,8 @@ def test_settled_money_leaves_the_list_with_a_word_about_it(browser, staff, ambi
     assert AuditEntry.objects.filter(action="webhook.close").count() == 1
 
 
-def test_each_job_does_its_own(browser, operator, staff, powerless_staff, dead, ambiguous_event):
-    """The desk of webhooks replays, the desk of payments settles what the bank told, the intern sees nothing."""
+def test_each_role_has_its_own_actions(browser, operator, staff, powerless_staff, dead, ambiguous_event):
+    """Webhook operators replay, the payments team settles bank messages, others see nothing."""
     answers = {
         (user.email, name): browser(user).post(admin_page_url(event, name), {"text": ""}).status_code
         for user in (operator, staff, powerless_staff)

@@ -1,4 +1,4 @@
-"""What messages lead to: really signed ones of the sandbox, in every order, often, early, late and untrue."""
+"""Processing webhooks signed by the sandbox: in every order, repeated, early, late and false."""
 
 from datetime import timedelta
 from itertools import permutations
@@ -51,7 +51,7 @@ def open_card(shopper, stripe):
 
 @pytest.fixture
 def drain_hooks():
-    """The worker: whatever is due, until nothing is. Answers with the states."""
+    """Process what is due, like the worker, until nothing is; returns the states."""
 
     def run() -> list[str]:
         for _ in range(20):
@@ -85,12 +85,12 @@ def statuses_of(payment) -> tuple[str, str, str]:
     return payment.status, payment.order.status, payment.order.payment_status
 
 
-# ---- on the provider's own page ----------------------------------------------------------------------------------
+# ---- on the hosted page ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def hosted_card(open_card):
-    """Its session is known here; the intent behind it is the provider's own affair."""
+    """The shop knows its session, but not the intent behind it."""
     payment_replace_at_provider(open_card.pk, Operation.HOSTED)
     return reread(open_card)
 
@@ -105,9 +105,7 @@ def settled_by(events, deliver, drain_hooks, later) -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_all_that_is_told_of_a_hosted_payment_finds_it(
-    hosted_card, stripe, deliver, drain_hooks, later, order
-):
+def test_all_events_of_a_hosted_payment_find_it(hosted_card, stripe, deliver, drain_hooks, later, order):
     stripe.pay(hosted_card)
 
     settled_by(stripe.events()[::order], deliver, drain_hooks, later)
@@ -116,7 +114,7 @@ def test_all_that_is_told_of_a_hosted_payment_finds_it(
     assert Capture.objects.count() == 1
 
 
-def test_word_of_the_intent_alone_settles_a_hosted_payment(hosted_card, stripe, deliver, drain_hooks, later):
+def test_intent_event_alone_settles_a_hosted_payment(hosted_card, stripe, deliver, drain_hooks, later):
     stripe.pay(hosted_card)
 
     settled_by(stripe.events(SUCCEEDED), deliver, drain_hooks, later)
@@ -124,7 +122,7 @@ def test_word_of_the_intent_alone_settles_a_hosted_payment(hosted_card, stripe, 
     assert statuses_of(hosted_card) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
-def test_refusal_on_the_providers_page_waits_for_nobody(hosted_card, stripe, deliver, drain_hooks, later):
+def test_decline_on_the_hosted_page_needs_no_staff(hosted_card, stripe, deliver, drain_hooks, later):
     stripe.pay(hosted_card, "chargeDeclined")
 
     settled_by(stripe.events("payment_intent.payment_failed", "charge.failed"), deliver, drain_hooks, later)
@@ -132,7 +130,7 @@ def test_refusal_on_the_providers_page_waits_for_nobody(hosted_card, stripe, del
     assert statuses_of(hosted_card)[1:] == ("PENDING", "UNPAID")
 
 
-def test_what_happens_later_to_a_hosted_payment_is_booked(hosted_card, stripe, deliver, drain_hooks, later):
+def test_later_events_of_a_hosted_payment_are_booked(hosted_card, stripe, deliver, drain_hooks, later):
     stripe.pay(hosted_card)
     settled_by(stripe.events(), deliver, drain_hooks, later)
     [intent] = {row["payment_intent"] for row in stripe.journal("charge.captured")}
@@ -152,7 +150,7 @@ def test_payment_is_settled_by_its_webhook(open_card, stripe, deliver, drain_hoo
     stripe.pay(open_card)
 
     assert deliver(*stripe.events(SUCCEEDED)) == [200]
-    assert statuses_of(open_card)[0] == "PENDING", "the door does not process"
+    assert statuses_of(open_card)[0] == "PENDING", "the endpoint does not process"
     drain_hooks()
 
     assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
@@ -175,10 +173,10 @@ def test_ten_deliveries_have_one_effect_and_one_mail(open_card, stripe, deliver,
     assert stripe.captured() == [9999]
 
 
-def test_events_that_tell_the_same_have_one_effect_and_ask_once(
+def test_events_of_the_same_fact_have_one_effect_and_read_once(
     open_card, stripe, deliver, drain_hooks, mails, shopper
 ):
-    """Effects are deduplicated, not only ids: intent and charge tell of one capture."""
+    """Effects are deduplicated, not only ids: intent and charge report one capture."""
     stripe.pay(open_card)
     events = stripe.events(SUCCEEDED, "charge.succeeded", "payment_intent.created")
     before = reads(stripe)
@@ -233,7 +231,7 @@ def test_event_that_cannot_be_decoded_is_retried(drain_hooks, caplog):
     assert record.exc_info
 
 
-def test_second_confirmation_of_what_is_known_asks_nobody(open_card, stripe, deliver, drain_hooks):
+def test_repeated_event_of_a_known_fact_reads_nothing(open_card, stripe, deliver, drain_hooks):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
     drain_hooks()
@@ -255,7 +253,7 @@ KINDS = ("payment_intent.payment_failed", SUCCEEDED, "charge.refunded")
 @pytest.mark.parametrize(
     "order", list(permutations(KINDS)), ids=lambda order: " ".join(k[-9:] for k in order)
 )
-def test_every_order_of_failed_succeeded_and_refunded_ends_the_same(
+def test_failed_succeeded_and_refunded_in_any_order_lead_to_the_same_result(
     open_card, stripe, deliver, drain_hooks, order
 ):
     stripe.pay(open_card, "visa_chargeDeclined")
@@ -270,15 +268,13 @@ def test_every_order_of_failed_succeeded_and_refunded_ends_the_same(
         deliver(event)
     drain_hooks()
 
-    assert statuses_of(open_card) == ("REFUNDED", "PENDING", "REFUNDED"), (
-        "nobody ships for money that went back"
-    )
+    assert statuses_of(open_card) == ("REFUNDED", "PENDING", "REFUNDED"), "refunded money ships nothing"
     assert (Capture.objects.count(), PaymentRefund.objects.count()) == (1, 1)
     assert set(WebhookEvent.objects.values_list("state", flat=True)) <= {"done", "ignored"}
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_every_order_of_steps_of_one_refund_ends_the_same(open_card, stripe, deliver, drain_hooks, order):
+def test_refund_events_in_any_order_lead_to_the_same_result(open_card, stripe, deliver, drain_hooks, order):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
     drain_hooks()
@@ -307,7 +303,7 @@ def test_late_failure_does_not_undo_success(open_card, stripe, deliver, drain_ho
     assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
 
 
-def test_event_of_three_days_ago_is_taken_by_what_is_true_now(open_card, stripe, deliver, drain_hooks):
+def test_three_day_old_event_is_processed_by_the_current_state(open_card, stripe, deliver, drain_hooks):
     stripe.pay(open_card)
     old = int((timezone.now() - timedelta(days=3)).timestamp())
     stripe.post(
@@ -326,7 +322,7 @@ def test_event_of_three_days_ago_is_taken_by_what_is_true_now(open_card, stripe,
 # ---- kinds -------------------------------------------------------------------------------------------------------
 
 
-def test_declined_card_is_told_by_its_webhook(open_card, stripe, deliver, drain_hooks):
+def test_declined_card_is_reported_by_its_webhook(open_card, stripe, deliver, drain_hooks):
     stripe.pay(open_card, "visa_chargeDeclinedInsufficientFunds")
 
     deliver(*stripe.events("payment_intent.payment_failed"))
@@ -336,7 +332,7 @@ def test_declined_card_is_told_by_its_webhook(open_card, stripe, deliver, drain_
     assert "insufficient funds" in open_card.failure_reason
 
 
-def test_second_decline_brings_its_own_reason(open_card, stripe, deliver, drain_hooks):
+def test_second_decline_updates_the_reason(open_card, stripe, deliver, drain_hooks):
     for card in ("visa_chargeDeclined", "visa_chargeDeclinedInsufficientFunds"):
         stripe.pay(open_card, card)
         deliver(stripe.events("payment_intent.payment_failed")[-1])
@@ -398,7 +394,7 @@ def test_refund_made_at_the_provider_is_booked_by_any_of_its_events(
     assert PaymentRefund.objects.get().amount_minor == 1000
 
 
-def test_dispute_is_followed_from_opening_to_loss(open_card, stripe, deliver, drain_hooks):
+def test_dispute_is_tracked_from_opening_to_loss(open_card, stripe, deliver, drain_hooks):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
     drain_hooks()
@@ -425,12 +421,12 @@ def test_unknown_kind_is_stored_and_shown(stripe, drain_hooks):
     assert only_event().note == "This type of event is not used."
 
 
-def test_saved_method_goes_to_its_own_handler(stripe, drain_hooks, monkeypatch):
+def test_saved_method_event_has_its_own_handler(stripe, drain_hooks, monkeypatch):
     seen: list[ProviderEvent] = []
     intent = {"object": "setup_intent", "id": "seti_1", "payment_method": "pm_1"}
     body = stripe_body(type="setup_intent.succeeded", object=intent)
     post_stripe(body)
-    assert drain_hooks() == ["ignored"], "nobody here saved it"
+    assert drain_hooks() == ["ignored"], "not saved in this shop"
 
     def handler(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
         seen.append(provider_event)
@@ -447,8 +443,8 @@ def test_saved_method_goes_to_its_own_handler(stripe, drain_hooks, monkeypatch):
 # ---- early -------------------------------------------------------------------------------------------------------
 
 
-def test_webhook_that_is_faster_than_our_commit_settles_at_once(shopper, stripe, deliver):
-    """The intent was made, our process died before it wrote the id; what we wrote on the intent names the payment."""
+def test_webhook_faster_than_our_commit_settles_at_once(shopper, stripe, deliver):
+    """The intent was created and our process crashed before storing its id; the intent's metadata names the payment."""
     payment = start(CARD, user=shopper)
     stripe.fault("drop_after", path="/v1/payment_intents", method="POST")
     payment_ensure_at_provider(payment)
@@ -464,7 +460,7 @@ def test_webhook_that_is_faster_than_our_commit_settles_at_once(shopper, stripe,
     assert stripe.captured() == [9999]
 
 
-def test_event_about_nothing_of_ours_waits_more_and_more_seldom_and_is_given_up_after_three_days(
+def test_event_without_a_payment_is_retried_with_growing_delays_and_given_up_after_three_days(
     stripe, later, caplog
 ):
     post_stripe(stripe_body())
@@ -486,15 +482,15 @@ def test_event_about_nothing_of_ours_waits_more_and_more_seldom_and_is_given_up_
     assert webhooks_due() == []
 
 
-def test_pauses_are_spread():
+def test_retry_delays_have_jitter():
     assert len({inbox.back_off(8) for _ in range(20)}) > 15
 
 
-# ---- untrue ------------------------------------------------------------------------------------------------------
+# ---- false -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("untrue", [{"amount": 1}, {"currency": "eur"}, {"amount": 999900}])
-def test_right_signature_over_a_wrong_amount_books_nothing_and_is_flagged(
+def test_signed_event_with_a_wrong_amount_books_nothing_and_is_flagged(
     open_card, stripe, deliver, drain_hooks, untrue
 ):
     intent = {"status": "succeeded", "latest_charge": "ch_1", **untrue}
@@ -510,8 +506,8 @@ def test_right_signature_over_a_wrong_amount_books_nothing_and_is_flagged(
     assert only_event(kind=SUCCEEDED).state == "ignored"
 
 
-def test_claim_of_success_is_not_believed_without_the_provider(open_card, stripe, deliver, drain_hooks):
-    """The signature is right, the amount too; but the intent was never paid."""
+def test_success_event_is_checked_with_the_provider(open_card, stripe, deliver, drain_hooks):
+    """Signature and amount are right, but the intent was never paid."""
     intent = {"status": "succeeded", "latest_charge": "ch_made_up"}
     stripe.post("stripe/event", type=SUCCEEDED, id=open_card.provider_payment_id, changes={"object": intent})
 
@@ -521,7 +517,7 @@ def test_claim_of_success_is_not_believed_without_the_provider(open_card, stripe
     assert statuses_of(open_card) == ("PENDING", "PENDING", "UNPAID")
     assert not Capture.objects.exists()
     assert (only_event().state, only_event().tries) == ("received", 1), (
-        "it is asked again, and given up in the end"
+        "it is read again, and given up in the end"
     )
 
 
@@ -540,13 +536,13 @@ def test_another_mode_or_account_is_ignored_and_flagged(
     assert "webhook_foreign" in caplog.text
 
 
-def test_foreign_mode_about_nothing_of_ours_does_not_wait(drain_hooks):
+def test_event_of_another_mode_without_a_payment_is_not_retried(drain_hooks):
     post_stripe(stripe_body(livemode=True))
 
     assert drain_hooks() == ["ignored"]
 
 
-def test_intent_of_somebody_else_that_names_our_order_changes_nothing(open_card, stripe, drain_hooks):
+def test_foreign_intent_that_names_our_order_changes_nothing(open_card, stripe, drain_hooks):
     named = {"payment_id": str(open_card.pk), "order_number": open_card.order.order_number}
 
     post_stripe(stripe_body(object={"metadata": named}))
@@ -556,11 +552,11 @@ def test_intent_of_somebody_else_that_names_our_order_changes_nothing(open_card,
     assert statuses_of(open_card) == ("PENDING", "PENDING", "UNPAID")
 
 
-# ---- trouble -----------------------------------------------------------------------------------------------------
+# ---- failures ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", ["drop_before", "error_before", "unavailable", "html"])
-def test_provider_that_does_not_answer_is_asked_again(open_card, stripe, deliver, later, action):
+def test_event_is_retried_when_the_provider_does_not_answer(open_card, stripe, deliver, later, action):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
     stripe.fault(action, path="/v1/payment_intents/*", method="GET")
@@ -575,10 +571,8 @@ def test_provider_that_does_not_answer_is_asked_again(open_card, stripe, deliver
     assert (only_event().state, only_event().tries) == ("done", 2)
 
 
-def test_money_that_the_provider_tells_of_but_does_not_show_yet_is_asked_for_again(
-    open_card, stripe, deliver, later
-):
-    """Its own parts may lag behind each other; a message about money is not let go for that."""
+def test_event_is_retried_until_the_provider_shows_the_money(open_card, stripe, deliver, later):
+    """Parts of the provider may lag behind each other; a message about money is not dropped for that."""
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
     with mock.patch.object(StripeProvider, "read", side_effect=ObjectNotFound("resource_missing")):
@@ -593,7 +587,7 @@ def test_money_that_the_provider_tells_of_but_does_not_show_yet_is_asked_for_aga
     assert stripe.captured() == [9999]
 
 
-def test_keys_that_are_gone_leave_the_message_waiting(open_card, stripe, deliver, settings):
+def test_missing_keys_leave_the_message_waiting(open_card, stripe, deliver, settings):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
     settings.STRIPE_SECRET_KEY = ""
@@ -603,9 +597,7 @@ def test_keys_that_are_gone_leave_the_message_waiting(open_card, stripe, deliver
     assert (only_event().state, only_event().lease_until) == ("received", None)
 
 
-def test_poisonous_event_does_not_hold_up_the_others_and_is_given_up(
-    open_card, stripe, deliver, later, monkeypatch
-):
+def test_failing_event_does_not_delay_others_and_is_given_up(open_card, stripe, deliver, later, monkeypatch):
     post_stripe(stripe_body(id="evt_poison"))
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
@@ -628,7 +620,7 @@ def test_poisonous_event_does_not_hold_up_the_others_and_is_given_up(
     assert only_event(event_id="evt_poison").state == "dead"
 
 
-def test_message_that_kills_its_worker_is_left_alone_longer_and_longer_and_given_up(later, monkeypatch):
+def test_message_that_crashes_its_worker_is_delayed_and_given_up(later, monkeypatch):
     post_stripe(stripe_body())
     monkeypatch.setattr(inbox, "decide_outcome", mock.Mock(side_effect=SystemExit))
 
@@ -649,10 +641,10 @@ def test_message_that_kills_its_worker_is_left_alone_longer_and_longer_and_given
     assert (only_event().state, only_event().lease_until) == ("dead", None)
 
 
-def test_worker_that_died_leaves_its_message_to_the_next(open_card, stripe, deliver, later):
+def test_message_of_a_crashed_worker_is_processed_by_the_next(open_card, stripe, deliver, later):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
-    event_claim(only_event())  # and then the plug is pulled
+    event_claim(only_event())  # and then the worker is killed
 
     process_due_task()
     assert statuses_of(open_card)[0] == "PENDING", "the lease holds"
@@ -663,7 +655,7 @@ def test_worker_that_died_leaves_its_message_to_the_next(open_card, stripe, deli
     assert (only_event().state, only_event().tries) == ("done", 2)
 
 
-def test_message_is_claimed_once_and_a_late_worker_writes_nothing(later):
+def test_message_is_claimed_once_and_a_late_worker_changes_nothing(later):
     post_stripe(stripe_body())
     pk = only_event().pk
     slow, loser = event_due(pk), event_due(pk)
@@ -680,7 +672,7 @@ def test_message_is_claimed_once_and_a_late_worker_writes_nothing(later):
     assert (only_event().state, only_event().note, only_event().tries) == ("done", "fast", 2)
 
 
-def test_bell_names_the_message(open_card, stripe, deliver):
+def test_task_is_enqueued_with_the_message_id(open_card, stripe, deliver):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
 
@@ -690,7 +682,7 @@ def test_bell_names_the_message(open_card, stripe, deliver):
     assert (statuses_of(open_card)[0], only_event().tries) == ("COMPLETED", 1)
 
 
-# ---- again, by a person ------------------------------------------------------------------------------------------
+# ---- replay by staff ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -698,7 +690,7 @@ def operator(admin_user):
     return admin_user
 
 
-def test_replay_of_a_processed_message_asks_again_changes_nothing_and_is_audited(
+def test_replay_of_a_processed_message_changes_nothing_and_is_audited(
     open_card, stripe, deliver, drain_hooks, operator, mails, shopper
 ):
     stripe.pay(open_card)
@@ -718,7 +710,9 @@ def test_replay_of_a_processed_message_asks_again_changes_nothing_and_is_audited
     assert (entry.data["reason"], entry.data["state"]) == ("the buyer called", "done")
 
 
-def test_replay_of_a_given_up_message_settles(open_card, stripe, deliver, drain_hooks, later, operator):
+def test_replay_of_a_failed_message_settles_the_payment(
+    open_card, stripe, deliver, drain_hooks, later, operator
+):
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
     with mock.patch.object(inbox, "decide_outcome", side_effect=ZeroDivisionError):
@@ -733,7 +727,7 @@ def test_replay_of_a_given_up_message_settles(open_card, stripe, deliver, drain_
     assert only_event().state == "done"
 
 
-def test_replay_needs_its_permission_a_reason_and_nobody_at_it(staff, operator):
+def test_replay_needs_permission_a_reason_and_no_active_lease(staff, operator):
     post_stripe(stripe_body())
     pk = only_event().pk
     before = WebhookEvent.objects.values().get()

@@ -1,4 +1,4 @@
-"""PayPal's messages, really signed by the sandbox: approval is captured, captures and refunds are booked, once."""
+"""PayPal's webhooks signed by the sandbox: approvals are captured, captures and refunds are booked once."""
 
 import pytest
 
@@ -39,8 +39,8 @@ def statuses_of(payment) -> tuple[str, str, str]:
 SETTLED = ("COMPLETED", "CONFIRMED", "PAID")
 
 
-def test_approval_is_captured_and_its_capture_is_no_news(waiting, paypal, deliver):
-    """Word of the approval comes first; capturing is our act, and what PayPal tells of it is known."""
+def test_approval_is_captured_and_the_capture_event_changes_nothing(waiting, paypal, deliver):
+    """The approval event comes first; we capture, and PayPal's event about the capture is already known."""
     paypal.approve(waiting)
 
     assert arrive(deliver, *paypal.events("CHECKOUT.ORDER.APPROVED")) == ["done"]
@@ -52,7 +52,7 @@ def test_approval_is_captured_and_its_capture_is_no_news(waiting, paypal, delive
     assert Capture.objects.count() == 1
 
 
-def test_approval_told_after_the_buyer_came_back_changes_nothing(waiting, paypal, deliver):
+def test_approval_event_after_the_buyer_returned_changes_nothing(waiting, paypal, deliver):
     paypal.approve(waiting)
     payment_sync(waiting.pk, cause="the buyer came back")
 
@@ -80,13 +80,13 @@ def test_refund_made_at_paypal_is_booked_once(waiting, paypal, deliver):
     ("payee", "is_own"),
     [("", True), ("shop@example.test", True), ("MERCHANT1", True), ("MERCHANT2", False)],
 )
-def test_account_of_a_message_is_compared_only_with_an_account(paypal, settings, payee, is_own):
+def test_payee_id_is_compared_only_with_a_configured_id(paypal, settings, payee, is_own):
     settings.PAYPAL_PAYEE = payee
 
     assert provider("paypal").is_own("MERCHANT1") == is_own
 
 
-def test_money_for_another_account_is_ignored_and_flagged(waiting, paypal, deliver, settings):
+def test_payment_to_another_account_is_ignored_and_flagged(waiting, paypal, deliver, settings):
     settings.PAYPAL_PAYEE = "SOMEBODYELSE1"
     paypal.approve(waiting)
 
@@ -110,7 +110,7 @@ def test_signature_of_another_webhook_and_a_changed_body_are_refused(waiting, pa
     assert not WebhookEvent.objects.exists()
 
 
-def test_capture_that_was_taken_back_is_news_although_it_is_booked(waiting, paypal):
+def test_reversal_of_a_booked_capture_is_processed(waiting, paypal):
     paypal.approve(waiting)
     payment_sync(waiting.pk, cause="the buyer came back")
     capture_id, order_id = Capture.objects.get().provider_capture_id, reread(waiting).provider_payment_id
@@ -127,7 +127,7 @@ def test_capture_that_was_taken_back_is_news_although_it_is_booked(waiting, payp
     assert has_news(reversed_, waiting, order_id)
 
 
-def test_what_is_kept_of_a_message_is_read_back_the_same(waiting, paypal, deliver):
+def test_stored_message_is_parsed_to_the_same_event(waiting, paypal, deliver):
     paypal.approve(waiting)
     arrive(deliver, *paypal.events())
 

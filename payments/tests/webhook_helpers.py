@@ -1,4 +1,4 @@
-"""Messages as the providers' servers sign and post them, also wrong ones."""
+"""Webhooks as the providers sign and post them, including invalid ones."""
 
 import hashlib
 import hmac
@@ -31,7 +31,7 @@ def post(path: str, body: bytes, **headers: str) -> Any:
 
 
 def stripe_body(**changes: Any) -> bytes:
-    """An event of Stripe over an object that the shop does not know; `object` is laid over its object."""
+    """A Stripe event about an object unknown to the shop; `object` replaces fields of that object."""
     intent: dict[str, Any] = {
         "id": "pi_foreign",
         "object": "payment_intent",
@@ -53,7 +53,7 @@ def post_stripe(body: bytes, header: str | None = None) -> Any:
 
 
 def feed_body(payment: Payment | None = None, **changes: Any) -> bytes:
-    """The bank's word that exactly this payment's money came; `changes` of the data, or of the envelope."""
+    """A bank message that exactly this payment's amount arrived; `changes` of the data or the envelope."""
     data = {
         "reference": payment.order.order_number if payment else "NONE",
         "amount": payment.outstanding.amount if payment else "99.99",

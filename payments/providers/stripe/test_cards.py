@@ -1,6 +1,6 @@
-"""Stripe's published test numbers and the test tokens that stand for the same cards. https://docs.stripe.com/testing
+"""Stripe's published test card numbers and the test tokens of the same cards. https://docs.stripe.com/testing
 
-Only these numbers are ever recognised; none of them is a card that somebody owns.
+Only these numbers are recognised; none of them is a real card.
 """
 
 TEST_CARDS = {
