@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from artisans.core.errors import TooManyRequests
 from orders.models import Order, OrderLine
@@ -27,8 +27,10 @@ class TooManyOpenOrders(TooManyRequests):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            _(
-                "You have %(limit)s unpaid orders. Pay or cancel one of them, then order again. Your cart is saved."
+            ngettext(
+                "You have %(limit)s unpaid order. Pay or cancel it, then order again. Your cart is saved.",
+                "You have %(limit)s unpaid orders. Pay or cancel one of them, then order again. Your cart is saved.",
+                limit,
             )
             % {"limit": limit},
             extra={"limit": limit},
@@ -43,9 +45,12 @@ class TooManyUnitsHeld(TooManyRequests):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            _(
+            ngettext(
+                "At most %(limit)s unpaid unit of a product can be reserved from one network within an hour. "
+                "Lower the quantity, or pay for an earlier order first. Your cart is saved.",
                 "At most %(limit)s unpaid units of a product can be reserved from one network within an hour. "
-                "Lower the quantity, or pay for an earlier order first. Your cart is saved."
+                "Lower the quantity, or pay for an earlier order first. Your cart is saved.",
+                limit,
             )
             % {"limit": limit},
             extra={"limit": limit},

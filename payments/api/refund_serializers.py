@@ -95,7 +95,7 @@ def parse_decisions(data: dict[str, Any]) -> dict[UUID, ParcelDecision]:
 def parse_amount(data: dict[str, Any], payment: Payment) -> Money | None:
     """Errors: InvalidInput for another currency or too many decimal places."""
     if data.get("currency", payment.currency) != payment.currency:
-        raise InvalidInput(_("The payment's currency is %(currency)s.") % {"currency": payment.currency})
+        raise InvalidInput(_("The payment’s currency is %(currency)s.") % {"currency": payment.currency})
     if "amount" not in data:
         return None
     try:

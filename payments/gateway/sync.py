@@ -133,7 +133,7 @@ def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
     if remote.problems:
         flag_refresh(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
     elif payment.flags.filter(kind=FlagKind.UNREADABLE, resolved_at=None).exists():
-        flag_clear(payment, FlagKind.UNREADABLE, _("The provider's response can be read again."))
+        flag_clear(payment, FlagKind.UNREADABLE, _("The provider’s response can be read again."))
 
 
 def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:
@@ -149,9 +149,9 @@ def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:
         }
     if configured is not None and remote.is_live not in {None, configured.is_live}:
         text = (
-            _("%(object_id)s belongs to the provider's live mode.")
+            _("%(object_id)s belongs to the provider’s live mode.")
             if remote.is_live
-            else _("%(object_id)s belongs to the provider's test mode.")
+            else _("%(object_id)s belongs to the provider’s test mode.")
         )
         return text % {"object_id": remote.object_id}
     if configured is not None and configured.payee and remote.payee and remote.payee != configured.payee:

@@ -61,7 +61,7 @@ def find_doubt(provider_event: ProviderEvent, payment: Payment, order: Order) ->
     if provider_event.payload["is_masked"]:
         return _("Parts of the references were not stored for data protection. Check the bank statement.")
     if payment.payment_provider != MANUAL or not payment.is_open:
-        return _("The order's payment is %(status)s (%(payment_provider)s).") % {
+        return _("The order’s payment is %(status)s (%(payment_provider)s).") % {
             "status": payment.get_status_display().lower(),
             "payment_provider": payment.payment_provider,
         }

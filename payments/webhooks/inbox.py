@@ -307,8 +307,8 @@ def find_account_mismatch(configured: PaymentProvider, provider_event: ProviderE
     """Why the event belongs to another mode or account of the provider; "" when it is ours."""
     if provider_event.is_live != configured.is_live:
         if provider_event.is_live:
-            return _("The event belongs to the provider's live mode.")
-        return _("The event belongs to the provider's test mode.")
+            return _("The event belongs to the provider’s live mode.")
+        return _("The event belongs to the provider’s test mode.")
     if provider_event.account and not configured.is_own(provider_event.account):
         return _("The event belongs to another account (%(account)s).") % {
             "account": provider_event.account[:60]

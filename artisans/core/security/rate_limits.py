@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from artisans.core.errors import TooManyRequests
 from artisans.core.security.client_ip import client_line
@@ -49,7 +49,11 @@ class RateLimited(TooManyRequests):
 
     def __init__(self, quota: Quota) -> None:
         super().__init__(
-            _("Too many requests. Try again in %(wait)s seconds. Nothing was changed or charged.")
+            ngettext(
+                "Too many requests. Try again in %(wait)s second. Nothing was changed or charged.",
+                "Too many requests. Try again in %(wait)s seconds. Nothing was changed or charged.",
+                quota.wait,
+            )
             % {"wait": quota.wait},
             extra={"retry_after": quota.wait},
         )
