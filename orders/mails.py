@@ -1,5 +1,6 @@
 """Emails about an order. They carry facts, which are rendered when sent (artisans.notifications.facts)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -73,7 +74,7 @@ def parcel_mail(
     order: Order,
     lines: list[OrderLine],
     store: StoreRules,
-    collect_cash: bool,
+    collect_cash: bool = False,
     reason: str = "",
     key: str = "",
 ) -> MailMessage:
@@ -85,7 +86,7 @@ def parcel_mail(
         "reason": reason,
         "parcel": {
             "number": parcel.number,
-            "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
+            "lines": list_units((line, line.quantity) for line in lines),
             "ship_to": render_later(address_lines, stored=address_read(order.shipping_address)),
             "note": order.delivery_note,
             "share": parcel.share,
@@ -105,11 +106,16 @@ def parcel_reduced_mail(
         "store": store_context(store),
         "order_number": order.order_number,
         "parcel_id": str(parcel.pk),
-        "lines": [{"name": line.product_name, "quantity": quantity} for line, quantity in items],
+        "lines": list_units(items),
     }
     return MailMessage(
         OrderMail.PARCEL_REDUCED, parcel.artisan.email, f"parcel_reduced:{parcel.pk}:{key}", context
     )
+
+
+def list_units(items: Iterable[tuple[OrderLine, int]]) -> list[dict[str, Any]]:
+    """Names and quantities for an email; lines without a quantity are left out."""
+    return [{"name": line.product_name, "quantity": quantity} for line, quantity in items if quantity]
 
 
 def store_context(store: StoreRules) -> dict[str, str]:

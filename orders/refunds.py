@@ -12,7 +12,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import StockLine, stock_restock, units_restocked
 from artisans.core.money import half_up
 from artisans.notifications.services import notifications_enqueue
-from orders.mails import OrderMail, order_mail, parcel_mail, parcel_reduced_mail
+from orders.mails import OrderMail, list_units, order_mail, parcel_mail, parcel_reduced_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.selectors import lines_by_parcel, store_rules
 from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction
@@ -21,8 +21,7 @@ from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, P
 def units_to_ship(lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
     """Names and quantities of what ships, without refunded units that were restocked."""
     back = units_restocked([line.pk for line in lines])
-    sent = [(line.product_name, line.quantity - back.get(line.pk, 0)) for line in lines]
-    return [{"name": name, "quantity": quantity} for name, quantity in sent if quantity]
+    return list_units((line, line.quantity - back.get(line.pk, 0)) for line in lines)
 
 
 def count_refunded_units(quantities: Mapping[UUID, int]) -> None:
@@ -128,13 +127,11 @@ def parcel_set_instruction(
         kind = OrderMail.PARCEL_RESUMED
     key, store = timezone.now().isoformat(), store_rules()  # a parcel can be put on hold more than once
     if kind is not None:
-        notifications_enqueue(
-            parcel_mail(kind, parcel, order=order, lines=lines, store=store, collect_cash=False, key=key)
-        )
+        notifications_enqueue(parcel_mail(kind, parcel, order=order, lines=lines, store=store, key=key))
     if to == ParcelInstruction.RETURN:
         about = {
             "artisan_name": parcel.artisan.name,
-            "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
+            "lines": list_units((line, line.quantity) for line in lines),
         }
         notifications_enqueue(
             order_mail(

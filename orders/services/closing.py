@@ -45,20 +45,11 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
     parcels = [parcel for parcel in load_placed_order(order).parcels if parcel.status not in PARCELS_ENDED]
     if any(parcel.status in PARCELS_SHIPPED for parcel in parcels):
         raise NotCancellable(_("A parcel of this order has already shipped."))
-    of_parcel, store = lines_by_parcel(order), store_rules()
+    of_parcel, store, kind = lines_by_parcel(order), store_rules(), OrderMail.PARCEL_CANCELLED
     for parcel in parcels:
-        parcel_cancel(parcel, order=order, lines=of_parcel[parcel.pk], cause=cause, actor=actor)
-        notifications_enqueue(
-            parcel_mail(
-                OrderMail.PARCEL_CANCELLED,
-                parcel,
-                order=order,
-                lines=of_parcel[parcel.pk],
-                store=store,
-                collect_cash=False,
-                reason=cause,
-            )
-        )
+        lines = of_parcel[parcel.pk]
+        parcel_cancel(parcel, order=order, lines=lines, cause=cause, actor=actor)
+        notifications_enqueue(parcel_mail(kind, parcel, order=order, lines=lines, store=store, reason=cause))
     order_recompute_status(order, actor=actor)
     audit_record(actor=actor, action=Action.ORDER_CANCEL, target=order, data={"cause": cause})
 

@@ -147,19 +147,11 @@ def order_resume(order: Order) -> None:
 
 def mail_unshipped_parcels(order: Order, kind: str, *, since: datetime | None) -> None:
     """Notify the artisan of each unshipped parcel; `since` distinguishes repeated emails about a parcel."""
-    lines, store = lines_by_parcel(order), store_rules()
+    lines, store, key = lines_by_parcel(order), store_rules(), f"{since:%Y%m%d%H%M%S%f}"
     unsent = order.parcels.select_related("artisan").filter(status__in=PARCELS_UNSHIPPED)
     notifications_enqueue(
         *[
-            parcel_mail(
-                kind,
-                parcel,
-                order=order,
-                lines=lines[parcel.pk],
-                store=store,
-                collect_cash=False,
-                key=f"{since:%Y%m%d%H%M%S%f}",
-            )
+            parcel_mail(kind, parcel, order=order, lines=lines[parcel.pk], store=store, key=key)
             for parcel in unsent
         ]
     )

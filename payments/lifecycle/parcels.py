@@ -11,7 +11,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.notifications.services import notifications_enqueue
 from orders.errors import NotReleased, ParcelChanged
-from orders.mails import OrderMail, order_mail, parcel_mail
+from orders.mails import OrderMail, list_units, order_mail, parcel_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.owed import Balance
 from orders.refunds import parcel_set_instruction
@@ -161,7 +161,7 @@ def parcel_mails(
     about = {
         "number": parcel.number,
         "artisan_name": parcel.artisan.name,
-        "lines": [{"name": line.product_name, "quantity": line.quantity} for line in lines],
+        "lines": list_units((line, line.quantity) for line in lines),
     }
     mails = [
         order_mail(
@@ -176,17 +176,7 @@ def parcel_mails(
         )
     ]
     if to_artisan:
-        mails.append(
-            parcel_mail(
-                to_artisan,
-                parcel,
-                order=order,
-                lines=lines,
-                store=store,
-                collect_cash=False,
-                reason=reason,
-            )
-        )
+        mails.append(parcel_mail(to_artisan, parcel, order=order, lines=lines, store=store, reason=reason))
     notifications_enqueue(*mails)
 
 
