@@ -1,12 +1,16 @@
 """Number of queries per step: within the budget, and the same for 1, 5 and 20 lines."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from carts import checkout
+from payments.bookkeeping import holds
+from payments.lifecycle import offer, start
 from tests.checkout_client import CheckoutClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -59,6 +63,21 @@ def test_steps_stay_within_the_query_budget_for_any_cart(api, shopper, settings)
     assert counts[1] == counts[5] == counts[20]
     over = {name: n for name, n in counts[20].items() if n > BUDGET[name]}
     assert not over, (over, BUDGET)
+
+
+def test_hold_and_provider_are_determined_once(api, shopper, monkeypatch):
+    compute, choose = mock.Mock(wraps=holds.compute_hold), mock.Mock(wraps=offer.choose_provider)
+    for module in (holds, checkout):
+        monkeypatch.setattr(module, "compute_hold", compute)
+    for module in (offer, start):
+        monkeypatch.setattr(module, "choose_provider", choose)
+    [bowl] = goods(1)
+    rows = [{"product_id": str(bowl.pk), "quantity": 1}]
+
+    body = {"shipping_address": "1 Road", "payment_method": "bank_transfer", "order_items": rows}
+    assert api(shopper).post("/orders/", body).status_code == 201
+
+    assert (compute.call_count, choose.call_count) == (1, 1)
 
 
 PAGES = ("cart", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check")
