@@ -13,6 +13,7 @@ CHECKOUT = {
         "name": "Ada Lovelace",
         "line1": "12 Pier Road",
         "city": "Astoria",
+        "region": "OR",
         "postal_code": "97103",
         "country": "US",
     },

@@ -26,6 +26,7 @@ class AddressIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=150)
     line1 = serializers.CharField(max_length=150)
     city = serializers.CharField(max_length=100)
+    region = serializers.CharField(max_length=100)
     postal_code = serializers.CharField(max_length=20)
     country = serializers.CharField(max_length=2)
 
