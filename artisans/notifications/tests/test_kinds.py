@@ -1,10 +1,15 @@
 """Every kind of email has a subject, a text part and an HTML part that render from its facts."""
 
 from datetime import UTC, date, datetime
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.apps import apps
 from django.conf import settings
+from django.db.models import TextChoices
 from django.template import engines
 from django.utils.html import strip_tags
 
@@ -121,3 +126,20 @@ def test_links_are_built_only_from_the_stored_facts():
     for name in signed:
         with pytest.raises(KeyError):
             LINK_BUILDERS[name]({})
+
+
+def test_every_kind_of_every_app_is_registered_and_no_template_is_left_over():
+    declared = {
+        value
+        for config in apps.get_app_configs()
+        if find_spec(f"{config.name}.mails")
+        for found in vars(import_module(f"{config.name}.mails")).values()
+        if isinstance(found, type) and issubclass(found, TextChoices) and found.__module__.endswith(".mails")
+        for value in found.values
+    }
+    templates = {path.name for path in Path(settings.BASE_DIR, "templates/emails").iterdir()}
+
+    assert declared == set(KINDS)
+    assert {name for name in templates if not name.startswith("_")} == {
+        f"{kind}.{part}" for kind in KINDS for part in ("subject.txt", "txt", "html")
+    }
