@@ -11,12 +11,10 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from artisans.core.errors import TooManyRequests
+from artisans.core.errors import WHOLE_NUMBER, TooManyRequests
 from orders.models import Order, OrderLine
 from orders.services.placing import Buyer
-from orders.statuses import OrderPaymentStatus, OrderStatus
-
-OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+from orders.statuses import ORDERS_UNSHIPPED, OrderPaymentStatus
 
 
 class TooManyOpenOrders(TooManyRequests):
@@ -24,6 +22,7 @@ class TooManyOpenOrders(TooManyRequests):
 
     code = "too_many_open_orders"
     remedy = "Pay or cancel one of the open orders, then order again."
+    members = {"limit": WHOLE_NUMBER}
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -42,6 +41,7 @@ class TooManyUnitsHeld(TooManyRequests):
 
     code = "too_many_pieces_held"
     remedy = "Lower the quantity, or pay for an earlier order first."
+    members = {"limit": WHOLE_NUMBER}
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -68,7 +68,7 @@ def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
         same |= Q(user=buyer.user)
     if buyer.phone:
         same |= Q(phone=buyer.phone)
-    unpaid = Q(status__in=OPEN, payment_status=OrderPaymentStatus.UNPAID)
+    unpaid = Q(status__in=ORDERS_UNSHIPPED, payment_status=OrderPaymentStatus.UNPAID)
     limit = settings.MAX_OPEN_ORDERS
     if len(Order.objects.filter(same, unpaid).order_by().values_list("pk")[:limit]) >= limit:
         raise TooManyOpenOrders(limit)
@@ -78,7 +78,7 @@ def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
             product_id__in=wanted,
             order__network=buyer.network,
             order__created_at__gte=timezone.now() - timedelta(hours=1),
-            order__status__in=OPEN,
+            order__status__in=ORDERS_UNSHIPPED,
             order__payment_status=OrderPaymentStatus.UNPAID,
         )
         for product_id, quantity in recent.order_by().values_list("product_id", "quantity"):

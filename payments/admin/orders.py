@@ -39,7 +39,13 @@ from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.selectors import is_own_order, lines_by_parcel
 from orders.services.closing import order_links_revoke
-from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, OrderPaymentStatus, OrderStatus
+from orders.statuses import (
+    ORDERS_UNSHIPPED,
+    PARCELS_ENDED,
+    PARCELS_SHIPPED,
+    OrderPaymentStatus,
+    OrderStatus,
+)
 from payments.admin.buttons import Button
 from payments.admin.filters import OrderNeedsFilter
 from payments.admin.forms_refund import CancelOrderForm, DecideParcelsForm
@@ -76,7 +82,6 @@ PAID_TONES: dict[str, str] = {
     OrderPaymentStatus.PARTIALLY_REFUNDED: WARN,
     OrderPaymentStatus.REFUNDED: "default",
 }
-CANCELLABLE = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +278,7 @@ class OrderAdmin(MoneyPages):
             return f"{message} {refund_due_text(done)}".strip()
 
         refusal = ""
-        if order.status not in CANCELLABLE:
+        if order.status not in ORDERS_UNSHIPPED:
             refusal = gettext("This order can no longer be cancelled. Its status is: %(status)s.") % {
                 "status": order.get_status_display()
             }
@@ -339,7 +344,7 @@ def order_buttons(order: Order, user: User) -> list[Button]:
     buttons = [Button(gettext("View as buyer"), admin_page_url(order, "as-buyer"))]
     if user.has_perm("orders.revoke_links"):
         buttons.append(Button(gettext("Revoke links"), admin_page_url(order, "revoke-links")))
-    if user.has_perm("orders.cancel_order") and order.status in CANCELLABLE:
+    if user.has_perm("orders.cancel_order") and order.status in ORDERS_UNSHIPPED:
         buttons.append(Button(gettext("Cancel order"), admin_page_url(order, "cancel")))
     if user.has_perm("orders.cancel_order") and order.is_alive and order.released_at:
         buttons.append(Button(gettext("Manage parcels"), admin_page_url(order, "parcels")))

@@ -36,7 +36,11 @@ from payments.statuses import (
     RefundStatus,
 )
 
-FIRST_CHECK = timedelta(seconds=60)
+FIRST_CHECK = {  # at the provider; each further one waits twice as long
+    PaymentStatus.PENDING: timedelta(seconds=60),
+    PaymentStatus.FAILED: timedelta(seconds=120),
+    PaymentStatus.PROCESSING: timedelta(seconds=4),
+}
 REFUND_CHECK = timedelta(hours=1)
 
 
@@ -48,7 +52,7 @@ def enqueue_create(payment: Payment, order: Order) -> ProviderCall:
     ).values_list("customer_id", flat=True)
     if known and (customer_id := known.first()):
         request["customer_id"] = customer_id
-    payment.next_check_at = timezone.now() + FIRST_CHECK
+    payment.next_check_at = timezone.now() + FIRST_CHECK[PaymentStatus.PENDING]
     payment.save(update_fields=["next_check_at", "updated_at"])
     return provider_call_enqueue(Operation.CREATE, payment=payment, request=request)
 

@@ -20,6 +20,7 @@ from orders.selectors import parcels_to_send, store_rules
 from orders.services.placing import PlacedOrder, load_placed_order
 from orders.statuses import OrderStatus
 from payments.bookkeeping.payments import (
+    FIRST_CHECK,
     next_refund_check,
     order_settle,
     payment_move,
@@ -36,8 +37,7 @@ from payments.providers.contract import RemotePayment, RemoteStatus
 from payments.selectors import object_ids_of, payment_lock
 from payments.statuses import OPEN, DisputeStatus, PaymentStatus
 
-FIRST_CHECK = {PaymentStatus.PENDING: 60, PaymentStatus.FAILED: 120, PaymentStatus.PROCESSING: 4}
-LONGEST_PAUSE = 1800
+LONGEST_PAUSE = timedelta(minutes=30)
 DISPUTE_STATUS_FROM_REMOTE = {  # an unknown status changes nothing
     contract.DisputeStatus.OPEN: DisputeStatus.OPEN,
     contract.DisputeStatus.WON: DisputeStatus.WON,
@@ -250,7 +250,7 @@ def plan_check(payment: Payment, *, news: bool = False) -> None:
     payment.checks = 0 if news else payment.checks + 1
     first = FIRST_CHECK[PaymentStatus(payment.status)]
     pause = min(LONGEST_PAUSE, first * 2 ** min(payment.checks, 12))
-    payment.next_check_at = timezone.now() + timedelta(seconds=pause)
+    payment.next_check_at = timezone.now() + pause
 
 
 # ---- disputes ----------------------------------------------------------------------------------------------------

@@ -75,6 +75,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
     hides = is_masked(order, viewer)
     lines = lines_by_parcel(order)
     mailbox = request.GET.get("mailbox", "")
+    just_placed = order.created_at > timezone.now() - timedelta(minutes=10)
     context = {
         "order": order,
         "token": token,
@@ -91,12 +92,12 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "provider_page": facts_with_page(payment),
         "can_pay_now": bool(order.balance_due) and can_pay_now(payment),
         "is_waiting": payment is not None and payment.status == PaymentStatus.PROCESSING and order.is_alive,
-        "thanks": order.created_at > timezone.now() - timedelta(minutes=10) and is_taken(order, payment),
+        "thanks": just_placed and is_taken(order, payment),
         "can_pay_otherwise": bool(order.balance_due) and order.may_change_method,
         "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
         "must_ask": order.status == OrderStatus.PROCESSING and is_owner(order, viewer),
         "is_masked": hides,
-        "just_placed": order.created_at > timezone.now() - timedelta(minutes=10),
+        "just_placed": just_placed,
         "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",
         "needs_mailbox": needs_mailbox(order, payment),
     }
