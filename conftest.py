@@ -22,7 +22,7 @@ from artisans.accounts.tests.sign_in import api_client, browser_client
 from artisans.catalog.models import Product
 from artisans.notifications.services import notifications_send_due
 from orders.models import StoreRules
-from tests import rows
+from tests import answer_keys, rows
 from tests.append_only import rewriting
 from tests.invariants import check_invariants_after_writes, note_writes, writes
 
@@ -81,6 +81,14 @@ def flush_past_triggers() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush_all)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def documented_answers() -> Iterator[None]:
+    """What the API answers in any test has the keys that its description promises."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(APIClient, "request", answer_keys.request)
         yield
 
 

@@ -1,6 +1,7 @@
 from django.utils.translation import gettext as _
 
-from artisans.core.errors import Conflict, InvalidInput
+from artisans.core.errors import TEXT, Conflict, InvalidInput
+from orders.errors import CART_PROBLEMS
 from orders.problems import MAX_QUANTITY, Problem
 
 
@@ -9,6 +10,7 @@ class UnknownProduct(InvalidInput):
 
     code = "unknown_product"
     remedy = "Use ids from `GET /products/`."
+    members = {"product_id": TEXT}
 
     def __init__(self, product_id: object) -> None:
         super().__init__(
@@ -41,6 +43,7 @@ class NotEnoughStock(Conflict):
 
     code = "out_of_stock"
     remedy = "Lower the quantity as `problems` suggests."
+    members = {"problems": CART_PROBLEMS}
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(problems[0].message, extra={"problems": [problem.as_dict() for problem in problems]})

@@ -1,7 +1,15 @@
+from dataclasses import fields
+
 from django.utils.translation import gettext as _
 
-from artisans.core.errors import N_, Conflict, InvalidInput, ServiceUnavailable
+from artisans.core.errors import N_, TEXT, Conflict, InvalidInput, ServiceUnavailable
 from orders.problems import Problem
+
+PROBLEM = {field.name: TEXT for field in fields(Problem)}
+CART_PROBLEMS = {
+    "type": "array",
+    "items": {"type": "object", "required": sorted(PROBLEM), "properties": PROBLEM},
+}
 
 
 class EmptyOrder(InvalidInput):
@@ -27,6 +35,7 @@ class CheckoutBlocked(Conflict):
 
     code = "checkout_problems"
     remedy = "Show `problems` to the buyer; apply each `fix` and check out again."
+    members = {"problems": CART_PROBLEMS}
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(
@@ -41,6 +50,7 @@ class QuoteChanged(Conflict):
 
     code = "quote_changed"
     remedy = "Show the buyer the value in `now` and send the request again with it, or without the field."
+    members = {"field": TEXT, "sent": TEXT, "now": TEXT}
 
     def __init__(self, *, field: str, sent: str, now: str) -> None:
         super().__init__(

@@ -2,7 +2,15 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from artisans.core.errors import Conflict, Declined, Forbidden, InvalidInput, ServiceUnavailable
+from artisans.core.errors import (
+    TEXT,
+    WHOLE_NUMBER,
+    Conflict,
+    Declined,
+    Forbidden,
+    InvalidInput,
+    ServiceUnavailable,
+)
 from artisans.core.money import Money
 
 
@@ -21,6 +29,7 @@ class AmountMismatch(Conflict):
 
     code = "amount_mismatch"
     remedy = "Show the buyer `amount`, then send the request again with it, or without an amount."
+    members = {"sent": TEXT, "amount": TEXT, "currency": TEXT}
 
     def __init__(self, *, sent: str, due: Money) -> None:
         super().__init__(
@@ -121,6 +130,7 @@ class RefundExceedsReceived(Conflict):
     """The refund exceeds what is left of the payment; `left` gives that amount."""
 
     code = "refund_exceeds_received"
+    members = {"left": TEXT}
 
     def __init__(self, *, asked: Money, left: Money) -> None:
         super().__init__(
@@ -150,6 +160,7 @@ class RefundMismatch(Conflict):
 
     code = "amount_mismatch"
     remedy = AmountMismatch.remedy
+    members = AmountMismatch.members
 
     def __init__(self, *, sent: Money, worth: Money) -> None:
         super().__init__(
@@ -164,6 +175,7 @@ class UnitsAlreadyRefunded(Conflict):
 
     code = "refund_exceeds_quantity"
     remedy = "Refund at most `left` units."
+    members = {"left": WHOLE_NUMBER}
 
     def __init__(self, name: str, *, left: int) -> None:
         super().__init__(
@@ -278,6 +290,7 @@ class PaymentDeclined(Declined):
     """
 
     code = "payment_declined"
+    members = {"payment_id": TEXT, "decline_group": TEXT}
     remedy = "Show `detail` to the buyer and confirm again with another card, or start a payment of another method."
 
     def __init__(self, detail: str, *, payment_id: str, group: str) -> None:
@@ -295,6 +308,7 @@ class MethodDeclined(Declined):
     """The bank does not allow the card to be saved."""
 
     code = "method_declined"
+    members = {"decline_group": TEXT}
     remedy = "Save another card, or save this one in the browser with `setup`."
 
     def __init__(self, detail: str, *, group: str = "") -> None:

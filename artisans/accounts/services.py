@@ -14,7 +14,7 @@ from knox.settings import knox_settings
 from artisans.accounts.models import STAFF_SCOPES, AuthToken, Scope, User, normal_email
 from artisans.accounts.second_factor import code_use, has_second_factor
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
+from artisans.core.errors import TEXT, Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 
 
@@ -39,6 +39,18 @@ class WrongCredentials(DomainError):
 
     def __init__(self) -> None:
         super().__init__(_("The email address or password is wrong."))
+
+
+class ScopesBeyondRole(InvalidInput):
+    """A scope that the account's role does not have was requested."""
+
+    members = {"scopes": {"type": "array", "items": TEXT}}
+
+    def __init__(self, beyond: list[str], *, allowed: list[str]) -> None:
+        super().__init__(
+            _("Your account cannot have these scopes: {scopes}.").format(scopes=", ".join(beyond)),
+            extra={"scopes": allowed},
+        )
 
 
 class SecondFactorRequired(Forbidden):
@@ -98,17 +110,14 @@ def token_issue(
 ) -> tuple[AuthToken, str]:
     """Issue a token with the given scopes (default: read, write). Returns the row and the token itself.
 
-    Errors: WrongCredentials, InvalidInput for a scope beyond the role, SecondFactorRequired, WrongOtp, RateLimited.
+    Errors: WrongCredentials, ScopesBeyondRole, SecondFactorRequired, WrongOtp, RateLimited.
     """
     user = authenticate(request, email=normal_email(email), password=password)
     if not isinstance(user, User):
         raise WrongCredentials
     wanted = set(scopes) or {Scope.READ.value, Scope.WRITE.value}
     if beyond := sorted(wanted - set(user.scopes)):
-        raise InvalidInput(
-            _("Your account cannot have these scopes: {scopes}.").format(scopes=", ".join(beyond)),
-            extra={"scopes": list(user.scopes)},
-        )
+        raise ScopesBeyondRole(beyond, allowed=list(user.scopes))
     if otp:
         if code_use(user, otp) is None:
             raise WrongOtp

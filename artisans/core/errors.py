@@ -1,6 +1,10 @@
 """Exceptions for every request that can be refused. Only core/api maps them to HTTP responses."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+TEXT: Mapping[str, Any] = {"type": "string"}
+WHOLE_NUMBER: Mapping[str, Any] = {"type": "integer"}
 
 
 def N_(text: str) -> str:  # noqa: N802  # the name by which tools of translation find such texts
@@ -11,7 +15,8 @@ def N_(text: str) -> str:  # noqa: N802  # the name by which tools of translatio
 class DomainError(Exception):
     """Base class of refused requests.
 
-    `code` is stable, `detail` a plain sentence, `extra` data for the client. `wait`: seconds after which to try again;
+    `code` is stable, `detail` a plain sentence, `extra` data for the client; `members` has the JSON schema of each of
+    its keys, for the API's description. `wait`: seconds after which to try again;
     0 if waiting does not help. The first line of a class's docstring is the meaning of its code at /docs/errors,
     `remedy` what a client can do.
     """
@@ -20,6 +25,7 @@ class DomainError(Exception):
     title = N_("Something went wrong")
     retryable = False
     wait = 0
+    members: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     remedy = "See `detail`; if that does not help, contact us with the `request_id`."
 
     def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
@@ -106,6 +112,7 @@ class IllegalTransition(Conflict):
 
     code = "illegal_transition"
     remedy = "Fetch the object again; /docs/statuses lists the allowed transitions."
+    members = {"old": TEXT, "new": TEXT}
 
     def __init__(self, *, old: str, new: str) -> None:
         super().__init__(

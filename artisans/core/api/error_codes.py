@@ -1,11 +1,12 @@
 """All error codes with their meaning and remedy, as listed at /docs/errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from artisans.core.api.problems import status_of_class
-from artisans.core.errors import DomainError
+from artisans.core.errors import TEXT, DomainError
 
 WAIT = "Wait for the seconds in `Retry-After`, then send the same request again."
 NEW_TOKEN = "Get a new token from `POST /auth/token` and send it as `Authorization: Bearer …`."  # noqa: S105  # a sentence
@@ -172,6 +173,16 @@ def codes_by_name() -> dict[str, Code]:
                 f"{kind.__name__} answers {status}; another refusal uses its code with another status."
             )
     return dict(sorted(found.items()))
+
+
+def members_by_name() -> dict[str, Mapping[str, Any]]:
+    """The JSON schema of each member that some error adds to a problem."""
+    found: dict[str, list[Mapping[str, Any]]] = {"scope": [TEXT]}  # of insufficient_scope
+    for kind in refusals():
+        for name, schema in kind.members.items():
+            if schema not in (known := found.setdefault(name, [])):
+                known.append(schema)
+    return {name: known[0] if len(known) == 1 else {"oneOf": known} for name, known in sorted(found.items())}
 
 
 def meaning_of(kind: type[DomainError]) -> str:

@@ -41,7 +41,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
 
-from artisans.core.api.error_codes import Code, codes_by_name
+from artisans.core.api.error_codes import Code, codes_by_name, members_by_name
 from artisans.core.api.fields import UUID_PATTERN, StrictSerializer
 from artisans.core.api.problems import ProblemRenderer, status_phrase
 from artisans.core.errors import DomainError
@@ -202,6 +202,8 @@ class FieldErrorShape(serializers.Serializer[Any]):
 
 class ProblemShape(serializers.Serializer[Any]):
     """An error response as defined by RFC 9457. Some codes add members, such as `problems` or `retry_after`."""
+
+    # the members of single codes follow in `add_shared_parts`
 
     type = serializers.URLField(help_text="Page that explains the code.")
     title = serializers.CharField()
@@ -379,6 +381,7 @@ def add_shared_parts(result: dict[str, Any], generator: Any, **kwargs: Any) -> d
     """Add the components that operations reference: guest tokens and an example of each problem."""
     parts = result["components"]
     parts["securitySchemes"] |= SECURITY_SCHEMES
+    parts["schemas"]["Problem"]["properties"] |= members_by_name()
     parts["responses"] = {name: problem_answer(status, codes) for name, (status, codes) in SHARED.items()}
     parts["headers"] = {
         name: {"schema": {"type": "string"}, "description": text} for name, text in HEADERS.items()

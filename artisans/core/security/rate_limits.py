@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
-from artisans.core.errors import TooManyRequests
+from artisans.core.errors import WHOLE_NUMBER, TooManyRequests
 from artisans.core.security.client_ip import client_line
 from artisans.core.security.principals import is_known, principal_text
 
@@ -46,6 +46,7 @@ class RateLimited(TooManyRequests):
     code = "rate_limited"
     retryable = True
     remedy = "Wait for the seconds in `Retry-After`, then send the same request again."
+    members = {"retry_after": WHOLE_NUMBER}
 
     def __init__(self, quota: Quota) -> None:
         super().__init__(
