@@ -10,7 +10,7 @@ from artisans.core.append_only import append_only_tables, create_triggers, trigg
 
 @contextmanager
 def rewriting() -> Iterator[None]:
-    """In a transaction, which other connections are not let past. PostgreSQL wants a superuser for it."""
+    """In a transaction that other connections do not see. PostgreSQL requires a superuser for it."""
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL session_replication_role = replica")

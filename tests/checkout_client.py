@@ -1,4 +1,4 @@
-"""A shopper who walks through the pages as a browser without scripts does: reads forms, fills them in, sends them."""
+"""A shopper in a browser without JavaScript: reads forms, fills them in and submits them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +47,7 @@ class CheckoutClient:
         return page(response)
 
     def pay_form(self) -> dict[str, str]:
-        """What the last button sends."""
+        """The form data of the order button."""
         return self.check_page().one("form", class_="pay-box").fields()
 
     def fill_checkout(self, method: str, *products: Product, **details: Any) -> dict[str, str]:
@@ -68,7 +68,7 @@ class CheckoutClient:
 
 
 def order_at(url: str) -> Order:
-    """The order behind its link."""
+    """The order of a link."""
     link = read_order_token(url.rstrip("/").rpartition("/")[2])
     assert link is not None, url
     return Order.objects.get(pk=link[0])

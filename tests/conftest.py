@@ -1,4 +1,4 @@
-"""The provider's other side, as the tests of payments have it."""
+"""The simulated providers of the payment tests."""
 
 from payments.tests.conftest import card_shop, deliver, module_stripe, paypal, sandbox_server, stripe
 

@@ -26,7 +26,7 @@ def statement(model: type[Model]) -> str:
 
 
 def dump() -> dict[str, list[Any]]:
-    """As the database holds them: a test compares before and after many times."""
+    """Raw values from the database: fast, for tests that compare before and after many times."""
     with connection.cursor() as cursor:
         found = {}
         for model in models():
@@ -36,7 +36,7 @@ def dump() -> dict[str, list[Any]]:
 
 
 def readable_dump() -> dict[str, list[dict[str, Any]]]:
-    """As the shop reads them: decrypted."""
+    """Values as the shop reads them: decrypted."""
     return {model._meta.label: list(model._base_manager.values()) for model in models()}
 
 
@@ -52,7 +52,7 @@ def counts() -> dict[str, int]:
 
 
 def raw_dump() -> str:
-    """Every row of every table as the database holds it: what somebody reads who steals a copy."""
+    """Every row of every table as stored: what a stolen copy would contain."""
     with connection.cursor() as cursor:
         found = []
         for table in connection.introspection.table_names(cursor):

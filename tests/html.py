@@ -1,4 +1,4 @@
-"""Just enough of a document tree to ask a page what a reader would find in it."""
+"""A minimal document tree to query HTML pages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

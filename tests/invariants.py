@@ -1,4 +1,4 @@
-"""What must hold in the database at all times, whatever was done: sums, stock, statuses with their history."""
+"""Invariants of the database: totals, stock, and statuses with their history."""
 
 import re
 from collections import defaultdict
@@ -48,24 +48,24 @@ writes = Writes()
 
 
 def note_writes(*, also_unseen: bool = False) -> None:
-    """From here on; `also_unseen` where other connections write."""
+    """Start recording writes; `also_unseen` when other connections write."""
     writes.is_seen = writes.is_seen or also_unseen
     if writes not in connection.execute_wrappers:
         connection.execute_wrappers.append(writes)
 
 
 def check_invariants_after_writes() -> None:
-    """What nothing wrote to is as right as it was before."""
+    """Check the invariants only if a table of the books was written to."""
     if writes.is_seen:
         check_invariants()
 
 
 def check_invariants() -> None:
-    """Fail with the first sentence that is not true. Reads only, each table once: it runs after every test."""
+    """Fail with the first violated invariant. Reads each table once, since it runs after every test."""
     orders = list(Order.objects.order_by())
     moves = list(StockMove.objects.order_by())
     assert not Product.objects.filter(stock__lt=0).exists()
-    if not orders:  # then there can be nothing that hangs on one, and most tests have none
+    if not orders:  # without orders there are no dependent rows, as in most tests
         check_stock({}, {}, {}, moves)
         return
     lines = by_order(OrderLine.objects.order_by())
@@ -147,9 +147,9 @@ def check_money(order: Order, payments: list[Payment]) -> None:
 
 
 def check_stock(orders: dict[UUID, Order], lines, parcels, stock_moves: list[StockMove]) -> None:
-    """Each line's moves pair up: taken once per round, all of it back unless its order and parcel are alive.
+    """Each line's stock moves balance: taken once per round, all returned unless its order and parcel are open.
 
-    Of a parcel that came back, as much as somebody decided on.
+    For a returned parcel, as many units as were decided.
     """
     moves: defaultdict[UUID, defaultdict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
     for move in stock_moves:
@@ -178,7 +178,7 @@ def check_stock(orders: dict[UUID, Order], lines, parcels, stock_moves: list[Sto
 
 
 def check_holds(orders: list[Order], parcels, payments) -> None:
-    """Nothing is silently to be sent when all of the order's money went back."""
+    """No parcel is due to be shipped when all of the order's money was refunded."""
     for order in orders:
         reserved = sum(payment.refund_reserved_minor for payment in payments[order.pk])
         kept = order.received_minor - order.refunded_minor - reserved
@@ -187,7 +187,7 @@ def check_holds(orders: list[Order], parcels, payments) -> None:
             continue
         for parcel in parcels[order.pk]:
             if parcel.status in PARCELS_UNSHIPPED:
-                assert parcel.instruction, f"{parcel}: its money went back, and it is to be sent"
+                assert parcel.instruction, f"{parcel}: its money was refunded, but it is due to be shipped"
 
 
 def check_payments(payments: dict[UUID, Payment], captures, refunds, disputes) -> None:
@@ -223,7 +223,7 @@ def check_payments(payments: dict[UUID, Payment], captures, refunds, disputes) -
 
 
 def refund_sums(refunds):
-    """What went back and what is on its way, by payment."""
+    """Refunded and pending amounts by payment."""
     refunded, reserved = defaultdict(int), defaultdict(int)
     for refund in refunds:
         if refund.status != RefundStatus.FAILED:
@@ -233,7 +233,7 @@ def refund_sums(refunds):
 
 
 def check_refunds(orders, order_lines, payments, refunds, moves) -> None:
-    """Pieces are counted on their lines, no more than there are; a refund by pieces is what its pieces are worth."""
+    """Refunded units match their lines; a refund by units equals the value of its units."""
     items, money, shipping = (defaultdict(int) for _ in range(3))
     for refund in refunds:
         rows = list(refund.lines.all())
@@ -261,12 +261,12 @@ def check_restocked(refunds, moves) -> None:
     for move in moves:
         if move.kind == StockMoveKind.RESTOCK:
             refund, line = lines[move.refund_line]
-            assert refund.restock, f"{refund}: brought pieces back, but was not to"
-            assert move.quantity <= line.quantity, f"{refund}: brought too many pieces back"
+            assert refund.restock, f"{refund}: restocked units without being asked to"
+            assert move.quantity <= line.quantity, f"{refund}: restocked too many units"
 
 
 def check_owed(orders: list[Order], parcels, payments, refunds) -> None:
-    """What refunds were for is what their rows say; what is owed and what is to pay are within the order's money."""
+    """Refund purposes match their rows; refund due and balance due are within the order's money."""
     named, shipping, goodwill, unassigned = (defaultdict(int) for _ in range(4))
     order_of = {payment.pk: payment.order_id for payment in flat(payments)}
     for refund in refunds:
@@ -303,7 +303,7 @@ def check_captures(payments, captures) -> None:
 
 
 def check_history(rows: Iterable[Any], history: type[Model], name: str, *, begin: str = "") -> None:
-    """Every status is what the last row of its history says, and every row follows on the one before."""
+    """Every status equals the last row of its history, and every row continues the one before."""
     now = {row.pk: row.status for row in rows}
     if not now:
         return

@@ -1,4 +1,4 @@
-"""What an order owes its buyer, counted a second way: event by event, as a person with envelopes would.
+"""What an order owes its buyer, computed a second way: event by event, with money in envelopes.
 
 `orders/owed.py` reads sums. This walks the rows in the order of their times and moves money between envelopes: what
 covers the goods that still come (`covered`), what is the buyer's (`claim`), what nobody has said the purpose of

@@ -1,5 +1,5 @@
-"""Random lives of orders: money that comes, late, twice or in parts; goods that do not come or come back; refunds,
-disputes and second thoughts, in any order. Whatever the shop refuses is part of life.
+"""Random histories of orders: money that arrives late, twice or in parts; undelivered or returned products; refunds,
+disputes and decisions, in any order. Operations that the shop refuses are part of the history.
 """
 
 import random
@@ -55,7 +55,7 @@ class People:
 
 @dataclass
 class OrderSimulation:
-    """One order and what happens to it. `story` says what did, for who has to find out why."""
+    """One order and its history. `story` lists what happened, for debugging."""
 
     dice: random.Random
     people: People
@@ -83,7 +83,7 @@ class OrderSimulation:
                 self.story.append(f"({action.__name__}: {refused.code})")
                 continue
             check_owed_of(self.order.pk, self.story)
-        self.withdraw()  # what the worker does with a payment at the provider that is not needed any more
+        self.withdraw()  # as the worker does with an unneeded provider payment
 
     # ---- goods -----------------------------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class OrderSimulation:
         return f"{refund.amount} {status}"
 
     def dashboard(self) -> str:
-        """A person refunds at the provider."""
+        """Someone refunds in the provider's dashboard."""
         payment = self.payment()
         amount = self.amount(payment.refundable.minor)
         status = self.dice.choice([contract.RefundStatus.SUCCEEDED] * 3 + [contract.RefundStatus.PENDING])
@@ -265,7 +265,7 @@ class OrderSimulation:
 
 
 def simulate_once(seed: int, people: People) -> OrderSimulation:
-    """A life, thrown by its seed. Errors: AssertionError with its story."""
+    """A random history from a seed. Errors: AssertionError with its story."""
     dice = random.Random(seed)  # noqa: S311  # a game, not a secret
     items = {
         product: dice.randint(1, 3) for product in dice.sample(people.products, dice.choice((1, 2, 2, 3, 3)))

@@ -1,4 +1,4 @@
-"""The one shape of every refusal (RFC 9457)."""
+"""The common format of every error (RFC 9457)."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ KEYS = {"type", "title", "status", "code", "detail", "retryable", "request_id"}
 
 
 def problem(response: Any, status: int | tuple[int, ...] = 400, code: str = "") -> dict[str, Any]:
-    """The body, after a look at its shape."""
+    """Check the format and return the body."""
     wanted = status if isinstance(status, tuple) else (status,)
     assert response.status_code in wanted, (response.status_code, response.content[:500])
     assert response["Content-Type"] == "application/problem+json"

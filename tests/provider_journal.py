@@ -1,4 +1,4 @@
-"""The provider's journal beside our books: what was really taken and given back is what we say, each thing once."""
+"""Compare the provider's journal with our books: every capture and refund is booked exactly once."""
 
 from collections import Counter
 from typing import Any
@@ -44,7 +44,7 @@ def check_refunds(rows: list[dict[str, Any]]) -> None:
 
 
 def check_keys(rows: list[dict[str, Any]]) -> None:
-    """Whatever our calls did, they did it once, with the key of a call that we know and that has ended."""
+    """Every effect happened once, with the key of a stored and finished call."""
     done = Counter(
         (row["effect"], row["idempotency_key"])
         for row in rows

@@ -57,7 +57,7 @@ def staff() -> User:
 
 
 def powerless_staff() -> User:
-    """In the office, but with no job that touches orders or money."""
+    """Staff without permissions for orders or money."""
     return user("intern@example.test", role=Role.STAFF)
 
 

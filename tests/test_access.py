@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("things")]
 ROLES = ("anonymous", "owner", "stranger", "seller", "intern", "staff")
 
 # Route: method, address, then the answers in the order of ROLES ("login" is a redirect to the sign-in page).
-# The seller has a parcel in the order; the intern is staff without a job; staff have the desks of money and orders.
+# The seller has a parcel in the order; the intern is staff without permissions; staff may manage payments and orders.
 ACCESS = """
 catalog:product_list                 get  /                                        200 200 200 200 200 200
 catalog:product                      get  /shop/products/{slug}/                   200 200 200 200 200 200
@@ -149,7 +149,7 @@ docs:schema_yaml                     get  /schema.yaml                          
 api_not_found                        get  /orders/none/none                        404 404 404 404 404 404
 """
 
-# Requests that would change something: only one may, for all others it is as if the thing did not exist.
+# Requests that would change something: only one role may; for all others the object does not exist.
 WRITES = [
     ("put", "/carts/{cart}/items/{item}", {"quantity": 3}, "401 200 404 404 404 404"),
     ("delete", "/carts/{cart}/items/{item}", None, "401 200 404 404 404 404"),
@@ -275,12 +275,12 @@ def describe_response(answer) -> str:
     return "login" if is_sign_in else str(answer.status_code)
 
 
-def test_every_route_has_a_line():
+def test_every_route_is_listed():
     assert set(lines()) == set(ours())
 
 
 @pytest.mark.parametrize("name", lines())
-def test_route_answers_each_role_as_written(clients, things, name):
+def test_route_answers_each_role_as_listed(clients, things, name):
     method, address, *wanted = lines()[name]
 
     answers = {
@@ -310,7 +310,7 @@ def test_only_the_right_person_changes_things(clients, things, method, address, 
     "address",
     ["/orders/{}", "/payments/{}", "/carts/{}", "/carts/{}/checkout/summary", "/products/{}", "/parcels/{}"],
 )
-def test_foreign_thing_answers_like_a_missing_one(api, stranger, things, address):
+def test_object_of_another_user_answers_like_a_missing_one(api, stranger, things, address):
     kind = address.split("/")[1].rstrip("s")
     client = api(stranger)
     foreign = things[kind] if kind != "product" else uuid4()
@@ -322,7 +322,7 @@ def test_foreign_thing_answers_like_a_missing_one(api, stranger, things, address
     assert bodies[0] == bodies[1]
 
 
-def test_nobody_owns_what_has_no_owner(api, stranger, bowl):
+def test_guest_objects_belong_to_no_account(api, stranger, bowl):
     """Guest carts and orders have no user; an account, a garbage token or an empty one match none of them."""
     guest = api().post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
     order = start().order
@@ -334,9 +334,9 @@ def test_nobody_owns_what_has_no_owner(api, stranger, bowl):
             assert client.get(address).json()["results"] == []
 
 
-# ---- the office --------------------------------------------------------------------------------------------
+# ---- the admin ------------------------------------------------------------------------------------------
 
-# Pages of the office that need no job: the start, the way out, the own password, the search box.
+# Admin pages that need no permission: start page, sign-out, own password, search.
 FOR_ALL_STAFF = {"index", "logout", "password_change", "password_change_done", "jsi18n", "search", "login"}
 
 
@@ -360,7 +360,7 @@ def address_of(where: str, things: dict[str, object]) -> str:
     return "/" + (address.split("^")[0] if "^" in address or "(" in address else address)
 
 
-def test_office_is_closed_to_everybody_else(browser, shopper, seller, things):
+def test_admin_is_only_for_staff(browser, shopper, seller, things):
     before = dump()
     for user in (None, shopper, seller):
         client = browser(user)
@@ -378,7 +378,7 @@ def test_office_is_closed_to_everybody_else(browser, shopper, seller, things):
     assert dump() == before
 
 
-def test_staff_without_a_job_see_the_door_and_nothing_behind_it(browser, powerless_staff, things):
+def test_staff_without_permissions_see_only_the_start_page(browser, powerless_staff, things):
     client, before = browser(powerless_staff), dump()
     for name, where in office():
         if name in FOR_ALL_STAFF or "(?P<" in where:
@@ -399,7 +399,7 @@ def test_regular_expressions_of_routes_stay_inside_one_segment():
             assert str(resolver.pattern).startswith("^"), resolver
 
 
-def test_session_of_the_office_opens_nothing_in_the_api(browser, admin_user, things):
+def test_admin_session_does_not_authenticate_the_api(browser, admin_user, things):
     client: Client = browser(admin_user)
 
     assert client.get(f"/orders/{things['order']}").status_code == 401

@@ -1,4 +1,4 @@
-"""What is only read in the admin stays as it is, whoever asks."""
+"""Read-only models of the admin cannot be changed by anybody."""
 
 from collections.abc import Iterator
 
@@ -49,7 +49,7 @@ def test_rows_about_money_stock_and_status_are_registered_read_only():
 
 
 @pytest.mark.parametrize("label", READ_ONLY)
-def test_not_even_a_superuser_adds_changes_or_deletes(two_of_each, browser, admin_user, label):
+def test_superuser_cannot_add_change_or_delete(two_of_each, browser, admin_user, label):
     full = browser(admin_user)
     model = next(m for m in admin.site._registry if m._meta.label == label)
     before = list(model._default_manager.order_by("pk").values())

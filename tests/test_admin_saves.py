@@ -1,4 +1,4 @@
-"""A save in the admin writes what the person changed and nothing else; what others changed meanwhile is kept."""
+"""Saving in the admin writes only the changed fields; concurrent changes by others are kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def save(client: Client, row: Model, form: dict[str, Any]) -> HttpResponse:
     )
 
 
-def test_every_editable_page_is_tried_here_and_saves_by_one_base():
+def test_every_editable_page_is_covered_and_uses_the_common_base_class():
     assert set(CASES) == EDITABLE
     for model in EDITABLE:
         model_admin = admin.site._registry[model]
@@ -126,7 +126,7 @@ def test_save_writes_nothing_when_nothing_was_changed(browser, admin_user, row, 
         (User, "role", "staff", {"role": "artisan"}, ["“Shopper”", "“Artisan”", "“Staff”"]),
     ],
 )
-def test_conflict_is_shown_with_all_values_and_saved_only_when_it_is_saved_again(
+def test_conflict_is_shown_with_all_values_and_must_be_confirmed(
     browser, admin_user, row, model, field, typed, behind, words
 ):
     client, one = browser(admin_user), row(model)
@@ -146,7 +146,7 @@ def test_conflict_is_shown_with_all_values_and_saved_only_when_it_is_saved_again
     assert model.objects.filter(pk=one.pk).values().get() != other
 
 
-def test_groups_of_a_person_are_a_conflict_when_two_give_different_ones(browser, admin_user, shopper):
+def test_different_group_changes_are_a_conflict(browser, admin_user, shopper):
     client = browser(admin_user)
     mine, theirs = Group.objects.order_by("name")[:2]
     form = form_of(client, shopper)
@@ -158,7 +158,7 @@ def test_groups_of_a_person_are_a_conflict_when_two_give_different_ones(browser,
     assert list(shopper.groups.all()) == [theirs]
 
 
-def test_conflict_is_none_when_both_entered_the_same(browser, admin_user, store):
+def test_equal_changes_are_not_a_conflict(browser, admin_user, store):
     client = browser(admin_user)
     form = form_of(client, store)
     StoreRules.objects.update(tax_rate_ppm=120_000)
@@ -185,7 +185,7 @@ def test_new_currency_reads_the_amounts_again(browser, admin_user, bowl):
 
 
 @pytest.mark.parametrize("seen", [None, "", "forged", "of another row"])
-def test_save_is_refused_when_the_page_does_not_say_what_was_seen(browser, admin_user, bowl, scarf, seen):
+def test_save_is_refused_without_the_displayed_values(browser, admin_user, bowl, scarf, seen):
     client = browser(admin_user)
     token = form_of(client, scarf)["_seen"] if seen == "of another row" else seen
 
@@ -197,7 +197,7 @@ def test_save_is_refused_when_the_page_does_not_say_what_was_seen(browser, admin
     assert bowl.name == "Moss bowl"
 
 
-def test_save_is_refused_in_words_when_the_database_refuses_it(browser, admin_user, bowl, scarf, monkeypatch):
+def test_database_error_on_save_is_explained(browser, admin_user, bowl, scarf, monkeypatch):
     """Two people take one slug at the same moment: both forms have found it free."""
     client = browser(admin_user)
     monkeypatch.setattr(SeenForm, "validate_unique", lambda form: None)

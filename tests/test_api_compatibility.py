@@ -64,7 +64,7 @@ def schemas(new: dict[str, Any]) -> dict[str, Any]:
     return new["components"]["schemas"]
 
 
-def test_what_is_added_breaks_nothing(new):
+def test_additions_are_not_breaking(new):
     operation = new["paths"]["/things"]["post"]
     operation["parameters"].append({"in": "query", "name": "status", "schema": {"type": "string"}})
     schemas(new)["ThingIn"]["properties"]["note"] = {"type": "string"}
@@ -75,51 +75,51 @@ def test_what_is_added_breaks_nothing(new):
     assert lines(new) == []
 
 
-def test_operation_that_is_gone_breaks(new):
+def test_removed_operation_is_breaking(new):
     del new["paths"]["/things"]["post"]
 
     assert lines(new) == ["POST /things (thing_make) was removed."]
 
 
-def test_operation_with_another_name_breaks_generated_clients(new):
+def test_renamed_operation_is_breaking_for_generated_clients(new):
     new["paths"]["/things"]["post"]["operationId"] = "thing_create"
 
     assert lines(new) == ["POST /things: thing_make was renamed to thing_create."]
 
 
-def test_parameter_that_is_gone_breaks(new):
+def test_removed_parameter_is_breaking(new):
     new["paths"]["/things"]["post"]["parameters"] = []
 
     assert lines(new) == ["query.limit is no longer accepted."]
 
 
-def test_field_of_an_answer_that_is_gone_or_optional_breaks(new):
+def test_removed_or_optional_response_field_is_breaking(new):
     del schemas(new)["Thing"]["properties"]["id"]
     schemas(new)["Part"]["required"] = []
 
     assert lines(new) == ["201.id was removed.", "201.parts[].status may now be missing."]
 
 
-def test_field_of_another_type_breaks(new):
+def test_changed_field_type_is_breaking(new):
     schemas(new)["Thing"]["properties"]["id"] = {"type": "integer"}
 
     assert lines(new) == ["201.id changed from string to integer."]
 
 
-def test_word_that_is_gone_breaks_both_ways(new):
+def test_removed_enum_value_is_breaking(new):
     schemas(new)["Kind"]["enum"] = ["a"]
 
     assert lines(new) == ["body.kind no longer accepts b.", "201.parts[].status no longer has the value b."]
 
 
-def test_field_that_is_required_now_breaks(new):
+def test_newly_required_field_is_breaking(new):
     schemas(new)["ThingIn"]["properties"]["size"] = {"type": "integer"}
     schemas(new)["ThingIn"]["required"] = ["name", "kind", "size"]
 
     assert lines(new) == ["body.kind is now required.", "body.size is now required."]
 
 
-def test_required_field_inside_a_new_optional_one_breaks_nothing(new):
+def test_required_field_inside_a_new_optional_one_is_not_breaking(new):
     inner = {"type": "object", "required": ["x"], "properties": {"x": {"type": "string"}}}
     schemas(new)["ThingIn"]["properties"]["place"] = inner
 

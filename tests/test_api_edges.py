@@ -1,4 +1,4 @@
-"""What no view decides: methods that are none, paths that are none, OPTIONS."""
+"""Answers outside of views: unknown methods, unknown paths, OPTIONS."""
 
 import re
 
@@ -16,7 +16,7 @@ PATHS = sorted(set(document()["paths"]) - {schema.PATH})  # that is no view of t
 
 @pytest.fixture
 def strict() -> Client:
-    """As the world sees us: with the check of forms' origins."""
+    """A client with CSRF checks, like a browser."""
     return Client(enforce_csrf_checks=True)
 
 
@@ -42,7 +42,7 @@ def test_options_names_the_methods(api, admin_user, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_method_that_is_none_is_refused_with_those_that_are(api, admin_user, path):
+def test_wrong_method_is_refused_with_the_allowed_ones(api, admin_user, path):
     unknown = {"get", "put", "patch", "post", "delete"} - set(document()["paths"][path])
     client = api(admin_user)
 
@@ -53,7 +53,7 @@ def test_method_that_is_none_is_refused_with_those_that_are(api, admin_user, pat
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_both_spellings_of_a_path_are_the_same(api, admin_user, path):
+def test_paths_with_and_without_a_slash_are_the_same(api, admin_user, path):
     client = api(admin_user)
     plain = address(path).rstrip("/")
 

@@ -39,7 +39,7 @@ def sources() -> list[Path]:
     return [path for path in found if not {"tests", "migrations"} & set(path.parts)]
 
 
-def test_money_is_no_float_and_no_decimal_in_the_database():
+def test_money_is_stored_as_integers():
     """SQLite keeps decimals as floats; a valid refund could be refused there."""
     for model, field in FIELDS:
         assert not isinstance(field, models.FloatField | models.DecimalField), (model, field)
@@ -47,21 +47,21 @@ def test_money_is_no_float_and_no_decimal_in_the_database():
             assert isinstance(field, models.BigIntegerField), (model, field)
 
 
-def test_every_amount_stands_beside_its_currency():
+def test_every_amount_has_a_currency_field():
     for model in MODELS:
         names = {field.name for field in model._meta.get_fields()}
         if any(name.endswith("_minor") for name in names):
             assert names & {"currency", "seen_currency"}, model
 
 
-def test_keys_are_wide():
+def test_primary_keys_are_wide():
     for model in MODELS:
         kind = model._meta.pk
         narrow = isinstance(kind, models.AutoField) and not isinstance(kind, models.BigAutoField)
         assert not narrow or model.__name__ in {"StoreRules", "Category"}, (model, kind)
 
 
-def test_people_and_money_are_never_deleted_by_the_way():
+def test_users_and_payments_are_not_deleted_by_cascade():
     for model, field in FIELDS:
         if (
             isinstance(field, RelatedField)
@@ -90,19 +90,19 @@ def test_every_method_has_a_provider_and_every_offered_one_its_instructions():
     assert {method.value for method in OFFLINE_METHODS} == set(BUILDERS)
 
 
-def test_every_task_of_the_timetable_is_registered():
+def test_every_scheduled_task_is_registered():
     for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
         assert entry["task"] in current_app.tasks, name
 
 
-def test_every_task_that_is_rung_for_exists():
+def test_every_enqueued_task_exists():
     for path in sources():
         for task in re.findall(r'enqueue_after_commit\(\s*"([^"]+)"', path.read_text()):
             assert task in current_app.tasks, (path, task)
 
 
-def test_statuses_are_set_by_their_one_door_only():
-    """`x.status = …` stands in the function that writes the history, nowhere else."""
+def test_statuses_are_set_only_in_their_transition_functions():
+    """`x.status = …` appears only in the function that writes the history."""
     doors = {
         "order_move",
         "parcel_move",
@@ -168,7 +168,7 @@ def test_migrations_are_complete():
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
-def test_templates_mark_nothing_safe_and_write_no_amount_by_hand():
+def test_templates_mark_nothing_safe_and_format_no_amounts():
     for path in Path(settings.BASE_DIR, "templates").rglob("*"):
         if path.suffix not in {".html", ".txt"}:
             continue
@@ -200,7 +200,7 @@ def whole_saves() -> Iterator[tuple[str, str, str]]:
                     yield str(path.relative_to(settings.BASE_DIR)), function.name, ast.unparse(call)
 
 
-def test_rows_are_written_by_column_and_never_whole():
+def test_saves_name_their_columns():
     """A whole row brings back what others changed since it was read: stock, prices, sums, roles."""
     no_row = {"super().save(commit)", "super().save(*args, **kwargs)"}
     found = [

@@ -43,7 +43,7 @@ def test_page_has_five_journeys_and_many_names():
     assert len(FILES) > 25
 
 
-def test_links_lead_somewhere():
+def test_links_resolve():
     links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []

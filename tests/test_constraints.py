@@ -1,4 +1,4 @@
-"""The database keeps the rules, whoever writes: every named constraint is broken once by hand and refused."""
+"""Database constraints: each one is violated once with raw writes and refused."""
 
 from typing import Any
 
@@ -212,8 +212,8 @@ def test_every_constraint_has_an_entry():
     ("model", "label"),
     [(model, label) for label in LABELS for model in apps.get_app_config(label).get_models()],
 )
-def test_row_that_others_stand_on_is_not_deleted(model, label):
-    """Deleting an order, a payment or a person never takes their history along."""
+def test_referenced_row_cannot_be_deleted(model, label):
+    """Deleting an order, a payment or a user never deletes their history."""
     for field in model._meta.get_fields():
         if field.one_to_many and field.auto_created and field.related_model._meta.app_label in LABELS:
             cascades = field.on_delete.__name__ == "CASCADE"
@@ -221,7 +221,7 @@ def test_row_that_others_stand_on_is_not_deleted(model, label):
             assert not cascades or (model.__name__, field.related_model.__name__) in allowed, field
 
 
-def test_two_rows_of_what_must_be_unique_exist(world):
+def test_uniqueness_is_tested_with_two_rows(world):
     assert Payment.objects.count() == 3
     for model in (Capture, Dispute, PaymentFlag, ProviderCall, PaymentMethodInfo, WebhookEvent, RefundLine):
         assert model.objects.count() == 2, model

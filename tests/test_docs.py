@@ -1,4 +1,4 @@
-"""The documents' own calls, run against a real server as they stand there."""
+"""The example calls of the documents, run against a real server."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def documents() -> list[Path]:
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
-def test_links_between_the_documents_lead_somewhere(document):
+def test_links_between_documents_resolve(document):
     for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
         target, _, anchor = link.partition("#")
         if not target.startswith(("http", "/")):
@@ -62,7 +62,7 @@ def product(store) -> Product:
     return ProductFactory(price_minor=8545, stock=25)
 
 
-def test_the_calls_of_the_api_document_do_what_it_says(live_server, shopper, product):
+def test_calls_of_the_api_document_do_what_it_says(live_server, shopper, product):
     _, token = AuthToken.objects.create(user=shopper)
     cart = cart_open(Principal(user=shopper)).cart
     named = {
@@ -93,7 +93,7 @@ def test_the_calls_of_the_api_document_do_what_it_says(live_server, shopper, pro
     assert Payment.objects.count() == 2
 
 
-def test_the_calls_of_the_readme_lead_to_an_order(live_server, shopper, product):
+def test_calls_of_the_readme_place_an_order(live_server, shopper, product):
     shopper.email = "shopper@demo.test"
     shopper.set_password("demo-alley-1")
     shopper.save()

@@ -26,7 +26,7 @@ Guide = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def live_server(django_db_setup, live_server):
-    """Started once the database is there; else it would take SQLite for one in memory and share the connection."""
+    """Starts once the test database exists; before, SQLite would use and share an in-memory database."""
     return live_server
 
 
@@ -99,7 +99,7 @@ def test_guide_does_what_it_says(read, name):
     read("tutorial", name)
 
 
-def test_refunds_of_the_guide_really_go_back(read, stripe):
+def test_refunds_of_the_guide_reach_the_provider(read, stripe):
     read("tutorial", "refunds")
 
     assert stripe.refunded() == [1000, 9999, 9999]
@@ -111,7 +111,7 @@ def test_feed_of_the_guide_is_booked_once(read):
     assert [receipt.bank_reference for receipt in Receipt.objects.all()] == ["2026-330-17"]
 
 
-def test_paypal_of_the_guide_takes_the_money_once(read, paypal):
+def test_paypal_guide_captures_the_money_once(read, paypal):
     read("tutorial", "paypal")
 
     assert paypal.cents("capture.completed") == [9999]

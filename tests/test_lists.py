@@ -63,7 +63,7 @@ def walked(client, address: str, *, between=lambda: None, way: str = "next") -> 
 
 @pytest.mark.parametrize("ordering", ["", "&ordering=created", "&ordering=-created"])
 @pytest.mark.parametrize("address", LISTS)
-def test_pages_miss_nothing_and_repeat_nothing_while_rows_are_added(client, add, address, ordering):
+def test_pages_skip_and_repeat_nothing_while_rows_are_added(client, add, address, ordering):
     for _ in range(5):
         add()
     reader = client(address)
@@ -83,7 +83,7 @@ def test_pages_miss_nothing_and_repeat_nothing_while_rows_are_added(client, add,
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_pages_lead_back_the_same_way(client, add, address):
+def test_previous_links_lead_back_through_the_same_pages(client, add, address):
     for _ in range(4):
         add()
     reader = client(address)
@@ -135,7 +135,7 @@ TIMES = [
 
 @pytest.mark.parametrize("moment", TIMES)
 @pytest.mark.parametrize("address", ["/orders/", "/products/"])
-def test_time_that_is_none_is_refused(client, address, moment):
+def test_invalid_time_is_refused(client, address, moment):
     body = problem(client(address).get(f"{address}?created__gte={moment}"), 400, "validation_error")
 
     assert [error["pointer"] for error in body["errors"]] == ["/created__gte"]
@@ -173,13 +173,13 @@ def test_payments_are_filtered(api, shopper, bowl):
     assert ids("status=FAILED") == []
 
 
-def test_filter_by_a_foreign_order_finds_nothing(api, stranger, shopper, bowl):
+def test_filter_by_another_users_order_finds_nothing(api, stranger, shopper, bowl):
     foreign = start(items={bowl: 1}, user=shopper)
 
     assert walked(api(stranger), f"/payments/?order={foreign.order_id}") == []
 
 
-def test_goods_are_filtered(api, bowl, scarf):
+def test_products_are_filtered(api, bowl, scarf):
     Product.objects.filter(pk=scarf.pk).update(stock=0)
 
     def ids(query: str) -> list[str]:
@@ -206,7 +206,7 @@ def test_goods_are_filtered(api, bowl, scarf):
         "order_number=%00",
     ],
 )
-def test_filter_value_that_cannot_be_is_refused(api, shopper, query):
+def test_invalid_filter_value_is_refused(api, shopper, query):
     body = problem(api(shopper).get(f"/orders/?{query}"), 400, "validation_error")
 
     assert [error["pointer"] for error in body["errors"]] == [f"/{query.partition('=')[0]}"]
@@ -230,7 +230,7 @@ def test_ordering_is_one_of_two(client, address, ordering):
 
 
 @pytest.mark.parametrize("limit", [10**9, 10**18, 101])
-def test_limit_is_cut_to_a_hundred(api, limit, bowl):
+def test_limit_is_capped_at_a_hundred(api, limit, bowl):
     for _ in range(100):
         ProductFactory.create(artisan=bowl.artisan)
 
@@ -253,7 +253,7 @@ def test_unknown_parameters_are_refused_and_named(api, admin_user, method, path)
     ]
 
 
-def test_parameter_that_stands_twice_is_refused(api):
+def test_duplicate_parameter_is_refused(api):
     body = problem(api().get("/products/?limit=1&limit=2"), 400, "validation_error")
 
     assert [(error["pointer"], error["code"]) for error in body["errors"]] == [("/limit", "repeated")]
@@ -262,11 +262,11 @@ def test_parameter_that_stands_twice_is_refused(api):
 @pytest.mark.parametrize(
     "address", ["/orders", "/orders/", "/payments", "/parcels", "/products", "/artisans"]
 )
-def test_list_has_both_spellings(api, shopper, address):
+def test_list_works_with_and_without_a_slash(api, shopper, address):
     assert api(shopper).get(address).status_code == 200
 
 
-def test_order_that_was_placed_by_another_is_in_no_list(api, stranger, shopper, bowl):
+def test_order_placed_by_another_user_is_in_no_list(api, stranger, shopper, bowl):
     start(items={bowl: 1}, user=shopper)
 
     assert walked(api(stranger), "/orders/?limit=100") == []

@@ -1,4 +1,4 @@
-"""Every mail that the shop sends, made by the fact that it tells: whole, equal in text and HTML, and discreet."""
+"""Every mail that the shop sends: complete, equal in text and HTML, and without private data."""
 
 import re
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ TEMPLATES = {
 def all_mails(
     bowl, scarf, shopper, staff, seller, browser, time_machine, settings
 ) -> dict[str, Notification]:
-    """One of each kind, by the deeds of people."""
+    """One mail of each kind, caused by user actions."""
     two = {bowl: 1, scarf: 2}
     short = start(items=two, user=shopper, note="<b>ring</b> & wait")
     record(short, "100.00", actor=staff)
@@ -166,7 +166,7 @@ def text_of(html: str) -> str:
     return page(html).one("body").text
 
 
-def test_every_template_has_a_deed_and_every_deed_a_template(all_mails):
+def test_every_template_is_used_by_one_kind(all_mails):
     assert set(all_mails) == set(KINDS) == TEMPLATES
 
 
@@ -187,7 +187,7 @@ def test_subject_has_the_number_and_nothing_personal(all_mails, shopper):
         assert len(subject) <= 78, "longer subjects are cut"
 
 
-def test_nothing_is_left_unfilled_or_unescaped(all_mails):
+def test_no_variable_is_missing_or_unescaped(all_mails):
     for kind, row in all_mails.items():
         mail = render(row)
         for part in (mail.subject, mail.text, mail.html):
@@ -201,7 +201,7 @@ def test_nothing_is_left_unfilled_or_unescaped(all_mails):
         assert "\n\n\n\n" not in mail.text, kind
 
 
-def test_what_people_wrote_arrives_as_they_wrote_it(all_mails):
+def test_user_input_is_mailed_unchanged(all_mails):
     new, rejected = render(all_mails["parcel_new"]), render(all_mails["payment_rejected"])
 
     assert "The check <bounced> & came back." in rejected.text
@@ -223,7 +223,7 @@ def test_links_open_the_right_page_for_a_stranger_s_browser(all_mails):
             assert order.order_number in page(answer).text
 
 
-def test_mail_about_money_says_how_it_came(all_mails, shopper, staff, mails):
+def test_mail_about_a_receipt_names_the_method(all_mails, shopper, staff, mails):
     assert "Payment method: Card" in render(all_mails["payment_received"]).text
 
     transfer = start(user=shopper)
@@ -249,7 +249,7 @@ def test_stored_context_holds_no_link_and_no_key(all_mails):
         assert "mailbox" not in str(row.context), row.kind
 
 
-def test_each_fact_is_told_once_though_everything_is_done_twice(all_mails, mails):
+def test_each_fact_is_mailed_once_even_if_repeated(all_mails, mails):
     kinds = [(row.kind, row.dedupe_key) for row in Notification.objects.all()]
     assert len(kinds) == len(set(kinds))
     before = len(mails())
@@ -257,7 +257,7 @@ def test_each_fact_is_told_once_though_everything_is_done_twice(all_mails, mails
     assert len(mails()) == before == len(kinds)
 
 
-def test_guest_finds_the_way_to_confirm_the_address(browser, bowl, mails):
+def test_guests_mail_has_a_link_to_confirm_the_address(browser, bowl, mails):
     order = CheckoutClient(browser()).buy("bank_transfer", bowl)
 
     [mail] = mails("guest@example.test")
@@ -273,7 +273,7 @@ def test_signed_in_buyer_is_not_asked_to_confirm(browser, bowl, shopper, mails):
     assert "?mailbox=" not in mails(shopper.email)[0].body
 
 
-def test_dead_mail_server_never_undoes_an_order(browser, bowl, monkeypatch, mails, time_machine):
+def test_unavailable_mail_server_does_not_affect_an_order(browser, bowl, monkeypatch, mails, time_machine):
     def refuse(self, messages):
         raise ConnectionRefusedError
 
@@ -298,7 +298,7 @@ def test_no_line_break_reaches_a_header(name, bowl, shopper, mails):
         assert "\n" not in message.subject
 
 
-def test_due_date_is_the_one_without_our_slack(shopper, mails):
+def test_due_date_excludes_the_grace_period(shopper, mails):
     payment = start(user=shopper)
     result = timezone.localtime(payment.order.pay_by)
 
@@ -309,7 +309,7 @@ def test_due_date_is_the_one_without_our_slack(shopper, mails):
     assert (payment.order.expires_at - payment.order.pay_by).days == 3
 
 
-def test_cash_is_never_reminded_to_pay(shopper, mails):
+def test_cash_on_delivery_gets_no_payment_reminder(shopper, mails):
     start(PaymentMethod.CASH_ON_DELIVERY, user=shopper)
 
     [mail] = mails(shopper.email)

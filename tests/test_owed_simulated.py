@@ -1,5 +1,5 @@
-"""Random lives of orders (tests/order_simulation.py): a few here, thousands by `make storm`. A failure names seed
-and story."""
+"""Random histories of orders (tests/order_simulation.py): a few here, thousands by `make storm`. A failure names
+seed and story."""
 
 import os
 
@@ -16,7 +16,7 @@ from tests.order_simulation import People, simulate_once
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("card_shop"), pytest.mark.timeout(600)]
 
 FIRST, SIMULATIONS = int(os.environ.get("STORM_SEED", "1")), int(os.environ.get("STORM_LIVES", "6"))
-GROUP = 20  # lives that share their people
+GROUP = 20  # histories that share their users
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def people(shopper, staff, admin_user, bowl, scarf) -> People:
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SIMULATIONS, GROUP))
-def test_what_is_owed_is_the_same_counted_twice_in_random_lives(people, seed):
+def test_refund_due_equals_an_independent_calculation_in_random_histories(people, seed):
     for one in range(seed, min(seed + GROUP, FIRST + SIMULATIONS)):
         with transaction.atomic():
             simulate_once(one, people)

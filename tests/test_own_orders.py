@@ -1,4 +1,4 @@
-"""Every page of staff about money: none acts on an order of one's own, or by figures that do not hold any more."""
+"""Staff pages about money refuse changes to the staff member's own order and changes based on outdated amounts."""
 
 import copy
 from typing import NamedTuple
@@ -38,7 +38,7 @@ TODAY = {"value_date": timezone.localdate().isoformat(), "bank_reference": "LINE
 
 
 class Way(NamedTuple):
-    """How an order is the staff member's, and whether it shows itself to them as theirs."""
+    """How an order belongs to the staff member, and whether it is shown to them as their own."""
 
     email: str
     account: str = ""
@@ -122,12 +122,12 @@ def own(way: Way, staff, shopper) -> None:
         EmailAddress.objects.create(user=staff, email=way.address, verified=way.is_verified)
 
 
-def test_every_money_page_has_an_act_to_try(acts):
+def test_every_money_page_is_covered(acts):
     assert acts.keys() == money_pages()
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_no_page_lets_staff_act_on_an_order_of_their_own(acts, browser, staff, shopper, name):
+def test_pages_refuse_changes_to_ones_own_order(acts, browser, staff, shopper, name):
     own(WAYS[name], staff, shopper)
     staff_client, before = browser(staff), dump()
     refusals = {str(OwnOrder()), "This order is paid or on its way; write to us and we will sort it out."}
@@ -142,7 +142,7 @@ def test_no_page_lets_staff_act_on_an_order_of_their_own(acts, browser, staff, s
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_no_endpoint_lets_staff_act_on_an_order_of_their_own(acts, api, staff, shopper, name):
+def test_endpoints_refuse_changes_to_ones_own_order(acts, api, staff, shopper, name):
     own(WAYS[name], staff, shopper)
     by_card, by_hand, unpaid = (acts[f"payment.{act}"][0] for act in ("refund", "record", "reject"))
     staff_client, before = api(staff), dump()
@@ -159,7 +159,7 @@ def test_no_endpoint_lets_staff_act_on_an_order_of_their_own(acts, api, staff, s
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_what_counts_as_own_is_wider_for_staff_than_what_is_shown_to_a_buyer(staff, shopper, stranger, name):
+def test_own_orders_of_staff_include_orders_not_shown_to_them_as_buyers(staff, shopper, stranger, name):
     way = WAYS[name]
     order = start(user=shopper).order
     own(way, staff, shopper)
@@ -180,7 +180,7 @@ def news_of(order: Order, colleague) -> None:
 
 
 @pytest.mark.parametrize("about", ["payment.refund", "payment.record", "payment.reject"])
-def test_stale_form_changes_nothing_and_shows_old_and_new_figures(acts, browser, staff, admin_user, about):
+def test_stale_form_changes_nothing_and_shows_old_and_new_amounts(acts, browser, staff, admin_user, about):
     order, staff_client = acts[about][0].order, browser(staff)
     opened = {}
     for act, (row, typed) in acts.items():
@@ -206,7 +206,7 @@ def order_of(row) -> Order:
     return row if isinstance(row, Order) else getattr(row, "payment", row).order
 
 
-def test_two_colleagues_return_the_surplus_once(browser, staff, admin_user, shopper):
+def test_surplus_is_refunded_once_by_two_colleagues(browser, staff, admin_user, shopper):
     first = start(user=shopper)
     record(first, "99.99", actor=staff)
     record(first, "10.01", actor=staff)

@@ -69,7 +69,7 @@ def mailbox_button(walk: CheckoutClient, mail: str) -> tuple[str, dict[str, str]
     return form.attrs["action"], form.fields()
 
 
-def test_user_pays_by_check_and_the_parcels_reach_him(
+def test_user_pays_by_check_and_receives_the_parcels(
     browser, bowl, scarf, shopper, staff, seller, other_seller, mails
 ):
     walk = CheckoutClient(browser(shopper))
@@ -91,7 +91,7 @@ def test_user_pays_by_check_and_the_parcels_reach_him(
     assert sorted(re.findall(r"T-\d", shipped[0].body + shipped[1].body)) == ["T-1", "T-2"]
 
 
-def test_user_pays_cash_at_the_door(browser, bowl, shopper, staff, seller, mails):
+def test_user_pays_cash_on_delivery(browser, bowl, shopper, staff, seller, mails):
     order = CheckoutClient(browser(shopper)).buy("cash_on_delivery", bowl, email=shopper.email)
 
     assert (order.status, order.payment_status) == ("CONFIRMED", "UNPAID")

@@ -29,7 +29,7 @@ def is_running(pid: int) -> bool:
     return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_run_beyond_its_limit_is_ended_with_its_servers_and_has_failed(monkeypatch, tmp_path, capsys):
+def test_run_over_its_time_limit_is_ended_with_its_servers_and_fails(monkeypatch, tmp_path, capsys):
     pid = tmp_path / "pid"
     (tmp_path / "test_hangs.py").write_text(HANGS.format(pid=str(pid)))
     monkeypatch.setattr(runner, "REPORTS", tmp_path)
@@ -49,7 +49,7 @@ def test_run_beyond_its_limit_is_ended_with_its_servers_and_has_failed(monkeypat
     assert "=== slow one, 0:" in capsys.readouterr().out
 
 
-def test_tests_with_a_mark_are_where_their_runs_look():
+def test_marked_tests_are_in_the_folders_of_their_runs():
     marked = re.compile(r"pytest\.mark\.(pg|crash|alone|conformance|browser|browser_sqlite)\b")
     folders = ("artisans", "orders", "payments", "carts", "sandbox", "tests")
     found = {

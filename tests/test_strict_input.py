@@ -1,4 +1,4 @@
-"""Every body of every operation, as its schema says, spoilt in each known way: refused, and nothing changed (case C).
+"""Every request body of every operation, corrupted in each known way, is refused and changes nothing (case C).
 
 Made from the API's description, so that a new operation is covered the day it is described.
 """
@@ -150,7 +150,7 @@ def account(email: str) -> None:
 
 
 @every_body
-def test_body_of_the_example_is_taken(send, method, path, operation):
+def test_example_body_is_accepted(send, method, path, operation):
     """So that the others of this module are refused for what is wrong with them, not for something else."""
     body = example_of(operation)
     if path == "/auth/register":
@@ -164,7 +164,7 @@ def test_body_of_the_example_is_taken(send, method, path, operation):
 
 
 @every_body
-def test_body_that_is_no_json_is_refused(refuses, method, path, operation):
+def test_body_that_is_not_json_is_refused(refuses, method, path, operation):
     body = example_of(operation)
     text = dumped(body)
     for raw in (
@@ -188,7 +188,7 @@ def test_body_that_is_no_json_is_refused(refuses, method, path, operation):
 
 
 @every_body
-def test_body_of_another_kind_is_refused(refuses, method, path, operation):
+def test_body_of_another_media_type_is_refused(refuses, method, path, operation):
     text = dumped(example_of(operation))
     for kind in (
         "text/plain",
@@ -203,7 +203,7 @@ def test_body_of_another_kind_is_refused(refuses, method, path, operation):
 
 
 @every_body
-def test_body_that_is_too_large_is_refused(refuses, method, path, operation):
+def test_too_large_body_is_refused(refuses, method, path, operation):
     body = example_of(operation)
     for size in (MAX_BODY + 1, 10 * 1024 * 1024):
         padding = b" " * size
@@ -212,7 +212,7 @@ def test_body_that_is_too_large_is_refused(refuses, method, path, operation):
 
 
 @every_body
-def test_field_that_is_unknown_or_stands_twice_is_refused(refuses, method, path, operation):
+def test_unknown_or_duplicate_field_is_refused(refuses, method, path, operation):
     body = example_of(operation)
     for name in ("zebra", "id", "user", "price", "status", "__proto__", "a" * 9000, "\x00"):
         if not isinstance(body, dict) or name not in body:
@@ -225,7 +225,7 @@ def test_field_that_is_unknown_or_stands_twice_is_refused(refuses, method, path,
 
 
 @every_body
-def test_control_characters_and_senseless_types_are_refused_in_every_field(refuses, method, path, operation):
+def test_control_characters_and_wrong_types_are_refused_in_every_field(refuses, method, path, operation):
     body = example_of(operation)
     if path == "/auth/register":
         body["email"] = "new@example.com"
@@ -252,7 +252,7 @@ def takes(operation: dict[str, Any], place: tuple[Any, ...], value: Any) -> bool
 
 
 @every_body
-def test_figures_in_other_spellings_are_refused(refuses, method, path, operation):
+def test_numbers_in_other_formats_are_refused(refuses, method, path, operation):
     body = example_of(operation)
     for place, _ in places(body):
         if place[-1] not in {"amount", "tax_rate", "shipping_cost", "received_amount"}:

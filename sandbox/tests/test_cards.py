@@ -96,7 +96,7 @@ def card(number, **more):
         (card("378282246310005", cvc="123"), "invalid_cvc"),
     ],
 )
-def test_typing_errors_are_told(sandbox, typed, code):
+def test_typing_errors_are_reported(sandbox, typed, code):
     status, answer = sandbox.browser("POST", "/v1/payment_methods", **typed)
 
     assert (status, answer["error"]["code"]) == (402, code)

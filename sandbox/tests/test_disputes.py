@@ -47,7 +47,7 @@ def test_a_dispute_takes_the_money(stripe_api, sandbox, disputed, token, reason)
 
 
 @pytest.mark.parametrize(("evidence", "status", "lost"), [("winning", "won", 0), ("losing", "lost", 1000)])
-def test_evidence_decides(stripe_api, sandbox, disputed, evidence, status, lost):
+def test_evidence_decides_the_dispute(stripe_api, sandbox, disputed, evidence, status, lost):
     dispute = disputed("pm_card_createDispute")
 
     answered = stripe_api.v1.disputes.update(
@@ -70,7 +70,7 @@ def test_an_inquiry_moves_no_money(stripe_api, sandbox, disputed):
     assert stripe_api.v1.disputes.close(dispute.id).status == "warning_closed"
 
 
-def test_a_dispute_on_order(stripe_api, sandbox):
+def test_dispute_can_be_created_by_the_control_api(stripe_api, sandbox):
     params = {
         "amount": 1000,
         "currency": "usd",

@@ -1,4 +1,4 @@
-"""Bad luck on order: what the caller sees, what really happened, and what a repetition with the same key says."""
+"""Injected faults: what the caller sees, what really happened, and the answer to a retry with the same key."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +32,7 @@ def create(api, key="k"):
         ("empty", SDK.APIError, 1, "works"),
     ],
 )
-def test_what_is_seen_and_what_happened(stripe_api, sandbox, action, error, effects, after):
+def test_fault_has_the_expected_error_and_effects(stripe_api, sandbox, action, error, effects, after):
     sandbox.fault(action, path=PATH, retry_after=7)
 
     with pytest.raises(error) as seen:
@@ -76,7 +76,7 @@ def test_the_sdk_repeats_with_the_same_key(sandbox):
     assert [(row["idempotency_key"], bool(row["fault"])) for row in seen] == [("once", True), ("once", False)]
 
 
-def test_which_requests_are_met(stripe_api, sandbox):
+def test_fault_applies_only_to_matching_requests(stripe_api, sandbox):
     sandbox.fault("unavailable", method="POST", path="/v1/payment_intents/*/cancel", skip=1, count=1)
     intents = [create(stripe_api, key) for key in "abc"]
 
@@ -88,7 +88,7 @@ def test_which_requests_are_met(stripe_api, sandbox):
     assert len(sandbox.journal("intent.canceled")) == 2
 
 
-def test_a_provider_that_is_down_until_it_is_up(stripe_api, sandbox):
+def test_fault_can_last_until_it_is_deleted(stripe_api, sandbox):
     sandbox.fault("unavailable", count=None)
     for key in "ab":
         with pytest.raises(SDK.APIError):
@@ -108,7 +108,7 @@ def test_a_slow_answer(stripe_api, sandbox):
     assert time.monotonic() - started >= 0.3
 
 
-def test_a_hold_does_not_stop_the_others(stripe_api, sandbox):
+def test_held_request_does_not_block_others(stripe_api, sandbox):
     fault = sandbox.fault("hold_before", path="/v1/refunds")
     with ThreadPoolExecutor() as pool:
         held = pool.submit(sandbox.raw, "POST", "/v1/refunds", Authorization="Bearer sk_test_1")

@@ -20,7 +20,7 @@ def test_the_same_key_replays_the_first_answer(stripe_api, sandbox):
 
     again = create(stripe_api, "k")
 
-    assert (again.id, again.amount) == (first.id, 1000)  # the kept answer, not the object as it is now
+    assert (again.id, again.amount) == (first.id, 1000)  # the stored answer, not the current object
     headers = again.last_response.headers
     assert headers["Idempotent-Replayed"] == "true"
     assert headers["Original-Request"] == first.last_response.headers["Request-Id"]
@@ -48,14 +48,14 @@ def test_the_order_of_parameters_does_not_matter(sandbox):
     assert first[2] == again[2]
 
 
-def test_failed_validation_is_not_kept(stripe_api):
+def test_failed_validation_is_not_stored(stripe_api):
     with pytest.raises(SDK.InvalidRequestError):
         create(stripe_api, "k", foo=1)
 
     assert create(stripe_api, "k").amount == 1000
 
 
-def test_a_decline_is_kept(stripe_api, sandbox):
+def test_decline_is_stored(stripe_api, sandbox):
     declined = {"confirm": True, "payment_method": "pm_card_chargeDeclined", "return_url": BACK}
     charges = set()
     for _ in range(2):
@@ -66,7 +66,7 @@ def test_a_decline_is_kept(stripe_api, sandbox):
     assert len(charges) == len(sandbox.journal("charge.failed")) == 1
 
 
-def test_a_twin_is_turned_away_while_the_first_runs(stripe_api, sandbox):
+def test_concurrent_request_with_the_same_key_is_refused(stripe_api, sandbox):
     fault = sandbox.fault("hold_before", path="/v1/payment_intents")
     with ThreadPoolExecutor() as pool:
         first = pool.submit(create, stripe_api, "k")
@@ -81,7 +81,7 @@ def test_a_twin_is_turned_away_while_the_first_runs(stripe_api, sandbox):
     assert len(sandbox.journal("intent.created")) == 1
 
 
-def test_fifty_at_once_have_one_effect(stripe_api, sandbox):
+def test_fifty_concurrent_requests_have_one_effect(stripe_api, sandbox):
     def attempt(_):
         try:
             return create(stripe_api, "k").id
@@ -94,7 +94,7 @@ def test_fifty_at_once_have_one_effect(stripe_api, sandbox):
     assert len(answers - {409}) == len(sandbox.journal("intent.created")) == 1
 
 
-def test_keys_are_forgotten_after_a_day(stripe_api, sandbox):
+def test_keys_expire_after_a_day(stripe_api, sandbox):
     first = create(stripe_api, "k")
     sandbox.post("clock", advance=86_500)
     try:

@@ -1,4 +1,4 @@
-"""The life of a PaymentIntent."""
+"""PaymentIntents from creation to the final status."""
 
 import pytest
 
@@ -184,7 +184,7 @@ def test_a_browser_sees_its_intent_only_with_the_client_secret(stripe_api, sandb
     assert sandbox.raw("GET", f"{path}?key={PUBLIC.replace('test', 'live')}")[0] == 401
 
 
-def test_the_balance_is_reached_a_moment_later(stripe_api, sandbox):
+def test_balance_transaction_is_available_a_moment_later(stripe_api, sandbox):
     intent = paid(stripe_api)
     before = stripe_api.v1.charges.retrieve(intent.latest_charge)
     assert (before.captured, before.balance_transaction) == (True, None)

@@ -1,4 +1,4 @@
-"""PayPal's pages in a real browser: with the keyboard of a small phone, without scripts, and read by axe."""
+"""PayPal's pages in a real browser: small screen, keyboard only, without JavaScript, and checked with axe."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,7 +25,7 @@ def tab(chromium, sandbox):
 
 
 def order(paypal, sandbox, **context):
-    """An order that comes back to a page which is there."""
+    """An order whose return URL exists."""
     back = {
         "return_url": f"{sandbox.url}/_sandbox/?back=1",
         "cancel_url": f"{sandbox.url}/_sandbox/?cancelled=1",
@@ -85,7 +85,7 @@ def test_a_declined_card_is_replaced_on_the_page(paypal, sandbox, tab):
     assert paypal.capture(made["id"])["status"] == "COMPLETED"
 
 
-def test_a_buyer_lets_the_shop_keep_the_wallet(paypal, sandbox, tab):
+def test_buyer_agrees_to_save_the_wallet(paypal, sandbox, tab):
     context = {"return_url": f"{sandbox.url}/_sandbox/?kept=1", "cancel_url": f"{sandbox.url}/_sandbox/"}
     source = {"paypal": {"usage_type": "MERCHANT", "experience_context": context}}
     token = paypal.post("/v3/vault/setup-tokens", {"payment_source": source})

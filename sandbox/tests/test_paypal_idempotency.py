@@ -1,4 +1,4 @@
-"""PayPal-Request-Id and the network's bad luck. https://developer.paypal.com/api/rest/reference/idempotency"""
+"""PayPal-Request-Id and network failures. https://developer.paypal.com/api/rest/reference/idempotency"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ def ask(paypal, path, body, key):
     return paypal.call("POST", path, body, PayPal_Request_Id=key, **FULL)
 
 
-def test_the_same_id_tells_the_latest_state(paypal, sandbox):
+def test_same_id_returns_the_latest_state(paypal, sandbox):
     first, order = ask(paypal, ORDERS, order_body(), "k-1")
     sandbox.post("paypal/approve", order=order["id"])
 
@@ -67,7 +67,7 @@ def test_a_repeated_capture_takes_the_money_once(paypal, sandbox, approved, firs
     assert len(sandbox.journal("capture.completed")) == effects
 
 
-def test_a_repeated_refund_is_told_with_201(paypal, sandbox, approved):
+def test_repeated_refund_is_answered_with_201(paypal, sandbox, approved):
     capture = paid_capture(paypal.capture(approved()))["id"]
     sandbox.post("settings", refunds="pending")
     path = f"/v2/payments/captures/{capture}/refund"
@@ -81,7 +81,7 @@ def test_a_repeated_refund_is_told_with_201(paypal, sandbox, approved):
     assert sandbox.get("journal/totals")["refunded"] == {"usd": 9999}
 
 
-def test_of_two_at_once_the_second_fails(paypal, sandbox, approved):
+def test_second_of_two_concurrent_requests_fails(paypal, sandbox, approved):
     order = approved()
     fault = sandbox.fault("hold_before", path="*/capture")
     with ThreadPoolExecutor(1) as pool:
@@ -98,7 +98,7 @@ def test_of_two_at_once_the_second_fails(paypal, sandbox, approved):
     assert len(sandbox.journal("capture.completed")) == 1
 
 
-def test_a_refusal_leaves_the_id_free(paypal, sandbox, approved):
+def test_id_can_be_reused_after_a_refusal(paypal, sandbox, approved):
     order = approved("declined")
     with pytest.raises(Refused):
         paypal.capture(order, key="k")
@@ -122,7 +122,7 @@ def test_a_refusal_leaves_the_id_free(paypal, sandbox, approved):
         ("empty", 1),
     ],
 )
-def test_after_any_bad_luck_the_same_id_leads_to_one_capture(paypal, sandbox, approved, action, effects):
+def test_same_id_captures_once_after_any_fault(paypal, sandbox, approved, action, effects):
     order = approved()
     sandbox.fault(action, path="*/capture")
 
@@ -148,7 +148,7 @@ def test_the_id_is_in_the_journal_and_in_the_list_of_requests(paypal, sandbox, a
     assert sandbox.get("requests")["rows"][-1]["idempotency_key"] == "capture-7"
 
 
-def test_an_id_is_forgotten_after_the_published_time(paypal, sandbox):
+def test_id_expires_after_the_published_time(paypal, sandbox):
     _, first = ask(paypal, ORDERS, order_body(), "k")
     sandbox.post("clock", advance=6 * 3600 + 1)
 
@@ -160,7 +160,7 @@ def test_an_id_is_forgotten_after_the_published_time(paypal, sandbox):
 # ---- access tokens -----------------------------------------------------------------------------------------------
 
 
-def test_a_token_is_good_for_nine_hours(paypal, sandbox):
+def test_token_is_valid_for_nine_hours(paypal, sandbox):
     granted = paypal.grant()
     assert (granted["token_type"], granted["expires_in"]) == ("Bearer", 32400)
     paypal.token = granted["access_token"]
@@ -216,13 +216,13 @@ def test_wrong_credentials_get_no_token(paypal, sandbox, client, body, status, e
         ({"Authorization": "Bearer stranger"}, {"error": "invalid_token"}),
     ],
 )
-def test_without_a_good_token_nothing_is_told(sandbox, header, told):
+def test_request_without_a_valid_token_is_refused(sandbox, header, told):
     status, _, body = sandbox.raw("GET", f"{ORDERS}/X", **header)
 
     assert (status, json.loads(body) | told) == (401, json.loads(body))
 
 
-def test_the_official_sdk_takes_money_and_gives_it_back(sandbox):
+def test_official_sdk_captures_and_refunds(sandbox):
     api = paypalrestsdk.Api(mode="sandbox", endpoint=sandbox.url, client_id="shop", client_secret="secret")
 
     order = api.post("v2/checkout/orders", order_body(), headers={"PayPal-Request-Id": "k-1"})

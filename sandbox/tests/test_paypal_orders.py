@@ -1,4 +1,4 @@
-"""Orders and captures: who approves, what is taken, and every way in which it is refused."""
+"""Orders and captures: approval, capture, and every kind of refusal."""
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_the_short_answer_has_id_status_and_links(paypal):
         ({"payee": {"merchant_id": "2222222222222"}}, "PAYEE_ACCOUNT_INVALID"),
     ],
 )
-def test_figures_that_do_not_fit_are_refused(paypal, sandbox, change, issue):
+def test_inconsistent_amounts_are_refused(paypal, sandbox, change, issue):
     with pytest.raises(Refused) as refused:
         paypal.order(**change)
 
@@ -113,7 +113,7 @@ def test_the_breakdown_must_be_right_to_the_cent(paypal):
         assert refused.value.issue == issue
 
 
-def test_whole_currencies_have_no_decimals(paypal, sandbox):
+def test_zero_decimal_currencies_have_no_decimals(paypal, sandbox):
     order = paypal.order("1200", "JPY")
     sandbox.post("paypal/approve", order=order["id"])
 
@@ -142,7 +142,7 @@ def test_an_order_is_captured_once(paypal, sandbox, approved):
     assert sandbox.get("journal/totals")["captured"] == {"usd": 9999}
 
 
-def test_a_declined_card_leads_back_to_the_page(paypal, sandbox, approved):
+def test_declined_card_returns_to_the_page(paypal, sandbox, approved):
     order = approved("declined")
     for _ in range(2):
         with pytest.raises(Refused) as refused:
@@ -227,7 +227,7 @@ def test_an_order_is_changed_before_it_is_captured(paypal, approved):
         ("/intent", "CAPTURE", "INVALID_JSON_POINTER_FORMAT"),
     ],
 )
-def test_what_the_buyer_approved_stays(paypal, approved, path, value, issue):
+def test_approved_fields_cannot_be_changed(paypal, approved, path, value, issue):
     order = approved()
 
     with pytest.raises(Refused) as refused:
@@ -236,7 +236,7 @@ def test_what_the_buyer_approved_stays(paypal, approved, path, value, issue):
     assert refused.value.issue == issue
 
 
-def test_after_three_hours_an_order_is_gone_or_void(paypal, sandbox, approved):
+def test_order_is_deleted_or_voided_after_three_hours(paypal, sandbox, approved):
     forgotten, late, paid = paypal.order()["id"], approved(), approved()
     paypal.capture(paid)
 
@@ -253,7 +253,7 @@ def test_after_three_hours_an_order_is_gone_or_void(paypal, sandbox, approved):
     assert refused.value.issue == "ORDER_COMPLETED_OR_VOIDED"
 
 
-def test_any_business_error_can_be_ordered(paypal, sandbox, approved):
+def test_any_business_error_can_be_injected(paypal, sandbox, approved):
     order = approved()
     sandbox.post("paypal/force_error", call="capture", issue="PAYEE_ACCOUNT_RESTRICTED")
 

@@ -22,7 +22,7 @@ def status(paypal, capture):
     return paypal.get(f"/v2/payments/captures/{capture}")["status"]
 
 
-def test_parts_and_rest(paypal, sandbox, paid):
+def test_partial_refunds_and_the_rest(paypal, sandbox, paid):
     capture = paid()
 
     part = paypal.refund(capture, "30.00", custom_id="R-1", invoice_id="RI-1", note_to_payer="Sorry")
@@ -52,7 +52,7 @@ def test_the_cap_is_exact_to_the_cent(paypal, paid):
     assert nothing_left.value.issue == "CAPTURE_FULLY_REFUNDED"
 
 
-def test_the_cap_holds_for_eight_at_once(paypal, sandbox, paid):
+def test_the_cap_holds_for_eight_concurrent_refunds(paypal, sandbox, paid):
     capture = paid()
 
     def attempt(number):
@@ -86,7 +86,7 @@ def test_wrong_amounts_are_refused(paypal, paid, amount, issue):
 @pytest.mark.parametrize(
     ("buyer", "issue"), [("review", "PENDING_CAPTURE"), ("refused", "REFUND_NOT_ALLOWED")]
 )
-def test_only_money_that_came_is_returned(paypal, paid, buyer, issue):
+def test_only_captured_money_is_refunded(paypal, paid, buyer, issue):
     with pytest.raises(Refused) as refused:
         paypal.refund(paid(buyer))
 

@@ -75,14 +75,14 @@ def test_errors_have_the_published_messages(published):
         ),
     ],
 )
-def test_the_checker_sees_a_wrong_request(published, change, ours, theirs):
+def test_checker_detects_a_wrong_request(published, change, ours, theirs):
     found = check_request("POST", ORDERS, order_body() | change)
 
     assert len(found) == 2
     assert (ours in found[0], theirs in found[1]) == (True, True)
 
 
-def test_the_checker_takes_a_good_request_and_knows_no_other_calls():
+def test_checker_accepts_a_valid_request_and_no_unknown_calls():
     assert check_request("POST", f"{ORDERS}?x=1", order_body()) == []
     assert check_request("POST", f"{ORDERS}/X/capture", {}) == []
     assert check_request("POST", "/v2/payments/captures/X/refund", {"amount": money("1.00")}) == []
@@ -92,7 +92,7 @@ def test_the_checker_takes_a_good_request_and_knows_no_other_calls():
     assert operation("GET", "/v2/elsewhere") is None
 
 
-def test_the_checker_sees_a_wrong_answer(paypal):
+def test_checker_detects_a_wrong_answer(paypal):
     order = paypal.order()
 
     assert check_response("GET", f"{ORDERS}/{order['id']}", 200, order) == []
@@ -101,7 +101,7 @@ def test_the_checker_sees_a_wrong_answer(paypal):
     assert check_response("GET", f"{ORDERS}/X", 404, {"name": "RESOURCE_NOT_FOUND"}) != []
 
 
-def test_the_checker_sees_a_wrong_event(paypal, approved):
+def test_checker_detects_a_wrong_event(paypal, approved):
     approved()
     [event] = paypal.get("/v1/notifications/webhooks-events")["events"]
 

@@ -40,7 +40,7 @@ def paid_with(token):
     }
 
 
-def test_a_wallet_is_kept_after_the_buyer_agrees(paypal, sandbox, paypal_shop, setup):
+def test_wallet_is_saved_after_the_buyer_agrees(paypal, sandbox, paypal_shop, setup):
     token = setup()
     assert (token["status"], token["customer"]["id"]) == ("PAYER_ACTION_REQUIRED", "customer_7")
     assert link(token, "approve") == f"{sandbox.url}/agreements/approve?approval_session_id={token['id']}"
@@ -83,14 +83,14 @@ def test_wallets_are_listed_by_customer_and_deleted(paypal, sandbox, paypal_shop
     assert [row["actor"] for row in sandbox.journal("vault.token_deleted")] == ["api", "dashboard"]
 
 
-def test_a_kept_wallet_pays_without_its_buyer(paypal, sandbox, wallet):
+def test_saved_wallet_pays_without_the_buyer(paypal, sandbox, wallet):
     done = paypal.post(ORDERS, paid_with(wallet()["id"]))
 
     assert (done["status"], paid_capture(done)["status"]) == ("COMPLETED", "COMPLETED")
     assert sandbox.get("journal/totals")["captured"] == {"usd": 9999}
 
 
-def test_a_kept_wallet_can_leave_the_capture_to_the_shop(paypal, sandbox, wallet):
+def test_saved_wallet_can_leave_the_capture_to_the_shop(paypal, sandbox, wallet):
     sandbox.post("paypal/settings", vaulted_orders="APPROVED")
 
     order = paypal.post(ORDERS, paid_with(wallet()["id"]))
@@ -102,7 +102,7 @@ def test_a_kept_wallet_can_leave_the_capture_to_the_shop(paypal, sandbox, wallet
 @pytest.mark.parametrize(
     ("buyer", "issue"), [("declined", "INSTRUMENT_DECLINED"), (None, "TOKEN_ID_NOT_FOUND")]
 )
-def test_a_wallet_that_cannot_pay_makes_no_order(paypal, sandbox, wallet, buyer, issue):
+def test_wallet_that_cannot_pay_creates_no_order(paypal, sandbox, wallet, buyer, issue):
     token = wallet(buyer)["id"] if buyer else "stranger"
 
     with pytest.raises(Refused) as refused:
@@ -112,7 +112,7 @@ def test_a_wallet_that_cannot_pay_makes_no_order(paypal, sandbox, wallet, buyer,
     assert sandbox.journal("order.created") == []
 
 
-def test_a_wallet_is_kept_with_an_order(paypal, sandbox, paypal_shop):
+def test_wallet_is_saved_with_an_order(paypal, sandbox, paypal_shop):
     attributes = {
         "customer": {"id": "customer_9"},
         "vault": {"store_in_vault": "ON_SUCCESS", "usage_type": "MERCHANT"},
@@ -131,7 +131,7 @@ def test_a_wallet_is_kept_with_an_order(paypal, sandbox, paypal_shop):
     assert paypal.post(ORDERS, paid_with(vaulted["id"]))["status"] == "COMPLETED"
 
 
-def test_the_vault_wants_one_body_per_request_id(paypal):
+def test_vault_requires_the_same_body_per_request_id(paypal):
     body = {"payment_source": {"paypal": WALLET}}
     first = paypal.post(SETUP, body, key="k")
 

@@ -22,7 +22,7 @@ def paid(stripe_api):
     return pay
 
 
-def test_parts_and_rest(stripe_api, sandbox, paid):
+def test_partial_refunds_and_the_rest(stripe_api, sandbox, paid):
     intent = paid()
 
     part = stripe_api.v1.refunds.create(
@@ -59,7 +59,7 @@ def test_the_cap(stripe_api, paid):
     assert nothing_left.value.code == "charge_already_refunded"
 
 
-def test_the_cap_holds_for_eight_at_once(stripe_api, sandbox, paid):
+def test_the_cap_holds_for_eight_concurrent_refunds(stripe_api, sandbox, paid):
     intent = paid()
 
     def attempt(_):
@@ -116,7 +116,7 @@ def test_succeeded_then_failed_gives_the_amount_back(stripe_api, sandbox, paid):
     ]
 
 
-def test_refunds_fail_on_order(stripe_api, sandbox, paid):
+def test_refund_failure_can_be_injected(stripe_api, sandbox, paid):
     sandbox.post("settings", refunds="refuse")
     refund = stripe_api.v1.refunds.create({"payment_intent": paid().id})
     assert refund.status == "failed"

@@ -47,14 +47,14 @@ def test_wrong_parameters_are_named(stripe_api, sandbox, params, code, param):
 
 
 @pytest.mark.parametrize("key", ["sk_live_123456789", "nonsense-key"])
-def test_only_test_keys_are_taken(sandbox, key):
+def test_only_test_keys_are_accepted(sandbox, key):
     with pytest.raises(SDK.AuthenticationError) as refused:
         client(sandbox.url, key=key).v1.balance.retrieve()
 
     assert key not in str(refused.value)
 
 
-def test_basic_authorization_and_none(sandbox):
+def test_basic_and_missing_authorization(sandbox):
     basic = "Basic " + base64.b64encode(b"sk_test_1:").decode()
     assert sandbox.raw("GET", "/v1/balance", Authorization=basic)[0] == 200
     assert sandbox.raw("GET", "/v1/balance")[0] == 401

@@ -115,7 +115,7 @@ def test_declined_cards_cannot_be_attached_but_one_can(stripe_api, customer):
     assert methods(stripe_api, customer) == [card.id]
 
 
-def test_a_saved_card_is_its_customers_own(stripe_api, customer):
+def test_saved_card_belongs_to_one_customer(stripe_api, customer):
     card = save(stripe_api, customer).payment_method
     other = stripe_api.v1.customers.create({}).id
     params = {"amount": 700, "currency": "usd", "payment_method": card, "confirm": True, "return_url": BACK}
@@ -130,7 +130,7 @@ def test_a_saved_card_is_its_customers_own(stripe_api, customer):
     assert stripe_api.v1.customers.payment_methods.retrieve(customer, card).id == card
 
 
-def test_a_used_card_that_was_not_saved_is_spent(stripe_api):
+def test_unsaved_card_cannot_be_used_twice(stripe_api):
     params = {"amount": 700, "currency": "usd", "allowed_payment_method_types": ["card"], "confirm": True}
     used = stripe_api.v1.payment_intents.create({**params, "payment_method": "pm_card_visa"}).payment_method
 

@@ -31,7 +31,7 @@ def session(stripe_api):
 
 
 def visit(address, **form):
-    """Status, where it leads, and the page."""
+    """Status, Location and the page."""
     parts = urllib.parse.urlsplit(address)
     connection = HTTPConnection(parts.netloc, timeout=10)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -18,7 +18,7 @@ FEATURES = {
     "payment_intent": {"managed_payments"},
     "checkout.session": {"managed_payments"},
 }
-# The examples are generated and poorer in these places than an answer about a card payment.
+# The generated examples have less in these places than an answer about a card payment.
 EXAMPLES_LACK = {
     "charge.outcome: no risk_level",
     "charge.outcome: no risk_score",

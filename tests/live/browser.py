@@ -1,4 +1,4 @@
-"""A shopper in a real browser, who notices whatever is wrong on the way."""
+"""A shopper in a real browser; records every problem on the way."""
 
 import gzip
 import re
@@ -37,7 +37,7 @@ def chromium_of(playwright: Playwright) -> Iterator[Browser]:
 class Window:
     """A private window on the shop. `problems`: console errors, refused content, failed or foreign requests.
 
-    `friends`: other addresses that its pages may ask, such as the payment provider's.
+    `friends`: other hosts that its pages may contact, such as the payment provider's.
     """
 
     page: Page
@@ -67,7 +67,7 @@ class Window:
         if response.status >= 400 and response.request.resource_type != "document":
             self.problems.append(f"{self.page.url}: {response.status} for {response.url}")
 
-    # ---- looking -------------------------------------------------------------------------------------------------
+    # ---- reading -------------------------------------------------------------------------------------------------
 
     @property
     def path(self) -> str:
@@ -101,7 +101,7 @@ class Window:
         ]
 
     def overflow(self) -> str:
-        """Says what is wider than the window; "" when nothing scrolls sideways."""
+        """The elements wider than the window; "" when nothing scrolls horizontally."""
         wide = self.page.evaluate(WIDER_THAN_WINDOW)
         return f"{self.path} is too wide: {wide}" if wide else ""
 
@@ -182,10 +182,10 @@ class Window:
             frame.locator(f"[name={name}]").fill(value)
         self.page.locator(f"#{button}").click()
 
-    # ---- at the staff's desk -------------------------------------------------------------------------------------
+    # ---- staff pages ---------------------------------------------------------------------------------------------
 
     def record_money(self, order: Order) -> None:
-        """The whole sum, as the statement shows it."""
+        """Record the full amount as shown on the bank statement."""
         self.go(f"/admin/payments/payment/{order.payments.get().pk}/change/").follow("Record payment")
         self.page.get_by_label("Bank reference").fill(f"STATEMENT-{order.order_number}")
         self.press("Record payment")
@@ -194,7 +194,7 @@ class Window:
     # ---- by keyboard ---------------------------------------------------------------------------------------------
 
     def tab_to(self, target: Locator) -> None:
-        """Press Tab until the target has the focus; at every stop on the way the focus is to be seen."""
+        """Press Tab until the target has the focus; the focus must be visible at every stop."""
         for _ in range(MAX_TABS):
             if target.evaluate("e => e === document.activeElement"):
                 return

@@ -1,4 +1,4 @@
-"""Card payments of these tests: orders paid by card, the provider's buyer, and time that passes at once."""
+"""Helpers for card payments: orders paid by card, the buyer at the provider, and skipped time."""
 
 import time
 from datetime import timedelta
@@ -71,7 +71,7 @@ PAID = ("COMPLETED", "CONFIRMED", "PAID")
 
 
 def time_passes() -> None:
-    """Leases of the dead run out, and what waits for its next try is due."""
+    """Expire the leases of crashed processes and make every scheduled retry due."""
     past = timezone.now() - timedelta(seconds=1)
     ProviderCall.objects.filter(state=CallState.OPEN).update(lease_until=None, next_try_at=past)
     Payment.objects.filter(next_check_at__isnull=False).update(next_check_at=past)
@@ -81,7 +81,7 @@ def time_passes() -> None:
 
 
 def still_open() -> list[str]:
-    """What waits for an answer, for a worker, or for its time."""
+    """What is waiting for an answer, a worker or its due time."""
     waiting = [EventState.RECEIVED, EventState.WAITING]
     calls = ProviderCall.objects.filter(state=CallState.OPEN)
     payments = Payment.objects.filter(
@@ -95,7 +95,7 @@ def still_open() -> list[str]:
 
 
 def reset_sandbox(sandbox: Sandbox) -> None:
-    """The provider without objects; what it told of those of the test before is forgotten here, too."""
+    """Reset the provider; also delete its messages about objects of the previous test."""
     sandbox.delete("faults")
     sandbox.post("reset")
     time.sleep(0.2)  # a message may be on its way
@@ -103,7 +103,7 @@ def reset_sandbox(sandbox: Sandbox) -> None:
 
 
 def settle(sandbox: Sandbox) -> None:
-    """Without a person everything comes to its end, and both sides tell the same afterwards."""
+    """Wait until everything is settled without staff; afterwards both sides must agree."""
     time_passes()
     try:
         wait_for(lambda: not still_open())
@@ -119,12 +119,12 @@ def cache_of(shop: Shop) -> RedisCache:
 
 
 def forget_outage(shop: Shop) -> None:
-    """As if the half minute were over in which a silent provider is left alone."""
+    """As if the half minute in which an unavailable provider is not called were over."""
     cache_of(shop).delete_many(["provider:stripe:down", "provider:stripe:outages"])
 
 
 def refund_begin(payment: Payment, minor: int | None = None) -> PaymentRefund:
-    """As the desk's refund: its amount is reserved and its call written; the worker makes it."""
+    """Like a staff refund: its amount is reserved and its call stored; the worker executes it."""
     with transaction.atomic():
         payment, _ = payment_lock(payment.pk)
         amount = payment.refundable if minor is None else type(payment.amount)(minor, payment.currency)
@@ -134,7 +134,7 @@ def refund_begin(payment: Payment, minor: int | None = None) -> PaymentRefund:
 
 
 def forget(payment: Payment) -> None:
-    """The impossible: our side takes the payment for cancelled, while the provider's object can still be paid."""
+    """An impossible state: the payment is cancelled here, while the provider's object can still be paid."""
     with transaction.atomic():
         payment, _ = payment_lock(payment.pk)
         payment_move(payment, PaymentStatus.CANCELLED, cause="test: taken for cancelled")

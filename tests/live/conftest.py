@@ -27,7 +27,7 @@ KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_gro
 
 
 def database_url() -> str:
-    """Where the test's own connection goes; the servers go there too."""
+    """The database of the test's connection; the servers use it too."""
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{database['NAME']}"
@@ -41,7 +41,7 @@ def empty_database() -> None:
 
 
 def emptied() -> bool:
-    """False while a process of the shop is at work: waiting for it with locks in hand could be a deadlock."""
+    """False while a process of the shop is busy: waiting for it while holding locks could be a deadlock."""
     with connection.cursor() as cursor:
         names = [name for name in connection.introspection.table_names(cursor) if name not in KEPT]
     tables = [connection.ops.quote_name(name) for name in names]
@@ -59,7 +59,7 @@ def emptied() -> bool:
 
 
 def end_sessions() -> None:
-    """Those of killed processes: PostgreSQL finishes what they asked for before it sees that they are gone."""
+    """End sessions of killed processes: PostgreSQL would first finish their statements."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
@@ -100,7 +100,7 @@ def clean_database(transactional_db) -> None:
 
 @pytest.fixture(scope="module")
 def other_postgres(postgres_only) -> Iterator[Server]:
-    """A PostgreSQL of this module's own, to be stopped and killed; the test's connection goes there too."""
+    """A separate PostgreSQL for this module, to be stopped and killed; the test's connection uses it too."""
     with postgres_server() as server, pointed_at(server):
         call_command("migrate", verbosity=0)
         yield server
@@ -236,7 +236,7 @@ def window(chrome: Browser, shop: Shop) -> Iterator[Callable[..., Window]]:
 
 @pytest.fixture(scope="module")
 def demo_shop(database, broker: str, static_files, tmp_path_factory) -> Iterator[Shop]:
-    """The demo's goods, people and mails, enough of everything, no ration; the worker is not started."""
+    """The demo's products, users and mails, with enough stock and no order limits; the worker is not started."""
     env = {"DEMO": "true", "MAX_OPEN_ORDERS": "1000", "CELERY_BROKER_URL": f"{broker}/2"}
     env["CACHE_URL"] = f"{broker.replace('redis', 'rediscache', 1)}/3"
     is_demo = connection.vendor == "sqlite"

@@ -1,4 +1,4 @@
-"""Run a program in which a named function pulls the plug: SIGKILL to the whole process group at its n-th call.
+"""Run a program that is killed at the n-th call of a named function: SIGKILL to the whole process group.
 
     python -m tests.live.crashpoint carts.checkout:payment_start 1 after -- gunicorn artisans.wsgi …
 
@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 
-def pull_the_plug() -> None:
+def kill_process_group() -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
@@ -59,10 +59,10 @@ class CrashAt(MetaPathFinder):
         def crashing(*args: Any, **kwargs: Any) -> Any:
             self.calls_left -= 1
             if self.calls_left == 0 and self.when == "before":
-                pull_the_plug()
+                kill_process_group()
             result = function(*args, **kwargs)
             if self.calls_left == 0:
-                pull_the_plug()
+                kill_process_group()
             return result
 
         return crashing

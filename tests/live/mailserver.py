@@ -1,4 +1,4 @@
-"""A mail server for tests: takes what it is given and keeps it, or behaves as badly as it is told to."""
+"""A mail server for tests: stores what it receives, or fails as configured."""
 
 import socketserver
 import threading
@@ -32,7 +32,7 @@ class Received:
 
 @dataclass
 class MailServer:
-    """`mood`: good; refuse (421 at the door); hang (no greeting); drop (takes the mail, then breaks off);
+    """`mood`: good; refuse (421 on connect); hang (no greeting); drop (takes the mail, then breaks off);
     slow (half a second between the mail and the yes).
     """
 
@@ -84,7 +84,7 @@ class MailServer:
             say(line, "221 bye" if verb == "QUIT" else "250 fine")
 
     def take(self, recipient: str, line: socketserver.StreamRequestHandler) -> bool:
-        """Keep the mail. Says whether the sender is told."""
+        """Store the mail. Returns whether the sender gets an answer."""
         say(line, "354 go on")
         raw = bytearray()
         while (row := line.rfile.readline()) not in {b".\r\n", b""}:

@@ -30,12 +30,12 @@ from scripts.run import PROCESSES
 from scripts.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120  # seconds until a failure; nobody waits as long unless the machine is very busy
+PATIENCE = 120  # seconds until a failure; reached only on a very busy machine
 R = TypeVar("R")
 
 
 def wait_for(what: Callable[[], R], *, seconds: float = PATIENCE, detail: str = "") -> R:
-    """Ask again and again until the answer is true; the answer. Fails with `detail` when time is over."""
+    """Poll until the result is true and return it. Fails with `detail` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         if found := what():
@@ -106,7 +106,7 @@ class Process:
         return code
 
     def kill(self) -> None:
-        """SIGKILL to it and all its children: the plug is pulled."""
+        """SIGKILL to it and all its children."""
         if self.process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -223,7 +223,7 @@ class Sandbox(Control):
 
     @property
     def env(self) -> dict[str, str]:
-        """What a shop needs to know of it."""
+        """The environment variables of a shop that uses it."""
         return {
             "STRIPE_SECRET_KEY": "sk_test_live_tests",
             "STRIPE_PUBLISHABLE_KEY": "pk_test_live_tests",
@@ -245,7 +245,7 @@ class Sandbox(Control):
         self.post("paypal/endpoint", url=f"{shop.url}/payments/webhooks/paypal", webhook_id=self.webhook_id)
 
     def captured(self) -> list[int]:
-        """Minor units of every capture that really happened at any provider: the independent witness."""
+        """Minor units of every capture in the journal of any provider, independent of what the shop recorded."""
         rows = [*self.journal("charge.captured"), *self.journal("capture.completed")]
         return [row["amount"] for row in rows]
 
@@ -274,7 +274,7 @@ def not_ready(port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status 0: the connection broke, nobody knows what happened."""
+    """Status 0: the connection broke and the outcome is unknown."""
 
     status: int
     body: Any = None
@@ -390,7 +390,7 @@ class HeadStart:
 
 
 def after(seconds: float, job: Callable[[], R]) -> Callable[[], R]:
-    """The job, begun a little later."""
+    """The job, started a little later."""
 
     def wait_and_do() -> R:
         time.sleep(seconds)

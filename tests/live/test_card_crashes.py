@@ -1,4 +1,4 @@
-"""SIGKILL around every call to the provider: the money is taken once and booked once, and nobody has to look after it.
+"""SIGKILL around every call to the provider: the money is captured once and booked once, without staff.
 
 A doomed host crashes at a named point, or while the sandbox keeps its answer; the worker finds what it left.
 """
@@ -49,7 +49,7 @@ def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
 
 @pytest.fixture
 def provider(clean_database, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Without objects; its webhooks get lost, so that only asking helps."""
+    """Without objects; its webhooks are lost, so that only polling helps."""
     reset_sandbox(sandbox)
     sandbox.post("webhooks", mode="drop")
     yield sandbox
@@ -96,11 +96,11 @@ def answer_kept(sandbox: Sandbox, path: str) -> Iterator[Callable[[], object]]:
 
 
 def begin(act: Callable[[], object]) -> None:
-    """Somebody asks, and will never hear an answer."""
+    """Start a request whose answer is never received."""
     threading.Thread(target=act, daemon=True).start()
 
 
-# ---- making the payment ----------------------------------------------------------------------------------------------
+# ---- making the payment ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_killed_while_the_payment_is_made(host, buyer, bowl, provider, crash):
 
 
 def test_killed_while_the_provider_makes_the_payment(host, buyer, bowl, provider):
-    """K5: it was made, and nobody was there to hear of it."""
+    """K5: it was created, but the answer was lost."""
     body = order_body((bowl, 1), method="credit_card")
     with host() as crashing_shop, answer_kept(provider, INTENTS) as wait_until_made:
         begin(lambda: buyer.at(crashing_shop.port).post("/orders/", body))
@@ -238,7 +238,7 @@ def no_worker(shop: Shop) -> Iterator[None]:
         pytest.param("payments.gateway.operations:book_refund 1 after", 1, id="K23 booked, not told"),
     ],
 )
-def test_killed_while_money_goes_back(shop, paid, provider, crash, sent):
+def test_killed_during_a_refund(shop, paid, provider, crash, sent):
     refund = refund_begin(paid, 4000)
     shop.worker.start(crash=crash)
     assert shop.worker.wait_gone() == -signal.SIGKILL
@@ -258,9 +258,7 @@ def test_killed_while_money_goes_back(shop, paid, provider, crash, sent):
 
 
 @pytest.mark.usefixtures("no_worker")
-def test_worker_killed_in_the_middle_of_a_call_is_followed_when_its_lease_is_over(
-    shop, buyer, bowl, paid, provider
-):
+def test_call_of_a_killed_worker_is_continued_after_its_lease(shop, buyer, bowl, paid, provider):
     another = card_order(buyer, bowl)
     confirm(buyer, another)
     refund = refund_begin(paid)
@@ -282,11 +280,13 @@ def test_worker_killed_in_the_middle_of_a_call_is_followed_when_its_lease_is_ove
     assert status(paid) == ("REFUNDED", "CONFIRMED", "REFUNDED")
 
 
-# ---- two of everything -------------------------------------------------------------------------------------------
+# ---- two workers -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("no_worker")
-def test_two_workers_with_two_clocks_make_each_call_once(production, sandbox, shop, buyer, bowl, provider):
+def test_two_workers_with_two_schedulers_execute_each_call_once(
+    production, sandbox, shop, buyer, bowl, provider
+):
     """Twelve payments of which nobody knows how they went, and six refunds, found by both at the same moment."""
     paid = [card_order(buyer, bowl) for _ in range(6)]
     for payment in paid:

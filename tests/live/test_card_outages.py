@@ -1,4 +1,4 @@
-"""The card provider is silent, slow, busy, or says strange things, while the shop goes on selling."""
+"""The card provider times out, is slow or overloaded, or answers strangely, while the shop keeps selling."""
 
 import signal
 import threading
@@ -87,7 +87,7 @@ def order_by(buyer: Caller, product: Product, method: str) -> Answer:
 
 @contextmanager
 def stopped(sandbox: Sandbox) -> Iterator[None]:
-    """It takes connections and says nothing."""
+    """It accepts connections and does not answer."""
     process = sandbox.process.process
     assert process is not None
     process.send_signal(signal.SIGSTOP)
@@ -97,8 +97,8 @@ def stopped(sandbox: Sandbox) -> Iterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-def test_provider_that_hangs_is_left_alone_for_half_a_minute(shop, buyer, bowl, provider):
-    """The first buyers wait for the time-out and keep their orders, all others are told at once."""
+def test_hanging_provider_is_not_called_for_half_a_minute(shop, buyer, bowl, provider):
+    """The first buyers wait for the timeout and keep their orders; all others get an error at once."""
     known = card_order(buyer, bowl)
     with stopped(provider):
         first = together([partial(order_by, buyer, bowl, "credit_card") for _ in range(2)])
@@ -120,7 +120,7 @@ def test_provider_that_hangs_is_left_alone_for_half_a_minute(shop, buyer, bowl, 
     assert provider.captured() == [9999]
 
 
-def test_others_sell_while_the_provider_is_silent(shop, buyer, bowl, provider, other):
+def test_other_methods_work_during_an_outage(shop, buyer, bowl, provider, other):
     known = card_order(buyer, bowl)
     provider.fault("drop_before", path="/v1/*", count=None)
     first = [order_by(buyer, bowl, "credit_card") for _ in range(2)]
@@ -134,7 +134,9 @@ def test_others_sell_while_the_provider_is_silent(shop, buyer, bowl, provider, o
     wait_for(lambda: status(Payment.objects.get(payment_method="paypal")) == PAID)
     unseen, kept = (Payment.objects.get(order_id=answer.body["order"]["id"]) for answer in first)
     instead = buyer.post("/payments/intents", {"order_id": str(unseen.order_id), "payment_method": "check"})
-    assert (instead.status, instead.seconds < AT_ONCE) == (201, True), "nobody can have paid what nobody saw"
+    assert (instead.status, instead.seconds < AT_ONCE) == (201, True), (
+        "an unseen payment cannot have been paid"
+    )
 
     provider.delete("faults")
     forget_outage(shop)
@@ -143,7 +145,7 @@ def test_others_sell_while_the_provider_is_silent(shop, buyer, bowl, provider, o
     assert provider.captured() == []
 
 
-def test_confirmation_without_an_answer_in_time_is_found_out(buyer, bowl, provider):
+def test_timed_out_confirmation_is_resolved(buyer, bowl, provider):
     """The money was taken, and the answer came too late."""
     payment = card_order(buyer, bowl)
     provider.post("webhooks", mode="drop")
@@ -160,11 +162,11 @@ def test_confirmation_without_an_answer_in_time_is_found_out(buyer, bowl, provid
     assert len(set(keys_sent(provider, path))) == 1
 
 
-# ---- busy ---------------------------------------------------------------------------------------------------------
+# ---- busy --------------------------------------------------------------------------------------------------------
 
 
-def test_provider_that_wants_a_pause_gets_it_from_everybody(shop, buyer, bowl, provider):
-    """Neither the sweep, each second, nor a buyer who looks again and again asks before the time is over."""
+def test_requested_pause_applies_to_all_processes(shop, buyer, bowl, provider):
+    """Neither the periodic task, each second, nor a polling buyer calls the provider before the time is over."""
     provider.fault("rate_limit", method="POST", path=INTENTS, retry_after=5)
     asked_at = time.monotonic()
     answer = order_by(buyer, bowl, "credit_card")
@@ -196,7 +198,7 @@ def longest_idle_transaction() -> float:
         return float(cursor.fetchone()[0])
 
 
-def test_slow_provider_holds_no_transaction_and_leaves_the_shop_open(caller, buyers, bowl, provider):
+def test_slow_provider_holds_no_transaction_and_does_not_slow_other_pages(caller, buyers, bowl, provider):
     """Twenty confirmations at once, five seconds each."""
     people = [caller(user) for user in buyers(20)]
     payments = [card_order(buyer, bowl) for buyer in people]
@@ -234,7 +236,7 @@ def test_slow_provider_holds_no_transaction_and_leaves_the_shop_open(caller, buy
 
 
 @pytest.mark.parametrize("action", ["truncate", "garbage", "html", "empty"])
-def test_answer_that_cannot_be_read_is_read_again(buyer, bowl, provider, action):
+def test_unreadable_answer_is_read_again(buyer, bowl, provider, action):
     payment = card_order(buyer, bowl)
     provider.post("webhooks", mode="drop")
     provider.fault(action, method="POST", path=f"{INTENTS}/*/confirm", status=200)
@@ -250,7 +252,7 @@ def flags(payment: Payment) -> list[str]:
     return list(payment.flags.values_list("kind", flat=True))
 
 
-def test_money_of_another_amount_is_flagged_and_never_booked(buyer, bowl, provider):
+def test_payment_of_another_amount_is_flagged_and_not_booked(buyer, bowl, provider):
     """Somebody changed the amount at the provider, and the buyer paid that."""
     payment = card_order(buyer, bowl)
     key = {"Authorization": f"Bearer {provider.env['STRIPE_SECRET_KEY']}"}

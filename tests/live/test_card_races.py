@@ -1,6 +1,6 @@
 """Card payments while something else happens to the same order, against the servers of production.
 
-The provider's journal is the witness: whatever the order of events, money and goods end up in one place.
+Checked against the provider's journal: whatever the order of events, money and goods are consistent.
 """
 
 from collections import Counter
@@ -52,7 +52,7 @@ def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
 
 @pytest.fixture
 def provider(clean_database, shop, sandbox: Sandbox) -> Sandbox:
-    """Without objects; its webhooks come as they happen."""
+    """Without objects; its webhooks are sent at once."""
     reset_sandbox(sandbox)
     sandbox.post("webhooks", mode="on")
     return sandbox
@@ -70,7 +70,7 @@ def buyer(caller, buyers) -> Caller:
 
 @pytest.fixture
 def expire(shop: Shop) -> Callable[[Order], object]:
-    """The clock strikes for this order, now, in the worker."""
+    """Expire this order now, in the worker."""
 
     def ring(order: Order) -> None:
         due_to_expire(order)
@@ -92,14 +92,14 @@ def try_to_pay(sandbox: Sandbox, payment: Payment) -> bool:
     return True
 
 
-# ---- two messengers ----------------------------------------------------------------------------------------------
+# ---- return and webhook --------------------------------------------------------------------------------------------
 
 
 def come_back(shop: Shop, payment: Payment) -> None:
     assert Visitor(shop.url).get(f"{order_page(payment.order)}return/").status_code == 200
 
 
-def test_return_and_webhook_at_once_book_once_each_of_fifty_times(shop, buyer, bowl, provider):
+def test_concurrent_return_and_webhook_book_once(shop, buyer, bowl, provider):
     provider.post("webhooks", mode="hold")
     payments = []
     for round_ in range(50):
@@ -116,7 +116,7 @@ def test_return_and_webhook_at_once_book_once_each_of_fifty_times(shop, buyer, b
 
 
 @pytest.mark.parametrize("first", ["webhook", "return"])
-def test_second_messenger_finds_everything_done(shop, buyer, bowl, provider, first):
+def test_second_of_return_and_webhook_changes_nothing(shop, buyer, bowl, provider, first):
     provider.post("webhooks", mode="hold")
     payment = card_order(buyer, bowl)
     pay(provider, payment)
@@ -129,10 +129,10 @@ def test_second_messenger_finds_everything_done(shop, buyer, bowl, provider, fir
     assert Notification.objects.filter(kind="payment_received").count() == 1
 
 
-# ---- the same wish twenty times ------------------------------------------------------------------------------------
+# ---- the same request twenty times ---------------------------------------------------------------------------------
 
 
-def test_twenty_intents_and_twenty_confirmations_at_once_are_one_of_each(buyer, bowl, provider):
+def test_twenty_concurrent_intents_and_confirmations_are_one_of_each(buyer, bowl, provider):
     body = order_body((bowl, 1))
     del body["payment_method"]
     order = order_in(buyer.post("/orders/", body))
@@ -158,7 +158,7 @@ def test_twenty_intents_and_twenty_confirmations_at_once_are_one_of_each(buyer, 
     assert set(keys) == {ProviderCall.objects.get(operation="confirm").key}
 
 
-def test_tabs_that_choose_different_methods_at_once_leave_one_way_to_pay(buyer, bowl, provider):
+def test_tabs_choosing_different_methods_leave_one_open_payment(buyer, bowl, provider):
     for _ in range(10):
         payment = card_order(buyer, bowl)
         methods = ["bank_transfer", "check", "credit_card", "debit_card"]
@@ -184,8 +184,8 @@ def test_tabs_that_choose_different_methods_at_once_leave_one_way_to_pay(buyer, 
 # ---- the end of the order against the money ------------------------------------------------------------------------
 
 
-def test_cancelling_against_paying_ends_in_one_place_each_of_a_hundred_times(caller, buyers, bowl, provider):
-    """Who cancels what was just paid gets the money back; while nobody knows yet, the order stays."""
+def test_concurrent_cancelling_and_paying_are_consistent(caller, buyers, bowl, provider):
+    """Cancelling a just-paid order refunds it; while the outcome is unknown, the order stays open."""
     people = [caller(user) for user in buyers(20)]
     ways: Counter[tuple[int, bool]] = Counter()
     refused = []
@@ -216,7 +216,7 @@ def test_cancelling_against_paying_ends_in_one_place_each_of_a_hundred_times(cal
     assert min(ways[OK, False], kept + return_form) > 0, ways
 
 
-def test_the_clock_against_paying_never_loses_money_or_goods(buyer, bowl, provider, expire):
+def test_concurrent_expiry_and_paying_lose_neither_money_nor_stock(buyer, bowl, provider, expire):
     ends: Counter[str] = Counter()
     start = HeadStart(0.02)  # the worker begins a little after it was notified
     for _ in range(16):
@@ -234,8 +234,8 @@ def test_the_clock_against_paying_never_loses_money_or_goods(buyer, bowl, provid
     assert min(ends["CONFIRMED"], ends["EXPIRED"]) > 0, ends
 
 
-def test_a_transfer_recorded_while_the_card_is_paid_leaves_one_payment(shop, buyer, bowl, provider):
-    """The buyer had turned to the card, and the transfer came all the same."""
+def test_transfer_recorded_during_a_card_payment_leaves_one_payment(shop, buyer, bowl, provider):
+    """The buyer had switched to the card, and the transfer arrived anyway."""
     staff_client = Visitor(shop.url, money_staff())
     for round_ in range(8):
         order = order_in(buyer.post("/orders/", order_body((bowl, 1))))
@@ -253,15 +253,13 @@ def test_a_transfer_recorded_while_the_card_is_paid_leaves_one_payment(shop, buy
     assert set(Order.objects.values_list("status", "payment_status")) == {("CONFIRMED", "PAID")}
     assert Receipt.objects.count() == 8
     return_form = [row["amount"] for row in provider.journal("refund.succeeded")]
-    assert return_form == provider.captured(), "what the card brought too much went back by itself"
+    assert return_form == provider.captured(), "the surplus of the card was refunded automatically"
 
 
-# ---- late, and twice ---------------------------------------------------------------------------------------------
+# ---- late, and twice -----------------------------------------------------------------------------------------------
 
 
-def test_order_about_to_expire_is_saved_by_asking_although_its_webhook_was_lost(
-    buyer, bowl, provider, expire
-):
+def test_paid_order_with_a_lost_webhook_does_not_expire(buyer, bowl, provider, expire):
     provider.post("webhooks", mode="drop")
     payment = card_order(buyer, bowl)
     pay(provider, payment)
@@ -281,7 +279,7 @@ def expire_by_force(payment: Payment) -> None:
 
 
 @pytest.mark.parametrize("is_stock_there", [True, False])
-def test_late_money_revives_the_order_or_goes_back(buyer, caller, buyers, provider, is_stock_there):
+def test_late_payment_revives_the_order_or_is_refunded(buyer, caller, buyers, provider, is_stock_there):
     vase = ProductFactory.create(stock=1)
     payment = card_order(buyer, vase)
     expire_by_force(payment)
@@ -297,7 +295,7 @@ def test_late_money_revives_the_order_or_goes_back(buyer, caller, buyers, provid
     assert len(provider.journal("refund.succeeded")) == (0 if is_stock_there else 1)
 
 
-def test_two_intents_of_one_order_paid_both_send_the_surplus_back(buyer, bowl, provider):
+def test_second_paid_intent_of_an_order_is_refunded(buyer, bowl, provider):
     first = card_order(buyer, bowl)
     forget(first)
     wish = {"order_id": str(first.order_id), "payment_method": "credit_card"}
@@ -315,7 +313,7 @@ def test_two_intents_of_one_order_paid_both_send_the_surplus_back(buyer, bowl, p
     assert stock(bowl) == 999
 
 
-def test_messages_twice_in_any_order_end_the_same(buyer, bowl, provider):
+def test_repeated_webhooks_in_any_order_lead_to_the_same_result(buyer, bowl, provider):
     """Declined, paid, partly refunded at the provider; then every message three times, mixed."""
     provider.post("webhooks", mode="hold")
     payments = [card_order(buyer, bowl) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Cards in Chromium, with the provider's sandbox as a process of its own; its journal says what was really charged."""
+"""Card payments in Chromium with the sandbox as a separate process; its journal shows what was charged."""
 
 from collections.abc import Iterator
 
@@ -131,7 +131,7 @@ def test_back_after_paying_shows_the_order(window, bowl, charged):
     assert (charged(), Order.objects.filter(email=order.email).count()) == (1, 1)
 
 
-def test_provider_without_an_answer_is_told_and_found_out_by_the_page_itself(window, bowl, charged, sandbox):
+def test_page_reports_an_outage_and_then_shows_the_outcome(window, bowl, charged, sandbox):
     one = window()
     order = one.order_by_card(bowl, email="silence@example.test")
     sandbox.post("webhooks", mode="drop")
@@ -148,7 +148,7 @@ def test_provider_without_an_answer_is_told_and_found_out_by_the_page_itself(win
     assert (is_paid(order), charged()) == (True, 1)
 
 
-def test_lost_browser_is_made_good_by_the_webhook_or_the_sweep(window, bowl, charged, sandbox):
+def test_payment_of_a_closed_browser_is_settled_by_webhook_or_periodic_task(window, bowl, charged, sandbox):
     one = window()
     order = one.order_by_card(bowl, email="lost@example.test")
     payment = Payment.objects.get(order=order)

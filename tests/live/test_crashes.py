@@ -1,4 +1,4 @@
-"""The plug is pulled: SIGKILL of real servers at the worst moments, and what is true afterwards.
+"""SIGKILL of real servers at the worst moments, and the state afterwards.
 
 A doomed process crashes at a named point; a healthy one beside it, as on another host, serves the second try.
 """
@@ -132,7 +132,7 @@ def test_killed_after_commit_the_retry_gives_the_same_order(crashing_shop, calle
     ids=["before the answer is made", "before the answer is stored", "before the answer is sent"],
 )
 def test_killed_after_commit_the_same_key_gives_the_same_order(crashing_shop, caller, user, bowl, crash):
-    """An order in one call has no cart that would guard it: only the key does."""
+    """An order in one call is not protected by a cart: only by the key."""
     body, buyer = order_body((bowl, 2)), caller(user)
     with crashing_shop(crash) as host:
         assert buyer.at(host.port).post("/orders/", body, key="one").status == 0
@@ -166,7 +166,7 @@ def test_killed_before_commit_the_same_key_waits_for_the_lease_and_orders_once(
     assert stock(bowl) == 8
 
 
-def test_killed_after_an_item_was_added_the_same_key_adds_no_other(crashing_shop, caller, user, bowl):
+def test_killed_after_adding_an_item_the_same_key_adds_no_second_one(crashing_shop, caller, user, bowl):
     cart = filled_cart(user, (bowl, 1))
     path, row, buyer = f"/carts/{cart.pk}/items", {"product_id": str(bowl.pk)}, caller(user)
     with crashing_shop("carts.api:cart_items_add 1 after") as host:
@@ -240,7 +240,7 @@ def all_sent() -> bool:
 
 @pytest.mark.usefixtures("no_worker")
 def test_worker_killed_between_sending_and_marking(caller, shop, user, bowl, mail):
-    """The mail server has it, the outbox does not know: it goes out once more under the same id, and that is all."""
+    """The mail server has it but the outbox does not know: it is sent once more with the same id."""
     shop.worker.start(crash="django.core.mail.message:EmailMessage.send 1 after")
     order_in(caller(user).post("/orders/", order_body((bowl, 1))))
     assert shop.worker.wait_gone() == -signal.SIGKILL
@@ -269,7 +269,7 @@ def test_orders_without_a_worker_get_their_mails_later(caller, shop, buyers, bow
 
 
 @pytest.mark.usefixtures("no_worker")
-def test_worker_told_to_stop_finishes_what_it_sends(caller, shop, buyers, bowl, mail):
+def test_stopping_worker_finishes_the_current_mail(caller, shop, buyers, bowl, mail):
     mail.mood = "slow"
     shop.worker.start()
     users = buyers(6)
@@ -289,7 +289,7 @@ def test_worker_told_to_stop_finishes_what_it_sends(caller, shop, buyers, bowl, 
 # ---- deployment ------------------------------------------------------------------------------------------------
 
 
-def test_web_told_to_stop_keeps_every_promise(production, caller, buyers):
+def test_stopping_web_server_loses_no_acknowledged_order(production, caller, buyers):
     """SIGTERM while twenty buyers order without a pause: each 2xx has its order, and the processes end in time."""
     bowl = ProductFactory.create(stock=5000)
     people = [caller(user) for user in buyers(20)]

@@ -50,7 +50,7 @@ def test_reading_page_is_accessible_and_fits_a_phone(offline, address):
     assert offline.overflow() == ""
 
 
-def test_type_of_a_problem_leads_to_its_explanation(offline, shop):
+def test_problem_type_links_to_its_explanation(offline, shop):
     offline.go("/docs/errors#quote_changed")
 
     assert offline.page.locator("#quote_changed").is_visible()

@@ -39,7 +39,7 @@ def user(clean_database) -> User:
 
 
 def keep(user: User, count: int) -> list[PaymentMethodInfo]:
-    """Rows alone; the provider knows nothing of them."""
+    """Create only our rows; they do not exist at the provider."""
     cards = [
         RemoteMethod(f"pm_{n}_{user.pk}", f"cus_{user.pk}", "card", "visa", f"{n:04}", 12, 2034)
         for n in range(count)
@@ -58,11 +58,11 @@ def body(token: str = VISA_TOKEN) -> dict[str, str]:
     return {"provider": "stripe", "provider_method_id": token}
 
 
-# ---- many at once ----------------------------------------------------------------------------------------------------
+# ---- many at once ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.pg
-def test_twenty_defaults_at_once_leave_exactly_one(caller, user):
+def test_twenty_concurrent_default_changes_leave_exactly_one(caller, user):
     methods = keep(user, 20)
     callers: list[Caller] = [caller(user) for _ in methods]
     change = {"is_default": True}
@@ -111,7 +111,7 @@ def test_first_cards_saved_at_once_belong_to_one_customer(caller, user, sandbox)
 
 
 @pytest.mark.pg
-def test_removing_a_card_while_it_pays_is_paid_or_a_clean_refusal(caller, user, sandbox):
+def test_removing_a_card_during_its_payment_ends_paid_or_refused(caller, user, sandbox):
     bowl = ProductFactory.create(stock=50)
     for _ in range(6):
         me = caller(user)
@@ -136,7 +136,7 @@ def test_removing_a_card_while_it_pays_is_paid_or_a_clean_refusal(caller, user, 
         }, paid
 
 
-# ---- in the browser --------------------------------------------------------------------------------------------------
+# ---- in the browser -------------------------------------------------------------------------------------------------
 
 
 def add(window, user: User, **options):
@@ -179,7 +179,7 @@ def test_card_is_added_made_default_and_removed(window, user, sandbox):
 
 
 @pytest.mark.browser
-def test_declined_card_is_told_and_another_is_saved(window, user):
+def test_declined_card_is_reported_and_another_is_saved(window, user):
     one = add(window, user)
     one.type_card(DECLINED, button="card-save")
     expect(one.page.locator("#card-problem")).to_contain_text("Your bank declined this card")
@@ -218,7 +218,7 @@ def test_page_is_narrow_enough_and_says_when_scripts_are_off(window, user, calle
 
 
 @pytest.mark.browser
-def test_card_form_that_does_not_load_is_told(window, user, sandbox):
+def test_failed_card_form_is_reported(window, user, sandbox):
     one = window(user).go(LIST)
     one.page.route(f"{sandbox.url}/v3/", lambda route: route.abort())
     one.press("Agree and add a card")

@@ -1,6 +1,6 @@
-"""Pages about money at a provider, in every state: nothing that axe objects to, nothing wider than 320 px.
+"""Payment pages in every state: no axe violations, nothing wider than 320 px.
 
-The worker does not run, so what is under way stays so while it is looked at.
+The worker does not run, so that pending states stay pending.
 """
 
 from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ def by_paypal(buyer: Caller, bowl: Product) -> Payment:
 
 
 def simulate_payment(_buyer: Caller, bowl: Product, **news: object) -> Payment:
-    """Paid as Stripe tells it, with what else it tells."""
+    """Paid according to Stripe, with further changes."""
     with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"), transaction.atomic():
         return apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}), **news)
 
@@ -144,7 +144,7 @@ def visit(one: Window) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_order_page_is_for_everybody(window, caller, bowl, state):
+def test_order_page_is_accessible(window, caller, bowl, state):
     make, headline = STATES[state]
     payment = make(caller(UserFactory.create()), bowl)
 
@@ -155,7 +155,7 @@ def test_order_page_is_for_everybody(window, caller, bowl, state):
 
 
 @pytest.mark.parametrize(("make", "has_scripts"), [(card_order, True), (declined, True), (card_order, False)])
-def test_card_page_is_for_everybody(window, caller, bowl, make, has_scripts):
+def test_card_page_is_accessible(window, caller, bowl, make, has_scripts):
     payment = make(caller(UserFactory.create()), bowl)
 
     one = window(viewport={"width": 1280, "height": 900}, java_script_enabled=has_scripts)
@@ -168,7 +168,7 @@ def test_card_page_is_for_everybody(window, caller, bowl, make, has_scripts):
         one.page.get_by_role("button", name="Continue to pay").wait_for()
 
 
-def test_ways_to_pay_with_providers_are_for_everybody(window, caller, bowl):
+def test_method_page_with_providers_is_accessible(window, caller, bowl):
     payment = declined(caller(UserFactory.create()), bowl)
 
     one = window(viewport={"width": 1280, "height": 900}).go(f"{order_page(payment.order)}pay/")
@@ -177,7 +177,7 @@ def test_ways_to_pay_with_providers_are_for_everybody(window, caller, bowl):
     visit(one)
 
 
-# ---- the desk --------------------------------------------------------------------------------------------------
+# ---- staff pages -----------------------------------------------------------------------------------------------
 
 
 def message(payment: Payment, state: EventState) -> WebhookEvent:
@@ -199,7 +199,7 @@ def message(payment: Payment, state: EventState) -> WebhookEvent:
 
 
 def compared(payment: Payment) -> ReconciliationRun:
-    """A look at a provider's books that found all that it can find."""
+    """A reconciliation run with every kind of difference."""
     now = timezone.now()
     rows = [
         {
@@ -240,7 +240,7 @@ def staff_pages(buyer: Caller, bowl: Product) -> list[str]:
     ]
 
 
-def test_pages_of_the_desk_raise_nothing_and_fit_a_phone(window, caller, bowl):
+def test_staff_pages_have_no_errors_and_fit_a_phone(window, caller, bowl):
     staff_client = window(UserFactory.create(is_superuser=True, role=Role.STAFF))
     problems = []
     for address in staff_pages(caller(UserFactory.create()), bowl):

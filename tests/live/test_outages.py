@@ -1,4 +1,4 @@
-"""Redis, the mail server and PostgreSQL fail while people buy: no order is lost, no buyer waits, mails come later."""
+"""Redis, the mail server and PostgreSQL fail while people buy: no order is lost and mails are sent later."""
 
 import math
 import signal
@@ -108,7 +108,7 @@ def test_redis_down_costs_no_order_and_little_time(order, redis, shop, mail, all
     assert {email for _, email in made} <= {one.to for one in mail.received}
 
 
-def test_web_that_starts_while_redis_is_down_lets_nobody_wait(order, redis, shop, mail, all_sent):
+def test_web_server_started_while_redis_is_down_answers_quickly(order, redis, shop, mail, all_sent):
     """None of its threads has a connection yet, so that each of them tries to get one."""
     usual = max(order()[0].seconds for _ in range(4))
     redis.stop()
@@ -140,11 +140,11 @@ def test_redis_that_hangs_costs_no_order_and_little_time(order, redis, shop, mai
 
 @pytest.mark.usefixtures("new_web")
 def test_redis_flushed_loses_no_mail(order, redis, shop, mail, all_sent):
-    """Everything that rang is forgotten; the sweeper finds the rows."""
+    """All enqueued tasks are lost; the periodic task finds the rows."""
     shop.worker.kill()
     made = [order() for _ in range(4)]
     client = Redis.from_url(redis.url)
-    assert client.llen("celery") >= len(made), "nobody rang"
+    assert client.llen("celery") >= len(made), "nothing was enqueued"
     client.flushall()
     shop.worker.start()
     wait_for(all_sent)
@@ -240,7 +240,7 @@ def test_postgres_fails_under_load(other_postgres, bowl, caller, buyers, shop, h
     assert Product.objects.get(pk=bowl.pk).stock == 5000 - len(kept)
 
 
-def test_pages_without_a_database_say_so(other_postgres, shop, bowl):
+def test_pages_report_an_unavailable_database(other_postgres, shop, bowl):
     other_postgres.stop()
     try:
         guest = Caller(shop.port)

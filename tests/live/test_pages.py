@@ -1,4 +1,4 @@
-"""Every page in every state: nothing that axe objects to, nothing wider than 320 px, nothing refused or thrown."""
+"""Every page in every state: no axe violations, nothing wider than 320 px, no blocked content and no errors."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -362,7 +362,7 @@ SCENES = [
 
 
 @pytest.mark.parametrize(("who", "scene", "status"), SCENES)
-def test_page_is_for_everybody(window, who, scene, status):
+def test_page_is_accessible(window, who, scene, status):
     one = window(person(who) if who else None, viewport={"width": 1280, "height": 900})
     scene(one)
     assert one.status == status
@@ -423,7 +423,7 @@ def test_borders_stay_with_forced_colours(window):
         assert one.page.evaluate(WITHOUT_BORDER) == []
 
 
-def test_nothing_moves_when_less_motion_is_asked_for(window):
+def test_nothing_moves_with_reduced_motion(window):
     one = window(reduced_motion="reduce")
     for scene in (path("/"), details):
         scene(one)
@@ -445,7 +445,7 @@ MOVING = """() => {
 # ---- admin -----------------------------------------------------------------------------------------------------
 
 
-def test_admin_pages_raise_nothing(window):
+def test_admin_pages_have_no_errors(window):
     """The admin has a looser policy of its own; still nothing of it is refused and no script fails."""
     staff_client = window(person("admin"))
     order = make()

@@ -55,7 +55,7 @@ def choose(one, buyer: str) -> None:
 
 
 def thanked(one) -> None:
-    """At once, or after the page has looked again: the worker may be at the capture when the buyer comes back."""
+    """At once, or after the page has polled: the worker may be capturing when the buyer returns."""
     expect(one.page.locator("h1")).to_have_text("Thank you for your order")
 
 
@@ -72,7 +72,7 @@ def test_buyer_approves_and_the_order_is_paid(at_paypal, charged):
     assert (one.heading(), charged()) == ("Thank you for your order", 1)
 
 
-def test_buyer_turns_back_and_pays_otherwise(at_paypal, charged):
+def test_buyer_cancels_at_paypal_and_pays_with_another_method(at_paypal, charged):
     one, order = at_paypal
 
     one.page.get_by_role("button", name=re.compile("Cancel")).click()
@@ -84,7 +84,7 @@ def test_buyer_turns_back_and_pays_otherwise(at_paypal, charged):
     assert (charged(), order_at(one.page.url)) == (0, order)
 
 
-def test_declined_wallet_is_told_and_another_one_pays(at_paypal, charged):
+def test_declined_wallet_is_reported_and_another_one_pays(at_paypal, charged):
     one, order = at_paypal
     choose(one, re.compile("Dana Declined"))
     one.page.wait_for_url(f"**{order.access_token}/")
@@ -99,7 +99,7 @@ def test_declined_wallet_is_told_and_another_one_pays(at_paypal, charged):
     assert charged() == 1
 
 
-def test_buyer_who_never_comes_back_is_found_by_the_webhook(at_paypal, charged, sandbox):
+def test_payment_of_a_buyer_who_does_not_return_is_captured_by_the_webhook(at_paypal, charged, sandbox):
     one, order = at_paypal
     one.page.context.set_offline(True)
 

@@ -19,7 +19,7 @@ def shop(database, request) -> Shop:
     return found
 
 
-def test_from_the_shop_to_the_money(window):
+def test_purchase_from_catalogue_to_recorded_receipt(window):
     """A guest pays for things of two artisans by transfer; staff record the money."""
     teapot = Product.objects.get(price_minor=8545)
     other = Product.objects.filter(stock=500).exclude(artisan=teapot.artisan).order_by("slug")[0]

@@ -62,7 +62,7 @@ def test_a_guest_pays_by_transfer(window, bowl, scarf):
     assert one.page.locator("#cart-count").inner_text() == "0"
 
 
-def test_without_scripts_the_same(window, bowl, scarf):
+def test_guest_pays_by_transfer_without_javascript(window, bowl, scarf):
     one = window(java_script_enabled=False)
     one.fill_checkout(bowl, scarf, email="guest.two@example.test")
     order = one.place()
@@ -82,7 +82,7 @@ def test_without_scripts_the_cart_changes_too(window, bowl):
     assert one.page.get_by_label("Quantity").input_value() == "3"
 
 
-def test_a_user_pays_at_the_door(window, bowl):
+def test_user_pays_cash_on_delivery(window, bowl):
     one = window()
     one.add(bowl)
     one.follow("Sign in")
@@ -103,7 +103,7 @@ def test_a_user_pays_at_the_door(window, bowl):
     assert order.order_number in one.text()
 
 
-def test_by_keyboard_alone(window, bowl):
+def test_purchase_by_keyboard_alone(window, bowl):
     """Tab, Space, Enter and letters, from the shop's front page to the order; the focus is seen at every stop."""
     one = window(viewport={"width": 1280, "height": 800})
     page, keys = one.page, one.page.keyboard
@@ -136,8 +136,8 @@ def test_by_keyboard_alone(window, bowl):
     assert Order.objects.filter(email="keys@example.test").count() == 1
 
 
-def test_another_country_keeps_what_is_typed_meanwhile(window, bowl):
-    """The fields of the new country come late, as on a train; the typing has gone on by then."""
+def test_changing_the_country_keeps_input_typed_meanwhile(window, bowl):
+    """The fields of the new country arrive late, as on a slow network, while the user keeps typing."""
     one = window()
     one.add(bowl)
     one.follow("Checkout")
@@ -206,7 +206,7 @@ def test_a_price_that_changed_is_shown_before_it_is_paid(window, scarf):
     assert f"${order.total.amount}" in label
 
 
-def test_what_sold_out_can_be_left_behind(window, bowl, scarf):
+def test_sold_out_item_can_be_removed(window, bowl, scarf):
     one = window()
     button = one.fill_checkout(bowl, scarf, email="soldout@example.test")
     Product.objects.filter(pk=scarf.pk).update(stock=0)
@@ -249,7 +249,7 @@ def test_a_guest_whose_session_is_lost_goes_on(window, bowl):
     assert Order.objects.get(email="lost@example.test").total.amount == "99.99"
 
 
-def test_a_user_whose_session_is_lost_finds_all_again(window, bowl):
+def test_user_with_a_lost_session_continues_after_signing_in(window, bowl):
     user = User.objects.create_user("lost.user@example.test", DEMO_PASSWORD, name="Lou")
     one = window(user)
     button = one.fill_checkout(bowl, email=user.email)

@@ -63,7 +63,7 @@ def stock(product: Product) -> int:
 # ---- stock -----------------------------------------------------------------------------------------------------
 
 
-def test_of_twenty_buyers_one_gets_the_last_piece(caller, buyers):
+def test_one_of_twenty_buyers_gets_the_last_unit(caller, buyers):
     bowl = ProductFactory.create(stock=1)
     people = buyers(20)
     answers = together(
@@ -80,7 +80,7 @@ def test_of_twenty_buyers_one_gets_the_last_piece(caller, buyers):
     assert Cart.objects.filter(status=CartStatus.OPEN).count() == 19
 
 
-def test_of_twenty_guests_in_one_call_one_gets_the_last_piece(caller):
+def test_one_of_twenty_guests_gets_the_last_unit_in_one_call(caller):
     bowl = ProductFactory.create(stock=1)
     bodies = [order_body((bowl, 1), customer_email=f"guest{n}@example.test") for n in range(20)]
     answers = together([partial(caller().post, "/orders/", body) for body in bodies])
@@ -88,7 +88,7 @@ def test_of_twenty_guests_in_one_call_one_gets_the_last_piece(caller):
     assert stock(bowl) == 0
 
 
-def test_pairs_out_of_seven_leave_one(caller, buyers):
+def test_orders_of_two_units_out_of_seven_leave_one(caller, buyers):
     bowl = ProductFactory.create(stock=7)
     answers = together([partial(caller(user).post, "/orders/", order_body((bowl, 2))) for user in buyers(20)])
     assert statuses(answers) == {201: 3, 409: 17}
@@ -107,7 +107,7 @@ def test_one_cart_ordered_twenty_times_at_once_is_one_order(caller, buyers):
     assert stock(bowl) == 8
 
 
-def test_the_last_button_pressed_twenty_times_at_once_leads_to_one_order(caller, buyers, shop: Shop):
+def test_twenty_concurrent_submissions_place_one_order(caller, buyers, shop: Shop):
     """Two tabs, a double click, an impatient person: the page as the API."""
     bowl = ProductFactory.create(stock=10)
     [user] = buyers(1)
@@ -124,7 +124,7 @@ def test_the_last_button_pressed_twenty_times_at_once_leads_to_one_order(caller,
     assert stock(bowl) == 9
 
 
-def test_opposite_carts_do_not_stop_each_other(caller, buyers):
+def test_carts_with_opposite_item_order_do_not_deadlock(caller, buyers):
     """Carts (A, B) and (B, A): a lock taken in the order of the cart would be a deadlock."""
     artisan = ArtisanFactory.create()
     a, b = (ProductFactory.create(stock=90, artisan=artisan) for _ in range(2))
@@ -162,7 +162,7 @@ def same(answers: list[Answer]) -> str:
     return good[0].body["id"]
 
 
-def test_of_fifty_requests_with_one_key_one_has_an_effect(caller, buyers):
+def test_one_of_fifty_requests_with_one_key_has_an_effect(caller, buyers):
     bowl = ProductFactory.create(stock=100)
     for number, user in enumerate(buyers(3)):
         body = order_body((bowl, 1))
@@ -176,7 +176,7 @@ def test_of_fifty_requests_with_one_key_one_has_an_effect(caller, buyers):
     assert Notification.objects.filter(kind="order_placed").count() == 3
 
 
-def test_of_fifty_adds_with_one_key_one_counts(caller, buyers):
+def test_one_of_fifty_cart_additions_with_one_key_counts(caller, buyers):
     """No natural guard here: without the key each of them would add a piece."""
     bowl = ProductFactory.create(stock=100)
     [user] = buyers(1)
@@ -189,7 +189,7 @@ def test_of_fifty_adds_with_one_key_one_counts(caller, buyers):
     assert CartItem.objects.get().quantity == 1
 
 
-def test_two_who_find_a_lease_over_do_the_work_once(caller, buyers):
+def test_two_processes_with_an_expired_lease_do_the_work_once(caller, buyers):
     bowl = ProductFactory.create(stock=100)
     for user in buyers(5):
         buyer, body = caller(user), order_body((bowl, 1))
@@ -238,10 +238,10 @@ def test_ten_sign_ups_by_page_are_one_account(shop: Shop):
     assert list(User.objects.values_list("email", flat=True)) == ["ada.byron@example.test"]
 
 
-# ---- money by hand ---------------------------------------------------------------------------------------------
+# ---- offline money ---------------------------------------------------------------------------------------------
 
 
-def test_money_against_cancelling_is_owed_whoever_is_first(caller, buyers, shop: Shop):
+def test_concurrent_receipt_and_cancelling_leave_a_refund_due(caller, buyers, shop: Shop):
     """100 rounds: the buyer cancels while staff record the money. By the head start of either side both orders of
     events come up, and in both the money is to be returned."""
     bowl = ProductFactory.create(stock=200)
@@ -267,7 +267,7 @@ def test_money_against_cancelling_is_owed_whoever_is_first(caller, buyers, shop:
     assert min(won["money"], won["cancelling"]) > 0, won
 
 
-def test_sending_against_cancelling_has_one_winner_each_time(caller, buyers, shop: Shop):
+def test_concurrent_shipping_and_cancelling_have_one_winner(caller, buyers, shop: Shop):
     """40 rounds: the artisan sends a parcel while staff cancel it. One is refused, and goods and money agree."""
     maker = UserFactory.create()
     bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
@@ -296,7 +296,7 @@ def test_sending_against_cancelling_has_one_winner_each_time(caller, buyers, sho
     assert min(won["SHIPPED"], won["CANCELLED"]) > 0, won
 
 
-def test_two_staff_who_record_the_same_receipt_book_it_once(caller, buyers, shop: Shop):
+def test_receipt_recorded_by_two_staff_is_booked_once(caller, buyers, shop: Shop):
     bowl = ProductFactory.create(stock=20)
     staff_clients = [Visitor(shop.url, money_staff()) for _ in range(2)]
     for user in buyers(10):
@@ -310,7 +310,7 @@ def test_two_staff_who_record_the_same_receipt_book_it_once(caller, buyers, shop
         assert Notification.objects.filter(recipient=user.email, kind="payment_received").count() == 1
 
 
-def test_one_request_waits_for_a_second_person_and_is_carried_out_once(caller, buyers, shop: Shop):
+def test_concurrent_approval_requests_are_executed_once(caller, buyers, shop: Shop):
     """Four request the same act above the limit at once, then all others approve it at once."""
     StoreRules.objects.update(second_person_above_minor=1)
     bowl = ProductFactory.create(stock=20)
@@ -335,7 +335,7 @@ def test_one_request_waits_for_a_second_person_and_is_carried_out_once(caller, b
         assert Receipt.objects.get(payment__order=order).actor_id == approval.requested_by_id
 
 
-def test_the_clock_against_money_never_loses_the_order(caller, buyers, shop: Shop):
+def test_concurrent_expiry_and_receipt_never_lose_the_order(caller, buyers, shop: Shop):
     """The order expires in the moment in which its money is recorded: it ends paid, its stock taken once."""
     bowl = ProductFactory.create(stock=40)
     staff_client = Visitor(shop.url, money_staff())
@@ -361,8 +361,8 @@ def test_the_clock_against_money_never_loses_the_order(caller, buyers, shop: Sho
 # ---- mail ------------------------------------------------------------------------------------------------------
 
 
-def test_a_mail_that_is_rung_for_again_and_again_is_sent_once(caller, buyers, mail, shop: Shop):
-    """Two worker processes, twenty doorbells and the sweeper for one row, and a mail server that takes its time."""
+def test_mail_enqueued_many_times_is_sent_once(caller, buyers, mail, shop: Shop):
+    """Two worker processes, twenty enqueued tasks and the periodic task for one row, and a slow mail server."""
     mail.mood = "slow"
     bowl = ProductFactory.create()
     [user] = buyers(1)

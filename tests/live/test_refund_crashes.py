@@ -1,4 +1,4 @@
-"""The plug is pulled while a refund is on its way: the money goes back once, and what is reserved is never lost."""
+"""SIGKILL during a refund: the money is refunded once, and the reserved amount is never lost."""
 
 import signal
 from datetime import timedelta
@@ -41,7 +41,7 @@ def payment(caller, buyers, sandbox: Sandbox) -> Payment:
 
 @pytest.fixture
 def refund_and_crash(production, sandbox: Sandbox, staff_client: Caller, payment: Payment):
-    """The desk asks a host of the shop that dies at this point; no answer comes."""
+    """Staff request a refund from a host that crashes at this point; no answer is received."""
 
     def run(crash: str) -> None:
         with production(**sandbox.env, WEB_CONCURRENCY="1") as host:
@@ -101,7 +101,7 @@ def test_killed_after_the_provider_refunded_it_is_booked_and_not_repeated(
     check_refunded_once(sandbox, payment)
 
 
-def test_killed_before_the_answer_the_same_key_tells_the_refund(
+def test_killed_before_the_answer_the_same_key_returns_the_refund(
     refund_and_crash, sandbox, payment, staff_client
 ):
     refund_and_crash("payments.api.refunds:refund_out 1 before")

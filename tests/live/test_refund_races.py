@@ -77,7 +77,7 @@ def stock(product: Product) -> int:
     return Product.objects.get(pk=product.pk).stock
 
 
-def test_of_eight_refunds_over_sixty_percent_one_is_made(paid, staff_clients, sandbox):
+def test_one_of_eight_refunds_over_sixty_percent_is_made(paid, staff_clients, sandbox):
     payment = paid((ProductFactory.create(), 1))
 
     answers = together(
@@ -95,7 +95,7 @@ def test_of_eight_refunds_over_sixty_percent_one_is_made(paid, staff_clients, sa
     assert Notification.objects.filter(kind="refund_completed").count() == 1
 
 
-def test_of_eight_refunds_without_an_answer_one_is_reserved_and_made(paid, staff_clients, sandbox):
+def test_one_of_eight_unanswered_refunds_is_reserved_and_made(paid, staff_clients, sandbox):
     """The provider makes it and its answer gets lost: nobody knows, and still it happens once."""
     payment = paid((ProductFactory.create(), 1))
     sandbox.fault("drop_after", path="/v1/refunds", method="POST")
@@ -113,7 +113,7 @@ def test_of_eight_refunds_without_an_answer_one_is_reserved_and_made(paid, staff
     assert PaymentRefund.objects.get().status == "COMPLETED"
 
 
-def test_small_refunds_at_once_take_the_payment_and_not_a_cent_more(paid, staff_clients, sandbox):
+def test_small_concurrent_refunds_never_exceed_the_payment(paid, staff_clients, sandbox):
     payment = paid((ProductFactory.create(), 1))
 
     answers = together(
@@ -128,7 +128,7 @@ def test_small_refunds_at_once_take_the_payment_and_not_a_cent_more(paid, staff_
     assert returned(sandbox) == [777] * 12
 
 
-def test_pieces_asked_for_by_all_desks_at_once_go_and_come_back_once(paid, staff_clients, sandbox):
+def test_units_refunded_concurrently_are_refunded_and_restocked_once(paid, staff_clients, sandbox):
     bowl = ProductFactory.create(stock=10)
     payment = paid((bowl, 4))
     line = str(payment.order.lines.get().pk)
@@ -146,7 +146,7 @@ def test_pieces_asked_for_by_all_desks_at_once_go_and_come_back_once(paid, staff
     assert sum(returned(sandbox)) == whole.line_total_minor + whole.tax_minor
 
 
-def test_restock_against_cancelling_returns_each_piece_once(paid, staff_clients, shop: Shop):
+def test_concurrent_restock_and_cancelling_return_each_unit_once(paid, staff_clients, shop: Shop):
     """Ten rounds: a refund with restock is under way while a colleague cancels the order."""
     bowl = ProductFactory.create(stock=100)
     [staff_client] = staff_clients(1)
@@ -171,7 +171,7 @@ def test_restock_against_cancelling_returns_each_piece_once(paid, staff_clients,
         assert stock(bowl) == 100, round_
 
 
-def test_same_button_pressed_eight_times_sends_one_refund(paid, shop: Shop, sandbox):
+def test_eight_concurrent_submissions_send_one_refund(paid, shop: Shop, sandbox):
     payment = paid((ProductFactory.create(), 1))
     worker = money_staff()
     form = {
@@ -192,7 +192,7 @@ def test_same_button_pressed_eight_times_sends_one_refund(paid, shop: Shop, sand
     assert returned(sandbox) == [1000]
 
 
-def test_desk_against_dashboard_never_returns_more_than_came(paid, staff_clients, sandbox):
+def test_staff_and_dashboard_refunds_never_exceed_the_captured_amount(paid, staff_clients, sandbox):
     """A person at the provider refunds in the same moment: whoever is second is refused there, and both are booked."""
     [staff_client] = staff_clients(1)
     for _ in range(5):

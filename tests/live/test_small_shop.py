@@ -21,7 +21,7 @@ def shop(database, tmp_path_factory):
         yield shop
 
 
-def test_of_eight_buyers_one_gets_the_last_piece(clean_database, caller, buyers):
+def test_one_of_eight_buyers_gets_the_last_unit(clean_database, caller, buyers):
     """SQLite has one writer at a time: seven wait for it and are told that it is sold out, none that it is locked."""
     bowl = ProductFactory.create(stock=1)
     answers = together([partial(caller(user).post, "/orders/", order_body((bowl, 1))) for user in buyers(8)])

@@ -1,4 +1,4 @@
-"""Who acts in these tests: buyers with their requests, staff at their desks, visitors of the pages."""
+"""Users of these tests: buyers, staff and visitors, with their requests."""
 
 from typing import Any
 from uuid import UUID
@@ -39,7 +39,7 @@ def give_second_factor(user: User) -> None:
 
 
 def bearer_of(user: User) -> str:
-    """A token with all that the role allows."""
+    """A token with every scope that the role allows."""
     give_second_factor(user)
     return token_of(user)
 
@@ -103,7 +103,7 @@ def receipt_path(order: Order) -> str:
 
 
 def receipt_form(order: Order) -> dict[str, str]:
-    """What staff send who found the whole sum on the statement."""
+    """The form data of staff who record the full amount."""
     today = timezone.localdate().isoformat()
     return {
         "amount": order.total.amount,

@@ -1,6 +1,6 @@
 """Buyers who do anything in any order, a provider with faults, and SIGKILL of web and worker at random moments.
 
-Each round is thrown by its seed. `STORM_ROUNDS` says how many, `STORM_SEED` where to begin; a failure names its seed.
+Each round is random with a seed. `STORM_ROUNDS` says how many, `STORM_SEED` where to begin; a failure names its seed.
 """
 
 import os
@@ -75,7 +75,7 @@ def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
 
 
 class Buyer:
-    """Somebody with one order at a time, who cannot decide."""
+    """A buyer with one order at a time and random actions."""
 
     def __init__(
         self, dice: random.Random, caller: Caller, shop: Shop, sandbox: Sandbox, goods: Product
@@ -125,7 +125,7 @@ class Buyer:
             self.call("/payments/confirm", body)
 
     def pay(self) -> None:
-        """At the provider, behind the shop's back."""
+        """Pay at the provider without the shop's involvement."""
         payment = self.payment()
         if payment is None or not payment.provider_payment_id:
             return
@@ -179,7 +179,7 @@ def storm(dice: random.Random, shop: Shop, sandbox: Sandbox, stop: threading.Eve
 
 
 def calm(shop: Shop, sandbox: Sandbox) -> None:
-    """The weather clears, time passes, and nobody helps."""
+    """Faults end and time passes, without help from staff."""
     sandbox.delete("faults")
 
     def is_calm() -> bool:

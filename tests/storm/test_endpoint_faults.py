@@ -78,7 +78,7 @@ def impatient(monkeypatch) -> Iterator[None]:
     connection.configured.cache_clear()
 
 
-# ---- what people do ---------------------------------------------------------------------------------------------
+# ---- journeys ----------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -286,7 +286,7 @@ class WalletDispute(PaidByWallet, DisputeLost):
         return {"capture": self.payment.captures.get().provider_capture_id}
 
 
-# What each journey sends to its provider. A test holds it against the provider's own list of requests.
+# The requests of each journey to its provider. A test compares them with the provider's request log.
 INTENTS, SESSIONS, ORDERS = "/v1/payment_intents", "/v1/checkout/sessions", "/v2/checkout/orders"
 ENDPOINTS: dict[type[Journey], list[str]] = {
     Card: [f"POST {INTENTS}", f"GET {INTENTS}/*", "GET /v1/disputes"],
@@ -348,7 +348,7 @@ def check_page(journey: Journey) -> None:
 
 
 def check_staff_know(journey: Journey, action: str) -> None:
-    """A refused key is on a list of theirs at once; other trouble ends well, is on one, or is tried again."""
+    """A refused key is shown to staff at once; other failures recover, are shown, or are retried."""
     if action in REFUSALS:
         assert alerts_open().exists() or flags_open().exists(), "a refused key, and nobody knows"
         return
@@ -405,7 +405,7 @@ IN_SUITE = {
 if IS_STORM:
 
     @pytest.mark.parametrize("kind", ENDPOINTS, ids=lambda kind: kind.__name__)
-    def test_every_endpoint_of_a_journey_is_among_the_cases(travel, time_machine, kind):
+    def test_cases_cover_every_endpoint_of_a_journey(travel, time_machine, kind):
         journey = travel(kind)
         before = len(journey.sandbox.get("requests")["rows"])
 
@@ -419,9 +419,7 @@ if IS_STORM:
 @pytest.mark.parametrize(
     ("kind", "endpoint", "fault"), [case for case in CASES if IS_STORM or case.id in IN_SUITE]
 )
-def test_money_ends_right_and_nobody_is_misled_when_an_endpoint_fails(
-    travel, time_machine, kind, endpoint, fault
-):
+def test_endpoint_failure_misbooks_nothing_and_misleads_nobody(travel, time_machine, kind, endpoint, fault):
     journey = travel(kind)
     method, path = endpoint.split()
     journey.sandbox.fault(**FAULTS[fault], method=method, path=path, count=None)
@@ -434,7 +432,7 @@ def test_money_ends_right_and_nobody_is_misled_when_an_endpoint_fails(
 
     assert journey.sandbox.get("faults")["rows"][0]["matched"], "the fault met no request"
     journey.sandbox.delete("faults")
-    time.sleep(0.05)  # what was held goes on at the provider
+    time.sleep(0.05)  # a held request continues at the provider
     for _ in range(3):
         pass_time(time_machine, 6)
         check_page(journey)
