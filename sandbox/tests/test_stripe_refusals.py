@@ -1,6 +1,7 @@
 """What Stripe refuses, and what changes without the shop's doing, so that a shop cannot rely on a kind sandbox."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -275,7 +276,8 @@ def test_requests_per_second_are_limited(stripe_api, sandbox):
     with pytest.raises(SDK.RateLimitError) as refused:
         for _ in range(200):
             api.v1.payment_intents.list({"limit": 1})
-    assert refused.value.json_body["error"]["code"] == "rate_limit"
+    body: Any = refused.value.json_body
+    assert body["error"]["code"] == "rate_limit"
 
 
 # ---- what a person sees ----------------------------------------------------------------------------------------------
