@@ -5,6 +5,7 @@ import secrets
 import string
 from datetime import UTC, datetime
 
+from sandbox.account import ProviderAccount
 from sandbox.http_messages import Json
 from sandbox.paypal_api.certificates import Certificates
 from sandbox.paypal_api.errors import missing_resource
@@ -31,13 +32,16 @@ CHOICES = {
 }
 
 
-class Account:
+class Account(ProviderAccount):
     """Objects are stored as the API returns them, without links; internal data is stored beside them."""
 
+    name = NAME
+    settings_default = DEFAULTS
+    choices = CHOICES
+
     def __init__(self, simulator: Simulator, certificates: Certificates) -> None:
-        self.simulator = simulator
+        super().__init__(simulator)
         self.certificates = certificates
-        self.store = simulator.store
         self.base_url = simulator.base_url
 
     def now(self) -> float:
@@ -59,13 +63,6 @@ class Account:
         self.store.save(f"{NAME}.{kind}", row["dispute_id" if kind == "dispute" else "id"], row)
         return row
 
-    def rows(self, kind: str) -> list[Json]:
-        """Oldest first."""
-        return list(self.store.table(f"{NAME}.{kind}").values())
-
-    def get(self, kind: str, object_id: str | None) -> Json | None:
-        return self.store.table(f"{NAME}.{kind}").get(object_id or "")
-
     def find(self, kind: str, object_id: str) -> Json:
         row = self.get(kind, object_id)
         if row is None:
@@ -74,27 +71,6 @@ class Account:
 
     def remove(self, kind: str, object_id: str) -> None:
         self.store.remove(f"{NAME}.{kind}", object_id)
-
-    # ---- internal data ---------------------------------------------------------------------------------
-
-    def internal(self, object_id: str) -> Json:
-        return self.store.table(f"{NAME}.internal").get(object_id, {})
-
-    def set_internal(self, object_id: str, **facts: object) -> None:
-        self.store.save(f"{NAME}.internal", object_id, self.internal(object_id) | facts)
-
-    @property
-    def settings(self) -> Json:
-        return DEFAULTS | self.store.table("settings").get(NAME, {})
-
-    def configure(self, changes: Json) -> Json:
-        """Raises KeyError for an unknown setting, ValueError for an invalid value."""
-        for name, value in changes.items():
-            if name in CHOICES and value not in CHOICES[name]:
-                raise ValueError(f"{name} must be one of {', '.join(map(str, CHOICES[name]))}.")
-            DEFAULTS[name]
-        self.store.save("settings", NAME, self.settings | changes)
-        return self.settings
 
     # ---- events and journal ----------------------------------------------------------------------------------
 

@@ -4,9 +4,9 @@ import copy
 import secrets
 import string
 
+from sandbox.account import ProviderAccount
 from sandbox.http_messages import Json
 from sandbox.journal import origin
-from sandbox.simulator import Simulator
 from sandbox.stripe_api.errors import missing_resource
 
 NAME = "stripe"
@@ -18,12 +18,11 @@ DEFAULTS: Json = {
 }
 
 
-class Account:
+class Account(ProviderAccount):
     """Objects are stored as the API returns them; internal data (cards, challenges) is stored beside them."""
 
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-        self.store = simulator.store
+    name = NAME
+    settings_default = DEFAULTS
 
     def now(self) -> int:
         return int(self.simulator.now())
@@ -37,40 +36,12 @@ class Account:
         self.store.save(f"{NAME}.{row['object']}", row["id"], row)
         return row
 
-    def rows(self, kind: str) -> list[Json]:
-        """Oldest first."""
-        return list(self.store.table(f"{NAME}.{kind}").values())
-
-    def get(self, kind: str, object_id: str | None) -> Json | None:
-        return self.store.table(f"{NAME}.{kind}").get(object_id or "")
-
     def find(self, kind: str, object_id: str, param: str = "id") -> Json:
         """Raises resource_missing, also for a deleted object; `param` names the parameter with the ID."""
         row = self.get(kind, object_id)
         if row is None or row.get("deleted"):
             raise missing_resource(kind, object_id, param)
         return row
-
-    # ---- internal data ---------------------------------------------------------------------------------
-
-    def internal(self, object_id: str) -> Json:
-        return self.store.table(f"{NAME}.internal").get(object_id, {})
-
-    def set_internal(self, object_id: str, **facts: object) -> None:
-        self.store.save(f"{NAME}.internal", object_id, self.internal(object_id) | facts)
-
-    # ---- settings --------------------------------------------------------------------------------------------
-
-    @property
-    def settings(self) -> Json:
-        return DEFAULTS | self.store.table("settings").get(NAME, {})
-
-    def configure(self, changes: Json) -> Json:
-        """Raises KeyError for an unknown setting."""
-        for name in changes:
-            DEFAULTS[name]
-        self.store.save("settings", NAME, self.settings | changes)
-        return self.settings
 
     # ---- events and journal ----------------------------------------------------------------------------------
 
