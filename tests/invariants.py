@@ -239,7 +239,7 @@ def check_refunds(orders, order_lines, payments, refunds, moves) -> None:
         rows = list(refund.lines.all())
         worth = sum(row.amount_minor for row in rows) + refund.shipping_minor
         if worth and refund.origin != RefundOrigin.PROVIDER:
-            assert refund.amount_minor == worth, f"{refund}: not what its pieces are worth"
+            assert refund.amount_minor == worth, f"{refund}: not the value of its units"
         if refund.status == RefundStatus.FAILED:
             continue
         shipping[payments[refund.payment_id].order_id] += refund.shipping_minor
@@ -248,9 +248,9 @@ def check_refunds(orders, order_lines, payments, refunds, moves) -> None:
             money[row.order_line_id] += row.amount_minor
     for line in flat(order_lines):
         whole = line.line_total_minor + line.tax_minor
-        assert line.refunded_quantity == items[line.pk], f"{line}: refunded pieces"
+        assert line.refunded_quantity == items[line.pk], f"{line}: refunded units"
         assert money[line.pk] <= whole, f"{line}: more money than it cost"
-        assert line.refundable_quantity or money[line.pk] == whole, f"{line}: the last piece left a remainder"
+        assert line.refundable_quantity or money[line.pk] == whole, f"{line}: the last unit left a remainder"
     for order in orders:
         assert shipping[order.pk] <= order.shipping_minor, f"{order}: more shipping than it cost"
     check_restocked(refunds, moves)

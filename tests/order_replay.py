@@ -84,7 +84,7 @@ class OrderReplay:
         self.left[payment] += minor
         self.cover(minor)
 
-    def take_back(self, payment: UUID, minor: int) -> None:
+    def reverse(self, payment: UUID, minor: int) -> None:
         self.kept -= minor
         self.left[payment] -= minor
         from_claim = min(minor, self.claim)
@@ -186,7 +186,7 @@ def money_of(order: Order) -> Iterator[Event]:
     for receipt in Receipt.objects.filter(payment__order=order):
         yield event(receipt.created_at, OrderReplay.receive, receipt.payment_id, receipt.amount_minor)
         if reversal := getattr(receipt, "reversal", None):
-            yield event(reversal.created_at, OrderReplay.take_back, receipt.payment_id, receipt.amount_minor)
+            yield event(reversal.created_at, OrderReplay.reverse, receipt.payment_id, receipt.amount_minor)
     for row in DisputeTransition.objects.filter(dispute__payment__order=order).select_related("dispute"):
         minor = row.dispute.amount_minor if row.new == "LOST" else 0
         yield event(row.at, OrderReplay.dispute, row.dispute.payment_id, row.dispute_id, minor)

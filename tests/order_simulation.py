@@ -140,7 +140,7 @@ class OrderSimulation:
             stock=self.dice.choice((0, 50))
         )
 
-    # ---- money by hand ---------------------------------------------------------------------------------------------
+    # ---- offline money ---------------------------------------------------------------------------------------------
 
     def amount(self, most: int) -> Money:
         """All of it, exactly what is owed or due, or some."""

@@ -67,7 +67,7 @@ def superuser() -> User:
 
 
 def bowl() -> Product:
-    """85.45: one piece costs 99.99 with tax and shipping, as in the founding text."""
+    """85.45: one unit costs 99.99 with tax and shipping, as in the founding contract."""
     return product(seller(), "Moss bowl", "moss-bowl")
 
 

@@ -103,7 +103,7 @@ def test_every_enqueued_task_exists():
 
 def test_statuses_are_set_only_in_their_transition_functions():
     """`x.status = …` appears only in the function that writes the history."""
-    doors = {
+    transition_functions = {
         "order_move",
         "parcel_move",
         "payment_move",
@@ -125,7 +125,7 @@ def test_statuses_are_set_only_in_their_transition_functions():
                     for t in (target.elts if isinstance(target, ast.Tuple) else [target])
                 ]
                 if any(isinstance(t, ast.Attribute) and t.attr == "status" for t in flat):
-                    assert function.name in doors, (path, function.name)
+                    assert function.name in transition_functions, (path, function.name)
 
 
 def test_every_audit_action_is_used():

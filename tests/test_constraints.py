@@ -175,7 +175,7 @@ def named() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def world(module_db) -> None:
+def rows(module_db) -> None:
     make_two_of_each()
 
 
@@ -191,7 +191,7 @@ FIRST = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_constraint_refuses_what_breaks_it(world, broken_books, name):
+def test_constraint_refuses_what_breaks_it(rows, broken_books, name):
     label, changes = BAD[name]
     found = apps.get_model(label)._base_manager.all()
     assert found.exists(), "nothing to break"
@@ -221,7 +221,7 @@ def test_referenced_row_cannot_be_deleted(model, label):
             assert not cascades or (model.__name__, field.related_model.__name__) in allowed, field
 
 
-def test_uniqueness_is_tested_with_two_rows(world):
+def test_uniqueness_is_tested_with_two_rows(rows):
     assert Payment.objects.count() == 3
     for model in (Capture, Dispute, PaymentFlag, ProviderCall, PaymentMethodInfo, WebhookEvent, RefundLine):
         assert model.objects.count() == 2, model

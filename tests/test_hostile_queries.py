@@ -57,7 +57,7 @@ PAGE_PARAMETERS = {"next"}.union(
 
 
 @pytest.fixture(scope="module")
-def world(module_db) -> dict[str, Any]:
+def existing(module_db) -> dict[str, Any]:
     """The addresses of things that belong to the caller."""
     rows.store()
     order = start(items={rows.bowl(): 1}, user=rows.shopper()).order
@@ -71,14 +71,14 @@ def world(module_db) -> dict[str, Any]:
 
 
 @pytest.fixture
-def api(world) -> APIClient:
+def api(existing) -> APIClient:
     with override_settings(RATE_LIMIT_FACTOR=10_000):
         yield api_client(rows.shopper())
 
 
 @pytest.mark.parametrize("path", [path for path, names in READS.items() if names])
-def test_parameter_that_cannot_be_read_is_refused_and_named(api, world, path):
-    address = path.replace("{id}", str(world.get(path.split("/")[1])))
+def test_invalid_parameter_is_refused_and_named(api, existing, path):
+    address = path.replace("{id}", str(existing.get(path.split("/")[1])))
 
     for name in READS[path]:
         for value in UNREADABLE:
@@ -87,8 +87,8 @@ def test_parameter_that_cannot_be_read_is_refused_and_named(api, world, path):
 
 
 @pytest.mark.parametrize("path", [path for path, names in READS.items() if names])
-def test_odd_value_is_found_nowhere_or_refused(api, world, path):
-    address = path.replace("{id}", str(world.get(path.split("/")[1])))
+def test_unusual_value_finds_nothing_or_is_refused(api, existing, path):
+    address = path.replace("{id}", str(existing.get(path.split("/")[1])))
 
     for name in READS[path]:
         for value in ODD:
@@ -113,9 +113,9 @@ def test_key_that_is_none_is_not_found(api, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_page_fails(world, path):
+def test_no_page_fails(existing, path):
     client = browser_client(rows.seller() if path.startswith("/shop/artisan/") else rows.shopper())
-    address = re.sub(r"\{\w+\}", str(world["orders"]), path.replace("{token}", world["token"]))
+    address = re.sub(r"\{\w+\}", str(existing["orders"]), path.replace("{token}", existing["token"]))
 
     for value in ("%00", "a%00b", "%ED%A0%80", ODD[0], ODD[1]):
         query = "&".join(f"{name}={value}" for name in PAGE_PARAMETERS)

@@ -39,11 +39,11 @@ from payments.refunds.staff import refund_open
 from payments.tests.factories import (
     apply_card_captures,
     give_back,
-    pieces,
     record,
     remote_refund_of,
     reread,
     start,
+    unit_selection,
 )
 from tests.checkout_client import CheckoutClient
 from tests.html import page
@@ -99,14 +99,14 @@ def all_mails(
 
 
 def refunded_mails(card: Payment, staff: User) -> None:
-    """A card is refunded with a piece left out of the parcel, and the bank sends the money back."""
+    """A card is refunded with a unit left out of the parcel, and the bank sends the money back."""
     apply_card_captures(card)
-    one = pieces((card.order.lines.get(), 1), restock=True)
+    one = unit_selection((card.order.lines.get(), 1), restock=True)
     sent = refund_open(payment_id=card.pk, reason="The <rim> & foot broke.", actor=staff, items=one)
     apply_card_captures(card, refunds=(remote_refund_of(sent),))
     apply_card_captures(card, refunds=(remote_refund_of(sent, RefundStatus.FAILED),))
     line, parcel = card.order.lines.get(), card.order.parcels.get()
-    whole = pieces((line, line.refundable_quantity))
+    whole = unit_selection((line, line.refundable_quantity))
     all_of_it = refund_open(payment_id=card.pk, reason="All of it.", actor=staff, items=whole)
     apply_card_captures(card, refunds=(remote_refund_of(all_of_it, RefundStatus.FAILED),))
     parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="T-<1>", actor=parcel.artisan.user)
@@ -144,9 +144,9 @@ def saved_mails(user: User) -> None:
 
 
 def approval_mails(shopper, staff):
-    """Staff request an act, and a colleague approves it."""
+    """Staff request an operation, and a colleague approves it."""
     colleague = User.objects.create_superuser("second@example.test", "correct-horse-1")
-    kinds.register(ApprovalKind("toy", "Toy act", "payments.refund", lambda *args: None))
+    kinds.register(ApprovalKind("toy", "Toy operation", "payments.refund", lambda *args: None))
     approval = approval_request(
         "toy", target=shopper, title="Refund of $500.00", details=[], payload={}, actor=staff
     )

@@ -83,7 +83,7 @@ def add_history(text: str, value: Any) -> None:
 
 
 @pytest.fixture
-def world(bowl, shopper, seller, admin_user, settings):
+def rows(bowl, shopper, seller, admin_user, settings):
     """The things of the access tests and a card payment; one parcel is sent."""
     settings.MAX_OPEN_ORDERS = 9
     found = make_things(shopper, bowl, admin_user)
@@ -104,7 +104,7 @@ def admin_pages() -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", ODD)
 def test_every_page_list_and_answer_works_with_malformed_rows(
-    world, browser, api, shopper, seller, admin_user, settings, kind
+    rows, browser, api, shopper, seller, admin_user, settings, kind
 ):
     people = {True: [api(shopper), api(seller)], False: [browser(shopper), browser(seller)]}
     taken = overwrite(*ODD[kind])
@@ -119,7 +119,7 @@ def test_every_page_list_and_answer_works_with_malformed_rows(
     for method, address, *_ in lines().values():
         if method != "get":
             continue
-        path = address.format(**world)
+        path = address.format(**rows)
         for client in people[path.startswith(settings.API_PREFIXES)]:
             status = client.get(path).status_code
             failed += [(path, status)] if status >= 500 and "health" not in path else []
@@ -129,7 +129,7 @@ def test_every_page_list_and_answer_works_with_malformed_rows(
 
 
 def test_malformed_orders_can_be_processed(bowl, shopper, staff, seller, settings):
-    """Settled, expired, cancelled, refunded, not deliverable; by hand and by card."""
+    """Settled, expired, cancelled, refunded, not deliverable; offline and by card."""
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     settings.MAX_OPEN_ORDERS = 99
     bowl.stock = 99

@@ -198,7 +198,7 @@ def test_stale_form_changes_nothing_and_shows_old_and_new_amounts(acts, browser,
         assert answer.status_code == 200, f"{act} went through"
         [error] = answer.context["form"].non_field_errors()
         assert "while this page was open" in error, act
-        assert "$" in error, f"{act} names no figures"
+        assert "$" in error, f"{act} shows no amounts"
         assert dump() == before, f"{act} changed something"
 
 

@@ -28,7 +28,14 @@ from payments.models import (
 )
 from payments.providers.contract import DisputeStatus, RemoteDispute
 from payments.refunds.staff import refund_open
-from payments.tests.factories import apply_card_captures, give_back, pieces, record, remote_refund_of, start
+from payments.tests.factories import (
+    apply_card_captures,
+    give_back,
+    record,
+    remote_refund_of,
+    start,
+    unit_selection,
+)
 from tests import rows
 
 
@@ -82,7 +89,7 @@ def make_two_of_each() -> None:
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
     """A card payment with captures, a refund of two lines, disputes and flags; saved cards; messages."""
     apply_card_captures(card)
-    both = pieces(*((line, 1) for line in card.order.lines.all()), restock=True)
+    both = unit_selection(*((line, 1) for line in card.order.lines.all()), restock=True)
     sent = refund_open(payment_id=card.pk, reason="broken", actor=staff, items=both)
     disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), DisputeStatus.OPEN) for n in (1, 2)]
     apply_card_captures(card, refunds=(remote_refund_of(sent),), disputes=tuple(disputes))

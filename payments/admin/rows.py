@@ -89,7 +89,7 @@ class ReceiptAdmin(MoneyRowAdmin):
     def reverse_page(self, request: HttpRequest, receipt: Receipt) -> HttpResponse:
         payment, order = receipt.payment, receipt.payment.order
 
-        def take_back(data: dict[str, Any]) -> str:
+        def reverse(data: dict[str, Any]) -> str:
             receipt_reverse(
                 receipt_id=receipt.pk,
                 reason=ReversalReason(data["reason"]),
@@ -111,7 +111,7 @@ class ReceiptAdmin(MoneyRowAdmin):
             "admin/payments/receipt/reverse.html",
             receipt,
             ReverseForm(posted(request)),
-            take_back,
+            reverse,
             receipt=receipt,
             payment=payment,
             order=order,

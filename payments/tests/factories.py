@@ -65,7 +65,7 @@ def give_back(
             "amount": Money.parse(amount, payment.currency),
             "value_date": timezone.localdate(),
             "bank_reference": reference or f"OUT-{PaymentRefund.objects.count() + 1}",
-            "reason": "sent back by hand",
+            "reason": "refunded offline",
             "actor": actor,
             "beyond_owed": True,
         }
@@ -93,7 +93,7 @@ def paid_by_card(
 
 
 def refund(payment: Payment, amount: str = "", *, actor: User, **changes: Any) -> PaymentRefund:
-    """Staff refund an amount, or `pieces`, and the provider is called; payment and order are reloaded."""
+    """Staff refund an amount, or `unit_selection(…)`, and the provider is called; payment and order are reloaded."""
     arguments = {"payment_id": payment.pk, "reason": "The bowl was chipped.", "actor": actor} | changes
     if amount:
         arguments["amount"] = Money.parse(amount, payment.currency)
@@ -102,7 +102,9 @@ def refund(payment: Payment, amount: str = "", *, actor: User, **changes: Any) -
     return done
 
 
-def pieces(*lines: tuple[OrderLine, int], shipping: bool = False, restock: bool = False) -> RefundSelection:
+def unit_selection(
+    *lines: tuple[OrderLine, int], shipping: bool = False, restock: bool = False
+) -> RefundSelection:
     asked = tuple(RefundLineInput(line.pk, quantity) for line, quantity in lines)
     return RefundSelection(asked, with_shipping=shipping, restock=restock)
 

@@ -312,7 +312,9 @@ def test_confirmed_orders_never_expire(shopper, staff, method, time_machine):
 def test_one_failing_order_does_not_stop_the_others(shopper, bowl, scarf, time_machine, broken_books):
     stuck, other = start(items={bowl: 1}, user=shopper), start(items={scarf: 1}, user=shopper)
     line = stuck.order.lines.get()
-    StockMove.objects.create(product=bowl, kind="return", quantity=1, order_line=line.pk, reason="by hand")
+    StockMove.objects.create(
+        product=bowl, kind="return", quantity=1, order_line=line.pk, reason="inserted by a test"
+    )
     time_machine.move_to(timezone.now() + timedelta(days=11))
 
     expire_orders_task()

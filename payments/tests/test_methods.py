@@ -225,10 +225,10 @@ def finish(setup, shopper, stripe, deliver):
         ProviderCall.objects.filter(pk=setup.id).update(next_try_at=timezone.now())
         process_due_task()
 
-    return {"return": by_return, "webhook": by_webhook, "sweep": by_sweep}
+    return {"return": by_return, "webhook": by_webhook, "periodic task": by_sweep}
 
 
-WAYS = ["return", "webhook", "sweep"]
+WAYS = ["return", "webhook", "periodic task"]
 
 
 def test_setup_returns_the_next_action_and_saves_nothing_yet(setup, shopper):

@@ -20,11 +20,11 @@ from payments.statuses import PaymentStatus
 from payments.tests.factories import (
     apply_card_captures,
     give_back,
-    pieces,
     record,
     remote_refund_of,
     reread,
     start,
+    unit_selection,
     usd,
 )
 
@@ -62,7 +62,7 @@ def is_listed(order: Order) -> bool:
 def test_refund_of_units_does_not_reduce_the_refund_due_of_a_parcel_cancelled_later(
     paid, seller, other_seller, staff, mails, shopper
 ):
-    refunded(paid, staff, items=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
+    refunded(paid, staff, items=unit_selection((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
     assert (paid.order.refunded, paid.order.refund_due) == (usd("94.00"), usd("0"))
 
     not_coming(paid, other_seller)
@@ -78,7 +78,7 @@ def test_refund_of_units_does_not_reduce_the_refund_due_of_a_cancelled_parcel(
 ):
     not_coming(paid, other_seller)
 
-    refunded(paid, staff, items=pieces((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
+    refunded(paid, staff, items=unit_selection((paid.order.lines.get(parcel=parcel(paid, seller)), 1)))
 
     assert paid.order.refund_due == usd("38.34")
     assert is_listed(paid.order)
@@ -132,7 +132,7 @@ def test_units_of_a_refund_in_progress_are_not_owed_twice(paid, other_seller, st
         payment_id=paid.pk,
         reason="Torn.",
         actor=staff,
-        items=pieces((paid.order.lines.get(parcel=parcel(paid, other_seller)), 1)),
+        items=unit_selection((paid.order.lines.get(parcel=parcel(paid, other_seller)), 1)),
     )
     not_coming(paid, other_seller)
 

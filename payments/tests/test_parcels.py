@@ -21,12 +21,12 @@ from payments.tests.factories import (
     apply_card_captures,
     give_back,
     paid_by_card,
-    pieces,
     record,
     refund,
     remote_refund_of,
     reread,
     start,
+    unit_selection,
     usd,
 )
 from tests.html import page
@@ -234,7 +234,7 @@ def test_return_does_not_restock_units_already_restocked_by_a_refund(stripe, bow
     mine, left = payment.order.parcels.get(), stock(bowl)
     ship(mine)
     line = mine.lines.get()
-    refund(payment, actor=staff, items=pieces((line, 1), restock=True))
+    refund(payment, actor=staff, items=unit_selection((line, 1), restock=True))
     assert stock(bowl) == left + 1
 
     come_back(mine)
@@ -291,7 +291,7 @@ def test_partial_refund_holds_no_parcel(card, staff, seller):
 
 def test_refund_of_all_units_of_a_parcel_holds_only_that_parcel(card, staff, seller, other_seller):
     line = of(card.order, seller).lines.get()
-    refund(card, actor=staff, items=pieces((line, 1)))
+    refund(card, actor=staff, items=unit_selection((line, 1)))
 
     assert shipping_refused(of(card.order, seller))
     assert not shipping_refused(of(card.order, other_seller))
@@ -337,7 +337,9 @@ def test_refund_with_every_parcel_cancelled_ends_the_order(card, staff):
 
 def test_decision_to_ship_anyway_is_required_again_after_another_refund(card, staff, seller):
     mine = of(card.order, seller)
-    refund(card, actor=staff, items=pieces((mine.lines.get(), 1)), parcels={mine.pk: ParcelDecision.SEND})
+    refund(
+        card, actor=staff, items=unit_selection((mine.lines.get(), 1)), parcels={mine.pk: ParcelDecision.SEND}
+    )
 
     refund(card, card.refundable.amount, actor=staff)
 

@@ -210,10 +210,10 @@ def test_card_refund_can_be_made_for_a_failed_parcel(api, bowl, scarf, shopper, 
     parcel = of(payment.order, seller)
     api(seller).post(f"/parcels/{parcel.pk}/cannot_deliver", {"reason": "The kiln broke."})
     create_request = {"payment_id": str(payment.pk), "reason": "It broke."}
-    piece = {"line": str(parcel.lines.get().pk), "quantity": 1}
+    unit = {"line": str(parcel.lines.get().pk), "quantity": 1}
 
     problem(
-        api(staff).post("/payments/refunds", create_request | {"lines": [piece], "restock": True}),
+        api(staff).post("/payments/refunds", create_request | {"lines": [unit], "restock": True}),
         409,
         "nothing_to_restock",
     )

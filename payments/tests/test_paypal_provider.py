@@ -118,18 +118,18 @@ def test_order_with_an_already_paid_invoice_is_an_unknown_outcome(paypal, stub):
 
 
 def test_expired_order_is_not_found(paypal):
-    for act in (paypal.read, lambda object_id: paypal.cancel(object_id, key="k")):
+    for method in (paypal.read, lambda object_id: paypal.cancel(object_id, key="k")):
         with pytest.raises(ObjectNotFound):
-            act(ORDER_ID)
+            method(ORDER_ID)
 
 
 @pytest.mark.parametrize(
     "object_id", ["", ".", "..", "../../v1/oauth2/token", "a/b", "a?b", "a b", "ü", "A" * 256]
 )
 def test_invalid_id_is_never_put_into_a_url(paypal, stub, object_id):
-    for act in (paypal.read, lambda each: paypal.read_refund(each, currency="USD"), paypal.save_read):
+    for method in (paypal.read, lambda each: paypal.read_refund(each, currency="USD"), paypal.save_read):
         with pytest.raises(ObjectNotFound):
-            act(object_id)
+            method(object_id)
 
     assert stub.seen == []
 

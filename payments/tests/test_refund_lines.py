@@ -21,7 +21,7 @@ from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import PaymentRefund, RefundLine
 from payments.refunds.staff import refund_open, refund_retry, refund_send
-from payments.tests.factories import paid_by_card, pieces, refund, reread, start, usd
+from payments.tests.factories import paid_by_card, refund, reread, start, unit_selection, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -61,7 +61,7 @@ def sync(payment):
 
 
 def test_units_are_refunded_at_price_and_tax_and_the_last_gets_the_remainder(paid, mugs, staff, stripe):
-    parts = [refund(paid, items=pieces((mugs, 1)), actor=staff).amount_minor for _ in range(7)]
+    parts = [refund(paid, items=unit_selection((mugs, 1)), actor=staff).amount_minor for _ in range(7)]
 
     assert sum(parts) == mugs.line_total_minor + mugs.tax_minor == 7692
     assert max(parts) - min(parts) <= 1
@@ -69,8 +69,8 @@ def test_units_are_refunded_at_price_and_tax_and_the_last_gets_the_remainder(pai
 
 
 def test_all_lines_and_shipping_sum_to_the_whole_order(paid, mugs, bowls, staff):
-    refund(paid, items=pieces((mugs, 3), shipping=True), actor=staff)
-    refund(paid, items=pieces((mugs, 4), (bowls, 2)), actor=staff)
+    refund(paid, items=unit_selection((mugs, 3), shipping=True), actor=staff)
+    refund(paid, items=unit_selection((mugs, 4), (bowls, 2)), actor=staff)
 
     assert (paid.status, paid.refunded) == ("REFUNDED", paid.order.total)
 
@@ -99,24 +99,24 @@ def test_any_split_of_any_line_adds_up(seed):
 
 
 def test_shipping_is_refunded_once(paid, staff):
-    assert refund(paid, items=pieces(shipping=True), actor=staff).amount == usd("5.99")
+    assert refund(paid, items=unit_selection(shipping=True), actor=staff).amount == usd("5.99")
 
     with pytest.raises(InvalidInput), transaction.atomic():
-        refund(paid, items=pieces(shipping=True), actor=staff)
+        refund(paid, items=unit_selection(shipping=True), actor=staff)
 
 
 def test_amount_that_differs_from_the_units_is_refused(paid, mugs, staff):
     with pytest.raises(RefundMismatch, match=r"total 10\.99 USD, not 11\.00"), transaction.atomic():
-        refund(paid, "11", items=pieces((mugs, 1)), actor=staff)
+        refund(paid, "11", items=unit_selection((mugs, 1)), actor=staff)
 
-    assert refund(paid, "10.99", items=pieces((mugs, 1)), actor=staff).status == "COMPLETED"
+    assert refund(paid, "10.99", items=unit_selection((mugs, 1)), actor=staff).status == "COMPLETED"
 
 
 def test_more_units_than_are_left_are_refused(paid, mugs, staff):
-    refund(paid, items=pieces((mugs, 5)), actor=staff)
+    refund(paid, items=unit_selection((mugs, 5)), actor=staff)
 
     with pytest.raises(UnitsAlreadyRefunded, match="Only 2") as refused, transaction.atomic():
-        refund(paid, items=pieces((mugs, 3)), actor=staff)
+        refund(paid, items=unit_selection((mugs, 3)), actor=staff)
 
     assert refused.value.extra == {"left": 2}
     assert PaymentRefund.objects.count() == 1
@@ -126,14 +126,14 @@ def test_units_worth_more_than_the_remaining_payment_are_refused(paid, bowls, st
     refund(paid, "200", actor=staff)
 
     with pytest.raises(RefundExceedsReceived), transaction.atomic():
-        refund(paid, items=pieces((bowls, 1)), actor=staff)
+        refund(paid, items=unit_selection((bowls, 1)), actor=staff)
 
 
 def test_invalid_units_are_refused(paid, mugs, staff, shopper, scarf):
     foreign = start(items={scarf: 1}, user=shopper).order.lines.get()
     for wrong in (
-        pieces((foreign, 1)),
-        pieces((mugs, 1), (mugs, 1)),
+        unit_selection((foreign, 1)),
+        unit_selection((mugs, 1), (mugs, 1)),
         RefundSelection((RefundLineInput(mugs.pk, 0),)),
         RefundSelection(restock=True),
         RefundSelection(),
@@ -145,7 +145,7 @@ def test_invalid_units_are_refused(paid, mugs, staff, shopper, scarf):
 
 def test_failed_refund_releases_its_units(paid, mugs, staff, stripe):
     stripe.post("settings", refunds="refuse")
-    failed = refund(paid, items=pieces((mugs, 7), shipping=True, restock=True), actor=staff)
+    failed = refund(paid, items=unit_selection((mugs, 7), shipping=True, restock=True), actor=staff)
     sync(paid)
     mugs.refresh_from_db()
     assert (mugs.refundable_quantity, stock(mugs.product)) == (7, 3)
@@ -162,7 +162,7 @@ def test_failed_refund_releases_its_units(paid, mugs, staff, stripe):
 
 def test_units_are_restocked_once_when_the_refund_succeeds(paid, mugs, staff, mug):
     opened = refund_open(
-        payment_id=paid.pk, reason="sent back", actor=staff, items=pieces((mugs, 2), restock=True)
+        payment_id=paid.pk, reason="sent back", actor=staff, items=unit_selection((mugs, 2), restock=True)
     )
     assert stock(mug) == 3
 
@@ -176,15 +176,15 @@ def test_units_are_restocked_once_when_the_refund_succeeds(paid, mugs, staff, mu
 
 
 def test_units_are_not_restocked_unless_requested(paid, mugs, staff, mug):
-    refund(paid, items=pieces((mugs, 2)), actor=staff)
+    refund(paid, items=unit_selection((mugs, 2)), actor=staff)
 
     assert stock(mug) == 3
 
 
 def test_cancelling_later_restocks_the_rest(paid, mugs, bowls, staff, mug, bowl):
     before = stock(bowl)
-    refund(paid, items=pieces((mugs, 2), restock=True), actor=staff)
-    refund(paid, items=pieces((mugs, 1)), actor=staff)
+    refund(paid, items=unit_selection((mugs, 2), restock=True), actor=staff)
+    refund(paid, items=unit_selection((mugs, 1)), actor=staff)
 
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
 
@@ -192,7 +192,7 @@ def test_cancelling_later_restocks_the_rest(paid, mugs, bowls, staff, mug, bowl)
 
 
 def test_completely_restocked_line_is_not_returned_again(paid, mugs, staff, mug):
-    refund(paid, items=pieces((mugs, 7), restock=True), actor=staff)
+    refund(paid, items=unit_selection((mugs, 7), restock=True), actor=staff)
 
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
 
@@ -203,15 +203,15 @@ def test_cancelled_order_has_nothing_to_restock(paid, mugs, staff, mug):
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
 
     with pytest.raises(NothingToRestock), transaction.atomic():
-        refund(paid, items=pieces((mugs, 1), restock=True), actor=staff)
-    refund(paid, items=pieces((mugs, 1)), actor=staff)
+        refund(paid, items=unit_selection((mugs, 1), restock=True), actor=staff)
+    refund(paid, items=unit_selection((mugs, 1)), actor=staff)
 
     assert stock(mug) == 10
 
 
 def test_order_cancelled_during_a_refund_restocks_every_unit_once(paid, mugs, staff, mug):
     opened = refund_open(
-        payment_id=paid.pk, reason="sent back", actor=staff, items=pieces((mugs, 2), restock=True)
+        payment_id=paid.pk, reason="sent back", actor=staff, items=unit_selection((mugs, 2), restock=True)
     )
     order_cancel(order_id=paid.order_id, reason="no", actor=staff)
 
@@ -224,7 +224,7 @@ def test_repeated_refund_does_not_restock_twice(stripe, shopper, staff, mug):
     """The refund fails after it succeeded; its units were restocked, and the second refund is for the same units."""
     payment = paid_by_card(stripe, {mug: 3}, user=shopper, card="refundFail")
     line = payment.order.lines.get()
-    failed = refund(payment, items=pieces((line, 1), restock=True), actor=staff)
+    failed = refund(payment, items=unit_selection((line, 1), restock=True), actor=staff)
     assert stock(mug) == 8
     stripe.run_jobs()
     sync(payment)
@@ -237,7 +237,7 @@ def test_repeated_refund_does_not_restock_twice(stripe, shopper, staff, mug):
 
 
 def test_artisan_is_mailed_what_to_leave_out_of_a_parcel(paid, mugs, staff, seller, mails, browser, shopper):
-    refund(paid, items=pieces((mugs, 2), restock=True), actor=staff)
+    refund(paid, items=unit_selection((mugs, 2), restock=True), actor=staff)
 
     mail = mails(seller.email)[-1]
     assert "some items removed" in mail.subject
@@ -253,7 +253,7 @@ def test_refund_of_returned_units_does_not_notify_the_artisan(paid, mugs, staff,
     parcel_ship(parcel_id=paid.order.parcels.get().pk, carrier="", tracking="", actor=seller)
     count = len(mails(seller.email))
 
-    refund(paid, items=pieces((mugs, 2), restock=True), actor=staff)
+    refund(paid, items=unit_selection((mugs, 2), restock=True), actor=staff)
 
     assert len(mails(seller.email)) == count
     assert stock(mugs.product) == 5

@@ -15,7 +15,16 @@ from payments.gateway.operations import provider_call_execute
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import PaymentRefund, Receipt
 from payments.refunds.staff import refund_retry
-from payments.tests.factories import give_back, paid_by_card, pieces, record, refund, reread, start, usd
+from payments.tests.factories import (
+    give_back,
+    paid_by_card,
+    record,
+    refund,
+    reread,
+    start,
+    unit_selection,
+    usd,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -192,7 +201,7 @@ def test_refund_above_the_limit_is_sent_when_it_is_approved(by_card, stripe, sta
 def test_refund_by_units_is_approved_as_it_was_requested(by_card, stripe, staff, admin_user):
     line = by_card.order.lines.get()
 
-    approval = refund_requested(by_card, staff, items=pieces((line, 1), shipping=True))
+    approval = refund_requested(by_card, staff, items=unit_selection((line, 1), shipping=True))
     approval_approve(approval_id=approval.pk, actor=admin_user)
     worker(by_card)
 

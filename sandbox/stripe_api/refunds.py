@@ -52,7 +52,7 @@ def refund(account: Account, charge: Json, params: Json) -> Json:
     left = charge["amount_captured"] - charge["amount_refunded"]
     amount = params.get("amount", left)
     check_refundable(charge, amount, left)
-    outcome = outcome_of(account, charge)
+    outcome = find_outcome(account, charge)
     if outcome == "insufficient_balance":
         message = "Insufficient funds in your Stripe balance to refund this amount."
         raise refused(message, "balance_insufficient")
@@ -120,7 +120,7 @@ def check_refundable(charge: Json, amount: int, left: int) -> None:
         )
 
 
-def outcome_of(account: Account, charge: Json) -> str:
+def find_outcome(account: Account, charge: Json) -> str:
     """Return one of the simulator's REFUNDS; `fail` succeeds first, and `refuse` fails immediately."""
     card = BY_NAME.get(account.internal(charge["payment_method"])["card"], LIVE)
     ordered = account.simulator.settings["refunds"]

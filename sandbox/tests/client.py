@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-import stripe  # noqa: TID251 (the SDK is the witness of these tests; the shop has its own adapter)
+import stripe  # noqa: TID251 (these tests use the official SDK; the shop has its own adapter)
 
 SDK = stripe
 stripe.enable_telemetry = False

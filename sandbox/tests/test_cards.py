@@ -32,7 +32,7 @@ FINE = [
     "discover",
     "jcb",
 ]
-ASKS = [card.name for card in CARDS if card.authenticate != "never"]
+AUTHENTICATED = [card.name for card in CARDS if card.authenticate != "never"]
 
 
 @pytest.mark.parametrize("name", DECLINES)
@@ -56,7 +56,7 @@ def test_accepted(stripe_api, name):
     assert intent.payment_method.id.startswith("pm_")
 
 
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("name", AUTHENTICATED)
 def test_three_d_secure_is_required(stripe_api, name):
     intent = stripe_api.v1.payment_intents.create(
         {**INTENT, "payment_method": f"pm_card_{name}", "return_url": BACK}

@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 
-import paypalrestsdk  # type: ignore[import-untyped]  # noqa: TID251 (the SDK is the witness of these tests; the shop has its own adapter)
+import paypalrestsdk  # type: ignore[import-untyped]  # noqa: TID251 (these tests use the official SDK; the shop has its own adapter)
 import pytest
 
 from sandbox.tests.client import wait_until

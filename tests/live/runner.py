@@ -176,9 +176,9 @@ class Shop:
 
     def trigger(self, task: str, *arguments: str) -> None:
         """For the worker, by the shop's broker; a plain Celery app would take the one of our own environment."""
-        bell = Celery(set_as_current=False)
-        with bell.connection_for_write(self.env["CELERY_BROKER_URL"]) as way:
-            bell.send_task(task, arguments, connection=way, ignore_result=True)
+        client = Celery(set_as_current=False)
+        with client.connection_for_write(self.env["CELERY_BROKER_URL"]) as connection:
+            client.send_task(task, arguments, connection=connection, ignore_result=True)
 
     def manage(self, command: str, **env: str) -> str:
         """Run a management command to its end; its output."""

@@ -95,9 +95,9 @@ def answer_kept(sandbox: Sandbox, path: str) -> Iterator[Callable[[], object]]:
     sandbox.delete("faults")
 
 
-def begin(act: Callable[[], object]) -> None:
+def begin(request: Callable[[], object]) -> None:
     """Start a request whose answer is never received."""
-    threading.Thread(target=act, daemon=True).start()
+    threading.Thread(target=request, daemon=True).start()
 
 
 # ---- making the payment ------------------------------------------------------------------------------------------

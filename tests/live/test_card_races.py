@@ -72,11 +72,11 @@ def buyer(caller, buyers) -> Caller:
 def expire(shop: Shop) -> Callable[[Order], object]:
     """Expire this order now, in the worker."""
 
-    def ring(order: Order) -> None:
+    def enqueue(order: Order) -> None:
         due_to_expire(order)
         shop.trigger("payments.expire_orders")
 
-    return ring
+    return enqueue
 
 
 def stock(product: Product) -> int:
@@ -136,9 +136,9 @@ def test_twenty_concurrent_intents_and_confirmations_are_one_of_each(buyer, bowl
     body = order_body((bowl, 1))
     del body["payment_method"]
     order = order_in(buyer.post("/orders/", body))
-    wish = {"order_id": str(order.pk), "payment_method": "credit_card"}
+    request = {"order_id": str(order.pk), "payment_method": "credit_card"}
 
-    made = together([partial(buyer.at(buyer.port).post, "/payments/intents", wish) for _ in range(20)])
+    made = together([partial(buyer.at(buyer.port).post, "/payments/intents", request) for _ in range(20)])
 
     assert sorted({answer.status for answer in made}) in ([200, 201], [200, 201, 409]), made
     assert Counter(answer.status for answer in made)[201] == 1
@@ -165,7 +165,7 @@ def test_tabs_choosing_different_methods_leave_one_open_payment(buyer, bowl, pro
         responses = [{"order_id": str(payment.order_id), "payment_method": method} for method in methods]
 
         answers = together(
-            [partial(buyer.at(buyer.port).post, "/payments/intents", wish) for wish in responses]
+            [partial(buyer.at(buyer.port).post, "/payments/intents", request) for request in responses]
         )
 
         assert {answer.status for answer in answers} <= {200, 201, 409}, answers
@@ -241,8 +241,8 @@ def test_transfer_recorded_during_a_card_payment_leaves_one_payment(shop, buyer,
         order = order_in(buyer.post("/orders/", order_body((bowl, 1))))
         transfer = order.payments.get()
         path, form = f"/admin/payments/payment/{transfer.pk}/record/", receipt_form(order)
-        wish = {"order_id": str(order.pk), "payment_method": "credit_card"}
-        assert buyer.post("/payments/intents", wish).status == 201
+        request = {"order_id": str(order.pk), "payment_method": "credit_card"}
+        assert buyer.post("/payments/intents", request).status == 201
         card = order.payments.get(payment_method="credit_card")
         head_start = (round_ % 4 - 2) * 0.02
 
@@ -298,8 +298,8 @@ def test_late_payment_revives_the_order_or_is_refunded(buyer, caller, buyers, pr
 def test_second_paid_intent_of_an_order_is_refunded(buyer, bowl, provider):
     first = card_order(buyer, bowl)
     forget(first)
-    wish = {"order_id": str(first.order_id), "payment_method": "credit_card"}
-    assert buyer.post("/payments/intents", wish).status == 201
+    request = {"order_id": str(first.order_id), "payment_method": "credit_card"}
+    assert buyer.post("/payments/intents", request).status == 201
     second = Payment.objects.get(order=first.order_id, status="PENDING")
 
     together([partial(pay, provider, payment) for payment in (first, second)])

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.conformance
 
 CLIENTS = ROOT / "tests/clients"
 DESCRIPTION = ROOT / "docs/openapi.yaml"
-BUYER, STAFF = "sam@example.test", "desk@example.test"
+BUYER, STAFF = "sam@example.test", "staff@example.test"
 PASSWORD = "clay-and-kiln-7"
 
 

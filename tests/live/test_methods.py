@@ -1,4 +1,4 @@
-"""Saved cards with real processes: many at once, and the page in Chromium; the sandbox's journal is the witness."""
+"""Saved cards with real processes: many at once, and the page in Chromium; checked against the sandbox's journal."""
 
 from collections.abc import Iterator
 from functools import partial

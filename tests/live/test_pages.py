@@ -303,7 +303,7 @@ GUEST: dict[str, Scene] = {
     "shop, found": path("/?q=wool"),
     "shop, nothing found": path("/?q=zzz"),
     "product": product(500),
-    "product, last pieces": product(2),
+    "product, last units": product(2),
     "product, sold out": product(0),
     "artisan": lambda one: one.go(f"/shop/artisans/{teapot().artisan.slug}/"),
     "cart, empty": path("/shop/cart/"),

@@ -177,7 +177,7 @@ def test_one_of_fifty_requests_with_one_key_has_an_effect(caller, buyers):
 
 
 def test_one_of_fifty_cart_additions_with_one_key_counts(caller, buyers):
-    """No natural guard here: without the key each of them would add a piece."""
+    """No natural guard here: without the key each of them would add a unit."""
     bowl = ProductFactory.create(stock=100)
     [user] = buyers(1)
     cart = caller(user).post("/carts/").body["id"]
@@ -311,7 +311,7 @@ def test_receipt_recorded_by_two_staff_is_booked_once(caller, buyers, shop: Shop
 
 
 def test_concurrent_approval_requests_are_executed_once(caller, buyers, shop: Shop):
-    """Four request the same act above the limit at once, then all others approve it at once."""
+    """Four request the same operation above the limit at once, then all others approve it at once."""
     StoreRules.objects.update(second_person_above_minor=1)
     bowl = ProductFactory.create(stock=20)
     people = [money_staff() for _ in range(4)]
@@ -368,15 +368,15 @@ def test_mail_enqueued_many_times_is_sent_once(caller, buyers, mail, shop: Shop)
     [user] = buyers(1)
     stop = threading.Event()
 
-    def ring_on() -> None:
+    def enqueue_repeatedly() -> None:
         while not stop.is_set():
             for pk in Notification.objects.values_list("pk", flat=True):
                 shop.trigger("notifications.send", str(pk))
             time.sleep(0.02)
         connection.close()
 
-    bell = threading.Thread(target=ring_on, daemon=True)
-    bell.start()
+    enqueuer = threading.Thread(target=enqueue_repeatedly, daemon=True)
+    enqueuer.start()
     try:
         order_in(caller(user).post("/orders/", order_body((bowl, 1), method="cash_on_delivery")))
         wait_for(
@@ -385,6 +385,6 @@ def test_mail_enqueued_many_times_is_sent_once(caller, buyers, mail, shop: Shop)
         time.sleep(1)
     finally:
         stop.set()
-        bell.join()
+        enqueuer.join()
     assert Counter(m.to for m in mail.received) == {user.email: 1, bowl.artisan.email: 1}
     assert set(Notification.objects.values_list("tries", flat=True)) == {1}

@@ -40,22 +40,22 @@ def staff_clients(caller) -> Callable[[int], list[Caller]]:
 
 @pytest.fixture
 def paid(caller, buyers, sandbox: Sandbox) -> Callable[..., Payment]:
-    """`paid((product, pieces))`: an order paid by card, as the shop's own processes booked it."""
+    """`paid((product, quantity))`: an order paid by card, as the shop's own processes booked it."""
 
     def make(*goods: tuple[Product, int], card: str = "visa") -> Payment:
         buyer = caller(buyers(1)[0])
         order = order_in(buyer.post("/orders/", order_body(*goods, method="credit_card")))
         payment = order.payments.get()
-        wish = {"payment_intent": payment.provider_payment_id, "payment_method": f"pm_card_{card}"}
-        sandbox.post("stripe/pay", **wish)
+        request = {"payment_intent": payment.provider_payment_id, "payment_method": f"pm_card_{card}"}
+        sandbox.post("stripe/pay", **request)
         assert buyer.call("GET", f"/payments/{payment.pk}?expand=next_action").body["status"] == "COMPLETED"
         return Payment.objects.get(pk=payment.pk)
 
     return make
 
 
-def body(payment: Payment, **wish: object) -> dict[str, object]:
-    return {"payment_id": str(payment.pk), "reason": "broken", **wish}
+def body(payment: Payment, **request: object) -> dict[str, object]:
+    return {"payment_id": str(payment.pk), "reason": "broken", **request}
 
 
 def statuses(answers: list[Answer]) -> dict[int, int]:
@@ -132,10 +132,10 @@ def test_units_refunded_concurrently_are_refunded_and_restocked_once(paid, staff
     bowl = ProductFactory.create(stock=10)
     payment = paid((bowl, 4))
     line = str(payment.order.lines.get().pk)
-    wish = body(payment, lines=[{"line": line, "quantity": 1}], restock=True)
+    request = body(payment, lines=[{"line": line, "quantity": 1}], restock=True)
 
     answers = together(
-        [partial(staff_client.post, "/payments/refunds", wish) for staff_client in staff_clients(8)]
+        [partial(staff_client.post, "/payments/refunds", request) for staff_client in staff_clients(8)]
     )
 
     assert statuses(answers) == {201: 4, 409: 4}
@@ -154,12 +154,12 @@ def test_concurrent_restock_and_cancelling_return_each_unit_once(paid, staff_cli
     for round_ in range(10):
         payment = paid((bowl, 3))
         line = str(payment.order.lines.get().pk)
-        wish = body(payment, lines=[{"line": line, "quantity": 2}], restock=True)
+        request = body(payment, lines=[{"line": line, "quantity": 2}], restock=True)
         cancel = {"preset": "The buyer requested it.", "text": ""}
         head_start = (round_ % 5) * 0.01
 
-        def refund(wish: dict[str, object] = wish) -> Answer:
-            return staff_client.post("/payments/refunds", wish)
+        def refund(request: dict[str, object] = request) -> Answer:
+            return staff_client.post("/payments/refunds", request)
 
         def call_off(order: Order = payment.order, wait: float = head_start) -> int:
             time.sleep(wait)
@@ -199,9 +199,9 @@ def test_staff_and_dashboard_refunds_never_exceed_the_captured_amount(paid, staf
         payment = paid((ProductFactory.create(), 1))
         outside = {"payment_intent": payment.provider_payment_id, "amount": 6000}
 
-        def at_the_provider(wish: dict[str, object] = outside) -> bool:
+        def at_the_provider(request: dict[str, object] = outside) -> bool:
             try:
-                sandbox.post("stripe/refund", **wish)
+                sandbox.post("stripe/refund", **request)
             except OSError:
                 return False  # refused: ours was first
             return True

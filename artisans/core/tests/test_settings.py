@@ -52,8 +52,8 @@ def names_read() -> set[str]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
             continue
-        door = ast.unparse(node.func)
-        if re.fullmatch(r"flag|env\.\w+", door):
+        function = ast.unparse(node.func)
+        if re.fullmatch(r"flag|env\.\w+", function):
             found.add(node.args[0].value)
     return found | {name for facts in PROVIDERS for name in facts.config.variables().values()}
 

@@ -32,8 +32,8 @@ export async function buy(token: string, productId: string): Promise<Payment> {
 }
 
 export async function giveBack(token: string, payment: Payment): Promise<string> {
-  const desk = shop(token);
-  const refund = await desk.POST("/payments/refunds", {
+  const staffClient = shop(token);
+  const refund = await staffClient.POST("/payments/refunds", {
     body: { payment_id: payment.id, amount: "10.00", reason: "A chip in the glaze." },
   });
   if (refund.error) throw refused(refund.error);
