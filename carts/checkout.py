@@ -11,8 +11,9 @@ from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.services import OutOfStock, products_lock
 from artisans.core.idempotency.keys import effect_record
-from artisans.core.money import MAX_MINOR, PPM, Money
+from artisans.core.money import MAX_MINOR, PPM
 from artisans.core.transactions import atomic_with_retry
+from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartStatus
 from carts.selectors import cart_lock, items_lock, line_requests_of
 from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChanged, ShopNotOpen
@@ -36,6 +37,7 @@ class Assertions:
     tax_rate: Decimal | None = None
     shipping_cost: Decimal | None = None
     currency: str | None = None
+    fingerprint: str | None = None
 
     def check(self, offer: Quote) -> None:
         """Errors: QuoteChanged with the first figure that differs."""
@@ -50,6 +52,8 @@ class Assertions:
         for name, sent, now in pairs:
             if sent is not None and sent != now:
                 raise QuoteChanged(field=name, sent=format(sent, "f"), now=format(now, "f"))
+        if self.fingerprint is not None and self.fingerprint != (now_shown := quote_fingerprint(offer)):
+            raise QuoteChanged(field="fingerprint", sent=self.fingerprint, now=now_shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,6 @@ def cart_checkout(
         line_requests_of(items),
         {item.product_id: item.product for item in items},
         buyer=buyer,
-        currency=cart.currency,
         method=method,
         store=store,
         assertions=assertions,
@@ -115,7 +118,6 @@ def order_create(
         line_requests,
         products_lock(line_request.product_id for line_request in line_requests),
         buyer=buyer,
-        currency=store.currency,
         method=method,
         store=store,
         assertions=assertions,
@@ -132,12 +134,12 @@ def place(
     products: dict[UUID, Product],
     *,
     buyer: Buyer,
-    currency: str,
     method: PaymentMethod | None,
     store: StoreRules,
     assertions: Assertions,
 ) -> PlacedOrder:
     """Check the requests against the locked products and place the order with the hold of its payment method."""
+    currency = store.currency
     if not store.is_open:
         raise ShopNotOpen
     if not line_requests:
@@ -151,7 +153,7 @@ def place(
         ],
         currency=currency,
         tax_rate_ppm=store.tax_rate_ppm,
-        shipping=store.shipping if store.currency == currency else Money(0, currency),
+        shipping=store.shipping,
     )
     if offer.total.minor > MAX_MINOR:
         raise AmountTooLarge

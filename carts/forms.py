@@ -134,7 +134,8 @@ class DeliveryForm(forms.Form):
 
 
 class PlaceForm(forms.Form):
-    """The cart and the total that the buyer saw when placing the order."""
+    """What the buyer saw when placing the order: the cart, the total, and a fingerprint of the whole page."""
 
     cart = forms.UUIDField(widget=forms.HiddenInput)
     quote = forms.DecimalField(widget=forms.HiddenInput, max_digits=18, decimal_places=4)
+    fingerprint = forms.CharField(widget=forms.HiddenInput, required=False, max_length=400)

@@ -1,18 +1,35 @@
 from typing import Any
 
-from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
-from artisans.core.security.tokens import hash_secret
+from carts.cookies import cookie_hash
+from carts.models import Cart, CartStatus
 from carts.services import cart_merge
+from orders.models import StoreRules
 
 
 @receiver(user_logged_in)
 def merge_guest_cart(sender: Any, request: HttpRequest | None, user: User, **kwargs: Any) -> None:
-    token = request.COOKIES.get(settings.CART_COOKIE, "") if request is not None else ""
-    if token:
-        cart_merge(guest=Principal(cart_hash=hash_secret(token)), user=user)
+    if request is None or not (guest := cookie_hash(request)):
+        return
+    if found := cart_merge(guest=Principal(cart_hash=guest), user=user):
+        text = _(
+            "Your cart also has what you saved in it when you were last signed in: %(products)s. Check the items "
+            "before you order."
+        )
+        messages.info(request, text % {"products": ", ".join(found)}, fail_silently=True)
+
+
+@receiver(post_save, sender=StoreRules)
+def follow_store_currency(sender: Any, instance: StoreRules, **kwargs: Any) -> None:
+    """Open carts are in the shop's currency; items in another one become problems of the cart."""
+    Cart.objects.filter(status=CartStatus.OPEN).exclude(currency=instance.currency).update(
+        currency=instance.currency
+    )

@@ -113,6 +113,9 @@ class SummaryShape(serializers.Serializer[Any]):
     shipping_cost = AmountShape()
     total = AmountShape()
     currency = serializers.CharField()
+    fingerprint = serializers.CharField(
+        help_text="Send it with the checkout: if the items, quantities or amounts differ by then, nothing is ordered."
+    )
     parcels = SummaryParcelShape(many=True)
     problems = CartProblemShape(many=True)
 

@@ -124,8 +124,8 @@ class CartSummary:
 
 
 def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -> CartSummary:
-    """Price the items. Products in another currency are listed as problems and left out of the sums."""
-    currency = cart.currency if cart else store.currency
+    """Price the items in the shop's currency. Products in another one are problems and left out of the sums."""
+    currency = store.currency
     products = {item.product_id: item.product for item in items}
     problems = find_problems(line_requests_of(items), products, currency=currency)
     priced = [item for item in items if item.product.currency == currency]
@@ -133,7 +133,7 @@ def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -
         [PriceInput(i.product_id, i.product.artisan_id, i.product.price, i.quantity) for i in priced],
         currency=currency,
         tax_rate_ppm=store.tax_rate_ppm,
-        shipping=store.shipping if store.currency == currency else Money(0, currency),
+        shipping=store.shipping,
     )
     lines = {
         item.pk: SummaryLine(

@@ -14,6 +14,7 @@ from artisans.core.api.fields import (
 from artisans.core.api.openapi import example
 from artisans.core.money import Money
 from carts.checkout import Assertions
+from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartItem
 from carts.selectors import CartSummary, problems_of, subtotal_of
 from carts.services import MAX_ITEMS
@@ -45,6 +46,11 @@ class AssertionsIn(StrictSerializer):
     shipping_cost = StrictDecimalField(required=False, help_text="Shipping cost.")
     amount = StrictDecimalField(required=False, help_text="Order total.")
     currency = StrictCharField(max_length=3, required=False, help_text="ISO 4217.")
+    fingerprint = StrictCharField(
+        max_length=64,
+        required=False,
+        help_text="`fingerprint` of the summary that the buyer saw: items, quantities, prices, tax and shipping.",
+    )
 
     @staticmethod
     def of(data: dict[str, Any]) -> Assertions:
@@ -53,6 +59,7 @@ class AssertionsIn(StrictSerializer):
             tax_rate=data.get("tax_rate"),
             shipping_cost=data.get("shipping_cost"),
             currency=data.get("currency"),
+            fingerprint=data.get("fingerprint"),
         )
 
 
@@ -111,6 +118,7 @@ def summary_out(summary: CartSummary) -> dict[str, Any]:
         "shipping_cost": summary.shipping.amount,
         "total": summary.total.amount,
         "currency": summary.total.currency,
+        "fingerprint": quote_fingerprint(summary.quote),
         "parcels": [
             {
                 "artisan_id": str(group.artisan.pk),

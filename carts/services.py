@@ -155,16 +155,20 @@ def cart_draft_save(*, principal: Principal, cart_id: UUID, answers: Mapping[str
 
 
 @transaction.atomic
-def cart_merge(*, guest: Principal, user: User) -> None:
-    """Merge the guest's cart into the user's at sign-in; quantities add up to at most the cart's limits."""
+def cart_merge(*, guest: Principal, user: User) -> list[str]:
+    """Merge the guest's cart into the user's at sign-in; quantities add up to at most the cart's limits.
+
+    Returns the names of the products that were in the user's cart before, if the guest's had any too.
+    """
     guest_cart = open_cart(guest)
     if guest_cart is None:
-        return
+        return []
     owner = Principal(user=user)
     cart = cart_lock(owner, cart_open(owner, currency=guest_cart.currency).cart.pk)
     guest_cart = cart_lock(guest, guest_cart.pk)
-    have = {item.product_id: item for item in cart.items.all()}
-    for item in guest_cart.items.all():
+    have = {item.product_id: item for item in cart.items.select_related("product")}
+    added = list(guest_cart.items.all())
+    for item in added:
         kept = have.get(item.product_id)
         if kept is None:
             item.cart = cart
@@ -176,3 +180,4 @@ def cart_merge(*, guest: Principal, user: User) -> None:
     cart.save(update_fields=["draft", "updated_at"])
     guest_cart.status = CartStatus.MERGED
     guest_cart.save(update_fields=["status", "updated_at"])
+    return [item.product.name for item in have.values()] if added else []

@@ -1,13 +1,15 @@
 """Pages of the cart and the checkout. Every step is a form that works without JavaScript."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,13 +19,15 @@ from django.views.decorators.http import require_GET, require_POST
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import DomainError
+from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.security.client_ip import network_hash
 from artisans.core.security.rate_limits import count_network
 from artisans.core.security.tokens import hash_secret
 from artisans.core.templatetags.money import show
 from carts.checkout import Assertions, cart_checkout
-from carts.cookies import keep_token, page_principal
+from carts.cookies import cookie_hash, keep_token, page_principal
+from carts.fingerprint import changed_parts, page_fingerprint, quote_fingerprint
 from carts.forms import DeliveryForm, DetailsForm, PlaceForm
 from carts.models import Cart, CartStatus
 from carts.selectors import CartSummary, carts_visible_to, items_of, open_cart, summarize
@@ -46,6 +50,16 @@ STEPS = (
     ("check", gettext_lazy("Review and pay")),
 )
 ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country")
+CHANGES = {
+    "items": gettext_lazy("The items in your cart have changed since this page was shown."),
+    "amounts": gettext_lazy("The prices, tax or delivery charge have changed since this page was shown."),
+    "names": gettext_lazy("The description of an item has changed since this page was shown."),
+    "email": gettext_lazy("The email address has changed since this page was shown."),
+    "shipping": gettext_lazy("The delivery address has changed since this page was shown."),
+    "billing": gettext_lazy("The billing address has changed since this page was shown."),
+    "note": gettext_lazy("The note to the artisans has changed since this page was shown."),
+    "method": gettext_lazy("The payment method has changed since this page was shown."),
+}
 
 
 # ---- cart ------------------------------------------------------------------------------------------------------
@@ -183,6 +197,13 @@ class CheckoutSession:
     def next_step(self) -> HttpResponse:
         return redirect(f"carts:checkout_{self.first_open_step()}")
 
+    def fingerprint(self) -> str:
+        return page_fingerprint(self.summary, self.draft)
+
+    def reload(self) -> "CheckoutSession":
+        """The same cart as it is in the database now."""
+        return CheckoutSession(self.principal, self.cart, summary_of(self.cart))
+
     def save_draft(self, **answers: object) -> HttpResponse:
         cart = cart_draft_save(principal=self.principal, cart_id=self.cart.pk, answers=answers)
         return CheckoutSession(self.principal, cart, self.summary).next_step()
@@ -206,9 +227,13 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
                 return redirect_to_order(request, principal)
             if not store_rules().is_open:
                 return redirect_shop_closed(request)
+            if not summary.groups:
+                return redirect_nothing_to_order(request)
             session = CheckoutSession(principal, cart, summary)
             names = [step_name for step_name, _ in STEPS]
             if names.index(name) > names.index(session.first_open_step()):
+                if request.method == "POST":
+                    messages.error(request, _("Nothing was ordered. Complete this step first."))
                 return session.next_step()
             return view(request, session)
 
@@ -217,39 +242,73 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
     return decorate
 
 
-def describe_total_change(error: QuoteChanged, currency: str) -> str:
-    now = show(Money.parse(error.extra["now"], currency))
+def describe_total_change(sent: Decimal, now: Money) -> str:
     try:
-        sent = show(Money.parse(error.extra["sent"], currency))
+        text = show(Money.parse(format(sent, "f"), now.currency))
     except ValueError:  # the hidden field was edited
-        sent = error.extra["sent"]
+        text = format(sent, "f")
     return _("The total has changed from %(sent)s to %(now)s. Nothing was charged.") % {
-        "sent": sent,
-        "now": now,
+        "sent": text,
+        "now": show(now),
     }
 
 
 def redirect_to_order(request: HttpRequest, principal: Principal) -> HttpResponse:
     """After placing, or on a second submit, show the order and never the payment form again."""
-    named = request.POST.get("cart", "")
+    named = parse_uuid(request.POST.get("cart", ""))
     carts = carts_visible_to(principal).filter(status=CartStatus.ORDERED).select_related("order")
-    try:
-        last = carts.filter(pk=UUID(named)).first() if named else carts.order_by("-updated_at").first()
-    except ValueError:
-        last = None
+    if "cart" in request.POST:
+        last = carts.filter(pk=named).first() if named else None
+    else:
+        last = carts.order_by("-updated_at").first()
     if last is None or last.order is None:
-        text = (
-            _("That page belonged to an earlier cart. Nothing was ordered.")
-            if named
-            else _("Your cart is empty.")
-        )
-        messages.info(request, text)
-        return redirect("carts:cart")
+        return redirect_without_cart(request, principal, named)
     return redirect("payments:order", token=last.order.access_token)
+
+
+def redirect_without_cart(request: HttpRequest, principal: Principal, named: UUID | None) -> HttpResponse:
+    """Say why the page cannot be used with the present cart, and lead back to a page that can."""
+    cart = get_or_none(Cart.objects.filter(pk=named)) if named else None
+    is_signed_out = principal.user is None
+    if cart is not None and is_signed_out and cart.user_id and cart.status == CartStatus.OPEN:
+        messages.error(
+            request,
+            _("You have been signed out, so nothing was ordered. Sign in to continue; your cart is saved."),
+        )
+        return redirect_to_login(reverse("carts:checkout"))
+    if cart is not None and cart.status == CartStatus.MERGED and cart.token_hash == cookie_hash(request):
+        messages.error(
+            request,
+            _(
+                "You have signed in since that page was shown, and your carts were combined. Nothing was ordered."
+            ),
+        )
+        return redirect("carts:checkout")
+    if "cart" in request.POST:
+        messages.error(request, _("That page belonged to another cart. Nothing was ordered."))
+    elif is_signed_out:
+        messages.info(
+            request, _("Your cart is empty. If you were signed in before, sign in to see your saved cart.")
+        )
+    else:
+        messages.info(request, _("Your cart is empty."))
+    return redirect("carts:cart")
+
+
+def parse_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def redirect_shop_closed(request: HttpRequest) -> HttpResponse:
     messages.error(request, ShopNotOpen().detail)
+    return redirect("carts:cart")
+
+
+def redirect_nothing_to_order(request: HttpRequest) -> HttpResponse:
+    messages.error(request, _("None of your items can be ordered right now. Nothing was charged."))
     return redirect("carts:cart")
 
 
@@ -262,6 +321,8 @@ def checkout(request: HttpRequest) -> HttpResponse:
         return redirect_to_order(request, principal)
     if not store_rules().is_open:
         return redirect_shop_closed(request)
+    if not summary.groups:
+        return redirect_nothing_to_order(request)
     return CheckoutSession(principal, cart, summary).next_step()
 
 
@@ -332,6 +393,9 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     form = PlaceForm(request.POST)
     if not form.is_valid() or form.cleaned_data["cart"] != session.cart.pk:
         return redirect_to_order(request, session.principal)
+    sent = form.cleaned_data["fingerprint"]
+    if sent != session.fingerprint():
+        return show_changes(request, session, form)
     draft = session.draft
     buyer = Buyer(
         email=draft["email"],
@@ -341,6 +405,9 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
         note=draft["note"],
         network=network_hash(request),
     )
+    assertions = Assertions(
+        total=form.cleaned_data["quote"], fingerprint=quote_fingerprint(session.summary.quote)
+    )
     try:
         if session.principal.user is None:
             count_network("guest_checkout", request)
@@ -349,31 +416,48 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
             cart_id=session.cart.pk,
             buyer=buyer,
             method=PaymentMethod(draft["method"]),
-            assertions=Assertions(total=form.cleaned_data["quote"]),
+            assertions=assertions,
             store=store_rules(),
         )
+    except QuoteChanged:
+        return show_changes(request, session.reload(), form)
     except CheckoutBlocked as error:
-        messages.error(request, error.detail)
-        return show_check(
-            request, CheckoutSession(session.principal, session.cart, summary_of(session.cart)), status=409
-        )
-    except QuoteChanged as error:
-        messages.error(request, describe_total_change(error, session.cart.currency))
-        return show_check(
-            request, CheckoutSession(session.principal, session.cart, summary_of(session.cart)), status=409
-        )
+        return show_check(request, session.reload(), refusals=[error.detail])
     except DomainError as error:
-        messages.error(request, error.detail)
-        return show_check(request, session, status=409)
+        return show_check(request, session, refusals=[error.detail])
     return redirect_after_order(done.payment, done.placed.order.access_token)
 
 
-def show_check(request: HttpRequest, session: CheckoutSession, *, status: int = 200) -> HttpResponse:
+def show_changes(request: HttpRequest, session: CheckoutSession, form: PlaceForm) -> HttpResponse:
+    """What differs from the page whose order button was pressed. The page now shows the current state."""
+    summary, sent = session.summary, form.cleaned_data
+    parts = changed_parts(sent["fingerprint"], session.fingerprint())
+    refusals = []
+    if sent["quote"] != summary.total.as_decimal():
+        refusals.append(describe_total_change(sent["quote"], summary.total))
+        parts -= {"amounts"}
+    if summary.problems:  # they are listed on the page, with what accepting them does
+        parts -= {"items", "amounts"}
+    refusals += [str(text) for part, text in CHANGES.items() if part in parts]
+    refusals.append(_("Nothing was ordered. Review the details below before you place the order."))
+    return show_check(request, session, refusals=refusals)
+
+
+def show_check(
+    request: HttpRequest, session: CheckoutSession, *, refusals: Sequence[str] = ()
+) -> HttpResponse:
+    """`refusals`: sentences that say why nothing was ordered."""
     chosen = session.selected_method()
     if chosen is None:
         return session.next_step()
     summary = session.summary
-    form = PlaceForm(initial={"cart": session.cart.pk, "quote": summary.total.amount})
+    form = PlaceForm(
+        initial={
+            "cart": session.cart.pk,
+            "quote": summary.total.amount,
+            "fingerprint": session.fingerprint(),
+        }
+    )
     draft = {
         "email": session.draft["email"],
         "shipping": {
@@ -386,8 +470,17 @@ def show_check(request: HttpRequest, session: CheckoutSession, *, status: int = 
         "note": session.draft["note"],
         "method": chosen,
     }
-    extra = {"draft": draft, "pay_label": chosen.pay_label, "problems": summary.problems}
-    return show_step(request, session, "check", form, status=status, **extra)
+    return show_step(
+        request,
+        session,
+        "check",
+        form,
+        status=409 if refusals else 200,
+        draft=draft,
+        pay_label=chosen.pay_label,
+        problems=summary.problems,
+        refusals=refusals,
+    )
 
 
 def show_step(

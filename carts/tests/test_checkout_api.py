@@ -250,3 +250,16 @@ def test_cart_of_another_user_cannot_be_ordered(api, cart, stranger):
     problem(checkout(api(stranger), cart), 404)
 
     assert Cart.objects.get(pk=cart["id"]).status == "OPEN"
+
+
+def test_fingerprint_of_the_summary_stops_an_order_of_other_items(client, cart, scarf):
+    seen = client.get(f"/carts/{cart['id']}/checkout/summary").json()["fingerprint"]
+    client.post(f"/carts/{cart['id']}/items", {"product_id": str(scarf.pk)})
+    before = dump()
+
+    body = problem(checkout(client, cart, fingerprint=seen), 409, "quote_changed")
+
+    assert dump() == before
+    assert (body["field"], body["sent"]) == ("fingerprint", seen)
+    assert client.get(f"/carts/{cart['id']}/checkout/summary").json()["fingerprint"] == body["now"]
+    assert checkout(client, cart, fingerprint=body["now"]).status_code == 201

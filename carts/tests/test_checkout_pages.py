@@ -5,6 +5,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from artisans.accounts.tests.factories import PASSWORD
+from artisans.catalog.tests.factories import ProductFactory
+from carts import views
 from carts.models import Cart
 from orders.models import Order
 from orders.tests.factories import store_of
@@ -373,3 +375,170 @@ def test_users_email_and_name_are_prefilled(browser, shopper, bowl):
 
     assert form.one(id="id_email").attrs["value"] == shopper.email
     assert form.one(id="id_name").attrs["value"] == shopper.name
+
+
+def change_email(walk, *_):
+    walk.details(email="other@example.test")
+
+
+def change_address(walk, *_):
+    walk.details(line1="77 Other Street")
+
+
+def change_billing(walk, *_):
+    walk.details(
+        billing_same=None,
+        **{f"billing_{name}": value for name, value in DETAILS_FORM.items() if name not in {"email", "phone"}}
+        | {"billing_line1": "1 Other Bill"},
+    )
+
+
+def change_note(walk, *_):
+    walk.delivery("Leave it with the neighbour")
+
+
+def change_method(walk, *_):
+    walk.payment("bank_transfer")
+
+
+def change_items(walk, bowl, other):
+    Cart.objects.get().items.all().delete()
+    walk.add(other)
+
+
+def swap_quantities(walk, bowl, other):
+    walk.add(other)
+    form = walk.pay_form()
+    items = {item.product_id: item for item in Cart.objects.get().items.all()}
+    items[bowl.pk].quantity, items[other.pk].quantity = 2, 1
+    for item in items.values():
+        item.save()
+    return form
+
+
+def change_tax_and_shipping(walk, bowl, other):
+    store_of(tax_rate_ppm=0, shipping_minor=599 + 855)  # the same total of 99.99
+
+
+def rename(walk, bowl, other):
+    type(bowl).objects.filter(pk=bowl.pk).update(name="Moss plate")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (change_email, "email address has changed"),
+        (change_address, "delivery address has changed"),
+        (change_billing, "billing address has changed"),
+        (change_note, "note to the artisans has changed"),
+        (change_method, "payment method has changed"),
+        (change_items, "items in your cart have changed"),
+        (swap_quantities, "items in your cart have changed"),
+        (change_tax_and_shipping, "tax or delivery charge have changed"),
+        (rename, "description of an item has changed"),
+    ],
+)
+def test_order_button_of_an_old_tab_shows_what_changed_and_orders_nothing(walk, bowl, change, text):
+    other = ProductFactory.create(artisan=bowl.artisan, name="Fern bowl", price_minor=bowl.price_minor)
+    form = walk.fill_checkout("check", bowl)
+    form = change(walk, bowl, other) or form
+
+    answer = walk.press(form)
+
+    shown = page(answer)
+    assert answer.status_code == 409
+    assert text in shown.one(class_="error-summary").text
+    assert "Nothing was ordered" in shown.one(class_="error-summary").text
+    assert shown.one("title").text.startswith("Error:")
+    assert not Order.objects.exists()
+    assert walk.press(shown.one("form", class_="pay-box").fields()).status_code == 302
+
+
+@pytest.mark.parametrize("sent", [None, "", "x", "items:0.amounts:0", "ı" * 400])
+def test_order_button_without_a_valid_fingerprint_orders_nothing(walk, bowl, sent):
+    form = walk.fill_checkout("check", bowl) | {"fingerprint": sent}
+
+    answer = walk.press({name: value for name, value in form.items() if value is not None})
+
+    assert answer.status_code == 409
+    assert not Order.objects.exists()
+
+
+def test_items_changed_while_the_order_is_placed_are_shown(walk, bowl, monkeypatch):
+    form = walk.fill_checkout("check", bowl)
+    other = ProductFactory.create(artisan=bowl.artisan, price_minor=bowl.price_minor)
+    place = views.cart_checkout
+
+    def place_later(**values):
+        Cart.objects.get().items.update(product=other)
+        return place(**values)
+
+    monkeypatch.setattr(views, "cart_checkout", place_later)
+
+    answer = walk.press(form)
+
+    assert answer.status_code == 409
+    assert "items in your cart have changed" in page(answer).one(class_="error-summary").text
+    assert not Order.objects.exists()
+
+
+def test_signed_out_at_the_last_step_leads_back_through_sign_in(browser, shopper, bowl):
+    walk = CheckoutClient(browser(shopper))
+    form = walk.fill_checkout("check", bowl)
+    walk.client.cookies.pop(settings.SESSION_COOKIE_NAME)
+
+    answer = walk.press(form, follow=True)
+
+    assert "You have been signed out, so nothing was ordered" in page(answer).text
+    assert not Order.objects.exists()
+    sign_in = {"login": shopper.email, "password": PASSWORD}
+    back = walk.client.post(answer.redirect_chain[-1][0], sign_in, follow=True)
+    assert back.redirect_chain[-1][0] == url("checkout_check")
+
+
+@pytest.mark.parametrize("step", ["checkout", "checkout_details", "checkout_check"])
+def test_guest_without_a_cart_reads_that_signing_in_may_help(walk, step):
+    answer = walk.client.get(url(step), follow=True)
+
+    assert "sign in to see your saved cart" in page(answer).text
+
+
+def test_signing_in_during_checkout_names_what_was_already_in_the_cart(browser, shopper, bowl, scarf):
+    CheckoutClient(browser(shopper)).add(scarf, 2)
+    walk = CheckoutClient(browser())
+    form = walk.fill_checkout("check", bowl)
+
+    sign_in = {"login": shopper.email, "password": PASSWORD, "next": url("checkout")}
+    answer = walk.client.post(reverse("account_login"), sign_in, follow=True)
+
+    assert "you were last signed in: Tide scarf" in page(answer).text
+    stale = walk.press(form, follow=True)
+    assert "your carts were combined. Nothing was ordered" in page(stale).text
+    assert stale.redirect_chain[-1][0] == url("checkout_check")
+    assert not Order.objects.exists()
+
+
+def test_signing_in_with_an_empty_saved_cart_says_nothing(walk, shopper, bowl):
+    walk.add(bowl)
+
+    sign_in = {"login": shopper.email, "password": PASSWORD}
+    answer = walk.client.post(reverse("account_login"), sign_in, follow=True)
+
+    assert "last signed in" not in page(answer).text
+
+
+def test_currency_change_of_the_shop_blocks_open_carts(browser, shopper, bowl):
+    walk = CheckoutClient(browser(shopper))
+    form = walk.fill_checkout("cash_on_delivery", bowl)
+    store_of(currency="EUR")
+
+    answer = walk.press(form, follow=True)
+
+    assert answer.redirect_chain[-1][0] == url("cart")
+    assert "Moss bowl is priced in USD" in page(answer).one(id="problems").text
+    assert not Order.objects.exists()
+    type(bowl).objects.filter(pk=bowl.pk).update(currency="EUR", price_minor=20_000)
+    walk.client.post(reverse("carts:accept"))
+    shown = page(walk.get("carts:checkout_payment"))
+    assert "€5.99" in shown.text
+    assert not shown.all("input", value="cash_on_delivery"), "above the limit"

@@ -91,7 +91,7 @@ def shop_reason(method: PaymentMethod, *, total: Money, is_known_buyer: bool, st
 
 
 def cash_unavailable_reason(total: Money, *, is_known_buyer: bool, store: StoreRules) -> str:
-    if total.currency == store.currency and total > store.cash_limit:
+    if total.currency != store.currency or total > store.cash_limit:
         return _("Available up to %(limit)s; this order is %(total)s.") % {
             "limit": show(store.cash_limit),
             "total": show(total),
