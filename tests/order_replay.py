@@ -43,7 +43,7 @@ class OrderReplay:
 
     @property
     def due(self) -> int:
-        """What is the buyer's, is still here, and is not on its way back."""
+        """The buyer's money that is still held and not being refunded."""
         return min(self.claim, self.kept)
 
     @property
@@ -51,7 +51,7 @@ class OrderReplay:
         return max(0, self.price() - self.covered)
 
     def price(self) -> int:
-        """What the goods that still come cost, without what refunds named."""
+        """The price of the units still to be delivered, without refunded units."""
         if self.status in CLOSED:
             return 0
         here = self.parcels.values()
@@ -61,13 +61,13 @@ class OrderReplay:
     # ---- envelopes -----------------------------------------------------------------------------------------------
 
     def cover(self, minor: int) -> None:
-        """Money for the goods; what is too much is the buyer's."""
+        """Money for the units; the surplus belongs to the buyer."""
         room = min(minor, self.outstanding)
         self.covered += room
         self.owe(minor - room)
 
     def owe(self, minor: int) -> None:
-        """The buyer's; what went back without a purpose counts first."""
+        """Money owed to the buyer; refunds without a purpose count first."""
         paid = min(minor, self.unassigned)
         self.unassigned -= paid
         self.claim += minor - paid
@@ -104,7 +104,7 @@ class OrderReplay:
         self.reprice()
 
     def refund(self, refund: PaymentRefund, *, is_decided: bool) -> None:
-        """Money leaves: for the goods that it names, then for what is the buyer's, then as goodwill."""
+        """A refund: first for its units, then for money owed to the buyer, then as goodwill."""
         minor = refund.amount_minor
         self.kept -= minor
         self.left[refund.payment_id] -= minor
@@ -132,7 +132,7 @@ class OrderReplay:
             self.unassigned += minor - claim
 
     def name(self, refund: PaymentRefund, sign: int) -> int:
-        """Count the goods that a refund names; what they are worth of what still comes."""
+        """Count the units of a refund; returns their value among units still to be delivered."""
         before = self.price()
         for line in refund.lines.all():
             self.named[line.order_line.parcel_id] += sign * line.amount_minor
@@ -140,7 +140,7 @@ class OrderReplay:
         return sign * (before - self.price())
 
     def decide(self, refund: PaymentRefund) -> None:
-        """Somebody says what a refund was for: it is taken again, for that."""
+        """Staff decide what a refund was for: it is applied again for that purpose."""
         balance = self.claim - self.unassigned + refund.amount_minor
         self.claim, self.unassigned = max(0, balance), max(0, -balance)
         self.kept += refund.amount_minor
@@ -157,7 +157,7 @@ class OrderReplay:
         self.lost[payment][dispute] = minor
 
     def follow_disputes(self) -> None:
-        """A lost dispute takes what is left of its payment, and gives it back when it is won after all."""
+        """A lost dispute takes the rest of its payment and returns it if it is won later."""
         for payment, lost in self.lost.items():
             now = min(sum(lost.values()), self.left[payment])
             more, self.taken[payment] = now - self.taken[payment], now

@@ -85,7 +85,7 @@ class OrderSimulation:
             check_owed_of(self.order.pk, self.story)
         self.withdraw()  # as the worker does with an unneeded provider payment
 
-    # ---- goods -----------------------------------------------------------------------------------------------------
+    # ---- parcels ---------------------------------------------------------------------------------------------------
 
     def parcel(self, statuses: tuple[ParcelStatus, ...]) -> Parcel:
         """One in such a status, or any."""
@@ -135,7 +135,7 @@ class OrderSimulation:
                 payment_move(payment, PaymentStatus.CANCELLED, cause="withdrawn at the provider")
 
     def restock(self) -> None:
-        """Somebody counts: there is none left, or plenty."""
+        """Set the stock to none or plenty."""
         Product.objects.filter(pk__in=[p.pk for p in self.people.products]).update(
             stock=self.dice.choice((0, 50))
         )
@@ -143,7 +143,7 @@ class OrderSimulation:
     # ---- offline money ---------------------------------------------------------------------------------------------
 
     def amount(self, most: int) -> Money:
-        """All of it, exactly what is owed or due, or some."""
+        """All of it, exactly the amount due, or a part."""
         usual = [most, self.order.refund_due.minor, self.order.balance_due.minor]
         some = [self.dice.randint(1, max(1, most // part)) for part in (1, 3, 10)]
         return self.order.money(self.dice.choice([minor for minor in (*usual, *some) if minor]))
@@ -206,7 +206,7 @@ class OrderSimulation:
         )
 
     def answer(self) -> str:
-        """The provider says how a refund stands; one that had completed may fail after all."""
+        """The provider reports the status of a refund; a completed one may still fail."""
         live = PaymentRefund.objects.filter(payment__order=self.order).exclude(status=RefundStatus.FAILED)
         refund = self.dice.choice(list(live) or [None])
         if refund is None:

@@ -1,4 +1,4 @@
-"""The store, people and products of the fixtures: made when first asked for, and found again by whoever asks next.
+"""The store, users and products of the fixtures: created on first use and reused afterwards.
 
 A module whose tests share their rows makes them once, in a fixture of its own scope on top of `module_db`;
 the fixtures of conftest.py then find the same rows.

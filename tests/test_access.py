@@ -1,4 +1,4 @@
-"""Who gets which answer from which route. A route without a line here fails the test."""
+"""The answer of every route to every role. A route that is not listed here fails the test."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -203,7 +203,7 @@ def ours() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def keys(things) -> dict[str, tuple[SimpleCookie, str]]:
-    """The session and the token of each role; nobody has neither."""
+    """The session and the token of each role; the role "nobody" has neither."""
     people = [rows.shopper(), rows.stranger(), rows.seller(), rows.powerless_staff(), rows.staff()]
     found = {
         role: (browser_client(user).cookies, token_of(user))
@@ -294,7 +294,7 @@ def test_route_answers_each_role_as_listed(clients, things, name):
 @pytest.mark.parametrize(
     ("method", "address", "body", "wanted"), WRITES, ids=[f"{w[0]} {w[1]}" for w in WRITES]
 )
-def test_only_the_right_person_changes_things(clients, things, method, address, body, wanted):
+def test_only_the_permitted_role_can_change_objects(clients, things, method, address, body, wanted):
     body = body and {
         name: value.format(**things) if isinstance(value, str) else value for name, value in body.items()
     }
@@ -349,7 +349,7 @@ def office() -> list[tuple[str, str]]:
 
 
 def address_of(where: str, things: dict[str, object]) -> str:
-    """The route with real keys where it wants some."""
+    """The path of the route with existing ids filled in."""
     app = where.split("/")[1]
     key = {"payments": things["payment"], "orders": things["order"], "catalog": things["product"]}.get(
         app, uuid4()

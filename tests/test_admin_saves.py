@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @dataclass(frozen=True)
 class Case:
-    """Two fields of a form: one that the person types, one that somebody else writes to the row meanwhile."""
+    """Two fields of a form: one changed by the user, one changed by a colleague in the meantime."""
 
     typed: dict[str, Any]
     stored: dict[str, Any]

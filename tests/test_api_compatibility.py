@@ -126,7 +126,7 @@ def test_required_field_inside_a_new_optional_one_is_not_breaking(new):
     assert lines(new) == []
 
 
-def test_changelog_tells_of_a_break_under_its_heading_only():
+def test_changelog_mentions_breaking_changes_only_under_their_heading():
     parts = [
         "# Changelog",
         "## Unreleased",

@@ -137,7 +137,7 @@ def test_every_audit_action_is_used():
 
 
 def test_every_post_of_the_api_takes_idempotency_keys():
-    """Webhooks have an inbox of their own."""
+    """Webhooks have a separate inbox."""
     posts = [view for view in api_views(get_resolver().url_patterns) if takes_posts(view)]
     assert len(posts) > 5
     for view in posts:

@@ -1,4 +1,4 @@
-"""The how-tos for API clients, block after block as they stand there, against a real server and the sandbox."""
+"""The guides for API clients, run block by block against a real server and the sandbox."""
 
 import re
 import threading
@@ -54,7 +54,7 @@ def demo(bowl, shopper, staff, settings) -> None:
 
 @pytest.fixture
 def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, str]:
-    """Addresses of the documents with those of this test. Who sleeps in a document lets the worker work."""
+    """Replace the documents' URLs with those of this test. `sleep` in a document runs the worker."""
     settings.MANUAL_WEBHOOK_SECRET = [SECRET]
     settings.RATE_LIMIT_FACTOR = settings.MAX_OPEN_ORDERS = settings.MAX_UNITS_PER_HOUR = 10_000
     mine, sleep = threading.get_ident(), time.sleep
@@ -93,7 +93,7 @@ def test_tutorial_leads_to_a_paid_order(read, stripe):
 
 @pytest.mark.parametrize("name", sorted(set(GUIDES) - BY_CURL - {"tutorial", "test-cards"}))
 def test_guide_does_what_it_says(read, name):
-    """What it says are its own assertions."""
+    """The guide contains its own assertions."""
     assert "\nassert " in "\n".join(blocks(name))
 
     read("tutorial", name)

@@ -1,4 +1,4 @@
-"""What nobody sends by mistake in a query or path: control characters, broken UTF-8, long numbers, false cursors."""
+"""Hostile queries and paths: control characters, invalid UTF-8, long numbers, invalid cursors."""
 
 import re
 from base64 import b64encode
@@ -58,7 +58,7 @@ PAGE_PARAMETERS = {"next"}.union(
 
 @pytest.fixture(scope="module")
 def existing(module_db) -> dict[str, Any]:
-    """The addresses of things that belong to the caller."""
+    """Ids of existing objects that belong to the caller."""
     rows.store()
     order = start(items={rows.bowl(): 1}, user=rows.shopper()).order
     cart = api_client(rows.shopper()).post("/carts/", {}).json()
@@ -106,7 +106,7 @@ def test_made_up_cursor_is_refused(api, path):
 
 
 @pytest.mark.parametrize("path", BELOW_A_KEY)
-def test_key_that_is_none_is_not_found(api, path):
+def test_malformed_id_is_not_found(api, path):
     for method in document()["paths"][path]:
         for value in UNREADABLE + ODD:
             problem(getattr(api, method)(re.sub(r"\{\w+\}", value, path)), 404, "not_found")

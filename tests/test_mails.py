@@ -115,7 +115,7 @@ def refunded_mails(card: Payment, staff: User) -> None:
 
 
 def reminded_mails(items: Mapping[Product, int]) -> None:
-    """Somebody left before entering the card, and somebody else's transfer is due soon."""
+    """One buyer left before entering a card, and another buyer's transfer is due soon."""
     now = timezone.now()
     left = start(PaymentMethod.CREDIT_CARD, items, email="guest@example.test")
     Payment.objects.filter(pk=left.pk).update(created_at=now - timedelta(minutes=11))

@@ -54,7 +54,7 @@ def columns() -> Iterator[tuple[type[models.Model], models.Field[Any, Any]]]:
 
 
 def overwrite(text: str, currency: str, value: Any) -> set[str]:
-    """Says which columns took the odd value."""
+    """Returns the columns that accepted the malformed value."""
     taken = set()
     for model, field in columns():
         if model is Notification:
@@ -84,7 +84,7 @@ def add_history(text: str, value: Any) -> None:
 
 @pytest.fixture
 def rows(bowl, shopper, seller, admin_user, settings):
-    """The things of the access tests and a card payment; one parcel is sent."""
+    """The objects of the access tests and a card payment; one parcel is shipped."""
     settings.MAX_OPEN_ORDERS = 9
     found = make_things(shopper, bowl, admin_user)
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"

@@ -66,7 +66,7 @@ WAYS = {
 
 
 def money_pages() -> set[str]:
-    """Every page of its own that an order, or what hangs on one, has in the admin."""
+    """Every custom admin page of orders and their related objects."""
     return {
         f"{model._meta.model_name}.{name}"
         for model, made in admin.site._registry.items()

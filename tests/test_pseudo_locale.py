@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "en_xa")]
 PACKAGES = ("contrib/admin", "contrib/auth", "contrib/humanize", "conf")
 # Texts of Unfold, which has no English catalogue to read them from.
 UNFOLD = ("Light", "Dark", "System", "Type to search")
-# What the shop's own rows and people say; everything else on a page is a text of the program.
+# Texts from the database and users; everything else on a page is a text of the program.
 DATA = [
     *(
         "Moss bowl",

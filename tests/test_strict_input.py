@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 SIGNED = {
     schema.PATH
-}  # who signed is believed, and what is odd waits for staff: payments/tests/test_webhook_endpoint.py
+}  # signed messages are stored, and unusual ones wait for staff: payments/tests/test_webhook_endpoint.py
 WITH_BODY = [
     (method, path, operation)
     for path, methods in document()["paths"].items()
@@ -74,7 +74,7 @@ def with_value(body: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def send(module_db, module_stripe) -> Iterator[Send]:
-    """`send(method, path, raw)`: from somebody who may do everything, about things that exist."""
+    """`send(method, path, raw)`: by a user with every permission, about existing objects."""
     with override_settings(RATE_LIMIT_FACTOR=10_000, MAX_OPEN_ORDERS=10_000, MAX_UNITS_PER_HOUR=10_000):
         yield sender(module_stripe)
 

@@ -96,7 +96,7 @@ def test_card_is_removed_after_confirmation(shop, card, stripe):
     assert shop.get(address).status_code == shop.post(address).status_code == 404
 
 
-def test_adding_leads_to_the_providers_form_and_back(shop, stripe):
+def test_adding_opens_the_providers_form_and_returns(shop, stripe):
     form = shop.get(begin(shop))
     node = page(form).one("form", id="card-form")
     setup_id = ProviderCall.objects.get().object_id

@@ -98,7 +98,7 @@ def test_netrc_does_not_replace_the_token(stub, tmp_path, monkeypatch):
     assert stub.requests_to(PATH)[0].headers["authorization"] == "Bearer A21.1"
 
 
-def test_cookies_are_not_kept(stub):
+def test_cookies_are_not_stored(stub):
     stub.respond_with(PATH, Answer({}, headers={"Set-Cookie": "session=1; Path=/"}))
     client = client_of(stub)
 

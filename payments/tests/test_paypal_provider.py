@@ -191,7 +191,7 @@ def test_declined_instrument_sends_the_buyer_back_to_paypal(paypal, stub):
     assert (remote.action.kind, remote.action.url) == (ActionKind.REDIRECT, "https://paypal.test/choose")
 
 
-def test_the_orders_own_link_is_used_when_the_decline_has_none(paypal, stub):
+def test_orders_link_is_used_when_the_decline_has_none(paypal, stub):
     stub.respond_with(CAPTURE, refusal("PAYER_ACTION_REQUIRED"))
     stub.respond_with(ORDER, Answer(order("PAYER_ACTION_REQUIRED")))
 

@@ -236,7 +236,7 @@ def test_a_form_that_cannot_load_says_so(sandbox, stripe_api, chromium, shop, se
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "garbage", "truncate", "unavailable"])
-def test_a_script_that_is_blocked_or_half_loaded_is_no_stripe(sandbox, chromium, shop, fault):
+def test_blocked_or_incomplete_script_defines_no_stripe(sandbox, chromium, shop, fault):
     sandbox.fault(fault, path="/v3/", count=None)
     page = chromium.new_page()
     page.goto(shop.url)

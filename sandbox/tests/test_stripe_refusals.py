@@ -34,7 +34,7 @@ def refusal(call, *arguments, kind=SDK.InvalidRequestError):
     return refused.value
 
 
-# ---- deleted customers -----------------------------------------------------------------------------------------------
+# ---- deleted customers ----------------------------------------------------------------------------------------------
 
 
 def test_a_deleted_customer_can_be_retrieved_and_is_not_listed(stripe_api, gone):
@@ -82,7 +82,7 @@ def test_deleting_a_customer_sends_an_event_and_detaches_cards(stripe_api, sandb
     assert "previously used" in str(refusal(lambda: paid(stripe_api, payment_method=method.id)))
 
 
-# ---- values ----------------------------------------------------------------------------------------------------------
+# ---- values ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_illegal_statement_descriptors(stripe_api, name, text):
     assert (error.code, error.param) == ("invalid_statement_descriptor", name)
 
 
-# ---- API versions ----------------------------------------------------------------------------------------------------
+# ---- API versions ---------------------------------------------------------------------------------------------------
 
 
 def test_an_api_version_that_does_not_exist_is_refused(stripe_api):
@@ -150,7 +150,7 @@ def test_an_endpoint_cannot_have_an_unknown_version(stripe_api):
     assert "Invalid Stripe API version" in str(refusal(stripe_api.v1.webhook_endpoints.create, params))
 
 
-# ---- Adaptive Pricing ------------------------------------------------------------------------------------------------
+# ---- Adaptive Pricing -----------------------------------------------------------------------------------------------
 
 
 def test_the_buyer_may_see_another_currency(stripe_api, sandbox):
@@ -178,7 +178,7 @@ def test_older_versions_show_a_session_in_the_buyers_currency(stripe_api, sandbo
     assert old.currency_conversion.to_dict()["source_currency"] == "usd"
 
 
-# ---- without the shop's doing ----------------------------------------------------------------------------------------
+# ---- without the shop's doing ---------------------------------------------------------------------------------------
 
 
 def test_the_card_network_updates_a_saved_card(stripe_api, sandbox, customer):
@@ -235,7 +235,7 @@ def test_a_lost_dispute_may_be_reviewed_again_and_won(stripe_api, sandbox):
         assert sandbox.get("journal/totals")["disputed"]["usd"] == lost
 
 
-# ---- refunds, locks, rates -------------------------------------------------------------------------------------------
+# ---- refunds, locks, rates ------------------------------------------------------------------------------------------
 
 
 def test_a_refund_that_the_balance_cannot_cover_is_refused(stripe_api, sandbox):
@@ -280,7 +280,7 @@ def test_requests_per_second_are_limited(stripe_api, sandbox):
     assert body["error"]["code"] == "rate_limit"
 
 
-# ---- what a person sees ----------------------------------------------------------------------------------------------
+# ---- what a person sees ---------------------------------------------------------------------------------------------
 
 
 def test_refused_requests_are_listed_with_their_reason(stripe_api, sandbox, gone):

@@ -192,7 +192,7 @@ def buyers() -> Callable[[int], list[User]]:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory) -> Iterator[Sandbox]:
-    """The payment providers of this module, as a process of their own; `sandbox.env` points a shop there."""
+    """The payment providers of this module, in a separate process; `sandbox.env` configures a shop for them."""
     with Sandbox(tmp_path_factory.mktemp("sandbox")) as program:
         yield program
 

@@ -49,10 +49,10 @@ def wait_for(what: Callable[[], R], *, seconds: float = PATIENCE, detail: str = 
 
 
 class Process:
-    """A line of the Procfile, or any command, in a session of its own, so that all of it can be ended at once."""
+    """A line of the Procfile, or any command, in a separate session, so that all of it can be ended at once."""
 
     def __init__(self, command: str, env: dict[str, str], log: Path, missing: Callable[[str], str]) -> None:
-        """`missing` is given what was written so far and says what is not ready yet, "" when all is."""
+        """`missing` gets the output so far and returns what is not ready yet, "" when everything is."""
         self.command, self.env, self.log, self.outstanding = command, env, log, missing
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -123,7 +123,7 @@ class Process:
 
 
 class Shop:
-    """Web and worker with one environment. Nothing runs until it is started; all of it is gone afterwards.
+    """Web and worker with one environment. Nothing runs until it is started; everything is ended afterwards.
 
     As the Procfile says; with `is_demo` the web process is the one of `make run`.
     """

@@ -83,7 +83,7 @@ def buyer(caller, buyers) -> Caller:
 
 @contextmanager
 def answer_kept(sandbox: Sandbox, path: str) -> Iterator[Callable[[], object]]:
-    """The provider does what is asked and keeps its answer; the function waits until it has."""
+    """The provider executes the request and delays its answer; the function waits until then."""
     fault = sandbox.fault("hold_after", method="POST", path=path, seconds=30)
     yield lambda: wait_for(
         lambda: (
@@ -272,7 +272,7 @@ def test_call_of_a_killed_worker_is_continued_after_its_lease(shop, buyer, bowl,
     refund_begin(another)
     shop.worker.start()
     wait_for(lambda: now(another).status == "REFUNDED")
-    assert keys_sent(provider, "/v1/refunds").count(call.key) == 1, "nobody takes it while the lease lasts"
+    assert keys_sent(provider, "/v1/refunds").count(call.key) == 1, "not claimed while the lease lasts"
     settle(provider)
 
     assert keys_sent(provider, "/v1/refunds").count(call.key) == 2
@@ -287,7 +287,7 @@ def test_call_of_a_killed_worker_is_continued_after_its_lease(shop, buyer, bowl,
 def test_two_workers_with_two_schedulers_execute_each_call_once(
     production, sandbox, shop, buyer, bowl, provider
 ):
-    """Twelve payments of which nobody knows how they went, and six refunds, found by both at the same moment."""
+    """Twelve payments of unknown outcome and six refunds, found by both workers at the same moment."""
     paid = [card_order(buyer, bowl) for _ in range(6)]
     for payment in paid:
         assert confirm(buyer, payment).body["status"] == "COMPLETED"

@@ -35,7 +35,7 @@ def shop(postgres_only, production, sandbox: Sandbox):
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """The generated Python package; a word of its maker about parts that it left out is a failure."""
+    """The generated Python package; a warning of the generator about omitted parts is a failure."""
     where = tmp_path / "alley_client"
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

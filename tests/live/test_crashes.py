@@ -247,7 +247,7 @@ def test_worker_killed_between_sending_and_marking(caller, shop, user, bowl, mai
     [row] = Notification.objects.all()
     assert (row.state, len(mail.received)) == ("waiting", 1)
     assert row.lease_until is not None
-    assert row.lease_until > timezone.now(), "nobody else may send it for now"
+    assert row.lease_until > timezone.now(), "not sent by others while leased"
     Notification.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     shop.worker.start()
     wait_for(all_sent)

@@ -1,4 +1,4 @@
-"""The pages about the API in a browser that reaches this shop and nothing else."""
+"""The API documentation pages in a browser that can reach only this shop."""
 
 import pytest
 

@@ -81,7 +81,7 @@ def all_sent(shop: Shop) -> Callable[[], bool]:
 
 @pytest.fixture
 def new_web(shop: Shop) -> None:
-    """Without the memory of an earlier outage, in which it asks Redis less often."""
+    """Restart the web process, which would call Redis less often after an earlier outage."""
     shop.web.kill()
     shop.web.start()
 

@@ -150,7 +150,7 @@ DETAILS = {"email": "guest@example.test", "shipping": ADDRESS, "billing": ADDRES
 
 
 def cart(one: Window, address: str = "/shop/cart/", **draft: object) -> None:
-    """A guest's cart with things of two artisans, and how far the checkout went, then the page."""
+    """A guest's cart with products of two artisans and a checkout draft, then the page."""
     token = new_secret()
     made = Cart.objects.create(token_hash=hash_secret(token), currency="USD", draft=draft)
     other = Product.objects.exclude(artisan=teapot().artisan).filter(stock=500).order_by("slug")[0]
@@ -167,7 +167,7 @@ def cart_with_one_removed(one: Window) -> None:
 
 @contextmanager
 def sold_out() -> Iterator[None]:
-    """While somebody else has taken all teapots."""
+    """While all teapots are sold out."""
     before = teapot().stock
     Product.objects.filter(pk=teapot().pk).update(stock=0)
     try:

@@ -20,7 +20,7 @@ def shop(database, request) -> Shop:
 
 
 def test_purchase_from_catalogue_to_recorded_receipt(window):
-    """A guest pays for things of two artisans by transfer; staff record the money."""
+    """A guest pays for products of two artisans by transfer; staff record the receipt."""
     teapot = Product.objects.get(price_minor=8545)
     other = Product.objects.filter(stock=500).exclude(artisan=teapot.artisan).order_by("slug")[0]
     one = window()

@@ -240,7 +240,7 @@ def test_with_scripts_the_cart_changes_in_place(window, bowl, scarf):
     assert Cart.objects.filter(status=CartStatus.OPEN).latest("updated_at").items.count() == 2
 
 
-def test_a_guest_whose_session_is_lost_goes_on(window, bowl):
+def test_guest_with_a_lost_session_continues(window, bowl):
     one = window()
     button = one.fill_checkout(bowl, email="lost@example.test")
     one.page.context.clear_cookies(name="session")

@@ -151,7 +151,7 @@ def test_one_account_cannot_hold_more_by_ordering_at_once(caller, buyers):
 
 
 def same(answers: list[Answer]) -> str:
-    """The id that all answers with an answer agree on; the others were told to wait."""
+    """The id that all successful answers agree on; the others were refused for now."""
     assert {answer.status for answer in answers} <= {201, 409}
     for answer in answers:
         if answer.status == 409:

@@ -96,7 +96,7 @@ def test_one_of_eight_refunds_over_sixty_percent_is_made(paid, staff_clients, sa
 
 
 def test_one_of_eight_unanswered_refunds_is_reserved_and_made(paid, staff_clients, sandbox):
-    """The provider makes it and its answer gets lost: nobody knows, and still it happens once."""
+    """The provider makes the refund and its answer is lost: it still happens once."""
     payment = paid((ProductFactory.create(), 1))
     sandbox.fault("drop_after", path="/v1/refunds", method="POST")
 

@@ -22,7 +22,7 @@ def shop(database, tmp_path_factory):
 
 
 def test_one_of_eight_buyers_gets_the_last_unit(clean_database, caller, buyers):
-    """SQLite has one writer at a time: seven wait for it and are told that it is sold out, none that it is locked."""
+    """SQLite has one writer at a time: seven wait and get "sold out", none a lock error."""
     bowl = ProductFactory.create(stock=1)
     answers = together([partial(caller(user).post, "/orders/", order_body((bowl, 1))) for user in buyers(8)])
     assert Counter(answer.status for answer in answers) == {201: 1, 409: 7}

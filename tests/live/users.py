@@ -24,7 +24,7 @@ from tests.live.runner import Answer
 
 
 def session_of(user: User) -> str:
-    """The value of the session cookie of somebody who signed in, fresh for as long as a run lasts."""
+    """The session cookie of a signed-in user, valid for the whole run."""
     give_second_factor(user)
     client = Client()
     sign_in(client, user, minutes_ago=-24 * 60)
@@ -45,7 +45,7 @@ def bearer_of(user: User) -> str:
 
 
 class Visitor:
-    """Somebody in front of the pages, signed in when given a user."""
+    """A visitor of the pages, signed in when a user is given."""
 
     def __init__(self, url: str, user: User | None = None) -> None:
         self.url, self.http = url, requests.Session()
@@ -61,7 +61,7 @@ class Visitor:
         return self.http.get(self.url + path, timeout=60)
 
     def post(self, path: str, data: dict[str, Any]) -> requests.Response:
-        """Without following where it leads: 302 says that it was done, 200 shows the form again."""
+        """Does not follow redirects: 302 means success, 200 shows the form again."""
         return self.http.post(self.url + path, data, timeout=60, allow_redirects=False)
 
 

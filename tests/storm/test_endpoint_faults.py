@@ -43,7 +43,7 @@ pytestmark = [
 ]
 
 PATIENCE = 0.3  # seconds that the shop waits for an answer
-SILENCE = 3.0  # seconds that the provider keeps an answer back, unless the fault ends before
+SILENCE = 3.0  # seconds that the provider delays an answer, unless the fault ends earlier
 REFUSALS = ("unauthorized", "forbidden")
 FAULTS: dict[str, dict[str, Any]] = {
     "401": {"action": "unauthorized"},
@@ -68,7 +68,7 @@ class ImpatientRegistry:
 
 @pytest.fixture
 def impatient(monkeypatch) -> Iterator[None]:
-    """The shop gives up soon, so that an answer that is kept back is a real timeout."""
+    """The shop has a short timeout, so that a delayed answer is a real timeout."""
     times = (3.0, PATIENCE)
     monkeypatch.setattr(connection, "registry", ImpatientRegistry())
     monkeypatch.setattr(paypal_provider, "PayPalClient", partial(PayPalClient, timeout=times))
@@ -83,7 +83,7 @@ def impatient(monkeypatch) -> Iterator[None]:
 
 @dataclass
 class Journey:
-    """`prepare` is never disturbed. `go` is, and whoever was turned away does it again."""
+    """Faults do not affect `prepare`. They affect `go`, which is repeated after a failure."""
 
     sandbox: Any
     buyer: Client
@@ -329,7 +329,7 @@ def travel(request, shopper, staff, browser, deliver) -> Callable[[type[Journey]
 
 
 def check_page(journey: Journey) -> None:
-    """The order's page says what is so at the provider, or that nobody knows yet; then it asks for no money."""
+    """The order page shows the state at the provider, or that it is still unknown; then it requests no payment."""
     answer = journey.page("order")
     assert answer.status_code == 200
     payment, order = reread(journey.payment), journey.payment.order
@@ -350,7 +350,7 @@ def check_page(journey: Journey) -> None:
 def check_staff_know(journey: Journey, action: str) -> None:
     """A refused key is shown to staff at once; other failures recover, are shown, or are retried."""
     if action in REFUSALS:
-        assert alerts_open().exists() or flags_open().exists(), "a refused key, and nobody knows"
+        assert alerts_open().exists() or flags_open().exists(), "a refused key is not reported"
         return
     waits = ProviderCall.objects.filter(state=CallState.OPEN, tries__gt=0)
     unread = WebhookEvent.objects.filter(state__in=[EventState.RECEIVED, EventState.WAITING])

@@ -234,7 +234,7 @@ def test_task_is_enqueued_only_after_commit(django_capture_on_commit_callbacks, 
     assert rung == [str(row.pk)]
 
 
-def test_unavailable_broker_is_no_error_and_delays_one_mail_only(
+def test_unavailable_broker_is_not_an_error_and_delays_only_one_mail(
     django_capture_on_commit_callbacks, enqueued
 ):
     tried = []
