@@ -7,7 +7,7 @@ it took effect.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -114,7 +114,9 @@ class CreateRequest:
 
     `customer_id` and `method_id`: the provider's ids of a known customer and of the saved method to use.
     `save`: save the method for later (with the buyer's consent). `breakdown` is omitted when only part of the
-    order is paid, `ship_to` when the address is a single text.
+    order is paid, `ship_to` when the address is a single text. `requested_at`: when this was first requested, the
+    same for every repeat. `earlier_ids`: other objects of the same payment. `attempt` counts objects that the provider
+    refused as duplicates; `is_repeat`: an earlier try of this request may have taken effect.
     """
 
     key: str
@@ -129,12 +131,17 @@ class CreateRequest:
     method_id: str = ""
     save: bool = False
     expires_at: datetime | None = None
+    email: str = field(default="", repr=False)
+    requested_at: datetime | None = None
+    earlier_ids: tuple[str, ...] = ()
+    attempt: int = 0
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmRequest:
     """Confirm or capture a payment: with a payment method of the provider (cards), or as approved by the
-    buyer (wallets)."""
+    buyer (wallets). `earlier_ids`: other objects of the same payment."""
 
     key: str
     object_id: str
@@ -142,6 +149,7 @@ class ConfirmRequest:
     payment_id: str
     return_url: str
     method_id: str = ""
+    earlier_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +318,8 @@ class ProviderEvent:
     our payment as named by the event, for unknown objects such as those of a hosted page. `amount`: the
     amount of the payment. `status` and the ids below: what the event reports, to check whether we know it
     already; `refunded`: the total refunded of a capture; `disputed`: the amount of a dispute. `setup_id`,
-    `method_id`: set for events about saved methods. `payload`: an allow-listed extract.
+    `method_id`: set for events about saved methods. `customer_id`: a customer that was deleted.
+    `payload`: an allow-listed extract.
     """
 
     event_id: str
@@ -331,6 +340,7 @@ class ProviderEvent:
     disputed: Money | None = None
     setup_id: str = ""
     method_id: str = ""
+    customer_id: str = ""
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -368,6 +378,15 @@ class Refused(ProviderError):
 
 class ObjectNotFound(Refused):
     """The object does not exist at the provider."""
+
+
+class CustomerNotFound(Refused):
+    """The provider does not know the customer: deleted, or of another mode or account."""
+
+
+class DuplicateReference(Refused):
+    """The provider has taken a payment with this reference already, and it is none of ours: a new object needs
+    another reference."""
 
 
 class Unknown(ProviderError):
@@ -454,6 +473,10 @@ class PaymentProvider(ABC):
         """Capability SAVE: save the method of a token, from the provider's script or its list of test tokens."""
         raise NotImplementedError
 
+    def has_customer(self, customer_id: str) -> bool:
+        """Capability SAVE: whether the customer still exists. Errors: Refused, Unknown."""
+        return True
+
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         """Capability SAVE: the buyer's methods that the provider stores."""
         raise NotImplementedError
@@ -465,6 +488,11 @@ class PaymentProvider(ABC):
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         """Capability WEBHOOK: verify and parse the raw request. Errors: BadSignature, CannotVerify."""
         raise NotImplementedError
+
+    def find_reference(self, object_ids: Sequence[str]) -> str:
+        """The payment of ours that an object which we do not know refers to; "" for another application's object.
+        Errors: ObjectNotFound, Refused, Unknown."""
+        return self.read(object_ids[0]).reference
 
     def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
         """Capability LIST: all objects created in this period, for daily reconciliation."""

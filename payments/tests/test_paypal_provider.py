@@ -11,6 +11,7 @@ from payments.providers.contract import (
     ConfirmRequest,
     DeclineGroup,
     DisputeStatus,
+    DuplicateReference,
     ObjectNotFound,
     RefundRequest,
     RefundStatus,
@@ -110,10 +111,12 @@ def test_declined_saved_wallet_is_a_decline(paypal, stub):
     assert refused.value.decline == DeclineGroup.OTHER_CARD
 
 
-def test_order_with_an_already_paid_invoice_is_an_unknown_outcome(paypal, stub):
+def test_order_with_an_already_paid_invoice_is_an_unknown_outcome_only_when_repeated(paypal, stub):
     stub.respond_with(ORDERS, refusal("DUPLICATE_INVOICE_ID"))
 
     with pytest.raises(Unknown):
+        paypal.create(build_create_request(method_id="8kk8451t", is_repeat=True))
+    with pytest.raises(DuplicateReference):
         paypal.create(build_create_request(method_id="8kk8451t"))
 
 
@@ -261,7 +264,6 @@ def test_capturing_an_expired_order_is_not_found(paypal):
         Answer({"id": ORDER_ID, "status": "COMPLETED"}, 201),
         Answer({"name": "INTERNAL_SERVER_ERROR"}, 500),
         refusal("PREVIOUS_REQUEST_IN_PROGRESS", 409),
-        refusal("DUPLICATE_INVOICE_ID"),
     ],
 )
 def test_capture_without_a_clear_answer_is_an_unknown_outcome(paypal, stub, answer):

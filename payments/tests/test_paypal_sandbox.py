@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -15,6 +16,7 @@ from payments.providers.contract import (
     ConfirmRequest,
     DeclineGroup,
     DisputeStatus,
+    DuplicateReference,
     Item,
     ObjectNotFound,
     RefundRequest,
@@ -271,10 +273,12 @@ def test_two_orders_cannot_pay_the_same_payment(approved, paid, paypal, sandbox)
     second = paypal.create(build_create_request(payment_id=first.reference, key="another"))
     sandbox.post("paypal/approve", order=second.object_id)
 
-    with pytest.raises(Unknown) as unknown:
+    with pytest.raises(DuplicateReference) as refused:
         paypal.confirm(confirm(second, 7))
+    known = paypal.confirm(replace(confirm(second, 8), earlier_ids=(first.object_id,)))
 
-    assert unknown.value.code == "DUPLICATE_INVOICE_ID"
+    assert (refused.value.code, refused.value.remote.status) == ("DUPLICATE_INVOICE_ID", RemoteStatus.EXPIRED)
+    assert (known.object_id, known.status) == (first.object_id, RemoteStatus.SUCCEEDED)
     assert effects(sandbox, "capture.completed") == 1
 
 

@@ -95,7 +95,7 @@ def failure(status: int, text: str, *, retry_after: str = "") -> ProviderError:
         found = ObjectNotFound(code, detail)
     else:
         found = PayPalRefused(code, detail, decline=DECLINES.get(code))
-        found.redirect = link_of(error, "redirect")
+        found.redirect = link_of(error, "redirect", "payer-action")
     found.is_forbidden = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
     return found
 

@@ -66,7 +66,7 @@ def order_request(request: CreateRequest) -> dict[str, Any]:
         "reference_id": request.order_number,
         "description": f"Order {request.order_number}",
         "custom_id": request.payment_id,
-        "invoice_id": f"{request.order_number}-{request.payment_id}",
+        "invoice_id": invoice_id(request),
         "amount": amount,
     }
     if request.breakdown and adds_up(request.breakdown, request.amount):
@@ -75,6 +75,13 @@ def order_request(request: CreateRequest) -> dict[str, Any]:
     if request.ship_to:
         unit["shipping"] = shipping_of(request.ship_to)
     return {"intent": "CAPTURE", "purchase_units": [unit], "payment_source": {"paypal": wallet(request)}}
+
+
+def invoice_id(request: CreateRequest) -> str:
+    """The same for every object of a payment, so that PayPal takes its money only once; with a suffix after PayPal
+    refused it because of a payment that is not ours."""
+    suffix = f"-{request.attempt + 1}" if request.attempt else ""
+    return f"{request.order_number}-{request.payment_id}{suffix}"
 
 
 def shipping_of(to: ShipTo) -> dict[str, Any]:

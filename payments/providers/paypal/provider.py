@@ -1,6 +1,6 @@
 """PayPal behind our contract: Orders v2, Payments v2, Vault v3, disputes, reports and webhooks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from payments.providers.contract import (
     ChangedPayments,
     ConfirmRequest,
     CreateRequest,
+    DuplicateReference,
     ObjectNotFound,
     PaymentProvider,
     ProviderError,
@@ -103,6 +104,10 @@ class PayPalProvider(PaymentProvider):
         """
         try:
             return self._create(request)
+        except Unknown as unknown:
+            if unknown.code != DUPLICATE_INVOICE or request.is_repeat:
+                raise
+            return self._paid_before(request.earlier_ids, unknown)
         except Refused as refused:
             if not request.ship_to or not is_about_address(refused):
                 raise
@@ -155,6 +160,10 @@ class PayPalProvider(PaymentProvider):
             return self._clear(self._payment(self._post(path, {}, key=request.key)))
         except ObjectNotFound:
             raise
+        except Unknown as unknown:
+            if unknown.code != DUPLICATE_INVOICE:
+                raise
+            return self._paid_before((request.object_id, *request.earlier_ids), unknown)
         except Refused as refused:
             return self._after_refusal(request.object_id, refused)
 
@@ -182,6 +191,21 @@ class PayPalProvider(PaymentProvider):
             )
         refused.remote = payment
         raise refused
+
+    def _paid_before(self, object_ids: Sequence[str], unknown: Unknown) -> RemotePayment:
+        """The order of this payment whose invoice PayPal has taken. If it is none of ours, raise DuplicateReference:
+        the first of them cannot be paid, and a new one needs another invoice id."""
+        orders = [order for one in object_ids if (order := self._order_or_none(one))]
+        if moved := next((order for order in orders if order.status in MOVED), None):
+            return moved
+        ended = replace(orders[0], status=RemoteStatus.EXPIRED, action=None) if orders else None
+        raise DuplicateReference(unknown.code, unknown.detail, remote=ended) from None
+
+    def _order_or_none(self, object_id: str) -> RemotePayment | None:
+        try:
+            return self._read_order(object_id)
+        except ObjectNotFound:
+            return None
 
     # ---- refunds -------------------------------------------------------------------------------------------
 
@@ -237,6 +261,17 @@ class PayPalProvider(PaymentProvider):
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         return event_of(self._verifier.verified(body, headers), is_live=self.is_live)
+
+    def find_reference(self, object_ids: Sequence[str]) -> str:
+        """Events name orders, or captures alone."""
+        for object_id in object_ids:
+            for path, name in (("/v2/payments/captures", "custom_id"), ("/v2/checkout/orders", "")):
+                try:
+                    found = self._client.request("GET", f"{path}/{path_id(object_id)}")
+                except ObjectNotFound:
+                    continue
+                return text_at(found, name) if name else self._payment(found).reference
+        raise ObjectNotFound("no_such_object")
 
     def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
         """Payments in which money moved, as PayPal's reports list them, a few hours late.

@@ -1,8 +1,13 @@
 """Saved cards at Stripe: Customers, SetupIntents, PaymentMethods."""
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from payments.providers.contract import (
+    CustomerNotFound,
     DeclineGroup,
     ObjectNotFound,
     Refused,
@@ -15,6 +20,7 @@ from payments.providers.stripe.objects import id_of, method_of, setup_of
 from payments.providers.stripe.reading import PAGE, rows_of
 from payments.providers.stripe.requests import customer_params, setup_params
 
+T = TypeVar("T")
 SETUP_ID = re.compile(r"seti_\w{1,250}", re.ASCII)
 METHOD_ID = re.compile(r"pm_\w{1,250}", re.ASCII)
 TEST_TOKEN = "pm_card_"  # noqa: S105 (a prefix)
@@ -24,17 +30,30 @@ class StripeCards:
     def __init__(self, link: StripeLink) -> None:
         self._link = link
 
-    def new_customer(self, *, key: str, user_id: str = "", payment_id: str = "") -> str:
-        """The same key returns the same customer."""
-        params = customer_params(user_id=user_id, payment_id=payment_id)
+    def new_customer(self, *, key: str, **about: str) -> str:
+        """The same key returns the same customer. `about`: see `customer_params`."""
+        params = customer_params(**about)
         return self._link.execute(
             lambda api: str(
                 row_of(api.v1.customers.create(params, {"idempotency_key": f"{key}:customer"}))["id"]
             )
         )
 
+    def has_customer(self, customer_id: str) -> bool:
+        """A deleted customer can be retrieved, with its id and a mark only."""
+        try:
+            row = self._link.execute(lambda api: row_of(api.v1.customers.retrieve(customer_id)))
+        except Refused as refusal:
+            if refusal.code == "resource_missing":
+                return False
+            raise
+        return not row.get("deleted")
+
     def save_start(self, request: SaveRequest) -> RemoteSetup:
-        params = setup_params(request, self._customer_of(request))
+        return self._with_customer(request, self._save_start)
+
+    def _save_start(self, request: SaveRequest, customer_id: str) -> RemoteSetup:
+        params = setup_params(request, customer_id)
         return self._link.execute_write(
             lambda api: api.v1.setup_intents.create(params, {"idempotency_key": request.key}),
             setup_of,
@@ -52,7 +71,10 @@ class StripeCards:
     def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
         """Stripe checks the card with its bank; a card that requires authentication is Refused."""
         self._check_owner(token, request.customer_id)
-        params = setup_params(request, self._customer_of(request), token)
+        return self._with_customer(request, partial(self._save_token, token))
+
+    def _save_token(self, token: str, request: SaveRequest, customer_id: str) -> RemoteMethod:
+        params = setup_params(request, customer_id, token)
         setup = self._link.execute_write(
             lambda api: api.v1.setup_intents.create(params, {"idempotency_key": request.key}),
             setup_of,
@@ -91,6 +113,15 @@ class StripeCards:
         except (Refused, Stuck):
             if self._owner_of(method_id):
                 raise
+
+    def _with_customer(self, request: SaveRequest, save: Callable[[SaveRequest, str], T]) -> T:
+        """Save for the known customer, or for a new one if it no longer exists; Stripe keeps the refusal under
+        the first key, and returns a deleted customer again for the key that created it."""
+        try:
+            return save(request, self._customer_of(request))
+        except CustomerNotFound:
+            renewed = replace(request, key=f"{request.key}:renewed")
+            return save(renewed, self.new_customer(key=renewed.key, user_id=request.user_id))
 
     def _customer_of(self, request: SaveRequest) -> str:
         """One customer per user, even after a refusal or with two setups at once: the key is the user's."""

@@ -3,11 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+import requests
 import stripe
 from stripe import StripeObject
 
 from artisans.core.security.redaction import scrub
-from payments.providers.contract import ObjectNotFound, ProviderError, Refused, RemotePayment, Unknown
+from payments.providers.contract import (
+    CustomerNotFound,
+    ObjectNotFound,
+    ProviderError,
+    Refused,
+    RemotePayment,
+    Unknown,
+)
 from payments.providers.reading import UNREADABLE, an_id
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.declines import group_of
@@ -32,6 +40,13 @@ class Stuck(Unknown):
     is_stuck = True
 
 
+class SameHostSession(requests.Session):
+    """Never follows a redirect: requests with our key stay at the configured host."""
+
+    def request(self, *args: Any, **options: Any) -> requests.Response:
+        return super().request(*args, **(options | {"allow_redirects": False}))
+
+
 class StripeLink:
     """Each request is sent once; the layer above retries it with the same key."""
 
@@ -41,7 +56,9 @@ class StripeLink:
             stripe_version=API_VERSION,
             base_addresses=addresses(config.api_base),
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=(config.connect_timeout, config.read_timeout)),
+            http_client=stripe.RequestsClient(
+                timeout=(config.connect_timeout, config.read_timeout), session=SameHostSession()
+            ),
         )
 
     def execute(self, send: Callable[[stripe.StripeClient], T]) -> T:
@@ -152,6 +169,8 @@ def forbidden(error: ProviderError) -> ProviderError:
 
 
 def refusal_of(details: Row, code: str, detail: str, *, status: int | None) -> Refused:
+    if code == "resource_missing" and details.get("param") == "customer":
+        return CustomerNotFound(code, detail)
     if code == "resource_missing" and details.get("param") not in NAMED:
         return ObjectNotFound(code, detail)
     is_decline = details.get("type") == "card_error"

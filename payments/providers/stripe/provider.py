@@ -1,7 +1,8 @@
 """Cards by Stripe: PaymentIntents on our page, Checkout Sessions on Stripe's, refunds, saved cards, webhooks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from payments.providers.contract import (
     ChangedPayments,
     ConfirmRequest,
     CreateRequest,
+    CustomerNotFound,
     ObjectNotFound,
     PaymentProvider,
     ProviderError,
@@ -56,6 +58,25 @@ class StripeProvider(PaymentProvider):
     # ---- creating ----------------------------------------------------------------------------------------------
 
     def create(self, request: CreateRequest) -> RemotePayment:
+        return self._with_customer(request, self._create)
+
+    def create_hosted(self, request: CreateRequest) -> RemotePayment:
+        return self._with_customer(request, self._create_hosted)
+
+    def _with_customer(
+        self, request: CreateRequest, create: Callable[[CreateRequest], RemotePayment]
+    ) -> RemotePayment:
+        """Create with the known customer. One that no longer exists is replaced by a new one, except for a saved
+        card, which went with its customer. A repeat is refused and replaced in the same way, with the same keys."""
+        try:
+            return create(request)
+        except CustomerNotFound:
+            if request.method_id or not request.customer_id:
+                raise
+            renewed = replace(request, customer_id="", key=f"{request.key}:renewed")
+            return create(replace(renewed, customer_id=self._new_customer(renewed)))
+
+    def _create(self, request: CreateRequest) -> RemotePayment:
         params = intent_params(request, self._customer_for(request))
         try:
             return self._link.execute_write(
@@ -68,8 +89,7 @@ class StripeProvider(PaymentProvider):
                 return found
             raise
 
-    def create_hosted(self, request: CreateRequest) -> RemotePayment:
-        """Stripe accepts an expiry from 30 minutes to 24 hours from now; otherwise it is 24 hours."""
+    def _create_hosted(self, request: CreateRequest) -> RemotePayment:
         params = session_params(request, self._customer_for(request))
         try:
             return self._link.execute_write(
@@ -86,7 +106,13 @@ class StripeProvider(PaymentProvider):
         """A method can only be saved for a customer; the first time one has to be created."""
         if request.customer_id or not request.save:
             return request.customer_id
-        return self._cards.new_customer(key=request.key, payment_id=request.payment_id)
+        return self._new_customer(request)
+
+    def _new_customer(self, request: CreateRequest) -> str:
+        name = request.ship_to.name if request.ship_to else ""
+        return self._cards.new_customer(
+            key=request.key, payment_id=request.payment_id, email=request.email, name=name
+        )
 
     # ---- reading -----------------------------------------------------------------------------------------------
 
@@ -97,6 +123,9 @@ class StripeProvider(PaymentProvider):
         if SESSION_ID.fullmatch(object_id):
             return self._reading.session(object_id)
         raise ObjectNotFound("no_such_object", "Ids of Stripe payments start with pi_ or cs_.")
+
+    def find_reference(self, object_ids: Sequence[str]) -> str:
+        return next((self.read(one).reference for one in object_ids if INTENT_ID.fullmatch(one)), "")
 
     def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
         """`until` is exclusive. A session stands for its intent. Secrets and addresses are left out."""
@@ -195,6 +224,9 @@ class StripeProvider(PaymentProvider):
 
     def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
         return self._cards.save_token(request, token)
+
+    def has_customer(self, customer_id: str) -> bool:
+        return self._cards.has_customer(customer_id)
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         return self._cards.saved_methods(customer_id)

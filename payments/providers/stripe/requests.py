@@ -1,7 +1,7 @@
 """Builds Stripe's parameters from the contract's requests. The same request always produces the same parameters."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 
 from stripe.params import (
     CustomerCreateParams,
@@ -13,7 +13,14 @@ from stripe.params import (
 from stripe.params.checkout import SessionCreateParams, SessionCreateParamsLineItem
 
 from artisans.core.money import Money
-from payments.providers.contract import Breakdown, ConfirmRequest, CreateRequest, RefundRequest, SaveRequest
+from payments.providers.contract import (
+    Breakdown,
+    ConfirmRequest,
+    CreateRequest,
+    RefundRequest,
+    SaveRequest,
+    ShipTo,
+)
 from payments.providers.stripe.money import to_stripe
 
 # An intent with everything related to it; one level deeper in a session. Stripe expands four levels.
@@ -21,9 +28,11 @@ IN_INTENT = ["latest_charge.refunds"]
 IN_SESSION = ["payment_intent.latest_charge.refunds"]
 # Includes wallets that contain a card. API version "endive" removed payment_method_types; this excludes automatic ones.
 CARDS: Final = ["card"]
+SPARE = timedelta(minutes=5)
 SHORTEST, LONGEST = timedelta(minutes=30), timedelta(hours=24)
 MOST_LINES = 100
 LONGEST_NAME = 250
+LONGEST_CUSTOMER_NAME = 256
 
 
 def metadata_of(request: CreateRequest) -> dict[str, str]:
@@ -40,6 +49,8 @@ def intent_params(request: CreateRequest, customer_id: str) -> PaymentIntentCrea
         "metadata": metadata_of(request),
         "expand": IN_INTENT,
     }
+    if request.ship_to:
+        params["shipping"] = shipping_of(request.ship_to)
     if customer_id:
         params["customer"] = customer_id
     if request.save:
@@ -71,13 +82,38 @@ def session_params(request: CreateRequest, customer_id: str) -> SessionCreatePar
         "payment_intent_data": {"description": f"Order {request.order_number}", "metadata": metadata},
         "expand": IN_SESSION,
     }
+    if request.ship_to:
+        params["payment_intent_data"]["shipping"] = shipping_of(request.ship_to)
     if request.save:
         params["payment_intent_data"]["setup_future_usage"] = "on_session"
     if customer_id:
         params["customer"] = customer_id
-    if request.expires_at is not None and SHORTEST <= request.expires_at - datetime.now(UTC) <= LONGEST:
-        params["expires_at"] = int(request.expires_at.timestamp())
+    elif request.email:
+        params["customer_email"] = request.email
+    if end := session_end(request):
+        params["expires_at"] = end
     return params
+
+
+def session_end(request: CreateRequest) -> int | None:
+    """The end of the order's hold, moved into what Stripe accepts with some minutes to spare for repeats."""
+    if request.expires_at is None or request.requested_at is None:
+        return None
+    earliest, latest = request.requested_at + SHORTEST + SPARE, request.requested_at + LONGEST - SPARE
+    return int(min(max(request.expires_at, earliest), latest).timestamp())
+
+
+def shipping_of(to: ShipTo) -> Any:
+    """For risk scoring and disputes, and required for exports from India."""
+    fields = {
+        "line1": to.line1,
+        "line2": to.line2,
+        "city": to.city,
+        "state": to.region,
+        "postal_code": to.postal_code,
+        "country": to.country,
+    }
+    return {"name": to.name, "address": {name: value for name, value in fields.items() if value}}
 
 
 def lines_of(request: CreateRequest) -> list[SessionCreateParamsLineItem]:
@@ -120,9 +156,16 @@ def refund_params(request: RefundRequest) -> RefundCreateParams:
     }
 
 
-def customer_params(*, user_id: str = "", payment_id: str = "") -> CustomerCreateParams:
-    named = {"user_id": user_id, "payment_id": payment_id}
-    return {"metadata": {name: value for name, value in named.items() if value}}
+def customer_params(
+    *, user_id: str = "", payment_id: str = "", email: str = "", name: str = ""
+) -> CustomerCreateParams:
+    ours = {"user_id": user_id, "payment_id": payment_id}
+    params: CustomerCreateParams = {"metadata": {key: value for key, value in ours.items() if value}}
+    if email:
+        params["email"] = email
+    if name:
+        params["name"] = name[:LONGEST_CUSTOMER_NAME]
+    return params
 
 
 def setup_params(request: SaveRequest, customer_id: str, token: str = "") -> SetupIntentCreateParams:

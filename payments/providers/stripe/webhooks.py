@@ -16,6 +16,7 @@ from payments.providers.contract import BadSignature, CannotVerify, ProviderEven
 from payments.providers.reading import LONGEST_ID, UNREADABLE
 from payments.providers.signatures import check_header
 from payments.providers.stripe.config import StripeConfig
+from payments.providers.stripe.link import API_VERSION
 from payments.providers.stripe.money import from_stripe
 from payments.providers.stripe.objects import (
     DISPUTE_STATUS,
@@ -84,7 +85,9 @@ def parse_event(event: Row) -> ProviderEvent:
     row = careful(lambda: event["data"]["object"])
     if not event_id or not kind or not isinstance(row, Mapping):
         raise BadSignature("unreadable", "Signed, but not an event.")
-    about = ABOUT.get(str(row.get("object")), nothing)
+    claims = ABOUT.get(str(row.get("object")), nothing)(kind, row)
+    if event.get("api_version") != API_VERSION:
+        claims.pop("amount", None)  # older versions may show it in the buyer's currency
     return ProviderEvent(
         event_id=event_id,
         kind=kind,
@@ -92,7 +95,7 @@ def parse_event(event: Row) -> ProviderEvent:
         account=token(event.get("account")),
         created_at=moment(event.get("created")),
         payload=extract(event, row),
-        **about(kind, row),
+        **claims,
     )
 
 
@@ -153,6 +156,7 @@ def of_session(kind: str, row: Row) -> dict[str, Any]:
     status = SESSION_STATUS.get((str(row.get("status")), str(row.get("payment_status"))))
     return {
         "object_ids": ids(row.get("id"), row.get("payment_intent")),
+        "reference": token(row.get("client_reference_id")) or named(row),
         "amount": careful(lambda: from_stripe(row["amount_total"], row["currency"])),
         "status": RemoteStatus.EXPIRED if kind == "checkout.session.async_payment_failed" else status,
         "setup_id": one_id(row.get("setup_intent")),
@@ -171,6 +175,11 @@ def of_method(kind: str, row: Row) -> dict[str, Any]:
     return {"object_ids": (), "method_id": one_id(row.get("id"))}
 
 
+def of_customer(kind: str, row: Row) -> dict[str, Any]:
+    """Only a deleted customer is of interest."""
+    return {"object_ids": (), "customer_id": one_id(row.get("id")) if kind == "customer.deleted" else ""}
+
+
 def nothing(kind: str, row: Row) -> dict[str, Any]:
     """An object unrelated to a payment: a customer, a payout."""
     return {"object_ids": ()}
@@ -184,6 +193,7 @@ ABOUT: dict[str, Callable[[str, Row], dict[str, Any]]] = {
     "checkout.session": of_session,
     "setup_intent": of_setup,
     "payment_method": of_method,
+    "customer": of_customer,
 }
 
 
