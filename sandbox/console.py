@@ -95,7 +95,7 @@ class Console:
                 "call": f"{row['method']} {row['path']}",
                 "status": row["status"],
                 "reason": row["reason"],
-                "cause": f"Fault {row['fault']}" if row["fault"] else "",
+                "cause": f"Injected by {row['fault']}" if row["fault"] else "",
             }
             for row in refused
         ]
