@@ -7,16 +7,19 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.core.security.reencryption import ENCRYPTED_JSON
+        from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.approvals import kinds_register
         from payments.mails import LINKS, PaymentMail
         from payments.roles import roles_sync
+        from payments.selectors import providers_report
 
         kinds.register(PaymentMail)
         LINK_BUILDERS.update(LINKS)
         kinds_register()
+        REPORTS["payment_providers"] = providers_report
         ENCRYPTED_JSON.update(
             {
                 ("payments.ProviderCall", "request"),

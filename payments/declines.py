@@ -29,5 +29,9 @@ def not_started() -> str:
     return _("We could not start the payment. Please choose another payment method, or try again later.")
 
 
+def not_taken() -> str:
+    return _("We could not take the payment, and nothing was charged. Please choose another payment method.")
+
+
 def decline_message(group: DeclineGroup | None) -> str:
     return str(MESSAGES[group or D.DECLINED])

@@ -198,6 +198,12 @@ def alerts_open() -> QuerySet[ProviderAlert]:
     return ProviderAlert.objects.filter(resolved_at=None)
 
 
+def providers_report() -> str:
+    """For the readiness probe: the parts of the providers' APIs that fail, "ok" if none."""
+    parts = alerts_open().order_by("provider", "part").values_list("provider", "part")
+    return ", ".join(f"{provider}: {part}" for provider, part in parts) or "ok"
+
+
 def reconciliation_runs_to_review() -> QuerySet[ReconciliationRun]:
     """Each provider's last finished run, if it found differences or got no response."""
     finished = ReconciliationRun.objects.filter(finished_at__isnull=False)

@@ -141,6 +141,25 @@ def customer_save(user_id: UUID, provider: str, customer_id: str) -> bool:
 
 
 @transaction.atomic
+def customer_forget(user_id: UUID, provider: str, customer_id: str) -> None:
+    """Forget a customer that no longer exists at the provider, with its methods. Locks: the user."""
+    user_lock(user_id)
+    gone = ProviderCustomer.objects.filter(user_id=user_id, provider=provider, customer_id=customer_id)
+    if not gone.delete()[0]:
+        return
+    methods = PaymentMethodInfo.objects.filter(user_id=user_id, provider=provider, is_active=True)
+    for method_id in methods.values_list("pk", flat=True):
+        method_mark_missing(method_id)
+
+
+def customer_renew(user_id: UUID, provider: str, *, former: str, current: str) -> None:
+    """Store the customer that the provider created in place of one that no longer exists."""
+    if former and current and former != current:
+        customer_forget(user_id, provider, former)
+        customer_save(user_id, provider, current)
+
+
+@transaction.atomic
 def method_store(
     *, user_id: UUID, provider: str, remote: RemoteMethod, consented_at: datetime, is_default: bool = False
 ) -> PaymentMethodInfo | None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from payments.bookkeeping.provider_alerts import alerts_sync
-from payments.gateway.connection import configured, execute
+from payments.gateway.calls import TAKES_PAYMENTS
+from payments.gateway.connection import configured, execute, note_credentials
 from payments.providers.contract import Access, Refused, Unknown
 from payments.selectors import alerts_open
 
@@ -31,7 +32,11 @@ def check_provider_access(name: str) -> list[Access]:
         found = execute(name, lambda provider: provider.check_access())
     except (Refused, Unknown) as error:
         found = [Access(EVERYTHING, "", str(error))]
-    alerts_sync(name, {EVERYTHING: ""} | {access.part: find_access_problem(access) for access in found})
+    problems = {access.part: find_access_problem(access) for access in found}
+    alerts_sync(name, {EVERYTHING: ""} | problems)
+    if not any(problems.values()):  # also what only payments would resolve, which are not offered
+        alerts_sync(name, dict.fromkeys(TAKES_PAYMENTS, ""))
+        note_credentials(name, are_refused=False)
     return found
 
 

@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 from django.utils.translation import gettext as _
 
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
-from payments.bookkeeping.provider_calls import provider_call_postpone
+from payments.bookkeeping.provider_calls import is_unseen, provider_call_postpone
 from payments.bookkeeping.review_flags import flag_raise
-from payments.gateway.connection import NOT_CONFIGURED, execute
-from payments.models import FlagKind, Payment, ProviderCall
+from payments.gateway.connection import NOT_CONFIGURED, execute, note_credentials
+from payments.models import FlagKind, Operation, Payment, ProviderCall
 from payments.providers.contract import (
     PaymentProvider,
     ProviderError,
@@ -23,6 +23,7 @@ from payments.providers.contract import (
     Unknown,
 )
 
+TAKES_PAYMENTS = frozenset({Operation.CREATE, Operation.HOSTED, Operation.CONFIRM})
 logger = logging.getLogger(__name__)
 
 
@@ -54,13 +55,23 @@ def execute_call(call: ProviderCall, operation: Callable[[PaymentProvider], A_co
         return CallResult(refused=refused)
     except Unknown as unknown:
         alert_forbidden(call, unknown)
+        if is_definite(call, unknown):
+            return CallResult(refused=Refused(unknown.code, unknown.detail))
         if call.payment is not None:
             flag_not_configured(call.payment, unknown)
         provider_call_postpone(call, unknown)
         return CallResult()
     lists = dict(answer.lists) if isinstance(answer, RemotePayment) else {}
     alerts_sync(call.provider, {call.operation: ""} | lists)
+    if call.operation in TAKES_PAYMENTS:
+        note_credentials(call.provider, are_refused=False)
     return CallResult(answer)
+
+
+def is_definite(call: ProviderCall, unknown: Unknown) -> bool:
+    """Whether refused credentials mean that nothing happened: no earlier try, or one that no buyer could pay."""
+    is_first = call.tries == 1 or is_unseen(call)
+    return unknown.is_forbidden and call.operation in TAKES_PAYMENTS and is_first
 
 
 def flag_not_configured(payment: Payment, error: ProviderError) -> None:
@@ -72,5 +83,8 @@ def flag_not_configured(payment: Payment, error: ProviderError) -> None:
 
 def alert_forbidden(call: ProviderCall, error: ProviderError) -> None:
     """Alert staff at once when our credentials are refused, because retrying will not help."""
-    if error.is_forbidden:
-        alert_raise(provider=call.provider, part=call.operation, detail=str(error))
+    if not error.is_forbidden:
+        return
+    alert_raise(provider=call.provider, part=call.operation, detail=str(error))
+    if call.operation in TAKES_PAYMENTS:
+        note_credentials(call.provider, are_refused=True)

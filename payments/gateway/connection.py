@@ -34,6 +34,7 @@ NOT_CONFIGURED = "not_configured"
 OUTAGES_UNTIL_DOWN = 2
 DOWN_SECONDS = 30
 OUTAGES_COUNT_SECONDS = 300  # longer than DOWN_SECONDS, so that one more outage marks it down again at once
+REFUSED_SECONDS = 1800  # longer than the pause between two checks of our access
 QUEUE_SECONDS = 0.3  # for a free place in a short rush, not for a slow provider to hurry
 
 
@@ -149,6 +150,24 @@ def note_outage(name: str) -> None:
         seen = 1
     if seen >= OUTAGES_UNTIL_DOWN:
         cache.set(f"provider:{name}:down", 1, DOWN_SECONDS)
+
+
+def are_credentials_refused(name: str) -> bool:
+    """Whether the provider refused our credentials for payments a short time ago."""
+    return cache.get(f"provider:{name}:refused") is not None
+
+
+def is_unavailable(name: str) -> bool:
+    """Whether no new payment can be made: the provider does not respond, or refuses our credentials."""
+    return is_down(name) or are_credentials_refused(name)
+
+
+def note_credentials(name: str, *, are_refused: bool) -> None:
+    key = f"provider:{name}:refused"
+    if are_refused:
+        cache.set(key, 1, REFUSED_SECONDS)
+    else:
+        cache.delete(key)
 
 
 def note_answer(name: str) -> None:

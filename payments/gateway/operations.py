@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.core.queue import enqueue_after_commit
+from artisans.core.security.redaction import scrub
 from artisans.core.security.tokens import order_token
 from orders.addresses import address_read
 from orders.models import Order
@@ -28,7 +29,8 @@ from payments.bookkeeping.provider_calls import (
 )
 from payments.bookkeeping.refunds import refund_finish
 from payments.bookkeeping.review_flags import flag_raise
-from payments.declines import decline_message, not_started
+from payments.bookkeeping.saved_methods import customer_renew
+from payments.declines import decline_message, not_started, not_taken
 from payments.errors import PaymentBusy
 from payments.gateway.calls import Answer, CallResult, execute_call
 from payments.gateway.connection import execute
@@ -39,6 +41,7 @@ from payments.providers.contract import (
     Breakdown,
     ConfirmRequest,
     CreateRequest,
+    DuplicateReference,
     Item,
     ObjectNotFound,
     PaymentProvider,
@@ -50,9 +53,11 @@ from payments.providers.contract import (
     ShipTo,
     Unknown,
 )
-from payments.selectors import payment_lock
+from payments.selectors import object_ids_of, payment_lock
 from payments.statuses import OPEN, PaymentStatus
 
+GIVEN_UP = "given_up"
+DUPLICATE = "duplicate_reference"
 SHIP_TO = ("name", "line1", "line2", "city", "region", "postal_code", "country")
 COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
@@ -90,6 +95,7 @@ def execute_confirm(call: ProviderCall) -> CallResult[RemotePayment]:
         payment_id=str(payment.pk),
         return_url=page_url("order_return", payment.order, call),
         method_id=call.secret("method_id"),
+        earlier_ids=earlier_ids(payment),
     )
     result = execute_call(call, lambda provider: confirm_or_read(provider, request))
     if result.answer:
@@ -172,7 +178,7 @@ def resolve_expired_call(call: ProviderCall) -> CallResult[RemotePayment]:
     """
     payment = get_call_payment(call)
     if is_unseen(call):
-        refuse_create(call, Refused("given_up", _("No response in time.")))
+        refuse_create(call, Refused(GIVEN_UP, _("No response in time.")))
         return CallResult()
     if not payment.provider_payment_id:
         mark_call_stuck(call, payment)
@@ -190,7 +196,7 @@ def resolve_expired_call(call: ProviderCall) -> CallResult[RemotePayment]:
             )
             return CallResult()
         if mine is None:
-            refuse_refund(call, Refused("given_up", _("The provider has no such refund.")))
+            refuse_refund(call, Refused(GIVEN_UP, _("The provider has no such refund.")))
         else:
             book_refund(call, mine)
     else:
@@ -225,6 +231,9 @@ def book_object(call: ProviderCall, remote: RemotePayment) -> None:
     payment, order = payment_lock(get_call_payment(call).pk)
     if provider_call_finish(call, CallState.DONE, object_id=remote.object_id):
         payment.provider_payment_id = remote.object_id
+        if payment.user_id:
+            former = call.request.get("customer_id", "")
+            customer_renew(payment.user_id, call.provider, former=former, current=remote.customer_id)
         if remote.unprotected:
             flag_raise(
                 payment,
@@ -234,6 +243,14 @@ def book_object(call: ProviderCall, remote: RemotePayment) -> None:
         apply_remote_state(payment, order, remote, cause="made at the provider", actor_name="provider")
     elif ProviderCall.objects.filter(pk=call.pk, object_id="").update(object_id=remote.object_id):
         release_unwanted_object(payment, remote.object_id)
+
+
+@transaction.atomic
+def release_object(payment_id: UUID) -> None:
+    """Give up the current object of an open payment; the buyer's next visit creates a new one."""
+    payment, _order = payment_lock(payment_id)
+    if payment.status in OPEN and payment.provider_payment_id:
+        release_unwanted_object(payment, payment.provider_payment_id)
 
 
 def release_unwanted_object(payment: Payment, object_id: str) -> None:
@@ -279,8 +296,10 @@ def refuse_create(call: ProviderCall, refused: Refused) -> None:
     """Nothing payable was created, or the saved card was declined. The buyer can choose again."""
     payment, order = payment_lock(get_call_payment(call).pk)
     object_id = refused.remote.object_id if refused.remote else ""
-    if not provider_call_finish(call, CallState.REFUSED, object_id=object_id, error=str(refused)):
+    if not provider_call_finish(call, CallState.REFUSED, object_id=object_id, error=error_of(refused)):
         return
+    if refused.decline is None and refused.code != GIVEN_UP:
+        flag_refused(payment, refused)
     if refused.remote is not None:
         payment.provider_payment_id = object_id
         apply_remote_state(payment, order, refused.remote, cause="refused", actor_name="provider")
@@ -292,16 +311,34 @@ def refuse_create(call: ProviderCall, refused: Refused) -> None:
 
 @transaction.atomic
 def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
+    """A declined payment fails, with the reason for the buyer. So does one that the buyer approved and that is
+    refused for another reason: it would be refused again, so staff are told. A method that a client named and that
+    is refused changes nothing."""
     payment, order = payment_lock(get_call_payment(call).pk)
-    provider_call_finish(call, CallState.REFUSED, error=str(refused))
+    provider_call_finish(call, CallState.REFUSED, error=error_of(refused))
     if refused.remote is not None:
         apply_remote_state(payment, order, refused.remote, cause="refused", actor_name="provider")
-    if refused.decline is not None and payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
-        payment.failure_reason, payment.failure_code = decline_message(refused.decline), refused.code[:80]
+    is_capture = not call.secret("method_id") and not isinstance(refused, ObjectNotFound)
+    if is_capture and refused.decline is None:
+        flag_refused(payment, refused)
+    is_failed = is_capture or refused.decline is not None
+    if is_failed and payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
+        payment.failure_reason = decline_message(refused.decline) if refused.decline else not_taken()
+        payment.failure_code = refused.code[:80]
         payment_move(payment, PaymentStatus.FAILED, cause=f"refused: {refused.code}", actor_name="provider")
     elif payment.status in OPEN:
         payment.next_check_at = timezone.now()
         payment.save(update_fields=["next_check_at", "updated_at"])
+
+
+def error_of(refused: Refused) -> str:
+    return f"{DUPLICATE}: {refused}" if isinstance(refused, DuplicateReference) else str(refused)
+
+
+def flag_refused(payment: Payment, refused: Refused) -> None:
+    """Staff have to see a refusal that no buyer can do anything about, such as a restricted account."""
+    detail = _("The provider refused the payment: %(reason)s") % {"reason": refused}
+    flag_raise(payment, FlagKind.STUCK, scrub(detail)[:300])
 
 
 @transaction.atomic
@@ -350,7 +387,23 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
         method_id=call.secret("method_id"),
         save=stored.get("save", False),
         expires_at=order.expires_at if call.operation == Operation.HOSTED else None,
+        email=order.email,
+        requested_at=call.created_at,
+        earlier_ids=earlier_ids(payment),
+        attempt=duplicates_before(call, payment),
+        is_repeat=call.tries > 1,
     )
+
+
+def earlier_ids(payment: Payment) -> tuple[str, ...]:
+    """The ids of other objects of this payment."""
+    return tuple(sorted(object_ids_of(payment) - {payment.provider_payment_id or ""}))
+
+
+def duplicates_before(call: ProviderCall, payment: Payment) -> int:
+    """How many objects of this payment were refused as duplicates before the call; the same for every repeat."""
+    refused = payment.calls.filter(state=CallState.REFUSED, error__startswith=DUPLICATE)
+    return refused.filter(created_at__lt=call.created_at).count()
 
 
 def ship_to(order: Order) -> ShipTo | None:

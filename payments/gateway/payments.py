@@ -22,6 +22,7 @@ from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.provider_calls import is_unseen, provider_call_enqueue, provider_call_finish
 from payments.bookkeeping.review_flags import flag_refresh
+from payments.bookkeeping.saved_methods import customer_forget, get_customer_id
 from payments.declines import not_started
 from payments.errors import (
     NotConfirmable,
@@ -41,6 +42,7 @@ from payments.models import CallState, FlagKind, Operation, Payment, ProviderCal
 from payments.providers.contract import (
     Action,
     Capability,
+    CustomerNotFound,
     ObjectNotFound,
     Refused,
     RemotePayment,
@@ -88,6 +90,9 @@ def payment_ensure_at_provider(payment: Payment) -> PaymentResult:
     call = payment.calls.filter(state=CallState.OPEN, refund=None).first() or enqueue_missing_create(
         payment.pk
     )
+    if call is not None and call.operation == Operation.RELEASE:  # then a new object can be created
+        provider_call_execute(call.pk)
+        call = enqueue_missing_create(payment.pk)
     if call is None:
         try:
             return payment_sync(payment.pk, cause="read again")
@@ -234,6 +239,18 @@ def payment_capture(payment: Payment) -> PaymentResult:
 
 
 def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
+    """The same once more with a new object if the provider no longer has the customer of this one."""
+    result = confirm_once(payment_id, method_id=method_id)
+    if not isinstance(result.refused, CustomerNotFound):
+        return result
+    payment = result.payment
+    if payment.user_id and (customer_id := get_customer_id(payment.user_id, payment.payment_provider)):
+        customer_forget(payment.user_id, payment.payment_provider, customer_id)
+    payment_replace_at_provider(payment_id, Operation.CREATE)
+    return confirm_once(payment_id, method_id=method_id)
+
+
+def confirm_once(payment_id: UUID, *, method_id: str) -> PaymentResult:
     """Pay with a payment method that the provider knows (a token or a saved one). Repeating it after success
     has no effect.
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.core.idempotency.keys import effect_record
 from payments.bookkeeping.provider_calls import is_too_old, provider_call_finish
-from payments.bookkeeping.saved_methods import customer_save, method_store
+from payments.bookkeeping.saved_methods import customer_renew, customer_save, method_store
 from payments.gateway.calls import CallResult, DetachedMethod, execute_call
 from payments.models import CallState, ProviderCall, ProviderCustomer
 from payments.providers.contract import PaymentProvider, Refused, RemoteMethod, RemoteSetup, SaveRequest
@@ -97,13 +97,20 @@ def book_setup(call: ProviderCall, setup: RemoteSetup) -> None:
     """Keep the provider's id of the setup, by which events find its user."""
     if provider_call_finish(call, CallState.DONE, object_id=setup.setup_id):
         if setup.customer_id:
+            renew_customer(call, setup.customer_id)
             customer_save(owner_of(call).pk, call.provider, setup.customer_id)
         ProviderCall.objects.filter(pk=call.pk).update(next_try_at=timezone.now() + FIRST_SETUP_CHECK)
+
+
+def renew_customer(call: ProviderCall, customer_id: str) -> None:
+    former = call.request.get("customer_id", "")
+    customer_renew(owner_of(call).pk, call.provider, former=former, current=customer_id)
 
 
 def save_method(call: ProviderCall, remote: RemoteMethod) -> None:
     """Store the method and its id on the call, in the caller's transaction. A method that cannot be stored
     closes the call."""
+    renew_customer(call, remote.customer_id)
     call.method = method_store(
         user_id=owner_of(call).pk,
         provider=call.provider,

@@ -9,7 +9,7 @@ from artisans.core.security.encryption import read_decrypted
 from artisans.core.templatetags.money import show
 from orders.models import StoreRules
 from payments.errors import MethodNotOffered
-from payments.gateway.connection import is_configured, is_down, offered_methods
+from payments.gateway.connection import are_credentials_refused, is_configured, is_down, offered_methods
 from payments.methods import SPECS, PaymentMethod
 from payments.providers.facts import MethodFacts, ProviderFacts
 from payments.providers.registry import find_facts, route_of, takes
@@ -74,6 +74,10 @@ def unavailable_reason(
     facts, reason = choose_provider(method, amount=amount, country=country)
     if facts is not None and is_down(facts.name):
         return _("%(provider)s is not responding. Please choose another payment method.") % {
+            "provider": facts.label
+        }
+    if facts is not None and are_credentials_refused(facts.name):
+        return _("%(provider)s is not available at the moment. Please choose another payment method.") % {
             "provider": facts.label
         }
     return reason or shop_reason(method, total=total, is_known_buyer=is_known_buyer, store=store)

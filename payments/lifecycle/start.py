@@ -18,7 +18,7 @@ from orders.statuses import OrderStatus
 from payments.bookkeeping.holds import confirmed_hold_end, set_order_hold
 from payments.bookkeeping.payments import enqueue_create
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
-from payments.gateway.connection import is_down
+from payments.gateway.connection import is_unavailable
 from payments.lifecycle.instructions import mail_instructions
 from payments.lifecycle.offer import choose_provider, shop_reason
 from payments.methods import OFFLINE_METHODS, PaymentMethod
@@ -78,7 +78,7 @@ def find_provider(
     """Errors: ProviderUnavailable, MethodNotOffered."""
     country = address_read(order.shipping_address).get("country", "")
     facts, reason = choose_provider(method, amount=due, country=country, provider=provider)
-    if facts is not None and is_down(facts.name):
+    if facts is not None and is_unavailable(facts.name):
         raise ProviderUnavailable(facts.label)
     is_known_buyer = order.user_id is not None or order.mailbox_confirmed_at is not None
     reason = reason or shop_reason(method, total=order.total, is_known_buyer=is_known_buyer, store=store)

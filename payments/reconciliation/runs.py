@@ -192,22 +192,24 @@ def facts_from_remote(remote: RemotePayment) -> Facts:
 def collect_remote_facts(
     name: str, remotes: Iterable[RemotePayment]
 ) -> tuple[dict[UUID, Facts], set[UUID], list[Difference]]:
-    """The provider's movements of our payments; payments with changed disputes; and movements without a
-    payment of ours."""
-    remote_facts, disputed, found = defaultdict[UUID, Facts](set), set(), []
+    """The provider's movements of our payments; payments with changed disputes; and movements that refer to a
+    payment which we do not have. Objects without a reference belong to other applications, and are counted."""
+    remote_facts, disputed, found, others = defaultdict[UUID, Facts](set), set(), [], 0
     for remote in remotes:
         known = payment_of_object(name, ids_of(remote), remote.reference)
         if known is not None:
             remote_facts[known[0].pk] |= facts_from_remote(remote)
             if is_dispute_new(known[0], remote):
                 disputed.add(known[0].pk)
+        elif not remote.reference:
+            others += 1
         elif facts := facts_from_remote(remote):
             currency = remote.captures[0].amount.currency if remote.captures else "XXX"
-            text = (
-                _("%(facts)s; reference: %(reference)s") if remote.reference else _("%(facts)s; no reference")
-            )
+            text = _("%(facts)s; reference: %(reference)s")
             detail = text % {"facts": describe_facts(facts, currency), "reference": remote.reference[:60]}
             found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", detail))
+    if others:
+        logger.info("reconciliation_of_others", extra={"provider": name, "count": others})
     return remote_facts, disputed, found
 
 

@@ -9,9 +9,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
+from artisans.accounts.models import User
+from artisans.accounts.principals import Principal
 from artisans.core.errors import DomainError
 from artisans.core.security.client_ip import site_url
-from payments.gateway.connection import can, is_down
+from orders.addresses import address_read
+from orders.models import Order
+from orders.selectors import is_masked
+from payments.gateway.connection import can, is_unavailable
 from payments.gateway.payments import (
     PaymentResult,
     payment_ensure_at_provider,
@@ -83,9 +88,17 @@ def order_provider(request: HttpRequest, token: str, provider: str = "") -> Http
         "action": result.action,
         "is_element": result.action.kind == ActionKind.CONFIRM,
         "public": registry.public_values(facts.name),
+        "payer": payer(order, Principal.from_page(request).user),
         "return_url": site_url(request) + reverse("payments:order_return", args=[token]),
     }
     return allow_provider(render(request, facts.template, context), facts)
+
+
+def payer(order: Order, viewer: User | None) -> dict[str, str]:
+    """The buyer's name and email address for the provider; empty if the page shows no personal data."""
+    if is_masked(order, viewer):
+        return {}
+    return {"name": address_read(order.billing_address).get("name", ""), "email": order.email}
 
 
 @csrf_exempt  # as order_pay: the path contains the secret
@@ -139,5 +152,5 @@ def can_pay_now(payment: Payment | None) -> bool:
         payment is not None
         and payment.is_remote
         and payment.status in {PaymentStatus.PENDING, PaymentStatus.FAILED}
-        and not is_down(payment.payment_provider)
+        and not is_unavailable(payment.payment_provider)
     )

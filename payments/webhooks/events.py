@@ -43,7 +43,7 @@ class Subject:
 
 TEXT_FIELDS = (
     *("reference", "account", "status", "capture_id", "refund_id", "refund_status"),
-    *("dispute_id", "dispute_status", "setup_id", "method_id"),
+    *("dispute_id", "dispute_status", "setup_id", "method_id", "customer_id"),
 )
 AMOUNT_FIELDS = ("amount", "refunded", "disputed")
 
@@ -89,6 +89,7 @@ def load_event(event: WebhookEvent) -> ProviderEvent:
         dispute_status=contract.DisputeStatus(kept["dispute_status"]) if "dispute_status" in kept else None,
         disputed=money_of(kept.get("disputed")),
         setup_id=kept.get("setup_id", ""),
+        customer_id=kept.get("customer_id", ""),
         method_id=decrypt_if_set(kept.get("method_id", "")),
         payload=kept.get("payload", {}),
     )

@@ -25,7 +25,7 @@ from artisans.core.security.redaction import scrub
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
 from payments.errors import AlreadyRecorded, NoPermission, PaymentBusy
-from payments.gateway.connection import provider
+from payments.gateway.connection import execute, provider
 from payments.gateway.payments import payment_sync_loaded
 from payments.methods import MANUAL
 from payments.models import EventState, FlagKind, Payment, WebhookEvent
@@ -34,6 +34,7 @@ from payments.providers.contract import (
     PaymentProvider,
     ProviderError,
     ProviderEvent,
+    Refused,
     RemoteStatus,
     Unknown,
 )
@@ -266,10 +267,10 @@ def decide_outcome(event: WebhookEvent, subject: Subject) -> Outcome:
         raise Unknown("not_configured", _("%(provider)s is not configured.") % {"provider": event.provider})
     if subject.foreign:
         return ignore_foreign(event, subject)
-    if provider_event.setup_id or provider_event.method_id:
+    if provider_event.setup_id or provider_event.method_id or provider_event.customer_id:
         return process_method_event(event, provider_event)
     if payment is None:
-        return handle_unknown_object(provider_event)
+        return handle_unknown_object(event, provider_event)
     if provider_event.amount not in {None, payment.amount}:
         detail = _("%(kind)s is for %(amount)s, the payment for %(our_amount)s.") % {
             "kind": event.kind,
@@ -333,14 +334,23 @@ def flag_mismatch(event: WebhookEvent, payment: Payment, detail: str) -> Outcome
     return Outcome(EventState.IGNORED, detail, payment.pk)
 
 
-def handle_unknown_object(provider_event: ProviderEvent) -> Outcome:
-    """An event about an unknown object may have arrived before our own commit, so it waits."""
-    if is_claim(provider_event) and provider_event.object_ids:
-        return Outcome(
-            EventState.WAITING,
-            _("No payment found for %(object_id)s.") % {"object_id": provider_event.object_ids[0]},
-        )
-    return Outcome(EventState.IGNORED, _("This type of event is not used."))
+def handle_unknown_object(event: WebhookEvent, provider_event: ProviderEvent) -> Outcome:
+    """Another application on the same account has objects of its own. An event about one that the provider does
+    not show yet waits. Errors: Unknown."""
+    if not is_claim(provider_event) or not provider_event.object_ids:
+        return Outcome(EventState.IGNORED, _("This type of event is not used."))
+    object_ids, waiting = provider_event.object_ids, EventState.WAITING
+    note = _("No payment found for %(object_id)s.") % {"object_id": object_ids[0]}
+    try:
+        reference = execute(event.provider, lambda provider: provider.find_reference(object_ids))
+    except Refused:
+        return Outcome(waiting, note)
+    if payment_of_object(event.provider, (), reference):
+        return Outcome(waiting, note)
+    logger.info("webhook_of_others", extra={"event": str(event.pk), "kind": event.kind})
+    detail = _("%(object_id)s belongs to another application (reference: %(reference)s).")
+    values = {"object_id": object_ids[0], "reference": reference[:60] or "–"}
+    return Outcome(EventState.IGNORED, detail % values)
 
 
 # ---- staff actions ---------------------------------------------------------------------------------------------------

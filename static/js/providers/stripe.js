@@ -32,6 +32,9 @@ if (!form.hidden) {
   element.on("ready", () => document.getElementById("card-element").removeAttribute("aria-busy"));
   element.on("loaderror", () => showForm(false));
   element.mount("#card-element");
+  // For risk scoring and disputes.
+  const payer = Object.fromEntries(["name", "email"].filter((part) => form.dataset[part]).map((part) => [part, form.dataset[part]]));
+  const confirmParams = { return_url: form.dataset.return, payment_method_data: { billing_details: payer } };
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -39,7 +42,7 @@ if (!form.hidden) {
     if (!navigator.onLine) return showMessage(form.dataset.offline);
     showMessage("");
     busy(form.dataset.progress);
-    const { error } = await stripe[form.dataset.confirm]({ elements, confirmParams: { return_url: form.dataset.return } });
+    const { error } = await stripe[form.dataset.confirm]({ elements, confirmParams });
     busy("");
     // The element reports incomplete fields itself. A decline is explained here, or else by the page we return to.
     if (error && error.type === "validation_error") showMessage(error.message);

@@ -1,0 +1,324 @@
+"""What a provider refuses apart from declines: deleted customers, restricted accounts, refused credentials, invoices
+that others used, objects of other applications. The shop recovers by itself or tells staff."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from payments.gateway.access import check_provider_access
+from payments.gateway.connection import note_credentials
+from payments.gateway.payments import (
+    payment_confirm,
+    payment_ensure_at_provider,
+    payment_replace_at_provider,
+    payment_sync,
+)
+from payments.lifecycle.offer import method_choices
+from payments.lifecycle.saved_methods import method_save, method_setup_start
+from payments.methods import PaymentMethod
+from payments.models import (
+    EventState,
+    Operation,
+    PaymentMethodInfo,
+    ProviderCustomer,
+    WebhookEvent,
+)
+from payments.reconciliation.runs import reconcile
+from payments.selectors import alerts_open, providers_report
+from payments.tasks import process_due_task
+from payments.tests.factories import reread, start
+from sandbox.tests.client import client
+from sandbox.tests.paypal_client import PayPal
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+def customer_of(user) -> str:
+    return ProviderCustomer.objects.get(user=user, provider="stripe").customer_id
+
+
+@pytest.fixture
+def saved(stripe, shopper):
+    """A saved card, and so a customer at Stripe."""
+    return method_save(user=shopper, provider="stripe", token="pm_card_visa")
+
+
+@pytest.fixture
+def gone(stripe, shopper, saved) -> str:
+    """That customer, deleted in Stripe's dashboard; the event has not arrived."""
+    customer_id = customer_of(shopper)
+    stripe.post("stripe/delete_customer", customer=customer_id)
+    return customer_id
+
+
+@pytest.fixture
+def wallet(paypal, shopper):
+    payment = start(PaymentMethod.PAYPAL, user=shopper)
+    payment_ensure_at_provider(payment)
+    paypal.approve(payment)
+    return payment
+
+
+# ---- deleted customers ----------------------------------------------
+
+
+def test_payment_of_a_deleted_customer_gets_a_new_one_in_the_same_request(stripe, shopper, gone):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+
+    result = payment_ensure_at_provider(payment)
+
+    assert result.action is not None
+    assert customer_of(shopper) != gone
+    assert not PaymentMethodInfo.objects.filter(user=shopper, is_active=True).exists()
+    stripe.pay(reread(payment))
+    payment_sync(payment.pk, cause="test")
+    assert (reread(payment).status, stripe.captured()) == ("COMPLETED", [9999])
+
+
+def test_repeat_of_a_renewed_payment_creates_nothing_twice(stripe, shopper, gone):
+    stripe.fault("drop_after", path="/v1/payment_intents", skip=1)  # the second one, with the new customer
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    assert payment_ensure_at_provider(payment).action is None
+
+    payment.calls.update(lease_until=None)
+    payment_ensure_at_provider(payment)
+
+    assert stripe.made() == 1
+    assert len(stripe.journal("customer.created")) == 2
+
+
+def test_hosted_page_of_a_deleted_customer(stripe, shopper, saved):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    stripe.post("stripe/delete_customer", customer=customer_of(shopper))
+
+    result = payment_replace_at_provider(
+        payment.pk, Operation.HOSTED, request={"customer_id": customer_of(shopper)}
+    )
+
+    assert result.action.url
+
+
+def test_confirming_for_a_customer_deleted_since_works_at_once(stripe, shopper, saved):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    stripe.post("stripe/delete_customer", customer=customer_of(shopper))
+
+    result = payment_confirm(payment.pk, method_id="pm_card_visa")
+
+    assert (result.payment.status, stripe.captured()) == ("COMPLETED", [9999])
+    assert not ProviderCustomer.objects.filter(user=shopper).exists()
+
+
+def test_saving_a_card_for_a_deleted_customer_works_at_once(stripe, shopper, gone):
+    setup = method_setup_start(user=shopper, provider="stripe")
+    assert setup.action is not None
+    assert customer_of(shopper) != gone
+
+
+def test_event_of_a_deleted_customer_replaces_its_open_payment(
+    stripe, shopper, saved, deliver, django_capture_on_commit_callbacks
+):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    former = reread(payment).provider_payment_id
+    stripe.post("stripe/delete_customer", customer=customer_of(shopper))
+
+    deliver(*stripe.events("customer.deleted"))
+    process_due_task()
+
+    assert WebhookEvent.objects.get(kind="customer.deleted").state == EventState.DONE
+    assert not ProviderCustomer.objects.filter(user=shopper).exists()
+    payment_ensure_at_provider(payment)
+    assert reread(payment).provider_payment_id not in {former, None}
+
+
+def test_false_event_about_a_customer_changes_nothing(stripe, shopper, saved, deliver):
+    stripe.post("stripe/event", type="customer.deleted", id=customer_of(shopper))
+    deliver(*stripe.events("customer.deleted"))
+    assert ProviderCustomer.objects.filter(user=shopper).exists()
+
+
+# ---- refusals that are no declines ----------------------------------------------
+
+
+def test_restricted_account_fails_the_payment_and_tells_staff_once(paypal, wallet):
+    paypal.post("paypal/force_error", call="capture", issue="PAYEE_ACCOUNT_RESTRICTED", count=50)
+
+    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+
+    payment = reread(wallet)
+    assert payment.status == "FAILED"
+    assert "nothing was charged" in payment.failure_reason
+    [flag] = payment.flags.all()
+    assert "PAYEE_ACCOUNT_RESTRICTED" in flag.detail
+    for _ in range(3):
+        payment_sync(wallet.pk, cause="checked by the periodic task")
+    assert payment.calls.filter(operation=Operation.CONFIRM).count() == 1
+
+
+def test_restricted_account_at_creation_tells_staff(paypal, shopper):
+    paypal.post("paypal/force_error", call="create", issue="PAYEE_ACCOUNT_RESTRICTED")
+    payment = start(PaymentMethod.PAYPAL, user=shopper)
+
+    payment_ensure_at_provider(payment)
+
+    assert reread(payment).status == "FAILED"
+    assert "PAYEE_ACCOUNT_RESTRICTED" in payment.flags.get().detail
+
+
+def test_buyer_who_must_confirm_once_more_is_sent_back(paypal, shopper):
+    payment = start(PaymentMethod.PAYPAL, user=shopper)
+    payment_ensure_at_provider(payment)
+    paypal.approve(payment, "confirms")
+
+    result = payment_sync(payment.pk, cause="came back", has_agreed=True)
+
+    assert result.payment.status == "FAILED"
+    assert "/checkoutnow" in result.action.url
+    paypal.approve(payment, "confirms")
+    assert payment_sync(payment.pk, cause="came back", has_agreed=True).payment.status == "COMPLETED"
+
+
+# ---- invoices ----------------------------------------------
+
+
+def test_invoice_used_by_another_application_gets_a_suffix(paypal, wallet):
+    paypal.post("paypal/force_error", call="capture", issue="DUPLICATE_INVOICE_ID")
+
+    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+
+    payment = reread(wallet)
+    assert (payment.status, payment.provider_payment_id) == ("FAILED", None)
+    payment_ensure_at_provider(payment)
+    paypal.approve(payment)
+    payment_sync(payment.pk, cause="came back", has_agreed=True)
+    assert (reread(payment).status, paypal.cents("capture.completed")) == ("COMPLETED", [9999])
+    first, second = [row["invoice_id"] for row in paypal.journal("order.created")]
+    assert second == f"{first}-2"
+
+
+def test_invoice_paid_by_our_own_earlier_object_completes_the_payment(paypal, wallet):
+    earlier = reread(wallet).provider_payment_id
+    payment_replace_at_provider(wallet.pk, Operation.CREATE)  # releases the order, which PayPal cannot cancel
+    paypal.approve(wallet)
+    PayPal(paypal.url).capture(earlier)
+
+    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+
+    assert (reread(wallet).status, paypal.cents("capture.completed")) == ("COMPLETED", [9999])
+
+
+# ---- credentials ----------------------------------------------
+
+
+def offered(store) -> dict[str, str]:
+    order_total = store.cash_limit
+    choices = method_choices(total=order_total, is_known_buyer=True, store=store)
+    return {choice.value: choice.unavailable_reason for choice in choices}
+
+
+@pytest.mark.parametrize("action", ["unauthorized", "forbidden"])
+def test_refused_credentials_take_the_method_off_the_offer(stripe, shopper, store, action):
+    stripe.fault(action, path="/v1/payment_intents", method="POST", count=None)
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+
+    payment_ensure_at_provider(payment)
+
+    assert reread(payment).status == "FAILED"
+    assert "could not start" in reread(payment).failure_reason
+    assert "not available at the moment" in offered(store)["credit_card"]
+    assert [(alert.provider, alert.part) for alert in alerts_open()] == [("stripe", "create")]
+    assert providers_report() == "stripe: create"
+    assert Client().get("/health/ready").json()["checks"]["payment_providers"] == "stripe: create"
+
+    stripe.delete("faults")
+    check_provider_access("stripe")
+    assert (offered(store)["credit_card"], providers_report()) == ("", "ok")
+
+
+def test_refused_refunds_do_not_take_the_method_off_the_offer(stripe, shopper, store):
+    note_credentials("stripe", are_refused=False)
+    stripe.fault("forbidden", path="/v1/disputes", count=None)
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    stripe.pay(reread(payment))
+    payment_sync(payment.pk, cause="test")
+    assert offered(store)["credit_card"] == ""
+
+
+# ---- other applications, versions, currencies ----------------------------------------------
+
+
+@pytest.fixture
+def foreign(stripe):
+    """Another application on the same account takes and refunds a payment."""
+    api = client(stripe.url).v1
+    params = {"amount": 500, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+    intent = api.payment_intents.create(params | {"return_url": "http://127.0.0.1:9/"})
+    api.refunds.create({"payment_intent": intent.id})
+    stripe.post("stripe/dispute", payment_intent=paid_elsewhere(api).id)
+    return intent
+
+
+def paid_elsewhere(api):
+    params = {"amount": 700, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+    return api.payment_intents.create(params | {"return_url": "http://127.0.0.1:9/"})
+
+
+def test_events_of_other_applications_are_ignored(stripe, foreign, deliver):
+    deliver(*stripe.events())
+    process_due_task()
+
+    states = set(WebhookEvent.objects.values_list("state", flat=True))
+    assert states == {EventState.IGNORED}
+    assert WebhookEvent.objects.filter(note__contains="another application").exists()
+
+
+def test_reconciliation_counts_other_applications_and_lists_nothing(stripe, foreign, caplog):
+    with caplog.at_level("INFO", logger="payments.reconciliation.runs"):
+        run = reconcile("stripe", until=timezone.now() + timedelta(minutes=1))
+    assert (run.differences, run.error) == ([], "")
+    [row] = [record for record in caplog.records if record.message == "reconciliation_of_others"]
+    assert row.count == 2
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_older_event_versions_and_the_buyers_currency_raise_no_flags(stripe, shopper, deliver):
+    stripe.post("stripe/settings", presentment={"currency": "eur", "rate": "0.9"})
+    [endpoint] = client(stripe.url).v1.webhook_endpoints.list().data
+    stripe.post("stripe/endpoint", id=endpoint.id, api_version="2024-06-20")
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    payment_replace_at_provider(payment.pk, Operation.HOSTED)
+    stripe.pay(reread(payment))
+
+    sent = stripe.events()
+    deliver(*sent)
+    process_due_task()
+
+    session = next(json.loads(body) for _, body in sent if b'"checkout.session.completed"' in body)
+    assert (session["api_version"], session["data"]["object"]["currency"]) == ("2024-06-20", "eur")
+    assert (reread(payment).status, stripe.captured()) == ("COMPLETED", [9999])
+    assert not payment.flags.exists()
+
+
+# ---- what the provider gets to know ----------------------------------------------
+
+
+def test_stripe_gets_the_shipping_address_and_a_legal_expiry(stripe, shopper):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    api = client(stripe.url).v1
+    shipping = api.payment_intents.retrieve(reread(payment).provider_payment_id).shipping
+
+    payment_replace_at_provider(payment.pk, Operation.HOSTED)
+    session = api.checkout.sessions.retrieve(reread(payment).provider_payment_id)
+
+    assert shipping.address.country == payment.order.shipping_address["country"]
+    assert shipping.name == payment.order.shipping_address["name"]
+    assert session.customer_email == payment.order.email
+    assert 30 * 60 <= session.expires_at - session.created <= 40 * 60
