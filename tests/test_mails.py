@@ -87,6 +87,7 @@ def all_mails(
     refunded_mails(start(PaymentMethod.CREDIT_CARD, {scarf: 2}, user=shopper), staff)
     reminded_mails({scarf: 1})
     saved_mails(shopper)
+    account_mails(browser(User.objects.create_user("new@example.test", "correct-horse-1")))
     approval_mails(shopper, staff)
     setting_mails(bowl.artisan)
     lost = start(items={scarf: 1}, user=shopper)
@@ -141,6 +142,13 @@ def saved_mails(user: User) -> None:
     method = method_store(user_id=user.pk, provider="stripe", remote=card, consented_at=timezone.now())
     method_deactivate(user=user, method_id=method.pk)
     password_set(user=user, password="five-kilns-under-snow", actor=user)
+
+
+def account_mails(browser: Client) -> None:
+    """Somebody confirms their address; somebody resets a password, and another has no account."""
+    browser.post("/shop/account/email/", {"email": "new@example.test", "action_send": ""})
+    for email in ("new@example.test", "unknown@example.test"):
+        Client().post("/shop/account/password/reset/", {"email": email})
 
 
 def approval_mails(shopper, staff):

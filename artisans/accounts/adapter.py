@@ -1,22 +1,48 @@
-import logging
-from smtplib import SMTPException
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
+from allauth.account import app_settings as account_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
+from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
 
 from artisans.accounts.credentials import password_set
+from artisans.accounts.mails import AccountMail, account_state
 from artisans.accounts.models import User
 from artisans.accounts.services import EmailTaken
 from artisans.core.security.client_ip import client_address
 from artisans.core.security.fresh_sign_in import is_fresh
+from artisans.notifications.services import MailMessage, notifications_enqueue
 
-logger = logging.getLogger(__name__)
+
+def confirmation_facts(email: str, context: dict[str, Any]) -> dict[str, Any]:
+    address = EmailAddress.objects.get_for_user(context["user"], email)
+    return {"address_id": address.pk, "days": account_settings.EMAIL_CONFIRMATION_EXPIRE_DAYS}
+
+
+def reset_facts(email: str, context: dict[str, Any]) -> dict[str, Any]:
+    user = context["user"]
+    return {
+        "user_id": str(user.pk),
+        "account_state": account_state(user),
+        "days": settings.PASSWORD_RESET_TIMEOUT // (24 * 60 * 60),
+    }
+
+
+# The kind of each email that allauth sends, by its template prefix, and the facts of its links.
+MAILS: dict[str, tuple[AccountMail, Callable[[str, dict[str, Any]], dict[str, Any]]]] = {
+    "account/email/email_confirmation": (AccountMail.EMAIL_CONFIRMATION, confirmation_facts),
+    "account/email/email_confirmation_signup": (AccountMail.EMAIL_CONFIRMATION, confirmation_facts),
+    "account/email/password_reset_key": (AccountMail.PASSWORD_RESET, reset_facts),
+    "account/email/unknown_account": (AccountMail.UNKNOWN_ACCOUNT, lambda email, context: {}),
+}
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -43,8 +69,10 @@ class AccountAdapter(DefaultAccountAdapter):
         return not is_fresh(context.request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Sent at once: the email contains a credential, which must not be stored; the user can request another."""
-        try:
-            super().send_mail(template_prefix, email, context)
-        except (SMTPException, OSError):
-            logger.exception("account_mail_failed", extra={"template": template_prefix})
+        """Queue the email in the outbox with facts instead of allauth's links, which are made when it is sent.
+
+        Errors: KeyError for an email of allauth that no setting of ours enables.
+        """
+        kind, facts = MAILS[template_prefix]
+        message = MailMessage(kind, email, f"{kind}:{uuid4()}", {"email": email, **facts(email, context)})
+        notifications_enqueue(message)

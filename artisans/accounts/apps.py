@@ -9,9 +9,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.accounts import checks, receivers, tasks  # noqa: F401  # each registers itself
-        from artisans.accounts.mails import AccountMail, reset_url
+        from artisans.accounts.mails import LINKS, AccountMail
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
 
         kinds.register(AccountMail)
-        LINK_BUILDERS["reset_url"] = reset_url
+        LINK_BUILDERS.update(LINKS)

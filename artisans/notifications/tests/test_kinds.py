@@ -79,6 +79,11 @@ FACTS = {  # of all kinds together
     "note": "Agreed.",
     "about": "Artisan Harbour Pottery",
     "actor": "ada@example.test",
+    "user_id": ONE_ID,
+    "account_state": [0, "ada@example.test"],
+    "address_id": 7,
+    "email": "ada@example.test",
+    "days": 3,
     "changes": [{"label": "Commission", "old": "10 %", "new": "12 %"}],
 }
 
@@ -116,9 +121,11 @@ def test_unregistered_kind_is_refused():
     assert not Notification.objects.exists()
 
 
+@pytest.mark.django_db
 def test_links_are_built_only_from_the_stored_facts():
-    fixed = {"reset_url", "methods_url"}
+    fixed = {"reset_url", "signup_url", "methods_url"}
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url"}
+    signed |= {"new_password_url", "confirm_address_url"}
 
     assert set(LINK_BUILDERS) == fixed | signed
     assert all(build(FACTS).startswith(f"{settings.SITE_URL}/") for build in LINK_BUILDERS.values())
