@@ -162,7 +162,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "saved_method_one_default_per_user": ("payments.PaymentMethodInfo", {"is_default": True}),
     "saved_method_last_four_only": ("payments.PaymentMethodInfo", {"card_last_four": "424"}),
     "saved_method_month_exists": ("payments.PaymentMethodInfo", {"card_exp_month": 13}),
-    "provider_customer_one_per_user": ("payments.ProviderCustomer", {"user": "first"}),
+    "provider_customer_one_per_account": ("payments.ProviderCustomer", {"user": "first"}),
     "provider_customer_id_unique": ("payments.ProviderCustomer", {"customer_id": "cus_1"}),
     "webhook_state_known": ("payments.WebhookEvent", {"state": "lost"}),
     "webhook_once_per_provider": ("payments.WebhookEvent", {"event_id": "evt_1"}),

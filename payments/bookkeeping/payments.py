@@ -16,6 +16,7 @@ from orders.services.placing import PlacedOrder
 from orders.services.settlement import order_apply_settlement
 from orders.statuses import OrderStatus
 from payments.bookkeeping.provider_calls import provider_call_enqueue
+from payments.bookkeeping.saved_methods import get_customer_id
 from payments.models import (
     Dispute,
     Operation,
@@ -23,7 +24,6 @@ from payments.models import (
     PaymentRefund,
     PaymentTransition,
     ProviderCall,
-    ProviderCustomer,
     RefundOrigin,
 )
 from payments.selectors import refund_sums
@@ -47,10 +47,7 @@ REFUND_CHECK = timedelta(hours=1)
 def enqueue_create(payment: Payment, order: Order) -> ProviderCall:
     """Enqueue the call that creates the payment at the provider; it runs after commit."""
     request: dict[str, Any] = {"token_version": order.token_version}
-    known = payment.user_id and ProviderCustomer.objects.filter(
-        user_id=payment.user_id, provider=payment.payment_provider
-    ).values_list("customer_id", flat=True)
-    if known and (customer_id := known.first()):
+    if payment.user_id and (customer_id := get_customer_id(payment.user_id, payment.payment_provider)):
         request["customer_id"] = customer_id
     payment.next_check_at = timezone.now() + FIRST_CHECK[PaymentStatus.PENDING]
     payment.save(update_fields=["next_check_at", "updated_at"])

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -28,7 +28,7 @@ from payments.mails import PaymentMail
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.contract import RemoteMethod
-from payments.providers.registry import label_of
+from payments.providers.registry import account_of, accounts_like, label_of, remote_providers
 
 # The networks' own spelling, where capitalizing is not enough.
 BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
@@ -48,7 +48,7 @@ def methods_of(user: User) -> list[dict[str, Any]]:
     key = f"methods:{user.pk}:{version}"
     found: list[dict[str, Any]] | None = cache.get(key)
     if found is None:
-        rows = PaymentMethodInfo.objects.filter(user=user, is_active=True)
+        rows = active(user)
         found = [method_row(method) for method in rows.order_by("-is_default", "-created_at", "pk")]
         cache.set(key, found, LIST_SECONDS)
     return [with_expiry(row) for row in found]
@@ -120,7 +120,7 @@ def user_lock(user_id: UUID) -> User:
 
 def get_own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInfo:
     """An active method of this user. Errors: NotFound, also for another user's."""
-    method = user and get_or_none(PaymentMethodInfo.objects.filter(pk=method_id, user=user, is_active=True))
+    method = user and get_or_none(active(user).filter(pk=method_id))
     if not method:
         raise NotFound(_("Payment method not found."))
     return method
@@ -128,15 +128,26 @@ def get_own_method(user: User | None, method_id: UUID | str) -> PaymentMethodInf
 
 def get_customer_id(user_id: UUID, provider: str) -> str:
     """The user's customer id at the provider; "" when there is none."""
-    row = get_or_none(ProviderCustomer.objects.filter(user_id=user_id, provider=provider))
+    row = customers_of(user_id, provider).first()
     return row.customer_id if row else ""
+
+
+def customers_of(user_id: UUID, provider: str) -> QuerySet[ProviderCustomer]:
+    """The user's customer in the provider's present mode and account first, then one of an unknown account."""
+    own = ProviderCustomer.objects.filter(user_id=user_id, provider=provider)
+    return own.filter(account__in=accounts_like(provider)).order_by("-account")
 
 
 def customer_save(user_id: UUID, provider: str, customer_id: str) -> bool:
     """Keep the user's first customer id. Returns whether this is the one that was kept."""
-    row, _is_new = ProviderCustomer.objects.get_or_create(
-        user_id=user_id, provider=provider, defaults={"customer_id": customer_id}
-    )
+    row = customers_of(user_id, provider).first()
+    if row is None:
+        row, _is_new = ProviderCustomer.objects.get_or_create(
+            user_id=user_id,
+            provider=provider,
+            account=account_of(provider),
+            defaults={"customer_id": customer_id},
+        )
     return row.customer_id == customer_id
 
 
@@ -147,7 +158,9 @@ def customer_forget(user_id: UUID, provider: str, customer_id: str) -> None:
     gone = ProviderCustomer.objects.filter(user_id=user_id, provider=provider, customer_id=customer_id)
     if not gone.delete()[0]:
         return
-    methods = PaymentMethodInfo.objects.filter(user_id=user_id, provider=provider, is_active=True)
+    methods = PaymentMethodInfo.objects.filter(
+        is_usable_now(), user_id=user_id, provider=provider, is_active=True
+    )
     for method_id in methods.values_list("pk", flat=True):
         method_mark_missing(method_id)
 
@@ -184,6 +197,7 @@ def method_store(
             user=user,
             payment_method=kind_of(remote),
             provider=provider,
+            account=account_of(provider),
             provider_method_id=remote.method_id,
             card_brand=remote.brand[:30],
             card_last_four=remote.last_four,
@@ -274,13 +288,22 @@ def make_default(method: PaymentMethodInfo) -> None:
     """Make this the default method. The caller holds the user's lock. The old one is cleared first, because a
     database constraint allows one default per user."""
     now = timezone.now()
-    active(method.user).filter(is_default=True).update(is_default=False, updated_at=now)
+    others = PaymentMethodInfo.objects.filter(user=method.user, is_active=True)  # of every account
+    others.filter(is_default=True).update(is_default=False, updated_at=now)
     method.is_default = True
     method.save(update_fields=["is_default", "updated_at"])
 
 
 def active(user: User) -> QuerySet[PaymentMethodInfo]:
-    return PaymentMethodInfo.objects.filter(user=user, is_active=True)
+    """The methods that can be used in the present modes and accounts of the providers."""
+    return PaymentMethodInfo.objects.filter(is_usable_now(), user=user, is_active=True)
+
+
+def is_usable_now() -> Q:
+    usable = Q(account="")
+    for facts in remote_providers():
+        usable |= Q(provider=facts.name, account__in=accounts_like(facts.name))
+    return usable
 
 
 def is_in_use(method: PaymentMethodInfo) -> bool:

@@ -12,15 +12,21 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.core.idempotency.keys import effect_record
 from payments.bookkeeping.provider_calls import is_too_old, provider_call_finish
-from payments.bookkeeping.saved_methods import customer_renew, customer_save, method_store
+from payments.bookkeeping.saved_methods import customer_forget, customer_renew, customer_save, method_store
 from payments.gateway.calls import CallResult, DetachedMethod, execute_call
-from payments.models import CallState, ProviderCall, ProviderCustomer
-from payments.providers.contract import PaymentProvider, Refused, RemoteMethod, RemoteSetup, SaveRequest
+from payments.models import CallState, ProviderCall
+from payments.providers.contract import (
+    CustomerNotFound,
+    PaymentProvider,
+    Refused,
+    RemoteMethod,
+    RemoteSetup,
+    SaveRequest,
+)
 
 logger = logging.getLogger(__name__)
 
 FIRST_SETUP_CHECK = timedelta(minutes=2)  # until then the buyer is filling in the form
-CUSTOMER_GONE = "resource_missing"
 
 
 def execute_save(call: ProviderCall) -> CallResult[RemoteMethod] | CallResult[RemoteSetup]:
@@ -128,8 +134,8 @@ def save_method(call: ProviderCall, remote: RemoteMethod) -> None:
 def refuse_save(call: ProviderCall, refused: Refused) -> None:
     """Forget a customer that no longer exists at the provider, so that the next try creates a new one."""
     provider_call_finish(call, CallState.REFUSED, error=str(refused))
-    if refused.code == CUSTOMER_GONE and call.request["customer_id"] and not call.request.get("token"):
-        ProviderCustomer.objects.filter(user=call.user, provider=call.provider).delete()
+    if isinstance(refused, CustomerNotFound) and call.request["customer_id"]:
+        customer_forget(owner_of(call).pk, call.provider, call.request["customer_id"])
 
 
 @transaction.atomic

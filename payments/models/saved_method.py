@@ -5,20 +5,24 @@ from django.db.models import Q
 from artisans.core.models import BaseModel
 from artisans.core.security.encryption import EncryptedTextField, KeyedHashField
 from payments.methods import PaymentMethod
-from payments.providers.registry import provider_choices
+from payments.providers.registry import ACCOUNT_LENGTH, provider_choices
 
 
 class ProviderCustomer(BaseModel):
-    """A user's customer id at a provider."""
+    """A user's customer id at a provider. `account`: the provider's mode and account that the id belongs to, "" if
+    it is not known."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="provider_customers")
     provider = models.CharField(max_length=32, choices=provider_choices)
     customer_id = models.CharField(max_length=120)
+    account = models.CharField(max_length=ACCOUNT_LENGTH, blank=True, default="", db_default="")
 
     class Meta:
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["user", "provider"], name="provider_customer_one_per_user"),
+            models.UniqueConstraint(
+                fields=["user", "provider", "account"], name="provider_customer_one_per_account"
+            ),
             models.UniqueConstraint(fields=["provider", "customer_id"], name="provider_customer_id_unique"),
         ]
 
@@ -27,13 +31,15 @@ class ProviderCustomer(BaseModel):
 
 
 class PaymentMethodInfo(BaseModel):
-    """A payment method that its owner saved: the provider's token, and what identifies it to a person."""
+    """A payment method that its owner saved: the provider's token, and what identifies it to a person. `account`: as
+    above."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="payment_methods")
     payment_method = models.CharField(max_length=20, choices=PaymentMethod)
     provider = models.CharField(max_length=32, choices=provider_choices)
     provider_method_id = EncryptedTextField(max_length=120)
     provider_method_hash = KeyedHashField(of="provider_method_id", db_default="")
+    account = models.CharField(max_length=ACCOUNT_LENGTH, blank=True, default="", db_default="")
     card_brand = models.CharField(max_length=30, blank=True)
     card_last_four = models.CharField(max_length=4, blank=True)
     card_exp_month = models.PositiveSmallIntegerField(null=True, blank=True)

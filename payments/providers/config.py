@@ -55,3 +55,9 @@ class ProviderConfig:
                 except ValueError as error:
                     raise ValueError(f"{name}={error}") from None
         return cls(**values)
+
+    @property
+    def account(self) -> str:
+        """The mode, and the account if it is known, that the provider's ids belong to: "live", "live ABC"; "" if
+        there is only one."""
+        return ""

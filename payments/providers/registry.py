@@ -20,6 +20,7 @@ from payments.providers.facts import ProviderFacts
 
 logger = logging.getLogger(__name__)
 
+ACCOUNT_LENGTH = 120
 PROVIDERS: tuple[ProviderFacts, ...] = (stripe.FACTS, paypal.FACTS, manual.FACTS)
 
 
@@ -99,6 +100,19 @@ def forget_configs(**kwargs: Any) -> None:
 
 
 setting_changed.connect(forget_configs, weak=False)
+
+
+def account_of(name: str) -> str:
+    """The mode and account that ids of this provider belong to now; see ProviderConfig.account."""
+    facts = find_facts(name)
+    config = readable_config(facts) if facts else None
+    return str(config.account)[:ACCOUNT_LENGTH] if config else ""
+
+
+def accounts_like(name: str) -> tuple[str, ...]:
+    """The accounts of rows that are valid now: also those stored before the account, or anything, was known."""
+    account = account_of(name)
+    return tuple(dict.fromkeys(("", account.partition(" ")[0], account)))
 
 
 def public_values(name: str) -> Mapping[str, str]:

@@ -8,6 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from artisans.core.errors import NotFound
+from payments.bookkeeping.saved_methods import get_customer_id, get_own_method, methods_of
 from payments.gateway.access import check_provider_access
 from payments.gateway.connection import note_credentials
 from payments.gateway.payments import (
@@ -26,6 +28,7 @@ from payments.models import (
     ProviderCustomer,
     WebhookEvent,
 )
+from payments.providers.registry import accounts_like
 from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open, providers_report
 from payments.tasks import process_due_task
@@ -36,7 +39,7 @@ from sandbox.tests.paypal_client import PayPal
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
-def customer_of(user) -> str:
+def get_customer(user) -> str:
     return ProviderCustomer.objects.get(user=user, provider="stripe").customer_id
 
 
@@ -49,7 +52,7 @@ def saved(stripe, shopper):
 @pytest.fixture
 def gone(stripe, shopper, saved) -> str:
     """That customer, deleted in Stripe's dashboard; the event has not arrived."""
-    customer_id = customer_of(shopper)
+    customer_id = get_customer(shopper)
     stripe.post("stripe/delete_customer", customer=customer_id)
     return customer_id
 
@@ -71,7 +74,7 @@ def test_payment_of_a_deleted_customer_gets_a_new_one_in_the_same_request(stripe
     result = payment_ensure_at_provider(payment)
 
     assert result.action is not None
-    assert customer_of(shopper) != gone
+    assert get_customer(shopper) != gone
     assert not PaymentMethodInfo.objects.filter(user=shopper, is_active=True).exists()
     stripe.pay(reread(payment))
     payment_sync(payment.pk, cause="test")
@@ -93,10 +96,10 @@ def test_repeat_of_a_renewed_payment_creates_nothing_twice(stripe, shopper, gone
 def test_hosted_page_of_a_deleted_customer(stripe, shopper, saved):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
-    stripe.post("stripe/delete_customer", customer=customer_of(shopper))
+    stripe.post("stripe/delete_customer", customer=get_customer(shopper))
 
     result = payment_replace_at_provider(
-        payment.pk, Operation.HOSTED, request={"customer_id": customer_of(shopper)}
+        payment.pk, Operation.HOSTED, request={"customer_id": get_customer(shopper)}
     )
 
     assert result.action.url
@@ -105,7 +108,7 @@ def test_hosted_page_of_a_deleted_customer(stripe, shopper, saved):
 def test_confirming_for_a_customer_deleted_since_works_at_once(stripe, shopper, saved):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
-    stripe.post("stripe/delete_customer", customer=customer_of(shopper))
+    stripe.post("stripe/delete_customer", customer=get_customer(shopper))
 
     result = payment_confirm(payment.pk, method_id="pm_card_visa")
 
@@ -116,7 +119,7 @@ def test_confirming_for_a_customer_deleted_since_works_at_once(stripe, shopper, 
 def test_saving_a_card_for_a_deleted_customer_works_at_once(stripe, shopper, gone):
     setup = method_setup_start(user=shopper, provider="stripe")
     assert setup.action is not None
-    assert customer_of(shopper) != gone
+    assert get_customer(shopper) != gone
 
 
 def test_event_of_a_deleted_customer_replaces_its_open_payment(
@@ -125,7 +128,7 @@ def test_event_of_a_deleted_customer_replaces_its_open_payment(
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
     former = reread(payment).provider_payment_id
-    stripe.post("stripe/delete_customer", customer=customer_of(shopper))
+    stripe.post("stripe/delete_customer", customer=get_customer(shopper))
 
     deliver(*stripe.events("customer.deleted"))
     process_due_task()
@@ -137,9 +140,42 @@ def test_event_of_a_deleted_customer_replaces_its_open_payment(
 
 
 def test_false_event_about_a_customer_changes_nothing(stripe, shopper, saved, deliver):
-    stripe.post("stripe/event", type="customer.deleted", id=customer_of(shopper))
+    stripe.post("stripe/event", type="customer.deleted", id=get_customer(shopper))
     deliver(*stripe.events("customer.deleted"))
     assert ProviderCustomer.objects.filter(user=shopper).exists()
+
+
+# ---- modes and accounts ----------------------------------------------
+
+
+def test_customers_and_cards_of_the_live_mode_are_kept_and_not_used_in_test_mode(stripe, shopper, saved):
+    ProviderCustomer.objects.update(account="live", customer_id="cus_live")
+    PaymentMethodInfo.objects.update(account="live")
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+
+    payment_ensure_at_provider(payment)
+    method = method_save(user=shopper, provider="stripe", token="pm_card_mastercard")
+
+    assert "customer_id" not in payment.calls.get().request
+    by_account = dict(ProviderCustomer.objects.values_list("account", "customer_id"))
+    assert by_account["live"] == "cus_live"
+    assert by_account["test"].startswith("cus_")
+    assert (method.account, method.is_default) == ("test", True)
+    assert [row["id"] for row in methods_of(shopper)] == [str(method.pk)]
+    with pytest.raises(NotFound):
+        get_own_method(shopper, saved.pk)
+
+
+def test_customers_stored_before_accounts_were_known_stay_in_use(stripe, shopper, saved):
+    ProviderCustomer.objects.update(account="")
+    PaymentMethodInfo.objects.update(account="")
+    assert get_customer_id(shopper.pk, "stripe") == get_customer(shopper)
+    assert [row["id"] for row in methods_of(shopper)] == [str(saved.pk)]
+
+
+def test_account_of_paypal_has_its_mode_and_payee(settings):
+    settings.PAYPAL_MODE, settings.PAYPAL_PAYEE = "live", "SHOP2222"
+    assert accounts_like("paypal") == ("", "live", "live SHOP2222")
 
 
 # ---- refusals that are no declines ----------------------------------------------

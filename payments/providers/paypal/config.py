@@ -36,6 +36,10 @@ class PayPalConfig(ProviderConfig):
         return self.mode == "live"
 
     @property
+    def account(self) -> str:
+        return f"{self.mode} {self.payee}".strip()
+
+    @property
     def base(self) -> str:
         return self.api_base or API_BASES[self.mode]
 

@@ -28,5 +28,9 @@ class StripeConfig(ProviderConfig):
         return self.secret_key.startswith(("sk_live_", "rk_live_"))
 
     @property
+    def account(self) -> str:
+        return "live" if self.is_live else "test"
+
+    @property
     def is_test(self) -> bool:
         return self.secret_key.startswith(("sk_test_", "rk_test_"))
