@@ -59,7 +59,6 @@ RATE_LIMITS = {
     "login_account": (10, 300),
     "second_factor_account": (5, 300),
     "register_network": (10, 3600),
-    "guest_checkout": (10, 3600),
     "find_order_network": (20, 3600),
     "find_order_address": (5, 3600),
     "carts_principal": (60, 600),
@@ -77,7 +76,13 @@ RATE_LIMITS = {
     "webhook_refused": (30, 300),
 }
 MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=2)
-MAX_UNITS_PER_HOUR = env.int("MAX_UNITS_PER_HOUR", default=5)
+# What orders of buyers without a confirmed mailbox may hold unpaid (orders/hold_policy.py).
+MAX_HELD_OF_PRODUCT = env.int("MAX_HELD_OF_PRODUCT", default=5)
+MAX_HELD_UNITS = env.int("MAX_HELD_UNITS", default=20)
+MAX_HELD_VALUE_MINOR = env.int("MAX_HELD_VALUE_MINOR", default=100_000)
+MAX_HELD_SHARE = env.int("MAX_HELD_SHARE", default=50)
+SHORT_HOLD_FACTOR = env.int("SHORT_HOLD_FACTOR", default=4)
+SHORT_HOLD_MINUTES = env.int("SHORT_HOLD_MINUTES", default=10)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Artisans Alley <shop@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

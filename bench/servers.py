@@ -96,7 +96,10 @@ def shop_env(database_url: str, redis_url: str) -> dict[str, str]:
         "CACHE_URL": redis_url.replace("redis:", "rediscache:"),
         "CELERY_BROKER_URL": redis_url.removesuffix("0") + "1",
         "MAX_OPEN_ORDERS": NO_LIMIT,
-        "MAX_UNITS_PER_HOUR": NO_LIMIT,
+        "MAX_HELD_OF_PRODUCT": NO_LIMIT,
+        "MAX_HELD_UNITS": NO_LIMIT,
+        "MAX_HELD_VALUE_MINOR": NO_LIMIT,
+        "MAX_HELD_SHARE": "100",
         "RATE_LIMIT_FACTOR": NO_LIMIT,
     }
 

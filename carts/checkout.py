@@ -17,14 +17,16 @@ from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartStatus
 from carts.selectors import cart_lock, items_lock, line_requests_of
 from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChanged, ShopNotOpen
+from orders.hold_policy import WantedUnits
 from orders.holds import holds_check
 from orders.models import Order, StoreRules
 from orders.pricing import PriceInput, Quote, quote
 from orders.problems import LineRequest, find_problems
+from orders.selectors import is_known_account
 from orders.services.placing import Buyer, PlacedOrder, load_placed_order, order_place
-from payments.bookkeeping.holds import Hold, compute_hold
+from payments.bookkeeping.holds import compute_hold, hold_kind
 from payments.lifecycle.start import payment_start
-from payments.methods import NO_PAYMENT_HOLD, PaymentMethod
+from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.selectors import latest_payment
 
@@ -158,14 +160,15 @@ def place(
     if offer.total.minor > MAX_MINOR:
         raise AmountTooLarge
     assertions.check(offer)
-    wanted: dict[UUID, int] = {}
-    for line_request in line_requests:
-        wanted[line_request.product_id] = wanted.get(line_request.product_id, 0) + line_request.quantity
-    holds_check(buyer=buyer, wanted=wanted)
-    now = timezone.now()
-    hold = Hold(None, now + NO_PAYMENT_HOLD)
-    if method is not None:
-        hold = compute_hold(method, is_known_buyer=buyer.user is not None, placed_at=now)
+    is_known = is_known_account(buyer.user.pk if buyer.user else None)
+    wanted = [
+        WantedUnits(w.product_id, w.quantity, (p := products[w.product_id]).price.minor, p.stock)
+        for w in line_requests
+    ]
+    is_short = holds_check(
+        buyer=buyer, is_known=is_known, wanted=wanted, kind=hold_kind(method), currency=currency
+    )
+    hold = compute_hold(method, is_known_buyer=is_known, placed_at=timezone.now(), is_short=is_short)
     try:
         return order_place(
             quote=offer, products=products, buyer=buyer, pay_by=hold.pay_by, expires_at=hold.expires_at

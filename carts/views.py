@@ -22,7 +22,6 @@ from artisans.core.errors import DomainError
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.security.client_ip import network_hash
-from artisans.core.security.rate_limits import count_network
 from artisans.core.security.tokens import hash_secret
 from artisans.core.templatetags.money import show
 from carts.checkout import Assertions, cart_checkout
@@ -35,7 +34,7 @@ from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_ite
 from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
-from orders.selectors import store_rules
+from orders.selectors import is_known_account, store_rules
 from orders.services.placing import Buyer
 from payments.lifecycle.offer import MethodChoice, method_choices
 from payments.methods import PaymentMethod
@@ -166,7 +165,7 @@ class CheckoutSession:
         return method_choices(
             total=self.summary.total,
             country=address_read(self.draft.get("shipping")).get("country", ""),
-            is_known_buyer=self.principal.user is not None,
+            is_known_buyer=is_known_account(self.principal.user.pk if self.principal.user else None),
             store=store_rules(),
             selected=self.draft.get("method", ""),
         )
@@ -409,8 +408,6 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
         total=form.cleaned_data["quote"], fingerprint=quote_fingerprint(session.summary.quote)
     )
     try:
-        if session.principal.user is None:
-            count_network("guest_checkout", request)
         done = cart_checkout(
             principal=session.principal,
             cart_id=session.cart.pk,
@@ -424,7 +421,10 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     except CheckoutBlocked as error:
         return show_check(request, session.reload(), refusals=[error.detail])
     except DomainError as error:
-        return show_check(request, session, refusals=[error.detail])
+        response = show_check(request, session, refusals=[error.detail])
+        if error.wait:
+            response["Retry-After"] = str(error.wait)
+        return response
     return redirect_after_order(done.payment, done.placed.order.access_token)
 
 

@@ -1,101 +1,337 @@
-"""Limits on stock held by unpaid orders, so that nobody can reserve the whole shop without paying."""
+"""Limits on stock held by unpaid orders: reads the counts for `orders.hold_policy`, under locks."""
 
-from collections import Counter
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from artisans.core.errors import WHOLE_NUMBER, TooManyRequests
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from orders.hold_policy import Cap, Excess, HeldUnits, HoldKind, HoldLimits, WantedUnits, decide
 from orders.models import Order, OrderLine
+from orders.selectors import UNKNOWN_BUYER, is_known_buyer
 from orders.services.placing import Buyer
-from orders.statuses import ORDERS_UNSHIPPED, OrderPaymentStatus
+from orders.statuses import OrderPaymentStatus, OrderStatus
+
+UNDER_WAY = (OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+UNPAID = Q(payment_status=OrderPaymentStatus.UNPAID)
+# Cash is collected when the parcel arrives: only such orders are released without a date for the payment.
+CASH_UNDER_WAY = UNPAID & Q(status__in=UNDER_WAY, pay_by=None)
+AWAITING_MONEY = UNPAID & (Q(status=OrderStatus.PENDING) | Q(status__in=UNDER_WAY, pay_by__isnull=False))
+EXPIRY_INTERVAL = 60  # seconds; expired orders are closed once a minute
 
 
-class TooManyOpenOrders(TooManyRequests):
-    """One person has too many unpaid orders."""
+class HoldRefused(TooManyRequests):
+    """Too much is reserved by unpaid orders already. `ends_at`: when waiting will have helped; None if it does not.
+
+    `is_placed`: the order exists, and only its payment method was to change.
+    """
+
+    members = {"limit": WHOLE_NUMBER, "retry_after": WHOLE_NUMBER}
+
+    def __init__(
+        self, text: str, remedy: str, *, limit: int, ends_at: datetime | None, is_placed: bool = False
+    ) -> None:
+        extra: dict[str, Any] = {"limit": limit}
+        sentences = [text, remedy]
+        if ends_at is not None:
+            self.wait = max(0, ceil((ends_at - timezone.now()).total_seconds())) + EXPIRY_INTERVAL
+            extra["retry_after"] = self.wait
+            sentences.append(describe_wait(self.wait))
+        if not is_placed:
+            sentences.append(_("Your cart is saved."))
+        super().__init__(" ".join(sentences), extra=extra)
+        self.retryable = bool(self.wait)
+
+
+class TooManyOpenOrders(HoldRefused):
+    """The buyer has too many unpaid orders, or too many cash on delivery orders under way."""
 
     code = "too_many_open_orders"
-    remedy = "Pay or cancel one of the open orders, then order again."
-    members = {"limit": WHOLE_NUMBER}
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            ngettext(
-                "You have %(limit)s unpaid order. Pay or cancel it, then order again. Your cart is saved.",
-                "You have %(limit)s unpaid orders. Pay or cancel one of them, then order again. Your cart is saved.",
-                limit,
-            )
-            % {"limit": limit},
-            extra={"limit": limit},
-        )
+    remedy = "Pay or cancel an unpaid order, or wait for the seconds in `Retry-After` if it is sent; then order again."
 
 
-class TooManyUnitsHeld(TooManyRequests):
-    """One network reserved too many units of one product without paying within an hour."""
+class TooManyUnitsHeld(HoldRefused):
+    """Unpaid orders of buyers without a confirmed email address already reserve too much."""
 
     code = "too_many_pieces_held"
-    remedy = "Lower the quantity, or pay for an earlier order first."
-    members = {"limit": WHOLE_NUMBER}
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            ngettext(
-                "At most %(limit)s unpaid unit of a product can be reserved from one network within an hour. "
-                "Lower the quantity, or pay for an earlier order first. Your cart is saved.",
-                "At most %(limit)s unpaid units of a product can be reserved from one network within an hour. "
-                "Lower the quantity, or pay for an earlier order first. Your cart is saved.",
-                limit,
-            )
-            % {"limit": limit},
-            extra={"limit": limit},
-        )
+    remedy = (
+        "Choose an online payment method, sign in with a verified email address, or lower the quantity; "
+        "or wait for the seconds in `Retry-After` if it is sent."
+    )
 
 
-def holds_check(*, buyer: Buyer, wanted: Mapping[UUID, int]) -> None:
-    """Check both limits before anything is written. Errors: TooManyOpenOrders, TooManyUnitsHeld.
+def describe_wait(seconds: int) -> str:
+    minutes = ceil(seconds / 60)
+    if minutes <= 24 * 60:
+        return ngettext(
+            "Or try again in %(minutes)s minute.", "Or try again in %(minutes)s minutes.", minutes
+        ) % {"minutes": minutes}
+    at = timezone.localtime(timezone.now() + timedelta(seconds=seconds))
+    return _("Or try again after %(time)s.") % {"time": date_format(at, "DATETIME_FORMAT")}
 
-    Locks: the buyer, after the products.
+
+class LineRow(NamedTuple):
+    """A line of an unpaid order, and when the order's hold ends."""
+
+    order_id: UUID
+    ends_at: datetime | None
+    network: str
+    product_id: UUID
+    quantity: int
+    minor: int
+    currency: str
+
+
+def holds_check(
+    *, buyer: Buyer, is_known: bool, wanted: Sequence[WantedUnits], kind: HoldKind, currency: str
+) -> bool:
+    """Check the limits before an order is written; returns whether it may be held for a short time only.
+
+    Errors: TooManyOpenOrders, TooManyUnitsHeld. Locks: the buyer and their network, after the products.
     """
-    lock(buyer.email, buyer.phone, str(buyer.user.pk) if buyer.user else "")
+    lock(buyer, is_known=is_known)
+    own = lines_of(open_orders(buyer, is_known=is_known, kind=kind))
+    check_open_orders(own, is_known=is_known, kind=kind)
+    if is_known:
+        held = [held_units(row, currency) for row in own]
+    else:
+        held = held_by_unknown_buyers(Order.objects.all(), wanted, buyer.network, currency)
+    decision = decide(wanted, held, kind=kind, is_known=is_known, limits=hold_limits())
+    if decision.excess is not None:
+        raise units_refused(decision.excess, kind=kind, is_known=is_known, currency=currency)
+    return decision.is_short
+
+
+def order_hold_check(order: Order, *, kind: HoldKind) -> bool:
+    """The same for an order that exists and changes its payment method; online methods are never refused.
+
+    Errors: TooManyOpenOrders for cash, TooManyUnitsHeld. Locks: the buyer and their network, after the order.
+    """
+    is_known = is_known_buyer(order)
+    buyer = Buyer(
+        email=order.email,
+        shipping_address={"phone": order.phone},
+        billing_address={},
+        user=order.user,
+        network=order.network,
+    )
+    lock(buyer, is_known=is_known)
+    wanted = [
+        WantedUnits(line.product_id, line.quantity, line.unit_price_minor, line.product.stock + line.quantity)
+        for line in order.lines.select_related("product")
+    ]
+    if is_known:
+        own = lines_of(open_orders(buyer, is_known=True, kind=kind).exclude(pk=order.pk))
+        if kind is HoldKind.CASH:
+            check_open_orders(own, is_known=True, kind=kind, is_placed=True)
+        held = [held_units(row, order.currency) for row in own]
+    else:
+        others = Order.objects.exclude(pk=order.pk)
+        held = held_by_unknown_buyers(others, wanted, order.network, order.currency)
+    decision = decide(wanted, held, kind=kind, is_known=is_known, limits=hold_limits())
+    if decision.excess is not None and kind is not HoldKind.ONLINE:
+        raise units_refused(
+            decision.excess, kind=kind, is_known=is_known, currency=order.currency, is_placed=True
+        )
+    return decision.is_short or decision.excess is not None
+
+
+def open_orders(buyer: Buyer, *, is_known: bool, kind: HoldKind) -> QuerySet[Order]:
+    """The orders that count for an order of this kind: awaiting money, or of cash on delivery and under way."""
+    found = orders_of(buyer, is_known=is_known).filter(
+        CASH_UNDER_WAY if kind is HoldKind.CASH else AWAITING_MONEY
+    )
+    if not is_known and kind is HoldKind.ONLINE:
+        found = found.filter(network=buyer.network)  # strangers elsewhere lock nobody out who pays at once
+    return found
+
+
+def check_open_orders(
+    lines: Sequence[LineRow], *, is_known: bool, kind: HoldKind, is_placed: bool = False
+) -> None:
+    """Errors: TooManyOpenOrders."""
+    ends = list({line.order_id: line.ends_at for line in lines}.values())
+    if len(ends) < (limit := settings.MAX_OPEN_ORDERS):
+        return
+    if kind is HoldKind.CASH:
+        text = ngettext(
+            "You have %(limit)s cash on delivery order under way.",
+            "You have %(limit)s cash on delivery orders under way.",
+            limit,
+        )
+        remedy = _("Choose another payment method, or wait until one of them has arrived.")
+    elif is_known:
+        text = ngettext("You have %(limit)s unpaid order.", "You have %(limit)s unpaid orders.", limit)
+        remedy = _("Pay or cancel one of them, then order again.")
+    else:
+        text = ngettext(
+            "There is %(limit)s unpaid order with this email address or phone number.",
+            "There are %(limit)s unpaid orders with this email address or phone number.",
+            limit,
+        )
+        remedy = _(
+            "Pay for one of them, try to pay online, or sign in to an account with a verified email address."
+        )
+    raise TooManyOpenOrders(
+        text % {"limit": limit},
+        remedy,
+        limit=limit,
+        ends_at=end_of_excess(ends, limit),
+        is_placed=is_placed,
+    )
+
+
+def end_of_excess(ends: list[datetime | None], limit: int) -> datetime | None:
+    """When fewer than `limit` of these orders are left; None if waiting does not help."""
+    known, needed = sorted(end for end in ends if end is not None), len(ends) - limit
+    return known[needed] if limit and needed < len(known) else None
+
+
+def orders_of(buyer: Buyer, *, is_known: bool) -> QuerySet[Order]:
+    """A known buyer's own orders; otherwise all orders with the email address or phone number.
+
+    Unconfirmed orders of others never count for a known buyer: strangers could lock them out.
+    """
+    if buyer.user is not None and is_known:
+        verified = EmailAddress.objects.filter(user=buyer.user, verified=True).values("email")
+        confirmed = Q(user=None, mailbox_confirmed_at__isnull=False, email__in=verified)
+        return Order.objects.filter(Q(user=buyer.user) | confirmed)
     same = Q(email=buyer.email)
     if buyer.user is not None:
         same |= Q(user=buyer.user)
     if buyer.phone:
         same |= Q(phone=buyer.phone)
-    unpaid = Q(status__in=ORDERS_UNSHIPPED, payment_status=OrderPaymentStatus.UNPAID)
-    limit = settings.MAX_OPEN_ORDERS
-    if len(Order.objects.filter(same, unpaid).order_by().values_list("pk")[:limit]) >= limit:
-        raise TooManyOpenOrders(limit)
-    held: Counter[UUID] = Counter()
-    if buyer.network:
-        recent = OrderLine.objects.filter(
-            product_id__in=wanted,
-            order__network=buyer.network,
-            order__created_at__gte=timezone.now() - timedelta(hours=1),
-            order__status__in=ORDERS_UNSHIPPED,
-            order__payment_status=OrderPaymentStatus.UNPAID,
+    return Order.objects.filter(same)
+
+
+def held_by_unknown_buyers(
+    orders: QuerySet[Order], wanted: Sequence[WantedUnits], network: str, currency: str
+) -> list[HeldUnits]:
+    """What unknown buyers hold unpaid: from this network, and of these products from any."""
+    counted = Q(product_id__in=[line.product_id for line in wanted])
+    if network:
+        counted |= Q(order__network=network)
+    rows = lines_of(orders.filter(AWAITING_MONEY & UNKNOWN_BUYER), counted)
+    return [held_units(row, currency, is_own=bool(network) and row.network == network) for row in rows]
+
+
+def lines_of(orders: QuerySet[Order], condition: Q | None = None) -> list[LineRow]:
+    lines = OrderLine.objects.filter(condition or Q(), order__in=orders).order_by()
+    return [
+        LineRow(*row)
+        for row in lines.values_list(
+            "order_id",
+            "order__expires_at",
+            "order__network",
+            "product_id",
+            "quantity",
+            "line_total_minor",
+            "currency",
         )
-        for product_id, quantity in recent.order_by().values_list("product_id", "quantity"):
-            held[product_id] += quantity
-    if any(held[pk] + quantity > settings.MAX_UNITS_PER_HOUR for pk, quantity in wanted.items()):
-        raise TooManyUnitsHeld(settings.MAX_UNITS_PER_HOUR)
+    ]
 
 
-def lock(*names: str) -> None:
-    """Serialize orders for each of these names until the transaction ends, so that the counts stay true.
+def held_units(row: LineRow, currency: str, *, is_own: bool = True) -> HeldUnits:
+    """Amounts in other currencies count as nothing."""
+    value = row.minor if row.currency == currency else 0
+    return HeldUnits(row.product_id, row.quantity, value, row.ends_at, is_own)
+
+
+def hold_limits() -> HoldLimits:
+    return HoldLimits(
+        product=settings.MAX_HELD_OF_PRODUCT,
+        units=settings.MAX_HELD_UNITS,
+        value=settings.MAX_HELD_VALUE_MINOR,
+        share=settings.MAX_HELD_SHARE,
+        short_factor=settings.SHORT_HOLD_FACTOR,
+    )
+
+
+def units_refused(
+    excess: Excess, *, kind: HoldKind, is_known: bool, currency: str, is_placed: bool = False
+) -> TooManyUnitsHeld:
+    """`is_placed`: the order exists, and only its payment method is to change."""
+    text = describe_excess(excess, is_known=is_known, currency=currency)
+    if is_placed:
+        remedy = _("Pay online.")
+    elif is_known:
+        remedy = _("Pay online, or lower the quantity.")
+    elif kind is HoldKind.ONLINE:
+        remedy = _("Sign in to an account with a verified email address, or lower the quantity.")
+    else:
+        remedy = _("Pay online, sign in to an account with a verified email address, or lower the quantity.")
+    return TooManyUnitsHeld(text, remedy, limit=excess.limit, ends_at=excess.ends_at, is_placed=is_placed)
+
+
+def describe_excess(excess: Excess, *, is_known: bool, currency: str) -> str:
+    limit = show(Money(excess.limit, currency)) if excess.cap is Cap.VALUE else str(excess.limit)
+    return excess_text(excess.cap, excess.limit, is_known=is_known) % {"limit": limit}
+
+
+def excess_text(cap: Cap, limit: int, *, is_known: bool) -> str:
+    match cap, is_known:
+        case Cap.PRODUCT, True:
+            return ngettext(
+                "Your unpaid orders can reserve at most %(limit)s unit of a product.",
+                "Your unpaid orders can reserve at most %(limit)s units of a product.",
+                limit,
+            )
+        case Cap.PRODUCT, False:
+            return ngettext(
+                "Unpaid orders from your network can reserve at most %(limit)s unit of a product.",
+                "Unpaid orders from your network can reserve at most %(limit)s units of a product.",
+                limit,
+            )
+        case Cap.UNITS, True:
+            return ngettext(
+                "Your unpaid orders can reserve at most %(limit)s unit in all.",
+                "Your unpaid orders can reserve at most %(limit)s units in all.",
+                limit,
+            )
+        case Cap.UNITS, False:
+            return ngettext(
+                "Unpaid orders from your network can reserve at most %(limit)s unit in all.",
+                "Unpaid orders from your network can reserve at most %(limit)s units in all.",
+                limit,
+            )
+        case Cap.VALUE, True:
+            return _("Your unpaid orders can reserve items worth at most %(limit)s.")
+        case Cap.VALUE, False:
+            return _("Unpaid orders from your network can reserve items worth at most %(limit)s.")
+    return ngettext(
+        "Unpaid orders of guests can reserve at most %(limit)s unit of one of these products.",
+        "Unpaid orders of guests can reserve at most %(limit)s units of one of these products.",
+        limit,
+    )
+
+
+def lock(buyer: Buyer, *, is_known: bool) -> None:
+    """Serialize the orders of this buyer, and those of unknown buyers in their network, until the transaction ends,
+    so that the counts stay true. The share of a product is serialized by the lock on the product.
 
     A no-op on SQLite, which has one writer at a time anyway.
     """
+    names = [
+        buyer.email,
+        buyer.phone,
+        str(buyer.user.pk) if buyer.user else "",
+        "" if is_known else buyer.network,
+    ]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            ordered = sorted(filter(None, names))
             cursor.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) name",
-                [ordered],
+                [sorted(filter(None, names))],
             )

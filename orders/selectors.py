@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -37,6 +37,26 @@ def is_owner(order: Order, user: User | None) -> bool:
     if user is None:
         return False
     return Order.objects.filter(owned_by(user), pk=order.pk).exists()
+
+
+def is_known_account(user_id: UUID | None) -> bool:
+    """Whether the user has verified an address. Accounts without any address were made by the operator."""
+    if user_id is None:
+        return False
+    flags = list(EmailAddress.objects.filter(user=user_id).values_list("verified", flat=True))
+    return any(flags) or not flags
+
+
+def is_known_buyer(order: Order) -> bool:
+    """Whether a mailbox of the buyer is confirmed: by their account, or by the link in the order's email."""
+    return order.mailbox_confirmed_at is not None or is_known_account(order.user_id)
+
+
+# The same for a query of orders, negated.
+ADDRESSES = EmailAddress.objects.filter(user=OuterRef("user"))
+UNKNOWN_BUYER = Q(mailbox_confirmed_at=None) & (
+    Q(user=None) | (Exists(ADDRESSES) & ~Exists(ADDRESSES.filter(verified=True)))
+)
 
 
 def is_own_order(order: Order, user: User) -> bool:

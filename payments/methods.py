@@ -83,5 +83,5 @@ OFFLINE_METHODS = (M.BANK_TRANSFER, M.CHECK, M.CASH_ON_DELIVERY)
 GUEST_HOLD = timedelta(hours=2)
 NO_PAYMENT_HOLD = timedelta(minutes=30)
 PART_PAYMENT_EXTENSION = timedelta(days=7)
-LONGEST_HOLD = timedelta(days=21)
+LONGEST_ONLINE_HOLD = timedelta(hours=3)  # new attempts to pay restart the hold, but not beyond this
 AFTER_REJECTION = timedelta(hours=24)

@@ -56,7 +56,7 @@ def demo(bowl, shopper, staff, settings) -> None:
 def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, str]:
     """Replace the documents' URLs with those of this test. `sleep` in a document runs the worker."""
     settings.MANUAL_WEBHOOK_SECRET = [SECRET]
-    settings.RATE_LIMIT_FACTOR = settings.MAX_OPEN_ORDERS = settings.MAX_UNITS_PER_HOUR = 10_000
+    settings.RATE_LIMIT_FACTOR = settings.MAX_OPEN_ORDERS = settings.MAX_HELD_OF_PRODUCT = 10_000
     mine, sleep = threading.get_ident(), time.sleep
 
     def wait(seconds: float) -> None:

@@ -75,7 +75,7 @@ def with_value(body: Any, path: tuple[Any, ...], value: Any) -> Any:
 @pytest.fixture(scope="module")
 def send(module_db, module_stripe) -> Iterator[Send]:
     """`send(method, path, raw)`: by a user with every permission, about existing objects."""
-    with override_settings(RATE_LIMIT_FACTOR=10_000, MAX_OPEN_ORDERS=10_000, MAX_UNITS_PER_HOUR=10_000):
+    with override_settings(RATE_LIMIT_FACTOR=10_000, MAX_OPEN_ORDERS=10_000, MAX_HELD_OF_PRODUCT=10_000):
         yield sender(module_stripe)
 
 

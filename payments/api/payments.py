@@ -18,6 +18,7 @@ from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
+from orders.holds import TooManyOpenOrders, TooManyUnitsHeld
 from orders.selectors import orders_visible_to, store_rules
 from payments.api.schemas import PaymentShape
 from payments.api.serializers import ConfirmIn, ExpandIn, IntentIn, PaymentOut, payment_out, result_out
@@ -167,7 +168,15 @@ class PaymentViewSet(
         "Pay an order",
         request=IntentIn,
         responses={200: PaymentShape, 201: PaymentShape},
-        problems=(MethodNotOffered, AmountMismatch, NothingDue, PaymentInProgress, NotFound),
+        problems=(
+            MethodNotOffered,
+            AmountMismatch,
+            NothingDue,
+            PaymentInProgress,
+            TooManyOpenOrders,
+            TooManyUnitsHeld,
+            NotFound,
+        ),
     )
     @limited("intents")
     @idempotent(replay=payment_replay)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.core.models import get_or_none
-from payments.bookkeeping.holds import set_order_hold
+from payments.bookkeeping.holds import renew_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.provider_calls import is_unseen, provider_call_enqueue, provider_call_finish
@@ -314,7 +314,7 @@ def payment_replace_at_provider(
         call = provider_call_enqueue(
             operation, payment=payment, request={"token_version": order.token_version} | (request or {})
         )
-        set_order_hold(order, PaymentMethod(payment.payment_method))
+        renew_order_hold(order, PaymentMethod(payment.payment_method))
     return execute_payment_call(payment_id, call)
 
 

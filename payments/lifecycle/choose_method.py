@@ -13,7 +13,7 @@ from artisans.core.idempotency.keys import effect_record
 from orders.models import Order
 from orders.selectors import order_lock, store_rules
 from orders.services.placing import load_placed_order
-from payments.bookkeeping.holds import set_order_hold
+from payments.bookkeeping.holds import renew_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue, StillPayable
 from payments.gateway.payments import (
@@ -54,7 +54,8 @@ def payment_choose_method(
 
     `amount` and `currency` only assert what the client expects. An open payment at a provider is cancelled
     there before another one starts; the new one is created there before this returns. `provider`: the one
-    that the request names. Errors: NothingDue, MethodNotOffered, AmountMismatch, PaymentInProgress.
+    that the request names. Errors: NothingDue, MethodNotOffered, AmountMismatch, PaymentInProgress,
+    TooManyOpenOrders, TooManyUnitsHeld.
     """
     choose = partial(
         choose_method_locked,
@@ -133,8 +134,8 @@ def try_again(payment: Payment, order: Order, actor: User | None) -> None:
         under_way = payment.calls.filter(state=CallState.OPEN, refund=None).exists()
         if not payment.provider_payment_id and not under_way:
             enqueue_create(payment, order)
-            set_order_hold(order, PaymentMethod(payment.payment_method))
+            renew_order_hold(order, PaymentMethod(payment.payment_method))
     elif payment.status == PaymentStatus.FAILED:
         payment.failure_reason = ""
         payment_move(payment, PaymentStatus.PENDING, cause="tried again", actor=actor, actor_name="buyer")
-        set_order_hold(order, PaymentMethod(payment.payment_method))
+        renew_order_hold(order, PaymentMethod(payment.payment_method))

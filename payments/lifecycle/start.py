@@ -11,11 +11,10 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.money import Money
 from orders.addresses import address_read
 from orders.models import Order, StoreRules
-from orders.selectors import order_lock
+from orders.selectors import is_known_buyer, order_lock
 from orders.services.placing import PlacedOrder
-from orders.services.settlement import order_release, order_set_hold
-from orders.statuses import OrderStatus
-from payments.bookkeeping.holds import confirmed_hold_end, set_order_hold
+from orders.services.settlement import order_release
+from payments.bookkeeping.holds import change_order_hold, confirm_order_hold
 from payments.bookkeeping.payments import enqueue_create
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.gateway.connection import is_unavailable
@@ -43,7 +42,8 @@ def payment_start(
 
     The order's hold follows the method, unless the order was placed with it (`is_held`); cash on delivery
     confirms the order at once. `provider`: the one that the request names; else the method's route decides.
-    Errors: MethodNotOffered, NothingDue, ProviderUnavailable.
+    Errors: MethodNotOffered, NothingDue, ProviderUnavailable; when a placed order changes its method also
+    TooManyOpenOrders and TooManyUnitsHeld.
     """
     order = placed.order
     due = order.balance_due
@@ -62,7 +62,7 @@ def payment_start(
         payment=payment, new=payment.status, cause="started", actor_name=actor.email if actor else "buyer"
     )
     if not is_held:
-        set_order_hold(order, method)
+        change_order_hold(order, method)
     if payment.is_remote:
         enqueue_create(payment, order)
         return payment
@@ -80,8 +80,8 @@ def find_provider(
     facts, reason = choose_provider(method, amount=due, country=country, provider=provider)
     if facts is not None and is_unavailable(facts.name):
         raise ProviderUnavailable(facts.label)
-    is_known_buyer = order.user_id is not None or order.mailbox_confirmed_at is not None
-    reason = reason or shop_reason(method, total=order.total, is_known_buyer=is_known_buyer, store=store)
+    is_known = method != PaymentMethod.CASH_ON_DELIVERY or is_known_buyer(order)
+    reason = reason or shop_reason(method, total=order.total, is_known_buyer=is_known, store=store)
     if facts is None or reason:
         raise MethodNotOffered(reason)
     return facts
@@ -100,12 +100,12 @@ def release_unpaid_order(
 
 @transaction.atomic
 def mailbox_confirm(*, order_id: UUID) -> Order:
-    """The buyer opened the emailed link: the guest's order is now held as long as any other."""
+    """The buyer opened the emailed link: their order is now held as long as any other."""
     order = order_lock(order_id)
     payment = open_payment(order)
     if order.mailbox_confirmed_at is None:
         order.mailbox_confirmed_at = timezone.now()
         order.save(update_fields=["mailbox_confirmed_at", "updated_at"])
-        if order.status == OrderStatus.PENDING and payment is not None and order.expires_at is not None:
-            order_set_hold(order, pay_by=order.pay_by, expires_at=confirmed_hold_end(payment))
+        if payment is not None:
+            confirm_order_hold(order, payment)
     return order

@@ -26,7 +26,14 @@ from orders.addresses import address_read, masked
 from orders.mails import order_mail
 from orders.models import Order, OrderTransition
 from orders.parcel_display import ParcelDisplay
-from orders.selectors import is_masked, is_owner, lines_by_parcel, orders_visible_to, store_rules
+from orders.selectors import (
+    is_known_buyer,
+    is_masked,
+    is_owner,
+    lines_by_parcel,
+    orders_visible_to,
+    store_rules,
+)
 from orders.statuses import OrderStatus
 from payments.gateway.payments import payment_check
 from payments.lifecycle.cancel_and_expire import buyer_may_cancel, order_cancel
@@ -192,13 +199,12 @@ def refund_event(refund: PaymentRefund) -> Event:
 
 
 def needs_mailbox(order: Order, payment: Payment | None) -> bool:
-    """Whether a guest's offline order is held for two hours only, until the emailed link is opened."""
+    """Whether an offline order is held for two hours only, until the emailed link is opened."""
     return (
         not (payment is not None and payment.is_remote)
         and order.status == OrderStatus.PENDING
-        and order.user_id is None
-        and order.mailbox_confirmed_at is None
         and order.pay_by is not None
+        and not is_known_buyer(order)
     )
 
 
@@ -225,13 +231,12 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
     if not order.balance_due or not order.may_change_method:
         return redirect("payments:order", token=token)
-    known = order.user_id is not None or order.mailbox_confirmed_at is not None
     current = latest_payment(order)
     choices = method_choices(
         total=order.total,
         due=order.balance_due,
         country=address_read(order.shipping_address).get("country", ""),
-        is_known_buyer=known,
+        is_known_buyer=is_known_buyer(order),
         store=store_rules(),
         selected=request.POST.get("payment_method", current.payment_method if current else ""),
     )
