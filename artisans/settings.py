@@ -268,6 +268,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "payments.reconcile",
         "schedule": crontab(hour=3, minute=30),
     },
+    "bring search documents up to date": {
+        "task": "catalog.search_index_refresh",
+        "schedule": crontab(hour=2, minute=40),
+    },
     "expire approval requests": {
         "task": "approvals.expire",
         "schedule": timedelta(hours=1),

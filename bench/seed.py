@@ -12,6 +12,7 @@ django.setup()
 
 from artisans.accounts.models import AuthToken, User  # noqa: E402
 from artisans.catalog.models import Artisan, Category, Product, StockMove, StockMoveKind  # noqa: E402
+from artisans.catalog.search_index import search_index_refresh  # noqa: E402
 from orders.models import StoreRules  # noqa: E402
 
 STOCK = 1_000_000_000
@@ -49,6 +50,7 @@ def main(products: int, users: int) -> None:
         StockMove(product=product, kind=StockMoveKind.ADJUST, quantity=STOCK, reason="opening stock")
         for product in goods
     )
+    search_index_refresh()
     people = User.objects.bulk_create(
         User(email=f"buyer-{n}@example.test", password="!") for n in range(users)
     )

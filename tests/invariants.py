@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Model
 
 from artisans.catalog.models import Product, StockMove, StockMoveKind
+from artisans.catalog.search_index import documents_lagging
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
 from orders.statuses import PARCELS_ENDED, PARCELS_UNSHIPPED, OrderStatus, ParcelStatus, payment_status_of
 from payments.models import (
@@ -65,6 +66,7 @@ def check_invariants() -> None:
     orders = list(Order.objects.order_by())
     moves = list(StockMove.objects.order_by())
     assert not Product.objects.filter(stock__lt=0).exists()
+    assert documents_lagging() == 0
     if not orders:  # without orders there are no dependent rows, as in most tests
         check_stock({}, {}, {}, moves)
         return

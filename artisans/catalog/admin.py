@@ -1,7 +1,8 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,6 +14,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.catalog.models import Artisan, Category, Product, StockMove
+from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
@@ -173,10 +175,27 @@ class ProductAdmin(AuditedAdmin):
     list_display_links = ("name",)
     list_filter = ("is_active", "category", ("artisan", RelatedDropdownFilter))
     list_select_related = ("artisan", "category")
-    search_fields = ("name", "slug")
+    search_fields = ("name", "slug")  # shows the box; `get_search_results` searches
+    search_help_text = _(
+        "Words of the name, materials, category, artisan or description; or the start of the slug"
+    )
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("artisan",)
     readonly_fields = ("picture_shown", "stock_shown")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
+    ) -> tuple[QuerySet[Product], bool]:
+        """The shop's search, also of products that are not on sale; the list keeps its own order."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        result = search(queryset, term)
+        if len(term) > MAX_LENGTH:
+            text = gettext("Only the first %(count)d characters were searched.") % {"count": MAX_LENGTH}
+            self.message_user(request, text, messages.WARNING)
+        found = Q(pk__in=result.products.order_by().values("pk")) | Q(slug__startswith=term)
+        return queryset.filter(found), False
 
     def get_form(self, request: HttpRequest, obj: Product | None = None, **kwargs: Any) -> Any:
         return super().get_form(request, obj, **kwargs | ({} if obj else {"form": NewProductForm}))

@@ -8,6 +8,7 @@ from rest_framework.permissions import AllowAny
 
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.schemas import ArtisanShape, ProductShape
+from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.selectors import artisans_open, products_on_sale
 from artisans.core.api.filters import (
     CreatedFilters,
@@ -55,9 +56,19 @@ class ProductFilters(CreatedFilters):
     artisan = IdFilter("artisan_id", help_text="Id of the artisan.")
     category = filters.CharFilter("category__slug", help_text="Slug of the category.")
     in_stock = StrictBooleanFilter(method="having_stock", help_text="Whether it can be bought now.")
+    q = filters.CharFilter(
+        method="matching",
+        max_length=MAX_LENGTH,
+        help_text="Words, of which each must be found in name, materials, category, artisan or description; at most "
+        f"{MAX_LENGTH} characters. Case, accents and plurals make no difference; if nothing matches, typing errors "
+        "are corrected.",
+    )
 
     def having_stock(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
         return products.filter(stock__gt=0) if value else products.filter(stock=0)
+
+    def matching(self, products: QuerySet[Product], name: str, value: str) -> QuerySet[Product]:
+        return search(products, value).products
 
 
 class ArtisanFilters(CreatedFilters):

@@ -6,3 +6,6 @@ class CatalogConfig(AppConfig):
     name = "artisans.catalog"
     label = "catalog"
     verbose_name = _("Catalog")
+
+    def ready(self) -> None:
+        from artisans.catalog import receivers, tasks  # noqa: F401  # each registers itself

@@ -1,12 +1,17 @@
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, Product
+from artisans.catalog.search import SearchResult, search
 
-SORTS = {
+BEST_MATCH = "match"
+SORTS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    BEST_MATCH: (_("Relevance"), ()),
     "new": (_("Newest"), ("-created_at", "slug")),
     "price": (_("Price: low to high"), ("price_minor", "slug")),
     "-price": (_("Price: high to low"), ("-price_minor", "slug")),
@@ -26,23 +31,23 @@ def products_by_id(ids: Iterable[UUID]) -> dict[UUID, Product]:
     return {product.pk: product for product in found.order_by()}
 
 
-def products_found(
-    *, q: str = "", category: str = "", artisan: str = "", sort: str = "new"
-) -> QuerySet[Product]:
-    """The products of the shop's list; every filter is optional, and an unknown sort order is newest first."""
-    found = products_on_sale()
-    for word in q.split()[:8]:
-        found = found.filter(
-            Q(name__icontains=word)
-            | Q(description__icontains=word)
-            | Q(materials__icontains=word)
-            | Q(artisan__name__icontains=word)
-        )
+def sorts_offered(q: str) -> list[str]:
+    """The default first: the best match of a search, else the newest."""
+    return [value for value in SORTS if q or value != BEST_MATCH]
+
+
+def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: str = "") -> SearchResult:
+    """The products of the shop's list; every filter is optional, and an unknown sort order is the default."""
+    result = search(products_on_sale(), q) if q else SearchResult(products_on_sale())
+    found = result.products
     if category:
         found = found.filter(category__slug=category)
     if artisan:
         found = found.filter(artisan__slug=artisan)
-    return found.order_by(*SORTS.get(sort, SORTS["new"])[1])
+    offered = sorts_offered(q)
+    if order := SORTS[sort if sort in offered else offered[0]][1]:
+        found = found.order_by(*order)
+    return replace(result, products=found)
 
 
 def artisans_open() -> QuerySet[Artisan]:

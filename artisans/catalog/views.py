@@ -7,7 +7,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from artisans.catalog.models import Category, Product
-from artisans.catalog.selectors import SORTS, artisans_open, products_found, products_on_sale
+from artisans.catalog.search import MAX_LENGTH, search_near
+from artisans.catalog.selectors import (
+    SORTS,
+    artisans_open,
+    products_found,
+    products_on_sale,
+    sorts_offered,
+)
 from artisans.core.api.fields import CONTROL
 
 PER_PAGE = 24
@@ -23,9 +30,11 @@ class CategoryLink:
 
 def product_list(request: HttpRequest) -> HttpResponse:
     names = ("q", "category", "artisan", "sort")
-    filters = {name: CONTROL.sub(" ", request.GET.get(name, "")).strip()[:80] for name in names}
-    filters["sort"] = filters["sort"] if filters["sort"] in SORTS else "new"
-    paginator = Paginator(products_found(**filters), PER_PAGE)
+    sent = {name: CONTROL.sub(" ", request.GET.get(name, "")).strip() for name in names}
+    filters = {name: value[:MAX_LENGTH].strip() for name, value in sent.items()}
+    q, sorts = filters["q"], sorts_offered(filters["q"])
+    result = products_found(**filters)
+    paginator = Paginator(result.products, PER_PAGE)
     is_filtered = any(filters[name] for name in ("q", "category", "artisan"))
     query = request.GET.copy()
     query.pop("page", None)
@@ -36,9 +45,12 @@ def product_list(request: HttpRequest) -> HttpResponse:
         "categories": [CategoryLink(c.name, c.slug, c.slug == filters["category"]) for c in categories],
         "category": next((c for c in categories if c.slug == filters["category"]), None),
         "artisan": artisans_open().filter(slug=filters["artisan"]).first() if filters["artisan"] else None,
-        "q": filters["q"],
-        "sort": filters["sort"],
-        "sorts": [(value, label) for value, (label, _) in SORTS.items()],
+        "q": q,
+        "max_length": MAX_LENGTH if len(sent["q"]) > MAX_LENGTH else None,
+        "corrected": result.corrected,
+        "near": [] if paginator.count else list(search_near(products_on_sale(), result.words)),
+        "sort": filters["sort"] if filters["sort"] in sorts else sorts[0],
+        "sorts": [(value, SORTS[value][0]) for value in sorts],
         "is_filtered": is_filtered,
         "querystring": query.urlencode(),
         "artisans": [] if is_filtered else list(artisans_open()),

@@ -1,8 +1,5 @@
 import pytest
-from django.contrib.auth.models import Group
 
-from artisans.accounts.models import Role
-from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product, StockMove
 from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory
@@ -11,13 +8,6 @@ from orders.tests.factories import place
 from tests.html import edit, page
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def catalog_client(browser):
-    user = UserFactory.create(email="keeper@example.test", role=Role.STAFF)
-    user.groups.set(Group.objects.filter(name="Catalog team"))
-    return browser(user)
 
 
 def form(**changes: object) -> dict[str, object]:
