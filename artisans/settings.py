@@ -143,6 +143,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "artisans.accounts.middleware.FreshSignInMiddleware",
     "artisans.accounts.middleware.StaffSignInMiddleware",
+    "artisans.core.web.error_pages.CardNumberMiddleware",
     "artisans.core.web.error_pages.RefusedPageMiddleware",
 ]
 ROOT_URLCONF = "artisans.urls"

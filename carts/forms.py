@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.validators import EmailValidator
+from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.api.fields import CONTROL
+from artisans.core.security.card_data import REFUSAL, card_number_fields
 from orders.address_rules import LENGTHS, address_errors
 from orders.countries import COUNTRIES, CountryRules, rules_for
 
@@ -28,7 +30,27 @@ def text(label: "_StrPromise", autocomplete: str, *, max_length: int = 150, **kw
     return forms.CharField(label=label, max_length=max_length, widget=widget, **kwargs)
 
 
-class DetailsForm(forms.Form):
+class NoCardNumbersForm(forms.Form):
+    """Refuses card numbers next to their field, and does not show them again."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.card_fields: list[str] = []
+        if isinstance(self.data, QueryDict):
+            self.card_fields = card_number_fields(self.data.lists())
+            self.data = self.data.copy()
+            for name in self.card_fields:
+                self.data.pop(name)
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        for name in self.card_fields:
+            field = name if name in self.fields else None
+            self.errors.pop(name, None)
+            self.add_error(field, REFUSAL)
+
+
+class DetailsForm(NoCardNumbersForm):
     email = EmailText(
         label=_("Email address"),
         max_length=254,
@@ -116,7 +138,7 @@ class DetailsForm(forms.Form):
                 self.add_error(prefix + name, message)
 
 
-class DeliveryForm(forms.Form):
+class DeliveryForm(NoCardNumbersForm):
     note = forms.CharField(
         label=_("Note to the artisans"),
         required=False,

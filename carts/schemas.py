@@ -93,6 +93,7 @@ class SummaryParcelShape(serializers.Serializer[Any]):
         "shipping_cost": "5.99",
         "total": "99.99",
         "currency": "USD",
+        "fingerprint": "items:5f0c3d9be1a74c02.amounts:9b1e6a7d20c4f358",
         "parcels": [
             {
                 "artisan_id": ARTISAN_ID,

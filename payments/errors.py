@@ -377,23 +377,3 @@ class SaveInProgress(ServiceUnavailable):
                 "charged. Check your saved methods in a moment, or try again."
             )
         )
-
-
-class RawCardData(InvalidInput):
-    """The body may contain a card number or a security code; it was not stored or passed on.
-
-    The message does not repeat what was sent.
-    """
-
-    code = "raw_card_data_not_accepted"
-    remedy = (
-        "Create a token with the provider's script in the browser, and send that as `provider_method_id`."
-    )
-
-    def __init__(self) -> None:
-        super().__init__(
-            _(
-                "This shop does not accept card numbers or security codes. Create a token with the payment provider's "
-                "form in the browser and send that. What you sent was not stored."
-            )
-        )

@@ -1,5 +1,6 @@
-"""Random reference numbers for people: unambiguous characters, with a check character."""
+"""Random reference numbers for people: unambiguous characters, with a check character; check digits of IBANs."""
 
+import re
 import secrets
 
 ALPHABET = (
@@ -25,3 +26,13 @@ def is_number(text: str) -> bool:
         and all(sign in ALPHABET for sign in text)
         and check_sign(text[:-1]) == text[-1]
     )
+
+
+def compact(text: str) -> str:
+    return re.sub(r"[\s-]", "", text).upper()
+
+
+def iban_is_right(iban: str) -> bool:
+    """ISO 13616: move the first four characters to the end, read letters from A = 10; modulo 97 it must be 1."""
+    digits = "".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])
+    return int(digits) % 97 == 1

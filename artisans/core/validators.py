@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from artisans.core.money import CURRENCIES
+from artisans.core.numbers import compact, iban_is_right
 
 IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 IBAN_LIKE = re.compile(r"[A-Z]{2}[0-9]{2}", re.ASCII)
@@ -47,16 +48,6 @@ def validate_bank_code(text: str) -> None:
         )
     if len(code) == ROUTING_NUMBER and not routing_number_is_right(code):
         raise ValidationError(_("This routing number is not valid: its check digit does not match."))
-
-
-def compact(text: str) -> str:
-    return re.sub(r"[\s-]", "", text).upper()
-
-
-def iban_is_right(iban: str) -> bool:
-    """ISO 13616: move the first four characters to the end, read letters from A = 10; modulo 97 it must be 1."""
-    digits = "".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])
-    return int(digits) % 97 == 1
 
 
 def routing_number_is_right(digits: str) -> bool:

@@ -18,6 +18,7 @@ from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
+from artisans.core.security.card_data import RawCardData
 from orders.holds import TooManyOpenOrders, TooManyUnitsHeld
 from orders.selectors import orders_visible_to, store_rules
 from payments.api.schemas import PaymentShape
@@ -33,7 +34,6 @@ from payments.errors import (
     PaymentDeclined,
     PaymentInProgress,
     ProviderUnavailable,
-    RawCardData,
 )
 from payments.gateway.payments import payment_action, payment_ensure_at_provider
 from payments.lifecycle.choose_method import payment_choose_method

@@ -13,7 +13,7 @@ from artisans.core.api.views import ApiView, limited
 from artisans.core.errors import NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
-from artisans.core.security.card_data import CARD_FIELDS, holds_card_data
+from artisans.core.security.card_data import CARD_FIELDS, RawCardData, holds_card_data
 from payments.api.schemas import MethodPageShape, MethodShape, SavingShape
 from payments.api.serializers import MethodBody, MethodChangeIn, MethodIn, method_out, setup_out
 from payments.bookkeeping.saved_methods import describe_method, method_update, methods_of
@@ -24,7 +24,6 @@ from payments.errors import (
     MethodNotOffered,
     MethodNotUsable,
     ProviderUnavailable,
-    RawCardData,
     SaveInProgress,
 )
 from payments.lifecycle.saved_methods import (
@@ -51,6 +50,8 @@ def method_replay(request: Request, reference: str) -> Response:
 
 class MethodViewSet(ApiView, viewsets.ViewSet):
     """Saved payment methods of the signed-in user."""
+
+    reads_card_fields = True  # those of the founding body, with published test numbers
 
     @operation("method_list", "List saved methods", responses=MethodPageShape)
     def list(self, request: Request) -> Response:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
+from artisans.core.security.card_data import RawCardData
 from artisans.core.security.encryption import keyed_hashes
 from payments.bookkeeping.provider_calls import (
     calls_with_secret,
@@ -40,7 +41,6 @@ from payments.errors import (
     NotConfirmable,
     PaymentDeclined,
     ProviderUnavailable,
-    RawCardData,
     SaveInProgress,
 )
 from payments.gateway.connection import can, execute

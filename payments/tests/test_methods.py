@@ -9,6 +9,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import NotFound
+from artisans.core.security.card_data import RawCardData
 from payments.bookkeeping import saved_methods
 from payments.bookkeeping.provider_calls import provider_call_enqueue
 from payments.bookkeeping.saved_methods import method_store, method_update, methods_of
@@ -19,7 +20,6 @@ from payments.errors import (
     MethodNotOffered,
     MethodNotUsable,
     ProviderUnavailable,
-    RawCardData,
     SaveInProgress,
 )
 from payments.lifecycle.saved_methods import (

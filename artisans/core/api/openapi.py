@@ -282,7 +282,7 @@ class ShopSchema(AutoSchema):
 
     def common_problems(self, found: Mapping[str, Any]) -> Iterable[str]:
         """Errors that any call of this operation can return."""
-        codes = ["validation_error", "rate_limited", "database_unavailable"]
+        codes = ["validation_error", "raw_card_data_not_accepted", "rate_limited", "database_unavailable"]
         if self.takes_key:
             codes += ["idempotency_key_invalid", "idempotency_key_in_use", "idempotency_key_reused"]
         if "requestBody" in found:

@@ -1,4 +1,4 @@
-"""Strict JSON parsing: ambiguous or oversized bodies are rejected before any view sees them."""
+"""Strict JSON parsing: ambiguous or oversized bodies and card numbers are rejected before any view sees them."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.parsers import JSONParser
 
+from artisans.core.security.card_data import refuse_card_numbers
 from artisans.core.strict_json import strict_json
 
 MAX_BODY = 64 * 1024
@@ -19,7 +20,10 @@ class TooLarge(exceptions.APIException):
 
 
 class StrictJSONParser(JSONParser):
-    """JSON with exact numbers, no duplicate keys, no NaN, bounded size and depth."""
+    """JSON with exact numbers, no duplicate keys, no NaN, bounded size and depth, and without card numbers.
+
+    Views that check for card data themselves set `reads_card_fields`.
+    """
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -28,8 +32,11 @@ class StrictJSONParser(JSONParser):
         if len(raw) > MAX_BODY:
             raise TooLarge
         try:
-            return strict_json(raw)
+            body = strict_json(raw)
         except (ValueError, RecursionError) as error:
             raise exceptions.ParseError(
                 _("The body is not valid JSON: %(error)s") % {"error": error}
             ) from error
+        if not getattr((parser_context or {}).get("view"), "reads_card_fields", False):
+            refuse_card_numbers(body)
+        return body

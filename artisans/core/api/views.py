@@ -25,6 +25,7 @@ from artisans.core.idempotency.api import (
 from artisans.core.idempotency.keys import key_claim, key_current, key_reclaim, key_release
 from artisans.core.models import IdempotencyState
 from artisans.core.requests import api_request
+from artisans.core.security.card_data import refuse_card_numbers
 from artisans.core.security.rate_limits import Quota, RateLimited, consume_scope, has_limits, limit_headers
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ class ApiView(StrictQuery, APIView):
         self.headers |= limit_headers(self.quotas.values())
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Errors: RawCardData for a card number in a query parameter or the Idempotency-Key."""
+        refuse_card_numbers([dict(request.query_params.lists()), request.headers.get("Idempotency-Key", "")])
         super().initial(request, *args, **kwargs)
         has_key = request.method == "POST" and "Idempotency-Key" in request.headers
         if has_key and self.takes_idempotency_keys and hasattr(self, "post"):

@@ -1,6 +1,8 @@
 """Error responses: pages for people, problem details for API clients."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -13,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.api.problems import problem_response, status_of
 from artisans.core.errors import DomainError
 from artisans.core.requests import request_id
+from artisans.core.security.card_data import card_number_fields, has_card_number
 from artisans.core.security.rate_limits import RateLimited
 from artisans.core.web.middleware import Handler
 
@@ -42,6 +45,30 @@ def error_page(request: HttpRequest, status: int) -> HttpResponse:
         code, detail = DETAILS[status]
         return problem_response(status, code, str(detail))
     return render(request, f"{status}.html", {"request_id": request_id.get()}, status=status)
+
+
+class CardNumberMiddleware:
+    """Refuses pages' forms and addresses that hold a card number, before a view could store, send or show it.
+
+    Views whose forms do this themselves, next to the field, set `refuses_card_numbers`. The API has its own checks.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        if request.path.startswith(settings.API_PREFIXES):
+            return None
+        sent = [request.GET] if getattr(view, "refuses_card_numbers", False) else [request.GET, request.POST]
+        texts = [str(value) for value in kwargs.values()]
+        if any(card_number_fields(fields.lists()) for fields in sent) or any(map(has_card_number, texts)):
+            return render(request, "card_number.html", {"request_id": request_id.get()}, status=400)
+        return None
 
 
 class RefusedPageMiddleware:

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from artisans.core.requests import request_id
+from artisans.core.security.card_data import has_card_number
 
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
@@ -21,7 +22,8 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         sent = request.headers.get("X-Request-Id", "")
-        this_id = sent if ACCEPTED_ID.fullmatch(sent) else uuid.uuid4().hex
+        is_accepted = ACCEPTED_ID.fullmatch(sent) and not has_card_number(sent)
+        this_id = sent if is_accepted else uuid.uuid4().hex
         request_id.set(this_id)  # never reset: Django logs errors after this middleware
         response = self.get_response(request)
         response["X-Request-Id"] = this_id

@@ -1,0 +1,107 @@
+"""Card numbers are found however they are written, and other numbers are not taken for them."""
+
+import uuid
+
+import pytest
+
+from artisans.core.numbers import new_number
+from artisans.core.security.card_data import has_card_number
+
+CARDS = [
+    "4242424242424242",
+    "4222222222222",
+    "4000000000000000006",
+    "5555555555554444",
+    "2223003122003222",
+    "378282246310005",
+    "30569309020004",
+    "3566002020360505",
+    "6011111111111117",
+    "6200000000000005",
+    "6304000000000000",
+    "2200000000000004",
+]
+
+
+@pytest.mark.parametrize("number", CARDS)
+@pytest.mark.parametrize(
+    "separator", ["", " ", "-", ".", "\u00a0", "\u2011", " - ", "/", "_", ",", "\u200b", "\n"]
+)
+def test_number_is_found_with_any_separators(number, separator):
+    groups = [number[i : i + 4] for i in range(0, len(number), 4)]
+
+    assert has_card_number(f"Please use {separator.join(groups)}, thank you.")
+    assert has_card_number(separator.join(number))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "４２４２４２４２４２４２４２４２",
+        "٤٢٤٢٤٢٤٢٤٢٤٢٤٢٤٢",
+        "4242 4242 4242 4242 12/27 123",
+        "12/27 4242 4242 4242 4242",
+        "3782 822463 10005",
+        "Visa4242424242424242exp1227",
+        "card:4242-4242 4242.4242",
+        "42 4242 4242 4242 42",
+        "gift 4242424242424242@example.com",
+        "+4242424242424242",
+        "4242424242424242" + "x" * 500,
+    ],
+)
+def test_number_is_found_in_other_text(text):
+    assert has_card_number(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "4242424242424241",
+        "0000 0000 0000 0000",
+        "1234567812345670",
+        "42424242424242424242",
+        "+49 151 23456789",
+        "+4915123456789",
+        "0049 4222 222222222",
+        "+4222222222222",
+        "(415) 555-2671",
+        "DE89 3704 0044 0532 0130 00",
+        "de89370400440532013000",
+        "NO93 8601 1117 947",
+        "GB29 NWBK 6016 1331 9268 19",
+        "FR14 2004 1010 0505 0001 3M02 606",
+        "BE68 5390 0754 7034",
+        "1Z9999999999999999",
+        "9400 1118 9922 3818 7700 26",
+        "9205 5000 0000 0000 0000 00",
+        "00340434161094042557",
+        "JD014600003828375926",
+        "RR473124829DE",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "42424242-4242-4242-4242-4242424242aa",
+        "2026-11-28 22:38:00",
+        "45.59, 120.00, 30.00",
+        "Ring 2 times, floor 3, door 4, 10115 Berlin, 0301234567",
+    ],
+)
+def test_other_numbers_are_no_cards(text):
+    assert not has_card_number(text)
+
+
+def test_our_own_numbers_are_no_cards():
+    assert not any(has_card_number(new_number()) for _ in range(200))
+    assert not any(has_card_number(str(uuid.uuid4())) for _ in range(2000))
+
+
+@pytest.mark.parametrize(
+    "field", ["tracking", "bank_reference", "account_iban", "password", "csrfmiddlewaretoken"]
+)
+def test_fields_for_other_numbers_are_left_out(field):
+    assert not has_card_number("4242424242424242", field=field)
+
+
+def test_phone_of_13_digits_without_a_plus_is_no_card():
+    assert not has_card_number("4222222222222", field="phone")
+    assert has_card_number("378282246310005", field="phone")
