@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import NotFound
-from artisans.core.models import get_or_none
+from artisans.core.models import get_or_none, save_columns
 from artisans.core.security.encryption import keyed_hashes
 from artisans.notifications.services import MailMessage, notifications_enqueue
 from orders.mails import store_context
@@ -265,6 +265,26 @@ def method_mark_missing(method_id: UUID) -> None:
         deactivate(method)
         audit_record(actor=None, action=Action.METHOD_REMOVE, target=method, actor_name="provider")
         notify_owner(PaymentMail.METHOD_REMOVED, method)
+
+
+@transaction.atomic
+def method_refresh(method_id: UUID, remote: RemoteMethod) -> bool:
+    """Store what changed of a saved card. Returns whether anything did. Locks: the user."""
+    method = PaymentMethodInfo.objects.get(pk=method_id)
+    user_lock(method.user_id)
+    present = {
+        "card_brand": remote.brand[:30],
+        "card_last_four": remote.last_four,
+        "card_exp_month": remote.exp_month,
+        "card_exp_year": remote.exp_year,
+    }
+    changed = [name for name, value in present.items() if value and value != getattr(method, name)]
+    if changed:
+        for name in changed:
+            setattr(method, name, present[name])
+        save_columns(method, changed)
+        list_changed(method.user_id)
+    return bool(changed)
 
 
 def notify_owner(kind: str, method: PaymentMethodInfo) -> None:

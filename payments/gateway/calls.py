@@ -56,7 +56,9 @@ def execute_call(call: ProviderCall, operation: Callable[[PaymentProvider], A_co
     except Unknown as unknown:
         alert_forbidden(call, unknown)
         if is_definite(call, unknown):
-            return CallResult(refused=Refused(unknown.code, unknown.detail))
+            definite = Refused(unknown.code, unknown.detail)
+            definite.is_forbidden = True
+            return CallResult(refused=definite)
         if call.payment is not None:
             flag_not_configured(call.payment, unknown)
         provider_call_postpone(call, unknown)

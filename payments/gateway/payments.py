@@ -241,6 +241,8 @@ def payment_capture(payment: Payment) -> PaymentResult:
 def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
     """The same once more with a new object if the provider no longer has the customer of this one."""
     result = confirm_once(payment_id, method_id=method_id)
+    if result.refused is not None and result.refused.is_forbidden:
+        raise ProviderUnavailable(result.payment.get_payment_provider_display())
     if not isinstance(result.refused, CustomerNotFound):
         return result
     payment = result.payment

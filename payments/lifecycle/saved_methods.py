@@ -364,9 +364,14 @@ def pay_with_account(payment: Payment, method: PaymentMethodInfo) -> PaymentResu
 
 def is_gone(method: PaymentMethodInfo) -> bool:
     """Whether the provider no longer has the method. Errors: ProviderUnavailable."""
+    return read_method(method) is None
+
+
+def read_method(method: PaymentMethodInfo) -> RemoteMethod | None:
+    """The method as the provider has it now; None if it is gone. Errors: ProviderUnavailable."""
     customer_id = get_customer_id(method.user_id, method.provider)
     try:
         held = execute(method.provider, lambda provider: provider.saved_methods(customer_id))
     except (Refused, Unknown):
         raise ProviderUnavailable(method.get_provider_display()) from None
-    return method.provider_method_id not in {remote.method_id for remote in held}
+    return next((remote for remote in held if remote.method_id == method.provider_method_id), None)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from artisans.core.errors import NotFound
 from payments.bookkeeping.saved_methods import get_customer_id, get_own_method, methods_of
+from payments.errors import ProviderUnavailable
 from payments.gateway.access import check_provider_access
 from payments.gateway.connection import note_credentials
 from payments.gateway.payments import (
@@ -32,7 +33,7 @@ from payments.providers.registry import accounts_like
 from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open, providers_report
 from payments.tasks import process_due_task
-from payments.tests.factories import reread, start
+from payments.tests.factories import paid_by_card, refund, reread, start
 from sandbox.tests.client import client
 from sandbox.tests.paypal_client import PayPal
 
@@ -178,6 +179,18 @@ def test_account_of_paypal_has_its_mode_and_payee(settings):
     assert accounts_like("paypal") == ("", "live", "live SHOP2222")
 
 
+def test_card_replaced_by_its_network_is_shown_with_its_new_details(stripe, shopper, saved, deliver):
+    assert saved.card_last_four == "4242"
+    [method] = client(stripe.url).v1.customers.payment_methods.list(get_customer(shopper)).data
+    stripe.post("stripe/update_card", payment_method=method.id, exp_month=1, exp_year=2041, last4="4321")
+
+    deliver(*stripe.events("payment_method.automatically_updated"))
+    process_due_task()
+
+    saved.refresh_from_db()
+    assert (saved.card_last_four, saved.card_exp_month, saved.card_exp_year) == ("4321", 1, 2041)
+
+
 # ---- refusals that are no declines ----------------------------------------------
 
 
@@ -284,6 +297,61 @@ def test_refused_refunds_do_not_take_the_method_off_the_offer(stripe, shopper, s
     stripe.pay(reread(payment))
     payment_sync(payment.pk, cause="test")
     assert offered(store)["credit_card"] == ""
+
+
+@pytest.mark.parametrize("action", ["unauthorized", "forbidden"])
+def test_refused_credentials_do_not_blame_the_buyers_card(stripe, shopper, action):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    stripe.fault(action, path="/v1/payment_intents/*/confirm")
+
+    with pytest.raises(ProviderUnavailable):
+        payment_confirm(payment.pk, method_id="pm_card_visa")
+
+    assert reread(payment).status == "PENDING"
+    assert payment_confirm(payment.pk, method_id="pm_card_visa").payment.status == "COMPLETED"
+
+
+# ---- balance, locks, lags ----------------------------------------------
+
+
+@pytest.mark.parametrize("setting", ["insufficient_balance", "pending_balance"])
+def test_refund_that_the_balance_does_not_cover_fails_and_tells_staff(stripe, shopper, staff, setting):
+    payment = paid_by_card(stripe, user=shopper)
+    stripe.post("settings", refunds=setting)
+
+    made = refund(payment, "20.00", actor=staff)
+    stripe.run_jobs()
+    payment_sync(payment.pk, cause="test")
+
+    made.refresh_from_db()
+    assert (made.status, reread(payment).refundable.minor) == ("FAILED", 9999)
+    assert payment.flags.filter(kind="refund_failed").exists()
+
+
+def test_locked_object_is_charged_once_by_the_repeat(stripe, shopper):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    stripe.fault("locked", path="/v1/payment_intents/*/confirm")
+    assert payment_confirm(payment.pk, method_id="pm_card_visa").payment.status == "PROCESSING"
+
+    payment.calls.update(lease_until=None)
+    payment_sync(payment.pk, cause="checked by the periodic task")
+
+    assert (reread(payment).status, stripe.captured()) == ("COMPLETED", [9999])
+
+
+def test_lost_payment_is_found_once_search_shows_it(stripe, shopper):
+    stripe.post("stripe/settings", search_seconds=60)
+    stripe.fault("error_after", path="/v1/payment_intents", method="POST")
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    assert payment_ensure_at_provider(payment).action is None
+
+    stripe.post("clock", advance=61)
+    payment.calls.update(lease_until=None)
+
+    assert payment_ensure_at_provider(payment).action is not None
+    assert stripe.made() == 1
 
 
 # ---- other applications, versions, currencies ----------------------------------------------

@@ -348,3 +348,14 @@ def test_key_that_cannot_be_sent_is_not_shown(stub):
         broken.read("pi_1")
 
     assert KEY not in str(seen.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("call", ["create", "read"])
+def test_redirect_to_another_host_is_not_followed(stub, adapter, status, call):
+    with Stub() as other:
+        stub.respond_with(status, b"", Location=f"{other.url}/v1/payment_intents")
+        with pytest.raises(Unknown):
+            adapter.create(build_create_request()) if call == "create" else adapter.read("pi_1")
+        assert other.seen == []
+    assert len(stub.seen) == 1

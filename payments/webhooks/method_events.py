@@ -6,11 +6,11 @@ from django.utils.translation import gettext as _
 
 from artisans.core.errors import NotFound
 from artisans.core.security.encryption import keyed_hashes
-from payments.bookkeeping.saved_methods import customer_forget, method_mark_missing
+from payments.bookkeeping.saved_methods import customer_forget, method_mark_missing, method_refresh
 from payments.errors import ProviderUnavailable
 from payments.gateway.connection import execute
 from payments.gateway.operations import release_object
-from payments.lifecycle.saved_methods import is_gone, method_setup_finish
+from payments.lifecycle.saved_methods import method_setup_finish, read_method
 from payments.models import (
     EventState,
     Payment,
@@ -32,7 +32,7 @@ def process_method_event(event: WebhookEvent, provider_event: ProviderEvent) -> 
         return (
             process_setup_event(provider_event)
             if provider_event.setup_id
-            else process_method_removal(event.provider, provider_event)
+            else process_method_change(event.provider, provider_event)
         )
     except ProviderUnavailable as error:
         raise Unknown("no_answer", error.detail) from None
@@ -73,12 +73,18 @@ def process_setup_event(provider_event: ProviderEvent) -> Outcome:
     return Outcome(EventState.DONE, _("Read from the provider; the method is saved."))
 
 
-def process_method_removal(provider: str, provider_event: ProviderEvent) -> Outcome:
+def process_method_change(provider: str, provider_event: ProviderEvent) -> Outcome:
+    """The owner or the provider removed the method, or the card network replaced the card."""
     known = PaymentMethodInfo.objects.filter(
         provider=provider, provider_method_hash__in=keyed_hashes(provider_event.method_id)
     )
     method = known.filter(is_active=True).first()
-    if method is None or not is_gone(method):
+    if method is None:
         return Outcome(EventState.IGNORED, "Nothing new.")
-    method_mark_missing(method.pk)
-    return Outcome(EventState.DONE, _("The method no longer exists at the provider and was removed."))
+    remote = read_method(method)
+    if remote is None:
+        method_mark_missing(method.pk)
+        return Outcome(EventState.DONE, _("The method no longer exists at the provider and was removed."))
+    if method_refresh(method.pk, remote):
+        return Outcome(EventState.DONE, _("The card was replaced; its new details are stored."))
+    return Outcome(EventState.IGNORED, "Nothing new.")
