@@ -160,7 +160,7 @@ def place(
     if offer.total.minor > MAX_MINOR:
         raise AmountTooLarge
     assertions.check(offer)
-    is_known = is_known_account(buyer.user.pk if buyer.user else None)
+    is_known = is_known_account(buyer.user)
     wanted = [
         WantedUnits(w.product_id, w.quantity, (p := products[w.product_id]).price.minor, p.stock)
         for w in line_requests

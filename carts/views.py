@@ -165,7 +165,7 @@ class CheckoutSession:
         return method_choices(
             total=self.summary.total,
             country=address_read(self.draft.get("shipping")).get("country", ""),
-            is_known_buyer=is_known_account(self.principal.user.pk if self.principal.user else None),
+            is_known_buyer=is_known_account(self.principal.user),
             store=store_rules(),
             selected=self.draft.get("method", ""),
         )

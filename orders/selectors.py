@@ -39,17 +39,22 @@ def is_owner(order: Order, user: User | None) -> bool:
     return Order.objects.filter(owned_by(user), pk=order.pk).exists()
 
 
-def is_known_account(user_id: UUID | None) -> bool:
-    """Whether the user has verified an address. Accounts without any address were made by the operator."""
-    if user_id is None:
-        return False
-    flags = list(EmailAddress.objects.filter(user=user_id).values_list("verified", flat=True))
-    return any(flags) or not flags
+def is_known_account(user: User | None) -> bool:
+    """Whether somebody is signed in whose account has a verified address."""
+    return user is not None and has_verified_address(user.pk)
 
 
 def is_known_buyer(order: Order) -> bool:
     """Whether a mailbox of the buyer is confirmed: by their account, or by the link in the order's email."""
-    return order.mailbox_confirmed_at is not None or is_known_account(order.user_id)
+    if order.mailbox_confirmed_at is not None:
+        return True
+    return order.user_id is not None and has_verified_address(order.user_id)
+
+
+def has_verified_address(user_id: UUID) -> bool:
+    """Accounts without any address were made by the operator and count as verified."""
+    flags = list(EmailAddress.objects.filter(user=user_id).values_list("verified", flat=True))
+    return any(flags) or not flags
 
 
 # The same for a query of orders, negated.

@@ -449,10 +449,9 @@ HEADER = row("attack or crowd", "before", "now")
 ROWS: dict[str, Callable[[type[Now]], str]] = {
     **{name: partial(attack_text, who=who) for name, who in ATTACKS.items()},
     "transfer ↔ check again and again": lambda kind: f"{hours_held_by_switching(kind()):.0f} h",
-    "owner of an address that others used, verified": lambda kind: (
-        f"{victim_waits(kind(), is_known=True):.0f} min"
+    "owner of an address used by others: verified, guest": lambda kind: ", ".join(
+        f"{victim_waits(kind(), is_known=is_known):.0f} min" for is_known in (True, False)
     ),
-    "the same, as a guest": lambda kind: f"{victim_waits(kind(), is_known=False):.0f} min",
     **{name: partial(crowd_text, crowd=crowd) for name, crowd in CROWDS.items()},
     "12 changes of mind in an hour": lambda kind: f"{changes_of_mind(kind())} refused",
 }

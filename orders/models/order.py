@@ -201,6 +201,13 @@ class Order(BaseModel):
         return self.is_alive and self.payment_withdrawn_at is not None
 
     @property
+    def ends_unless_confirmed(self) -> bool:
+        """Whether the hold ends before the payment is due, because the buyer has not confirmed their address."""
+        if self.mailbox_confirmed_at is not None or self.pay_by is None or self.expires_at is None:
+            return False
+        return self.expires_at < self.pay_by
+
+    @property
     def collects_cash(self) -> bool:
         """Whether artisans collect the amount due on delivery; only cash on delivery has no due date."""
         return self.released_at is not None and self.pay_by is None and bool(self.balance_due)

@@ -10,7 +10,6 @@ from artisans.notifications.facts import fact_renderer, render_later
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
-from orders.selectors import is_known_buyer
 from orders.services.placing import PlacedOrder
 from payments.mails import PaymentMail
 from payments.methods import PaymentMethod
@@ -76,7 +75,6 @@ def render_instructions(*, account: dict[str, str], **facts: Any) -> dict[str, A
 def mail_instructions(placed: PlacedOrder, payment: Payment, *, store: StoreRules) -> None:
     order = placed.order
     is_cash = payment.payment_method == PaymentMethod.CASH_ON_DELIVERY
-    unconfirmed = order.expires_at is not None and not is_known_buyer(order)
     notifications_enqueue(
         order_mail(
             PaymentMail.COD_CONFIRMED if is_cash else PaymentMail.ORDER_PLACED,
@@ -85,6 +83,6 @@ def mail_instructions(placed: PlacedOrder, payment: Payment, *, store: StoreRule
             store=store,
             key=str(payment.pk),
             instructions=instructions_for_mail(payment, order, store),
-            confirm_until=order.expires_at if unconfirmed else "",
+            confirm_until=order.expires_at if order.ends_unless_confirmed else "",
         )
     )

@@ -40,7 +40,7 @@ def method_choices(
     country: str = "",
     selected: str = "",
 ) -> list[MethodChoice]:
-    """All offered payment methods. `is_known_buyer`: signed in, or the email address was confirmed.
+    """All offered payment methods. `is_known_buyer`: an email address of theirs is confirmed.
 
     `due`: what is left to pay of the total. `country`: of the buyer, "" while it is not known.
     """

@@ -97,6 +97,18 @@ def test_unverified_account_is_held_two_hours_until_the_link_is_opened(shopper):
     assert held(order) == near(timedelta(days=10))
 
 
+def test_link_is_asked_for_while_the_hold_ends_before_the_payment_is_due(shopper):
+    address = EmailAddress.objects.create(user=shopper, email=shopper.email, primary=True, verified=False)
+    order = start(TRANSFER, user=shopper).order
+    assert order.ends_unless_confirmed
+    address.verified = True
+    address.save()
+
+    assert order.ends_unless_confirmed, "the account was verified later; the hold is still the short one"
+    assert not mailbox_confirm(order_id=order.pk).ends_unless_confirmed
+    assert not start(CHECK, user=shopper).order.ends_unless_confirmed
+
+
 def test_short_online_hold_is_no_way_to_a_long_offline_one(bowl):
     start(TRANSFER, {bowl: 5}, network="n", email="other@example.test")
     online = place({bowl: 1}, network="n").order

@@ -203,8 +203,7 @@ def needs_mailbox(order: Order, payment: Payment | None) -> bool:
     return (
         not (payment is not None and payment.is_remote)
         and order.status == OrderStatus.PENDING
-        and order.pay_by is not None
-        and not is_known_buyer(order)
+        and order.ends_unless_confirmed
     )
 
 
