@@ -70,6 +70,40 @@ def test_without_scripts_on_the_providers_page(window, bowl, charged):
     assert (is_paid(order), charged()) == (True, 1)
 
 
+@pytest.mark.parametrize(
+    ("fault", "path"),
+    [("drop_before", "/v3/"), ("truncate", "/v3/"), ("delay", "/v3/"), ("delay", "/v3/element")],
+    ids=["blocked", "half loaded", "slow", "frame without an answer"],
+)
+def test_card_form_that_does_not_load_gives_way_to_the_providers_page(
+    window, bowl, charged, sandbox, fault, path
+):
+    one = window()
+    sandbox.fault(fault, path=path, count=None, seconds=25)
+    order = one.order_by_card(bowl, email="slow@example.test")
+    expect(one.page.locator("#card-late")).to_contain_text("did not load", timeout=20_000)
+    assert (one.page.locator("#card-form").count(), one.violations(), one.overflow()) == (0, [], "")
+    sandbox.delete("faults")
+
+    one.press("Continue to pay")
+    one.page.locator("button").first.click()
+
+    one.page.wait_for_url(f"{one.url}/**")
+    assert (one.heading(), is_paid(order), charged()) == ("Thank you for your order", True, 1)
+
+
+def test_form_says_that_it_loads_until_it_can_be_used(window, bowl, sandbox):
+    one = window()
+    one.order_by_card(bowl, email="loading@example.test")
+    sandbox.fault("delay", path="/v3/", seconds=3)
+    one.page.reload(wait_until="commit")
+    expect(one.page.locator("#card-loading")).to_be_visible()
+    assert one.page.locator("#card-pay").is_hidden()
+
+    expect(one.page.locator("#card-pay")).to_be_visible()
+    assert one.page.locator("#card-loading").is_hidden()
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_three_d_secure_in_a_window_of_the_bank(window, bowl, charged, passed):
     one = window()

@@ -1,9 +1,13 @@
 "use strict";
 
-// The card is entered in the provider's element, to pay or to save it (`data-confirm`). The fallback of the page is
-// shown if the provider's script or the element does not load.
+// The card is entered in the provider's element, to pay or to save it (`data-confirm`). If the element is not ready in
+// time, whatever the reason, the fallback of the page is shown instead and stays.
+const LOAD_LIMIT = 10_000;
+const SLOW_AFTER = 20_000;
 const form = document.getElementById("card-form");
 const fallback = document.getElementById("card-fallback");
+const late = document.getElementById("card-late");
+const slow = document.getElementById("card-slow");
 const problem = document.getElementById("card-problem");
 const button = form.querySelector("button");
 
@@ -19,34 +23,72 @@ const busy = (text) => {
   else button.removeAttribute("aria-disabled");
 };
 
-const showForm = (loaded) => {
-  form.hidden = !loaded;
-  fallback.hidden = loaded;
+const showForm = () => {
+  form.hidden = button.hidden = false;
+  document.getElementById("card-loading").hidden = true;
+  document.getElementById("card-element").removeAttribute("aria-busy");
 };
 
-showForm(typeof Stripe === "function");
-if (!form.hidden) {
+const showFallback = () => {
+  form.remove();
+  fallback.hidden = false;
+  if (late) late.hidden = false;
+};
+
+const load = (address) => new Promise((resolve, reject) => {
+  const script = document.createElement("script");
+  Object.assign(script, { src: address, onload: resolve, onerror: reject });
+  document.head.append(script);
+});
+
+const limit = () => new Promise((resolve, reject) => { setTimeout(reject, LOAD_LIMIT, new Error("too late")); });
+
+// A script that arrived in part leaves no Stripe function: calling it is an error like any other here.
+const open = async () => {
+  await load(form.dataset.script);
   const stripe = Stripe(form.dataset.key);
   const elements = stripe.elements({ clientSecret: form.dataset.secret });
   const element = elements.create("payment");
-  element.on("ready", () => document.getElementById("card-element").removeAttribute("aria-busy"));
-  element.on("loaderror", () => showForm(false));
+  const ready = new Promise((resolve, reject) => {
+    element.on("ready", resolve);
+    element.on("loaderror", reject);
+  });
   element.mount("#card-element");
-  // For risk scoring and disputes.
-  const payer = Object.fromEntries(["name", "email"].filter((part) => form.dataset[part]).map((part) => [part, form.dataset[part]]));
-  const confirmParams = { return_url: form.dataset.return, payment_method_data: { billing_details: payer } };
+  await ready;
+  return { stripe, elements };
+};
 
+// For risk scoring and disputes.
+const payer = Object.fromEntries(["name", "email"].filter((part) => form.dataset[part]).map((part) => [part, form.dataset[part]]));
+
+const confirm = async ({ stripe, elements }) => {
+  const confirmParams = { return_url: form.dataset.return, payment_method_data: { billing_details: payer } };
+  const { error } = await stripe[form.dataset.confirm]({ elements, confirmParams });
+  // The element reports incomplete fields itself. A decline is explained here, or else by the page we return to.
+  if (error && error.type === "validation_error") showMessage(error.message);
+  else if (form.dataset.refused) showMessage(error ? form.dataset.refused : "");
+  else location.assign(form.dataset.return);
+};
+
+const start = (opened) => {
+  showForm();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-disabled")) return;
     if (!navigator.onLine) return showMessage(form.dataset.offline);
     showMessage("");
     busy(form.dataset.progress);
-    const { error } = await stripe[form.dataset.confirm]({ elements, confirmParams });
-    busy("");
-    // The element reports incomplete fields itself. A decline is explained here, or else by the page we return to.
-    if (error && error.type === "validation_error") showMessage(error.message);
-    else if (form.dataset.refused) showMessage(error ? form.dataset.refused : "");
-    else location.assign(form.dataset.return);
+    const wait = setTimeout(() => { slow.hidden = false; }, SLOW_AFTER);
+    try {
+      await confirm(opened);
+    } finally {
+      clearTimeout(wait);
+      slow.hidden = true;
+      busy("");
+    }
   });
-}
+};
+
+form.hidden = false;
+fallback.hidden = true;
+Promise.race([open(), limit()]).then(start).catch(showFallback);
