@@ -177,7 +177,7 @@ def method_store(
     *, user_id: UUID, provider: str, remote: RemoteMethod, consented_at: datetime, is_default: bool = False
 ) -> PaymentMethodInfo | None:
     """Save the provider's method for a user, once however often it is reported. The first one becomes the
-    default.
+    default. A card that is saved already under another id stays the same row.
 
     None when the provider saved it for a different customer than the user's; it is detached there again.
     Locks: the user.
@@ -193,24 +193,54 @@ def method_store(
         own.filter(provider=provider, provider_method_hash__in=keyed_hashes(remote.method_id))
     )
     if method is None:
+        method = method_merge(user, provider, remote, consented_at)
+    if method is None:
         method = PaymentMethodInfo.objects.create(
             user=user,
             payment_method=kind_of(remote),
             provider=provider,
             account=account_of(provider),
             provider_method_id=remote.method_id,
-            card_brand=remote.brand[:30],
-            card_last_four=remote.last_four,
-            card_exp_month=remote.exp_month,
-            card_exp_year=remote.exp_year,
             account_email=remote.email[:254],
             consented_at=consented_at,
+            **card_fields(remote),
         )
         audit_record(actor=user, action=Action.METHOD_SAVE, target=method)
         notify_owner(PaymentMail.METHOD_SAVED, method)
     if is_default or not own.filter(is_default=True).exists():
         make_default(method)
     list_changed(user_id)
+    return method
+
+
+def card_fields(remote: RemoteMethod) -> dict[str, Any]:
+    return {
+        "card_brand": remote.brand[:30],
+        "card_last_four": remote.last_four,
+        "card_exp_month": remote.exp_month,
+        "card_exp_year": remote.exp_year,
+    }
+
+
+def method_merge(
+    user: User, provider: str, remote: RemoteMethod, consented_at: datetime
+) -> PaymentMethodInfo | None:
+    """The user's method that is the same card, if there is one. The newer of the two ids at the provider is
+    kept, unless the older one is paying at this moment; the other is detached. The caller holds the user's lock.
+    """
+    hashes = [text for method_id in remote.duplicates for text in keyed_hashes(method_id)]
+    known = active(user).filter(provider=provider, provider_method_hash__in=hashes)
+    method = known.order_by("-is_default", "created_at").first()
+    if method is None:
+        return None
+    unused = remote.method_id
+    if not is_in_use(method):
+        unused = method.provider_method_id
+        changes = card_fields(remote) | {"provider_method_id": remote.method_id, "consented_at": consented_at}
+        for name, value in changes.items():
+            setattr(method, name, value)
+        save_columns(method, [*changes, "provider_method_hash"])
+    provider_call_enqueue(Operation.DETACH, provider=provider, user=user, request={"method_id": unused})
     return method
 
 
@@ -272,12 +302,7 @@ def method_refresh(method_id: UUID, remote: RemoteMethod) -> bool:
     """Store what changed of a saved card. Returns whether anything did. Locks: the user."""
     method = PaymentMethodInfo.objects.get(pk=method_id)
     user_lock(method.user_id)
-    present = {
-        "card_brand": remote.brand[:30],
-        "card_last_four": remote.last_four,
-        "card_exp_month": remote.exp_month,
-        "card_exp_year": remote.exp_year,
-    }
+    present = card_fields(remote)
     changed = [name for name, value in present.items() if value and value != getattr(method, name)]
     if changed:
         for name in changed:

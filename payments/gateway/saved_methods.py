@@ -1,6 +1,7 @@
 """Handlers of the calls that save and detach payment methods (see operations.py)."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -37,7 +38,7 @@ def execute_save(call: ProviderCall) -> CallResult[RemoteMethod] | CallResult[Re
     request, token = save_request(call), call.secret("token")
     result: CallResult[RemoteMethod] | CallResult[RemoteSetup]
     if token:
-        result = saved = execute_call(call, lambda provider: provider.save_token(request, token))
+        result = saved = execute_call(call, lambda provider: save_by_token(provider, request, token))
         if saved.answer:
             book_method(call, saved.answer)
     else:
@@ -47,6 +48,22 @@ def execute_save(call: ProviderCall) -> CallResult[RemoteMethod] | CallResult[Re
     if result.refused:
         refuse_save(call, result.refused)
     return result
+
+
+def save_by_token(provider: PaymentProvider, request: SaveRequest, token: str) -> RemoteMethod:
+    return find_duplicates(provider, provider.save_token(request, token))
+
+
+def find_duplicates(provider: PaymentProvider, remote: RemoteMethod) -> RemoteMethod:
+    """The method with the other ids under which the customer has the same card. Errors: Refused, Unknown."""
+    if not remote.fingerprint:
+        return remote
+    same = tuple(
+        other.method_id
+        for other in provider.saved_methods(remote.customer_id)
+        if other.fingerprint == remote.fingerprint and other.method_id != remote.method_id
+    )
+    return replace(remote, duplicates=same)
 
 
 def execute_detach(call: ProviderCall) -> CallResult[DetachedMethod]:

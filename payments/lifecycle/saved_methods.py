@@ -6,7 +6,7 @@ and that the return page, a webhook or the periodic task finishes. Card numbers 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -52,7 +52,7 @@ from payments.gateway.payments import (
     payment_sync,
     reload_payment,
 )
-from payments.gateway.saved_methods import FIRST_SETUP_CHECK, save_method
+from payments.gateway.saved_methods import FIRST_SETUP_CHECK, find_duplicates, save_method
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, ProviderCall
@@ -61,6 +61,7 @@ from payments.providers.contract import (
     Capability,
     DeclineGroup,
     ObjectNotFound,
+    PaymentProvider,
     Refused,
     RemoteMethod,
     RemoteSetup,
@@ -203,13 +204,18 @@ def read_setup(call: ProviderCall) -> MethodSetup:
     if call.method is not None or call.state != CallState.DONE:
         return MethodSetup(call.pk, call.provider, call.object_id, call.method)
     try:
-        setup = execute(call.provider, lambda provider: provider.save_read(call.object_id))
+        setup = execute(call.provider, lambda provider: fetch_setup(provider, call))
     except ObjectNotFound:
         return MethodSetup(call.pk, call.provider, call.object_id)
     except (Refused, Unknown):
         raise ProviderUnavailable(call.get_provider_display()) from None
     method = save_setup_method(call.pk, setup.method) if setup.is_done and setup.method else None
     return MethodSetup(call.pk, call.provider, call.object_id, method, setup.action)
+
+
+def fetch_setup(provider: PaymentProvider, call: ProviderCall) -> RemoteSetup:
+    setup = provider.save_read(call.object_id)
+    return replace(setup, method=find_duplicates(provider, setup.method)) if setup.method else setup
 
 
 @transaction.atomic

@@ -285,7 +285,11 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class RemoteMethod:
-    """A saved method: the provider's id, and what identifies it to its owner. Never a card number."""
+    """A saved method: the provider's id, and what identifies it to its owner. Never a card number.
+
+    `fingerprint`: the same for every method of one card, "" if unknown; it is compared and not stored.
+    `duplicates`: the provider's ids of the customer's other methods with this fingerprint.
+    """
 
     method_id: str
     customer_id: str
@@ -296,6 +300,8 @@ class RemoteMethod:
     exp_year: int | None = None
     funding: str = ""  # "credit", "debit", "prepaid" or ""
     email: str = ""
+    fingerprint: str = ""
+    duplicates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

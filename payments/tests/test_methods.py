@@ -429,6 +429,49 @@ def test_false_message_removes_no_card(save, stripe, deliver):
     assert PaymentMethodInfo.objects.get(is_active=True) == method
 
 
+# ---- the same card again ---------------------------------------------------------------------------------------------
+
+
+def test_same_card_is_saved_once_and_the_older_id_is_detached(save, shopper, stripe, time_machine):
+    first = save()
+    old_id = first.provider_method_id
+    save("pm_card_amex")
+
+    again = save()
+    time_machine.move_to(timezone.now() + timedelta(minutes=1))
+    process_due_task()
+
+    assert (again.pk, PaymentMethodInfo.objects.count()) == (first.pk, 2)
+    assert again.provider_method_id not in {"", old_id}
+    assert [row["id"] for row in stripe.journal("payment_method.detached")] == [old_id]
+    assert [row["is_default"] for row in methods_of(shopper)] == [True, False]
+
+
+def test_same_card_by_setup_is_saved_once(save, shopper, stripe):
+    first = save()
+    setup = method_setup_start(user=shopper, provider="stripe")
+    stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method=VISA)
+
+    assert method_setup_finish(setup.setup_id).method == first
+    assert PaymentMethodInfo.objects.count() == 1
+
+
+def test_same_card_keeps_the_id_that_is_paying_at_this_moment(save, shopper):
+    first = save()
+    old_id = first.provider_method_id
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment.calls.update(state=CallState.DONE)
+    provider_call_enqueue(Operation.CONFIRM, payment=payment, request={"method_id": old_id})
+
+    assert save().provider_method_id == old_id
+    detach = ProviderCall.objects.get(operation=Operation.DETACH)
+    assert detach.secret("method_id") != old_id
+
+
+def test_same_card_of_two_users_is_saved_for_both(save, shopper, stranger):
+    assert save().pk != save(user=stranger).pk
+
+
 def test_card_of_a_payment_in_progress_cannot_be_removed(save, shopper):
     method = save()
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)

@@ -284,6 +284,7 @@ def card_of(method_id: str, customer_id: str, card: Row) -> RemoteMethod:
         exp_month=number_in(range(1, 13), card.get("exp_month")),
         exp_year=number_in(range(2000, 10000), card.get("exp_year")),
         funding=funding if funding in {"credit", "debit", "prepaid"} else "",
+        fingerprint=plain(card.get("fingerprint")),
     )
 
 
