@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.api.fields import CONTROL
 from artisans.core.security.card_data import REFUSAL, card_number_fields
-from orders.address_rules import LENGTHS, address_errors
+from orders.address_rules import LENGTHS, address_errors, address_normalize
 from orders.countries import COUNTRIES, CountryRules, rules_for
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ class DetailsForm(NoCardNumbersForm):
         """Apply the address rules of the API (orders.address_rules) to fields that have no error yet."""
         names = [name for name in LENGTHS if prefix + name in self.fields]
         address = {name: self.cleaned_data.get(prefix + name, "") for name in names}
+        self.cleaned_data |= {prefix + name: value for name, value in address_normalize(address).items()}
         for name, message in address_errors(address).items():
             if prefix + name not in self.errors:
                 self.add_error(prefix + name, message)

@@ -23,6 +23,10 @@ LENGTHS = {
 TEXT_LENGTH = 600
 LABELS = {"name": "Full name", "line1": gettext_lazy("Street and number")}
 PHONE_DIGITS = range(6, 16)  # E.164 allows 15
+DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\u30fc\ufe58\ufe63\uff0d")
+PHONE_SIGNS = str.maketrans(
+    {"\u00b7": ".", "\u2022": ".", "\u2219": ".", "\u22c5": ".", "\u2044": "/", "\u2215": "/"}
+)
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # control characters and line separators
 BLANK_LETTERS = (
     "\u115f\u1160\u2800\u3164\uffa0"  # Unicode counts these as letters or symbols, but they render as blank
@@ -40,6 +44,27 @@ def address_errors(address: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def address_normalize(address: Mapping[str, str]) -> dict[str, str]:
+    """The address with postal code and phone number as they are stored: in canonical form, if they are valid."""
+    found = dict(address)
+    if code := plain(address.get("postal_code", "")):
+        found["postal_code"] = rules_for(address.get("country", "")).canonical_postal_code(code) or code
+    if phone := canonical_phone(address.get("phone", "")):
+        found["phone"] = phone
+    return found
+
+
+def plain(text: str) -> str:
+    """NFKC with ASCII digits and hyphens, one space between words, without invisible characters."""
+    visible = (sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
+    signs = ("-" if sign in DASHES else str(unicodedata.digit(sign, sign)) for sign in visible)
+    return " ".join("".join(signs).split())
+
+
+def canonical_phone(text: str) -> str:
+    return re.sub(r"^tel:\s*", "", plain(text), flags=re.IGNORECASE).translate(PHONE_SIGNS)
+
+
 def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "text" in address:
         yield from text_errors(address["text"])
@@ -55,9 +80,9 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     rules = rules_for(country)
     yield from find_missing_fields(address, rules)
-    if (code := address.get("postal_code", "").strip()) and not rules.fits(code):
+    if (code := plain(address.get("postal_code", ""))) and rules.canonical_postal_code(code) is None:
         yield "postal_code", postal_code_error(rules)
-    if (phone := address.get("phone", "")) and (message := phone_error(phone)):
+    if (phone := canonical_phone(address.get("phone", ""))) and (message := phone_error(phone)):
         yield "phone", message
 
 

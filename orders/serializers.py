@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from artisans.accounts.principals import Principal
 from artisans.core.api.fields import StrictCharField, StrictSerializer, utc
-from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors
+from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors, address_normalize
 from orders.addresses import address_out, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.selectors import is_masked
@@ -42,7 +42,7 @@ class AddressFields(StrictSerializer):
         max_length=LENGTHS["postal_code"],
         required=False,
         allow_blank=True,
-        help_text="Required in some countries; checked against the country's format.",
+        help_text="Required in some countries; its letters and digits must fit the country's format.",
     )
     country = CountryField(max_length=LENGTHS["country"], help_text="ISO 3166-1 alpha-2, such as GB or US.")
     phone = StrictCharField(
@@ -53,9 +53,10 @@ class AddressFields(StrictSerializer):
     )
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        """Postal code and phone number are stored in canonical form."""
         if errors := address_errors(attrs):
             raise serializers.ValidationError({name: [message] for name, message in errors.items()})
-        return attrs
+        return address_normalize(attrs)
 
 
 class AddressField(serializers.Field[Any, Any, Any, Any]):

@@ -107,3 +107,23 @@ def test_draft_with_an_invalid_stored_address_redirects_to_the_form_with_errors(
     walk.details()
     assert walk.press(walk.pay_form()).status_code == 302
     assert Order.objects.get().shipping_address == ADDRESS
+
+
+def test_api_and_pages_store_the_same_canonical_form(api, browser, bowl):
+    address = ADDRESS | {
+        "country": "CA",
+        "region": "ON",
+        "postal_code": "ｋ1a\u20100b1",
+        "phone": "＋1 613 555 0123",
+    }
+    body = {
+        "order_items": [{"product_id": str(bowl.pk)}],
+        "shipping_address": address,
+        "customer_email": "a@example.test",
+    }
+
+    assert api().post("/orders/", body).status_code == 201
+    CheckoutClient(browser()).buy("check", bowl, **address)
+
+    stored = [order.shipping_address for order in Order.objects.all()]
+    assert {(s["postal_code"], s["phone"]) for s in stored} == {("K1A 0B1", "+1 613 555 0123")}

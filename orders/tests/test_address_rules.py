@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders.address_rules import address_errors
+from orders.address_rules import address_errors, address_normalize
 from orders.countries import COUNTRIES, rules_for
 from orders.tests.factories import ADDRESS
 
@@ -96,3 +96,84 @@ def test_invalid_phone_number_is_refused(phone):
 def test_multiline_text_is_accepted():
     assert address_errors({"text": "Ada Lovelace\r\n\t12 Pier Road"}) == {}
     assert set(address_errors({"text": "Ada\x1b[2J"})) == {"text"}
+
+
+@pytest.mark.parametrize(
+    ("country", "code", "stored"),
+    [
+        ("IN", "110 001", "110001"),
+        ("IN", "IN-110001", "110001"),
+        ("PT", "1000205", "1000-205"),
+        ("PT", "P-1000 205", "1000-205"),
+        ("PL", "00950", "00-950"),
+        ("PL", "PL-00-950", "00-950"),
+        ("DE", "D-10115", "10115"),
+        ("DE", "DE 10115", "10115"),
+        ("DE", "DEU10115", "10115"),
+        ("DE", "１０１１５", "10115"),
+        ("DE", "\u200e10115\u200b", "10115"),
+        ("AT", "A-1010", "1010"),
+        ("CH", "CH-8001", "8001"),
+        ("FR", "F-75001", "75001"),
+        ("FR", "75 001", "75001"),
+        ("SE", "S-114 55", "11455"),
+        ("FI", "FIN-00100", "00100"),
+        ("LU", "L-1111", "1111"),
+        ("LV", "1073", "LV-1073"),
+        ("LV", "lv 1073", "LV-1073"),
+        ("CA", "K1A-0B1", "K1A 0B1"),
+        ("CA", "k1a0b1", "K1A 0B1"),
+        ("CA", "Ｋ１Ａ　０Ｂ１", "K1A 0B1"),
+        ("GB", "sw1a1aa", "SW1A 1AA"),
+        ("GB", "GB-SW1A 1AA", "SW1A 1AA"),
+        ("GB", "M2 5BQ", "M2 5BQ"),
+        ("GB", "GB1 2AB", None),
+        ("JP", "1540023", "154-0023"),
+        ("JP", "〒154\u20130023", "154-0023"),
+        ("JP", "154\u22120023", "154-0023"),
+        ("BR", "40301\u2010110", "40301-110"),
+        ("NL", "1234ab", "1234 AB"),
+        ("NL", "NL-1234 AB", "1234 AB"),
+        ("IE", "a65f4e2", "A65 F4E2"),
+        ("US", "97103\u20111234", "97103-1234"),
+        ("US", "971031234", "97103-1234"),
+        ("US", "97103", "97103"),
+        ("HK", " none ", "none"),
+        ("DE", "1011", None),
+        ("DE", "FR-10115", None),
+        ("DE", "---", None),
+        ("US", "9710", None),
+        ("GB", "SW1A 1AA EXTRA", None),
+    ],
+)
+def test_postal_codes_are_compared_by_letters_and_digits(country, code, stored):
+    address = ADDRESS | {"country": country, "postal_code": code}
+
+    assert ("postal_code" in address_errors(address)) == (stored is None)
+    if stored is not None:
+        assert address_normalize(address)["postal_code"] == stored
+
+
+def test_every_example_is_its_own_canonical_form():
+    for code, _ in COUNTRIES:
+        rules = rules_for(code)
+        for example in rules.postal_code_examples:
+            assert rules.canonical_postal_code(example) == example, (code, example)
+            assert (rules.canonical_postal_code(f"{code}-{example}") or "").endswith(example), (code, example)
+
+
+@pytest.mark.parametrize(
+    ("phone", "stored"),
+    [
+        ("＋１ ５０３ ５５５ ０１２３", "+1 503 555 0123"),
+        ("+1\u00a0503\u2011555\u20130123", "+1 503-555-0123"),
+        ("\u202a+1 503 555 0123\u202c", "+1 503 555 0123"),
+        ("tel:+15035550123", "+15035550123"),
+        ("503\u00b7555\u00b70123", "503.555.0123"),
+        ("(503) 555\u22120123", "(503) 555-0123"),
+        ("٠٥٠١٢٣٤٥٦٧", "0501234567"),
+    ],
+)
+def test_phone_numbers_are_stored_in_plain_characters(phone, stored):
+    assert errors(phone=phone) == {}
+    assert address_normalize(ADDRESS | {"phone": phone})["phone"] == stored
