@@ -217,6 +217,6 @@ class ParcelAdmin(ReadOnlyAdmin):
     def shipping_shown(self, parcel: Parcel) -> str:
         return show(parcel.shipping)
 
-    @column(_("Artisan’s earnings"))
+    @column(_("Artisan’s share"))
     def share_shown(self, parcel: Parcel) -> str:
         return show(parcel.share)

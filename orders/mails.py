@@ -79,6 +79,7 @@ def parcel_mail(
     key: str = "",
 ) -> MailMessage:
     """An email to the artisan, with their own lines only. `key` distinguishes emails of one kind about a parcel."""
+    earnings = parcel.earnings(lines)
     context = {
         "store": store_context(store),
         "order_number": order.order_number,
@@ -89,7 +90,9 @@ def parcel_mail(
             "lines": list_units((line, line.quantity) for line in lines),
             "ship_to": render_later(address_lines, stored=address_read(order.shipping_address)),
             "note": order.delivery_note,
-            "share": parcel.share,
+            "phone": address_read(order.shipping_address).get("phone", ""),
+            "fee": earnings.commission,
+            "share": earnings.share,
             "collect_cash": parcel.total if collect_cash else "",
         },
     }

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from orders.models import OrderLine, Parcel
+from orders.addresses import address_read
+from orders.models import Earnings, OrderLine, Parcel
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
 
 
@@ -43,6 +44,20 @@ class ParcelDisplay:
         """Each line with the units to ship, and the units to leave out of an unshipped parcel."""
         out = self.restocked if self.parcel.status in PARCELS_UNSHIPPED else {}
         return [(line, line.quantity - out.get(line.pk, 0), out.get(line.pk, 0)) for line in self.lines]
+
+    @property
+    def earnings(self) -> Earnings:
+        return self.parcel.earnings(self.lines)
+
+    @property
+    def fee_percent(self) -> str:
+        """The shop's commission: "8" or "7.5"."""
+        return f"{self.parcel.commission_ppm / 10_000:.4f}".rstrip("0").rstrip(".")
+
+    @property
+    def phone(self) -> str:
+        """The buyer's phone number for the carrier; empty if they gave none."""
+        return address_read(self.parcel.order.shipping_address).get("phone", "")
 
     @property
     def artisan_name(self) -> str:

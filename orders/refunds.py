@@ -10,7 +10,6 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import StockLine, stock_restock, units_restocked
-from artisans.core.money import half_up
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import OrderMail, list_units, order_mail, parcel_mail, parcel_reduced_mail
 from orders.models import Order, OrderLine, Parcel
@@ -72,7 +71,7 @@ def hold_refunded_parcels(order: Order, *, reserved: int, outside: int) -> None:
         return
     lines = lines_by_parcel(order)
     of_sent = sum(
-        parcel.total_minor - sum(refunded_minor_of(line) for line in lines[parcel.pk])
+        parcel.total_minor - sum(line.refunded.minor for line in lines[parcel.pk])
         for parcel in living
         if parcel.status in PARCELS_SHIPPED
     )
@@ -89,12 +88,6 @@ def hold_refunded_parcels(order: Order, *, reserved: int, outside: int) -> None:
             parcel_set_instruction(parcel, ParcelInstruction.NONE, order=order, lines=lines[parcel.pk])
         elif parcel.instruction != ParcelInstruction.SEND:
             parcel_set_instruction(parcel, ParcelInstruction.HOLD, order=order, lines=lines[parcel.pk])
-
-
-def refunded_minor_of(line: OrderLine) -> int:
-    """The value of a line's refunded units with tax, in minor units, pending refunds included."""
-    tax = half_up(line.tax_minor * line.refunded_quantity, line.quantity)
-    return line.unit_price_minor * line.refunded_quantity + tax
 
 
 def clear_ship_instructions(order: Order) -> None:

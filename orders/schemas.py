@@ -157,7 +157,8 @@ class ArtisanParcelShape(ParcelShape):
     ship_to = AddressShape()
     note = serializers.CharField(allow_blank=True)
     share = AmountShape(
-        help_text="The artisan's earnings: the total less the shop's commission; 0 if cancelled or returned."
+        help_text="The artisan's earnings: the total less refunded items and the shop's commission on the rest; 0 if "
+        "cancelled or returned."
     )
     collect_cash = AmountShape(
         allow_null=True,

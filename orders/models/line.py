@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, Product
 from artisans.core.models import BaseModel
-from artisans.core.money import Money
+from artisans.core.money import Money, half_up
 from orders.models.order import Order
 from orders.models.parcel import Parcel
 
@@ -63,3 +63,9 @@ class OrderLine(BaseModel):
     @property
     def tax(self) -> Money:
         return Money.stored(self.tax_minor, self.currency)
+
+    @property
+    def refunded(self) -> Money:
+        """The value of the refunded units with tax, pending refunds included."""
+        tax = half_up(self.tax_minor * self.refunded_quantity, self.quantity)
+        return self.unit_price * self.refunded_quantity + Money.stored(tax, self.currency)

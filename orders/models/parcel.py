@@ -1,11 +1,28 @@
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from django.db import models
 from django.db.models import F, Q
 
 from artisans.catalog.models import Artisan
 from artisans.core.models import BaseModel, choices_constraint
-from artisans.core.money import Money
+from artisans.core.money import Money, half_up
 from orders.models.order import Order
 from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orders.models.line import OrderLine
+
+
+@dataclass(frozen=True, slots=True)
+class Earnings:
+    """An artisan's share: the parcel's total less refunded items with tax, less the shop's commission on the rest."""
+
+    refunded: Money
+    commission: Money
+    share: Money
 
 
 class Parcel(BaseModel):
@@ -86,10 +103,21 @@ class Parcel(BaseModel):
     def is_gone(self) -> bool:
         return self.status in PARCELS_ENDED
 
+    def earnings(self, lines: "Iterable[OrderLine]") -> Earnings:
+        """What the artisan earns with the parcel's `lines`: nothing if it was cancelled or returned."""
+        lines, nothing = list(lines), Money(0, self.currency)
+        if self.is_gone:
+            return Earnings(nothing, nothing, nothing)
+        remaining = sum(line.unit_price_minor * line.refundable_quantity for line in lines)
+        fee = half_up(self.commission_minor * remaining, self.subtotal_minor) if self.subtotal_minor else 0
+        refunded = Money.total((line.refunded for line in lines), self.currency)
+        commission = Money.stored(fee, self.currency)
+        return Earnings(refunded, commission, self.total - refunded - commission)
+
     @property
     def share(self) -> Money:
-        """The artisan's earnings: the parcel's total less commission; zero if it was cancelled or returned."""
-        return Money.stored(0 if self.is_gone else self.total_minor - self.commission_minor, self.currency)
+        """The artisan's earnings; reads the parcel's lines unless they are prefetched."""
+        return self.earnings(self.lines.all()).share
 
     @property
     def cash_to_collect(self) -> Money | None:

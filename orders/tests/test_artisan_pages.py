@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from artisans.catalog.models import Artisan
 from orders.services.settlement import order_apply_settlement, order_release
 from orders.tests.factories import place
 from tests.dump import dump
@@ -139,3 +140,35 @@ def test_filters_separate_parcels_to_ship_from_shipped_ones(browser, released, s
     }
 
     assert found == {"to_ship": False, "sent": True, "all": True, "x": False}
+
+
+def sums(shown) -> dict[str, str]:
+    """The amounts under “Your earnings”, by label."""
+    receipt = shown.one("aside")
+    return dict(
+        zip((dt.text for dt in receipt.all("dt")), (dd.text for dd in receipt.all("dd")), strict=True)
+    )
+
+
+def test_fee_is_named_and_the_share_is_the_total_less_the_fee(browser, bowl, shopper, seller):
+    Artisan.objects.update(commission_ppm=125_000)
+    placed = place({bowl: 2}, user=shopper)
+    order_release(placed, cause="test", collect_cash=False)
+
+    earned = sums(page(browser(seller).get(url(placed.parcels[0]))))
+
+    assert earned["Parcel total"] == "$193.98"
+    assert earned["Shop’s fee (12.5% of your items)"] == "−$21.36"
+    assert earned["Your share"] == "$172.62"
+    assert "Refunded items" not in earned
+
+
+def test_packing_slip_has_the_phone_number_and_no_amounts(browser, released, seller):
+    shown = page(browser(seller).get(url(released.parcels[0])))
+
+    assert "Phone for the carrier: +1 503 555 0123" in shown.text
+    assert "no-print" in shown.one("aside").attrs["class"].split()
+    amounts = [part for part in shown.all(class_="num") if "$" in part.text]
+    assert amounts
+    for amount in amounts:
+        assert "no-print" in amount.attrs["class"].split() or amount in shown.one("aside").all(class_="num")

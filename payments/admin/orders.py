@@ -230,7 +230,9 @@ class OrderAdmin(MoneyPages):
             "paid_tone": PAID_TONES.get(obj.payment_status, PLAIN),
             "step": next_step(obj, payments, [p.status for p in parcels], require_user(request)),
             "buttons": order_buttons(obj, require_user(request)),
-            "parcels": [(parcel, lines.get(parcel.pk, [])) for parcel in parcels],
+            "parcels": [
+                (parcel, own := lines.get(parcel.pk, []), parcel.earnings(own)) for parcel in parcels
+            ],
             "returned": list_returned_money(obj, payments),
             "owed": obj.owed.reasons,
             "payments": [

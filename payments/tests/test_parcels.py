@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from artisans.audit.models import AuditEntry
-from artisans.catalog.models import StockMove
+from artisans.catalog.models import Artisan, StockMove
 from artisans.core.errors import IllegalTransition, InvalidInput
 from artisans.core.money import Money
 from orders.errors import NotReleased, ParcelChanged, ParcelOnHold
@@ -625,3 +625,26 @@ def test_invalid_decision_refunds_nothing(api, card, staff, seller, stripe, parc
 
     assert answer.status_code == status
     assert (card.refunds.count(), stripe.refunded()) == (0, [])
+
+
+@pytest.fixture
+def with_fee(stripe, bowl, shopper):
+    """Three bowls, of which the shop takes 12.5%; paid by card."""
+    Artisan.objects.update(commission_ppm=125_000)
+    return paid_by_card(stripe, {bowl: 3}, user=shopper)
+
+
+@pytest.mark.parametrize(
+    ("units", "sums"), [(1, ("$94.00", "$21.36", "$172.62")), (3, ("$281.99", "$0.00", "$5.99"))]
+)
+def test_artisans_share_follows_refunded_items(browser, api, with_fee, staff, seller, units, sums):
+    parcel, (refunded, fee, share) = of(with_fee.order, seller), sums
+    refund(with_fee, actor=staff, items=unit_selection((parcel.lines.get(), units)))
+
+    detail = page(browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/")).one("aside").text
+
+    assert f"Refunded items −{refunded}" in detail
+    assert f"Shop’s fee (12.5% of your items) −{fee}" in detail
+    assert f"Your share {share}" in detail
+    assert share in page(browser(seller).get("/shop/artisan/parcels/?filter=all")).text
+    assert api(seller).get(f"/parcels/{parcel.pk}").json()["share"] == share.lstrip("$")

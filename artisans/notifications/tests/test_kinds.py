@@ -46,6 +46,8 @@ FACTS = {  # of all kinds together
         "lines": LINES,
         "ship_to": ["Ada Lovelace", "1 Harbour Street"],
         "note": "Ring twice",
+        "phone": "+1 503 555 0123",
+        "fee": AMOUNT,
         "share": AMOUNT,
         "collect_cash": AMOUNT,
         "carrier": "UPS",
