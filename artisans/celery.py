@@ -5,9 +5,11 @@ import os
 from celery import Celery
 from celery.signals import task_postrun, task_prerun
 from django.db import close_old_connections
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
 
+TRANSPORT_ALIASES["filesystem"] = "artisans.core.file_broker:Transport"
 app = Celery("artisans")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

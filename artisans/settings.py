@@ -10,6 +10,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -248,39 +249,58 @@ CELERY_DB_REUSE_MAX = (
 )  # otherwise Celery opens a connection per task, which takes longer than most tasks
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
+TASK_LOCKS_DIR = VAR_DIR / "locks"
+
+# A slow provider must delay nothing else: mails and deadlines have queues of their own, and in the Procfile a worker
+# that takes nothing else. A worker without --queues takes all of them.
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "mail", "webhooks", "providers")]
+CELERY_TASK_ROUTES = {
+    "notifications.*": {"queue": "mail"},
+    "payments.expire_orders": {"queue": "default"},
+    "payments.send_reminders": {"queue": "default"},
+    "payments.process_webhook": {"queue": "webhooks"},
+    "payments.process_due_webhooks": {"queue": "webhooks"},
+    "payments.*": {"queue": "providers"},
+}
+# For workers with processes; requests have timeouts of their own (EMAIL_TIMEOUT, the providers' read timeouts).
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+
+
+def periodic(task: str, *, seconds: int) -> dict[str, object]:
+    """A schedule entry. A run that no worker has started by the time of the next one is dropped."""
+    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": seconds}}
+
+
+MAIL_POLL_SECONDS = env.int("MAIL_POLL_SECONDS", default=20)
+PAYMENT_POLL_SECONDS = env.int("PAYMENT_POLL_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
-    "send due emails": {
-        "task": "notifications.send_due",
-        "schedule": timedelta(seconds=env.int("MAIL_POLL_SECONDS", default=20)),
-    },
-    "expire overdue orders": {
-        "task": "payments.expire_orders",
-        "schedule": timedelta(minutes=1),
-    },
-    "poll the providers for missed webhooks": {
-        "task": "payments.process_due",
-        "schedule": timedelta(seconds=env.int("PAYMENT_POLL_SECONDS", default=15)),
-    },
-    "check provider alerts": {
-        "task": "payments.check_alerts",
-        "schedule": timedelta(minutes=15),
-    },
+    "send due emails": periodic("notifications.send_due", seconds=MAIL_POLL_SECONDS),
+    "expire overdue orders": periodic("payments.expire_orders", seconds=60),
+    "expire overdue orders with a payment at a provider": periodic(
+        "payments.expire_orders_at_providers", seconds=60
+    ),
+    "repeat provider calls": periodic("payments.execute_due_calls", seconds=PAYMENT_POLL_SECONDS),
+    "poll the providers for missed webhooks": periodic(
+        "payments.check_due_payments", seconds=PAYMENT_POLL_SECONDS
+    ),
+    "check setups of saved methods": periodic("payments.check_due_setups", seconds=PAYMENT_POLL_SECONDS),
+    "process due webhooks": periodic("payments.process_due_webhooks", seconds=PAYMENT_POLL_SECONDS),
+    "remind buyers of open payments": periodic("payments.send_reminders", seconds=PAYMENT_POLL_SECONDS),
+    "check provider alerts": periodic("payments.check_alerts", seconds=15 * 60),
     "reconcile with the providers": {
         "task": "payments.reconcile",
         "schedule": crontab(hour=3, minute=30),
+        "options": {"expires": 3600},
     },
     "bring search documents up to date": {
         "task": "catalog.search_index_refresh",
         "schedule": crontab(hour=2, minute=40),
+        "options": {"expires": 3600},
     },
-    "expire approval requests": {
-        "task": "approvals.expire",
-        "schedule": timedelta(hours=1),
-    },
-    "purge expired tokens, sessions and stored responses": {
-        "task": "accounts.purge",
-        "schedule": timedelta(hours=6),
-    },
+    "expire approval requests": periodic("approvals.expire", seconds=3600),
+    "purge expired tokens, sessions and stored responses": periodic("accounts.purge", seconds=6 * 3600),
 }
 
 # Read by setup_shop, like Django's createsuperuser does.

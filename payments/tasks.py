@@ -3,7 +3,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_ready
 
-from artisans.core.queue import enqueue_after_commit, run_each
+from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
 from payments.bookkeeping.provider_calls import provider_calls_due
 from payments.gateway.access import check_provider_access, providers_alerted, providers_to_check
 from payments.gateway.operations import provider_call_execute
@@ -14,12 +14,26 @@ from payments.lifecycle.saved_methods import setup_check, setups_due
 from payments.reconciliation.runs import reconcilable_providers, reconcile, reconcile_unregistered
 from payments.webhooks.inbox import webhook_process, webhooks_due
 
+POLL_SECONDS = 20  # of one run of a periodic task that calls providers
+
 
 @shared_task(name="payments.expire_orders")
+@one_at_a_time
 def expire_orders_task() -> None:
-    run_each(
-        orders_due_to_expire(), lambda order_id: order_expire(order_id=order_id), event="order_expire_failed"
-    )
+    """Periodic: overdue orders whose payment no provider has to cancel first."""
+    run_each(orders_due_to_expire(is_remote=False), order_expire_by_id, event="order_expire_failed")
+
+
+@shared_task(name="payments.expire_orders_at_providers")
+@one_at_a_time
+def expire_orders_at_providers_task() -> None:
+    """Periodic: the others, which wait for their provider."""
+    due = orders_due_to_expire(is_remote=True)
+    run_each(due, order_expire_by_id, event="order_expire_failed", seconds=POLL_SECONDS)
+
+
+def order_expire_by_id(order_id: UUID) -> bool:
+    return order_expire(order_id=order_id)
 
 
 @shared_task(name="payments.execute_call")
@@ -37,13 +51,38 @@ def process_webhook_task(event_id: str) -> None:
     webhook_process(UUID(event_id))
 
 
-@shared_task(name="payments.process_due")
-def process_due_task() -> None:
-    """Periodic: calls without a response, events, payments and setups that are due for a check."""
-    run_each(provider_calls_due(), provider_call_execute, event="provider_call_failed")
-    run_each(webhooks_due(), webhook_process, event="webhook_failed")
-    run_each(payments_due(), payment_check, event="payment_check_failed")
-    run_each(setups_due(), setup_check, event="setup_check_failed")
+@shared_task(name="payments.execute_due_calls")
+@one_at_a_time
+def execute_due_calls_task() -> None:
+    """Periodic: calls without a response."""
+    run_each(provider_calls_due(), provider_call_execute, event="provider_call_failed", seconds=POLL_SECONDS)
+
+
+@shared_task(name="payments.process_due_webhooks")
+@one_at_a_time
+def process_due_webhooks_task() -> None:
+    """Periodic: events that are not processed yet."""
+    run_each(webhooks_due(), webhook_process, event="webhook_failed", seconds=POLL_SECONDS)
+
+
+@shared_task(name="payments.check_due_payments")
+@one_at_a_time
+def check_due_payments_task() -> None:
+    """Periodic: payments that are due for a check at their provider."""
+    run_each(payments_due(), payment_check, event="payment_check_failed", seconds=POLL_SECONDS)
+
+
+@shared_task(name="payments.check_due_setups")
+@one_at_a_time
+def check_due_setups_task() -> None:
+    """Periodic: setups of saved methods that are due for a check."""
+    run_each(setups_due(), setup_check, event="setup_check_failed", seconds=POLL_SECONDS)
+
+
+@shared_task(name="payments.send_reminders")
+@one_at_a_time
+def send_reminders_task() -> None:
+    """Periodic: emails about open payments."""
     run_each(reminders_due(), payment_remind, event="payment_remind_failed")
 
 
@@ -64,7 +103,7 @@ def check_at_start(**kwargs: object) -> None:
     enqueue_after_commit("payments.check_providers")
 
 
-@shared_task(name="payments.reconcile")
+@shared_task(name="payments.reconcile", soft_time_limit=3600, time_limit=3900)
 def reconcile_task() -> None:
     run_each(reconcilable_providers(), reconcile, event="reconciliation_failed")
     reconcile_unregistered()

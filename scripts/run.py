@@ -1,5 +1,6 @@
 """Run the demo shop on this machine: web server, worker and provider sandbox, with SQLite in var/."""
 
+import multiprocessing
 import os
 import secrets
 import shlex
@@ -25,13 +26,16 @@ PYTHON = f"exec {shlex.quote(sys.executable)} -m"
 PROCESSES = {
     "web": f"{PYTHON} gunicorn artisans.wsgi --bind 127.0.0.1:$PORT --workers 1 --threads 8"
     " --graceful-timeout 3 --no-control-socket --log-level warning",
-    "worker": f"{PYTHON} celery --quiet -A artisans worker -P threads -c 2 -B --loglevel INFO"
+    "worker": f"{PYTHON} celery --quiet -A artisans worker -P threads -c 6 -B --loglevel INFO"
+    " --without-gossip --without-mingle --without-heartbeat",
+    "mailer": f"{PYTHON} celery --quiet -A artisans worker -P threads -c 2 -Q default,mail -n mailer@%h --loglevel INFO"
     " --without-gossip --without-mingle --without-heartbeat",
     "sandbox": f"{PYTHON} sandbox --port $SANDBOX_PORT --state var/sandbox"
     " --webhook-url http://127.0.0.1:$PORT/payments/webhooks/stripe --webhook-secret $STRIPE_WEBHOOK_SECRET"
     " --paypal-webhook-url http://127.0.0.1:$PORT/payments/webhooks/paypal --paypal-webhook-id $PAYPAL_WEBHOOK_ID",
 }
 SANDBOX_ABOVE = 4111  # the sandbox's port is the shop's plus this, so that two shops do not clash
+RESTARTS, RESTART_SECONDS = 5, 300  # more restarts of one process than this, and the shop stops
 PATIENCE = 180  # seconds for the processes to become ready
 WELCOME = """
   The shop is running. Press Ctrl-C to stop it.
@@ -127,9 +131,14 @@ def prepare(env: dict[str, str]) -> None:
 
 
 class Shop(Manager):
-    """Honcho's manager, silent until the shop is ready; it ends on a signal or when a process ends."""
+    """Honcho's manager, silent until the shop is ready; it ends on a signal.
+
+    A process that ends by itself is started again; if it ends again and again, so does the shop.
+    """
 
     width = 0  # honcho uses this object as its printer and sets the width
+    exit_code: int | None = None
+    is_restarting = False
 
     def __init__(self, env: dict[str, str]) -> None:
         super().__init__(printer=self)
@@ -139,6 +148,7 @@ class Shop(Manager):
         self.worker_is_ready = False
         self.problem = ""
         self.last_lines: deque[str] = deque(maxlen=25)
+        self.restarts: dict[str, deque[float]] = {name: deque(maxlen=RESTARTS) for name in PROCESSES}
         for name, command in PROCESSES.items():
             self.add_process(name, command, env=env)
 
@@ -161,10 +171,38 @@ class Shop(Manager):
                 if self.is_open:
                     with suppress(OSError):  # the terminal may be gone
                         print(self.last_lines[-1], flush=True)
-        elif " stopped " in text and self.returncode is None:
+        elif " stopped " in text and self.returncode is None and not self.restart(text.split()[0]):
             self.problem = (
                 f"The shop has stopped because its {text.split()[0]} process ended; see the output above."
             )
+
+    @property
+    def returncode(self) -> int | None:
+        return self.exit_code
+
+    @returncode.setter
+    def returncode(self, code: int | None) -> None:
+        """Honcho assigns the code of every process that ends, and ends when there is one."""
+        if not self.is_restarting:
+            self.exit_code = code
+        self.is_restarting = False
+
+    def restart(self, name: str) -> bool:
+        """Start a process again that ended by itself. False while the shop is starting, and after too many restarts."""
+        past, now = self.restarts[name], time.monotonic()
+        if not self.is_open or (len(past) == RESTARTS and now - past[0] < RESTART_SECONDS):
+            return False
+        past.append(now)
+        print(f"{name:7} | ended and is started again", flush=True)
+        process = self._processes[name]
+        for key in ("pid", "returncode"):
+            del process[key]
+        process["process"] = multiprocessing.Process(
+            name=name, target=process["obj"].run, args=(self.events, True)
+        )
+        process["process"].start()
+        self.is_restarting = True
+        return True
 
     def terminate(self) -> None:
         if self._all_started():  # before that honcho has no process ids; watch() calls this again

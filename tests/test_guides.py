@@ -12,7 +12,7 @@ from django.conf import settings as configuration
 
 from artisans.site.docs.views import GUIDES
 from payments.models import Payment, Receipt
-from payments.tasks import process_due_task
+from payments.tests.periodic import process_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +61,7 @@ def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, 
 
     def wait(seconds: float) -> None:
         if threading.get_ident() == mine:
-            process_due_task()
+            process_due()
         else:
             sleep(seconds)
 

@@ -6,11 +6,15 @@ The work itself is always a row in the database. Without a broker it is delayed 
 import logging
 import time
 from collections.abc import Callable, Iterable
+from fcntl import LOCK_EX, LOCK_NB, flock
+from functools import wraps
+from hashlib import sha256
 from typing import TypeVar
 from uuid import UUID
 
 from celery import current_app
-from django.db import transaction
+from django.conf import settings
+from django.db import connection, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +54,41 @@ def enqueue_after_commit(name: str, *ids: UUID) -> None:
     transaction.on_commit(enqueue)
 
 
-def run_each(rows: Iterable[T], operation: Callable[[T], R], *, event: str) -> list[R]:
-    """Call `work` for each item; a failure is logged as `event` and does not stop the others. Returns the results."""
-    done = []
+def run_each(
+    rows: Iterable[T], operation: Callable[[T], R], *, event: str, seconds: float | None = None
+) -> list[R]:
+    """Call `operation` for each item; a failure is logged as `event` and does not stop the others.
+
+    `seconds`: start no further item after that time; the next run continues. Returns the results.
+    """
+    done, started = [], time.monotonic()
     for row in rows:
+        if seconds is not None and time.monotonic() - started > seconds:
+            break
         try:
             done.append(operation(row))
         except Exception:  # whatever it is, the next run tries the row again
             logger.exception(event, extra={"id": str(row)})
     return done
+
+
+def one_at_a_time(task: Callable[[], None]) -> Callable[[], None]:
+    """Skip a run of a periodic task while the one before is still in progress on this machine.
+
+    The lock is a file's, so that it ends with the process that holds it.
+    """
+
+    @wraps(task)
+    def run() -> None:
+        database = connection.settings_dict
+        shop = sha256(f"{database['HOST']}:{database['PORT']}/{database['NAME']}".encode()).hexdigest()[:12]
+        settings.TASK_LOCKS_DIR.mkdir(parents=True, exist_ok=True)
+        with (settings.TASK_LOCKS_DIR / f"{task.__name__}-{shop}").open("w") as held:
+            try:
+                flock(held, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                logger.info("task_skipped", extra={"task": task.__name__})
+                return
+            task()
+
+    return run

@@ -1,9 +1,10 @@
 """Sending requests to the configured providers; the only place that does.
 
-Never inside a transaction. A provider that does not answer gets no requests for half a minute, so that no buyer waits
-for it; a slow one may occupy only some of the threads, so that the shop stays open.
+Never inside a transaction. A provider that does not answer, or answers slowly several times in a row, gets no requests
+for half a minute, so that nobody waits for it. It may occupy only some of the threads, so that the shop stays open.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache as once
@@ -32,6 +33,8 @@ T = TypeVar("T")
 
 NOT_CONFIGURED = "not_configured"
 OUTAGES_UNTIL_DOWN = 2
+SLOW_SECONDS = 7.0
+SLOW_UNTIL_DOWN = 3
 DOWN_SECONDS = 30
 OUTAGES_COUNT_SECONDS = 300  # longer than DOWN_SECONDS, so that one more outage marks it down again at once
 REFUSED_SECONDS = 1800  # longer than the pause between two checks of our access
@@ -84,6 +87,7 @@ def execute(name: str, operation: Callable[[PaymentProvider], T]) -> T:
     if is_down(name):
         raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
     with call_slot(name):
+        started = time.monotonic()
         try:
             answer = operation(found)
         except Unknown as unknown:
@@ -91,9 +95,9 @@ def execute(name: str, operation: Callable[[PaymentProvider], T]) -> T:
                 note_outage(name)
             raise
         except Refused:
-            note_answer(name)
+            note_answer(name, seconds=time.monotonic() - started)
             raise
-    note_answer(name)
+    note_answer(name, seconds=time.monotonic() - started)
     return answer
 
 
@@ -142,13 +146,27 @@ def is_down(name: str) -> bool:
 
 
 def note_outage(name: str) -> None:
-    key = f"provider:{name}:outages"
+    count_failure(name, "outages", limit=OUTAGES_UNTIL_DOWN)
+
+
+def note_answer(name: str, *, seconds: float) -> None:
+    """An answer ends an outage. Several slow ones in a row mark the provider down too: waiting for each of them would
+    occupy the workers."""
+    if seconds < SLOW_SECONDS:
+        cache.delete_many([f"provider:{name}:outages", f"provider:{name}:slow"])
+        return
+    cache.delete(f"provider:{name}:outages")
+    count_failure(name, "slow", limit=SLOW_UNTIL_DOWN)
+
+
+def count_failure(name: str, kind: str, *, limit: int) -> None:
+    key = f"provider:{name}:{kind}"
     cache.add(key, 0, OUTAGES_COUNT_SECONDS)
     try:
         seen = cache.incr(key)
     except ValueError:  # it ran out between the two lines
         seen = 1
-    if seen >= OUTAGES_UNTIL_DOWN:
+    if seen >= limit:
         cache.set(f"provider:{name}:down", 1, DOWN_SECONDS)
 
 
@@ -168,7 +186,3 @@ def note_credentials(name: str, *, are_refused: bool) -> None:
         cache.set(key, 1, REFUSED_SECONDS)
     else:
         cache.delete(key)
-
-
-def note_answer(name: str) -> None:
-    cache.delete(f"provider:{name}:outages")

@@ -7,6 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -34,8 +35,9 @@ from payments.gateway.payments import run_after_cancelling
 from payments.lifecycle.parcels import parcel_mails, parcels_decide
 from payments.mails import PaymentMail
 from payments.models import CallState, Payment, RefundOrigin
+from payments.providers.registry import PROVIDERS
 from payments.selectors import open_payment, refund_due
-from payments.statuses import DisputeStatus, PaymentStatus
+from payments.statuses import OPEN, DisputeStatus, PaymentStatus
 
 STAFF, SYSTEM = RefundOrigin.STAFF, RefundOrigin.SYSTEM
 
@@ -250,8 +252,15 @@ def order_expire_locked(*, order_id: UUID) -> bool:
     return True
 
 
-def orders_due_to_expire() -> list[UUID]:
+def orders_due_to_expire(*, is_remote: bool | None = None) -> list[UUID]:
+    """Overdue orders, the longest overdue first. `is_remote`: only those whose payment a provider has to cancel
+    first, or only the others."""
     due = Order.objects.filter(status=OrderStatus.PENDING, expires_at__lte=timezone.now())
+    offline = [facts.name for facts in PROVIDERS if facts.page is None]
+    payments = Payment.objects.filter(order=OuterRef("pk"), status__in=OPEN)
+    at_provider = Exists(payments.exclude(payment_provider__in=offline))
+    if is_remote is not None:
+        due = due.filter(at_provider if is_remote else ~at_provider)
     return list(due.order_by("expires_at").values_list("pk", flat=True)[:500])
 
 

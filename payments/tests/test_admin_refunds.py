@@ -17,7 +17,6 @@ from payments.methods import PaymentMethod
 from payments.models import PaymentFlag, PaymentRefund
 from payments.providers.contract import DisputeStatus, RemoteDispute
 from payments.refunds.staff import refund_open
-from payments.tasks import process_due_task
 from payments.tests.factories import (
     apply_card_captures,
     give_back,
@@ -28,6 +27,7 @@ from payments.tests.factories import (
     start,
     usd,
 )
+from payments.tests.periodic import process_due
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -217,7 +217,7 @@ def test_cancelled_order_suggests_the_prefilled_refund_as_next_step(staff_client
 
     assert "The refund is in progress" in page(staff_client.get(admin_page_url(paid.order))).text
     assert "Refund in progress" in page(staff_client.get("/admin/orders/order/?needs=return")).text
-    process_due_task()
+    process_due()
     assert "Refund $" not in page(staff_client.get(admin_page_url(paid.order))).text
 
 
@@ -342,7 +342,7 @@ def test_buyer_sees_the_progress_of_a_refund(browser, stripe, shopper, staff, bo
 
     stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
-    process_due_task()
+    process_due()
 
     assert "We refunded $40.00." in page(browser().get(address)).text
 

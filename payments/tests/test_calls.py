@@ -1,6 +1,7 @@
 """Durable provider calls: claiming, retries, giving up, and late answers."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import transaction
@@ -40,8 +41,8 @@ from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
 from payments.providers.contract import ObjectNotFound, Refused, Unknown
 from payments.selectors import payment_lock
-from payments.tasks import process_due_task
 from payments.tests.factories import reread, start
+from payments.tests.periodic import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -160,7 +161,7 @@ def test_requested_pause_applies_to_all_callers(begun, stripe, time_machine):
         time_machine.move_to(timezone.now() + timedelta(seconds=seconds))
         payment_ensure_at_provider(begun)
         payment_check(begun.pk)
-        process_due_task()
+        process_due()
     assert posts(stripe, INTENTS) == 1
 
     time_machine.move_to(timezone.now() + timedelta(seconds=3))
@@ -242,7 +243,7 @@ def test_unanswered_create_is_given_up_soon_and_can_be_restarted(begun, stripe, 
     payment_ensure_at_provider(begun)
     too_late(begun, time_machine, UNSEEN)
 
-    process_due_task()
+    process_due()
 
     assert reread(begun).status == "FAILED"
     assert payment_choose_method(order_id=begun.order_id, method=CARD, actor=None).payment.status == "PENDING"
@@ -320,7 +321,7 @@ def test_refund_older_than_its_key_is_read_instead_of_repeated(paid, stripe, tim
     provider_call_execute(refund.calls.get().pk)
     too_late(paid, time_machine)
 
-    process_due_task()
+    process_due()
 
     refund.refresh_from_db()
     assert refund.status == ("COMPLETED" if is_made else "FAILED")
@@ -333,7 +334,7 @@ def test_confirmation_older_than_its_key_is_read_instead_of_repeated(open_card, 
     payment_confirm(open_card.pk, method_id="pm_card_visa")
     too_late(open_card, time_machine)
 
-    process_due_task()
+    process_due()
 
     assert (reread(open_card).status, posts(stripe, "/confirm")) == ("COMPLETED", 1)
 
@@ -480,3 +481,34 @@ def test_full_concurrency_limit_refuses_at_once_and_is_not_an_outage(open_card, 
 
     assert not is_down("stripe")
     assert execute("stripe", lambda provider: provider.read(open_card.provider_payment_id))
+
+
+# ---- slow answers --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def answer_in(monkeypatch):
+    """`answer_in(8)`: one answer that takes so many seconds by the clock of the gateway."""
+    clock = [0.0]
+    monkeypatch.setattr(connection, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def answer(seconds: float) -> None:
+        def operation(_provider: object) -> None:
+            clock[0] += seconds
+
+        connection.execute("stripe", operation)
+
+    return answer
+
+
+def test_provider_that_answers_slowly_several_times_in_a_row_is_marked_down(answer_in):
+    for _ in range(connection.SLOW_UNTIL_DOWN):
+        assert not connection.is_down("stripe")
+        answer_in(8)
+    assert connection.is_down("stripe")
+
+
+def test_quick_answer_ends_the_count_of_slow_ones(answer_in):
+    for seconds in (8, 8, 0.2, 8, 8):
+        answer_in(seconds)
+    assert not connection.is_down("stripe")

@@ -18,8 +18,8 @@ from payments.errors import AlreadyRecorded, NoPermission
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, orders_due_to_expire
 from payments.methods import PaymentMethod
 from payments.refunds.staff import refund_send
-from payments.tasks import expire_orders_task
 from payments.tests.factories import apply_card_captures, paid_by_card, record, reread, start, usd
+from payments.tests.periodic import expire_orders
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -280,7 +280,7 @@ def test_order_without_a_payment_expires_after_half_an_hour(bowl, time_machine):
     assert orders_due_to_expire() == []
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
 
-    expire_orders_task()
+    expire_orders()
 
     order.refresh_from_db()
     assert order.status == "EXPIRED"
@@ -291,7 +291,7 @@ def test_unconfirmed_guest_loses_the_hold_after_two_hours(bowl, time_machine):
     payment = start(items={bowl: 1})
     time_machine.move_to(timezone.now() + timedelta(hours=2, seconds=1))
 
-    expire_orders_task()
+    expire_orders()
 
     assert reread(payment).order.status == "EXPIRED"
     assert stock(bowl) == 10
@@ -304,7 +304,7 @@ def test_confirmed_orders_never_expire(shopper, staff, method, time_machine):
         record(payment, "99.99", actor=staff)
     time_machine.move_to(timezone.now() + timedelta(days=90))
 
-    expire_orders_task()
+    expire_orders()
 
     assert reread(payment).order.status == "CONFIRMED"
 
@@ -317,7 +317,7 @@ def test_one_failing_order_does_not_stop_the_others(shopper, bowl, scarf, time_m
     )
     time_machine.move_to(timezone.now() + timedelta(days=11))
 
-    expire_orders_task()
+    expire_orders()
 
     assert reread(stuck).order.status == "PENDING"
     assert reread(other).order.status == "EXPIRED"

@@ -19,8 +19,8 @@ from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import CallState, Capture, Operation, ProviderCall
 from payments.providers.contract import ActionKind
-from payments.tasks import process_due_task
 from payments.tests.factories import record, reread, start, usd
+from payments.tests.periodic import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -43,7 +43,7 @@ def sync(payment):
 
 def process_due_later(time_machine, **later):
     time_machine.move_to(timezone.now() + timedelta(**later or {"minutes": 2}))
-    process_due_task()
+    process_due()
 
 
 def test_card_payment_settles_the_order_once(open_card, stripe, mails, shopper, seller):
@@ -199,7 +199,7 @@ def test_order_paid_twice_refunds_the_surplus_automatically(stripe, shopper, sta
 
     sync(card)
     assert (card.order.payment_status, card.order.refund_due) == ("OVERPAID", usd("99.99"))
-    process_due_task()
+    process_due()
 
     assert reread(card).status == "REFUNDED"
     assert (stripe.captured(), stripe.refunded()) == ([9999], [9999])
@@ -212,7 +212,7 @@ def test_unneeded_card_payment_is_cancelled_by_the_periodic_task(stripe, shopper
     card = payment_choose_method(order_id=transfer.order_id, method=CARD, actor=shopper).payment
     record(transfer, "99.99", actor=staff)
 
-    process_due_task()
+    process_due()
 
     assert reread(card).status == "CANCELLED"
     assert len(stripe.journal("intent.canceled")) == 1

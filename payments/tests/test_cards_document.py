@@ -14,7 +14,7 @@ from artisans.accounts.tests.sign_in import token_of
 from carts.services import cart_items_add, cart_open
 from orders.tests.factories import place
 from payments.models import Payment, WebhookEvent
-from payments.tasks import process_due_task
+from payments.tests.periodic import process_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,7 +62,7 @@ def deliver_events(stripe, sandbox_server, live_server):
 
     def send() -> set[int]:
         answers = {each["response"] for each in stripe.post("webhooks/send")["sent"]}
-        process_due_task()
+        process_due()
         assert not WebhookEvent.objects.filter(state__in=["received", "waiting"]).exists()
         return answers
 

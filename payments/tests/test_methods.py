@@ -40,8 +40,8 @@ from payments.models import (
     WebhookEvent,
 )
 from payments.providers.contract import ActionKind, RemoteMethod
-from payments.tasks import process_due_task
 from payments.tests.factories import start
+from payments.tests.periodic import process_due
 from payments.webhooks.inbox import webhook_process
 from sandbox.tests.client import client
 
@@ -74,7 +74,7 @@ def rows(user: User) -> list[tuple[str, bool]]:
 
 def process_due_later(time_machine, **later):
     time_machine.move_to(timezone.now() + timedelta(**later or {"minutes": 20}))
-    process_due_task()
+    process_due()
 
 
 # ---- saving ---------------------------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def finish(setup, shopper, stripe, deliver):
 
     def by_sweep() -> None:
         ProviderCall.objects.filter(pk=setup.id).update(next_try_at=timezone.now())
-        process_due_task()
+        process_due()
 
     return {"return": by_return, "webhook": by_webhook, "periodic task": by_sweep}
 
@@ -439,7 +439,7 @@ def test_same_card_is_saved_once_and_the_older_id_is_detached(save, shopper, str
 
     again = save()
     time_machine.move_to(timezone.now() + timedelta(minutes=1))
-    process_due_task()
+    process_due()
 
     assert (again.pk, PaymentMethodInfo.objects.count()) == (first.pk, 2)
     assert again.provider_method_id not in {"", old_id}

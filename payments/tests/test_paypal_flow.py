@@ -14,8 +14,8 @@ from payments.methods import PaymentMethod
 from payments.models import CallState, Capture, Operation, PaymentFlag
 from payments.providers.contract import ActionKind
 from payments.refunds.staff import refund_open
-from payments.tasks import process_due_task
 from payments.tests.factories import reread, start, usd
+from payments.tests.periodic import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -125,7 +125,7 @@ def test_denied_capture_lets_the_buyer_start_again(waiting, paypal, shopper, tim
     sync(waiting)
     paypal.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
-    process_due_task()
+    process_due()
     assert (reread(waiting).status, waiting.provider_payment_id) == ("FAILED", None)
 
     again = payment_choose_method(order_id=waiting.order_id, method=PAYPAL, actor=shopper)
@@ -145,7 +145,7 @@ def test_payment_under_review_is_shown_as_such_and_settles_later(waiting, paypal
 
     paypal.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
-    process_due_task()
+    process_due()
 
     assert (reread(waiting).status, waiting.in_review) == ("COMPLETED", False)
 
@@ -183,7 +183,7 @@ def test_unknown_capture_is_resolved_with_the_same_request_id(waiting, paypal, t
     assert waiting.status == "PROCESSING"
 
     time_machine.move_to(timezone.now() + timedelta(minutes=5))
-    process_due_task()
+    process_due()
 
     assert reread(waiting).status == "COMPLETED"
     assert paypal.cents("capture.completed") == [waiting.amount_minor]
@@ -217,7 +217,7 @@ def test_partial_refunds_reach_the_last_cent(waiting, paypal, staff):
     for amount in (usd("10.01"), usd("0.01"), None):
         left = reread(waiting).refundable
         refund_open(payment_id=waiting.pk, amount=amount or left, reason="broken", actor=staff)
-        process_due_task()
+        process_due()
 
     assert reread(waiting).status == "REFUNDED"
     assert sum(paypal.cents("refund.completed")) == total == sum(paypal.cents("capture.completed"))

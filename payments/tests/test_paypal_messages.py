@@ -5,8 +5,8 @@ import pytest
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import EventState, PaymentFlag, WebhookEvent
-from payments.tasks import process_due_task
 from payments.tests.factories import reread, start
+from payments.tests.periodic import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 PATH = "/payments/webhooks/paypal"
@@ -23,7 +23,7 @@ def test_webhook_captures_the_order_of_a_buyer_who_did_not_return(waiting, paypa
     paypal.approve(waiting)
 
     assert deliver(*paypal.events("CHECKOUT.ORDER.APPROVED"), path=PATH) == [200]
-    process_due_task()
+    process_due()
 
     assert reread(waiting).status == "COMPLETED"
     assert paypal.cents("capture.completed") == [9999]
@@ -34,7 +34,7 @@ def test_webhooks_after_the_return_change_and_flag_nothing(waiting, paypal, deli
     payment_sync(waiting.pk, cause="came back", has_agreed=True)
 
     assert set(deliver(*paypal.events(), *paypal.events(), path=PATH)) == {200}
-    process_due_task()
+    process_due()
 
     assert reread(waiting).status == "COMPLETED"
     assert paypal.cents("capture.completed") == [9999]
@@ -66,6 +66,6 @@ def test_webhook_about_another_account_is_flagged(waiting, paypal, deliver, sett
     settings.PAYPAL_PAYEE = "OTHERMERCHANT"
 
     deliver(*paypal.events("PAYMENT.CAPTURE.COMPLETED"), path=PATH)
-    process_due_task()
+    process_due()
 
     assert "another account" in PaymentFlag.objects.get().detail

@@ -12,8 +12,9 @@ from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
 from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open
-from payments.tasks import check_alerts_task, process_due_task
+from payments.tasks import check_alerts_task
 from payments.tests.factories import paid_by_card, refund, reread, start
+from payments.tests.periodic import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 REFUSALS = ("forbidden", "unauthorized")
@@ -72,11 +73,11 @@ def test_card_purchase_recovers_after_each_endpoint_failed(stripe, shopper, time
     assert alerts_open().exists() or not is_refused
     stripe.delete("faults")
     later(time_machine, minutes=5)
-    process_due_task()
+    process_due()
     payment_ensure_at_provider(payment)  # the buyer opens the page again
     stripe.pay(reread(payment))
     later(time_machine, minutes=40)
-    process_due_task()
+    process_due()
 
     assert (reread(payment).status, stripe.captured()) == ("COMPLETED", [9999])
     assert stripe.made() == 1
@@ -92,7 +93,7 @@ def test_refund_is_made_once_after_its_endpoint_was_refused(stripe, shopper, sta
 
     stripe.delete("faults")
     later(time_machine, minutes=20)
-    process_due_task()
+    process_due()
 
     assert (PaymentRefund.objects.get().status, stripe.refunded()) == ("COMPLETED", [2000])
     assert not alerts_open().exists()
@@ -104,12 +105,12 @@ def test_dispute_webhook_waits_while_disputes_cannot_be_read(stripe, shopper, ti
     stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
     stripe.fault(action, path="/v1/disputes", count=None)
     deliver(*stripe.events("charge.dispute.created"))
-    process_due_task()
+    process_due()
     assert (payment.disputes.count(), alerts_open().count()) == (0, 1)
 
     stripe.delete("faults")
     later(time_machine, minutes=5)
-    process_due_task()
+    process_due()
 
     assert payment.disputes.get().status == "OPEN"
     assert not alerts_open().exists()
@@ -122,12 +123,12 @@ def test_refund_made_with_a_lost_answer_is_not_refused_by_a_later_403(paypal, wa
     made = refund(reread(wallet), "20.00", actor=staff)
     paypal.fault("forbidden", path=path, count=None)
     later(time_machine, minutes=20)
-    process_due_task()
+    process_due()
     assert (PaymentRefund.objects.get().status, paypal.cents("refund.completed")) == (made.status, [2000])
 
     paypal.delete("faults")
     later(time_machine, minutes=20)
-    process_due_task()
+    process_due()
 
     assert (PaymentRefund.objects.get().status, paypal.cents("refund.completed")) == ("COMPLETED", [2000])
 

@@ -32,8 +32,8 @@ from payments.models import (
 from payments.providers.registry import accounts_like
 from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open, providers_report
-from payments.tasks import process_due_task
 from payments.tests.factories import paid_by_card, refund, reread, start
+from payments.tests.periodic import process_due
 from sandbox.tests.client import client
 from sandbox.tests.paypal_client import PayPal
 
@@ -132,7 +132,7 @@ def test_event_of_a_deleted_customer_replaces_its_open_payment(
     stripe.post("stripe/delete_customer", customer=get_customer(shopper))
 
     deliver(*stripe.events("customer.deleted"))
-    process_due_task()
+    process_due()
 
     assert WebhookEvent.objects.get(kind="customer.deleted").state == EventState.DONE
     assert not ProviderCustomer.objects.filter(user=shopper).exists()
@@ -185,7 +185,7 @@ def test_card_replaced_by_its_network_is_shown_with_its_new_details(stripe, shop
     stripe.post("stripe/update_card", payment_method=method.id, exp_month=1, exp_year=2041, last4="4321")
 
     deliver(*stripe.events("payment_method.automatically_updated"))
-    process_due_task()
+    process_due()
 
     saved.refresh_from_db()
     assert (saved.card_last_four, saved.card_exp_month, saved.card_exp_year) == ("4321", 1, 2041)
@@ -375,7 +375,7 @@ def paid_elsewhere(api):
 
 def test_events_of_other_applications_are_ignored(stripe, foreign, deliver):
     deliver(*stripe.events())
-    process_due_task()
+    process_due()
 
     states = set(WebhookEvent.objects.values_list("state", flat=True))
     assert states == {EventState.IGNORED}
@@ -402,7 +402,7 @@ def test_older_event_versions_and_the_buyers_currency_raise_no_flags(stripe, sho
 
     sent = stripe.events()
     deliver(*sent)
-    process_due_task()
+    process_due()
 
     session = next(json.loads(body) for _, body in sent if b'"checkout.session.completed"' in body)
     assert (session["api_version"], session["data"]["object"]["currency"]) == ("2024-06-20", "eur")

@@ -23,8 +23,8 @@ from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.methods import PaymentMethod
 from payments.models import CallState, FlagKind, PaymentFlag, PaymentRefund
 from payments.refunds.staff import refund_open, refund_retry, refund_send
-from payments.tasks import process_due_task
 from payments.tests.factories import paid_by_card, record, refund, reread, start, usd
+from payments.tests.periodic import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -83,7 +83,7 @@ def test_amount_is_reserved_before_the_provider_is_called(paid, stripe, staff):
         refund_open(payment_id=paid.pk, amount=usd("60"), reason="second", actor=staff)
     assert stripe.refunded() == []
 
-    process_due_task()
+    process_due()
 
     assert sums(reread(paid)) == ("PARTIALLY_REFUNDED", 6000, 0, 3999)
 
@@ -160,7 +160,7 @@ def test_pending_refund_is_processing_until_the_provider_finishes(
     assert "refund of $40.00 sent" not in subjects(mails, shopper)
     stripe.run_jobs()
     time_machine.move_to(timezone.now() + timedelta(hours=2))
-    process_due_task()  # even without a webhook
+    process_due()  # even without a webhook
 
     assert sums(reread(payment)) == ("PARTIALLY_REFUNDED", 4000, 0, 5999)
     assert payment.next_check_at is None
@@ -240,7 +240,7 @@ def test_unknown_outcome_is_retried_with_the_same_key(paid, stripe, staff, time_
     assert (done.status, sums(paid)) == ("REQUESTED", ("COMPLETED", 0, 3000, 6999))
 
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
-    process_due_task()
+    process_due()
 
     done.refresh_from_db()
     assert (done.status, sums(reread(paid))) == ("COMPLETED", ("PARTIALLY_REFUNDED", 3000, 0, 6999))
@@ -254,7 +254,7 @@ def test_refund_unanswered_for_a_day_is_read_and_not_repeated(paid, stripe, staf
     done = refund(paid, "30", actor=staff)
 
     time_machine.move_to(timezone.now() + timedelta(hours=24))
-    process_due_task()
+    process_due()
 
     done.refresh_from_db()
     assert (done.status, stripe.refunded()) == ("COMPLETED", [3000])
@@ -265,7 +265,7 @@ def test_refund_that_never_reached_the_provider_fails_after_a_day(paid, stripe, 
     done = refund(paid, "30", actor=staff)
 
     time_machine.move_to(timezone.now() + timedelta(hours=24))
-    process_due_task()
+    process_due()
 
     done.refresh_from_db()
     assert (done.status, sums(reread(paid))) == ("FAILED", ("COMPLETED", 0, 0, 9999))
@@ -280,7 +280,7 @@ def test_webhook_before_the_answer_makes_one_refund(paid, stripe, staff, time_ma
     sync(paid)
     assert PaymentRefund.objects.get().status == "COMPLETED"
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
-    process_due_task()
+    process_due()
 
     done.refresh_from_db()
     assert (done.status, sums(reread(paid))) == ("COMPLETED", ("PARTIALLY_REFUNDED", 3000, 0, 6999))
@@ -339,7 +339,7 @@ def test_refund_refused_after_a_lost_dispute_leaves_the_full_loss_counted(paid, 
     sync(paid)
 
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
-    process_due_task()
+    process_due()
 
     assert PaymentRefund.objects.get().status == "FAILED"
     assert (reread(paid).disputed_minor, sums(paid)) == (9999, ("REFUNDED", 0, 0, 0))

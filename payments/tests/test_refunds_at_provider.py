@@ -18,8 +18,8 @@ from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import FlagKind, PaymentFlag, PaymentRefund, RefundDecision, RefundLine
 from payments.refunds.staff import refund_decide, refund_retry
 from payments.selectors import refunds_to_decide
-from payments.tasks import process_due_task
 from payments.tests.factories import paid_by_card, refund, reread
+from payments.tests.periodic import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -54,7 +54,7 @@ def outside(paid, stripe):
 def test_external_refund_is_booked_once_and_awaits_a_decision(paid, outside, mails, shopper, bowl):
     before = stock(bowl)
     sync(paid)
-    process_due_task()
+    process_due()
 
     assert list(refunds_to_decide()) == [outside]
     assert (outside.status, outside.amount_minor, paid.refunded_minor) == ("COMPLETED", 5000, 5000)
@@ -179,7 +179,7 @@ def test_dashboard_and_staff_refund_at_once_never_exceed_the_captured_amount(
     assert not refunds_to_decide().exists()
 
     time_machine.move_to(timezone.now() + timedelta(minutes=2))
-    process_due_task()
+    process_due()
 
     ours.refresh_from_db()
     assert (ours.status, stripe.refunded()) == ("FAILED", [15000])

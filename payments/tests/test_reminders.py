@@ -11,8 +11,8 @@ from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.reminders import payment_remind
 from payments.methods import PaymentMethod
-from payments.tasks import process_due_task
 from payments.tests.factories import paid_by_card, record, reread, start
+from payments.tests.periodic import process_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -32,7 +32,7 @@ def left(stripe):
 def later(time_machine):
     def move(**span):
         time_machine.move_to(timezone.now() + timedelta(**span))
-        process_due_task()
+        process_due()
 
     return move
 

@@ -29,9 +29,10 @@ from payments.providers.contract import Capture, RemoteStatus, Unknown
 from payments.providers.paypal.money import to_paypal
 from payments.providers.stripe.money import to_stripe
 from payments.reconciliation.runs import reconcile
-from payments.tasks import process_due_task, reconcile_task
+from payments.tasks import reconcile_task
 from payments.tests import toy_provider
 from payments.tests.factories import reread, start, usd
+from payments.tests.periodic import process_due
 from payments.tests.toy_provider import ToyBank
 from tests.checkout_client import CheckoutClient
 from tests.html import page
@@ -129,7 +130,7 @@ def test_payment_by_webhook(bank, toy, client):
         ).status_code
 
     assert (post("forged"), post(signature)) == (400, 200)
-    process_due_task()
+    process_due()
 
     assert reread(toy).status == "COMPLETED"
     assert client.post("/payments/webhooks/nobody").status_code == 404

@@ -23,8 +23,9 @@ from payments.models import (
 )
 from payments.providers.contract import ObjectNotFound, ProviderEvent
 from payments.providers.stripe.provider import StripeProvider
-from payments.tasks import process_due_task, process_webhook_task
+from payments.tasks import process_webhook_task
 from payments.tests.factories import reread, start
+from payments.tests.periodic import process_due
 from payments.tests.webhook_helpers import only_event, post_stripe, stripe_body
 from payments.webhooks import inbox
 from payments.webhooks.events import Outcome, Subject
@@ -466,7 +467,7 @@ def test_event_without_a_payment_is_retried_with_growing_delays_and_given_up_aft
     post_stripe(stripe_body())
     pauses = []
     while only_event().state != "dead":
-        process_due_task()
+        process_due()
         event = only_event()
         pauses.append((event.next_try_at - timezone.now()).total_seconds())
         later(seconds=max(pauses[-1], 1) + 1)
@@ -565,7 +566,7 @@ def test_event_is_retried_when_the_provider_does_not_answer(open_card, stripe, d
     assert (only_event().state, only_event().tries, statuses_of(open_card)[0]) == ("received", 1, "PENDING")
     assert only_event().note
     later(minutes=10)
-    process_due_task()
+    process_due()
 
     assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (only_event().state, only_event().tries) == ("done", 2)
@@ -581,7 +582,7 @@ def test_event_is_retried_until_the_provider_shows_the_money(open_card, stripe, 
     assert (only_event().state, only_event().payment) == ("received", open_card)
     assert "does not show" in only_event().note
     later(minutes=1)
-    process_due_task()
+    process_due()
 
     assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert stripe.captured() == [9999]
@@ -609,14 +610,14 @@ def test_failing_event_does_not_delay_others_and_is_given_up(open_card, stripe, 
         return real(event, subject)
 
     monkeypatch.setattr(inbox, "decide_outcome", broken)
-    process_due_task()
+    process_due()
 
     poison = only_event(event_id="evt_poison")
     assert statuses_of(open_card)[0] == "COMPLETED"
     assert (poison.state, poison.tries) == ("received", 1)
     assert "secret" not in poison.note.replace("[secret]", "")
     later(days=3, minutes=1)
-    process_due_task()
+    process_due()
     assert only_event(event_id="evt_poison").state == "dead"
 
 
@@ -646,10 +647,10 @@ def test_message_of_a_crashed_worker_is_processed_by_the_next(open_card, stripe,
     deliver(*stripe.events(SUCCEEDED))
     event_claim(only_event())  # and then the worker is killed
 
-    process_due_task()
+    process_due()
     assert statuses_of(open_card)[0] == "PENDING", "the lease holds"
     later(minutes=3)
-    process_due_task()
+    process_due()
 
     assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
     assert (only_event().state, only_event().tries) == ("done", 2)

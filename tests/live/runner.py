@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from celery import Celery
+from django.conf import settings
 from django.db import connections
 
 from sandbox.tests.client import Control
@@ -125,7 +126,8 @@ class Process:
 class Shop:
     """Web and worker with one environment. Nothing runs until it is started; everything is ended afterwards.
 
-    As the Procfile says; with `is_demo` the web process is the one of `make run`.
+    As the Procfile says; with `is_demo` the processes are those of `make run`. The worker takes all queues; the mailer
+    is started by the tests that need it.
     """
 
     def __init__(
@@ -150,16 +152,19 @@ class Shop:
             "MEDIA_ROOT": str(folder / "media"),
             **env,
         }
-        lines = procfile()
-        web = PROCESSES["web"].removeprefix("exec ") if is_demo else lines["web"]
-        beat = folder / "beat"  # one process does both here; the schedule must not lie with the demo's
-        self.web = Process(web, self.env, folder / "web.log", lambda _: not_ready(self.port))
-        self.worker = Process(
-            f"{lines['worker']} --concurrency 2 --beat --schedule {beat} --without-gossip --without-mingle",
-            self.env,
-            folder / "worker.log",
-            lambda output: "" if " ready." in output else "no word of being ready",
+        lines, demo = procfile(), {name: line.removeprefix("exec ") for name, line in PROCESSES.items()}
+        beat = f"--schedule {folder / 'beat'}"  # one process does both here; it must not lie with the demo's
+        quiet = "--without-gossip --without-mingle"
+        worker = demo["worker"] if is_demo else f"{lines['worker']} --concurrency 2 --beat {quiet}"
+        mailer = demo["mailer"] if is_demo else f"{lines['mailer']} --concurrency 2 {quiet}"
+        self.web = self.process(
+            "web", demo["web"] if is_demo else lines["web"], lambda _: not_ready(self.port)
         )
+        self.worker = self.process("worker", f"{worker} {beat}", worker_not_ready)
+        self.mailer = self.process("mailer", mailer, worker_not_ready)
+
+    def process(self, name: str, command: str, outstanding: Callable[[str], str]) -> Process:
+        return Process(command, self.env, self.folder / f"{name}.log", outstanding)
 
     def __enter__(self) -> Self:
         return self
@@ -169,6 +174,7 @@ class Shop:
     ) -> None:
         self.web.kill()
         self.worker.kill()
+        self.mailer.kill()
 
     def start(self, *, worker: bool = True) -> None:
         self.web.launch()
@@ -180,6 +186,8 @@ class Shop:
     def trigger(self, task: str, *arguments: str) -> None:
         """For the worker, by the shop's broker; a plain Celery app would take the one of our own environment."""
         client = Celery(set_as_current=False)
+        client.conf.task_routes = settings.CELERY_TASK_ROUTES
+        client.conf.task_default_queue = settings.CELERY_TASK_DEFAULT_QUEUE
         with client.connection_for_write(self.env["CELERY_BROKER_URL"]) as connection:
             client.send_task(task, arguments, connection=connection, ignore_result=True)
 
@@ -265,6 +273,10 @@ def environment() -> dict[str, str]:
 def procfile() -> dict[str, str]:
     lines = (ROOT / "Procfile").read_text().splitlines()
     return {name: command.strip() for name, _, command in (line.partition(":") for line in lines)}
+
+
+def worker_not_ready(output: str) -> str:
+    return "" if " ready." in output else "no word of being ready"
 
 
 def not_ready(port: int) -> str:

@@ -74,7 +74,7 @@ def expire(shop: Shop) -> Callable[[Order], object]:
 
     def enqueue(order: Order) -> None:
         due_to_expire(order)
-        shop.trigger("payments.expire_orders")
+        shop.trigger("payments.expire_orders_at_providers")
 
     return enqueue
 

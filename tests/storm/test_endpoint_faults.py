@@ -31,8 +31,9 @@ from payments.providers.paypal import provider as paypal_provider
 from payments.providers.paypal.client import PayPalClient
 from payments.selectors import alerts_open, flags_open
 from payments.statuses import DisputeStatus, PaymentStatus
-from payments.tasks import check_alerts_task, expire_orders_task, process_due_task
+from payments.tasks import check_alerts_task
 from payments.tests.factories import refund, reread, start
+from payments.tests.periodic import expire_orders, process_due
 from tests.invariants import check_invariants
 from tests.provider_journal import check_provider_journal
 
@@ -269,7 +270,7 @@ class DisputeLost(Journey):
 
     def hear(self) -> None:
         self.deliver(*self.sandbox.events(), path=f"/payments/webhooks/{self.provider}")
-        process_due_task()
+        process_due()
 
     def is_done(self) -> bool:
         lost = Dispute.objects.filter(payment=self.payment, status=DisputeStatus.LOST)
@@ -382,8 +383,8 @@ def requests_of(sandbox: Any, skip: int = 0) -> list[str]:
 
 def pass_time(time_machine: Any, minutes: int) -> None:
     time_machine.move_to(timezone.now() + timedelta(minutes=minutes))
-    process_due_task()
-    expire_orders_task()
+    process_due()
+    expire_orders()
     check_alerts_task()
 
 
