@@ -1,17 +1,22 @@
+from collections import Counter
 from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.accounts.principals import Principal
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none, is_uuid
+from artisans.core.money import Money
 from orders.models import Order
 from orders.owed import Balance, RefundSums
 from orders.selectors import check_locked, orders_locked, owned_by
 from orders.statuses import PARCELS_ENDED, OrderStatus
 from payments.models import (
+    Capture,
     EventState,
     Payment,
     PaymentFlag,
@@ -25,6 +30,9 @@ from payments.models import (
     WebhookEvent,
 )
 from payments.statuses import OPEN, PaymentStatus, RefundStatus
+
+EVENTS_WAITING = (EventState.RECEIVED, EventState.WAITING)
+EVENT_IS_LATE_AFTER = timedelta(minutes=5)
 
 
 def payments_visible_to(principal: Principal) -> QuerySet[Payment]:
@@ -189,8 +197,30 @@ def payments_awaiting_decision() -> QuerySet[Payment]:
 
 
 def webhooks_for_staff() -> QuerySet[WebhookEvent]:
-    """Events that are not retried automatically any more: given up, or left to staff."""
-    return WebhookEvent.objects.filter(state__in=[EventState.DEAD, EventState.STAFF])
+    """Events left to staff, and those that failed, for good or so far, or have waited for minutes."""
+    late = Q(state=EventState.RECEIVED) & ~Q(note="")
+    late |= Q(state__in=EVENTS_WAITING, created_at__lt=timezone.now() - EVENT_IS_LATE_AFTER)
+    return WebhookEvent.objects.filter(Q(state__in=[EventState.DEAD, EventState.STAFF]) | late)
+
+
+def payments_received_since(moment: datetime) -> QuerySet[Payment]:
+    """Payments that got money since then: offline receipts that were not reversed, and providers' captures."""
+    receipts = Receipt.objects.filter(created_at__gte=moment, reversal=None).order_by()
+    captures = Capture.objects.filter(created_at__gte=moment).order_by()
+    return Payment.objects.filter(pk__in=receipts.values("payment").union(captures.values("payment")))
+
+
+def amounts_received_since(moment: datetime) -> list[Money]:
+    """The sum of that money, one per currency."""
+    sums: Counter[str] = Counter()
+    receipts = Receipt.objects.filter(created_at__gte=moment, reversal=None).order_by().values("currency")
+    captures = Capture.objects.filter(created_at__gte=moment).order_by().values("currency")
+    parts = [
+        rows.annotate(sum=Sum("amount_minor")).values_list("currency", "sum") for rows in (receipts, captures)
+    ]
+    for currency, minor in parts[0].union(parts[1], all=True):
+        sums[currency] += minor
+    return [Money.stored(minor, currency) for currency, minor in sorted(sums.items())]
 
 
 def alerts_open() -> QuerySet[ProviderAlert]:

@@ -1,11 +1,10 @@
 """The admin's navigation, with counts of pending work, and its start page."""
 
 from dataclasses import dataclass
-from datetime import datetime, time
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Model, Q, QuerySet, Sum, Value
+from django.db.models import Count, Model, Q, QuerySet, Value
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
@@ -16,16 +15,17 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import require_user
 from artisans.approvals.selectors import approvals_to_decide
+from artisans.core.admin.filters import midnight
 from artisans.core.admin.pages import admin_list_url
-from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.notifications.admin import stuck_mails
 from artisans.notifications.models import Notification
 from orders.models import Order
 from payments.admin.filters import REFUND_DUE
-from payments.models import Payment, PaymentFlag, PaymentRefund, Receipt, WebhookEvent
+from payments.models import Payment, PaymentFlag, PaymentRefund, WebhookEvent
 from payments.selectors import (
     alerts_open,
+    amounts_received_since,
     flags_open,
     payments_awaiting_decision,
     reconciliation_runs_to_review,
@@ -91,10 +91,6 @@ def counted(lists: dict[str, QuerySet[Any]]) -> dict[str, int]:
         for name, rows in lists.items()
     ]
     return dict(ones[0].union(*ones[1:], all=True)) if ones else {}
-
-
-def midnight() -> datetime:
-    return timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -273,10 +269,10 @@ QUEUES = (
         "message",
         "payments.view_webhookevent",
         _("Webhooks"),
-        _("events need attention"),
-        _("all events processed"),
+        _("events failed, overdue or for staff"),
+        _("no events failed or overdue"),
         WebhookEvent,
-        "state__in=staff,dead",
+        "needs=attention",
     ),
 )
 
@@ -301,23 +297,17 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         tiles.append(
             Tile(gettext("Orders today"), str(counts["today"]), text, admin_list_url(Order, since_today))
         )
-    if user.has_perm("payments.view_receipt"):
-        tiles.append(received_tile(since_today))
+    if user.has_perm("payments.view_payment"):
+        tiles.append(received_tile())
     return context | {"tiles": tiles, "title": gettext("Home")}
 
 
-def received_tile(query: str) -> Tile:
+def received_tile() -> Tile:
     """One figure per currency."""
-    sums = (
-        Receipt.objects.filter(created_at__gte=midnight(), reversal=None)
-        .order_by("currency")
-        .values_list("currency")
-    )
-    amounts = [show(Money(minor, currency)) for currency, minor in sums.annotate(Sum("amount_minor"))]
-    figure = ", ".join(amounts) or "0"
+    amounts = amounts_received_since(midnight())
     return Tile(
         gettext("Received today"),
-        figure,
-        gettext("offline payments recorded since midnight"),
-        admin_list_url(Receipt, query),
+        ", ".join(show(amount) for amount in amounts) or "0",
+        gettext("by all payment methods since midnight"),
+        admin_list_url(Payment, "received=today"),
     )

@@ -5,14 +5,16 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from artisans.core.admin.filters import midnight
 from artisans.core.admin.pages import StrOrPromise
 from orders.models import Parcel
 from orders.owed import IS_OWED
 from orders.statuses import OrderStatus, ParcelInstruction
-from payments.models import RefundDecision
-from payments.selectors import payments_awaiting_decision
+from payments.models import Payment, RefundDecision, WebhookEvent
+from payments.selectors import payments_awaiting_decision, payments_received_since, webhooks_for_staff
 from payments.statuses import RefundStatus
 
 REFUND_DUE = IS_OWED  # `Order.refund_due` above zero
@@ -50,6 +52,29 @@ class RefundNeedsFilter(NeedsFilter):
             Q(status__in=[RefundStatus.REQUESTED, RefundStatus.PROCESSING]),
         ),
     }
+
+
+class WebhookNeedsFilter(admin.SimpleListFilter):
+    title = _("action needed")
+    parameter_name = "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("attention", gettext("Failed, overdue or for staff"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
+        return queryset & webhooks_for_staff() if self.value() == "attention" else queryset
+
+
+class ReceivedFilter(admin.SimpleListFilter):
+    title = _("money received")
+    parameter_name = "received"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("today", gettext("Today"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        received = payments_received_since(midnight()).order_by().values("pk")
+        return queryset.filter(pk__in=received) if self.value() == "today" else queryset
 
 
 class FlagNeedsFilter(NeedsFilter):

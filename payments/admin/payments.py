@@ -41,7 +41,7 @@ from orders.models import Order
 from orders.statuses import PARCELS_ENDED, OrderStatus
 from payments.admin.approvals import awaiting_approval
 from payments.admin.buttons import Button
-from payments.admin.filters import PaymentNeedsFilter
+from payments.admin.filters import PaymentNeedsFilter, ReceivedFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
 from payments.admin.refund_pages import RefundPages
 from payments.admin.search import HELP, payments_found
@@ -96,6 +96,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         "payment_method",
         "payment_provider",
         ("order__parcels__artisan", RelatedDropdownFilter),
+        ReceivedFilter,
         ("created_at", DayRangeFilter),
     )
     list_filter_submit = True

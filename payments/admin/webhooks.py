@@ -24,6 +24,7 @@ from artisans.core.admin.pages import (
 )
 from artisans.core.models import is_uuid
 from payments.admin.buttons import Button
+from payments.admin.filters import WebhookNeedsFilter
 from payments.admin.forms import TextForm
 from payments.admin.search import number_of
 from payments.models import EventState, Payment, WebhookEvent
@@ -61,13 +62,14 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     everyday_pages = frozenset({"replay"})
     views = {
         "": _("All"),
+        "needs=attention": _("Failed, overdue or for staff"),
         "state__exact=staff": _("Needs attention"),
         "state__exact=dead": _("Failed"),
         "state__exact=waiting": _("Waiting for its payment"),
     }
     detail_template = "admin/payments/webhookevent/detail.html"
     list_display = ("message", "provider", "status", "payment_link", "note", "deliveries", "created")
-    list_filter = ("state", "provider", KindFilter, ("created_at", DayRangeFilter))
+    list_filter = (WebhookNeedsFilter, "state", "provider", KindFilter, ("created_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("payment",)
     search_fields = ("=event_id",)

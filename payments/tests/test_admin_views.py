@@ -13,8 +13,8 @@ from orders.models import Order
 from payments.admin.filters import REFUND_DUE
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod
-from payments.models import Payment
-from payments.tests.factories import give_back, record, start
+from payments.models import EventState, Payment, WebhookEvent
+from payments.tests.factories import give_back, paid_by_card, record, start
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -228,6 +228,47 @@ def test_start_page_shows_open_tasks_in_at_most_eight_queries(browser, staff, dj
     }
     for node in tiles.values():
         assert client.get(node.attrs["href"]).status_code == 200
+
+
+def test_received_today_counts_every_payment_method(browser, stripe, bowl, staff):
+    record(start(items={bowl: 1}), "99.99", actor=staff)
+    card = paid_by_card(stripe, {bowl: 1})
+
+    shown = page(browser(staff).get("/admin/"))
+    [tile] = [node for node in shown.all("a", class_="aa-tile") if "Received today" in node.text]
+    listed = page(browser(staff).get(tile.attrs["href"])).one("table", id="result_list")
+
+    assert "$199.98 by all payment methods since midnight" in tile.text
+    assert card.payment_number in listed.text
+    assert len(listed.all("th", class_="field-number")) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "note", "minutes", "counted"),
+    [
+        (EventState.RECEIVED, "KeyError: 'id'", 0, 1),
+        (EventState.RECEIVED, "", 6, 1),
+        (EventState.WAITING, "no payment yet", 6, 1),
+        (EventState.DEAD, "", 0, 1),
+        (EventState.STAFF, "", 0, 1),
+        (EventState.RECEIVED, "", 0, 0),
+        (EventState.WAITING, "no payment yet", 1, 0),
+        (EventState.DONE, "", 60, 0),
+        (EventState.IGNORED, "", 60, 0),
+    ],
+)
+def test_webhooks_that_failed_or_are_late_are_counted(browser, staff, state, note, minutes, counted):
+    event = WebhookEvent.objects.create(
+        provider="stripe", event_id="evt_1", kind="x", content={}, state=state, note=note
+    )
+    WebhookEvent.objects.update(created_at=timezone.now() - timedelta(minutes=minutes))
+
+    shown = page(browser(staff).get("/admin/"))
+    [tile] = [node for node in shown.all("a", class_="aa-tile") if node.text.startswith("Webhooks")]
+
+    text = "events failed, overdue or for staff" if counted else "no events failed or overdue"
+    assert tile.text == f"Webhooks {counted} {text}"
+    assert (event.event_id in page(browser(staff).get(tile.attrs["href"])).text) is bool(counted)
 
 
 def test_start_page_shows_only_what_a_role_may_see(browser, powerless_staff):

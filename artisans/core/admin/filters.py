@@ -11,6 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 
+def midnight() -> datetime:
+    """The start of today in the shop's time zone."""
+    return timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
+
+
 class DayRangeFilter(admin.FieldListFilter):
     """From one day to another, both included, in the shop's time zone. An invalid date is ignored."""
 
