@@ -24,7 +24,7 @@ from artisans.core.money import Money
 from artisans.core.security.client_ip import network_hash
 from artisans.core.security.tokens import hash_secret
 from artisans.core.templatetags.money import show
-from carts.checkout import Assertions, cart_checkout
+from carts.checkout import Assertions, Checkout, cart_checkout
 from carts.cookies import cookie_hash, keep_token, page_principal
 from carts.fingerprint import changed_parts, page_fingerprint, quote_fingerprint
 from carts.forms import DeliveryForm, DetailsForm, PlaceForm
@@ -40,7 +40,8 @@ from payments.lifecycle.offer import MethodChoice, method_choices
 from payments.methods import PaymentMethod
 from payments.web.csp import may_lead_to_provider
 from payments.web.forms import PaymentForm
-from payments.web.provider_pages import redirect_after_order
+from payments.web.provider_pages import pay_with_saved, redirect_after_order
+from payments.web.saved_choices import preselected, saved_id_of, with_saved
 
 STEPS = (
     ("details", gettext_lazy("Details")),
@@ -162,13 +163,19 @@ class CheckoutSession:
         return dict(self.cart.draft) if isinstance(self.cart.draft, dict) else {}
 
     def choices(self) -> list[MethodChoice]:
-        return method_choices(
+        choices = method_choices(
             total=self.summary.total,
             country=address_read(self.draft.get("shipping")).get("country", ""),
             is_known_buyer=is_known_account(self.principal.user),
             store=store_rules(),
-            selected=self.draft.get("method", ""),
+            selected=self.selected,
         )
+        return with_saved(choices, self.principal.user, selected=self.selected)
+
+    @property
+    def selected(self) -> str:
+        """The chosen payment method, or the choice of a saved one."""
+        return str(self.draft.get("method", ""))
 
     def selected_method(self) -> MethodChoice | None:
         return next((c for c in self.choices() if c.is_selected and c.is_available), None)
@@ -379,7 +386,7 @@ def checkout_delivery(request: HttpRequest, session: CheckoutSession) -> HttpRes
 
 @checkout_step("payment")
 def checkout_payment(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
-    choices = session.choices()
+    choices = preselected(session.choices())
     form = PaymentForm(choices=choices, initial={"payment_method": session.draft.get("method")})
     if request.method == "POST":
         form = PaymentForm(request.POST, choices=choices)
@@ -403,7 +410,9 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     sent = form.cleaned_data["fingerprint"]
     if sent != session.fingerprint():
         return show_changes(request, session, form)
-    draft = session.draft
+    draft, chosen = session.draft, session.selected_method()
+    if chosen is None:
+        return session.next_step()
     buyer = Buyer(
         email=draft["email"],
         shipping_address=draft["shipping"],
@@ -420,7 +429,7 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
             principal=session.principal,
             cart_id=session.cart.pk,
             buyer=buyer,
-            method=PaymentMethod(draft["method"]),
+            method=PaymentMethod(chosen.kind),
             assertions=assertions,
             store=store_rules(),
         )
@@ -433,7 +442,14 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
         if error.wait:
             response["Retry-After"] = str(error.wait)
         return response
-    return redirect_after_order(done.payment, done.placed.order.access_token)
+    return redirect_to_payment(request, done, chosen)
+
+
+def redirect_to_payment(request: HttpRequest, done: Checkout, chosen: MethodChoice) -> HttpResponse:
+    token, saved_id = done.placed.order.access_token, saved_id_of(chosen.value)
+    if saved_id and done.is_new and done.payment is not None:
+        return pay_with_saved(request, done.payment, token, saved_id)
+    return redirect_after_order(done.payment, token)
 
 
 def show_changes(request: HttpRequest, session: CheckoutSession, form: PlaceForm) -> HttpResponse:

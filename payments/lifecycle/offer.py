@@ -17,7 +17,10 @@ from payments.providers.registry import find_facts, route_of, takes
 
 @dataclass(frozen=True, slots=True)
 class MethodChoice:
-    """One way to pay as the buyer sees it; `unavailable_reason` says why it cannot be taken now."""
+    """One way to pay as the buyer sees it; `unavailable_reason` says why it cannot be taken now.
+
+    `method`: the payment method of a saved one, whose `value` names the saved method.
+    """
 
     value: str
     label: str
@@ -25,10 +28,16 @@ class MethodChoice:
     pay_label: str
     unavailable_reason: str = ""
     is_selected: bool = False
+    method: str = ""
 
     @property
     def is_available(self) -> bool:
         return not self.unavailable_reason
+
+    @property
+    def kind(self) -> str:
+        """The payment method."""
+        return self.method or self.value
 
 
 def method_choices(

@@ -51,7 +51,14 @@ from payments.web.csp import may_lead_to_provider
 from payments.web.forms import CancelForm, FindOrderForm, PaymentForm
 from payments.web.links import order_of
 from payments.web.order_display import State, get_display_state, load_pending_money
-from payments.web.provider_pages import can_pay_now, facts_with_page, redirect_to_next_action, to_page
+from payments.web.provider_pages import (
+    can_pay_now,
+    facts_with_page,
+    pay_with_saved,
+    redirect_to_next_action,
+    to_page,
+)
+from payments.web.saved_choices import owner_of_page, saved_id_of, with_saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,28 +237,33 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
     if not order.balance_due or not order.may_change_method:
         return redirect("payments:order", token=token)
-    current = latest_payment(order)
+    current, owner = latest_payment(order), owner_of_page(request, order)
+    selected = request.POST.get("payment_method", current.payment_method if current else "")
     choices = method_choices(
         total=order.total,
         due=order.balance_due,
         country=address_read(order.shipping_address).get("country", ""),
         is_known_buyer=is_known_buyer(order),
         store=store_rules(),
-        selected=request.POST.get("payment_method", current.payment_method if current else ""),
+        selected=selected,
     )
+    choices = with_saved(choices, owner, selected=selected)
     form = PaymentForm(
         request.POST or None,
         choices=choices,
         initial={"payment_method": current.payment_method if current else None},
     )
     if request.method == "POST" and form.is_valid():
-        method = PaymentMethod(form.cleaned_data["payment_method"])
+        choice = next(each for each in choices if each.value == form.cleaned_data["payment_method"])
+        method, saved_id = PaymentMethod(choice.kind), saved_id_of(choice.value)
         actor = request.user if request.user.is_authenticated else None
         try:
             chosen = payment_choose_method(order_id=order.pk, method=method, actor=actor)
         except DomainError as error:
             messages.error(request, error.detail)
             return redirect("payments:order", token=token)
+        if saved_id:
+            return pay_with_saved(request, chosen.payment, token, saved_id)
         facts = facts_with_page(chosen.payment)
         if facts is not None and chosen.result.action is not None:
             return to_page(facts, token)

@@ -10,12 +10,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from artisans.accounts.models import User
-from artisans.accounts.principals import Principal
+from artisans.accounts.principals import Principal, require_user
 from artisans.core.errors import DomainError
 from artisans.core.security.client_ip import site_url
+from artisans.core.security.rate_limits import count, count_network
 from orders.addresses import address_read
 from orders.models import Order
 from orders.selectors import is_masked
+from payments.errors import PaymentDeclined
 from payments.gateway.connection import can, is_unavailable
 from payments.gateway.payments import (
     PaymentResult,
@@ -24,6 +26,7 @@ from payments.gateway.payments import (
     payment_replace_at_provider,
     payment_sync,
 )
+from payments.lifecycle.saved_methods import payment_pay
 from payments.models import Operation, Payment
 from payments.providers import registry
 from payments.providers.contract import ActionKind, Capability, Refused, Unknown
@@ -31,7 +34,9 @@ from payments.providers.facts import ProviderFacts
 from payments.selectors import open_payment
 from payments.statuses import PaymentStatus
 from payments.web.csp import allow_provider, may_lead_to_provider
+from payments.web.forms import PaymentForm
 from payments.web.links import order_of
+from payments.web.saved_choices import owner_of_page, saved_for_payment, saved_id_of
 
 
 def facts_with_page(payment: Payment | None) -> ProviderFacts | None:
@@ -81,10 +86,13 @@ def order_provider(request: HttpRequest, token: str, provider: str = "") -> Http
                 ),
             )
         return redirect("payments:order", token=token)
+    saved = saved_for_payment(payment, owner_of_page(request, order))
     context = {
         "order": order,
         "token": token,
         "payment": result.payment,
+        "saved": saved,
+        "saved_form": PaymentForm(choices=saved),
         "action": result.action,
         "is_element": result.action.kind == ActionKind.CONFIRM,
         "public": registry.public_values(facts.name),
@@ -92,6 +100,48 @@ def order_provider(request: HttpRequest, token: str, provider: str = "") -> Http
         "return_url": site_url(request) + reverse("payments:order_return", args=[token]),
     }
     return allow_provider(render(request, facts.template, context), facts)
+
+
+@csrf_exempt  # as order_pay: the path contains the secret
+@require_POST
+@may_lead_to_provider
+def order_saved(request: HttpRequest, token: str) -> HttpResponse:
+    """Pay with a saved method of the order's owner, the amount that the page showed."""
+    order = order_of(token)
+    payment = open_payment(order)
+    owner = owner_of_page(request, order)
+    if payment is None or owner is None or not order.balance_due:
+        return redirect("payments:order", token=token)
+    form = PaymentForm(request.POST, choices=saved_for_payment(payment, owner))
+    if request.POST.get("amount") != str(order.balance_due.minor):
+        messages.error(request, _("The amount due has changed. Nothing was charged."))
+    elif not form.is_valid():
+        messages.error(request, _("Choose one of your saved cards, or pay another way. Nothing was charged."))
+    else:
+        return pay_with_saved(request, payment, token, saved_id_of(form.cleaned_data["payment_method"]))
+    return redirect_to_ways(payment, token)
+
+
+def pay_with_saved(request: HttpRequest, payment: Payment, token: str, method_id: str) -> HttpResponse:
+    """Charge a saved method of the signed-in user; then redirect to their bank or to the order. If nothing was
+    charged, redirect to the page with the other ways to pay."""
+    user = require_user(request)
+    try:
+        count_network("confirms_network", request)  # as in the API
+        count("confirms_principal", f"user:{user.pk}")
+        payment = payment_ensure_at_provider(payment).payment
+        result = payment_pay(payment.pk, user=user, method_reference=method_id)
+    except PaymentDeclined:
+        return redirect_to_ways(payment, token)  # the page shows the reason
+    except DomainError as error:
+        messages.error(request, error.detail)
+        return redirect_to_ways(payment, token)
+    return redirect_to_next_action(result, token)
+
+
+def redirect_to_ways(payment: Payment, token: str) -> HttpResponse:
+    facts = facts_with_page(payment)
+    return to_page(facts, token) if facts else redirect("payments:order_pay", token=token)
 
 
 def payer(order: Order, viewer: User | None) -> dict[str, str]:

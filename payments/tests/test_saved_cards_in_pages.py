@@ -1,0 +1,250 @@
+"""Paying with a saved card in a browser without JavaScript: at checkout, and on the page of a placed order."""
+
+import pytest
+from django.urls import reverse
+
+from artisans.catalog.tests.factories import ProductFactory
+from payments.gateway.payments import payment_ensure_at_provider
+from payments.lifecycle.saved_methods import (
+    method_remove,
+    method_save,
+    method_setup_finish,
+    method_setup_start,
+)
+from payments.methods import PaymentMethod
+from payments.models import PaymentMethodInfo
+from payments.tests.factories import reread, start
+from tests.checkout_client import CheckoutClient, order_at
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+
+
+@pytest.fixture
+def card(shopper):
+    return lambda token="pm_card_visa": method_save(user=shopper, provider="stripe", token=token)
+
+
+@pytest.fixture
+def shop(browser, shopper):
+    return CheckoutClient(browser(shopper))
+
+
+@pytest.fixture
+def bowl(store):
+    return ProductFactory.create(stock=9)
+
+
+@pytest.fixture
+def payment(shopper, stripe):
+    made = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(made)
+    return reread(made)
+
+
+def value_of(method):
+    return f"saved:{method.pk}"
+
+
+def choices(response):
+    return [node.attrs["value"] for node in page(response).all("input", name="payment_method")]
+
+
+def checked(response):
+    found = page(response).all("input", name="payment_method")
+    return [node.attrs["value"] for node in found if "checked" in node.attrs]
+
+
+def payment_step(shop, bowl):
+    shop.add(bowl)
+    shop.details()
+    return shop.delivery()
+
+
+def provider_page(payment):
+    return reverse("payments:order_provider", args=[payment.order.access_token, "stripe"])
+
+
+def pay(client, payment, method, **changes):
+    url = reverse("payments:order_saved", args=[payment.order.access_token])
+    body = {"payment_method": value_of(method), "amount": str(payment.order.balance_due.minor)} | changes
+    return client.post(url, body, follow=True)
+
+
+def stripe_saved(user, stripe, token):
+    """A card that is saved after 3-D Secure."""
+    setup = method_setup_start(user=user, provider="stripe")
+    stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method=token)
+    stripe.post("stripe/authenticate", setup_intent=setup.setup_id, passed=True)
+    return method_setup_finish(setup.setup_id).method
+
+
+# ---- at checkout ----------------------------------------------------------------------------------------------------
+
+
+def test_default_card_is_preselected_and_an_expired_one_cannot_be_chosen(shop, card, bowl):
+    old, other, default = card("pm_card_amex"), card("pm_card_mastercard"), card()
+    PaymentMethodInfo.objects.filter(pk=old.pk).update(card_exp_year=2025, is_default=False)
+    PaymentMethodInfo.objects.filter(pk=default.pk).update(is_default=True)
+
+    step = payment_step(shop, bowl)
+
+    assert choices(step)[:3] == [value_of(default), value_of(other), "credit_card"]
+    assert checked(step) == [value_of(default)]
+    text = page(step).text
+    assert "Visa ending in 4242 Expires 12/2034" in text
+    assert "American Express ending in 0005 (not available for this order) This card expired 12/2025." in text
+    assert "Another card" in text
+    assert shop.payment(value_of(old)).redirect_chain == []
+    assert shop.payment(value_of(other)).redirect_chain == [(reverse("carts:checkout_check"), 302)]
+
+
+def test_saved_card_pays_with_the_button_that_places_the_order(shop, card, bowl, stripe):
+    form = shop.fill_checkout(value_of(card()), bowl)
+    assert "Visa ending in 4242" in shop.check_page().text
+
+    response = shop.press(form)
+
+    order = order_at(response["Location"])
+    assert response["Location"] == reverse("payments:order", args=[order.access_token])
+    assert (order.payment_status, order.status) == ("PAID", "CONFIRMED")
+    assert (len(stripe.captured()), stripe.made()) == (1, 1)
+    assert page(shop.client.get(response["Location"])).one("h1").text == "Thank you for your order"
+
+
+def test_debit_card_is_offered_and_pays(shop, card, bowl, stripe):
+    order = shop.buy(value_of(card("pm_card_visa_debit")), bowl)
+
+    assert (order.payment_status, len(stripe.captured())) == ("PAID", 1)
+
+
+def test_order_button_pressed_twice_charges_once(shop, card, bowl, stripe):
+    form = shop.fill_checkout(value_of(card()), bowl)
+
+    urls = [shop.press(form)["Location"] for _ in range(2)]
+
+    assert (urls[0] == urls[1], len(stripe.captured())) == (True, 1)
+
+
+def test_bank_that_asks_is_visited_and_the_order_is_paid_on_return(shop, shopper, bowl, stripe):
+    always = stripe_saved(shopper, stripe, "pm_card_authenticationRequired")
+    form = shop.fill_checkout(value_of(always), bowl)
+
+    response = shop.press(form)
+
+    assert (response.status_code, response["Location"].startswith(stripe.url)) == (303, True)
+    made = shopper.orders.get().payments.get()
+    stripe.authenticate(made)
+    back = shop.client.get(reverse("payments:order_return", args=[made.order.access_token]), follow=True)
+    assert page(back).one("h1").text == "Thank you for your order"
+    assert len(stripe.captured()) == 1
+
+
+def test_declined_saved_card_leads_to_the_other_ways(shop, card, shopper, bowl, stripe):
+    bad = card("pm_card_chargeCustomerFail")
+
+    response = shop.press(shop.fill_checkout(value_of(bad), bowl), follow=True)
+
+    made = shopper.orders.get().payments.get()
+    assert response.redirect_chain[-1][0] == provider_page(made)
+    text = page(response).text
+    assert "Your payment did not go through." in text
+    assert "Use another card" in text
+    assert "Pay another way" in text
+    assert (made.status, stripe.captured()) == ("FAILED", [])
+
+
+def test_card_removed_before_ordering_leads_back_to_the_payment_step(
+    shop, card, shopper, bowl, stripe, django_capture_on_commit_callbacks
+):
+    method = card()
+    form = shop.fill_checkout(value_of(method), bowl)
+    with django_capture_on_commit_callbacks(execute=True):
+        method_remove(user=shopper, method_id=method.pk)
+
+    response = shop.press(form, follow=True)
+
+    assert response.redirect_chain[-1][0] == reverse("carts:checkout_payment")
+    assert (shopper.orders.count(), stripe.captured()) == (0, [])
+
+
+def test_card_of_another_user_cannot_be_chosen(shop, stranger, shopper, bowl, stripe):
+    theirs = method_save(user=stranger, provider="stripe", token="pm_card_visa")
+    step = payment_step(shop, bowl)
+    assert value_of(theirs) not in choices(step)
+
+    assert "Choose one of the payment methods shown." in page(shop.payment(value_of(theirs))).text
+
+
+def test_guest_is_shown_no_saved_cards(browser, card, bowl):
+    card()
+
+    assert not [c for c in choices(payment_step(CheckoutClient(browser()), bowl)) if "saved" in c]
+
+
+# ---- on the page of a placed order ----------------------------------------------------------------------------------
+
+
+def test_placed_order_is_paid_with_one_button(shop, card, payment, stripe):
+    method = card()
+    shown = shop.client.get(provider_page(payment))
+    assert (checked(shown), method.provider_method_id in shown.content.decode()) == (
+        [value_of(method)],
+        False,
+    )
+    form = page(shown).all("form", class_="pay-box")[0].fields()
+    assert form["amount"] == "9999"
+
+    response = pay(shop.client, payment, method)
+
+    assert page(response).one("h1").text == "Thank you for your order"
+    assert stripe.captured() == [9999]
+
+
+def test_other_amount_than_shown_is_not_charged(shop, card, payment, stripe):
+    response = pay(shop.client, payment, card(), amount="9998")
+
+    assert "The amount due has changed. Nothing was charged." in page(response).text
+    assert stripe.captured() == []
+
+
+def test_expired_and_unknown_cards_are_not_charged(shop, card, payment, stripe):
+    method = card()
+    PaymentMethodInfo.objects.update(card_exp_year=2025)
+    shown = page(shop.client.get(provider_page(payment)))
+    assert "This card expired 12/2025." in shown.text
+    assert not shown.all("input", name="payment_method")
+
+    for sent in (value_of(method), "saved:x", "credit_card", ""):
+        response = pay(shop.client, payment, method, payment_method=sent)
+        assert "Choose one of your saved cards" in page(response).text
+    assert stripe.captured() == []
+
+
+def test_only_the_owner_of_the_order_pays_with_saved_cards(browser, stranger, payment, stripe):
+    theirs = method_save(user=stranger, provider="stripe", token="pm_card_visa")
+
+    for client in (browser(), browser(stranger)):
+        assert not choices(client.get(provider_page(payment)))
+        pay(client, payment, theirs)
+    assert stripe.captured() == []
+
+
+def test_card_is_tried_as_often_as_in_the_api(shop, card, payment, stripe, monkeypatch, settings):
+    monkeypatch.setitem(settings.RATE_LIMITS, "confirms_principal", (1, 600))
+    method = card("pm_card_chargeCustomerFail")
+    pay(shop.client, payment, method)
+
+    assert "Too many requests." in page(pay(shop.client, payment, method)).text
+
+
+def test_another_way_includes_the_saved_cards(shop, card, shopper, stripe):
+    method = card()
+    made = start(PaymentMethod.BANK_TRANSFER, user=shopper)
+    url = reverse("payments:order_pay", args=[made.order.access_token])
+    assert choices(shop.client.get(url))[0] == value_of(method)
+
+    response = shop.client.post(url, {"payment_method": value_of(method)}, follow=True)
+
+    assert page(response).one("h1").text == "Thank you for your order"
+    assert stripe.captured() == [9999]
