@@ -22,7 +22,7 @@ from artisans.core.api.fields import (
 )
 from artisans.core.api.openapi import CART_TOKEN, example, operation
 from artisans.core.api.views import ApiView, limited
-from artisans.core.errors import InvalidInput, NotFound
+from artisans.core.errors import InvalidInput, LinkRevoked, NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
 from artisans.core.models import get_or_none
@@ -30,7 +30,7 @@ from artisans.core.requests import api_request
 from artisans.core.security.client_ip import network_hash
 from carts.checkout import Checkout, cart_checkout, checkout_of, order_create
 from carts.errors import CartClosed, NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
-from carts.models import Cart
+from carts.models import Cart, CartItem
 from carts.schemas import CartShape, CheckoutShape, OrderInOneCallShape, SummaryShape, ValidationShape
 from carts.selectors import CartSummary, carts_visible_to, items_of, summarize
 from carts.serializers import (
@@ -77,6 +77,7 @@ REFUSE_ORDER = (
     QuoteChanged,
     TooManyOpenOrders,
     TooManyUnitsHeld,
+    LinkRevoked,
 )
 SET_ITEM: dict[str, Any] = {
     "request": QuantityIn,
@@ -100,20 +101,28 @@ def cart_replay(request: Request, reference: str) -> Response | None:
     return Response(cart_out(cart, items_of(cart)), status=status.HTTP_201_CREATED) if cart else None
 
 
+def replayed_order(order_id: UUID | str) -> Order:
+    """The order of a repeated request. Errors: LinkRevoked if staff have revoked the links of a guest's order since."""
+    order = Order.objects.get(pk=order_id)
+    if order.user_id is None and order.token_version > 1:
+        raise LinkRevoked(_("The links of this order were replaced by newer ones."))
+    return order
+
+
 def checkout_replay(request: Request, reference: str) -> Response:
-    done = checkout_of(Order.objects.get(pk=effect_id(reference)))
+    done = checkout_of(replayed_order(effect_id(reference)))
     return Response(order_body(done, store_rules()), status=status.HTTP_201_CREATED)
 
 
 def order_replay(request: Request, reference: str) -> Response:
-    return created_order(checkout_of(Order.objects.get(pk=effect_id(reference))), store_rules())
+    return created_order(checkout_of(replayed_order(effect_id(reference))), store_rules())
 
 
 def order_secrets(request: Request, body: dict[str, Any]) -> dict[str, Any]:
     """Secrets that are left out of stored responses: the link's token, unless staff have revoked the order's links
-    since, and the payment's client secret.
+    since, and the payment's client secret. Errors: LinkRevoked.
     """
-    order = Order.objects.get(pk=body.get("order", body)["id"])
+    order = replayed_order(body.get("order", body)["id"])
     found = {"access_token": order.access_token} if order.token_version == 1 else {}
     payment = (body.get("payment") or {}).get("id")
     with suppress(ProviderUnavailable):  # client_secret is then null; GET …?expand=next_action returns it
@@ -143,6 +152,20 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         data = validated(CartIn, request.data)
         principal = Principal.from_api(request)
         adds = line_requests_from(data.get("items", []))
+        try:
+            cart, items, token, is_new = self.open_with(principal, adds)
+        except CartClosed:  # ordered in this moment
+            cart, items, token, is_new = self.open_with(principal, adds)
+        body = cart_out(cart, items, token=token)
+        return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
+
+    def open_with(
+        self, principal: Principal, adds: dict[UUID, int]
+    ) -> tuple[Cart, list[CartItem], str, bool]:
+        """The open cart, or a new one, with these items added: cart, items, token of a new guest cart, is new.
+
+        Errors: CartClosed if it is ordered at the same time, and those of cart_items_add.
+        """
         with transaction.atomic() if adds else nullcontext():  # a refused item must not create a cart
             cart, token, is_new = cart_open(principal)
             if adds:
@@ -150,8 +173,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
                 cart, items = cart_items_add(principal=owner, cart_id=cart.pk, adds=adds)
             else:
                 items = [] if is_new else items_of(cart)
-        body = cart_out(cart, items, token=token)
-        return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
+        return cart, items, token, is_new
 
     @operation("cart_get", "Show a cart", responses=CartShape)
     def retrieve(self, request: Request, pk: str) -> Response:

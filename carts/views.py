@@ -79,7 +79,7 @@ def item_add(request: HttpRequest) -> HttpResponse:
     try:
         product_id, quantity = (
             UUID(request.POST.get("product_id", "")),
-            parse_quantity(request.POST.get("quantity", "1")),
+            parse_quantity(request.POST.get("quantity", "1"), least=1),
         )
     except ValueError:
         messages.error(request, _("Choose a quantity of 1 or more."))
@@ -88,7 +88,7 @@ def item_add(request: HttpRequest) -> HttpResponse:
     keep_token(response, token)
     owner = principal if not token else Principal(cart_hash=hash_secret(token))
     try:
-        cart_items_add(principal=owner, cart_id=cart.pk, adds={product_id: max(1, quantity)})
+        cart_items_add(principal=owner, cart_id=cart.pk, adds={product_id: quantity})
     except DomainError as error:
         messages.error(request, error.detail)
     else:
@@ -128,9 +128,9 @@ def accept(request: HttpRequest) -> HttpResponse:
     return redirect(back)
 
 
-def parse_quantity(text: str) -> int:
+def parse_quantity(text: str, *, least: int = 0) -> int:
     """Parse plain digits. Errors: ValueError."""
-    if not re.fullmatch(r"[0-9]{1,6}", text.strip(), re.ASCII):
+    if not re.fullmatch(r"[0-9]{1,6}", text.strip(), re.ASCII) or int(text) < least:
         raise ValueError(text)
     return int(text)
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from artisans.core.texts import UNPRINTABLE, is_visible
 from orders.countries import KNOWN, CountryRules, meant_by, rules_for
 
 LENGTHS = {
@@ -26,10 +27,6 @@ PHONE_DIGITS = range(6, 16)  # E.164 allows 15
 DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\u30fc\ufe58\ufe63\uff0d")
 PHONE_SIGNS = str.maketrans(
     {"\u00b7": ".", "\u2022": ".", "\u2219": ".", "\u22c5": ".", "\u2044": "/", "\u2215": "/"}
-)
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # control characters and line separators
-BLANK_LETTERS = (
-    "\u115f\u1160\u2800\u3164\uffa0"  # Unicode counts these as letters or symbols, but they render as blank
 )
 
 
@@ -91,11 +88,6 @@ def text_errors(text: str) -> Iterator[tuple[str, str]]:
         yield "text", _("Remove control characters; they cannot be printed on a label.")
     elif not is_visible(text):
         yield "text", _("Enter visible characters.")
-
-
-def is_visible(text: str) -> bool:
-    """Whether the text has a letter, digit or symbol, not only spaces, combining marks and joiners."""
-    return any(unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_LETTERS for sign in text)
 
 
 def country_error(country: str) -> str:

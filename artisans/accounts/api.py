@@ -21,7 +21,7 @@ from artisans.accounts.services import (
     token_revoke,
     user_register,
 )
-from artisans.core.api.fields import StrictCharField, StrictSerializer, no_control_characters, utc, validated
+from artisans.core.api.fields import StrictLineField, StrictSerializer, no_control_characters, utc, validated
 from artisans.core.api.openapi import described, example, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView, limited
@@ -41,7 +41,7 @@ class RegisterIn(StrictSerializer):
     password = serializers.CharField(
         max_length=128, trim_whitespace=False, validators=[no_control_characters]
     )
-    name = StrictCharField(max_length=150, required=False, default="")
+    name = StrictLineField(max_length=150, required=False, default="")
 
 
 @example(
@@ -55,7 +55,7 @@ class RegisterIn(StrictSerializer):
 class TokenIn(StrictSerializer):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=128, trim_whitespace=False)
-    name = StrictCharField(
+    name = StrictLineField(
         max_length=80, required=False, allow_blank=True, default="", help_text="What the token is for."
     )
     scopes = serializers.ListField(

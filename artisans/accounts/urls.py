@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, include, path
 from django.utils.translation import gettext as _
 
@@ -18,6 +19,7 @@ from artisans.accounts.models import User
 from artisans.accounts.second_factor import may_add_second_factor
 
 View = Callable[..., HttpResponse]
+WRITES_ON_GET = {"account_email", "account_reset_password_from_key"}  # allauth adds a missing address there
 CHANGES_AN_ADDRESS = {"account_email", "account_confirm_email"}
 ADDS_A_SECOND_FACTOR = {"mfa_activate_totp", "mfa_add_webauthn"}
 
@@ -40,6 +42,21 @@ def by_confirmed_address(view: View) -> View:
     return guarded
 
 
+def without_writes_on_get(view: View) -> View:
+    @wraps(view)
+    def rolled_back(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "GET":
+            return view(request, *args, **kwargs)
+        with transaction.atomic():
+            response = view(request, *args, **kwargs)
+            if isinstance(response, TemplateResponse):
+                response.render()
+            transaction.set_rollback(True)
+        return response
+
+    return rolled_back
+
+
 # allauth's change, our email about it and the audit entry are one transaction.
 for pattern in flat(mfa.urlpatterns):
     pattern.callback = transaction.atomic(pattern.callback)
@@ -48,6 +65,8 @@ for pattern in flat(mfa.urlpatterns):
 for pattern in flat(account.urlpatterns):
     if pattern.name in CHANGES_AN_ADDRESS:
         pattern.callback = transaction.atomic(pattern.callback)
+    if pattern.name in WRITES_ON_GET:
+        pattern.callback = without_writes_on_get(pattern.callback)
 
 urlpatterns = [
     path("", include(account)),

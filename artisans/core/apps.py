@@ -11,7 +11,9 @@ class CoreConfig(AppConfig):
         from artisans.core import checks  # noqa: F401  # registers the system checks
         from artisans.core.append_only import check_triggers, create_triggers_after_migrate
         from artisans.core.migration_history import check_history
+        from artisans.core.validators import restrict_email_addresses
 
+        restrict_email_addresses()
         register(check_history, Tags.database)
         register(check_triggers, Tags.database)
         post_migrate.connect(create_triggers_after_migrate, dispatch_uid="append_only")

@@ -1,12 +1,14 @@
-"""Validators of settings: lists and check digits."""
+"""Validators of settings (lists and check digits), of texts and of email addresses."""
 
 import re
 
 from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _
 
 from artisans.core.money import CURRENCIES
 from artisans.core.numbers import compact, iban_is_right
+from artisans.core.texts import UNPRINTABLE, is_visible
 
 IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 IBAN_LIKE = re.compile(r"[A-Z]{2}[0-9]{2}", re.ASCII)
@@ -52,3 +54,35 @@ def validate_bank_code(text: str) -> None:
 
 def routing_number_is_right(digits: str) -> bool:
     return sum(int(digit) * weight for digit, weight in zip(digits, ROUTING_WEIGHTS, strict=True)) % 10 == 0
+
+
+def validate_line(text: str) -> None:
+    """Visible text on one line."""
+    if UNPRINTABLE.search(text):
+        raise ValidationError(_("Remove control characters and line breaks."), "control_character")
+    if text.strip() and not is_visible(text):
+        raise ValidationError(_("Enter visible characters."), "invisible")
+
+
+def restrict_email_addresses() -> None:
+    """Make Django's validator, which all forms, models and serializers use, refuse what cannot be delivered to.
+
+    Its pattern ignores case in all of Unicode, so that letters such as \u017f match; mail needs ASCII before the @.
+    """
+    allows_domain = EmailValidator.validate_domain_part
+
+    def validate_domain_part(self: EmailValidator, domain_part: str) -> bool:
+        return allows_domain(self, domain_part) and is_idn(domain_part)
+
+    EmailValidator.user_regex = re.compile(EmailValidator.user_regex.pattern, re.IGNORECASE | re.ASCII)
+    EmailValidator.validate_domain_part = validate_domain_part  # type: ignore[method-assign]
+
+
+def is_idn(domain: str) -> bool:
+    """Whether the DNS can hold the domain: ASCII, or an internationalized name that encodes to it."""
+    if domain.startswith("["):
+        return domain.isascii()
+    try:
+        return bool(domain.encode("idna"))
+    except UnicodeError:
+        return False

@@ -4,6 +4,7 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
+from artisans.accounts.models import User
 from artisans.accounts.tests.factories import PASSWORD
 from artisans.catalog.tests.factories import ProductFactory
 from carts import views
@@ -544,3 +545,42 @@ def test_currency_change_of_the_shop_blocks_open_carts(browser, shopper, bowl):
     shown = page(walk.get("carts:checkout_payment"))
     assert "€5.99" in shown.text
     assert not shown.all("input", value="cash_on_delivery"), "above the limit"
+
+
+@pytest.mark.parametrize("quantity", ["0", "00", " 0 ", "-1", "", "1.5", "x"])
+def test_adding_less_than_one_adds_nothing(walk, bowl, quantity):
+    answer = walk.add(bowl, quantity)
+
+    assert "Choose a quantity of 1 or more" in page(answer).text
+    assert not Cart.objects.exists()
+
+
+BAD_ADDRESSES = [
+    "\u017fam@example.com",
+    "\u212aim@example.com",
+    "jos\u00e9@example.com",
+    "a@" + "\u00fc" * 63 + ".com",
+]
+
+
+@pytest.mark.parametrize("email", BAD_ADDRESSES)
+def test_email_address_that_mail_cannot_reach_is_refused_everywhere(walk, api, bowl, email):
+    walk.add(bowl)
+    assert "Enter an email address" in page(walk.details(email=email)).one(class_="error-summary").text
+
+    body = {
+        "order_items": [{"product_id": str(bowl.pk)}],
+        "shipping_address": "1 Road",
+        "customer_email": email,
+    }
+    assert api().post("/orders/", body).status_code == 400
+    sign_up = {"email": email, "password": "clay-and-kiln-7", "password1": "clay-and-kiln-7"}
+    assert api().post("/auth/register", sign_up).status_code == 400
+    assert page(walk.client.post(reverse("account_signup"), sign_up)).all(id="id_email_error")
+    assert not User.objects.filter(email__in=[email, email.lower()]).exists()
+
+
+def test_internationalized_domain_is_accepted(walk, bowl):
+    order = walk.buy("check", bowl, email="ada@b\u00fccher.example")
+
+    assert order.email == "ada@b\u00fccher.example"

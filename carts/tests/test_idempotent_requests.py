@@ -14,8 +14,11 @@ from artisans.core.api import views
 from artisans.core.idempotency import api as idempotency_api
 from artisans.core.idempotency.keys import LEASE, LIFE
 from artisans.core.models import IdempotencyKey
+from carts import api as carts_api
 from carts.api import created_order, order_create
 from carts.checkout import place
+from carts.models import Cart
+from carts.services import OpenedCart
 from carts.tests.test_queries import counted
 from orders.models import Order
 from orders.services.closing import order_links_revoke
@@ -456,14 +459,28 @@ def test_order_token_is_not_stored_and_is_created_again(client, bowl, method):
     assert first["order_number"] in stored()
 
 
-def test_order_token_is_not_created_again_after_links_were_revoked(api, staff, bowl):
-    body = order_body(bowl, customer_email="guest@example.test")
-    send(api(), "/orders/", body)
-    order_links_revoke(order_id=Order.objects.get().pk, actor=staff)
+@pytest.mark.parametrize("method", [None, "bank_transfer"])
+def test_revoked_link_gets_no_stored_answer(api, staff, bowl, method):
+    body = order_body(bowl, customer_email="a@example.test", **({"payment_method": method} if method else {}))
+    guest = api()
+    made = send(guest, "/orders/", body).json()
+    order_links_revoke(order_id=made["id"], actor=staff)
 
-    again = send(api(), "/orders/", body)
+    answer = send(guest, "/orders/", body)
 
-    assert (again[REPLAYED], again.json()["access_token"]) == ("true", None)
+    problem(answer, 410, "gone")
+    assert Order.objects.count() == 1
+
+
+def test_revoked_link_gets_no_stored_answer_about_a_payment(api, staff, bowl):
+    made = api().post("/orders/", order_body(bowl, customer_email="a@example.test")).json()
+    holder = api()
+    holder.credentials(HTTP_X_ORDER_TOKEN=made["access_token"])
+    body = {"order_id": made["id"], "payment_method": "bank_transfer"}
+    assert send(holder, "/payments/intents", body).status_code == 201
+    order_links_revoke(order_id=made["id"], actor=staff)
+
+    problem(send(holder, "/payments/intents", body), 404, "not_found")
 
 
 @pytest.mark.parametrize("filled", [False, True])
@@ -518,3 +535,21 @@ def test_key_costs_three_statements(client, build_call_request):
     assert len([statement for statement in sql if "core_idempotencykey" in statement]) == 2
     _, sql = counted(lambda: client.post(path, body))
     assert not [statement for statement in sql if "core_idempotencykey" in statement]
+
+
+def test_cart_that_is_ordered_in_this_moment_is_replaced_by_a_new_one(client, bowl, monkeypatch):
+    old = client.post("/carts/").json()["id"]
+    Cart.objects.filter(pk=old).update(status="MERGED")
+    opened = carts_api.cart_open
+
+    def open_too_early(principal):
+        monkeypatch.setattr(carts_api, "cart_open", opened)
+        return OpenedCart(Cart.objects.get(pk=old), "", is_new=False)
+
+    monkeypatch.setattr(carts_api, "cart_open", open_too_early)
+
+    answer = client.post("/carts/", {"items": [{"product_id": str(bowl.pk)}]})
+
+    assert answer.status_code == 201
+    assert answer.json()["id"] != old
+    assert len(answer.json()["items"]) == 1

@@ -17,6 +17,7 @@ from artisans.core.api.fields import (
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
+    StrictLineField,
     StrictSerializer,
     validated,
 )
@@ -38,8 +39,8 @@ from payments.lifecycle.parcels import parcel_return
 
 @example({"carrier": "USPS", "tracking": "9400 1000 0000 0000 0000 00"})
 class ShipIn(StrictSerializer):
-    carrier = StrictCharField(max_length=60, help_text="The carrier.")
-    tracking = StrictCharField(max_length=80, required=False, allow_blank=True, default="")
+    carrier = StrictLineField(max_length=60, help_text="The carrier.")
+    tracking = StrictLineField(max_length=80, required=False, allow_blank=True, default="")
 
 
 @example({})

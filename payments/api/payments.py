@@ -50,7 +50,10 @@ UNSEEN = ("order__shipping_address", "order__billing_address")  # not in the res
 
 
 def payment_replay(request: Request, reference: str) -> Response:
-    payment = Payment.objects.select_related("order").get(pk=effect_id(reference))
+    visible = payments_visible_to(Principal.from_api(request)).select_related("order")
+    payment = visible.filter(pk=effect_id(reference)).first()
+    if payment is None:
+        raise NotFound(_("Payment not found."))
     return Response(result_out(payment_ensure_at_provider(payment)), status=201)
 
 
@@ -87,6 +90,14 @@ class PaymentViewSet(
     serializer_class = PaymentOut
     filterset_class = PaymentFilters
     guest_schemes = (ORDER_TOKEN,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Access by a link is checked before an earlier response is repeated. Errors: NotFound."""
+        super().initial(request, *args, **kwargs)
+        principal = Principal.from_api(request)
+        is_by_link = principal.order_link is not None and "Idempotency-Key" in request.headers
+        if is_by_link and not orders_visible_to(principal).exists():
+            raise NotFound(_("Order not found."))
 
     def get_queryset(self) -> QuerySet[Payment]:
         principal, reads = Principal.from_api(self.request), self.action in READ

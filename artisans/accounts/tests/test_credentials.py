@@ -414,3 +414,16 @@ def test_passkey_is_not_renamed_when_the_sign_in_is_too_old(owner):
 
     key.refresh_from_db()
     assert key.data["name"] == "Laptop"
+
+
+def test_pages_of_an_account_made_by_the_operator_write_nothing_when_read(browser):
+    user = User.objects.create_superuser("root@example.test", PASSWORD)
+    client = browser(user)
+    client.get(reverse("account_sessions"))  # records the session's last use
+    before = {name: rows for name, rows in dump().items() if "ession" not in name}
+
+    answer = client.get(reverse("account_email"))
+
+    assert answer.status_code == 200
+    assert {name: rows for name, rows in dump().items() if "ession" not in name} == before
+    assert not EmailAddress.objects.exists()

@@ -14,6 +14,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from artisans.core.money import AMOUNT
+from artisans.core.validators import validate_line
 
 logger = logging.getLogger(__name__)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -47,6 +48,15 @@ class StrictCharField(serializers.CharField):
             self.fail("invalid")
         no_control_characters(data)
         return super().to_internal_value(unicodedata.normalize("NFC", data))
+
+
+class StrictLineField(StrictCharField):
+    """Visible text on one line, such as a name."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        validate_line(text)
+        return text
 
 
 class StrictBooleanField(serializers.BooleanField):
