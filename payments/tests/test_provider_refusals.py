@@ -354,6 +354,59 @@ def test_lost_payment_is_found_once_search_shows_it(stripe, shopper):
     assert stripe.made() == 1
 
 
+def test_reports_that_come_hours_later_are_no_differences(paypal, wallet):
+    paypal.post("paypal/settings", report_seconds=3 * 3600)
+    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+
+    run = reconcile("paypal", until=timezone.now() + timedelta(minutes=1))
+
+    assert (reread(wallet).status, run.differences, run.error) == ("COMPLETED", [], "")
+
+
+# ---- disputes ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "ours"),
+    [
+        ("warning_under_review", "OPEN"),
+        ("warning_closed", "WON"),
+        ("prevented", "WON"),
+        ("needs_response", "OPEN"),
+        ("under_review", "OPEN"),
+        ("won", "WON"),
+        ("lost", "LOST"),
+    ],
+)
+def test_every_status_of_a_card_dispute_is_understood(stripe, shopper, deliver, status, ours):
+    payment = paid_by_card(stripe, user=shopper)
+    dispute = stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id, reason="inquiry")
+    stripe.post("stripe/update_dispute", dispute=dispute["id"], status=status)
+
+    deliver(*stripe.events())
+    process_due()
+
+    assert payment.disputes.get().status == ours
+    assert not payment.flags.filter(kind="unreadable").exists()
+    assert (reread(payment).disputed_minor == 9999) == (ours == "LOST")
+
+
+@pytest.mark.parametrize("stage", ["INQUIRY", "CHARGEBACK", "PRE_ARBITRATION", "ARBITRATION"])
+@pytest.mark.parametrize(("outcome", "ours"), [(None, "OPEN"), ("won", "WON"), ("lost", "LOST")])
+def test_every_stage_of_a_paypal_dispute_is_understood(paypal, wallet, stage, outcome, ours):
+    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+    order = reread(wallet).provider_payment_id
+    dispute = paypal.post("paypal/dispute", order=order, stage="INQUIRY")["dispute_id"]
+    paypal.post("paypal/update_dispute", dispute=dispute, stage=stage, status="OTHER")
+    if outcome:
+        paypal.post("paypal/close_dispute", dispute=dispute, outcome=outcome)
+
+    payment_sync(wallet.pk, cause="test")
+
+    assert wallet.disputes.get().status == ours
+    assert not wallet.flags.filter(kind="unreadable").exists()
+
+
 # ---- other applications, versions, currencies ----------------------------------------------
 
 

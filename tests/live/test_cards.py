@@ -11,6 +11,7 @@ from artisans.catalog.tests.factories import ProductFactory
 from orders.models import Order
 from orders.tests.factories import store_of
 from payments.models import Payment
+from sandbox.tests.client import client
 from tests.live.conftest import empty_database
 from tests.live.runner import Sandbox, Shop, wait_for
 
@@ -45,7 +46,7 @@ def is_paid(order: Order) -> bool:
     return Order.objects.get(pk=order.pk).payment_status == "PAID"
 
 
-def test_a_guest_pays_by_card(window, bowl, charged):
+def test_a_guest_pays_by_card(window, bowl, charged, sandbox):
     one = window()
     order = one.order_by_card(bowl, email="card@example.test")
     assert one.violations() == []
@@ -56,6 +57,9 @@ def test_a_guest_pays_by_card(window, bowl, charged):
     assert one.heading() == "Thank you for your order"
     assert (is_paid(order), charged()) == (True, 1)
     assert one.violations() == []
+    [charge] = client(sandbox.url).v1.charges.list({"limit": 1}).data
+    assert charge.billing_details.email == "card@example.test"
+    assert charge.billing_details.name == charge.shipping.name
 
 
 def test_without_scripts_on_the_providers_page(window, bowl, charged):
