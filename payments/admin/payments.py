@@ -52,7 +52,7 @@ from payments.approvals import receipt_submit, return_submit
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import AFTER_REJECTION, MANUAL, PART_PAYMENT_EXTENSION, PaymentMethod
-from payments.models import Payment, Receipt
+from payments.models import Payment, PaymentMethodInfo, Receipt
 from payments.selectors import refund_due
 from payments.statuses import PaymentStatus
 
@@ -239,6 +239,9 @@ class PaymentAdmin(RefundPages, MoneyPages):
             "calls": calls_about(obj),
             "timeline": payment_timeline(obj),
             "pending": approvals_pending().filter(target=target_of(obj)),
+            "saved_method": PaymentMethodInfo.objects.filter(calls__payment=obj)
+            .order_by("-calls__created_at")
+            .first(),
             "is_manual": obj.payment_provider == MANUAL,
         }
 

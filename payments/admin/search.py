@@ -1,5 +1,7 @@
 """One search box: the form of the term decides which columns are searched, exactly or by prefix, to use indexes."""
 
+import re
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -8,10 +10,16 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.money import Money
 from orders.models import Order
 from orders.selectors import store_rules
-from payments.models import Payment, PaymentRefund, Receipt
+from payments.models import Capture, Payment, PaymentRefund, ProviderCall, Receipt
 
 M = TypeVar("M", bound=Model)
-HELP = _("Order number, email, payment or refund number, bank reference, or an amount such as 99.99")
+HELP = _(
+    "Order number, name, email, phone, post code, product, payment or refund number, bank reference, a provider’s id, "
+    "or an amount such as 99.99"
+)
+SHORTEST_TEXT = 3  # of a name or product: shorter terms are found in nearly every row
+PHONE = re.compile(r"[\d\s()+./-]+")
+SHORTEST_PHONE = 6
 
 
 def orders_found(queryset: QuerySet[Order], text: str) -> QuerySet[Order]:
@@ -26,7 +34,10 @@ def orders_found(queryset: QuerySet[Order], text: str) -> QuerySet[Order]:
         return either(queryset, rows(PaymentRefund, "payment__order", refund_number__startswith=number))
     return either(
         queryset,
-        rows(Order, "pk", order_number__startswith=number.replace("-", "")),
+        *(rows(Order, "pk", **condition) for condition in order_conditions(term, number)),
+        rows(Payment, "order", provider_payment_id=term),
+        rows(ProviderCall, "payment__order", object_id=term),
+        rows(Capture, "payment__order", provider_capture_id=term),
         rows(Receipt, "payment__order", bank_reference=term),
         rows(PaymentRefund, "payment__order", bank_reference=term),
         *(rows(Order, "pk", total_minor=m.minor, currency=m.currency) for m in amounts_of(term)),
@@ -45,17 +56,33 @@ def payments_found(queryset: QuerySet[Payment], text: str) -> QuerySet[Payment]:
         return either(queryset, rows(PaymentRefund, "payment", refund_number__startswith=number))
     return either(
         queryset,
-        rows(Payment, "pk", order__order_number__startswith=number.replace("-", "")),
+        *(rows(Payment, "pk", **condition) for condition in order_conditions(term, number, path="order__")),
         rows(Payment, "pk", provider_payment_id=term),
+        rows(ProviderCall, "payment", object_id=term),
+        rows(Capture, "payment", provider_capture_id=term),
         rows(Receipt, "payment", bank_reference=term),
         rows(PaymentRefund, "payment", bank_reference=term),
         *(rows(Payment, "pk", amount_minor=m.minor, currency=m.currency) for m in amounts_of(term)),
     )
 
 
+def order_conditions(term: str, number: str, *, path: str = "") -> Iterator[dict[str, str]]:
+    """What the term can mean in an order: its number, phone, post code, buyer's name or product. `path` leads to the
+    order."""
+    yield {f"{path}order_number__startswith": number.replace("-", "")}
+    yield {f"{path}shipping_address__postal_code__iexact": term}
+    digits = "".join(sign for sign in term if sign.isdigit())
+    if len(digits) >= SHORTEST_PHONE and PHONE.fullmatch(term):
+        yield {f"{path}phone__endswith": digits}
+    if len(term) >= SHORTEST_TEXT and any(sign.isalpha() for sign in term):
+        for address in ("shipping_address", "billing_address"):
+            yield {f"{path}{address}__name__icontains": term}
+        yield {f"{path}lines__product_name__icontains": term}
+
+
 def number_of(text: str) -> str:
-    """The term as numbers are stored: upper case, no spaces. Empty without a letter or digit."""
-    number = "".join(text.split()).upper()
+    """The term as numbers are stored: upper case, without spaces and a leading "#". Empty without a letter or digit."""
+    number = "".join(text.split()).upper().removeprefix("#")
     return number if any(sign.isalnum() for sign in number) else ""
 
 

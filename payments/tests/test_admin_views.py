@@ -10,6 +10,7 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.admin.pages import admin_list_url, admin_page_url
 from artisans.core.money import Money
 from orders.models import Order
+from orders.tests.factories import ADDRESS
 from payments.admin.filters import REFUND_DUE
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod
@@ -126,6 +127,34 @@ def test_search_finds_orders_and_payments_by_any_identifier(full, staff):
         assert found(full, admin_list_url(Payment, f"q={term}")) == {payment.payment_number}, term
     for term in ("nobody@example.test", "STMT", "12.34", "-", "%", "ZZZZZZZZZ", "PAY-ZZZ"):
         assert found(full, admin_list_url(Order, f"q={quote(term)}")) == set(), term
+
+
+def test_search_finds_an_order_by_what_a_caller_says(full, staff, stripe, bowl):
+    lamp = ProductFactory.create(name="Salt lamp")
+    address = ADDRESS | {
+        "name": "Zoë Quill",
+        "postal_code": "AB1 2CD",
+        "country": "GB",
+        "phone": "020 7946 0958",
+    }
+    payment = start(items={lamp: 1}, email="other@example.test", shipping_address=address)
+    card = paid_by_card(stripe, {bowl: 1})
+    number, ours = payment.order.order_number, {payment.order.order_number}
+
+    for term in (f"#{number}", "quill", "Zoë", "ab1 2cd", "7946 0958", "salt lamp"):
+        assert found(full, admin_list_url(Order, f"q={quote(term)}")) == ours, term
+        assert found(full, admin_list_url(Payment, f"q={quote(term)}")) == {payment.payment_number}, term
+    for term in (card.provider_payment_id, card.captures.get().provider_capture_id):
+        assert found(full, admin_list_url(Order, f"q={term}")) == {card.order.order_number}, term
+        assert found(full, admin_list_url(Payment, f"q={term}")) == {card.payment_number}, term
+    for term in ("qu", "AB1", "0958", "%ill", "#"):
+        assert found(full, admin_list_url(Order, f"q={quote(term)}")) == set(), term
+
+
+def test_payment_page_shows_the_providers_id(browser, staff, stripe, bowl):
+    card = paid_by_card(stripe, {bowl: 1})
+
+    assert f"Id at Stripe {card.provider_payment_id}" in page(browser(staff).get(admin_page_url(card))).text
 
 
 def test_filters_return_the_expected_rows(full, staff):
