@@ -80,6 +80,13 @@ class DetailsForm(NoCardNumbersForm):
         help_text=_("Used only by the carrier if there is a problem with delivery."),
         widget=forms.TextInput(attrs={"autocomplete": "tel", "type": "tel", "inputmode": "tel"}),
     )
+    note = forms.CharField(
+        label=_("Note to the artisans"),
+        required=False,
+        max_length=300,
+        help_text=_("For example, how to wrap a gift, or where to leave the parcel."),
+        widget=forms.Textarea(attrs={"rows": TEXT_AREA_ROWS}),
+    )
     billing_same = forms.BooleanField(label=_("Same as delivery address"), required=False, initial=True)
     billing_name = text(_("Full name"), "billing name", required=False)
     billing_country = forms.ChoiceField(
@@ -118,6 +125,12 @@ class DetailsForm(NoCardNumbersForm):
                     gettext("%(label)s: use at most %(limit)s characters.") % label
                 )
 
+    def clean_note(self) -> str:
+        note: str = self.cleaned_data["note"]
+        if CONTROL.search(note):
+            raise forms.ValidationError(gettext("Remove control characters; they cannot be printed."))
+        return note
+
     def rules(self, prefix: str) -> CountryRules:
         name = f"{prefix}country"
         return rules_for(self.data.get(name) or self.initial.get(name) or "")
@@ -137,23 +150,6 @@ class DetailsForm(NoCardNumbersForm):
         for name, message in address_errors(address).items():
             if prefix + name not in self.errors:
                 self.add_error(prefix + name, message)
-
-
-class DeliveryForm(NoCardNumbersForm):
-    note = forms.CharField(
-        label=_("Note to the artisans"),
-        required=False,
-        max_length=300,
-        help_text=_("For example, how to wrap a gift, or where to leave the parcel."),
-        widget=forms.Textarea(attrs={"rows": TEXT_AREA_ROWS}),
-        error_messages={"max_length": _("Use at most %(limit_value)d characters.")},
-    )
-
-    def clean_note(self) -> str:
-        note: str = self.cleaned_data["note"]
-        if CONTROL.search(note):
-            raise forms.ValidationError(gettext("Remove control characters; they cannot be printed."))
-        return note
 
 
 class PlaceForm(forms.Form):

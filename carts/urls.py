@@ -10,7 +10,7 @@ urlpatterns = [
     path("cart/accept/", views.accept, name="accept"),
     path("checkout/", views.checkout, name="checkout"),
     path("checkout/details/", views.checkout_details, name="checkout_details"),
-    path("checkout/delivery/", views.checkout_delivery, name="checkout_delivery"),
+    path("checkout/delivery/", views.checkout, name="checkout_delivery"),  # an earlier step, in open tabs
     path("checkout/payment/", views.checkout_payment, name="checkout_payment"),
     path("checkout/check/", views.checkout_check, name="checkout_check"),
 ]

@@ -27,7 +27,7 @@ from artisans.core.templatetags.money import show
 from carts.checkout import Assertions, Checkout, cart_checkout
 from carts.cookies import cookie_hash, keep_token, page_principal
 from carts.fingerprint import changed_parts, page_fingerprint, quote_fingerprint
-from carts.forms import DeliveryForm, DetailsForm, PlaceForm
+from carts.forms import DetailsForm, PlaceForm
 from carts.models import Cart, CartStatus
 from carts.selectors import CartSummary, carts_visible_to, items_of, open_cart, summarize
 from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_items_add, cart_open
@@ -45,7 +45,6 @@ from payments.web.saved_choices import preselected, saved_id_of, with_saved
 
 STEPS = (
     ("details", gettext_lazy("Details")),
-    ("delivery", gettext_lazy("Delivery")),
     ("payment", gettext_lazy("Payment")),
     ("check", gettext_lazy("Review and pay")),
 )
@@ -178,13 +177,18 @@ class CheckoutSession:
         return str(self.draft.get("method", ""))
 
     def selected_method(self) -> MethodChoice | None:
-        return next((c for c in self.choices() if c.is_selected and c.is_available), None)
+        """The chosen way to pay; the only one that is available needs no choice."""
+        return self.selected_of(self.choices())
+
+    def selected_of(self, choices: Sequence[MethodChoice]) -> MethodChoice | None:
+        available = [choice for choice in choices if choice.is_available]
+        if len(available) == 1:
+            return available[0]
+        return next((choice for choice in available if choice.is_selected), None)
 
     def first_open_step(self) -> str:
         if "email" not in self.draft or self.has_invalid_address():
             return "details"
-        if "note" not in self.draft:
-            return "delivery"
         return "check" if self.selected_method() else "payment"
 
     def has_invalid_address(self) -> bool:
@@ -193,12 +197,17 @@ class CheckoutSession:
         return any("text" in address or address_errors(address) for address in addresses)
 
     def steps(self, current: str) -> list[Step]:
+        """The steps to show: payment only where there is a choice."""
         names = [name for name, _ in STEPS]
         first_open = names.index(self.first_open_step())
         return [
             Step(str(label), reverse(f"carts:checkout_{name}"), place < first_open, name == current)
             for place, (name, label) in enumerate(STEPS)
+            if name != "payment" or self.has_choice()
         ]
+
+    def has_choice(self) -> bool:
+        return sum(choice.is_available for choice in self.choices()) != 1
 
     def next_step(self) -> HttpResponse:
         return redirect(f"carts:checkout_{self.first_open_step()}")
@@ -356,7 +365,11 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
     shipping = {name: data[name] for name in (*ADDRESS, "phone")}
     billing = shipping if data["billing_same"] else {name: data[f"billing_{name}"] for name in ADDRESS}
     return session.save_draft(
-        email=data["email"].lower(), shipping=shipping, billing=billing, billing_same=data["billing_same"]
+        email=data["email"].lower(),
+        shipping=shipping,
+        billing=billing,
+        billing_same=data["billing_same"],
+        note=data["note"],
     )
 
 
@@ -366,22 +379,11 @@ def details_initial(request: HttpRequest, session: CheckoutSession) -> dict[str,
     if session.principal.user is not None:
         initial |= {"email": session.principal.user.email, "name": session.principal.user.name}
     if "email" in draft:
-        initial |= {"email": draft["email"], "billing_same": draft["billing_same"]}
+        initial |= {name: draft.get(name) for name in ("email", "billing_same", "note")}
         initial |= address_read(draft["shipping"])
         if not draft["billing_same"]:
             initial |= {f"billing_{name}": value for name, value in address_read(draft["billing"]).items()}
     return initial
-
-
-@refuses_card_numbers
-@checkout_step("delivery")
-def checkout_delivery(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
-    form = DeliveryForm(request.POST or None, initial={"note": session.draft.get("note", "")})
-    if request.method == "POST":
-        form = DeliveryForm(request.POST)
-        if form.is_valid():
-            return session.save_draft(note=form.cleaned_data["note"])
-    return show_step(request, session, "delivery", form)
 
 
 @checkout_step("payment")
@@ -418,7 +420,7 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
         shipping_address=draft["shipping"],
         billing_address=draft["billing"],
         user=session.principal.user,
-        note=draft["note"],
+        note=draft.get("note", ""),
         network=network_hash(request),
     )
     assertions = Assertions(
@@ -491,7 +493,7 @@ def show_check(
         "billing": None
         if session.draft["billing_same"]
         else {"lines": address_lines(session.draft["billing"])},
-        "note": session.draft["note"],
+        "note": session.draft.get("note", ""),
         "method": chosen,
     }
     return show_step(
@@ -502,6 +504,7 @@ def show_check(
         status=409 if refusals else 200,
         draft=draft,
         pay_label=chosen.pay_label,
+        has_choice=session.has_choice(),
         problems=summary.problems,
         refusals=refusals,
     )

@@ -32,9 +32,6 @@ class CheckoutClient:
         result = {name: value for name, value in (DETAILS_FORM | changes).items() if value is not None}
         return self.send("carts:checkout_details", result)
 
-    def delivery(self, note: str = "") -> HttpResponse:
-        return self.send("carts:checkout_delivery", {"note": note})
-
     def payment(self, method: str) -> HttpResponse:
         return self.send("carts:checkout_payment", {"payment_method": method})
 
@@ -54,7 +51,6 @@ class CheckoutClient:
         for product in products:
             self.add(product)
         self.details(**details)
-        self.delivery()
         self.payment(method)
         return self.pay_form()
 

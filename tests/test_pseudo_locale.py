@@ -137,7 +137,6 @@ def test_checkout_and_order_are_marked(browser, shopper, bowl, scarf):
         assert_marked(walk.get(name))
     assert_marked(walk.details(name=""))  # with an error
     assert_marked(walk.details())
-    assert_marked(walk.delivery())
     assert_marked(walk.payment("bank_transfer"))
     order = order_at(walk.press(walk.pay_form())["Location"])
     assert_marked(walk.get("payments:order", order.access_token))

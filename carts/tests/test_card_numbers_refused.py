@@ -55,14 +55,12 @@ def test_details_form_for_another_country_does_not_show_it_again(walk):
     assert CARD not in answer.content.decode()
 
 
-def test_delivery_note_refuses_it(walk):
-    walk.details()
-
-    answer = walk.delivery(f"Charge {CARD} please")
+def test_note_refuses_it(walk):
+    answer = walk.details(note=f"Charge {CARD} please")
 
     assert "This looks like a card number" in page(answer).one(class_="error-summary").text
     assert CARD not in answer.content.decode()
-    assert "note" not in Cart.objects.get().draft
+    assert Cart.objects.get().draft == {}
 
 
 @pytest.mark.parametrize(

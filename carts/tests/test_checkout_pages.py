@@ -33,10 +33,10 @@ def url(name: str) -> str:
 
 def test_guest_checks_out_without_a_sign_in_page(walk, bowl):
     walk.add(bowl)
-    seen = [walk.details(), walk.delivery(), walk.payment("bank_transfer")]
+    seen = [walk.details(), walk.payment("bank_transfer")]
     placed = walk.press(walk.pay_form(), follow=True)
 
-    assert [answer.status_code for answer in (*seen, placed)] == [200] * 4
+    assert [answer.status_code for answer in (*seen, placed)] == [200] * 3
     for answer in (*seen, placed):
         assert all("login" not in address for address, _ in answer.redirect_chain)
     assert "Thank you" in page(placed).one("h1").text
@@ -49,7 +49,6 @@ def test_every_method_works_through_all_steps(browser, shopper, bowl, scarf, met
     if (who, method) == ("guest", "cash_on_delivery"):
         walk.add(bowl)
         walk.details()
-        walk.delivery()
         assert "Sign in first" in page(walk.payment(method)).text
         return
 
@@ -61,7 +60,7 @@ def test_every_method_works_through_all_steps(browser, shopper, bowl, scarf, met
     assert order.shipping_address["line1"] == "12 Pier Road"
 
 
-@pytest.mark.parametrize("step", ["checkout_delivery", "checkout_payment", "checkout_check"])
+@pytest.mark.parametrize("step", ["checkout_payment", "checkout_check"])
 def test_later_step_redirects_to_the_first_incomplete_step(walk, bowl, step):
     walk.add(bowl)
 
@@ -72,7 +71,6 @@ def test_checkout_resumes_at_the_first_incomplete_step(walk, bowl):
     walk.add(bowl)
     for step, act in (
         ("checkout_details", walk.details),
-        ("checkout_delivery", walk.delivery),
         ("checkout_payment", lambda: walk.payment("check")),
         ("checkout_check", lambda: None),
     ):
@@ -96,7 +94,7 @@ def test_review_page_links_to_each_step_for_changes(walk, bowl):
 
     links = {a.attrs["href"] for a in walk.check_page().all("a") if a.text.startswith("Change")}
 
-    assert {url("checkout_details"), url("checkout_delivery"), url("checkout_payment")} <= links
+    assert {url("checkout_details"), url("checkout_payment")} <= links
 
 
 def test_amounts_are_the_same_on_every_page_and_mail(walk, bowl, scarf, mails):
@@ -156,9 +154,7 @@ def test_double_submission_places_one_order_and_both_redirect_to_it(walk, bowl):
     assert bowl.stock == 9
 
 
-@pytest.mark.parametrize(
-    "step", ["checkout", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"]
-)
+@pytest.mark.parametrize("step", ["checkout", "checkout_details", "checkout_payment", "checkout_check"])
 def test_going_back_after_placing_shows_the_order_and_no_form(walk, bowl, step):
     placed = walk.press(walk.fill_checkout("check", bowl))
 
@@ -181,7 +177,7 @@ def test_stale_tab_orders_nothing_even_with_a_new_cart(browser, shopper, bowl, s
 def test_checkout_pages_are_not_cached(walk, bowl):
     walk.fill_checkout("check", bowl)
 
-    for step in ("checkout_details", "checkout_delivery", "checkout_payment", "checkout_check"):
+    for step in ("checkout_details", "checkout_payment", "checkout_check"):
         assert "no-store" in walk.client.get(url(step))["Cache-Control"]
 
 
@@ -223,7 +219,6 @@ def test_sold_out_product_stops_the_order_and_can_be_removed(walk, bowl, scarf):
 def test_available_quantity_is_offered_when_stock_is_short(walk, bowl):
     walk.add(bowl, 3)
     walk.details()
-    walk.delivery()
     walk.payment("check")
     form = walk.pay_form()
     type(bowl).objects.filter(pk=bowl.pk).update(stock=2)
@@ -326,7 +321,6 @@ def test_too_many_open_orders_are_reported_and_the_cart_is_kept(browser, shopper
 def test_method_must_be_chosen_and_available(walk, bowl):
     walk.add(bowl)
     walk.details()
-    walk.delivery()
 
     for method, words in (
         ("", "Choose how you want to pay"),
@@ -341,7 +335,6 @@ def test_cash_above_the_limit_is_explained(browser, shopper, bowl):
     walk = CheckoutClient(browser(shopper))
     walk.add(bowl, 2)
     walk.details()
-    walk.delivery()
 
     shown = page(walk.get("carts:checkout_payment"))
 
@@ -358,8 +351,7 @@ def test_empty_cart_redirects_to_the_cart(walk):
 
 def test_note_is_stored_on_the_order_and_escaped(walk, bowl):
     walk.add(bowl)
-    walk.details()
-    walk.delivery("<script>alert(1)</script> {{7*7}}")
+    walk.details(note="<script>alert(1)</script> {{7*7}}")
     walk.payment("check")
 
     shown = walk.check_page()
@@ -395,7 +387,7 @@ def change_billing(walk, *_):
 
 
 def change_note(walk, *_):
-    walk.delivery("Leave it with the neighbour")
+    walk.details(note="Leave it with the neighbour")
 
 
 def change_method(walk, *_):
@@ -584,3 +576,25 @@ def test_internationalized_domain_is_accepted(walk, bowl):
     order = walk.buy("check", bowl, email="ada@b\u00fccher.example")
 
     assert order.email == "ada@b\u00fccher.example"
+
+
+def test_payment_step_is_shown_only_where_there_is_a_choice(walk, bowl):
+    store_of(check_payee="", check_address="")
+    walk.add(bowl)
+
+    shown = page(walk.details())
+
+    assert shown.one("h1").text == "Review and pay"
+    assert [step.text for step in shown.one("ol", class_="steps").all("li")] == ["Details", "Review and pay"]
+    assert url("checkout_payment") not in {a.attrs["href"] for a in shown.all("a")}
+    order = order_at(walk.press(shown.one("form", class_="pay-box").fields())["Location"])
+    assert order.payments.get().payment_method == "bank_transfer"
+
+
+def test_totals_are_on_the_review_page_once(walk, bowl):
+    walk.fill_checkout("check", bowl)
+
+    shown = walk.check_page()
+
+    assert len(shown.all("dl", class_="sums")) == 1
+    assert not shown.all(class_="summary-bar")

@@ -80,7 +80,7 @@ def test_hold_and_provider_are_determined_once(api, shopper, monkeypatch):
     assert (compute.call_count, choose.call_count) == (1, 1)
 
 
-PAGES = ("cart", "checkout_details", "checkout_delivery", "checkout_payment", "checkout_check")
+PAGES = ("cart", "checkout_details", "checkout_payment", "checkout_check")
 
 
 def test_checkout_pages_stay_within_the_query_budget(browser, api, shopper, settings):
@@ -92,7 +92,6 @@ def test_checkout_pages_stay_within_the_query_budget(browser, api, shopper, sett
         rows = [{"product_id": str(thing.pk)} for thing in goods(number)]
         client.post(f"/carts/{cart}/items", rows)
         walk.details()
-        walk.delivery()
         walk.payment("bank_transfer")
         counts[number] = {}
         for name in PAGES:

@@ -137,12 +137,8 @@ class Window:
         result: dict[str, Any] = DETAILS_FORM | changes
         for name in ("email", "phone", "name", "line1", "postal_code", "city", "region"):
             self.page.locator(f"#id_{name}").fill(result[name])
-        self.press("Continue to delivery")
-        self.page.wait_for_url("**/checkout/delivery/")
-
-    def delivery(self, note: str = "") -> None:
-        self.page.get_by_label("Note to the artisans").fill(note)
-        self.press("Continue to payment")
+        self.page.get_by_label("Note to the artisans").fill(changes.get("note", ""))
+        self.press("Continue")
         self.page.wait_for_url("**/checkout/payment/")
 
     def payment(self, method: str) -> None:
@@ -155,7 +151,6 @@ class Window:
             self.add(product)
         self.follow("Checkout")
         self.details(**details)
-        self.delivery()
         self.payment(method)
         return self.place_button
 

@@ -201,10 +201,6 @@ def details_abroad(one: Window) -> None:
     one.page.locator("label[for=id_region]", has_text="Prefecture").wait_for()
 
 
-def delivery(one: Window) -> None:
-    cart(one, "/shop/checkout/delivery/", **DETAILS)
-
-
 def payment(one: Window) -> None:
     cart(one, "/shop/checkout/payment/", **DETAILS, note="")
 
@@ -313,7 +309,6 @@ GUEST: dict[str, Scene] = {
     "details": details,
     "details, wrong": details_wrong,
     "details, abroad": details_abroad,
-    "delivery": delivery,
     "payment": payment,
     "payment, nothing chosen": payment_wrong,
     "check": check,
@@ -408,7 +403,7 @@ def test_pages_are_light(window):
     pages += ["/shop/orders/find/", "/shop/account/login/"]
     steps = [
         "/shop/cart/",
-        *(f"/shop/checkout/{step}/" for step in ("details", "delivery", "payment", "check")),
+        *(f"/shop/checkout/{step}/" for step in ("details", "payment", "check")),
     ]
     limits = dict.fromkeys(pages, LIMIT) | dict.fromkeys(steps, CHECKOUT_LIMIT)
     weights = {address: one.weigh(address) for address in limits}
