@@ -52,6 +52,7 @@ payments:order_pay                   get  /shop/orders/{token}/pay/             
 payments:order_card                  get  /shop/orders/{token}/card/               302 302 302 302 302 302
 payments:order_provider              get  /shop/orders/{token}/pay/stripe/         302 302 302 302 302 302
 payments:order_saved                 get  /shop/orders/{token}/saved/              405 405 405 405 405 405
+payments:order_save                  get  /shop/orders/{token}/save/               405 405 405 405 405 405
 payments:order_hosted                get  /shop/orders/{token}/hosted/             405 405 405 405 405 405
 payments:order_return                get  /shop/orders/{token}/return/             302 302 302 302 302 302
 payments:order_cancelled_at_provider       get  /shop/orders/{token}/back/               302 302 302 302 302 302

@@ -214,7 +214,13 @@ def read_setup(call: ProviderCall) -> MethodSetup:
 
 
 def fetch_setup(provider: PaymentProvider, call: ProviderCall) -> RemoteSetup:
-    setup = provider.save_read(call.object_id)
+    if "payment_id" in call.request:
+        paid = provider.read(call.object_id)
+        setup = RemoteSetup(
+            call.object_id, paid.customer_id, is_done=paid.method is not None, method=paid.method
+        )
+    else:
+        setup = provider.save_read(call.object_id)
     return replace(setup, method=find_duplicates(provider, setup.method)) if setup.method else setup
 
 

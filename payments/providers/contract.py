@@ -64,6 +64,7 @@ class Capability(StrEnum):
     HOSTED = "hosted"
     REFUND = "refund"
     SAVE = "save"
+    SAVE_ON_PAYMENT = "save_on_payment"
     WEBHOOK = "webhook"
     LIST = "list"
 
@@ -482,6 +483,11 @@ class PaymentProvider(ABC):
     def has_customer(self, customer_id: str) -> bool:
         """Capability SAVE: whether the customer still exists. Errors: Refused, Unknown."""
         return True
+
+    def save_on_payment(self, request: SaveRequest, object_id: str, *, is_wanted: bool) -> str:
+        """Capability SAVE_ON_PAYMENT: save the method that will pay this open payment, or no longer. Returns the
+        customer's id; `read` returns the saved method once it has paid. Repeating this has no effect."""
+        raise NotImplementedError
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         """Capability SAVE: the buyer's methods that the provider stores."""

@@ -49,6 +49,7 @@ METHODS = {
     Capability.HOSTED: ("create_hosted",),
     Capability.REFUND: ("refund", "read_refund"),
     Capability.SAVE: ("save_start", "save_read", "save_token", "saved_methods", "detach"),
+    Capability.SAVE_ON_PAYMENT: ("save_on_payment",),
     Capability.WEBHOOK: ("parse_webhook",),
     Capability.LIST: ("list_payments",),
 }

@@ -1,7 +1,10 @@
 """Paying with a saved card in a browser without JavaScript: at checkout, and on the page of a placed order."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from artisans.catalog.tests.factories import ProductFactory
 from payments.gateway.payments import payment_ensure_at_provider
@@ -12,7 +15,8 @@ from payments.lifecycle.saved_methods import (
     method_setup_start,
 )
 from payments.methods import PaymentMethod
-from payments.models import PaymentMethodInfo
+from payments.models import PaymentMethodInfo, ProviderCall, ProviderCustomer
+from payments.tasks import check_due_payments_task, check_due_setups_task
 from payments.tests.factories import reread, start
 from tests.checkout_client import CheckoutClient, order_at
 from tests.html import page
@@ -247,3 +251,96 @@ def test_another_way_includes_the_saved_cards(shop, card, shopper, stripe):
 
     assert page(response).one("h1").text == "Thank you for your order"
     assert stripe.captured() == [9999]
+
+
+# ---- saving the card that pays --------------------------------------------------------------------------------------
+
+
+def save_on_page(client, payment, **body):
+    return client.post(reverse("payments:order_save", args=[payment.order.access_token]), body)
+
+
+def come_back(client, payment):
+    return client.get(reverse("payments:order_return", args=[payment.order.access_token]), follow=True)
+
+
+def saved_of(user):
+    return [method.card_last_four for method in PaymentMethodInfo.objects.filter(user=user, is_active=True)]
+
+
+def test_card_that_pays_is_saved_when_the_buyer_wants_it(shop, shopper, payment, stripe):
+    assert page(shop.client.get(provider_page(payment))).one("input", id="card-remember")
+
+    assert save_on_page(shop.client, payment, save="on").status_code == 204
+    assert "checked" in page(shop.client.get(provider_page(payment))).one("input", id="card-remember").attrs
+    consented_at = timezone.now()
+    stripe.pay(payment)
+    come_back(shop.client, payment)
+
+    assert (saved_of(shopper), stripe.captured(), stripe.made()) == (["4242"], [9999], 1)
+    method = PaymentMethodInfo.objects.get()
+    assert (method.is_default, method.consented_at < consented_at) == (True, True)
+    assert ProviderCustomer.objects.get().user == shopper
+
+
+def test_card_is_not_saved_when_the_buyer_changes_their_mind(shop, shopper, payment, stripe):
+    save_on_page(shop.client, payment, save="on")
+    assert save_on_page(shop.client, payment).status_code == 204
+    shown = page(shop.client.get(provider_page(payment)))
+    assert "checked" not in shown.one("input", id="card-remember").attrs
+
+    stripe.pay(payment)
+    come_back(shop.client, payment)
+
+    assert (saved_of(shopper), stripe.journal("payment_method.attached")) == ([], [])
+
+
+def test_card_is_saved_by_the_periodic_task_if_the_buyer_does_not_return(
+    shop, shopper, payment, stripe, time_machine
+):
+    save_on_page(shop.client, payment, save="on")
+    stripe.pay(payment)
+    time_machine.move_to(timezone.now() + timedelta(minutes=3))
+
+    check_due_payments_task()
+    check_due_setups_task()
+
+    assert (saved_of(shopper), reread(payment).status) == (["4242"], "COMPLETED")
+
+
+def test_card_is_saved_on_the_hosted_page(shop, shopper, payment, stripe):
+    url = reverse("payments:order_hosted", args=[payment.order.access_token])
+    assert shop.client.post(url, {"save": "on"}).status_code == 303
+
+    stripe.pay(payment)
+    come_back(shop.client, payment)
+
+    assert (saved_of(shopper), stripe.captured()) == (["4242"], [9999])
+
+
+def test_card_that_is_saved_already_is_not_saved_again_by_a_payment(shop, card, shopper, payment, stripe):
+    method = card()
+    save_on_page(shop.client, payment, save="on")
+    stripe.pay(payment)
+    come_back(shop.client, payment)
+
+    assert PaymentMethodInfo.objects.get() == method
+
+
+def test_guests_and_strangers_save_no_cards(browser, stranger, payment, stripe):
+    for client in (browser(), browser(stranger)):
+        assert not page(client.get(provider_page(payment))).all("input", id="card-remember")
+        assert save_on_page(client, payment, save="on").status_code == 404
+        client.post(reverse("payments:order_hosted", args=[payment.order.access_token]), {"save": "on"})
+    stripe.pay(payment)
+    come_back(browser(stranger), payment)
+
+    assert PaymentMethodInfo.objects.count() == ProviderCall.objects.filter(operation="save").count() == 0
+
+
+def test_consent_that_the_provider_does_not_take_is_reported(shop, payment, stripe):
+    stripe.fault("drop_before", path="/v1/payment_intents/*", method="POST")
+
+    answer = save_on_page(shop.client, payment, save="on")
+
+    assert (answer.status_code, "not responding" in answer.content.decode()) == (409, True)

@@ -2,7 +2,7 @@
 card data."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -25,6 +25,13 @@ from payments.gateway.payments import (
     payment_mark_processing,
     payment_replace_at_provider,
     payment_sync,
+)
+from payments.lifecycle.save_on_payment import (
+    can_save_on_payment,
+    find_consent,
+    payment_open_hosted,
+    payment_save_finish,
+    payment_save_method,
 )
 from payments.lifecycle.saved_methods import payment_pay
 from payments.models import Operation, Payment
@@ -86,13 +93,17 @@ def order_provider(request: HttpRequest, token: str, provider: str = "") -> Http
                 ),
             )
         return redirect("payments:order", token=token)
-    saved = saved_for_payment(payment, owner_of_page(request, order))
+    owner = owner_of_page(request, order)
+    saved = saved_for_payment(payment, owner)
     context = {
         "order": order,
         "token": token,
         "payment": result.payment,
         "saved": saved,
         "saved_form": PaymentForm(choices=saved),
+        "can_save": owner is not None and can_save_on_payment(payment),
+        "is_saving": owner is not None and find_consent(result.payment, owner) is not None,
+        "provider": facts,
         "action": result.action,
         "is_element": result.action.kind == ActionKind.CONFIRM,
         "public": registry.public_values(facts.name),
@@ -120,6 +131,22 @@ def order_saved(request: HttpRequest, token: str) -> HttpResponse:
     else:
         return pay_with_saved(request, payment, token, saved_id_of(form.cleaned_data["payment_method"]))
     return redirect_to_ways(payment, token)
+
+
+@csrf_exempt  # as order_pay: the path contains the secret
+@require_POST
+def order_save(request: HttpRequest, token: str) -> HttpResponse:
+    """Save the card that will pay the order (`save`), or no longer; from the page's script."""
+    order = order_of(token)
+    payment, owner = open_payment(order), owner_of_page(request, order)
+    if payment is None or owner is None:
+        raise Http404
+    try:
+        count("methods_principal", f"user:{owner.pk}")  # as in the API
+        payment_save_method(payment.pk, user=owner, is_wanted="save" in request.POST)
+    except DomainError as error:
+        return HttpResponse(error.detail, status=409, content_type="text/plain; charset=utf-8")
+    return HttpResponse(status=204)
 
 
 def pay_with_saved(request: HttpRequest, payment: Payment, token: str, method_id: str) -> HttpResponse:
@@ -161,10 +188,12 @@ def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
     if payment is None or not can(payment.payment_provider, Capability.HOSTED):
         return redirect("payments:order", token=token)
     wants_element = "here" in request.POST
+    saves_for = owner_of_page(request, order) if "save" in request.POST else None
     try:
-        result = payment_replace_at_provider(
-            payment.pk, Operation.CREATE if wants_element else Operation.HOSTED
-        )
+        if wants_element:
+            result = payment_replace_at_provider(payment.pk, Operation.CREATE)
+        else:
+            result = payment_open_hosted(payment.pk, saves_for=saves_for)
     except DomainError as error:
         messages.error(request, error.detail)
         return redirect("payments:order", token=token)
@@ -181,6 +210,7 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
             payment = payment_sync(payment.pk, cause="the buyer came back", has_agreed=True).payment
         except (Refused, Unknown):
             payment_mark_processing(payment.pk, is_forced=True)
+        payment_save_finish(payment)
         if payment.status == PaymentStatus.FAILED and (facts := facts_with_page(payment)):
             return to_page(facts, token)  # shows the reason
     return redirect("payments:order", token=token)

@@ -11,6 +11,7 @@ urlpatterns = [
     path("orders/<str:token>/pay/<slug:provider>/", provider_pages.order_provider, name="order_provider"),
     path("orders/<str:token>/card/", provider_pages.order_provider, name="order_card"),  # in old bookmarks
     path("orders/<str:token>/saved/", provider_pages.order_saved, name="order_saved"),
+    path("orders/<str:token>/save/", provider_pages.order_save, name="order_save"),
     path("orders/<str:token>/hosted/", provider_pages.order_hosted, name="order_hosted"),
     path("orders/<str:token>/return/", provider_pages.order_return, name="order_return"),
     path(

@@ -106,6 +106,16 @@ class Choice:
         return str(raw)
 
 
+class Unsettable:
+    """An empty string unsets the value."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+
+    def read(self, raw: Any, name: str) -> Any:
+        return None if raw == "" else self.kind.read(raw, name)
+
+
 @dataclass(frozen=True)
 class Many:
     kind: Kind

@@ -16,6 +16,7 @@ from sandbox.stripe_api.parameters import (
     Map,
     Metadata,
     Text,
+    Unsettable,
     Url,
     merged,
 )
@@ -59,6 +60,9 @@ NEW: dict[str, Kind] = {
     "confirmation_method": Choice("automatic"),
 }
 CREATE = Map({**COMMON, **CONFIRM, **CHANGES, **NEW}, required=("amount", "currency"))
+UPDATE = Map(
+    {**COMMON, **CHANGES, "setup_future_usage": Unsettable(COMMON["setup_future_usage"])},
+)
 PLAIN = (
     "description",
     "receipt_email",
@@ -236,7 +240,7 @@ ROUTES = (
     Route("GET", "/v1/payment_intents", list_all, list_params(customer=Text())),
     Route("GET", "/v1/payment_intents/search", search.find_intents, search.PARAMS),
     Route("GET", "/v1/payment_intents/{id}", retrieve, public=True),
-    Route("POST", "/v1/payment_intents/{id}", update, Map({**COMMON, **CHANGES})),
+    Route("POST", "/v1/payment_intents/{id}", update, UPDATE),
     Route("POST", "/v1/payment_intents/{id}/confirm", confirm, Map({**COMMON, **CONFIRM}), public=True),
     Route("POST", "/v1/payment_intents/{id}/cancel", cancel, Map({"cancellation_reason": Choice(*REASONS)})),
 )

@@ -18,7 +18,7 @@ from payments.providers.contract import (
 from payments.providers.stripe.link import StripeLink, Stuck, row_of
 from payments.providers.stripe.objects import id_of, method_of, setup_of
 from payments.providers.stripe.reading import PAGE, rows_of
-from payments.providers.stripe.requests import customer_params, setup_params
+from payments.providers.stripe.requests import customer_params, saving_params, setup_params
 
 T = TypeVar("T")
 SETUP_ID = re.compile(r"seti_\w{1,250}", re.ASCII)
@@ -83,6 +83,14 @@ class StripeCards:
         if setup.method is None:
             raise Refused("authentication_required", decline=DeclineGroup.AUTHENTICATION)
         return setup.method
+
+    def save_on_payment(self, request: SaveRequest, intent_id: str, *, is_wanted: bool) -> str:
+        def save(request: SaveRequest, customer_id: str) -> str:
+            params = saving_params(customer_id, is_wanted=is_wanted)
+            self._link.execute(lambda api: api.v1.payment_intents.update(intent_id, params))
+            return customer_id
+
+        return self._with_customer(request, save)
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         """The customer's cards; none for a customer that was deleted."""

@@ -228,6 +228,11 @@ class StripeProvider(PaymentProvider):
     def has_customer(self, customer_id: str) -> bool:
         return self._cards.has_customer(customer_id)
 
+    def save_on_payment(self, request: SaveRequest, object_id: str, *, is_wanted: bool) -> str:
+        if not INTENT_ID.fullmatch(object_id):
+            raise Refused("not_savable", "Only for a PaymentIntent; a session is created with this choice.")
+        return self._cards.save_on_payment(request, object_id, is_wanted=is_wanted)
+
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
         return self._cards.saved_methods(customer_id)
 

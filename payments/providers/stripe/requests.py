@@ -7,6 +7,7 @@ from stripe.params import (
     CustomerCreateParams,
     PaymentIntentConfirmParams,
     PaymentIntentCreateParams,
+    PaymentIntentUpdateParams,
     RefundCreateParams,
     SetupIntentCreateParams,
 )
@@ -60,6 +61,11 @@ def intent_params(request: CreateRequest, customer_id: str) -> PaymentIntentCrea
         params["confirm"] = True
         params["return_url"] = request.return_url
     return params
+
+
+def saving_params(customer_id: str, *, is_wanted: bool) -> PaymentIntentUpdateParams:
+    """An empty `setup_future_usage` unsets it. https://docs.stripe.com/payments/save-during-payment"""
+    return {"customer": customer_id, "setup_future_usage": "on_session" if is_wanted else ""}
 
 
 def confirm_params(request: ConfirmRequest) -> PaymentIntentConfirmParams:

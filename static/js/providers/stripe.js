@@ -70,8 +70,25 @@ const confirm = async ({ stripe, elements }) => {
   else location.assign(form.dataset.return);
 };
 
+// Whether the card is saved is a property of the payment: the element shows the terms that belong to it.
+const watchSaving = ({ elements }) => document.getElementById("card-remember")?.addEventListener("change", async ({ target }) => {
+  busy(button.textContent);
+  showMessage("");
+  try {
+    const body = new URLSearchParams(target.checked ? { save: "on" } : {});
+    const { ok } = await fetch(target.dataset.url, { method: "POST", body });
+    if (!ok) throw new Error("refused");
+    await elements.fetchUpdates();
+  } catch {
+    target.checked = !target.checked;
+    showMessage(target.dataset.failed);
+  }
+  busy("");
+});
+
 const start = (opened) => {
   showForm();
+  if (form.dataset.confirm === "confirmPayment") watchSaving(opened);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-disabled")) return;
