@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -88,7 +88,9 @@ def provider_call_claim(call_id: UUID) -> ProviderCall | None:
     )
     if not claimed:
         return None
-    return ProviderCall.objects.select_related("payment__order", "refund", "method", "user").get(pk=call_id)
+    earlier = ProviderCall.objects.filter(payment=OuterRef("payment"), created_at__lt=OuterRef("created_at"))
+    calls = ProviderCall.objects.annotate(has_earlier=Exists(earlier))
+    return calls.select_related("payment__order", "refund", "method", "user").get(pk=call_id)
 
 
 def provider_call_postpone(call: ProviderCall, unknown: Unknown) -> None:

@@ -87,15 +87,15 @@ def execute_create(call: ProviderCall) -> CallResult[RemotePayment]:
 
 
 def execute_confirm(call: ProviderCall) -> CallResult[RemotePayment]:
-    payment = get_call_payment(call)
+    payment, method_id = get_call_payment(call), call.secret("method_id")
     request = ConfirmRequest(
         key=call.key,
         object_id=payment.provider_payment_id or "",
         amount=payment.amount,
         payment_id=str(payment.pk),
         return_url=page_url("order_return", payment.order, call),
-        method_id=call.secret("method_id"),
-        earlier_ids=earlier_ids(payment),
+        method_id=method_id,
+        earlier_ids=() if method_id else earlier_ids(call, payment),  # for captures
     )
     result = execute_call(call, lambda provider: confirm_or_read(provider, request))
     if result.answer:
@@ -311,9 +311,9 @@ def refuse_create(call: ProviderCall, refused: Refused) -> None:
 
 @transaction.atomic
 def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
-    """A declined payment fails, with the reason for the buyer. So does one that the buyer approved and that is
-    refused for another reason: it would be refused again, so staff are told. A method that a client named and that
-    is refused changes nothing."""
+    """A declined payment fails, with the reason for the buyer. So does an approved payment that is refused for
+    another reason: it would be refused again, so it is flagged for staff. If a method that a client named is
+    refused, the payment does not change."""
     payment, order = payment_lock(get_call_payment(call).pk)
     provider_call_finish(call, CallState.REFUSED, error=error_of(refused))
     if refused.remote is not None:
@@ -389,19 +389,28 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
         expires_at=order.expires_at if call.operation == Operation.HOSTED else None,
         email=order.email,
         requested_at=call.created_at,
-        earlier_ids=earlier_ids(payment),
+        earlier_ids=earlier_ids(call, payment),
         attempt=duplicates_before(call, payment),
         is_repeat=call.tries > 1,
     )
 
 
-def earlier_ids(payment: Payment) -> tuple[str, ...]:
+def has_earlier(call: ProviderCall) -> bool:
+    """Whether the payment has earlier calls, as found when this one was claimed."""
+    return getattr(call, "has_earlier", True)
+
+
+def earlier_ids(call: ProviderCall, payment: Payment) -> tuple[str, ...]:
     """The ids of other objects of this payment."""
+    if not has_earlier(call):
+        return ()
     return tuple(sorted(object_ids_of(payment) - {payment.provider_payment_id or ""}))
 
 
 def duplicates_before(call: ProviderCall, payment: Payment) -> int:
     """How many objects of this payment were refused as duplicates before the call; the same for every repeat."""
+    if not has_earlier(call):
+        return 0
     refused = payment.calls.filter(state=CallState.REFUSED, error__startswith=DUPLICATE)
     return refused.filter(created_at__lt=call.created_at).count()
 

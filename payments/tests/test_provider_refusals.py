@@ -20,7 +20,7 @@ from payments.gateway.payments import (
     payment_sync,
 )
 from payments.lifecycle.offer import method_choices
-from payments.lifecycle.saved_methods import method_save, method_setup_start
+from payments.lifecycle.saved_methods import method_save, method_setup_finish, method_setup_start, payment_pay
 from payments.methods import PaymentMethod
 from payments.models import (
     EventState,
@@ -259,6 +259,24 @@ def test_invoice_paid_by_our_own_earlier_object_completes_the_payment(paypal, wa
     payment_sync(wallet.pk, cause="came back", has_agreed=True)
 
     assert (reread(wallet).status, paypal.cents("capture.completed")) == ("COMPLETED", [9999])
+
+
+def test_saved_wallet_is_not_charged_beside_an_earlier_order_of_ours(paypal, shopper, wallet):
+    """The order that the buyer approved first was captured, and the shop does not know it yet."""
+    [token] = save_wallet(paypal, shopper)
+    earlier = reread(wallet).provider_payment_id
+    PayPal(paypal.url).capture(earlier)
+
+    payment_pay(wallet.pk, user=shopper, method_reference=str(token.pk))
+
+    assert (reread(wallet).status, paypal.cents("capture.completed")) == ("COMPLETED", [9999])
+
+
+def save_wallet(paypal, shopper) -> list[PaymentMethodInfo]:
+    setup = method_setup_start(user=shopper, provider="paypal")
+    paypal.post("paypal/approve", setup_token=setup.setup_id)
+    method_setup_finish(setup.setup_id, user=shopper)
+    return list(PaymentMethodInfo.objects.filter(user=shopper, provider="paypal"))
 
 
 # ---- credentials ----------------------------------------------
