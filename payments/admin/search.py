@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -22,47 +23,53 @@ PHONE = re.compile(r"[\d\s()+./-]+")
 SHORTEST_PHONE = 6
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is searched, and the paths of lookups: from a row of it to its order, from a payment to it, and from a row
+    of a payment to it."""
+
+    model: type[Model]
+    amount: str
+    to_order: str
+    from_payment: str
+    from_row_of_payment: str
+
+
+ORDERS = Target(Order, "total_minor", to_order="", from_payment="order", from_row_of_payment="payment__order")
+PAYMENTS = Target(
+    Payment, "amount_minor", to_order="order__", from_payment="pk", from_row_of_payment="payment"
+)
+
+
 def orders_found(queryset: QuerySet[Order], text: str) -> QuerySet[Order]:
-    term, number = text.strip(), number_of(text)
-    if not number:
-        return queryset.none() if term else queryset
-    if "@" in term:
-        return queryset.filter(email__startswith=term.lower())
-    if number.startswith("PAY-"):
-        return either(queryset, rows(Payment, "order", payment_number__startswith=number))
-    if number.startswith("REF-"):
-        return either(queryset, rows(PaymentRefund, "payment__order", refund_number__startswith=number))
-    return either(
-        queryset,
-        *(rows(Order, "pk", **condition) for condition in order_conditions(term, number)),
-        rows(Payment, "order", provider_payment_id=term),
-        rows(ProviderCall, "payment__order", object_id=term),
-        rows(Capture, "payment__order", provider_capture_id=term),
-        rows(Receipt, "payment__order", bank_reference=term),
-        rows(PaymentRefund, "payment__order", bank_reference=term),
-        *(rows(Order, "pk", total_minor=m.minor, currency=m.currency) for m in amounts_of(term)),
-    )
+    return find(queryset, text, ORDERS)
 
 
 def payments_found(queryset: QuerySet[Payment], text: str) -> QuerySet[Payment]:
+    return find(queryset, text, PAYMENTS)
+
+
+def find(queryset: QuerySet[M], text: str, target: Target) -> QuerySet[M]:
     term, number = text.strip(), number_of(text)
     if not number:
         return queryset.none() if term else queryset
     if "@" in term:
-        return queryset.filter(order__email__startswith=term.lower())
+        return queryset.filter(**{f"{target.to_order}email__startswith": term.lower()})
     if number.startswith("PAY-"):
-        return queryset.filter(payment_number__startswith=number)
+        return either(queryset, rows(Payment, target.from_payment, payment_number__startswith=number))
+    key = target.from_row_of_payment
     if number.startswith("REF-"):
-        return either(queryset, rows(PaymentRefund, "payment", refund_number__startswith=number))
+        return either(queryset, rows(PaymentRefund, key, refund_number__startswith=number))
+    amounts = ({target.amount: money.minor, "currency": money.currency} for money in amounts_of(term))
+    conditions = (*order_conditions(term, number, path=target.to_order), *amounts)
     return either(
         queryset,
-        *(rows(Payment, "pk", **condition) for condition in order_conditions(term, number, path="order__")),
-        rows(Payment, "pk", provider_payment_id=term),
-        rows(ProviderCall, "payment", object_id=term),
-        rows(Capture, "payment", provider_capture_id=term),
-        rows(Receipt, "payment", bank_reference=term),
-        rows(PaymentRefund, "payment", bank_reference=term),
-        *(rows(Payment, "pk", amount_minor=m.minor, currency=m.currency) for m in amounts_of(term)),
+        rows(Payment, target.from_payment, provider_payment_id=term),
+        rows(ProviderCall, key, object_id=term),
+        rows(Capture, key, provider_capture_id=term),
+        rows(Receipt, key, bank_reference=term),
+        rows(PaymentRefund, key, bank_reference=term),
+        *(rows(target.model, "pk", **condition) for condition in conditions),
     )
 
 
