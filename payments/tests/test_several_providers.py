@@ -98,6 +98,21 @@ def test_purchase_on_pages(bank, store, browser, bowl):
 
 
 @pytest.mark.django_db
+def test_forms_may_redirect_only_to_providers_that_have_their_keys(bank, store, browser, bowl, settings):
+    walk = CheckoutClient(browser())
+    walk.fill_checkout("bank_transfer", bowl)
+
+    policies = []
+    for secret in (SECRET, ""):
+        settings.TOY_SECRET = secret
+        connection.configured.cache_clear()
+        policies.append(walk.get("carts:checkout_check")["Content-Security-Policy"])
+
+    assert ["https://toy.test" in policy for policy in policies] == [True, False]
+    assert "paypal" not in policies[0]
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("named", [{}, {"payment_provider": "toy"}])
 def test_purchase_by_api(bank, store, shopper, api, bowl, named):
     order = start(PaymentMethod.BANK_TRANSFER, {bowl: 1}, user=shopper).order

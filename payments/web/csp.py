@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.http import HttpRequest, HttpResponse
 
+from payments.gateway.connection import is_configured
 from payments.providers import registry
 from payments.providers.facts import ProviderFacts
 
@@ -35,9 +36,9 @@ def allow_provider(response: HttpResponse, facts: ProviderFacts) -> HttpResponse
 
 
 def form_targets() -> list[str]:
-    """The pages of all providers: which one the form leads to is decided when it is sent."""
-    configs = ((facts, registry.readable_config(facts)) for facts in registry.PROVIDERS)
-    policies = (facts.csp(config) for facts, config in configs if config is not None)
+    """The pages of all configured providers: which one the form leads to is decided when it is sent."""
+    configured = (facts for facts in registry.PROVIDERS if is_configured(facts))
+    policies = (facts.csp(registry.config_of(facts)) for facts in configured)
     return [target for policy in policies for target in policy.get("form-action", ())]
 
 
