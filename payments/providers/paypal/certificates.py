@@ -17,8 +17,8 @@ from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from payments.providers.contract import BadSignature, CannotVerify
+from payments.providers.http import TooLarge, read_body, session
 from payments.providers.paypal.config import PayPalConfig
-from payments.providers.paypal.http import TooLarge, read_body, session
 
 # The names that PayPal's SDKs require of the leaf certificate; live mode accepts none of the sandbox's.
 NAMES = {

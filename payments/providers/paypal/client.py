@@ -17,8 +17,8 @@ import requests
 from paypalrestsdk import exceptions as sdk
 
 from payments.providers.contract import Unknown
+from payments.providers.http import read_body, session
 from payments.providers.paypal.errors import failure
-from payments.providers.paypal.http import read_body, session
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""HTTP to PayPal: one session per client with persistent connections, and bounded responses."""
+"""HTTP for providers without an SDK of their own: a session with persistent connections, and bounded responses."""
 
 import time
 from http.cookiejar import DefaultCookiePolicy
