@@ -1,4 +1,7 @@
-"""System checks for unsafe settings of payment providers, and for the routes to them."""
+"""System checks for unsafe settings of payment providers, and for the routes to them.
+
+A new id needs an entry in BAD of payments/tests/test_checks.py: the setting that causes it.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,24 @@ def test_no_float_arithmetic_on_money():
 @pytest.mark.django_db
 def test_migrations_are_complete():
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+SHARED_CHECK_IDS = {"alley.E034"}  # each provider checks its own addresses
+TESTED_BY_TEXT = {"alley.E020"}
+
+
+def test_ids_of_system_checks_are_unique_and_tested():
+    places = Counter(
+        node.value
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and re.fullmatch(r"alley\.[EW]\d+", str(node.value))
+    )
+    tests = [path for package in PACKAGES for path in Path(settings.BASE_DIR, package).rglob("test_*.py")]
+    tested = {found for path in tests for found in re.findall(r"alley\.[EW]\d+", path.read_text())}
+
+    assert {name for name, count in places.items() if count > 1} == SHARED_CHECK_IDS
+    assert set(places) - tested == TESTED_BY_TEXT
 
 
 def test_templates_mark_nothing_safe_and_format_no_amounts():

@@ -85,7 +85,10 @@ class CheckContext:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An error in the settings of a provider; `code` is its id among Django's system checks."""
+    """An error in the settings of a provider; `code` is its id among Django's system checks.
+
+    Take the next free alley.E03x or E04x, and add it to BAD of payments/tests/test_checks.py.
+    """
 
     text: str
     hint: str
