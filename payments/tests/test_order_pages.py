@@ -7,9 +7,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from artisans.core.numbers import new_number
 from artisans.core.security.tokens import mailbox_token, order_token
+from orders.models import Order
 from orders.services.closing import order_links_revoke
 from orders.tests.factories import place
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
@@ -356,3 +358,26 @@ def test_closed_orders_say_whether_anything_was_charged(shopper):
     order.refresh_from_db()
 
     assert "You have not been charged" in status(order).text
+
+
+def test_another_way_to_pay_is_not_offered_while_the_outcome_is_open(bowl, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    card = start(PaymentMethod.CREDIT_CARD, {bowl: 1})
+    Payment.objects.filter(pk=card.pk).update(status="PROCESSING")
+
+    shown = status(card.order)
+
+    assert "Do not pay again" in shown.text
+    assert "Pay another way" not in shown.text
+    assert Client().get(pay_url(card.order))["Location"] == reverse(
+        "payments:order", args=[card.order.access_token]
+    )
+
+
+def test_unconfirmed_guest_reads_until_when_the_order_is_kept():
+    order = start(email="guest@example.test").order
+    Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() + timedelta(hours=2))
+    order.refresh_from_db()
+    end = date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT")
+
+    assert f"Please open the link in the email we sent to guest@example.test by {end}" in status(order).text

@@ -79,8 +79,7 @@ def get_display_state(order: Order, payment: Payment | None, under_way: PendingM
             "We are answering your bank. If you did not open the dispute or it was a mistake, please contact us."
         )
         return State(_("Disputed"), "alert", Tone.INFO, _("This payment was disputed with your bank"), text)
-    is_withdrawn = order.is_waiting_for_payment
-    state = withdrawn_state(order) if is_withdrawn else stored_state(order, payment, under_way)
+    state = state_by_payment(order, payment) or stored_state(order, payment, under_way)
     if order.is_alive and order.owed.goods and not under_way.returning:
         text = _("We will refund %(amount)s for the items you will not receive.") % {
             "amount": show(order.owed.goods)
@@ -94,6 +93,18 @@ def get_display_state(order: Order, payment: Payment | None, under_way: PendingM
     if order.is_alive and order.status != OrderStatus.CONFIRMED:
         return replace(state, next_step=f"{state.next_step} {text}")
     return State(_("Refund on its way"), "return", Tone.INFO, _("Your refund is on its way"), text)
+
+
+def is_undecided(payment: Payment | None) -> bool:
+    """Whether the outcome of this payment is not known yet, so that the buyer must not pay again."""
+    return payment is not None and (payment.in_review or payment.status == PaymentStatus.PROCESSING)
+
+
+def state_by_payment(order: Order, payment: Payment | None) -> State | None:
+    """The state while a payment is undecided or was withdrawn; None when the order's status says it all."""
+    if payment is not None and is_undecided(payment) and order.may_change_method:
+        return undecided_state(payment)
+    return withdrawn_state(order) if order.is_waiting_for_payment else None
 
 
 def stored_state(order: Order, payment: Payment | None, under_way: PendingMoney) -> State:
@@ -189,26 +200,28 @@ def awaiting_payment_state(order: Order) -> str:
     return f" {amount_due(order)}" if order.balance_due else ""
 
 
-def pending_state(order: Order, payment: Payment | None) -> State:
-    if payment is None or payment.status == PaymentStatus.CANCELLED:
-        return State(
-            _("Awaiting payment"), "clock", Tone.WARN, _("Choose a payment method"), amount_due(order)
-        )
-    if payment.status == PaymentStatus.FAILED:
-        text = " ".join([_("Nothing was charged."), reserved(order), _("Try again, or pay another way.")])
-        headline = _("Your payment did not go through")
-        return State(_("Payment failed"), "alert", Tone.BAD, headline, payment_reason(payment, text))
+def undecided_state(payment: Payment) -> State:
     if payment.in_review:
         text = _(
             "Do not pay again. The payment is being reviewed, which usually takes minutes and rarely days. "
             "Your items are reserved, and we will email you."
         )
         return State(_("In review"), "clock", Tone.INFO, _("Your payment is being reviewed"), text)
-    if payment.status == PaymentStatus.PROCESSING:
-        text = _(
-            "Do not pay again. We do not know the outcome yet. This page updates by itself, and we will email you."
+    text = _(
+        "Do not pay again. We do not know the outcome yet. This page updates by itself, and we will email you."
+    )
+    return State(_("Checking"), "clock", Tone.INFO, _("We are checking your payment"), text)
+
+
+def pending_state(order: Order, payment: Payment | None) -> State:
+    if payment is None or payment.status == PaymentStatus.CANCELLED:
+        return State(
+            _("Awaiting payment"), "clock", Tone.WARN, _("Choose a payment method"), amount_due(order)
         )
-        return State(_("Checking"), "clock", Tone.INFO, _("We are checking your payment"), text)
+    if payment.status == PaymentStatus.FAILED:
+        text = " ".join([not_charged(order), reserved(order), _("Try again, or pay another way.")])
+        headline = _("Your payment did not go through")
+        return State(_("Payment failed"), "alert", Tone.BAD, headline, payment_reason(payment, text))
     if order.payment_status == OrderPaymentStatus.PARTIALLY_PAID:
         text = _("We received %(received)s. Please send the remaining %(due)s with the same reference.") % {
             "received": show(order.received),
@@ -227,6 +240,11 @@ def pending_state(order: Order, payment: Payment | None) -> State:
     )
     text = amount_due(order) + " " + _("The artisans start once we receive it.")
     return State(label, "clock", Tone.INFO, headline, text)
+
+
+def not_charged(order: Order) -> str:
+    """For a failed attempt; an earlier part payment stays received."""
+    return _("Nothing more was charged.") if order.received else _("Nothing was charged.")
 
 
 def payment_reason(payment: Payment, text: str) -> str:

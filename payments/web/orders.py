@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -50,7 +51,13 @@ from payments.statuses import PaymentStatus, RefundStatus
 from payments.web.csp import may_lead_to_provider
 from payments.web.forms import CancelForm, FindOrderForm, PaymentForm
 from payments.web.links import order_of
-from payments.web.order_display import State, get_display_state, load_pending_money
+from payments.web.order_display import (
+    PendingMoney,
+    State,
+    get_display_state,
+    is_undecided,
+    load_pending_money,
+)
 from payments.web.provider_pages import (
     can_pay_now,
     facts_with_page,
@@ -94,7 +101,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "order": order,
         "token": token,
         "payment": payment,
-        "state": get_display_state(order, payment, load_pending_money([order])[order.pk]),
+        **offers(order, payment, load_pending_money([order])[order.pk]),
         "instructions": payment_instructions(payment, order, store_rules()) if payment else None,
         "parcels": [
             ParcelDisplay(parcel, lines.get(parcel.pk, []))
@@ -104,18 +111,32 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "billing_lines": masked(order.billing_address) if hides else order.billing_address_lines,
         "timeline": events(order, payment),
         "provider_page": facts_with_page(payment),
-        "can_pay_now": bool(order.balance_due) and can_pay_now(payment),
-        "is_waiting": payment is not None and payment.status == PaymentStatus.PROCESSING and order.is_alive,
         "thanks": just_placed and is_taken(order, payment),
-        "can_pay_otherwise": bool(order.balance_due) and order.may_change_method,
         "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
         "must_ask": order.status == OrderStatus.PROCESSING and is_owner(order, viewer),
         "is_masked": hides,
         "just_placed": just_placed,
         "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",
-        "needs_mailbox": needs_mailbox(order, payment),
     }
     return render(request, "payments/order_detail.html", context)
+
+
+def offers(order: Order, payment: Payment | None, under_way: PendingMoney) -> dict[str, Any]:
+    """What the page says about the payment and what it offers; a test compares both for all combinations."""
+    return {
+        "state": get_display_state(order, payment, under_way),
+        "can_pay_now": bool(order.balance_due) and can_pay_now(payment),
+        "is_waiting": payment is not None and payment.status == PaymentStatus.PROCESSING and order.is_alive,
+        "can_pay_otherwise": may_pay_otherwise(order, payment),
+        "needs_mailbox": needs_mailbox(order, payment),
+        "is_undecided": is_undecided(payment),
+        "is_paid": order.is_alive and bool(order.received) and not order.balance_due,
+    }
+
+
+def may_pay_otherwise(order: Order, payment: Payment | None) -> bool:
+    """Whether another way to pay is offered: not while the outcome of a payment is open, which could pay twice."""
+    return bool(order.balance_due) and order.may_change_method and not is_undecided(payment)
 
 
 def is_check_due(payment: Payment) -> bool:
@@ -130,7 +151,7 @@ def is_check_due(payment: Payment) -> bool:
 
 def is_taken(order: Order, payment: Payment | None) -> bool:
     """Whether the buyer has nothing left to do: paid, or has the instructions to pay offline."""
-    if not order.is_alive or payment is None:
+    if not order.is_alive or order.is_waiting_for_payment or payment is None:
         return False
     return order.released_at is not None or (
         not payment.is_remote and payment.status == PaymentStatus.PENDING
@@ -206,7 +227,7 @@ def refund_event(refund: PaymentRefund) -> Event:
 
 
 def needs_mailbox(order: Order, payment: Payment | None) -> bool:
-    """Whether an offline order is held for two hours only, until the emailed link is opened."""
+    """Whether an offline order is held for a short time only, until the emailed link is opened."""
     return (
         not (payment is not None and payment.is_remote)
         and order.status == OrderStatus.PENDING
@@ -235,9 +256,9 @@ def mailbox(request: HttpRequest, token: str) -> HttpResponse:
 @may_lead_to_provider
 def order_pay(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
-    if not order.balance_due or not order.may_change_method:
-        return redirect("payments:order", token=token)
     current, owner = latest_payment(order), owner_of_page(request, order)
+    if not may_pay_otherwise(order, current):
+        return redirect("payments:order", token=token)
     selected = request.POST.get("payment_method", current.payment_method if current else "")
     choices = method_choices(
         total=order.total,
