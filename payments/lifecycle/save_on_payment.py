@@ -45,15 +45,15 @@ def payment_save_method(payment_id: UUID, *, user: User, is_wanted: bool) -> Non
             lambda provider: provider.save_on_payment(request, object_id, is_wanted=is_wanted),
         )
     except (Refused, Unknown):
+        if is_wanted:
+            consent_withdraw(consent)  # the buyer is told that the card is not saved
         raise ProviderUnavailable(payment.get_payment_provider_display()) from None
     with transaction.atomic():
         user_lock(user.pk)
         customer_renew(user.pk, consent.provider, former=request.customer_id, current=customer_id)
         customer_save(user.pk, consent.provider, customer_id)
         if not is_wanted:
-            ProviderCall.objects.filter(pk=consent.pk, method=None).update(
-                state=CallState.REFUSED, error=_("The buyer no longer wants to save the card.")
-            )
+            consent_withdraw(consent)
 
 
 def can_save_on_payment(payment: Payment) -> bool:
@@ -78,6 +78,12 @@ def consent_record(payment: Payment, user: User, object_id: str) -> ProviderCall
     provider_call_finish(call, CallState.DONE, object_id=object_id)
     ProviderCall.objects.filter(pk=call.pk).update(next_try_at=timezone.now() + FIRST_SETUP_CHECK)
     return call
+
+
+def consent_withdraw(consent: ProviderCall) -> None:
+    ProviderCall.objects.filter(pk=consent.pk, method=None).update(
+        state=CallState.REFUSED, error=_("The card is not to be saved.")
+    )
 
 
 def payment_open_hosted(payment_id: UUID, *, saves_for: User | None = None) -> PaymentResult:

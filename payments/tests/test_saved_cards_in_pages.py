@@ -344,3 +344,5 @@ def test_consent_that_the_provider_does_not_take_is_reported(shop, payment, stri
     answer = save_on_page(shop.client, payment, save="on")
 
     assert (answer.status_code, "not responding" in answer.content.decode()) == (409, True)
+    shown = page(shop.client.get(provider_page(payment)))
+    assert "checked" not in shown.one("input", id="card-remember").attrs
