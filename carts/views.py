@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
+from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.core.errors import DomainError
 from artisans.core.models import get_or_none
@@ -34,7 +35,7 @@ from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_ite
 from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
-from orders.selectors import is_known_account, store_rules
+from orders.selectors import is_known_account, last_addressed_order, store_rules
 from orders.services.placing import Buyer
 from payments.lifecycle.offer import MethodChoice, method_choices
 from payments.methods import PaymentMethod
@@ -354,7 +355,8 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
         initial = details_initial(request, session)
         needs_correction = "email" in session.draft and session.has_invalid_address()
         form = DetailsForm(initial) if needs_correction else DetailsForm(initial=initial)
-        return show_step(request, session, "details", form)
+        is_remembered = "line1" in initial and "email" not in session.draft
+        return show_step(request, session, "details", form, is_remembered=is_remembered)
     form = DetailsForm(request.POST)
     if "change_country" in request.POST:
         values = {name: form.data.get(name, "") for name in form.fields}
@@ -378,12 +380,26 @@ def details_initial(request: HttpRequest, session: CheckoutSession) -> dict[str,
     initial: dict[str, Any] = {"country": store.country, "billing_country": store.country}
     if session.principal.user is not None:
         initial |= {"email": session.principal.user.email, "name": session.principal.user.name}
+        initial |= remembered_addresses(session.principal.user)
     if "email" in draft:
         initial |= {name: draft.get(name) for name in ("email", "billing_same", "note")}
         initial |= address_read(draft["shipping"])
         if not draft["billing_same"]:
             initial |= {f"billing_{name}": value for name, value in address_read(draft["billing"]).items()}
     return initial
+
+
+def remembered_addresses(user: User) -> dict[str, Any]:
+    """The addresses of the user's last order as initial values of the form; none if one is a single text."""
+    last = last_addressed_order(user)
+    if last is None:
+        return {}
+    shipping, billing = address_read(last.shipping_address), address_read(last.billing_address)
+    if "text" in shipping or "text" in billing:
+        return {}
+    is_same = all(shipping.get(name, "") == billing.get(name, "") for name in ADDRESS)
+    other = {} if is_same else {f"billing_{name}": billing.get(name, "") for name in ADDRESS}
+    return {**shipping, **other, "billing_same": is_same}
 
 
 @checkout_step("payment")

@@ -94,6 +94,15 @@ def is_masked(order: Order, user: User | None) -> bool:
     return not is_owner(order, user)
 
 
+def last_addressed_order(user: User) -> Order | None:
+    """The user's last order, whose addresses are filled in at the next checkout; None after they had them
+    forgotten. Guest orders do not count."""
+    orders = Order.objects.filter(user=user)
+    if user.addresses_forgotten_at is not None:
+        orders = orders.filter(created_at__gt=user.addresses_forgotten_at)
+    return orders.only("shipping_address", "billing_address").order_by("-created_at").first()
+
+
 def orders_locked() -> QuerySet[Order]:
     """The orders, locked until the transaction ends."""
     return Order.objects.select_for_update(of=("self",), no_key=True)

@@ -4,6 +4,7 @@ from orders import views
 
 app_name = "orders"
 urlpatterns = [
+    path("account/address/", views.address_page, name="address"),
     path("artisan/parcels/", views.parcel_list, name="parcel_list"),
     path("artisan/parcels/<uuid:parcel_id>/", views.parcel_detail, name="parcel"),
 ]

@@ -1,4 +1,4 @@
-"""Pages for artisans: their parcels, once they may be shipped."""
+"""Pages for artisans: their parcels, once they may be shipped. For buyers: the addresses that are filled in."""
 
 from uuid import UUID
 
@@ -7,16 +7,18 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from artisans.accounts.principals import require_user
 from artisans.catalog.services import units_restocked
 from artisans.core.errors import DomainError
+from artisans.core.models import save_columns
 from orders.forms import ShipForm
 from orders.models import Parcel
 from orders.parcel_display import ParcelDisplay
-from orders.selectors import parcels_of_artisan
+from orders.selectors import last_addressed_order, parcels_of_artisan
 from orders.services.parcels import parcel_deliver, parcel_report_cash, parcel_ship, parcel_start
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 
@@ -50,6 +52,19 @@ def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
         "form": form,
     }
     return render(request, "orders/parcel_detail.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def address_page(request: HttpRequest) -> HttpResponse:
+    """The addresses that are filled in at the next checkout. POST has them forgotten."""
+    user = require_user(request)
+    if request.method == "POST":
+        user.addresses_forgotten_at = timezone.now()
+        save_columns(user, ["addresses_forgotten_at"])
+        messages.success(request, _("Your addresses will not be filled in at your next checkout."))
+        return redirect("orders:address")
+    return render(request, "orders/address.html", {"last": last_addressed_order(user)})
 
 
 def handle_action(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:

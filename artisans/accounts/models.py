@@ -47,12 +47,16 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # knox is untyped
-    """A user, who signs in by email address. Permissions for staff work come from groups."""
+    """A user, who signs in by email address. Permissions for staff work come from groups.
+
+    `addresses_forgotten_at`: addresses of earlier orders are not filled in at checkout.
+    """
 
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.SHOPPER)
     is_active = models.BooleanField(default=True)
+    addresses_forgotten_at = models.DateTimeField(null=True, editable=False)
     session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()

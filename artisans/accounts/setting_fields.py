@@ -102,7 +102,9 @@ UNAUDITED: dict[str, set[str]] = {
         "id", "created_at", "updated_at", "category", "slug", "name", "description", "materials", "dimensions",
         "picture", "picture_alt", "stock",  # every change of stock has a StockMove
     },
-    "accounts.User": {"id", "created_at", "updated_at", "password", "last_login", "name", "session_epoch"},
+    "accounts.User": {
+        "id", "created_at", "updated_at", "password", "last_login", "name", "session_epoch", "addresses_forgotten_at",
+    },
     "auth.Group": {"id"},
 }  # fmt: skip
 
