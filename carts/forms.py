@@ -113,6 +113,9 @@ class DetailsForm(NoCardNumbersForm):
         for prefix in ("", "billing_"):
             rules = self.rules(prefix)
             for name in ("region", "postal_code", "city"):
+                if not getattr(rules, f"has_{name}"):
+                    del self.fields[prefix + name]
+                    continue
                 field = self.fields[prefix + name]
                 field.label = _(getattr(rules, f"{name}_label"))
                 required = getattr(rules, f"{name}_required") and not prefix
@@ -124,6 +127,22 @@ class DetailsForm(NoCardNumbersForm):
                 field.error_messages["max_length"] = (
                     gettext("%(label)s: use at most %(limit)s characters.") % label
                 )
+
+    @property
+    def shown_country(self) -> str:
+        return self.rules("").country
+
+    @property
+    def billing_shown_country(self) -> str:
+        return self.rules("billing_").country
+
+    def for_new_countries(self) -> "DetailsForm | None":
+        """The form for the countries that were chosen since it was shown, without the old regions; None if none was."""
+        sides = [""] if self.data.get("billing_same") else ["", "billing_"]
+        shown = {side: self.data.get(f"{side}shown_country") for side in sides}
+        moved = [side for side in sides if shown[side] and self.data.get(f"{side}country") != shown[side]]
+        values = {name: self.data.get(name, "") for name in self.fields}
+        return DetailsForm(initial=values | {f"{side}region": "" for side in moved}) if moved else None
 
     def clean_note(self) -> str:
         note: str = self.cleaned_data["note"]

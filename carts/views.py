@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any
 from uuid import UUID
 
@@ -150,9 +150,9 @@ class Step:
     is_current: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CheckoutSession:
-    """The context of a checkout step: principal, open cart, its summary and the answers so far."""
+    """The context of a checkout step: principal, open cart, its summary and the answers so far. Read once."""
 
     principal: Principal
     cart: Cart
@@ -162,6 +162,7 @@ class CheckoutSession:
     def draft(self) -> dict[str, Any]:
         return dict(self.cart.draft) if isinstance(self.cart.draft, dict) else {}
 
+    @cached_property
     def choices(self) -> list[MethodChoice]:
         choices = method_choices(
             total=self.summary.total,
@@ -179,10 +180,7 @@ class CheckoutSession:
 
     def selected_method(self) -> MethodChoice | None:
         """The chosen way to pay; the only one that is available needs no choice."""
-        return self.selected_of(self.choices())
-
-    def selected_of(self, choices: Sequence[MethodChoice]) -> MethodChoice | None:
-        available = [choice for choice in choices if choice.is_available]
+        available = [choice for choice in self.choices if choice.is_available]
         if len(available) == 1:
             return available[0]
         return next((choice for choice in available if choice.is_selected), None)
@@ -208,7 +206,7 @@ class CheckoutSession:
         ]
 
     def has_choice(self) -> bool:
-        return sum(choice.is_available for choice in self.choices()) != 1
+        return sum(choice.is_available for choice in self.choices) != 1
 
     def next_step(self) -> HttpResponse:
         return redirect(f"carts:checkout_{self.first_open_step()}")
@@ -358,14 +356,20 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
         is_remembered = "line1" in initial and "email" not in session.draft
         return show_step(request, session, "details", form, is_remembered=is_remembered)
     form = DetailsForm(request.POST)
+    changed = form.for_new_countries()
     if "change_country" in request.POST:
         values = {name: form.data.get(name, "") for name in form.fields}
-        return show_step(request, session, "details", DetailsForm(initial=values))
+        return show_step(request, session, "details", changed or DetailsForm(initial=values))
+    if changed:
+        text = _("The form now fits the country that you chose. Check the address, then continue.")
+        return show_step(request, session, "details", changed, refusals=[text])
     if not form.is_valid():
         return show_step(request, session, "details", form)
     data = form.cleaned_data
-    shipping = {name: data[name] for name in (*ADDRESS, "phone")}
-    billing = shipping if data["billing_same"] else {name: data[f"billing_{name}"] for name in ADDRESS}
+    shipping = {name: data.get(name, "") for name in (*ADDRESS, "phone")}
+    billing = (
+        shipping if data["billing_same"] else {name: data.get(f"billing_{name}", "") for name in ADDRESS}
+    )
     return session.save_draft(
         email=data["email"].lower(),
         shipping=shipping,
@@ -404,7 +408,7 @@ def remembered_addresses(user: User) -> dict[str, Any]:
 
 @checkout_step("payment")
 def checkout_payment(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
-    choices = preselected(session.choices())
+    choices = preselected(session.choices)
     form = PaymentForm(choices=choices, initial={"payment_method": session.draft.get("method")})
     if request.method == "POST":
         form = PaymentForm(request.POST, choices=choices)
@@ -480,6 +484,8 @@ def show_changes(request: HttpRequest, session: CheckoutSession, form: PlaceForm
         parts -= {"amounts"}
     if summary.problems:  # they are listed on the page, with what accepting them does
         parts -= {"items", "amounts"}
+    if "shipping" in parts and session.draft.get("billing_same"):
+        parts -= {"billing"}
     refusals += [str(text) for part, text in CHANGES.items() if part in parts]
     refusals.append(_("Nothing was ordered. Review the details below before you place the order."))
     return show_check(request, session, refusals=refusals)

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from carts.forms import DetailsForm
+from carts.models import Cart
 from tests.checkout_client import DETAILS_FORM, CheckoutClient
 from tests.html import Node, page
 
@@ -126,11 +127,24 @@ def test_every_field_has_a_label(walk):
 COUNTRIES = {
     "US": ({"region", "postal_code", "city"}, {"region": "State", "postal_code": "ZIP code"}),
     "GB": ({"postal_code", "city"}, {"postal_code": "Postal code", "city": "Town"}),
+    "FR": ({"postal_code", "city"}, {"postal_code": "Postal code"}),
+    "SG": ({"postal_code"}, {"postal_code": "Postal code"}),
     "DE": ({"postal_code", "city"}, {"postal_code": "Postal code"}),
     "JP": ({"region", "postal_code"}, {"region": "Prefecture", "postal_code": "Postal code"}),
     "IE": ({"city"}, {"region": "County", "postal_code": "Eircode"}),
     "HK": ({"region"}, {"region": "Area", "city": "District"}),
     "AE": ({"region"}, {"region": "Emirate"}),
+}
+
+
+LEFT_OUT = {
+    "GB": {"region"},
+    "DE": {"region"},
+    "FR": {"region"},
+    "SG": {"region", "city"},
+    "JP": {"city"},
+    "HK": {"postal_code"},
+    "AE": {"postal_code", "city"},
 }
 
 
@@ -140,12 +154,15 @@ def test_fields_follow_the_country_without_javascript(walk, country):
     shown = sent(walk, country=country, change_country="1", name="Ada", city="Kept City")
 
     assert not shown.all(class_="error-summary"), "changing the country is not an error"
-    assert shown.one(id="id_city").attrs["value"] == "Kept City"
+    left_out = {name for name in ("region", "postal_code", "city") if not shown.all(id=f"id_{name}")}
+    assert left_out == LEFT_OUT.get(country, set())
+    if "city" not in left_out:
+        assert shown.one(id="id_city").attrs["value"] == "Kept City"
     assert shown.one("form", method="post").fields()["country"] == country
     for name, label in labels.items():
         [result] = [node for node in shown.all("label") if node.attrs["for"] == f"id_{name}"]
         assert result.text.removesuffix(" (optional)") == label
-    for name in ("region", "postal_code", "city"):
+    for name in {"region", "postal_code", "city"} - left_out:
         field = shown.one(id=f"id_{name}")
         assert ("required" in field.attrs) == (name in needed), name
 
@@ -211,3 +228,39 @@ def test_hostile_value_is_validated_quickly(walk, value):
     sent(walk, email=value, phone=value, postal_code=value, name=value)
 
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("side", ["", "billing_"])
+@pytest.mark.parametrize("button", [{"change_country": "1"}, {}])
+def test_region_of_the_old_country_is_not_kept(walk, side, button):
+    changes = {
+        f"{side}country": "AU",
+        f"{side}region": "OR",
+        f"{side}shown_country": "US",
+        f"{side}city": "Kept",
+    }
+
+    shown = sent(walk, billing_same=None if side else "on", **changes, **button)
+
+    form = shown.one("form", method="post").fields()
+    assert (form[f"{side}region"], form[f"{side}city"], form[f"{side}shown_country"]) == ("", "Kept", "AU")
+    assert bool(shown.all(class_="error-summary")) == (not button), "without the button the buyer is told"
+
+
+def test_region_that_the_country_does_not_have_is_dropped(walk):
+    walk.details(country="DE", region="OR", postal_code="10115", shown_country="DE")
+
+    assert Cart.objects.get().draft["shipping"]["region"] == ""
+
+
+def test_region_of_the_other_address_is_kept_when_one_country_changes(walk):
+    shown = sent(
+        walk,
+        country="US",
+        shown_country="US",
+        billing_same=None,
+        billing_country="DE",
+        billing_shown_country="US",
+    )
+
+    assert shown.one("form", method="post").fields()["region"] == "OR"

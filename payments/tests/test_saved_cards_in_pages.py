@@ -7,7 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.catalog.tests.factories import ProductFactory
-from payments.gateway.payments import payment_ensure_at_provider
+from payments.errors import PaymentDeclined
+from payments.gateway.payments import payment_confirm, payment_ensure_at_provider
 from payments.lifecycle.saved_methods import (
     method_remove,
     method_save,
@@ -346,3 +347,26 @@ def test_consent_that_the_provider_does_not_take_is_reported(shop, payment, stri
     assert (answer.status_code, "not responding" in answer.content.decode()) == (409, True)
     shown = page(shop.client.get(provider_page(payment)))
     assert "checked" not in shown.one("input", id="card-remember").attrs
+
+
+def test_card_page_shows_the_order_and_moves_the_focus_to_a_decline(shop, payment):
+    shown = page(shop.client.get(provider_page(payment)))
+    line = payment.order.lines.get()
+    summary = shown.one("aside", class_="receipt").text
+    assert [line.product_name in summary, "$99.99" in summary] == [True, True]
+    assert not shown.all(id="decline")
+    assert not shown.one("title").text.startswith("Error:")
+
+    with pytest.raises(PaymentDeclined):
+        payment_confirm(payment.pk, method_id="pm_card_visa_chargeDeclined")
+
+    shown = page(shop.client.get(provider_page(payment)))
+    decline = shown.one(id="decline")
+    assert "declined" in decline.text
+    assert (decline.attrs["tabindex"], decline.attrs["role"], "data-focus" in decline.attrs) == (
+        "-1",
+        "alert",
+        True,
+    )
+    assert shown.one("title").text.startswith("Error:")
+    assert page(shop.get("payments:order", payment.order.access_token)).one("title").text.startswith("Error:")

@@ -114,6 +114,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "thanks": just_placed and is_taken(order, payment),
         "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
         "must_ask": order.status == OrderStatus.PROCESSING and is_owner(order, viewer),
+        "has_error": payment is not None and payment.status == PaymentStatus.FAILED and order.is_alive,
         "is_masked": hides,
         "just_placed": just_placed,
         "mailbox": mailbox if is_mailbox_token(order.pk, mailbox) else "",

@@ -105,6 +105,7 @@ def order_provider(request: HttpRequest, token: str, provider: str = "") -> Http
         "is_saving": owner is not None and find_consent(result.payment, owner) is not None,
         "provider": facts,
         "action": result.action,
+        "has_error": bool(result.payment.failure_reason),
         "is_element": result.action.kind == ActionKind.CONFIRM,
         "public": registry.public_values(facts.name),
         "payer": payer(order, Principal.from_page(request).user),

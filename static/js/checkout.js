@@ -8,14 +8,15 @@ if (same && billing) {
   show();
 }
 
-// Countries have different fields, which the server knows. Focus and text typed in the meantime are kept.
-const replace = (page, id) => {
-  const [before, after] = [document.getElementById(id), page.getElementById(id)];
-  if (!before || !after) return;
-  const hasFocus = before === document.activeElement;
-  after.value = before.value;
-  before.closest(".field").replaceWith(after.closest(".field"));
-  if (hasFocus) after.focus();
+// Countries have different fields, which the server knows. Focus and text typed in the meantime are kept, but no region
+// of another country.
+const replace = (page, name) => {
+  const [before, after] = [document, page].map((tree) => tree.getElementById("place_" + name));
+  const [typed, input] = [before, after].map((place) => place.querySelector("input"));
+  const hasFocus = typed !== null && typed === document.activeElement;
+  if (typed && input && !name.endsWith("region")) input.value = typed.value;
+  before.replaceWith(after);
+  if (hasFocus) input?.focus();
 };
 
 const relabel = async (form, prefix) => {
@@ -24,7 +25,9 @@ const relabel = async (form, prefix) => {
   try {
     const answer = await fetch(form.action, { method: "POST", body });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const name of ["city", "region", "postal_code"]) replace(page, "id_" + prefix + name);
+    for (const name of ["city", "region", "postal_code"]) replace(page, prefix + name);
+    const shown = prefix + "shown_country";
+    document.getElementById(shown).value = page.getElementById(shown).value;
   } catch {
     for (const button of document.querySelectorAll(".needs-no-js")) button.classList.remove("needs-no-js");
   }

@@ -8,7 +8,7 @@ const say = (text) => {
   setTimeout(() => { region.textContent = text; }, 50);
 };
 
-const focusErrors = () => document.querySelector(".error-summary")?.focus();
+const focusErrors = () => document.querySelector(".error-summary, [data-focus]")?.focus();
 
 // A form with data-busy is sent once: the button says so, and comes back when the browser returns to the page.
 document.addEventListener("submit", (event) => {

@@ -94,6 +94,7 @@ const start = (opened) => {
     if (button.getAttribute("aria-disabled")) return;
     if (!navigator.onLine) return showMessage(form.dataset.offline);
     showMessage("");
+    document.getElementById("decline")?.remove();
     busy(form.dataset.progress);
     const wait = setTimeout(() => { slow.hidden = false; }, SLOW_AFTER);
     try {
