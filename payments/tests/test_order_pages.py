@@ -14,10 +14,12 @@ from artisans.core.security.tokens import mailbox_token, order_token
 from orders.models import Order
 from orders.services.closing import order_links_revoke
 from orders.tests.factories import place
+from payments.bookkeeping.payments import payment_move
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Payment
+from payments.statuses import PaymentStatus
 from payments.tests.factories import record, reread, start
 from tests.dump import dump
 from tests.html import Node, page
@@ -363,7 +365,7 @@ def test_closed_orders_say_whether_anything_was_charged(shopper):
 def test_another_way_to_pay_is_not_offered_while_the_outcome_is_open(bowl, settings):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     card = start(PaymentMethod.CREDIT_CARD, {bowl: 1})
-    Payment.objects.filter(pk=card.pk).update(status="PROCESSING")
+    payment_move(card, PaymentStatus.PROCESSING, cause="no answer")
 
     shown = status(card.order)
 
