@@ -16,16 +16,16 @@ from orders.models import Order, OrderLine, Parcel, StoreRules
 
 
 class OrderMail(TextChoices):
-    PARCEL_NEW = "parcel_new", _("New parcel")
-    PARCEL_WAITS_FOR_PAYMENT = "parcel_waits_for_payment", _("Parcel waiting for payment")
-    PARCEL_PAID_AGAIN = "parcel_paid_again", _("Parcel paid again")
-    PARCEL_REDUCED = "parcel_reduced", _("Items removed from a parcel")
+    PARCEL_NEW = "parcel_new", _("New parcel (to the artisan)")
+    PARCEL_WAITS_FOR_PAYMENT = "parcel_waits_for_payment", _("Parcel waiting for payment (to the artisan)")
+    PARCEL_PAID_AGAIN = "parcel_paid_again", _("Parcel paid again (to the artisan)")
+    PARCEL_REDUCED = "parcel_reduced", _("Items removed from a parcel (to the artisan)")
     PARCEL_CANCELLED = "parcel_cancelled", _("Parcel cancelled (to the artisan)")
-    PARCEL_ON_HOLD = "parcel_on_hold", _("Parcel on hold")
-    PARCEL_RESUMED = "parcel_resumed", _("Parcel no longer on hold")
-    PARCEL_EXPECTED_BACK = "parcel_expected_back", _("Return expected")
-    PARCEL_SHIPPED = "parcel_shipped", _("Parcel shipped")
-    RETURN_REQUESTED = "return_requested", _("Return requested")
+    PARCEL_ON_HOLD = "parcel_on_hold", _("Parcel on hold (to the artisan)")
+    PARCEL_RESUMED = "parcel_resumed", _("Parcel no longer on hold (to the artisan)")
+    PARCEL_EXPECTED_BACK = "parcel_expected_back", _("Return expected (to the artisan)")
+    PARCEL_SHIPPED = "parcel_shipped", _("Parcel shipped (to the buyer)")
+    RETURN_REQUESTED = "return_requested", _("Return requested (to the buyer)")
 
 
 def parcel_url(facts: dict[str, Any]) -> str:

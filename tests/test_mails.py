@@ -178,6 +178,11 @@ def test_every_template_is_used_by_one_kind(all_mails):
     assert set(all_mails) == set(KINDS) == TEMPLATES
 
 
+def test_label_names_the_recipient():
+    for kind, label in KINDS.items():
+        assert re.search(r" \(to .+\)$", str(label)), kind
+
+
 def test_text_and_html_have_the_same_amounts_and_links(all_mails):
     for kind, row in all_mails.items():
         mail = render(row)

@@ -14,12 +14,12 @@ from artisans.accounts.models import User
 
 
 class AccountMail(TextChoices):
-    ACCOUNT_CHANGED = "account_changed", _("Account changed")
-    SETTING_CHANGED = "setting_changed", _("Setting changed")
-    ARTISAN_ACCESS_CHANGED = "artisan_access_changed", _("Artisan access changed")
-    EMAIL_CONFIRMATION = "email_confirmation", _("Email address confirmation")
-    PASSWORD_RESET = "password_reset", _("Password reset")
-    UNKNOWN_ACCOUNT = "unknown_account", _("Unknown account")
+    ACCOUNT_CHANGED = "account_changed", _("Account changed (to the account holder)")
+    SETTING_CHANGED = "setting_changed", _("Setting changed (to administrators)")
+    ARTISAN_ACCESS_CHANGED = "artisan_access_changed", _("Artisan access changed (to the artisan)")
+    EMAIL_CONFIRMATION = "email_confirmation", _("Email address confirmation (to the account holder)")
+    PASSWORD_RESET = "password_reset", _("Password reset (to the account holder)")
+    UNKNOWN_ACCOUNT = "unknown_account", _("Unknown account (to the address entered)")
 
 
 def site_link(view: str, *args: str) -> str:

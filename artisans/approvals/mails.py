@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApprovalMail(TextChoices):
-    APPROVAL_REQUESTED = "approval_requested", _("Approval requested")
-    APPROVAL_DECIDED = "approval_decided", _("Approval decided")
+    APPROVAL_REQUESTED = "approval_requested", _("Approval requested (to staff)")
+    APPROVAL_DECIDED = "approval_decided", _("Approval decided (to staff)")
 
 
 def approval_url(facts: dict[str, Any]) -> str:

@@ -1,6 +1,9 @@
-"""The kinds of email. Each app declares its own as choices and registers them in `apps.py`.
+"""The kinds of email. Each app declares its own in `mails.py` as choices, and registers them in `apps.py`.
 
-A kind has three templates: `emails/<kind>.subject.txt`, `.txt` and `.html`.
+A new kind needs: a member with a label for staff that ends with the recipient; three templates,
+`emails/<kind>.subject.txt`, `.txt` and `.html`; a service that enqueues it with its facts (`notifications_enqueue`); a
+line in `all_mails` of tests/test_mails.py that causes it; and `make messages`. A link is a function of `mails.py` that
+`apps.py` adds to `LINK_BUILDERS`: it is called when the email is sent, because tokens are not stored.
 """
 
 from django.db.models import TextChoices
