@@ -13,7 +13,7 @@ from artisans.catalog.services import StockLine, stock_restock, units_restocked
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import OrderMail, list_units, order_mail, parcel_mail, parcel_reduced_mail
 from orders.models import Order, OrderLine, Parcel
-from orders.selectors import lines_by_parcel, store_rules
+from orders.selectors import lines_by_parcel, order_products_lock, store_rules
 from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction
 
 
@@ -43,6 +43,8 @@ def lines_restock(order: Order, wanted: Mapping[UUID, tuple[OrderLine, int]], *,
         for refund_line, (line, quantity) in wanted.items()
         if quantity and line.parcel.status not in PARCELS_ENDED
     ]
+    if asked:
+        order_products_lock(order)
     back = stock_restock(lines=asked, reason=reason, stock_round=order.stock_round)
     came = {stock_line.order_line: stock_line.quantity for stock_line in back}
     lines = [line for line, _ in wanted.values() if line.pk in came]

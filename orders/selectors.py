@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User, normal_email
 from artisans.accounts.principals import Principal
+from artisans.catalog.services import products_lock
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from orders.models import Order, OrderLine, Parcel, StoreRules
@@ -106,6 +107,15 @@ def last_addressed_order(user: User) -> Order | None:
 def orders_locked() -> QuerySet[Order]:
     """The orders, locked until the transaction ends."""
     return Order.objects.select_for_update(of=("self",), no_key=True)
+
+
+def order_products_lock(order: Order) -> None:
+    """Lock all products of an order in key order, before stock of some of its lines is returned.
+
+    Returning parcel after parcel would lock them in the order of the parcels: a checkout that locks the same products
+    by key would wait for us, and we for it.
+    """
+    products_lock(order.lines.values_list("product_id", flat=True))
 
 
 @contextmanager

@@ -25,9 +25,9 @@ TAKEN = "taken"
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, message: Any, **kwargs: object) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as in kombu
         name = f"{time.time_ns() // 1_000_000}_{uuid4()}.{queue}.msg"
-        write_and_rename(Path(self.data_folder_out) / name, dumps(message))
+        write_and_rename(Path(self.data_folder_out) / name, dumps(payload))
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         """The oldest readable message of the queue. Errors: Empty."""

@@ -17,7 +17,7 @@ from orders.errors import NotReleased, ParcelOnHold
 from orders.mails import OrderMail, order_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.refunds import units_to_ship
-from orders.selectors import lines_by_parcel, order_lock, store_rules
+from orders.selectors import lines_by_parcel, order_lock, order_products_lock, store_rules
 from orders.services.moves import order_recompute_status, parcel_move
 from orders.services.placing import stock_lines
 from orders.statuses import PARCELS_SHIPPED, ParcelStatus
@@ -124,6 +124,7 @@ def parcel_cancel(
     parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None
 ) -> None:
     """Cancel a parcel and return its stock; the caller settles the order."""
+    order_products_lock(order)
     parcel_end(parcel, ParcelStatus.CANCELLED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines), reason=f"cancelled {order.order_number}", stock_round=order.stock_round
@@ -140,6 +141,7 @@ def parcel_mark_returned(
     actor: User | None,
 ) -> None:
     """Mark the parcel as returned and restock the given units of its lines."""
+    order_products_lock(order)
     parcel_end(parcel, ParcelStatus.RETURNED, order=order, cause=cause, actor=actor)
     stock_return(
         lines=stock_lines(lines),
