@@ -93,6 +93,9 @@ READ_VARIABLE = partial(env.str, default="")
 # Providers of a method, in order of preference: "credit_card=stripe,square;paypal=paypal". Unset: all, as registered.
 PAYMENT_ROUTES = env.str("PAYMENT_ROUTES", default="")
 # Per web process and provider. Keep it below the number of threads, or a slow provider blocks the shop.
+# A payment is closed after so many declines; staff are alerted of so many from one network within an hour.
+MAX_DECLINES_PER_PAYMENT = env.int("MAX_DECLINES_PER_PAYMENT", default=5)
+DECLINES_PER_NETWORK_ALARM = env.int("DECLINES_PER_NETWORK_ALARM", default=10)
 PROVIDER_CALLS_AT_ONCE = env.int("PROVIDER_CALLS_AT_ONCE", default=4)
 ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
 

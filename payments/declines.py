@@ -4,6 +4,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from payments.methods import CARD_METHODS, PaymentMethod
 from payments.providers.contract import DeclineGroup
 
 D = DeclineGroup
@@ -25,6 +26,28 @@ MESSAGES: dict[DeclineGroup, Promise] = {
 }
 
 
+WALLET_MESSAGES: dict[DeclineGroup, Promise] = {
+    D.DECLINED: gettext_lazy(
+        "%(method)s declined the payment. Try again there, or choose another payment method."
+    ),
+    D.OTHER_CARD: gettext_lazy(
+        "%(method)s could not use the card or bank account that you chose there. Choose another one there, or "
+        "another payment method here."
+    ),
+    D.FUNDS: gettext_lazy(
+        "The payment exceeds what you can pay with %(method)s at the moment. Choose another card or bank account "
+        "there, or another payment method here."
+    ),
+    D.FIX_DATA: gettext_lazy(
+        "%(method)s could not use the payment details. Check them there, or choose another payment method."
+    ),
+    D.AUTHENTICATION: gettext_lazy(
+        "%(method)s needs you to confirm the payment there. Please try again, or choose another payment method."
+    ),
+    D.TRY_AGAIN: gettext_lazy("%(method)s could not process the payment. Please try again in a moment."),
+}
+
+
 def not_started() -> str:
     return _("We could not start the payment. Please choose another payment method, or try again later.")
 
@@ -33,5 +56,11 @@ def not_taken() -> str:
     return _("We could not take the payment, and nothing was charged. Please choose another payment method.")
 
 
-def decline_message(group: DeclineGroup | None) -> str:
-    return str(MESSAGES[group or D.DECLINED])
+def decline_message(group: DeclineGroup | None, method: str, *, wallet: str = "") -> str:
+    """`method`: how the buyer pays; cards have sentences of their own. `wallet`: of a card in one, such as Apple Pay,
+    whose number nobody typed."""
+    if wallet and group == D.FIX_DATA:
+        group = D.OTHER_CARD
+    if method in CARD_METHODS:
+        return str(MESSAGES[group or D.DECLINED])
+    return str(WALLET_MESSAGES[group or D.DECLINED]) % {"method": PaymentMethod(method).label}

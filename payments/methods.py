@@ -80,6 +80,7 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
 
 # Paid without a provider's help. The others are offered when a provider that takes them has its keys.
 OFFLINE_METHODS = (M.BANK_TRANSFER, M.CHECK, M.CASH_ON_DELIVERY)
+CARD_METHODS = (M.CREDIT_CARD, M.DEBIT_CARD)
 GUEST_HOLD = timedelta(hours=2)
 NO_PAYMENT_HOLD = timedelta(minutes=30)
 PART_PAYMENT_EXTENSION = timedelta(days=7)

@@ -4,6 +4,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
+from payments.bookkeeping.attempts import decline_alarms_resolve
 from payments.bookkeeping.provider_calls import provider_calls_due
 from payments.gateway.access import check_provider_access, providers_alerted, providers_to_check
 from payments.gateway.operations import provider_call_execute
@@ -95,6 +96,7 @@ def check_providers_task() -> None:
 @shared_task(name="payments.check_alerts")
 def check_alerts_task() -> None:
     """Check whether failing parts work again, so that an alert does not stay open until the next buyer."""
+    decline_alarms_resolve()
     run_each(providers_alerted(), check_provider_access, event="access_check_failed")
 
 

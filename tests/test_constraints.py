@@ -16,6 +16,7 @@ from payments.models import (
     Capture,
     Dispute,
     Payment,
+    PaymentAttempt,
     PaymentFlag,
     PaymentMethodInfo,
     PaymentRefund,
@@ -145,6 +146,12 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "capture_currency_iso": ("payments.Capture", {"currency": "?"}),
     "capture_amount_positive": ("payments.Capture", {"amount_minor": 0}),
     "capture_booked_once": ("payments.Capture", {"provider_capture_id": "ch_1"}),
+    "attempt_currency_iso": ("payments.PaymentAttempt", {"currency": "?"}),
+    "attempt_outcome_known": ("payments.PaymentAttempt", {"outcome": "maybe"}),
+    "attempt_amount_positive": ("payments.PaymentAttempt", {"amount_minor": 0}),
+    "attempt_declined_has_a_reason": ("payments.PaymentAttempt", {"outcome": "declined"}),
+    "attempt_booked_once": ("payments.PaymentAttempt", {"attempt_id": "ch_1"}),
+    "attempt_number_once": ("payments.PaymentAttempt", {"number": 1}),
     "dispute_currency_iso": ("payments.Dispute", {"currency": "usd"}),
     "dispute_amount_positive": ("payments.Dispute", {"amount_minor": 0}),
     "dispute_status_known": ("payments.Dispute", {"status": "IDLE"}),
@@ -223,6 +230,15 @@ def test_referenced_row_cannot_be_deleted(model, label):
 
 def test_uniqueness_is_tested_with_two_rows(rows):
     assert Payment.objects.count() == 3
-    for model in (Capture, Dispute, PaymentFlag, ProviderCall, PaymentMethodInfo, WebhookEvent, RefundLine):
+    for model in (
+        Capture,
+        PaymentAttempt,
+        Dispute,
+        PaymentFlag,
+        ProviderCall,
+        PaymentMethodInfo,
+        WebhookEvent,
+        RefundLine,
+    ):
         assert model.objects.count() == 2, model
     assert Cart.objects.count() == 2

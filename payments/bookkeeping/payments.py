@@ -74,6 +74,8 @@ def payment_move(
     now = timezone.now()
     payment.status = to
     payment.in_review = payment.in_review and to == PaymentStatus.PROCESSING
+    if not payment.in_review:
+        payment.pending_reason, payment.pending_code = "", ""
     if to not in OPEN:
         payment.checks, payment.next_check_at = 0, next_refund_check(payment)
     payment.processed_at = payment.processed_at or now

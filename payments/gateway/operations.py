@@ -291,6 +291,11 @@ def book_refund(call: ProviderCall, remote: RemoteRefund) -> None:
         refund_finish(refund_id=call.refund_id, remote=remote)
 
 
+def failure_reason(payment: Payment, refused: Refused) -> str:
+    """For the buyer; "" unless the payment was declined."""
+    return decline_message(refused.decline, payment.payment_method) if refused.decline else ""
+
+
 @transaction.atomic
 def refuse_create(call: ProviderCall, refused: Refused) -> None:
     """Nothing payable was created, or the saved card was declined. The buyer can choose again."""
@@ -304,7 +309,7 @@ def refuse_create(call: ProviderCall, refused: Refused) -> None:
         payment.provider_payment_id = object_id
         apply_remote_state(payment, order, refused.remote, cause="refused", actor_name="provider")
     elif payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
-        payment.failure_reason = decline_message(refused.decline) if refused.decline else not_started()
+        payment.failure_reason = failure_reason(payment, refused) or not_started()
         payment.failure_code = refused.code[:80]
         payment_move(payment, PaymentStatus.FAILED, cause=f"refused: {refused.code}", actor_name="provider")
 
@@ -323,7 +328,7 @@ def refuse_confirm(call: ProviderCall, refused: Refused) -> None:
         flag_refused(payment, refused)
     is_failed = is_capture or refused.decline is not None
     if is_failed and payment.status in {PaymentStatus.PENDING, PaymentStatus.PROCESSING}:
-        payment.failure_reason = decline_message(refused.decline) if refused.decline else not_taken()
+        payment.failure_reason = failure_reason(payment, refused) or not_taken()
         payment.failure_code = refused.code[:80]
         payment_move(payment, PaymentStatus.FAILED, cause=f"refused: {refused.code}", actor_name="provider")
     elif payment.status in OPEN:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.core.models import get_or_none
+from payments.bookkeeping.attempts import TOO_MANY_DECLINES, is_declined_too_often, too_many_declines
 from payments.bookkeeping.holds import renew_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
@@ -214,12 +215,25 @@ def clear_missing_object(payment_id: UUID, object_id: str) -> Payment:
 
 
 def cancel_if_unwanted(result: PaymentResult) -> PaymentResult:
-    """Cancel an open payment at the provider when its order no longer needs it."""
+    """Cancel an open payment at the provider when its order no longer needs it, or after too many declines."""
     payment = result.payment
+    if payment.status in OPEN and payment.is_remote and is_declined_too_often(payment):
+        payment_cancel_at_provider(payment.pk, cause="declined too often", may_stay_unknown=True)
+        return PaymentResult(note_too_many_declines(payment.pk))
     if payment.status in OPEN and payment.order.balance_due != payment.outstanding:
         payment_cancel_at_provider(payment.pk, cause="no longer needed by the order", may_stay_unknown=True)
         return PaymentResult(reload_payment(payment.pk))
     return result
+
+
+@transaction.atomic
+def note_too_many_declines(payment_id: UUID) -> Payment:
+    """Say on the order's page why the payment was closed; it may have been paid or stayed open instead."""
+    payment, _order = payment_lock(payment_id)
+    if payment.status == PaymentStatus.CANCELLED:
+        payment.failure_reason, payment.failure_code = too_many_declines(), TOO_MANY_DECLINES
+        payment.save(update_fields=["failure_reason", "failure_code", "updated_at"])
+    return payment
 
 
 def payment_capture(payment: Payment) -> PaymentResult:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from artisans.core.models import get_or_none, save_columns
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
+from artisans.core.transactions import atomic_with_retry
 from artisans.notifications.facts import render_later
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
@@ -19,6 +20,7 @@ from orders.refunds import clear_ship_instructions
 from orders.selectors import parcels_to_send, store_rules
 from orders.services.placing import PlacedOrder, load_placed_order
 from orders.statuses import OrderStatus
+from payments.bookkeeping.attempts import attempts_record, is_declined_too_often
 from payments.bookkeeping.payments import (
     FIRST_CHECK,
     next_refund_check,
@@ -33,11 +35,12 @@ from payments.gateway.connection import provider
 from payments.mails import PaymentMail, method_name
 from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
 from payments.providers import contract
-from payments.providers.contract import RemotePayment, RemoteStatus
+from payments.providers.contract import PendingReason, RemotePayment, RemoteStatus
 from payments.selectors import object_ids_of, payment_lock
 from payments.statuses import OPEN, DisputeStatus, PaymentStatus
 
 LONGEST_PAUSE = timedelta(minutes=30)
+LONGEST_PAUSE_IN_REVIEW = timedelta(hours=4)  # a review may take days, and an event reports its end
 DISPUTE_STATUS_FROM_REMOTE = {  # an unknown status changes nothing
     contract.DisputeStatus.OPEN: DisputeStatus.OPEN,
     contract.DisputeStatus.WON: DisputeStatus.WON,
@@ -52,7 +55,7 @@ STATUS_FROM_REMOTE = {
 }
 
 
-@transaction.atomic
+@atomic_with_retry
 def payment_apply_remote_state(
     *, payment_id: UUID, remote: RemotePayment, cause: str, actor_name: str = "provider"
 ) -> Payment:
@@ -96,6 +99,7 @@ def apply_remote_amounts(
     """Book captures, refunds and disputes. For an object with a wrong amount only refunds and disputes of
     money booked before count."""
     before = order.status
+    has_declined = attempts_record(payment, order, remote.attempts)
     captures = () if is_amount_wrong else remote.captures
     new_captures = [made for capture in captures if (made := capture_record(payment, capture, actor_name))]
     if not is_amount_wrong:
@@ -108,6 +112,9 @@ def apply_remote_amounts(
     for dispute in remote.disputes:
         moved |= apply_remote_dispute(payment, dispute)
     plan_check(payment, news=bool(new_captures) or moved)
+    if has_declined and payment.status in OPEN and is_declined_too_often(payment):  # the check closes it
+        payment.next_check_at = timezone.now()
+        enqueue_after_commit("payments.check_payment", payment.pk)
     payment_recompute_status(payment, cause=cause, actor=None, actor_name=actor_name)
     if not (new_captures or moved):
         return
@@ -230,15 +237,29 @@ def update_status_from_remote(
         return
     payment.failure_reason, payment.failure_code = "", ""
     payment.in_review = to == PaymentStatus.PROCESSING
+    payment.pending_reason, payment.pending_code = remote.pending.value, remote.pending_code[:80]
+    flag_waiting_for_shop(payment, remote)
     if to == PaymentStatus.FAILED:
         payment.failure_reason, payment.failure_code = (
-            decline_message(remote.decline),
+            decline_message(remote.decline, payment.payment_method, wallet=wallet_of(remote)),
             remote.decline_code[:80],
         )
         if remote.action is None:  # this object cannot be paid any more; the next try creates a new one
             payment.provider_payment_id = None
     if to != payment.status:
         payment_move(payment, to, cause=cause, actor_name=actor_name)
+
+
+def wallet_of(remote: RemotePayment) -> str:
+    return remote.attempts[-1].wallet if remote.attempts else ""
+
+
+def flag_waiting_for_shop(payment: Payment, remote: RemotePayment) -> None:
+    """A payment that only the shop can release, in its account at the provider, would wait for ever."""
+    if remote.pending == PendingReason.SHOP:
+        label = payment.get_payment_provider_display()
+        text = _("%(label)s holds this payment until the shop acts in its account there (%(code)s).")
+        flag_raise(payment, FlagKind.STUCK, text % {"label": label, "code": remote.pending_code})
 
 
 def plan_check(payment: Payment, *, news: bool = False) -> None:
@@ -249,7 +270,8 @@ def plan_check(payment: Payment, *, news: bool = False) -> None:
         return
     payment.checks = 0 if news else payment.checks + 1
     first = FIRST_CHECK[PaymentStatus(payment.status)]
-    pause = min(LONGEST_PAUSE, first * 2 ** min(payment.checks, 12))
+    longest = LONGEST_PAUSE_IN_REVIEW if payment.in_review else LONGEST_PAUSE
+    pause = min(longest, first * 2 ** min(payment.checks, 12))
     payment.next_check_at = timezone.now() + pause
 
 

@@ -6,7 +6,6 @@ from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +16,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
+from artisans.core.transactions import atomic_with_retry
 from artisans.notifications.services import notifications_enqueue
 from orders.errors import NotCancellable, NotReleased
 from orders.mails import order_mail
@@ -72,7 +72,7 @@ def order_cancel(
     return run_after_cancelling(cancel, cause="the order is cancelled", actor=actor.email)
 
 
-@transaction.atomic
+@atomic_with_retry
 def order_cancel_locked(
     *,
     order_id: UUID,
@@ -175,7 +175,7 @@ def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, ori
         enqueue_after_commit("payments.execute_call", refund.calls.get().pk)
 
 
-@transaction.atomic
+@atomic_with_retry
 def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parcel:
     """Cancel a parcel that the artisan cannot ship: its stock is restored and the buyer is emailed the reason.
 
@@ -229,7 +229,7 @@ def order_expire(*, order_id: UUID) -> bool:
         return False
 
 
-@transaction.atomic
+@atomic_with_retry
 def order_expire_locked(*, order_id: UUID) -> bool:
     """The same once no provider holds a payable object. Errors: StillPayable. Locks: order, payment,
     products."""
@@ -258,6 +258,8 @@ def orders_due_to_expire(*, is_remote: bool | None = None) -> list[UUID]:
     due = Order.objects.filter(status=OrderStatus.PENDING, expires_at__lte=timezone.now())
     offline = [facts.name for facts in PROVIDERS if facts.page is None]
     payments = Payment.objects.filter(order=OuterRef("pk"), status__in=OPEN)
+    in_review = payments.filter(in_review=True, next_check_at__gt=timezone.now())
+    due = due.exclude(Exists(in_review))  # nothing is known of it before its next check
     at_provider = Exists(payments.exclude(payment_provider__in=offline))
     if is_remote is not None:
         due = due.filter(at_provider if is_remote else ~at_provider)

@@ -13,6 +13,7 @@ from artisans.core.idempotency.keys import effect_record
 from orders.models import Order
 from orders.selectors import order_lock, store_rules
 from orders.services.placing import load_placed_order
+from payments.bookkeeping.attempts import closed_providers, too_many_declines
 from payments.bookkeeping.holds import renew_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue, StillPayable
@@ -22,6 +23,7 @@ from payments.gateway.payments import (
     payment_replace_at_provider,
     run_after_cancelling,
 )
+from payments.lifecycle.offer import is_closed_after_declines
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment
@@ -121,6 +123,8 @@ def check_may_change(order: Order, method: PaymentMethod) -> None:
     """Errors: NothingDue, MethodNotOffered for cash on delivery once the order was released."""
     if not order.may_change_method:
         raise NothingDue
+    if is_closed_after_declines(method, closed_providers(order)):
+        raise MethodNotOffered(too_many_declines())
     if order.released_at is not None and method == PaymentMethod.CASH_ON_DELIVERY:
         raise MethodNotOffered(
             _("Cash on delivery can only be chosen at checkout. Please choose another payment method.")

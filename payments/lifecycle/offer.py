@@ -1,5 +1,6 @@
 """The payment methods that are offered for an order."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -8,6 +9,7 @@ from artisans.core.money import Money
 from artisans.core.security.encryption import read_decrypted
 from artisans.core.templatetags.money import show
 from orders.models import StoreRules
+from payments.bookkeeping.attempts import too_many_declines
 from payments.errors import MethodNotOffered
 from payments.gateway.connection import are_credentials_refused, is_configured, is_down, offered_methods
 from payments.methods import SPECS, PaymentMethod
@@ -48,10 +50,12 @@ def method_choices(
     due: Money | None = None,
     country: str = "",
     selected: str = "",
+    closed: Collection[str] = (),
 ) -> list[MethodChoice]:
     """All offered payment methods. `is_known_buyer`: an email address of theirs is confirmed.
 
-    `due`: what is left to pay of the total. `country`: of the buyer, "" while it is not known.
+    `due`: what is left to pay of the total. `country`: of the buyer, "" while it is not known. `closed`: providers
+    at which a payment of the order was closed because of its declines.
     """
     return [
         MethodChoice(
@@ -59,7 +63,9 @@ def method_choices(
             label=str(SPECS[method].shown_as or method.label),
             hint=str(SPECS[method].hint),
             pay_label=SPECS[method].pay_label.format(amount=show(total)),
-            unavailable_reason=unavailable_reason(
+            unavailable_reason=too_many_declines()
+            if is_closed_after_declines(method, closed)
+            else unavailable_reason(
                 method, total=total, is_known_buyer=is_known_buyer, store=store, due=due, country=country
             ),
             is_selected=method.value == selected,
@@ -67,6 +73,10 @@ def method_choices(
         for method in offered_methods()
         if SPECS[method].shown_as != ""
     ]
+
+
+def is_closed_after_declines(method: PaymentMethod, closed: Collection[str]) -> bool:
+    return any(facts.name in closed for facts in route_of(method))
 
 
 def unavailable_reason(

@@ -105,7 +105,7 @@ def method_save(*, user: User, provider: str, token: str, is_default: bool = Fal
     )
     call_result = provider_call_execute(call.pk)
     if call_result.refused is not None:
-        raise build_refusal(call_result.refused)
+        raise build_refusal(call_result.refused, provider)
     call = ProviderCall.objects.select_related("method").get(pk=call.pk)
     if call.method is None:
         raise SaveInProgress
@@ -123,7 +123,7 @@ def enqueue_save(user: User, provider: str, **request: object) -> ProviderCall:
     return provider_call_enqueue(Operation.SAVE, provider=provider, user=user, request=stored)
 
 
-def build_refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
+def build_refusal(refused: Refused, provider: str) -> MethodDeclined | MethodNotUsable:
     if refused.decline is None:
         return MethodNotUsable()
     if refused.decline == DeclineGroup.AUTHENTICATION:
@@ -131,7 +131,9 @@ def build_refusal(refused: Refused) -> MethodDeclined | MethodNotUsable:
             _("The bank requires authentication, so the card has to be saved in the browser."),
             group=refused.decline.value,
         )
-    return MethodDeclined(decline_message(refused.decline), group=refused.decline.value)
+    facts = find_facts(provider)
+    method = facts.methods[0].method if facts else ""
+    return MethodDeclined(decline_message(refused.decline, method), group=refused.decline.value)
 
 
 def check_can_save(provider: str) -> None:

@@ -1,3 +1,4 @@
+from payments.models.attempt import AttemptOutcome, PaymentAttempt
 from payments.models.capture import Capture, Dispute, DisputeTransition
 from payments.models.payment import Payment, PaymentTransition
 from payments.models.provider_alert import ProviderAlert
@@ -16,6 +17,7 @@ from payments.models.saved_method import PaymentMethodInfo, ProviderCustomer
 from payments.models.webhook_event import EventState, WebhookEvent
 
 __all__ = [
+    "AttemptOutcome",
     "CallState",
     "Capture",
     "Dispute",
@@ -24,6 +26,7 @@ __all__ = [
     "FlagKind",
     "Operation",
     "Payment",
+    "PaymentAttempt",
     "PaymentFlag",
     "PaymentMethodInfo",
     "PaymentRefund",

@@ -42,6 +42,15 @@ class Payment(BaseModel):
     )
     failure_reason = models.CharField(max_length=300, blank=True)
     failure_code = models.CharField(max_length=80, blank=True)
+    declines = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text=_("Number of declined attempts.")
+    )
+    pending_reason = models.CharField(
+        max_length=10, blank=True, db_default="", help_text=_("What a payment in review is waiting for.")
+    )
+    pending_code = models.CharField(
+        max_length=80, blank=True, db_default="", help_text=_("The provider’s code for it.")
+    )
     checks = models.PositiveIntegerField(default=0, help_text=_("Number of polls without a change."))
     next_check_at = models.DateTimeField(null=True, blank=True)
     reminded_at = models.DateTimeField(

@@ -195,6 +195,37 @@ class Capture:
     amount: Money
 
 
+class PendingReason(StrEnum):
+    """What a payment that is processing waits for, as far as the provider says so."""
+
+    BANK = "bank"  # the buyer's bank is still sending the money, for days
+    REVIEW = "review"  # the provider is checking it
+    SHOP = "shop"  # the shop has to do something in its account at the provider
+    UNKNOWN = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAttempt:
+    """A decided attempt to pay: a charge or capture that succeeded or was declined. `at`: by the provider's clock, if
+    known. `method` is "card" or the name of the wallet; what is not known of a card is ""."""
+
+    attempt_id: str
+    amount: Money
+    is_success: bool
+    at: datetime | None = None
+    decline: DeclineGroup | None = None
+    decline_code: str = ""
+    method: str = ""
+    brand: str = ""
+    funding: str = ""
+    card_country: str = ""
+    wallet: str = ""
+    cvc_check: str = ""
+    postal_code_check: str = ""
+    three_d_secure: str = ""
+    risk_level: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A part of a response that cannot be parsed, and why. The other parts are valid."""
@@ -232,7 +263,8 @@ class RemoteDispute:
 class RemotePayment:
     """The current state of a provider's object.
 
-    `captures`: money captured, with its `refunds` and `disputes`. `reference`: our payment, as stored on the
+    `captures`: money captured, with its `refunds` and `disputes`. `attempts`: the decided ones that are known, the
+    oldest first. `reference`: our payment, as stored on the
     object. `payee`: the account that receives the money, "" if unknown. `method`: the payment method, if it
     was saved. `amount` and `is_live` are None if they cannot be parsed. `problems`: parts that cannot be
     parsed. `unprotected`: why the provider's seller protection does not cover a new object. `lists`: for each
@@ -247,10 +279,13 @@ class RemotePayment:
     is_live: bool | None
     payee: str = ""
     captures: tuple[Capture, ...] = ()
+    attempts: tuple[RemoteAttempt, ...] = ()
     refunds: tuple[RemoteRefund, ...] = ()
     disputes: tuple[RemoteDispute, ...] = ()
     related_ids: tuple[str, ...] = ()
     action: Action | None = None
+    pending: PendingReason = PendingReason.UNKNOWN
+    pending_code: str = ""
     decline: DeclineGroup | None = None
     decline_code: str = ""
     method: "RemoteMethod | None" = None

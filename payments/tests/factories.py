@@ -18,7 +18,14 @@ from payments.lifecycle.receipts import receipt_record
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, Receipt
-from payments.providers.contract import Capture, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
+from payments.providers.contract import (
+    Capture,
+    RefundStatus,
+    RemoteAttempt,
+    RemotePayment,
+    RemoteRefund,
+    RemoteStatus,
+)
 from payments.refunds.manual import money_return_record
 from payments.refunds.staff import refund_open, refund_send
 
@@ -123,6 +130,10 @@ def apply_card_captures(payment: Payment, **news: Any) -> Payment:
             "captures": (
                 Capture(f"ch_{payment.pk.hex}_1", half),
                 Capture(f"ch_{payment.pk.hex}_2", payment.amount - half),
+            ),
+            "attempts": (
+                RemoteAttempt(f"ch_{payment.pk.hex}_1", half, is_success=True),
+                RemoteAttempt(f"ch_{payment.pk.hex}_2", payment.amount - half, is_success=True),
             ),
         }
         | news

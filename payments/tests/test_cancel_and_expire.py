@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.errors import NotFound
 from orders.errors import NotCancellable, ParcelChanged
 from orders.services.parcels import parcel_ship, parcel_start
@@ -321,3 +323,16 @@ def test_one_failing_order_does_not_stop_the_others(shopper, bowl, scarf, time_m
 
     assert reread(stuck).order.status == "PENDING"
     assert reread(other).order.status == "EXPIRED"
+
+
+def test_products_of_all_parcels_are_locked_at_once(shopper):
+    """Parcel by parcel, each other order with the same products could wait for this one, and this one for it."""
+    products = [ProductFactory.create(stock=9, artisan=ArtisanFactory.create()) for _ in range(3)]
+    payment = start(items=dict.fromkeys(products, 1), user=shopper)
+
+    with CaptureQueriesContext(connection) as queries:
+        order_cancel(order_id=payment.order_id, reason="", actor=shopper)
+
+    first = next(query["sql"] for query in queries if 'FROM "catalog_product"' in query["sql"])
+    assert all(product.pk.hex in first.replace("-", "") for product in products)
+    assert [stock(product) for product in products] == [9, 9, 9]

@@ -16,9 +16,11 @@ from artisans.core.templatetags.money import show
 from orders.models import Order, Parcel
 from orders.parcel_display import Tone
 from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelInstruction, ParcelStatus
+from payments.bookkeeping.attempts import TOO_MANY_DECLINES
 from payments.bookkeeping.money_notes import returned_note
 from payments.methods import PaymentMethod
 from payments.models import Dispute, Payment
+from payments.providers.contract import PendingReason
 from payments.statuses import DisputeStatus, PaymentStatus
 
 
@@ -202,11 +204,7 @@ def awaiting_payment_state(order: Order) -> str:
 
 def undecided_state(payment: Payment) -> State:
     if payment.in_review:
-        text = _(
-            "Do not pay again. The payment is being reviewed, which usually takes minutes and rarely days. "
-            "Your items are reserved, and we will email you."
-        )
-        return State(_("In review"), "clock", Tone.INFO, _("Your payment is being reviewed"), text)
+        return in_review_state(payment)
     text = _(
         "Do not pay again. We do not know the outcome yet. This page updates by itself, and we will email you."
     )
@@ -215,9 +213,7 @@ def undecided_state(payment: Payment) -> State:
 
 def pending_state(order: Order, payment: Payment | None) -> State:
     if payment is None or payment.status == PaymentStatus.CANCELLED:
-        return State(
-            _("Awaiting payment"), "clock", Tone.WARN, _("Choose a payment method"), amount_due(order)
-        )
+        return no_payment_state(order, payment)
     if payment.status == PaymentStatus.FAILED:
         text = " ".join([not_charged(order), reserved(order), _("Try again, or pay another way.")])
         headline = _("Your payment did not go through")
@@ -245,6 +241,27 @@ def pending_state(order: Order, payment: Payment | None) -> State:
 def not_charged(order: Order) -> str:
     """For a failed attempt; an earlier part payment stays received."""
     return _("Nothing more was charged.") if order.received else _("Nothing was charged.")
+
+
+def no_payment_state(order: Order, payment: Payment | None) -> State:
+    text = amount_due(order)
+    if payment is not None and payment.failure_code == TOO_MANY_DECLINES:
+        text = f"{payment.failure_reason} {text}"
+    return State(_("Awaiting payment"), "clock", Tone.WARN, _("Choose a payment method"), text)
+
+
+def in_review_state(payment: Payment) -> State:
+    if payment.pending_reason == PendingReason.BANK:
+        text = _(
+            "Do not pay again. Your bank is still sending the money to %(provider)s, which usually takes 3 to 6 "
+            "working days. Your items are reserved, and we will email you."
+        ) % {"provider": payment.get_payment_provider_display()}
+        return State(_("Awaiting bank"), "clock", Tone.INFO, _("Your payment is on its way"), text)
+    text = _(
+        "Do not pay again. The payment is being reviewed, which usually takes minutes and rarely days. "
+        "Your items are reserved, and we will email you."
+    )
+    return State(_("In review"), "clock", Tone.INFO, _("Your payment is being reviewed"), text)
 
 
 def payment_reason(payment: Payment, text: str) -> str:

@@ -36,6 +36,7 @@ from orders.selectors import (
     store_rules,
 )
 from orders.statuses import OrderStatus
+from payments.bookkeeping.attempts import closed_providers
 from payments.gateway.payments import payment_check
 from payments.lifecycle.cancel_and_expire import buyer_may_cancel, order_cancel
 from payments.lifecycle.choose_method import payment_choose_method
@@ -267,6 +268,7 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         country=address_read(order.shipping_address).get("country", ""),
         is_known_buyer=is_known_buyer(order),
         store=store_rules(),
+        closed=closed_providers(order),
         selected=selected,
     )
     choices = with_saved(choices, owner, selected=selected)

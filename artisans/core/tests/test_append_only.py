@@ -31,6 +31,7 @@ NAMES = {
     "DisputeTransition",
     "OrderTransition",
     "ParcelTransition",
+    "PaymentAttempt",
     "PaymentTransition",
     "Receipt",
     "RefundTransition",

@@ -5,6 +5,7 @@ per payment, so that PayPal itself refuses to charge the same payment by two ord
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from artisans.core.money import Money
@@ -16,9 +17,11 @@ from payments.providers.contract import (
     CreateRequest,
     DeclineGroup,
     Item,
+    PendingReason,
     RefundRequest,
     RefundStatus,
     Refused,
+    RemoteAttempt,
     RemoteDispute,
     RemoteMethod,
     RemotePayment,
@@ -47,6 +50,15 @@ CAPTURES = {
     "PENDING": RemoteStatus.PROCESSING,
     "DECLINED": RemoteStatus.FAILED,
     "FAILED": RemoteStatus.FAILED,
+}
+PENDING = {  # https://developer.paypal.com/docs/api/payments/v2/#definition-capture_status_details
+    "ECHECK": PendingReason.BANK,
+    "TRANSACTION_APPROVED_AWAITING_FUNDING": PendingReason.BANK,
+    "PENDING_REVIEW": PendingReason.REVIEW,
+    "INTERNATIONAL_WITHDRAWAL": PendingReason.SHOP,
+    "RECEIVING_PREFERENCE_MANDATES_MANUAL_ACTION": PendingReason.SHOP,
+    "UNILATERAL": PendingReason.SHOP,
+    "VERIFICATION_REQUIRED": PendingReason.SHOP,
 }
 REFUNDS = {
     "COMPLETED": RefundStatus.SUCCEEDED,
@@ -172,6 +184,8 @@ def payment_of(
     captures = parts.each("captures", payments.get("captures"), lambda row: capture_of(row, parts))
     status = status_of(order.get("status"), captures, parts)
     refusal = captures[-1].row if status == RemoteStatus.FAILED else {}
+    pending = next((capture.row for capture in captures if capture.status == RemoteStatus.PROCESSING), {})
+    pending_code = text_at(pending, "status_details", "reason") if status == RemoteStatus.PROCESSING else ""
     method = parts.read("payment_source", lambda: method_of(order), None)
     return RemotePayment(
         object_id=order["id"],
@@ -181,10 +195,13 @@ def payment_of(
         is_live=is_live,
         payee=payee_of(unit, like=payee),
         captures=tuple(capture.taken for capture in captures if capture.taken),
+        attempts=Parts("attempts").each("captures", captures, attempt_of),
         refunds=parts.each("refunds", payments.get("refunds"), lambda row: refund_in(row, unit, parts)),
         disputes=disputes,
         related_ids=tuple(capture.id for capture in captures),
         action=action_of(order, status),
+        pending=PENDING.get(pending_code, PendingReason.UNKNOWN),
+        pending_code=pending_code,
         decline=DeclineGroup.DECLINED if refusal else None,
         decline_code=text_at(refusal, "status_details", "reason") or text_at(refusal, "status"),
         method=method,
@@ -215,6 +232,23 @@ def capture_of(row: dict[str, Any], parts: Parts) -> RemoteCapture:
     if status == RemoteStatus.SUCCEEDED:
         taken = Capture(capture_id, positive(from_paypal(row["amount"])))
     return RemoteCapture(capture_id, status, taken, row)
+
+
+def attempt_of(capture: RemoteCapture) -> RemoteAttempt | None:
+    """A capture that succeeded or was declined. An attempt that cannot be parsed is left out."""
+    if capture.status not in {RemoteStatus.SUCCEEDED, RemoteStatus.FAILED}:
+        return None
+    is_success, row = capture.status == RemoteStatus.SUCCEEDED, capture.row
+    reason = text_at(row, "status_details", "reason") or text_at(row, "status")
+    return RemoteAttempt(
+        attempt_id=capture.id,
+        amount=positive(from_paypal(row["amount"])),
+        is_success=is_success,
+        at=datetime.fromisoformat(text_at(row, "create_time")) if text_at(row, "create_time") else None,
+        decline=None if is_success else DeclineGroup.DECLINED,
+        decline_code="" if is_success else reason,
+        method="paypal",
+    )
 
 
 def status_of(order_status: object, captures: Sequence[RemoteCapture], parts: Parts) -> RemoteStatus:

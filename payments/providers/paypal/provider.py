@@ -21,6 +21,7 @@ from payments.providers.contract import (
     ProviderEvent,
     RefundRequest,
     Refused,
+    RemoteAttempt,
     RemoteDispute,
     RemoteMethod,
     RemotePayment,
@@ -40,7 +41,7 @@ from payments.providers.paypal.reports import movements
 from payments.providers.paypal.shapes import path_id, text_at, written
 from payments.providers.paypal.vault import Vault
 from payments.providers.paypal.webhooks import WebhookVerifier
-from payments.providers.reading import LONGEST_TEXT, Parts
+from payments.providers.reading import LONGEST_ID, LONGEST_TEXT, Parts
 
 # Part of the API, the app's feature in PayPal's dashboard, and a read-only call that checks it.
 NOBODY = "5O190127TN364715T"
@@ -64,6 +65,18 @@ def unless_forbidden(refused: Refused) -> ProviderError:
     unknown = Unknown(refused.code, refused.detail)
     unknown.is_forbidden = True
     return unknown
+
+
+def declined_attempt(request: ConfirmRequest, refused: Refused) -> RemoteAttempt:
+    """A capture that PayPal refused has no id of its own; the key of our call identifies it."""
+    return RemoteAttempt(
+        attempt_id=f"{request.object_id}:{request.key}"[:LONGEST_ID],
+        amount=request.amount,
+        is_success=False,
+        decline=refused.decline,
+        decline_code=refused.code,
+        method="paypal",
+    )
 
 
 class PayPalProvider(PaymentProvider):
@@ -165,12 +178,12 @@ class PayPalProvider(PaymentProvider):
                 raise
             return self._paid_before((request.object_id, *request.earlier_ids), unknown)
         except Refused as refused:
-            return self._after_refusal(request.object_id, refused)
+            return self._after_refusal(request, refused)
 
-    def _after_refusal(self, object_id: str, refused: Refused) -> RemotePayment:
+    def _after_refusal(self, request: ConfirmRequest, refused: Refused) -> RemotePayment:
         """The payment if money moved nevertheless; otherwise raise the refusal again, with the current order."""
         try:
-            payment = self._read_order(object_id)
+            payment = self._read_order(request.object_id)
         except (Refused, Unknown):
             if refused.code == ALREADY_CAPTURED:
                 raise
@@ -188,6 +201,7 @@ class PayPalProvider(PaymentProvider):
                 decline=refused.decline,
                 decline_code=refused.code,
                 action=action,
+                attempts=(*payment.attempts, declined_attempt(request, refused)),
             )
         refused.remote = payment
         raise refused

@@ -6,6 +6,7 @@ or id is unreadable (KeyError, TypeError, ValueError).
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from payments.providers.contract import (
     Capture,
     DisputeStatus,
     RefundStatus,
+    RemoteAttempt,
     RemoteDispute,
     RemoteMethod,
     RemotePayment,
@@ -109,6 +111,7 @@ def payment_of(
         reference=plain(mapping(intent.get("metadata")).get("payment_id")),
         is_live=live_mode(intent, parts),
         captures=captures,
+        attempts=attempts_of(intent, charges),
         refunds=parts.each("refund", refunds, partial(parse_refund, parts=parts)),
         disputes=parts.each("dispute", disputes, partial(dispute_of, parts=parts)),
         action=parts.read("next_action", lambda: action_of(intent), None) if status in WAITING else None,
@@ -181,6 +184,67 @@ def capture_of(charge: Row) -> Capture | None:
     return Capture(an_id(charge["id"]), amount)
 
 
+def attempts_of(intent: Row, charges: Sequence[Row]) -> tuple[RemoteAttempt, ...]:
+    """The decided charges, and the last error if it names none of them, such as a failed authentication.
+
+    An attempt that cannot be parsed is left out: it is a statistic, not money.
+    """
+    parts = Parts("attempts")
+    attempts = list(reversed(parts.each("charge", charges, attempt_of)))
+    error = mapping(intent.get("last_payment_error"))
+    failed = parts.read("last_payment_error", lambda: failed_attempt(intent, error), None) if error else None
+    if failed is not None and failed.attempt_id not in {attempt.attempt_id for attempt in attempts}:
+        attempts.append(failed)
+    return tuple(attempts)
+
+
+def attempt_of(charge: Row) -> RemoteAttempt | None:
+    if charge["status"] not in {"succeeded", "failed"}:
+        return None
+    is_success = charge["status"] == "succeeded"
+    outcome, code = mapping(charge.get("outcome")), plain(charge.get("failure_code"))
+    decline_code = "" if is_success else plain(outcome.get("reason")) or code
+    return RemoteAttempt(
+        attempt_id=an_id(charge["id"]),
+        amount=positive(from_stripe(charge["amount"], charge["currency"])),
+        is_success=is_success,
+        at=datetime.fromtimestamp(charge["created"], UTC),
+        decline=None if is_success else group_of(decline_code, code),
+        decline_code=decline_code,
+        risk_level=plain(outcome.get("risk_level")),
+        **card_facts(mapping(charge.get("payment_method_details"))),
+    )
+
+
+def failed_attempt(intent: Row, error: Row) -> RemoteAttempt:
+    code, decline_code = plain(error.get("code")), plain(error.get("decline_code"))
+    method = mapping(error.get("payment_method"))
+    return RemoteAttempt(
+        attempt_id=an_id(error.get("charge") or f"{intent['id']}:{method.get('id') or code}"),
+        amount=positive(from_stripe(intent["amount"], intent["currency"])),
+        is_success=False,
+        decline=group_of(decline_code, code),
+        decline_code=decline_code or code,
+        **card_facts(method),
+    )
+
+
+def card_facts(details: Row) -> dict[str, Any]:
+    """What a charge or a payment method says of its card."""
+    card = mapping(details.get("card"))
+    checks = mapping(card.get("checks"))
+    return {
+        "method": plain(details.get("type")),
+        "brand": plain(card.get("brand")),
+        "funding": plain(card.get("funding")),
+        "card_country": plain(card.get("country")),
+        "wallet": plain(mapping(card.get("wallet")).get("type")),
+        "cvc_check": plain(checks.get("cvc_check")),
+        "postal_code_check": plain(checks.get("address_postal_code_check")),
+        "three_d_secure": plain(mapping(card.get("three_d_secure")).get("result")),
+    }
+
+
 def saved_in(intent: Row, charges: Sequence[Row]) -> RemoteMethod | None:
     """The card that this payment saved for its customer."""
     customer = id_of(intent.get("customer"))
@@ -206,6 +270,7 @@ def session_of(session: Row, intent: RemotePayment | None = None) -> RemotePayme
         reference=plain(reference),
         is_live=live_mode(session, parts),
         captures=intent.captures if intent else (),
+        attempts=intent.attempts if intent else (),
         refunds=intent.refunds if intent else (),
         disputes=intent.disputes if intent else (),
         related_ids=(intent.object_id,) if intent else (),

@@ -72,14 +72,17 @@ class StripeReading:
         made = self._link.understand(lambda: self.whole(intent)) if intent else None
         return self._link.understand(lambda: session_of(row, made))
 
-    def whole(self, intent: Row, disputes: Sequence[Row] | None = None) -> RemotePayment:
-        """The intent with every charge that captured money, and their refunds and disputes.
+    def whole(
+        self, intent: Row, disputes: Sequence[Row] | None = None, charges: Sequence[Row] = ()
+    ) -> RemotePayment:
+        """The intent with every charge, and their refunds and disputes. `charges`: those that were listed already.
 
         A bank's inquiry does not mark the charge as disputed, so disputes are fetched wherever money was captured. A
         list that fails is recorded and does not hide the captures.
         """
         beside = Beside(self._link)
-        charges = self._charges(intent, beside)
+        if not (charges and accounts_for(intent, charges)):
+            charges = self._charges(intent, beside)
         captured = [charge for charge in charges if took_money(charge)]
         refunds = [row for charge in captured for row in self._refunds(charge, beside)]
         if disputes is None and captured:
@@ -91,9 +94,9 @@ class StripeReading:
         )
 
     def _charges(self, intent: Row, beside: "Beside") -> Sequence[Row]:
-        """The latest charge is enough, unless it does not account for the money that the intent received."""
+        """All charges, since each is an attempt to pay; the latest one alone if it is all there can be."""
         charges = charges_in(intent)
-        if accounts_for(intent, charges):
+        if not intent.get("latest_charge") and accounts_for(intent, charges):
             return charges
         found = beside.rows(
             "charges",
@@ -101,7 +104,7 @@ class StripeReading:
                 {"payment_intent": intent["id"], "limit": PAGE, "expand": ["data.refunds"]}
             ),
         )
-        return found or charges or charge_named_by(intent)
+        return found if accounts_for(intent, found) else charges or charge_named_by(intent)
 
     def _refunds(self, charge: Row, beside: "Beside") -> Sequence[Row]:
         """The list inside a charge is only its first page."""

@@ -1,0 +1,76 @@
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from artisans.core.append_only import AppendOnlyModel
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
+from artisans.core.money import Money
+from payments.models.payment import Payment
+from payments.providers.registry import provider_choices
+
+
+class AttemptOutcome(models.TextChoices):
+    SUCCEEDED = "succeeded", _("Succeeded")
+    DECLINED = "declined", _("Declined")
+
+
+class PaymentAttempt(BaseModel, AppendOnlyModel):
+    """A decided attempt to pay, as the provider sees it: a charge or a capture. Rows are added, never changed, so that
+    the declines of a payment that succeeds later are kept.
+
+    `attempt_id` is the provider's. `tried_at`: by the provider's clock, or when we learned of it. The columns below
+    `method` describe a card; unknown values are "".
+    """
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
+    provider = models.CharField(max_length=32, choices=provider_choices)
+    attempt_id = models.CharField(max_length=120)
+    number = models.PositiveSmallIntegerField(help_text=_("Counts the attempts of a payment."))
+    outcome = models.CharField(max_length=9, choices=AttemptOutcome)
+    decline_group = models.CharField(max_length=20, blank=True)
+    decline_code = models.CharField(max_length=80, blank=True)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    tried_at = models.DateTimeField()
+    method = models.CharField(max_length=30, blank=True)
+    brand = models.CharField(max_length=30, blank=True)
+    funding = models.CharField(max_length=30, blank=True)
+    card_country = models.CharField(max_length=30, blank=True)
+    wallet = models.CharField(max_length=30, blank=True)
+    cvc_check = models.CharField(max_length=30, blank=True)
+    postal_code_check = models.CharField(max_length=30, blank=True)
+    three_d_secure = models.CharField(max_length=30, blank=True)
+    risk_level = models.CharField(max_length=30, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("number",)
+        constraints = [
+            currency_constraint("attempt_currency_iso"),
+            choices_constraint("outcome", AttemptOutcome.values, name="attempt_outcome_known"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="attempt_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(outcome=AttemptOutcome.DECLINED) ^ Q(decline_group="", decline_code=""),
+                name="attempt_declined_has_a_reason",
+            ),
+            models.UniqueConstraint(fields=["provider", "attempt_id"], name="attempt_booked_once"),
+            models.UniqueConstraint(fields=["payment", "number"], name="attempt_number_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"], condition=Q(outcome=AttemptOutcome.DECLINED), name="attempt_declined"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()}: {self.amount}"
+
+    @property
+    def details(self) -> str:
+        """What is known of the card or wallet, for staff."""
+        known = (self.wallet, self.brand or self.method, self.funding, self.card_country, self.risk_level)
+        return " · ".join(filter(None, known))
+
+    @property
+    def amount(self) -> Money:
+        return Money.stored(self.amount_minor, self.currency)

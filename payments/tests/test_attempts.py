@@ -1,0 +1,220 @@
+"""Attempts to pay: each recorded once and kept, a payment closed after too many declines, and alerts for staff."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from artisans.core.money import Money
+from artisans.core.security.tokens import order_token
+from orders.models import Order
+from payments.bookkeeping.attempts import ALARM, TOO_MANY_DECLINES
+from payments.errors import MethodNotOffered
+from payments.gateway.connection import provider
+from payments.gateway.payments import payment_check, payment_ensure_at_provider, payment_sync
+from payments.gateway.sync import payment_apply_remote_state
+from payments.lifecycle.choose_method import payment_choose_method
+from payments.lifecycle.offer import is_closed_after_declines
+from payments.methods import PaymentMethod
+from payments.models import AttemptOutcome, Payment, PaymentAttempt, ProviderAlert
+from payments.providers.contract import (
+    Action,
+    ActionKind,
+    DeclineGroup,
+    RemoteAttempt,
+    RemotePayment,
+    RemoteStatus,
+)
+from payments.providers.paypal.orders import payment_of
+from payments.tasks import check_alerts_task
+from payments.tests.factories import reread, start
+from payments.tests.periodic import process_due
+from payments.web.order_display import get_display_state
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+CARD, TRANSFER = PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER
+LIMIT = 5
+
+
+@pytest.fixture
+def payment(shopper, stripe) -> Payment:
+    started = start(CARD, user=shopper)
+    payment_ensure_at_provider(started)
+    return reread(started)
+
+
+def declined(payment: Payment, *numbers: int) -> Payment:
+    """Apply a state of the provider in which these attempts were declined."""
+    attempts = tuple(
+        RemoteAttempt(
+            f"ch_{payment.pk.hex}_{number}",
+            payment.amount,
+            is_success=False,
+            at=timezone.now(),
+            decline=DeclineGroup.FUNDS,
+            decline_code="insufficient_funds",
+        )
+        for number in numbers
+    )
+    remote = RemotePayment(
+        payment.provider_payment_id or "",
+        RemoteStatus.FAILED,
+        payment.amount,
+        str(payment.pk),
+        is_live=False,
+        attempts=attempts,
+        action=Action(ActionKind.CONFIRM, client_secret="secret"),
+    )
+    payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause="test")
+    return reread(payment)
+
+
+def outcomes(payment: Payment) -> list[tuple[int, str, str]]:
+    return list(payment.attempts.values_list("number", "outcome", "decline_code"))
+
+
+# ---- recorded ----------------------------------------------------------------------------------------------------
+
+
+def test_declines_are_kept_when_the_payment_succeeds(payment, stripe):
+    for card in ("visa_chargeDeclinedInsufficientFunds", "chargeDeclinedExpiredCard", "visa"):
+        stripe.pay(payment, card)
+    payment_sync(payment.pk, cause="test")
+
+    paid = reread(payment)
+    assert (paid.status, paid.failure_code, paid.declines) == ("COMPLETED", "", 2)
+    assert outcomes(paid) == [
+        (1, "declined", "insufficient_funds"),
+        (2, "declined", "expired_card"),
+        (3, "succeeded", ""),
+    ]
+    first = paid.attempts.first()
+    assert (first.method, first.brand, first.decline_group) == ("card", "visa", "funds")
+    assert abs(first.tried_at - timezone.now()) < timedelta(minutes=5)
+
+
+def test_attempt_is_recorded_once_however_often_it_is_read(payment):
+    declined(payment, 1)
+    declined(payment, 1, 2)
+    assert declined(payment, 2, 1).declines == 2
+    assert PaymentAttempt.objects.count() == 2
+
+
+def test_captures_of_paypal_are_attempts():
+    order = {
+        "id": "ORDER1",
+        "status": "COMPLETED",
+        "purchase_units": [
+            {
+                "amount": {"value": "10.00", "currency_code": "USD"},
+                "payments": {
+                    "captures": [
+                        {
+                            "id": "CAP1",
+                            "status": "DECLINED",
+                            "amount": {"value": "10.00", "currency_code": "USD"},
+                            "create_time": "2026-11-28T10:00:00Z",
+                        },
+                        {
+                            "id": "CAP2",
+                            "status": "COMPLETED",
+                            "amount": {"value": "10.00", "currency_code": "USD"},
+                        },
+                        {
+                            "id": "CAP3",
+                            "status": "PENDING",
+                            "amount": {"value": "10.00", "currency_code": "USD"},
+                        },
+                    ]
+                },
+            }
+        ],
+    }
+    first, second = payment_of(order, is_live=False).attempts
+    assert (first.attempt_id, first.is_success, first.decline_code) == ("CAP1", False, "DECLINED")
+    assert first.at is not None
+    assert (second.attempt_id, second.is_success, second.amount) == ("CAP2", True, Money(1000, "USD"))
+
+
+def test_attempts_are_shown_to_staff(payment, client, staff):
+    declined(payment, 1)
+    client.force_login(staff)
+    page = client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    assert "Attempts to pay" in page
+    assert "insufficient_funds" in page
+
+
+# ---- too many ----------------------------------------------------------------------------------------------------
+
+
+def test_payment_is_closed_after_too_many_declines(payment, stripe):
+    declined(payment, *range(1, LIMIT))
+    payment_check(payment.pk)
+    assert reread(payment).status in {"FAILED", "PENDING"}
+
+    declined(payment, *range(1, LIMIT + 1))
+    process_due()
+
+    closed = reread(payment)
+    assert (closed.status, closed.failure_code) == ("CANCELLED", TOO_MANY_DECLINES)
+    assert provider("stripe").read(payment.provider_payment_id).status == RemoteStatus.CANCELLED
+
+
+def test_order_then_offers_other_methods_and_says_why(payment):
+    declined(payment, *range(LIMIT))
+    process_due()
+    order = Order.objects.get(pk=payment.order_id)
+
+    state = get_display_state(order, reread(payment))
+    assert (
+        "Several attempts to pay this way were declined. Please choose another payment method."
+        in state.next_step
+    )
+    assert is_closed_after_declines(CARD, {"stripe"})
+    with pytest.raises(MethodNotOffered):
+        payment_choose_method(order_id=order.pk, method=CARD, actor=None)
+    assert payment_choose_method(order_id=order.pk, method=TRANSFER, actor=None).payment.status == "PENDING"
+
+
+def test_page_of_the_order_does_not_offer_the_closed_method(payment, client):
+    declined(payment, *range(LIMIT))
+    process_due()
+    client.force_login(payment.user)
+    order = Order.objects.get(pk=payment.order_id)
+    page = client.get(f"/shop/orders/{order_token(order.pk, order.token_version)}/pay/").content.decode()
+    assert "Several attempts to pay this way were declined" in page
+
+
+def test_number_of_declines_is_a_setting(payment, settings):
+    settings.MAX_DECLINES_PER_PAYMENT = 2
+    declined(payment, 1, 2)
+    process_due()
+    assert reread(payment).status == "CANCELLED"
+
+
+# ---- alerts ------------------------------------------------------------------------------------------------------
+
+
+def test_many_declines_of_one_network_raise_an_alert_that_ends(payment, settings, time_machine):
+    settings.DECLINES_PER_NETWORK_ALARM, settings.MAX_DECLINES_PER_PAYMENT = 3, 100
+    declined(payment, 1, 2, 3)
+    assert not ProviderAlert.objects.filter(part=ALARM).exists()  # no network is known
+
+    Order.objects.filter(pk=payment.order_id).update(network="n" * 64)
+    declined(payment, 4)
+    assert payment.order.order_number in ProviderAlert.objects.get(part=ALARM, resolved_at=None).detail
+
+    time_machine.move_to(timezone.now() + timedelta(minutes=61))
+    check_alerts_task()
+    assert not ProviderAlert.objects.filter(part=ALARM, resolved_at=None).exists()
+
+
+def test_declines_of_an_earlier_hour_raise_no_alert(payment, settings, time_machine):
+    settings.DECLINES_PER_NETWORK_ALARM, settings.MAX_DECLINES_PER_PAYMENT = 3, 100
+    Order.objects.filter(pk=payment.order_id).update(network="n" * 64)
+    declined(payment, 1, 2)
+    time_machine.move_to(timezone.now() + timedelta(minutes=61))
+    declined(payment, 3)
+    assert PaymentAttempt.objects.filter(outcome=AttemptOutcome.DECLINED).count() == 3
+    assert not ProviderAlert.objects.filter(part=ALARM).exists()
