@@ -1,5 +1,6 @@
 """Saved cards with real processes: many at once, and the page in Chromium; checked against the sandbox's journal."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,6 +15,7 @@ from payments.bookkeeping.saved_methods import method_store
 from payments.methods import PaymentMethod
 from payments.models import CallState, Payment, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.contract import RemoteMethod
+from tests.checkout_client import DETAILS_FORM
 from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
 from tests.live.users import order_body
 
@@ -176,6 +178,32 @@ def test_card_is_added_made_default_and_removed(window, user, sandbox):
     assert len(sandbox.journal("payment_method.attached")) - before == 2
     gone = PaymentMethodInfo.objects.get(user=user, is_active=False)
     assert sandbox.journal("payment_method.detached", id=gone.provider_method_id)
+
+
+@pytest.mark.browser
+def test_card_saved_while_paying_pays_the_next_order_with_its_button(window, user, sandbox):
+    bowl, one, before = ProductFactory.create(stock=9), window(user), len(sandbox.captured())
+    one.order_by_card(bowl)
+    box = one.page.locator("#card-remember")
+    with one.page.expect_response("**/save/"):
+        box.check()
+    assert (one.violations(), one.overflow()) == ([], "")
+    one.type_card(VISA)
+    one.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
+    assert cards(user) == ["4242"]
+
+    one.add(bowl)
+    one.follow("Checkout")
+    assert one.page.locator("#id_line1").input_value() == DETAILS_FORM["line1"]
+    one.details()
+    expect(one.page.get_by_label("Visa ending in 4242")).to_be_checked()
+    assert (one.violations(), one.overflow()) == ([], "")
+    one.press("Continue to review")
+    one.page.wait_for_url("**/checkout/check/")
+    one.place()
+
+    assert one.heading() == "Thank you for your order"
+    assert len(sandbox.captured()) - before == 2
 
 
 @pytest.mark.browser
